@@ -1,0 +1,3 @@
+//! The `hub-audit` command.
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! Plays the Hub on this machine.
+
+use crate::error::Hint;
+
+/// The embedded Hub cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {}
+
+impl Hint for ServeError {
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}

@@ -1,0 +1,390 @@
+//! Which model is meant: a repository on the Hub at a revision, or a folder on this machine.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Hint;
+
+/// `owner/name`, or a bare legacy `name`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RepoId(String);
+
+impl RepoId {
+    /// The owner; `None` for a bare legacy name.
+    pub fn owner(&self) -> Option<&str> {
+        self.0.split_once('/').map(|(owner, _)| owner)
+    }
+
+    /// The name without its owner.
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or(self.0.as_str(), |(_, name)| name)
+    }
+
+    /// The whole id, as the Hub spells it in a URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RepoId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for RepoId {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let invalid = |reason: &'static str| SpecError::RepoId {
+            text: text.to_owned(),
+            reason,
+        };
+        let parts: Vec<&str> = text.split('/').collect();
+        if parts.len() > 2 {
+            return Err(invalid("an id has the form owner/name, with one `/`"));
+        }
+        for part in &parts {
+            if part.is_empty() {
+                return Err(invalid("owner and name must not be empty"));
+            }
+            if part.len() > 96 {
+                return Err(invalid("owner and name have at most 96 characters"));
+            }
+            if !part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+            {
+                return Err(invalid("only letters, digits, `-`, `_` and `.` are allowed"));
+            }
+            if part.starts_with(['-', '.']) || part.ends_with(['-', '.']) {
+                return Err(invalid("a part must not begin or end with `-` or `.`"));
+            }
+            if part.contains("..") || part.contains("--") {
+                return Err(invalid("`..` and `--` are not allowed"));
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A branch, tag, pull-request ref or commit. It may move.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Revision(String);
+
+impl Revision {
+    /// The name as the user wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The commit, when the revision already is one (40 hexadecimal digits).
+    pub fn as_commit(&self) -> Option<Commit> {
+        self.0.parse().ok()
+    }
+}
+
+impl Default for Revision {
+    fn default() -> Self {
+        Self("main".to_owned())
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Revision {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let bad = text.is_empty()
+            || text.chars().any(|c| c.is_control() || c.is_whitespace())
+            || text.contains("..")
+            || text.starts_with('/');
+        if bad {
+            return Err(SpecError::Revision { text: text.to_owned() });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A commit: 40 lower-case hexadecimal digits. It never moves.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Commit(String);
+
+impl Commit {
+    /// All 40 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first 8 digits, for tables.
+    pub fn short(&self) -> &str {
+        &self.0[..8]
+    }
+}
+
+impl fmt::Display for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Commit {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        if text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(SpecError::Commit { text: text.to_owned() })
+        }
+    }
+}
+
+impl TryFrom<String> for Commit {
+    type Error = SpecError;
+
+    fn try_from(text: String) -> Result<Self, SpecError> {
+        text.parse()
+    }
+}
+
+impl From<Commit> for String {
+    fn from(commit: Commit) -> Self {
+        commit.0
+    }
+}
+
+/// Where a model's files are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ModelSource {
+    /// A repository on the Hub.
+    Hub {
+        /// Its id.
+        repo: RepoId,
+        /// What was asked for; pinned to a commit before the first byte is read.
+        revision: Revision,
+    },
+    /// A folder that holds a checkpoint as on the Hub.
+    Folder(PathBuf),
+}
+
+impl fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hub { repo, revision } if *revision == Revision::default() => write!(f, "{repo}"),
+            Self::Hub { repo, revision } => write!(f, "{repo}@{revision}"),
+            Self::Folder(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// One model that a question is about, as the user named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSpec {
+    /// Where its files are.
+    pub source: ModelSource,
+    /// `label=` of a model list: the short name for rows and columns.
+    pub label: Option<String>,
+    /// `group=` of a model list.
+    pub group: Option<String>,
+}
+
+impl fmt::Display for ModelSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl FromStr for ModelSpec {
+    type Err = SpecError;
+
+    /// `owner/name[@revision]`, `name[@revision]`, `./folder`, `/folder` or `file:PATH`.
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let source = if let Some(path) = text.strip_prefix("file:") {
+            folder(text, Path::new(path))?
+        } else if text.starts_with(['.', '/']) {
+            folder(text, Path::new(text))?
+        } else {
+            let (repo, revision) = match text.split_once('@') {
+                Some((repo, revision)) => {
+                    if revision.contains('@') {
+                        return Err(SpecError::RepoId {
+                            text: text.to_owned(),
+                            reason: "there is more than one `@`",
+                        });
+                    }
+                    (repo, revision.parse()?)
+                }
+                None => (text, Revision::default()),
+            };
+            ModelSource::Hub {
+                repo: repo.parse()?,
+                revision,
+            }
+        };
+        Ok(Self {
+            source,
+            label: None,
+            group: None,
+        })
+    }
+}
+
+fn folder(text: &str, path: &Path) -> Result<ModelSource, SpecError> {
+    if path.as_os_str().is_empty() {
+        return Err(SpecError::RepoId {
+            text: text.to_owned(),
+            reason: "the folder has no name",
+        });
+    }
+    Ok(ModelSource::Folder(path.to_owned()))
+}
+
+/// Reads a `--models` list: one MODEL a line, `#` comments, optional `group=NAME` and `label=NAME` after it.
+pub fn parse_model_list(text: &str) -> Result<Vec<ModelSpec>, SpecError> {
+    let mut models = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let on_line = |source: SpecError| SpecError::Line {
+            line: number + 1,
+            source: Box::new(source),
+        };
+        let mut words = line.split_whitespace();
+        let first = words.next().unwrap_or_default();
+        let mut model: ModelSpec = first.parse().map_err(on_line)?;
+        for word in words {
+            match word.split_once('=') {
+                Some(("group", name)) if !name.is_empty() => model.group = Some(name.to_owned()),
+                Some(("label", name)) if !name.is_empty() => model.label = Some(name.to_owned()),
+                _ => {
+                    return Err(on_line(SpecError::ListWord { word: word.to_owned() }));
+                }
+            }
+        }
+        models.push(model);
+    }
+    Ok(models)
+}
+
+/// A model that was named in a way that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// Not an id of a repository.
+    #[error("`{text}` is not a model: {reason}")]
+    RepoId {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Not a revision.
+    #[error("`{text}` is not a revision")]
+    Revision {
+        /// What was written.
+        text: String,
+    },
+    /// Not a commit.
+    #[error("`{text}` is not a commit of 40 hexadecimal digits")]
+    Commit {
+        /// What was written.
+        text: String,
+    },
+    /// A word after the model that is neither `group=` nor `label=`.
+    #[error("`{word}` is neither `group=NAME` nor `label=NAME`")]
+    ListWord {
+        /// What was written.
+        word: String,
+    },
+    /// A faulty line of a model list.
+    #[error("line {line} of the model list")]
+    Line {
+        /// Line number, from 1.
+        line: usize,
+        /// What is wrong on it.
+        source: Box<SpecError>,
+    },
+}
+
+impl Hint for SpecError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::RepoId { .. } => {
+                Some("write owner/name, owner/name@revision, or a folder as ./path, /path or file:path".to_owned())
+            }
+            Self::Line { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hub(text: &str) -> (String, String) {
+        match text.parse::<ModelSpec>().unwrap().source {
+            ModelSource::Hub { repo, revision } => (repo.to_string(), revision.to_string()),
+            ModelSource::Folder(path) => panic!("a folder: {}", path.display()),
+        }
+    }
+
+    #[test]
+    fn a_model_is_a_repository_at_a_revision() {
+        assert_eq!(hub("a/b"), ("a/b".into(), "main".into()));
+        assert_eq!(hub("gpt2"), ("gpt2".into(), "main".into()));
+        assert_eq!(hub("a/b@refs/pr/1"), ("a/b".into(), "refs/pr/1".into()));
+    }
+
+    #[test]
+    fn a_model_is_a_folder_when_it_looks_like_a_path() {
+        for text in ["./a", "../a", "/a/b", "file:a"] {
+            let spec: ModelSpec = text.parse().unwrap();
+            assert!(matches!(spec.source, ModelSource::Folder(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_a_reason() {
+        for text in [
+            "", "a/b/c", "a b", "a/", "/..", "a@b@c", "a/..", "a@", "-a/b", "a/b?x=1", "file:",
+        ] {
+            let folder = text.starts_with('/');
+            assert_eq!(text.parse::<ModelSpec>().is_err(), !folder, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_has_groups_labels_and_comments() {
+        let list = parse_model_list("# nine\na/b group=moe label=B # x\n\n./c\n").unwrap();
+        assert_eq!(list.len(), 2);
+        assert_eq!(list[0].group.as_deref(), Some("moe"));
+        assert_eq!(list[0].label.as_deref(), Some("B"));
+        let error = parse_model_list("a/b\na/b colour=red").unwrap_err();
+        assert!(error.to_string().contains("line 2"));
+    }
+
+    #[test]
+    fn a_commit_is_forty_hex_digits_in_lower_case() {
+        let text = "ABCDEF0123456789abcdef0123456789abcdef01";
+        let commit: Commit = text.parse().unwrap();
+        assert_eq!(commit.as_str(), text.to_ascii_lowercase());
+        assert!("abc".parse::<Commit>().is_err());
+    }
+}
