@@ -1,14 +1,19 @@
-//! HTTP and nothing else: pinned revisions, listings, small files, verified ranges.
+//! HTTP and nothing else: pinned revisions, file listings, small files, and byte ranges that are checked before they are
+//! believed. Nothing here knows what a tensor is.
 
-use crate::error::Hint;
+mod api;
+mod body;
+mod client;
+mod content_range;
+mod error;
+mod link;
+mod redact;
+mod remote_file;
+mod retry;
 
-/// The Hub refused, or the way to it failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HubError {}
-
-impl Hint for HubError {
-    fn hint(&self) -> Option<String> {
-        None
-    }
-}
+pub use client::{HubClient, HubOptions, Token, Traffic};
+pub use content_range::ContentRange;
+pub use error::{HubError, Place};
+pub use link::next_page;
+pub use remote_file::RemoteFile;
+pub use retry::RetryPolicy;

@@ -1,0 +1,253 @@
+//! What is asked of the Hub itself: which commit a revision is, which files a commit has, and small files whole.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    body::Answer,
+    client::{Bucket, HubClient},
+    error::{HubError, Place},
+    link, redact,
+};
+use crate::{
+    digest,
+    snapshot::{RepoFile, Snapshot},
+    spec::{Commit, RepoId, Revision},
+};
+
+/// Bytes of one page of a listing, and of a model's description, that are read at most.
+const JSON_CAP: u64 = 64 * 1024 * 1024;
+
+/// Pages of a listing that are followed at most: a thousand entries each.
+const MAX_PAGES: usize = 1000;
+
+/// Everything but the unreserved characters of RFC 3986.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// One path segment, with `/` encoded too.
+pub(super) fn segment(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+/// A path, each segment encoded apart.
+pub(super) fn path(text: &str) -> String {
+    text.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+#[derive(Deserialize)]
+struct ModelInfo {
+    sha: Commit,
+    id: Option<RepoId>,
+}
+
+#[derive(Deserialize)]
+struct TreeEntry {
+    #[serde(rename = "type")]
+    kind: String,
+    path: String,
+    #[serde(default)]
+    size: u64,
+    oid: Option<String>,
+    lfs: Option<TreeLfs>,
+    #[serde(rename = "xetHash")]
+    xet_hash: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TreeLfs {
+    oid: Option<String>,
+    size: Option<u64>,
+}
+
+impl HubClient {
+    /// Pins `revision` to the commit that it names now, and tells the repository's present id, which differs from `repo` where
+    /// it was renamed or spelled in other letter case. One request; none if `revision` is a commit already.
+    pub async fn resolve_revision(&self, repo: &RepoId, revision: &Revision) -> Result<(RepoId, Commit), HubError> {
+        if let Some(commit) = revision.as_commit() {
+            return Ok((repo.clone(), commit));
+        }
+        let place = Place {
+            repo: repo.clone(),
+            commit: None,
+            file: None,
+        };
+        let url = self.url(&format!(
+            "api/models/{}/revision/{}?expand=sha",
+            path(repo.as_str()),
+            segment(revision.as_str())
+        ))?;
+        let answer = self.get(&url, Bucket::Api, &place, Some(revision), JSON_CAP).await?;
+        let info: ModelInfo = parse_json(&answer, &place)?;
+        Ok((info.id.unwrap_or_else(|| repo.clone()), info.sha))
+    }
+
+    /// Lists all files at `commit`, with sizes and hashes, following every page.
+    pub async fn snapshot(&self, repo: &RepoId, commit: &Commit) -> Result<Snapshot, HubError> {
+        let place = Place {
+            repo: repo.clone(),
+            commit: Some(commit.clone()),
+            file: None,
+        };
+        let revision: Option<Revision> = commit.as_str().parse().ok();
+        let mut next = Some(self.url(&format!(
+            "api/models/{}/tree/{commit}?recursive=true&expand=false",
+            path(repo.as_str())
+        ))?);
+        let mut files = Vec::new();
+        let mut pages = 0;
+        while let Some(url) = next {
+            pages += 1;
+            if pages > MAX_PAGES {
+                return Err(HubError::Listing {
+                    place,
+                    reason: format!("has more than {MAX_PAGES} pages"),
+                });
+            }
+            let answer = self.get(&url, Bucket::Api, &place, revision.as_ref(), JSON_CAP).await?;
+            let entries: Vec<TreeEntry> = parse_json(&answer, &place)?;
+            files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(repo_file));
+            next = self.next_page(&answer, &place)?;
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        if let Some(twice) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
+            let reason = format!("names `{}` twice", twice[0].path.escape_debug());
+            return Err(HubError::Listing { place, reason });
+        }
+        Ok(Snapshot {
+            commit: Some(commit.clone()),
+            files,
+        })
+    }
+
+    fn next_page(&self, answer: &Answer, place: &Place) -> Result<Option<Url>, HubError> {
+        let Some(target) = answer
+            .headers
+            .get_all("link")
+            .iter()
+            .find_map(|value| link::next_page(value.to_str().ok()?))
+        else {
+            return Ok(None);
+        };
+        let url = answer.url.join(target).map_err(|_| HubError::Listing {
+            place: place.clone(),
+            reason: "continues at something that is not an address".to_owned(),
+        })?;
+        // A next page elsewhere would carry the token there.
+        if url.origin() != answer.url.origin() {
+            return Err(HubError::Listing {
+                place: place.clone(),
+                reason: format!("continues at another host, {}", redact::host(&url)),
+            });
+        }
+        Ok(Some(url))
+    }
+
+    /// Reads a small file whole, at most `cap` bytes, and checks its length and, where the Hub states one, its SHA-256.
+    pub async fn small_file(
+        &self,
+        repo: &RepoId,
+        commit: &Commit,
+        file: &RepoFile,
+        cap: u64,
+    ) -> Result<Vec<u8>, HubError> {
+        let place = Place {
+            repo: repo.clone(),
+            commit: Some(commit.clone()),
+            file: Some(file.path.clone()),
+        };
+        if file.size > cap {
+            return Err(HubError::TooLarge {
+                place,
+                size: file.size,
+                cap,
+            });
+        }
+        let url = self.url(&format!(
+            "{}/resolve/{commit}/{}",
+            path(repo.as_str()),
+            path(&file.path)
+        ))?;
+        let answer = self.get(&url, Bucket::Resolvers, &place, None, cap).await?;
+        let got = answer.body.len() as u64;
+        if got != file.size {
+            return Err(HubError::SizeDisagrees {
+                host: answer.host,
+                place,
+                expected: file.size,
+                got,
+            });
+        }
+        if let Some(expected) = &file.lfs_sha256 {
+            let digest = digest::sha256_hex(&answer.body);
+            if digest != *expected {
+                return Err(HubError::WrongDigest {
+                    place,
+                    expected: expected.clone(),
+                    got: digest,
+                });
+            }
+        }
+        Ok(answer.body)
+    }
+}
+
+fn repo_file(entry: TreeEntry) -> RepoFile {
+    let (lfs_oid, lfs_size) = entry.lfs.map_or((None, None), |lfs| (lfs.oid, lfs.size));
+    RepoFile {
+        path: entry.path,
+        size: lfs_size.unwrap_or(entry.size),
+        blob_id: entry.oid,
+        lfs_sha256: lfs_oid,
+        xet_hash: entry.xet_hash,
+    }
+}
+
+fn parse_json<T: for<'a> Deserialize<'a>>(answer: &Answer, place: &Place) -> Result<T, HubError> {
+    let content_type = answer
+        .headers
+        .get("content-type")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("no content type");
+    serde_json::from_slice(&answer.body).map_err(|source| {
+        let first = answer.body.iter().find(|byte| !byte.is_ascii_whitespace());
+        if matches!(first, Some(b'{' | b'[')) {
+            HubError::Json {
+                host: answer.host.clone(),
+                place: place.clone(),
+                source,
+            }
+        } else {
+            HubError::NotJson {
+                host: answer.host.clone(),
+                place: place.clone(),
+                content_type: redact::excerpt(content_type.as_bytes()),
+                start: redact::excerpt(&answer.body),
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_encoded_by_segment() {
+        assert_eq!(segment("refs/pr/1"), "refs%2Fpr%2F1");
+        assert_eq!(path("a b/c?d#e.safetensors"), "a%20b/c%3Fd%23e.safetensors");
+    }
+
+    #[test]
+    fn the_size_of_an_lfs_file_is_its_contents() {
+        let entry: TreeEntry = serde_json::from_str(
+            r#"{"type":"file","oid":"aa","size":134,"path":"m","lfs":{"oid":"bb","size":99,"pointerSize":134},"xetHash":"cc"}"#,
+        )
+        .unwrap();
+        let file = repo_file(entry);
+        assert_eq!(
+            (file.size, file.lfs_sha256.as_deref(), file.xet_hash.as_deref()),
+            (99, Some("bb"), Some("cc"))
+        );
+    }
+}

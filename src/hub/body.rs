@@ -1,0 +1,226 @@
+//! Whole bodies with a cap, redirects followed by hand, and refusals turned into errors.
+
+use reqwest::{
+    Response, StatusCode,
+    header::{HeaderMap, LOCATION},
+};
+use url::Url;
+
+use super::{
+    client::{Bucket, Exchange, HubClient, Target},
+    error::{HubError, Place},
+    redact,
+    retry::{self, Budget},
+};
+use crate::spec::Revision;
+
+/// Redirects followed for one question. The Hub's own chains have one or two.
+const MAX_REDIRECTS: usize = 5;
+
+/// Bytes of a refusal's body that are looked at for its reason.
+const MESSAGE_CAP: u64 = 64 * 1024;
+
+/// A whole answer.
+pub(super) struct Answer {
+    pub(super) url: Url,
+    pub(super) host: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+/// Why a body could not be read to its end.
+pub(super) enum BodyError {
+    TooLarge,
+    Cut(reqwest::Error),
+}
+
+impl HubClient {
+    /// Appends the body to `buffer`, at most `cap` bytes of it, counting what arrives.
+    pub(super) async fn read_body(
+        &self,
+        response: &mut Response,
+        cap: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), BodyError> {
+        let mut received = 0_u64;
+        while let Some(chunk) = response.chunk().await.map_err(BodyError::Cut)? {
+            self.count_bytes(chunk.len() as u64);
+            received += chunk.len() as u64;
+            if received > cap {
+                return Err(BodyError::TooLarge);
+            }
+            buffer.extend_from_slice(&chunk);
+        }
+        Ok(())
+    }
+
+    /// Reads a short body to its end so that the connection can be used again. What it says does not matter.
+    pub(super) async fn drain(&self, mut response: Response) {
+        let mut ignored = Vec::new();
+        let _ = self.read_body(&mut response, MESSAGE_CAP, &mut ignored).await;
+    }
+
+    /// The server's own words about a refusal: the header, or the `error` of a JSON body, on one short line.
+    pub(super) async fn server_message(&self, mut response: Response) -> String {
+        let header = response
+            .headers()
+            .get("x-error-message")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        let mut body = Vec::new();
+        let complete = self.read_body(&mut response, MESSAGE_CAP, &mut body).await.is_ok();
+        let from_body = || {
+            let json: serde_json::Value = complete.then(|| serde_json::from_slice(&body).ok()).flatten()?;
+            Some(json.get("error")?.as_str()?.to_owned())
+        };
+        redact::excerpt(header.or_else(from_body).unwrap_or_default().as_bytes())
+    }
+
+    /// A whole small answer, redirects followed, transient faults retried from the start.
+    pub(super) async fn get(
+        &self,
+        first: &Url,
+        bucket: Bucket,
+        place: &Place,
+        revision: Option<&Revision>,
+        cap: u64,
+    ) -> Result<Answer, HubError> {
+        let mut budget = Budget::new(self.retry_policy());
+        loop {
+            let (mut exchange, url) = self.follow(first, bucket, place, &mut budget).await?;
+            if exchange.response.status() != StatusCode::OK {
+                return Err(self.refusal(exchange, place, revision).await);
+            }
+            let headers = exchange.response.headers().clone();
+            let stated = exchange.response.content_length();
+            let mut body = Vec::with_capacity(usize::try_from(stated.unwrap_or(0).min(cap)).unwrap_or(0));
+            let too_large = |size: u64| HubError::TooLarge {
+                place: place.clone(),
+                size,
+                cap,
+            };
+            if let Some(size) = stated.filter(|&size| size > cap) {
+                return Err(too_large(size));
+            }
+            match self.read_body(&mut exchange.response, cap, &mut body).await {
+                Ok(()) => {
+                    return Ok(Answer {
+                        url,
+                        host: exchange.host,
+                        headers,
+                        body,
+                    });
+                }
+                Err(BodyError::TooLarge) => return Err(too_large(cap + 1)),
+                Err(BodyError::Cut(error)) => {
+                    let host = exchange.host.clone();
+                    drop(exchange);
+                    self.pause_or_give_up(error, &host, body.len() as u64, &mut budget)
+                        .await?;
+                }
+            }
+        }
+    }
+
+    async fn follow(
+        &self,
+        first: &Url,
+        bucket: Bucket,
+        place: &Place,
+        budget: &mut Budget,
+    ) -> Result<(Exchange, Url), HubError> {
+        let mut url = first.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let target = self.target(&url, bucket);
+            let exchange = self.exchange(&url, target, None, place, budget).await?;
+            let Some(next) = redirect_target(&exchange, &url, place)? else {
+                return Ok((exchange, url));
+            };
+            self.drain(exchange.response).await;
+            url = next;
+        }
+        Err(HubError::Redirect {
+            host: redact::host(&url),
+            place: place.clone(),
+            reason: format!("more than {MAX_REDIRECTS} times"),
+        })
+    }
+
+    /// What a final status that is not a success means.
+    pub(super) async fn refusal(&self, exchange: Exchange, place: &Place, revision: Option<&Revision>) -> HubError {
+        let Exchange { response, host, .. } = exchange;
+        let status = response.status();
+        let code = response
+            .headers()
+            .get("x-error-code")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        let message = self.server_message(response).await;
+        let repo = place.repo.clone();
+        let anonymous = self.is_anonymous();
+        match (status.as_u16(), code.as_str()) {
+            (401 | 403, "GatedRepo") => HubError::Gated { repo, anonymous },
+            (401, _) if message.contains("Invalid credentials") => HubError::BadToken,
+            (403, _) if message.contains("is disabled") => HubError::Disabled { repo },
+            (401, _) | (404, "RepoNotFound") => HubError::RepoNotFound { repo, anonymous },
+            (404, "RevisionNotFound") => HubError::RevisionNotFound {
+                repo,
+                revision: revision.cloned().unwrap_or_default(),
+            },
+            (404, "EntryNotFound") => HubError::EntryNotFound { place: place.clone() },
+            (403, _) => HubError::Forbidden {
+                place: place.clone(),
+                message,
+            },
+            (status, _) => HubError::Status {
+                host,
+                status,
+                place: place.clone(),
+                message,
+            },
+        }
+    }
+}
+
+/// The address that a redirect names, or `None` if the answer is no redirect. An address that is not fetched over HTTP, that
+/// leaves HTTPS, or that carries a user name is refused.
+pub(super) fn redirect_target(exchange: &Exchange, from: &Url, place: &Place) -> Result<Option<Url>, HubError> {
+    if !matches!(exchange.response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let refuse = |reason: &str| HubError::Redirect {
+        host: redact::host(from),
+        place: place.clone(),
+        reason: reason.to_owned(),
+    };
+    let text = exchange
+        .response
+        .headers()
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok())
+        .ok_or_else(|| refuse("without saying where to"))?;
+    let next = from
+        .join(text)
+        .map_err(|_| refuse("to something that is not an address"))?;
+    if !matches!(next.scheme(), "http" | "https") || next.host_str().is_none() {
+        return Err(refuse("to an address that is neither http nor https"));
+    }
+    if from.scheme() == "https" && next.scheme() == "http" {
+        return Err(refuse("from https to http"));
+    }
+    if !next.username().is_empty() || next.password().is_some() {
+        return Err(refuse("to an address with a user name in it"));
+    }
+    Ok(Some(next))
+}
+
+/// Whether `target` still belongs to the Hub's own origin.
+pub(super) fn is_hub(target: Target) -> bool {
+    matches!(target, Target::Hub(_))
+}
+
+/// The transient faults are those of [`retry`]; named here so that both readers of bodies agree.
+pub(super) fn may_resume(error: &reqwest::Error) -> bool {
+    retry::is_transient_error(error)
+}

@@ -1,0 +1,429 @@
+//! Two HTTP clients and what they share: one speaks to the Hub's own origin and carries the token, the other speaks to file
+//! hosts and never does. Every exchange counts against one limit of requests at once and one account of traffic.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, RANGE},
+    redirect,
+};
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+use url::Url;
+
+use super::{
+    error::{HubError, Place},
+    redact,
+    retry::{self, Budget, RetryPolicy},
+};
+use crate::range::ByteRange;
+
+/// A Hub access token. It is sent to the Hub's own origin only, and it never prints.
+#[derive(Clone)]
+pub struct Token(HeaderValue);
+
+impl Token {
+    /// Takes the text of a token; white space around it is dropped. `None` if it is empty or cannot stand in a header.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let mut value = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(<hidden>)")
+    }
+}
+
+/// How to reach the Hub.
+#[derive(Debug, Clone)]
+pub struct HubOptions {
+    /// Base URL, such as `https://huggingface.co`.
+    pub endpoint: String,
+    /// The token, if there is one.
+    pub token: Option<Token>,
+    /// Requests at once, over all models together.
+    pub jobs: usize,
+    /// No request at all.
+    pub offline: bool,
+    /// Time to connect.
+    pub connect_timeout: Duration,
+    /// Longest silence while an answer arrives.
+    pub read_timeout: Duration,
+    /// What is tried again, and how often.
+    pub retry: RetryPolicy,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            endpoint: "https://huggingface.co".to_owned(),
+            token: None,
+            jobs: 32,
+            offline: false,
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(10),
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// What has been asked and what has arrived so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// HTTP requests sent, redirects and repeated attempts included.
+    pub requests: u64,
+    /// Bytes of response bodies received.
+    pub bytes: u64,
+}
+
+/// The Hub's rate-limit buckets; file hosts have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bucket {
+    Api,
+    Resolvers,
+}
+
+/// Where a request goes, and so whether it carries the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    Hub(Bucket),
+    Cdn,
+}
+
+/// A connection to one Hub. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HubClient(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    hub: Client,
+    cdn: Client,
+    endpoint: Url,
+    token: Option<Token>,
+    offline: bool,
+    jobs: Arc<Semaphore>,
+    retry: RetryPolicy,
+    requests: AtomicU64,
+    bytes: AtomicU64,
+    api_gate: Mutex<Option<Instant>>,
+    resolver_gate: Mutex<Option<Instant>>,
+}
+
+/// An answer whose headers have arrived. It keeps its place among the requests at once until its body is read.
+pub(super) struct Exchange {
+    pub(super) response: Response,
+    pub(super) host: String,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl HubClient {
+    /// Sets up the two clients. No request is sent.
+    pub fn new(options: &HubOptions) -> Result<Self, HubError> {
+        let endpoint = parse_endpoint(&options.endpoint)?;
+        let build = || {
+            Client::builder()
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                .connect_timeout(options.connect_timeout)
+                .read_timeout(options.read_timeout)
+                .pool_max_idle_per_host(options.jobs)
+                .user_agent(concat!("hub-audit/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .map_err(|source| HubError::Client { source })
+        };
+        Ok(Self(Arc::new(Inner {
+            hub: build()?,
+            cdn: build()?,
+            endpoint,
+            token: options.token.clone(),
+            offline: options.offline,
+            jobs: Arc::new(Semaphore::new(options.jobs.max(1))),
+            retry: options.retry,
+            requests: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            api_gate: Mutex::new(None),
+            resolver_gate: Mutex::new(None),
+        })))
+    }
+
+    /// What this client has moved so far.
+    pub fn traffic(&self) -> Traffic {
+        Traffic {
+            requests: self.0.requests.load(Ordering::Relaxed),
+            bytes: self.0.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The Hub's address, without a trailing slash.
+    pub fn endpoint(&self) -> &str {
+        self.0.endpoint.as_str().trim_end_matches('/')
+    }
+
+    /// Whether requests are made without a token.
+    pub fn is_anonymous(&self) -> bool {
+        self.0.token.is_none()
+    }
+
+    pub(super) fn retry_policy(&self) -> &RetryPolicy {
+        &self.0.retry
+    }
+
+    pub(super) fn count_bytes(&self, count: u64) {
+        self.0.bytes.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Where `url` belongs: the Hub's own origin gets the token, everything else does not.
+    pub(super) fn target(&self, url: &Url, bucket: Bucket) -> Target {
+        if url.origin() == self.0.endpoint.origin() {
+            Target::Hub(bucket)
+        } else {
+            Target::Cdn
+        }
+    }
+
+    /// Joins path segments, already percent-encoded, to the endpoint.
+    pub(super) fn url(&self, path: &str) -> Result<Url, HubError> {
+        let text = format!("{}/{path}", self.endpoint());
+        Url::parse(&text).map_err(|error| HubError::Endpoint {
+            text,
+            reason: error.to_string(),
+        })
+    }
+
+    /// Sends one GET until its headers arrive with a status that is not transient, within `budget`.
+    pub(super) async fn exchange(
+        &self,
+        url: &Url,
+        target: Target,
+        range: Option<ByteRange>,
+        place: &Place,
+        budget: &mut Budget,
+    ) -> Result<Exchange, HubError> {
+        let host = redact::host(url);
+        if self.0.offline {
+            return Err(HubError::Offline {
+                what: place.to_string(),
+            });
+        }
+        loop {
+            if let Target::Hub(bucket) = target {
+                self.wait_at_gate(bucket).await;
+            }
+            let Ok(permit) = Arc::clone(&self.0.jobs).acquire_owned().await else {
+                // The semaphore is never closed; should it ever be, no request may go out uncounted.
+                return Err(HubError::Offline {
+                    what: place.to_string(),
+                });
+            };
+            self.0.requests.fetch_add(1, Ordering::Relaxed);
+            match self.request(url, target, range).send().await {
+                Ok(response) if retry::is_transient_status(response.status()) => {
+                    let status = response.status();
+                    let asked = retry::asked_wait(response.headers(), SystemTime::now());
+                    let message = self.server_message(response).await;
+                    drop(permit);
+                    let Some(delay) = budget.next_delay() else {
+                        return Err(HubError::StillFailing {
+                            host,
+                            status: status.as_u16(),
+                            place: place.clone(),
+                            attempts: budget.attempts(),
+                            message,
+                        });
+                    };
+                    self.pause(asked, delay, status, target).await?;
+                }
+                Ok(response) => {
+                    return Ok(Exchange {
+                        response,
+                        host,
+                        _permit: permit,
+                    });
+                }
+                Err(error) => {
+                    drop(permit);
+                    self.pause_or_give_up(error, &host, 0, budget).await?;
+                }
+            }
+        }
+    }
+
+    /// Waits before the next attempt after a failed exchange, or says why there is none.
+    pub(super) async fn pause_or_give_up(
+        &self,
+        error: reqwest::Error,
+        host: &str,
+        received: u64,
+        budget: &mut Budget,
+    ) -> Result<(), HubError> {
+        let delay = if retry::is_transient_error(&error) {
+            budget.next_delay()
+        } else {
+            None
+        };
+        if let Some(delay) = delay {
+            tokio::time::sleep(delay).await;
+            return Ok(());
+        }
+        let (host, attempts, source) = (host.to_owned(), budget.attempts(), error.without_url());
+        Err(if source.is_timeout() && !source.is_connect() {
+            HubError::Timeout { host, attempts, source }
+        } else if source.is_connect() {
+            HubError::Unreachable { host, attempts, source }
+        } else {
+            HubError::Broken {
+                host,
+                attempts,
+                received,
+                source,
+            }
+        })
+    }
+
+    fn request(&self, url: &Url, target: Target, range: Option<ByteRange>) -> reqwest::RequestBuilder {
+        let client = match target {
+            Target::Hub(_) => &self.0.hub,
+            Target::Cdn => &self.0.cdn,
+        };
+        // Ranges must stay ranges: a compressed answer to a range is the whole file, compressed.
+        let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+        if let (Target::Hub(_), Some(token)) = (target, &self.0.token) {
+            request = request.header(AUTHORIZATION, token.0.clone());
+        }
+        if let Some(range) = range {
+            request = request.header(RANGE, range.to_header());
+        }
+        request
+    }
+
+    async fn pause(
+        &self,
+        asked: Option<Duration>,
+        delay: Duration,
+        status: StatusCode,
+        target: Target,
+    ) -> Result<(), HubError> {
+        let Some(wait) = asked else {
+            tokio::time::sleep(delay).await;
+            return Ok(());
+        };
+        if wait > self.0.retry.max_wait {
+            return Err(HubError::RateLimited {
+                wait,
+                max_wait: self.0.retry.max_wait,
+            });
+        }
+        match target {
+            // The whole process shares the Hub's window: every request of the bucket waits, not only this one.
+            Target::Hub(bucket) if status == StatusCode::TOO_MANY_REQUESTS => {
+                let until = Instant::now() + wait;
+                let mut gate = self.gate(bucket).lock().await;
+                if gate.is_none_or(|earlier| earlier < until) {
+                    *gate = Some(until);
+                }
+            }
+            _ => tokio::time::sleep(wait).await,
+        }
+        Ok(())
+    }
+
+    fn gate(&self, bucket: Bucket) -> &Mutex<Option<Instant>> {
+        match bucket {
+            Bucket::Api => &self.0.api_gate,
+            Bucket::Resolvers => &self.0.resolver_gate,
+        }
+    }
+
+    /// Waits until the bucket's window opens. The lock is held while sleeping, so there is one sleeper and a queue.
+    async fn wait_at_gate(&self, bucket: Bucket) {
+        let mut gate = self.gate(bucket).lock().await;
+        if let Some(until) = *gate {
+            tokio::time::sleep_until(until).await;
+            *gate = None;
+        }
+    }
+}
+
+fn parse_endpoint(text: &str) -> Result<Url, HubError> {
+    let invalid = |reason: String| HubError::Endpoint {
+        text: text.to_owned(),
+        reason,
+    };
+    let url = Url::parse(text.trim().trim_end_matches('/')).map_err(|error| invalid(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(invalid("it must begin with http:// or https://".to_owned()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        // The text holds a password: it must not be repeated.
+        return Err(HubError::Endpoint {
+            text: redact::host(&url),
+            reason: "it must not hold a user name or password".to_owned(),
+        });
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid("it must not hold a query".to_owned()));
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_never_prints() {
+        let token = Token::new(" hf_secret\n").unwrap();
+        assert!(!format!("{token:?}").contains("secret"));
+        assert!(!format!("{:?}", token.0).contains("secret"));
+        assert!(Token::new("  ").is_none());
+        assert!(Token::new("a\nb").is_none());
+    }
+
+    #[test]
+    fn only_a_web_address_is_an_endpoint() {
+        assert!(parse_endpoint("https://huggingface.co/").is_ok());
+        assert!(parse_endpoint("http://127.0.0.1:1/base").is_ok());
+        for text in ["huggingface.co", "ftp://a", "https://", "http://a/?b=c"] {
+            assert!(parse_endpoint(text).is_err(), "{text}");
+        }
+        let error = parse_endpoint("https://me:secret@host").unwrap_err();
+        assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn the_token_goes_to_the_hubs_origin_only() {
+        let client = HubClient::new(&HubOptions {
+            endpoint: "http://127.0.0.1:8000".to_owned(),
+            token: Token::new("hf_x"),
+            ..HubOptions::default()
+        })
+        .unwrap();
+        let authorised = |text: &str| {
+            let url = Url::parse(text).unwrap();
+            let target = client.target(&url, Bucket::Api);
+            let request = client.request(&url, target, None).build().unwrap();
+            request.headers().contains_key(AUTHORIZATION)
+        };
+        assert!(authorised("http://127.0.0.1:8000/a"));
+        assert!(!authorised("http://127.0.0.1:8001/a"));
+        assert!(!authorised("https://127.0.0.1:8000/a"));
+        assert!(!authorised("http://localhost:8000/a"));
+    }
+}

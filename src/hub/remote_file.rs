@@ -1,0 +1,428 @@
+//! One large file of a repository, read by ranges.
+//!
+//! The file is resolved once: a ranged GET with redirects off gives the commit, the size and the signed address, and every
+//! range goes straight to that address, without the token, until a minute before it expires. Each answer is checked: status
+//! 206, exactly the range that was asked, the known size, no encoding, the same `ETag`, the whole length. A body that breaks
+//! off is resumed at the next byte. A file host that answers 401 or 403 gets one renewed address, outside the retry budget.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap},
+};
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::{
+    api,
+    body::{self, BodyError},
+    client::{Bucket, Exchange, HubClient, Target},
+    content_range::ContentRange,
+    error::{HubError, Place},
+    redact,
+    retry::Budget,
+};
+use crate::{
+    range::ByteRange,
+    snapshot::RepoFile,
+    spec::{Commit, RepoId},
+};
+
+/// A whole body in answer to a range is accepted up to this size, and cut to the range. Beyond it may be a whole shard.
+const WHOLE_FILE_CAP: u64 = 10 * 1024 * 1024;
+
+/// A signed address is renewed when less than this remains of its life.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
+
+/// Redirects within the Hub before the file's address is known (renamed repository, other letter case).
+const MAX_HOPS: usize = 5;
+
+/// A file at a commit, of known size.
+#[derive(Debug)]
+pub struct RemoteFile {
+    client: HubClient,
+    place: Place,
+    resolver: Url,
+    size: u64,
+    /// Locked while it is being resolved, so that a file is never resolved twice at once.
+    location: Mutex<Option<Location>>,
+}
+
+#[derive(Debug, Clone)]
+struct Location {
+    url: Url,
+    target: Target,
+    expires: Option<SystemTime>,
+    /// Counts renewals, so that a reader whose address was refused does not renew one that is already fresh.
+    generation: u64,
+}
+
+/// What one attempt at a range came to.
+enum Attempt {
+    Done,
+    /// The body broke off; what arrived stands in the buffer.
+    Cut {
+        error: reqwest::Error,
+        host: String,
+    },
+    /// The file host refused the address.
+    Refused {
+        host: String,
+        status: StatusCode,
+    },
+}
+
+impl RemoteFile {
+    /// A file of `repo` at `commit`. No request is sent yet.
+    pub fn new(client: &HubClient, repo: &RepoId, commit: &Commit, file: &RepoFile) -> Result<Self, HubError> {
+        let resolver = client.url(&format!(
+            "{}/resolve/{commit}/{}",
+            api::path(repo.as_str()),
+            api::path(&file.path)
+        ))?;
+        Ok(Self {
+            client: client.clone(),
+            place: Place {
+                repo: repo.clone(),
+                commit: Some(commit.clone()),
+                file: Some(file.path.clone()),
+            },
+            resolver,
+            size: file.size,
+            location: Mutex::new(None),
+        })
+    }
+
+    /// Size in bytes, as the listing states it and as every answer must confirm.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Reads exactly `range`. An empty range costs no request.
+    pub async fn read(&self, range: ByteRange) -> Result<Bytes, HubError> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let mut budget = Budget::new(self.client.retry_policy());
+        let mut buffer = Vec::with_capacity(usize::try_from(range.len()).unwrap_or(0));
+        let mut etag = None;
+        let mut refused = None;
+        loop {
+            let location = self.location(refused, &mut budget).await?;
+            match self
+                .attempt(&location, range, &mut buffer, &mut etag, &mut budget)
+                .await?
+            {
+                Attempt::Done => return Ok(Bytes::from(buffer)),
+                Attempt::Cut { error, host } => {
+                    let received = buffer.len() as u64;
+                    self.client
+                        .pause_or_give_up(error, &host, received, &mut budget)
+                        .await?;
+                }
+                Attempt::Refused { .. } if refused.is_none() => refused = Some(location.generation),
+                Attempt::Refused { host, status } => {
+                    return Err(HubError::CdnRefused {
+                        host,
+                        status: status.as_u16(),
+                        place: self.place.clone(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// One request for what is still missing of `range`.
+    async fn attempt(
+        &self,
+        location: &Location,
+        range: ByteRange,
+        buffer: &mut Vec<u8>,
+        etag: &mut Option<String>,
+        budget: &mut Budget,
+    ) -> Result<Attempt, HubError> {
+        let rest = ByteRange::new(range.start + buffer.len() as u64, range.end);
+        let mut exchange = self
+            .client
+            .exchange(&location.url, location.target, Some(rest), &self.place, budget)
+            .await?;
+        let status = exchange.response.status();
+        if !body::is_hub(location.target) && matches!(status.as_u16(), 400 | 401 | 403) {
+            let host = exchange.host.clone();
+            self.client.drain(exchange.response).await;
+            return Ok(Attempt::Refused { host, status });
+        }
+        if !status.is_success() {
+            return Err(self.client.refusal(exchange, &self.place, None).await);
+        }
+        self.check_etag(exchange.response.headers(), etag)?;
+        let whole = self.is_whole_file(&exchange, rest)?;
+        let before = buffer.len();
+        let expected = if whole { self.size } else { rest.len() };
+        match self.client.read_body(&mut exchange.response, expected, buffer).await {
+            Ok(()) => {}
+            Err(BodyError::TooLarge) => {
+                return Err(self.wrong_length(&exchange, rest, expected + 1));
+            }
+            Err(BodyError::Cut(error)) => {
+                if whole || !body::may_resume(&error) {
+                    buffer.truncate(before);
+                }
+                return Ok(Attempt::Cut {
+                    error,
+                    host: exchange.host,
+                });
+            }
+        }
+        let got = (buffer.len() - before) as u64;
+        if got != expected {
+            return Err(self.wrong_length(&exchange, rest, got));
+        }
+        if whole {
+            cut_to(buffer, before, rest);
+        }
+        Ok(Attempt::Done)
+    }
+
+    fn wrong_length(&self, exchange: &Exchange, range: ByteRange, got: u64) -> HubError {
+        HubError::WrongLength {
+            host: exchange.host.clone(),
+            range,
+            place: self.place.clone(),
+            got,
+        }
+    }
+
+    /// Checks that the answer is the range that was asked. `true` if it is the whole of a small file instead.
+    fn is_whole_file(&self, exchange: &Exchange, range: ByteRange) -> Result<bool, HubError> {
+        let headers = exchange.response.headers();
+        let wrong = |got: String| HubError::WrongRange {
+            host: exchange.host.clone(),
+            range,
+            total: self.size,
+            place: self.place.clone(),
+            got,
+        };
+        if let Some(encoding) = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()) {
+            if !encoding.eq_ignore_ascii_case("identity") {
+                return Err(wrong(format!(
+                    "a body encoded as `{}`",
+                    redact::excerpt(encoding.as_bytes())
+                )));
+            }
+        }
+        let stated = headers
+            .get(CONTENT_RANGE)
+            .map(|value| value.to_str().unwrap_or("unreadable"));
+        match stated {
+            Some(text) => {
+                // Some servers answer 200 with an exact Content-Range; the range is what counts.
+                let parsed: Option<ContentRange> = text.parse().ok();
+                if parsed
+                    != Some(ContentRange {
+                        range,
+                        total: Some(self.size),
+                    })
+                {
+                    return Err(wrong(format!("`Content-Range: {}`", redact::excerpt(text.as_bytes()))));
+                }
+                if exchange
+                    .response
+                    .content_length()
+                    .is_some_and(|length| length != range.len())
+                {
+                    return Err(self.wrong_length(exchange, range, exchange.response.content_length().unwrap_or(0)));
+                }
+                Ok(false)
+            }
+            None if exchange.response.status() == StatusCode::PARTIAL_CONTENT => {
+                Err(wrong("206 without a Content-Range".to_owned()))
+            }
+            None if self.size <= WHOLE_FILE_CAP
+                && exchange
+                    .response
+                    .content_length()
+                    .is_none_or(|length| length == self.size) =>
+            {
+                Ok(true)
+            }
+            None => Err(HubError::RangeIgnored {
+                host: exchange.host.clone(),
+                range,
+                place: self.place.clone(),
+                length: exchange.response.content_length(),
+            }),
+        }
+    }
+
+    /// A file must not change while it is read. Addresses of several file hosts may state different `ETag`s, so the
+    /// comparison holds within one range.
+    fn check_etag(&self, headers: &HeaderMap, seen: &mut Option<String>) -> Result<(), HubError> {
+        let Some(etag) = headers.get(ETAG).and_then(|value| value.to_str().ok()) else {
+            return Ok(());
+        };
+        match seen {
+            Some(before) if before != etag => Err(HubError::EtagChanged {
+                place: self.place.clone(),
+                before: redact::excerpt(before.as_bytes()),
+                after: redact::excerpt(etag.as_bytes()),
+            }),
+            Some(_) => Ok(()),
+            None => {
+                *seen = Some(etag.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// The address to read from: the known one while it lives, else a new one. `refused` is the generation that a file host
+    /// turned down.
+    async fn location(&self, refused: Option<u64>, budget: &mut Budget) -> Result<Location, HubError> {
+        let mut known = self.location.lock().await;
+        let generation = known.as_ref().map_or(0, |location| location.generation + 1);
+        if let Some(location) = known.as_ref() {
+            let alive = location
+                .expires
+                .is_none_or(|expires| SystemTime::now() + EXPIRY_MARGIN < expires);
+            if alive && refused != Some(location.generation) {
+                return Ok(location.clone());
+            }
+        }
+        let location = self.resolve(generation, budget).await?;
+        *known = Some(location.clone());
+        Ok(location)
+    }
+
+    /// Asks the resolver for one byte, with redirects off, and reads the file's facts from the first answer that has them.
+    async fn resolve(&self, generation: u64, budget: &mut Budget) -> Result<Location, HubError> {
+        let mut url = self.resolver.clone();
+        let probe = ByteRange::new(0, 1.min(self.size).max(1));
+        for _ in 0..=MAX_HOPS {
+            let target = Target::Hub(Bucket::Resolvers);
+            let exchange = self
+                .client
+                .exchange(&url, target, Some(probe), &self.place, budget)
+                .await?;
+            self.check_facts(&exchange)?;
+            if let Some(next) = body::redirect_target(&exchange, &url, &self.place)? {
+                self.client.drain(exchange.response).await;
+                let target = self.client.target(&next, Bucket::Resolvers);
+                if body::is_hub(target) {
+                    url = next;
+                    continue;
+                }
+                let expires = expiry(&next);
+                return Ok(Location {
+                    url: next,
+                    target,
+                    expires,
+                    generation,
+                });
+            }
+            if !exchange.response.status().is_success() {
+                return Err(self.client.refusal(exchange, &self.place, None).await);
+            }
+            // Served by the Hub itself (private, gated, small, or a mirror): ranges go to the same address.
+            self.is_whole_file(&exchange, probe)?;
+            let length = exchange.response.content_length();
+            if length.is_some_and(|length| length <= 1) {
+                self.client.drain(exchange.response).await;
+            }
+            return Ok(Location {
+                url,
+                target,
+                expires: None,
+                generation,
+            });
+        }
+        Err(HubError::Redirect {
+            host: redact::host(&url),
+            place: self.place.clone(),
+            reason: format!("more than {MAX_HOPS} times"),
+        })
+    }
+
+    /// The commit and the size that the resolver states must be those that were pinned and listed.
+    fn check_facts(&self, exchange: &Exchange) -> Result<(), HubError> {
+        let text = |name: &str| {
+            exchange
+                .response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        if let (Some(got), Some(pinned)) = (text("x-repo-commit"), &self.place.commit) {
+            if got != pinned.as_str() {
+                return Err(HubError::CommitDisagrees {
+                    host: exchange.host.clone(),
+                    place: self.place.clone(),
+                    got: redact::excerpt(got.as_bytes()),
+                });
+            }
+        }
+        if let Some(got) = text("x-linked-size").and_then(|size| size.parse::<u64>().ok()) {
+            if got != self.size {
+                return Err(HubError::SizeDisagrees {
+                    host: exchange.host.clone(),
+                    place: self.place.clone(),
+                    expected: self.size,
+                    got,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keeps of the whole file at `buffer[from..]` only `range`.
+fn cut_to(buffer: &mut Vec<u8>, from: usize, range: ByteRange) {
+    let start = usize::try_from(range.start).unwrap_or(usize::MAX);
+    let length = usize::try_from(range.len()).unwrap_or(usize::MAX);
+    buffer.drain(from..from.saturating_add(start).min(buffer.len()));
+    buffer.truncate(from.saturating_add(length));
+}
+
+/// When a signed address dies: `Expires` in seconds since 1970, or `X-Amz-Date` + `X-Amz-Expires`.
+fn expiry(url: &Url) -> Option<SystemTime> {
+    let query = |name: &str| {
+        url.query_pairs()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.into_owned())
+    };
+    if let Some(seconds) = query("Expires").and_then(|text| text.parse::<u64>().ok()) {
+        return SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    }
+    let life: u64 = query("X-Amz-Expires")?.parse().ok()?;
+    let signed = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", query("X-Amz-Date")?).ok()?;
+    let signed: SystemTime = signed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().into();
+    signed.checked_add(Duration::from_secs(life))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signed_address_tells_when_it_dies() {
+        let at = |text: &str| {
+            expiry(&Url::parse(text).unwrap())
+                .map(|time| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs())
+        };
+        assert_eq!(at("https://c/a?Expires=1752681256&Policy=x"), Some(1_752_681_256));
+        assert_eq!(
+            at("https://c/a?X-Amz-Date=20250716T145416Z&X-Amz-Expires=3600"),
+            Some(1_752_681_256)
+        );
+        assert_eq!(at("https://c/a?Expires=soon"), None);
+        assert_eq!(at("https://c/a"), None);
+    }
+
+    #[test]
+    fn a_whole_small_file_is_cut_to_the_range() {
+        let mut buffer = b"kept0123456789".to_vec();
+        cut_to(&mut buffer, 4, ByteRange::new(2, 5));
+        assert_eq!(buffer, b"kept234");
+    }
+}
