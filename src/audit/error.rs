@@ -1,0 +1,61 @@
+//! Questions that cannot be answered as a whole. What concerns one model only is kept with that model instead.
+
+use crate::error::Hint;
+
+/// A question that cannot be answered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant's message says what its fields are")]
+pub enum AuditError {
+    #[error("the plan moves {planned} bytes of weights, more than the {limit} allowed")]
+    OverBudget { planned: u64, limit: u64 },
+    #[error("no model was named")]
+    NoModels,
+    #[error("`{pattern}` is not a regular expression")]
+    Pattern { pattern: String, source: regex::Error },
+    #[error("`{text}` is not a condition")]
+    Condition { text: String },
+    #[error("{model} has no tensor `{tensor}`")]
+    NoTensor { model: String, tensor: String },
+    #[error("tensor `{}` of {model} ({dtype}, {bytes} bytes) cannot be decoded", .tensor.escape_debug())]
+    Undecodable {
+        model: String,
+        tensor: String,
+        dtype: String,
+        bytes: u64,
+    },
+    #[error("{model} has no file `{}`", .file.escape_debug())]
+    NoFile { model: String, file: String },
+    #[error("shard `{}` of {model} cannot be read", .shard.escape_debug())]
+    Shard {
+        model: String,
+        shard: String,
+        source: Box<crate::Error>,
+    },
+    #[error("the request that held the tensor failed for {model}: {reason}")]
+    SameRequest { model: String, reason: String },
+    #[error("a task of the fetch ended unexpectedly")]
+    Task { source: tokio::task::JoinError },
+    #[error("`{revision}` of `{repo}` is not in the cache, and the network is switched off")]
+    OfflineRevision { repo: String, revision: String },
+    #[error("tensor `{}` of {model} is not in the cache any more", .tensor.escape_debug())]
+    Vanished { model: String, tensor: String },
+}
+
+impl Hint for AuditError {
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::OverBudget { planned, .. } => format!(
+                "ask for fewer layers or roles, or allow it with --max-bytes {}MB",
+                planned.div_ceil(1_000_000)
+            ),
+            Self::Shard { source, .. } => return source.hint(),
+            Self::NoModels => "name at least one model, or give a list by --models".to_owned(),
+            Self::Condition { .. } => "write METRIC OP NUMBER, such as pearson>0.9 or abs(pearson)>=0.5".to_owned(),
+            Self::OfflineRevision { .. } => "run once without --offline to bring it into the cache".to_owned(),
+            Self::Vanished { .. } => "run the same command again; another process may have pruned the cache".to_owned(),
+            _ => return None,
+        };
+        Some(text)
+    }
+}

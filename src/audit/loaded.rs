@@ -1,0 +1,129 @@
+//! A wanted tensor's elements in memory, from the cache or from a folder, ready to be compared.
+
+use std::borrow::Cow;
+
+use super::{AuditError, Model, Tensor};
+use crate::{
+    cache::Cache,
+    checkpoint::{FolderFile, decode},
+    error::Result,
+    metric::{Moments, PairMetrics, Undefined},
+    values::Values,
+};
+
+/// Elements of one tensor, widened exactly: f32 where that holds them, else f64.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Extent of each axis.
+    pub shape: Vec<u64>,
+    floats: Result<Floats, Undefined>,
+}
+
+#[derive(Debug, Clone)]
+enum Floats {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl Loaded {
+    /// Reads a tensor. A zero-centred gain becomes the effective gain 1 + w.
+    pub fn read(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
+        let values = match (model.key(tensor), model.repository.folder()) {
+            (Some(key), _) => {
+                let kept = cache.get(&key)?.ok_or_else(|| AuditError::Vanished {
+                    model: model.repository.place(),
+                    tensor: tensor.info.name.clone(),
+                })?;
+                kept.values
+            }
+            (None, Some(folder)) => {
+                let size = model
+                    .repository
+                    .snapshot()
+                    .file(&tensor.shard)
+                    .map_or(0, |file| file.size);
+                let file = FolderFile::open(&folder.join(&tensor.shard), size)?;
+                decode::decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?
+            }
+            (None, None) => {
+                return Err(AuditError::Vanished {
+                    model: model.repository.place(),
+                    tensor: tensor.info.name.clone(),
+                }
+                .into());
+            }
+        };
+        let values = if tensor.zero_centred { values.plus_one() } else { values };
+        Ok(Self {
+            shape: tensor.info.shape.clone(),
+            floats: floats(values),
+        })
+    }
+
+    /// Number of elements.
+    pub fn numel(&self) -> u64 {
+        self.shape.iter().product()
+    }
+
+    /// All metrics of the pair (`self`, `other`), or the one reason why there are none.
+    pub fn compare(&self, other: &Self) -> PairMetrics {
+        if self.shape != other.shape {
+            return PairMetrics::undefined(Undefined::Shape);
+        }
+        match (&self.floats, &other.floats) {
+            (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(reason.clone()),
+            (Ok(Floats::F32(a)), Ok(Floats::F32(b))) => PairMetrics::compute(a, b),
+            (Ok(Floats::F64(a)), Ok(Floats::F64(b))) => PairMetrics::compute(a, b),
+            (Ok(Floats::F32(a)), Ok(Floats::F64(b))) => PairMetrics::compute(a, b),
+            (Ok(Floats::F64(a)), Ok(Floats::F32(b))) => PairMetrics::compute(a, b),
+        }
+    }
+
+    /// Mean, spread and extrema of the elements.
+    pub fn moments(&self) -> Result<Moments, Undefined> {
+        match &self.floats {
+            Ok(Floats::F32(values)) => Ok(Moments::of(values)),
+            Ok(Floats::F64(values)) => Ok(Moments::of(values)),
+            Err(reason) => Err(reason.clone()),
+        }
+    }
+
+    /// The elements as f64.
+    pub fn as_f64(&self) -> Result<Cow<'_, [f64]>, Undefined> {
+        match &self.floats {
+            Ok(Floats::F32(values)) => Ok(values.iter().map(|&value| f64::from(value)).collect()),
+            Ok(Floats::F64(values)) => Ok(Cow::Borrowed(values)),
+            Err(reason) => Err(reason.clone()),
+        }
+    }
+}
+
+/// Widens to floating point, exactly. A 64-bit integer beyond 2⁵³ has no exact f64: it is not compared.
+fn floats(values: Values) -> Result<Floats, Undefined> {
+    const EXACT: u64 = 1 << 53;
+    let too_large =
+        || Undefined::NotComparable("64-bit integers beyond 2^53 have no exact floating-point value".to_owned());
+    Ok(match values {
+        Values::F32(values) => Floats::F32(values),
+        Values::F64(values) => Floats::F64(values),
+        Values::I8(values) => Floats::F32(values.into_iter().map(f32::from).collect()),
+        Values::U8(values) => Floats::F32(values.into_iter().map(f32::from).collect()),
+        Values::I16(values) => Floats::F32(values.into_iter().map(f32::from).collect()),
+        Values::U16(values) => Floats::F32(values.into_iter().map(f32::from).collect()),
+        Values::I32(values) => Floats::F64(values.into_iter().map(f64::from).collect()),
+        Values::U32(values) => Floats::F64(values.into_iter().map(f64::from).collect()),
+        Values::Bool(values) => Floats::F32(values.into_iter().map(|value| f32::from(u8::from(value))).collect()),
+        Values::I64(values) => {
+            if values.iter().any(|value| value.unsigned_abs() > EXACT) {
+                return Err(too_large());
+            }
+            Floats::F64(values.into_iter().map(|value| value as f64).collect())
+        }
+        Values::U64(values) => {
+            if values.iter().any(|&value| value > EXACT) {
+                return Err(too_large());
+            }
+            Floats::F64(values.into_iter().map(|value| value as f64).collect())
+        }
+    })
+}

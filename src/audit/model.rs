@@ -1,0 +1,296 @@
+//! One opened model: its layout, its family, and the tensors that a question wants of it, located to the byte.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join_all;
+
+use super::{Question, Repository, Session, question::Selection};
+use crate::{
+    cache::TensorKey,
+    checkpoint::{Disagreement, Header, Layout, ShardIndex, TensorInfo},
+    error::Result,
+    family::{FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Slot},
+    spec::ModelSpec,
+};
+
+/// Bytes of a configuration that are read at most.
+const CONFIG_CAP: u64 = 10 * 1024 * 1024;
+
+/// Bytes of a shard index that are read at most. The largest seen has 60 MB.
+const INDEX_CAP: u64 = 250 * 1024 * 1024;
+
+/// A wanted tensor, found in a shard.
+#[derive(Debug, Clone)]
+pub struct Tensor {
+    /// What it is, where a family knows.
+    pub slot: Option<Slot>,
+    /// Its layer.
+    pub layer: Option<LayerIndex>,
+    /// The shard that holds it.
+    pub shard: String,
+    /// Name, element type, shape and place in the shard.
+    pub info: TensorInfo,
+    /// Whether the gain is stored zero-centred, so that 1 + w is what acts.
+    pub zero_centred: bool,
+}
+
+/// A tensor that is not in the answer, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exclusion {
+    /// Name of the tensor.
+    pub tensor: String,
+    /// Why it is left out.
+    pub reason: String,
+}
+
+/// An opened model.
+#[derive(Debug)]
+pub struct Model {
+    /// Where its bytes are.
+    pub repository: Repository,
+    /// What its `config.json` says.
+    pub config: ModelConfig,
+    /// Whether its `config.json` says that it is synthetic.
+    pub synthetic: bool,
+    /// The naming scheme.
+    pub family: FamilyChoice,
+    /// The shard index, where there is one.
+    pub index: Option<ShardIndex>,
+    /// Which files are the checkpoint.
+    pub layout: Layout,
+    /// Headers that were read, by shard.
+    pub headers: BTreeMap<String, Header>,
+    /// Tensors that the question wants, sorted by layer, then name.
+    pub tensors: Vec<Tensor>,
+    /// Tensors passed over with a reason worth telling.
+    pub excluded: Vec<Exclusion>,
+    /// What a reader should know about these files.
+    pub warnings: Vec<String>,
+}
+
+impl Model {
+    /// Opens a model as far as `question` needs: its listing, configuration and index, and the headers of the shards that hold
+    /// what is wanted. Without an index every header is read.
+    pub async fn open(session: &Session, spec: &ModelSpec, question: &Question) -> Result<Self> {
+        let repository = Repository::open(session, spec).await?;
+        let index_path = Layout::index_path(repository.snapshot()).map(str::to_owned);
+        let (config, index) =
+            tokio::try_join!(read_config(&repository), read_index(&repository, index_path.as_deref()))?;
+        let layout = Layout::choose(repository.snapshot(), index.as_ref())?;
+        let index = index.filter(|_| layout.index.is_some());
+        let mut model = Self {
+            synthetic: config.as_ref().is_some_and(|(_, synthetic)| *synthetic),
+            config: config.map(|(config, _)| config).unwrap_or_default(),
+            family: FamilyChoice::unknown(),
+            headers: BTreeMap::new(),
+            tensors: Vec::new(),
+            excluded: Vec::new(),
+            warnings: Vec::new(),
+            repository,
+            index,
+            layout,
+        };
+        model.warn_of_layout();
+        let found = model.locate(question).await;
+        // Whatever was learnt is kept, also when what followed failed.
+        model.repository.keep(session)?;
+        found?;
+        Ok(model)
+    }
+
+    async fn locate(&mut self, question: &Question) -> Result<()> {
+        let everything = question.all_headers || self.index.is_none();
+        if everything {
+            self.read_headers(&self.layout.shards.clone()).await?;
+        }
+        let mut selection = self.select(question);
+        if !everything {
+            let shards = self.shards_of(&selection);
+            self.read_headers(&shards).await?;
+        }
+        if self.index_misleads(&selection) {
+            self.warnings.push(
+                "the index names tensors that their shards do not hold: the headers of all shards were read instead"
+                    .to_owned(),
+            );
+            self.read_headers(&self.layout.shards.clone()).await?;
+            selection = self.select(question);
+        }
+        self.warn_of_disagreements();
+        self.take(selection);
+        Ok(())
+    }
+
+    /// Chooses among the names that are known: of the headers, and of the index for shards whose header was not read.
+    fn select(&mut self, question: &Question) -> Selection {
+        let unread =
+            |shard: &str| !self.headers.contains_key(shard) && !self.layout.missing_shards.iter().any(|m| m == shard);
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        for header in self.headers.values() {
+            names.extend(header.tensors.iter().map(|tensor| tensor.name.as_str()));
+        }
+        if let Some(index) = &self.index {
+            names.extend(
+                index
+                    .weight_map
+                    .iter()
+                    .filter(|(_, shard)| unread(shard))
+                    .map(|(name, _)| name.as_str()),
+            );
+        }
+        self.family = Registry::builtin().choose(&self.config, names.iter().copied());
+        question.select(names.into_iter(), self.family.family, &self.config)
+    }
+
+    fn shards_of(&self, selection: &Selection) -> Vec<String> {
+        let Some(index) = &self.index else {
+            return Vec::new();
+        };
+        let shards: BTreeSet<&String> = selection
+            .wanted
+            .iter()
+            .filter_map(|wanted| index.weight_map.get(&wanted.name))
+            .collect();
+        shards.into_iter().cloned().collect()
+    }
+
+    /// Whether a wanted tensor is not where the index says, or the index names shards that do not exist.
+    fn index_misleads(&self, selection: &Selection) -> bool {
+        if self.index.is_none() || self.headers.len() == self.layout.shards.len() {
+            return false;
+        }
+        let held = |name: &str| self.headers.values().any(|header| header.get(name).is_some());
+        !self.layout.missing_shards.is_empty() || selection.wanted.iter().any(|wanted| !held(&wanted.name))
+    }
+
+    async fn read_headers(&mut self, shards: &[String]) -> Result<()> {
+        let wanted: Vec<&String> = shards
+            .iter()
+            .filter(|shard| !self.headers.contains_key(*shard))
+            .collect();
+        let read = try_join_all(wanted.into_iter().map(|shard| {
+            let predicted = self
+                .index
+                .as_ref()
+                .filter(|index| !index.tensors_of(shard).is_empty())
+                .map(|index| index.predicted_header_length(shard));
+            let repository = &self.repository;
+            async move {
+                let header = repository
+                    .header(shard, predicted)
+                    .await
+                    .map_err(|source| super::AuditError::Shard {
+                        model: repository.place(),
+                        shard: shard.clone(),
+                        source: Box::new(source),
+                    })?;
+                Ok::<_, crate::Error>((shard.clone(), header))
+            }
+        }))
+        .await?;
+        self.headers.extend(read);
+        Ok(())
+    }
+
+    fn warn_of_layout(&mut self) {
+        for shard in &self.layout.missing_shards {
+            self.warnings.push(format!(
+                "the index names shard `{}`, which does not exist",
+                shard.escape_debug()
+            ));
+        }
+        for file in &self.layout.unused {
+            self.warnings.push(format!(
+                "file `{}` is not counted: {}",
+                file.path.escape_debug(),
+                file.why
+            ));
+        }
+    }
+
+    fn warn_of_disagreements(&mut self) {
+        let Some(index) = &self.index else { return };
+        for (shard, header) in &self.headers {
+            for disagreement in index.disagreements(shard, header) {
+                self.warnings.push(match disagreement {
+                    Disagreement::MissingInShard(name) => format!(
+                        "tensor `{}` is in the index, but not in shard `{}`",
+                        name.escape_debug(),
+                        shard.escape_debug()
+                    ),
+                    Disagreement::NotInIndex(name) => format!(
+                        "tensor `{}` of shard `{}` is not in the index",
+                        name.escape_debug(),
+                        shard.escape_debug()
+                    ),
+                });
+            }
+        }
+    }
+
+    fn take(&mut self, selection: Selection) {
+        let held: BTreeMap<&str, (&str, &TensorInfo)> = self
+            .headers
+            .iter()
+            .flat_map(|(shard, header)| {
+                header
+                    .tensors
+                    .iter()
+                    .map(move |info| (info.name.as_str(), (shard.as_str(), info)))
+            })
+            .collect();
+        let mut tensors = Vec::new();
+        for wanted in selection.wanted {
+            let Some(&(shard, info)) = held.get(wanted.name.as_str()) else {
+                self.excluded.push(Exclusion {
+                    tensor: wanted.name,
+                    reason: "the index names it, but no shard holds it".to_owned(),
+                });
+                continue;
+            };
+            let is_gain = |slot: Slot| slot.part == Part::Weight;
+            let zero_centred = |slot: Slot| {
+                self.family
+                    .family
+                    .is_some_and(|family| family.is_zero_centred(slot.role))
+            };
+            tensors.push(Tensor {
+                slot: wanted.slot,
+                layer: wanted.layer,
+                shard: shard.to_owned(),
+                zero_centred: wanted.slot.is_some_and(|slot| is_gain(slot) && zero_centred(slot)),
+                info: info.clone(),
+            });
+        }
+        self.tensors = tensors;
+        let passed_over = selection.passed_over.into_iter();
+        self.excluded
+            .extend(passed_over.map(|(tensor, reason)| Exclusion { tensor, reason }));
+        self.excluded.sort();
+    }
+
+    /// The cache's name for a tensor; `None` for a folder.
+    pub fn key(&self, tensor: &Tensor) -> Option<TensorKey> {
+        self.repository.key(&tensor.info.name)
+    }
+}
+
+async fn read_config(repository: &Repository) -> Result<Option<(ModelConfig, bool)>> {
+    for path in ["config.json", "params.json"] {
+        if let Some(bytes) = repository.small_file(path, CONFIG_CAP).await? {
+            let synthetic = serde_json::from_slice::<serde_json::Value>(&bytes)
+                .is_ok_and(|config| config.get("_synthetic").is_some());
+            return Ok(Some((ModelConfig::parse(&bytes)?, synthetic)));
+        }
+    }
+    Ok(None)
+}
+
+async fn read_index(repository: &Repository, path: Option<&str>) -> Result<Option<ShardIndex>> {
+    let Some(path) = path else { return Ok(None) };
+    let Some(bytes) = repository.small_file(path, INDEX_CAP).await? else {
+        return Ok(None);
+    };
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    Ok(Some(ShardIndex::parse(&bytes, folder)?))
+}

@@ -1,0 +1,136 @@
+//! What will be fetched, before the first byte of it moves: a value that can be printed, tested and counted.
+
+use crate::range::{ByteRange, coalesce};
+
+/// Tensors of one shard that lie at most this far apart share a request: the bytes between cost less than another round trip.
+/// Two norms of 8 KiB with small biases between them do; a norm and the next one behind a matrix do not.
+pub const COALESCE_GAP: u64 = 16 * 1024;
+
+/// A request grows by coalescing up to this size. A larger tensor is one request of its own.
+pub const SPAN_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// One request, covering one or more tensors of a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// The shard.
+    pub shard: String,
+    /// The bytes asked for.
+    pub range: ByteRange,
+    /// Positions, in the list given to [`ModelPlan::new`], of the tensors inside.
+    pub tensors: Vec<usize>,
+}
+
+/// What one model costs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelPlan {
+    /// Tensors the question needs.
+    pub tensors: usize,
+    /// Of those, already in the cache.
+    pub cached: usize,
+    /// Of those, read from a local folder.
+    pub local: usize,
+    /// The requests for weights.
+    pub spans: Vec<Span>,
+    /// Requests that tell where a shard's bytes are, for shards not read yet.
+    pub resolves: usize,
+}
+
+impl ModelPlan {
+    /// Plans the tensors that are neither cached nor local: `missing` holds (position, shard, range), `is_resolved` tells
+    /// whether a shard's address is known.
+    pub fn new(
+        tensors: usize,
+        cached: usize,
+        local: usize,
+        missing: &[(usize, String, ByteRange)],
+        is_resolved: impl Fn(&str) -> bool,
+    ) -> Self {
+        let mut shards: Vec<&str> = missing.iter().map(|(_, shard, _)| shard.as_str()).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        let mut plan = Self {
+            tensors,
+            cached,
+            local,
+            ..Self::default()
+        };
+        for shard in shards {
+            let here: Vec<_> = missing.iter().filter(|(_, other, _)| other == shard).collect();
+            let ranges: Vec<ByteRange> = here.iter().map(|&&(_, _, range)| range).collect();
+            let spans = coalesce(&ranges, COALESCE_GAP, SPAN_LIMIT);
+            if !spans.is_empty() && !is_resolved(shard) {
+                plan.resolves += 1;
+            }
+            plan.spans.extend(spans.into_iter().map(|(range, members)| Span {
+                shard: shard.to_owned(),
+                range,
+                tensors: members.into_iter().map(|member| here[member].0).collect(),
+            }));
+            // A tensor without elements needs no request, but it must not be forgotten.
+            for &&(position, _, range) in here.iter().filter(|(_, _, range)| range.is_empty()) {
+                plan.spans.push(Span {
+                    shard: shard.to_owned(),
+                    range,
+                    tensors: vec![position],
+                });
+            }
+        }
+        plan
+    }
+
+    /// Bytes of weights that will move, gaps between coalesced tensors included.
+    pub fn bytes(&self) -> u64 {
+        self.spans.iter().map(|span| span.range.len()).sum()
+    }
+
+    /// Requests that will be sent if none fails.
+    pub fn requests(&self) -> usize {
+        self.resolves + self.spans.iter().filter(|span| !span.range.is_empty()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(ranges: &[(&str, u64, u64)]) -> Vec<(usize, String, ByteRange)> {
+        ranges
+            .iter()
+            .enumerate()
+            .map(|(i, &(shard, start, len))| (i, shard.to_owned(), ByteRange::new(start, start + len)))
+            .collect()
+    }
+
+    #[test]
+    fn neighbours_share_a_request_and_shards_do_not() {
+        let wanted = missing(&[("b", 0, 100), ("a", 8192, 8192), ("a", 0, 8192), ("a", 10_000_000, 10)]);
+        let plan = ModelPlan::new(5, 1, 0, &wanted, |shard| shard == "a");
+        let seen: Vec<_> = plan
+            .spans
+            .iter()
+            .map(|span| {
+                (
+                    span.shard.as_str(),
+                    span.range.start,
+                    span.range.end,
+                    span.tensors.clone(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            vec![
+                ("a", 0, 16384, vec![2, 1]),
+                ("a", 10_000_000, 10_000_010, vec![3]),
+                ("b", 0, 100, vec![0])
+            ]
+        );
+        assert_eq!((plan.requests(), plan.bytes()), (4, 16384 + 110));
+    }
+
+    #[test]
+    fn an_empty_tensor_costs_no_request_and_is_kept() {
+        let plan = ModelPlan::new(1, 0, 0, &missing(&[("a", 5, 0)]), |_| false);
+        assert_eq!((plan.requests(), plan.bytes(), plan.spans.len()), (0, 0, 1));
+    }
+}

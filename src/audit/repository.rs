@@ -1,0 +1,289 @@
+//! One model's files, wherever they are: a repository on the Hub at a pinned commit, or a folder on this machine.
+//!
+//! What the Hub says about a commit never changes, so it is kept: listing, small files and headers go into the cache's record
+//! of the commit, and a later run on the same commit asks for none of them again.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+
+use super::{AuditError, Session};
+use crate::{
+    cache::{CommitRecord, TensorKey},
+    checkpoint::{FolderFile, Header, RangeRead, folder_snapshot},
+    error::Result,
+    hub::{HubClient, RemoteFile},
+    range::ByteRange,
+    snapshot::{RepoFile, Snapshot},
+    spec::{Commit, ModelSource, ModelSpec, RepoId},
+};
+
+/// Length of the first range of a header when nothing is known of it. Most headers are shorter.
+pub const HEADER_GUESS: u64 = 64 * 1024;
+
+/// An opened repository or folder.
+#[derive(Debug)]
+pub struct Repository {
+    origin: Origin,
+    snapshot: Snapshot,
+    record: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+enum Origin {
+    Hub {
+        client: HubClient,
+        repo: RepoId,
+        commit: Commit,
+        files: Mutex<HashMap<String, Arc<RemoteFile>>>,
+    },
+    Folder(PathBuf),
+}
+
+#[derive(Debug)]
+struct Kept {
+    record: CommitRecord,
+    changed: bool,
+}
+
+/// A shard that can be read by ranges, wherever it is.
+enum Shard {
+    Remote(Arc<RemoteFile>),
+    Local(FolderFile),
+}
+
+impl RangeRead for RemoteFile {
+    fn size(&self) -> u64 {
+        RemoteFile::size(self)
+    }
+
+    async fn read(&self, range: ByteRange) -> Result<Bytes> {
+        Ok(RemoteFile::read(self, range).await?)
+    }
+}
+
+impl RangeRead for Shard {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Remote(file) => RangeRead::size(file.as_ref()),
+            Self::Local(file) => file.size(),
+        }
+    }
+
+    async fn read(&self, range: ByteRange) -> Result<Bytes> {
+        match self {
+            Self::Remote(file) => RangeRead::read(file.as_ref(), range).await,
+            Self::Local(file) => file.read(range).await,
+        }
+    }
+}
+
+impl Repository {
+    /// Pins the model's revision to a commit and lists its files. A commit that the cache knows costs no request, a branch one.
+    pub async fn open(session: &Session, spec: &ModelSpec) -> Result<Self> {
+        match &spec.source {
+            ModelSource::Folder(path) => {
+                let snapshot = folder_snapshot(path)?;
+                Ok(Self {
+                    origin: Origin::Folder(path.clone()),
+                    record: Mutex::new(Kept {
+                        record: CommitRecord::new(snapshot.clone()),
+                        changed: false,
+                    }),
+                    snapshot,
+                })
+            }
+            ModelSource::Hub { repo, revision } => {
+                let (repo, commit) = if session.offline && revision.as_commit().is_none() {
+                    let commit = session
+                        .cache
+                        .revision(repo, revision)
+                        .ok_or_else(|| AuditError::OfflineRevision {
+                            repo: repo.to_string(),
+                            revision: revision.to_string(),
+                        })?;
+                    (repo.clone(), commit)
+                } else {
+                    let pinned = session.hub.resolve_revision(repo, revision).await?;
+                    // For a later run without network. What cannot be kept is asked again; that is no reason to fail.
+                    let _ = session.cache.keep_revision(repo, revision, &pinned.1);
+                    pinned
+                };
+                let known = session.cache.record(&repo, &commit);
+                let (record, changed) = match known {
+                    Some(record) => (record, false),
+                    None => (CommitRecord::new(session.hub.snapshot(&repo, &commit).await?), true),
+                };
+                Ok(Self {
+                    snapshot: record.snapshot.clone(),
+                    record: Mutex::new(Kept { record, changed }),
+                    origin: Origin::Hub {
+                        client: session.hub.clone(),
+                        repo,
+                        commit,
+                        files: Mutex::default(),
+                    },
+                })
+            }
+        }
+    }
+
+    /// The files, with sizes and hashes.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The repository's present id; `None` for a folder.
+    pub fn repo(&self) -> Option<&RepoId> {
+        match &self.origin {
+            Origin::Hub { repo, .. } => Some(repo),
+            Origin::Folder(_) => None,
+        }
+    }
+
+    /// The pinned commit; `None` for a folder.
+    pub fn commit(&self) -> Option<&Commit> {
+        match &self.origin {
+            Origin::Hub { commit, .. } => Some(commit),
+            Origin::Folder(_) => None,
+        }
+    }
+
+    /// The folder, if it is one.
+    pub fn folder(&self) -> Option<&PathBuf> {
+        match &self.origin {
+            Origin::Hub { .. } => None,
+            Origin::Folder(path) => Some(path),
+        }
+    }
+
+    /// `owner/name@commit`, or the folder's path: how messages name the model.
+    pub fn place(&self) -> String {
+        match &self.origin {
+            Origin::Hub { repo, commit, .. } => format!("`{repo}@{}`", commit.short()),
+            Origin::Folder(path) => format!("`{}`", path.display()),
+        }
+    }
+
+    /// The cache's name for a tensor; `None` for a folder, whose tensors are not copied.
+    pub fn key(&self, tensor: &str) -> Option<TensorKey> {
+        match &self.origin {
+            Origin::Hub { repo, commit, .. } => Some(TensorKey {
+                repo: repo.clone(),
+                commit: commit.clone(),
+                tensor: tensor.to_owned(),
+            }),
+            Origin::Folder(_) => None,
+        }
+    }
+
+    /// Whether the shard's address is known, so that a range of it costs one request and not two.
+    pub fn is_resolved(&self, shard: &str) -> bool {
+        match &self.origin {
+            Origin::Hub { files, .. } => lock(files).contains_key(shard),
+            Origin::Folder(_) => true,
+        }
+    }
+
+    /// A small text file whole, at most `cap` bytes; `None` if there is no such file.
+    pub async fn small_file(&self, path: &str, cap: u64) -> Result<Option<Vec<u8>>> {
+        let Some(file) = self.snapshot.file(path) else {
+            return Ok(None);
+        };
+        if let Some(text) = lock(&self.record).record.small_files.get(path) {
+            return Ok(Some(text.clone().into_bytes()));
+        }
+        let bytes = match &self.origin {
+            Origin::Hub {
+                client, repo, commit, ..
+            } => client.small_file(repo, commit, file, cap).await?,
+            Origin::Folder(folder) => FolderFile::open(&folder.join(path), file.size)?.read_whole(cap)?,
+        };
+        if let (Origin::Hub { .. }, Ok(text)) = (&self.origin, String::from_utf8(bytes.clone())) {
+            let mut kept = lock(&self.record);
+            kept.record.small_files.insert(path.to_owned(), text);
+            kept.changed = true;
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The header of a shard: one range of the predicted length, and at most one more for its tail.
+    pub async fn header(&self, shard: &str, predicted: Option<u64>) -> Result<Header> {
+        let file = self.shard_file(shard)?.clone();
+        let known = lock(&self.record).record.headers.get(shard).cloned();
+        if let Some(json) = known {
+            return Ok(Header::from_json(&json, file.size)?);
+        }
+        let source = self.shard(&file)?;
+        let first = predicted.unwrap_or(HEADER_GUESS).min(file.size);
+        let mut bytes = source.read(ByteRange::new(0, first)).await?.to_vec();
+        let total = Header::total_length(&bytes, file.size)?;
+        if total > first {
+            bytes.extend_from_slice(&source.read(ByteRange::new(first, total)).await?);
+        }
+        let header = Header::parse(&bytes, file.size)?;
+        if let Origin::Hub { .. } = self.origin {
+            let mut kept = lock(&self.record);
+            kept.record
+                .headers
+                .insert(shard.to_owned(), Header::json(&bytes)?.to_owned());
+            kept.changed = true;
+        }
+        Ok(header)
+    }
+
+    /// Bytes of a shard.
+    pub async fn read(&self, shard: &str, range: ByteRange) -> Result<Bytes> {
+        let file = self.shard_file(shard)?.clone();
+        self.shard(&file)?.read(range).await
+    }
+
+    /// Writes what has been learnt of the commit to the cache.
+    pub fn keep(&self, session: &Session) -> Result<()> {
+        let mut kept = lock(&self.record);
+        if let (Origin::Hub { repo, commit, .. }, true) = (&self.origin, kept.changed) {
+            session.cache.update_record(repo, commit, &kept.record)?;
+            kept.changed = false;
+        }
+        Ok(())
+    }
+
+    fn shard_file(&self, shard: &str) -> Result<&RepoFile> {
+        self.snapshot.file(shard).ok_or_else(|| {
+            AuditError::NoFile {
+                model: self.place(),
+                file: shard.to_owned(),
+            }
+            .into()
+        })
+    }
+
+    fn shard(&self, file: &RepoFile) -> Result<Shard> {
+        match &self.origin {
+            Origin::Hub {
+                client,
+                repo,
+                commit,
+                files,
+            } => {
+                let mut files = lock(files);
+                if let Some(remote) = files.get(&file.path) {
+                    return Ok(Shard::Remote(Arc::clone(remote)));
+                }
+                let remote = Arc::new(RemoteFile::new(client, repo, commit, file)?);
+                files.insert(file.path.clone(), Arc::clone(&remote));
+                Ok(Shard::Remote(remote))
+            }
+            Origin::Folder(folder) => Ok(Shard::Local(FolderFile::open(&folder.join(&file.path), file.size)?)),
+        }
+    }
+}
+
+/// A poisoned lock holds plain data that is still whole: a panic elsewhere must not become a second one here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

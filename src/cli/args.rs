@@ -1,0 +1,258 @@
+//! What can be typed. Help texts are sentences; names are a contract with scripts.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use hub_audit::{
+    audit::Condition,
+    family::{LayerSelection, RoleSelection},
+    metric::Metric,
+    report::Format,
+};
+
+use super::size::Size;
+
+/// Audit open-weight models straight from the Hugging Face Hub, without downloading them.
+///
+/// Reads safetensors headers by HTTP range, fetches only the tensors a question needs into a local .npy cache, and compares
+/// them. Every cosine is printed beside the value it would have if the two models had nothing to do with each other.
+///
+/// MODEL is owner/name[@revision], or a folder: ./path, /path or file:path.
+#[derive(Debug, Parser)]
+#[command(name = "hub-audit", version, max_term_width = 100)]
+#[command(after_help = "Exit status: 0 done; 1 done, and --fail-if holds or something asked for is missing; 2 could not do it.")]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print no progress and no summary of the traffic.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Print more: warnings about every model's files.
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Tell what is in each model, from its headers alone; with several, which roles can be compared.
+    Inspect(InspectArgs),
+    /// Bring tensors into the cache; prints one .npy path a line.
+    Fetch(FetchArgs),
+    /// Compare models with each other: model × model matrices by role and layer.
+    Survey(SurveyArgs),
+    /// List, verify or prune what is kept.
+    Cache(CacheArgs),
+    /// Play the Hub on this machine for the checkpoints below DIR/owner/name.
+    Serve(ServeArgs),
+    /// Print a completion script for a shell.
+    Completions(CompletionsArgs),
+}
+
+/// Which models.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Models {
+    /// Models: owner/name[@revision], or a folder as ./path, /path or file:path.
+    #[arg(value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+    /// A list of models, one a line, with optional group=NAME and label=NAME after it; `-` is standard input.
+    #[arg(long = "models", value_name = "FILE")]
+    pub(crate) list: Option<PathBuf>,
+}
+
+/// How to reach the Hub, and what is kept.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Hub and cache")]
+pub(crate) struct Reach {
+    /// The Hub's base URL.
+    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
+    pub(crate) endpoint: String,
+    /// File that holds the token. Default: HF_TOKEN, else the file HF_TOKEN_PATH, else $HF_HOME/token.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Send no token.
+    #[arg(long, conflicts_with = "token_file")]
+    pub(crate) no_token: bool,
+    /// Folder of the cache. Default: ./cache where that exists, else the user's cache folder.
+    #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Use no network: answer from the cache and from folders only (also HF_HUB_OFFLINE=1).
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Requests at once, over all models together.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub(crate) jobs: u16,
+    /// Longest wait in seconds that the Hub may ask for when its rate limit is reached.
+    #[arg(long, value_name = "SECONDS", default_value_t = 330)]
+    pub(crate) max_wait: u64,
+    /// Use the embedded Hub with nine synthetic models instead of the real one.
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
+
+/// Which tensors of each model.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Tensors")]
+pub(crate) struct Choice {
+    /// Roles, comma-separated, or `norms`, `matrices`, `all`.
+    #[arg(long, value_name = "R,...", default_value = "input_layernorm")]
+    pub(crate) role: RoleSelection,
+    /// Layers: `all`, `last`, numbers and ranges such as 0,10,20 or 5-30:5.
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) layers: Option<LayerSelection>,
+    /// Choose by name instead of role; a group (?<layer>…) tells the layer.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) tensor: Option<String>,
+    /// Leave out names that match. Default: \.experts\.
+    #[arg(long, value_name = "REGEX", conflicts_with = "experts")]
+    pub(crate) skip: Option<String>,
+    /// Leave out nothing: compare routed experts too.
+    #[arg(long)]
+    pub(crate) experts: bool,
+}
+
+/// What may move.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct Limits {
+    /// Most bytes of weights that may come over the network; a plan above it is refused before the first byte.
+    #[arg(long, value_name = "SIZE", default_value = "1GB")]
+    pub(crate) max_bytes: Size,
+    /// Print what would be fetched, and fetch nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Threads for computing. Default: one a core. The numbers do not depend on it.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// Form of what is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StdoutFormat {
+    /// Tables for people.
+    Text,
+    /// JSON for programs.
+    Json,
+}
+
+/// `inspect`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    /// List every tensor.
+    #[arg(long)]
+    pub(crate) tensors: bool,
+    /// Form of what is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: StdoutFormat,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// `fetch`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FetchArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// `survey`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SurveyArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Exit with status 1 if a pair of different models meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) fail_if: Option<Condition>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// What is written, and where.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    /// Folder for the report: report.json, pairs.csv, matrices, REPORT.md and pictures.
+    #[arg(short, long = "output", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Formats to write under -o.
+    #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "csv,json,md,html,svg,png")]
+    pub(crate) formats: Vec<Format>,
+    /// Form of what is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: StdoutFormat,
+    /// Metrics for matrices and pictures.
+    #[arg(long, value_name = "M,...", value_delimiter = ',', default_value = "cos_sim,pearson")]
+    pub(crate) metric: Vec<Metric>,
+    /// Seed of whatever is drawn at random.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// `cache`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CacheArgs {
+    /// What to do with the cache.
+    #[command(subcommand)]
+    pub(crate) command: CacheCommand,
+    /// Folder of the cache. Default: ./cache where that exists, else the user's cache folder.
+    #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE", global = true)]
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+/// What to do with the cache.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// List what is kept: model, commit, tensor, bytes.
+    Ls,
+    /// Check every entry against its SHA-256; exit status 1 if one is broken.
+    Verify,
+    /// Make room: remove old entries, oldest first.
+    Prune {
+        /// Remove what was written longer ago than this, such as 30d, 12h.
+        #[arg(long, value_name = "AGE")]
+        older_than: Option<super::size::Age>,
+        /// Remove the oldest entries until the rest fits.
+        #[arg(long, value_name = "SIZE")]
+        max_size: Option<Size>,
+    },
+}
+
+/// `serve`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// Folder that holds checkpoints as owner/name.
+    #[arg(value_name = "DIR", required_unless_present = "demo", conflicts_with = "demo")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Serve the nine synthetic models instead of a folder.
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Port; 0 takes a free one.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) port: u16,
+    /// Delay added to each request, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(crate) latency: u64,
+}
+
+/// `completions`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    pub(crate) shell: Shell,
+}

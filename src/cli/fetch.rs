@@ -1,0 +1,90 @@
+//! `fetch`: tensors into the cache, paths to stdout.
+
+use hub_audit::audit::{self, DEFAULT_SKIP, Question};
+
+use super::{
+    args::{Choice, FetchArgs},
+    exit::ExitStatus,
+    gather::{self, Gathered, Until},
+    printer::Printer,
+};
+
+impl Choice {
+    /// The question that the options ask.
+    pub(crate) fn question(&self, default_layers: &str) -> anyhow::Result<Question> {
+        let skip = match (&self.skip, self.experts) {
+            (_, true) => None,
+            (Some(pattern), _) => Some(audit::pattern(pattern)?),
+            (None, _) => Some(audit::pattern(DEFAULT_SKIP)?),
+        };
+        let layers = match &self.layers {
+            Some(layers) => layers.clone(),
+            None => default_layers.parse().map_err(hub_audit::Error::from)?,
+        };
+        Ok(Question {
+            roles: self.role.clone(),
+            layers,
+            tensor: self.tensor.as_deref().map(audit::pattern).transpose()?,
+            skip,
+            biases: false,
+            all_headers: false,
+        })
+    }
+}
+
+pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let specs = args.models.required()?;
+    let question = args.choice.question("all")?;
+    let gathered = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), *printer)?;
+    let Some(gathered) = gathered else {
+        return Ok(ExitStatus::Done);
+    };
+    let (paths, status) = paths(&gathered, printer);
+    printer.data(&paths)?;
+    printer.talk(&gathered.cost.line());
+    Ok(status)
+}
+
+fn paths(gathered: &Gathered, printer: &Printer) -> (String, ExitStatus) {
+    let mut text = String::new();
+    let mut status = ExitStatus::Done;
+    for (opened, failures) in gathered.opened.iter().zip(&gathered.failures) {
+        let Ok(model) = &opened.outcome else {
+            status = ExitStatus::Incomplete;
+            continue;
+        };
+        if model.tensors.is_empty() {
+            printer.warn(&format!("{}: no tensor was chosen", opened.label));
+            status = ExitStatus::Incomplete;
+        }
+        for tensor in &model.tensors {
+            let path = match (model.key(tensor), model.repository.folder()) {
+                // A folder's tensors are not copied: the shard is where they are.
+                (None, Some(folder)) => Some(folder.join(&tensor.shard)),
+                (Some(key), _) => gathered.cache.lookup(&key).map(|entry| entry.path),
+                (None, None) => None,
+            };
+            match path {
+                Some(path) => {
+                    text.push_str(&path.display().to_string());
+                    text.push('\n');
+                }
+                None => {
+                    if !failures.contains_key(&tensor.info.name) {
+                        printer.warn(&format!(
+                            "{}: tensor `{}` ({}) cannot be decoded and was not fetched",
+                            opened.label,
+                            tensor.info.name.escape_debug(),
+                            tensor.info.dtype
+                        ));
+                    }
+                    status = ExitStatus::Incomplete;
+                }
+            }
+        }
+    }
+    if gather::all_failed(&gathered.opened) {
+        status = ExitStatus::Failed;
+    }
+    (text, status)
+}

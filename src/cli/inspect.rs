@@ -1,0 +1,315 @@
+//! `inspect`: what is in each model, and which roles of several can be compared.
+
+use std::fmt::Write;
+
+use hub_audit::{
+    audit::{self, Comparable, Contents, Inspection, Question, RoleCount, shape_text},
+    family::{LayerIndex, Stack},
+};
+use serde_json::{Value, json};
+
+use super::{
+    args::{InspectArgs, StdoutFormat},
+    exit::ExitStatus,
+    gather::{self, Until},
+    printer::Printer,
+    size::Size,
+    table,
+};
+
+/// Names of a list that are printed before `…`.
+const MOST_NAMES: usize = 12;
+
+pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let specs = args.models.required()?;
+    let question = Question {
+        roles: "all".parse().map_err(hub_audit::Error::from)?,
+        layers: "all".parse().map_err(hub_audit::Error::from)?,
+        tensor: None,
+        skip: None,
+        biases: true,
+        all_headers: true,
+    };
+    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Opened, *printer)? else {
+        return Ok(ExitStatus::Done);
+    };
+    let inspections = audit::inspect(&gathered.opened);
+    let comparable = if specs.len() > 1 { audit::comparable(&gathered.opened, &inspections) } else { Vec::new() };
+    let text = match args.format {
+        StdoutFormat::Json => serde_json::to_string_pretty(&as_json(&inspections, &comparable, args.tensors))?,
+        StdoutFormat::Text => as_text(&inspections, &comparable, args.tensors),
+    };
+    printer.data(&text)?;
+    printer.talk(&gathered.cost.line());
+    let failed = inspections.iter().filter(|inspection| inspection.contents.is_none()).count();
+    Ok(match failed {
+        0 => ExitStatus::Done,
+        n if n == inspections.len() => ExitStatus::Failed,
+        _ => ExitStatus::Incomplete,
+    })
+}
+
+fn as_text(inspections: &[Inspection], comparable: &[Comparable], tensors: bool) -> String {
+    let mut text = String::new();
+    for inspection in inspections {
+        let summary = &inspection.summary;
+        let at = summary.commit.as_ref().map(|commit| format!("@{commit}")).unwrap_or_default();
+        let _ = writeln!(text, "{}{at}", summary.model);
+        match &inspection.contents {
+            Some(contents) => text.push_str(&contents_text(inspection, contents, tensors)),
+            None => {
+                let _ = writeln!(text, "  not read: {}", summary.failure.as_deref().unwrap_or("no reason known"));
+            }
+        }
+        text.push('\n');
+    }
+    if !comparable.is_empty() {
+        text.push_str(&architectures(inspections));
+        text.push('\n');
+        text.push_str(&comparison(inspections, comparable));
+    }
+    text
+}
+
+fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) -> String {
+    let summary = &inspection.summary;
+    let known = |value: Option<String>| value.unwrap_or_else(|| "not stated".to_owned());
+    let family = summary
+        .family
+        .as_ref()
+        .map_or_else(|| "not known".to_owned(), |(name, by)| format!("{name} (recognised by {by})"));
+    let shards = format!(
+        "{}, {}{}",
+        table::count(contents.shards as u64, "safetensors file"),
+        Size(contents.bytes),
+        if contents.indexed { ", with an index" } else { "" }
+    );
+    let mut text = table::facts(&[
+        ("family", family),
+        ("model_type", known(summary.model_type.clone())),
+        ("layers", known(summary.layers.map(|layers| layers.to_string()))),
+        ("width", known(summary.width.map(|width| width.to_string()))),
+        ("files", shards),
+        ("tensors", contents.tensors.len().to_string()),
+        ("parameters", contents.parameters.to_string()),
+        ("quantisation", contents.quantisation.clone().unwrap_or_else(|| "none stated".to_owned())),
+    ]);
+    if summary.synthetic {
+        text.push_str("  synthetic replica, not the real weights\n");
+    }
+    text.push('\n');
+    let mut dtypes = table::new(&["  dtype", ">tensors", ">elements", ">bytes"]);
+    for (name, count) in &contents.dtypes {
+        dtypes.add_row([format!("  {name}"), count.tensors.to_string(), count.elements.to_string(), Size(count.bytes).to_string()]);
+    }
+    text.push_str(&table::text(&dtypes));
+    text.push('\n');
+    let mut roles = table::new(&["  role", ">tensors", "layers", "shapes"]);
+    for ((stack, role), count) in &contents.roles {
+        let stack = match stack {
+            Stack::Main => "",
+            Stack::Encoder => "encoder ",
+            Stack::Decoder => "decoder ",
+        };
+        roles.add_row([format!("  {stack}{role}"), count.tensors.to_string(), layers_text(count), shapes_text(count)]);
+    }
+    text.push_str(&table::text(&roles));
+    if contents.mtp_tensors > 0 {
+        let _ = writeln!(text, "  {} of multi-token-prediction blocks, kept apart", table::count(contents.mtp_tensors as u64, "tensor"));
+    }
+    text.push_str(&names("buffers", &contents.buffers));
+    text.push_str(&names("unclassified", &contents.unclassified));
+    for warning in &summary.warnings {
+        let _ = writeln!(text, "  warning: {warning}");
+    }
+    if tensors {
+        text.push('\n');
+        for listed in &contents.tensors {
+            let _ = writeln!(
+                text,
+                "{}\t{}\t{}\t{}\t{}\t{}",
+                listed.info.name.escape_debug(),
+                listed.what,
+                listed.info.dtype,
+                shape_text(&listed.info.shape),
+                listed.shard.escape_debug(),
+                listed.info.range
+            );
+        }
+    }
+    text
+}
+
+fn names(title: &str, names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("  {title}: {}\n", names.len());
+    for name in names.iter().take(MOST_NAMES) {
+        let _ = writeln!(text, "    {}", name.escape_debug());
+    }
+    if names.len() > MOST_NAMES {
+        let _ = writeln!(text, "    … and {} more (--tensors lists all)", names.len() - MOST_NAMES);
+    }
+    text
+}
+
+/// `0–47`, or `0–45, 47` where some are missing.
+fn layers_text(count: &RoleCount) -> String {
+    let mut runs: Vec<(LayerIndex, LayerIndex)> = Vec::new();
+    for &layer in &count.layers {
+        match runs.last_mut() {
+            Some((_, last)) if last.0 + 1 == layer.0 => *last = layer,
+            _ => runs.push((layer, layer)),
+        }
+    }
+    let shown = runs.iter().take(4).map(|(first, last)| {
+        if first == last { first.to_string() } else { format!("{first}–{last}") }
+    });
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if runs.len() > 4 {
+        text.push_str(", …");
+    }
+    if text.is_empty() { "–".to_owned() } else { text }
+}
+
+fn shapes_text(count: &RoleCount) -> String {
+    let mut text: Vec<String> = count.shapes.iter().take(3).map(|shape| shape_text(shape)).collect();
+    if count.shapes.len() > 3 {
+        text.push(format!("and {} more", count.shapes.len() - 3));
+    }
+    text.join(", ")
+}
+
+fn architectures(inspections: &[Inspection]) -> String {
+    let mut table = table::new(&["model", "family", ">layers", ">width", ">parameters", "dtypes"]);
+    for inspection in inspections {
+        let summary = &inspection.summary;
+        let dash = || "–".to_owned();
+        table.add_row([
+            summary.label.clone(),
+            summary.family.as_ref().map_or_else(dash, |(name, _)| name.clone()),
+            summary.layers.map_or_else(dash, |layers| layers.to_string()),
+            summary.width.map_or_else(dash, |width| width.to_string()),
+            inspection.contents.as_ref().map_or_else(dash, |contents| contents.parameters.to_string()),
+            summary.dtypes.iter().cloned().collect::<Vec<_>>().join(" "),
+        ]);
+    }
+    table::text(&table)
+}
+
+fn comparison(inspections: &[Inspection], comparable: &[Comparable]) -> String {
+    let mut table = table::new(&["role", "models that share a shape", "why others do not"]);
+    for row in comparable {
+        let verdict = match &row.verdict {
+            Ok(models) => format!("{models} of {}", row.models.len()),
+            Err(reason) => format!("none: {reason}"),
+        };
+        let mut reasons: Vec<String> = Vec::new();
+        let common = most_common(&row.models);
+        for (inspection, model) in inspections.iter().zip(&row.models) {
+            let label = &inspection.summary.label;
+            match model {
+                Ok(shape) if Some(shape) == common || row.verdict.is_err() => {
+                    if row.verdict.is_err() {
+                        reasons.push(format!("{label}: {shape}"));
+                    }
+                }
+                Ok(shape) => reasons.push(format!("{label}: {shape}")),
+                Err(reason) => reasons.push(format!("{label}: {reason}")),
+            }
+        }
+        table.add_row([row.role.to_string(), verdict, reasons.join("; ")]);
+    }
+    table::text(&table)
+}
+
+fn most_common(models: &[Result<String, String>]) -> Option<&String> {
+    let shapes: Vec<&String> = models.iter().filter_map(|model| model.as_ref().ok()).collect();
+    shapes
+        .iter()
+        .rev()
+        .max_by_key(|shape| shapes.iter().filter(|other| other == shape).count())
+        .copied()
+}
+
+fn as_json(inspections: &[Inspection], comparable: &[Comparable], tensors: bool) -> Value {
+    let labels: Vec<&str> = inspections.iter().map(|inspection| inspection.summary.label.as_str()).collect();
+    json!({
+        "models": inspections.iter().map(|inspection| model_json(inspection, tensors)).collect::<Vec<_>>(),
+        "comparable": comparable.iter().map(|row| json!({
+            "role": row.role.name(),
+            "models_sharing_a_shape": row.verdict.as_ref().ok(),
+            "reason": row.verdict.as_ref().err(),
+            "models": labels.iter().zip(&row.models).map(|(label, model)| json!({
+                "model": label,
+                "shapes": model.as_ref().ok(),
+                "reason": model.as_ref().err(),
+            })).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn model_json(inspection: &Inspection, tensors: bool) -> Value {
+    let summary = &inspection.summary;
+    let mut value = json!({
+        "model": summary.model,
+        "label": summary.label,
+        "commit": summary.commit,
+        "family": summary.family.as_ref().map(|(name, _)| name),
+        "model_type": summary.model_type,
+        "layers": summary.layers,
+        "width": summary.width,
+        "synthetic": summary.synthetic,
+        "failure": summary.failure,
+        "warnings": summary.warnings,
+    });
+    let Some(contents) = &inspection.contents else {
+        return value;
+    };
+    value["files"] = json!({ "shards": contents.shards, "bytes": contents.bytes, "indexed": contents.indexed });
+    value["parameters"] = json!(contents.parameters);
+    value["quantisation"] = json!(contents.quantisation);
+    value["dtypes"] = json!(
+        contents
+            .dtypes
+            .iter()
+            .map(|(name, count)| json!({ "dtype": name, "tensors": count.tensors, "elements": count.elements, "bytes": count.bytes }))
+            .collect::<Vec<_>>()
+    );
+    value["roles"] = json!(
+        contents
+            .roles
+            .iter()
+            .map(|((stack, role), count)| json!({
+                "stack": stack,
+                "role": role.name(),
+                "tensors": count.tensors,
+                "layers": count.layers,
+                "shapes": count.shapes,
+            }))
+            .collect::<Vec<_>>()
+    );
+    value["mtp_tensors"] = json!(contents.mtp_tensors);
+    value["buffers"] = json!(contents.buffers);
+    value["unclassified"] = json!(contents.unclassified);
+    if tensors {
+        value["tensors"] = json!(
+            contents
+                .tensors
+                .iter()
+                .map(|listed| json!({
+                    "name": listed.info.name,
+                    "what": listed.what,
+                    "layer": listed.layer,
+                    "dtype": listed.info.dtype,
+                    "shape": listed.info.shape,
+                    "shard": listed.shard,
+                    "start": listed.info.range.start,
+                    "end": listed.info.range.end,
+                }))
+                .collect::<Vec<_>>()
+        );
+    }
+    value
+}

@@ -1,0 +1,36 @@
+//! From arguments to an exit status.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::{
+    args::{Args, Command},
+    cache, completions, exit::ExitStatus, fetch, inspect, printer::Printer, render_error, serve, survey,
+};
+
+/// Runs the command line and tells how it ended.
+pub(crate) fn main() -> ExitCode {
+    let args = Args::parse();
+    let printer = Printer::new(args.quiet, args.verbose);
+    match run(args, &printer) {
+        Ok(status) => status.into(),
+        // A reader that has seen enough (`| head`) is no failure.
+        Err(error) if render_error::is_broken_pipe(&error) => ExitStatus::Done.into(),
+        Err(error) => {
+            render_error::render(&error, &printer);
+            ExitStatus::Failed.into()
+        }
+    }
+}
+
+fn run(args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    match args.command {
+        Command::Inspect(args) => inspect::run(&args, printer),
+        Command::Fetch(args) => fetch::run(&args, printer),
+        Command::Survey(args) => survey::run(&args, printer),
+        Command::Cache(args) => cache::run(&args, printer),
+        Command::Serve(args) => serve::run(&args, printer),
+        Command::Completions(args) => completions::run(&args, printer),
+    }
+}

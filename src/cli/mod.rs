@@ -1,0 +1,21 @@
+//! Talks to a person: arguments in, tables and errors out. The only place that prints, reads the environment, or knows
+//! `anyhow`.
+
+mod args;
+mod cache;
+mod completions;
+mod exit;
+mod fetch;
+mod gather;
+mod inspect;
+mod main;
+mod printer;
+mod progress_bars;
+mod render_error;
+mod serve;
+mod settings;
+mod size;
+mod survey;
+mod table;
+
+pub(crate) use main::main;

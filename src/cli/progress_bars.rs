@@ -1,0 +1,92 @@
+//! Bars on a terminal: one a model while it moves, and one for all bytes.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use hub_audit::audit::Progress;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// More models than this would fill the screen: then only the total is drawn.
+const MOST_BARS: usize = 12;
+
+/// Draws bars on stderr.
+pub(crate) struct ProgressBars {
+    all: MultiProgress,
+    total: ProgressBar,
+    models: Mutex<HashMap<String, ProgressBar>>,
+}
+
+impl ProgressBars {
+    pub(crate) fn new() -> Self {
+        let all = MultiProgress::new();
+        let total = all.add(ProgressBar::new(0));
+        total.set_style(style("{spinner} all models {bar:24} {bytes:>9} of {total_bytes} {msg}", "{spinner} {msg}"));
+        total.enable_steady_tick(Duration::from_millis(120));
+        total.set_message("reading headers");
+        Self { all, total, models: Mutex::default() }
+    }
+
+    fn with(&self, model: &str, act: impl FnOnce(&mut HashMap<String, ProgressBar>, &str)) {
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        act(&mut models, model);
+    }
+}
+
+/// The wanted style; a mistake in the template must not end an audit.
+fn style(template: &str, fallback: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .or_else(|_| ProgressStyle::with_template(fallback))
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Progress for ProgressBars {
+    fn opening(&self, model: &str) {
+        self.with(model, |models, model| {
+            if models.len() < MOST_BARS {
+                let bar = self.all.insert_before(&self.total, ProgressBar::new_spinner());
+                bar.set_style(style("  {prefix:28!} {msg}", "{msg}"));
+                bar.set_prefix(model.to_owned());
+                bar.set_message("reading headers");
+                models.insert(model.to_owned(), bar);
+            }
+        });
+    }
+
+    fn opened(&self, model: &str) {
+        self.with(model, |models, model| {
+            if let Some(bar) = models.get(model) {
+                bar.set_message("headers read");
+            }
+        });
+    }
+
+    fn planned(&self, model: &str, bytes: u64) {
+        self.total.inc_length(bytes);
+        self.total.set_message("");
+        self.with(model, |models, model| {
+            if let Some(bar) = models.get(model) {
+                bar.set_length(bytes);
+                bar.set_style(style("  {prefix:28!} {bar:24} {bytes:>9} of {total_bytes}", "{msg}"));
+            }
+        });
+    }
+
+    fn arrived(&self, model: &str, bytes: u64) {
+        self.total.inc(bytes);
+        self.with(model, |models, model| {
+            if let Some(bar) = models.get(model) {
+                bar.inc(bytes);
+            }
+        });
+    }
+}
+
+impl Drop for ProgressBars {
+    fn drop(&mut self) {
+        // What stays on the screen is the summary, not the bars.
+        let _ = self.all.clear();
+    }
+}

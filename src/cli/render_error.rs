@@ -1,0 +1,47 @@
+//! An error as a person reads it: what, why, and what to do.
+
+use std::io;
+
+use hub_audit::{Error, Hint};
+
+use super::printer::Printer;
+
+/// Prints `error:`, `caused by:` and `hint:` lines.
+pub(crate) fn render(error: &anyhow::Error, printer: &Printer) {
+    let mut lines = Vec::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        // A transparent layer says what its source says: once is enough.
+        if lines.last().is_some_and(|(_, last): &(&str, String)| *last == text) {
+            continue;
+        }
+        lines.push((if lines.is_empty() { "error" } else { "caused by" }, text));
+    }
+    if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<Error>().and_then(Hint::hint)) {
+        lines.push(("hint", hint));
+    }
+    printer.error(&lines);
+}
+
+/// Prints a library error that stands for one model among several.
+pub(crate) fn render_model(error: &Error, printer: &Printer) {
+    let mut lines = vec![("error", error.to_string())];
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if lines.last().is_none_or(|(_, last)| *last != text) {
+            lines.push(("caused by", text));
+        }
+        source = cause.source();
+    }
+    lines.extend(error.hint().map(|hint| ("hint", hint)));
+    printer.error(&lines);
+}
+
+/// Whether the error is that nobody reads our output any more.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

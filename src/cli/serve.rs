@@ -1,0 +1,29 @@
+//! `serve`: the embedded Hub in the foreground, until stopped.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use hub_audit::{
+    Error,
+    serve::{self, ServeOptions},
+};
+
+use super::{args::ServeArgs, exit::ExitStatus, printer::Printer};
+
+pub(crate) fn run(args: &ServeArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let mut options = match &args.dir {
+        Some(dir) => ServeOptions::folder(dir).map_err(Error::from)?,
+        None => ServeOptions::replica(),
+    };
+    options.port = args.port;
+    options.latency = Duration::from_millis(args.latency);
+    let runtime = tokio::runtime::Runtime::new().context("the network runtime cannot start")?;
+    runtime.block_on(async {
+        let hub = serve::start(options).await.map_err(Error::from)?;
+        printer.data(hub.url())?;
+        printer.talk("serving until stopped (Ctrl-C)");
+        tokio::signal::ctrl_c().await.context("Ctrl-C cannot be waited for")?;
+        hub.shutdown().await;
+        Ok(ExitStatus::Done)
+    })
+}

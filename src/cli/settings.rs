@@ -1,0 +1,137 @@
+//! From arguments and environment to what the library is given. The library itself reads no environment.
+
+use std::{
+    env, io,
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use hub_audit::{
+    audit::AuditError,
+    hub::{HubOptions, RetryPolicy, Token},
+    spec::{ModelSpec, parse_model_list},
+};
+
+use super::args::{Models, Reach};
+
+/// Lists and tokens longer than this are mistakes.
+const TEXT_CAP: u64 = 16 * 1024 * 1024;
+
+/// The Hub's own way to write a truth into the environment.
+pub(crate) fn is_true(text: &str) -> bool {
+    matches!(text.trim().to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
+}
+
+fn env_is_true(name: &str) -> bool {
+    env::var(name).is_ok_and(|text| is_true(&text))
+}
+
+impl Models {
+    /// The models that were named, list first read.
+    pub(crate) fn specs(&self) -> anyhow::Result<Vec<ModelSpec>> {
+        let mut specs = Vec::new();
+        for text in &self.models {
+            specs.push(text.parse::<ModelSpec>().map_err(hub_audit::Error::from)?);
+        }
+        if let Some(path) = &self.list {
+            let text = read_list(path)?;
+            specs.extend(parse_model_list(&text).map_err(hub_audit::Error::from)?);
+        }
+        Ok(specs)
+    }
+
+    /// The models that were named; an error if there are none.
+    pub(crate) fn required(&self) -> anyhow::Result<Vec<ModelSpec>> {
+        let specs = self.specs()?;
+        if specs.is_empty() {
+            return Err(hub_audit::Error::from(AuditError::NoModels).into());
+        }
+        Ok(specs)
+    }
+}
+
+fn read_list(path: &Path) -> anyhow::Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().take(TEXT_CAP).read_to_string(&mut text).context("the model list cannot be read from standard input")?;
+        return Ok(text);
+    }
+    fs_err::read_to_string(path).context("the model list cannot be read")
+}
+
+impl Reach {
+    /// Whether the network is switched off.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.offline || env_is_true("HF_HUB_OFFLINE") || env_is_true("TRANSFORMERS_OFFLINE")
+    }
+
+    /// How to reach the Hub.
+    pub(crate) fn hub_options(&self) -> anyhow::Result<HubOptions> {
+        let seconds = |name: &str| env::var(name).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        let defaults = HubOptions::default();
+        let read_timeout = seconds("HF_HUB_DOWNLOAD_TIMEOUT").map_or(defaults.read_timeout, Duration::from_secs);
+        Ok(HubOptions {
+            endpoint: self.endpoint.clone(),
+            token: self.token()?,
+            jobs: usize::from(self.jobs),
+            offline: self.is_offline(),
+            read_timeout: read_timeout.max(Duration::from_secs(1)),
+            retry: RetryPolicy { max_wait: Duration::from_secs(self.max_wait), ..RetryPolicy::default() },
+            ..defaults
+        })
+    }
+
+    /// The token: the file named on the command line, else `HF_TOKEN`, else the file `HF_TOKEN_PATH` or `$HF_HOME/token`.
+    fn token(&self) -> anyhow::Result<Option<Token>> {
+        if self.no_token || self.demo {
+            return Ok(None);
+        }
+        if let Some(path) = &self.token_file {
+            let text = fs_err::read_to_string(path).context("the token file cannot be read")?;
+            return Token::new(&text)
+                .map(Some)
+                .with_context(|| format!("the token file `{}` holds no token", path.display()));
+        }
+        if env_is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
+            return Ok(None);
+        }
+        for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
+            if let Some(token) = env::var(name).ok().as_deref().and_then(Token::new) {
+                return Ok(Some(token));
+            }
+        }
+        let path = env::var_os("HF_TOKEN_PATH").map(PathBuf::from).or_else(|| Some(hugging_face_home()?.join("token")));
+        // No file is the usual case; one that cannot be read is none of our business unless it was asked for.
+        Ok(path.and_then(|path| fs_err::read_to_string(path).ok()).as_deref().and_then(Token::new))
+    }
+
+    /// The cache's folder. The embedded Hub's tensors are kept apart: they are not those of the models whose names they bear.
+    pub(crate) fn cache_folder(&self) -> anyhow::Result<PathBuf> {
+        let folder = cache_folder(self.cache_dir.as_deref())?;
+        Ok(if self.demo { folder.join("demo") } else { folder })
+    }
+}
+
+/// The cache's folder: the one that was named, `./cache` where it exists, else the user's cache folder.
+pub(crate) fn cache_folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = named {
+        return Ok(folder.to_owned());
+    }
+    if Path::new("cache").is_dir() {
+        return Ok(PathBuf::from("cache"));
+    }
+    user_cache().map(|folder| folder.join("hub-audit")).context("there is no home folder for the cache: name one by --cache-dir")
+}
+
+fn user_cache() -> Option<PathBuf> {
+    env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(env::home_dir()?.join(".cache")))
+}
+
+fn hugging_face_home() -> Option<PathBuf> {
+    env::var_os("HF_HOME").map(PathBuf::from).or_else(|| Some(user_cache()?.join("huggingface")))
+}

@@ -1,0 +1,82 @@
+//! Tables on a terminal: plain columns that fit the width, wrapped rather than cut.
+
+use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
+use hub_audit::audit::{ModelPlan, Opened};
+
+use super::size::Size;
+
+/// Width assumed where the output is not a terminal, so that a pipe sees what 80 columns see.
+const PIPED_WIDTH: u16 = 80;
+
+/// `1 request`, `2 requests`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// A table with these columns; a heading that begins with `>` is right-aligned.
+pub(crate) fn new(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if !table.is_tty() {
+        table.set_width(PIPED_WIDTH);
+    }
+    table.set_header(
+        headings
+            .iter()
+            .map(|heading| Cell::new(heading.trim_start_matches('>')).add_attribute(Attribute::Bold)),
+    );
+    for (number, heading) in headings.iter().enumerate() {
+        if let Some(column) = table.column_mut(number) {
+            column.set_padding((0, 2));
+            if heading.starts_with('>') {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+    table
+}
+
+/// The table as text, without trailing blanks.
+pub(crate) fn text(table: &Table) -> String {
+    let mut text = String::new();
+    for line in table.to_string().lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A list of `key  value` lines, aligned.
+pub(crate) fn facts(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
+    rows.iter().map(|(key, value)| format!("  {key:width$}  {value}\n")).collect()
+}
+
+/// What `--dry-run` prints.
+pub(crate) fn plan(opened: &[Opened], plans: &[ModelPlan]) -> String {
+    let mut table = new(&["model", ">tensors", ">cached", ">local", ">requests", ">bytes"]);
+    for (opened, plan) in opened.iter().zip(plans) {
+        let failed = opened.outcome.is_err();
+        let cell = |text: String| if failed { "not read".to_owned() } else { text };
+        table.add_row([
+            opened.label.clone(),
+            cell(plan.tensors.to_string()),
+            cell(plan.cached.to_string()),
+            cell(plan.local.to_string()),
+            cell(plan.requests().to_string()),
+            cell(Size(plan.bytes()).to_string()),
+        ]);
+    }
+    let requests: usize = plans.iter().map(ModelPlan::requests).sum();
+    let bytes: u64 = plans.iter().map(ModelPlan::bytes).sum();
+    let tensors: usize = plans.iter().map(|plan| plan.tensors).sum();
+    let cached: usize = plans.iter().map(|plan| plan.cached).sum();
+    format!(
+        "{}\n{} models, {}, {cached} from cache: {} and {} of weights still to move\n",
+        text(&table),
+        opened.len(),
+        count(tensors as u64, "tensor"),
+        count(requests as u64, "request"),
+        Size(bytes)
+    )
+}
