@@ -7,6 +7,7 @@ macro_rules! metrics {
         /// One metric of a pair of tensors, in the column order of `pairs.csv`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
+        #[expect(clippy::doc_markdown, reason = "each variant's text is its formula, shared with reports")]
         pub enum Metric { $(#[doc = $formula] $variant,)+ }
 
         impl Metric {

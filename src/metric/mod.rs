@@ -1,5 +1,25 @@
 //! Numbers that compare two tensors, each defined once; undefined is absent, with a reason.
+//!
+//! Everything here is a function of slices: no names, no files, no network. Sums are `f64` in a fixed block order, so a
+//! result does not depend on the number of threads; [`Metric`] is the catalogue, [`PairMetrics`] its values for one
+//! pair, [`null`] what they would be if nothing were shared.
 
 mod catalogue;
+mod element;
+#[cfg(test)]
+mod goldens;
+mod moments;
+pub mod null;
+mod pair;
+mod quantile;
+mod rank;
+mod side;
+mod sums;
 
 pub use catalogue::{Metric, Undefined, UnknownMetric};
+pub use element::Element;
+pub use moments::{MeanSd, Moments, Summary};
+pub use pair::PairMetrics;
+pub use quantile::{median, quantile, quantiles};
+pub use rank::{Ranks, spearman};
+pub use side::Side;

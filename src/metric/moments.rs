@@ -1,0 +1,258 @@
+//! What one tensor looks like on its own: count, mean, spread, norm, extremes, zeros.
+//!
+//! Norm weights are nearly constant vectors, so most of what a cosine between two of them says is already said by each
+//! side's mean and spread. Reports show these beside every comparison, and the null models are made of them.
+
+use super::{Element, Undefined, sums};
+
+/// Sums of squares and their products stay inside `f64` while magnitudes are within 2^±200, that is 1.6e60; every value
+/// of BF16, F16, F8 and F32 is.
+const LARGEST: f64 = f64::from_bits((1023 + 200) << 52);
+const SMALLEST: f64 = f64::from_bits((1023 - 200) << 52);
+
+/// The mean and the population standard deviation (ddof 0) of something.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeanSd {
+    /// Mean μ.
+    pub mean: f64,
+    /// Standard deviation σ, ddof 0.
+    pub sd: f64,
+}
+
+impl MeanSd {
+    /// Of a list of finite numbers; `None` of an empty one.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let n = values.len() as f64;
+        let mean = sums::compensated(values.iter().copied()) / n;
+        let squares = sums::compensated(values.iter().map(|value| (value - mean) * (value - mean)));
+        Some(Self {
+            mean,
+            sd: (squares / n).sqrt(),
+        })
+    }
+
+    /// Root mean square √(μ² + σ²).
+    pub fn rms(self) -> f64 {
+        self.mean.hypot(self.sd)
+    }
+}
+
+/// Counts and, where they exist, the statistics of one slice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moments {
+    /// How many elements.
+    pub n: u64,
+    /// How many are exactly zero; −0.0 is.
+    pub zeros: u64,
+    /// How many are NaN or infinite.
+    pub non_finite: u64,
+    /// The statistics; absent of an empty slice (`TooFew`), of one with NaN or infinite elements (`NonFinite`), and of one
+    /// whose largest magnitude lies beyond 2^±200 (`NotComparable`).
+    pub summary: Result<Summary, Undefined>,
+}
+
+/// Statistics of a non-empty slice of finite elements. Sums in `f64`, the mean refined by a second pass, the spread
+/// from a third.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// Mean μ.
+    pub mean: f64,
+    /// Population standard deviation σ (ddof 0).
+    pub sd: f64,
+    /// Euclidean norm.
+    pub norm: f64,
+    /// Root mean square, norm/√n.
+    pub rms: f64,
+    /// Smallest element.
+    pub min: f64,
+    /// Largest element.
+    pub max: f64,
+    /// Σx²; kept, because the root of its square is itself, which makes the cosine of equal slices exactly 1.
+    pub(super) squares: f64,
+    /// Σ(x−μ)²; kept for the same reason.
+    pub(super) centred_squares: f64,
+    n: f64,
+}
+
+impl Moments {
+    /// The moments of `values`.
+    pub fn of<T: Element>(values: &[T]) -> Self {
+        let blocks = sums::blocks(values, |block| {
+            [
+                sums::sum(block, |x| f64::from(u8::from(x == 0.0))),
+                sums::sum(block, |x| f64::from(u8::from(!x.is_finite()))),
+                sums::sum(block, |x| x),
+                sums::sum(block, |x| x * x),
+                sums::max(block, |x| x),
+                sums::max(block, |x| -x),
+            ]
+        });
+        let (zeros, non_finite) = (count(sums::total(&blocks, 0)), count(sums::total(&blocks, 1)));
+        let (max, min) = (sums::peak(&blocks, 4), -sums::peak(&blocks, 5));
+        let magnitude = max.max(-min);
+        let summary = if values.is_empty() {
+            Err(Undefined::TooFew)
+        } else if non_finite > 0 {
+            Err(Undefined::NonFinite { count: non_finite })
+        } else if magnitude > LARGEST || (magnitude > 0.0 && magnitude < SMALLEST) {
+            Err(Undefined::NotComparable(
+                "magnitudes beyond 2^200 or below 2^-200".to_owned(),
+            ))
+        } else {
+            let n = values.len() as f64;
+            let rough = sums::total(&blocks, 2) / n;
+            let mean = rough + sums::total(&sums::blocks(values, |block| [sums::sum(block, |x| x - rough)]), 0) / n;
+            let centred = sums::blocks(values, |block| [sums::sum(block, |x| (x - mean) * (x - mean))]);
+            let (squares, centred_squares) = (sums::total(&blocks, 3), sums::total(&centred, 0));
+            Ok(Summary {
+                mean,
+                sd: (centred_squares / n).sqrt(),
+                norm: squares.sqrt(),
+                rms: (squares / n).sqrt(),
+                min,
+                max,
+                squares,
+                centred_squares,
+                n,
+            })
+        };
+        Self {
+            n: values.len() as u64,
+            zeros,
+            non_finite,
+            summary,
+        }
+    }
+
+    /// Share of exact zeros; `TooFew` of an empty slice.
+    pub fn zero_fraction(&self) -> Result<f64, Undefined> {
+        if self.n == 0 {
+            Err(Undefined::TooFew)
+        } else {
+            Ok(self.zeros as f64 / self.n as f64)
+        }
+    }
+}
+
+impl Summary {
+    /// Whether the slice does not vary: σ ≤ 4·ε·|μ| with ε = [`f64::EPSILON`], because the statistics are made in `f64`
+    /// whatever the elements are. All-equal elements always are constant, and BF16 or F32 elements only if all are equal.
+    pub fn is_constant(&self) -> bool {
+        self.sd <= 4.0 * f64::EPSILON * self.mean.abs()
+    }
+
+    /// Whether the mean does not differ from zero: μ is 0, or |μ| < 3σ/√n.
+    pub fn is_mean_near_zero(&self) -> bool {
+        self.mean == 0.0 || self.mean.abs() < 3.0 * self.sd / self.n.sqrt()
+    }
+
+    /// Coefficient of variation σ/|μ|; `MeanNearZero` where the mean does not differ from zero.
+    pub fn cv(&self) -> Result<f64, Undefined> {
+        if self.is_mean_near_zero() {
+            Err(Undefined::MeanNearZero)
+        } else {
+            Ok(self.sd / self.mean.abs())
+        }
+    }
+
+    /// Mean and standard deviation alone, as the null models take them.
+    pub fn mean_sd(&self) -> MeanSd {
+        MeanSd {
+            mean: self.mean,
+            sd: self.sd,
+        }
+    }
+}
+
+/// A count that was summed as `f64`, where whole numbers are exact up to 2^53.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a sum of zeros and ones"
+)]
+pub(super) fn count(sum: f64) -> u64 {
+    sum as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn mean_and_spread_of_four_numbers_are_the_textbook_ones() {
+        let summary = Moments::of(&[1_u8, 2, 3, 4]).summary.unwrap();
+        assert_eq!((summary.mean, summary.min, summary.max), (2.5, 1.0, 4.0));
+        assert!((summary.sd - 1.25_f64.sqrt()).abs() < 1e-15);
+        assert!((summary.norm - 30_f64.sqrt()).abs() < 1e-15);
+        assert!((summary.cv().unwrap() - 0.447_213_595_499_957_94).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_small_spread_on_a_large_mean_survives() {
+        let values: Vec<f64> = (0..4096).map(|i| 1.0 + 1e-6 * f64::from(i % 2)).collect();
+        let summary = Moments::of(&values).summary.unwrap();
+        assert!((summary.sd / 0.5e-6 - 1.0).abs() < 1e-9);
+        assert!(!summary.is_constant());
+    }
+
+    #[test]
+    fn equal_elements_are_constant_whatever_their_value_and_number() {
+        for value in [0.0, 1.0, 0.1, -1.0 / 3.0, 1e-40, 3e38] {
+            for n in [1, 2, 1000, 4096, 200_000] {
+                assert!(
+                    Moments::of(&vec![value; n]).summary.unwrap().is_constant(),
+                    "{value} × {n}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn one_element_that_differs_by_a_bit_is_no_constant() {
+        let mut values = vec![1.0_f32; 4096];
+        values[17] = 1.0 + f32::EPSILON;
+        assert!(!Moments::of(&values).summary.unwrap().is_constant());
+    }
+
+    #[test]
+    fn negative_zero_counts_as_zero_and_non_finite_elements_are_counted() {
+        let moments = Moments::of(&[0.0_f32, -0.0, f32::NAN, f32::INFINITY, 1.0]);
+        assert_eq!((moments.n, moments.zeros, moments.non_finite), (5, 2, 2));
+        assert_eq!(moments.summary, Err(Undefined::NonFinite { count: 2 }));
+        assert_eq!(moments.zero_fraction(), Ok(0.4));
+    }
+
+    #[test]
+    fn an_empty_slice_has_no_statistics() {
+        let moments = Moments::of::<f32>(&[]);
+        assert_eq!(moments.summary, Err(Undefined::TooFew));
+        assert_eq!(moments.zero_fraction(), Err(Undefined::TooFew));
+    }
+
+    #[test]
+    fn magnitudes_whose_squares_leave_f64_are_refused() {
+        for value in [1e100, 1e-100, f64::MAX, f64::MIN_POSITIVE] {
+            assert!(
+                matches!(Moments::of(&[value, 0.0]).summary, Err(Undefined::NotComparable(_))),
+                "{value}"
+            );
+        }
+        assert!(Moments::of(&[f32::MAX, f32::from_bits(1)]).summary.is_ok());
+        assert!(Moments::of(&[f32::from_bits(1)]).summary.is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn the_mean_lies_between_the_extremes_and_rms_joins_mean_and_spread(
+            values in prop::collection::vec(-1e6..1e6_f64, 1..3000),
+        ) {
+            let summary = Moments::of(&values).summary.unwrap();
+            prop_assert!(summary.min - 1e-9 <= summary.mean && summary.mean <= summary.max + 1e-9);
+            prop_assert!((summary.mean_sd().rms() - summary.rms).abs() <= 1e-9 * summary.rms);
+        }
+    }
+}

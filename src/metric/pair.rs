@@ -1,0 +1,489 @@
+//! All metrics of one tensor pair.
+//!
+//! Two passes over the pair (differences, then products about the means) and what each [`Side`] knows of itself give every
+//! figure from the same sums, so that identities between columns hold to rounding: `cos = (μaμb + r·σaσb)/(rms_a rms_b)`.
+
+use super::{
+    Element, Metric, Side, Summary, Undefined,
+    moments::count,
+    null::{cos_null, cos_null_sd, log10_two_sided, z_perm},
+    quantile::quantiles,
+    sums,
+};
+
+/// From this length on the two sides are prepared on two threads.
+const WORTH_A_THREAD: usize = 1 << 16;
+
+/// The value of every metric of one pair, or the reason why it has none.
+///
+/// `a` is the reference side. Symmetric metrics of (b, a) equal those of (a, b) bit for bit. Where elements are NaN or
+/// infinite, or a side's magnitudes lie beyond 2^±200 (`NotComparable`), every metric is undefined but the three counts
+/// `zero_frac_a`, `zero_frac_b` and `changed_frac`; in these a NaN differs from everything. Lengths that differ leave
+/// nothing (`Shape`), and so does an empty pair (`TooFew`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairMetrics {
+    values: [Result<f64, Undefined>; Metric::COUNT],
+}
+
+impl PairMetrics {
+    /// The metrics of two slices of elements in the same order.
+    pub fn compute<A: Element, B: Element>(a: &[A], b: &[B]) -> Self {
+        if a.len() != b.len() {
+            return Self::undefined(&Undefined::Shape);
+        }
+        let (a, b) = if a.len() < WORTH_A_THREAD {
+            (Side::new(a), Side::new(b))
+        } else {
+            rayon::join(|| Side::new(a), || Side::new(b))
+        };
+        Self::of(&a, &b)
+    }
+
+    /// The metrics of two prepared sides.
+    pub fn of<A: Element, B: Element>(a: &Side<'_, A>, b: &Side<'_, B>) -> Self {
+        if a.values.len() != b.values.len() {
+            return Self::undefined(&Undefined::Shape);
+        }
+        if a.values.is_empty() {
+            return Self::undefined(&Undefined::TooFew);
+        }
+        let differences = Differences::of(a.values, b.values);
+        let (in_a, in_b, n) = (a.moments(), b.moments(), a.values.len() as f64);
+        let shares = Shares {
+            zero_a: in_a.zeros as f64 / n,
+            zero_b: in_b.zeros as f64 / n,
+            changed: differences.changed as f64 / n,
+        };
+        match (&in_a.summary, &in_b.summary) {
+            (Ok(of_a), Ok(of_b)) => Pair::new(a, b, [of_a, of_b], &differences, shares).all(),
+            (Err(Undefined::NonFinite { .. }), _) | (_, Err(Undefined::NonFinite { .. })) => Self::shares_only(
+                shares,
+                &Undefined::NonFinite {
+                    count: in_a.non_finite + in_b.non_finite,
+                },
+            ),
+            (Err(reason), _) | (_, Err(reason)) => Self::shares_only(shares, reason),
+        }
+    }
+
+    /// No metric at all, for one reason: a tensor is missing, its type is not decoded, the shapes differ.
+    pub fn undefined(reason: &Undefined) -> Self {
+        Self {
+            values: std::array::from_fn(|_| Err(reason.clone())),
+        }
+    }
+
+    fn shares_only(shares: Shares, reason: &Undefined) -> Self {
+        let mut metrics = Self::undefined(reason);
+        metrics.values[Metric::ZeroFracA as usize] = Ok(shares.zero_a);
+        metrics.values[Metric::ZeroFracB as usize] = Ok(shares.zero_b);
+        metrics.values[Metric::ChangedFrac as usize] = Ok(shares.changed);
+        metrics
+    }
+
+    /// The value of `metric`, or the reason why there is none.
+    pub fn get(&self, metric: Metric) -> &Result<f64, Undefined> {
+        &self.values[metric as usize]
+    }
+
+    /// Every metric with its value, in column order.
+    pub fn iter(&self) -> impl Iterator<Item = (Metric, &Result<f64, Undefined>)> {
+        Metric::ALL.iter().copied().zip(&self.values)
+    }
+}
+
+/// Counts over n: all that is left of a pair whose sums are not finite.
+#[derive(Debug, Clone, Copy)]
+struct Shares {
+    zero_a: f64,
+    zero_b: f64,
+    changed: f64,
+}
+
+/// Sums over a pair that need no mean.
+#[derive(Debug)]
+struct Differences {
+    /// a·b
+    dot: f64,
+    /// Σ|a−b|
+    absolute: f64,
+    /// max|a−b|
+    largest: f64,
+    /// Σ(a−b)²
+    squares: f64,
+    /// Σ and max of |a−b|/max(|a|,|b|) where not both are 0, and how many those are.
+    relative: f64,
+    largest_relative: f64,
+    not_both_zero: u64,
+    changed: u64,
+}
+
+impl Differences {
+    #[expect(clippy::float_cmp, reason = "`changed` counts elements that are not the same number")]
+    fn of<A: Element, B: Element>(a: &[A], b: &[B]) -> Self {
+        let relative = |x: f64, y: f64| {
+            let (x_size, y_size) = (x.abs(), y.abs());
+            let size = if x_size > y_size { x_size } else { y_size };
+            if size > 0.0 { (x - y).abs() / size } else { 0.0 }
+        };
+        let blocks = sums::pair_blocks(a, b, |a, b| {
+            [
+                sums::pair_sum(a, b, |x, y| x * y),
+                sums::pair_sum(a, b, |x, y| (x - y).abs()),
+                sums::pair_max(a, b, |x, y| (x - y).abs()),
+                sums::pair_sum(a, b, |x, y| (x - y) * (x - y)),
+                sums::pair_sum(a, b, relative),
+                sums::pair_max(a, b, relative),
+                sums::pair_sum(a, b, |x, y| if x == 0.0 && y == 0.0 { 0.0 } else { 1.0 }),
+                sums::pair_sum(a, b, |x, y| if x == y { 0.0 } else { 1.0 }),
+            ]
+        });
+        Self {
+            dot: sums::total(&blocks, 0),
+            absolute: sums::total(&blocks, 1),
+            largest: sums::peak(&blocks, 2),
+            squares: sums::total(&blocks, 3),
+            relative: sums::total(&blocks, 4),
+            largest_relative: sums::peak(&blocks, 5),
+            not_both_zero: count(sums::total(&blocks, 6)),
+            changed: count(sums::total(&blocks, 7)),
+        }
+    }
+}
+
+/// What the formulas below are made of: both sides are finite and as long as each other.
+#[derive(Debug)]
+struct Pair<'a> {
+    n: u64,
+    shares: Shares,
+    a: &'a Summary,
+    b: &'a Summary,
+    differences: &'a Differences,
+    /// Σ(a−μa)(b−μb)
+    products: f64,
+    /// ‖â−b̂‖ and ‖â+b̂‖ of the sides over their norms: summed, not taken from the cosine, whose last bit is worth 1e-8 here.
+    apart: f64,
+    together: f64,
+    spearman: Result<f64, Undefined>,
+    abs_q99_gap: Result<f64, Undefined>,
+    /// The 1, 5, 50, 95 and 99 % quantiles of |a−b|.
+    quantiles: Result<Vec<f64>, Undefined>,
+}
+
+impl<'a> Pair<'a> {
+    fn new<A: Element, B: Element>(
+        a: &Side<'_, A>,
+        b: &Side<'_, B>,
+        [of_a, of_b]: [&'a Summary; 2],
+        differences: &'a Differences,
+        shares: Shares,
+    ) -> Self {
+        let (mean_a, mean_b, per_a, per_b) = (of_a.mean, of_b.mean, 1.0 / of_a.norm, 1.0 / of_b.norm);
+        let blocks = sums::pair_blocks(a.values, b.values, |a, b| {
+            [
+                sums::pair_sum(a, b, |x, y| (x - mean_a) * (y - mean_b)),
+                sums::pair_sum(a, b, |x, y| (x * per_a - y * per_b) * (x * per_a - y * per_b)),
+                sums::pair_sum(a, b, |x, y| (x * per_a + y * per_b) * (x * per_a + y * per_b)),
+            ]
+        });
+        let pairs = a.values.iter().zip(b.values);
+        let mut absolute: Vec<f64> = pairs.map(|(x, y)| (x.to_f64() - y.to_f64()).abs()).collect();
+        let spearman = a
+            .ranks
+            .as_ref()
+            .and_then(|of_a| b.ranks.as_ref().map(|of_b| (of_a, of_b)));
+        Self {
+            n: a.values.len() as u64,
+            shares,
+            a: of_a,
+            b: of_b,
+            differences,
+            products: sums::total(&blocks, 0),
+            apart: sums::total(&blocks, 1).sqrt(),
+            together: sums::total(&blocks, 2).sqrt(),
+            spearman: spearman
+                .map_err(Clone::clone)
+                .and_then(|(of_a, of_b)| of_a.spearman(of_b)),
+            abs_q99_gap: a
+                .abs_q99
+                .clone()
+                .and_then(|of_a| b.abs_q99.clone().map(|of_b| (of_a - of_b).abs())),
+            quantiles: quantiles(&mut absolute, &[0.01, 0.05, 0.5, 0.95, 0.99]),
+        }
+    }
+
+    fn all(&self) -> PairMetrics {
+        PairMetrics {
+            values: std::array::from_fn(|index| self.value(Metric::ALL[index])),
+        }
+    }
+
+    fn value(&self, metric: Metric) -> Result<f64, Undefined> {
+        let Self { a, b, differences, .. } = *self;
+        let distance = differences.squares.sqrt();
+        match metric {
+            Metric::CosSim => self.cos_sim(),
+            Metric::CosNull => cos_null(a.mean_sd(), b.mean_sd()),
+            Metric::CosNullSd => cos_null_sd(a.mean_sd(), b.mean_sd(), self.n),
+            Metric::Pearson => self.pearson(),
+            Metric::ZPerm => self.z(),
+            Metric::Log10PPerm => self.z().map(log10_two_sided),
+            Metric::Spearman => self.both_vary().and_then(|()| self.spearman.clone()),
+            Metric::L2 => Ok(distance),
+            Metric::RelL2Err => ratio(distance, a.norm),
+            Metric::RelL2ErrB => ratio(distance, b.norm),
+            Metric::RelL2Sym => ratio(2.0 * distance, a.norm + b.norm),
+            Metric::MeanAbsDiff => Ok(differences.absolute / self.n as f64),
+            Metric::MaxAbsDiff => Ok(differences.largest),
+            Metric::Q01AbsDiff => self.quantile(0),
+            Metric::Q05AbsDiff => self.quantile(1),
+            Metric::Q50AbsDiff => self.quantile(2),
+            Metric::Q95AbsDiff => self.quantile(3),
+            Metric::Q99AbsDiff => self.quantile(4),
+            Metric::MeanRelDiff => ratio(differences.relative, differences.not_both_zero as f64),
+            Metric::MaxRelDiff => ratio(differences.largest_relative, f64::from(differences.not_both_zero > 0)),
+            Metric::NormRatio => ratio(b.norm, a.norm),
+            Metric::MeanRatio => self.mean_ratio(),
+            Metric::StdRatio => {
+                if a.is_constant() {
+                    Err(Undefined::Constant)
+                } else {
+                    Ok(b.sd / a.sd)
+                }
+            }
+            Metric::CvGap => Ok((a.cv()? - b.cv()?).abs()),
+            Metric::AbsValueQ99Gap => self.abs_q99_gap.clone(),
+            Metric::Residual => self.both_norms().map(|()| self.apart.min(2.0)),
+            // sin θ = 2 sin(θ/2) cos(θ/2), with ‖â−b̂‖ = 2 sin(θ/2) and ‖â+b̂‖ = 2 cos(θ/2).
+            Metric::ResidualScaled => self.both_norms().map(|()| (self.apart * self.together / 2.0).min(1.0)),
+            Metric::ZeroFracA => Ok(self.shares.zero_a),
+            Metric::ZeroFracB => Ok(self.shares.zero_b),
+            Metric::ChangedFrac => Ok(self.shares.changed),
+        }
+    }
+
+    fn both_norms(&self) -> Result<(), Undefined> {
+        if self.a.squares > 0.0 && self.b.squares > 0.0 {
+            Ok(())
+        } else {
+            Err(Undefined::ZeroNorm)
+        }
+    }
+
+    fn both_vary(&self) -> Result<(), Undefined> {
+        if self.a.is_constant() || self.b.is_constant() {
+            Err(Undefined::Constant)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn cos_sim(&self) -> Result<f64, Undefined> {
+        self.both_norms()?;
+        // The root of the product, not the product of roots: √(x·x) is x, so equal sides have cosine 1 exactly.
+        Ok((self.differences.dot / (self.a.squares * self.b.squares).sqrt()).clamp(-1.0, 1.0))
+    }
+
+    fn pearson(&self) -> Result<f64, Undefined> {
+        self.both_vary()?;
+        Ok((self.products / (self.a.centred_squares * self.b.centred_squares).sqrt()).clamp(-1.0, 1.0))
+    }
+
+    fn z(&self) -> Result<f64, Undefined> {
+        Ok(z_perm(self.pearson()?, self.n))
+    }
+
+    fn mean_ratio(&self) -> Result<f64, Undefined> {
+        let vague = |side: &Summary| side.mean.abs() < 3.0 * side.sd / (self.n as f64).sqrt();
+        if self.a.mean == 0.0 || vague(self.a) || vague(self.b) {
+            Err(Undefined::MeanNearZero)
+        } else {
+            Ok(self.b.mean / self.a.mean)
+        }
+    }
+
+    fn quantile(&self, index: usize) -> Result<f64, Undefined> {
+        self.quantiles
+            .as_ref()
+            .map(|quantiles| quantiles[index])
+            .map_err(Clone::clone)
+    }
+}
+
+/// A quotient over something that is 0 only where elements are.
+fn ratio(value: f64, denominator: f64) -> Result<f64, Undefined> {
+    if denominator > 0.0 {
+        Ok(value / denominator)
+    } else {
+        Err(Undefined::ZeroNorm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn value<A: Element, B: Element>(a: &[A], b: &[B], metric: Metric) -> Result<f64, Undefined> {
+        PairMetrics::compute(a, b).get(metric).clone()
+    }
+
+    fn near(value: Result<f64, Undefined>, expected: f64) {
+        let value = value.unwrap();
+        assert!((value - expected).abs() <= 5e-7, "{value} is not {expected}");
+    }
+
+    #[test]
+    fn four_numbers_with_neighbours_swapped() {
+        let (a, b) = ([1, 2, 3, 4], [2, 1, 4, 3]);
+        near(value(&a, &b, Metric::CosSim), 0.933_333);
+        near(value(&a, &b, Metric::Pearson), 0.6);
+        near(value(&a, &b, Metric::RelL2Err), 0.365_148);
+    }
+
+    #[test]
+    fn a_quantile_of_the_difference_is_not_a_difference_of_quantiles() {
+        let (a, b) = ([0, 1, 2, 3, 10], [0, 2, 1, 3, -10]);
+        near(value(&a, &b, Metric::CosSim), -0.763_158);
+        near(value(&a, &b, Metric::Pearson), -0.889_517);
+        near(value(&a, &b, Metric::Q99AbsDiff), 19.24);
+        assert_eq!(value(&a, &b, Metric::AbsValueQ99Gap), Ok(0.0));
+    }
+
+    #[test]
+    fn twice_as_large_is_equal_up_to_scale() {
+        let a = [0.3_f32, -1.7, 2.9, 0.01];
+        let b = a.map(|x| 2.0 * x);
+        assert_eq!(value(&a, &b, Metric::CosSim), Ok(1.0));
+        assert_eq!(value(&a, &b, Metric::Pearson), Ok(1.0));
+        assert_eq!(value(&a, &b, Metric::Residual), Ok(0.0));
+        assert_eq!(value(&a, &b, Metric::RelL2Err), Ok(1.0));
+        assert_eq!(value(&a, &b, Metric::RelL2ErrB), Ok(0.5));
+        near(value(&a, &b, Metric::RelL2Sym), 2.0 / 3.0);
+    }
+
+    #[test]
+    fn an_untrained_norm_has_a_cosine_but_no_pearson() {
+        let metrics = PairMetrics::compute(&[1.0_f32; 4096], &[0.5_f32; 4096]);
+        assert_eq!(metrics.get(Metric::CosSim), &Ok(1.0));
+        assert_eq!(metrics.get(Metric::CosNull), &Ok(1.0));
+        for metric in [
+            Metric::Pearson,
+            Metric::ZPerm,
+            Metric::Log10PPerm,
+            Metric::Spearman,
+            Metric::StdRatio,
+        ] {
+            assert_eq!(metrics.get(metric), &Err(Undefined::Constant), "{metric}");
+        }
+    }
+
+    #[test]
+    fn non_finite_elements_leave_the_counts_alone_defined() {
+        let metrics = PairMetrics::compute(&[0.0, f32::NAN, 1.0, 0.0], &[0.0, f32::NAN, 1.0, f32::INFINITY]);
+        for (metric, value) in metrics.iter() {
+            let expected = match metric {
+                Metric::ZeroFracA | Metric::ChangedFrac => Ok(0.5),
+                Metric::ZeroFracB => Ok(0.25),
+                _ => Err(Undefined::NonFinite { count: 3 }),
+            };
+            assert_eq!(value, &expected, "{metric}");
+        }
+    }
+
+    #[test]
+    fn nothing_and_unequal_lengths_have_no_metrics() {
+        assert!(
+            PairMetrics::compute::<f32, f32>(&[], &[])
+                .iter()
+                .all(|(_, value)| value == &Err(Undefined::TooFew))
+        );
+        assert!(
+            PairMetrics::compute(&[1], &[1, 2])
+                .iter()
+                .all(|(_, value)| value == &Err(Undefined::Shape))
+        );
+    }
+
+    #[test]
+    fn the_type_of_the_elements_does_not_matter_to_the_numbers() {
+        let (narrow, wide): (Vec<i8>, Vec<f64>) = (-100..100).map(|x: i8| (x, f64::from(x))).unzip();
+        let other: Vec<f32> = (0..200_u8).map(|x| f32::from(x % 7)).collect();
+        assert_eq!(
+            PairMetrics::compute(&narrow, &other),
+            PairMetrics::compute(&wide, &other)
+        );
+    }
+
+    fn sides() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
+        let element =
+            prop_oneof![4 => -10.0..10.0_f32, 1 => Just(0.0), 1 => Just(-0.0), 1 => Just(1.0), 1 => 1e-30..1e-20_f32];
+        (1..1500_usize).prop_flat_map(move |n| {
+            (
+                prop::collection::vec(element.clone(), n),
+                prop::collection::vec(element.clone(), n),
+            )
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn symmetric_metrics_are_the_same_both_ways_to_the_bit((a, b) in sides()) {
+            let (forth, back) = (PairMetrics::compute(&a, &b), PairMetrics::compute(&b, &a));
+            for (metric, value) in forth.iter().filter(|(metric, _)| metric.is_symmetric()) {
+                prop_assert_eq!(value, back.get(metric), "{}", metric);
+            }
+        }
+
+        #[test]
+        fn every_value_is_finite_and_in_its_range((a, b) in sides()) {
+            for (metric, value) in PairMetrics::compute(&a, &b).iter() {
+                let Ok(value) = *value else { continue };
+                let in_range = match metric.range() {
+                    "−1..1" => (-1.0..=1.0).contains(&value),
+                    "0..1" => (0.0..=1.0).contains(&value),
+                    "0..2" => (0.0..=2.0).contains(&value),
+                    "≥ 0" => value >= 0.0,
+                    "≤ 0" => value <= 0.0,
+                    "any" => true,
+                    other => return Err(TestCaseError::fail(format!("unknown range {other}"))),
+                };
+                prop_assert!(value.is_finite() && in_range, "{} = {}", metric, value);
+            }
+        }
+
+        #[test]
+        fn cosine_splits_into_its_null_and_the_correlation((a, b) in sides()) {
+            let metrics = PairMetrics::compute(&a, &b);
+            if let (Ok(cos), Ok(null), Ok(sd), Ok(z)) = (
+                metrics.get(Metric::CosSim),
+                metrics.get(Metric::CosNull),
+                metrics.get(Metric::CosNullSd),
+                metrics.get(Metric::ZPerm),
+            ) {
+                prop_assert!((cos - (null + z * sd)).abs() <= 1e-9);
+            }
+        }
+
+        #[test]
+        fn residuals_follow_from_the_cosine((a, b) in sides()) {
+            let metrics = PairMetrics::compute(&a, &b);
+            if let Ok(cos) = *metrics.get(Metric::CosSim) {
+                let squared = |metric| metrics.get(metric).clone().map(|value: f64| value * value);
+                prop_assert!((squared(Metric::Residual).unwrap() - (2.0 - 2.0 * cos)).abs() <= 1e-14);
+                prop_assert!((squared(Metric::ResidualScaled).unwrap() - (1.0 - cos * cos)).abs() <= 1e-14);
+            }
+        }
+
+        #[test]
+        fn a_slice_is_equal_to_itself((a, _) in sides()) {
+            let metrics = PairMetrics::compute(&a, &a);
+            for metric in [Metric::CosSim, Metric::Pearson, Metric::Spearman, Metric::NormRatio, Metric::StdRatio] {
+                prop_assert!(matches!(metrics.get(metric), Ok(1.0) | Err(_)), "{}", metric);
+            }
+            for metric in [Metric::L2, Metric::ChangedFrac, Metric::Residual, Metric::ResidualScaled, Metric::AbsValueQ99Gap] {
+                prop_assert!(matches!(metrics.get(metric), Ok(0.0) | Err(_)), "{}", metric);
+            }
+        }
+    }
+}

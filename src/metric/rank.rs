@@ -1,0 +1,240 @@
+//! Midranks, and the rank correlation made of them.
+//!
+//! BF16 norms have about a hundred distinct values in 4096 elements, so ties are the rule: equal elements share the mean of
+//! the ranks they cover. Ranks are kept doubled, which makes them whole numbers. A tensor's ranks are computed once
+//! and serve every pair that it is part of.
+
+use super::{Element, Undefined, sums};
+
+/// Below this length a comparison sort is quicker than eight-bit buckets.
+const BUCKETS_PAY: usize = 512;
+
+/// The midranks of one slice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranks {
+    doubled: Vec<u32>,
+    centred_squares: f64,
+}
+
+impl Ranks {
+    /// The midranks of `values`; −0.0 ties with 0.0. Undefined of an empty slice (`TooFew`), with NaN or infinite elements
+    /// (`NonFinite`), and beyond 2³¹−1 elements (`NotComparable`).
+    pub fn of<T: Element>(values: &[T]) -> Result<Self, Undefined> {
+        let non_finite = values.iter().filter(|value| !value.to_f64().is_finite()).count() as u64;
+        if values.is_empty() {
+            return Err(Undefined::TooFew);
+        }
+        if non_finite > 0 {
+            return Err(Undefined::NonFinite { count: non_finite });
+        }
+        if i32::try_from(values.len()).is_err() {
+            return Err(Undefined::NotComparable("more than 2^31-1 elements to rank".to_owned()));
+        }
+        let doubled = if values.iter().all(|value| fits_f32(value.to_f64())) {
+            rank_narrow(values)
+        } else {
+            rank_wide(values)
+        };
+        let centre = (doubled.len() + 1) as f64;
+        let squares = sums::blocks(&doubled, |block| [sums::sum(block, |x| (x - centre) * (x - centre))]);
+        Ok(Self {
+            centred_squares: sums::total(&squares, 0),
+            doubled,
+        })
+    }
+
+    /// How many elements were ranked.
+    pub fn len(&self) -> usize {
+        self.doubled.len()
+    }
+
+    /// Never: nothing has no ranks.
+    pub fn is_empty(&self) -> bool {
+        self.doubled.is_empty()
+    }
+
+    /// The ranks in element order; the smallest of n different elements has 1, the largest n.
+    pub fn iter(&self) -> impl Iterator<Item = f64> + '_ {
+        self.doubled.iter().map(|&doubled| f64::from(doubled) / 2.0)
+    }
+
+    /// Spearman's ρ: Pearson's r of the ranks. Undefined where lengths differ (`Shape`) or all elements of a side tie
+    /// (`Constant`).
+    pub fn spearman(&self, other: &Self) -> Result<f64, Undefined> {
+        if self.len() != other.len() {
+            return Err(Undefined::Shape);
+        }
+        if self.centred_squares == 0.0 || other.centred_squares == 0.0 {
+            return Err(Undefined::Constant);
+        }
+        let centre = (self.len() + 1) as f64;
+        let products = sums::pair_blocks(&self.doubled, &other.doubled, |a, b| {
+            [sums::pair_sum(a, b, |x, y| (x - centre) * (y - centre))]
+        });
+        Ok((sums::total(&products, 0) / (self.centred_squares * other.centred_squares).sqrt()).clamp(-1.0, 1.0))
+    }
+}
+
+/// Spearman's ρ of two slices, as [`Ranks::of`] and [`Ranks::spearman`].
+pub fn spearman<A: Element, B: Element>(a: &[A], b: &[B]) -> Result<f64, Undefined> {
+    if a.len() == b.len() {
+        Ranks::of(a)?.spearman(&Ranks::of(b)?)
+    } else {
+        Err(Undefined::Shape)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    reason = "asks whether the cast is exact"
+)]
+fn fits_f32(value: f64) -> bool {
+    f64::from(value as f32) == value
+}
+
+/// Ranks of elements that `f32` holds: key and index share one `u64`, and buckets sort by the key.
+#[expect(clippy::cast_possible_truncation, reason = "the values fit f32, the indices u32")]
+fn rank_narrow<T: Element>(values: &[T]) -> Vec<u32> {
+    // Adding 0.0 makes 0.0 of −0.0.
+    let bits = values.iter().map(|value| ((value.to_f64() + 0.0) as f32).to_bits());
+    let keys = bits.map(|bits| if bits >> 31 == 0 { bits | 1 << 31 } else { !bits });
+    let mut entries: Vec<u64> = keys
+        .zip(0_u64..)
+        .map(|(key, index)| u64::from(key) << 32 | index)
+        .collect();
+    sort_by_high_half(&mut entries);
+    midranks(&entries, |entry| entry >> 32, |entry| *entry as u32)
+}
+
+/// Ranks of any elements.
+#[expect(clippy::cast_possible_truncation, reason = "the caller checked that indices fit u32")]
+fn rank_wide<T: Element>(values: &[T]) -> Vec<u32> {
+    let bits = values.iter().map(|value| (value.to_f64() + 0.0).to_bits());
+    let keys = bits.map(|bits| if bits >> 63 == 0 { bits | 1 << 63 } else { !bits });
+    let mut entries: Vec<(u64, u32)> = keys.enumerate().map(|(index, key)| (key, index as u32)).collect();
+    entries.sort_unstable();
+    midranks(&entries, |entry| entry.0, |entry| entry.1)
+}
+
+/// Doubled midranks in element order, from sorted entries: a run of ties from place i to j−1 gets (i+1) + j.
+#[expect(clippy::cast_possible_truncation, reason = "2n < 2^32 was checked")]
+fn midranks<E>(sorted: &[E], key: impl Fn(&E) -> u64, index: impl Fn(&E) -> u32) -> Vec<u32> {
+    let mut doubled = vec![0; sorted.len()];
+    let mut start = 0;
+    for run in sorted.chunk_by(|left, right| key(left) == key(right)) {
+        let end = start + run.len();
+        for entry in run {
+            doubled[index(entry) as usize] = (start + 1 + end) as u32;
+        }
+        start = end;
+    }
+    doubled
+}
+
+/// Sorts entries that ascend in their low half by their high half: a stable pass per byte, and none for a byte that all
+/// entries share, as the low bytes of widened BF16 do.
+fn sort_by_high_half(entries: &mut Vec<u64>) {
+    if entries.len() < BUCKETS_PAY {
+        entries.sort_unstable();
+        return;
+    }
+    let byte = |entry: u64, pass: usize| (entry >> (32 + 8 * pass) & 0xff) as usize;
+    let mut counts = [[0_usize; 256]; 4];
+    for &entry in entries.iter() {
+        for (pass, counts) in counts.iter_mut().enumerate() {
+            counts[byte(entry, pass)] += 1;
+        }
+    }
+    let mut target = vec![0; entries.len()];
+    for (pass, counts) in counts.iter_mut().enumerate() {
+        if counts.contains(&entries.len()) {
+            continue;
+        }
+        let mut next = 0;
+        for count in counts.iter_mut() {
+            next += std::mem::replace(count, next);
+        }
+        for &entry in entries.iter() {
+            let place = &mut counts[byte(entry, pass)];
+            target[*place] = entry;
+            *place += 1;
+        }
+        std::mem::swap(entries, &mut target);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ranks<T: Element>(values: &[T]) -> Vec<f64> {
+        Ranks::of(values).unwrap().iter().collect()
+    }
+
+    /// Midrank by its definition: elements below, plus half of those that tie, plus one half.
+    fn counted(values: &[f64]) -> Vec<f64> {
+        let share = |x: f64, y: f64| {
+            if y < x {
+                1.0
+            } else if y == x {
+                0.5
+            } else {
+                0.0
+            }
+        };
+        values
+            .iter()
+            .map(|&x| values.iter().map(|&y| share(x, y)).sum::<f64>() + 0.5)
+            .collect()
+    }
+
+    #[test]
+    fn ties_share_the_mean_of_the_ranks_they_cover() {
+        assert_eq!(ranks(&[10_i16, -3, 10, 7, 10]), [4.0, 1.0, 4.0, 2.0, 4.0]);
+        assert_eq!(ranks(&[0.0_f32, -0.0, -1.0]), [2.5, 2.5, 1.0]);
+        assert_eq!(ranks(&[true, false]), [2.0, 1.0]);
+    }
+
+    #[test]
+    fn buckets_and_comparisons_rank_alike() {
+        let values: Vec<f32> = (0..5000_u32)
+            .map(|i| (f64::from(i * 7919 % 1013) - 500.0) as f32 * 1.37e-3)
+            .collect();
+        assert_eq!(rank_narrow(&values), rank_wide(&values));
+        let wide: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+        assert_eq!(ranks(&values), counted(&wide));
+    }
+
+    #[test]
+    fn order_reversed_is_minus_one_and_constants_have_no_rank_correlation() {
+        assert_eq!(spearman(&[1, 2, 3, 4], &[9.0, 4.0, 1.0, 0.0]), Ok(-1.0));
+        assert_eq!(spearman(&[1, 1, 1], &[1, 2, 3]), Err(Undefined::Constant));
+        assert_eq!(spearman(&[1, 2], &[1, 2, 3]), Err(Undefined::Shape));
+        assert_eq!(spearman::<f32, f32>(&[], &[]), Err(Undefined::TooFew));
+        assert_eq!(
+            spearman(&[1.0, f32::NAN], &[1, 2]),
+            Err(Undefined::NonFinite { count: 1 })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn ranks_are_those_that_counting_gives(
+            values in prop::collection::vec(prop_oneof![-9.0..9.0_f64, (-3..3).prop_map(f64::from)], 1..700),
+        ) {
+            prop_assert_eq!(ranks(&values), counted(&values));
+        }
+
+        #[test]
+        fn increasing_maps_leave_the_rank_correlation_as_it_is(
+            pairs in prop::collection::vec((-9_i32..9, -9_i32..9), 2..200),
+        ) {
+            let (a, b): (Vec<i32>, Vec<i32>) = pairs.into_iter().unzip();
+            let cubes: Vec<i32> = a.iter().map(|x| x * x * x + 5).collect();
+            prop_assert_eq!(spearman(&a, &b), spearman(&cubes, &b));
+            prop_assert_eq!(spearman(&a, &b), spearman(&b, &a));
+        }
+    }
+}
