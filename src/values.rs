@@ -16,3 +16,105 @@ pub enum Values {
     U64(Vec<u64>),
     Bool(Vec<bool>),
 }
+
+/// Evaluates `$body` with `$elements` bound to the vector inside, whatever its element type.
+macro_rules! for_any {
+    ($values:expr, $elements:ident => $body:expr) => {
+        match $values {
+            $crate::values::Values::F32($elements) => $body,
+            $crate::values::Values::F64($elements) => $body,
+            $crate::values::Values::I8($elements) => $body,
+            $crate::values::Values::I16($elements) => $body,
+            $crate::values::Values::I32($elements) => $body,
+            $crate::values::Values::I64($elements) => $body,
+            $crate::values::Values::U8($elements) => $body,
+            $crate::values::Values::U16($elements) => $body,
+            $crate::values::Values::U32($elements) => $body,
+            $crate::values::Values::U64($elements) => $body,
+            $crate::values::Values::Bool($elements) => $body,
+        }
+    };
+}
+pub(crate) use for_any;
+
+impl Values {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        for_any!(self, elements => elements.len())
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element type as `.npy` files name it, such as `<f4`.
+    pub fn npy_descr(&self) -> &'static str {
+        match self {
+            Self::F32(_) => "<f4",
+            Self::F64(_) => "<f8",
+            Self::I8(_) => "|i1",
+            Self::I16(_) => "<i2",
+            Self::I32(_) => "<i4",
+            Self::I64(_) => "<i8",
+            Self::U8(_) => "|u1",
+            Self::U16(_) => "<u2",
+            Self::U32(_) => "<u4",
+            Self::U64(_) => "<u8",
+            Self::Bool(_) => "|b1",
+        }
+    }
+
+    /// The elements, where they are `f32`.
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        match self {
+            Self::F32(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The elements, where they are `f64`.
+    pub fn as_f64(&self) -> Option<&[f64]> {
+        match self {
+            Self::F64(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The effective gain `1 + w` of a norm whose weight is stored zero-centred, as `F64`.
+    ///
+    /// In `f32` the sum would round: for w = 0.001 it loses 10 bits. In `f64` it is exact for every `f32` with |w| ≥ 2⁻²⁹
+    /// (or w = 0) and rounded once otherwise. `None` for integers and booleans, which are no gains.
+    #[must_use]
+    pub fn plus_one(self) -> Option<Self> {
+        match self {
+            Self::F32(elements) => Some(Self::F64(elements.into_iter().map(|w| 1.0 + f64::from(w)).collect())),
+            Self::F64(elements) => Some(Self::F64(elements.into_iter().map(|w| 1.0 + w).collect())),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zero_centred_gain_keeps_every_bit_of_its_weight() {
+        for w in [0.001_f32, -0.25, 3.0, f32::from_bits(0x3100_0001), 0.0] {
+            let Some(Values::F64(gain)) = Values::F32(vec![w]).plus_one() else {
+                panic!("floats have a gain");
+            };
+            assert_eq!((gain[0] - 1.0).to_bits(), f64::from(w).to_bits());
+        }
+        assert_eq!(Values::I8(vec![1]).plus_one(), None);
+    }
+
+    #[test]
+    fn lengths_are_counted_in_elements() {
+        assert_eq!(Values::F64(vec![0.0; 3]).len(), 3);
+        assert!(Values::Bool(vec![]).is_empty());
+        assert_eq!(Values::F32(vec![1.0]).as_f32(), Some(&[1.0][..]));
+        assert_eq!(Values::F32(vec![1.0]).as_f64(), None);
+    }
+}

@@ -1,18 +1,29 @@
 //! What a model's files say about themselves: safetensors headers, shard indexes, layouts, and exact decoding.
+//!
+//! Everything here is pure but for the reading of local folders, and nothing that a file claims is believed before it has
+//! been checked: these files come from strangers.
 
+mod decode;
 mod dtype;
+mod error;
+mod escaped;
+mod header;
+mod header_error;
+mod header_json;
+mod index;
+mod layout;
+mod minifloat;
+mod shard_name;
+mod sniff;
+mod source;
 
+pub use decode::decode;
 pub use dtype::Dtype;
-
-use crate::error::Hint;
-
-/// A checkpoint that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckpointError {}
-
-impl Hint for CheckpointError {
-    fn hint(&self) -> Option<String> {
-        None
-    }
-}
+pub use error::{CheckpointError, OtherWeights};
+pub use escaped::Escaped;
+pub use header::{HARD_MAX_HEADER_BYTES, Header, MAX_HEADER_BYTES, TensorInfo};
+pub use header_error::HeaderError;
+pub use index::{Disagreement, IndexError, MAX_INDEX_BYTES, MAX_SHARDS, ShardIndex};
+pub use layout::{Layout, Unused, UnusedFile};
+pub use sniff::Foreign;
+pub use source::{FolderFile, RangeRead, folder_snapshot};

@@ -1,0 +1,722 @@
+//! A shard's header: 8 bytes of length, then JSON that says where each tensor lies.
+//!
+//! A header is the only thing read of most files, and it comes from strangers. Everything it claims is checked before
+//! anything is asked for: tensors fill the data without holes and without overlaps, shapes agree with sizes, and header
+//! and data together are exactly the file. Offsets become absolute here and nowhere else.
+
+use std::collections::BTreeMap;
+
+use super::{
+    CheckpointError, Dtype, Foreign,
+    header_error::HeaderError,
+    header_json::{self, Entry},
+};
+use crate::range::ByteRange;
+
+/// Longest JSON header that is read unless a higher limit is asked for, in bytes: the Hub's own limit.
+pub const MAX_HEADER_BYTES: u64 = 25_000_000;
+
+/// Longest JSON header that is ever read, in bytes: the limit of the safetensors library.
+pub const HARD_MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// Bytes before the JSON.
+const PREFIX: usize = 8;
+
+/// One tensor, as its shard's header describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Its name. Any string: show it through [`Escaped`](super::Escaped), and never use it as a path.
+    pub name: String,
+    /// Type of its elements.
+    pub dtype: Dtype,
+    /// Its shape; empty for a scalar.
+    pub shape: Vec<u64>,
+    /// Its bytes, absolute in the file. Empty for a tensor with no elements.
+    pub range: ByteRange,
+}
+
+impl TensorInfo {
+    /// Number of elements: the product of the shape, 1 for a scalar.
+    pub fn numel(&self) -> u64 {
+        self.shape
+            .iter()
+            .fold(1, |count: u64, &extent| count.saturating_mul(extent))
+    }
+}
+
+/// A header that has passed every check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Bytes before the data: 8 and the JSON with its padding.
+    pub length: u64,
+    /// The file's own notes (`__metadata__`).
+    pub metadata: BTreeMap<String, String>,
+    /// All tensors, in the order in which they lie in the file; tensors with no bytes by name among equals.
+    pub tensors: Vec<TensorInfo>,
+    /// Positions in `tensors`, by name.
+    by_name: Vec<usize>,
+}
+
+impl Header {
+    /// How many bytes from the start of the file hold the header: 8 and the length that `prefix` states.
+    ///
+    /// `prefix` is at least the first 8 bytes of a file of `file_len` bytes. With more of them, a file that is something
+    /// else is named for what it is. The JSON may have up to [`MAX_HEADER_BYTES`].
+    pub fn total_length(prefix: &[u8], file_len: u64) -> Result<u64, CheckpointError> {
+        Self::total_length_within(prefix, file_len, MAX_HEADER_BYTES)
+    }
+
+    /// As [`Header::total_length`], with a limit of the caller's, which counts up to [`HARD_MAX_HEADER_BYTES`].
+    pub fn total_length_within(prefix: &[u8], file_len: u64, limit: u64) -> Result<u64, CheckpointError> {
+        Ok(total_length(prefix, file_len, limit.min(HARD_MAX_HEADER_BYTES))?)
+    }
+
+    /// Reads and checks a header. `bytes` begin at the start of a file of `file_len` bytes and hold at least the header.
+    ///
+    /// Stricter than the safetensors library: names, fields and metadata keys said twice, fields that the format does not
+    /// define, an entry in array form, `"__metadata__": null`, and padding other than spaces are refused as well.
+    /// More lenient in one thing: a tensor of an unknown type is kept as [`Dtype::Other`], its size unchecked.
+    pub fn parse(bytes: &[u8], file_len: u64) -> Result<Self, CheckpointError> {
+        let json = json(bytes, file_len)?;
+        Ok(validated(json, file_len)?)
+    }
+
+    /// The JSON text of a header, with its padding. Checks the length alone.
+    pub fn json(bytes: &[u8], file_len: u64) -> Result<&str, CheckpointError> {
+        Ok(json(bytes, file_len)?)
+    }
+
+    /// Reads and checks a header whose JSON was kept, with the same checks as [`Header::parse`].
+    pub fn from_json(json: &str, file_len: u64) -> Result<Self, CheckpointError> {
+        Ok(validated(json, file_len)?)
+    }
+
+    /// The tensor called `name`.
+    pub fn get(&self, name: &str) -> Option<&TensorInfo> {
+        let found = self.by_name.binary_search_by(|&index| {
+            self.tensors
+                .get(index)
+                .map_or("", |tensor| tensor.name.as_str())
+                .cmp(name)
+        });
+        self.tensors
+            .get(*self.by_name.get(found.ok()?)?)
+            .filter(|tensor| tensor.name == name)
+    }
+}
+
+fn total_length(prefix: &[u8], file_len: u64, limit: u64) -> Result<u64, HeaderError> {
+    let foreign = || Foreign::sniff(prefix).map(|found| HeaderError::NotSafetensors { found });
+    if file_len < PREFIX as u64 {
+        return Err(foreign().unwrap_or(HeaderError::TooShort { file_len }));
+    }
+    let Some(length) = prefix.first_chunk::<PREFIX>() else {
+        return Err(HeaderError::Truncated {
+            have: prefix.len() as u64,
+            need: PREFIX as u64,
+        });
+    };
+    let header_len = u64::from_le_bytes(*length);
+    if header_len > limit {
+        return Err(foreign().unwrap_or(HeaderError::TooLong { header_len, limit }));
+    }
+    if header_len > file_len - PREFIX as u64 {
+        return Err(foreign().unwrap_or(HeaderError::PastEnd { header_len, file_len }));
+    }
+    // gzip and some pickles state a length that could be one.
+    match prefix.get(PREFIX) {
+        Some(&found) if found != b'{' && header_len > 0 => Err(foreign().unwrap_or(HeaderError::Start { found })),
+        _ => Ok(PREFIX as u64 + header_len),
+    }
+}
+
+fn json(bytes: &[u8], file_len: u64) -> Result<&str, HeaderError> {
+    let need = total_length(bytes, file_len, HARD_MAX_HEADER_BYTES)?;
+    let truncated = HeaderError::Truncated {
+        have: bytes.len() as u64,
+        need,
+    };
+    let Ok(end) = usize::try_from(need) else {
+        return Err(truncated);
+    };
+    let text = bytes.get(PREFIX..end).ok_or(truncated)?;
+    std::str::from_utf8(text).map_err(HeaderError::Utf8)
+}
+
+fn validated(json: &str, file_len: u64) -> Result<Header, HeaderError> {
+    let trimmed = json.trim_end_matches(' ');
+    match (trimmed.as_bytes().first(), trimmed.as_bytes().last()) {
+        (Some(b'{'), Some(b'}')) => {}
+        (Some(b'{'), Some(&found)) if found.is_ascii_whitespace() || found == 0 => {
+            return Err(HeaderError::Padding { found });
+        }
+        // Cut or garbled JSON: the parser says where.
+        (Some(b'{'), _) => {}
+        (found, _) => {
+            return Err(HeaderError::Start {
+                found: found.copied().unwrap_or(b' '),
+            });
+        }
+    }
+    let (metadata, mut entries) = header_json::read(trimmed)?;
+    let length = PREFIX as u64 + json.len() as u64;
+    // By end as well, so that a tensor with no bytes comes before the one that begins at the same place.
+    entries.sort_by_key(|entry| (entry.begin, entry.end));
+    let mut data_len = 0;
+    for entry in &entries {
+        data_len = check(entry, data_len)?;
+    }
+    if length.checked_add(data_len) != Some(file_len) {
+        let described = length.saturating_add(data_len);
+        return Err(HeaderError::FileLength { described, file_len });
+    }
+    let mut tensors: Vec<TensorInfo> = entries
+        .into_iter()
+        .map(
+            |Entry {
+                 name,
+                 dtype,
+                 shape,
+                 begin,
+                 end,
+             }| TensorInfo {
+                name,
+                dtype,
+                shape,
+                range: ByteRange::new(length + begin, length + end),
+            },
+        )
+        .collect();
+    tensors.sort_by(|a, b| (a.range.start, &a.name).cmp(&(b.range.start, &b.name)));
+    let mut by_name: Vec<usize> = (0..tensors.len()).collect();
+    by_name.sort_by(|&a, &b| tensors[a].name.cmp(&tensors[b].name));
+    Ok(Header {
+        length,
+        metadata,
+        tensors,
+        by_name,
+    })
+}
+
+/// Checks one entry, which should begin at `expected`, and gives its end.
+fn check(entry: &Entry, expected: u64) -> Result<u64, HeaderError> {
+    let tensor = || entry.name.clone();
+    let &Entry { begin, end, .. } = entry;
+    if end < begin {
+        return Err(HeaderError::Reversed {
+            tensor: tensor(),
+            begin,
+            end,
+        });
+    }
+    if begin > expected {
+        return Err(HeaderError::Hole {
+            tensor: tensor(),
+            expected,
+            begin,
+        });
+    }
+    if begin < expected {
+        return Err(HeaderError::Overlap {
+            tensor: tensor(),
+            expected,
+            begin,
+        });
+    }
+    let overflow = || HeaderError::ShapeOverflow {
+        tensor: tensor(),
+        shape: entry.shape.clone(),
+    };
+    let product = entry
+        .shape
+        .iter()
+        .try_fold(1_u64, |count, &extent| count.checked_mul(extent));
+    let elements = product.ok_or_else(overflow)?;
+    let Some(bits) = entry.dtype.bits() else {
+        return Ok(end);
+    };
+    let bits = elements.checked_mul(bits).ok_or_else(overflow)?;
+    if !bits.is_multiple_of(8) {
+        return Err(HeaderError::PartialByte {
+            tensor: tensor(),
+            dtype: entry.dtype.clone(),
+            elements,
+        });
+    }
+    if bits / 8 != end - begin {
+        return Err(HeaderError::Size {
+            tensor: tensor(),
+            dtype: entry.dtype.clone(),
+            shape: entry.shape.clone(),
+            needs: bits / 8,
+            has: end - begin,
+        });
+    }
+    Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use safetensors::{SafeTensors, tensor::TensorView};
+
+    use super::*;
+
+    /// A file of `json` and `data` zero bytes.
+    fn file(json: impl AsRef<[u8]>, data: usize) -> Vec<u8> {
+        let json = json.as_ref();
+        let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(json);
+        bytes.resize(bytes.len() + data, 0);
+        bytes
+    }
+
+    /// A header with one entry called `a`.
+    fn one(fields: &str) -> String {
+        format!(r#"{{"a":{fields}}}"#)
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Header, HeaderError> {
+        Header::parse(bytes, bytes.len() as u64).map_err(|error| match error {
+            CheckpointError::Header(error) => error,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    /// The name of the error's variant, or `ok`.
+    fn verdict(bytes: &[u8]) -> String {
+        let name = |error: HeaderError| {
+            format!("{error:?}")
+                .split([' ', '(', '{'])
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        parse(bytes).map_or_else(name, |_| "ok".to_owned())
+    }
+
+    fn reference_accepts(bytes: &[u8]) -> bool {
+        SafeTensors::read_metadata(bytes).is_ok()
+    }
+
+    const GOOD: &str = r#"{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#;
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn malformed_files_are_refused_each_for_its_reason() {
+        let prefixed = |n: u64, rest: &[u8]| [&n.to_le_bytes()[..], rest].concat();
+        let two = |a: &str, b: &str| format!(r#"{{"a":{a},"b":{b}}}"#);
+        let at = |begin: u64, end: u64| {
+            let extent = end.saturating_sub(begin);
+            format!(r#"{{"dtype":"U8","shape":[{extent}],"data_offsets":[{begin},{end}]}}"#)
+        };
+        let deep = format!(r#"{{"a":{{"shape":{}{}}}}}"#, "[".repeat(200), "]".repeat(200));
+        // What is wrong, the file, our verdict, and whether the safetensors library accepts it.
+        let table: Vec<(&str, Vec<u8>, &str, bool)> = vec![
+            ("empty file", vec![], "TooShort", false),
+            ("7 bytes", vec![0; 7], "TooShort", false),
+            ("no header", file("", 0), "Start", false),
+            ("length past the end", prefixed(100, b"{}"), "PastEnd", false),
+            ("length of 2^64-1", prefixed(u64::MAX, b"{}"), "TooLong", false),
+            ("length above 100 MB", prefixed(100_000_001, b"{}"), "TooLong", false),
+            (
+                "web page",
+                b"<!DOCTYPE html><html></html>".to_vec(),
+                "NotSafetensors",
+                false,
+            ),
+            (
+                "lfs pointer",
+                b"version https://git-lfs.github.com/spec/v1\n".to_vec(),
+                "NotSafetensors",
+                false,
+            ),
+            ("gguf", b"GGUF\x03\0\0\0\0\0\0\0".to_vec(), "NotSafetensors", false),
+            (
+                "zip",
+                b"PK\x03\x04\0\0\x08\x08\0\0\0\0".to_vec(),
+                "NotSafetensors",
+                false,
+            ),
+            (
+                "pickle",
+                b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.".to_vec(),
+                "NotSafetensors",
+                false,
+            ),
+            (
+                "gzip",
+                b"\x1f\x8b\x08\0\0\0\0\0\x03\0".to_vec(),
+                "NotSafetensors",
+                false,
+            ),
+            (
+                "json message",
+                br#"{"error":"Repository not found"}"#.to_vec(),
+                "NotSafetensors",
+                false,
+            ),
+            ("leading space", file(format!(" {}", one(GOOD)), 8), "Start", true),
+            ("byte order mark", file("\u{feff}{}", 0), "Start", false),
+            ("array at the root", file("[]", 0), "Start", false),
+            ("null at the root", file("null", 0), "Start", false),
+            (
+                "padding of line breaks",
+                file(format!("{}\n", one(GOOD)), 8),
+                "Padding",
+                true,
+            ),
+            (
+                "padding of zeros",
+                file(format!("{}\0\0", one(GOOD)), 8),
+                "Padding",
+                false,
+            ),
+            (
+                "text after the object",
+                file(format!("{}x", one(GOOD)), 8),
+                "Json",
+                false,
+            ),
+            ("second object", file("{}{}", 0), "Json", false),
+            ("cut JSON", file(r#"{"a":{"dtype""#, 0), "Json", false),
+            ("comma too many", file(r#"{"a":1,}"#, 0), "EntryForm", false),
+            ("lone surrogate", file(r#"{"\ud800":1}"#, 0), "Json", false),
+            ("raw line break in a name", file("{\"a\nb\":1}", 0), "Json", false),
+            ("not UTF-8", file(b"{\"\xff\":1}", 0), "Utf8", false),
+            ("nested too deeply", file(deep, 0), "Json", false),
+            (
+                "name twice",
+                file(format!(r#"{{"a":{GOOD},"a":{GOOD}}}"#), 8),
+                "DuplicateTensor",
+                true,
+            ),
+            (
+                "name twice, escaped",
+                file(format!(r#"{{"a":{GOOD},"\u0061":{GOOD}}}"#), 8),
+                "DuplicateTensor",
+                true,
+            ),
+            ("metadata null", file(r#"{"__metadata__":null}"#, 0), "Metadata", true),
+            ("metadata string", file(r#"{"__metadata__":"x"}"#, 0), "Metadata", false),
+            ("metadata array", file(r#"{"__metadata__":[]}"#, 0), "Metadata", false),
+            (
+                "metadata number inside",
+                file(r#"{"__metadata__":{"a":1}}"#, 0),
+                "Metadata",
+                false,
+            ),
+            (
+                "metadata twice",
+                file(r#"{"__metadata__":{},"__metadata__":{}}"#, 0),
+                "DuplicateMetadata",
+                false,
+            ),
+            (
+                "metadata key twice",
+                file(r#"{"__metadata__":{"a":"1","a":"2"}}"#, 0),
+                "DuplicateMetadata",
+                true,
+            ),
+            ("entry null", file(one("null"), 0), "EntryForm", false),
+            ("entry number", file(one("1.5"), 0), "EntryForm", false),
+            ("entry negative", file(one("-1"), 0), "EntryForm", false),
+            ("entry array", file(one(r#"["F32",[2],[0,8]]"#), 8), "EntryForm", true),
+            (
+                "no dtype",
+                file(one(r#"{"shape":[2],"data_offsets":[0,8]}"#), 8),
+                "MissingField",
+                false,
+            ),
+            (
+                "no shape",
+                file(one(r#"{"dtype":"F32","data_offsets":[0,8]}"#), 8),
+                "MissingField",
+                false,
+            ),
+            (
+                "no offsets",
+                file(one(r#"{"dtype":"F32","shape":[2]}"#), 8),
+                "MissingField",
+                false,
+            ),
+            (
+                "unknown field",
+                file(one(&GOOD.replace("{\"d", r#"{"x":1,"d"#)), 8),
+                "UnknownField",
+                true,
+            ),
+            (
+                "field twice",
+                file(one(&GOOD.replace("{\"d", r#"{"shape":[2],"d"#)), 8),
+                "DuplicateField",
+                false,
+            ),
+            (
+                "dtype number",
+                file(one(&GOOD.replace(r#""F32""#, "32")), 8),
+                "FieldType",
+                false,
+            ),
+            (
+                "shape number",
+                file(one(&GOOD.replace("[2]", "2")), 8),
+                "FieldType",
+                false,
+            ),
+            (
+                "shape negative",
+                file(one(&GOOD.replace("[2]", "[-2]")), 8),
+                "FieldType",
+                false,
+            ),
+            (
+                "shape float",
+                file(one(&GOOD.replace("[2]", "[2.0]")), 8),
+                "FieldType",
+                false,
+            ),
+            (
+                "shape exponent",
+                file(one(&GOOD.replace("[2]", "[2e0]")), 8),
+                "FieldType",
+                false,
+            ),
+            (
+                "shape above 2^64",
+                file(one(&GOOD.replace("[2]", "[18446744073709551616]")), 8),
+                "FieldType",
+                false,
+            ),
+            (
+                "one offset",
+                file(one(&GOOD.replace("[0,8]", "[8]")), 8),
+                "FieldType",
+                false,
+            ),
+            (
+                "three offsets",
+                file(one(&GOOD.replace("[0,8]", "[0,4,8]")), 8),
+                "FieldType",
+                false,
+            ),
+            (
+                "offset negative",
+                file(one(&GOOD.replace("[0,8]", "[-8,0]")), 8),
+                "FieldType",
+                false,
+            ),
+            (
+                "ends before it begins",
+                file(two(&at(0, 8), &at(8, 4)), 8),
+                "Reversed",
+                false,
+            ),
+            ("hole at the start", file(one(&at(4, 8)), 8), "Hole", false),
+            ("hole between", file(two(&at(0, 4), &at(5, 8)), 8), "Hole", false),
+            ("overlap", file(two(&at(0, 5), &at(4, 8)), 8), "Overlap", false),
+            ("same bytes twice", file(two(&at(0, 8), &at(0, 8)), 8), "Overlap", false),
+            (
+                "element count overflows",
+                file(one(&GOOD.replace("[2]", "[4294967296,4294967296]")), 8),
+                "ShapeOverflow",
+                false,
+            ),
+            (
+                "bit count overflows",
+                file(one(&GOOD.replace("[2]", "[4611686018427387904]")), 8),
+                "ShapeOverflow",
+                false,
+            ),
+            (
+                "half a byte",
+                file(one(r#"{"dtype":"F4","shape":[3],"data_offsets":[0,2]}"#), 2),
+                "PartialByte",
+                false,
+            ),
+            (
+                "six bits",
+                file(one(r#"{"dtype":"F6_E2M3","shape":[2],"data_offsets":[0,2]}"#), 2),
+                "PartialByte",
+                false,
+            ),
+            (
+                "shape too large",
+                file(one(&GOOD.replace("[2]", "[3]")), 8),
+                "Size",
+                false,
+            ),
+            (
+                "shape too small",
+                file(one(&GOOD.replace("[2]", "[1]")), 8),
+                "Size",
+                false,
+            ),
+            (
+                "scalar with two elements",
+                file(one(&GOOD.replace("[2]", "[]")), 8),
+                "Size",
+                false,
+            ),
+            ("data cut", file(one(GOOD), 7), "FileLength", false),
+            ("no data", file(one(GOOD), 0), "FileLength", false),
+            ("data left over", file(one(GOOD), 9), "FileLength", false),
+            ("data without tensors", file("{}", 1), "FileLength", false),
+            (
+                "offset of 2^64-1",
+                file(one(&at(0, u64::MAX / 8)), 8),
+                "FileLength",
+                false,
+            ),
+        ];
+        assert!(table.len() >= 40);
+        for (what, bytes, expected, accepted) in &table {
+            assert_eq!(verdict(bytes), *expected, "{what}");
+            assert_eq!(reference_accepts(bytes), *accepted, "{what}, by the reference");
+        }
+    }
+
+    #[test]
+    fn odd_but_valid_files_are_read() {
+        let table = [
+            ("nothing", file("{}", 0)),
+            ("padded with spaces", file(format!("{}     ", one(GOOD)), 8)),
+            ("space within", file(format!("{{ \"a\" :\n {GOOD} }}"), 8)),
+            (
+                "scalar",
+                file(one(r#"{"dtype":"F32","shape":[],"data_offsets":[0,4]}"#), 4),
+            ),
+            (
+                "no elements",
+                file(one(r#"{"dtype":"F32","shape":[0,5],"data_offsets":[0,0]}"#), 0),
+            ),
+            ("no name", file(format!(r#"{{"":{GOOD}}}"#), 8)),
+            ("hostile name", file(format!(r#"{{"../\u001b[31m\n":{GOOD}}}"#), 8)),
+            (
+                "two F4 a byte",
+                file(one(r#"{"dtype":"F4","shape":[4],"data_offsets":[0,2]}"#), 2),
+            ),
+            (
+                "four F6 in three bytes",
+                file(one(r#"{"dtype":"F6_E3M2","shape":[4],"data_offsets":[0,3]}"#), 3),
+            ),
+            ("metadata", file(r#"{"__metadata__":{"format":"pt"}}"#, 0)),
+            (
+                "an empty tensor where another begins",
+                file(
+                    r#"{"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"z":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#,
+                    1,
+                ),
+            ),
+        ];
+        for (what, bytes) in &table {
+            assert_eq!(verdict(bytes), "ok", "{what}");
+            assert!(reference_accepts(bytes), "{what}, by the reference");
+        }
+    }
+
+    #[test]
+    fn an_unknown_type_does_not_hide_the_other_tensors() {
+        let json = r#"{"a":{"dtype":"F2","shape":[9],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}}"#;
+        let bytes = file(json, 4);
+        let header = parse(&bytes).unwrap();
+        assert_eq!(header.get("a").unwrap().dtype, Dtype::Other("F2".into()));
+        assert_eq!(
+            header.get("b").unwrap().range,
+            ByteRange::new(header.length + 3, header.length + 4)
+        );
+        assert!(!reference_accepts(&bytes));
+        assert_eq!(verdict(&file(json.replace("[3,4]", "[4,5]"), 5)), "Hole");
+    }
+
+    #[test]
+    fn a_header_that_is_not_all_there_is_told_from_a_bad_one() {
+        let bytes = file(one(GOOD), 8);
+        let len = bytes.len() as u64;
+        assert_eq!(Header::total_length(&bytes[..8], len).unwrap(), len - 8);
+        for cut in [0, 7, 8, bytes.len() - 9] {
+            let error = Header::parse(&bytes[..cut], len).unwrap_err();
+            assert!(
+                matches!(error, CheckpointError::Header(HeaderError::Truncated { .. })),
+                "{cut}: {error}"
+            );
+        }
+        let json = Header::json(&bytes, len).unwrap();
+        assert_eq!(json, one(GOOD));
+        assert_eq!(Header::from_json(json, len).unwrap(), parse(&bytes).unwrap());
+        assert!(Header::from_json(json, len + 1).is_err());
+    }
+
+    #[test]
+    fn the_limit_can_be_raised_to_the_hard_one_and_no_further() {
+        let prefix = 30_000_000_u64.to_le_bytes();
+        assert!(Header::total_length(&prefix, u64::MAX).is_err());
+        assert_eq!(
+            Header::total_length_within(&prefix, u64::MAX, 100_000_000).unwrap(),
+            30_000_008
+        );
+        assert!(Header::total_length_within(&200_000_000_u64.to_le_bytes(), u64::MAX, u64::MAX).is_err());
+    }
+
+    #[test]
+    fn messages_name_the_tensor_and_the_figures_and_no_control_character() {
+        let bytes = file(format!("{{\"a\\u001b\":{}}}", GOOD.replace("[2]", "[3]")), 8);
+        assert_eq!(
+            parse(&bytes).unwrap_err().to_string(),
+            "tensor `a\\u{1b}` of F32 [3] needs 12 bytes and has 8"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_library_writes_is_read_the_same(
+            tensors in prop::collection::btree_map(
+                "\\PC{0,12}",
+                (prop::sample::select(vec!["F32", "BF16", "U8", "I64", "F8_E4M3", "BOOL"]), prop::collection::vec(0_usize..5, 0..4)),
+                0..8,
+            ),
+        ) {
+            prop_assume!(!tensors.contains_key("__metadata__"));
+            let data: Vec<u8> = vec![0; 64 * 8];
+            let views: Vec<_> = tensors
+                .iter()
+                .map(|(name, (dtype, shape))| {
+                    let dtype: safetensors::Dtype = serde_json::from_str(&format!("{dtype:?}")).unwrap();
+                    let size = shape.iter().product::<usize>() * dtype.bitsize() / 8;
+                    (name, TensorView::new(dtype, shape.clone(), &data[..size]).unwrap())
+                })
+                .collect();
+            let bytes = safetensors::serialize(views, None).unwrap();
+            let header = Header::parse(&bytes, bytes.len() as u64).unwrap();
+            let (n, reference) = SafeTensors::read_metadata(&bytes).unwrap();
+            prop_assert_eq!(header.length, 8 + n as u64);
+            prop_assert_eq!(header.tensors.len(), tensors.len());
+            for (name, info) in reference.tensors() {
+                let ours = header.get(&name).unwrap();
+                prop_assert_eq!(ours.dtype.name(), info.dtype.to_string());
+                let extents: Vec<u64> = info.shape.iter().map(|&extent| extent as u64).collect();
+                prop_assert_eq!(&ours.shape, &extents);
+                let (begin, end) = info.data_offsets;
+                prop_assert_eq!(ours.range, ByteRange::new(header.length + begin as u64, header.length + end as u64));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_the_parser_panic(mut json in prop::collection::vec(any::<u8>(), 0..200), data in 0_usize..20) {
+            let _ = parse(&json);
+            json.insert(0, b'{');
+            let _ = parse(&file(json, data));
+        }
+
+        #[test]
+        fn a_changed_byte_is_refused_or_read_by_the_library_too(at in 0_usize..60, to in any::<u8>()) {
+            let mut bytes = file(one(GOOD), 8);
+            let at = at % bytes.len();
+            bytes[at] = to;
+            if let Ok(header) = parse(&bytes) {
+                let known = header.tensors.iter().all(|tensor| tensor.dtype.bits().is_some());
+                prop_assert!(!known || reference_accepts(&bytes));
+            }
+        }
+    }
+}

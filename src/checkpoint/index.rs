@@ -1,0 +1,452 @@
+//! The shard index: which file of a sharded checkpoint holds which tensor.
+//!
+//! An index is written by strangers and names paths, so each path is checked before anything is asked for by it: one
+//! that leads out of its folder would send the reader, and its token, somewhere else. What an index says is only a claim
+//! until the shards' headers agree; [`ShardIndex::disagreements`] compares.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use percent_encoding::percent_decode_str;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::{CheckpointError, Escaped, Header};
+use crate::error::Hint;
+
+/// Longest index that is read, in bytes.
+pub const MAX_INDEX_BYTES: u64 = 250_000_000;
+
+/// Most shards that an index may name.
+pub const MAX_SHARDS: usize = 10_000;
+
+/// An index that is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the messages name the fields")]
+pub enum IndexError {
+    /// Too long to read.
+    #[error("the index has {len} bytes, above the limit of {limit}")]
+    TooLong { len: u64, limit: u64 },
+    /// Not JSON, or not of an index's form.
+    #[error("the index is not valid JSON of the form {{\"weight_map\": {{tensor: file}}}}")]
+    Json(#[source] serde_json::Error),
+    /// There is no `weight_map`, or more than one.
+    #[error("the index has {found} `weight_map`")]
+    WeightMap { found: &'static str },
+    /// A tensor is placed twice.
+    #[error("tensor `{}` is placed twice by the index", Escaped(tensor))]
+    DuplicateTensor { tensor: String },
+    /// A path that does not stay within the repository.
+    #[error("the index places tensor `{}` in `{}`: {reason}", Escaped(tensor), Escaped(path))]
+    UnsafePath {
+        tensor: String,
+        path: String,
+        reason: &'static str,
+    },
+    /// More files than any model has.
+    #[error("the index names more than {limit} shards")]
+    TooManyShards { limit: usize },
+}
+
+impl Hint for IndexError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnsafePath { .. } => {
+                Some("nothing was fetched by that path; report the repository to the Hub".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Where an index and the header of a shard that it names do not agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disagreement {
+    /// The index places this tensor in the shard, and the shard does not have it.
+    MissingInShard(String),
+    /// The shard has this tensor, and the index does not place it there.
+    NotInIndex(String),
+}
+
+/// Which tensor lies in which file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardIndex {
+    /// Path in the repository of each tensor's shard.
+    pub weight_map: BTreeMap<String, String>,
+    /// Bytes of all tensors, as the index claims. Often wrong; kept to be reported.
+    pub total_size: Option<u64>,
+    /// Tensors of each shard, sorted.
+    by_shard: BTreeMap<String, Vec<String>>,
+}
+
+impl ShardIndex {
+    /// Reads an index that lies in the folder `folder_of_index` of the repository (empty for its root), to which the
+    /// paths in it are relative.
+    pub fn parse(bytes: &[u8], folder_of_index: &str) -> Result<Self, CheckpointError> {
+        Ok(parse(bytes, folder_of_index.trim_matches('/'))?)
+    }
+
+    /// Paths of all shards, sorted.
+    pub fn shards(&self) -> Vec<&str> {
+        self.by_shard.keys().map(String::as_str).collect()
+    }
+
+    /// Tensors that the index places in `shard`, sorted.
+    pub fn tensors_of(&self, shard: &str) -> &[String] {
+        self.by_shard.get(shard).map_or(&[], Vec::as_slice)
+    }
+
+    /// An estimate, meant to be enough, of the bytes before the data in `shard`: a first request of this length reads
+    /// the whole header in most cases.
+    ///
+    /// An entry such as `"NAME":{"dtype":"BF16","shape":[4096,14336],"data_offsets":[1234567890,1234567890]},` has 84
+    /// bytes around its name at most, for matrices in files of up to 10 GB; 8 hold the length, and 96 the metadata.
+    pub fn predicted_header_length(&self, shard: &str) -> u64 {
+        let entries: usize = self.tensors_of(shard).iter().map(|name| name.len() + 84).sum();
+        8 + 96 + entries as u64
+    }
+
+    /// Compares what the index says of `shard` with its header, both ways.
+    pub fn disagreements(&self, shard: &str, header: &Header) -> Vec<Disagreement> {
+        let claimed = self.tensors_of(shard);
+        let missing = claimed
+            .iter()
+            .filter(|name| header.get(name).is_none())
+            .map(|name| Disagreement::MissingInShard(name.clone()));
+        let unknown = header
+            .tensors
+            .iter()
+            .filter(|tensor| claimed.binary_search(&tensor.name).is_err())
+            .map(|tensor| Disagreement::NotInIndex(tensor.name.clone()));
+        missing.chain(unknown).collect()
+    }
+}
+
+fn parse(bytes: &[u8], folder: &str) -> Result<ShardIndex, IndexError> {
+    if bytes.len() as u64 > MAX_INDEX_BYTES {
+        return Err(IndexError::TooLong {
+            len: bytes.len() as u64,
+            limit: MAX_INDEX_BYTES,
+        });
+    }
+    let mut duplicate = None;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = Root {
+        duplicate: &mut duplicate,
+    }
+    .deserialize(&mut reader)
+    .and_then(|found| reader.end().map(|()| found));
+    if let Some(fault) = duplicate {
+        return Err(fault);
+    }
+    let (placed, total_size) = read.map_err(IndexError::Json)?;
+    let mut by_shard: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut safe = BTreeSet::new();
+    let mut weight_map = BTreeMap::new();
+    for (tensor, path) in placed {
+        if !safe.contains(&path) {
+            if let Some(reason) = unsafe_because(&path) {
+                return Err(IndexError::UnsafePath { tensor, path, reason });
+            }
+            safe.insert(path.clone());
+            if safe.len() > MAX_SHARDS {
+                return Err(IndexError::TooManyShards { limit: MAX_SHARDS });
+            }
+        }
+        let shard = if folder.is_empty() {
+            path
+        } else {
+            format!("{folder}/{path}")
+        };
+        by_shard.entry(shard.clone()).or_default().push(tensor.clone());
+        weight_map.insert(tensor, shard);
+    }
+    Ok(ShardIndex {
+        weight_map,
+        total_size,
+        by_shard,
+    })
+}
+
+/// Why `path` may not be asked for; `None` where it stays within its folder however often a server decodes it.
+fn unsafe_because(path: &str) -> Option<&'static str> {
+    let mut decoded = path.to_owned();
+    for _ in 0..8 {
+        if let Some(reason) = unsafe_as_written(&decoded) {
+            return Some(reason);
+        }
+        let Ok(next) = percent_decode_str(&decoded).decode_utf8() else {
+            return Some("its percent-encoding does not decode to text");
+        };
+        if next == decoded {
+            return None;
+        }
+        decoded = next.into_owned();
+    }
+    Some("it is percent-encoded over and over")
+}
+
+fn unsafe_as_written(path: &str) -> Option<&'static str> {
+    if path.is_empty() {
+        Some("the path is empty")
+    } else if path.starts_with('/') {
+        Some("the path is absolute")
+    } else if path.contains('\\') {
+        Some("the path holds a backslash")
+    } else if path.chars().any(char::is_control) {
+        Some("the path holds a control character")
+    } else if path.split('/').next().is_some_and(|first| first.contains(':')) {
+        Some("the path begins like an address")
+    } else if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        Some("the path has an empty, `.` or `..` segment")
+    } else {
+        None
+    }
+}
+
+type Placed = (BTreeMap<String, String>, Option<u64>);
+
+struct Root<'f> {
+    duplicate: &'f mut Option<IndexError>,
+}
+
+impl<'de> DeserializeSeed<'de> for Root<'_> {
+    type Value = Placed;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Placed, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Root<'_> {
+    type Value = Placed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with `weight_map`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Placed, A::Error> {
+        use serde::de::Error;
+        let mut weight_map = None;
+        let mut total_size = None;
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "weight_map" => {
+                    let found = map.next_value_seed(WeightMap {
+                        duplicate: &mut *self.duplicate,
+                    })?;
+                    if weight_map.replace(found).is_some() {
+                        *self.duplicate = Some(IndexError::WeightMap { found: "more than one" });
+                        return Err(A::Error::custom("refused"));
+                    }
+                }
+                "metadata" => total_size = map.next_value::<Claims>()?.0,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        let Some(weight_map) = weight_map else {
+            *self.duplicate = Some(IndexError::WeightMap { found: "no" });
+            return Err(A::Error::custom("refused"));
+        };
+        Ok((weight_map, total_size))
+    }
+}
+
+struct WeightMap<'f> {
+    duplicate: &'f mut Option<IndexError>,
+}
+
+impl<'de> DeserializeSeed<'de> for WeightMap<'_> {
+    type Value = BTreeMap<String, String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for WeightMap<'_> {
+    type Value = BTreeMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object that maps tensors to files")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        use serde::de::Error;
+        let mut placed = BTreeMap::new();
+        while let Some((tensor, path)) = map.next_entry::<String, String>()? {
+            if placed.contains_key(&tensor) {
+                *self.duplicate = Some(IndexError::DuplicateTensor { tensor });
+                return Err(A::Error::custom("refused"));
+            }
+            placed.insert(tensor, path);
+        }
+        Ok(placed)
+    }
+}
+
+/// `total_size`, wherever it is a whole number. Anything else under `metadata` is nobody's business.
+struct Claims(Option<u64>);
+
+impl<'de> Deserialize<'de> for Claims {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let metadata = serde_json::Value::deserialize(reader)?;
+        let size = metadata.get("total_size");
+        Ok(Self(
+            size.and_then(|size| size.as_u64().or_else(|| whole(size.as_f64()?))),
+        ))
+    }
+}
+
+/// Some writers state the size as a float.
+fn whole(size: f64) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole and within 2^53"
+    )]
+    let whole = size as u64;
+    (size.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&size)).then_some(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(json: &str) -> Result<ShardIndex, IndexError> {
+        parse(json.as_bytes(), "")
+    }
+
+    fn placed_in(path: &str) -> Result<ShardIndex, IndexError> {
+        index(&serde_json::json!({ "weight_map": { "a": path } }).to_string())
+    }
+
+    #[test]
+    fn an_index_maps_tensors_to_paths_in_the_repository() {
+        let json =
+            r#"{"metadata":{"total_size":16.0,"x":[]},"weight_map":{"b":"s1","a":"s2","c":"s1"},"dtype":"BF16"}"#;
+        let index = ShardIndex::parse(json.as_bytes(), "transformer/").unwrap();
+        assert_eq!(index.shards(), ["transformer/s1", "transformer/s2"]);
+        assert_eq!(index.tensors_of("transformer/s1"), ["b", "c"]);
+        assert!(index.tensors_of("s1").is_empty());
+        assert_eq!(index.weight_map["a"], "transformer/s2");
+        assert_eq!(index.total_size, Some(16));
+    }
+
+    #[test]
+    fn a_size_that_is_no_number_of_bytes_is_none() {
+        for metadata in [
+            r#"{"total_size":-1}"#,
+            r#"{"total_size":"5"}"#,
+            r#"{"total_size":1.5}"#,
+            "null",
+            "[]",
+        ] {
+            let json = format!(r#"{{"metadata":{metadata},"weight_map":{{}}}}"#);
+            assert_eq!(index(&json).unwrap().total_size, None, "{metadata}");
+        }
+    }
+
+    #[test]
+    fn paths_that_leave_the_repository_are_refused() {
+        let refused = [
+            "",
+            "/a",
+            "a\\b",
+            "..",
+            "../a",
+            "a/../b",
+            "a/./b",
+            "a//b",
+            "a/",
+            "a\nb",
+            "%2e%2e/a",
+            "%252e%252e/a",
+            "a%2f..%2fb",
+            "%2Fa",
+            "a%5cb",
+            "a%00b",
+            "https://host/a",
+            "file:a",
+            "a%ff",
+            "%25252525252525252e./a",
+            "a%0ab",
+        ];
+        for path in refused {
+            assert!(matches!(placed_in(path), Err(IndexError::UnsafePath { .. })), "{path}");
+        }
+        for path in [
+            "model-00001-of-00002.safetensors",
+            "sub/a.safetensors",
+            "a..b",
+            "...",
+            "a b",
+            "100%",
+            "a%20b",
+        ] {
+            assert!(placed_in(path).is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_an_index_says_twice_is_refused() {
+        assert!(matches!(
+            index(r#"{"weight_map":{"a":"s","\u0061":"t"}}"#),
+            Err(IndexError::DuplicateTensor { tensor }) if tensor == "a"
+        ));
+        assert!(matches!(
+            index(r#"{"weight_map":{},"weight_map":{}}"#),
+            Err(IndexError::WeightMap { .. })
+        ));
+        assert!(matches!(index(r#"{"metadata":{}}"#), Err(IndexError::WeightMap { .. })));
+        for json in [
+            "",
+            "[]",
+            r#"{"weight_map":[]}"#,
+            r#"{"weight_map":{"a":1}}"#,
+            r#"{"weight_map":{}}x"#,
+        ] {
+            assert!(matches!(index(json), Err(IndexError::Json(_))), "{json}");
+        }
+    }
+
+    #[test]
+    fn more_shards_than_any_model_has_are_refused() {
+        let map: BTreeMap<_, _> = (0..=MAX_SHARDS).map(|i| (format!("t{i}"), format!("s{i}"))).collect();
+        let json = serde_json::json!({ "weight_map": map }).to_string();
+        assert!(matches!(index(&json), Err(IndexError::TooManyShards { .. })));
+    }
+
+    #[test]
+    fn index_and_header_are_compared_both_ways() {
+        let json = r#"{"b":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"mtp":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#;
+        let header = Header::from_json(json, 8 + json.len() as u64).unwrap();
+        let index = index(r#"{"weight_map":{"a":"s1","b":"s1","c":"s2"}}"#).unwrap();
+        assert_eq!(
+            index.disagreements("s1", &header),
+            [
+                Disagreement::MissingInShard("a".into()),
+                Disagreement::NotInIndex("mtp".into())
+            ]
+        );
+    }
+
+    #[test]
+    fn the_predicted_length_holds_a_header_of_large_matrices() {
+        let names: Vec<String> = (0..200)
+            .map(|i| format!("model.layers.{i}.mlp.gate_proj.weight"))
+            .collect();
+        let map: BTreeMap<_, _> = names.iter().map(|name| (name.clone(), "s")).collect();
+        let index = index(&serde_json::json!({ "weight_map": map }).to_string()).unwrap();
+        let entry = |name| {
+            format!(r#""{name}":{{"dtype":"BF16","shape":[14336,14336],"data_offsets":[4999999999,4999999999]}}"#)
+        };
+        let entries: Vec<String> = names.iter().map(entry).collect();
+        let json = format!(r#"{{"__metadata__":{{"format":"pt"}},{}}}"#, entries.join(","));
+        assert!(index.predicted_header_length("s") >= 8 + json.len() as u64);
+    }
+}

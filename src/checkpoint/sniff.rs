@@ -1,0 +1,97 @@
+//! What a file is, when it is not safetensors.
+//!
+//! A safetensors file begins with a length, so any other content read as one gives an absurd figure. The figure helps
+//! nobody; the name of the thing does.
+
+use std::fmt;
+
+/// Content that is often found where a safetensors file was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Foreign {
+    /// A web page: usually an error page or a log-in form.
+    Html,
+    /// The pointer that git keeps in place of a file in LFS.
+    LfsPointer,
+    /// GGUF weights.
+    Gguf,
+    /// A zip archive: PyTorch's `.bin`, `.pt` and `.pth`, NumPy's `.npz`, Keras 3.
+    Zip,
+    /// A bare Python pickle: PyTorch before 1.6.
+    Pickle,
+    /// gzip-compressed content.
+    Gzip,
+    /// HDF5, as Keras writes it.
+    Hdf5,
+    /// JSON, usually an error message.
+    Json,
+}
+
+impl Foreign {
+    /// Recognises `prefix`, the first bytes of a file.
+    pub fn sniff(prefix: &[u8]) -> Option<Self> {
+        let text = prefix.trim_ascii_start();
+        let starts = |magic: &[u8]| prefix.starts_with(magic);
+        let opens = |tag: &[u8]| text.len() >= tag.len() && text[..tag.len()].eq_ignore_ascii_case(tag);
+        if opens(b"<!doc") || opens(b"<html") || opens(b"<?xml") || opens(b"<head") {
+            Some(Self::Html)
+        } else if starts(b"version ") {
+            Some(Self::LfsPointer)
+        } else if starts(b"GGUF") {
+            Some(Self::Gguf)
+        } else if starts(b"PK\x03\x04") {
+            Some(Self::Zip)
+        } else if starts(b"\x1f\x8b") {
+            Some(Self::Gzip)
+        } else if starts(b"\x89HDF") {
+            Some(Self::Hdf5)
+        } else if prefix.len() > 1 && prefix[0] == 0x80 && (2..=5).contains(&prefix[1]) {
+            Some(Self::Pickle)
+        } else if text.starts_with(b"{\"") || text.starts_with(b"[") {
+            Some(Self::Json)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Html => "a web page",
+            Self::LfsPointer => "a git-lfs pointer",
+            Self::Gguf => "a GGUF file",
+            Self::Zip => "a zip archive (PyTorch or NumPy)",
+            Self::Pickle => "a Python pickle",
+            Self::Gzip => "gzip-compressed",
+            Self::Hdf5 => "an HDF5 file",
+            Self::Json => "a JSON document",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_often_found_instead_is_named() {
+        let table: [(&[u8], Foreign); 10] = [
+            (b"<!DOCTYPE html>", Foreign::Html),
+            (b"\n  <HTML>", Foreign::Html),
+            (b"version https://git-lfs.github.com/spec/v1", Foreign::LfsPointer),
+            (b"GGUF\x03\0\0\0", Foreign::Gguf),
+            (b"PK\x03\x04\0\0\x08\x08", Foreign::Zip),
+            (b"\x80\x02\x8a\x0al\xfc\x9cF", Foreign::Pickle),
+            (b"\x1f\x8b\x08\0\0\0\0\0", Foreign::Gzip),
+            (b"\x89HDF\r\n\x1a\n", Foreign::Hdf5),
+            (b"{\"error\":\"x\"}", Foreign::Json),
+            (b" [1]    ", Foreign::Json),
+        ];
+        for (prefix, what) in table {
+            assert_eq!(Foreign::sniff(prefix), Some(what));
+        }
+        assert_eq!(Foreign::sniff(b"\x10\0\0\0\0\0\0\0{\"a\":"), None);
+        assert_eq!(Foreign::sniff(b""), None);
+    }
+}
