@@ -26,6 +26,13 @@ pub enum AuditError {
     },
     #[error("{model} has no file `{}`", .file.escape_debug())]
     NoFile { model: String, file: String },
+    #[error("file `{}` of {model} has {size} bytes, more than the {cap} bytes read at most", .file.escape_debug())]
+    TooLarge {
+        model: String,
+        file: String,
+        size: u64,
+        cap: u64,
+    },
     #[error("shard `{}` of {model} cannot be read", .shard.escape_debug())]
     Shard {
         model: String,

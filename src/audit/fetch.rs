@@ -30,7 +30,7 @@ pub fn plan(session: &Session, model: &Model) -> ModelPlan {
         match model.key(tensor) {
             None => local += 1,
             Some(key) if session.cache.lookup(&key).is_some() => cached += 1,
-            Some(_) if decode::is_supported(&tensor.info.dtype) => {
+            Some(_) if is_decodable(tensor) => {
                 missing.push((position, tensor.shard.clone(), tensor.info.range));
             }
             Some(_) => {}
@@ -39,6 +39,11 @@ pub fn plan(session: &Session, model: &Model) -> ModelPlan {
     ModelPlan::new(model.tensors.len(), cached, local, &missing, |shard| {
         model.repository.is_resolved(shard)
     })
+}
+
+/// Whether the element type is decoded at all; one that is not would be paid for in vain.
+fn is_decodable(tensor: &Tensor) -> bool {
+    decode(&tensor.info.dtype, &[]).is_ok()
 }
 
 /// Carries out the plans of all models at once and returns, for each, the tensors that failed. The rest goes on.
@@ -128,7 +133,7 @@ fn keep_span(cache: &Cache, model: &Model, span: &super::Span, bytes: &[u8]) -> 
 
 fn keep_tensor(cache: &Cache, model: &Model, tensor: &Tensor, stored: &[u8]) -> Result<()> {
     let Some(key) = model.key(tensor) else { return Ok(()) };
-    let values = decode::decode(&tensor.info.dtype, stored)?;
+    let values = decode(&tensor.info.dtype, stored)?;
     let meta = TensorMeta {
         dtype: tensor.info.dtype.clone(),
         shape: tensor.info.shape.clone(),

@@ -68,10 +68,10 @@ impl Loaded {
     /// All metrics of the pair (`self`, `other`), or the one reason why there are none.
     pub fn compare(&self, other: &Self) -> PairMetrics {
         if self.shape != other.shape {
-            return PairMetrics::undefined(Undefined::Shape);
+            return PairMetrics::undefined(&Undefined::Shape);
         }
         match (&self.floats, &other.floats) {
-            (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(reason.clone()),
+            (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(reason),
             (Ok(Floats::F32(a)), Ok(Floats::F32(b))) => PairMetrics::compute(a, b),
             (Ok(Floats::F64(a)), Ok(Floats::F64(b))) => PairMetrics::compute(a, b),
             (Ok(Floats::F32(a)), Ok(Floats::F64(b))) => PairMetrics::compute(a, b),
@@ -96,6 +96,10 @@ impl Loaded {
             Err(reason) => Err(reason.clone()),
         }
     }
+}
+
+fn integer_gain() -> Undefined {
+    Undefined::NotComparable("a zero-centred gain that is stored as integers has no known meaning".to_owned())
 }
 
 /// Widens to floating point, exactly. A 64-bit integer beyond 2⁵³ has no exact f64: it is not compared.

@@ -57,8 +57,8 @@ enum Shard {
 }
 
 impl RangeRead for RemoteFile {
-    fn size(&self) -> u64 {
-        RemoteFile::size(self)
+    fn len(&self) -> u64 {
+        self.size()
     }
 
     async fn read(&self, range: ByteRange) -> Result<Bytes> {
@@ -67,10 +67,10 @@ impl RangeRead for RemoteFile {
 }
 
 impl RangeRead for Shard {
-    fn size(&self) -> u64 {
+    fn len(&self) -> u64 {
         match self {
-            Self::Remote(file) => RangeRead::size(file.as_ref()),
-            Self::Local(file) => file.size(),
+            Self::Remote(file) => file.len(),
+            Self::Local(file) => file.len(),
         }
     }
 
@@ -201,7 +201,12 @@ impl Repository {
             Origin::Hub {
                 client, repo, commit, ..
             } => client.small_file(repo, commit, file, cap).await?,
-            Origin::Folder(folder) => FolderFile::open(&folder.join(path), file.size)?.read_whole(cap)?,
+            Origin::Folder(folder) => {
+                if file.size > cap {
+                    return Err(AuditError::TooLarge { model: self.place(), file: path.to_owned(), size: file.size, cap }.into());
+                }
+                FolderFile::open(folder.join(path))?.read_at(ByteRange::new(0, file.size))?.to_vec()
+            }
         };
         if let (Origin::Hub { .. }, Ok(text)) = (&self.origin, String::from_utf8(bytes.clone())) {
             let mut kept = lock(&self.record);
@@ -230,7 +235,7 @@ impl Repository {
             let mut kept = lock(&self.record);
             kept.record
                 .headers
-                .insert(shard.to_owned(), Header::json(&bytes)?.to_owned());
+                .insert(shard.to_owned(), Header::json(&bytes, file.size)?.to_owned());
             kept.changed = true;
         }
         Ok(header)
@@ -278,7 +283,7 @@ impl Repository {
                 files.insert(file.path.clone(), Arc::clone(&remote));
                 Ok(Shard::Remote(remote))
             }
-            Origin::Folder(folder) => Ok(Shard::Local(FolderFile::open(&folder.join(&file.path), file.size)?)),
+            Origin::Folder(folder) => Ok(Shard::Local(FolderFile::open(folder.join(&file.path))?)),
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct ModelSummary {
     pub zero_centred: bool,
     /// Files of the checkpoint that hold what was used.
     pub files: Vec<RepoFile>,
+    /// Bytes of all safetensors files of the checkpoint.
+    pub checkpoint_bytes: u64,
     /// Whether it says that it is synthetic.
     pub synthetic: bool,
     /// What a reader should know about its files.
@@ -66,6 +68,7 @@ impl ModelSummary {
             dtypes: BTreeSet::new(),
             zero_centred: false,
             files: Vec::new(),
+            checkpoint_bytes: 0,
             synthetic: false,
             warnings: Vec::new(),
             failure: None,
@@ -99,6 +102,8 @@ impl ModelSummary {
             .iter()
             .filter_map(|shard| model.repository.snapshot().file(shard).cloned())
             .collect();
+        let shards = model.layout.shards.iter().filter_map(|shard| model.repository.snapshot().file(shard));
+        summary.checkpoint_bytes = shards.map(|file| file.size).sum();
         summary.synthetic = model.synthetic;
         summary.warnings.clone_from(&model.warnings);
         summary

@@ -71,6 +71,8 @@ pub struct Side {
     pub dtype: Dtype,
     /// Extent of each axis.
     pub shape: Vec<u64>,
+    /// Bytes as stored.
+    pub stored_bytes: u64,
     /// Whether 1 + w is compared instead of the stored w.
     pub zero_centred: bool,
 }
@@ -222,6 +224,7 @@ fn cell(
         layer: tensor.layer,
         dtype: tensor.info.dtype.clone(),
         shape: tensor.info.shape.clone(),
+        stored_bytes: tensor.info.range.len(),
         zero_centred: tensor.zero_centred,
     };
     Ok((side, loaded))
@@ -264,7 +267,7 @@ fn compare(key: PanelKey, cells: Vec<Result<(Side, Loaded), String>>) -> Panel {
         .into_par_iter()
         .map(|index| match (&cells[index / n], &cells[index % n]) {
             (Ok((_, a)), Ok((_, b))) => a.compare(b),
-            (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(Undefined::NotComparable(reason.clone())),
+            (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(&Undefined::NotComparable(reason.clone())),
         })
         .collect();
     Panel {

