@@ -98,6 +98,7 @@ roles! {
     AttnOutputNorm "attn_output_norm" Norm "Norm on the attention block's output.";
     MlpOutputNorm "mlp_output_norm" Norm "Norm on the MLP's output.";
     CrossAttnLayernorm "cross_attn_layernorm" Norm "Norm on the cross-attention block's input (decoders of encoder–decoder models).";
+    CrossAttnOutputNorm "cross_attn_output_norm" Norm "Norm on the cross-attention block's output (decoders of encoder–decoder models).";
     QNorm "q_norm" Norm "Norm on the queries.";
     KNorm "k_norm" Norm "Norm on the keys.";
     QANorm "q_a_norm" Norm "Norm on the compressed query (multi-head latent attention).";

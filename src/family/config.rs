@@ -1,0 +1,358 @@
+//! What a model's `config.json` (or Mistral's `params.json`) says about its architecture.
+//!
+//! Configurations are written by many hands: keys have aliases, vision–language models nest the text model's figures,
+//! and Python writes `Infinity` where JSON knows none. Everything is optional here, a value of the wrong type counts as
+//! absent, and nothing is filled in from a family's defaults: a figure that is not known must not look known.
+
+use serde_json::Value;
+
+use super::FamilyError;
+
+/// Keys under which a composite model keeps its text model's configuration, outermost first.
+const NESTED: [&str; 5] = [
+    "text_config",
+    "llm_config",
+    "language_config",
+    "thinker_config",
+    "decoder",
+];
+
+/// How deep text configurations may nest (`thinker_config.text_config` is the deepest known).
+const MAX_NESTING: usize = 4;
+
+/// What is known of an architecture; [`Default`] knows nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelConfig {
+    /// `model_type` as written, outermost first: a vision–language model's own, then its text model's.
+    pub model_types: Vec<String>,
+    /// `architectures` as written, outermost first.
+    pub architectures: Vec<String>,
+    /// Layers of the (text) model; the layers past them are multi-token-prediction blocks.
+    pub num_hidden_layers: Option<u32>,
+    /// Layers of the encoder of an encoder–decoder model.
+    pub encoder_layers: Option<u32>,
+    /// Layers of the decoder of an encoder–decoder model.
+    pub decoder_layers: Option<u32>,
+    /// Width of the residual stream.
+    pub hidden_size: Option<u64>,
+    /// Width inside the MLP.
+    pub intermediate_size: Option<u64>,
+    /// Query heads.
+    pub num_attention_heads: Option<u64>,
+    /// Key and value heads.
+    pub num_key_value_heads: Option<u64>,
+    /// Width of one head, where written; see [`ModelConfig::width_of_head`].
+    pub head_dim: Option<u64>,
+    /// Rows of the token embedding.
+    pub vocab_size: Option<u64>,
+    /// Whether the output embeddings are the token embeddings.
+    pub tie_word_embeddings: Option<bool>,
+    /// `torch_dtype`, or `dtype`.
+    pub dtype: Option<String>,
+    /// How the weights are quantised: `gptq`, `fp8`, `mxfp4`, `mlx`, …
+    pub quantisation: Option<String>,
+    /// Whether rotary position embeddings are mentioned.
+    pub rope: bool,
+    /// Falcon: keys and values are grouped.
+    pub new_decoder_architecture: Option<bool>,
+    /// Falcon, GPT-BigCode: one key and value head.
+    pub multi_query: Option<bool>,
+    /// OPT: whether norms stand before the blocks; where `false`, the same names hold post-norms.
+    pub do_layer_norm_before: Option<bool>,
+}
+
+impl ModelConfig {
+    /// Reads `config.json` or `params.json`.
+    ///
+    /// Fails only where the bytes are not a JSON object. Python's `NaN`, `Infinity` and `-Infinity` are read as `null`.
+    pub fn parse(bytes: &[u8]) -> Result<Self, FamilyError> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let value: Value = match serde_json::from_slice(bytes) {
+            Ok(value) => value,
+            Err(source) => {
+                serde_json::from_slice(&without_python_numbers(bytes)).map_err(|_| FamilyError::Config { source })?
+            }
+        };
+        if !value.is_object() {
+            return Err(FamilyError::ConfigNotObject);
+        }
+        Ok(Self::from_value(&value))
+    }
+
+    /// Width of one head: `head_dim`, else `hidden_size / num_attention_heads` where that is whole.
+    pub fn width_of_head(&self) -> Option<u64> {
+        self.head_dim.or_else(|| {
+            let (hidden, heads) = (self.hidden_size?, self.num_attention_heads?);
+            (heads > 0 && hidden % heads == 0).then(|| hidden / heads)
+        })
+    }
+
+    /// Key and value heads: as written, else one with `multi_query`, else as many as query heads.
+    pub fn key_value_heads(&self) -> Option<u64> {
+        self.num_key_value_heads
+            .or_else(|| (self.multi_query == Some(true)).then_some(1))
+            .or(self.num_attention_heads)
+    }
+
+    fn from_value(outer: &Value) -> Self {
+        // Innermost first: the text model's figures are the ones that its tensors obey.
+        let mut levels = vec![outer];
+        while levels.len() <= MAX_NESTING {
+            let last = levels[levels.len() - 1];
+            match NESTED
+                .iter()
+                .find_map(|key| last.get(key).filter(|inner| inner.is_object()))
+            {
+                Some(inner) => levels.push(inner),
+                None => break,
+            }
+        }
+        let outward = Keys(levels.iter().rev().copied().collect());
+        let strings = |key: &str| {
+            levels
+                .iter()
+                .filter_map(|level| level.get(key))
+                .flat_map(texts)
+                .collect()
+        };
+        Self {
+            model_types: strings("model_type"),
+            architectures: strings("architectures"),
+            num_hidden_layers: outward.figure(&["num_hidden_layers", "n_layer", "n_layers", "num_layers"]),
+            encoder_layers: outward
+                .figure(&["encoder_layers", "num_encoder_layers"])
+                .or_else(|| outward.figure_in("encoder", "num_hidden_layers"))
+                .or_else(|| outward.seq2seq("num_layers")),
+            decoder_layers: outward
+                .figure(&["decoder_layers", "num_decoder_layers"])
+                .or_else(|| outward.figure_in("decoder", "num_hidden_layers"))
+                .or_else(|| outward.seq2seq("num_layers")),
+            hidden_size: outward.figure(&["hidden_size", "n_embd", "d_model", "dim"]),
+            intermediate_size: outward
+                .figure(&[
+                    "intermediate_size",
+                    "ffn_hidden_size",
+                    "n_inner",
+                    "ffn_dim",
+                    "d_ff",
+                    "hidden_dim",
+                ])
+                .or_else(|| outward.figure(&["encoder_ffn_dim"]))
+                .or_else(|| outward.figure_in("ffn_config", "ffn_hidden_size")),
+            num_attention_heads: outward.figure(&[
+                "num_attention_heads",
+                "n_head",
+                "n_heads",
+                "num_heads",
+                "encoder_attention_heads",
+            ]),
+            num_key_value_heads: outward
+                .figure(&[
+                    "num_key_value_heads",
+                    "n_kv_heads",
+                    "num_kv_heads",
+                    "n_head_kv",
+                    "multi_query_group_num",
+                ])
+                .or_else(|| outward.figure_in("attn_config", "kv_n_heads")),
+            head_dim: outward.figure(&["head_dim", "kv_channels", "d_kv", "attention_head_dim"]),
+            vocab_size: outward.figure(&["vocab_size", "padded_vocab_size"]),
+            tie_word_embeddings: outward.flag("tie_word_embeddings"),
+            dtype: outward.text("torch_dtype").or_else(|| outward.text("dtype")),
+            quantisation: outward.quantisation(),
+            rope: outward
+                .find(|level| {
+                    [
+                        "rope_theta",
+                        "rope_scaling",
+                        "rope_parameters",
+                        "rotary_dim",
+                        "rotary_pct",
+                    ]
+                    .iter()
+                    .any(|key| level.get(key).is_some_and(|value| !value.is_null()))
+                    .then_some(true)
+                })
+                .unwrap_or_default(),
+            new_decoder_architecture: outward.flag("new_decoder_architecture"),
+            multi_query: outward.flag("multi_query"),
+            do_layer_norm_before: outward.flag("do_layer_norm_before"),
+        }
+    }
+}
+
+/// Nested configurations, innermost first: the first level that has a key decides.
+struct Keys<'a>(Vec<&'a Value>);
+
+impl Keys<'_> {
+    fn find<T>(&self, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+        self.0.iter().find_map(|level| read(level))
+    }
+
+    fn figure<T: TryFrom<u64>>(&self, aliases: &[&str]) -> Option<T> {
+        self.find(|level| aliases.iter().find_map(|key| figure(level.get(key)?)))
+    }
+
+    fn figure_in<T: TryFrom<u64>>(&self, table: &str, key: &str) -> Option<T> {
+        self.find(|level| figure(level.get(table)?.get(key)?))
+    }
+
+    /// T5 writes `num_layers` for its encoder, and for its decoder unless `num_decoder_layers` differs.
+    fn seq2seq(&self, key: &str) -> Option<u32> {
+        self.flag("is_encoder_decoder")
+            .filter(|&both| both)
+            .and_then(|_| self.figure(&[key]))
+    }
+
+    fn flag(&self, key: &str) -> Option<bool> {
+        self.find(|level| level.get(key)?.as_bool())
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.find(|level| level.get(key)?.as_str().map(str::to_owned))
+    }
+
+    fn quantisation(&self) -> Option<String> {
+        self.find(|level| {
+            let table = level
+                .get("quantization_config")
+                .or_else(|| level.get("compression_config"));
+            if let Some(table) = table.filter(|table| table.is_object()) {
+                let method = ["quant_method", "quant_algo"]
+                    .iter()
+                    .find_map(|key| table.get(key)?.as_str());
+                return Some(method.unwrap_or("unknown").to_owned());
+            }
+            level.get("quantization")?.is_object().then(|| "mlx".to_owned())
+        })
+    }
+}
+
+fn figure<T: TryFrom<u64>>(value: &Value) -> Option<T> {
+    T::try_from(value.as_u64()?).ok()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(list) => list
+            .iter()
+            .filter_map(|text| text.as_str().map(str::to_owned))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Replaces the bare words that Python writes for non-finite numbers with `null`, outside strings.
+fn without_python_numbers(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let (mut rest, mut quoted) = (bytes, false);
+    while let [first, tail @ ..] = rest {
+        let word = ["-Infinity", "Infinity", "NaN"]
+            .iter()
+            .find(|word| rest.starts_with(word.as_bytes()));
+        match (first, word) {
+            (b'\\', _) if quoted => {
+                out.extend(rest.iter().take(2));
+                rest = rest.get(2..).unwrap_or_default();
+                continue;
+            }
+            (_, Some(word)) if !quoted => {
+                out.extend_from_slice(b"null");
+                rest = &rest[word.len()..];
+                continue;
+            }
+            (b'"', _) => quoted = !quoted,
+            _ => {}
+        }
+        out.push(*first);
+        rest = tail;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> ModelConfig {
+        ModelConfig::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn aliases_of_a_figure_mean_the_same() {
+        let llama = parse(r#"{"model_type":"llama","num_hidden_layers":2,"hidden_size":64,"num_attention_heads":4}"#);
+        let gpt2 = parse(r#"{"model_type":"llama","n_layer":2,"n_embd":64,"n_head":4}"#);
+        let mistral = parse(r#"{"model_type":"llama","n_layers":2,"dim":64,"n_heads":4}"#);
+        assert_eq!(llama, gpt2);
+        assert_eq!(llama, mistral);
+        assert_eq!(llama.width_of_head(), Some(16));
+        assert_eq!(llama.key_value_heads(), Some(4));
+    }
+
+    #[test]
+    fn the_text_models_figures_win_over_the_outer_ones() {
+        let config = parse(
+            r#"{"model_type":"llava","architectures":["LlavaForConditionalGeneration"],"vocab_size":9,
+                "vision_config":{"num_hidden_layers":24},
+                "text_config":{"model_type":"mistral","num_hidden_layers":32,"hidden_size":4096}}"#,
+        );
+        assert_eq!(config.model_types, ["llava", "mistral"]);
+        assert_eq!((config.num_hidden_layers, config.vocab_size), (Some(32), Some(9)));
+    }
+
+    #[test]
+    fn encoder_decoder_models_have_two_depths() {
+        let whisper = parse(r#"{"encoder_layers":4,"decoder_layers":2,"num_hidden_layers":4}"#);
+        assert_eq!((whisper.encoder_layers, whisper.decoder_layers), (Some(4), Some(2)));
+        let t5 = parse(r#"{"is_encoder_decoder":true,"num_layers":6,"num_decoder_layers":3}"#);
+        assert_eq!((t5.encoder_layers, t5.decoder_layers), (Some(6), Some(3)));
+    }
+
+    #[test]
+    fn quantisation_is_named_by_its_method() {
+        assert_eq!(
+            parse(r#"{"quantization_config":{"quant_method":"fp8"}}"#)
+                .quantisation
+                .as_deref(),
+            Some("fp8")
+        );
+        assert_eq!(
+            parse(r#"{"quantization":{"bits":4}}"#).quantisation.as_deref(),
+            Some("mlx")
+        );
+        assert_eq!(parse(r#"{"quantization_config":null}"#).quantisation, None);
+    }
+
+    #[test]
+    fn pythons_infinity_is_read_as_absent_and_strings_are_left_alone() {
+        let config = parse(r#"{"time_step_limit":[0.0,Infinity],"x":-Infinity,"model_type":"a\"NaN","n_layer":3}"#);
+        assert_eq!(config.model_types, ["a\"NaN"]);
+        assert_eq!(config.num_hidden_layers, Some(3));
+    }
+
+    #[test]
+    fn values_of_the_wrong_type_are_absent() {
+        let config = parse(r#"{"model_type":5,"num_hidden_layers":"12","hidden_size":-1,"num_key_value_heads":[1,2]}"#);
+        assert_eq!(config, ModelConfig::default());
+        assert_eq!(parse(r#"{"num_hidden_layers":99999999999}"#).num_hidden_layers, None);
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        assert!(matches!(ModelConfig::parse(b"[]"), Err(FamilyError::ConfigNotObject)));
+        assert!(matches!(ModelConfig::parse(b"{"), Err(FamilyError::Config { .. })));
+        let deep = "[".repeat(100_000);
+        assert!(ModelConfig::parse(deep.as_bytes()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn parse_never_panics(bytes: Vec<u8>, text in r#"[\[\]{}":,a\\NIntfy-]{0,40}"#) {
+            let _ = ModelConfig::parse(&bytes);
+            let _ = ModelConfig::parse(text.as_bytes());
+        }
+    }
+}

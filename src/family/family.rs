@@ -1,0 +1,504 @@
+//! The naming scheme of an architecture: what each tensor of a checkpoint does, and which tensors there cannot be.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    FusedLayout, LayerIndex, ModelConfig, Part, Role, Slot, Stack,
+    name::{Name, Tail, is_buffer},
+    table::{Resolved, TableError, Templates},
+    template::Template,
+};
+
+/// What a name means in a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Classified {
+    /// A parameter with a role.
+    Slot(Slot),
+    /// A scale, zero point or table beside that parameter's quantised weight: no parameter itself.
+    Auxiliary(Slot),
+    /// A causal mask, rotary frequencies and the like: stored, but not learned.
+    Buffer,
+    /// Anything else. Reports list it; nothing drops it.
+    Unclassified,
+}
+
+impl Classified {
+    /// The slot of a parameter; `None` for everything else.
+    pub fn slot(self) -> Option<Slot> {
+        match self {
+            Self::Slot(slot) => Some(slot),
+            Self::Auxiliary(_) | Self::Buffer | Self::Unclassified => None,
+        }
+    }
+}
+
+/// A naming scheme.
+#[derive(Debug)]
+pub struct Family {
+    name: String,
+    model_types: Vec<String>,
+    architectures: Vec<String>,
+    roots: Vec<String>,
+    buffers: Vec<String>,
+    entries: HashMap<String, Vec<Entry>>,
+    roles: Vec<Role>,
+    zero_centred: Vec<Role>,
+    absent: HashMap<Role, String>,
+    fused: HashMap<Role, FusedLayout>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    template: Template,
+    role: Role,
+    stack: Stack,
+    mtp: bool,
+}
+
+impl Family {
+    /// The family's name, as reports print it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Every role for which the family has names, in the order in which reports list them.
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    /// Whether the stored gain of this norm is the effective gain minus one.
+    pub fn is_zero_centred(&self, role: Role) -> bool {
+        self.zero_centred.contains(&role)
+    }
+
+    /// Why a model of this family may have no tensor of this role; `None` where there is no known reason.
+    pub fn absent_reason(&self, role: Role) -> Option<&str> {
+        self.absent.get(&role).map(String::as_str)
+    }
+
+    /// How a fused tensor of this role is divided; `None` where it is not fused, or not known.
+    pub fn fused(&self, role: Role) -> Option<FusedLayout> {
+        self.fused.get(&role).copied()
+    }
+
+    /// What a tensor is, by its name.
+    ///
+    /// Wrappers, prefixes of multimodal models and a root that is there or not make no difference. The layer is the
+    /// number that the name holds: a block under `mtp.layers.0.` has layer 0 and `mtp` set. A layer of the main stack at
+    /// or past `config.num_hidden_layers`, where that is known, has `mtp` set too.
+    pub fn classify(&self, name: &str, config: &ModelConfig) -> Classified {
+        match self.find(&Name::parse(name), config) {
+            Some((slot, Tail::Auxiliary)) => Classified::Auxiliary(slot),
+            Some((slot, _)) => Classified::Slot(slot),
+            None if is_buffer(name, &self.buffers) => Classified::Buffer,
+            None => Classified::Unclassified,
+        }
+    }
+
+    /// The slot of a name that is already taken apart, and which tensor of it the name means.
+    pub(super) fn find(&self, name: &Name, config: &ModelConfig) -> Option<(Slot, Tail)> {
+        let path = self.without_roots(&name.key);
+        if let Some(slot) = self.look_up(path, &name.numbers, name.tail, config) {
+            return Some((slot, name.tail));
+        }
+        // Packed experts are bare parameters, so that their biases and MXFP4 halves have no segment of their own.
+        for (suffix, tail) in [
+            ("_bias", Tail::Bias),
+            ("_blocks", Tail::Weight),
+            ("_scales", Tail::Auxiliary),
+        ] {
+            if let Some(slot) = path
+                .strip_suffix(suffix)
+                .and_then(|path| self.look_up(path, &name.numbers, tail, config))
+            {
+                return Some((slot, tail));
+            }
+        }
+        None
+    }
+
+    pub(super) fn model_types(&self) -> &[String] {
+        &self.model_types
+    }
+
+    pub(super) fn architectures(&self) -> &[String] {
+        &self.architectures
+    }
+
+    pub(super) fn compile(table: Resolved) -> Result<Self, TableError> {
+        let mut family = Self {
+            name: table.name,
+            model_types: table.model_types,
+            architectures: table.architectures,
+            roots: table.roots,
+            buffers: table.buffers,
+            entries: HashMap::new(),
+            roles: Vec::new(),
+            zero_centred: table.zero_centred,
+            absent: table.absent.into_iter().collect(),
+            fused: table.fused.into_iter().collect(),
+        };
+        let mut roles = BTreeSet::new();
+        for (stack, prefix, templates) in [
+            (Stack::Main, "", table.main),
+            (Stack::Encoder, "encoder.", table.encoder),
+            (Stack::Decoder, "decoder.", table.decoder),
+        ] {
+            roles.extend(templates.keys().copied());
+            family.add(stack, &format!("{prefix}{}", table.layer), &templates)?;
+        }
+        family.roles.extend(roles);
+        Ok(family)
+    }
+
+    fn add(&mut self, stack: Stack, layer: &str, templates: &Templates) -> Result<(), TableError> {
+        for (&role, texts) in templates {
+            for text in texts {
+                let written = text
+                    .strip_prefix('@')
+                    .map_or_else(|| text.clone(), |rest| format!("{layer}{rest}"));
+                let template = Template::parse(&written).map_err(|reason| TableError::Template {
+                    family: self.name.clone(),
+                    template: written.clone(),
+                    reason,
+                })?;
+                let alike = self.entries.entry(template.key().to_owned()).or_default();
+                if let Some(other) = alike.iter().find(|other| other.template.overlaps(&template)) {
+                    return Err(TableError::Collision {
+                        family: self.name.clone(),
+                        key: template.key().to_owned(),
+                        first: other.role,
+                        second: role,
+                    });
+                }
+                alike.push(Entry {
+                    mtp: written.starts_with("mtp") || matches!(role, Role::MtpNorm | Role::MtpProj),
+                    template,
+                    role,
+                    stack,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn without_roots<'n>(&self, mut path: &'n str) -> &'n str {
+        let stripped = |path: &'n str| {
+            self.roots
+                .iter()
+                .find_map(|root| path.strip_prefix(root.as_str())?.strip_prefix('.'))
+        };
+        while let Some(rest) = stripped(path) {
+            path = rest;
+        }
+        path
+    }
+
+    fn look_up(&self, path: &str, numbers: &[u32], tail: Tail, config: &ModelConfig) -> Option<Slot> {
+        self.look_up_written(path, numbers, tail, config).or_else(|| {
+            let inner = self.without_roots(path.strip_prefix("mtp.")?);
+            let slot = self.look_up_written(inner, numbers, tail, config)?;
+            Some(Slot { mtp: true, ..slot })
+        })
+    }
+
+    fn look_up_written(&self, path: &str, numbers: &[u32], tail: Tail, config: &ModelConfig) -> Option<Slot> {
+        let (entry, captures) = self
+            .entries
+            .get(path)?
+            .iter()
+            .find_map(|entry| Some((entry, entry.template.capture(numbers)?)))?;
+        let past_the_last = entry.stack == Stack::Main
+            && captures
+                .layer
+                .zip(config.num_hidden_layers)
+                .is_some_and(|(layer, layers)| layer >= layers);
+        Some(Slot {
+            role: in_order(entry.role, config),
+            part: if tail == Tail::Bias { Part::Bias } else { Part::Weight },
+            stack: entry.stack,
+            layer: captures.layer.map(LayerIndex),
+            expert: captures.expert,
+            mtp: entry.mtp || past_the_last,
+        })
+    }
+}
+
+/// OPT has one set of names for two orders: with `do_layer_norm_before = false` its norms stand after the blocks.
+fn in_order(role: Role, config: &ModelConfig) -> Role {
+    match (role, config.do_layer_norm_before) {
+        (Role::InputLayernorm, Some(false)) => Role::AttnOutputNorm,
+        (Role::PostAttentionLayernorm, Some(false)) => Role::MlpOutputNorm,
+        _ => role,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::family::{Registry, RoleKind};
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Expected {
+        layers: Option<u32>,
+        names: BTreeMap<String, String>,
+    }
+
+    fn expected() -> BTreeMap<String, Expected> {
+        toml::from_str(include_str!("../../fixtures/family_names.toml")).unwrap()
+    }
+
+    fn family(name: &str) -> &'static Family {
+        Registry::builtin().get(name).unwrap()
+    }
+
+    fn with_layers(layers: Option<u32>) -> ModelConfig {
+        ModelConfig {
+            num_hidden_layers: layers,
+            ..ModelConfig::default()
+        }
+    }
+
+    /// Reads a meaning as `fixtures/family_names.toml` writes it.
+    fn meaning(text: &str) -> Classified {
+        match text {
+            "buffer" => return Classified::Buffer,
+            "unclassified" => return Classified::Unclassified,
+            _ => {}
+        }
+        let (text, auxiliary) = text
+            .strip_prefix("auxiliary ")
+            .map_or((text, false), |rest| (rest, true));
+        let mut words = text.split(' ');
+        let mut slot = Slot {
+            role: words.next().unwrap().parse().unwrap(),
+            part: Part::Weight,
+            stack: Stack::Main,
+            layer: None,
+            expert: None,
+            mtp: false,
+        };
+        for word in words {
+            match word {
+                "bias" => slot.part = Part::Bias,
+                "encoder" => slot.stack = Stack::Encoder,
+                "decoder" => slot.stack = Stack::Decoder,
+                "mtp" => slot.mtp = true,
+                _ => match word.strip_prefix('e') {
+                    Some(expert) => slot.expert = Some(expert.parse().unwrap()),
+                    None => slot.layer = Some(LayerIndex(word.parse().unwrap())),
+                },
+            }
+        }
+        if auxiliary {
+            Classified::Auxiliary(slot)
+        } else {
+            Classified::Slot(slot)
+        }
+    }
+
+    #[test]
+    fn every_familys_names_mean_what_its_models_code_says() {
+        let expected = expected();
+        let mut wrong = Vec::new();
+        for (family_name, expected) in &expected {
+            let family = family(family_name);
+            for (name, text) in &expected.names {
+                let found = family.classify(name, &with_layers(expected.layers));
+                if found != meaning(text) {
+                    wrong.push(format!("{family_name}: {name}: {text}, found {found:?}"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn every_family_has_names_to_be_tested_by() {
+        let expected = expected();
+        for family in Registry::builtin().families() {
+            let names = expected.get(family.name()).map_or(0, |expected| expected.names.len());
+            assert!(
+                names >= 6,
+                "{} has {names} names in fixtures/family_names.toml",
+                family.name()
+            );
+        }
+    }
+
+    #[test]
+    fn wrappers_and_prefixes_make_no_difference() {
+        let config = with_layers(Some(32));
+        let plain = family("llama").classify("model.layers.5.self_attn.q_proj.weight", &config);
+        assert!(plain.slot().is_some());
+        for name in [
+            "layers.5.self_attn.q_proj.weight",
+            "model.model.layers.5.self_attn.q_proj.weight",
+            "module.model.layers.5.self_attn.q_proj.weight",
+            "_orig_mod.model.layers.5.self_attn.q_proj.weight",
+            "base_model.model.model.layers.5.self_attn.q_proj.base_layer.weight",
+            "language_model.model.layers.5.self_attn.q_proj.weight",
+            "model.language_model.layers.5.self_attn.q_proj.weight",
+            "model.language_model.model.layers.5.self_attn.q_proj.weight",
+            "model.text_model.layers.5.self_attn.q_proj.weight",
+            "thinker.model.layers.5.self_attn.q_proj.weight",
+            "llm.model.layers.5.self_attn.q_proj.weight",
+        ] {
+            assert_eq!(family("llama").classify(name, &config), plain, "{name}");
+        }
+    }
+
+    #[test]
+    fn layers_past_the_last_are_multi_token_prediction_only_where_the_depth_is_known() {
+        let mtp = |layers, name| {
+            let slot = family("deepseek").classify(name, &with_layers(layers)).slot();
+            slot.map(|slot| slot.mtp)
+        };
+        let norm = "model.layers.61.input_layernorm.weight";
+        assert_eq!(mtp(Some(61), norm), Some(true));
+        assert_eq!(mtp(Some(62), norm), Some(false));
+        assert_eq!(mtp(None, norm), Some(false));
+        assert_eq!(mtp(None, "model.layers.61.enorm.weight"), Some(true));
+    }
+
+    #[test]
+    fn opts_norms_stand_after_the_blocks_where_its_configuration_says_so() {
+        let config = ModelConfig {
+            do_layer_norm_before: Some(false),
+            ..ModelConfig::default()
+        };
+        let role = |name| family("opt").classify(name, &config).slot().map(|slot| slot.role);
+        assert_eq!(
+            role("decoder.layers.0.final_layer_norm.weight"),
+            Some(Role::MlpOutputNorm)
+        );
+        assert_eq!(
+            role("decoder.layers.0.self_attn_layer_norm.weight"),
+            Some(Role::AttnOutputNorm)
+        );
+        assert_eq!(role("decoder.final_layer_norm.weight"), Some(Role::FinalNorm));
+    }
+
+    #[test]
+    fn zero_centred_norms_are_exactly_these() {
+        use Role::{
+            AttnOutputNorm, CrossAttnLayernorm, CrossAttnOutputNorm, FinalNorm, InputLayernorm, KNorm, MlpOutputNorm,
+            MtpNorm, PostAttentionLayernorm, QNorm,
+        };
+        let two = [InputLayernorm, PostAttentionLayernorm];
+        let expected: BTreeMap<&str, Vec<Role>> = [
+            ("gemma", [&two[..], &[FinalNorm]].concat()),
+            (
+                "gemma2",
+                [&two[..], &[AttnOutputNorm, MlpOutputNorm, QNorm, KNorm, FinalNorm]].concat(),
+            ),
+            (
+                "t5gemma",
+                [
+                    &two[..],
+                    &[
+                        AttnOutputNorm,
+                        MlpOutputNorm,
+                        CrossAttnLayernorm,
+                        CrossAttnOutputNorm,
+                        FinalNorm,
+                    ],
+                ]
+                .concat(),
+            ),
+            ("recurrent_gemma", [&two[..], &[FinalNorm]].concat()),
+            ("minimax_m3", [&two[..], &[QNorm, KNorm, FinalNorm]].concat()),
+            ("step3p7", [&two[..], &[QNorm, KNorm, FinalNorm]].concat()),
+            ("muse", [&two[..], &[AttnOutputNorm, MlpOutputNorm]].concat()),
+            ("nemotron", [&two[..], &[FinalNorm]].concat()),
+            ("qwen3_next", [&two[..], &[QNorm, KNorm, FinalNorm, MtpNorm]].concat()),
+        ]
+        .into();
+        for family in Registry::builtin().families() {
+            let mut centred = expected.get(family.name()).cloned().unwrap_or_default();
+            centred.sort();
+            let found: Vec<_> = Role::ALL
+                .iter()
+                .copied()
+                .filter(|&role| family.is_zero_centred(role))
+                .collect();
+            assert_eq!(found, centred, "{}", family.name());
+            assert!(
+                centred
+                    .iter()
+                    .all(|role| role.kind() == RoleKind::Norm && family.roles().contains(role))
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_role_has_its_reason() {
+        let reason = |name: &str, role| family(name).absent_reason(role).unwrap_or_default();
+        assert!(reason("olmo", Role::InputLayernorm).contains("no parameters"));
+        assert!(reason("olmo2", Role::InputLayernorm).contains("no norm on the attention block's input"));
+        for name in ["phi", "gptj", "cohere", "falcon"] {
+            assert!(
+                reason(name, Role::PostAttentionLayernorm).contains("beside attention"),
+                "{name}"
+            );
+        }
+        assert_eq!(family("llama").absent_reason(Role::InputLayernorm), None);
+        assert!(!family("olmo").roles().contains(&Role::InputLayernorm));
+    }
+
+    #[test]
+    fn fused_layouts_belong_to_roles_that_the_family_has() {
+        for family in Registry::builtin().families() {
+            for role in family.fused.keys() {
+                assert!(family.roles().contains(role), "{}: {role}", family.name());
+            }
+            let fuses = family.roles().iter().any(|role| *role == Role::QkvProj);
+            assert!(
+                !fuses || family.fused(Role::QkvProj).is_some() || family.name() == "bert",
+                "{}",
+                family.name()
+            );
+        }
+    }
+
+    #[test]
+    fn half_a_million_names_are_classified_in_well_under_a_second() {
+        let names: Vec<String> = (0..500_000)
+            .map(|n| format!("model.layers.{}.mlp.experts.{}.up_proj.weight", n % 61, n % 256))
+            .collect();
+        let config = with_layers(Some(61));
+        let start = std::time::Instant::now();
+        assert!(
+            names
+                .iter()
+                .all(|name| family("deepseek").classify(name, &config).slot().is_some())
+        );
+        // Generous: a shared machine, an unoptimised build.
+        assert!(start.elapsed().as_secs_f64() < 5.0, "{:?}", start.elapsed());
+    }
+
+    proptest! {
+        #[test]
+        fn classify_never_panics(
+            name in ".*", dotted in r"(mtp\.|model\.|h\.|layers\.|[0-9]{1,12}\.|#\.|\.|weight|_bias|norm){0,8}",
+        ) {
+            for family in Registry::builtin().families() {
+                family.classify(&name, &ModelConfig::default());
+                family.classify(&dotted, &with_layers(Some(2)));
+            }
+        }
+
+        #[test]
+        fn a_name_with_a_number_sign_of_its_own_is_unclassified(layer in 0_u32..9) {
+            let config = ModelConfig::default();
+            let name = format!("model.layers.#.mlp.experts.{layer}.up_proj.weight");
+            prop_assert_eq!(family("deepseek").classify(&name, &config), Classified::Unclassified);
+        }
+    }
+}

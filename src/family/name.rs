@@ -1,0 +1,209 @@
+//! A tensor's name taken apart: wrappers off, numbers out, and the last segment read for what it says.
+//!
+//! Names vary in ways that have nothing to do with what a tensor is: wrappers of training frameworks stand before or
+//! within them, vision–language models put a prefix before their text model, quantisation puts several tensors in the
+//! place of one. All of that is undone once per name, so that a family only needs to look up what is left.
+
+/// Wrappers before the path of a module.
+const WRAPPERS: [&str; 4] = ["base_model.model.", "_orig_mod.", "module.", "_fsdp_wrapped_module."];
+
+/// Wrappers that stand within a path as a segment of their own.
+const SEGMENTS: [&str; 4] = [
+    "_orig_mod",
+    "_fsdp_wrapped_module",
+    "_checkpoint_wrapped_module",
+    "base_layer",
+];
+
+/// Prefixes of the text model within a multimodal model; longer ones first.
+const TEXT_MODELS: [&str; 9] = [
+    "model.language_model.",
+    "language_model.",
+    "model.text_model.",
+    "thinker.",
+    "llm.model.",
+    "llm.",
+    "model.llm.",
+    "text_decoder.",
+    "model.text_decoder.",
+];
+
+/// Last segments of tensors that stand beside a quantised weight and describe it.
+const AUXILIARY: [&str; 24] = [
+    "weight_scale",
+    "weight_scale_inv",
+    "weight_scale_2",
+    "weight_global_scale",
+    "weight_zero_point",
+    "weight_shape",
+    "weight_g_idx",
+    "weight_format",
+    "input_scale",
+    "input_global_scale",
+    "input_zero_point",
+    "output_scale",
+    "k_scale",
+    "v_scale",
+    "scales",
+    "biases",
+    "qzeros",
+    "g_idx",
+    "zero_point",
+    "SCB",
+    "absmax",
+    "quant_map",
+    "nested_absmax",
+    "nested_quant_map",
+];
+
+/// Last segments of names that hold no parameter, in any family.
+const BUFFERS: [&str; 8] = [
+    "inv_freq",
+    "original_inv_freq",
+    "cos_cached",
+    "sin_cached",
+    "position_ids",
+    "token_type_ids",
+    "num_batches_tracked",
+    "rotary_emb.freqs",
+];
+
+/// Which tensor of a module a name means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Tail {
+    /// `.weight`, its quantised forms, or a bare parameter.
+    Weight,
+    /// `.bias`.
+    Bias,
+    /// A scale, zero point or table that belongs to a quantised weight.
+    Auxiliary,
+}
+
+/// A tensor's name in a form that can be looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Name {
+    /// The module's path with `#` for each number.
+    pub(super) key: String,
+    /// The numbers, in order.
+    pub(super) numbers: Vec<u32>,
+    /// Which tensor of the module.
+    pub(super) tail: Tail,
+}
+
+impl Name {
+    /// Takes a name apart. Every string can be; one that means nothing is simply not found by any family.
+    pub(super) fn parse(raw: &str) -> Self {
+        let (path, tail) = split_tail(without_prefixes(raw));
+        let mut name = Self {
+            key: String::with_capacity(path.len()),
+            numbers: Vec::new(),
+            tail,
+        };
+        for segment in path.split('.').filter(|segment| !SEGMENTS.contains(segment)) {
+            if !name.key.is_empty() {
+                name.key.push('.');
+            }
+            match number(segment) {
+                Some(number) => {
+                    name.numbers.push(number);
+                    name.key.push('#');
+                }
+                None => name.key.push_str(segment),
+            }
+        }
+        name
+    }
+}
+
+/// Whether a name holds no parameter: one that every family knows, or one of `own`.
+pub(super) fn is_buffer(raw: &str, own: &[String]) -> bool {
+    let ends = |suffix: &str| {
+        raw.strip_suffix(suffix)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    BUFFERS.iter().any(|suffix| ends(suffix)) || own.iter().any(|suffix| ends(suffix))
+}
+
+/// A number as PyTorch writes indices: no sign, no leading zero, within `u32`.
+pub(super) fn number(segment: &str) -> Option<u32> {
+    let plain = segment.bytes().all(|byte| byte.is_ascii_digit()) && (segment == "0" || !segment.starts_with('0'));
+    plain.then(|| segment.parse().ok()).flatten()
+}
+
+fn without_prefixes(mut path: &str) -> &str {
+    while let Some(rest) = WRAPPERS.iter().find_map(|prefix| path.strip_prefix(prefix)) {
+        path = rest;
+    }
+    TEXT_MODELS
+        .iter()
+        .find_map(|prefix| path.strip_prefix(prefix))
+        .unwrap_or(path)
+}
+
+fn split_tail(path: &str) -> (&str, Tail) {
+    let Some((module, last)) = path.rsplit_once('.') else {
+        return (path, Tail::Weight);
+    };
+    match last {
+        "weight" | "qweight" | "weight_packed" | "gamma" => (module, Tail::Weight),
+        "bias" | "beta" => (module, Tail::Bias),
+        _ if AUXILIARY.contains(&last) || last.starts_with("bitsandbytes__") => {
+            let module = module.strip_suffix(".quant_state").unwrap_or(module);
+            (module.strip_suffix(".weight").unwrap_or(module), Tail::Auxiliary)
+        }
+        _ => (path, Tail::Weight),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(raw: &str) -> (String, Vec<u32>, Tail) {
+        let name = Name::parse(raw);
+        (name.key, name.numbers, name.tail)
+    }
+
+    #[test]
+    fn numbers_are_taken_out_of_the_path() {
+        let expected = ("model.layers.#.mlp.experts.#.up_proj".into(), vec![3, 17], Tail::Weight);
+        assert_eq!(key("model.layers.3.mlp.experts.17.up_proj.weight"), expected);
+    }
+
+    #[test]
+    fn wrappers_are_taken_off_wherever_they_stand() {
+        let plain = key("model.layers.3.self_attn.q_proj.weight");
+        for wrapped in [
+            "module.model.layers.3.self_attn.q_proj.weight",
+            "_orig_mod.module.model.layers.3.self_attn.q_proj.weight",
+            "base_model.model.model.layers.3.self_attn.q_proj.base_layer.weight",
+            "model.layers.3._checkpoint_wrapped_module.self_attn.q_proj.weight",
+            "language_model.model.layers.3.self_attn.q_proj.weight",
+        ] {
+            assert_eq!(key(wrapped), plain, "{wrapped}");
+        }
+    }
+
+    #[test]
+    fn quantised_tensors_are_told_from_what_describes_them() {
+        for (raw, tail) in [
+            ("a.b.qweight", Tail::Weight),
+            ("a.b.weight_packed", Tail::Weight),
+            ("a.b.weight_scale_inv", Tail::Auxiliary),
+            ("a.b.scales", Tail::Auxiliary),
+            ("a.b.weight.absmax", Tail::Auxiliary),
+            ("a.b.weight.quant_state.bitsandbytes__nf4", Tail::Auxiliary),
+            ("a.b.beta", Tail::Bias),
+        ] {
+            assert_eq!(key(raw), ("a.b".into(), vec![], tail), "{raw}");
+        }
+    }
+
+    #[test]
+    fn only_plain_indices_are_numbers() {
+        assert_eq!(
+            key("layers.007.x.99999999999.+1"),
+            ("layers.007.x.99999999999.+1".into(), vec![], Tail::Weight)
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! `families.toml` as data, and how entries take over from one another.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{FusedLayout, Role};
+
+/// One name or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// Templates of one stack, by role.
+pub(super) type Templates = BTreeMap<Role, Vec<String>>;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Table {
+    #[serde(default)]
+    block: BTreeMap<String, Entry>,
+    family: Vec<Entry>,
+}
+
+/// One block or family as written.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Entry {
+    name: String,
+    like: Vec<String>,
+    roots: Option<Vec<String>>,
+    layer: Option<String>,
+    model_types: Vec<String>,
+    architectures: Vec<String>,
+    zero_centred: Option<Vec<Role>>,
+    buffers: Option<Vec<String>>,
+    names: BTreeMap<Role, Names>,
+    encoder: BTreeMap<Role, Names>,
+    decoder: BTreeMap<Role, Names>,
+    absent: BTreeMap<Role, String>,
+    fused: BTreeMap<Role, FusedLayout>,
+}
+
+/// One family with everything that it takes over written out.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Resolved {
+    pub(super) name: String,
+    pub(super) roots: Vec<String>,
+    pub(super) layer: String,
+    pub(super) model_types: Vec<String>,
+    pub(super) architectures: Vec<String>,
+    pub(super) zero_centred: Vec<Role>,
+    pub(super) buffers: Vec<String>,
+    pub(super) main: Templates,
+    pub(super) encoder: Templates,
+    pub(super) decoder: Templates,
+    pub(super) absent: BTreeMap<Role, String>,
+    pub(super) fused: BTreeMap<Role, FusedLayout>,
+}
+
+/// A faulty table: a mistake in this crate, found by its own tests.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TableError {
+    /// It is not TOML of the right form.
+    #[error("the table of families cannot be read")]
+    Toml(#[from] toml::de::Error),
+    /// An entry takes over from one that does not exist, or from itself.
+    #[error("family `{family}` is like `{like}`, which stands nowhere or leads back to it")]
+    Like {
+        /// The entry.
+        family: String,
+        /// What it names.
+        like: String,
+    },
+    /// A template that cannot be compiled.
+    #[error("template `{template}` of family `{family}`: {reason}")]
+    Template {
+        /// The family.
+        family: String,
+        /// The template.
+        template: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Two templates of one family match the same name.
+    #[error("family `{family}` has two roles for the name `{key}`: `{first}` and `{second}`")]
+    Collision {
+        /// The family.
+        family: String,
+        /// The name, with `#` for its numbers.
+        key: String,
+        /// The earlier role.
+        first: Role,
+        /// The later role.
+        second: Role,
+    },
+}
+
+/// More steps than any sensible table has; only a circle gets there.
+const MAX_STEPS: usize = 16;
+
+impl Table {
+    /// Reads the table.
+    pub(super) fn parse(text: &str) -> Result<Self, TableError> {
+        Ok(toml::from_str(text)?)
+    }
+
+    /// Writes every family out, in the table's order.
+    pub(super) fn resolve(&self) -> Result<Vec<Resolved>, TableError> {
+        self.family
+            .iter()
+            .map(|entry| {
+                let mut family = Resolved::default();
+                self.take_over(&mut family, entry, MAX_STEPS)?;
+                family.name.clone_from(&entry.name);
+                family.model_types.clone_from(&entry.model_types);
+                family.architectures.clone_from(&entry.architectures);
+                Ok(family)
+            })
+            .collect()
+    }
+
+    fn take_over(&self, family: &mut Resolved, entry: &Entry, steps: usize) -> Result<(), TableError> {
+        for like in &entry.like {
+            let other = self
+                .block
+                .get(like)
+                .or_else(|| self.family.iter().find(|other| other.name == *like))
+                .filter(|_| steps > 0)
+                .ok_or_else(|| TableError::Like {
+                    family: entry.name.clone(),
+                    like: like.clone(),
+                })?;
+            self.take_over(family, other, steps - 1)?;
+        }
+        let own = entry.clone();
+        family.roots = own.roots.unwrap_or_else(|| std::mem::take(&mut family.roots));
+        family.layer = own.layer.unwrap_or_else(|| std::mem::take(&mut family.layer));
+        family.zero_centred = own
+            .zero_centred
+            .unwrap_or_else(|| std::mem::take(&mut family.zero_centred));
+        family.buffers = own.buffers.unwrap_or_else(|| std::mem::take(&mut family.buffers));
+        for (into, names) in [
+            (&mut family.main, own.names),
+            (&mut family.encoder, own.encoder),
+            (&mut family.decoder, own.decoder),
+        ] {
+            for (role, names) in names {
+                match names {
+                    Names::One(name) => into.insert(role, vec![name]),
+                    Names::Many(names) if names.is_empty() => into.remove(&role),
+                    Names::Many(names) => into.insert(role, names),
+                };
+            }
+        }
+        family.absent.extend(own.absent);
+        family.fused.extend(own.fused);
+        Ok(())
+    }
+}
