@@ -1,5 +1,8 @@
 //! Plays the Hub on this machine.
 
+mod replica;
+pub use replica::Replica;
+
 use crate::error::Hint;
 
 /// The embedded Hub cannot run.
