@@ -71,10 +71,6 @@ impl ReplicaRepo {
         documents::card(self.model)
     }
 
-    pub(in crate::serve) fn config(&self) -> Value {
-        serde_json::json!({ "architectures": [self.model.architecture], "model_type": self.model.model_type })
-    }
-
     /// Number of elements by type, as the Hub counts them: in the shards, not once more in a consolidated file.
     pub(in crate::serve) fn parameters(&self) -> Vec<(&'static str, u64)> {
         let mut counts = [("BF16", 0), ("F32", 0)];

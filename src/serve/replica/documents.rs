@@ -16,7 +16,7 @@ pub(super) fn tags(model: &Model) -> Vec<String> {
     [
         "transformers",
         "safetensors",
-        model.model_type,
+        model.kind,
         "synthetic-replica",
         &license,
         "region:us",
@@ -48,7 +48,7 @@ pub(super) fn config(model: &Model) -> String {
     };
     set("_synthetic", json!(NOTICE));
     set("architectures", json!([model.architecture]));
-    set("model_type", json!(model.model_type));
+    set("model_type", json!(model.kind));
     set("hidden_size", json!(HIDDEN));
     set("num_hidden_layers", json!(model.layers));
     set("num_attention_heads", json!(model.heads));
@@ -85,10 +85,10 @@ pub(super) fn config(model: &Model) -> String {
             set("use_qk_norm", json!(false));
         }
     }
-    if model.model_type == "phimoe" {
+    if model.kind == "phimoe" {
         set("lm_head_bias", json!(true));
     }
-    if model.model_type == "internlm2" {
+    if model.kind == "internlm2" {
         set("bias", json!(false));
     }
     set("torch_dtype", json!("bfloat16"));

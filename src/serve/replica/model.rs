@@ -79,7 +79,8 @@ pub(super) enum Sharding {
 pub(super) struct Model {
     pub(super) id: &'static str,
     pub(super) architecture: &'static str,
-    pub(super) model_type: &'static str,
+    /// `model_type` of the config.
+    pub(super) kind: &'static str,
     pub(super) license: &'static str,
     pub(super) layers: u64,
     /// Multi-token-prediction layers stored after the last one.
@@ -138,7 +139,7 @@ mod tests {
             );
         }
         let middle = moments(solar, 15);
-        assert!((middle.mean - (0.2357 + 0.322) / 2.0).abs() < 1e-12);
+        assert!((middle.mean - f64::midpoint(0.2357, 0.322)).abs() < 1e-12);
         assert!((moments(solar, 60).mean - 0.30).abs() < 1e-12);
     }
 

@@ -12,7 +12,7 @@ pub(super) const MODELS: [Model; 9] = [
     Model {
         id: "upstage/Solar-Open-100B",
         architecture: "SolarOpenForCausalLM",
-        model_type: "solar_open",
+        kind: "solar_open",
         license: "other",
         layers: 48,
         extra_layers: 0,
@@ -46,7 +46,7 @@ pub(super) const MODELS: [Model; 9] = [
     Model {
         id: "zai-org/GLM-4.5-Air",
         architecture: "Glm4MoeForCausalLM",
-        model_type: "glm4_moe",
+        kind: "glm4_moe",
         license: "mit",
         layers: 46,
         extra_layers: 1,
@@ -80,7 +80,7 @@ pub(super) const MODELS: [Model; 9] = [
     Model {
         id: "microsoft/Phi-3.5-MoE-instruct",
         architecture: "PhiMoEForCausalLM",
-        model_type: "phimoe",
+        kind: "phimoe",
         license: "mit",
         layers: 32,
         extra_layers: 0,
@@ -112,7 +112,7 @@ pub(super) const MODELS: [Model; 9] = [
     Model {
         id: "mistralai/Mixtral-8x7B-Instruct-v0.1",
         architecture: "MixtralForCausalLM",
-        model_type: "mixtral",
+        kind: "mixtral",
         license: "apache-2.0",
         layers: 32,
         extra_layers: 0,
@@ -144,7 +144,7 @@ pub(super) const MODELS: [Model; 9] = [
     Model {
         id: "mistralai/Mistral-7B-Instruct-v0.3",
         architecture: "MistralForCausalLM",
-        model_type: "mistral",
+        kind: "mistral",
         license: "apache-2.0",
         layers: 32,
         extra_layers: 0,
@@ -173,7 +173,7 @@ pub(super) const MODELS: [Model; 9] = [
     Model {
         id: "01-ai/Yi-1.5-6B-Chat",
         architecture: "LlamaForCausalLM",
-        model_type: "llama",
+        kind: "llama",
         license: "apache-2.0",
         layers: 32,
         extra_layers: 0,
@@ -202,7 +202,7 @@ pub(super) const MODELS: [Model; 9] = [
     Model {
         id: "01-ai/Yi-1.5-9B-Chat",
         architecture: "LlamaForCausalLM",
-        model_type: "llama",
+        kind: "llama",
         license: "apache-2.0",
         layers: 48,
         extra_layers: 0,
@@ -231,7 +231,7 @@ pub(super) const MODELS: [Model; 9] = [
     Model {
         id: "internlm/internlm2-chat-7b",
         architecture: "InternLM2ForCausalLM",
-        model_type: "internlm2",
+        kind: "internlm2",
         license: "other",
         layers: 32,
         extra_layers: 0,
@@ -260,7 +260,7 @@ pub(super) const MODELS: [Model; 9] = [
     Model {
         id: "Qwen/Qwen1.5-7B-Chat",
         architecture: "Qwen2ForCausalLM",
-        model_type: "qwen2",
+        kind: "qwen2",
         license: "other",
         layers: 32,
         extra_layers: 0,

@@ -53,7 +53,7 @@ enum Naming {
 
 /// All tensors of a model's shards.
 pub(super) fn tensors(model: &Model) -> Vec<Tensor> {
-    let naming = if model.model_type == "internlm2" {
+    let naming = if model.kind == "internlm2" {
         Naming::InternLm2
     } else {
         Naming::Llama
@@ -109,7 +109,7 @@ impl<'a> Writer<'a> {
 
     /// Phi-3.5-MoE norms with mean and bias, and has biases wherever there is room for one.
     fn layer_norms(&self) -> bool {
-        self.model.model_type == "phimoe"
+        self.model.kind == "phimoe"
     }
 
     fn prefix(&self) -> String {
