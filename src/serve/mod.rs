@@ -1,14 +1,39 @@
-//! Plays the Hub on this machine.
+//! Plays the Hub on this machine, faithfully enough that clients of the real one cannot tell: a hub and a CDN on two
+//! origins, signed locations that expire, relative redirects for small files, paged listings, gated, private and renamed
+//! repositories, and every error with the headers by which clients tell them apart. It serves a folder of checkpoints, or
+//! [`Replica`], nine synthetic models that take no disk. Tests count what was asked through [`Hub::log`] and inject faults
+//! through [`ServeOptions::intercept`].
+//!
+//! One request goes `connection → hub → router → {api, tree, resolve, cdn} → store`; everything behind `hub` is
+//! synchronous and answers with a `Reply`, a value that tests look at without a socket.
 
-use crate::error::Hint;
+mod api;
+mod body;
+mod cdn;
+mod connection;
+mod error;
+mod folder;
+mod hub;
+mod intercept;
+mod journal;
+mod limits;
+mod options;
+mod refusal;
+mod replica;
+mod reply;
+mod resolve;
+mod router;
+mod signer;
+mod site;
+mod store;
+mod tree;
+mod wire_range;
 
-/// The embedded Hub cannot run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {}
-
-impl Hint for ServeError {
-    fn hint(&self) -> Option<String> {
-        None
-    }
-}
+pub use error::ServeError;
+pub use folder::Folder;
+pub use hub::{Hub, start};
+pub use intercept::{Intercept, Stunt};
+pub use journal::{Listener, LoggedRequest};
+pub use options::ServeOptions;
+pub use replica::Replica;
+pub use store::Store;

@@ -1,0 +1,312 @@
+//! JSON about repositories: info, list, refs and the headers of all shards at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::http::header;
+use serde_json::{Map, Value, json};
+
+use super::{
+    refusal::Refusal,
+    reply::Reply,
+    router::Asked,
+    site::{Caller, Site, Stop, commit_of},
+    store::{Entry, Found, Repo, pointer, sha256_hex},
+    tree::next_link,
+};
+use crate::range::ByteRange;
+
+/// The largest header that is read, as the official client has it.
+const MAX_HEADER: u64 = 25_000_000;
+
+/// `GET /api/models/{id}[/revision/{rev}]`.
+pub(super) fn info(site: &Site, asked: &Asked, repo: &Repo, revision: &str) -> Result<Reply, Stop> {
+    let commit = commit_of(repo, revision)?;
+    let (mut blobs, mut expand) = (false, Vec::new());
+    for (key, value) in url::form_urlencoded::parse(asked.query.as_bytes()) {
+        match key.as_ref() {
+            "blobs" => blobs = is_true(&value),
+            "expand" | "expand[]" => expand.push(value.into_owned()),
+            _ => {}
+        }
+    }
+    if blobs && !expand.is_empty() {
+        return Err(Refusal::BadRequest("`expand` cannot be combined with `blobs`".to_owned()).into());
+    }
+    let id = sha256_hex(repo.id.as_bytes())[..24].to_owned();
+    let mut answer = Map::from_iter([("_id".to_owned(), json!(id)), ("id".to_owned(), json!(repo.id))]);
+    if expand.is_empty() {
+        answer.insert("modelId".to_owned(), json!(repo.id));
+        let usual = [
+            "author",
+            "sha",
+            "lastModified",
+            "createdAt",
+            "private",
+            "gated",
+            "disabled",
+            "downloads",
+            "likes",
+            "library_name",
+            "pipeline_tag",
+            "tags",
+            "cardData",
+            "config",
+            "safetensors",
+            "usedStorage",
+            "siblings",
+        ];
+        expand.extend(usual.map(str::to_owned));
+    }
+    for name in expand {
+        let Some(value) = field(site, repo, commit, &name, blobs)? else {
+            return Err(Refusal::BadRequest(format!("`{name}` cannot be expanded")).into());
+        };
+        // The Hub leaves out what it does not know.
+        if !value.is_null() {
+            answer.insert(name, value);
+        }
+    }
+    Ok(Reply::json(&Value::Object(answer)))
+}
+
+/// One property; `None` for a name that does not exist, null for one without a value here.
+fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Result<Option<Value>, Stop> {
+    Ok(Some(match name {
+        "author" => json!(repo.id.split_once('/').map(|(owner, _)| owner)),
+        "sha" => json!(commit),
+        "lastModified" | "createdAt" => json!(repo.modified),
+        "private" => json!(repo.private),
+        "gated" => repo.gated.clone(),
+        "disabled" => json!(repo.disabled),
+        "downloads" | "downloadsAllTime" | "likes" | "childrenModelCount" | "trendingScore" => json!(0),
+        "library_name" => json!("transformers"),
+        "pipeline_tag" => json!("text-generation"),
+        "tags" => json!(repo.tags),
+        "cardData" => repo.card.clone(),
+        "config" => config(site, repo),
+        "safetensors" => parameters(site, repo),
+        "usedStorage" => json!(repo.entries.iter().map(|entry| entry.size).sum::<u64>()),
+        "siblings" => siblings(site, repo, blobs)?,
+        "spaces" | "evalResults" => json!([]),
+        "baseModels"
+        | "gguf"
+        | "inference"
+        | "inferenceProviderMapping"
+        | "mask_token"
+        | "model-index"
+        | "resourceGroup"
+        | "transformersInfo"
+        | "widgetData" => Value::Null,
+        _ => return Ok(None),
+    }))
+}
+
+fn siblings(site: &Site, repo: &Repo, blobs: bool) -> Result<Value, Stop> {
+    let mut siblings = Vec::new();
+    for entry in &repo.entries {
+        let mut sibling = json!({ "rfilename": entry.path });
+        if blobs {
+            let digests = site.options.store.digests(&repo.id, entry)?;
+            sibling["size"] = json!(entry.size);
+            sibling["blobId"] = json!(digests.oid);
+            if let Some(sha256) = digests.sha256 {
+                let length = pointer(&sha256, entry.size).len();
+                sibling["lfs"] = json!({ "sha256": sha256, "size": entry.size, "pointerSize": length });
+            }
+        }
+        siblings.push(sibling);
+    }
+    Ok(Value::Array(siblings))
+}
+
+/// The part of `config.json` that the Hub indexes.
+fn config(site: &Site, repo: &Repo) -> Value {
+    let config = repo
+        .entry("config.json")
+        .and_then(|entry| read_json(site, repo, entry).ok());
+    let mut answer = Map::new();
+    for key in ["architectures", "model_type", "quantization_config"] {
+        if let Some(value) = config.as_ref().and_then(|config| config.get(key)) {
+            answer.insert(key.to_owned(), value.clone());
+        }
+    }
+    Value::Object(answer)
+}
+
+/// Elements by type; null where no header can be read.
+fn parameters(site: &Site, repo: &Repo) -> Value {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    if let Some(known) = site.options.store.parameters(&repo.id) {
+        counts.extend(known.into_iter().map(|(dtype, count)| (dtype.to_owned(), count)));
+    } else {
+        let weights = |prefix: &str| -> Vec<&Entry> {
+            let files = repo.entries.iter();
+            files
+                .filter(|e| e.path.starts_with(prefix) && e.path.ends_with(".safetensors"))
+                .collect()
+        };
+        // A consolidated copy beside the shards is not counted once more.
+        let shards = Some(weights("model"))
+            .filter(|shards| !shards.is_empty())
+            .unwrap_or_else(|| weights(""));
+        for tensor in shards
+            .into_iter()
+            .filter_map(|entry| header_of(site, repo, entry).ok())
+            .flat_map(tensors)
+        {
+            let dtype = tensor["dtype"].as_str().unwrap_or_default().to_owned();
+            let shape = tensor["shape"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|n| n.as_u64().unwrap_or_default());
+            let elements = shape.fold(1_u64, u64::saturating_mul);
+            let count = counts.entry(dtype).or_default();
+            *count = count.saturating_add(elements);
+        }
+    }
+    if counts.is_empty() {
+        return Value::Null;
+    }
+    let total = counts.values().fold(0_u64, |sum, &count| sum.saturating_add(count));
+    json!({ "parameters": counts, "total": total })
+}
+
+fn tensors(header: Value) -> Vec<Value> {
+    match header {
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(name, _)| name != "__metadata__")
+            .map(|(_, value)| value)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// `GET /api/models/{id}/safetensors-metadata/{index}`: the headers of all shards that an index names.
+pub(super) fn safetensors_metadata(site: &Site, repo: &Repo, path: &str) -> Result<Reply, Stop> {
+    let absent = |path: &str| Refusal::EntryNotFound {
+        path: path.to_owned(),
+        commit: repo.commit.clone(),
+    };
+    let index = read_json(site, repo, repo.entry(path).ok_or_else(|| absent(path))?)?;
+    let names: BTreeSet<&str> = index["weight_map"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, v)| v.as_str())
+        .collect();
+    let folder = path
+        .rsplit_once('/')
+        .map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let mut headers = Map::new();
+    for name in names {
+        let shard = format!("{folder}{name}");
+        let entry = repo.entry(&shard).ok_or_else(|| absent(&shard))?;
+        headers.insert(name.to_owned(), header_of(site, repo, entry)?);
+    }
+    Ok(Reply::json(
+        &json!({ "index": { "metadata": index["metadata"] }, "headers": headers }),
+    ))
+}
+
+/// `GET /api/models/{id}/refs`.
+pub(super) fn refs(repo: &Repo) -> Reply {
+    let listed = |name: &str, full: &str, commit: &str| json!({ "name": name, "ref": full, "targetCommit": commit });
+    let mut branches = vec![listed("main", "refs/heads/main", &repo.commit)];
+    let mut pulls = Vec::new();
+    for (name, commit) in &repo.refs {
+        match name.strip_prefix("refs/pr/") {
+            Some(number) => pulls.push(listed(number, name, commit)),
+            None => branches.push(listed(name, &format!("refs/heads/{name}"), commit)),
+        }
+    }
+    Reply::json(&json!({ "branches": branches, "converts": [], "tags": [], "pullRequests": pulls }))
+}
+
+/// `GET /api/models`: enough of it to find what is here.
+pub(super) fn list(site: &Site, caller: Caller, asked: &Asked) -> Result<Reply, Stop> {
+    if caller == Caller::Invalid {
+        return Err(Refusal::InvalidToken.into());
+    }
+    let (mut limit, mut after) = (site.options.page_size, None);
+    let (mut search, mut author, mut filters) = (String::new(), None, Vec::new());
+    for (key, value) in url::form_urlencoded::parse(asked.query.as_bytes()) {
+        match key.as_ref() {
+            "limit" => limit = value.parse().unwrap_or(limit).min(limit),
+            "cursor" => after = Some(value.into_owned()),
+            "search" => search = value.to_lowercase(),
+            "author" => author = Some(value.into_owned()),
+            "filter" => filters.push(value.into_owned()),
+            _ => {}
+        }
+    }
+    let mut ids = site.options.store.ids()?;
+    ids.sort();
+    let mut page = Vec::new();
+    let mut more = None;
+    for id in ids
+        .into_iter()
+        .filter(|id| after.as_ref().is_none_or(|after| id > after))
+    {
+        let Found::Repo(repo) = site.options.store.find(&id)? else {
+            continue;
+        };
+        let owner = id.split_once('/').map(|(owner, _)| owner);
+        let wanted = (!repo.private || caller == Caller::Member)
+            && id.to_lowercase().contains(&search)
+            && (author.is_none() || author.as_deref() == owner)
+            && filters.iter().all(|filter| repo.tags.contains(filter));
+        if !wanted {
+            continue;
+        }
+        if page.len() == limit.max(1) {
+            more = page
+                .last()
+                .and_then(|last: &Value| last["id"].as_str())
+                .map(str::to_owned);
+            break;
+        }
+        page.push(json!({
+            "_id": sha256_hex(id.as_bytes())[..24], "id": id, "modelId": id, "private": repo.private, "likes": 0,
+            "downloads": 0, "tags": repo.tags, "createdAt": repo.modified, "lastModified": repo.modified,
+            "sha": repo.commit, "gated": repo.gated, "library_name": "transformers", "pipeline_tag": "text-generation",
+        }));
+    }
+    let reply = Reply::json(&Value::Array(page));
+    Ok(match more {
+        Some(cursor) => reply.with(header::LINK, &next_link(site, asked, &cursor)),
+        None => reply,
+    })
+}
+
+fn read_json(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Stop> {
+    let bytes = site
+        .options
+        .store
+        .read(&repo.id, &entry.path, ByteRange::new(0, entry.size))?;
+    parse(&entry.path, &bytes)
+}
+
+fn header_of(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Stop> {
+    let read = |start, end| {
+        site.options
+            .store
+            .read(&repo.id, &entry.path, ByteRange::new(start, end))
+    };
+    let prefix: [u8; 8] = read(0, 8)?.as_ref().try_into().unwrap_or([u8::MAX; 8]);
+    let length = u64::from_le_bytes(prefix);
+    if length > MAX_HEADER {
+        return Err(Refusal::BadRequest(format!("{} has no readable header", entry.path)).into());
+    }
+    parse(&entry.path, &read(8, 8 + length)?)
+}
+
+fn parse(path: &str, bytes: &[u8]) -> Result<Value, Stop> {
+    serde_json::from_slice(bytes).map_err(|error| Refusal::BadRequest(format!("{path}: {error}")).into())
+}
+
+/// What clients write for true.
+pub(super) fn is_true(value: &str) -> bool {
+    matches!(value.to_lowercase().as_str(), "true" | "1")
+}

@@ -1,0 +1,79 @@
+//! Bodies on their way out: read from the store block by block, counted, and cut where a test wants it.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt};
+
+use super::{reply::Content, site::Site};
+use crate::range::ByteRange;
+
+/// Bytes in memory at a time, for each response.
+const BLOCK: u64 = 1 << 18;
+/// Turns of the event loop that let the bytes before a cut reach the socket.
+const TURNS_BEFORE_CUT: usize = 8;
+
+/// A body of this content that counts what it hands out, and breaks after `cut` bytes.
+pub(super) fn body(site: &Arc<Site>, content: Content, sent: Arc<AtomicU64>, cut: Option<u64>) -> Body {
+    let blocks: BoxStream<'static, io::Result<Bytes>> = match content {
+        Content::Bytes(bytes) => stream::iter([Ok(bytes)]).boxed(),
+        Content::File { repo, path, range } => file_blocks(Arc::clone(site), repo, path, range),
+    };
+    let blocks = match cut {
+        Some(limit) => cut_after(blocks, limit),
+        None => blocks,
+    };
+    let counted = blocks.inspect(move |block| {
+        if let Ok(bytes) = block {
+            sent.fetch_add(bytes.len() as u64, Ordering::AcqRel);
+        }
+    });
+    Body::from_stream(counted)
+}
+
+fn file_blocks(site: Arc<Site>, repo: String, path: String, range: ByteRange) -> BoxStream<'static, io::Result<Bytes>> {
+    let (repo, path): (Arc<str>, Arc<str>) = (repo.into(), path.into());
+    stream::try_unfold(range.start, move |start| {
+        let (site, repo, path) = (Arc::clone(&site), Arc::clone(&repo), Arc::clone(&path));
+        async move {
+            if start >= range.end {
+                return Ok(None);
+            }
+            let part = ByteRange::new(start, range.end.min(start + BLOCK));
+            let read = tokio::task::spawn_blocking(move || site.options.store.read(&repo, &path, part));
+            let bytes = read.await.map_err(io::Error::other)??;
+            if bytes.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let next = start + bytes.len() as u64;
+            Ok(Some((bytes, next)))
+        }
+    })
+    .boxed()
+}
+
+fn cut_after(blocks: BoxStream<'static, io::Result<Bytes>>, limit: u64) -> BoxStream<'static, io::Result<Bytes>> {
+    let kept = blocks.scan(limit, |left, block| {
+        let block = block.map(|bytes| {
+            let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= taken as u64;
+            bytes.slice(..taken)
+        });
+        let over = block.as_ref().is_ok_and(Bytes::is_empty);
+        std::future::ready((!over).then_some(block))
+    });
+    let end = stream::once(async {
+        for _ in 0..TURNS_BEFORE_CUT {
+            tokio::task::yield_now().await;
+        }
+        Err(io::ErrorKind::ConnectionReset.into())
+    });
+    kept.chain(end).boxed()
+}

@@ -1,0 +1,250 @@
+//! The running Hub: two listeners, one log.
+
+use std::{
+    future::{Future, pending},
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    response::Response,
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+use super::{
+    body::body,
+    cdn,
+    connection::{Door, Switch},
+    error::ServeError,
+    intercept::Stunt,
+    journal::{Journal, Listener, LoggedRequest},
+    options::ServeOptions,
+    reply::{Content, Reply, put},
+    router::{self, Asked},
+    site::Site,
+};
+
+/// The longest body of a request that is read.
+const MAX_BODY: usize = 1 << 22;
+/// How long a shutdown waits for answers under way.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A Hub that runs until it is shut down or dropped.
+#[derive(Debug)]
+pub struct Hub {
+    site: Arc<Site>,
+    journal: Arc<Journal>,
+    stop: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<()>>,
+}
+
+/// Starts a Hub on this runtime. It answers when this returns.
+pub async fn start(options: ServeOptions) -> Result<Hub, ServeError> {
+    let (hub, hub_url) = listen(options.port).await?;
+    let (cdn, cdn_url) = listen(0).await?;
+    let site = Arc::new(Site::new(options, hub_url, cdn_url));
+    let journal = Arc::new(Journal::default());
+    let (stop, _) = watch::channel(false);
+    let listeners = [(hub, Listener::Hub), (cdn, Listener::Cdn)].map(|(socket, listener)| {
+        let desk = Desk {
+            site: Arc::clone(&site),
+            journal: Arc::clone(&journal),
+            listener,
+            asked: Arc::default(),
+        };
+        tokio::spawn(serve(socket, desk, stop.subscribe()))
+    });
+    Ok(Hub {
+        site,
+        journal,
+        stop,
+        listeners: listeners.into(),
+    })
+}
+
+impl Hub {
+    /// The endpoint, without a slash at its end: what `HF_ENDPOINT` wants.
+    pub fn url(&self) -> &str {
+        &self.site.hub_url
+    }
+
+    /// The origin of large files.
+    pub fn cdn_url(&self) -> &str {
+        &self.site.cdn_url
+    }
+
+    /// What was asked so far, on both listeners, in the order of the answers.
+    pub fn log(&self) -> Vec<LoggedRequest> {
+        self.journal.snapshot()
+    }
+
+    /// Forgets what was asked so far.
+    pub fn clear_log(&self) {
+        self.journal.clear();
+    }
+
+    /// Stops listening, and waits a moment for the answers under way.
+    pub async fn shutdown(mut self) {
+        let _ = self.stop.send(true);
+        for listener in &mut self.listeners {
+            let _ = tokio::time::timeout(PATIENCE, listener).await;
+        }
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+    }
+}
+
+/// One listener's share of the Hub.
+#[derive(Debug, Clone)]
+struct Desk {
+    site: Arc<Site>,
+    journal: Arc<Journal>,
+    listener: Listener,
+    asked: Arc<AtomicU64>,
+}
+
+async fn listen(port: u16) -> Result<(TcpListener, String), ServeError> {
+    let failed = |source| ServeError::Listen { port, source };
+    let socket = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .await
+        .map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
+    Ok((socket, format!("http://{address}")))
+}
+
+async fn serve(socket: TcpListener, desk: Desk, mut stop: watch::Receiver<bool>) {
+    let router = Router::new().fallback(handle).with_state(desk);
+    let service = router.into_make_service_with_connect_info::<Switch>();
+    let until = async move {
+        // An error means that the Hub was dropped, which aborts this task anyway.
+        let _ = stop.wait_for(|&stopped| stopped).await;
+    };
+    let _ = axum::serve(Door(socket), service).with_graceful_shutdown(until).await;
+}
+
+async fn handle(State(desk): State<Desk>, ConnectInfo(switch): ConnectInfo<Switch>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let asked = Asked {
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        body: axum::body::to_bytes(body, MAX_BODY).await.unwrap_or_default(),
+        method: head.method,
+        headers: head.headers,
+    };
+    let logged = logged(desk.listener, &asked);
+    let stunt = desk.site.options.intercept.as_ref().and_then(|hook| hook.look(&logged));
+    let wait = match stunt {
+        Some(Stunt::Wait(Duration::MAX)) => {
+            desk.journal.add(logged);
+            return pending().await;
+        }
+        Some(Stunt::Wait(longer)) => longer.saturating_add(desk.site.options.latency),
+        _ => desk.site.options.latency,
+    };
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    match stunt {
+        Some(Stunt::Drop) => {
+            desk.journal.add(logged);
+            switch.cut();
+            Response::new(Body::empty())
+        }
+        Some(Stunt::Reply { status, headers, body }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let mut reply = Reply {
+                status,
+                headers: HeaderMap::new(),
+                content: Content::Bytes(body.into()),
+            };
+            for (name, value) in headers {
+                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                    reply.headers.append(name, value);
+                }
+            }
+            desk.send(logged, &asked.method, reply, None)
+        }
+        other => {
+            let cut = if let Some(Stunt::CutAfter(bytes)) = other {
+                Some(bytes)
+            } else {
+                None
+            };
+            let method = asked.method.clone();
+            let reply = desk.answer(asked).await;
+            desk.send(logged, &method, reply, cut)
+        }
+    }
+}
+
+fn logged(listener: Listener, asked: &Asked) -> LoggedRequest {
+    let text = |name| {
+        asked
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    LoggedRequest {
+        listener,
+        method: asked.method.to_string(),
+        path: asked.path.clone(),
+        query: Some(asked.query.clone()).filter(|query| !query.is_empty()),
+        range: text(header::RANGE),
+        authorised: asked.headers.contains_key(header::AUTHORIZATION),
+        accept_encoding: text(header::ACCEPT_ENCODING),
+        status: None,
+        bytes_sent: 0,
+    }
+}
+
+impl Desk {
+    /// The true answer, computed where it may block.
+    fn answer(&self, asked: Asked) -> impl Future<Output = Reply> + use<> {
+        let (site, listener) = (Arc::clone(&self.site), self.listener);
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        async move {
+            let answer = tokio::task::spawn_blocking(move || match listener {
+                Listener::Hub => router::answer(&site, &asked),
+                Listener::Cdn => cdn::answer(&site, &asked),
+            });
+            let failed =
+                |error: tokio::task::JoinError| Reply::text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
+            let mut reply = answer.await.unwrap_or_else(failed);
+            if listener == Listener::Hub {
+                let id = format!("Root=1-{number:08x}-000000000000000000000000");
+                put(&mut reply.headers, HeaderName::from_static("x-request-id"), &id);
+            }
+            reply
+        }
+    }
+
+    fn send(&self, mut logged: LoggedRequest, method: &Method, reply: Reply, cut: Option<u64>) -> Response {
+        logged.status = Some(reply.status.as_u16());
+        let sent = self.journal.add(logged);
+        let bodiless = *method == Method::HEAD || reply.status == StatusCode::NOT_MODIFIED;
+        let content = if bodiless {
+            Body::empty()
+        } else {
+            body(&self.site, reply.content, sent, cut)
+        };
+        let mut response = Response::new(content);
+        *response.status_mut() = reply.status;
+        *response.headers_mut() = reply.headers;
+        response
+    }
+}

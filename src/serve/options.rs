@@ -1,0 +1,50 @@
+//! How the embedded Hub behaves.
+
+use std::time::Duration;
+
+use super::{intercept::Intercept, store::Store};
+
+/// What to serve, where, and how faithfully slow.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The repositories.
+    pub store: Store,
+    /// Port of the hub on 127.0.0.1; 0 takes any that is free. The CDN always takes any.
+    pub port: u16,
+    /// Added to every request on both listeners.
+    pub latency: Duration,
+    /// Entries per page of a listing.
+    pub page_size: usize,
+    /// How long a signed location is valid; counted in whole seconds, as in the real ones.
+    pub location_ttl: Duration,
+    /// Whether a signed location is valid for the method alone with which it was obtained, as S3 signs.
+    pub sign_method: bool,
+    /// Whether large files carry the headers of content-addressed storage. There is no such storage behind them: clients
+    /// that would use it need it switched off, here or there.
+    pub xet_headers: bool,
+    /// The token that may read everything.
+    pub token: String,
+    /// A valid token that may read neither private nor gated repositories.
+    pub stranger_token: String,
+    /// For tests: a hook that answers instead.
+    pub intercept: Option<Intercept>,
+}
+
+impl ServeOptions {
+    /// Options as the real Hub has them: 1000 entries per page, locations valid for an hour, no latency; any free port,
+    /// tokens `hf_test` and `hf_stranger`.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            port: 0,
+            latency: Duration::ZERO,
+            page_size: 1000,
+            location_ttl: Duration::from_hours(1),
+            sign_method: false,
+            xet_headers: true,
+            token: "hf_test".to_owned(),
+            stranger_token: "hf_stranger".to_owned(),
+            intercept: None,
+        }
+    }
+}
