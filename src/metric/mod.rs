@@ -4,10 +4,12 @@
 //! result does not depend on the number of threads; [`Metric`] is the catalogue, [`PairMetrics`] its values for one
 //! pair, [`null`] what they would be if nothing were shared.
 
+mod baseline;
 mod catalogue;
 mod element;
 #[cfg(test)]
 mod goldens;
+mod layers;
 mod moments;
 pub mod null;
 mod pair;
@@ -16,8 +18,10 @@ mod rank;
 mod side;
 mod sums;
 
+pub use baseline::GaussianBaseline;
 pub use catalogue::{Metric, Undefined, UnknownMetric};
 pub use element::Element;
+pub use layers::LayerAverage;
 pub use moments::{MeanSd, Moments, Summary};
 pub use pair::PairMetrics;
 pub use quantile::{median, quantile, quantiles};

@@ -72,6 +72,7 @@ fn ln_erfc_fraction(x: f64, squared: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these figures are exact")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -127,13 +127,21 @@ impl Differences {
             if size > 0.0 { (x - y).abs() / size } else { 0.0 }
         };
         let blocks = sums::pair_blocks(a, b, |a, b| {
+            let mut buffer = sums::BUFFER;
+            let gaps = sums::map(a, b, |x, y| (x - y).abs(), &mut buffer);
+            let [absolute, largest, squares] = [
+                sums::sum(gaps, |x| x),
+                sums::max(gaps, |x| x),
+                sums::sum(gaps, |x| x * x),
+            ];
+            let relative = sums::map(a, b, relative, &mut buffer);
             [
                 sums::pair_sum(a, b, |x, y| x * y),
-                sums::pair_sum(a, b, |x, y| (x - y).abs()),
-                sums::pair_max(a, b, |x, y| (x - y).abs()),
-                sums::pair_sum(a, b, |x, y| (x - y) * (x - y)),
-                sums::pair_sum(a, b, relative),
-                sums::pair_max(a, b, relative),
+                absolute,
+                largest,
+                squares,
+                sums::sum(relative, |x| x),
+                sums::max(relative, |x| x),
                 sums::pair_sum(a, b, |x, y| if x == 0.0 && y == 0.0 { 0.0 } else { 1.0 }),
                 sums::pair_sum(a, b, |x, y| if x == y { 0.0 } else { 1.0 }),
             ]

@@ -86,21 +86,27 @@ impl Place {
 }
 
 /// Brings the `wanted` order statistics (ascending, of the whole slice) of the part of it that starts at `start` to their
-/// places: the middle one first, which halves the work for the others.
+/// places: a middle one first, which halves the work for the others. Its successor, which interpolation wants, is the
+/// smallest of what lies above.
 fn select(values: &mut [f64], start: usize, wanted: &[usize]) {
-    if wanted.is_empty() {
-        return;
-    }
-    let (before, after) = wanted.split_at(wanted.len() / 2);
-    let Some((&middle, after)) = after.split_first() else {
+    let Some(&middle) = wanted.get(wanted.len().saturating_sub(1) / 2) else {
         return;
     };
+    let (before, after) = (&wanted[..(wanted.len() - 1) / 2], &wanted[(wanted.len() - 1) / 2 + 1..]);
     let (low, _, high) = values.select_nth_unstable_by(middle - start, f64::total_cmp);
     select(low, start, before);
-    select(high, middle + 1, after);
+    match after.split_first() {
+        Some((&next, after)) if next == middle + 1 => {
+            let smallest = (0..high.len()).min_by(|&left, &right| high[left].total_cmp(&high[right]));
+            high.swap(0, smallest.unwrap_or(0));
+            select(&mut high[1..], next + 1, after);
+        }
+        _ => select(high, middle + 1, after),
+    }
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these figures are exact")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -11,6 +11,9 @@ use super::Element;
 /// Elements per block: two blocks of `f64` fit a first-level cache with room to spare.
 const BLOCK: usize = 1024;
 
+/// Room for what a block's elements are turned into.
+pub(super) const BUFFER: [f64; BLOCK] = [0.0; BLOCK];
+
 const LANES: usize = 8;
 
 /// From this many blocks on, blocks are spread over threads.
@@ -21,7 +24,7 @@ pub(super) fn blocks<const N: usize, T: Element>(
     values: &[T],
     figures: impl Fn(&[f64]) -> [f64; N] + Sync,
 ) -> Vec<[f64; N]> {
-    let one = |block: &[T]| figures(widen(block, &mut [0.0; BLOCK]));
+    let one = |block: &[T]| figures(widen(block, &mut { BUFFER }));
     if values.len() < BLOCK * PARALLEL_BLOCKS {
         values.chunks(BLOCK).map(one).collect()
     } else {
@@ -35,7 +38,7 @@ pub(super) fn pair_blocks<const N: usize, A: Element, B: Element>(
     b: &[B],
     figures: impl Fn(&[f64], &[f64]) -> [f64; N] + Sync,
 ) -> Vec<[f64; N]> {
-    let one = |(a, b): (&[A], &[B])| figures(widen(a, &mut [0.0; BLOCK]), widen(b, &mut [0.0; BLOCK]));
+    let one = |(a, b): (&[A], &[B])| figures(widen(a, &mut { BUFFER }), widen(b, &mut BUFFER.clone()));
     if a.len() < BLOCK * PARALLEL_BLOCKS {
         a.chunks(BLOCK).zip(b.chunks(BLOCK)).map(one).collect()
     } else {
@@ -48,6 +51,14 @@ fn widen<'b, T: Element>(block: &[T], buffer: &'b mut [f64; BLOCK]) -> &'b [f64]
         *wide = value.to_f64();
     }
     &buffer[..block.len()]
+}
+
+/// f(x, y) of every pair of elements of two blocks.
+pub(super) fn map<'b>(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64, buffer: &'b mut [f64; BLOCK]) -> &'b [f64] {
+    for (result, (&x, &y)) in buffer.iter_mut().zip(a.iter().zip(b)) {
+        *result = f(x, y);
+    }
+    &buffer[..a.len().min(BLOCK)]
 }
 
 /// The sum of figure `index` over all blocks.
@@ -90,12 +101,17 @@ pub(super) fn max(block: &[f64], f: impl Fn(f64) -> f64) -> f64 {
 
 /// Σ f(x, y) over a pair of blocks.
 pub(super) fn pair_sum(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
-    pair_fold(a, b, 0.0, |sum, x, y| sum + f(x, y), |left, right| left + right)
-}
-
-/// max f(x, y) over a pair of blocks; −∞ of empty ones.
-pub(super) fn pair_max(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
-    pair_fold(a, b, f64::NEG_INFINITY, |best, x, y| larger(best, f(x, y)), larger)
+    let mut lanes = [0.0; LANES];
+    let ((a_chunks, a_rest), (b_chunks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (x, y) in a_chunks.iter().zip(b_chunks) {
+        for (lane, (&x, &y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
+            *lane += f(x, y);
+        }
+    }
+    for (lane, (&x, &y)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+        *lane += f(x, y);
+    }
+    tree(lanes, |left, right| left + right)
 }
 
 /// `f64::max` without its care for NaN, which keeps a loop from becoming one instruction per vector.
@@ -117,32 +133,13 @@ fn fold(block: &[f64], start: f64, step: impl Fn(f64, f64) -> f64, join: impl Fn
     tree(lanes, join)
 }
 
-fn pair_fold(
-    a: &[f64],
-    b: &[f64],
-    start: f64,
-    step: impl Fn(f64, f64, f64) -> f64,
-    join: impl Fn(f64, f64) -> f64,
-) -> f64 {
-    let mut lanes = [start; LANES];
-    let ((a_chunks, a_rest), (b_chunks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (x, y) in a_chunks.iter().zip(b_chunks) {
-        for (lane, (&x, &y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
-            *lane = step(*lane, x, y);
-        }
-    }
-    for (lane, (&x, &y)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        *lane = step(*lane, x, y);
-    }
-    tree(lanes, join)
-}
-
 fn tree(lanes: [f64; LANES], join: impl Fn(f64, f64) -> f64) -> f64 {
     let fours: [f64; 4] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 4]));
     join(join(fours[0], fours[2]), join(fours[1], fours[3]))
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these figures are exact")]
 mod tests {
     use super::*;
 
@@ -165,7 +162,11 @@ mod tests {
             let sums = blocks(&values, |block| [sum(block, |x| x), max(block, |x| x)]);
             assert_eq!(total(&sums, 0), f64::from(length) * f64::from(length + 1) / 2.0);
             let pairs = pair_blocks(&values, &values, |a, b| {
-                [pair_sum(a, b, |x, y| x - 2.0 * y), pair_max(a, b, |x, _| x)]
+                let mut buffer = BUFFER;
+                [
+                    pair_sum(a, b, |x, y| x - 2.0 * y),
+                    max(map(a, b, |x, _| x, &mut buffer), |x| x),
+                ]
             });
             assert_eq!(total(&pairs, 0), -total(&sums, 0));
             assert_eq!(peak(&pairs, 1), peak(&sums, 1));
