@@ -65,7 +65,8 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
                     Ok(bytes) => {
                         session.progress.arrived(&label, span.range.len());
                         let (cache, model, span) = (Arc::clone(&session.cache), Arc::clone(&model), span.clone());
-                        tokio::task::spawn_blocking(move || keep_span(&cache, &model, &span, &bytes))
+                        let source = session.hub.endpoint().to_owned();
+                        tokio::task::spawn_blocking(move || keep_span(&cache, &source, &model, &span, &bytes))
                             .await
                             .unwrap_or_else(|source| vec![(String::new(), Err(AuditError::Task { source }.into()))])
                     }
@@ -109,7 +110,13 @@ fn failed_span(model: &Model, tensors: &[usize], error: Error) -> Vec<(String, R
         .collect()
 }
 
-fn keep_span(cache: &Cache, model: &Model, span: &super::Span, bytes: &[u8]) -> Vec<(String, Result<()>)> {
+fn keep_span(
+    cache: &Cache,
+    source: &str,
+    model: &Model,
+    span: &super::Span,
+    bytes: &[u8],
+) -> Vec<(String, Result<()>)> {
     span.tensors
         .iter()
         .map(|&position| {
@@ -125,13 +132,13 @@ fn keep_span(cache: &Cache, model: &Model, span: &super::Span, bytes: &[u8]) -> 
                     }
                     .into()
                 })
-                .and_then(|stored| keep_tensor(cache, model, tensor, stored));
+                .and_then(|stored| keep_tensor(cache, source, model, tensor, stored));
             (tensor.info.name.clone(), result)
         })
         .collect()
 }
 
-fn keep_tensor(cache: &Cache, model: &Model, tensor: &Tensor, stored: &[u8]) -> Result<()> {
+fn keep_tensor(cache: &Cache, source: &str, model: &Model, tensor: &Tensor, stored: &[u8]) -> Result<()> {
     let Some(key) = model.key(tensor) else { return Ok(()) };
     let values = decode(&tensor.info.dtype, stored)?;
     let meta = TensorMeta {
@@ -140,6 +147,7 @@ fn keep_tensor(cache: &Cache, model: &Model, tensor: &Tensor, stored: &[u8]) -> 
         shard: tensor.shard.clone(),
         range: tensor.info.range,
         sha256: digest::sha256_hex(stored),
+        source: source.to_owned(),
     };
     cache.insert(&key, &values, &meta)?;
     Ok(())

@@ -106,7 +106,7 @@ pub fn inspect(opened: &[Opened]) -> Vec<Inspection> {
     opened
         .iter()
         .map(|opened| {
-            let contents = opened.outcome.as_ref().ok().map(contents);
+            let contents = opened.outcome.as_ref().ok().map(|model| contents(model));
             let mut summary = ModelSummary::of(opened);
             if let Some(contents) = &contents {
                 summary.dtypes = contents.dtypes.keys().cloned().collect();
@@ -173,6 +173,7 @@ impl Contents {
                 let mtp = if slot.mtp { "mtp:" } else { "" };
                 (format!("{mtp}{}{bias}", slot.role), slot.layer)
             }
+            Classified::Auxiliary(slot) => (format!("auxiliary:{}", slot.role), slot.layer),
             Classified::Buffer => {
                 self.buffers.push(info.name.clone());
                 ("buffer".to_owned(), None)
@@ -182,7 +183,8 @@ impl Contents {
                 ("unclassified".to_owned(), None)
             }
         };
-        let auxiliary = AUXILIARY.iter().any(|suffix| info.name.ends_with(suffix));
+        let auxiliary =
+            matches!(class, Classified::Auxiliary(_)) || AUXILIARY.iter().any(|suffix| info.name.ends_with(suffix));
         if !auxiliary && what != "buffer" {
             self.parameters += elements;
         }

@@ -37,13 +37,8 @@ impl Loaded {
                 kept.values
             }
             (None, Some(folder)) => {
-                let size = model
-                    .repository
-                    .snapshot()
-                    .file(&tensor.shard)
-                    .map_or(0, |file| file.size);
-                let file = FolderFile::open(&folder.join(&tensor.shard), size)?;
-                decode::decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?
+                let file = FolderFile::open(folder.join(&tensor.shard))?;
+                decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?
             }
             (None, None) => {
                 return Err(AuditError::Vanished {
@@ -53,10 +48,14 @@ impl Loaded {
                 .into());
             }
         };
-        let values = if tensor.zero_centred { values.plus_one() } else { values };
+        let floats = if tensor.zero_centred {
+            values.plus_one().map_or_else(|| Err(integer_gain()), floats)
+        } else {
+            floats(values)
+        };
         Ok(Self {
             shape: tensor.info.shape.clone(),
-            floats: floats(values),
+            floats,
         })
     }
 

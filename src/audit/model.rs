@@ -81,7 +81,7 @@ impl Model {
         let mut model = Self {
             synthetic: config.as_ref().is_some_and(|(_, synthetic)| *synthetic),
             config: config.map(|(config, _)| config).unwrap_or_default(),
-            family: FamilyChoice::unknown(),
+            family: FamilyChoice::default(),
             headers: BTreeMap::new(),
             tensors: Vec::new(),
             excluded: Vec::new(),

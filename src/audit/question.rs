@@ -112,7 +112,7 @@ impl Question {
     }
 
     fn wants(&self, slot: &Slot) -> bool {
-        (self.biases || slot.part == Part::Weight) && self.roles.contains(slot)
+        (self.biases || slot.part == Part::Weight) && self.roles.contains(*slot)
     }
 }
 

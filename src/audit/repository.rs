@@ -4,7 +4,7 @@
 //! of the commit, and a later run on the same commit asks for none of them again.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -91,7 +91,7 @@ impl Repository {
                 Ok(Self {
                     origin: Origin::Folder(path.clone()),
                     record: Mutex::new(Kept {
-                        record: CommitRecord::new(snapshot.clone()),
+                        record: empty_record(snapshot.clone()),
                         changed: false,
                     }),
                     snapshot,
@@ -113,10 +113,10 @@ impl Repository {
                     let _ = session.cache.keep_revision(repo, revision, &pinned.1);
                     pinned
                 };
-                let known = session.cache.record(&repo, &commit);
+                let known = session.cache.record(&repo, &commit)?;
                 let (record, changed) = match known {
                     Some(record) => (record, false),
-                    None => (CommitRecord::new(session.hub.snapshot(&repo, &commit).await?), true),
+                    None => (empty_record(session.hub.snapshot(&repo, &commit).await?), true),
                 };
                 Ok(Self {
                     snapshot: record.snapshot.clone(),
@@ -203,9 +203,17 @@ impl Repository {
             } => client.small_file(repo, commit, file, cap).await?,
             Origin::Folder(folder) => {
                 if file.size > cap {
-                    return Err(AuditError::TooLarge { model: self.place(), file: path.to_owned(), size: file.size, cap }.into());
+                    return Err(AuditError::TooLarge {
+                        model: self.place(),
+                        file: path.to_owned(),
+                        size: file.size,
+                        cap,
+                    }
+                    .into());
                 }
-                FolderFile::open(folder.join(path))?.read_at(ByteRange::new(0, file.size))?.to_vec()
+                FolderFile::open(folder.join(path))?
+                    .read_at(ByteRange::new(0, file.size))?
+                    .to_vec()
             }
         };
         if let (Origin::Hub { .. }, Ok(text)) = (&self.origin, String::from_utf8(bytes.clone())) {
@@ -251,7 +259,7 @@ impl Repository {
     pub fn keep(&self, session: &Session) -> Result<()> {
         let mut kept = lock(&self.record);
         if let (Origin::Hub { repo, commit, .. }, true) = (&self.origin, kept.changed) {
-            session.cache.update_record(repo, commit, &kept.record)?;
+            session.cache.update_record(repo, commit, kept.record.clone())?;
             kept.changed = false;
         }
         Ok(())
@@ -285,6 +293,14 @@ impl Repository {
             }
             Origin::Folder(folder) => Ok(Shard::Local(FolderFile::open(folder.join(&file.path))?)),
         }
+    }
+}
+
+fn empty_record(snapshot: Snapshot) -> CommitRecord {
+    CommitRecord {
+        snapshot,
+        small_files: BTreeMap::new(),
+        headers: BTreeMap::new(),
     }
 }
 

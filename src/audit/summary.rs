@@ -102,7 +102,11 @@ impl ModelSummary {
             .iter()
             .filter_map(|shard| model.repository.snapshot().file(shard).cloned())
             .collect();
-        let shards = model.layout.shards.iter().filter_map(|shard| model.repository.snapshot().file(shard));
+        let shards = model
+            .layout
+            .shards
+            .iter()
+            .filter_map(|shard| model.repository.snapshot().file(shard));
         summary.checkpoint_bytes = shards.map(|file| file.size).sum();
         summary.synthetic = model.synthetic;
         summary.warnings.clone_from(&model.warnings);

@@ -21,7 +21,9 @@ use super::size::Size;
 /// MODEL is owner/name[@revision], or a folder: ./path, /path or file:path.
 #[derive(Debug, Parser)]
 #[command(name = "hub-audit", version, max_term_width = 100)]
-#[command(after_help = "Exit status: 0 done; 1 done, and --fail-if holds or something asked for is missing; 2 could not do it.")]
+#[command(
+    after_help = "Exit status: 0 done; 1 done, and --fail-if holds or something asked for is missing; 2 could not do it."
+)]
 pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -67,7 +69,12 @@ pub(crate) struct Models {
 #[command(next_help_heading = "Hub and cache")]
 pub(crate) struct Reach {
     /// The Hub's base URL.
-    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "HF_ENDPOINT",
+        default_value = "https://huggingface.co"
+    )]
     pub(crate) endpoint: String,
     /// File that holds the token. Default: HF_TOKEN, else the file HF_TOKEN_PATH, else $HF_HOME/token.
     #[arg(long, value_name = "PATH")]
@@ -191,7 +198,12 @@ pub(crate) struct Output {
     #[arg(short, long = "output", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Formats to write under -o.
-    #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "csv,json,md,html,svg,png")]
+    #[arg(
+        long,
+        value_name = "F,...",
+        value_delimiter = ',',
+        default_value = "csv,json,md,html,svg,png"
+    )]
     pub(crate) formats: Vec<Format>,
     /// Form of what is printed.
     #[arg(long, value_enum, default_value = "text")]

@@ -35,7 +35,12 @@ pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitSta
             }
             printer.data(&text)?;
             let bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
-            printer.talk(&format!("{} in {}, {}", table::count(entries.len() as u64, "tensor"), folder.display(), Size(bytes)));
+            printer.talk(&format!(
+                "{} in {}, {}",
+                table::count(entries.len() as u64, "tensor"),
+                folder.display(),
+                Size(bytes)
+            ));
             Ok(ExitStatus::Done)
         }
         CacheCommand::Verify => {
@@ -44,10 +49,18 @@ pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitSta
             for (entry, verdict) in &checked {
                 if let Verdict::Broken(reason) = verdict {
                     broken += 1;
-                    printer.data(&format!("{}@{}\t{}\t{reason}", entry.repo, entry.commit, entry.tensor.escape_debug()))?;
+                    printer.data(&format!(
+                        "{}@{}\t{}\t{reason}",
+                        entry.repo,
+                        entry.commit,
+                        entry.tensor.escape_debug()
+                    ))?;
                 }
             }
-            printer.talk(&format!("{} checked, {broken} broken", table::count(checked.len() as u64, "tensor")));
+            printer.talk(&format!(
+                "{} checked, {broken} broken",
+                table::count(checked.len() as u64, "tensor")
+            ));
             if broken > 0 {
                 printer.talk("a broken entry is removed and fetched again when it is next needed");
                 return Ok(ExitStatus::Incomplete);
@@ -56,7 +69,11 @@ pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitSta
         }
         CacheCommand::Prune { older_than, max_size } => {
             let report = cache
-                .prune(older_than.map(|age| age.0), max_size.map(|size| size.0), SystemTime::now())
+                .prune(
+                    older_than.map(|age| age.0),
+                    max_size.map(|size| size.0),
+                    SystemTime::now(),
+                )
                 .map_err(Error::from)?;
             printer.talk(&format!(
                 "{} removed, {} freed",

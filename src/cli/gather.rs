@@ -91,7 +91,10 @@ pub(crate) fn gather(
     outcome
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename the parameters")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call site; a struct would only rename the parameters"
+)]
 async fn work(
     reach: &Reach,
     mut options: HubOptions,
@@ -114,19 +117,32 @@ async fn work(
     let session = Session {
         hub: HubClient::new(&options).map_err(Error::from)?,
         cache: Arc::clone(&cache),
-        progress: if printer.draws_bars() { Arc::new(ProgressBars::new()) } else { Arc::new(Silent) },
+        progress: if printer.draws_bars() {
+            Arc::new(ProgressBars::new())
+        } else {
+            Arc::new(Silent)
+        },
         offline: options.offline,
     };
     let opened = session.open(specs, question).await;
     let plans: Vec<ModelPlan> = opened
         .iter()
-        .map(|opened| opened.outcome.as_ref().map_or_else(|_| ModelPlan::default(), |model| audit::plan(&session, model)))
+        .map(|opened| {
+            opened
+                .outcome
+                .as_ref()
+                .map_or_else(|_| ModelPlan::default(), |model| audit::plan(&session, model))
+        })
         .collect();
     let mut failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
     let mut fetched = 0;
     if let Until::Fetched(limits) = until {
         if limits.dry_run {
-            let cost = Cost { traffic: session.hub.traffic(), elapsed: started.elapsed(), ..Cost::default() };
+            let cost = Cost {
+                traffic: session.hub.traffic(),
+                elapsed: started.elapsed(),
+                ..Cost::default()
+            };
             drop(session);
             report_failures(&opened, printer);
             printer.data(&table::plan(&opened, &plans))?;
@@ -135,12 +151,22 @@ async fn work(
         }
         let planned: u64 = plans.iter().map(ModelPlan::bytes).sum();
         if planned > limits.max_bytes.0 {
-            return Err(Error::from(AuditError::OverBudget { planned, limit: limits.max_bytes.0 }).into());
+            return Err(Error::from(AuditError::OverBudget {
+                planned,
+                limit: limits.max_bytes.0,
+            })
+            .into());
         }
         let jobs: Vec<_> = opened
             .iter()
             .zip(&plans)
-            .filter_map(|(opened, plan)| Some((opened.label.clone(), Arc::clone(opened.outcome.as_ref().ok()?), plan.clone())))
+            .filter_map(|(opened, plan)| {
+                Some((
+                    opened.label.clone(),
+                    Arc::clone(opened.outcome.as_ref().ok()?),
+                    plan.clone(),
+                ))
+            })
             .collect();
         let mut outcomes = audit::fetch(&session, &jobs).await.into_iter();
         for (failures, opened) in failures.iter_mut().zip(&opened) {
@@ -148,7 +174,11 @@ async fn work(
                 *failures = outcomes.next().unwrap_or_default();
             }
         }
-        let wanted: usize = plans.iter().flat_map(|plan| &plan.spans).map(|span| span.tensors.len()).sum();
+        let wanted: usize = plans
+            .iter()
+            .flat_map(|plan| &plan.spans)
+            .map(|span| span.tensors.len())
+            .sum();
         fetched = wanted - failures.iter().map(Failures::len).sum::<usize>().min(wanted);
     }
     let cost = Cost {
@@ -162,14 +192,24 @@ async fn work(
     report_failures(&opened, printer);
     for (opened, failures) in opened.iter().zip(&failures) {
         for (tensor, error) in failures {
-            printer.warn(&format!("{}: tensor `{}` was not fetched", opened.label, tensor.escape_debug()));
+            printer.warn(&format!(
+                "{}: tensor `{}` was not fetched",
+                opened.label,
+                tensor.escape_debug()
+            ));
             render_error::render_model(error, &printer);
         }
     }
     if let Some(hub) = demo {
         hub.shutdown().await;
     }
-    Ok(Some(Gathered { opened, failures, plans, cache, cost }))
+    Ok(Some(Gathered {
+        opened,
+        failures,
+        plans,
+        cache,
+        cost,
+    }))
 }
 
 fn report_failures(opened: &[Opened], printer: Printer) {

@@ -34,14 +34,21 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         return Ok(ExitStatus::Done);
     };
     let inspections = audit::inspect(&gathered.opened);
-    let comparable = if specs.len() > 1 { audit::comparable(&gathered.opened, &inspections) } else { Vec::new() };
+    let comparable = if specs.len() > 1 {
+        audit::comparable(&gathered.opened, &inspections)
+    } else {
+        Vec::new()
+    };
     let text = match args.format {
         StdoutFormat::Json => serde_json::to_string_pretty(&as_json(&inspections, &comparable, args.tensors))?,
         StdoutFormat::Text => as_text(&inspections, &comparable, args.tensors),
     };
     printer.data(&text)?;
     printer.talk(&gathered.cost.line());
-    let failed = inspections.iter().filter(|inspection| inspection.contents.is_none()).count();
+    let failed = inspections
+        .iter()
+        .filter(|inspection| inspection.contents.is_none())
+        .count();
     Ok(match failed {
         0 => ExitStatus::Done,
         n if n == inspections.len() => ExitStatus::Failed,
@@ -53,12 +60,20 @@ fn as_text(inspections: &[Inspection], comparable: &[Comparable], tensors: bool)
     let mut text = String::new();
     for inspection in inspections {
         let summary = &inspection.summary;
-        let at = summary.commit.as_ref().map(|commit| format!("@{commit}")).unwrap_or_default();
+        let at = summary
+            .commit
+            .as_ref()
+            .map(|commit| format!("@{commit}"))
+            .unwrap_or_default();
         let _ = writeln!(text, "{}{at}", summary.model);
         match &inspection.contents {
             Some(contents) => text.push_str(&contents_text(inspection, contents, tensors)),
             None => {
-                let _ = writeln!(text, "  not read: {}", summary.failure.as_deref().unwrap_or("no reason known"));
+                let _ = writeln!(
+                    text,
+                    "  not read: {}",
+                    summary.failure.as_deref().unwrap_or("no reason known")
+                );
             }
         }
         text.push('\n');
@@ -74,10 +89,10 @@ fn as_text(inspections: &[Inspection], comparable: &[Comparable], tensors: bool)
 fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) -> String {
     let summary = &inspection.summary;
     let known = |value: Option<String>| value.unwrap_or_else(|| "not stated".to_owned());
-    let family = summary
-        .family
-        .as_ref()
-        .map_or_else(|| "not known".to_owned(), |(name, by)| format!("{name} (recognised by {by})"));
+    let family = summary.family.as_ref().map_or_else(
+        || "not known".to_owned(),
+        |(name, by)| format!("{name} (recognised by {by})"),
+    );
     let shards = format!(
         "{}, {}{}",
         table::count(contents.shards as u64, "safetensors file"),
@@ -92,7 +107,13 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
         ("files", shards),
         ("tensors", contents.tensors.len().to_string()),
         ("parameters", contents.parameters.to_string()),
-        ("quantisation", contents.quantisation.clone().unwrap_or_else(|| "none stated".to_owned())),
+        (
+            "quantisation",
+            contents
+                .quantisation
+                .clone()
+                .unwrap_or_else(|| "none stated".to_owned()),
+        ),
     ]);
     if summary.synthetic {
         text.push_str("  synthetic replica, not the real weights\n");
@@ -100,7 +121,12 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
     text.push('\n');
     let mut dtypes = table::new(&["  dtype", ">tensors", ">elements", ">bytes"]);
     for (name, count) in &contents.dtypes {
-        dtypes.add_row([format!("  {name}"), count.tensors.to_string(), count.elements.to_string(), Size(count.bytes).to_string()]);
+        dtypes.add_row([
+            format!("  {name}"),
+            count.tensors.to_string(),
+            count.elements.to_string(),
+            Size(count.bytes).to_string(),
+        ]);
     }
     text.push_str(&table::text(&dtypes));
     text.push('\n');
@@ -111,11 +137,20 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
             Stack::Encoder => "encoder ",
             Stack::Decoder => "decoder ",
         };
-        roles.add_row([format!("  {stack}{role}"), count.tensors.to_string(), layers_text(count), shapes_text(count)]);
+        roles.add_row([
+            format!("  {stack}{role}"),
+            count.tensors.to_string(),
+            layers_text(count),
+            shapes_text(count),
+        ]);
     }
     text.push_str(&table::text(&roles));
     if contents.mtp_tensors > 0 {
-        let _ = writeln!(text, "  {} of multi-token-prediction blocks, kept apart", table::count(contents.mtp_tensors as u64, "tensor"));
+        let _ = writeln!(
+            text,
+            "  {} of multi-token-prediction blocks, kept apart",
+            table::count(contents.mtp_tensors as u64, "tensor")
+        );
     }
     text.push_str(&names("buffers", &contents.buffers));
     text.push_str(&names("unclassified", &contents.unclassified));
@@ -149,7 +184,11 @@ fn names(title: &str, names: &[String]) -> String {
         let _ = writeln!(text, "    {}", name.escape_debug());
     }
     if names.len() > MOST_NAMES {
-        let _ = writeln!(text, "    … and {} more (--tensors lists all)", names.len() - MOST_NAMES);
+        let _ = writeln!(
+            text,
+            "    … and {} more (--tensors lists all)",
+            names.len() - MOST_NAMES
+        );
     }
     text
 }
@@ -164,7 +203,11 @@ fn layers_text(count: &RoleCount) -> String {
         }
     }
     let shown = runs.iter().take(4).map(|(first, last)| {
-        if first == last { first.to_string() } else { format!("{first}–{last}") }
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}–{last}")
+        }
     });
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if runs.len() > 4 {
@@ -191,7 +234,10 @@ fn architectures(inspections: &[Inspection]) -> String {
             summary.family.as_ref().map_or_else(dash, |(name, _)| name.clone()),
             summary.layers.map_or_else(dash, |layers| layers.to_string()),
             summary.width.map_or_else(dash, |width| width.to_string()),
-            inspection.contents.as_ref().map_or_else(dash, |contents| contents.parameters.to_string()),
+            inspection
+                .contents
+                .as_ref()
+                .map_or_else(dash, |contents| contents.parameters.to_string()),
             summary.dtypes.iter().cloned().collect::<Vec<_>>().join(" "),
         ]);
     }
@@ -234,7 +280,10 @@ fn most_common(models: &[Result<String, String>]) -> Option<&String> {
 }
 
 fn as_json(inspections: &[Inspection], comparable: &[Comparable], tensors: bool) -> Value {
-    let labels: Vec<&str> = inspections.iter().map(|inspection| inspection.summary.label.as_str()).collect();
+    let labels: Vec<&str> = inspections
+        .iter()
+        .map(|inspection| inspection.summary.label.as_str())
+        .collect();
     json!({
         "models": inspections.iter().map(|inspection| model_json(inspection, tensors)).collect::<Vec<_>>(),
         "comparable": comparable.iter().map(|row| json!({

@@ -6,7 +6,11 @@ use clap::Parser;
 
 use super::{
     args::{Args, Command},
-    cache, completions, exit::ExitStatus, fetch, inspect, printer::Printer, render_error, serve, survey,
+    cache, completions,
+    exit::ExitStatus,
+    fetch, inspect,
+    printer::Printer,
+    render_error, serve, survey,
 };
 
 /// Runs the command line and tells how it ended.

@@ -23,10 +23,17 @@ impl ProgressBars {
     pub(crate) fn new() -> Self {
         let all = MultiProgress::new();
         let total = all.add(ProgressBar::new(0));
-        total.set_style(style("{spinner} all models {bar:24} {bytes:>9} of {total_bytes} {msg}", "{spinner} {msg}"));
+        total.set_style(style(
+            "{spinner} all models {bar:24} {bytes:>9} of {total_bytes} {msg}",
+            "{spinner} {msg}",
+        ));
         total.enable_steady_tick(Duration::from_millis(120));
         total.set_message("reading headers");
-        Self { all, total, models: Mutex::default() }
+        Self {
+            all,
+            total,
+            models: Mutex::default(),
+        }
     }
 
     fn with(&self, model: &str, act: impl FnOnce(&mut HashMap<String, ProgressBar>, &str)) {

@@ -55,7 +55,10 @@ impl Models {
 fn read_list(path: &Path) -> anyhow::Result<String> {
     if path == Path::new("-") {
         let mut text = String::new();
-        io::stdin().take(TEXT_CAP).read_to_string(&mut text).context("the model list cannot be read from standard input")?;
+        io::stdin()
+            .take(TEXT_CAP)
+            .read_to_string(&mut text)
+            .context("the model list cannot be read from standard input")?;
         return Ok(text);
     }
     fs_err::read_to_string(path).context("the model list cannot be read")
@@ -78,7 +81,10 @@ impl Reach {
             jobs: usize::from(self.jobs),
             offline: self.is_offline(),
             read_timeout: read_timeout.max(Duration::from_secs(1)),
-            retry: RetryPolicy { max_wait: Duration::from_secs(self.max_wait), ..RetryPolicy::default() },
+            retry: RetryPolicy {
+                max_wait: Duration::from_secs(self.max_wait),
+                ..RetryPolicy::default()
+            },
             ..defaults
         })
     }
@@ -102,9 +108,14 @@ impl Reach {
                 return Ok(Some(token));
             }
         }
-        let path = env::var_os("HF_TOKEN_PATH").map(PathBuf::from).or_else(|| Some(hugging_face_home()?.join("token")));
+        let path = env::var_os("HF_TOKEN_PATH")
+            .map(PathBuf::from)
+            .or_else(|| Some(hugging_face_home()?.join("token")));
         // No file is the usual case; one that cannot be read is none of our business unless it was asked for.
-        Ok(path.and_then(|path| fs_err::read_to_string(path).ok()).as_deref().and_then(Token::new))
+        Ok(path
+            .and_then(|path| fs_err::read_to_string(path).ok())
+            .as_deref()
+            .and_then(Token::new))
     }
 
     /// The cache's folder. The embedded Hub's tensors are kept apart: they are not those of the models whose names they bear.
@@ -122,7 +133,9 @@ pub(crate) fn cache_folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     if Path::new("cache").is_dir() {
         return Ok(PathBuf::from("cache"));
     }
-    user_cache().map(|folder| folder.join("hub-audit")).context("there is no home folder for the cache: name one by --cache-dir")
+    user_cache()
+        .map(|folder| folder.join("hub-audit"))
+        .context("there is no home folder for the cache: name one by --cache-dir")
 }
 
 fn user_cache() -> Option<PathBuf> {
@@ -133,5 +146,7 @@ fn user_cache() -> Option<PathBuf> {
 }
 
 fn hugging_face_home() -> Option<PathBuf> {
-    env::var_os("HF_HOME").map(PathBuf::from).or_else(|| Some(user_cache()?.join("huggingface")))
+    env::var_os("HF_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(user_cache()?.join("huggingface")))
 }

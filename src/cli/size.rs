@@ -33,7 +33,11 @@ impl FromStr for Size {
         if !(0.0..9.2e18).contains(&bytes) {
             return Err(refuse());
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked just above"
+        )]
         Ok(Self(bytes as u64))
     }
 }
@@ -75,15 +79,21 @@ impl FromStr for Age {
             "w" => 604_800,
             _ => return Err("write an age as 30d, 12h or 2w".to_owned()),
         };
-        let count: u64 = number.parse().map_err(|_| "write an age as 30d, 12h or 2w".to_owned())?;
-        let total = count.checked_mul(seconds).ok_or_else(|| "the age is too long".to_owned())?;
+        let count: u64 = number
+            .parse()
+            .map_err(|_| "write an age as 30d, 12h or 2w".to_owned())?;
+        let total = count
+            .checked_mul(seconds)
+            .ok_or_else(|| "the age is too long".to_owned())?;
         Ok(Self(Duration::from_secs(total)))
     }
 }
 
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     (&text[..end], text[end..].trim())
 }
 
@@ -107,7 +117,18 @@ mod tests {
         let shown: Vec<_> = [0, 999, 1000, 73_728, 5_900_000, 999_600, 600_000_000_000]
             .map(|bytes| Size(bytes).to_string())
             .into();
-        assert_eq!(shown, ["0 bytes", "999 bytes", "1.0 kB", "73.7 kB", "5.9 MB", "1.0 MB", "600 GB"]);
+        assert_eq!(
+            shown,
+            [
+                "0 bytes",
+                "999 bytes",
+                "1.0 kB",
+                "73.7 kB",
+                "5.9 MB",
+                "1.0 MB",
+                "600 GB"
+            ]
+        );
     }
 
     #[test]

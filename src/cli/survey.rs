@@ -33,7 +33,8 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         specs = args.models.required()?;
     }
     let question = args.choice.question(if demo_alone { DEMO_LAYERS } else { "all" })?;
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), *printer)? else {
+    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), *printer)?
+    else {
         return Ok(ExitStatus::Done);
     };
     if gather::all_failed(&gathered.opened) {
@@ -42,14 +43,24 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     }
     let last_only = args.choice.layers.as_ref().is_some_and(LayerSelection::is_last);
     let by_pattern = args.choice.tensor.is_some();
-    let survey = audit::survey(&gathered.cache, &gathered.opened, &gathered.failures, by_pattern, last_only);
+    let survey = audit::survey(
+        &gathered.cache,
+        &gathered.opened,
+        &gathered.failures,
+        by_pattern,
+        last_only,
+    );
     answer(args, &survey, gathered.cost, printer)
 }
 
 /// The nine synthetic models of the embedded Hub.
 pub(crate) fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
     let names = hub_audit::serve::replica_models();
-    Ok(names.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(Error::from)?)
+    Ok(names
+        .iter()
+        .map(|name| name.parse())
+        .collect::<Result<_, _>>()
+        .map_err(Error::from)?)
 }
 
 fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
@@ -66,7 +77,11 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
         StdoutFormat::Json => printer.data(&String::from_utf8_lossy(&report::json(&document)))?,
         StdoutFormat::Text => printer.data(&as_text(survey))?,
     }
-    let mut status = if survey.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
+    let mut status = if survey.is_incomplete() {
+        ExitStatus::Incomplete
+    } else {
+        ExitStatus::Done
+    };
     if survey.panels.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for");
     }
@@ -155,12 +170,25 @@ fn as_text(survey: &Survey) -> String {
     for line in lines.iter().filter(|line| line.z.is_some()).take(MOST_PAIRS) {
         let panel = &survey.panels[line.panel];
         let metrics = panel.metrics(line.row, line.column);
-        let number = |metric: Metric, digits: usize| metrics.get(metric).as_ref().map_or_else(|_| "–".to_owned(), |value| format!("{value:.digits$}"));
-        let mut row = vec![survey.models[line.row].label.clone(), survey.models[line.column].label.clone()];
+        let number = |metric: Metric, digits: usize| {
+            metrics
+                .get(metric)
+                .as_ref()
+                .map_or_else(|_| "–".to_owned(), |value| format!("{value:.digits$}"))
+        };
+        let mut row = vec![
+            survey.models[line.row].label.clone(),
+            survey.models[line.column].label.clone(),
+        ];
         if several {
             row.push(panel.key.title());
         }
-        row.extend([number(Metric::CosSim, 4), number(Metric::CosNull, 4), number(Metric::Pearson, 4), number(Metric::ZPerm, 1)]);
+        row.extend([
+            number(Metric::CosSim, 4),
+            number(Metric::CosNull, 4),
+            number(Metric::Pearson, 4),
+            number(Metric::ZPerm, 1),
+        ]);
         table.add_row(row);
     }
     text.push_str(&table::text(&table));
@@ -168,7 +196,11 @@ fn as_text(survey: &Survey) -> String {
     for (number, model) in survey.models.iter().enumerate() {
         if let Some(failure) = &model.failure {
             notes.push(format!("{}: not read: {failure}", model.label));
-        } else if let Some(reason) = survey.panels.iter().find_map(|panel| panel.sides[number].as_ref().err()) {
+        } else if let Some(reason) = survey
+            .panels
+            .iter()
+            .find_map(|panel| panel.sides[number].as_ref().err())
+        {
             notes.push(format!("{}: missing in part: {reason}", model.label));
         }
     }

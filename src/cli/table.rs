@@ -10,13 +10,19 @@ const PIPED_WIDTH: u16 = 80;
 
 /// `1 request`, `2 requests`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
 }
 
 /// A table with these columns; a heading that begins with `>` is right-aligned.
 pub(crate) fn new(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     if !table.is_tty() {
         table.set_width(PIPED_WIDTH);
     }
@@ -49,7 +55,9 @@ pub(crate) fn text(table: &Table) -> String {
 /// A list of `key  value` lines, aligned.
 pub(crate) fn facts(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
-    rows.iter().map(|(key, value)| format!("  {key:width$}  {value}\n")).collect()
+    rows.iter()
+        .map(|(key, value)| format!("  {key:width$}  {value}\n"))
+        .collect()
 }
 
 /// What `--dry-run` prints.
