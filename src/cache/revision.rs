@@ -36,7 +36,11 @@ impl Cache {
         let path = self.revision_path(repo, revision);
         let folder = path.parent().map(PathBuf::from).unwrap_or_default();
         let _locked = Locked::folder(self.root(), &folder)?;
-        let kept = Kept { repo: repo.clone(), revision: revision.clone(), commit: commit.clone() };
+        let kept = Kept {
+            repo: repo.clone(),
+            revision: revision.clone(),
+            commit: commit.clone(),
+        };
         self.write_sealed(&path, &kept)
     }
 

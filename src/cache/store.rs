@@ -115,6 +115,11 @@ impl Cache {
         (sidecar.is_of(key) && found.len() == sidecar.npy_bytes).then_some(sidecar)
     }
 
+    /// Where the `.npy` of `key` lies, if it is kept.
+    pub fn path(&self, key: &TensorKey) -> Option<PathBuf> {
+        self.lookup(key).map(|_| key.npy_path(&self.root))
+    }
+
     /// Keeps a tensor and gives the path of its `.npy`. An entry that is already there is replaced.
     pub fn insert(&self, key: &TensorKey, values: &Values, meta: &TensorMeta) -> Result<PathBuf, CacheError> {
         let path = key.npy_path(&self.root);

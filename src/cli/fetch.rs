@@ -61,7 +61,7 @@ fn paths(gathered: &Gathered, printer: &Printer) -> (String, ExitStatus) {
             let path = match (model.key(tensor), model.repository.folder()) {
                 // A folder's tensors are not copied: the shard is where they are.
                 (None, Some(folder)) => Some(folder.join(&tensor.shard)),
-                (Some(key), _) => gathered.cache.lookup(&key).map(|entry| entry.path),
+                (Some(key), _) => gathered.cache.path(&key),
                 (None, None) => None,
             };
             match path {

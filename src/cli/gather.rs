@@ -11,7 +11,7 @@ use hub_audit::{
     audit::{self, AuditError, Failures, ModelPlan, Opened, Question, Session, Silent},
     cache::Cache,
     hub::{HubClient, HubOptions, Traffic},
-    serve::{self, ServeOptions},
+    serve::{self, ServeOptions, Store},
     spec::ModelSpec,
 };
 use tokio::runtime::Runtime;
@@ -106,7 +106,9 @@ async fn work(
     started: Instant,
 ) -> anyhow::Result<Option<Gathered>> {
     let demo = if reach.demo {
-        let hub = serve::start(ServeOptions::replica()).await.map_err(Error::from)?;
+        let hub = serve::start(ServeOptions::new(Store::replica()))
+            .await
+            .map_err(Error::from)?;
         options.endpoint = hub.url().to_owned();
         Some(hub)
     } else {

@@ -24,7 +24,7 @@ pub(crate) fn run(seed: u64, cost: Cost) -> Run {
 
 /// Writes all files, each whole or not at all, and says where they are.
 pub(crate) fn write(dir: &Path, files: Vec<(String, Vec<u8>)>, printer: &Printer) -> anyhow::Result<()> {
-    let written = report::write_files(dir, files).map_err(Error::from)?;
+    let written = report::write_reports(dir, files).map_err(Error::from)?;
     printer.talk(&format!("wrote {} files to {}", written.len(), dir.display()));
     Ok(())
 }

@@ -5,16 +5,17 @@ use std::time::Duration;
 use anyhow::Context;
 use hub_audit::{
     Error,
-    serve::{self, ServeOptions},
+    serve::{self, ServeOptions, Store},
 };
 
 use super::{args::ServeArgs, exit::ExitStatus, printer::Printer};
 
 pub(crate) fn run(args: &ServeArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let mut options = match &args.dir {
-        Some(dir) => ServeOptions::folder(dir).map_err(Error::from)?,
-        None => ServeOptions::replica(),
+    let store = match &args.dir {
+        Some(dir) => Store::folder(dir).map_err(Error::from)?,
+        None => Store::replica(),
     };
+    let mut options = ServeOptions::new(store);
     options.port = args.port;
     options.latency = Duration::from_millis(args.latency);
     let runtime = tokio::runtime::Runtime::new().context("the network runtime cannot start")?;

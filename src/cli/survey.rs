@@ -6,6 +6,7 @@ use hub_audit::{
     family::LayerSelection,
     metric::Metric,
     report::{self, Format},
+    serve::Replica,
     spec::ModelSpec,
 };
 
@@ -55,10 +56,9 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
 
 /// The nine synthetic models of the embedded Hub.
 pub(crate) fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
-    let names = hub_audit::serve::replica_models();
-    Ok(names
-        .iter()
-        .map(|name| name.parse())
+    Ok(Replica::nine()
+        .ids()
+        .map(str::parse)
         .collect::<Result<_, _>>()
         .map_err(Error::from)?)
 }
@@ -67,14 +67,16 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     let run = output::run(args.output.seed, cost);
     let document = report::survey_report(survey, &args.output.metric, &run);
     if let Some(dir) = &args.output.dir {
-        let mut files = report::files(&document, &args.output.formats)?;
+        let mut files = report::files(&document, &args.output.formats).map_err(Error::from)?;
         if args.output.formats.contains(&Format::Csv) {
             files.extend(report::survey_csv(survey, &args.output.metric));
         }
         output::write(dir, files, printer)?;
     }
     match args.output.format {
-        StdoutFormat::Json => printer.data(&String::from_utf8_lossy(&report::json(&document)))?,
+        StdoutFormat::Json => printer.data(&String::from_utf8_lossy(
+            &report::json::render(&document).map_err(Error::from)?,
+        ))?,
         StdoutFormat::Text => printer.data(&as_text(survey))?,
     }
     let mut status = if survey.is_incomplete() {

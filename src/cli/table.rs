@@ -21,7 +21,7 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
 pub(crate) fn new(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic);
     if !table.is_tty() {
         table.set_width(PIPED_WIDTH);

@@ -108,6 +108,11 @@ impl LayerSelection {
         })
     }
 
+    /// Whether it chooses each model's last layer and no other.
+    pub fn is_last(&self) -> bool {
+        self.pieces == [Piece::Last]
+    }
+
     /// The chosen ones among the layers that a model has, which must be in ascending order and without multi-token
     /// prediction; in the same order, none twice. A chosen layer that the model lacks is left out.
     pub fn resolve(&self, available: &[LayerIndex]) -> Vec<LayerIndex> {

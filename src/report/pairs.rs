@@ -8,8 +8,8 @@ use crate::{
 
 /// Columns before the metrics.
 const HEAD: [&str; 13] = [
-    "model_a", "commit_a", "tensor_a", "layer_a", "model_b", "commit_b", "tensor_b", "layer_b", "role", "dtype_a", "dtype_b",
-    "shape", "numel",
+    "model_a", "commit_a", "tensor_a", "layer_a", "model_b", "commit_b", "tensor_b", "layer_b", "role", "dtype_a",
+    "dtype_b", "shape", "numel",
 ];
 
 /// The table of all pairs of different models. A pair that cannot be compared keeps its row, with empty metrics and the
@@ -43,17 +43,22 @@ fn record(survey: &Survey, panel: &Panel, row: usize, column: usize) -> Vec<Stri
         _ => None,
     };
     record.push(shape.map(|shape| shape_text(shape)).unwrap_or_default());
-    record.push(shape.map(|shape| shape.iter().product::<u64>().to_string()).unwrap_or_default());
+    record.push(
+        shape
+            .map(|shape| shape.iter().product::<u64>().to_string())
+            .unwrap_or_default(),
+    );
     record.extend(metric_cells(metrics));
-    record.into_iter().map(|cell| escape::csv_cell(&cell)).collect()
+    record
 }
 
 fn model_cells(model: &ModelSummary, side: Option<&Side>, panel: &Panel) -> [String; 4] {
     let layer = side.map_or(panel.key.layer, |side| side.layer);
     [
-        model.model.clone(),
+        escape::csv(&model.model).into_owned(),
         model.commit.as_ref().map(ToString::to_string).unwrap_or_default(),
-        side.map(|side| side.tensor.clone()).unwrap_or_default(),
+        side.map(|side| escape::csv(&side.tensor).into_owned())
+            .unwrap_or_default(),
         layer.map(|layer| layer.to_string()).unwrap_or_default(),
     ]
 }
@@ -75,7 +80,11 @@ pub(super) fn metric_cells(metrics: &PairMetrics) -> Vec<String> {
     cells.push(if same {
         format!("all:{}", reasons[0].1)
     } else {
-        reasons.iter().map(|(name, reason)| format!("{name}:{reason}")).collect::<Vec<_>>().join(";")
+        reasons
+            .iter()
+            .map(|(name, reason)| format!("{name}:{reason}"))
+            .collect::<Vec<_>>()
+            .join(";")
     });
     cells
 }

@@ -51,13 +51,28 @@ pub fn survey_report(survey: &Survey, metrics: &[Metric], run: &Run) -> Report {
 }
 
 fn question(survey: &Survey) -> String {
-    let roles: Vec<String> = by_role(survey).into_iter().map(|(role, _)| format!("`{role}`")).collect();
-    let layers = survey.panels.iter().map(|panel| panel.key.layer_name()).collect::<std::collections::BTreeSet<_>>().len();
+    let roles: Vec<String> = by_role(survey)
+        .into_iter()
+        .map(|(role, _)| format!("`{role}`"))
+        .collect();
+    let layers = survey
+        .panels
+        .iter()
+        .map(|panel| panel.key.layer_name())
+        .collect::<std::collections::BTreeSet<_>>()
+        .len();
     if roles.is_empty() {
         return "Do these models resemble each other in the tensors that were asked for?".to_owned();
     }
-    let layers = if layers == 1 { survey.panels[0].key.title() } else { format!("{}, {layers} layers", roles.join(", ")) };
-    format!("Do these {} models resemble each other in {layers} more than unrelated models would?", survey.models.len())
+    let layers = if layers == 1 {
+        survey.panels[0].key.title()
+    } else {
+        format!("{}, {layers} layers", roles.join(", "))
+    };
+    format!(
+        "Do these {} models resemble each other in {layers} more than unrelated models would?",
+        survey.models.len()
+    )
 }
 
 fn by_role(survey: &Survey) -> Vec<(String, Vec<&Panel>)> {
@@ -87,10 +102,21 @@ pub(super) fn models(models: &[ModelSummary]) -> Section {
                     (None, true) => Cell::text("local folder"),
                     (None, false) => Cell::undefined(unread),
                 },
-                known(model.family.as_ref().map(|(name, _)| name.clone()), model.failure.as_deref().unwrap_or("no known family")),
-                model.layers.map_or_else(|| Cell::undefined(unread), |layers| Cell::count(layers as usize)),
-                model.width.map_or_else(|| Cell::undefined(unread), |width| Cell::number(width as f64, Digits::Integer)),
-                known((!model.dtypes.is_empty()).then(|| model.dtypes.iter().cloned().collect::<Vec<_>>().join(", ")), unread),
+                known(
+                    model.family.as_ref().map(|(name, _)| name.clone()),
+                    model.failure.as_deref().unwrap_or("no known family"),
+                ),
+                model
+                    .layers
+                    .map_or_else(|| Cell::undefined(unread), |layers| Cell::count(layers as usize)),
+                model.width.map_or_else(
+                    || Cell::undefined(unread),
+                    |width| Cell::number(width as f64, Digits::Integer),
+                ),
+                known(
+                    (!model.dtypes.is_empty()).then(|| model.dtypes.iter().cloned().collect::<Vec<_>>().join(", ")),
+                    unread,
+                ),
                 Cell::text(model.group.as_deref().unwrap_or_default()),
             ]
         })
@@ -121,7 +147,11 @@ pub(super) fn models(models: &[ModelSummary]) -> Section {
             )));
         }
     }
-    Section { id: "models".to_owned(), title: "Models".to_owned(), blocks }
+    Section {
+        id: "models".to_owned(),
+        title: "Models".to_owned(),
+        blocks,
+    }
 }
 
 fn role_section(survey: &Survey, role: &str, panels: &[&Panel], metrics: &[Metric]) -> Section {
@@ -136,7 +166,11 @@ fn role_section(survey: &Survey, role: &str, panels: &[&Panel], metrics: &[Metri
         blocks.push(Block::Picture(mean_heatmaps(role, panels, &labels, metrics)));
         blocks.push(mean_table(survey, panels));
     }
-    Section { id: format!("role-{}", role.replace('_', "-")), title: role.to_owned(), blocks }
+    Section {
+        id: format!("role-{}", role.replace('_', "-")),
+        title: role.to_owned(),
+        blocks,
+    }
 }
 
 /// Name of the CSV file of one matrix.
@@ -144,23 +178,21 @@ pub fn matrix_file(metric: Metric, key: &PanelKey) -> String {
     format!("matrix_{}_{}_{}.csv", metric.name(), key.role_name(), key.layer_name())
 }
 
-fn heatmap(metric: Metric, matrix: Matrix, csv: Option<String>) -> Heatmap {
+fn heatmap(metric: Metric, matrix: Matrix) -> Heatmap {
     let scale = match metric {
         Metric::CosSim | Metric::CosNull => ColorScale::cosine(&matrix),
         Metric::Pearson | Metric::Spearman => ColorScale::correlation(),
         Metric::ZPerm | Metric::MeanRatio => ColorScale::fit_signed(&matrix),
         _ => ColorScale::fit(&matrix),
     };
-    let mut heatmap = Heatmap::new(matrix, scale, metric.name());
-    heatmap.csv = csv;
-    heatmap
+    Heatmap::new(matrix, scale, metric.name())
 }
 
 fn heatmaps(panel: &Panel, labels: &[String], metrics: &[Metric]) -> Picture {
     let id = format!("heatmap_{}_{}", panel.key.role_name(), panel.key.layer_name());
     let matrices = metrics
         .iter()
-        .map(|&metric| (metric, panel.matrix(metric, labels), Some(matrix_file(metric, &panel.key))))
+        .map(|&metric| (metric, panel.matrix(metric, labels)))
         .collect();
     grid(&id, &panel.key.title(), "Model × model.", matrices)
 }
@@ -172,24 +204,36 @@ fn mean_heatmaps(role: &str, panels: &[&Panel], labels: &[String], metrics: &[Me
             let matrix = Matrix::from_fn(labels.to_vec(), labels.to_vec(), |row, column| {
                 mean(panels, metric, row, column).map(|(mean, _)| mean)
             });
-            (metric, matrix, None)
+            (metric, matrix)
         })
         .collect();
-    let subtitle = format!("Model × model, mean over the layers that both models have, of {} in all.", panels.len());
-    grid(&format!("heatmap_{role}_mean"), &format!("{role}, mean over layers"), &subtitle, matrices)
+    let subtitle = format!(
+        "Model × model, mean over the layers that both models have, of {} in all.",
+        panels.len()
+    );
+    grid(
+        &format!("heatmap_{role}_mean"),
+        &format!("{role}, mean over layers"),
+        &subtitle,
+        matrices,
+    )
 }
 
-fn grid(id: &str, title: &str, subtitle: &str, matrices: Vec<(Metric, Matrix, Option<String>)>) -> Picture {
+fn grid(id: &str, title: &str, subtitle: &str, matrices: Vec<(Metric, Matrix)>) -> Picture {
     // Two wide pictures side by side cannot be read on a page: large matrices stand below each other.
-    let columns = if matrices.iter().any(|(_, matrix, _)| matrix.rows.len() > 16) { 1 } else { 2 };
+    let columns = if matrices.iter().any(|(_, matrix)| matrix.rows.len() > 16) {
+        1
+    } else {
+        2
+    };
     let mut pictures: Vec<Picture> = matrices
         .into_iter()
-        .map(|(metric, matrix, csv)| Picture {
+        .map(|(metric, matrix)| Picture {
             id: format!("{id}_{}", metric.name()),
             title: metric.name().to_owned(),
             subtitle: String::new(),
             alt: format!("{} of every pair of models, {title}", metric.name()),
-            kind: PictureKind::Heatmap(heatmap(metric, matrix, csv)),
+            kind: PictureKind::Heatmap(heatmap(metric, matrix)),
         })
         .collect();
     if pictures.len() == 1 {
@@ -231,7 +275,9 @@ fn mean(panels: &[&Panel], metric: Metric, row: usize, column: usize) -> Result<
 /// Pairs of different models, the strongest departure from the null first, undefined ones last.
 fn ranked(survey: &Survey, strength: impl Fn(usize, usize) -> Option<f64>) -> Vec<(usize, usize)> {
     let n = survey.models.len();
-    let mut pairs: Vec<(usize, usize)> = (0..n).flat_map(|row| (row + 1..n).map(move |column| (row, column))).collect();
+    let mut pairs: Vec<(usize, usize)> = (0..n)
+        .flat_map(|row| (row + 1..n).map(move |column| (row, column)))
+        .collect();
     let key = |&(row, column): &(usize, usize)| strength(row, column).map_or(f64::NEG_INFINITY, f64::abs);
     pairs.sort_by(|a, b| key(b).total_cmp(&key(a)).then(a.cmp(b)));
     pairs
@@ -245,12 +291,16 @@ fn digits(metric: Metric) -> Digits {
 }
 
 fn pair_table(survey: &Survey, panel: &Panel) -> Block {
-    let pairs = ranked(survey, |row, column| panel.metrics(row, column).get(Metric::ZPerm).as_ref().ok().copied());
+    let pairs = ranked(survey, |row, column| {
+        panel.metrics(row, column).get(Metric::ZPerm).as_ref().ok().copied()
+    });
     let rows = pairs
         .iter()
         .take(MOST_PAIRS)
         .map(|&(row, column)| {
-            let numbers = BESIDE.iter().map(|&metric| Cell::number(panel.metrics(row, column).get(metric), digits(metric)));
+            let numbers = BESIDE
+                .iter()
+                .map(|&metric| Cell::number(panel.metrics(row, column).get(metric), digits(metric)));
             names(survey, row, column).into_iter().chain(numbers).collect()
         })
         .collect();
@@ -263,7 +313,9 @@ fn pair_table(survey: &Survey, panel: &Panel) -> Block {
 }
 
 fn mean_table(survey: &Survey, panels: &[&Panel]) -> Block {
-    let pairs = ranked(survey, |row, column| mean(panels, Metric::Pearson, row, column).ok().map(|(mean, _)| mean));
+    let pairs = ranked(survey, |row, column| {
+        mean(panels, Metric::Pearson, row, column).ok().map(|(mean, _)| mean)
+    });
     let rows = pairs
         .iter()
         .take(MOST_PAIRS)
@@ -290,11 +342,18 @@ fn mean_table(survey: &Survey, panels: &[&Panel]) -> Block {
 }
 
 fn names(survey: &Survey, row: usize, column: usize) -> [Cell; 2] {
-    [Cell::text(&survey.models[row].label), Cell::text(&survey.models[column].label)]
+    [
+        Cell::text(&survey.models[row].label),
+        Cell::text(&survey.models[column].label),
+    ]
 }
 
 fn caption(title: &str, pairs: usize) -> String {
-    let rest = if pairs > MOST_PAIRS { format!(" The first {MOST_PAIRS} of {pairs}; `pairs.csv` has all.") } else { String::new() };
+    let rest = if pairs > MOST_PAIRS {
+        format!(" The first {MOST_PAIRS} of {pairs}; `pairs.csv` has all.")
+    } else {
+        String::new()
+    };
     format!("Pairs, {title}, strongest departure from the permutation null first.{rest}")
 }
 
@@ -340,7 +399,9 @@ fn left_out(survey: &Survey) -> Vec<Excluded> {
     for panel in &survey.panels {
         for (model, side) in panel.sides.iter().enumerate() {
             if let Err(reason) = side {
-                let entry = absent.entry((model, panel.key.role_name(), reason.clone())).or_default();
+                let entry = absent
+                    .entry((model, panel.key.role_name(), reason.clone()))
+                    .or_default();
                 entry.push(panel.key.layer_name());
             }
         }
@@ -351,7 +412,11 @@ fn left_out(survey: &Survey) -> Vec<Excluded> {
             [first, .., last] => format!("{} layers, {first} to {last}", layers.len()),
             [] => String::new(),
         };
-        Excluded { model: survey.models[model].model.clone(), tensor: format!("{role}, {layers}"), reason }
+        Excluded {
+            model: survey.models[model].model.clone(),
+            tensor: format!("{role}, {layers}"),
+            reason,
+        }
     }));
     excluded.extend(other_shapes(survey));
     excluded
@@ -365,12 +430,16 @@ fn other_shapes(survey: &Survey) -> Vec<Excluded> {
         for side in panel.sides.iter().flatten() {
             *counts.entry(&side.shape).or_default() += 1;
         }
-        let Some((&common, &most)) = counts.iter().max_by_key(|(_, count)| **count) else { continue };
+        let Some((&common, &most)) = counts.iter().max_by_key(|(_, count)| **count) else {
+            continue;
+        };
         for (model, side) in panel.sides.iter().enumerate() {
             if let Ok(side) = side {
                 if side.shape != common && most > 1 {
                     let (own, other) = (crate::audit::shape_text(&side.shape), crate::audit::shape_text(common));
-                    let reason = format!("its shape is {own}, where {most} models have {other}: a vector of another width cannot be compared");
+                    let reason = format!(
+                        "its shape is {own}, where {most} models have {other}: a vector of another width cannot be compared"
+                    );
                     lines.insert((model, panel.key.role_name()), reason);
                 }
             }
@@ -378,7 +447,11 @@ fn other_shapes(survey: &Survey) -> Vec<Excluded> {
     }
     lines
         .into_iter()
-        .map(|((model, role), reason)| Excluded { model: survey.models[model].model.clone(), tensor: role, reason })
+        .map(|((model, role), reason)| Excluded {
+            model: survey.models[model].model.clone(),
+            tensor: role,
+            reason,
+        })
         .collect()
 }
 
@@ -392,18 +465,32 @@ fn left_out_section(excluded: &[Excluded]) -> Section {
             columns: vec![Column::text("model"), Column::text("tensor"), Column::text("reason")],
             rows: excluded
                 .iter()
-                .map(|line| vec![Cell::code(&line.model), Cell::code(&line.tensor), Cell::text(&line.reason)])
+                .map(|line| {
+                    vec![
+                        Cell::code(&line.model),
+                        Cell::code(&line.tensor),
+                        Cell::text(&line.reason),
+                    ]
+                })
                 .collect(),
         })
     };
-    Section { id: "left-out".to_owned(), title: "What was left out, and why".to_owned(), blocks: vec![block] }
+    Section {
+        id: "left-out".to_owned(),
+        title: "What was left out, and why".to_owned(),
+        blocks: vec![block],
+    }
 }
 
 /// What the question needs of each model, which does not depend on what happened to be in the cache.
 fn traffic(survey: &Survey) -> Section {
     let mut rows = Vec::new();
     for (number, model) in survey.models.iter().enumerate() {
-        let sides: Vec<_> = survey.panels.iter().filter_map(|panel| panel.sides[number].as_ref().ok()).collect();
+        let sides: Vec<_> = survey
+            .panels
+            .iter()
+            .filter_map(|panel| panel.sides[number].as_ref().ok())
+            .collect();
         let bytes: u64 = sides.iter().map(|side| side.stored_bytes).sum();
         rows.push(vec![
             Cell::text(&model.label),
@@ -444,7 +531,7 @@ pub fn survey_csv(survey: &Survey, metrics: &[Metric]) -> Vec<(String, Vec<u8>)>
     for panel in &survey.panels {
         for &metric in metrics {
             let matrix = panel.matrix(metric, &labels);
-            files.push((matrix_file(metric, &panel.key), super::matrix_csv(&matrix)));
+            files.push((matrix_file(metric, &panel.key), super::csv::matrix_csv(&matrix)));
         }
     }
     files
