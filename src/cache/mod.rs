@@ -1,14 +1,21 @@
 //! What was paid for is kept: one `.npy` and one sidecar a tensor, written whole or not at all.
+//!
+//! A reader never sees half an entry: files appear by renaming, values before the sidecar that describes them, and every
+//! byte is checked against a digest before it is used. What does not hold is a miss, and is fetched again.
 
-use crate::error::Hint;
+mod disk;
+mod error;
+mod housekeeping;
+mod key;
+mod npy;
+mod record;
+mod seal;
+mod sidecar;
+mod store;
 
-/// The cache cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CacheError {}
-
-impl Hint for CacheError {
-    fn hint(&self) -> Option<String> {
-        None
-    }
-}
+pub use error::CacheError;
+pub use housekeeping::{Entry, PruneReport, Verdict};
+pub use key::TensorKey;
+pub use record::CommitRecord;
+pub use sidecar::{Sidecar, TensorMeta};
+pub use store::{Cache, CachedTensor, Flaw};

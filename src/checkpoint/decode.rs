@@ -196,4 +196,59 @@ mod tests {
             ));
         }
     }
+
+    /// Written and widened by NumPy, ml_dtypes and the Python package: see `fixtures/headers/make.py`.
+    #[test]
+    fn a_file_of_every_type_reads_as_in_numpy() {
+        let file = include_bytes!("../../fixtures/headers/dtypes.safetensors");
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../fixtures/headers/dtypes.json")).unwrap();
+        let header = super::super::Header::parse(file, file.len() as u64).unwrap();
+        assert_eq!(header.tensors.len(), 18);
+        assert_eq!(header.metadata["format"], "np");
+        for tensor in &header.tensors {
+            let expected = &golden[&tensor.name];
+            let [start, end] = [tensor.range.start, tensor.range.end].map(|at| usize::try_from(at).unwrap());
+            let values = decode(&tensor.dtype, &file[start..end]).unwrap();
+            assert_eq!(serde_json::json!(tensor.shape), expected["shape"], "{}", tensor.name);
+            let found: Vec<String> = if expected["f32"].is_array() {
+                let widened = values.as_f32().unwrap();
+                let word = |v: &f32| {
+                    if v.is_nan() {
+                        "nan".to_owned()
+                    } else {
+                        format!("{:08x}", v.to_bits())
+                    }
+                };
+                widened.iter().map(word).collect()
+            } else {
+                python(&values)
+            };
+            let expected = expected["f32"].as_array().or(expected["values"].as_array()).unwrap();
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(expected) {
+                assert_eq!(Some(found.as_str()), expected.as_str(), "{}", tensor.name);
+            }
+        }
+    }
+
+    /// The values as Python writes them.
+    fn python(values: &Values) -> Vec<String> {
+        match values {
+            Values::F32(v) => v.iter().map(|&v| format!("{:?}", f64::from(v))).collect(),
+            Values::F64(v) => v.iter().map(|v| format!("{v:?}")).collect(),
+            Values::Bool(v) => v
+                .iter()
+                .map(|&v| if v { "True".to_owned() } else { "False".to_owned() })
+                .collect(),
+            Values::I8(v) => v.iter().map(ToString::to_string).collect(),
+            Values::I16(v) => v.iter().map(ToString::to_string).collect(),
+            Values::I32(v) => v.iter().map(ToString::to_string).collect(),
+            Values::I64(v) => v.iter().map(ToString::to_string).collect(),
+            Values::U8(v) => v.iter().map(ToString::to_string).collect(),
+            Values::U16(v) => v.iter().map(ToString::to_string).collect(),
+            Values::U32(v) => v.iter().map(ToString::to_string).collect(),
+            Values::U64(v) => v.iter().map(ToString::to_string).collect(),
+        }
+    }
 }

@@ -1,0 +1,496 @@
+//! What is kept, is it intact, and making room.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    disk::{self, LOCK, Locked, TEMPORARY},
+    error::CacheError,
+    key::{self, RECORD},
+    seal::unseal,
+    sidecar::Sidecar,
+    store::{Cache, Flaw, Found, read_files},
+};
+use crate::spec::{Commit, RepoId};
+
+/// One kept tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The repository.
+    pub repo: RepoId,
+    /// The commit.
+    pub commit: Commit,
+    /// The tensor's exact name; its file's name where the sidecar cannot tell.
+    pub tensor: String,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// When it was written.
+    pub modified: SystemTime,
+    npy: PathBuf,
+    sidecar: PathBuf,
+}
+
+impl Entry {
+    /// Its `.npy`.
+    pub fn path(&self) -> &Path {
+        &self.npy
+    }
+}
+
+/// Whether an entry is intact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every byte is what was written.
+    Sound,
+    /// It cannot be used, and will be fetched again when it is needed.
+    Broken(Flaw),
+}
+
+/// What clearing out did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PruneReport {
+    /// Tensors removed.
+    pub removed: u64,
+    /// Bytes freed, leftovers and records of commits included.
+    pub freed_bytes: u64,
+    /// Files removed that no entry owns: temporary files, values or sidecars without the other.
+    pub leftovers: u64,
+    /// Tensors kept.
+    pub kept: u64,
+    /// Bytes kept, records of commits included.
+    pub kept_bytes: u64,
+}
+
+impl Cache {
+    /// All kept tensors, by repository, commit and name. Values are not read.
+    pub fn ls(&self) -> Result<Vec<Entry>, CacheError> {
+        let mut entries = Vec::new();
+        for folder in self.commit_folders()? {
+            let Some((repo, commit)) = folder.identity() else {
+                continue;
+            };
+            for (stem, pair) in folder.pairs()? {
+                let (Some(npy), sidecar) = (&pair.npy, &pair.sidecar) else {
+                    continue;
+                };
+                let named = sidecar.as_ref().and_then(|file| disk::read_if_there(&file.path).ok()?);
+                let named = named
+                    .and_then(|text| unseal::<Sidecar>(&text))
+                    .map(|sidecar| sidecar.tensor);
+                entries.push(Entry {
+                    repo: repo.clone(),
+                    commit: commit.clone(),
+                    tensor: named.or_else(|| key::decode(&stem)).unwrap_or_else(|| stem.clone()),
+                    bytes: pair.bytes(),
+                    modified: npy.modified,
+                    npy: npy.path.clone(),
+                    sidecar: npy.path.with_file_name(format!("{stem}.json")),
+                });
+            }
+        }
+        entries.sort_by(|a, b| (&a.repo, &a.commit, &a.tensor).cmp(&(&b.repo, &b.commit, &b.tensor)));
+        Ok(entries)
+    }
+
+    /// Reads every kept tensor and checks it against its sidecar. Nothing is removed.
+    pub fn verify(&self) -> Result<Vec<(Entry, Verdict)>, CacheError> {
+        let checked = self
+            .ls()?
+            .into_iter()
+            .filter_map(|entry| match read_files(&entry.sidecar, &entry.npy) {
+                Ok(Found::Sound(_)) => Some(Ok((entry, Verdict::Sound))),
+                Ok(Found::Broken(flaw)) => Some(Ok((entry, Verdict::Broken(flaw)))),
+                // Removed by somebody else since it was listed.
+                Ok(Found::Absent) => None,
+                Err(error) => Some(Err(error)),
+            });
+        checked.collect()
+    }
+
+    /// Removes one entry, sidecar first.
+    pub fn remove(&self, entry: &Entry) -> Result<(), CacheError> {
+        let _locked = Locked::everything(self.root())?;
+        disk::remove(&entry.sidecar)?;
+        disk::remove(&entry.npy)
+    }
+
+    /// Makes room: removes what is older than `older_than` at the time `now`, then the oldest until at most `max_size`
+    /// bytes are left. Only whole entries go, and records of commits like them; then leftovers and empty folders. With
+    /// neither limit only leftovers go. Waits for writers, and keeps them waiting.
+    pub fn prune(
+        &self,
+        older_than: Option<Duration>,
+        max_size: Option<u64>,
+        now: SystemTime,
+    ) -> Result<PruneReport, CacheError> {
+        let _locked = Locked::everything(self.root())?;
+        let mut report = PruneReport::default();
+        let mut items = Vec::new();
+        let folders = self.commit_folders()?;
+        for folder in &folders {
+            let leftovers = folder.items(&mut items)?;
+            for file in leftovers {
+                disk::remove(&file.path)?;
+                report.leftovers += 1;
+                report.freed_bytes += file.bytes;
+            }
+        }
+        items.sort_by(|a, b| (a.modified, &a.paths).cmp(&(b.modified, &b.paths)));
+        let mut left: u64 = items.iter().map(|item| item.bytes).sum();
+        let cutoff = older_than.and_then(|age| now.checked_sub(age));
+        for item in items {
+            let old = cutoff.is_some_and(|cutoff| item.modified < cutoff);
+            if old || max_size.is_some_and(|max| left > max) {
+                for path in &item.paths {
+                    disk::remove(path)?;
+                }
+                left -= item.bytes;
+                report.removed += u64::from(item.is_tensor);
+                report.freed_bytes += item.bytes;
+            } else {
+                report.kept += u64::from(item.is_tensor);
+                report.kept_bytes += item.bytes;
+            }
+        }
+        for folder in &folders {
+            folder.remove_if_empty(self.root())?;
+        }
+        Ok(report)
+    }
+
+    fn commit_folders(&self) -> Result<Vec<CommitFolder>, CacheError> {
+        let mut folders = Vec::new();
+        for (owner, path) in subfolders(&key::models_folder(self.root()))? {
+            for (name, path) in subfolders(&path)? {
+                for (commit, path) in subfolders(&path)? {
+                    folders.push(CommitFolder {
+                        owner: owner.clone(),
+                        name: name.clone(),
+                        commit,
+                        path,
+                    });
+                }
+            }
+        }
+        Ok(folders)
+    }
+}
+
+/// Something that is removed whole.
+struct Item {
+    /// In the order of removal: sidecar, then values.
+    paths: Vec<PathBuf>,
+    bytes: u64,
+    modified: SystemTime,
+    is_tensor: bool,
+}
+
+struct File {
+    path: PathBuf,
+    bytes: u64,
+    modified: SystemTime,
+}
+
+#[derive(Default)]
+struct Pair {
+    npy: Option<File>,
+    sidecar: Option<File>,
+}
+
+impl Pair {
+    fn bytes(&self) -> u64 {
+        [&self.npy, &self.sidecar]
+            .into_iter()
+            .flatten()
+            .map(|file| file.bytes)
+            .sum()
+    }
+}
+
+struct CommitFolder {
+    owner: String,
+    name: String,
+    commit: String,
+    path: PathBuf,
+}
+
+impl CommitFolder {
+    /// Whose folder it is; `None` where the cache would not have made it.
+    fn identity(&self) -> Option<(RepoId, Commit)> {
+        Some((key::repo_of(&self.owner, &self.name)?, self.commit.parse().ok()?))
+    }
+
+    /// The values and sidecars in it, by the file name without its extension.
+    fn pairs(&self) -> Result<BTreeMap<String, Pair>, CacheError> {
+        let mut pairs: BTreeMap<String, Pair> = BTreeMap::new();
+        for (name, file) in files(&self.path)? {
+            if name == RECORD || name.starts_with('.') {
+                continue;
+            }
+            if let Some(stem) = name.strip_suffix(".npy") {
+                pairs.entry(stem.to_owned()).or_default().npy = Some(file);
+            } else if let Some(stem) = name.strip_suffix(".json") {
+                pairs.entry(stem.to_owned()).or_default().sidecar = Some(file);
+            }
+        }
+        Ok(pairs)
+    }
+
+    /// Adds what can be removed whole to `items`, and gives the files that belong to nothing.
+    fn items(&self, items: &mut Vec<Item>) -> Result<Vec<File>, CacheError> {
+        let mut leftovers = Vec::new();
+        for pair in self.pairs()?.into_values() {
+            let bytes = pair.bytes();
+            match (pair.npy, pair.sidecar) {
+                (Some(npy), Some(sidecar)) => items.push(Item {
+                    modified: npy.modified,
+                    paths: vec![sidecar.path, npy.path],
+                    bytes,
+                    is_tensor: true,
+                }),
+                (npy, sidecar) => leftovers.extend(npy.into_iter().chain(sidecar)),
+            }
+        }
+        for (name, file) in files(&self.path)? {
+            if name == RECORD {
+                let File { path, bytes, modified } = file;
+                items.push(Item {
+                    paths: vec![path],
+                    bytes,
+                    modified,
+                    is_tensor: false,
+                });
+            } else if name.starts_with(TEMPORARY) {
+                leftovers.push(file);
+            }
+        }
+        Ok(leftovers)
+    }
+
+    /// Removes the folder, and the ones above it, where nothing but the lock is left. Needs the lock of the cache.
+    fn remove_if_empty(&self, root: &Path) -> Result<(), CacheError> {
+        let only_lock = files(&self.path)?.iter().all(|(name, _)| name == LOCK) && subfolders(&self.path)?.is_empty();
+        if !only_lock {
+            return Ok(());
+        }
+        disk::remove(&self.path.join(LOCK))?;
+        let above = self.path.ancestors().take_while(|folder| *folder != root);
+        for folder in above.take(3) {
+            // A folder that is not empty stays.
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The folders in `path`, by name; none where it is not there. Names that are not UTF-8 are not this cache's.
+fn subfolders(path: &Path) -> Result<Vec<(String, PathBuf)>, CacheError> {
+    let mut found = Vec::new();
+    for entry in list(path)? {
+        if entry.file_type().map_err(CacheError::read(entry.path()))?.is_dir()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            found.push((name, entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The files in `path`, by name.
+fn files(path: &Path) -> Result<Vec<(String, File)>, CacheError> {
+    let mut found = Vec::new();
+    for entry in list(path)? {
+        let failed = || CacheError::read(entry.path());
+        // Readers list without a lock: a file may be gone by now.
+        let Some(metadata) = disk::if_there(entry.metadata()).map_err(failed())? else {
+            continue;
+        };
+        if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
+            let modified = metadata.modified().map_err(failed())?;
+            found.push((
+                name,
+                File {
+                    path: entry.path(),
+                    bytes: metadata.len(),
+                    modified,
+                },
+            ));
+        }
+    }
+    Ok(found)
+}
+
+fn list(path: &Path) -> Result<Vec<fs::DirEntry>, CacheError> {
+    let Some(entries) = disk::if_there(fs::read_dir(path)).map_err(CacheError::read(path))? else {
+        return Ok(Vec::new());
+    };
+    entries.collect::<Result<_, _>>().map_err(CacheError::read(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cache::{CommitRecord, TensorKey, TensorMeta},
+        checkpoint::Dtype,
+        range::ByteRange,
+        snapshot::Snapshot,
+        values::Values,
+    };
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn filled(tensors: &[(&str, &str)]) -> (tempfile::TempDir, Cache, SystemTime) {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let now = SystemTime::now();
+        for (age, (repo, tensor)) in tensors.iter().enumerate() {
+            let key = TensorKey {
+                repo: repo.parse().unwrap(),
+                commit: COMMIT.parse().unwrap(),
+                tensor: (*tensor).to_owned(),
+            };
+            let meta = TensorMeta {
+                dtype: Dtype::U8,
+                shape: vec![1000],
+                shard: "s".to_owned(),
+                range: ByteRange::new(0, 1000),
+                sha256: String::new(),
+                source: String::new(),
+            };
+            let path = cache.insert(&key, &Values::U8(vec![7; 1000]), &meta).unwrap();
+            let hours = u64::try_from(age).unwrap();
+            let file = fs::File::options().write(true).open(path).unwrap();
+            file.set_modified(now - Duration::from_secs(3600 * hours)).unwrap();
+        }
+        (folder, cache, now)
+    }
+
+    fn names(cache: &Cache) -> Vec<String> {
+        cache
+            .ls()
+            .unwrap()
+            .iter()
+            .map(|entry| format!("{}:{}", entry.repo, entry.tensor))
+            .collect()
+    }
+
+    #[test]
+    fn entries_are_listed_by_repository_and_name() {
+        let (_folder, cache, _) = filled(&[("o/n", "b/c"), ("gpt2", "w"), ("o/n", "a")]);
+        assert_eq!(names(&cache), ["gpt2:w", "o/n:a", "o/n:b/c"]);
+        let entry = &cache.ls().unwrap()[0];
+        assert!(entry.bytes > 1128 && entry.path().ends_with("w.npy"));
+        assert_eq!(entry.commit.as_str(), COMMIT);
+    }
+
+    #[test]
+    fn verification_names_the_flaw_and_removes_nothing() {
+        let (_folder, cache, _) = filled(&[("o/n", "cut"), ("o/n", "flipped"), ("o/n", "sidecar"), ("o/n", "sound")]);
+        let entries = cache.ls().unwrap();
+        let bytes = fs_err::read(entries[0].path()).unwrap();
+        fs_err::write(entries[0].path(), &bytes[1..]).unwrap();
+        fs_err::write(entries[1].path(), bytes.iter().map(|byte| !byte).collect::<Vec<_>>()).unwrap();
+        fs_err::remove_file(&entries[2].sidecar).unwrap();
+        let verdicts: Vec<_> = cache
+            .verify()
+            .unwrap()
+            .into_iter()
+            .map(|(_, verdict)| verdict)
+            .collect();
+        assert_eq!(
+            verdicts,
+            [
+                Verdict::Broken(Flaw::Length),
+                Verdict::Broken(Flaw::Digest),
+                Verdict::Broken(Flaw::NoSidecar),
+                Verdict::Sound
+            ]
+        );
+        assert_eq!(cache.ls().unwrap().len(), 4);
+        cache.remove(&entries[0]).unwrap();
+        assert_eq!(names(&cache), ["o/n:flipped", "o/n:sidecar", "o/n:sound"]);
+    }
+
+    #[test]
+    fn the_old_go_first_by_age() {
+        let (_folder, cache, now) = filled(&[("o/n", "new"), ("o/n", "hour"), ("p/m", "two hours")]);
+        let report = cache.prune(Some(Duration::from_secs(5400)), None, now).unwrap();
+        assert_eq!((report.removed, report.kept), (1, 2));
+        assert_eq!(names(&cache), ["o/n:hour", "o/n:new"]);
+        assert!(!cache.root().join("models/p").exists(), "empty folders go");
+    }
+
+    #[test]
+    fn the_old_go_first_by_size() {
+        let (_folder, cache, now) = filled(&[("o/n", "new"), ("o/n", "hour"), ("o/n", "two")]);
+        let size = cache.ls().unwrap()[0].bytes;
+        let report = cache.prune(None, Some(2 * size + 10), now).unwrap();
+        assert_eq!(names(&cache), ["o/n:hour", "o/n:new"]);
+        assert_eq!(
+            report.kept_bytes,
+            cache.ls().unwrap().iter().map(|entry| entry.bytes).sum::<u64>()
+        );
+        let report = cache.prune(None, Some(0), now).unwrap();
+        assert_eq!((report.removed, report.kept, report.kept_bytes), (2, 0, 0));
+        assert!(!cache.root().join("models").exists());
+    }
+
+    #[test]
+    fn without_limits_only_leftovers_go() {
+        let (_folder, cache, now) = filled(&[("o/n", "a"), ("o/n", "b")]);
+        let (repo, commit) = ("o/n".parse().unwrap(), COMMIT.parse().unwrap());
+        let record = CommitRecord {
+            snapshot: Snapshot {
+                commit: None,
+                files: vec![],
+            },
+            small_files: BTreeMap::new(),
+            headers: BTreeMap::new(),
+        };
+        cache.update_record(&repo, &commit, record.clone()).unwrap();
+        let folder = key::commit_folder(cache.root(), &repo, &commit);
+        fs_err::write(folder.join(".tmp-killed"), [0; 50]).unwrap();
+        fs_err::write(folder.join("orphan.npy"), [0; 7]).unwrap();
+        fs_err::write(folder.join("orphan2.json"), [0; 3]).unwrap();
+        let report = cache.prune(None, None, now).unwrap();
+        assert_eq!(
+            (report.removed, report.kept, report.leftovers, report.freed_bytes),
+            (0, 2, 3, 60)
+        );
+        assert_eq!(names(&cache), ["o/n:a", "o/n:b"]);
+        assert_eq!(cache.record(&repo, &commit).unwrap(), Some(record));
+    }
+
+    #[test]
+    fn clearing_out_beside_writers_loses_nothing_that_was_written_after() {
+        let (_folder, cache, now) = filled(&[]);
+        let key = TensorKey {
+            repo: "o/n".parse().unwrap(),
+            commit: COMMIT.parse().unwrap(),
+            tensor: "t".to_owned(),
+        };
+        let meta = TensorMeta {
+            dtype: Dtype::U8,
+            shape: vec![1],
+            shard: String::new(),
+            range: ByteRange::new(0, 1),
+            sha256: String::new(),
+            source: String::new(),
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..50).for_each(|_| drop(cache.prune(None, Some(0), now).unwrap())));
+            scope.spawn(|| (0..50).for_each(|_| drop(cache.insert(&key, &Values::U8(vec![1]), &meta).unwrap())));
+            scope.spawn(|| (0..50).for_each(|_| drop(cache.get(&key).unwrap())));
+        });
+        cache.insert(&key, &Values::U8(vec![1]), &meta).unwrap();
+        assert!(cache.get(&key).unwrap().is_some());
+    }
+}

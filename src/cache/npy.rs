@@ -1,0 +1,151 @@
+//! Values as `.npy` and back, bit for bit.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, WritableElement, WriteNpyError, WriteNpyExt};
+
+use crate::values::{Values, for_any};
+
+/// Writes `values` of `shape` as `.npy`, little-endian in C order. [`io::ErrorKind::InvalidInput`] where they do not agree.
+pub(super) fn write(values: &Values, shape: &[u64], writer: impl Write) -> io::Result<()> {
+    for_any!(values, elements => write_elements(elements, shape, writer))
+}
+
+fn write_elements<T: WritableElement>(elements: &[T], shape: &[u64], writer: impl Write) -> io::Result<()> {
+    let misfit = || io::Error::from(io::ErrorKind::InvalidInput);
+    let extents: Option<Vec<usize>> = shape.iter().map(|&extent| usize::try_from(extent).ok()).collect();
+    let extents = extents.ok_or_else(misfit)?;
+    let count = extents
+        .iter()
+        .try_fold(1_usize, |count, &extent| count.checked_mul(extent));
+    // A view of the first elements would be taken for the whole.
+    if count != Some(elements.len()) {
+        return Err(misfit());
+    }
+    let view = ArrayViewD::from_shape(IxDyn(&extents), elements).map_err(|_| misfit())?;
+    view.write_npy(writer).map_err(|error| match error {
+        WriteNpyError::Io(error) => error,
+        other => io::Error::new(io::ErrorKind::InvalidInput, other),
+    })
+}
+
+/// Reads a `.npy` file: its values and its shape. [`io::ErrorKind::InvalidData`] where it is none that this crate writes.
+///
+/// The header is believed: check the file's digest first.
+pub(super) fn read(mut reader: impl Read + Seek) -> io::Result<(Values, Vec<u64>)> {
+    let descr = descr(&mut reader)?;
+    reader.seek(SeekFrom::Start(0))?;
+    Ok(match descr.as_str() {
+        "<f4" => read_elements(reader, Values::F32)?,
+        "<f8" => read_elements(reader, Values::F64)?,
+        "|i1" => read_elements(reader, Values::I8)?,
+        "<i2" => read_elements(reader, Values::I16)?,
+        "<i4" => read_elements(reader, Values::I32)?,
+        "<i8" => read_elements(reader, Values::I64)?,
+        "|u1" => read_elements(reader, Values::U8)?,
+        "<u2" => read_elements(reader, Values::U16)?,
+        "<u4" => read_elements(reader, Values::U32)?,
+        "<u8" => read_elements(reader, Values::U64)?,
+        "|b1" => read_elements(reader, Values::Bool)?,
+        _ => return Err(invalid("its element type is not one that is written here")),
+    })
+}
+
+fn invalid(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+/// The element type that the header names. The reader of arrays has to be told it before it looks.
+fn descr(reader: &mut impl Read) -> io::Result<String> {
+    let mut start = Vec::new();
+    reader.take(256).read_to_end(&mut start)?;
+    let text = String::from_utf8_lossy(&start);
+    let named = text
+        .split_once("'descr':")
+        .and_then(|(_, rest)| rest.split('\'').nth(1));
+    named.map(str::to_owned).ok_or_else(|| invalid("it has no .npy header"))
+}
+
+fn read_elements<T: ReadableElement + Copy>(
+    reader: impl Read,
+    wrap: impl Fn(Vec<T>) -> Values,
+) -> io::Result<(Values, Vec<u64>)> {
+    let array = ArrayD::<T>::read_npy(reader).map_err(|error| match error {
+        ReadNpyError::Io(error) => error,
+        other => io::Error::new(io::ErrorKind::InvalidData, other),
+    })?;
+    let shape = array.shape().iter().map(|&extent| extent as u64).collect();
+    let elements = if array.is_standard_layout() {
+        array.into_raw_vec_and_offset().0
+    } else {
+        array.iter().copied().collect()
+    };
+    Ok((wrap(elements), shape))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn written(values: &Values, shape: &[u64]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(values, shape, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// What `numpy.save` writes for `numpy.array([[1, 2, 3], [4, 5, 6]], "<f4")`, made with NumPy 2.4.
+    #[test]
+    fn the_bytes_are_those_that_numpy_writes() {
+        let values = Values::F32(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let ours = written(&values, &[2, 3]);
+        let (header, data) = ours.split_at(128);
+        assert_eq!(&header[..10], b"\x93NUMPY\x01\x00\x76\x00");
+        let text = std::str::from_utf8(&header[10..]).unwrap();
+        assert_eq!(
+            text.trim_end(),
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"
+        );
+        assert!(text.ends_with('\n'));
+        let expected: Vec<u8> = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
+        assert_eq!(data, expected);
+        assert_eq!(read(Cursor::new(ours)).unwrap(), (values, vec![2, 3]));
+    }
+
+    #[test]
+    fn shapes_without_elements_and_without_extents_come_back() {
+        for (values, shape) in [
+            (Values::I8(vec![]), vec![0, 7]),
+            (Values::Bool(vec![true]), vec![]),
+            (Values::U64(vec![3]), vec![1; 6]),
+        ] {
+            assert_eq!(read(Cursor::new(written(&values, &shape))).unwrap(), (values, shape));
+        }
+    }
+
+    #[test]
+    fn a_shape_that_does_not_fit_is_invalid_input() {
+        for shape in [&[2_u64][..], &[0], &[u64::MAX, 2]] {
+            let error = write(&Values::F32(vec![1.0; 3]), shape, io::sink()).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        }
+    }
+
+    #[test]
+    fn what_is_no_npy_is_invalid_data() {
+        let good = written(&Values::F32(vec![1.0; 3]), &[3]);
+        let text = String::from_utf8_lossy(&good).replace("<f4", "<c8").into_bytes();
+        for bytes in [vec![], b"hello".to_vec(), good[..good.len() - 1].to_vec(), text] {
+            let error = read(Cursor::new(bytes)).unwrap_err();
+            assert!(
+                matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof),
+                "{error:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What is known of a kept tensor besides its values.
+
+use serde::{Deserialize, Serialize};
+
+use super::key::TensorKey;
+use crate::{
+    checkpoint::Dtype,
+    range::ByteRange,
+    spec::{Commit, RepoId},
+};
+
+/// Where a tensor came from and what it was there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TensorMeta {
+    /// Its element type as stored; the `.npy` holds it widened.
+    pub dtype: Dtype,
+    /// Its shape.
+    pub shape: Vec<u64>,
+    /// The shard that holds it: a path in the repository.
+    pub shard: String,
+    /// Its bytes, absolute in the shard.
+    pub range: ByteRange,
+    /// SHA-256 of the stored bytes.
+    pub sha256: String,
+    /// Who gave the bytes: an endpoint, or the name of another cache.
+    pub source: String,
+}
+
+/// The file beside an entry's `.npy`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sidecar {
+    /// The repository.
+    pub repo: RepoId,
+    /// The commit.
+    pub commit: Commit,
+    /// The tensor's exact name.
+    pub tensor: String,
+    /// Where it came from.
+    #[serde(flatten)]
+    pub meta: TensorMeta,
+    /// SHA-256 of the whole `.npy` file.
+    pub npy_sha256: String,
+    /// Length of the `.npy` file in bytes.
+    pub npy_bytes: u64,
+}
+
+impl Sidecar {
+    /// Whether this is the sidecar of `key`, and not of one whose file name is the same on this file system.
+    pub(super) fn is_of(&self, key: &TensorKey) -> bool {
+        self.repo == key.repo && self.commit == key.commit && self.tensor == key.tensor
+    }
+}

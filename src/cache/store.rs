@@ -1,0 +1,476 @@
+//! The cache: get, insert, heal.
+
+use std::{
+    fs,
+    io::{self, BufReader, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    disk::{self, Locked},
+    error::CacheError,
+    key::{self, TensorKey},
+    npy,
+    seal::{seal, unseal},
+    sidecar::{Sidecar, TensorMeta},
+};
+use crate::values::Values;
+
+/// A folder of kept tensors. Two processes may share one, and killing either corrupts nothing.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// A tensor from the cache. Its bytes were checked against the digest in its sidecar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CachedTensor {
+    /// Its elements.
+    pub values: Values,
+    /// Its shape.
+    pub shape: Vec<u64>,
+    /// Where it came from.
+    pub sidecar: Sidecar,
+    /// Its `.npy`.
+    pub path: PathBuf,
+}
+
+/// Why an entry cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// The sidecar is absent.
+    NoSidecar,
+    /// The sidecar was altered, or cut short.
+    Sidecar,
+    /// The `.npy` is absent.
+    NoValues,
+    /// The `.npy` has another length than was written.
+    Length,
+    /// The `.npy` has other bytes than were written.
+    Digest,
+    /// The `.npy` is intact, and not what its sidecar describes.
+    Content,
+}
+
+impl std::fmt::Display for Flaw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::NoSidecar => "sidecar absent",
+            Self::Sidecar => "sidecar altered",
+            Self::NoValues => "values absent",
+            Self::Length => "length differs",
+            Self::Digest => "bytes differ",
+            Self::Content => "values differ from the sidecar",
+        })
+    }
+}
+
+/// What was found where an entry may be.
+pub(super) enum Found<T> {
+    Absent,
+    Broken(Flaw),
+    Sound(T),
+}
+
+impl Cache {
+    /// Opens the cache at `root`. A folder that is not there is created, and marked as a cache for people and for back-up
+    /// programs; one that is there is left as it is.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, CacheError> {
+        let root = root.into();
+        match fs::metadata(&root) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(CacheError::write(root)(io::ErrorKind::NotADirectory.into())),
+            Err(_) => {
+                fs::create_dir_all(&root).map_err(CacheError::write(&root))?;
+                for (name, text) in [("CACHEDIR.TAG", CACHEDIR_TAG), ("README.md", README)] {
+                    disk::write_whole(&root.join(name), |to| to.write_all(text.as_bytes()))?;
+                }
+            }
+        }
+        Ok(Self { root })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The tensor `key`, if it is kept. Every byte is checked; a broken entry is removed and is a miss. Where the cache
+    /// cannot be written, a broken entry stays, and is a miss each time.
+    pub fn get(&self, key: &TensorKey) -> Result<Option<CachedTensor>, CacheError> {
+        match self.read_entry(key)? {
+            Found::Absent => Ok(None),
+            Found::Sound(tensor) => Ok(Some(tensor)),
+            Found::Broken(_) => self.heal(key),
+        }
+    }
+
+    /// What is known of `key`, if it is kept, without reading its values: the sidecar is intact, and the `.npy` is as long
+    /// as it says. [`Cache::get`] may still find the bytes altered.
+    pub fn lookup(&self, key: &TensorKey) -> Option<Sidecar> {
+        let text = disk::read_if_there(&key.sidecar_path(&self.root)).ok()??;
+        let sidecar: Sidecar = unseal(&text)?;
+        let found = fs::metadata(key.npy_path(&self.root)).ok()?;
+        (sidecar.is_of(key) && found.len() == sidecar.npy_bytes).then_some(sidecar)
+    }
+
+    /// Keeps a tensor and gives the path of its `.npy`. An entry that is already there is replaced.
+    pub fn insert(&self, key: &TensorKey, values: &Values, meta: &TensorMeta) -> Result<PathBuf, CacheError> {
+        let path = key.npy_path(&self.root);
+        let _locked = Locked::folder(&self.root, &key::commit_folder(&self.root, &key.repo, &key.commit))?;
+        let written =
+            disk::write_whole(&path, |to| npy::write(values, &meta.shape, to)).map_err(|error| match error {
+                CacheError::Write { source, .. } if source.kind() == io::ErrorKind::InvalidInput => CacheError::Shape {
+                    tensor: key.tensor.clone(),
+                    shape: meta.shape.clone(),
+                    elements: values.len(),
+                },
+                other => other,
+            })?;
+        // The values first: a sidecar always speaks of values that are there.
+        self.write_sealed(
+            &key.sidecar_path(&self.root),
+            &Sidecar {
+                repo: key.repo.clone(),
+                commit: key.commit.clone(),
+                tensor: key.tensor.clone(),
+                meta: meta.clone(),
+                npy_sha256: written.sha256,
+                npy_bytes: written.bytes,
+            },
+        )?;
+        Ok(path)
+    }
+
+    /// Writes `content` as sealed JSON, whole or not at all.
+    #[expect(clippy::unused_self, reason = "only an open cache is written to")]
+    pub(super) fn write_sealed(&self, path: &Path, content: &impl serde::Serialize) -> Result<(), CacheError> {
+        let text = seal(content).map_err(|error| CacheError::write(path)(error.into()))?;
+        disk::write_whole(path, |to| to.write_all(text.as_bytes())).map(|_| ())
+    }
+
+    fn read_entry(&self, key: &TensorKey) -> Result<Found<CachedTensor>, CacheError> {
+        let path = key.npy_path(&self.root);
+        let found = read_files(&key.sidecar_path(&self.root), &path)?;
+        Ok(match found {
+            // Values whose sidecar was not yet written: the next insert replaces them.
+            Found::Absent | Found::Broken(Flaw::NoSidecar) => Found::Absent,
+            Found::Sound((sidecar, _)) if !sidecar.is_of(key) => Found::Absent,
+            Found::Sound((sidecar, values)) => Found::Sound(CachedTensor {
+                values,
+                shape: sidecar.meta.shape.clone(),
+                sidecar,
+                path,
+            }),
+            Found::Broken(flaw) => Found::Broken(flaw),
+        })
+    }
+
+    /// Removes a broken entry, unless a writer has mended it in the meantime.
+    fn heal(&self, key: &TensorKey) -> Result<Option<CachedTensor>, CacheError> {
+        let folder = key::commit_folder(&self.root, &key.repo, &key.commit);
+        let Ok(_locked) = Locked::folder(&self.root, &folder) else {
+            return Ok(None);
+        };
+        match self.read_entry(key)? {
+            Found::Sound(tensor) => Ok(Some(tensor)),
+            Found::Absent => Ok(None),
+            Found::Broken(_) => {
+                // The sidecar first: values without one are no entry.
+                let removed = disk::remove(&key.sidecar_path(&self.root));
+                let _ = removed.and_then(|()| disk::remove(&key.npy_path(&self.root)));
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Reads and checks the two files of an entry.
+pub(super) fn read_files(sidecar: &Path, npy: &Path) -> Result<Found<(Sidecar, Values)>, CacheError> {
+    let opened = disk::if_there(fs::File::open(npy)).map_err(CacheError::read(npy))?;
+    let sidecar_text = disk::read_if_there(sidecar)?;
+    let (mut file, text) = match (opened, sidecar_text) {
+        (None, None) => return Ok(Found::Absent),
+        (Some(_), None) => return Ok(Found::Broken(Flaw::NoSidecar)),
+        (None, Some(_)) => return Ok(Found::Broken(Flaw::NoValues)),
+        (Some(file), Some(text)) => (file, text),
+    };
+    let Some(sidecar) = unseal::<Sidecar>(&text) else {
+        return Ok(Found::Broken(Flaw::Sidecar));
+    };
+    let failed = || CacheError::read(npy);
+    if file.metadata().map_err(failed())?.len() != sidecar.npy_bytes {
+        return Ok(Found::Broken(Flaw::Length));
+    }
+    // Checked before a word of it is believed: its header decides how much memory is taken.
+    let digest = disk::digest_of(&mut file).map_err(failed())?;
+    if digest.sha256 != sidecar.npy_sha256 {
+        return Ok(Found::Broken(Flaw::Digest));
+    }
+    file.seek(SeekFrom::Start(0)).map_err(failed())?;
+    match npy::read(BufReader::with_capacity(1 << 16, file)) {
+        Ok((values, shape)) if shape == sidecar.meta.shape => Ok(Found::Sound((sidecar, values))),
+        Ok(_) => Ok(Found::Broken(Flaw::Content)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+            Ok(Found::Broken(Flaw::Content))
+        }
+        Err(error) => Err(failed()(error)),
+    }
+}
+
+const CACHEDIR_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55
+# This file marks the folder as a cache of hub-audit: what is in it can be fetched again.
+# See https://bford.info/cachedir/
+";
+
+const README: &str = "# Cache of hub-audit
+
+`models/OWNER/NAME/COMMIT/TENSOR.npy` holds one tensor, as `numpy.load` reads it; BF16, F16 and F8 are widened to float32
+without rounding. `TENSOR.json` beside it holds the type and shape, where in which file it lies, and the SHA-256 of its
+stored bytes. `headers.json` holds what is known of the whole commit.
+
+Everything here can be removed at any time: it is fetched again when it is needed. `hub-audit cache ls`, `verify` and
+`prune` list, check and clear it.
+";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{checkpoint::Dtype, digest::sha256_hex, range::ByteRange};
+
+    fn key(repo: &str, tensor: &str) -> TensorKey {
+        TensorKey {
+            repo: repo.parse().unwrap(),
+            commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+            tensor: tensor.to_owned(),
+        }
+    }
+
+    fn meta(shape: &[u64]) -> TensorMeta {
+        TensorMeta {
+            dtype: Dtype::BF16,
+            shape: shape.to_vec(),
+            shard: "model.safetensors".to_owned(),
+            range: ByteRange::new(100, 108),
+            sha256: sha256_hex(b"stored"),
+            source: "https://example.org".to_owned(),
+        }
+    }
+
+    fn values() -> Values {
+        Values::F32(vec![1.0, -0.0, f32::from_bits(0x7fa0_0000), f32::INFINITY])
+    }
+
+    fn open() -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path().join("cache")).unwrap();
+        (folder, cache)
+    }
+
+    fn bits(values: &Values) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        npy::write(values, &[values.len() as u64], &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_was_inserted_comes_back_bit_for_bit() {
+        let all = [
+            values(),
+            Values::F64(vec![f64::from_bits(0x7ff4_0000_0000_0001), 1e-310]),
+            Values::I8(vec![-1, 1]),
+            Values::I16(vec![-1, 1]),
+            Values::I32(vec![-1, 1]),
+            Values::I64(vec![i64::MIN]),
+            Values::U8(vec![255]),
+            Values::U16(vec![65535]),
+            Values::U32(vec![u32::MAX]),
+            Values::U64(vec![u64::MAX]),
+            Values::Bool(vec![true, false]),
+        ];
+        let (_folder, cache) = open();
+        for (index, values) in all.iter().enumerate() {
+            let key = key("owner/name", &format!("t{index}"));
+            let meta = meta(&[values.len() as u64]);
+            let path = cache.insert(&key, values, &meta).unwrap();
+            let found = cache.get(&key).unwrap().unwrap();
+            assert_eq!(bits(&found.values), bits(values));
+            assert_eq!(
+                (found.path, &found.sidecar.meta, &found.shape),
+                (path, &meta, &meta.shape)
+            );
+            assert_eq!(cache.lookup(&key), Some(found.sidecar));
+        }
+    }
+
+    #[test]
+    fn what_was_not_inserted_is_a_miss() {
+        let (_folder, cache) = open();
+        let key = key("owner/name", "t");
+        assert_eq!(cache.get(&key).unwrap(), None);
+        assert_eq!(cache.lookup(&key), None);
+        cache.insert(&key, &values(), &meta(&[4])).unwrap();
+        let other = TensorKey {
+            commit: "f".repeat(40).parse().unwrap(),
+            ..key
+        };
+        assert_eq!(cache.get(&other).unwrap(), None);
+    }
+
+    #[test]
+    fn a_broken_entry_is_removed_and_can_be_inserted_again() {
+        let (_folder, cache) = open();
+        let key = key("owner/name", "t");
+        let [npy, sidecar] = [key.npy_path(cache.root()), key.sidecar_path(cache.root())];
+        type Harm = fn(&Path);
+        let cut: Harm = |path| {
+            let bytes = fs_err::read(path).unwrap();
+            fs_err::write(path, &bytes[..bytes.len() - 1]).unwrap();
+        };
+        let flip: Harm = |path| {
+            let mut bytes = fs_err::read(path).unwrap();
+            let last = bytes.len() - 3;
+            bytes[last] ^= 1;
+            fs_err::write(path, bytes).unwrap();
+        };
+        let empty: Harm = |path| fs_err::write(path, "").unwrap();
+        let gone: Harm = |path| fs_err::remove_file(path).unwrap();
+        let harms = [
+            (&npy, cut),
+            (&npy, flip),
+            (&npy, empty),
+            (&npy, gone),
+            (&sidecar, flip),
+            (&sidecar, empty),
+            (&sidecar, gone),
+        ];
+        for (number, (path, harm)) in harms.into_iter().enumerate() {
+            cache.insert(&key, &values(), &meta(&[4])).unwrap();
+            harm(path);
+            assert_eq!(cache.get(&key).unwrap(), None, "harm {number}");
+            assert_eq!(cache.lookup(&key), None, "harm {number}");
+            assert!(!sidecar.exists(), "harm {number}");
+        }
+        cache.insert(&key, &values(), &meta(&[4])).unwrap();
+        assert!(cache.get(&key).unwrap().is_some());
+    }
+
+    #[test]
+    fn an_entry_of_another_tensor_in_the_same_file_is_a_miss_and_stays() {
+        let (_folder, cache) = open();
+        let [upper, lower] = ["T", "t"].map(|tensor| key("owner/name", tensor));
+        cache.insert(&upper, &values(), &meta(&[4])).unwrap();
+        // As a file system that does not tell case apart would show it.
+        fs_err::copy(upper.npy_path(cache.root()), lower.npy_path(cache.root())).unwrap();
+        fs_err::copy(upper.sidecar_path(cache.root()), lower.sidecar_path(cache.root())).unwrap();
+        assert_eq!(cache.get(&lower).unwrap(), None);
+        assert_eq!(cache.lookup(&lower), None);
+        assert!(lower.npy_path(cache.root()).exists());
+        assert!(cache.get(&upper).unwrap().is_some());
+    }
+
+    #[test]
+    fn names_that_meet_when_naively_encoded_do_not() {
+        let (_folder, cache) = open();
+        let names = [
+            "a/b_c",
+            "a_b/c",
+            "a%2Fb_c",
+            "../../../escape",
+            "headers",
+            "",
+            ".lock",
+            &"long/".repeat(99),
+        ];
+        for (index, name) in names.iter().enumerate() {
+            cache
+                .insert(&key("o/n", name), &Values::U64(vec![index as u64]), &meta(&[1]))
+                .unwrap();
+        }
+        for (index, name) in names.iter().enumerate() {
+            let found = cache.get(&key("o/n", name)).unwrap().unwrap();
+            assert_eq!(found.values, Values::U64(vec![index as u64]), "{name}");
+        }
+        let mut listed: Vec<_> = cache.ls().unwrap().into_iter().map(|entry| entry.tensor).collect();
+        let mut expected = names.map(str::to_owned);
+        listed.sort();
+        expected.sort();
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn a_shape_that_does_not_fit_keeps_nothing() {
+        let (_folder, cache) = open();
+        let key = key("o/n", "t");
+        let error = cache.insert(&key, &values(), &meta(&[5])).unwrap_err();
+        assert!(matches!(error, CacheError::Shape { elements: 4, .. }));
+        assert_eq!(cache.ls().unwrap(), []);
+    }
+
+    #[test]
+    fn writers_and_readers_may_share_a_cache() {
+        let (_folder, cache) = open();
+        let keys: Vec<_> = (0..4).map(|i| key("o/n", &format!("t{i}"))).collect();
+        std::thread::scope(|scope| {
+            for writer in 0..4_u64 {
+                let (cache, keys) = (Cache::open(cache.root()).unwrap(), &keys);
+                scope.spawn(move || {
+                    for round in 0..20 {
+                        for key in keys {
+                            let values = Values::U64(vec![writer * 100 + round; 500]);
+                            cache.insert(key, &values, &meta(&[500])).unwrap();
+                            let found = cache
+                                .get(key)
+                                .unwrap()
+                                .expect("an entry that writers replace is never absent");
+                            let Values::U64(found) = found.values else { panic!() };
+                            assert!(
+                                found.iter().all(|value| *value == found[0]),
+                                "values of two writers in one file"
+                            );
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(cache.ls().unwrap().len(), keys.len());
+    }
+
+    #[test]
+    fn only_a_new_folder_is_marked() {
+        let folder = tempfile::tempdir().unwrap();
+        Cache::open(folder.path()).unwrap();
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0);
+        let new = folder.path().join("a/b");
+        Cache::open(&new).unwrap();
+        let tag = fs_err::read_to_string(new.join("CACHEDIR.TAG")).unwrap();
+        assert!(tag.starts_with("Signature: 8a477f597d28d172789f06886806bc55\n"));
+        let file = folder.path().join("file");
+        fs_err::write(&file, "").unwrap();
+        let error = Cache::open(&file).unwrap_err();
+        assert!(crate::Hint::hint(&error).is_some());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn any_changed_byte_of_an_entry_is_noticed(which in any::<bool>(), at in any::<prop::sample::Index>(), mask in 1_u8..) {
+            let (_folder, cache) = open();
+            let key = key("owner/name", "t");
+            cache.insert(&key, &values(), &meta(&[4])).unwrap();
+            let before = cache.get(&key).unwrap().unwrap();
+            let path = if which { key.npy_path(cache.root()) } else { key.sidecar_path(cache.root()) };
+            let mut bytes = fs_err::read(&path).unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] ^= mask;
+            fs_err::write(&path, bytes).unwrap();
+            if let Some(after) = cache.get(&key).unwrap() {
+                prop_assert_eq!(after.sidecar, before.sidecar);
+                prop_assert_eq!(bits(&after.values), bits(&before.values));
+            }
+        }
+    }
+}
