@@ -9,6 +9,9 @@ use super::{
     template::Template,
 };
 
+/// What stands before blocks of multi-token prediction, and what would stand there in a layer.
+const MTP: [(&str, &str); 3] = [("mtp.", ""), ("mtp_layers.", "layers."), ("mtp_block.", "layers.")];
+
 /// What a name means in a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Classified {
@@ -196,8 +199,11 @@ impl Family {
 
     fn look_up(&self, path: &str, numbers: &[u32], tail: Tail, config: &ModelConfig) -> Option<Slot> {
         self.look_up_written(path, numbers, tail, config).or_else(|| {
-            let inner = self.without_roots(path.strip_prefix("mtp.")?);
-            let slot = self.look_up_written(inner, numbers, tail, config)?;
+            let (inner, layers) = MTP
+                .iter()
+                .find_map(|(prefix, layers)| Some((path.strip_prefix(prefix)?, layers)))?;
+            let inner = format!("{layers}{}", self.without_roots(inner));
+            let slot = self.look_up_written(&inner, numbers, tail, config)?;
             Some(Slot { mtp: true, ..slot })
         })
     }
@@ -458,7 +464,7 @@ mod tests {
             for role in family.fused.keys() {
                 assert!(family.roles().contains(role), "{}: {role}", family.name());
             }
-            let fuses = family.roles().iter().any(|role| *role == Role::QkvProj);
+            let fuses = family.roles().contains(&Role::QkvProj);
             assert!(
                 !fuses || family.fused(Role::QkvProj).is_some() || family.name() == "bert",
                 "{}",

@@ -17,15 +17,15 @@ use super::{FamilyError, ModelConfig, Part, Role};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FusedLayout {
-    /// Rows `[h·d of q | g·d of k | g·d of v]` (Phi-3, DBRX, ChatGLM).
+    /// Rows `[h·d of q | g·d of k | g·d of v]` (`phi3`, `dbrx`, `chatglm`).
     QkvRows,
-    /// Rows in three equal parts (MPT, Baichuan, Qwen 1, ModernBERT).
+    /// Rows in three equal parts (`mpt`, `baichuan`, `qwen`, `modernbert`).
     QkvThirds,
     /// Columns in three equal parts: GPT-2 stores `[in, out]`.
     QkvColumns,
-    /// Rows `view(h, 3, d)`: q, k and v of each head in turn (GPT-NeoX, BLOOM).
+    /// Rows `view(h, 3, d)`: q, k and v of each head in turn (`gpt_neox`, `bloom`).
     QkvPerHead,
-    /// Rows `view(g, h/g + 2, d)`: each group's queries, its key, its value (InternLM2).
+    /// Rows `view(g, h/g + 2, d)`: each group's queries, its key, its value (`internlm2`).
     QkvGrouped,
     /// Falcon: [`QkvGrouped`](Self::QkvGrouped) with `new_decoder_architecture`, [`QkvRows`](Self::QkvRows) with one key
     /// and value head (`multi_query`), else [`QkvPerHead`](Self::QkvPerHead).
@@ -35,9 +35,9 @@ pub enum FusedLayout {
     GptBigcode,
     /// Rows `[gate | up]`, halves; packed experts have rows on the axis before the last.
     GateUpRows,
-    /// Columns `[gate | up]`, halves: packed experts stored as `[expert, in, out]` (Llama 4).
+    /// Columns `[gate | up]`, halves: packed experts stored as `[expert, in, out]` (`llama4`).
     GateUpColumns,
-    /// Columns gate, up, gate, up, … of packed experts stored as `[expert, in, out]` (gpt-oss).
+    /// Columns gate, up, gate, up, … of packed experts stored as `[expert, in, out]` (`gpt_oss`).
     GateUpInterleaved,
 }
 
@@ -122,7 +122,7 @@ impl FusedLayout {
             Self::QkvPerHead | Self::Falcon | Self::GptBigcode => Heads::read(config)?.per_head(),
         };
         let parts = blocks.iter().map(|block| block.length.checked_mul(block.count));
-        let sum = parts.fold(Some(0_u64), |sum, part| sum?.checked_add(part?));
+        let sum = parts.into_iter().try_fold(0_u64, |sum, part| sum.checked_add(part?));
         if sum != Some(extent) || extent == 0 {
             let parts = blocks
                 .iter()
@@ -183,7 +183,7 @@ fn interleaved(runs: &[(Role, u64)], count: u64) -> Vec<Block> {
 /// An attention's figures.
 #[derive(Debug, Clone, Copy)]
 struct Heads {
-    heads: u64,
+    queries: u64,
     groups: u64,
     width: u64,
 }
@@ -192,7 +192,7 @@ impl Heads {
     fn read(config: &ModelConfig) -> Result<Self, FamilyError> {
         let missing = |figure| FamilyError::FusedConfig { figure };
         Ok(Self {
-            heads: config
+            queries: config
                 .num_attention_heads
                 .ok_or_else(|| missing("num_attention_heads"))?,
             groups: config.key_value_heads().ok_or_else(|| missing("num_key_value_heads"))?,
@@ -203,7 +203,7 @@ impl Heads {
     // Products saturate: figures so large can never add up to a tensor's rows, and are refused for that.
     fn rows(self) -> Vec<Block> {
         let (q, kv) = (
-            self.heads.saturating_mul(self.width),
+            self.queries.saturating_mul(self.width),
             self.groups.saturating_mul(self.width),
         );
         interleaved(&[(Role::QProj, q), (Role::KProj, kv), (Role::VProj, kv)], 1)
@@ -213,23 +213,19 @@ impl Heads {
         let width = self.width;
         interleaved(
             &[(Role::QProj, width), (Role::KProj, width), (Role::VProj, width)],
-            self.heads,
+            self.queries,
         )
     }
 
     fn grouped(self) -> Result<Vec<Block>, FamilyError> {
-        if self.groups == 0 || self.heads % self.groups != 0 {
+        if self.groups == 0 || !self.queries.is_multiple_of(self.groups) {
             return Err(FamilyError::FusedHeads {
-                heads: self.heads,
+                heads: self.queries,
                 groups: self.groups,
             });
         }
-        let queries = (self.heads / self.groups).saturating_mul(self.width);
-        let runs = [
-            (Role::QProj, queries),
-            (Role::KProj, self.width),
-            (Role::VProj, self.width),
-        ];
+        let run = (self.queries / self.groups).saturating_mul(self.width);
+        let runs = [(Role::QProj, run), (Role::KProj, self.width), (Role::VProj, self.width)];
         Ok(interleaved(&runs, self.groups))
     }
 }

@@ -124,7 +124,7 @@ pub(super) fn is_buffer(raw: &str, own: &[String]) -> bool {
     BUFFERS.iter().any(|suffix| ends(suffix)) || own.iter().any(|suffix| ends(suffix))
 }
 
-/// A number as PyTorch writes indices: no sign, no leading zero, within `u32`.
+/// A number as modules are counted: no sign, no leading zero, within `u32`.
 pub(super) fn number(segment: &str) -> Option<u32> {
     let plain = segment.bytes().all(|byte| byte.is_ascii_digit()) && (segment == "0" || !segment.starts_with('0'));
     plain.then(|| segment.parse().ok()).flatten()
