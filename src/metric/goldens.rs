@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Element, Metric, PairMetrics, null::log10_two_sided};
+use super::{Dendrogram, Element, Metric, Node, PairMetrics, Pca, Scale, benjamini_hochberg, null::log10_two_sided};
 
 fn goldens() -> Value {
     serde_json::from_str(include_str!("../../fixtures/metric_goldens.json")).unwrap()
@@ -133,4 +133,82 @@ fn normal_tails_are_those_of_scipy() {
             "z = {z}: {value} is not {expected}"
         );
     }
+}
+
+fn numbers(list: &Value) -> Vec<f64> {
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|value| value.as_f64().unwrap())
+        .collect()
+}
+
+fn assert_near(values: &[f64], golden: &Value) {
+    let golden = numbers(golden);
+    assert_eq!(values.len(), golden.len());
+    for (value, expected) in values.iter().zip(&golden) {
+        assert!((value - expected).abs() < 1e-12, "{values:?} is not {golden:?}");
+    }
+}
+
+#[test]
+fn principal_components_are_those_of_numpy() {
+    let mut uniforms = Uniforms(11);
+    let vectors: Vec<Vec<f64>> = (1..7)
+        .map(|size| {
+            (0..40)
+                .map(|_| f64::from(size) * (1.0 + 0.1 * uniforms.bell()))
+                .collect()
+        })
+        .collect();
+    let vectors: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
+    for (name, scale) in [("kept", Scale::Kept), ("removed", Scale::Removed)] {
+        let pca = Pca::of(&vectors, scale, 9).unwrap();
+        let goldens = &goldens()["components"][name];
+        assert_eq!(pca.components.len(), goldens.as_array().unwrap().len());
+        for (component, golden) in pca.components.iter().zip(goldens.as_array().unwrap()) {
+            assert_near(&[component.share], &Value::from(vec![golden["share"].clone()]));
+            assert_near(
+                &[component.singular_value],
+                &Value::from(vec![golden["singular_value"].clone()]),
+            );
+            assert_near(&component.scores, &golden["scores"]);
+            assert_near(&component.loadings, &golden["loadings"]);
+        }
+    }
+}
+
+#[test]
+fn average_linkage_is_that_of_scipy() {
+    let golden = &goldens()["linkage"];
+    let r = numbers(&golden["r"]);
+    // Row i of the upper triangle starts after the 8 + 7 + … entries of the rows above.
+    let tree = Dendrogram::of(9, |i, j| Ok(r[i * 8 - i * i.saturating_sub(1) / 2 + j - i - 1]));
+    let mut members: Vec<Vec<usize>> = Vec::new();
+    for merge in &tree.merges {
+        let side = |node| match node {
+            Node::Leaf(item) => vec![item],
+            Node::Merge(earlier) => members[earlier].clone(),
+        };
+        let mut both = [side(merge.left), side(merge.right)].concat();
+        both.sort_unstable();
+        assert_eq!(both.len(), merge.size);
+        members.push(both);
+    }
+    assert_eq!(serde_json::to_value(&members).unwrap(), golden["members"]);
+    assert_near(
+        &tree.merges.iter().map(|merge| merge.height).collect::<Vec<f64>>(),
+        &golden["heights"],
+    );
+}
+
+#[test]
+fn discovery_rates_are_those_of_scipy() {
+    let golden = &goldens()["discoveries"];
+    let log10_p: Vec<f64> = numbers(&golden["p"]).into_iter().map(f64::log10).collect();
+    let q: Vec<f64> = benjamini_hochberg(&log10_p)
+        .into_iter()
+        .map(|log10_q| 10.0_f64.powf(log10_q))
+        .collect();
+    assert_near(&q, &golden["q"]);
 }

@@ -6,6 +6,8 @@
 
 mod baseline;
 mod catalogue;
+mod cluster;
+mod eigen;
 mod element;
 #[cfg(test)]
 mod goldens;
@@ -13,17 +15,22 @@ mod layers;
 mod moments;
 pub mod null;
 mod pair;
+mod pca;
 mod quantile;
 mod rank;
+mod related;
 mod side;
 mod sums;
 
 pub use baseline::GaussianBaseline;
 pub use catalogue::{Metric, Undefined, UnknownMetric};
+pub use cluster::{Dendrogram, Merge, Node};
 pub use element::Element;
 pub use layers::LayerAverage;
 pub use moments::{MeanSd, Moments, Summary};
 pub use pair::PairMetrics;
+pub use pca::{Component, Pca, Scale};
 pub use quantile::{median, quantile, quantiles};
 pub use rank::{Ranks, spearman};
+pub use related::{Correlation, Criterion, RelatedVerdict, benjamini_hochberg, related};
 pub use side::Side;
