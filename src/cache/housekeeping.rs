@@ -333,3 +333,164 @@ fn list(path: &Path) -> Result<Vec<fs::DirEntry>, CacheError> {
     };
     entries.collect::<Result<_, _>>().map_err(CacheError::read(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cache::{CommitRecord, TensorKey, TensorMeta},
+        checkpoint::Dtype,
+        range::ByteRange,
+        snapshot::Snapshot,
+        values::Values,
+    };
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn filled(tensors: &[(&str, &str)]) -> (tempfile::TempDir, Cache, SystemTime) {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let now = SystemTime::now();
+        for (age, (repo, tensor)) in tensors.iter().enumerate() {
+            let key = TensorKey {
+                repo: repo.parse().unwrap(),
+                commit: COMMIT.parse().unwrap(),
+                tensor: (*tensor).to_owned(),
+            };
+            let meta = TensorMeta {
+                dtype: Dtype::U8,
+                shape: vec![1000],
+                shard: "s".to_owned(),
+                range: ByteRange::new(0, 1000),
+                sha256: String::new(),
+                source: String::new(),
+            };
+            let path = cache.insert(&key, &Values::U8(vec![7; 1000]), &meta).unwrap();
+            let hours = u64::try_from(age).unwrap();
+            let file = fs::File::options().write(true).open(path).unwrap();
+            file.set_modified(now - Duration::from_secs(3600 * hours)).unwrap();
+        }
+        (folder, cache, now)
+    }
+
+    fn names(cache: &Cache) -> Vec<String> {
+        cache
+            .ls()
+            .unwrap()
+            .iter()
+            .map(|entry| format!("{}:{}", entry.repo, entry.tensor))
+            .collect()
+    }
+
+    #[test]
+    fn entries_are_listed_by_repository_and_name() {
+        let (_folder, cache, _) = filled(&[("o/n", "b/c"), ("gpt2", "w"), ("o/n", "a")]);
+        assert_eq!(names(&cache), ["gpt2:w", "o/n:a", "o/n:b/c"]);
+        let entry = &cache.ls().unwrap()[0];
+        assert!(entry.bytes > 1128 && entry.path().ends_with("w.npy"));
+        assert_eq!(entry.commit.as_str(), COMMIT);
+    }
+
+    #[test]
+    fn verification_names_the_flaw_and_removes_nothing() {
+        let (_folder, cache, _) = filled(&[("o/n", "cut"), ("o/n", "flipped"), ("o/n", "sidecar"), ("o/n", "sound")]);
+        let entries = cache.ls().unwrap();
+        let bytes = fs_err::read(entries[0].path()).unwrap();
+        fs_err::write(entries[0].path(), &bytes[1..]).unwrap();
+        fs_err::write(entries[1].path(), bytes.iter().map(|byte| !byte).collect::<Vec<_>>()).unwrap();
+        fs_err::remove_file(&entries[2].sidecar).unwrap();
+        let verdicts: Vec<_> = cache
+            .verify()
+            .unwrap()
+            .into_iter()
+            .map(|(_, verdict)| verdict)
+            .collect();
+        assert_eq!(
+            verdicts,
+            [
+                Verdict::Broken(Flaw::Length),
+                Verdict::Broken(Flaw::Digest),
+                Verdict::Broken(Flaw::NoSidecar),
+                Verdict::Sound
+            ]
+        );
+        assert_eq!(cache.ls().unwrap().len(), 4);
+        cache.remove(&entries[0]).unwrap();
+        assert_eq!(names(&cache), ["o/n:flipped", "o/n:sidecar", "o/n:sound"]);
+    }
+
+    #[test]
+    fn the_old_go_first_by_age() {
+        let (_folder, cache, now) = filled(&[("o/n", "new"), ("o/n", "hour"), ("p/m", "two hours")]);
+        let report = cache.prune(Some(Duration::from_secs(5400)), None, now).unwrap();
+        assert_eq!((report.removed, report.kept), (1, 2));
+        assert_eq!(names(&cache), ["o/n:hour", "o/n:new"]);
+        assert!(!cache.root().join("models/p").exists(), "empty folders go");
+    }
+
+    #[test]
+    fn the_old_go_first_by_size() {
+        let (_folder, cache, now) = filled(&[("o/n", "new"), ("o/n", "hour"), ("o/n", "two")]);
+        let size = cache.ls().unwrap()[0].bytes;
+        let report = cache.prune(None, Some(2 * size + 10), now).unwrap();
+        assert_eq!(names(&cache), ["o/n:hour", "o/n:new"]);
+        assert_eq!(
+            report.kept_bytes,
+            cache.ls().unwrap().iter().map(|entry| entry.bytes).sum::<u64>()
+        );
+        let report = cache.prune(None, Some(0), now).unwrap();
+        assert_eq!((report.removed, report.kept, report.kept_bytes), (2, 0, 0));
+        assert!(!cache.root().join("models").exists());
+    }
+
+    #[test]
+    fn without_limits_only_leftovers_go() {
+        let (_folder, cache, now) = filled(&[("o/n", "a"), ("o/n", "b")]);
+        let (repo, commit) = ("o/n".parse().unwrap(), COMMIT.parse().unwrap());
+        let record = CommitRecord {
+            snapshot: Snapshot {
+                commit: None,
+                files: vec![],
+            },
+            small_files: BTreeMap::new(),
+            headers: BTreeMap::new(),
+        };
+        cache.update_record(&repo, &commit, record.clone()).unwrap();
+        let folder = key::commit_folder(cache.root(), &repo, &commit);
+        fs_err::write(folder.join(".tmp-killed"), [0; 50]).unwrap();
+        fs_err::write(folder.join("orphan.npy"), [0; 7]).unwrap();
+        fs_err::write(folder.join("orphan2.json"), [0; 3]).unwrap();
+        let report = cache.prune(None, None, now).unwrap();
+        assert_eq!(
+            (report.removed, report.kept, report.leftovers, report.freed_bytes),
+            (0, 2, 3, 60)
+        );
+        assert_eq!(names(&cache), ["o/n:a", "o/n:b"]);
+        assert_eq!(cache.record(&repo, &commit).unwrap(), Some(record));
+    }
+
+    #[test]
+    fn clearing_out_beside_writers_loses_nothing_that_was_written_after() {
+        let (_folder, cache, now) = filled(&[]);
+        let key = TensorKey {
+            repo: "o/n".parse().unwrap(),
+            commit: COMMIT.parse().unwrap(),
+            tensor: "t".to_owned(),
+        };
+        let meta = TensorMeta {
+            dtype: Dtype::U8,
+            shape: vec![1],
+            shard: String::new(),
+            range: ByteRange::new(0, 1),
+            sha256: String::new(),
+            source: String::new(),
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..50).for_each(|_| drop(cache.prune(None, Some(0), now).unwrap())));
+            scope.spawn(|| (0..50).for_each(|_| drop(cache.insert(&key, &Values::U8(vec![1]), &meta).unwrap())));
+            scope.spawn(|| (0..50).for_each(|_| drop(cache.get(&key).unwrap())));
+        });
+        cache.insert(&key, &Values::U8(vec![1]), &meta).unwrap();
+        assert!(cache.get(&key).unwrap().is_some());
+    }
+}

@@ -72,3 +72,91 @@ impl Cache {
         Ok(kept.record)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::RepoFile;
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn record(file: &str, small: &[(&str, &str)], headers: &[(&str, &str)]) -> CommitRecord {
+        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let files = if file.is_empty() {
+            vec![]
+        } else {
+            vec![RepoFile {
+                path: file.to_owned(),
+                size: 1,
+                blob_id: None,
+                lfs_sha256: Some("0".repeat(64)),
+                xet_hash: None,
+            }]
+        };
+        CommitRecord {
+            snapshot: Snapshot {
+                commit: COMMIT.parse().ok(),
+                files,
+            },
+            small_files: map(small),
+            headers: map(headers),
+        }
+    }
+
+    #[test]
+    fn a_record_grows_and_forgets_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let (repo, commit) = ("o/n".parse().unwrap(), COMMIT.parse().unwrap());
+        assert_eq!(cache.record(&repo, &commit).unwrap(), None);
+        cache
+            .update_record(&repo, &commit, record("a", &[("config.json", "{}")], &[("s1", "{}  ")]))
+            .unwrap();
+        let whole = cache
+            .update_record(&repo, &commit, record("", &[("x", "1")], &[("s2", "{\"a\":1}")]))
+            .unwrap();
+        let expected = record(
+            "a",
+            &[("config.json", "{}"), ("x", "1")],
+            &[("s1", "{}  "), ("s2", "{\"a\":1}")],
+        );
+        assert_eq!(whole, expected);
+        assert_eq!(cache.record(&repo, &commit).unwrap(), Some(expected));
+    }
+
+    #[test]
+    fn updates_side_by_side_all_arrive() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let (repo, commit): (RepoId, Commit) = ("o/n".parse().unwrap(), COMMIT.parse().unwrap());
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let (cache, repo, commit) = (&cache, &repo, &commit);
+                scope.spawn(move || {
+                    let shard = format!("s{writer}");
+                    cache
+                        .update_record(repo, commit, record("", &[], &[(&shard, "{}")]))
+                        .unwrap();
+                });
+            }
+        });
+        assert_eq!(cache.record(&repo, &commit).unwrap().unwrap().headers.len(), 8);
+    }
+
+    #[test]
+    fn a_broken_record_is_a_miss_and_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let (repo, commit) = ("o/n".parse().unwrap(), COMMIT.parse().unwrap());
+        cache
+            .update_record(&repo, &commit, record("a", &[("config.json", "17")], &[]))
+            .unwrap();
+        let path = key::commit_folder(folder.path(), &repo, &commit).join(RECORD);
+        let altered = fs_err::read_to_string(&path).unwrap().replace("17", "18");
+        fs_err::write(&path, altered).unwrap();
+        assert_eq!(cache.record(&repo, &commit).unwrap(), None);
+        let new = record("b", &[], &[]);
+        assert_eq!(cache.update_record(&repo, &commit, new.clone()).unwrap(), new);
+        assert_eq!(cache.record(&repo, &commit).unwrap(), Some(new));
+    }
+}

@@ -47,7 +47,11 @@ mod tests {
             // Space may become another character that JSON ignores; the content is then what it was.
             let read = unseal::<BTreeMap<String, u64>>(&altered);
             assert!(read.is_none_or(|read| read == content), "{at}");
-            assert_eq!(unseal::<BTreeMap<String, u64>>(&text.as_bytes()[..at]), None);
+            // All but the last line break is content.
+            assert!(
+                at + 1 == text.len() || unseal::<BTreeMap<String, u64>>(&text.as_bytes()[..at]).is_none(),
+                "{at}"
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, BufReader, Seek, SeekFrom, Write},
+    io::{self, BufReader, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -238,3 +238,244 @@ stored bytes. `headers.json` holds what is known of the whole commit.
 Everything here can be removed at any time: it is fetched again when it is needed. `hub-audit cache ls`, `verify` and
 `prune` list, check and clear it.
 ";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{checkpoint::Dtype, digest::sha256_hex, range::ByteRange};
+
+    fn key(repo: &str, tensor: &str) -> TensorKey {
+        TensorKey {
+            repo: repo.parse().unwrap(),
+            commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+            tensor: tensor.to_owned(),
+        }
+    }
+
+    fn meta(shape: &[u64]) -> TensorMeta {
+        TensorMeta {
+            dtype: Dtype::BF16,
+            shape: shape.to_vec(),
+            shard: "model.safetensors".to_owned(),
+            range: ByteRange::new(100, 108),
+            sha256: sha256_hex(b"stored"),
+            source: "https://example.org".to_owned(),
+        }
+    }
+
+    fn values() -> Values {
+        Values::F32(vec![1.0, -0.0, f32::from_bits(0x7fa0_0000), f32::INFINITY])
+    }
+
+    fn open() -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path().join("cache")).unwrap();
+        (folder, cache)
+    }
+
+    fn bits(values: &Values) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        npy::write(values, &[values.len() as u64], &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_was_inserted_comes_back_bit_for_bit() {
+        let all = [
+            values(),
+            Values::F64(vec![f64::from_bits(0x7ff4_0000_0000_0001), 1e-310]),
+            Values::I8(vec![-1, 1]),
+            Values::I16(vec![-1, 1]),
+            Values::I32(vec![-1, 1]),
+            Values::I64(vec![i64::MIN]),
+            Values::U8(vec![255]),
+            Values::U16(vec![65535]),
+            Values::U32(vec![u32::MAX]),
+            Values::U64(vec![u64::MAX]),
+            Values::Bool(vec![true, false]),
+        ];
+        let (_folder, cache) = open();
+        for (index, values) in all.iter().enumerate() {
+            let key = key("owner/name", &format!("t{index}"));
+            let meta = meta(&[values.len() as u64]);
+            let path = cache.insert(&key, values, &meta).unwrap();
+            let found = cache.get(&key).unwrap().unwrap();
+            assert_eq!(bits(&found.values), bits(values));
+            assert_eq!(
+                (found.path, &found.sidecar.meta, &found.shape),
+                (path, &meta, &meta.shape)
+            );
+            assert_eq!(cache.lookup(&key), Some(found.sidecar));
+        }
+    }
+
+    #[test]
+    fn what_was_not_inserted_is_a_miss() {
+        let (_folder, cache) = open();
+        let key = key("owner/name", "t");
+        assert_eq!(cache.get(&key).unwrap(), None);
+        assert_eq!(cache.lookup(&key), None);
+        cache.insert(&key, &values(), &meta(&[4])).unwrap();
+        let other = TensorKey {
+            commit: "f".repeat(40).parse().unwrap(),
+            ..key
+        };
+        assert_eq!(cache.get(&other).unwrap(), None);
+    }
+
+    #[test]
+    fn a_broken_entry_is_removed_and_can_be_inserted_again() {
+        let (_folder, cache) = open();
+        let key = key("owner/name", "t");
+        let [npy, sidecar] = [key.npy_path(cache.root()), key.sidecar_path(cache.root())];
+        type Harm = fn(&Path);
+        let cut: Harm = |path| {
+            let bytes = fs_err::read(path).unwrap();
+            fs_err::write(path, &bytes[..bytes.len() - 1]).unwrap();
+        };
+        let flip: Harm = |path| {
+            let mut bytes = fs_err::read(path).unwrap();
+            let last = bytes.len() - 3;
+            bytes[last] ^= 1;
+            fs_err::write(path, bytes).unwrap();
+        };
+        let empty: Harm = |path| fs_err::write(path, "").unwrap();
+        let gone: Harm = |path| fs_err::remove_file(path).unwrap();
+        let harms = [
+            (&npy, cut),
+            (&npy, flip),
+            (&npy, empty),
+            (&npy, gone),
+            (&sidecar, flip),
+            (&sidecar, empty),
+            (&sidecar, gone),
+        ];
+        for (number, (path, harm)) in harms.into_iter().enumerate() {
+            cache.insert(&key, &values(), &meta(&[4])).unwrap();
+            harm(path);
+            assert_eq!(cache.get(&key).unwrap(), None, "harm {number}");
+            assert_eq!(cache.lookup(&key), None, "harm {number}");
+            assert!(!sidecar.exists(), "harm {number}");
+        }
+        cache.insert(&key, &values(), &meta(&[4])).unwrap();
+        assert!(cache.get(&key).unwrap().is_some());
+    }
+
+    #[test]
+    fn an_entry_of_another_tensor_in_the_same_file_is_a_miss_and_stays() {
+        let (_folder, cache) = open();
+        let [upper, lower] = ["T", "t"].map(|tensor| key("owner/name", tensor));
+        cache.insert(&upper, &values(), &meta(&[4])).unwrap();
+        // As a file system that does not tell case apart would show it.
+        fs_err::copy(upper.npy_path(cache.root()), lower.npy_path(cache.root())).unwrap();
+        fs_err::copy(upper.sidecar_path(cache.root()), lower.sidecar_path(cache.root())).unwrap();
+        assert_eq!(cache.get(&lower).unwrap(), None);
+        assert_eq!(cache.lookup(&lower), None);
+        assert!(lower.npy_path(cache.root()).exists());
+        assert!(cache.get(&upper).unwrap().is_some());
+    }
+
+    #[test]
+    fn names_that_meet_when_naively_encoded_do_not() {
+        let (_folder, cache) = open();
+        let names = [
+            "a/b_c",
+            "a_b/c",
+            "a%2Fb_c",
+            "../../../escape",
+            "headers",
+            "",
+            ".lock",
+            &"long/".repeat(99),
+        ];
+        for (index, name) in names.iter().enumerate() {
+            cache
+                .insert(&key("o/n", name), &Values::U64(vec![index as u64]), &meta(&[1]))
+                .unwrap();
+        }
+        for (index, name) in names.iter().enumerate() {
+            let found = cache.get(&key("o/n", name)).unwrap().unwrap();
+            assert_eq!(found.values, Values::U64(vec![index as u64]), "{name}");
+        }
+        let mut listed: Vec<_> = cache.ls().unwrap().into_iter().map(|entry| entry.tensor).collect();
+        let mut expected = names.map(str::to_owned);
+        listed.sort();
+        expected.sort();
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn a_shape_that_does_not_fit_keeps_nothing() {
+        let (_folder, cache) = open();
+        let key = key("o/n", "t");
+        let error = cache.insert(&key, &values(), &meta(&[5])).unwrap_err();
+        assert!(matches!(error, CacheError::Shape { elements: 4, .. }));
+        assert_eq!(cache.ls().unwrap(), []);
+    }
+
+    #[test]
+    fn writers_and_readers_may_share_a_cache() {
+        let (_folder, cache) = open();
+        let keys: Vec<_> = (0..4).map(|i| key("o/n", &format!("t{i}"))).collect();
+        std::thread::scope(|scope| {
+            for writer in 0..4_u64 {
+                let (cache, keys) = (Cache::open(cache.root()).unwrap(), &keys);
+                scope.spawn(move || {
+                    for round in 0..20 {
+                        for key in keys {
+                            let values = Values::U64(vec![writer * 100 + round; 500]);
+                            cache.insert(key, &values, &meta(&[500])).unwrap();
+                            let found = cache
+                                .get(key)
+                                .unwrap()
+                                .expect("an entry that writers replace is never absent");
+                            let Values::U64(found) = found.values else { panic!() };
+                            assert!(
+                                found.iter().all(|value| *value == found[0]),
+                                "values of two writers in one file"
+                            );
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(cache.ls().unwrap().len(), keys.len());
+    }
+
+    #[test]
+    fn only_a_new_folder_is_marked() {
+        let folder = tempfile::tempdir().unwrap();
+        Cache::open(folder.path()).unwrap();
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0);
+        let new = folder.path().join("a/b");
+        Cache::open(&new).unwrap();
+        let tag = fs_err::read_to_string(new.join("CACHEDIR.TAG")).unwrap();
+        assert!(tag.starts_with("Signature: 8a477f597d28d172789f06886806bc55\n"));
+        let file = folder.path().join("file");
+        fs_err::write(&file, "").unwrap();
+        let error = Cache::open(&file).unwrap_err();
+        assert!(crate::Hint::hint(&error).is_some());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn any_changed_byte_of_an_entry_is_noticed(which in any::<bool>(), at in any::<prop::sample::Index>(), mask in 1_u8..) {
+            let (_folder, cache) = open();
+            let key = key("owner/name", "t");
+            cache.insert(&key, &values(), &meta(&[4])).unwrap();
+            let before = cache.get(&key).unwrap().unwrap();
+            let path = if which { key.npy_path(cache.root()) } else { key.sidecar_path(cache.root()) };
+            let mut bytes = fs_err::read(&path).unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] ^= mask;
+            fs_err::write(&path, bytes).unwrap();
+            if let Some(after) = cache.get(&key).unwrap() {
+                prop_assert_eq!(after.sidecar, before.sidecar);
+                prop_assert_eq!(bits(&after.values), bits(&before.values));
+            }
+        }
+    }
+}
