@@ -4,6 +4,8 @@
 //! type has other bytes for the same weights; rounding both to BF16 first makes them meet. And some tensors are the same
 //! in unrelated models because there is nothing in them.
 
+use std::cmp::Ordering;
+
 use sha2::{Digest, Sha256};
 
 use crate::values::{Values, for_any};
@@ -70,7 +72,8 @@ fn bf16_from_f32(value: f32) -> u16 {
     let [low, high] = [bits & 0xffff, bits >> 16];
     let rounded = if value.is_nan() {
         // The payload's upper bits stay; where only lower bits were set, one is set so that it stays a NaN.
-        if high & 0x7f == 0 { high | 0x40 } else { high }
+        let payload = high & 0x7f;
+        if payload == 0 { high | 0x40 } else { high }
     } else {
         high + u32::from(low > 0x8000 || (low == 0x8000 && high & 1 == 1))
     };
@@ -81,11 +84,13 @@ fn bf16_from_f32(value: f32) -> u16 {
 fn bf16_from_f64(value: f64) -> u16 {
     #[expect(clippy::cast_possible_truncation, reason = "corrected below")]
     let near = value as f32;
-    if value.is_nan() || f64::from(near) == value {
-        return bf16_from_f32(near);
-    }
-    let away = f64::from(near).abs() > value.abs();
-    let toward_zero = near.to_bits() - u32::from(away);
+    let size = f64::from(near).abs().partial_cmp(&value.abs());
+    let toward_zero = match size {
+        Some(Ordering::Less) => near.to_bits(),
+        Some(Ordering::Greater) => near.to_bits() - 1,
+        // Exact, or NaN.
+        Some(Ordering::Equal) | None => return bf16_from_f32(near),
+    };
     bf16_from_f32(f32::from_bits(toward_zero | 1))
 }
 

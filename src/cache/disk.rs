@@ -165,7 +165,7 @@ mod tests {
         let path = folder.path().join("file");
         write_whole(&path, |to| to.write_all(b"old")).unwrap();
         let failed = write_whole(&path, |to| {
-            to.write_all(&[0; 1 << 20])?;
+            to.write_all(&vec![0; 1 << 20])?;
             Err(io::Error::from(io::ErrorKind::StorageFull))
         });
         assert!(matches!(failed, Err(CacheError::Write { .. })));

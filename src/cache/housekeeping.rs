@@ -189,7 +189,8 @@ struct Item {
     is_tensor: bool,
 }
 
-struct File {
+/// A file as its folder lists it.
+struct Listed {
     path: PathBuf,
     bytes: u64,
     modified: SystemTime,
@@ -197,8 +198,8 @@ struct File {
 
 #[derive(Default)]
 struct Pair {
-    npy: Option<File>,
-    sidecar: Option<File>,
+    npy: Option<Listed>,
+    sidecar: Option<Listed>,
 }
 
 impl Pair {
@@ -241,7 +242,7 @@ impl CommitFolder {
     }
 
     /// Adds what can be removed whole to `items`, and gives the files that belong to nothing.
-    fn items(&self, items: &mut Vec<Item>) -> Result<Vec<File>, CacheError> {
+    fn items(&self, items: &mut Vec<Item>) -> Result<Vec<Listed>, CacheError> {
         let mut leftovers = Vec::new();
         for pair in self.pairs()?.into_values() {
             let bytes = pair.bytes();
@@ -257,7 +258,7 @@ impl CommitFolder {
         }
         for (name, file) in files(&self.path)? {
             if name == RECORD {
-                let File { path, bytes, modified } = file;
+                let Listed { path, bytes, modified } = file;
                 items.push(Item {
                     paths: vec![path],
                     bytes,
@@ -279,7 +280,7 @@ impl CommitFolder {
         }
         disk::remove(&self.path.join(LOCK))?;
         let above = self.path.ancestors().take_while(|folder| *folder != root);
-        for folder in above.take(3) {
+        for folder in above {
             // A folder that is not empty stays.
             if fs::remove_dir(folder).is_err() {
                 break;
@@ -304,7 +305,7 @@ fn subfolders(path: &Path) -> Result<Vec<(String, PathBuf)>, CacheError> {
 }
 
 /// The files in `path`, by name.
-fn files(path: &Path) -> Result<Vec<(String, File)>, CacheError> {
+fn files(path: &Path) -> Result<Vec<(String, Listed)>, CacheError> {
     let mut found = Vec::new();
     for entry in list(path)? {
         let failed = || CacheError::read(entry.path());
@@ -316,7 +317,7 @@ fn files(path: &Path) -> Result<Vec<(String, File)>, CacheError> {
             let modified = metadata.modified().map_err(failed())?;
             found.push((
                 name,
-                File {
+                Listed {
                     path: entry.path(),
                     bytes: metadata.len(),
                     modified,
@@ -422,7 +423,7 @@ mod tests {
     #[test]
     fn the_old_go_first_by_age() {
         let (_folder, cache, now) = filled(&[("o/n", "new"), ("o/n", "hour"), ("p/m", "two hours")]);
-        let report = cache.prune(Some(Duration::from_secs(5400)), None, now).unwrap();
+        let report = cache.prune(Some(Duration::from_mins(90)), None, now).unwrap();
         assert_eq!((report.removed, report.kept), (1, 2));
         assert_eq!(names(&cache), ["o/n:hour", "o/n:new"]);
         assert!(!cache.root().join("models/p").exists(), "empty folders go");
@@ -486,7 +487,7 @@ mod tests {
             source: String::new(),
         };
         std::thread::scope(|scope| {
-            scope.spawn(|| (0..50).for_each(|_| drop(cache.prune(None, Some(0), now).unwrap())));
+            scope.spawn(|| (0..50).for_each(|_| assert_eq!(cache.prune(None, Some(0), now).unwrap().kept, 0)));
             scope.spawn(|| (0..50).for_each(|_| drop(cache.insert(&key, &Values::U8(vec![1]), &meta).unwrap())));
             scope.spawn(|| (0..50).for_each(|_| drop(cache.get(&key).unwrap())));
         });

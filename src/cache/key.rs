@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode_str, percent_encode_byte};
 
 use crate::{
     digest::sha256_hex,
@@ -97,7 +97,7 @@ pub(super) fn encode(name: &str) -> String {
         if plain && !(index == 0 && is_reserved(name)) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.push_str(percent_encode_byte(byte));
         }
     }
     if encoded.len() <= LONGEST {

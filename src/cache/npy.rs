@@ -96,25 +96,27 @@ mod tests {
         bytes
     }
 
-    /// What `numpy.save` writes for `numpy.array([[1, 2, 3], [4, 5, 6]], "<f4")`, made with NumPy 2.4.
+    /// The header that `numpy.save` (NumPy 2.4) writes for `numpy.array([[1, 2, 3], [4, 5, 6]], "<f4")`, but for its padding.
+    const NUMPY: &str = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
+
     #[test]
-    fn the_bytes_are_those_that_numpy_writes() {
+    fn the_file_is_what_numpy_writes_but_for_a_comma() {
         let values = Values::F32(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         let ours = written(&values, &[2, 3]);
         let (header, data) = ours.split_at(128);
         assert_eq!(&header[..10], b"\x93NUMPY\x01\x00\x76\x00");
         let text = std::str::from_utf8(&header[10..]).unwrap();
-        assert_eq!(
-            text.trim_end(),
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"
-        );
+        assert_eq!(text.trim_end(), NUMPY.replace(", }", "}"));
         assert!(text.ends_with('\n'));
         let expected: Vec<u8> = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]
             .iter()
             .flat_map(|v| v.to_le_bytes())
             .collect();
         assert_eq!(data, expected);
-        assert_eq!(read(Cursor::new(ours)).unwrap(), (values, vec![2, 3]));
+        assert_eq!(read(Cursor::new(&ours)).unwrap(), (values.clone(), vec![2, 3]));
+
+        let numpy = [&header[..10], format!("{NUMPY:<117}\n").as_bytes(), data].concat();
+        assert_eq!(read(Cursor::new(numpy)).unwrap(), (values, vec![2, 3]));
     }
 
     #[test]

@@ -325,12 +325,13 @@ mod tests {
         assert_eq!(cache.get(&other).unwrap(), None);
     }
 
+    type Harm = fn(&Path);
+
     #[test]
     fn a_broken_entry_is_removed_and_can_be_inserted_again() {
         let (_folder, cache) = open();
         let key = key("owner/name", "t");
         let [npy, sidecar] = [key.npy_path(cache.root()), key.sidecar_path(cache.root())];
-        type Harm = fn(&Path);
         let cut: Harm = |path| {
             let bytes = fs_err::read(path).unwrap();
             fs_err::write(path, &bytes[..bytes.len() - 1]).unwrap();

@@ -114,7 +114,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "exact by definition")]
     fn the_golden_values_hold() {
         assert_eq!(floats(&Dtype::BF16, &[0x01, 0x00]), [2.0_f32.powi(-133)]);
         assert_eq!(format!("{:.4e}", floats(&Dtype::BF16, &[0x01, 0x00])[0]), "9.1835e-41");
@@ -197,7 +196,7 @@ mod tests {
         }
     }
 
-    /// Written and widened by NumPy, ml_dtypes and the Python package: see `fixtures/headers/make.py`.
+    /// Written and widened by NumPy, `ml_dtypes` and the Python package: see `fixtures/headers/make.py`.
     #[test]
     fn a_file_of_every_type_reads_as_in_numpy() {
         let file = include_bytes!("../../fixtures/headers/dtypes.safetensors");

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the variants are the format's own names")]
-#[expect(clippy::upper_case_acronyms, reason = "the variants are the format's own names")]
 #[expect(non_camel_case_types, reason = "the variants are the format's own names")]
 pub enum Dtype {
     BOOL,

@@ -15,9 +15,9 @@ pub enum Foreign {
     LfsPointer,
     /// GGUF weights.
     Gguf,
-    /// A zip archive: PyTorch's `.bin`, `.pt` and `.pth`, NumPy's `.npz`, Keras 3.
+    /// A zip archive: `PyTorch` (`.bin`, `.pt`, `.pth`), NumPy (`.npz`), Keras 3.
     Zip,
-    /// A bare Python pickle: PyTorch before 1.6.
+    /// A bare Python pickle: `PyTorch` before 1.6.
     Pickle,
     /// gzip-compressed content.
     Gzip,

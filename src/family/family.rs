@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_million_names_are_classified_in_well_under_a_second() {
+    fn half_a_million_names_take_seconds_at_most_even_unoptimised() {
         let names: Vec<String> = (0..500_000)
             .map(|n| format!("model.layers.{}.mlp.experts.{}.up_proj.weight", n % 61, n % 256))
             .collect();
@@ -485,7 +485,7 @@ mod tests {
                 .iter()
                 .all(|name| family("deepseek").classify(name, &config).slot().is_some())
         );
-        // Generous: a shared machine, an unoptimised build.
+        // Generous, for a busy machine; trying every template in turn would take minutes.
         assert!(start.elapsed().as_secs_f64() < 5.0, "{:?}", start.elapsed());
     }
 

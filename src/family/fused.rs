@@ -92,8 +92,8 @@ pub struct Split {
 impl FusedLayout {
     /// Divides a fused weight or bias of the given shape.
     ///
-    /// Fails where the configuration lacks a figure, where the shape has another number of axes, or where the parts do
-    /// not add up to the axis.
+    /// Fails where the configuration lacks a figure, where the shape has another number of axes, where a weight's input is
+    /// not `hidden_size`, or where the parts do not add up to the axis.
     pub fn split(self, part: Part, shape: &[u64], config: &ModelConfig) -> Result<Split, FamilyError> {
         let transposed = matches!(self, Self::QkvColumns | Self::GateUpColumns | Self::GateUpInterleaved);
         let axis = match (part, shape.len()) {
@@ -103,6 +103,15 @@ impl FusedLayout {
             (Part::Weight, 3) => 1 + usize::from(transposed),
             _ => return Err(FamilyError::FusedShape { shape: shape.to_vec() }),
         };
+        if part == Part::Weight {
+            // The other axis is the input. It tells [expert, out, in] from [expert, in, out], which nothing else does.
+            let input = shape[if transposed { axis - 1 } else { axis + 1 }];
+            match config.hidden_size {
+                Some(hidden) if hidden != input => return Err(FamilyError::FusedInput { input, hidden }),
+                None if shape.len() == 3 => return Err(FamilyError::FusedConfig { figure: "hidden_size" }),
+                _ => {}
+            }
+        }
         let extent = shape[axis];
         let blocks = match self {
             Self::QkvThirds | Self::QkvColumns => equal(&[Role::QProj, Role::KProj, Role::VProj], extent)?,
@@ -325,9 +334,33 @@ mod tests {
         assert_eq!(weight.blocks[2].ranges().collect::<Vec<_>>(), vec![1536..2304]);
     }
 
+    fn wide(hidden: u64) -> ModelConfig {
+        ModelConfig {
+            hidden_size: Some(hidden),
+            ..ModelConfig::default()
+        }
+    }
+
+    #[test]
+    fn packed_experts_stored_the_other_way_round_are_refused() {
+        // [expert, out, in] and [expert, in, out] of hidden_size 2048: both have halves on either axis.
+        for (layout, right, wrong) in [
+            (FusedLayout::GateUpRows, [4, 1536, 2048], [4, 2048, 1536]),
+            (FusedLayout::GateUpColumns, [4, 2048, 1536], [4, 1536, 2048]),
+        ] {
+            assert!(layout.split(Part::Weight, &right, &wide(2048)).is_ok());
+            let error = layout.split(Part::Weight, &wrong, &wide(2048)).unwrap_err();
+            assert!(
+                error.to_string().contains("1536") && error.to_string().contains("2048"),
+                "{error}"
+            );
+            assert!(layout.split(Part::Weight, &right, &ModelConfig::default()).is_err());
+        }
+    }
+
     #[test]
     fn gpt_oss_takes_every_other_column() {
-        let config = ModelConfig::default();
+        let config = wide(2880);
         let split = FusedLayout::GateUpInterleaved
             .split(Part::Weight, &[32, 2880, 6], &config)
             .unwrap();
@@ -341,7 +374,7 @@ mod tests {
 
     #[test]
     fn halves_are_rows_of_a_linear_and_of_each_expert() {
-        let config = ModelConfig::default();
+        let config = wide(4);
         let one = FusedLayout::GateUpRows.split(Part::Weight, &[16, 4], &config).unwrap();
         assert_eq!(
             (one.axis, one.blocks[1].role, one.blocks[1].first),

@@ -88,6 +88,14 @@ pub enum FamilyError {
         /// Key and value heads.
         groups: u64,
     },
+    /// A fused weight whose input is not the residual stream: it is stored the other way round, or is no such weight.
+    #[error("a fused tensor has {input} inputs where the model's hidden_size is {hidden}")]
+    FusedInput {
+        /// Extent of the input axis.
+        input: u64,
+        /// `hidden_size` of the configuration.
+        hidden: u64,
+    },
     /// A figure without which a fused tensor cannot be divided.
     #[error("a fused tensor cannot be divided without `{figure}`")]
     FusedConfig {
@@ -114,8 +122,8 @@ impl Hint for FamilyError {
                 "write all, last, layers as 0,10,20, a range as 5-30, a range with a step as 5-30:5, or a mix"
                     .to_owned(),
             ),
-            Self::FusedSum { .. } | Self::FusedConfig { .. } => Some(
-                "the fused tensor can still be compared whole; check the heads in the model's config.json".to_owned(),
+            Self::FusedSum { .. } | Self::FusedInput { .. } | Self::FusedConfig { .. } => Some(
+                "the fused tensor can still be compared whole; check the figures in the model's config.json".to_owned(),
             ),
             _ => None,
         }
