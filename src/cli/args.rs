@@ -195,7 +195,7 @@ pub(crate) struct SurveyArgs {
 #[command(next_help_heading = "Output")]
 pub(crate) struct Output {
     /// Folder for the report: report.json, pairs.csv, matrices, REPORT.md and pictures.
-    #[arg(short, long = "output", value_name = "DIR")]
+    #[arg(short = 'o', long = "output", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Formats to write under -o.
     #[arg(
