@@ -317,6 +317,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_server_that_never_answers_is_left_by_its_client_and_still_logged() {
+        let (_dir, hub) = hub(on_cdn(Stunt::Wait(Duration::MAX))).await;
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_millis(200))
+            .build()
+            .unwrap();
+        let error = client.get(format!("{}{WEIGHTS}", hub.url())).send().await.unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+        assert_eq!(hub.log().len(), 2);
+        assert_eq!(hub.log()[1].status, None);
+    }
+
+    #[tokio::test]
     async fn a_test_can_answer_in_the_hubs_place() {
         let reply = Stunt::Reply {
             status: 429,

@@ -108,6 +108,9 @@ impl Refusal {
 mod tests {
     use super::super::testing::{COMMIT, folder, get, site};
 
+    /// URL, headers, status and code.
+    type Row = (String, &'static [(&'static str, &'static str)], u16, &'static str);
+
     const STRANGER: &[(&str, &str)] = &[("authorization", "Bearer hf_stranger")];
     const MEMBER: &[(&str, &str)] = &[("authorization", "Bearer hf_test")];
     const NOBODY: &[(&str, &str)] = &[("authorization", "Bearer hf_wrong")];
@@ -117,7 +120,7 @@ mod tests {
         let dir = folder();
         let site = site(&dir, |_| {});
         let file = |id: &str| format!("/{id}/resolve/main/config.json");
-        let rows: [(String, &[(&str, &str)], u16, &str); 15] = [
+        let rows: [Row; 15] = [
             (file("o/none"), &[], 401, "RepoNotFound"),
             (file("o/none"), STRANGER, 404, "RepoNotFound"),
             (file("o/private"), &[], 401, "RepoNotFound"),

@@ -57,7 +57,7 @@ pub(super) fn asked(method: Method, url: &str, headers: &[(&str, &str)], body: &
         method,
         path: path.to_owned(),
         query: query.to_owned(),
-        headers: HeaderMap::from_iter(headers),
+        headers: headers.collect::<HeaderMap>(),
         body: Bytes::from_static(body.as_bytes()),
     }
 }
