@@ -310,3 +310,64 @@ fn parse(path: &str, bytes: &[u8]) -> Result<Value, Stop> {
 pub(super) fn is_true(value: &str) -> bool {
     matches!(value.to_lowercase().as_str(), "true" | "1")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{COMMIT, folder, get, site};
+
+    #[test]
+    fn info_has_sizes_and_digests_when_asked_and_counts_parameters() {
+        let dir = folder();
+        let site = site(&dir, |_| {});
+        let plain = get(&site, "/api/models/o/open", &[]).json_body();
+        assert_eq!(plain["sha"], COMMIT);
+        assert_eq!(plain["safetensors"]["total"], 4);
+        assert_eq!(plain["config"]["model_type"], "llama");
+        assert!(plain["siblings"][0].get("size").is_none());
+        let blobs = get(&site, "/api/models/o/open/revision/main?blobs=true", &[]).json_body();
+        assert_eq!(blobs["siblings"][1]["lfs"]["sha256"].as_str().map(str::len), Some(64));
+        let few = get(&site, "/api/models/o/open?expand=sha&expand[]=gated", &[]).json_body();
+        let keys: Vec<&String> = few.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["_id", "id", "sha", "gated"]);
+        assert_eq!(get(&site, "/api/models/o/open?expand=nonsense", &[]).status, 400);
+    }
+
+    #[test]
+    fn a_list_is_paged_and_hides_private_repositories() {
+        let dir = folder();
+        let site = site(&dir, |options| options.page_size = 2);
+        let reply = get(&site, "/api/models?author=o", &[]);
+        let first = reply.json_body();
+        let next = reply
+            .text_of("link")
+            .strip_prefix("<http://hub")
+            .unwrap()
+            .split('>')
+            .next()
+            .unwrap()
+            .to_owned();
+        let second = get(&site, &next, &[]).json_body();
+        let ids = |page: &serde_json::Value| {
+            page.as_array()
+                .unwrap()
+                .iter()
+                .map(|m| m["id"].to_string())
+                .collect::<String>()
+        };
+        assert_eq!(ids(&first) + &ids(&second), r#""o/gated""o/new""o/off""o/open""#);
+    }
+
+    #[test]
+    fn refs_and_all_headers_are_given_in_one_answer() {
+        let dir = folder();
+        let index = r#"{"metadata":{"total_size":8},"weight_map":{"w":"model.safetensors"}}"#;
+        fs_err::write(dir.path().join("o/open/model.safetensors.index.json"), index).unwrap();
+        let site = site(&dir, |_| {});
+        let refs = get(&site, "/api/models/o/open/refs", &[]).json_body();
+        assert_eq!(refs["pullRequests"][0]["ref"], "refs/pr/1");
+        let url = "/api/models/o/open/safetensors-metadata/model.safetensors.index.json";
+        let headers = get(&site, url, &[]).json_body();
+        assert_eq!(headers["headers"]["model.safetensors"]["w"]["dtype"], "BF16");
+        assert_eq!(headers["index"]["metadata"]["total_size"], 8);
+    }
+}

@@ -248,3 +248,128 @@ impl Desk {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Intercept, Store, testing::folder},
+        *,
+    };
+
+    const WEIGHTS: &str = "/o/open/resolve/main/model.safetensors";
+
+    async fn hub(hook: impl Fn(&LoggedRequest) -> Option<Stunt> + Send + Sync + 'static) -> (tempfile::TempDir, Hub) {
+        let dir = folder();
+        let mut options = ServeOptions::new(Store::folder(dir.path()).unwrap());
+        options.intercept = Some(Intercept::new(hook));
+        let hub = start(options).await.unwrap();
+        (dir, hub)
+    }
+
+    fn on_cdn(stunt: Stunt) -> impl Fn(&LoggedRequest) -> Option<Stunt> {
+        move |request| (request.listener == Listener::Cdn).then(|| stunt.clone())
+    }
+
+    async fn weights(hub: &Hub) -> reqwest::Result<bytes::Bytes> {
+        let client = reqwest::Client::new().get(format!("{}{WEIGHTS}", hub.url()));
+        let response = client
+            .bearer_auth("hf_test")
+            .header("range", "bytes=76-85")
+            .send()
+            .await?;
+        response.error_for_status()?.bytes().await
+    }
+
+    #[tokio::test]
+    async fn a_range_is_read_through_both_origins_and_both_are_logged() {
+        let (_dir, hub) = hub(|_| None).await;
+        assert_eq!(weights(&hub).await.unwrap(), &b"  01234567"[..]);
+        let log = hub.log();
+        let listeners: Vec<_> = log.iter().map(|r| (r.listener, r.status, r.authorised)).collect();
+        assert_eq!(
+            listeners,
+            [(Listener::Hub, Some(302), true), (Listener::Cdn, Some(206), false)]
+        );
+        assert_eq!((log[1].bytes_sent, log[1].range.as_deref()), (10, Some("bytes=76-85")));
+        hub.clear_log();
+        assert!(hub.log().is_empty());
+        hub.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_dropped_connection_ends_before_any_header() {
+        let (_dir, hub) = hub(on_cdn(Stunt::Drop)).await;
+        let error = weights(&hub).await.unwrap_err();
+        assert!(error.is_request(), "{error:?}");
+        assert_eq!(hub.log().last().and_then(|request| request.status), None);
+    }
+
+    #[tokio::test]
+    async fn a_cut_body_ends_after_exactly_so_many_bytes() {
+        use futures::StreamExt;
+        let (_dir, hub) = hub(on_cdn(Stunt::CutAfter(4))).await;
+        let response = reqwest::get(format!("{}{WEIGHTS}", hub.url())).await.unwrap();
+        assert_eq!(response.content_length(), Some(86));
+        let blocks: Vec<_> = response.bytes_stream().collect().await;
+        let received: usize = blocks.iter().flatten().map(bytes::Bytes::len).sum();
+        assert_eq!(received, 4);
+        assert!(blocks.last().unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_is_left_by_its_client_and_still_logged() {
+        let (_dir, hub) = hub(on_cdn(Stunt::Wait(Duration::MAX))).await;
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_millis(200))
+            .build()
+            .unwrap();
+        let error = client.get(format!("{}{WEIGHTS}", hub.url())).send().await.unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+        assert_eq!(hub.log().len(), 2);
+        assert_eq!(hub.log()[1].status, None);
+    }
+
+    #[tokio::test]
+    async fn a_test_can_answer_in_the_hubs_place() {
+        let reply = Stunt::Reply {
+            status: 429,
+            headers: vec![("RateLimit".to_owned(), "\"api\";r=0;t=2".to_owned())],
+            body: b"slow down".to_vec(),
+        };
+        let (_dir, hub) = hub(move |_| Some(reply.clone())).await;
+        let response = reqwest::get(format!("{}/api/models/o/open", hub.url())).await.unwrap();
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()["ratelimit"], "\"api\";r=0;t=2");
+        assert_eq!(response.text().await.unwrap(), "slow down");
+    }
+
+    #[tokio::test]
+    async fn a_body_shorter_than_it_claims_is_an_error_for_the_client() {
+        let reply = Stunt::Reply {
+            status: 206,
+            headers: vec![("Content-Length".to_owned(), "10".to_owned())],
+            body: b"01234".to_vec(),
+        };
+        let (_dir, hub) = hub(on_cdn(reply)).await;
+        assert!(weights(&hub).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn head_has_the_headers_of_get_and_no_body() {
+        let (_dir, hub) = hub(|_| None).await;
+        let client = reqwest::Client::new().head(format!("{}/o/open/resolve/main/config.json", hub.url()));
+        let response = client.send().await.unwrap();
+        assert_eq!(response.headers()["content-length"], "22");
+        assert_eq!(hub.log().last().map(|request| request.bytes_sent), Some(0));
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_an_error_with_a_hint() {
+        use crate::error::Hint;
+        let (dir, hub) = hub(|_| None).await;
+        let mut options = ServeOptions::new(Store::folder(dir.path()).unwrap());
+        options.port = hub.url().rsplit(':').next().unwrap().parse().unwrap();
+        let error = start(options).await.unwrap_err();
+        assert!(error.hint().unwrap().contains("another program"), "{error}");
+    }
+}

@@ -85,7 +85,7 @@ mod tests {
         };
         assert_eq!(ask("/api/models"), "\"api\";r=499");
         assert_eq!(ask("/a/b/resolve/main/c"), "\"resolvers\";r=2999");
-        let last = (0..600).map(|_| ask("/api/models")).next_back();
-        assert_eq!(last.as_deref(), Some("\"api\";r=1"));
+        let last = (0..600).fold(String::new(), |_, _| ask("/api/models"));
+        assert_eq!(last, "\"api\";r=1");
     }
 }

@@ -26,6 +26,8 @@ mod router;
 mod signer;
 mod site;
 mod store;
+#[cfg(test)]
+mod testing;
 mod tree;
 mod wire_range;
 

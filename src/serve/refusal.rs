@@ -103,3 +103,84 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{COMMIT, folder, get, site};
+
+    /// URL, headers, status and code.
+    type Row = (String, &'static [(&'static str, &'static str)], u16, &'static str);
+
+    const STRANGER: &[(&str, &str)] = &[("authorization", "Bearer hf_stranger")];
+    const MEMBER: &[(&str, &str)] = &[("authorization", "Bearer hf_test")];
+    const NOBODY: &[(&str, &str)] = &[("authorization", "Bearer hf_wrong")];
+
+    #[test]
+    fn every_refusal_has_the_hubs_status_and_code() {
+        let dir = folder();
+        let site = site(&dir, |_| {});
+        let file = |id: &str| format!("/{id}/resolve/main/config.json");
+        let rows: [Row; 15] = [
+            (file("o/none"), &[], 401, "RepoNotFound"),
+            (file("o/none"), STRANGER, 404, "RepoNotFound"),
+            (file("o/private"), &[], 401, "RepoNotFound"),
+            (file("o/private"), STRANGER, 404, "RepoNotFound"),
+            (file("o/private"), MEMBER, 200, ""),
+            (file("o/gated"), &[], 401, "GatedRepo"),
+            (file("o/gated"), STRANGER, 403, "GatedRepo"),
+            (file("o/gated"), MEMBER, 200, ""),
+            (file("o/off"), MEMBER, 403, ""),
+            (file("o/open"), NOBODY, 401, ""),
+            (
+                "/o/open/resolve/none/config.json".to_owned(),
+                &[],
+                404,
+                "RevisionNotFound",
+            ),
+            ("/o/open/resolve/main/none".to_owned(), &[], 404, "EntryNotFound"),
+            (
+                "/api/models/o/open/tree/main/none".to_owned(),
+                &[],
+                404,
+                "EntryNotFound",
+            ),
+            ("/api/models/o/gated".to_owned(), &[], 200, ""),
+            ("/o/open/blob/main/x".to_owned(), &[], 404, ""),
+        ];
+        for (url, headers, status, code) in rows {
+            let reply = get(&site, &url, headers);
+            assert_eq!(
+                (reply.status.as_u16(), reply.text_of("x-error-code")),
+                (status, code),
+                "{url} {headers:?}"
+            );
+            assert!(reply.headers.contains_key("ratelimit"), "{url}");
+        }
+        let missing = get(&site, "/o/open/resolve/main/none", &[]);
+        assert_eq!(missing.text_of("x-repo-commit"), COMMIT);
+        let off = get(&site, "/api/models/o/off", &[]);
+        assert_eq!(off.json_body()["error"], "Access to this resource is disabled.");
+        let wrong = get(&site, "/api/models/o/open", NOBODY);
+        assert_eq!(
+            wrong.text_of("x-error-message"),
+            "Invalid credentials in Authorization header"
+        );
+    }
+
+    #[test]
+    fn no_path_leads_out_of_a_repository() {
+        let dir = folder();
+        fs_err::write(dir.path().join("secret"), "x").unwrap();
+        let site = site(&dir, |_| {});
+        for path in [
+            "../../secret",
+            "%2e%2e/%2e%2e/secret",
+            "..%2F..%2Fsecret",
+            ".hub.json",
+            "sub/../config.json",
+        ] {
+            let reply = get(&site, &format!("/o/open/resolve/main/{path}"), &[]);
+            assert_eq!(reply.text_of("x-error-code"), "EntryNotFound", "{path}");
+        }
+    }
+}

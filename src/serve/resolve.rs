@@ -103,3 +103,127 @@ fn elsewhere(site: &Site, asked: &Asked, repo: &Repo, commit: &str, entry: &Entr
     }
     reply
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        reply::Content,
+        testing::{COMMIT, folder, from_cdn, get, site},
+    };
+    use super::*;
+    use crate::range::ByteRange;
+
+    const WEIGHTS: &str = "/o/open/resolve/main/model.safetensors";
+
+    #[test]
+    fn a_large_file_is_elsewhere_and_its_metadata_is_on_the_redirect() {
+        let dir = folder();
+        let site = site(&dir, |_| {});
+        let redirect = get(&site, WEIGHTS, &[("range", "bytes=0-0")]);
+        assert_eq!(redirect.status, 302);
+        assert_eq!(redirect.text_of("x-repo-commit"), COMMIT);
+        assert_eq!(redirect.text_of("x-linked-size"), "86");
+        assert_ne!(redirect.text_of("content-length"), "86");
+        let reply = from_cdn(&site, redirect.text_of("location"), &[("range", "bytes=78-")]);
+        assert_eq!(
+            (reply.status.as_u16(), reply.text_of("content-range")),
+            (206, "bytes 78-85/86")
+        );
+        let range = ByteRange::new(78, 86);
+        assert_eq!(
+            reply.content,
+            Content::File {
+                repo: "o/open".into(),
+                path: "model.safetensors".into(),
+                range
+            }
+        );
+        assert!(!reply.headers.contains_key("x-repo-commit"));
+        assert_ne!(reply.text_of("etag"), redirect.text_of("x-linked-etag"));
+        assert_eq!(reply.text_of("etag").trim_matches('"'), redirect.text_of("x-xet-hash"));
+    }
+
+    #[test]
+    fn the_cdn_refuses_credentials_strangers_and_what_has_expired() {
+        let dir = folder();
+        let mut now = site(&dir, |_| {});
+        let location = get(&now, WEIGHTS, &[]).text_of("location").to_owned();
+        let status = |site: &Site, url: &str, headers: &[(&str, &str)]| from_cdn(site, url, headers).status.as_u16();
+        assert_eq!(status(&now, &location, &[]), 200);
+        assert_eq!(status(&now, &location, &[("authorization", "Bearer hf_test")]), 400);
+        assert_eq!(status(&now, &location.replace("open", "gated"), &[]), 403);
+        assert_eq!(status(&now, &location, &[("range", "bytes=86-")]), 416);
+        now = site(&dir, |options| options.location_ttl = std::time::Duration::ZERO);
+        let location = get(&now, WEIGHTS, &[]).text_of("location").to_owned();
+        let expired = from_cdn(&now, &location, &[]);
+        assert_eq!(
+            (expired.status.as_u16(), expired.text_of("content-type")),
+            (403, "text/plain; charset=utf-8")
+        );
+    }
+
+    #[test]
+    fn a_small_file_is_at_a_relative_pinned_path() {
+        let dir = folder();
+        let site = site(&dir, |_| {});
+        let redirect = get(&site, "/o/open/resolve/refs%2Fpr%2F1/config.json", &[]);
+        assert_eq!(redirect.status, 307);
+        assert!(!redirect.headers.contains_key("x-repo-commit"));
+        let location = redirect.text_of("location");
+        assert!(
+            location.starts_with(&format!("/api/resolve-cache/models/o/open/{COMMIT}/config.json?")),
+            "{location}"
+        );
+        let file = get(&site, location, &[("range", "bytes=2-3")]);
+        assert_eq!(
+            (file.status.as_u16(), file.text_of("content-range")),
+            (206, "bytes 2-3/22")
+        );
+        assert_eq!(file.text_of("x-repo-commit"), COMMIT);
+        let etag = file.text_of("etag").to_owned();
+        assert_eq!(get(&site, location, &[("if-none-match", &etag)]).status, 304);
+    }
+
+    #[test]
+    fn bare_gated_private_and_empty_files_are_served_at_once() {
+        let dir = folder();
+        let site = site(&dir, |_| {});
+        let member = [("authorization", "Bearer hf_test")];
+        let paths = [
+            "solo/resolve/main/config.json",
+            "o/gated/resolve/main/config.json",
+            "o/private/resolve/main/config.json",
+        ];
+        for path in paths.into_iter().chain(["o/open/resolve/main/sub/empty.txt"]) {
+            let reply = get(&site, &format!("/{path}"), &member);
+            assert_eq!(
+                (reply.status.as_u16(), reply.text_of("x-repo-commit")),
+                (200, COMMIT),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_renamed_or_misspelt_repository_is_redirected_without_metadata() {
+        let dir = folder();
+        let site = site(&dir, |_| {});
+        let rows = [
+            (
+                "/o/old/resolve/main/model.safetensors?x=1",
+                "/o/new/resolve/main/model.safetensors?x=1",
+            ),
+            ("/O/OPEN/resolve/main/a%20b", "/o/open/resolve/main/a%20b"),
+            (
+                "/api/models/o/Open/tree/refs%2Fpr%2F1?recursive=true",
+                "/api/models/o/open/tree/refs%2Fpr%2F1?recursive=true",
+            ),
+            ("/api/models/o/old", "/api/models/o/new"),
+        ];
+        for (from, to) in rows {
+            let reply = get(&site, from, &[]);
+            assert_eq!((reply.status.as_u16(), reply.text_of("location")), (307, to));
+            assert!(!reply.headers.contains_key("x-repo-commit"));
+        }
+    }
+}

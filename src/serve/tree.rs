@@ -139,3 +139,85 @@ pub(super) fn next_link(site: &Site, asked: &Asked, cursor: &str) -> String {
     query.append_pair("cursor", cursor);
     format!("<{}{}?{}>; rel=\"next\"", site.hub_url, asked.path, query.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Method;
+
+    use super::super::{
+        router,
+        testing::{asked, folder, get, site},
+    };
+    use super::*;
+
+    fn paths(value: &Value) -> Vec<String> {
+        value
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["path"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn pages_put_together_are_the_whole_listing() {
+        let dir = folder();
+        let whole = get(&site(&dir, |_| {}), "/api/models/o/open/tree/main?recursive=true", &[]);
+        let expected = [
+            "config.json",
+            "model.safetensors",
+            "sub",
+            "sub/deep",
+            "sub/deep/a.txt",
+            "sub/empty.txt",
+        ];
+        assert_eq!(paths(&whole.json_body()), expected);
+        assert!(!whole.headers.contains_key("link"));
+        let site = site(&dir, |options| options.page_size = 2);
+        let mut url = "/api/models/o/open/tree/main?recursive=true".to_owned();
+        let mut found = Vec::new();
+        for page in 0..3 {
+            let reply = get(&site, &url, &[]);
+            found.extend(paths(&reply.json_body()));
+            let link = reply.text_of("link").to_owned();
+            assert_eq!(link.is_empty(), page == 2, "{link}");
+            let next = link
+                .strip_prefix("<http://hub")
+                .and_then(|link| link.strip_suffix(">; rel=\"next\""));
+            url = next.unwrap_or_default().to_owned();
+        }
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_folder_is_listed_one_level_deep_unless_recursive() {
+        let dir = folder();
+        let site = site(&dir, |_| {});
+        let list = |url: &str| paths(&get(&site, url, &[]).json_body());
+        assert_eq!(
+            list("/api/models/o/open/tree/main"),
+            ["config.json", "model.safetensors", "sub"]
+        );
+        assert_eq!(list("/api/models/o/open/tree/main/sub"), ["sub/deep", "sub/empty.txt"]);
+    }
+
+    #[test]
+    fn paths_are_asked_with_json_or_a_form_and_unknown_ones_are_left_out() {
+        let dir = folder();
+        let site = site(&dir, |_| {});
+        let bodies = [
+            r#"{"paths":["sub","none","model.safetensors"],"expand":false}"#,
+            "paths=sub&paths=none&paths=model.safetensors",
+        ];
+        for body in bodies {
+            let reply = router::answer(
+                &site,
+                &asked(Method::POST, "/api/models/o/open/paths-info/main", &[], body),
+            );
+            let found = reply.json_body();
+            assert_eq!(paths(&found), ["sub", "model.safetensors"]);
+            assert_eq!(found[1]["lfs"]["oid"].as_str().map(str::len), Some(64));
+            assert_eq!(found[0]["type"], "directory");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# The official Python client against `BINARY serve`: tests/conformance/run.sh BINARY
+#
+# The client is huggingface_hub from PyPI; without PyPI the check is skipped, with a notice and status 0.
+set -u
+binary=$(realpath "${1:?usage: run.sh BINARY}")
+source "$(dirname "$0")/common.sh"
+install huggingface_hub==2.4.0
+serve "$binary"
+"$venv/bin/python" "$here/hub_client.py" "$endpoint" "$work/hub"
