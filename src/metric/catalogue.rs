@@ -110,7 +110,7 @@ pub struct UnknownMetric {
 pub enum Undefined {
     /// A norm that would be divided by is zero.
     ZeroNorm,
-    /// A side does not vary: σ ≤ 4·ε·|μ|.
+    /// A side does not vary: σ ≤ 4·ε·|μ|, with ε = [`f64::EPSILON`] whatever the elements are.
     Constant,
     /// The shapes differ.
     Shape,

@@ -4,10 +4,15 @@
 //! the ranks they cover. Ranks are kept doubled, which makes them whole numbers. A tensor's ranks are computed once
 //! and serve every pair that it is part of.
 
+use rayon::slice::ParallelSliceMut;
+
 use super::{Element, Undefined, sums};
 
-/// Below this length a comparison sort is quicker than buckets.
-const BUCKETS_PAY: usize = 512;
+/// Values are counted rather than sorted while there are at most this many slots for each.
+const SLOTS_PER_ELEMENT: usize = 4;
+
+/// From this length on sorting is spread over threads.
+const WORTH_THREADS: usize = 1 << 16;
 
 /// The midranks of one slice.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,28 +98,77 @@ fn fits_f32(value: f64) -> bool {
     f64::from(value as f32) == value
 }
 
-/// Ranks of elements that `f32` holds: key and index share one `u64`, and buckets sort by the key.
+/// Ranks of elements that `f32` holds: counted where the values lie close together, as widened BF16 does, else sorted.
 #[expect(clippy::cast_possible_truncation, reason = "the values fit f32, the indices u32")]
 fn rank_narrow<T: Element>(values: &[T]) -> Vec<u32> {
-    // Adding 0.0 makes 0.0 of −0.0.
-    let bits = values.iter().map(|value| ((value.to_f64() + 0.0) as f32).to_bits());
-    let keys = bits.map(|bits| if bits >> 31 == 0 { bits | 1 << 31 } else { !bits });
-    let mut entries: Vec<u64> = keys
-        .zip(0_u64..)
-        .map(|(key, index)| u64::from(key) << 32 | index)
+    let keys: Vec<u32> = values
+        .iter()
+        .map(|value| key_of_bits((value.to_f64() as f32).to_bits()))
         .collect();
-    sort_by_high_half(&mut entries);
+    let first = keys.first().copied().unwrap_or_default();
+    let (low, high, varying) = keys.iter().fold((first, first, 0), |(low, high, varying), &key| {
+        (low.min(key), high.max(key), varying | (key ^ first))
+    });
+    // Low bits that all keys share, zeros of the widening mostly, tell nothing apart.
+    let shift = varying.trailing_zeros().min(31);
+    let width = ((high - low) >> shift) as usize + 1;
+    if width <= keys.len().saturating_mul(SLOTS_PER_ELEMENT) {
+        return rank_counted(&keys, width, |key| ((key - low) >> shift) as usize);
+    }
+    // Key and index share one integer.
+    let mut entries: Vec<u64> = keys
+        .iter()
+        .zip(0..)
+        .map(|(&key, index)| u64::from(key) << 32 | index)
+        .collect();
+    sort(&mut entries);
     midranks(&entries, |entry| entry >> 32, |entry| *entry as u32)
 }
 
 /// Ranks of any elements.
-#[expect(clippy::cast_possible_truncation, reason = "the caller checked that indices fit u32")]
 fn rank_wide<T: Element>(values: &[T]) -> Vec<u32> {
+    // Adding 0.0 makes 0.0 of −0.0.
     let bits = values.iter().map(|value| (value.to_f64() + 0.0).to_bits());
     let keys = bits.map(|bits| if bits >> 63 == 0 { bits | 1 << 63 } else { !bits });
-    let mut entries: Vec<(u64, u32)> = keys.enumerate().map(|(index, key)| (key, index as u32)).collect();
-    entries.sort_unstable();
+    let mut entries: Vec<(u64, u32)> = keys.zip(0..).collect();
+    sort(&mut entries);
     midranks(&entries, |entry| entry.0, |entry| entry.1)
+}
+
+/// An integer in the order of the `f32` with these bits: its magnitude above or below the middle. Zeros of either sign
+/// are one, and low zero bits stay zero.
+fn key_of_bits(bits: u32) -> u32 {
+    let magnitude = bits & (u32::MAX >> 1);
+    (1_u32 << 31).wrapping_add(if bits >> 31 == 0 {
+        magnitude
+    } else {
+        0_u32.wrapping_sub(magnitude)
+    })
+}
+
+/// Doubled midranks by counting how often each of `width` slots occurs: c elements after s smaller ones share the ranks
+/// s+1 to s+c.
+fn rank_counted(keys: &[u32], width: usize, slot: impl Fn(u32) -> usize) -> Vec<u32> {
+    let mut slots = vec![0_u32; width];
+    for &key in keys {
+        slots[slot(key)] += 1;
+    }
+    let mut smaller = 0;
+    for ranks in &mut slots {
+        let count = *ranks;
+        *ranks = 2 * smaller + count + 1;
+        smaller += count;
+    }
+    keys.iter().map(|&key| slots[slot(key)]).collect()
+}
+
+/// Entries are all different, so there is one order, whatever the number of threads.
+fn sort<E: Ord + Send>(entries: &mut [E]) {
+    if entries.len() < WORTH_THREADS {
+        entries.sort_unstable();
+    } else {
+        entries.par_sort_unstable();
+    }
 }
 
 /// Doubled midranks in element order, from sorted entries: a run of ties from place i to j−1 gets (i+1) + j.
@@ -130,38 +184,6 @@ fn midranks<E>(sorted: &[E], key: impl Fn(&E) -> u64, index: impl Fn(&E) -> u32)
         start = end;
     }
     doubled
-}
-
-/// Sorts entries that ascend in their low half by their high half: a stable pass per digit of eleven bits, and none for
-/// a digit that all entries share, as the low bits of widened BF16 are.
-fn sort_by_high_half(entries: &mut Vec<u64>) {
-    if entries.len() < BUCKETS_PAY {
-        entries.sort_unstable();
-        return;
-    }
-    let first = entries.first().copied().unwrap_or_default();
-    let varying = entries.iter().fold(0, |bits, entry| bits | (entry ^ first));
-    let mut target = vec![0; entries.len()];
-    for shift in [32, 43, 54] {
-        let digit = |entry: u64| (entry >> shift & 0x7ff) as usize;
-        if digit(varying) == 0 {
-            continue;
-        }
-        let mut places = [0_u32; 2048];
-        for &entry in entries.iter() {
-            places[digit(entry)] += 1;
-        }
-        let mut next = 0;
-        for place in &mut places {
-            next += std::mem::replace(place, next);
-        }
-        for &entry in entries.iter() {
-            let place = &mut places[digit(entry)];
-            target[*place as usize] = entry;
-            *place += 1;
-        }
-        std::mem::swap(entries, &mut target);
-    }
 }
 
 #[cfg(test)]
@@ -199,13 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn buckets_and_comparisons_rank_alike() {
-        let values: Vec<f32> = (0..5000_u32)
-            .map(|i| 1.37e-3 * f32::from(i16::try_from(i * 7919 % 1013).unwrap() - 500))
-            .collect();
-        assert_eq!(rank_narrow(&values), rank_wide(&values));
-        let wide: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
-        assert_eq!(ranks(&values), counted(&wide));
+    fn counting_and_sorting_rank_alike() {
+        let few = |i: u32| f32::from(i16::try_from(i * 7919 % 101).unwrap() - 50);
+        let many = |i: u32| few(i) * 1.37e-3_f32.powi(i32::try_from(i % 7).unwrap());
+        for values in [(0..5000).map(few).collect::<Vec<f32>>(), (0..5000).map(many).collect()] {
+            let wide: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+            assert_eq!(rank_narrow(&values), rank_wide(&wide));
+            assert_eq!(ranks(&values), counted(&wide));
+        }
     }
 
     #[test]
