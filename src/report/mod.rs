@@ -19,7 +19,7 @@ mod files;
 mod format;
 mod model;
 mod pairs;
-mod provenance;
+mod run;
 mod survey;
 mod writer;
 
@@ -33,7 +33,7 @@ pub use self::{
     number::Digits,
     pairs::pairs_csv,
     picture::{Picture, PictureKind},
-    provenance::Run,
+    run::Run,
     survey::{matrix_file, survey_csv, survey_report},
     writer::write_reports,
 };

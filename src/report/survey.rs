@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Block, Cell, Column, Datum, Digits, Excluded, Report, Run, Section, Table,
     picture::{ColorScale, Heatmap, Panel as Grid, Picture, PictureKind},
-    provenance,
+
 };
 use crate::{
     audit::{ModelSummary, Panel, PanelKey, Survey},
@@ -46,7 +46,7 @@ pub fn survey_report(survey: &Survey, metrics: &[Metric], run: &Run) -> Report {
         question: question(survey),
         synthetic: survey.models.iter().any(|model| model.synthetic),
         sections,
-        provenance: provenance::provenance(run, &survey.models, excluded),
+        provenance: super::run::provenance(run, &survey.models, excluded),
     }
 }
 
