@@ -1,0 +1,74 @@
+"""Makes the bundled fonts and `../picture/advances.rs` from DejaVu Sans 2.37 (Debian `fonts-dejavu-core`).
+
+Run in this folder: `python subset.py /usr/share/fonts/truetype/dejavu`; needs fonttools.
+"""
+
+import sys
+from pathlib import Path
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+
+RANGES = [
+    (0x0020, 0x007E),  # ASCII
+    (0x00A0, 0x017F),  # Latin-1, Latin Extended-A
+    (0x0391, 0x03A9),
+    (0x03B1, 0x03C9),  # Greek
+    (0x2010, 0x2016),  # dashes, double bar
+    (0x2018, 0x201E),  # quotation marks
+    (0x2022, 0x2022),
+    (0x2026, 0x2026),
+    (0x2070, 0x208E),  # superscripts, subscripts
+    (0x2190, 0x2194),  # arrows
+    (0x2202, 0x2202),
+    (0x2206, 0x2206),
+    (0x2208, 0x2208),
+    (0x2211, 0x2212),
+    (0x2219, 0x221A),
+    (0x221E, 0x221E),
+    (0x2248, 0x2248),
+    (0x2260, 0x2260),
+    (0x2264, 0x2265),
+    (0x25B2, 0x25B2),
+    (0x25BC, 0x25BC),
+]
+
+
+def main(folder: str) -> None:
+    tables = []
+    for style, const in (("DejaVuSans", "REGULAR"), ("DejaVuSans-Bold", "BOLD")):
+        font = TTFont(Path(folder) / f"{style}.ttf")
+        options = subset.Options(layout_features=["kern"], hinting=False, name_IDs=[0, 1, 2, 4, 5, 6, 13, 14], notdef_outline=True)
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(unicodes=[c for low, high in RANGES for c in range(low, high + 1)])
+        subsetter.subset(font)
+        # Kerning would make widths depend on pairs; dropped, so that a width is a sum of advances.
+        for tag in ("GPOS", "GSUB", "GDEF", "kern"):
+            if tag in font:
+                del font[tag]
+        font["head"].modified = font["head"].created
+        font.recalcTimestamp = False
+        font.save(f"{style}.subset.ttf")
+        assert font["head"].unitsPerEm == 2048
+        cmap, widths = font.getBestCmap(), font["hmtx"].metrics
+        runs: list[tuple[int, list[int]]] = []
+        for code in sorted(cmap):
+            if runs and runs[-1][0] + len(runs[-1][1]) == code:
+                runs[-1][1].append(widths[cmap[code]][0])
+            else:
+                runs.append((code, [widths[cmap[code]][0]]))
+        tables.append((const, style, runs))
+
+    with open("../picture/advances.rs", "w", encoding="utf-8") as out:
+        out.write("//! Advance widths of the bundled fonts in 1/2048 em, by run of code points. Written by `assets/subset.py`.\n")
+        for const, style, runs in tables:
+            out.write(f"\n/// {style}.\n#[rustfmt::skip]\npub(super) const {const}: &[(u32, &[u16])] = &[\n")
+            for start, row in runs:
+                out.write(f"    (0x{start:04X}, &[\n")
+                for at in range(0, len(row), 20):
+                    out.write("        " + ", ".join(map(str, row[at : at + 20])) + ",\n")
+                out.write("    ]),\n")
+            out.write("];\n")
+
+
+main(sys.argv[1])

@@ -1,0 +1,174 @@
+//! Text that others wrote (names of tensors, models, tokens), made harmless in each format. Every format escapes through
+//! here and nowhere else. Characters that act without being seen (controls, bidirectional overrides, zero-width marks)
+//! are shown as `\u{…}` everywhere.
+
+use std::borrow::Cow;
+
+/// `text` with every character that acts without being seen written as `\u{…}`. Line breaks and tabs become spaces.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => out.push(' '),
+            c if is_hidden(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// `text` for the content or a double-quoted attribute of HTML and SVG.
+pub fn xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in visible(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// `text` as plain text within a line of Markdown on GitHub, table cells included.
+pub fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in visible(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' | '#' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A line of Markdown as a paragraph of its own: one that begins like a list or a rule would turn into it.
+pub fn markdown_paragraph(line: &str) -> String {
+    let line = line.trim_start();
+    if line.starts_with(['-', '+', '=']) || starts_like_an_ordered_list(line) {
+        format!("&#8203;{line}")
+    } else {
+        line.to_owned()
+    }
+}
+
+/// `text` as a code span of Markdown, fenced by more backticks than it holds. Inside a table cell a pipe ends the cell
+/// even in code, so it is written `\|`, which GitHub shows as a pipe.
+pub fn markdown_code(text: &str, in_table: bool) -> String {
+    let text = visible(text);
+    let (mut longest, mut run) = (0, 0);
+    for c in text.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) || text.is_empty() {
+        " "
+    } else {
+        ""
+    };
+    let text = if in_table {
+        text.replace('|', "\\|")
+    } else {
+        text.into_owned()
+    };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// `text` as a text field of CSV, before quoting: a field that a spreadsheet would run as a formula gets an apostrophe in
+/// front. Numbers do not come through here.
+pub fn csv(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// `text` as the stem of a file name: letters, digits, `.`, `_` and `-` stay, all else becomes `-`; no leading dot, never
+/// empty.
+pub fn file_stem(text: &str) -> String {
+    let stem: String = text
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let stem = stem.trim_start_matches('.');
+    if stem.is_empty() {
+        "picture".to_owned()
+    } else {
+        stem.to_owned()
+    }
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{FFFE}' | '\u{FFFF}' | '\u{E0000}'..='\u{E007F}')
+}
+
+fn starts_like_an_ordered_list(text: &str) -> bool {
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.len() < text.len() && (rest.starts_with(". ") || rest.starts_with(") "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_in_a_name_stays_text() {
+        assert_eq!(xml(r#"<script>"a"&'b'"#), "&lt;script&gt;&quot;a&quot;&amp;&#39;b&#39;");
+        assert_eq!(markdown("<b>|*x*"), "&lt;b&gt;\\|\\*x\\*");
+    }
+
+    #[test]
+    fn characters_that_act_unseen_are_shown() {
+        assert_eq!(visible("a\u{1b}[31m\u{202e}b\nc"), "a\\u{1b}[31m\\u{202e}b c");
+        assert!(matches!(visible("plain – text"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn code_spans_survive_backticks_and_pipes() {
+        assert_eq!(markdown_code("a`b``c", false), "```a`b``c```");
+        assert_eq!(markdown_code("`a", false), "`` `a ``");
+        assert_eq!(markdown_code("a|b", true), "`a\\|b`");
+    }
+
+    #[test]
+    fn a_cell_that_a_spreadsheet_would_run_is_made_text() {
+        assert_eq!(csv("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        assert_eq!(csv("model.layers.0"), "model.layers.0");
+    }
+
+    #[test]
+    fn a_paragraph_that_begins_like_a_list_stays_a_paragraph() {
+        assert_eq!(markdown_paragraph("1. first"), "&#8203;1. first");
+        assert_eq!(markdown_paragraph("- item"), "&#8203;- item");
+        assert_eq!(markdown_paragraph("0.98"), "0.98");
+    }
+
+    #[test]
+    fn a_file_stem_cannot_leave_its_folder() {
+        assert_eq!(file_stem("../../etc/passwd"), "-..-etc-passwd");
+        assert_eq!(file_stem("a/b c"), "a-b-c");
+        assert_eq!(file_stem("..."), "picture");
+    }
+}

@@ -1,0 +1,99 @@
+//! Which files a report amounts to in a set of formats.
+
+use super::{Format, Picture, PictureKind, Report, ReportError, csv, html, json, markdown, picture::Heatmap};
+
+/// The files of `report` in `formats`, as (name, bytes): `report.json`, `REPORT.md`, `report.html`, one picture a file, and
+/// the CSV files that tables and heatmaps name. The same report gives the same bytes.
+pub fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
+    let mut files = Vec::new();
+    for &format in formats {
+        match format {
+            Format::Csv => {
+                let tables = report.tables();
+                files.extend(tables.filter_map(|table| Some((table.csv.clone()?, csv::table_csv(table)))));
+                let heatmaps = report.pictures().flat_map(heatmaps);
+                files.extend(heatmaps.filter_map(|map| Some((map.csv.clone()?, csv::matrix_csv(&map.matrix)))));
+            }
+            Format::Json => files.push(("report.json".to_owned(), json::render(report)?)),
+            Format::Md => {
+                let image = [Format::Png, Format::Svg]
+                    .into_iter()
+                    .find(|image| formats.contains(image));
+                files.push(("REPORT.md".to_owned(), markdown::render(report, image).into_bytes()));
+            }
+            Format::Html => files.push(("report.html".to_owned(), html::render(report).into_bytes())),
+            Format::Svg => {
+                let svg = |picture: &Picture| picture.svg(report.synthetic).into_bytes();
+                files.extend(
+                    report
+                        .pictures()
+                        .map(|picture| (format!("{}.svg", picture.file_stem()), svg(picture))),
+                );
+            }
+            Format::Png => {
+                for picture in report.pictures() {
+                    files.push((format!("{}.png", picture.file_stem()), png(picture, report.synthetic)?));
+                }
+            }
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(feature = "png")]
+fn png(picture: &Picture, synthetic: bool) -> Result<Vec<u8>, ReportError> {
+    super::picture::png::render(&picture.id, &picture.svg(synthetic))
+}
+
+#[cfg(not(feature = "png"))]
+fn png(_: &Picture, _: bool) -> Result<Vec<u8>, ReportError> {
+    Err(ReportError::NoPng)
+}
+
+/// The heatmaps of a picture, through panels.
+fn heatmaps(picture: &Picture) -> Vec<&Heatmap> {
+    match &picture.kind {
+        PictureKind::Heatmap(heatmap) => vec![heatmap],
+        PictureKind::Panel(panel) => panel.pictures.iter().flat_map(heatmaps).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::tests::sample;
+
+    #[cfg(feature = "png")]
+    #[test]
+    fn every_format_gives_its_files_and_the_same_ones_twice() {
+        let report = sample();
+        let files = files(&report, Format::ALL).unwrap();
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "groups.csv",
+                "matrix_cos_sim.csv",
+                "report.json",
+                "REPORT.md",
+                "report.html",
+                "cosine.svg",
+                "cosine.png"
+            ]
+        );
+        assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
+        assert_eq!(files, super::files(&report, Format::ALL).unwrap());
+    }
+
+    #[test]
+    fn the_document_links_the_picture_files_that_exist() {
+        let report = sample();
+        let text = |formats: &[Format]| {
+            let files = files(&report, formats).unwrap();
+            String::from_utf8(files.into_iter().find(|(name, _)| name == "REPORT.md").unwrap().1).unwrap()
+        };
+        assert!(text(&[Format::Md, Format::Svg]).contains("](cosine.svg)"));
+        assert!(!text(&[Format::Md]).contains("](cosine."));
+    }
+}

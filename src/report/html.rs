@@ -1,0 +1,255 @@
+//! `report.html`: one file that opens from a disk. Styles, script and pictures stand inside; nothing is asked of a network,
+//! and everything can be read without the script, which only sorts tables.
+
+use std::fmt::Write as _;
+
+use super::{
+    Block, Cell, Picture, Provenance, Report, SYNTHETIC, Table,
+    escape::{file_stem, xml},
+    inline::{Span, plain, spans},
+    number::round_trip,
+};
+
+const STYLE: &str = include_str!("assets/report.css");
+const SCRIPT: &str = include_str!("assets/report.js");
+/// The page may run its own script and style, and reach nothing.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// `report` as a self-contained HTML page.
+pub fn render(report: &Report) -> String {
+    let mut out = String::with_capacity(1 << 16);
+    let title = xml(&report.title);
+    let _ = writeln!(
+        out,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">"
+    );
+    let _ = writeln!(
+        out,
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+    );
+    let _ = writeln!(
+        out,
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">"
+    );
+    let synthetic = if report.synthetic { " (synthetic)" } else { "" };
+    let _ = writeln!(
+        out,
+        "<title>{title}{synthetic}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>"
+    );
+    if report.synthetic {
+        let _ = writeln!(out, "<div class=\"banner\" role=\"note\">{SYNTHETIC}</div>");
+    }
+    let _ = writeln!(
+        out,
+        "<header>\n<h1>{title}</h1>\n<p class=\"question\">{}</p>",
+        prose(&report.question)
+    );
+    let _ = writeln!(out, "<nav aria-label=\"Contents\"><ul>");
+    for section in &report.sections {
+        let _ = writeln!(
+            out,
+            "<li><a href=\"#{}\">{}</a></li>",
+            anchor(&section.id),
+            xml(&section.title)
+        );
+    }
+    let _ = writeln!(
+        out,
+        "<li><a href=\"#provenance\">Provenance</a></li>\n</ul></nav>\n</header>\n<main>"
+    );
+    for section in &report.sections {
+        let _ = writeln!(
+            out,
+            "<section>\n<h2 id=\"{}\">{}</h2>",
+            anchor(&section.id),
+            xml(&section.title)
+        );
+        for block in &section.blocks {
+            match block {
+                Block::Prose { text } => {
+                    let _ = writeln!(out, "<p>{}</p>", prose(text));
+                }
+                Block::Note { text } => {
+                    let _ = writeln!(out, "<div class=\"note\">{}</div>", prose(text));
+                }
+                Block::Table(content) => table(&mut out, content),
+                Block::Picture(content) => picture(&mut out, content, report.synthetic),
+            }
+        }
+        out.push_str("</section>\n");
+    }
+    provenance(&mut out, &report.provenance);
+    let _ = writeln!(out, "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>");
+    out
+}
+
+fn prose(markup: &str) -> String {
+    let span = |span| match span {
+        Span::Text(text) => xml(text),
+        Span::Code(name) => format!("<code>{}</code>", xml(name)),
+        Span::Strong(text) => format!("<strong>{}</strong>", xml(text)),
+    };
+    spans(markup).into_iter().map(span).collect()
+}
+
+fn table(out: &mut String, table: &Table) {
+    let label = xml(&plain(&table.caption));
+    let _ = writeln!(out, "<figure>");
+    if !table.caption.is_empty() {
+        let _ = writeln!(out, "<figcaption>{}</figcaption>", prose(&table.caption));
+    }
+    // Focusable, so that a wide table can be scrolled from the keyboard.
+    let _ = writeln!(
+        out,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">\n<table>\n<thead><tr>"
+    );
+    for column in &table.columns {
+        let class = if column.numeric { " class=\"n\"" } else { "" };
+        let _ = writeln!(out, "<th scope=\"col\"{class}>{}</th>", xml(&column.title));
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for row in &table.rows {
+        out.push_str("<tr>");
+        for (index, column) in table.columns.iter().enumerate() {
+            cell(out, row.get(index), column.numeric);
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody>\n</table>\n</div>\n");
+    undefined(out, table);
+    out.push_str("</figure>\n");
+}
+
+fn cell(out: &mut String, cell: Option<&Cell>, numeric: bool) {
+    let class = if numeric { " class=\"n\"" } else { "" };
+    let _ = match cell {
+        None => write!(out, "<td{class}></td>"),
+        Some(Cell::Text(text)) => write!(out, "<td{class}>{}</td>", xml(text)),
+        Some(Cell::Code(name)) => write!(out, "<td{class}><code>{}</code></td>", xml(name)),
+        Some(Cell::Number { value, digits }) => match value.get() {
+            Ok(value) => write!(
+                out,
+                "<td{class} data-v=\"{0}\" title=\"{0}\">{1}</td>",
+                round_trip(value),
+                xml(&digits.format(value))
+            ),
+            Err(reason) => write!(
+                out,
+                "<td{class}><abbr title=\"undefined: {}\">—</abbr></td>",
+                xml(reason)
+            ),
+        },
+    };
+}
+
+/// Every undefined cell by its reason, for who cannot rest a pointer on it.
+fn undefined(out: &mut String, table: &Table) {
+    let reasons = table.undefined();
+    let count: usize = reasons.iter().map(|(_, cells)| cells.len()).sum();
+    if count == 0 {
+        return;
+    }
+    let _ = writeln!(out, "<details><summary>— {count} undefined</summary>\n<ul>");
+    for (reason, cells) in reasons {
+        let place = |&(row, column): &(usize, usize)| {
+            let name = match table.rows[row].first() {
+                Some(Cell::Text(text) | Cell::Code(text)) => text.clone(),
+                _ => format!("row {}", row + 1),
+            };
+            format!("{} ({})", xml(&name), xml(&table.columns[column].title))
+        };
+        let places: Vec<String> = cells.iter().map(place).collect();
+        let _ = writeln!(out, "<li>{}: {}</li>", xml(reason), places.join("; "));
+    }
+    out.push_str("</ul></details>\n");
+}
+
+fn picture(out: &mut String, picture: &Picture, synthetic: bool) {
+    let svg = picture.svg_element(synthetic);
+    let _ = writeln!(
+        out,
+        "<figure id=\"{}\">\n<div class=\"scroll picture\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n{svg}</div>\n</figure>",
+        anchor(&picture.id),
+        xml(&picture.title)
+    );
+}
+
+fn provenance(out: &mut String, provenance: &Provenance) {
+    let _ = writeln!(out, "<section>\n<h2 id=\"provenance\">Provenance</h2>");
+    let _ = writeln!(
+        out,
+        "<p><code>{}</code></p>\n<p>{}</p>",
+        xml(&provenance.command()),
+        xml(&provenance.cost())
+    );
+    table(out, &provenance.models_table());
+    if !provenance.excluded.is_empty() {
+        let count = provenance.excluded.len();
+        let _ = writeln!(out, "<details><summary>Excluded tensors: {count}</summary>");
+        table(out, &provenance.excluded_table());
+        out.push_str("</details>\n");
+    }
+    out.push_str("</section>\n");
+}
+
+/// An identifier with nothing in it that would end an attribute.
+fn anchor(id: &str) -> String {
+    file_stem(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::tests::sample;
+
+    #[test]
+    fn the_page_asks_nothing_of_a_network() {
+        let page = render(&sample());
+        assert!(
+            !page.contains("http:") && !page.contains("https:") && !page.contains("//"),
+            "{page}"
+        );
+        assert!(!page.contains("@import") && !page.contains("url(") && !page.contains(" src="));
+    }
+
+    #[test]
+    fn a_script_in_a_models_name_stays_text() {
+        let page = render(&sample());
+        assert_eq!(page.matches("<script>").count(), 1, "the page's own");
+        assert!(page.contains("owner/&lt;script&gt;alert(1)&lt;/script&gt;"));
+    }
+
+    #[test]
+    fn an_undefined_cell_is_a_dash_with_its_reason_and_is_listed() {
+        let page = render(&sample());
+        assert!(page.contains("<abbr title=\"undefined: ZeroNorm\">—</abbr>"));
+        assert!(page.contains("<li>ZeroNorm: owner/&lt;script&gt;alert(1)&lt;/script&gt; (cosine)</li>"));
+    }
+
+    #[test]
+    fn a_number_is_rounded_for_reading_and_whole_for_sorting() {
+        assert!(render(&sample()).contains("data-v=\"0.987654321\" title=\"0.987654321\">0.9877</td>"));
+    }
+
+    #[test]
+    fn a_synthetic_page_says_so_in_banner_title_and_picture() {
+        let page = render(&sample());
+        assert!(page.contains("<title>Two models (synthetic)</title>"));
+        assert_eq!(
+            page.matches(SYNTHETIC).count(),
+            4,
+            "banner, picture, and its two descriptions"
+        );
+        let real = Report {
+            synthetic: false,
+            ..sample()
+        };
+        assert!(!render(&real).contains("ynthetic"));
+    }
+
+    #[test]
+    fn the_page_holds_no_time_of_day() {
+        assert!(!render(&sample()).contains("2026-01-02"));
+    }
+}

@@ -1,0 +1,207 @@
+//! `REPORT.md`: the report as GitHub renders it. Pictures are links to the files beside it.
+
+use std::fmt::Write as _;
+
+use super::{
+    Block, Cell, Format, Picture, Provenance, Report, SYNTHETIC, Table,
+    escape::{markdown as text, markdown_code as code, markdown_paragraph},
+    inline::{Span, spans},
+};
+
+/// Sections from which a list of contents is worth its room.
+const CONTENTS_FROM: usize = 5;
+
+/// `report` as GitHub-flavoured Markdown. `image` is the format whose files stand beside it, PNG or SVG; without one,
+/// pictures are told in words.
+pub fn render(report: &Report, image: Option<Format>) -> String {
+    let mut out = format!("# {}\n\n", text(&report.title));
+    if report.synthetic {
+        let _ = writeln!(out, "> [!WARNING]\n> **{SYNTHETIC}.**\n");
+    }
+    let _ = writeln!(out, "{}\n", prose(&report.question));
+    if report.sections.len() >= CONTENTS_FROM {
+        for section in &report.sections {
+            let _ = writeln!(out, "- [{}](#{})", text(&section.title), anchor(&section.id));
+        }
+        out.push('\n');
+    }
+    for section in &report.sections {
+        // GitHub derives anchors from headings, which may repeat; an anchor of our own does not.
+        let _ = writeln!(
+            out,
+            "<a id=\"{}\"></a>\n\n## {}\n",
+            anchor(&section.id),
+            text(&section.title)
+        );
+        for block in &section.blocks {
+            match block {
+                Block::Prose { text } => {
+                    let _ = writeln!(out, "{}\n", prose(text));
+                }
+                Block::Note { text } => {
+                    let _ = writeln!(out, "> [!NOTE]\n> {}\n", prose(text));
+                }
+                Block::Table(content) => table(&mut out, content),
+                Block::Picture(content) => picture(&mut out, content, image),
+            }
+        }
+    }
+    provenance(&mut out, &report.provenance);
+    out
+}
+
+fn prose(markup: &str) -> String {
+    let span = |span| match span {
+        Span::Text(plain) => text(plain),
+        Span::Code(name) => code(name, false),
+        Span::Strong(strong) => format!("**{}**", text(strong)),
+    };
+    markdown_paragraph(&spans(markup).into_iter().map(span).collect::<String>())
+}
+
+fn table(out: &mut String, table: &Table) {
+    if !table.caption.is_empty() {
+        let _ = writeln!(out, "{}\n", prose(&table.caption));
+    }
+    let headings: Vec<String> = table.columns.iter().map(|column| text(&column.title)).collect();
+    let rules: Vec<&str> = table
+        .columns
+        .iter()
+        .map(|column| if column.numeric { "--:" } else { ":--" })
+        .collect();
+    let _ = writeln!(out, "| {} |\n| {} |", headings.join(" | "), rules.join(" | "));
+    for row in &table.rows {
+        let cells: Vec<String> = (0..table.columns.len())
+            .map(|column| row.get(column).map(cell).unwrap_or_default())
+            .collect();
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
+    }
+    out.push('\n');
+    let undefined = table.undefined();
+    if !undefined.is_empty() {
+        let list: Vec<String> = undefined
+            .iter()
+            .map(|(reason, cells)| format!("{} ({})", text(reason), cells.len()))
+            .collect();
+        let _ = writeln!(out, "— undefined: {}.\n", list.join(", "));
+    }
+}
+
+fn cell(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(plain) => text(plain),
+        Cell::Code(name) => code(name, true),
+        Cell::Number { value, digits } => value
+            .value()
+            .map_or_else(|| "—".to_owned(), |value| digits.format(value)),
+    }
+}
+
+fn picture(out: &mut String, picture: &Picture, image: Option<Format>) {
+    let alt = if picture.alt.is_empty() {
+        &picture.title
+    } else {
+        &picture.alt
+    };
+    match image {
+        Some(format) => {
+            let _ = writeln!(out, "![{}]({}.{format})\n", text(alt), picture.file_stem());
+        }
+        None => {
+            let _ = writeln!(out, "*Picture: {}. {}*\n", text(&picture.title), text(alt));
+        }
+    }
+}
+
+fn provenance(out: &mut String, provenance: &Provenance) {
+    let _ = writeln!(out, "## Provenance\n");
+    let _ = writeln!(out, "{}\n", code(&provenance.command(), false));
+    let _ = writeln!(out, "{}\n", text(&provenance.cost()));
+    table(out, &provenance.models_table());
+    if !provenance.excluded.is_empty() {
+        table(out, &provenance.excluded_table());
+    }
+}
+
+/// An identifier with nothing in it that would end an attribute or a link.
+fn anchor(id: &str) -> String {
+    super::escape::file_stem(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Section, model::tests::sample};
+
+    #[test]
+    fn a_report_reads_as_markdown() {
+        insta::assert_snapshot!(render(&sample(), Some(Format::Png)), @r#"
+        # Two models
+
+        > [!WARNING]
+        > **Synthetic replica, not the real weights.**
+
+        Are they **related**?
+
+        <a id="cosine"></a>
+
+        ## Cosine &amp; null
+
+        The **null** of `input_layernorm` is high.
+
+        > [!NOTE]
+        > Read \*both\* &lt;columns&gt;.
+
+        Pairs, with `cos_sim`
+
+        | model | cosine |
+        | :-- | --: |
+        | ``a\|b`c`` | 0.9877 |
+        | owner/&lt;script&gt;alert(1)&lt;/script&gt; | — |
+
+        — undefined: ZeroNorm (1).
+
+        ![two models](cosine.png)
+
+        ## Provenance
+
+        `hub-audit survey 'owner/a model'`
+
+        hub-audit 0.1.0, seed 0; moved 5.9 MB in 7 requests, 0 tensors from cache.
+
+        Models; `report.json` lists their files.
+
+        | model | commit | family | dtypes | files | size |
+        | :-- | :-- | :-- | :-- | --: | --: |
+        | `owner/<script>alert(1)</script>` | `0123456789abcdef0123456789abcdef01234567` | llama | BF16 | 1 | 1.2 kB |
+
+        Tensors that no number rests on.
+
+        | model | tensor | reason |
+        | :-- | :-- | :-- |
+        | ``a\|b`c`` | `lm_head.weight` | shape differs |
+        "#);
+    }
+
+    #[test]
+    fn many_sections_have_a_list_of_contents() {
+        let mut report = sample();
+        assert!(!render(&report, None).contains("](#"));
+        report.sections = (0..5)
+            .map(|i| Section {
+                id: format!("s{i}"),
+                title: format!("S {i}"),
+                blocks: Vec::new(),
+            })
+            .collect();
+        assert_eq!(render(&report, None).matches("](#s").count(), 5);
+    }
+
+    #[test]
+    fn nothing_differs_between_two_times_of_day() {
+        let (mut early, mut late) = (sample(), sample());
+        early.provenance.generated_at = None;
+        late.provenance.generated_at = Some("2030-01-01T00:00:00Z".into());
+        assert_eq!(render(&early, None), render(&late, None));
+    }
+}

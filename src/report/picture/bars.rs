@@ -1,0 +1,328 @@
+//! Grouped bars with error bars. The axis starts at zero; one that does not carries the mark of a cut, on the axis and on
+//! every bar.
+
+use serde::Serialize;
+
+use super::{
+    axis::{Axis, Plot},
+    colormap::{INK, MUTED, PAPER},
+    font,
+    labels::ColumnLabels,
+    legend::{Key, Legend, reference_stroke, series_color},
+    lines::{Reference, range},
+    scene::{Anchor, Mark, Scene, Stroke, Text},
+};
+use crate::report::{
+    Datum, Digits,
+    number::{common_digits, counted, typeset},
+};
+
+/// Bars in groups.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Bars {
+    /// What the vertical axis is.
+    pub y_label: String,
+    /// Names of the groups, from left to right.
+    pub groups: Vec<String>,
+    /// The bars of one colour: one a group.
+    pub series: Vec<BarSeries>,
+    /// Horizontal lines to compare with.
+    pub references: Vec<Reference>,
+    /// Where the axis starts instead of at zero, and is marked as cut. Ignored where a bar, an error bar or a reference
+    /// would fall below it, because nothing is clipped.
+    pub cut: Option<f64>,
+}
+
+/// Bars of one colour.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BarSeries {
+    /// What they have in common.
+    pub label: String,
+    /// One bar a group.
+    pub bars: Vec<Bar>,
+}
+
+/// A bar.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Bar {
+    /// Its end.
+    pub value: Datum,
+    /// Half the length of its error bar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<f64>,
+}
+
+impl Bar {
+    /// A bar without an error bar.
+    pub fn new(value: impl Into<Datum>) -> Self {
+        Self {
+            value: value.into(),
+            error: None,
+        }
+    }
+
+    /// A bar of `value` ± `error`.
+    pub fn with_error(value: impl Into<Datum>, error: f64) -> Self {
+        Self {
+            value: value.into(),
+            error: Some(error),
+        }
+    }
+
+    /// Lower and upper end of what is drawn.
+    fn span(&self) -> Option<(f64, f64)> {
+        let value = self.value.value()?;
+        let error = self.error.filter(|error| error.is_finite()).unwrap_or(0.0).abs();
+        Some((value - error, value + error))
+    }
+}
+
+const HEIGHT: f64 = 260.0;
+const LABEL: f64 = 11.0;
+const NUMBER: f64 = 9.0;
+/// Room above and below the plot for the numbers at the ends of bars, so that no axis runs past its last value for them.
+const CLEAR: f64 = 14.0;
+
+impl Bars {
+    /// How many bars are undefined, for who reads the picture.
+    pub fn remarks(&self) -> Vec<String> {
+        let absent = self.bars().filter(|bar| bar.value.value().is_none()).count();
+        if absent > 0 {
+            vec![format!("{} undefined, shown as —.", counted(absent, "value"))]
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Draws it.
+    pub fn draw(&self) -> Scene {
+        let (axis, base) = self.axis();
+        let count = self.series.len().max(1);
+        let bar = match count * self.groups.len() {
+            0..=24 => 30.0,
+            25..=60 => 16.0,
+            _ => 9.0,
+        };
+        let pitch = (bar * count as f64 + bar.max(10.0) * 0.7).max(LABEL * 1.3);
+        let width = (pitch * self.groups.len() as f64).max(220.0);
+        let labels = ColumnLabels::new(&self.groups, pitch, LABEL);
+        let left = (axis.label_width() + 12.0).max(labels.left());
+        let x = Axis::within(0.0, 1.0, 1, false);
+        let plot = Plot {
+            left,
+            top: Plot::HEAD + CLEAR,
+            width,
+            height: HEIGHT,
+            x,
+            y: axis,
+            clear: CLEAR,
+        };
+        let legend = self.legend();
+        let below = if plot.y.low() < 0.0 { CLEAR } else { 0.0 };
+        let height = (HEIGHT + below + labels.height()).max(legend.height()) + Plot::HEAD + CLEAR + 4.0;
+        let mut scene = Scene::new(plot.right() + 18.0 + legend.width() + 4.0, height);
+        plot.draw_y(&mut scene, &self.y_label);
+        for (index, series) in self.series.iter().enumerate() {
+            for (group, (name, item)) in self.groups.iter().zip(&series.bars).enumerate() {
+                let x = left + pitch * (group as f64 + 0.5) + bar * (index as f64 - count as f64 / 2.0);
+                let tooltip = format!("{name}, {}", series.label);
+                draw_bar(&mut scene, &plot, item, (x + 1.0, bar - 2.0), base, (index, &tooltip));
+            }
+        }
+        for (index, reference) in self
+            .references
+            .iter()
+            .enumerate()
+            .filter(|(_, reference)| reference.value.is_finite())
+        {
+            let y = plot.y(reference.value);
+            scene.mark(Mark::line((plot.left, y), (plot.right(), y)).stroke(reference_stroke(index)));
+        }
+        self.draw_numbers(&mut scene, &plot, bar, pitch);
+        scene.mark(Mark::line((left, plot.bottom()), (plot.right(), plot.bottom())).stroke(Stroke::solid(MUTED, 1.0)));
+        labels.draw(&mut scene, left, plot.bottom() + below);
+        legend.draw(&mut scene, plot.right() + 18.0, plot.top);
+        scene
+    }
+
+    fn bars(&self) -> impl Iterator<Item = &Bar> {
+        self.series.iter().flat_map(|series| &series.bars)
+    }
+
+    /// The axis, and the value that bars start from.
+    fn axis(&self) -> (Axis, f64) {
+        let ends = self.bars().filter_map(Bar::span).flat_map(|(low, high)| [low, high]);
+        let (low, high) = range(ends.chain(self.references.iter().map(|reference| reference.value)));
+        if let Some(cut) = self
+            .cut
+            .filter(|&cut| cut.is_finite() && cut > 0.0 && low >= cut && high > cut)
+        {
+            return (Axis::covering(cut, high, 5), cut);
+        }
+        if low > high {
+            return (Axis::covering(0.0, 1.0, 5), 0.0);
+        }
+        (Axis::covering(low.min(0.0), high.max(0.0), 5), 0.0)
+    }
+
+    fn legend(&self) -> Legend {
+        let mut legend = Legend::default();
+        if self.series.len() > 1 || self.series.iter().any(|series| !series.label.is_empty()) {
+            for (index, series) in self.series.iter().enumerate() {
+                legend.push(Key::Swatch(series_color(index)), &series.label);
+            }
+        }
+        for (index, reference) in self.references.iter().enumerate() {
+            let value = typeset(&Digits::Significant(3).format(reference.value));
+            legend.push(
+                Key::Line(reference_stroke(index)),
+                format!("{} = {value}", reference.label),
+            );
+        }
+        legend
+    }
+
+    /// Writes each bar's number past its end, where all of them fit; a dash where there is none.
+    fn draw_numbers(&self, scene: &mut Scene, plot: &Plot, bar: f64, pitch: f64) {
+        let digits = common_digits(self.bars().filter_map(|bar| bar.value.value()));
+        let slot = if self.series.len() == 1 { pitch } else { bar };
+        let text = |value: f64| typeset(&digits.format(value));
+        let widest = self.bars().filter_map(|bar| bar.value.value());
+        let fits = widest
+            .map(|value| font::width(&text(value), NUMBER, false))
+            .all(|width| width + 1.0 <= slot);
+        let zero = if plot.y.holds_zero() {
+            plot.y(0.0)
+        } else {
+            plot.bottom()
+        };
+        let count = self.series.len().max(1) as f64;
+        for (index, series) in self.series.iter().enumerate() {
+            for (group, item) in series.bars.iter().enumerate().take(self.groups.len()) {
+                let x = plot.left + pitch * (group as f64 + 0.5) + bar * (index as f64 + 0.5 - count / 2.0);
+                let Some((low, high)) = item.span() else {
+                    scene.text(Text::new(x, zero - 4.0, "—", 13.0).anchor(Anchor::Middle));
+                    continue;
+                };
+                let value = item.value.value().unwrap_or_default();
+                if fits {
+                    let y = if value < 0.0 {
+                        plot.y(low) + NUMBER + 2.0
+                    } else {
+                        plot.y(high) - 4.0
+                    };
+                    scene.text(Text::new(x, y, text(value), NUMBER).anchor(Anchor::Middle));
+                }
+            }
+        }
+    }
+}
+
+fn draw_bar(
+    scene: &mut Scene,
+    plot: &Plot,
+    bar: &Bar,
+    (x, width): (f64, f64),
+    base: f64,
+    (index, name): (usize, &str),
+) {
+    let value = match bar.value.get() {
+        Ok(value) => value,
+        Err(reason) => {
+            // An unseen mark, so that the reason can still be asked for.
+            let mark = Mark::rect(x, plot.bottom() - 14.0, width, 14.0).fill(PAPER);
+            return scene.mark(mark.tooltip(format!("{name}: undefined, {reason}")));
+        }
+    };
+    let from = plot.y(base.max(plot.y.low()));
+    let to = plot.y(value);
+    let error = bar
+        .error
+        .map(|error| format!(" ± {}", Digits::Significant(3).format(error)))
+        .unwrap_or_default();
+    let tooltip = format!("{name}: {}{error}", typeset(&Digits::Significant(5).format(value)));
+    let mark = Mark::rect(x, from.min(to), width, (from - to).abs()).fill(series_color(index));
+    scene.mark(mark.tooltip(tooltip));
+    if base != 0.0 {
+        let y = plot.bottom() - 9.0;
+        let teeth = (0..=4).map(|tooth| {
+            let x = x - 1.0 + (width + 2.0) * f64::from(tooth) / 4.0;
+            (x, if tooth % 2 == 0 { y + 2.0 } else { y - 2.0 })
+        });
+        scene.mark(Mark::path(vec![teeth.collect()]).stroke(Stroke::solid(PAPER, 2.5)));
+    }
+    if bar.error.is_some()
+        && let Some((low, high)) = bar.span()
+    {
+        let (middle, low, high) = (x + width / 2.0, plot.y(low), plot.y(high));
+        let cap = (width * 0.25).min(5.0);
+        let lines = vec![
+            vec![(middle, low), (middle, high)],
+            vec![(middle - cap, low), (middle + cap, low)],
+            vec![(middle - cap, high), (middle + cap, high)],
+        ];
+        scene.mark(Mark::path(lines).stroke(Stroke::solid(INK, 1.2)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::picture::{scene::legible::assert_legible, svg};
+
+    fn bars(groups: usize, series: usize, label: impl Fn(usize) -> String) -> Bars {
+        let value = |group: usize, s: usize| ((group * 7 + s * 3) % 11) as f64 * 0.1 - 0.2;
+        Bars {
+            y_label: "mean cosine".into(),
+            groups: (0..groups).map(label).collect(),
+            series: (0..series)
+                .map(|s| BarSeries {
+                    label: format!("series {s}"),
+                    bars: (0..groups)
+                        .map(|group| Bar::with_error(value(group, s), 0.03))
+                        .collect(),
+                })
+                .collect(),
+            references: vec![Reference::new("threshold", 0.95)],
+            cut: None,
+        }
+    }
+
+    #[test]
+    fn no_text_overlaps_in_bars() {
+        for (groups, series) in [(0, 0), (1, 1), (2, 3), (9, 2), (6, 4), (24, 2), (60, 1), (36, 3)] {
+            assert_legible(&bars(groups, series, |group| format!("owner/model-{group}")).draw());
+            assert_legible(&bars(groups, series, |group| format!("{group}{}", "w".repeat(95))).draw());
+        }
+    }
+
+    #[test]
+    fn bars_start_at_zero_unless_cut_and_a_cut_shows() {
+        let close = |cut| Bars {
+            series: vec![BarSeries {
+                label: String::new(),
+                bars: vec![Bar::new(0.95), Bar::new(0.99)],
+            }],
+            groups: vec!["a".into(), "b".into()],
+            references: Vec::new(),
+            y_label: "cosine".into(),
+            cut,
+        };
+        let (axis, base) = close(None).axis();
+        assert_eq!((axis.low(), base), (0.0, 0.0));
+        let (axis, base) = close(Some(0.9)).axis();
+        assert!((axis.low() - 0.9).abs() < 1e-9 && base == 0.9);
+        assert!(svg::document(&close(Some(0.9)).draw(), "").contains("(axis cut at 0.90)"));
+        let (axis, base) = close(Some(0.97)).axis();
+        assert_eq!((axis.low(), base), (0.0, 0.0), "a cut above a bar would hide it");
+    }
+
+    #[test]
+    fn an_undefined_bar_is_a_dash_with_its_reason() {
+        let mut bars = bars(2, 1, |group| group.to_string());
+        bars.series[0].bars[1].value = Datum::undefined("ZeroNorm");
+        let svg = svg::document(&bars.draw(), "");
+        assert!(svg.contains("undefined, ZeroNorm") && svg.contains(">—</text>"));
+        assert_eq!(bars.remarks(), ["1 value undefined, shown as —."]);
+    }
+}

@@ -1,0 +1,200 @@
+//! A picture: its drawing below its title, with what a reader must know to read it.
+
+use serde::Serialize;
+
+use super::{
+    Bars, Dendrogram, Heatmap, Histogram, Lines, Panel, Scatter,
+    colormap::{MUTED, PAPER, WARNING},
+    font,
+    scene::{Mark, Scene, Text},
+    svg,
+};
+use crate::report::{escape, model::SYNTHETIC};
+
+/// A picture of a report.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Picture {
+    /// Stem of its files, unique within the report.
+    pub id: String,
+    /// What it shows.
+    pub title: String,
+    /// Which tensors, which layers, which null.
+    pub subtitle: String,
+    /// What it tells, for who cannot see it.
+    pub alt: String,
+    /// What is drawn.
+    pub kind: PictureKind,
+}
+
+/// What is drawn.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant is the type it holds")]
+pub enum PictureKind {
+    Heatmap(Heatmap),
+    Lines(Lines),
+    Bars(Bars),
+    Scatter(Scatter),
+    Histogram(Histogram),
+    Dendrogram(Dendrogram),
+    Panel(Panel),
+}
+
+const MARGIN: f64 = 16.0;
+/// Titles are not wrapped narrower than this, however small the drawing.
+const NARROWEST: f64 = 360.0;
+
+impl Picture {
+    /// Stem of its files: [`Picture::id`] with nothing in it that a file name may not hold.
+    pub fn file_stem(&self) -> String {
+        escape::file_stem(&self.id)
+    }
+
+    /// The picture as a drawing, ready to be written; `synthetic` puts the banner on it.
+    pub fn scene(&self, synthetic: bool) -> Scene {
+        let framed = self.framed();
+        let banner = if synthetic { 24.0 } else { 0.0 };
+        let width = framed.width.max(if synthetic { NARROWEST } else { 0.0 });
+        let mut scene = Scene::new(
+            (width + 2.0 * MARGIN).ceil(),
+            (framed.height + banner + 2.0 * MARGIN).ceil(),
+        );
+        scene.mark(Mark::rect(0.0, 0.0, scene.width, scene.height).fill(PAPER));
+        if synthetic {
+            scene.text(Text::new(MARGIN, MARGIN + 11.0, SYNTHETIC, 13.0).bold().color(WARNING));
+        }
+        scene.place(MARGIN, MARGIN + banner, framed);
+        scene
+    }
+
+    /// The picture as an SVG document.
+    pub fn svg(&self, synthetic: bool) -> String {
+        svg::document(&self.scene(synthetic), &self.described(synthetic))
+    }
+
+    /// The picture as an element of an HTML page.
+    pub fn svg_element(&self, synthetic: bool) -> String {
+        svg::element(&self.scene(synthetic), &self.described(synthetic))
+    }
+
+    /// Remarks that the drawing itself makes: the range of its colours, what is undefined, what lies outside.
+    pub fn remarks(&self) -> Vec<String> {
+        match &self.kind {
+            PictureKind::Heatmap(kind) => kind.remarks(),
+            PictureKind::Lines(kind) => kind.remarks(),
+            PictureKind::Bars(kind) => kind.remarks(),
+            PictureKind::Scatter(kind) => kind.remarks(),
+            PictureKind::Histogram(kind) => kind.remarks(),
+            PictureKind::Dendrogram(kind) => kind.remarks(),
+            PictureKind::Panel(kind) => kind.remarks(),
+        }
+    }
+
+    /// Title, subtitle and remarks above the drawing.
+    pub(super) fn framed(&self) -> Scene {
+        let drawing = match &self.kind {
+            PictureKind::Heatmap(kind) => kind.draw(),
+            PictureKind::Lines(kind) => kind.draw(),
+            PictureKind::Bars(kind) => kind.draw(),
+            PictureKind::Scatter(kind) => kind.draw(),
+            PictureKind::Histogram(kind) => kind.draw(),
+            PictureKind::Dendrogram(kind) => kind.draw(),
+            PictureKind::Panel(kind) => kind.draw(),
+        };
+        let width = drawing.width.max(NARROWEST);
+        let mut scene = Scene::new(width, 0.0);
+        let mut y = 0.0;
+        for line in font::wrap(&escape::visible(&self.title), 16.0, true, width) {
+            y += 20.0;
+            scene.text(Text::new(0.0, y - 5.0, line, 16.0).bold());
+        }
+        let mut words = self.subtitle.clone();
+        for remark in self.remarks() {
+            if !words.is_empty() {
+                words.push_str(if words.ends_with(['.', '?', '!']) { " " } else { ". " });
+            }
+            words.push_str(&remark);
+        }
+        for line in font::wrap(&escape::visible(&words), 12.0, false, width) {
+            y += 17.0;
+            scene.text(Text::new(0.0, y - 4.0, line, 12.0).color(MUTED));
+        }
+        y += 12.0;
+        scene.height = y + drawing.height;
+        scene.place(0.0, y, drawing);
+        scene
+    }
+
+    fn described(&self, synthetic: bool) -> String {
+        let alt = if self.alt.is_empty() { &self.title } else { &self.alt };
+        if synthetic {
+            format!("{SYNTHETIC}. {alt}")
+        } else {
+            alt.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        matrix::Matrix,
+        report::picture::{ColorScale, scene::legible::assert_legible},
+    };
+
+    fn picture(count: usize) -> Picture {
+        let names: Vec<String> = (0..count).map(|index| format!("owner/<model>-{index}")).collect();
+        let matrix = Matrix::from_fn(names.clone(), names, |row, column| {
+            Ok(if row == column { 1.0 } else { 0.25 })
+        });
+        Picture {
+            id: "cosine/../x".into(),
+            title: "Cosine similarity of the attention input norm, layer 10, nine models".into(),
+            subtitle: "input_layernorm.weight, raw cosine; the null of unrelated pairs is 0.94.".into(),
+            alt: "All pairs lie near 0.25.".into(),
+            kind: PictureKind::Heatmap(Heatmap::new(matrix.clone(), ColorScale::cosine(&matrix), "cos_sim")),
+        }
+    }
+
+    #[test]
+    fn title_banner_and_drawing_do_not_overlap() {
+        for count in [1, 2, 9, 60] {
+            for synthetic in [false, true] {
+                assert_legible(&picture(count).scene(synthetic));
+            }
+        }
+    }
+
+    #[test]
+    fn a_synthetic_picture_says_so_itself() {
+        assert!(
+            picture(2)
+                .svg(true)
+                .contains(">Synthetic replica, not the real weights</text>")
+        );
+        assert!(!picture(2).svg(false).contains("Synthetic"));
+    }
+
+    #[test]
+    fn the_subtitle_states_the_range_of_the_colours() {
+        let scene = picture(2).scene(false);
+        let words: Vec<&str> = scene
+            .text_boxes()
+            .into_iter()
+            .map(|(text, _)| text.text.as_str())
+            .collect();
+        assert!(
+            words
+                .join(" ")
+                .contains("Colour 0.2500 to 1.000: from the smallest cell to 1."),
+            "{words:?}"
+        );
+    }
+
+    #[test]
+    fn the_same_picture_gives_the_same_bytes() {
+        assert_eq!(picture(9).svg(true), picture(9).svg(true));
+        assert_eq!(picture(9).file_stem(), "cosine-..-x");
+    }
+}

@@ -1,0 +1,430 @@
+//! A matrix as coloured cells. Every cell says its number to a pointer; numbers stand on the cells where they fit; a cell
+//! without a value is hatched, and one outside the colour scale has its corner marked.
+
+use serde::Serialize;
+
+use super::{
+    colormap::{ABSENT, ColorScale, HATCH, INK, MUTED, ink_on},
+    font,
+    labels::{self, ColumnLabels},
+    scene::{Anchor, Mark, Scene, Stroke, Text},
+};
+use crate::{
+    matrix::Matrix,
+    report::{
+        Datum, Digits,
+        number::{common_digits, counted, typeset},
+    },
+};
+
+const BAR_WIDTH: f64 = 14.0;
+const BAR_GAP: f64 = 22.0;
+/// Cells of a picture with more columns are too many to read one by one.
+const MOST_NUMBERED: usize = 24;
+const SMALLEST_NUMBER: f64 = 7.5;
+
+/// A matrix to be drawn as coloured cells.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Heatmap {
+    /// The numbers.
+    #[serde(serialize_with = "crate::report::json::serialize_matrix")]
+    pub matrix: Matrix,
+    /// Their colours.
+    pub scale: ColorScale,
+    /// What the numbers are; heads the colour bar.
+    pub quantity: String,
+    /// What the rows are, such as `layer of A`; empty where the labels speak for themselves.
+    pub row_title: String,
+    /// What the columns are.
+    pub column_title: String,
+    /// Whether the cells with equal row and column are outlined, as for layer × layer.
+    pub diagonal: bool,
+    /// Name of the CSV file that holds the matrix; `None` where another file does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csv: Option<String>,
+}
+
+/// Sizes that depend on the number of cells alone.
+#[derive(Debug, Clone, Copy)]
+struct Grid {
+    left: f64,
+    top: f64,
+    cell: f64,
+    label: f64,
+    rows: usize,
+    columns: usize,
+}
+
+impl Heatmap {
+    /// A heatmap of `matrix` with `scale`; `quantity` heads its colour bar.
+    pub fn new(matrix: Matrix, scale: ColorScale, quantity: impl Into<String>) -> Self {
+        Self {
+            matrix,
+            scale,
+            quantity: quantity.into(),
+            row_title: String::new(),
+            column_title: String::new(),
+            diagonal: false,
+            csv: None,
+        }
+    }
+
+    /// What a reader must know of the colours: their range and why, cells outside, cells without a value.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = vec![format!(
+            "Colour {} to {}{}{}.",
+            typeset(&Digits::Significant(4).format(self.scale.low())),
+            typeset(&Digits::Significant(4).format(self.scale.high())),
+            if self.scale.reason().is_empty() { "" } else { ": " },
+            self.scale.reason()
+        )];
+        let beyond = self.beyond();
+        if beyond != (0, 0) {
+            remarks.push(format!(
+                "Outside these colours: {} above (marked ▲), {} below (marked ▼).",
+                counted(beyond.1, "cell"),
+                counted(beyond.0, "cell")
+            ));
+        }
+        let absent = self.cells().filter(|(_, _, value)| value.is_none()).count();
+        if absent > 0 {
+            remarks.push(format!("{} undefined, hatched.", counted(absent, "cell")));
+        }
+        remarks
+    }
+
+    /// Draws it.
+    pub fn draw(&self) -> Scene {
+        let (rows, columns) = (self.matrix.rows.len(), self.matrix.columns.len());
+        let most = rows.max(columns).max(1);
+        let cell = (760.0 / most as f64).clamp(13.0, 72.0);
+        let label = if cell < 16.0 { 10.0 } else { 11.0 };
+        let column_labels = ColumnLabels::new(&self.matrix.columns, cell, label);
+        let row_title = if self.row_title.is_empty() { 0.0 } else { 18.0 };
+        let left = (labels::widest(&self.matrix.rows, label) + 7.0 + row_title).max(column_labels.left());
+        let top = label / 2.0;
+        let grid = Grid {
+            left,
+            top,
+            cell,
+            label,
+            rows,
+            columns,
+        };
+        let foot = column_labels.height() + if self.column_title.is_empty() { 0.0 } else { 20.0 };
+        let bar_width = BAR_GAP.max(column_labels.right() + 4.0) + BAR_WIDTH + self.bar_text_width();
+        let bar_height = (rows as f64 * cell).max(90.0);
+        let mut scene = Scene::new(
+            left + columns as f64 * cell + bar_width,
+            top + (rows as f64 * cell + foot).max(bar_height + 12.0),
+        );
+        self.draw_cells(&mut scene, grid);
+        labels::row_labels(&mut scene, &self.matrix.rows, left - 6.0, top, cell, label);
+        column_labels.draw(&mut scene, left, top + rows as f64 * cell);
+        self.draw_titles(&mut scene, grid, column_labels.height());
+        let bar_left = left + columns as f64 * cell + BAR_GAP.max(column_labels.right() + 4.0);
+        self.draw_bar(&mut scene, bar_left, top, bar_height);
+        scene
+    }
+
+    fn cells(&self) -> impl Iterator<Item = (usize, usize, Option<f64>)> {
+        let columns = self.matrix.columns.len();
+        (0..self.matrix.rows.len())
+            .flat_map(move |row| (0..columns).map(move |column| (row, column)))
+            .map(|(row, column)| (row, column, Datum::from(self.matrix.get(row, column)).value()))
+    }
+
+    /// How many cells lie below and above the colours.
+    fn beyond(&self) -> (usize, usize) {
+        let outside = self
+            .cells()
+            .filter_map(|(_, _, value)| value.filter(|&value| !self.scale.covers(value)));
+        let (above, below): (Vec<f64>, Vec<f64>) = outside.partition(|&value| value > self.scale.high());
+        (below.len(), above.len())
+    }
+
+    fn draw_cells(&self, scene: &mut Scene, grid: Grid) {
+        for (row, column, value) in self.cells() {
+            let (x, y) = (grid.left + column as f64 * grid.cell, grid.top + row as f64 * grid.cell);
+            let place = format!("{} × {}", self.matrix.rows[row], self.matrix.columns[column]);
+            let cell = Mark::rect(x, y, grid.cell, grid.cell);
+            let Some(value) = value else {
+                let datum = Datum::from(self.matrix.get(row, column));
+                let reason = datum.reason().unwrap_or_default();
+                scene.mark(cell.fill(ABSENT).tooltip(format!("{place}: undefined, {reason}")));
+                scene.mark(hatching(x, y, grid.cell));
+                continue;
+            };
+            let color = self.scale.color(value);
+            let number = typeset(&Digits::Significant(6).format(value));
+            scene.mark(cell.fill(color).tooltip(format!("{place}: {number}")));
+            if !self.scale.covers(value) {
+                scene.mark(corner(x + grid.cell, y, grid.cell, value > self.scale.high()).fill(ink_on(color)));
+            }
+        }
+        self.draw_lines(scene, grid);
+        if let Some((size, digits)) = self.numbers(grid) {
+            let texts = self.cells().filter_map(|(row, column, value)| {
+                let value = value?;
+                let x = grid.left + (column as f64 + 0.5) * grid.cell;
+                let y = grid.top + (row as f64 + 0.5) * grid.cell;
+                let text = Text::centred(x, y, typeset(&digits.format(value)), size).anchor(Anchor::Middle);
+                Some(text.color(ink_on(self.scale.color(value))))
+            });
+            scene.inert_texts(texts.collect());
+        }
+    }
+
+    /// Thin lines between cells where these are large enough, the frame, and the diagonal.
+    fn draw_lines(&self, scene: &mut Scene, grid: Grid) {
+        let (width, height) = (grid.columns as f64 * grid.cell, grid.rows as f64 * grid.cell);
+        if grid.cell >= 16.0 {
+            let vertical = (1..grid.columns).map(|column| {
+                let x = grid.left + column as f64 * grid.cell;
+                vec![(x, grid.top), (x, grid.top + height)]
+            });
+            let horizontal = (1..grid.rows).map(|row| {
+                let y = grid.top + row as f64 * grid.cell;
+                vec![(grid.left, y), (grid.left + width, y)]
+            });
+            let lines = vertical.chain(horizontal).collect();
+            scene.mark(Mark::path(lines).stroke(Stroke::solid(super::colormap::PAPER, 1.0)));
+        }
+        scene.mark(Mark::rect(grid.left, grid.top, width, height).stroke(Stroke::solid(MUTED, 1.0)));
+        if self.diagonal {
+            for index in 0..grid.rows.min(grid.columns) {
+                let at = index as f64 * grid.cell;
+                let outline = Mark::rect(grid.left + at, grid.top + at, grid.cell, grid.cell);
+                scene.mark(outline.stroke(Stroke::solid(INK, 0.8)));
+            }
+        }
+    }
+
+    /// Size and digits of the numbers on the cells; `None` where they do not fit.
+    fn numbers(&self, grid: Grid) -> Option<(f64, Digits)> {
+        if grid.columns.max(grid.rows) > MOST_NUMBERED {
+            return None;
+        }
+        let finite = || self.cells().filter_map(|(_, _, value)| value);
+        let best = common_digits(finite());
+        let fewer = match best {
+            Digits::Fixed(digits) if digits > 2 => Digits::Fixed(digits - 1),
+            other => other,
+        };
+        [best, fewer].into_iter().find_map(|digits| {
+            let widest = finite()
+                .map(|v| font::width(&typeset(&digits.format(v)), 1.0, false))
+                .fold(0.0, f64::max);
+            let size = ((grid.cell - 3.0) / widest.max(0.1)).min(grid.cell * 0.5).min(13.0);
+            (size >= SMALLEST_NUMBER).then_some((size, digits))
+        })
+    }
+
+    fn draw_titles(&self, scene: &mut Scene, grid: Grid, labels_height: f64) {
+        let (width, height) = (grid.columns as f64 * grid.cell, grid.rows as f64 * grid.cell);
+        if !self.row_title.is_empty() {
+            let text = Text::new(12.0, grid.top + height / 2.0, &self.row_title, grid.label + 1.0);
+            scene.text(text.anchor(Anchor::Middle).elided(height).turn(-90.0));
+        }
+        if !self.column_title.is_empty() {
+            let y = grid.top + height + labels_height + 14.0;
+            let text = Text::new(grid.left + width / 2.0, y, &self.column_title, grid.label + 1.0);
+            scene.text(text.anchor(Anchor::Middle).elided(width));
+        }
+    }
+
+    fn draw_bar(&self, scene: &mut Scene, left: f64, top: f64, height: f64) {
+        let steps = 64;
+        let slice = height / f64::from(steps);
+        for step in 0..steps {
+            let t = (f64::from(step) + 0.5) / f64::from(steps);
+            let value = self.scale.low() + (self.scale.high() - self.scale.low()) * t;
+            let y = top + height - f64::from(step + 1) * slice;
+            // Slices overlap by half a pixel, so that no seam shows between them.
+            scene.mark(
+                Mark::rect(left, y, BAR_WIDTH, slice + if step > 0 { 0.5 } else { 0.0 }).fill(self.scale.color(value)),
+            );
+        }
+        scene.mark(Mark::rect(left, top, BAR_WIDTH, height).stroke(Stroke::solid(MUTED, 1.0)));
+        for (value, label) in self.bar_ticks(height) {
+            let t = (value - self.scale.low()) / (self.scale.high() - self.scale.low());
+            let y = top + height * (1.0 - t);
+            let right = left + BAR_WIDTH;
+            scene.mark(Mark::line((right, y), (right + 4.0, y)).stroke(Stroke::solid(MUTED, 1.0)));
+            scene.text(Text::centred(right + 7.0, y, label, 10.0).color(MUTED));
+        }
+        let x = left + BAR_WIDTH + 7.0 + self.bar_label_width() + 15.0;
+        let text = Text::new(x, top + height / 2.0, &self.quantity, 11.0).anchor(Anchor::Middle);
+        scene.text(text.elided(height).turn(-90.0));
+    }
+
+    /// Both ends exactly, and round numbers between where they have room.
+    fn bar_ticks(&self, height: f64) -> Vec<(f64, String)> {
+        let (low, high) = (self.scale.low(), self.scale.high());
+        let room = (high - low) * 16.0 / height;
+        let (below, above) = self.beyond();
+        let end = |value, sign: &str, beyond| {
+            let number = typeset(&Digits::Significant(3).format(value));
+            if beyond > 0 { format!("{sign} {number}") } else { number }
+        };
+        let ends = [(low, end(low, "≤", below)), (high, end(high, "≥", above))];
+        let inner = super::axis::Axis::within(low, high, 5, false).ticks();
+        let inner = inner
+            .into_iter()
+            .filter(|(tick, _)| tick - low > room && high - tick > room);
+        let mut ticks: Vec<_> = inner.collect();
+        ticks.extend(ends);
+        ticks
+    }
+
+    fn bar_label_width(&self) -> f64 {
+        self.bar_ticks(200.0)
+            .iter()
+            .map(|(_, label)| font::width(label, 10.0, false))
+            .fold(0.0, f64::max)
+    }
+
+    /// Width of what stands right of the colour bar: ticks and the quantity's name.
+    fn bar_text_width(&self) -> f64 {
+        7.0 + self.bar_label_width() + 20.0
+    }
+}
+
+/// A triangle in the corner of a cell whose upper right is (`right`, `top`): up for a value above the colours.
+fn corner(right: f64, top: f64, cell: f64, up: bool) -> Mark {
+    let side = (cell * 0.3).min(9.0);
+    let (right, top) = (right - cell * 0.08 - 0.5, top + cell * 0.08 + 0.5);
+    let (base, tip) = if up {
+        (top + side * 0.9, top)
+    } else {
+        (top, top + side * 0.9)
+    };
+    Mark::polygon(vec![(right - side, base), (right, base), (right - side / 2.0, tip)])
+}
+
+/// Diagonal lines over a square cell.
+pub(super) fn hatching(x: f64, y: f64, side: f64) -> Mark {
+    let steps = [0.25, 0.5, 0.75, 1.0];
+    let lower = steps.iter().map(|t| vec![(x, y + side * t), (x + side * t, y)]);
+    let upper = steps[..3]
+        .iter()
+        .map(|t| vec![(x + side * t, y + side), (x + side, y + side * t)]);
+    Mark::path(lower.chain(upper).collect()).stroke(Stroke::solid(HATCH, 0.8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        metric::Undefined,
+        report::picture::scene::{Node, legible::assert_legible},
+    };
+
+    fn square(
+        count: usize,
+        label: impl Fn(usize) -> String,
+        cell: impl Fn(usize, usize) -> Result<f64, Undefined>,
+    ) -> Matrix {
+        let labels: Vec<String> = (0..count).map(label).collect();
+        Matrix::from_fn(labels.clone(), labels, cell)
+    }
+
+    fn wave(row: usize, column: usize) -> Result<f64, Undefined> {
+        if row == 1 && column == 2 {
+            return Err(Undefined::ZeroNorm);
+        }
+        Ok(1.0 - (row as f64 - column as f64).abs() * 0.013)
+    }
+
+    #[test]
+    fn no_text_overlaps_from_two_models_to_sixty() {
+        for count in [1, 2, 3, 9, 12, 24, 25, 48, 60] {
+            let names: [&dyn Fn(usize) -> String; 3] = [
+                &|index| format!("organisation-{index}/Model-{}B-Instruct", index * 7),
+                &|index| format!("{index}{}", "x".repeat(95)),
+                &|index| index.to_string(),
+            ];
+            for name in names {
+                let matrix = square(count, name, wave);
+                for scale in [ColorScale::cosine(&matrix), ColorScale::correlation()] {
+                    let mut heatmap = Heatmap::new(matrix.clone(), scale, "cos_sim");
+                    assert_legible(&heatmap.draw());
+                    heatmap.row_title = "layer of A".into();
+                    heatmap.column_title = "layer of B".into();
+                    assert_legible(&heatmap.draw());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_undefined_cell_is_hatched_and_says_why() {
+        let heatmap = Heatmap::new(square(3, |i| format!("m{i}"), wave), ColorScale::correlation(), "r");
+        let svg = super::super::svg::document(&heatmap.draw(), "");
+        assert!(svg.contains("<title>m1 × m2: undefined, ZeroNorm</title>"));
+        assert!(heatmap.remarks().contains(&"1 cell undefined, hatched.".to_owned()));
+        assert!(!svg.contains("NaN"));
+    }
+
+    #[test]
+    fn a_cell_outside_the_scale_is_marked_and_counted() {
+        let heatmap = Heatmap::new(
+            square(2, |i| format!("m{i}"), |_, c| Ok(c as f64)),
+            ColorScale::sequential(0.5, 1.0),
+            "x",
+        );
+        let corners = |heatmap: &Heatmap| {
+            let triangle = |node: &&Node| {
+                matches!(
+                    node,
+                    Node::Mark(Mark {
+                        shape: super::super::scene::Shape::Path { closed: true, .. },
+                        ..
+                    })
+                )
+            };
+            heatmap.draw().nodes.iter().filter(triangle).count()
+        };
+        assert_eq!(corners(&heatmap), 2);
+        assert!(
+            heatmap
+                .remarks()
+                .iter()
+                .any(|remark| remark.ends_with("0 cells above (marked ▲), 2 cells below (marked ▼)."))
+        );
+        let inside = Heatmap {
+            scale: ColorScale::sequential(0.0, 1.0),
+            ..heatmap
+        };
+        assert_eq!(corners(&inside), 0);
+    }
+
+    #[test]
+    fn numbers_stand_on_cells_up_to_twenty_four_models_only() {
+        let texts = |count| {
+            let heatmap = Heatmap::new(
+                square(count, |i| i.to_string(), |_, _| Ok(0.5)),
+                ColorScale::correlation(),
+                "x",
+            );
+            heatmap
+                .draw()
+                .text_boxes()
+                .iter()
+                .filter(|(text, _)| text.text == "0.500")
+                .count()
+        };
+        assert_eq!((texts(9), texts(24), texts(25)), (81, 576, 0));
+    }
+
+    #[test]
+    fn a_small_negative_number_is_not_written_as_minus_zero() {
+        let heatmap = Heatmap::new(
+            square(2, |i| i.to_string(), |_, c| Ok(c as f64 - 1.0 + 1e-9)),
+            ColorScale::correlation(),
+            "x",
+        );
+        let svg = super::super::svg::document(&heatmap.draw(), "");
+        assert!(!svg.contains(">−0.000<") && svg.contains(">0.000<"), "{svg}");
+    }
+}

@@ -1,0 +1,273 @@
+//! Series over a shared horizontal axis, such as a quantity by layer. A value that is undefined leaves a gap; nothing is
+//! drawn across it.
+
+use serde::Serialize;
+
+use super::{
+    axis::{Axis, Plot},
+    legend::{Key, Legend, reference_stroke, series_color, series_stroke},
+    scene::{Mark, Scene, Stroke},
+};
+use crate::report::{
+    Datum, Digits,
+    number::{counted, typeset},
+};
+
+/// Lines in one panel or several above each other.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Lines {
+    /// What the horizontal axis is.
+    pub x_label: String,
+    /// Positions, one a value of each series, ascending.
+    pub x: Vec<f64>,
+    /// Panels, from top to bottom.
+    pub panels: Vec<LinePanel>,
+}
+
+/// One panel of lines.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LinePanel {
+    /// What the vertical axis is.
+    pub y_label: String,
+    /// The lines.
+    pub series: Vec<Series>,
+    /// Horizontal lines to compare with, such as a null's mean.
+    pub references: Vec<Reference>,
+    /// Values that the vertical axis covers at least; it always covers every value and reference.
+    pub at_least: Option<(f64, f64)>,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Series {
+    /// Its name.
+    pub label: String,
+    /// One value a position.
+    pub values: Vec<Datum>,
+}
+
+/// A line to compare with.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reference {
+    /// Its name; the value is added to it.
+    pub label: String,
+    /// Where it stands.
+    pub value: f64,
+}
+
+const HEIGHT: f64 = 230.0;
+const GAP: f64 = 18.0;
+
+impl Lines {
+    /// How many values are undefined, for who reads the picture.
+    pub fn remarks(&self) -> Vec<String> {
+        let series = self.panels.iter().flat_map(|panel| &panel.series);
+        let gaps = series
+            .flat_map(|series| &series.values)
+            .filter(|value| value.value().is_none())
+            .count();
+        if gaps > 0 {
+            vec![format!("{} undefined, left as gaps.", counted(gaps, "value"))]
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Draws it.
+    pub fn draw(&self) -> Scene {
+        let axes: Vec<Axis> = self.panels.iter().map(LinePanel::axis).collect();
+        let legends: Vec<Legend> = self.panels.iter().map(LinePanel::legend).collect();
+        let left = axes.iter().map(Axis::label_width).fold(0.0, f64::max) + 12.0;
+        let width = (self.x.len() as f64 * 14.0).clamp(420.0, 680.0);
+        let whole = self.x.iter().all(|x| x.fract() == 0.0);
+        let (low, high) = range(self.x.iter().copied());
+        let x = Axis::within(low, high, 12, whole);
+        let legend_width = legends.iter().map(Legend::width).fold(0.0, f64::max);
+        let legend_left = left + width + GAP;
+        let mut scene = Scene::new(legend_left + legend_width + 4.0, 0.0);
+        let mut top = 0.0;
+        for ((panel, y), legend) in self.panels.iter().zip(axes).zip(&legends) {
+            let plot = Plot {
+                left,
+                top: top + Plot::HEAD,
+                width,
+                height: HEIGHT,
+                x: x.clone(),
+                y,
+                clear: 0.0,
+            };
+            plot.draw_y(&mut scene, &panel.y_label);
+            plot.draw_x(&mut scene, &self.x_label);
+            panel.draw(&mut scene, &plot, &self.x, &self.x_label);
+            legend.draw(&mut scene, legend_left, plot.top);
+            top += Plot::HEAD + HEIGHT.max(legend.height()) + Plot::FOOT + GAP;
+        }
+        scene.height = (top - GAP).max(1.0);
+        scene
+    }
+}
+
+impl LinePanel {
+    fn axis(&self) -> Axis {
+        let values = self
+            .series
+            .iter()
+            .flat_map(|series| &series.values)
+            .filter_map(Datum::value);
+        let references = self.references.iter().map(|reference| reference.value);
+        let least = self.at_least.into_iter().flat_map(|(low, high)| [low, high]);
+        let (low, high) = range(values.chain(references).chain(least));
+        Axis::covering(low, high, 5)
+    }
+
+    fn legend(&self) -> Legend {
+        let mut legend = Legend::default();
+        for (index, series) in self.series.iter().enumerate() {
+            legend.push(Key::Line(series_stroke(index)), &series.label);
+        }
+        for (index, reference) in self.references.iter().enumerate() {
+            let value = typeset(&Digits::Significant(3).format(reference.value));
+            legend.push(
+                Key::Line(reference_stroke(index)),
+                format!("{} = {value}", reference.label),
+            );
+        }
+        legend
+    }
+
+    fn draw(&self, scene: &mut Scene, plot: &Plot, x: &[f64], x_label: &str) {
+        for (index, reference) in self
+            .references
+            .iter()
+            .enumerate()
+            .filter(|(_, reference)| reference.value.is_finite())
+        {
+            let y = plot.y(reference.value);
+            scene.mark(Mark::line((plot.left, y), (plot.right(), y)).stroke(reference_stroke(index)));
+        }
+        for (index, series) in self.series.iter().enumerate() {
+            let stretches = series.stretches(plot, x);
+            scene.mark(Mark::path(stretches).stroke(series_stroke(index)));
+        }
+        for (index, series) in self.series.iter().enumerate() {
+            for (&x, value) in x.iter().zip(&series.values) {
+                if let Some(value) = value.value() {
+                    let shown = typeset(&Digits::Significant(5).format(value));
+                    let tooltip = format!(
+                        "{}, {x_label} {}: {shown}",
+                        series.label,
+                        typeset(&Digits::Exact.format(x))
+                    );
+                    let dot = Mark::circle(plot.x(x), plot.y(value), 2.2).fill(series_color(index));
+                    scene.mark(dot.stroke(Stroke::solid(super::colormap::PAPER, 0.5)).tooltip(tooltip));
+                }
+            }
+        }
+    }
+}
+
+impl Series {
+    /// A line of `values`.
+    pub fn new(label: impl Into<String>, values: Vec<Datum>) -> Self {
+        Self {
+            label: label.into(),
+            values,
+        }
+    }
+
+    /// Runs of defined values, as points of `plot`.
+    fn stretches(&self, plot: &Plot, x: &[f64]) -> Vec<Vec<(f64, f64)>> {
+        let points: Vec<_> = x
+            .iter()
+            .zip(&self.values)
+            .map(|(&x, value)| value.value().map(|y| (plot.x(x), plot.y(y))))
+            .collect();
+        points
+            .split(Option::is_none)
+            .map(|run| run.iter().flatten().copied().collect())
+            .filter(|run: &Vec<_>| run.len() > 1)
+            .collect()
+    }
+}
+
+impl Reference {
+    /// A line at `value`.
+    pub fn new(label: impl Into<String>, value: f64) -> Self {
+        Self {
+            label: label.into(),
+            value,
+        }
+    }
+}
+
+/// Smallest and largest of the finite `values`; (∞, −∞) where there are none.
+pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values
+        .filter(|value| value.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::picture::{scene::legible::assert_legible, svg};
+
+    fn lines(series: usize, layers: usize, panels: usize, label: impl Fn(usize) -> String) -> Lines {
+        let panel = |panel: usize| LinePanel {
+            y_label: format!("cosine {panel}"),
+            series: (0..series)
+                .map(|s| {
+                    let value = |layer: usize| Datum::new(0.8 + ((layer * (s + 3)) % 17) as f64 * 0.01);
+                    Series::new(label(s), (0..layers).map(value).collect())
+                })
+                .collect(),
+            references: vec![
+                Reference::new("null mean", 0.91),
+                Reference::new("0.99 threshold of a long name", 0.99),
+            ],
+            at_least: None,
+        };
+        Lines {
+            x_label: "layer".into(),
+            x: (0..layers).map(|l| l as f64).collect(),
+            panels: (0..panels).map(panel).collect(),
+        }
+    }
+
+    #[test]
+    fn no_text_overlaps_in_nine_series_over_forty_eight_layers() {
+        for (series, layers, panels) in [
+            (1, 1, 1),
+            (2, 2, 2),
+            (9, 48, 2),
+            (9, 128, 1),
+            (20, 48, 2),
+            (0, 0, 1),
+            (0, 0, 0),
+        ] {
+            assert_legible(&lines(series, layers, panels, |s| format!("organisation/Model-{s}")).draw());
+            assert_legible(&lines(series, layers, panels, |s| format!("{s}{}", "m".repeat(95))).draw());
+        }
+    }
+
+    #[test]
+    fn an_undefined_value_is_a_gap_and_is_counted() {
+        let mut lines = lines(1, 7, 1, |_| "m".into());
+        lines.panels[0].series[0].values[3] = Datum::undefined("Constant");
+        let svg = svg::document(&lines.draw(), "");
+        let path = svg
+            .lines()
+            .find(|line| line.contains(r##"stroke="#0072b2" stroke-width="1.8""##))
+            .unwrap();
+        assert_eq!(path.matches('M').count(), 2);
+        assert_eq!(lines.remarks(), ["1 value undefined, left as gaps."]);
+    }
+
+    #[test]
+    fn an_axis_without_zero_says_where_it_is_cut() {
+        let svg = svg::document(&lines(1, 7, 1, |_| "m".into()).draw(), "");
+        assert!(svg.contains("cosine 0 (axis cut at 0.80)"), "{svg}");
+    }
+}

@@ -1,0 +1,36 @@
+//! Pictures: data in, drawing out. Each kind lays out its own marks and text on a [`Scene`]; a [`Picture`] frames it with
+//! title and remarks; [`svg`] writes it, and `png` rasterises that. Layout measures text by the bundled font, so a picture
+//! is the same on every machine, and a test can ask that no two lines of text overlap.
+
+pub mod axis;
+pub mod colormap;
+pub mod font;
+#[cfg(feature = "png")]
+pub mod png;
+pub mod scene;
+pub mod svg;
+
+mod advances;
+mod bars;
+mod dendrogram;
+mod frame;
+mod heatmap;
+mod histogram;
+mod labels;
+mod legend;
+mod lines;
+mod panel;
+mod scatter;
+
+pub use self::{
+    bars::{Bar, BarSeries, Bars},
+    colormap::{ColorScale, Rgb},
+    dendrogram::{Dendrogram, Merge},
+    frame::{Picture, PictureKind},
+    heatmap::Heatmap,
+    histogram::Histogram,
+    lines::{LinePanel, Lines, Reference, Series},
+    panel::Panel,
+    scatter::{Point, Scatter},
+    scene::Scene,
+};

@@ -1,0 +1,114 @@
+//! A picture in pixels. The SVG is rasterised with the bundled font alone: a clean machine has no fonts, and one with fonts
+//! would draw something else.
+
+use std::sync::{Arc, LazyLock};
+
+use resvg::{
+    tiny_skia::{Pixmap, Transform},
+    usvg::{Options, Tree, fontdb::Database},
+};
+
+use crate::report::ReportError;
+
+/// Pixels per unit of the drawing, for screens of high density.
+pub const SCALE: f32 = 2.0;
+
+/// Longest side of a PNG in pixels.
+const LARGEST: u32 = 16_384;
+
+static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
+    let mut fonts = Database::new();
+    fonts.load_font_data(include_bytes!("../assets/DejaVuSans.subset.ttf").to_vec());
+    fonts.load_font_data(include_bytes!("../assets/DejaVuSans-Bold.subset.ttf").to_vec());
+    fonts.set_sans_serif_family("DejaVu Sans");
+    Arc::new(fonts)
+});
+
+/// Rasterises `svg` at twice its size; `picture` names it in errors. The same SVG gives the same bytes.
+pub fn render(picture: &str, svg: &str) -> Result<Vec<u8>, ReportError> {
+    let invalid = |reason: String| ReportError::Raster {
+        picture: picture.to_owned(),
+        reason,
+    };
+    let options = Options {
+        font_family: "DejaVu Sans".to_owned(),
+        fontdb: Arc::clone(&FONTS),
+        ..Options::default()
+    };
+    let tree = Tree::from_str(svg, &options).map_err(|error| invalid(error.to_string()))?;
+    let size = tree
+        .size()
+        .to_int_size()
+        .scale_by(SCALE)
+        .filter(|size| size.width().max(size.height()) <= LARGEST);
+    let pixmap = size.and_then(|size| Pixmap::new(size.width(), size.height()));
+    let mut pixmap = pixmap.ok_or_else(|| invalid(format!("it is larger than {LARGEST} pixels")))?;
+    resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixmap.as_mut());
+    pixmap.encode_png().map_err(|error| invalid(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use resvg::usvg::Node;
+
+    use super::*;
+    use crate::report::picture::{
+        font,
+        scene::{Mark, Scene, Text},
+        svg,
+    };
+
+    fn scene() -> Scene {
+        let mut scene = Scene::new(120.0, 40.0);
+        scene.mark(Mark::rect(0.0, 0.0, 120.0, 40.0).fill(crate::report::picture::colormap::PAPER));
+        scene.text(Text::new(10.0, 25.0, "0.98 ≥ μ", 14.0));
+        scene
+    }
+
+    #[test]
+    fn a_picture_has_twice_its_size_and_its_text_is_drawn() {
+        let png = render("x", &svg::document(&scene(), "")).unwrap();
+        let pixmap = Pixmap::decode_png(&png).unwrap();
+        assert_eq!((pixmap.width(), pixmap.height()), (240, 80));
+        let dark = pixmap.pixels().iter().filter(|pixel| pixel.red() < 100).count();
+        assert!(dark > 100, "{dark} dark pixels");
+    }
+
+    #[test]
+    fn the_same_svg_gives_the_same_pixels() {
+        let svg = svg::document(&scene(), "");
+        assert_eq!(render("x", &svg).unwrap(), render("x", &svg).unwrap());
+    }
+
+    #[test]
+    fn widths_of_text_are_those_of_the_rasteriser() {
+        for (line, bold) in [
+            ("Mathematics of γ and σ, 0.9871 − 3×10²", false),
+            ("Attention input norm", true),
+        ] {
+            let mut scene = Scene::new(600.0, 40.0);
+            let text = Text::new(0.0, 20.0, line, 20.0);
+            scene.text(if bold { text.bold() } else { text });
+            let options = Options {
+                fontdb: Arc::clone(&FONTS),
+                ..Options::default()
+            };
+            let tree = Tree::from_str(&svg::document(&scene, ""), &options).unwrap();
+            let Some(Node::Text(node)) = tree.root().children().first() else {
+                panic!("no text")
+            };
+            let drawn = f64::from(node.bounding_box().width());
+            let measured = font::width(line, 20.0, bold);
+            assert!(
+                (drawn - measured).abs() < 4.0,
+                "`{line}`: drawn {drawn}, measured {measured}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_picture_that_is_too_large_is_refused_by_name() {
+        let error = render("wide", &svg::document(&Scene::new(9000.0, 10.0), "")).unwrap_err();
+        assert!(error.to_string().contains("`wide`"), "{error}");
+    }
+}

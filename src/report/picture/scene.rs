@@ -1,0 +1,399 @@
+//! A drawing as data: marks, text and groups. Pictures build scenes; `svg` writes them; tests ask them where their text is.
+
+use super::{
+    colormap::{INK, Rgb},
+    font,
+};
+
+/// A drawing of a known size, in pixels, with the origin at its top left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scene {
+    /// Width of the canvas.
+    pub width: f64,
+    /// Height of the canvas.
+    pub height: f64,
+    /// What is drawn, from back to front.
+    pub nodes: Vec<Node>,
+}
+
+/// One thing of a scene.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    /// A shape.
+    Mark(Mark),
+    /// A line of text.
+    Text(Text),
+    /// Things moved together.
+    Group {
+        /// How far right.
+        dx: f64,
+        /// How far down.
+        dy: f64,
+        /// Whether the pointer passes through to what lies below, so that a number does not hide its cell's tooltip.
+        inert: bool,
+        /// What is moved.
+        nodes: Vec<Node>,
+    },
+}
+
+/// A shape with its paint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// Its outline.
+    pub shape: Shape,
+    /// Colour inside.
+    pub fill: Option<Rgb>,
+    /// Line along the outline.
+    pub stroke: Option<Stroke>,
+    /// What a pointer that rests on it is told.
+    pub tooltip: Option<String>,
+}
+
+/// An outline.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are those of SVG")]
+pub enum Shape {
+    /// A rectangle.
+    Rect { x: f64, y: f64, width: f64, height: f64 },
+    /// A circle.
+    Circle { x: f64, y: f64, radius: f64 },
+    /// Straight lines through points, one list a stretch; closed where `closed`.
+    Path {
+        stretches: Vec<Vec<(f64, f64)>>,
+        closed: bool,
+    },
+}
+
+/// A line's paint.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stroke {
+    /// Its colour.
+    pub color: Rgb,
+    /// Its width in pixels.
+    pub width: f64,
+    /// Lengths of dashes and gaps; empty for a solid line.
+    pub dash: &'static [f64],
+}
+
+impl Stroke {
+    /// A solid line.
+    pub fn solid(color: Rgb, width: f64) -> Self {
+        Self {
+            color,
+            width,
+            dash: &[],
+        }
+    }
+}
+
+impl Mark {
+    fn new(shape: Shape) -> Self {
+        Self {
+            shape,
+            fill: None,
+            stroke: None,
+            tooltip: None,
+        }
+    }
+
+    /// A rectangle.
+    pub fn rect(x: f64, y: f64, width: f64, height: f64) -> Self {
+        Self::new(Shape::Rect { x, y, width, height })
+    }
+
+    /// A circle.
+    pub fn circle(x: f64, y: f64, radius: f64) -> Self {
+        Self::new(Shape::Circle { x, y, radius })
+    }
+
+    /// A straight line.
+    pub fn line(from: (f64, f64), to: (f64, f64)) -> Self {
+        Self::path(vec![vec![from, to]])
+    }
+
+    /// Open lines.
+    pub fn path(stretches: Vec<Vec<(f64, f64)>>) -> Self {
+        Self::new(Shape::Path {
+            stretches,
+            closed: false,
+        })
+    }
+
+    /// A closed outline.
+    pub fn polygon(points: Vec<(f64, f64)>) -> Self {
+        Self::new(Shape::Path {
+            stretches: vec![points],
+            closed: true,
+        })
+    }
+
+    /// Filled with `color`.
+    #[must_use]
+    pub fn fill(mut self, color: Rgb) -> Self {
+        self.fill = Some(color);
+        self
+    }
+
+    /// Outlined with `stroke`.
+    #[must_use]
+    pub fn stroke(mut self, stroke: Stroke) -> Self {
+        self.stroke = Some(stroke);
+        self
+    }
+
+    /// Explained by `tooltip`.
+    #[must_use]
+    pub fn tooltip(mut self, tooltip: impl Into<String>) -> Self {
+        self.tooltip = Some(tooltip.into());
+        self
+    }
+}
+
+/// Which point of a line of text stands at its position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    /// Its left end.
+    Start,
+    /// Its middle.
+    Middle,
+    /// Its right end.
+    End,
+}
+
+/// A line of text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Text {
+    /// Position of the anchor.
+    pub x: f64,
+    /// Position of the baseline.
+    pub y: f64,
+    /// What it says.
+    pub text: String,
+    /// Pixels per em.
+    pub size: f64,
+    /// Whether in the bold face.
+    pub bold: bool,
+    /// Which point stands at `x`.
+    pub anchor: Anchor,
+    /// Turned about its position by this many degrees, clockwise.
+    pub turn: f64,
+    /// Its colour.
+    pub color: Rgb,
+    /// The whole text, where `text` is a part of it.
+    pub tooltip: Option<String>,
+}
+
+impl Text {
+    /// `text` in ink, from `x` on the baseline `y`.
+    pub fn new(x: f64, y: f64, text: impl Into<String>, size: f64) -> Self {
+        Self {
+            x,
+            y,
+            text: text.into(),
+            size,
+            bold: false,
+            anchor: Anchor::Start,
+            turn: 0.0,
+            color: INK,
+            tooltip: None,
+        }
+    }
+
+    /// `text` with its capitals centred on the height `middle`.
+    pub fn centred(x: f64, middle: f64, text: impl Into<String>, size: f64) -> Self {
+        Self::new(x, middle + size * font::CAP_HEIGHT / 2.0, text, size)
+    }
+
+    /// `text` elided to `limit` pixels, with the whole as its tooltip where it is cut.
+    #[must_use]
+    pub fn elided(mut self, limit: f64) -> Self {
+        let short = font::elide(&self.text, self.size, limit);
+        if short != self.text {
+            self.tooltip = Some(std::mem::replace(&mut self.text, short));
+        }
+        self
+    }
+
+    /// In the bold face.
+    #[must_use]
+    pub fn bold(mut self) -> Self {
+        self.bold = true;
+        self
+    }
+
+    /// With `anchor` at its position.
+    #[must_use]
+    pub fn anchor(mut self, anchor: Anchor) -> Self {
+        self.anchor = anchor;
+        self
+    }
+
+    /// Turned by `degrees`, clockwise.
+    #[must_use]
+    pub fn turn(mut self, degrees: f64) -> Self {
+        self.turn = degrees;
+        self
+    }
+
+    /// In `color`.
+    #[must_use]
+    pub fn color(mut self, color: Rgb) -> Self {
+        self.color = color;
+        self
+    }
+
+    /// Its width in pixels, before turning.
+    pub fn width(&self) -> f64 {
+        font::width(&self.text, self.size, self.bold)
+    }
+
+    /// The corners of the box around it: top left, top right, bottom right, bottom left, before turning.
+    pub fn corners(&self) -> [(f64, f64); 4] {
+        let width = self.width();
+        let left = match self.anchor {
+            Anchor::Start => 0.0,
+            Anchor::Middle => -width / 2.0,
+            Anchor::End => -width,
+        };
+        let (top, bottom) = (-font::CAP_HEIGHT * self.size, font::DESCENT * self.size);
+        let (sin, cos) = self.turn.to_radians().sin_cos();
+        [(left, top), (left + width, top), (left + width, bottom), (left, bottom)]
+            .map(|(x, y)| (self.x + x * cos - y * sin, self.y + x * sin + y * cos))
+    }
+}
+
+impl Scene {
+    /// An empty canvas.
+    pub fn new(width: f64, height: f64) -> Self {
+        Self {
+            width,
+            height,
+            nodes: Vec::new(),
+        }
+    }
+
+    /// Draws a shape.
+    pub fn mark(&mut self, mark: Mark) {
+        self.nodes.push(Node::Mark(mark));
+    }
+
+    /// Writes a line of text.
+    pub fn text(&mut self, text: Text) {
+        self.nodes.push(Node::Text(text));
+    }
+
+    /// Draws `scene` with its origin at (`x`, `y`).
+    pub fn place(&mut self, x: f64, y: f64, scene: Self) {
+        self.nodes.push(Node::Group {
+            dx: x,
+            dy: y,
+            inert: false,
+            nodes: scene.nodes,
+        });
+    }
+
+    /// Writes lines of text that the pointer passes through.
+    pub fn inert_texts(&mut self, texts: Vec<Text>) {
+        let nodes = texts.into_iter().map(Node::Text).collect();
+        self.nodes.push(Node::Group {
+            dx: 0.0,
+            dy: 0.0,
+            inert: true,
+            nodes,
+        });
+    }
+
+    /// Every line of text with the corners of its box on the canvas.
+    pub fn text_boxes(&self) -> Vec<(&Text, [(f64, f64); 4])> {
+        let mut boxes = Vec::new();
+        collect(&self.nodes, 0.0, 0.0, &mut boxes);
+        boxes
+    }
+}
+
+fn collect<'a>(nodes: &'a [Node], dx: f64, dy: f64, boxes: &mut Vec<(&'a Text, [(f64, f64); 4])>) {
+    for node in nodes {
+        match node {
+            Node::Mark(_) => {}
+            Node::Text(text) => boxes.push((text, text.corners().map(|(x, y)| (x + dx, y + dy)))),
+            Node::Group {
+                dx: right,
+                dy: down,
+                nodes,
+                ..
+            } => collect(nodes, dx + right, dy + down, boxes),
+        }
+    }
+}
+
+/// What a test says of any picture: no two lines of text overlap, and none leaves the canvas.
+#[cfg(test)]
+pub(in crate::report) mod legible {
+    use super::*;
+
+    type Corners = [(f64, f64); 4];
+
+    /// Panics with the lines that overlap or leave the canvas.
+    pub(in crate::report) fn assert_legible(scene: &Scene) {
+        let boxes = scene.text_boxes();
+        for (text, corners) in &boxes {
+            for &(x, y) in corners {
+                assert!(
+                    x > -0.5 && y > -0.5 && x < scene.width + 0.5 && y < scene.height + 0.5,
+                    "`{}` leaves the canvas of {}×{} at ({x}, {y})",
+                    text.text,
+                    scene.width,
+                    scene.height
+                );
+            }
+            assert!(text.size >= 7.5, "`{}` is too small to read", text.text);
+        }
+        for (index, (a, a_corners)) in boxes.iter().enumerate() {
+            for (b, b_corners) in &boxes[index + 1..] {
+                assert!(
+                    !overlap(a_corners, b_corners),
+                    "`{}` overlaps `{}`: {a_corners:?} {b_corners:?}",
+                    a.text,
+                    b.text
+                );
+            }
+        }
+    }
+
+    /// Whether two rectangles share more than half a pixel, by the separating axes of both.
+    fn overlap(a: &Corners, b: &Corners) -> bool {
+        [a, b]
+            .into_iter()
+            .flat_map(|c| [(c[0], c[1]), (c[1], c[2])])
+            .all(|(from, to)| {
+                let axis = (to.0 - from.0, to.1 - from.1);
+                let length = axis.0.hypot(axis.1);
+                let span = |c: &Corners| {
+                    let along = c.map(|(x, y)| (x * axis.0 + y * axis.1) / length);
+                    (
+                        along.into_iter().fold(f64::INFINITY, f64::min),
+                        along.into_iter().fold(f64::NEG_INFINITY, f64::max),
+                    )
+                };
+                let (a, b) = (span(a), span(b));
+                a.0 + 0.5 < b.1 && b.0 + 0.5 < a.1
+            })
+    }
+
+    #[test]
+    #[should_panic(expected = "overlaps")]
+    fn the_checker_sees_two_lines_on_top_of_each_other() {
+        let mut scene = Scene::new(100.0, 100.0);
+        scene.text(Text::new(10.0, 50.0, "first", 12.0));
+        scene.text(Text::new(20.0, 55.0, "second", 12.0));
+        assert_legible(&scene);
+    }
+
+    #[test]
+    #[should_panic(expected = "leaves the canvas")]
+    fn the_checker_sees_turned_text_leave_the_canvas() {
+        let mut scene = Scene::new(100.0, 30.0);
+        scene.text(Text::new(50.0, 25.0, "a long line", 12.0).turn(-90.0));
+        assert_legible(&scene);
+    }
+}
