@@ -18,17 +18,17 @@ mod datum;
 mod files;
 mod format;
 mod model;
+mod provenance;
 mod writer;
 
 pub use self::{
     datum::Datum,
     files::files,
     format::{Format, UnknownFormat},
-    model::{
-        Block, Cell, Column, Excluded, FileProvenance, ModelProvenance, Provenance, Report, SYNTHETIC, Section, Table,
-    },
+    model::{Block, Cell, Column, Report, SYNTHETIC, Section, Table},
     number::Digits,
     picture::{Picture, PictureKind},
+    provenance::{Excluded, FileProvenance, ModelProvenance, Provenance},
     writer::write_reports,
 };
 

@@ -317,7 +317,7 @@ mod tests {
     use super::*;
     use crate::{
         metric::Undefined,
-        report::picture::scene::{Node, legible::assert_legible},
+        report::picture::{legible::assert_legible, scene::Node},
     };
 
     fn square(

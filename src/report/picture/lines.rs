@@ -212,7 +212,7 @@ pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::{scene::legible::assert_legible, svg};
+    use crate::report::picture::{legible::assert_legible, svg};
 
     fn lines(series: usize, layers: usize, panels: usize, label: impl Fn(usize) -> String) -> Lines {
         let panel = |panel: usize| LinePanel {

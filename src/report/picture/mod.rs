@@ -18,6 +18,8 @@ mod heatmap;
 mod histogram;
 mod labels;
 mod legend;
+#[cfg(test)]
+mod legible;
 mod lines;
 mod panel;
 mod scatter;
