@@ -10,11 +10,12 @@ use super::{
     labels::ColumnLabels,
     legend::{Key, Legend, reference_stroke, series_color},
     lines::{Reference, range},
+    remarks,
     scene::{Anchor, Mark, Scene, Stroke, Text},
 };
 use crate::report::{
     Datum, Digits,
-    number::{common_digits, counted, typeset},
+    number::{common_digits, typeset},
 };
 
 /// Bars in groups.
@@ -84,14 +85,10 @@ const NUMBER: f64 = 9.0;
 const CLEAR: f64 = 14.0;
 
 impl Bars {
-    /// How many bars are undefined, for who reads the picture.
+    /// How many bars are undefined and why, for who reads the picture.
     pub fn remarks(&self) -> Vec<String> {
-        let absent = self.bars().filter(|bar| bar.value.value().is_none()).count();
-        if absent > 0 {
-            vec![format!("{} undefined, shown as —.", counted(absent, "value"))]
-        } else {
-            Vec::new()
-        }
+        let reasons = self.bars().filter_map(|bar| bar.value.reason());
+        remarks::undefined(reasons, "value", "shown as —").into_iter().collect()
     }
 
     /// Draws it.
@@ -323,6 +320,6 @@ mod tests {
         bars.series[0].bars[1].value = Datum::undefined("ZeroNorm");
         let svg = svg::document(&bars.draw(), "");
         assert!(svg.contains("undefined, ZeroNorm") && svg.contains(">—</text>"));
-        assert_eq!(bars.remarks(), ["1 value undefined, shown as —."]);
+        assert_eq!(bars.remarks(), ["1 value undefined, shown as —: ZeroNorm (1)."]);
     }
 }

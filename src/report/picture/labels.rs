@@ -57,7 +57,7 @@ impl<'a> ColumnLabels<'a> {
         if widest + 5.0 <= pitch {
             return level(1);
         }
-        if labels.iter().all(|label| label.parse::<u32>().is_ok()) {
+        if are_numbers(labels) {
             return level(thinning(widest + 7.0, pitch));
         }
         let turn = if pitch >= size * 1.5 {
@@ -122,8 +122,7 @@ impl<'a> ColumnLabels<'a> {
 
 /// Writes the labels of rows `pitch` pixels high, right-aligned at `right`. Numbers are thinned where the rows are low.
 pub(super) fn row_labels(scene: &mut Scene, labels: &[String], right: f64, top: f64, pitch: f64, size: f64) {
-    let numbers = labels.iter().all(|label| label.parse::<u32>().is_ok());
-    let every = if numbers { thinning(size, pitch) } else { 1 };
+    let every = if are_numbers(labels) { thinning(size, pitch) } else { 1 };
     for (index, label) in labels.iter().enumerate().step_by(every) {
         let middle = top + (index as f64 + 0.5) * pitch;
         scene.text(
@@ -132,6 +131,11 @@ pub(super) fn row_labels(scene: &mut Scene, labels: &[String], right: f64, top: 
                 .elided(LIMIT),
         );
     }
+}
+
+/// Whether `labels` are whole numbers, such as layers: then a reader can fill in those that are left out.
+pub(super) fn are_numbers(labels: &[String]) -> bool {
+    labels.iter().all(|label| label.parse::<u32>().is_ok())
 }
 
 /// Width of the widest of `labels` as they are drawn.

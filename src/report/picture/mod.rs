@@ -22,6 +22,7 @@ mod legend;
 mod legible;
 mod lines;
 mod panel;
+mod remarks;
 mod scatter;
 
 pub use self::{
