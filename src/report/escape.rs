@@ -68,6 +68,10 @@ pub fn markdown_paragraph(line: &str) -> String {
 /// even in code, so it is written `\|`, which GitHub shows as a pipe.
 pub fn markdown_code(text: &str, in_table: bool) -> String {
     let text = visible(text);
+    if in_table && text.contains("\\|") {
+        // A backslash before a pipe cannot be written as code in a table: whether it escapes the pipe is not agreed upon.
+        return markdown(&text);
+    }
     let (mut longest, mut run) = (0, 0);
     for c in text.chars() {
         run = if c == '`' { run + 1 } else { 0 };
@@ -131,7 +135,31 @@ fn starts_like_an_ordered_list(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_can_leave_its_element_or_attribute(text in any::<String>()) {
+            let escaped = xml(&text);
+            prop_assert!(!escaped.contains(['<', '>', '"', '\'']) && !escaped.contains(is_hidden), "{}", escaped);
+        }
+
+        #[test]
+        fn no_text_can_end_a_table_cell_of_markdown(text in any::<String>()) {
+            for cell in [markdown(&text), markdown_code(&text, true)] {
+                let unescaped = cell.replace("\\|", "");
+                prop_assert!(!unescaped.contains('|') && !cell.contains(['\n', '\r']), "{}", cell);
+            }
+        }
+
+        #[test]
+        fn a_file_stem_is_always_one_plain_component(text in any::<String>()) {
+            let stem = file_stem(&text);
+            prop_assert!(!stem.is_empty() && !stem.starts_with('.') && !stem.contains(['/', '\\']));
+        }
+    }
 
     #[test]
     fn a_script_in_a_name_stays_text() {
@@ -150,6 +178,7 @@ mod tests {
         assert_eq!(markdown_code("a`b``c", false), "```a`b``c```");
         assert_eq!(markdown_code("`a", false), "`` `a ``");
         assert_eq!(markdown_code("a|b", true), "`a\\|b`");
+        assert_eq!(markdown_code("a\\|b", true), "a\\\\\\|b");
     }
 
     #[test]

@@ -185,7 +185,10 @@ fn provenance(out: &mut String, provenance: &Provenance) {
     );
     table(out, &provenance.models_table());
     if !provenance.excluded.is_empty() {
+        let count = provenance.excluded.len();
+        let _ = writeln!(out, "<details><summary>Excluded tensors: {count}</summary>");
         table(out, &provenance.excluded_table());
+        out.push_str("</details>\n");
     }
     out.push_str("</section>\n");
 }

@@ -18,23 +18,17 @@ mod datum;
 mod files;
 mod format;
 mod model;
-mod pairs;
-mod run;
-mod survey;
+mod provenance;
 mod writer;
 
 pub use self::{
     datum::Datum,
     files::files,
     format::{Format, UnknownFormat},
-    model::{
-        Block, Cell, Column, Excluded, FileProvenance, ModelProvenance, Provenance, Report, SYNTHETIC, Section, Table,
-    },
+    model::{Block, Cell, Column, Report, SYNTHETIC, Section, Table},
     number::Digits,
-    pairs::pairs_csv,
     picture::{Picture, PictureKind},
-    run::Run,
-    survey::{matrix_file, survey_csv, survey_report},
+    provenance::{Excluded, FileProvenance, ModelProvenance, Provenance},
     writer::write_reports,
 };
 

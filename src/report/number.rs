@@ -82,6 +82,10 @@ pub fn typeset(text: &str) -> String {
 }
 
 fn fixed(value: f64, digits: usize) -> String {
+    // Beyond the integers that f64 holds exactly, more digits would be noise, and up to three hundred of it.
+    if value.abs() >= 1e15 {
+        return format!("{value:.3e}");
+    }
     without_negative_zero(format!("{value:.digits$}"))
 }
 
@@ -112,6 +116,9 @@ fn without_negative_zero(text: String) -> String {
 
 fn thousands(text: &str) -> String {
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    if digits.contains('e') {
+        return text.to_owned();
+    }
     let mut out = sign.to_owned();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -163,6 +170,19 @@ mod tests {
         assert_eq!(Digits::Bytes.format(5_900_000.0), "5.9 MB");
         assert_eq!(Digits::Bytes.format(999_960.0), "1.0 MB");
         assert_eq!(Digits::Percent(1).format(0.1234), "12.3 %");
+    }
+
+    #[test]
+    fn a_huge_number_is_not_written_with_three_hundred_digits() {
+        let styles = [
+            Digits::Fixed(4),
+            Digits::Integer,
+            Digits::Percent(1),
+            Digits::Bytes,
+            Digits::Exact,
+        ];
+        assert!(styles.iter().all(|style| style.format(-1.5e300).len() < 14));
+        assert_eq!(Digits::Integer.format(1.5e300), "1.500e300");
     }
 
     #[test]

@@ -62,7 +62,7 @@ def main(folder: str) -> None:
     with open("../picture/advances.rs", "w", encoding="utf-8") as out:
         out.write("//! Advance widths of the bundled fonts in 1/2048 em, by run of code points. Written by `assets/subset.py`.\n")
         for const, style, runs in tables:
-            out.write(f"\n/// {style}.\n#[rustfmt::skip]\npub(super) const {const}: &[(u32, &[u16])] = &[\n")
+            out.write(f"\n/// `{style}`.\n#[rustfmt::skip]\npub(super) const {const}: &[(u32, &[u16])] = &[\n")
             for start, row in runs:
                 out.write(f"    (0x{start:04X}, &[\n")
                 for at in range(0, len(row), 20):

@@ -1,6 +1,6 @@
 //! Advance widths of the bundled fonts in 1/2048 em, by run of code points. Written by `assets/subset.py`.
 
-/// DejaVuSans.
+/// `DejaVuSans`.
 #[rustfmt::skip]
 pub(super) const REGULAR: &[(u32, &[u16])] = &[
     (0x0020, &[
@@ -94,7 +94,7 @@ pub(super) const REGULAR: &[(u32, &[u16])] = &[
     ]),
 ];
 
-/// DejaVuSans-Bold.
+/// `DejaVuSans-Bold`.
 #[rustfmt::skip]
 pub(super) const BOLD: &[(u32, &[u16])] = &[
     (0x0020, &[

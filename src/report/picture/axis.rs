@@ -182,10 +182,19 @@ impl Plot {
     pub fn draw_x(&self, scene: &mut Scene, name: &str) {
         let y = self.bottom();
         scene.mark(Mark::line((self.left, y), (self.right(), y)).stroke(Stroke::solid(INK, 1.0)));
-        for (tick, label) in self.x.ticks() {
+        let ticks = self.x.ticks();
+        // Where labels are wider than their ticks are apart, only some are written.
+        let apart = self.width * self.x.step / (self.x.high - self.x.low);
+        let need = self.x.label_width() + 8.0;
+        let every = (1..ticks.len())
+            .find(|&every| every as f64 * apart >= need)
+            .unwrap_or(ticks.len().max(1));
+        for (index, (tick, label)) in ticks.into_iter().enumerate() {
             let x = self.x(tick);
             scene.mark(Mark::line((x, y), (x, y + 4.0)).stroke(Stroke::solid(INK, 1.0)));
-            scene.text(Text::new(x, y + 17.0, label, TICK).anchor(Anchor::Middle).color(MUTED));
+            if index % every == 0 {
+                scene.text(Text::new(x, y + 17.0, label, TICK).anchor(Anchor::Middle).color(MUTED));
+            }
         }
         self.name_x(scene, name, 35.0);
     }

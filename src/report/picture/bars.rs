@@ -10,11 +10,12 @@ use super::{
     labels::ColumnLabels,
     legend::{Key, Legend, reference_stroke, series_color},
     lines::{Reference, range},
+    remarks,
     scene::{Anchor, Mark, Scene, Stroke, Text},
 };
 use crate::report::{
     Datum, Digits,
-    number::{common_digits, counted, typeset},
+    number::{common_digits, typeset},
 };
 
 /// Bars in groups.
@@ -84,14 +85,10 @@ const NUMBER: f64 = 9.0;
 const CLEAR: f64 = 14.0;
 
 impl Bars {
-    /// How many bars are undefined, for who reads the picture.
+    /// How many bars are undefined and why, for who reads the picture.
     pub fn remarks(&self) -> Vec<String> {
-        let absent = self.bars().filter(|bar| bar.value.value().is_none()).count();
-        if absent > 0 {
-            vec![format!("{} undefined, shown as —.", counted(absent, "value"))]
-        } else {
-            Vec::new()
-        }
+        let reasons = self.bars().filter_map(|bar| bar.value.reason());
+        remarks::undefined(reasons, "value", "shown as —").into_iter().collect()
     }
 
     /// Draws it.
@@ -268,7 +265,7 @@ fn draw_bar(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::{scene::legible::assert_legible, svg};
+    use crate::report::picture::{legible::assert_legible, svg};
 
     fn bars(groups: usize, series: usize, label: impl Fn(usize) -> String) -> Bars {
         let value = |group: usize, s: usize| ((group * 7 + s * 3) % 11) as f64 * 0.1 - 0.2;
@@ -311,7 +308,7 @@ mod tests {
         let (axis, base) = close(None).axis();
         assert_eq!((axis.low(), base), (0.0, 0.0));
         let (axis, base) = close(Some(0.9)).axis();
-        assert!((axis.low() - 0.9).abs() < 1e-9 && base == 0.9);
+        assert!((axis.low() - 0.9).abs() < 1e-9 && (base - 0.9).abs() < 1e-9);
         assert!(svg::document(&close(Some(0.9)).draw(), "").contains("(axis cut at 0.90)"));
         let (axis, base) = close(Some(0.97)).axis();
         assert_eq!((axis.low(), base), (0.0, 0.0), "a cut above a bar would hide it");
@@ -323,6 +320,6 @@ mod tests {
         bars.series[0].bars[1].value = Datum::undefined("ZeroNorm");
         let svg = svg::document(&bars.draw(), "");
         assert!(svg.contains("undefined, ZeroNorm") && svg.contains(">—</text>"));
-        assert_eq!(bars.remarks(), ["1 value undefined, shown as —."]);
+        assert_eq!(bars.remarks(), ["1 value undefined, shown as —: ZeroNorm (1)."]);
     }
 }

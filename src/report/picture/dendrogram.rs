@@ -1,5 +1,7 @@
 //! A tree of merges: what is alike joins early. Leaves stand in the order in which no line crosses another.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::{
@@ -9,7 +11,10 @@ use super::{
     lines::range,
     scene::{Mark, Scene},
 };
-use crate::report::{Digits, number::typeset};
+use crate::report::{
+    Digits,
+    number::{counted, typeset},
+};
 
 /// A hierarchical clustering of `labels`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,9 +58,17 @@ impl Dendrogram {
         members.into_iter().rev().flatten().collect()
     }
 
-    /// Nothing is left out of a tree.
+    /// How many merges could not be drawn, for who reads the picture.
     pub fn remarks(&self) -> Vec<String> {
-        Vec::new()
+        let lost = self.merges.len() - self.brackets(&HashMap::new()).len();
+        if lost > 0 {
+            vec![format!(
+                "{} of clusters that do not exist, not drawn.",
+                counted(lost, "merge")
+            )]
+        } else {
+            Vec::new()
+        }
     }
 
     /// Draws it: leaves at the left, heights to the right.
@@ -78,35 +91,57 @@ impl Dendrogram {
         let mut scene = Scene::new(plot.right() + x.label_width() / 2.0 + 4.0, height + 4.0 + Plot::FOOT);
         labels::row_labels(&mut scene, &ordered, left - 7.0, plot.top, PITCH, 11.0);
         plot.draw_x(&mut scene, &self.x_label);
-        // Position and height of each cluster; `None` once it is merged, so that broken input draws less and nothing wrong.
-        let mut clusters: Vec<Option<(f64, f64)>> = vec![None; self.labels.len()];
-        for (row, &leaf) in order.iter().enumerate() {
-            clusters[leaf] = Some((plot.top + (row as f64 + 0.5) * PITCH, 0.0));
-        }
-        for merge in &self.merges {
-            let mut take = |index: usize| clusters.get_mut(index).and_then(Option::take);
-            let (Some(a), Some(b), true) = (take(merge.a), take(merge.b), merge.height.is_finite()) else {
-                clusters.push(None);
-                continue;
-            };
+        let rows: HashMap<usize, f64> = order
+            .iter()
+            .enumerate()
+            .map(|(row, &leaf)| (leaf, (row as f64 + 0.5) * PITCH))
+            .collect();
+        for Bracket { merge, a, b } in self.brackets(&rows) {
             let end = plot.x(merge.height.max(0.0));
-            let points = vec![(plot.x(a.1), a.0), (end, a.0), (end, b.0), (plot.x(b.1), b.0)];
+            let (a_row, b_row) = (plot.top + a.0, plot.top + b.0);
+            let points = vec![(plot.x(a.1), a_row), (end, a_row), (end, b_row), (plot.x(b.1), b_row)];
             let tooltip = format!(
                 "{} {}",
                 self.x_label,
                 typeset(&Digits::Significant(4).format(merge.height))
             );
             scene.mark(Mark::path(vec![points]).stroke(series_stroke(0)).tooltip(tooltip));
-            clusters.push(Some((f64::midpoint(a.0, b.0), merge.height.max(0.0))));
         }
         scene
     }
+
+    /// The merges that join two clusters which exist, each with row position and height of both. A merge that names a
+    /// cluster twice or one that is not there draws less, and nothing wrong.
+    fn brackets(&self, rows: &HashMap<usize, f64>) -> Vec<Bracket> {
+        let leaves = (0..self.labels.len()).map(|leaf| Some((rows.get(&leaf).copied().unwrap_or_default(), 0.0)));
+        let mut clusters: Vec<Option<(f64, f64)>> = leaves.collect();
+        let mut brackets = Vec::new();
+        for &merge in &self.merges {
+            let mut take = |index: usize| clusters.get_mut(index).and_then(Option::take);
+            let joined = match (take(merge.a), take(merge.b)) {
+                (Some(a), Some(b)) if merge.height.is_finite() => {
+                    brackets.push(Bracket { merge, a, b });
+                    Some((f64::midpoint(a.0, b.0), merge.height.max(0.0)))
+                }
+                _ => None,
+            };
+            clusters.push(joined);
+        }
+        brackets
+    }
+}
+
+/// A merge between two clusters, each at (row position, height).
+struct Bracket {
+    merge: Merge,
+    a: (f64, f64),
+    b: (f64, f64),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::scene::legible::assert_legible;
+    use crate::report::picture::legible::assert_legible;
 
     /// A chain: 0 joins 1, the result joins 2, and so on.
     fn chain(count: usize, label: impl Fn(usize) -> String) -> Dendrogram {
@@ -172,5 +207,6 @@ mod tests {
         order.sort_unstable();
         assert_eq!(order, [0, 1, 2, 3]);
         assert_legible(&tree.draw());
+        assert_eq!(tree.remarks(), ["2 merges of clusters that do not exist, not drawn."]);
     }
 }

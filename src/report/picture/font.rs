@@ -9,6 +9,9 @@ pub const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 /// Units per em of the advance tables.
 const UNITS: f64 = 2048.0;
 
+/// Most characters that an elided text keeps; more fit no label.
+const MOST_KEPT: usize = 400;
+
 /// Height of capitals and digits, in em.
 pub const CAP_HEIGHT: f64 = 0.73;
 
@@ -29,7 +32,7 @@ pub fn elide(text: &str, size: f64, limit: f64) -> String {
     }
     let chars: Vec<char> = text.chars().collect();
     // Shorten until it fits: two thirds in front, one third at the end.
-    for kept in (1..chars.len()).rev() {
+    for kept in (1..chars.len().min(MOST_KEPT)).rev() {
         let tail = kept / 3;
         let head = kept - tail;
         let candidate: String = chars[..head]

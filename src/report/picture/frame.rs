@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::{
         matrix::Matrix,
-        report::picture::{ColorScale, scene::legible::assert_legible},
+        report::picture::{ColorScale, legible::assert_legible},
     };
 
     fn picture(count: usize) -> Picture {

@@ -7,6 +7,7 @@ use super::{
     colormap::{ABSENT, ColorScale, HATCH, INK, MUTED, ink_on},
     font,
     labels::{self, ColumnLabels},
+    remarks,
     scene::{Anchor, Mark, Scene, Stroke, Text},
 };
 use crate::{
@@ -86,10 +87,15 @@ impl Heatmap {
                 counted(beyond.0, "cell")
             ));
         }
-        let absent = self.cells().filter(|(_, _, value)| value.is_none()).count();
-        if absent > 0 {
-            remarks.push(format!("{} undefined, hatched.", counted(absent, "cell")));
-        }
+        let data: Vec<Datum> = self
+            .places()
+            .map(|(row, column)| Datum::from(self.matrix.get(row, column)))
+            .collect();
+        remarks.extend(remarks::undefined(
+            data.iter().filter_map(Datum::reason),
+            "cell",
+            "hatched",
+        ));
         remarks
     }
 
@@ -97,7 +103,11 @@ impl Heatmap {
     pub fn draw(&self) -> Scene {
         let (rows, columns) = (self.matrix.rows.len(), self.matrix.columns.len());
         let most = rows.max(columns).max(1);
-        let cell = (760.0 / most as f64).clamp(13.0, 72.0);
+        // Every name needs a row of its own; numbers can be thinned.
+        let numbers = [&self.matrix.rows, &self.matrix.columns]
+            .into_iter()
+            .all(|axis| labels::are_numbers(axis));
+        let cell = (760.0 / most as f64).clamp(if numbers { 4.0 } else { 13.0 }, 72.0);
         let label = if cell < 16.0 { 10.0 } else { 11.0 };
         let column_labels = ColumnLabels::new(&self.matrix.columns, cell, label);
         let row_title = if self.row_title.is_empty() { 0.0 } else { 18.0 };
@@ -127,10 +137,13 @@ impl Heatmap {
         scene
     }
 
-    fn cells(&self) -> impl Iterator<Item = (usize, usize, Option<f64>)> {
+    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
         let columns = self.matrix.columns.len();
-        (0..self.matrix.rows.len())
-            .flat_map(move |row| (0..columns).map(move |column| (row, column)))
+        (0..self.matrix.rows.len()).flat_map(move |row| (0..columns).map(move |column| (row, column)))
+    }
+
+    fn cells(&self) -> impl Iterator<Item = (usize, usize, Option<f64>)> {
+        self.places()
             .map(|(row, column)| (row, column, Datum::from(self.matrix.get(row, column)).value()))
     }
 
@@ -222,11 +235,11 @@ impl Heatmap {
 
     fn draw_titles(&self, scene: &mut Scene, grid: Grid, labels_height: f64) {
         let (width, height) = (grid.columns as f64 * grid.cell, grid.rows as f64 * grid.cell);
-        if !self.row_title.is_empty() {
+        if !self.row_title.is_empty() && grid.rows > 0 {
             let text = Text::new(12.0, grid.top + height / 2.0, &self.row_title, grid.label + 1.0);
             scene.text(text.anchor(Anchor::Middle).elided(height).turn(-90.0));
         }
-        if !self.column_title.is_empty() {
+        if !self.column_title.is_empty() && grid.columns > 0 {
             let y = grid.top + height + labels_height + 14.0;
             let text = Text::new(grid.left + width / 2.0, y, &self.column_title, grid.label + 1.0);
             scene.text(text.anchor(Anchor::Middle).elided(width));
@@ -317,7 +330,7 @@ mod tests {
     use super::*;
     use crate::{
         metric::Undefined,
-        report::picture::scene::{Node, legible::assert_legible},
+        report::picture::{legible::assert_legible, scene::Node},
     };
 
     fn square(
@@ -358,11 +371,28 @@ mod tests {
     }
 
     #[test]
+    fn no_text_overlaps_in_narrow_and_flat_matrices() {
+        for (rows, columns) in [(2, 60), (60, 2), (1, 1), (128, 128), (0, 3), (0, 0)] {
+            for name in ["", "owner/a-model-of-a-long-name-"] {
+                let labels = |count| (0..count).map(|index| format!("{name}{index}")).collect();
+                let matrix = Matrix::from_fn(labels(rows), labels(columns), wave);
+                let mut heatmap = Heatmap::new(matrix.clone(), ColorScale::fit(&matrix), "a quantity of a long name");
+                heatmap.row_title = "layer of A".into();
+                assert_legible(&heatmap.draw());
+            }
+        }
+    }
+
+    #[test]
     fn an_undefined_cell_is_hatched_and_says_why() {
         let heatmap = Heatmap::new(square(3, |i| format!("m{i}"), wave), ColorScale::correlation(), "r");
         let svg = super::super::svg::document(&heatmap.draw(), "");
         assert!(svg.contains("<title>m1 × m2: undefined, ZeroNorm</title>"));
-        assert!(heatmap.remarks().contains(&"1 cell undefined, hatched.".to_owned()));
+        assert!(
+            heatmap
+                .remarks()
+                .contains(&"1 cell undefined, hatched: ZeroNorm (1).".to_owned())
+        );
         assert!(!svg.contains("NaN"));
     }
 

@@ -136,8 +136,8 @@ impl Histogram {
         }
         plot.draw_x(&mut scene, &self.x_label);
         if ends > 0.0 {
-            self.draw_end(&mut scene, &plot, left, self.below, "below");
-            self.draw_end(&mut scene, &plot, plot.right() + 14.0, self.above, "above");
+            draw_end(&mut scene, &plot, left, self.below, "below");
+            draw_end(&mut scene, &plot, plot.right() + 14.0, self.above, "above");
         }
         for (index, reference) in self.references.iter().enumerate() {
             if (self.low..=self.high).contains(&reference.value) {
@@ -148,21 +148,22 @@ impl Histogram {
         legend.draw(&mut scene, legend_left, plot.top);
         scene
     }
+}
 
-    fn draw_end(&self, scene: &mut Scene, plot: &Plot, left: f64, count: u64, word: &str) {
-        let (top, bottom, width) = (plot.y(count as f64), plot.bottom(), END - 14.0);
-        let bar = Mark::rect(left, top, width, bottom - top)
-            .fill(HATCH)
-            .stroke(Stroke::solid(INK, 0.8));
-        scene.mark(bar.tooltip(format!("{word} the bins: {count}")));
-        scene.text(Text::new(left + width / 2.0, bottom + 35.0, word, 10.0).anchor(Anchor::Middle));
-    }
+/// The bar of values outside the bins on one side.
+fn draw_end(scene: &mut Scene, plot: &Plot, left: f64, count: u64, word: &str) {
+    let (top, bottom, width) = (plot.y(count as f64), plot.bottom(), END - 14.0);
+    let bar = Mark::rect(left, top, width, bottom - top)
+        .fill(HATCH)
+        .stroke(Stroke::solid(INK, 0.8));
+    scene.mark(bar.tooltip(format!("{word} the bins: {count}")));
+    scene.text(Text::new(left + width / 2.0, bottom + 35.0, word, 10.0).anchor(Anchor::Middle));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::scene::legible::assert_legible;
+    use crate::report::picture::legible::assert_legible;
 
     #[test]
     fn every_value_is_counted_once() {

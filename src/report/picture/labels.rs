@@ -6,24 +6,42 @@ use super::{
 };
 
 /// Widest label in pixels; longer ones are elided and keep the whole as a tooltip.
-pub const LIMIT: f64 = 190.0;
+pub(super) const LIMIT: f64 = 190.0;
 
 const SIN_45: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
+/// How far labels are turned to fit their columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Level,
+    Slanted,
+    Upright,
+}
+
+impl Turn {
+    fn degrees(self) -> f64 {
+        match self {
+            Self::Level => 0.0,
+            Self::Slanted => -45.0,
+            Self::Upright => -90.0,
+        }
+    }
+}
+
 /// How the labels of equally wide columns are laid out.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ColumnLabels<'a> {
+pub(super) struct ColumnLabels<'a> {
     labels: &'a [String],
     pitch: f64,
     size: f64,
-    turn: f64,
+    turn: Turn,
     every: usize,
     widest: f64,
 }
 
 impl<'a> ColumnLabels<'a> {
     /// Lays `labels` out below columns `pitch` pixels wide; `size` pixels per em.
-    pub fn new(labels: &'a [String], pitch: f64, size: f64) -> Self {
+    pub(super) fn new(labels: &'a [String], pitch: f64, size: f64) -> Self {
         let widest = labels
             .iter()
             .map(|label| font::width(label, size, false).min(LIMIT))
@@ -32,17 +50,21 @@ impl<'a> ColumnLabels<'a> {
             labels,
             pitch,
             size,
-            turn: 0.0,
+            turn: Turn::Level,
             every,
             widest,
         };
         if widest + 5.0 <= pitch {
             return level(1);
         }
-        if labels.iter().all(|label| label.parse::<u32>().is_ok()) {
+        if are_numbers(labels) {
             return level(thinning(widest + 7.0, pitch));
         }
-        let turn = if pitch >= size * 1.5 { -45.0 } else { -90.0 };
+        let turn = if pitch >= size * 1.5 {
+            Turn::Slanted
+        } else {
+            Turn::Upright
+        };
         Self {
             labels,
             pitch,
@@ -54,48 +76,53 @@ impl<'a> ColumnLabels<'a> {
     }
 
     /// Height of the labels, with the gap above them.
-    pub fn height(&self) -> f64 {
+    pub(super) fn height(&self) -> f64 {
         match self.turn {
-            0.0 => self.size + 7.0,
-            -45.0 => self.size * 0.8 + (self.widest + self.size * font::DESCENT) * SIN_45 + 2.0,
-            _ => self.widest + 6.0,
+            Turn::Level => self.size + 7.0,
+            Turn::Slanted => self.size * 0.8 + (self.widest + self.size * font::DESCENT) * SIN_45 + 2.0,
+            Turn::Upright => self.widest + 6.0,
         }
     }
 
     /// How far the labels reach left of the first column.
-    pub fn left(&self) -> f64 {
+    pub(super) fn left(&self) -> f64 {
         let reach = match self.turn {
-            0.0 => self.widest / 2.0,
-            -45.0 => (self.widest + self.size * font::CAP_HEIGHT) * SIN_45,
-            _ => self.size,
+            Turn::Level => self.widest / 2.0,
+            Turn::Slanted => (self.widest + self.size * font::CAP_HEIGHT) * SIN_45,
+            Turn::Upright => self.size,
         };
         (reach - self.pitch / 2.0).max(0.0)
     }
 
     /// How far they reach right of the last column.
-    pub fn right(&self) -> f64 {
-        let reach = if self.turn == 0.0 { self.widest / 2.0 } else { self.size };
+    pub(super) fn right(&self) -> f64 {
+        let reach = if self.turn == Turn::Level {
+            self.widest / 2.0
+        } else {
+            self.size
+        };
         (reach - self.pitch / 2.0).max(0.0)
     }
 
     /// Writes them below the height `top`, for columns that begin at `left`.
-    pub fn draw(&self, scene: &mut Scene, left: f64, top: f64) {
+    pub(super) fn draw(&self, scene: &mut Scene, left: f64, top: f64) {
         for (index, label) in self.labels.iter().enumerate().step_by(self.every) {
             let x = left + (index as f64 + 0.5) * self.pitch;
             let text = match self.turn {
-                0.0 => Text::new(x, top + self.size + 3.0, label, self.size).anchor(Anchor::Middle),
-                -45.0 => Text::new(x + self.size * 0.3, top + self.size * 0.9, label, self.size).anchor(Anchor::End),
-                _ => Text::new(x + self.size * 0.36, top + 5.0, label, self.size).anchor(Anchor::End),
+                Turn::Level => Text::new(x, top + self.size + 3.0, label, self.size).anchor(Anchor::Middle),
+                Turn::Slanted => {
+                    Text::new(x + self.size * 0.3, top + self.size * 0.9, label, self.size).anchor(Anchor::End)
+                }
+                Turn::Upright => Text::new(x + self.size * 0.36, top + 5.0, label, self.size).anchor(Anchor::End),
             };
-            scene.text(text.elided(LIMIT).turn(self.turn));
+            scene.text(text.elided(LIMIT).turn(self.turn.degrees()));
         }
     }
 }
 
 /// Writes the labels of rows `pitch` pixels high, right-aligned at `right`. Numbers are thinned where the rows are low.
-pub fn row_labels(scene: &mut Scene, labels: &[String], right: f64, top: f64, pitch: f64, size: f64) {
-    let numbers = labels.iter().all(|label| label.parse::<u32>().is_ok());
-    let every = if numbers { thinning(size, pitch) } else { 1 };
+pub(super) fn row_labels(scene: &mut Scene, labels: &[String], right: f64, top: f64, pitch: f64, size: f64) {
+    let every = if are_numbers(labels) { thinning(size, pitch) } else { 1 };
     for (index, label) in labels.iter().enumerate().step_by(every) {
         let middle = top + (index as f64 + 0.5) * pitch;
         scene.text(
@@ -106,8 +133,13 @@ pub fn row_labels(scene: &mut Scene, labels: &[String], right: f64, top: f64, pi
     }
 }
 
+/// Whether `labels` are whole numbers, such as layers: then a reader can fill in those that are left out.
+pub(super) fn are_numbers(labels: &[String]) -> bool {
+    labels.iter().all(|label| label.parse::<u32>().is_ok())
+}
+
 /// Width of the widest of `labels` as they are drawn.
-pub fn widest(labels: &[String], size: f64) -> f64 {
+pub(super) fn widest(labels: &[String], size: f64) -> f64 {
     labels
         .iter()
         .map(|label| font::width(&font::elide(label, size, LIMIT), size, false))
@@ -135,11 +167,11 @@ mod tests {
     fn numbers_are_thinned_and_names_are_turned() {
         let layers = numbers(48);
         let labels = ColumnLabels::new(&layers, 6.0, 10.0);
-        assert_eq!((labels.turn, labels.every), (0.0, 5));
+        assert_eq!((labels.turn, labels.every), (Turn::Level, 5));
         let names = vec!["Qwen/Qwen2.5-7B".to_owned(); 3];
-        assert_eq!(ColumnLabels::new(&names, 300.0, 10.0).turn, 0.0);
-        assert_eq!(ColumnLabels::new(&names, 30.0, 10.0).turn, -45.0);
-        assert_eq!(ColumnLabels::new(&names, 13.0, 10.0).turn, -90.0);
+        assert_eq!(ColumnLabels::new(&names, 300.0, 10.0).turn, Turn::Level);
+        assert_eq!(ColumnLabels::new(&names, 30.0, 10.0).turn, Turn::Slanted);
+        assert_eq!(ColumnLabels::new(&names, 13.0, 10.0).turn, Turn::Upright);
     }
 
     #[test]

@@ -15,7 +15,7 @@ const KEY: f64 = 22.0;
 const DASHES: [&[f64]; 4] = [&[], &[6.0, 3.0], &[2.0, 2.0], &[8.0, 3.0, 2.0, 3.0]];
 
 /// The paint of the series at `index`: colour first, then dash, so that 32 differ.
-pub fn series_stroke(index: usize) -> Stroke {
+pub(super) fn series_stroke(index: usize) -> Stroke {
     Stroke {
         color: series_color(index),
         width: 1.8,
@@ -24,12 +24,12 @@ pub fn series_stroke(index: usize) -> Stroke {
 }
 
 /// The colour of the series at `index`.
-pub fn series_color(index: usize) -> Rgb {
+pub(super) fn series_color(index: usize) -> Rgb {
     SERIES[index % SERIES.len()]
 }
 
 /// The paint of the reference line at `index`.
-pub fn reference_stroke(index: usize) -> Stroke {
+pub(super) fn reference_stroke(index: usize) -> Stroke {
     Stroke {
         color: INK,
         width: 1.3,
@@ -39,31 +39,29 @@ pub fn reference_stroke(index: usize) -> Stroke {
 
 /// How an entry is drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Key {
+pub(super) enum Key {
     /// A line.
     Line(Stroke),
     /// A filled square.
     Swatch(Rgb),
     /// A dot.
     Dot(Rgb),
-    /// Nothing: a remark.
-    Remark,
 }
 
 /// Entries, one a line.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Legend {
+pub(super) struct Legend {
     entries: Vec<(Key, String)>,
 }
 
 impl Legend {
     /// Adds an entry.
-    pub fn push(&mut self, key: Key, label: impl Into<String>) {
+    pub(super) fn push(&mut self, key: Key, label: impl Into<String>) {
         self.entries.push((key, label.into()));
     }
 
     /// Width in pixels; 0 where there are no entries.
-    pub fn width(&self) -> f64 {
+    pub(super) fn width(&self) -> f64 {
         let widest = self
             .entries
             .iter()
@@ -77,19 +75,18 @@ impl Legend {
     }
 
     /// Height in pixels.
-    pub fn height(&self) -> f64 {
+    pub(super) fn height(&self) -> f64 {
         self.entries.len() as f64 * PITCH
     }
 
     /// Draws the entries from (`x`, `y`) down.
-    pub fn draw(&self, scene: &mut Scene, x: f64, y: f64) {
+    pub(super) fn draw(&self, scene: &mut Scene, x: f64, y: f64) {
         for (index, (key, label)) in self.entries.iter().enumerate() {
             let middle = y + (index as f64 + 0.5) * PITCH;
             match *key {
                 Key::Line(stroke) => scene.mark(Mark::line((x, middle), (x + KEY, middle)).stroke(stroke)),
                 Key::Swatch(color) => scene.mark(Mark::rect(x + 5.0, middle - 6.0, 12.0, 12.0).fill(color)),
                 Key::Dot(color) => scene.mark(Mark::circle(x + KEY / 2.0, middle, 4.5).fill(color)),
-                Key::Remark => {}
             }
             scene.text(Text::centred(x + KEY + 6.0, middle, label, SIZE).elided(LIMIT));
         }

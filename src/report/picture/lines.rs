@@ -6,12 +6,10 @@ use serde::Serialize;
 use super::{
     axis::{Axis, Plot},
     legend::{Key, Legend, reference_stroke, series_color, series_stroke},
+    remarks,
     scene::{Mark, Scene, Stroke},
 };
-use crate::report::{
-    Datum, Digits,
-    number::{counted, typeset},
-};
+use crate::report::{Datum, Digits, number::typeset};
 
 /// Lines in one panel or several above each other.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,18 +57,13 @@ const HEIGHT: f64 = 230.0;
 const GAP: f64 = 18.0;
 
 impl Lines {
-    /// How many values are undefined, for who reads the picture.
+    /// How many values are undefined and why, for who reads the picture.
     pub fn remarks(&self) -> Vec<String> {
         let series = self.panels.iter().flat_map(|panel| &panel.series);
-        let gaps = series
-            .flat_map(|series| &series.values)
-            .filter(|value| value.value().is_none())
-            .count();
-        if gaps > 0 {
-            vec![format!("{} undefined, left as gaps.", counted(gaps, "value"))]
-        } else {
-            Vec::new()
-        }
+        let reasons = series.flat_map(|series| &series.values).filter_map(Datum::reason);
+        remarks::undefined(reasons, "value", "left as gaps")
+            .into_iter()
+            .collect()
     }
 
     /// Draws it.
@@ -212,7 +205,7 @@ pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::{scene::legible::assert_legible, svg};
+    use crate::report::picture::{legible::assert_legible, svg};
 
     fn lines(series: usize, layers: usize, panels: usize, label: impl Fn(usize) -> String) -> Lines {
         let panel = |panel: usize| LinePanel {
@@ -262,7 +255,7 @@ mod tests {
             .find(|line| line.contains(r##"stroke="#0072b2" stroke-width="1.8""##))
             .unwrap();
         assert_eq!(path.matches('M').count(), 2);
-        assert_eq!(lines.remarks(), ["1 value undefined, left as gaps."]);
+        assert_eq!(lines.remarks(), ["1 value undefined, left as gaps: Constant (1)."]);
     }
 
     #[test]

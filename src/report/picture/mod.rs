@@ -18,8 +18,11 @@ mod heatmap;
 mod histogram;
 mod labels;
 mod legend;
+#[cfg(test)]
+mod legible;
 mod lines;
 mod panel;
+mod remarks;
 mod scatter;
 
 pub use self::{

@@ -50,7 +50,7 @@ impl Panel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::{Bar, BarSeries, Bars, PictureKind, scene::legible::assert_legible};
+    use crate::report::picture::{Bar, BarSeries, Bars, PictureKind, legible::assert_legible};
 
     #[test]
     fn two_and_four_pictures_stand_side_by_side_without_overlap() {

@@ -13,8 +13,8 @@ use crate::report::ReportError;
 /// Pixels per unit of the drawing, for screens of high density.
 pub const SCALE: f32 = 2.0;
 
-/// Longest side of a PNG in pixels.
-const LARGEST: u32 = 16_384;
+/// Longest side of a PNG in pixels; a picture that would be longer is drawn at a smaller scale.
+const LARGEST: f32 = 16_384.0;
 
 static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     let mut fonts = Database::new();
@@ -24,7 +24,7 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-/// Rasterises `svg` at twice its size; `picture` names it in errors. The same SVG gives the same bytes.
+/// Rasterises `svg` at [`SCALE`] times its size; `picture` names it in errors. The same SVG gives the same bytes.
 pub fn render(picture: &str, svg: &str) -> Result<Vec<u8>, ReportError> {
     let invalid = |reason: String| ReportError::Raster {
         picture: picture.to_owned(),
@@ -36,14 +36,12 @@ pub fn render(picture: &str, svg: &str) -> Result<Vec<u8>, ReportError> {
         ..Options::default()
     };
     let tree = Tree::from_str(svg, &options).map_err(|error| invalid(error.to_string()))?;
-    let size = tree
-        .size()
-        .to_int_size()
-        .scale_by(SCALE)
-        .filter(|size| size.width().max(size.height()) <= LARGEST);
+    let longest = tree.size().width().max(tree.size().height());
+    let scale = SCALE.min(LARGEST / longest);
+    let size = tree.size().to_int_size().scale_by(scale);
     let pixmap = size.and_then(|size| Pixmap::new(size.width(), size.height()));
-    let mut pixmap = pixmap.ok_or_else(|| invalid(format!("it is larger than {LARGEST} pixels")))?;
-    resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixmap.as_mut());
+    let mut pixmap = pixmap.ok_or_else(|| invalid("it has no size that fits into memory".to_owned()))?;
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
     pixmap.encode_png().map_err(|error| invalid(error.to_string()))
 }
 
@@ -107,8 +105,16 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_too_large_is_refused_by_name() {
-        let error = render("wide", &svg::document(&Scene::new(9000.0, 10.0), "")).unwrap_err();
-        assert!(error.to_string().contains("`wide`"), "{error}");
+    fn a_very_wide_picture_is_drawn_smaller() {
+        let png = render("wide", &svg::document(&Scene::new(20_000.0, 100.0), "")).unwrap();
+        let pixmap = Pixmap::decode_png(&png).unwrap();
+        assert_eq!(pixmap.width(), 16_384);
+        assert!((80..=83).contains(&pixmap.height()));
+    }
+
+    #[test]
+    fn what_is_no_svg_is_refused_by_name() {
+        let error = render("broken", "<svg").unwrap_err();
+        assert!(error.to_string().contains("`broken`"), "{error}");
     }
 }

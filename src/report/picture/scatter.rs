@@ -165,7 +165,7 @@ impl Scatter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::scene::legible::assert_legible;
+    use crate::report::picture::legible::assert_legible;
 
     fn scatter(count: usize, label: impl Fn(usize) -> String) -> Scatter {
         let point = |index: usize| Point {
