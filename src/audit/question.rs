@@ -1,6 +1,6 @@
 //! What is asked of each model: which roles, which layers, or which names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use regex::Regex;
 
@@ -121,14 +121,4 @@ fn caught_layer(pattern: &Regex, name: &str) -> Option<Option<LayerIndex>> {
     let captures = pattern.captures(name)?;
     let number = captures.name("layer").and_then(|group| group.as_str().parse().ok());
     Some(number.map(LayerIndex))
-}
-
-/// Groups wanted tensors that share a role and layer, where only one can be meant.
-pub fn ambiguous(wanted: &[Wanted]) -> BTreeMap<Option<LayerIndex>, Vec<&str>> {
-    let mut by_layer: BTreeMap<Option<LayerIndex>, Vec<&str>> = BTreeMap::new();
-    for tensor in wanted {
-        by_layer.entry(tensor.layer).or_default().push(&tensor.name);
-    }
-    by_layer.retain(|_, names| names.len() > 1);
-    by_layer
 }

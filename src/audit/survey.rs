@@ -174,7 +174,7 @@ pub fn survey(cache: &Cache, opened: &[Opened], failures: &[Failures], by_patter
     }
 }
 
-fn place(model: &Model, by_pattern: bool, last_only: bool) -> BTreeMap<PanelKey, Vec<&Tensor>> {
+pub(super) fn place(model: &Model, by_pattern: bool, last_only: bool) -> BTreeMap<PanelKey, Vec<&Tensor>> {
     let mut panels: BTreeMap<PanelKey, Vec<&Tensor>> = BTreeMap::new();
     for tensor in &model.tensors {
         let slot = tensor.slot.filter(|_| !by_pattern);
@@ -190,7 +190,7 @@ fn place(model: &Model, by_pattern: bool, last_only: bool) -> BTreeMap<PanelKey,
     panels
 }
 
-fn cell(
+pub(super) fn cell(
     cache: &Cache,
     opened: &Opened,
     failures: &Failures,

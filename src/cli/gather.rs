@@ -29,7 +29,6 @@ use super::{
 pub(crate) struct Gathered {
     pub(crate) opened: Vec<Opened>,
     pub(crate) failures: Vec<Failures>,
-    pub(crate) plans: Vec<ModelPlan>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) cost: Cost,
 }
@@ -208,7 +207,6 @@ async fn work(
     Ok(Some(Gathered {
         opened,
         failures,
-        plans,
         cache,
         cost,
     }))

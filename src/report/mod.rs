@@ -18,7 +18,10 @@ mod datum;
 mod files;
 mod format;
 mod model;
+mod pairs;
 mod provenance;
+mod run;
+mod survey;
 mod writer;
 
 pub use self::{
@@ -27,8 +30,11 @@ pub use self::{
     format::{Format, UnknownFormat},
     model::{Block, Cell, Column, Report, SYNTHETIC, Section, Table},
     number::Digits,
+    pairs::pairs_csv,
     picture::{Picture, PictureKind},
     provenance::{Excluded, FileProvenance, ModelProvenance, Provenance},
+    run::Run,
+    survey::{matrix_file, survey_csv, survey_report},
     writer::write_reports,
 };
 

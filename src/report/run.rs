@@ -21,7 +21,7 @@ pub struct Run {
 }
 
 /// The provenance of an audit of `models`.
-pub fn provenance(run: &Run, models: &[ModelSummary], excluded: Vec<Excluded>) -> Provenance {
+pub(super) fn provenance(run: &Run, models: &[ModelSummary], excluded: Vec<Excluded>) -> Provenance {
     Provenance {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         command_line: run.command_line.clone(),

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::{
     Block, Cell, Column, Datum, Digits, Excluded, Report, Run, Section, Table,
     picture::{ColorScale, Heatmap, Panel as Grid, Picture, PictureKind},
-
 };
 use crate::{
     audit::{ModelSummary, Panel, PanelKey, Survey},
@@ -159,11 +158,11 @@ fn role_section(survey: &Survey, role: &str, panels: &[&Panel], metrics: &[Metri
     let mut blocks = Vec::new();
     if panels.len() <= MOST_PICTURED {
         for panel in panels {
-            blocks.push(Block::Picture(heatmaps(panel, &labels, metrics)));
+            blocks.push(Block::picture(heatmaps(panel, &labels, metrics)));
             blocks.push(pair_table(survey, panel));
         }
     } else {
-        blocks.push(Block::Picture(mean_heatmaps(role, panels, &labels, metrics)));
+        blocks.push(Block::picture(mean_heatmaps(role, panels, &labels, metrics)));
         blocks.push(mean_table(survey, panels));
     }
     Section {

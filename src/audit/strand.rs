@@ -1,0 +1,76 @@
+//! One role through all layers of every model, in memory. For vectors: a hundred norms are a megabyte.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use super::{
+    Failures, Loaded, Opened, PanelKey, Side,
+    survey::{cell, place},
+};
+use crate::{cache::Cache, family::LayerIndex};
+
+/// A role of every model, by layer.
+#[derive(Debug)]
+pub struct Strand {
+    /// The role; its layer is `None`.
+    pub key: PanelKey,
+    /// For each model its layers; a layer that could not be read keeps its place, with the reason.
+    pub models: Vec<BTreeMap<LayerIndex, Result<(Side, Loaded), String>>>,
+}
+
+impl Strand {
+    /// The tensor of `model` at `layer`, or the reason why there is none.
+    pub fn get(&self, model: usize, layer: LayerIndex) -> Result<&Loaded, &str> {
+        match self.models[model].get(&layer) {
+            Some(Ok((_, loaded))) => Ok(loaded),
+            Some(Err(reason)) => Err(reason),
+            None => Err("it has no such tensor"),
+        }
+    }
+
+    /// Layers that `model` has, ascending.
+    pub fn layers(&self, model: usize) -> Vec<LayerIndex> {
+        self.models[model].keys().copied().collect()
+    }
+}
+
+/// Reads every wanted tensor that has a layer, one strand a role. `by_pattern` as in [`survey`](super::survey).
+pub fn strands(cache: &Cache, opened: &[Opened], failures: &[Failures], by_pattern: bool) -> Vec<Strand> {
+    let placed: Vec<_> = opened
+        .iter()
+        .map(|opened| {
+            opened
+                .outcome
+                .as_ref()
+                .map_or_else(|_| BTreeMap::new(), |model| place(model, by_pattern, false))
+        })
+        .collect();
+    let whole = |key: &PanelKey| PanelKey { layer: None, ..*key };
+    let roles: BTreeSet<PanelKey> = placed
+        .iter()
+        .flat_map(BTreeMap::keys)
+        .filter(|key| key.layer.is_some())
+        .map(whole)
+        .collect();
+    roles
+        .into_iter()
+        .map(|role| Strand {
+            key: role,
+            models: opened
+                .par_iter()
+                .zip(&placed)
+                .zip(failures)
+                .map(|((opened, panels), failures)| {
+                    let mine = panels
+                        .iter()
+                        .filter(|(key, _)| key.layer.is_some() && whole(key) == role);
+                    mine.filter_map(|(key, tensors)| {
+                        Some((key.layer?, cell(cache, opened, failures, key, Some(tensors))))
+                    })
+                    .collect()
+                })
+                .collect(),
+        })
+        .collect()
+}
