@@ -72,6 +72,17 @@ pub(crate) fn gather(
     until: &Until<'_>,
     printer: Printer,
 ) -> anyhow::Result<Option<Gathered>> {
+    gather_each(reach, specs, &vec![question.clone(); specs.len()], until, printer)
+}
+
+/// As [`gather`], with a question of its own for each model.
+pub(crate) fn gather_each(
+    reach: &Reach,
+    specs: &[ModelSpec],
+    questions: &[Question],
+    until: &Until<'_>,
+    printer: Printer,
+) -> anyhow::Result<Option<Gathered>> {
     let started = Instant::now();
     let options = reach.hub_options()?;
     let cache = Arc::new(Cache::open(&reach.cache_folder()?).map_err(Error::from)?);
@@ -81,7 +92,7 @@ pub(crate) fn gather(
     let runtime = Runtime::new().context("the network runtime cannot start")?;
     let outcome = runtime.block_on(async {
         tokio::select! {
-            outcome = work(reach, options, Arc::clone(&cache), specs, question, until, printer, started) => outcome,
+            outcome = work(reach, options, Arc::clone(&cache), specs, questions, until, printer, started) => outcome,
             _ = tokio::signal::ctrl_c() => bail!("interrupted; what has arrived is kept in the cache, and the same command goes on from there"),
         }
     });
@@ -99,7 +110,7 @@ async fn work(
     mut options: HubOptions,
     cache: Arc<Cache>,
     specs: &[ModelSpec],
-    question: &Question,
+    questions: &[Question],
     until: &Until<'_>,
     printer: Printer,
     started: Instant,
@@ -125,7 +136,7 @@ async fn work(
         },
         offline: options.offline,
     };
-    let opened = session.open(specs, question).await;
+    let opened = session.open_each(specs, questions).await;
     let plans: Vec<ModelPlan> = opened
         .iter()
         .map(|opened| {
