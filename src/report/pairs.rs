@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Columns before the metrics.
-const HEAD: [&str; 13] = [
+pub(super) const HEAD: [&str; 13] = [
     "model_a", "commit_a", "tensor_a", "layer_a", "model_b", "commit_b", "tensor_b", "layer_b", "role", "dtype_a",
     "dtype_b", "shape", "numel",
 ];
