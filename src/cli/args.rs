@@ -198,7 +198,12 @@ pub(crate) struct CritiqueArgs {
     #[command(flatten)]
     pub(crate) models: Models,
     /// Norms to run the experiments on: roles, comma-separated, or `norms`.
-    #[arg(long, visible_alias = "role", value_name = "R,...", default_value = "input_layernorm")]
+    #[arg(
+        long,
+        visible_alias = "role",
+        value_name = "R,...",
+        default_value = "input_layernorm"
+    )]
     pub(crate) roles: RoleSelection,
     /// Read every layer of every model, not only those that the experiments compare.
     #[arg(long)]

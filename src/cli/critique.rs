@@ -96,8 +96,20 @@ fn as_text(critique: &Critique) -> String {
     let labels = critique.labels();
     for role in &critique.roles {
         let square = &role.experiments.square;
-        text.push_str(&format!("{}, layer {}, group means (sd, ddof 0):\n\n", role.role, square.layer));
-        let mut groups = table::new(&["groups", ">n", ">cos_sim", ">sd", ">cos_null", ">pearson", ">unrelated", ">cos_sim"]);
+        text.push_str(&format!(
+            "{}, layer {}, group means (sd, ddof 0):\n\n",
+            role.role, square.layer
+        ));
+        let mut groups = table::new(&[
+            "groups",
+            ">n",
+            ">cos_sim",
+            ">sd",
+            ">cos_null",
+            ">pearson",
+            ">unrelated",
+            ">cos_sim",
+        ]);
         for of_pair in square.groups.chunks(audit::critique::GROUP_METRICS.len()) {
             let mean = |metric: Metric| {
                 let figure = of_pair.iter().find(|group| group.metric == metric);
@@ -121,7 +133,10 @@ fn as_text(critique: &Critique) -> String {
             text.push_str(&format!("\nset apart as related: {} × {}", labels[a], labels[b]));
         }
         if let Ok(average) = &role.by_layer.average {
-            let z = average.z.as_ref().map_or_else(|_| "–".to_owned(), |z| format!("{z:.2}"));
+            let z = average
+                .z
+                .as_ref()
+                .map_or_else(|_| "–".to_owned(), |z| format!("{z:.2}"));
             text.push_str(&format!(
                 "\n{} × {}: mean pearson {:.6} over {} layers, z {z} (as if layers were independent: {:.2})",
                 labels[0],

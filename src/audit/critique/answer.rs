@@ -75,12 +75,8 @@ impl Critique {
     pub fn is_incomplete(&self) -> bool {
         let failed = self.models.iter().any(|model| model.failure.is_some());
         let lacking = |role: &RoleAnswer| {
-            role.has_empty_group()
-                || role.absent.iter().any(|absent| !absent.is_empty())
-                || role.experiments.square.pairs.iter().any(|pair| {
-                    let cosine = pair.metrics.get(crate::metric::Metric::CosSim);
-                    cosine.is_err()
-                })
+            let unread = role.absent.iter().any(|absent| !absent.is_empty());
+            unread || role.has_empty_group() || role.experiments.has_gaps()
         };
         failed || self.roles.is_empty() || self.roles.iter().any(lacking)
     }
@@ -106,8 +102,12 @@ pub fn critique(study: Study, opened: &[Opened], strands: &[Strand], seed: u64) 
     for (strand, bench) in strands.iter().zip(&benches) {
         let mut answer = RoleAnswer::of(&study, &strand.key.role_name(), bench, depth, seed);
         for layers in &strand.models {
-            let read = layers.iter().filter_map(|(layer, cell)| Some((*layer, cell.as_ref().ok()?.0.clone())));
-            let absent = layers.iter().filter_map(|(layer, cell)| Some((*layer, cell.as_ref().err()?.clone())));
+            let read = layers
+                .iter()
+                .filter_map(|(layer, cell)| Some((*layer, cell.as_ref().ok()?.0.clone())));
+            let absent = layers
+                .iter()
+                .filter_map(|(layer, cell)| Some((*layer, cell.as_ref().err()?.clone())));
             answer.sides.push(read.collect());
             answer.absent.push(absent.collect());
         }

@@ -68,7 +68,10 @@ impl Vectors {
     pub fn from_rows(models: Vec<BTreeMap<u32, Vec<f64>>>) -> Self {
         let row = |(layer, values): (u32, Vec<f64>)| (LayerIndex(layer), Ok((vec![values.len() as u64], values)));
         Self {
-            models: models.into_iter().map(|layers| layers.into_iter().map(row).collect()).collect(),
+            models: models
+                .into_iter()
+                .map(|layers| layers.into_iter().map(row).collect())
+                .collect(),
         }
     }
 }
@@ -105,7 +108,10 @@ impl<'a> Bench<'a> {
             };
             (*layer, prepared)
         };
-        let models = vectors.models.par_iter().map(|layers| layers.par_iter().map(prepare).collect());
+        let models = vectors
+            .models
+            .par_iter()
+            .map(|layers| layers.par_iter().map(prepare).collect());
         Self {
             models: models.collect(),
             known: Mutex::default(),
@@ -120,12 +126,16 @@ impl<'a> Bench<'a> {
     /// The layers of `model` that were read, ascending.
     pub fn layers(&self, model: usize) -> Vec<LayerIndex> {
         let layers = self.models.get(model).into_iter().flatten();
-        layers.filter(|(_, prepared)| prepared.is_ok()).map(|(layer, _)| *layer).collect()
+        layers
+            .filter(|(_, prepared)| prepared.is_ok())
+            .map(|(layer, _)| *layer)
+            .collect()
     }
 
     /// Elements of the vector at `place`; 0 where there is none.
     pub fn numel(&self, place: Place) -> u64 {
-        self.prepared(place).map_or(0, |prepared| prepared.shape.iter().product())
+        self.prepared(place)
+            .map_or(0, |prepared| prepared.shape.iter().product())
     }
 
     /// Mean, spread, norm of the vector at `place`.

@@ -61,7 +61,11 @@ impl UnitTrials {
     /// Mean and deviation (ddof 0) of `metric` over the trials, for elements with these means and spreads. `TooFew` without
     /// elements or trials, `ZeroNorm` and `Constant` as of real vectors, `NotComparable` for any other metric.
     pub fn expect(&self, metric: Metric, a: MeanSd, b: MeanSd) -> Result<MeanSd, Undefined> {
-        let values: Result<Vec<f64>, _> = self.trials.iter().map(|sums| sums.value(metric, a, b, self.n)).collect();
+        let values: Result<Vec<f64>, _> = self
+            .trials
+            .iter()
+            .map(|sums| sums.value(metric, a, b, self.n))
+            .collect();
         MeanSd::of(&values?).filter(|_| self.n > 1).ok_or(Undefined::TooFew)
     }
 }
@@ -69,7 +73,8 @@ impl UnitTrials {
 impl Sums {
     fn value(&self, metric: Metric, a: MeanSd, b: MeanSd, n: usize) -> Result<f64, Undefined> {
         let n = n as f64;
-        let squares = |of: MeanSd, one: f64, two: f64| n * of.mean * of.mean + of.sd * (2.0 * of.mean * one + of.sd * two);
+        let squares =
+            |of: MeanSd, one: f64, two: f64| n * of.mean * of.mean + of.sd * (2.0 * of.mean * one + of.sd * two);
         let (aa, bb) = (squares(a, self.u, self.uu), squares(b, self.v, self.vv));
         let ab = n * a.mean * b.mean + a.mean * b.sd * self.v + b.mean * a.sd * self.u + a.sd * b.sd * self.uv;
         match metric {
@@ -155,7 +160,10 @@ mod tests {
         let whole = GaussianBaseline::draw(SOLAR, NORM, 300, 40, 7).unwrap();
         let trials = UnitTrials::draw(300, 40, 7);
         for metric in BESIDE_CHANCE {
-            let (whole, sums) = (whole.get(metric).clone().unwrap(), trials.expect(metric, SOLAR, NORM).unwrap());
+            let (whole, sums) = (
+                whole.get(metric).clone().unwrap(),
+                trials.expect(metric, SOLAR, NORM).unwrap(),
+            );
             assert!((whole.mean - sums.mean).abs() < 1e-6, "{metric}: {whole:?} {sums:?}");
             assert!((whole.sd - sums.sd).abs() < 1e-6, "{metric}: {whole:?} {sums:?}");
         }
@@ -165,7 +173,10 @@ mod tests {
     fn the_closed_form_is_the_published_one() {
         let near = |metric, mean: f64, sd: f64| {
             let closed = closed_form(metric, NORM, NORM, 4096).unwrap();
-            assert!((closed.mean - mean).abs() < 5e-5 && (closed.sd / sd - 1.0).abs() < 0.01, "{metric}: {closed:?}");
+            assert!(
+                (closed.mean - mean).abs() < 5e-5 && (closed.sd / sd - 1.0).abs() < 0.01,
+                "{metric}: {closed:?}"
+            );
         };
         near(Metric::CosSim, 0.990_099, 0.000_219);
         near(Metric::Pearson, 0.0, 0.015_627);
@@ -177,9 +188,18 @@ mod tests {
         let trials = UnitTrials::draw(1024, 1000, 3);
         for (a, b) in [(NORM, NORM), (SOLAR, NORM), (SOLAR, SOLAR)] {
             for metric in BESIDE_CHANCE {
-                let (drawn, closed) = (trials.expect(metric, a, b).unwrap(), closed_form(metric, a, b, 1024).unwrap());
-                assert!((drawn.mean - closed.mean).abs() < 5.0 * closed.sd / 1000_f64.sqrt(), "{metric}: {drawn:?} {closed:?}");
-                assert!((drawn.sd / closed.sd - 1.0).abs() < 0.12, "{metric}: {drawn:?} {closed:?}");
+                let (drawn, closed) = (
+                    trials.expect(metric, a, b).unwrap(),
+                    closed_form(metric, a, b, 1024).unwrap(),
+                );
+                assert!(
+                    (drawn.mean - closed.mean).abs() < 5.0 * closed.sd / 1000_f64.sqrt(),
+                    "{metric}: {drawn:?} {closed:?}"
+                );
+                assert!(
+                    (drawn.sd / closed.sd - 1.0).abs() < 0.12,
+                    "{metric}: {drawn:?} {closed:?}"
+                );
             }
         }
     }
@@ -200,7 +220,10 @@ mod tests {
         let trials = UnitTrials::draw(9, 3, 0);
         assert_eq!(trials.expect(Metric::Pearson, flat, NORM), Err(Undefined::Constant));
         assert!(trials.expect(Metric::CosSim, flat, NORM).is_ok());
-        assert_eq!(UnitTrials::draw(9, 0, 0).expect(Metric::L2, NORM, NORM), Err(Undefined::TooFew));
+        assert_eq!(
+            UnitTrials::draw(9, 0, 0).expect(Metric::L2, NORM, NORM),
+            Err(Undefined::TooFew)
+        );
         assert!(closed_form(Metric::Spearman, NORM, NORM, 9).is_err());
     }
 }

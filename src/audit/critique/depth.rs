@@ -31,7 +31,11 @@ impl ByLayer {
     /// Compares the models at places 0 and 1.
     pub(super) fn of(bench: &Bench<'_>) -> Self {
         let second = bench.layers(1);
-        let layers: Vec<LayerIndex> = bench.layers(0).into_iter().filter(|layer| second.contains(layer)).collect();
+        let layers: Vec<LayerIndex> = bench
+            .layers(0)
+            .into_iter()
+            .filter(|layer| second.contains(layer))
+            .collect();
         let places = |model: usize| layers.iter().map(move |&layer| Place { model, layer });
         let pairs: Vec<(Place, Place)> = places(0).zip(places(1)).collect();
         let comparisons = bench.compare_all(&pairs);
@@ -41,7 +45,12 @@ impl ByLayer {
             .collect();
         let channels = pairs.first().map_or(0, |(a, _)| bench.numel(*a));
         let within = [0, 1].map(|model| Correlations::of(bench, model, &layers));
-        let average = LayerAverage::of(&correlations, channels, |l, m| within[0].get(l, m), |l, m| within[1].get(l, m));
+        let average = LayerAverage::of(
+            &correlations,
+            channels,
+            |l, m| within[0].get(l, m),
+            |l, m| within[1].get(l, m),
+        );
         Self { comparisons, average }
     }
 }
@@ -66,7 +75,10 @@ impl Correlations {
         let compared = bench.compare_all(&pairs);
         Self {
             layers: n,
-            cells: compared.iter().map(|pair| pair.metrics.get(Metric::Pearson).clone()).collect(),
+            cells: compared
+                .iter()
+                .map(|pair| pair.metrics.get(Metric::Pearson).clone())
+                .collect(),
         }
     }
 
@@ -75,7 +87,10 @@ impl Correlations {
         let (l, m) = (l.min(m), l.max(m));
         // Rows of the upper triangle have n−1, n−2, … cells.
         let before = l * self.layers - l * (l + 1) / 2;
-        self.cells.get(before + m - l - 1).cloned().unwrap_or(Err(Undefined::TooFew))
+        self.cells
+            .get(before + m - l - 1)
+            .cloned()
+            .unwrap_or(Err(Undefined::TooFew))
     }
 }
 
@@ -94,7 +109,11 @@ impl SameDepth {
         for (index, &layer) in inside.enumerate() {
             let layers: Option<Vec<u32>> = columns.iter().map(|column| column.get(index).copied()).collect();
             let Some(layers) = layers else { continue };
-            let places: Vec<Place> = group.iter().zip(layers).map(|(&model, layer)| Place::new(model, layer)).collect();
+            let places: Vec<Place> = group
+                .iter()
+                .zip(layers)
+                .map(|(&model, layer)| Place::new(model, layer))
+                .collect();
             let mut pairs = Vec::new();
             for (first, &a) in places.iter().enumerate() {
                 pairs.extend(places[first + 1..].iter().map(|&b| (a, b)));
@@ -107,5 +126,46 @@ impl SameDepth {
             });
         }
         entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::critique::planted;
+
+    #[test]
+    fn the_average_over_layers_and_both_its_z_are_numpys() {
+        let (golden, vectors) = (planted::golden(), planted::vectors());
+        let by_layer = ByLayer::of(&Bench::new(&vectors));
+        planted::assert_pairs(&by_layer.comparisons, &golden["by_layer"]);
+        let average = by_layer.average.unwrap();
+        planted::near(average.mean_r, &golden["average"]["mean_r"]);
+        planted::near(average.naive_z, &golden["average"]["naive_z"]);
+        planted::near(average.z.unwrap(), &golden["average"]["z"]);
+    }
+
+    #[test]
+    fn relative_depth_compares_the_layers_of_one_share_of_the_depth() {
+        let (golden, vectors, study) = (planted::golden(), planted::vectors(), Study::nine_models());
+        let depths = SameDepth::of(&study, &Bench::new(&vectors), |model| study.members[model].layers);
+        let expected = golden["same_depth"].as_array().unwrap();
+        assert_eq!(depths.len(), expected.len());
+        for (depth, expected) in depths.iter().zip(expected) {
+            let own: Vec<u64> = depth.places.iter().map(|place| place.layer.0.into()).collect();
+            assert_eq!(serde_json::json!(own), expected["own"]);
+            planted::near(
+                depth
+                    .figures
+                    .average(Metric::CosSim)
+                    .unwrap()
+                    .values
+                    .as_ref()
+                    .unwrap()
+                    .mean,
+                &expected["mean"],
+            );
+        }
+        assert!(SameDepth::of(&study, &Bench::new(&vectors), |_| None).is_empty());
     }
 }

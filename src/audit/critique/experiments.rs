@@ -57,7 +57,10 @@ impl AtLayer {
 
     /// The mean of one metric.
     pub fn average(&self, metric: Metric) -> Option<&Average> {
-        self.averages.iter().find(|(known, _)| *known == metric).map(|(_, average)| average)
+        self.averages
+            .iter()
+            .find(|(known, _)| *known == metric)
+            .map(|(_, average)| average)
     }
 }
 
@@ -188,6 +191,17 @@ impl Experiments {
     }
 }
 
+impl Experiments {
+    /// Whether a pair that an experiment compares has no cosine.
+    pub fn has_gaps(&self) -> bool {
+        let within = self.base.iter().chain(&self.apart).map(|within| &within.cosine);
+        let across = std::iter::once(&self.across).chain(&self.depths);
+        let across = across.filter_map(|at| at.average(Metric::CosSim));
+        let groups = self.square.groups.iter().map(|group| &group.all);
+        within.chain(across).chain(groups).any(|average| average.missing > 0)
+    }
+}
+
 impl Within {
     fn of(bench: &Bench<'_>, model: usize, pairs: &[[u32; 2]]) -> Self {
         let places: Vec<(Place, Place)> = pairs
@@ -211,7 +225,11 @@ impl Square {
             .map(|cell| (Place::new(cell / n, layer), Place::new(cell % n, layer)))
             .collect();
         let cells = bench.compare_all(&places);
-        let pairs: Vec<Comparison> = cells.iter().filter(|cell| cell.a.model < cell.b.model).cloned().collect();
+        let pairs: Vec<Comparison> = cells
+            .iter()
+            .filter(|cell| cell.a.model < cell.b.model)
+            .cloned()
+            .collect();
         let verdicts = verdicts(&pairs, |pair| bench.numel(pair.a));
         let mut square = Self {
             layer: LayerIndex(layer),
@@ -221,7 +239,9 @@ impl Square {
             groups: Vec::new(),
         };
         let related = square.related();
-        square.groups = group_figures(study, &square.pairs, |pair| related.contains(&(pair.a.model, pair.b.model)));
+        square.groups = group_figures(study, &square.pairs, |pair| {
+            related.contains(&(pair.a.model, pair.b.model))
+        });
         square
     }
 }
@@ -244,14 +264,18 @@ impl ChanceExperiment {
         for length in places.iter().map(|(a, _)| bench.numel(*a)).chain([n]) {
             // Lengths of vectors in memory fit.
             let elements = usize::try_from(length).unwrap_or_default();
-            drawn.entry(length).or_insert_with(|| UnitTrials::draw(elements, trials, seed));
+            drawn
+                .entry(length)
+                .or_insert_with(|| UnitTrials::draw(elements, trials, seed));
         }
         let own = MeanSd {
             mean: study.random.mean,
             sd: study.random.sd,
         };
         let expect = |metric, a: MeanSd, b: MeanSd, n: u64| {
-            drawn.get(&n).map_or(Err(Undefined::TooFew), |trials| trials.expect(metric, a, b))
+            drawn
+                .get(&n)
+                .map_or(Err(Undefined::TooFew), |trials| trials.expect(metric, a, b))
         };
         let study_chance = BESIDE_CHANCE.iter().map(|&metric| StudyChance {
             metric,
@@ -284,6 +308,106 @@ impl ChanceExperiment {
             trials,
             study: study_chance.collect(),
             pairs: pairs.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::critique::{Vectors, planted};
+
+    fn run(vectors: &Vectors) -> Experiments {
+        Experiments::run(&Study::nine_models(), &Bench::new(vectors), 0)
+    }
+
+    #[test]
+    fn every_number_of_the_experiments_is_numpys() {
+        let golden = planted::golden();
+        let experiments = run(&planted::vectors());
+        for (within, name) in [(&experiments.base, "exp1"), (&experiments.apart, "exp2")] {
+            assert_eq!(within.len(), 2);
+            for (within, expected) in within.iter().zip(golden[name].as_array().unwrap()) {
+                planted::assert_pairs(&within.comparisons, &expected["pairs"]);
+                planted::assert_average(&within.cosine, expected);
+            }
+        }
+        let depths = experiments.depths.iter().zip(golden["exp4"].as_array().unwrap());
+        for (at, expected) in depths.chain([(&experiments.across, &golden["exp3"])]) {
+            assert_eq!(u64::from(at.layer.0), expected["layer"].as_u64().unwrap());
+            planted::assert_pairs(&at.comparisons, &expected["pairs"]);
+            planted::assert_average(at.average(Metric::CosSim).unwrap(), expected);
+        }
+        let overall = experiments.depths_overall.values.unwrap();
+        planted::near(overall.mean, &golden["exp4_overall"][1]);
+        planted::near(overall.sd, &golden["exp4_overall"][2]);
+        planted::near(experiments.depths_spread.unwrap().sd, &golden["exp4_spread"]);
+        planted::assert_pairs(&experiments.square.pairs, &golden["exp5"]);
+        let chance: Vec<Comparison> = experiments
+            .chance
+            .pairs
+            .iter()
+            .map(|pair| pair.comparison.clone())
+            .collect();
+        planted::assert_pairs(&chance, &golden["exp6"]);
+    }
+
+    #[test]
+    fn group_means_are_numpys_with_and_without_the_two_planted_pairs() {
+        let square = run(&planted::vectors()).square;
+        assert_eq!(square.related(), [(3, 4), (5, 6)]);
+        let golden = planted::golden();
+        let expected = golden["groups"].as_array().unwrap();
+        assert_eq!(square.groups.len(), 4 * expected.len());
+        for (index, group) in square.groups.iter().enumerate() {
+            let expected = &expected[index / 4];
+            assert_eq!(expected["name"], format!("{} × {}", group.a, group.b));
+            for (average, expected) in [&group.all, &group.unrelated]
+                .into_iter()
+                .zip(expected["figures"][group.metric.name()].as_array().unwrap())
+            {
+                assert_eq!(average.n as u64, expected[0].as_u64().unwrap());
+                planted::near(average.values.as_ref().unwrap().mean, &expected[1]);
+                planted::near(average.values.as_ref().unwrap().sd, &expected[2]);
+            }
+        }
+        let sizes: Vec<usize> = square.groups.iter().step_by(4).map(|group| group.all.n).collect();
+        assert_eq!(sizes, [6, 20, 10], "nine models, none lost for its names");
+    }
+
+    #[test]
+    fn a_group_whose_models_are_all_missing_has_no_mean() {
+        let rows = planted::rows().into_iter().enumerate();
+        let without_dense = rows.map(|(model, layers)| if model < 4 { layers } else { BTreeMap::new() });
+        let experiments = run(&Vectors::from_rows(without_dense.collect()));
+        let dense = &experiments.square.groups[8].all;
+        assert_eq!((dense.n, dense.missing), (0, 10));
+        let reason = dense.values.clone().unwrap_err();
+        assert_eq!(reason.to_string(), "no comparable tensors");
+        assert!(experiments.has_gaps());
+        let complete = &experiments.square.groups[0].all;
+        assert_eq!((complete.n, complete.missing), (6, 0));
+    }
+
+    #[test]
+    fn the_numbers_do_not_depend_on_the_number_of_threads() {
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| format!("{:?}", run(&planted::vectors())))
+        };
+        assert_eq!(on(1), on(3));
+    }
+
+    #[test]
+    fn fewer_models_than_the_study_has_run_as_far_as_they_go() {
+        for count in 0..3 {
+            let rows: Vec<_> = planted::rows().into_iter().take(count).collect();
+            let mut study = Study::nine_models();
+            study.members.truncate(count);
+            let vectors = Vectors::from_rows(rows);
+            let experiments = Experiments::run(&study, &Bench::new(&vectors), 0);
+            assert_eq!(experiments.square.cells.len(), count * count);
+            assert_eq!(experiments.base.len(), count.min(2));
         }
     }
 }

@@ -8,6 +8,8 @@ mod check;
 mod depth;
 mod experiments;
 mod groups;
+#[cfg(test)]
+pub(crate) mod planted;
 mod published;
 mod study;
 

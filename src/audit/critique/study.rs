@@ -150,12 +150,17 @@ impl Study {
     /// The models of one group, by place.
     pub fn in_group(&self, group: &str) -> Vec<usize> {
         let places = self.members.iter().enumerate();
-        places.filter(|(_, member)| member.group == group).map(|(place, _)| place).collect()
+        places
+            .filter(|(_, member)| member.group == group)
+            .map(|(place, _)| place)
+            .collect()
     }
 
     /// The models of experiments 3 and 4: those of the first model's group.
     pub fn first_group(&self) -> Vec<usize> {
-        self.members.first().map_or_else(Vec::new, |first| self.in_group(&first.group))
+        self.members
+            .first()
+            .map_or_else(Vec::new, |first| self.in_group(&first.group))
     }
 
     /// What is asked of each model: `roles` in the layers that its experiments need, or in all.
@@ -246,7 +251,10 @@ mod tests {
         let study = Study::of(&specs);
         assert_eq!(study.plan, Study::nine_models().plan);
         assert_eq!(study.groups(), ["models"]);
-        assert_eq!(study.layers_of(2).into_iter().collect::<Vec<_>>(), [5, 10, 15, 20, 25, 30]);
+        assert_eq!(
+            study.layers_of(2).into_iter().collect::<Vec<_>>(),
+            [5, 10, 15, 20, 25, 30]
+        );
     }
 
     #[test]

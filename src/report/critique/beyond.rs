@@ -64,7 +64,11 @@ fn by_layer(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
                 ("z", &z),
                 ("reason", &reason),
             ];
-            let name = if average.z.is_ok() { "average" } else { "average_undefined" };
+            let name = if average.z.is_ok() {
+                "average"
+            } else {
+                "average_undefined"
+            };
             writer.say("layers", name, &figures)
         }
         Err(reason) => writer.say("layers", "none", &[("reason", &reason.to_string())]),

@@ -3,12 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    beyond, experiments, pairs,
-    prose::Language,
-    published,
-    writer::Writer,
-};
+use super::{beyond, experiments, pairs, prose::Language, published, writer::Writer};
 use crate::{
     audit::critique::Critique,
     report::{Block, Cell, Digits, Excluded, Report, Run, Section, Table},
@@ -70,9 +65,10 @@ fn models(writer: &Writer<'_>) -> Section {
             },
             Cell::text(group.unwrap_or_default()),
             text(model.family.as_ref().map(|(name, _)| name.clone())),
-            model
-                .layers
-                .map_or_else(|| Cell::undefined(unread), |layers| Cell::number(f64::from(layers), Digits::Integer)),
+            model.layers.map_or_else(
+                || Cell::undefined(unread),
+                |layers| Cell::number(f64::from(layers), Digits::Integer),
+            ),
             Cell::count(critique.layers_read(place)),
             text((!model.dtypes.is_empty()).then(|| model.dtypes.iter().cloned().collect::<Vec<_>>().join(", "))),
         ]
@@ -92,7 +88,11 @@ fn models(writer: &Writer<'_>) -> Section {
     for model in &critique.models {
         let label = ("label", model.label.as_str());
         if let Some(reason) = &model.failure {
-            blocks.push(Block::note(writer.prose.fill("models", "unread", &[label, ("reason", reason)])));
+            blocks.push(Block::note(writer.prose.fill(
+                "models",
+                "unread",
+                &[label, ("reason", reason)],
+            )));
         }
         if model.zero_centred {
             blocks.push(writer.say("models", "zero", &[label]));
@@ -119,12 +119,21 @@ fn reading(writer: &Writer<'_>) -> Section {
     Section {
         id: "reading".to_owned(),
         title: writer.prose.text("reading", "title"),
-        blocks: vec![writer.say("reading", "first", &[]), writer.say("reading", "second", &[])],
+        blocks: vec![
+            writer.say("reading", "first", &[]),
+            writer.say("reading", "second", &[]),
+        ],
     }
 }
 
 fn left_out(critique: &Critique) -> Vec<Excluded> {
-    let model = |place: usize| critique.models.get(place).map(|model| model.model.clone()).unwrap_or_default();
+    let model = |place: usize| {
+        critique
+            .models
+            .get(place)
+            .map(|model| model.model.clone())
+            .unwrap_or_default()
+    };
     let mut excluded: Vec<Excluded> = critique
         .excluded
         .iter()
@@ -184,5 +193,89 @@ fn left_out_section(writer: &Writer<'_>, excluded: &[Excluded]) -> Section {
         id: "left-out".to_owned(),
         title: writer.prose.text("left_out", "title"),
         blocks: vec![block],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{audit::critique::planted, report::markdown};
+
+    fn text(critique: &Critique, language: Language) -> String {
+        markdown::render(&critique_report(critique, language, &Run::default()), None)
+    }
+
+    #[test]
+    fn no_words_and_no_figures_are_missing_in_either_language() {
+        for &language in Language::ALL {
+            for critique in [
+                planted::critique(false),
+                planted::critique(true),
+                planted::critique_without_dense(),
+            ] {
+                let text = text(&critique, language);
+                assert!(
+                    !text.contains('⟨'),
+                    "{language}: {}",
+                    &text[text.find('⟨').unwrap_or(0)..]
+                );
+                assert!(!text.contains("NaN"));
+            }
+        }
+        assert!(text(&planted::critique(false), Language::Ko).contains("실험 1"));
+    }
+
+    #[test]
+    fn sections_and_pictures_have_names_of_their_own_also_with_two_roles() {
+        let mut critique = planted::critique(false);
+        let mut other = planted::critique(false).roles.remove(0);
+        other.role = "post_attention_layernorm".to_owned();
+        critique.roles.push(other);
+        let report = critique_report(&critique, Language::En, &Run::default());
+        let ids: BTreeSet<&str> = report.sections.iter().map(|section| section.id.as_str()).collect();
+        assert_eq!(ids.len(), report.sections.len());
+        let pictures: BTreeSet<String> = report.pictures().map(crate::report::Picture::file_stem).collect();
+        assert_eq!((pictures.len(), report.pictures().count()), (20, 20));
+    }
+
+    #[test]
+    fn an_empty_group_is_said_to_be_one_and_has_no_mean() {
+        let critique = planted::critique_without_dense();
+        assert!(critique.is_incomplete());
+        let text = text(&critique, Language::En);
+        assert!(text.contains("**No comparable tensors** for MoE × dense, dense × dense: there is no mean."));
+        let csv = critique_csv(&critique).swap_remove(1).1;
+        assert!(
+            String::from_utf8(csv)
+                .unwrap()
+                .contains("dense,dense,input_layernorm,10,cos_sim,0,,,0,,\n")
+        );
+    }
+
+    #[test]
+    fn published_figures_have_a_row_each_and_none_is_filled_in_for_a_replica() {
+        let csv = |critique: &Critique| String::from_utf8(critique_csv(critique).swap_remove(2).1).unwrap();
+        let synthetic = csv(&planted::critique(true));
+        assert_eq!(synthetic.lines().count(), 1320);
+        assert!(synthetic.lines().skip(1).all(|line| line.contains(",not checked,")));
+        assert!(text(&planted::critique(true), Language::En).contains("**There is nothing to compare.**"));
+        let planted = csv(&planted::critique(false));
+        assert!(planted.starts_with(
+            "source,experiment,repo_a,repo_b,layer_a,layer_b,tensor,metric,value,published,difference,tolerance,match,reason\n"
+        ));
+        assert!(planted.contains(",16,16,0,0,match,\n"), "the study's n of pairs");
+        assert!(planted.contains(",mismatch,\n"));
+    }
+
+    #[test]
+    fn the_same_answer_gives_the_same_bytes() {
+        let critique = planted::critique(false);
+        assert_eq!(
+            text(&critique, Language::En),
+            text(&planted::critique(false), Language::En)
+        );
+        assert_eq!(critique_csv(&critique), critique_csv(&planted::critique(false)));
     }
 }

@@ -120,7 +120,9 @@ fn across(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
 }
 
 fn largest_correlation(pairs: &[Comparison]) -> String {
-    let sizes = pairs.iter().filter_map(|pair| pair.metrics.get(Metric::Pearson).as_ref().ok());
+    let sizes = pairs
+        .iter()
+        .filter_map(|pair| pair.metrics.get(Metric::Pearson).as_ref().ok());
     figure(sizes.map(|r| r.abs()).max_by(f64::total_cmp), Digits::Fixed(4))
 }
 
@@ -128,7 +130,10 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let experiments = &role.experiments;
     let layers = list(&writer.critique.study.plan.depths);
     let range = |metric| {
-        let means = experiments.depths.iter().filter_map(move |depth| depth.average(metric)?.values.as_ref().ok());
+        let means = experiments
+            .depths
+            .iter()
+            .filter_map(move |depth| depth.average(metric)?.values.as_ref().ok());
         let means: Vec<f64> = means.map(|of| of.mean).collect();
         let end = |value: Option<f64>| figure(value, Digits::Fixed(4));
         [
@@ -140,7 +145,10 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let [null_low, null_high] = range(Metric::CosNull);
     let overall = &experiments.depths_overall;
     let (n, mean_all, sd_all) = (overall.n.to_string(), mean(overall), sd(overall));
-    let spread = figure(experiments.depths_spread.as_ref().ok().map(|of| of.sd), Digits::Fixed(4));
+    let spread = figure(
+        experiments.depths_spread.as_ref().ok().map(|of| of.sd),
+        Digits::Fixed(4),
+    );
     let figures = [
         ("group", writer.first_group()),
         ("layers", &layers),
@@ -203,12 +211,20 @@ fn square(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         .iter()
         .filter(|group| group.metric == Metric::CosSim)
         .collect();
-    let means = cosines.iter().map(|group| format!("{} {}", group_pair(group), mean(&group.all)));
+    let means = cosines
+        .iter()
+        .map(|group| format!("{} {}", group_pair(group), mean(&group.all)));
     let means = means.collect::<Vec<_>>().join(", ");
     let related = square.related();
-    let names = related.iter().map(|&(a, b)| format!("**{} × {}**", writer.label(a), writer.label(b)));
+    let names = related
+        .iter()
+        .map(|&(a, b)| format!("**{} × {}**", writer.label(a), writer.label(b)));
     let names = names.collect::<Vec<_>>().join(", ");
-    let empty: Vec<String> = cosines.iter().filter(|group| group.all.n == 0).map(|g| group_pair(g)).collect();
+    let empty: Vec<String> = cosines
+        .iter()
+        .filter(|group| group.all.n == 0)
+        .map(|g| group_pair(g))
+        .collect();
     let empty = empty.join(", ");
     let figures = [
         ("layer", layer.as_str()),
@@ -245,7 +261,11 @@ fn group_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)])
             Cell::count(first.all.n),
             Cell::count(first.all.missing),
         ];
-        row.extend(of_pair.iter().flat_map(|group| mean_sd(&group.all.values, digits(group.metric))));
+        row.extend(
+            of_pair
+                .iter()
+                .flat_map(|group| mean_sd(&group.all.values, digits(group.metric))),
+        );
         row.push(Cell::count(first.unrelated.n));
         row.extend(mean_sd(&first.unrelated.values, digits(first.metric)));
         Some(row)

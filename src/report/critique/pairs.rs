@@ -41,7 +41,10 @@ pub(super) fn pairs_csv(critique: &Critique) -> Vec<u8> {
 
 fn side(role: &RoleAnswer, place: Place) -> Option<&Side> {
     let layers = role.sides.get(place.model)?;
-    layers.iter().find(|(layer, _)| *layer == place.layer).map(|(_, side)| side)
+    layers
+        .iter()
+        .find(|(layer, _)| *layer == place.layer)
+        .map(|(_, side)| side)
 }
 
 fn row(critique: &Critique, role: &RoleAnswer, pair: &Comparison) -> Vec<String> {
@@ -49,10 +52,17 @@ fn row(critique: &Critique, role: &RoleAnswer, pair: &Comparison) -> Vec<String>
     let mut row = Vec::new();
     for (place, side) in [(pair.a, sides.0), (pair.b, sides.1)] {
         let model = critique.models.get(place.model);
-        row.push(model.map(|model| escape::csv(&model.model).into_owned()).unwrap_or_default());
+        row.push(
+            model
+                .map(|model| escape::csv(&model.model).into_owned())
+                .unwrap_or_default(),
+        );
         let commit = model.and_then(|model| model.commit.as_ref());
         row.push(commit.map(ToString::to_string).unwrap_or_default());
-        row.push(side.map(|side| escape::csv(&side.tensor).into_owned()).unwrap_or_default());
+        row.push(
+            side.map(|side| escape::csv(&side.tensor).into_owned())
+                .unwrap_or_default(),
+        );
         row.push(place.layer.to_string());
     }
     row.push(role.role.clone());
@@ -71,17 +81,36 @@ fn row(critique: &Critique, role: &RoleAnswer, pair: &Comparison) -> Vec<String>
 /// One row a group, layer and metric: all groups at the layer of experiment 5, the first group at those of experiment 4.
 pub(super) fn groups_csv(critique: &Critique) -> Vec<u8> {
     let head = [
-        "group_a", "group_b", "role", "layer", "metric", "n", "mean", "sd", "n_unrelated", "mean_unrelated",
+        "group_a",
+        "group_b",
+        "role",
+        "layer",
+        "metric",
+        "n",
+        "mean",
+        "sd",
+        "n_unrelated",
+        "mean_unrelated",
         "sd_unrelated",
     ];
     let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
-    let first = critique.study.members.first().map_or("", |member| member.group.as_str());
+    let first = critique
+        .study
+        .members
+        .first()
+        .map_or("", |member| member.group.as_str());
     for role in &critique.roles {
         let square = &role.experiments.square;
         let related: BTreeSet<(usize, usize)> = square.related().into_iter().collect();
         for group in &square.groups {
             let names = [group.a.as_str(), group.b.as_str(), role.role.as_str()];
-            rows.push(group_row(names, &square.layer.to_string(), group.metric, &group.all, &group.unrelated));
+            rows.push(group_row(
+                names,
+                &square.layer.to_string(),
+                group.metric,
+                &group.all,
+                &group.unrelated,
+            ));
         }
         for at in role.experiments.depths.iter().filter(|at| at.layer != square.layer) {
             for (metric, all) in &at.averages {

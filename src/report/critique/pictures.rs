@@ -7,9 +7,7 @@ use crate::{
     metric::{Metric, Undefined},
     report::{
         Datum,
-        picture::{
-            Bar, BarSeries, Bars, ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Reference, Series,
-        },
+        picture::{Bar, BarSeries, Bars, ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Series},
     },
 };
 
@@ -67,15 +65,30 @@ fn within(writer: &Writer<'_>, within: &[Within]) -> Bars {
 /// Experiment 1.
 pub(super) fn base(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let kind = PictureKind::Bars(within(writer, &role.experiments.base));
-    let title = format!("Experiment 1: layer {} against later layers", writer.critique.study.plan.base);
-    picture(role, "exp1_base", &title, "Cosine and its permutation null, within each model.", kind)
+    let title = format!(
+        "Experiment 1: layer {} against later layers",
+        writer.critique.study.plan.base
+    );
+    picture(
+        role,
+        "exp1_base",
+        &title,
+        "Cosine and its permutation null, within each model.",
+        kind,
+    )
 }
 
 /// Experiment 2.
 pub(super) fn apart(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let kind = PictureKind::Bars(within(writer, &role.experiments.apart));
     let subtitle = "Cosine and its permutation null, within each model.";
-    picture(role, "exp2_apart", "Experiment 2: two layers of one model", subtitle, kind)
+    picture(
+        role,
+        "exp2_apart",
+        "Experiment 2: two layers of one model",
+        subtitle,
+        kind,
+    )
 }
 
 /// A model × model heatmap. `cell` gives the comparison of two places in `models`.
@@ -88,7 +101,9 @@ fn heatmap<'c>(
     let labels: Vec<String> = models.iter().map(|&model| writer.label(model).to_owned()).collect();
     let matrix = Matrix::from_fn(labels.clone(), labels, |row, column| {
         let comparison = cell(models[row], models[column]);
-        comparison.map_or(Err(Undefined::TooFew), |comparison| comparison.metrics.get(metric).clone())
+        comparison.map_or(Err(Undefined::TooFew), |comparison| {
+            comparison.metrics.get(metric).clone()
+        })
     });
     let scale = match metric {
         Metric::Pearson => ColorScale::correlation(),
@@ -120,7 +135,13 @@ pub(super) fn across(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let kind = side_by_side(writer, role, &writer.critique.study.first_group());
     let layer = role.experiments.across.layer;
     let title = format!("Experiment 3: {} models at layer {layer}", writer.first_group());
-    picture(role, "exp3_across", &title, "Model × model, cosine and Pearson's r.", kind)
+    picture(
+        role,
+        "exp3_across",
+        &title,
+        "Model × model, cosine and Pearson's r.",
+        kind,
+    )
 }
 
 /// Experiment 5: all models.
@@ -128,7 +149,13 @@ pub(super) fn square(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let all: Vec<usize> = (0..writer.labels.len()).collect();
     let kind = side_by_side(writer, role, &all);
     let title = format!("Experiment 5: all models at layer {}", role.experiments.square.layer);
-    picture(role, "exp5_models", &title, "Model × model, cosine and Pearson's r.", kind)
+    picture(
+        role,
+        "exp5_models",
+        &title,
+        "Model × model, cosine and Pearson's r.",
+        kind,
+    )
 }
 
 fn mean_bar(average: Option<&crate::audit::critique::Average>) -> Bar {
@@ -152,8 +179,15 @@ fn depth_bars(role: &RoleAnswer) -> Bars {
 /// Experiment 4: means by layer.
 pub(super) fn depth_means(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let title = format!("Experiment 4: {} models by layer", writer.first_group());
-    let subtitle = "Mean over pairs of the cosine and of its permutation null; bars of one standard deviation (ddof 0).";
-    picture(role, "exp4_means", &title, subtitle, PictureKind::Bars(depth_bars(role)))
+    let subtitle =
+        "Mean over pairs of the cosine and of its permutation null; bars of one standard deviation (ddof 0).";
+    picture(
+        role,
+        "exp4_means",
+        &title,
+        subtitle,
+        PictureKind::Bars(depth_bars(role)),
+    )
 }
 
 /// Experiment 4: each pair by layer.
@@ -162,7 +196,9 @@ pub(super) fn depth_pairs(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let pairs = depths.first().map_or(0, |depth| depth.comparisons.len());
     let panel = |metric: Metric| LinePanel {
         y_label: metric.name().to_owned(),
-        series: (0..pairs).filter_map(|pair| line(writer, depths, pair, metric)).collect(),
+        series: (0..pairs)
+            .filter_map(|pair| line(writer, depths, pair, metric))
+            .collect(),
         references: Vec::new(),
         at_least: None,
     };
@@ -172,7 +208,13 @@ pub(super) fn depth_pairs(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
         panels: [Metric::CosSim, Metric::CosNull, Metric::Pearson].map(panel).to_vec(),
     });
     let title = format!("Experiment 4: pairs of {} models by layer", writer.first_group());
-    picture(role, "exp4_pairs", &title, "Cosine, its permutation null, and Pearson's r.", kind)
+    picture(
+        role,
+        "exp4_pairs",
+        &title,
+        "Cosine, its permutation null, and Pearson's r.",
+        kind,
+    )
 }
 
 fn line(writer: &Writer<'_>, depths: &[AtLayer], pair: usize, metric: Metric) -> Option<Series> {
@@ -190,11 +232,14 @@ fn group_bars(role: &RoleAnswer) -> Bars {
         let groups = role.experiments.square.groups.iter();
         groups.filter(move |group| group.metric == metric)
     };
-    let groups = of(Metric::CosSim).map(|group| format!("{} × {}", group.a, group.b)).collect();
-    let series = |label: &str, metric: Metric, average: fn(&GroupFigure) -> &crate::audit::critique::Average| BarSeries {
-        label: label.to_owned(),
-        bars: of(metric).map(|group| mean_bar(Some(average(group)))).collect(),
-    };
+    let groups = of(Metric::CosSim)
+        .map(|group| format!("{} × {}", group.a, group.b))
+        .collect();
+    let series =
+        |label: &str, metric: Metric, average: fn(&GroupFigure) -> &crate::audit::critique::Average| BarSeries {
+            label: label.to_owned(),
+            bars: of(metric).map(|group| mean_bar(Some(average(group)))).collect(),
+        };
     let series = vec![
         series("cos_sim, all pairs", Metric::CosSim, |group| &group.all),
         series("cos_sim, without related", Metric::CosSim, |group| &group.unrelated),
@@ -207,13 +252,23 @@ fn group_bars(role: &RoleAnswer) -> Bars {
 pub(super) fn groups(_: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let title = format!("Experiment 5: groups at layer {}", role.experiments.square.layer);
     let subtitle = "Mean over pairs; bars of one standard deviation (ddof 0).";
-    picture(role, "exp5_groups", &title, subtitle, PictureKind::Bars(group_bars(role)))
+    picture(
+        role,
+        "exp5_groups",
+        &title,
+        subtitle,
+        PictureKind::Bars(group_bars(role)),
+    )
 }
 
 /// Experiment 6.
 pub(super) fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let chance = &role.experiments.chance;
-    let names: Vec<String> = chance.pairs.iter().map(|pair| pair_name(writer, &pair.comparison)).collect();
+    let names: Vec<String> = chance
+        .pairs
+        .iter()
+        .map(|pair| pair_name(writer, &pair.comparison))
+        .collect();
     let pictures = chance.study.iter().enumerate().map(|(index, study)| {
         let lines = || chance.pairs.iter().filter_map(|pair| pair.lines.get(index));
         let observed = lines().map(|line| Bar::new(&line.observed)).collect();
@@ -221,22 +276,19 @@ pub(super) fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
             Ok(drawn) => Bar::with_error(drawn.mean, drawn.sd),
             Err(reason) => Bar::new(Datum::undefined(reason.to_string())),
         });
+        // A bar a pair and not a line across all: a line would cross the numbers at the bars' ends.
+        let own = lines().map(|_| match &study.drawn {
+            Ok(drawn) => Bar::with_error(drawn.mean, drawn.sd),
+            Err(reason) => Bar::new(Datum::undefined(reason.to_string())),
+        });
+        let vectors = writer.critique.study.random;
+        let series = |label: String, bars: Vec<Bar>| BarSeries { label, bars };
         let series = vec![
-            BarSeries {
-                label: "observed".to_owned(),
-                bars: observed,
-            },
-            BarSeries {
-                label: "random, own mean and sd".to_owned(),
-                bars: random.collect(),
-            },
+            series("observed".to_owned(), observed),
+            series("random, own mean and sd".to_owned(), random.collect()),
+            series(format!("random N({}, {}²)", vectors.mean, vectors.sd), own.collect()),
         ];
-        let mut bars = bars(study.metric.name(), names.clone(), series);
-        if let Ok(drawn) = &study.drawn {
-            let random = writer.critique.study.random;
-            let label = format!("random N({}, {}²)", random.mean, random.sd);
-            bars.references.push(Reference::new(label, drawn.mean));
-        }
+        let bars = bars(study.metric.name(), names.clone(), series);
         Picture {
             id: study.metric.name().to_owned(),
             title: study.metric.name().to_owned(),
@@ -250,7 +302,13 @@ pub(super) fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
         pictures: pictures.collect(),
     });
     let subtitle = "Observed, and the mean ± sd of random vectors with the mean and spread of each side.";
-    picture(role, "exp6_chance", "Experiment 6: beside random vectors", subtitle, kind)
+    picture(
+        role,
+        "exp6_chance",
+        "Experiment 6: beside random vectors",
+        subtitle,
+        kind,
+    )
 }
 
 /// The first two models at every layer that was read.
@@ -260,18 +318,20 @@ pub(super) fn by_layer(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
         let values = pairs.iter().map(|pair| Datum::from(pair.metrics.get(metric)));
         Series::new(metric.name(), values.collect())
     };
-    let panel = |metrics: &[Metric], y_label: &str, references: Vec<Reference>| LinePanel {
-        y_label: y_label.to_owned(),
-        series: metrics.iter().map(|&metric| series(metric)).collect(),
-        references,
+    let panel = |metric: Metric| LinePanel {
+        y_label: metric.name().to_owned(),
+        series: vec![series(metric)],
+        references: Vec::new(),
         at_least: None,
     };
     let kind = PictureKind::Lines(Lines {
         x_label: "layer".to_owned(),
         x: pairs.iter().map(|pair| f64::from(pair.a.layer.0)).collect(),
         panels: vec![
-            panel(&[Metric::CosSim, Metric::CosNull], "cosine", Vec::new()),
-            panel(&[Metric::Pearson], "pearson", vec![Reference::new("null", 0.0)]),
+            // Apart, because the two lines often are one.
+            panel(Metric::CosSim),
+            panel(Metric::CosNull),
+            panel(Metric::Pearson),
         ],
     });
     let title = format!("{} × {} by layer", writer.label(0), writer.label(1));
@@ -291,9 +351,21 @@ pub(super) fn summary(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let plan = &writer.critique.study.plan;
     let experiments = &role.experiments;
     let pictures = vec![
-        part("one", format!("1: layer {} against later", plan.base), within(writer, &experiments.base)),
-        part("two", "2: two layers of one model".to_owned(), within(writer, &experiments.apart)),
-        part("four", format!("4: {} models by layer", writer.first_group()), depth_bars(role)),
+        part(
+            "one",
+            format!("1: layer {} against later", plan.base),
+            within(writer, &experiments.base),
+        ),
+        part(
+            "two",
+            "2: two layers of one model".to_owned(),
+            within(writer, &experiments.apart),
+        ),
+        part(
+            "four",
+            format!("4: {} models by layer", writer.first_group()),
+            depth_bars(role),
+        ),
         part("five", format!("5: groups at layer {}", plan.across), group_bars(role)),
     ];
     let kind = PictureKind::Panel(Panel { columns: 2, pictures });

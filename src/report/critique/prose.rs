@@ -121,7 +121,11 @@ mod tests {
         let keys = |prose: &Prose| -> BTreeMap<(String, String), BTreeSet<String>> {
             let parts = prose.parts.iter();
             parts
-                .flat_map(|(part, texts)| texts.iter().map(move |(name, text)| ((part.clone(), name.clone()), names(text))))
+                .flat_map(|(part, texts)| {
+                    texts
+                        .iter()
+                        .map(move |(name, text)| ((part.clone(), name.clone()), names(text)))
+                })
                 .collect()
         };
         assert_eq!(keys(&en), keys(&ko));

@@ -79,16 +79,18 @@ fn summary(writer: &Writer<'_>) -> Block {
             }
         }
     }
-    let rows = counts.into_iter().map(|(source, part, [matches, mismatches, unchecked])| {
-        vec![
-            Cell::text(source),
-            Cell::text(part),
-            Cell::count(matches + mismatches + unchecked),
-            Cell::count(matches),
-            Cell::count(mismatches),
-            Cell::count(unchecked),
-        ]
-    });
+    let rows = counts
+        .into_iter()
+        .map(|(source, part, [matches, mismatches, unchecked])| {
+            vec![
+                Cell::text(source),
+                Cell::text(part),
+                Cell::count(matches + mismatches + unchecked),
+                Cell::count(matches),
+                Cell::count(mismatches),
+                Cell::count(unchecked),
+            ]
+        });
     Block::Table(Table {
         caption: writer.prose.text("published", "summary"),
         csv: None,
@@ -153,14 +155,19 @@ fn places(record: &Record) -> [String; 4] {
         [a, b] => (a.clone(), b.clone()),
         several => (several.join(";"), String::new()),
     };
-    let join = |layers: &mut dyn Iterator<Item = u32>| layers.map(|layer| layer.to_string()).collect::<Vec<_>>().join(";");
+    let join =
+        |layers: &mut dyn Iterator<Item = u32>| layers.map(|layer| layer.to_string()).collect::<Vec<_>>().join(";");
     let pair = matches!(record.kind.as_str(), "within" | "cross");
     let (layer_a, layer_b) = match &record.layers {
         Layers::List(layers) => match layers.as_slice() {
             [a, b] if pair => (a.to_string(), b.to_string()),
             several => {
                 let all = join(&mut several.iter().copied());
-                let second = if record.repos.len() == 2 { all.clone() } else { String::new() };
+                let second = if record.repos.len() == 2 {
+                    all.clone()
+                } else {
+                    String::new()
+                };
                 (all, second)
             }
         },
@@ -178,7 +185,11 @@ pub(super) fn published_csv(critique: &Critique) -> Vec<u8> {
     let row = |figure: &Checked| {
         let record = &figure.record;
         let [repo_a, repo_b, layer_a, layer_b] = places(record);
-        let reason = figure.value.as_ref().err().map(|reason| escape::csv(reason).into_owned());
+        let reason = figure
+            .value
+            .as_ref()
+            .err()
+            .map(|reason| escape::csv(reason).into_owned());
         vec![
             record.source.clone(),
             record.experiment.clone(),

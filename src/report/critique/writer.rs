@@ -51,7 +51,13 @@ impl<'a> Writer<'a> {
     }
 
     /// A section of one role; where there are several, its heading names the role.
-    pub(super) fn section(&self, role: &RoleAnswer, part: &str, figures: &[(&str, &str)], blocks: Vec<Block>) -> Section {
+    pub(super) fn section(
+        &self,
+        role: &RoleAnswer,
+        part: &str,
+        figures: &[(&str, &str)],
+        blocks: Vec<Block>,
+    ) -> Section {
         let title = self.prose.fill(part, "title", figures);
         let (id, title) = if self.critique.roles.len() > 1 {
             let named = [("title", title.as_str()), ("role", role.role.as_str())];
@@ -73,7 +79,10 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn numeric_columns(&self, words: &[&str]) -> Vec<Column> {
-        words.iter().map(|word| Column::numeric(self.prose.word(word))).collect()
+        words
+            .iter()
+            .map(|word| Column::numeric(self.prose.word(word)))
+            .collect()
     }
 
     /// A table of pairs with the metrics that stand beside each other.
@@ -101,7 +110,11 @@ impl<'a> Writer<'a> {
             let layer = Cell::number(f64::from(place.layer.0), Digits::Integer);
             [Cell::text(self.label(place.model)), layer]
         });
-        places.chain(BESIDE.iter().map(|&metric| Cell::number(pair.metrics.get(metric), digits(metric))))
+        places.chain(
+            BESIDE
+                .iter()
+                .map(|&metric| Cell::number(pair.metrics.get(metric), digits(metric))),
+        )
     }
 
     /// `Solar 0.3759, GLM 0.3769`.
