@@ -93,7 +93,7 @@ impl Sums {
 
 /// The same in closed form, to the first order in 1/n: mean and deviation of `metric` for independent normal elements.
 ///
-/// Cosine: mean μaμb/(rms_a rms_b), the permutation null's; its variance adds to the permutation null's what the sampling of
+/// Cosine: mean `μaμb/(rms_a rms_b)`, the permutation null's; its variance adds to the permutation null's what the sampling of
 /// both spreads gives, cos²·Σ(c⁴+2c⁶)/(2n(1+c²)²) over both sides with c = σ/μ. Pearson: 0 and 1/√(n−1). Distance: with
 /// δ = μa−μb and s² = σa²+σb², the square has mean m = n(δ²+s²) and variance v = n(2s⁴+4δ²s²), the root √m(1−v/8m²) and
 /// √(v/4m).

@@ -8,6 +8,7 @@ mod pairs;
 mod pictures;
 mod prose;
 mod published;
+mod square;
 mod writer;
 
 pub use document::{critique_csv, critique_report};

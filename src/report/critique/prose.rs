@@ -95,7 +95,7 @@ impl Prose {
             };
             match figures.iter().find(|(known, _)| *known == key) {
                 Some((_, figure)) => filled.push_str(figure),
-                None => filled.push_str(&format!("⟨{key}⟩")),
+                None => filled.extend(["⟨", key, "⟩"]),
             }
             rest = tail;
         }

@@ -70,13 +70,12 @@ fn summary(writer: &Writer<'_>) -> Block {
             Outcome::Mismatch => 1,
             Outcome::NotChecked => 2,
         };
-        match counts.iter_mut().find(|(s, p, _)| *s == source && *p == part) {
-            Some((_, _, counts)) => counts[place] += 1,
-            None => {
-                let mut first = [0; 3];
-                first[place] = 1;
-                counts.push((source, part, first));
-            }
+        if let Some((_, _, counts)) = counts.iter_mut().find(|(s, p, _)| *s == source && *p == part) {
+            counts[place] += 1;
+        } else {
+            let mut first = [0; 3];
+            first[place] = 1;
+            counts.push((source, part, first));
         }
     }
     let rows = counts
