@@ -26,6 +26,6 @@ pub use progress::{Progress, Silent};
 pub use question::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
 pub use repository::{HEADER_GUESS, Repository};
 pub use session::{Opened, Session};
-pub use strand::{Strand, strands};
+pub use strand::{Cell, Strand, strands};
 pub use summary::ModelSummary;
 pub use survey::{Panel, PanelKey, Side, Survey, survey};

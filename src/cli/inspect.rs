@@ -30,7 +30,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         biases: true,
         all_headers: true,
     };
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Opened, *printer)? else {
+    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Opened, printer)? else {
         return Ok(ExitStatus::Done);
     };
     let inspections = audit::inspect(&gathered.opened);
