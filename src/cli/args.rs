@@ -20,7 +20,7 @@ use super::size::Size;
 ///
 /// MODEL is owner/name[@revision], or a folder: ./path, /path or <file:path>.
 #[derive(Debug, Parser)]
-#[command(name = "hub-audit", version, max_term_width = 100)]
+#[command(name = "hub-audit", bin_name = "hub-audit", version, max_term_width = 100)]
 #[command(
     after_help = "Exit status: 0 done; 1 done, and --fail-if holds or something asked for is missing; 2 could not do it."
 )]

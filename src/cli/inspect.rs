@@ -148,8 +148,9 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
     if contents.mtp_tensors > 0 {
         let _ = writeln!(
             text,
-            "  {} of multi-token-prediction blocks, kept apart",
-            table::count(contents.mtp_tensors as u64, "tensor")
+            "  {} of multi-token-prediction blocks, kept apart ({} of the parameters)",
+            table::count(contents.mtp_tensors as u64, "tensor"),
+            contents.mtp_parameters
         );
     }
     text.push_str(&names("buffers", &contents.buffers));
@@ -340,6 +341,7 @@ fn model_json(inspection: &Inspection, tensors: bool) -> Value {
             .collect::<Vec<_>>()
     );
     value["mtp_tensors"] = json!(contents.mtp_tensors);
+    value["mtp_parameters"] = json!(contents.mtp_parameters);
     value["buffers"] = json!(contents.buffers);
     value["unclassified"] = json!(contents.unclassified);
     if tensors {
