@@ -85,6 +85,7 @@ pub(crate) fn gather(
                 cache: Arc::clone(&cache),
                 progress: progress(printer),
                 offline: reach.is_offline(),
+                source: reach.source(),
             },
             // Counted from here: the embedded Hub's start-up is not part of what an audit costs.
             started: Instant::now(),
@@ -115,6 +116,15 @@ fn progress(printer: &Printer) -> Arc<dyn Progress> {
 }
 
 impl Reach {
+    /// Name of the Hub in the cache. The embedded one has another address each time, and always the same models.
+    fn source(&self) -> String {
+        if self.demo {
+            "embedded Hub".to_owned()
+        } else {
+            self.endpoint.trim_end_matches('/').to_owned()
+        }
+    }
+
     /// A client of the Hub; with `--demo` of the embedded one, which lives as long as what is returned beside it.
     async fn connect(&self) -> anyhow::Result<(HubClient, Option<Hub>)> {
         let mut options = self.hub_options()?;

@@ -112,7 +112,8 @@ impl HubClient {
         })
     }
 
-    /// Reads a small file whole, at most `cap` bytes, and checks its length and, where the Hub states one, its SHA-256.
+    /// Reads a small file whole, at most `cap` bytes, and checks its length and its hash: SHA-256 or git blob id,
+    /// whichever the listing states.
     pub async fn small_file(
         &self,
         repo: &RepoId,
@@ -142,6 +143,15 @@ impl HubClient {
                 expected: file.size,
                 got,
             });
+        }
+        // What the listing states of the content is checked: SHA-256 of a large file, the git blob id of a small one.
+        if file.lfs_sha256.is_none()
+            && let Some(expected) = &file.blob_id
+        {
+            let got = digest::git_blob_id(&answer.body);
+            if got != *expected {
+                return Err(HubError::WrongBlob { place, expected: expected.clone(), got });
+            }
         }
         if let Some(expected) = &file.lfs_sha256 {
             let digest = digest::sha256_hex(&answer.body);

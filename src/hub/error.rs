@@ -185,6 +185,15 @@ pub enum HubError {
         expected: String,
         got: String,
     },
+    #[error("{place} has git blob id {got}, but the Hub lists {expected}")]
+    WrongBlob {
+        place: Place,
+        expected: String,
+        got: String,
+    },
+    /// The failure of another reader of the same file that was waited for.
+    #[error(transparent)]
+    Shared(Arc<HubError>),
     #[error("{place} has {size} bytes, more than the {cap} bytes read at most")]
     TooLarge { place: Place, size: u64, cap: u64 },
 }
@@ -234,6 +243,7 @@ impl Hint for HubError {
             Self::Broken { .. } | Self::StillFailing { .. } => {
                 "run the same command again: what has arrived is kept in the cache".to_owned()
             }
+            Self::Shared(error) => return error.hint(),
             _ => return None,
         };
         Some(text)

@@ -97,7 +97,7 @@ pub(super) fn is_transient_error(error: &reqwest::Error) -> bool {
             return true;
         }
         if let Some(hyper) = cause.downcast_ref::<hyper::Error>()
-            && (hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_timeout() || hyper.is_closed())
+            && (!hyper.is_parse() && !hyper.is_user())
         {
             return true;
         }
@@ -123,8 +123,13 @@ pub(super) fn asked_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duratio
     Some(date.duration_since(now).unwrap_or_default() + Duration::from_secs(1))
 }
 
-/// `"api";r=0;t=55` → (requests that remain, seconds until the window ends).
+/// `"api";r=0;t=55` → (requests that remain, seconds until the window ends). Of several windows, the one that is used up.
 fn parse_rate_limit(text: &str) -> Option<(u64, u64)> {
+    let windows = text.split(',').filter_map(parse_window);
+    windows.min_by_key(|&(remaining, seconds)| (remaining, std::cmp::Reverse(seconds)))
+}
+
+fn parse_window(text: &str) -> Option<(u64, u64)> {
     let field = |name: &str| {
         text.split(';').find_map(|part| {
             let (key, value) = part.trim().split_once('=')?;
@@ -153,6 +158,7 @@ mod tests {
         let wait = |pairs: &[(&'static str, &str)]| asked_wait(&headers(pairs), now).map(|wait| wait.as_secs());
         assert_eq!(wait(&[("ratelimit", "\"api\";r=0;t=55")]), Some(56));
         assert_eq!(wait(&[("ratelimit", "\"api\";r=489;t=189")]), None);
+        assert_eq!(wait(&[("ratelimit", "\"api\";r=0;t=5, \"resolvers\";r=9;t=9")]), Some(6));
         assert_eq!(
             wait(&[("ratelimit", "\"api\";r=3;t=189"), ("retry-after", "7")]),
             Some(8)
