@@ -181,7 +181,7 @@ fn provenance(out: &mut String, provenance: &Provenance) {
         out,
         "<p><code>{}</code></p>\n<p>{}</p>",
         xml(&provenance.command()),
-        xml(&provenance.cost())
+        xml(&provenance.tool())
     );
     table(out, &provenance.models_table());
     if !provenance.excluded.is_empty() {

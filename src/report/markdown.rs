@@ -116,7 +116,7 @@ fn picture(out: &mut String, picture: &Picture, image: Option<Format>) {
 fn provenance(out: &mut String, provenance: &Provenance) {
     let _ = writeln!(out, "## Provenance\n");
     let _ = writeln!(out, "{}\n", code(&provenance.command(), false));
-    let _ = writeln!(out, "{}\n", text(&provenance.cost()));
+    let _ = writeln!(out, "{}\n", text(&provenance.tool()));
     table(out, &provenance.models_table());
     if !provenance.excluded.is_empty() {
         table(out, &provenance.excluded_table());
@@ -167,7 +167,7 @@ mod tests {
 
         `hub-audit survey 'owner/a model'`
 
-        hub-audit 0.1.0, seed 0; moved 5.9 MB in 7 requests, 0 tensors from cache.
+        hub-audit 0.1.0, seed 0.
 
         Models; `report.json` lists their files.
 

@@ -38,17 +38,9 @@ impl Provenance {
             .join(" ")
     }
 
-    /// Version, seed and what the network was asked, as one sentence.
-    pub fn cost(&self) -> String {
-        let bytes = Digits::Bytes.format(self.bytes as f64);
-        let count = |count: u64| Digits::Integer.format(count as f64);
-        format!(
-            "hub-audit {}, seed {}; moved {bytes} in {} requests, {} tensors from cache.",
-            self.tool_version,
-            self.seed,
-            count(self.requests),
-            count(self.cache_hits)
-        )
+    /// Version and seed, as one sentence. What the run cost depends on its cache and stands in `report.json` alone.
+    pub fn tool(&self) -> String {
+        format!("hub-audit {}, seed {}.", self.tool_version, self.seed)
     }
 
     /// One row a model.
@@ -166,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cost_is_one_sentence() {
+    fn what_a_run_cost_is_not_told_beside_its_results() {
         let provenance = Provenance {
             tool_version: "0.1.0".into(),
             bytes: 5_900_000,
@@ -174,9 +166,6 @@ mod tests {
             cache_hits: 33,
             ..Provenance::default()
         };
-        assert_eq!(
-            provenance.cost(),
-            "hub-audit 0.1.0, seed 0; moved 5.9 MB in 1,131 requests, 33 tensors from cache."
-        );
+        assert_eq!(provenance.tool(), "hub-audit 0.1.0, seed 0.");
     }
 }
