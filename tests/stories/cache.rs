@@ -113,9 +113,21 @@ fn without_network_and_without_cache_it_is_said() {
     let mut at = warm();
     at.llama("o/b", 2, 2, 64);
     let unknown = at.run(&["survey", "o/b", "--offline"]).expect(2);
-    insta::assert_snapshot!(unknown, @"");
+    insta::assert_snapshot!(unknown, @"
+    exit status 2
+    ----- stderr -----
+    error: `main` of `o/b` is not in the cache, and the network is switched off
+    hint: run once without --offline to bring it into the cache
+    moved 0 bytes in 0 requests, 0 tensors fetched, 0 from cache, TIME
+    ");
     let pinned = format!("o/b@{COMMIT}");
-    insta::assert_snapshot!(at.run(&["survey", &pinned, "--offline"]).expect(2), @"");
+    insta::assert_snapshot!(at.run(&["survey", &pinned, "--offline"]).expect(2), @"
+    exit status 2
+    ----- stderr -----
+    error: `o/b@c0ffee00` is not in the cache, and the network is switched off
+    hint: run once without --offline (or HF_HUB_OFFLINE) to bring it into the cache
+    moved 0 bytes in 0 requests, 0 tensors fetched, 0 from cache, TIME
+    ");
     assert_eq!(at.asked().count(), 0);
     at.close();
     // The headers are known, these tensors are not.

@@ -1,10 +1,13 @@
 //! What a network does to people: broken connections, busy servers, links that die. The result is the same, or it is an error.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use hub_audit::serve::{Listener, LoggedRequest, Stunt};
+use hub_audit::serve::{Intercept, Listener, LoggedRequest, Stunt};
 
-use crate::support::{Shard, Workspace, always, first};
+use crate::support::{Shard, Workspace, always, first, llama_config};
 
 /// A refusal as servers give it.
 fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Stunt {
@@ -102,7 +105,13 @@ fn a_wait_longer_than_allowed_is_refused_at_once() {
     let limited = reply(429, &[("ratelimit", "\"api\";r=0;t=300")], "");
     at.serve_with(|options| options.intercept = Some(always(|_| true, limited)));
     let outcome = at.run(&["fetch", "o/a", "--max-wait", "20"]).expect(2);
-    insta::assert_snapshot!(outcome, @"");
+    insta::assert_snapshot!(outcome, @"
+    exit status 2
+    ----- stderr -----
+    error: the Hub asks to wait 301 s before the next request, longer than the 20 s allowed
+    hint: try again later, allow the wait with --max-wait 301, or give a token for a higher limit
+    moved 0 bytes in 1 request, 0 tensors fetched, 0 from cache, TIME
+    ");
     assert_eq!(at.asked().count(), 1);
 }
 
@@ -122,7 +131,13 @@ fn a_link_that_is_refused_again_names_the_host_and_no_signature() {
     let (mut at, ..) = undisturbed();
     at.serve_with(|options| options.intercept = Some(always(is_cdn, reply(403, &[], "Auth failed"))));
     let outcome = at.run(&["survey", "o/a", "-o", "out"]).expect(2);
-    insta::assert_snapshot!(outcome, @"");
+    insta::assert_snapshot!(outcome, @"
+    exit status 2
+    ----- stderr -----
+    error: shard `model.safetensors` of `o/a@c0ffee00` cannot be read
+    caused by: the file host CDN refuses `o/a@c0ffee00`, file `model.safetensors` with 403, also after the link was renewed
+    moved 1.4 kB in 8 requests, 0 tensors fetched, 0 from cache, TIME
+    ");
     assert!(
         !outcome.raw.contains("Signature") && !outcome.raw.contains("Expires"),
         "{outcome}"
@@ -147,6 +162,19 @@ fn weights_that_cannot_be_fetched_leave_an_empty_row_with_the_reason() {
     let pairs = at.read("out/pairs.csv");
     assert_eq!(pairs.lines().count(), 2);
     assert!(pairs.contains("all:the tensor was not read: "), "{pairs}");
+}
+
+#[test]
+fn one_tensor_of_several_that_cannot_be_fetched_is_told_by_the_exit_status() {
+    let (mut at, shard, _) = undisturbed();
+    let lost = shard.asked("model.layers.1.input_layernorm.weight");
+    let chosen = move |request: &LoggedRequest| request.range.as_deref() == Some(&lost);
+    at.serve_with(|options| options.intercept = Some(always(chosen, reply(403, &[], "Auth failed"))));
+    let outcome = at.run(&["survey", "o/a", "-o", "out"]).expect(1);
+    outcome.says(&[
+        "tensor `model.layers.1.input_layernorm.weight` was not fetched",
+        "1 tensor fetched",
+    ]);
 }
 
 #[test]
@@ -185,7 +213,7 @@ fn a_server_that_ignores_ranges_may_send_a_small_file_whole() {
 #[test]
 fn a_server_that_ignores_ranges_is_left_before_it_sends_a_large_file() {
     let mut at = Workspace::new();
-    at.file("o/big", "config.json", crate::support::llama_config(1, 64).to_string());
+    at.file("o/big", "config.json", llama_config(1, 64).to_string());
     // 11 MB that take no room: the file is sparse.
     at.file("o/big", "model.safetensors", "");
     let file = fs_err::OpenOptions::new()
@@ -193,10 +221,17 @@ fn a_server_that_ignores_ranges_is_left_before_it_sends_a_large_file() {
         .open(at.repo("o/big").join("model.safetensors"))
         .unwrap();
     file.set_len(11_000_000).unwrap();
-    let whole = reply(200, &[("content-length", "11000000")], &" ".repeat(1000));
+    let whole = reply(200, &[("content-length", "11000000")], &" ".repeat(11_000_000));
     at.serve_with(|options| options.intercept = Some(always(is_cdn, whole)));
     let outcome = at.run(&["fetch", "o/big"]).expect(2);
-    insta::assert_snapshot!(outcome, @"");
+    insta::assert_snapshot!(outcome, @"
+    exit status 2
+    ----- stderr -----
+    error: shard `model.safetensors` of `o/big@c0ffee00` cannot be read
+    caused by: CDN ignored the range: asked 65536 bytes (0..65536) of `o/big@c0ffee00`, file `model.safetensors`, and it answered 200 with 11000000 bytes
+    hint: this server cannot serve parts of files; use another endpoint, or audit a local folder
+    moved 1.1 kB in 6 requests, 0 tensors fetched, 0 from cache, TIME
+    ");
     assert_eq!(at.asked().to_cdn().count(), 1);
     assert_eq!(at.kept_tensors(), 0);
 }
@@ -213,15 +248,32 @@ fn another_range_than_was_asked_is_refused() {
 
 #[test]
 fn a_file_that_changes_while_it_is_read_is_refused() {
-    let (mut at, ..) = undisturbed();
-    let size = fs_err::metadata(at.repo("o/a").join("model.safetensors"))
-        .unwrap()
-        .len();
-    let other = reply(404, &[("x-error-code", "EntryNotFound")], "");
-    at.serve_with(|options| options.intercept = Some(always(is_cdn, other)));
-    let outcome = at.run(&["fetch", "o/a"]).expect(2);
-    outcome.says(&["`o/a@c0ffee00`, file `model.safetensors` does not exist"]);
-    assert!(size > 0);
+    let (mut at, shard, _) = undisturbed();
+    let norm = shard.ranges["model.layers.0.input_layernorm.weight"];
+    let rest = format!("bytes {}-{}/{}", norm.start + 50, norm.end - 1, shard.bytes.len());
+    let other = reply(
+        206,
+        &[("content-range", &rest), ("etag", "\"another\"")],
+        &"x".repeat(78),
+    );
+    let asked = AtomicUsize::new(0);
+    at.serve_with(|options| {
+        options.intercept = Some(Intercept::new(move |request| {
+            if !is_weights(request) {
+                return None;
+            }
+            match asked.fetch_add(1, Ordering::SeqCst) {
+                0 => Some(Stunt::CutAfter(50)),
+                _ => Some(other.clone()),
+            }
+        }));
+    });
+    let outcome = at.run(&["fetch", "o/a", "--layers", "0"]).expect(1);
+    outcome.says(&[
+        "changed while it was being read: its ETag was",
+        "and is now `\"another\"`",
+    ]);
+    assert_eq!(at.kept_tensors(), 0);
 }
 
 /// Five attempts, with the pauses between them: the slowest of the stories.

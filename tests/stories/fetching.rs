@@ -136,7 +136,16 @@ fn a_dry_run_prints_the_plan_and_moves_no_weight() {
     let (mut at, ..) = two_shards();
     at.serve();
     let outcome = at.run(&["fetch", "o/two", "--layers", "0-2", "--dry-run"]).expect(0);
-    insta::assert_snapshot!(outcome, @"");
+    insta::assert_snapshot!(outcome, @"
+    exit status 0
+    ----- stdout -----
+    model  tensors  cached  local  requests      bytes
+    two          3       0      0         3  384 bytes
+
+    1 model, 3 tensors, 0 from cache: 3 requests and 384 bytes of weights still to move
+    ----- stderr -----
+    moved 4.0 kB in 10 requests, 0 tensors fetched, 0 from cache, TIME
+    ");
     let asked = at.asked();
     // The headers alone.
     assert_eq!(asked.to_cdn().count(), 2);
@@ -159,7 +168,12 @@ fn a_plan_above_the_limit_is_refused_before_the_first_weight() {
     let outcome = at
         .run(&["survey", "o/two", "--max-bytes", "511", "-o", "out"])
         .expect(2);
-    insta::assert_snapshot!(outcome, @"");
+    insta::assert_snapshot!(outcome, @"
+    exit status 2
+    ----- stderr -----
+    error: the plan moves 512 bytes of weights, more than the 511 allowed
+    hint: ask for fewer layers or roles, or allow it with --max-bytes 1MB
+    ");
     assert_eq!(at.asked().to_cdn().count(), 2);
     assert_eq!(at.kept_tensors(), 0);
     assert!(!at.path().join("out").exists());

@@ -18,7 +18,31 @@ fn two_models() -> Workspace {
 fn one_model_is_described_without_a_byte_of_its_weights() {
     let at = two_models();
     let outcome = at.run(&["inspect", "o/b"]).expect(0);
-    insta::assert_snapshot!(outcome.stdout, @"");
+    insta::assert_snapshot!(outcome.stdout, @"
+    o/b@c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00
+      family        llama (recognised by model_type)
+      model_type    llama
+      layers        3
+      width         96
+      files         1 safetensors file, 143 kB
+      tensors       15
+      parameters    70680
+      quantisation  none stated
+
+      dtype  tensors  elements     bytes
+      BF16        14     70672    141 kB
+      F32          1         8  32 bytes
+
+      role                      tensors  layers  shapes
+      input_layernorm                 3  0–2     96
+      post_attention_layernorm        3  0–2     96
+      final_norm                      1  –       96
+      q_proj                          3  0–2     100×100
+      down_proj                       3  0–2     100×100
+      embed_tokens                    1  –       100×100
+      unclassified: 1
+        adapter.mystery
+    ");
     let asked = at.asked();
     assert_eq!(asked.ranges("model.safetensors"), ["bytes=0-65535"]);
     assert_eq!(at.kept_tensors(), 0);

@@ -92,7 +92,12 @@ fn a_listing_that_goes_on_at_another_host_is_refused() {
     let outcome = at.run_as(&["fetch", "o/a"], |command| {
         command.env("HF_TOKEN", TOKEN);
     });
-    insta::assert_snapshot!(outcome.expect(2), @"");
+    insta::assert_snapshot!(outcome.expect(2), @"
+    exit status 2
+    ----- stderr -----
+    error: the listing of `o/a@c0ffee00` continues at another host, elsewhere.invalid
+    moved 96 bytes in 2 requests, 0 tensors fetched, 0 from cache, TIME
+    ");
 }
 
 #[test]

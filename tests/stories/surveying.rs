@@ -36,7 +36,16 @@ fn every_file_of_the_contract_is_written() {
         .into_iter()
         .map(|(name, _)| name)
         .collect();
-    insta::assert_snapshot!(names.join("\n"), @"");
+    insta::assert_snapshot!(names.join("\n"), @"
+    REPORT.md
+    heatmap_input_layernorm_1.png
+    heatmap_input_layernorm_1.svg
+    matrix_cos_sim_input_layernorm_1.csv
+    matrix_pearson_input_layernorm_1.csv
+    pairs.csv
+    report.html
+    report.json
+    ");
     assert_eq!(at.read("out/pairs.csv").lines().next(), Some(PAIRS));
     outcome.says(&["wrote 8 files to out"]);
     let report = at.read("out/REPORT.md");
@@ -147,7 +156,12 @@ fn a_faulty_line_of_a_list_is_numbered() {
     let outcome = at.run_as(&["survey", "--models", "-"], |command| {
         command.write_stdin("o/a\n# fine\no/b colour=red\n");
     });
-    insta::assert_snapshot!(outcome.expect(2), @"");
+    insta::assert_snapshot!(outcome.expect(2), @"
+    exit status 2
+    ----- stderr -----
+    error: line 3 of the model list
+    caused by: `colour=red` is neither `group=NAME` nor `label=NAME`
+    ");
     at.run(&["survey", "--models", "absent.txt"])
         .expect(2)
         .says(&["the model list cannot be read", "absent.txt"]);
