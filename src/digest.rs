@@ -49,10 +49,12 @@ impl Sha256Hex {
 
 fn hex(digest: &[u8]) -> String {
     use std::fmt::Write;
-    digest.iter().fold(String::with_capacity(2 * digest.len()), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    digest
+        .iter()
+        .fold(String::with_capacity(2 * digest.len()), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 /// SHA-256 of the values rounded to BF16 (nearest, ties to even), little-endian.
@@ -145,7 +147,10 @@ mod tests {
     #[test]
     fn a_blob_has_the_id_that_git_gives_it() {
         // `printf 'hello\n' | git hash-object --stdin`
-        assert_eq!(super::git_blob_id(b"hello\n"), "ce013625030ba8dba906f756967f9e9ca394464a");
+        assert_eq!(
+            super::git_blob_id(b"hello\n"),
+            "ce013625030ba8dba906f756967f9e9ca394464a"
+        );
     }
 
     use proptest::prelude::*;

@@ -21,7 +21,8 @@ const UNIT: u64 = 1024;
 /// Tensors that could not be brought into the cache, by name, with the reason.
 pub type Failures = BTreeMap<String, Error>;
 
-/// Plans what of `model` must move: tensors in the cache and in folders cost nothing.
+/// Plans what of `model` must move: tensors in the cache and in folders cost nothing. Every byte of a kept tensor is checked
+/// here, while there is still a network: a broken one is removed, and planned like one that was never kept.
 pub fn plan(session: &Session, model: &Model) -> ModelPlan {
     let mut cached = 0;
     let mut local = 0;

@@ -28,6 +28,8 @@ enum Floats {
 impl Loaded {
     /// Reads a tensor. A zero-centred gain becomes the effective gain 1 + w.
     pub fn read(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
+        // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
+        decode(&tensor.info.dtype, &[])?;
         let values = match (model.key(tensor), model.repository.folder()) {
             (Some(key), _) => {
                 let kept = cache.get(&key)?.ok_or_else(|| AuditError::Vanished {

@@ -76,7 +76,12 @@ impl Model {
         let index_path = Layout::index_path(repository.snapshot()).map(str::to_owned);
         let (config, index) =
             tokio::try_join!(read_config(&repository), read_index(&repository, index_path.as_deref()))?;
-        let layout = Layout::choose(repository.snapshot(), index.as_ref())?;
+        let layout = Layout::choose(repository.snapshot(), index.as_ref()).map_err(|source| {
+            super::AuditError::NoCheckpoint {
+                model: repository.place(),
+                source: Box::new(source.into()),
+            }
+        })?;
         let index = index.filter(|_| layout.index.is_some());
         let mut model = Self {
             synthetic: config.as_ref().is_some_and(|(_, synthetic)| *synthetic),
@@ -95,7 +100,10 @@ impl Model {
         // Whatever was learnt is kept, also when what followed failed. A cache that cannot be written costs a later run, not
         // this one.
         if let Err(error) = model.repository.keep(session) {
-            model.warnings.push(format!("what was learnt of its files could not be kept: {}", chain(&error)));
+            model.warnings.push(format!(
+                "what was learnt of its files could not be kept: {}",
+                chain(&error)
+            ));
         }
         found?;
         Ok(model)
@@ -111,10 +119,15 @@ impl Model {
             let shards = self.shards_of(&selection);
             self.read_headers(&shards).await?;
         }
-        if self.index_misleads(&selection) {
+        // By the index alone, and once more by the headers just read, which may hold what is wanted and the index leaves out.
+        let mut misled = self.index_misleads(&selection);
+        if !everything && !misled {
+            selection = self.select(question);
+            misled = self.index_misleads(&selection);
+        }
+        if misled {
             self.warnings.push(
-                "the index names tensors that their shards do not hold: the headers of all shards were read instead"
-                    .to_owned(),
+                "the index does not tell where every tensor is: the headers of all shards were read instead".to_owned(),
             );
             self.read_headers(&self.layout.shards.clone()).await?;
             selection = self.select(question);
@@ -157,13 +170,17 @@ impl Model {
         shards.into_iter().cloned().collect()
     }
 
-    /// Whether a wanted tensor is not where the index says, or the index names shards that do not exist.
+    /// Whether a wanted tensor is not where the index says, or is not in the index, or the index names shards that do not exist.
     fn index_misleads(&self, selection: &Selection) -> bool {
-        if self.index.is_none() || self.headers.len() == self.layout.shards.len() {
+        let Some(index) = &self.index else { return false };
+        if self.headers.len() == self.layout.shards.len() {
             return false;
         }
-        let held = |name: &str| self.headers.values().any(|header| header.get(name).is_some());
-        !self.layout.missing_shards.is_empty() || selection.wanted.iter().any(|wanted| !held(&wanted.name))
+        let is_placed = |name: &str| {
+            let claimed = index.weight_map.get(name);
+            claimed.is_some_and(|shard| self.headers.get(shard).is_some_and(|header| header.get(name).is_some()))
+        };
+        !self.layout.missing_shards.is_empty() || selection.wanted.iter().any(|wanted| !is_placed(&wanted.name))
     }
 
     async fn read_headers(&mut self, shards: &[String]) -> Result<()> {
@@ -196,9 +213,16 @@ impl Model {
     }
 
     fn warn_of_layout(&mut self) {
-        let by_whom = if self.layout.index.is_some() { "the index names" } else { "the numbers of the files imply" };
+        let by_whom = if self.layout.index.is_some() {
+            "the index names"
+        } else {
+            "the numbers of the files imply"
+        };
         for shard in &self.layout.missing_shards {
-            self.warnings.push(format!("{by_whom} shard `{}`, which does not exist", shard.escape_debug()));
+            self.warnings.push(format!(
+                "{by_whom} shard `{}`, which does not exist",
+                shard.escape_debug()
+            ));
         }
         if let Some(named) = self.repository.renamed_from() {
             let now = self.repository.place();
@@ -239,7 +263,10 @@ impl Model {
             let (shard, info) = match self.find(&wanted.name) {
                 Ok(found) => found,
                 Err(reason) => {
-                    self.excluded.push(Exclusion { tensor: wanted.name, reason });
+                    self.excluded.push(Exclusion {
+                        tensor: wanted.name,
+                        reason,
+                    });
                     continue;
                 }
             };
@@ -272,7 +299,10 @@ impl Model {
         {
             return Ok((shard, info));
         }
-        let mut holders = self.headers.iter().filter_map(|(shard, header)| Some((shard.as_str(), header.get(name)?)));
+        let mut holders = self
+            .headers
+            .iter()
+            .filter_map(|(shard, header)| Some((shard.as_str(), header.get(name)?)));
         match (holders.next(), holders.next(), named) {
             (Some(found), None, _) => Ok(found),
             (Some((first, _)), Some((second, _)), _) => Err(format!(
@@ -298,7 +328,8 @@ async fn read_config(repository: &Repository) -> Result<Option<(ModelConfig, boo
         if let Some(bytes) = repository.small_file(path, CONFIG_CAP).await? {
             let synthetic = serde_json::from_slice::<serde_json::Value>(&bytes)
                 .is_ok_and(|config| config.get("_synthetic").is_some());
-            return Ok(Some((ModelConfig::parse(&bytes)?, synthetic)));
+            let config = ModelConfig::parse(&bytes).map_err(|source| in_file(repository, path, source.into()))?;
+            return Ok(Some((config, synthetic)));
         }
     }
     Ok(None)
@@ -310,5 +341,15 @@ async fn read_index(repository: &Repository, path: Option<&str>) -> Result<Optio
         return Ok(None);
     };
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    Ok(Some(ShardIndex::parse(&bytes, folder)?))
+    let index = ShardIndex::parse(&bytes, folder).map_err(|source| in_file(repository, path, source.into()))?;
+    Ok(Some(index))
+}
+
+/// What a file says about itself names neither the model nor the file.
+fn in_file(repository: &Repository, path: &str, source: crate::Error) -> super::AuditError {
+    super::AuditError::File {
+        model: repository.place(),
+        file: path.to_owned(),
+        source: Box::new(source),
+    }
 }

@@ -115,10 +115,16 @@ impl Repository {
                     pinned
                 };
                 // What another endpoint said of a commit of the same name is no knowledge of this one.
-                let known = session.cache.record(&present, &commit)?.filter(|record| record.source == session.source);
+                let known = session
+                    .cache
+                    .record(&present, &commit)?
+                    .filter(|record| record.source == session.source);
                 let (record, changed) = match known {
                     Some(record) => (record, false),
-                    None => (empty_record(&session.source, session.hub.snapshot(&present, &commit).await?), true),
+                    None => (
+                        empty_record(&session.source, session.hub.snapshot(&present, &commit).await?),
+                        true,
+                    ),
                 };
                 let renamed_from = (present != *repo).then(|| repo.clone());
                 let repo = present;

@@ -85,7 +85,6 @@ mod tests {
     const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
     fn record(file: &str, small: &[(&str, &str)], headers: &[(&str, &str)]) -> CommitRecord {
-            source: "hub".to_owned(),
         let map = |pairs: &[(&str, &str)]| pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
         let files = if file.is_empty() {
             vec![]

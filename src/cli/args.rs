@@ -1,10 +1,11 @@
 //! What can be typed. Help texts are sentences; names are a contract with scripts.
 
-use std::path::PathBuf;
+use std::{fmt::Display, path::PathBuf, str::FromStr};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hub_audit::{
+    Hint,
     audit::Condition,
     family::{LayerSelection, RoleSelection},
     metric::Metric,
@@ -12,6 +13,14 @@ use hub_audit::{
 };
 
 use super::size::Size;
+
+/// Reads a value, and gives the advice that its error has beside the message: clap prints the message alone.
+fn advised<T: FromStr<Err: Display + Hint>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    })
+}
 
 /// Audit open-weight models straight from the Hugging Face Hub, without downloading them.
 ///
@@ -104,10 +113,10 @@ pub(crate) struct Reach {
 #[command(next_help_heading = "Tensors")]
 pub(crate) struct Choice {
     /// Roles, comma-separated, or `norms`, `matrices`, `all`.
-    #[arg(long, value_name = "R,...", default_value = "input_layernorm")]
+    #[arg(long, value_name = "R,...", default_value = "input_layernorm", value_parser = advised::<RoleSelection>)]
     pub(crate) role: RoleSelection,
     /// Layers: `all`, `last`, numbers and ranges such as 0,10,20 or 5-30:5.
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", value_parser = advised::<LayerSelection>)]
     pub(crate) layers: Option<LayerSelection>,
     /// Choose by name instead of role; a group (?<layer>…) tells the layer.
     #[arg(long, value_name = "REGEX")]
@@ -182,7 +191,7 @@ pub(crate) struct SurveyArgs {
     #[command(flatten)]
     pub(crate) output: Output,
     /// Exit with status 1 if a pair of different models meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
     pub(crate) fail_if: Option<Condition>,
     #[command(flatten)]
     pub(crate) limits: Limits,

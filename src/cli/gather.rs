@@ -268,6 +268,11 @@ pub(crate) fn all_failed(opened: &[Opened]) -> bool {
     opened.iter().all(|opened| opened.outcome.is_err())
 }
 
+/// Whether a tensor that was asked for could not be fetched.
+pub(crate) fn any_tensor_failed(failures: &[Failures]) -> bool {
+    failures.iter().any(|failures| !failures.is_empty())
+}
+
 fn set_threads(threads: Option<usize>) -> anyhow::Result<()> {
     if let Some(threads) = threads {
         rayon::ThreadPoolBuilder::new()

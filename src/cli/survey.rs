@@ -52,7 +52,11 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         by_pattern,
         last_only,
     );
-    answer(args, &survey, gathered.cost, printer)
+    let status = answer(args, &survey, gathered.cost, printer)?;
+    Ok(match gather::any_tensor_failed(&gathered.failures) {
+        true => status.max(ExitStatus::Incomplete),
+        false => status,
+    })
 }
 
 /// The nine synthetic models of the embedded Hub.

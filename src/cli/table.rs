@@ -83,9 +83,9 @@ pub(crate) fn plan(opened: &[Opened], plans: &[ModelPlan]) -> String {
     let tensors: usize = plans.iter().map(|plan| plan.tensors).sum();
     let cached: usize = plans.iter().map(|plan| plan.cached).sum();
     format!(
-        "{}\n{} models, {}, {cached} from cache: {} and {} of weights still to move\n",
+        "{}\n{}, {}, {cached} from cache: {} and {} of weights still to move\n",
         text(&table),
-        opened.len(),
+        count(opened.len() as u64, "model"),
         count(tensors as u64, "tensor"),
         count(requests as u64, "request"),
         Size(bytes)

@@ -150,7 +150,11 @@ impl HubClient {
         {
             let got = digest::git_blob_id(&answer.body);
             if got != *expected {
-                return Err(HubError::WrongBlob { place, expected: expected.clone(), got });
+                return Err(HubError::WrongBlob {
+                    place,
+                    expected: expected.clone(),
+                    got,
+                });
             }
         }
         if let Some(expected) = &file.lfs_sha256 {

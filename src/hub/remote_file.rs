@@ -308,7 +308,9 @@ impl RemoteFile {
                 location.generation + 1
             }
             // Whoever waited for this failure shares it; whoever comes later may try again.
-            Some(Resolved::Failed { at, error, .. }) if asked <= *at => return Err(HubError::Shared(Arc::clone(error))),
+            Some(Resolved::Failed { at, error, .. }) if asked <= *at => {
+                return Err(HubError::Shared(Arc::clone(error)));
+            }
             Some(Resolved::Failed { generation, .. }) => generation + 1,
             None => 0,
         };
@@ -319,7 +321,11 @@ impl RemoteFile {
             }
             Err(error) => {
                 let error = Arc::new(error);
-                *known = Some(Resolved::Failed { at: Instant::now(), error: Arc::clone(&error), generation });
+                *known = Some(Resolved::Failed {
+                    at: Instant::now(),
+                    error: Arc::clone(&error),
+                    generation,
+                });
                 Err(HubError::Shared(error))
             }
         }

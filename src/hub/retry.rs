@@ -158,7 +158,10 @@ mod tests {
         let wait = |pairs: &[(&'static str, &str)]| asked_wait(&headers(pairs), now).map(|wait| wait.as_secs());
         assert_eq!(wait(&[("ratelimit", "\"api\";r=0;t=55")]), Some(56));
         assert_eq!(wait(&[("ratelimit", "\"api\";r=489;t=189")]), None);
-        assert_eq!(wait(&[("ratelimit", "\"api\";r=0;t=5, \"resolvers\";r=9;t=9")]), Some(6));
+        assert_eq!(
+            wait(&[("ratelimit", "\"api\";r=0;t=5, \"resolvers\";r=9;t=9")]),
+            Some(6)
+        );
         assert_eq!(
             wait(&[("ratelimit", "\"api\";r=3;t=189"), ("retry-after", "7")]),
             Some(8)

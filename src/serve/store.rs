@@ -2,9 +2,9 @@
 
 use std::{fmt::Write as _, io, path::PathBuf};
 
+use crate::digest::git_blob_id;
 use bytes::Bytes;
 use serde_json::Value;
-use crate::digest::git_blob_id;
 use sha2::{Digest, Sha256};
 
 use super::{
