@@ -7,7 +7,7 @@ use regex::Regex;
 use super::AuditError;
 use crate::{
     error::Result,
-    family::{Classified, Family, LayerIndex, LayerSelection, ModelConfig, Part, RoleSelection, Slot},
+    family::{Classified, Family, LayerIndex, LayerSelection, ModelConfig, Part, Role, RoleSelection, Slot},
 };
 
 /// Names that are left out unless they are asked for: a hundred experts a layer would drown the rest.
@@ -28,6 +28,9 @@ pub struct Question {
     pub biases: bool,
     /// Whether every shard's header is to be read, whatever is wanted.
     pub all_headers: bool,
+    /// Whether multi-token-prediction blocks are wanted beside the layers, for whoever keeps them apart himself. Tensors that
+    /// only such blocks have are passed over all the same: they have no layer to be compared with.
+    pub mtp: bool,
 }
 
 /// A tensor that is wanted, by name.
@@ -71,7 +74,7 @@ impl Question {
     ) -> Selection {
         let mut selection = Selection::default();
         let mut layers: BTreeSet<LayerIndex> = BTreeSet::new();
-        let mut candidates = Vec::new();
+        let (mut candidates, mut blocks) = (Vec::new(), Vec::new());
         for name in names {
             let slot = family.and_then(|family| match family.classify(name, config) {
                 Classified::Slot(slot) => Some(slot),
@@ -91,6 +94,14 @@ impl Question {
                 continue;
             }
             if slot.is_some_and(|slot| slot.mtp) {
+                if self.mtp && slot.is_some_and(|slot| !matches!(slot.role, Role::MtpNorm | Role::MtpProj)) {
+                    blocks.push(Wanted {
+                        name: name.to_owned(),
+                        slot,
+                        layer,
+                    });
+                    continue;
+                }
                 let reason = "it belongs to a multi-token-prediction block, which is kept apart";
                 selection.passed_over.push((name.to_owned(), reason.to_owned()));
                 continue;
@@ -105,6 +116,9 @@ impl Question {
         let available: Vec<LayerIndex> = layers.into_iter().collect();
         let chosen: BTreeSet<LayerIndex> = self.layers.resolve(&available).into_iter().collect();
         candidates.retain(|wanted| wanted.layer.is_none_or(|layer| chosen.contains(&layer)));
+        // `last` is the last layer, never a block beyond it.
+        blocks.retain(|wanted| wanted.layer.is_none_or(|layer| self.layers.names(layer)));
+        candidates.append(&mut blocks);
         candidates.sort_by(|a, b| (a.layer, &a.name).cmp(&(b.layer, &b.name)));
         selection.wanted = candidates;
         selection.passed_over.sort();
