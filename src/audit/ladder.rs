@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use rayon::prelude::*;
 
-use super::{Loaded, PanelKey, Prepared, Side};
+use super::{Loaded, PanelKey, Side, prepared::Prepared};
 use crate::{
     family::LayerIndex,
     matrix::{Matrix, Statistics},

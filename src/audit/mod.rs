@@ -27,7 +27,6 @@ pub use layers::{Absence, Layers, layers};
 pub use loaded::Loaded;
 pub use model::{Exclusion, Model, Tensor};
 pub use plan::{COALESCE_GAP, ModelPlan, SPAN_LIMIT, Span};
-pub use prepared::Prepared;
 pub use progress::{Progress, Silent};
 pub use question::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
 pub use repository::{HEADER_GUESS, Repository};

@@ -1,13 +1,14 @@
-//! A tensor with what does not depend on its partner, worked out once: in a layer × layer matrix each meets every other.
+//! A loaded tensor with all that does not depend on what it is compared with, so that it is worked out once and not once a
+//! pair.
 
-use super::{Loaded, loaded::Floats};
+use super::loaded::{Floats, Loaded};
 use crate::metric::{Moments, PairMetrics, Side, Undefined};
 
-/// A [`Loaded`] tensor, ready to be compared many times.
+/// A tensor, ready to meet many others.
 #[derive(Debug)]
-pub struct Prepared<'a> {
+pub(super) struct Prepared<'a> {
     shape: &'a [u64],
-    side: Result<Elements<'a>, Undefined>,
+    side: Result<Elements<'a>, &'a Undefined>,
 }
 
 #[derive(Debug)]
@@ -17,38 +18,38 @@ enum Elements<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// Works out what can be said of `loaded` alone.
-    pub fn new(loaded: &'a Loaded) -> Self {
+    pub(super) fn new(loaded: &'a Loaded) -> Self {
+        let side = loaded.floats.as_ref().map(|floats| match floats {
+            Floats::F32(values) => Elements::F32(Side::new(values)),
+            Floats::F64(values) => Elements::F64(Side::new(values)),
+        });
         Self {
             shape: &loaded.shape,
-            side: match &loaded.floats {
-                Ok(Floats::F32(values)) => Ok(Elements::F32(Side::new(values))),
-                Ok(Floats::F64(values)) => Ok(Elements::F64(Side::new(values))),
-                Err(reason) => Err(reason.clone()),
-            },
+            side,
         }
     }
 
-    /// All metrics of the pair (`self`, `other`), or the one reason why there are none; equal to [`Loaded::compare`].
-    pub fn compare(&self, other: &Prepared<'_>) -> PairMetrics {
+    /// All metrics of the pair (`self`, `other`), or the one reason why there are none.
+    pub(super) fn compare(&self, other: &Self) -> PairMetrics {
+        use Elements::{F32, F64};
         if self.shape != other.shape {
             return PairMetrics::undefined(&Undefined::Shape);
         }
         match (&self.side, &other.side) {
             (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(reason),
-            (Ok(Elements::F32(a)), Ok(Elements::F32(b))) => PairMetrics::of(a, b),
-            (Ok(Elements::F64(a)), Ok(Elements::F64(b))) => PairMetrics::of(a, b),
-            (Ok(Elements::F32(a)), Ok(Elements::F64(b))) => PairMetrics::of(a, b),
-            (Ok(Elements::F64(a)), Ok(Elements::F32(b))) => PairMetrics::of(a, b),
+            (Ok(F32(a)), Ok(F32(b))) => PairMetrics::of(a, b),
+            (Ok(F64(a)), Ok(F64(b))) => PairMetrics::of(a, b),
+            (Ok(F32(a)), Ok(F64(b))) => PairMetrics::of(a, b),
+            (Ok(F64(a)), Ok(F32(b))) => PairMetrics::of(a, b),
         }
     }
 
-    /// Mean, spread and extrema of the elements.
-    pub fn moments(&self) -> Result<&Moments, Undefined> {
+    /// Mean, spread and extrema of its elements.
+    pub(super) fn moments(&self) -> Result<&Moments, Undefined> {
         match &self.side {
             Ok(Elements::F32(side)) => Ok(side.moments()),
             Ok(Elements::F64(side)) => Ok(side.moments()),
-            Err(reason) => Err(reason.clone()),
+            Err(reason) => Err((*reason).clone()),
         }
     }
 }
