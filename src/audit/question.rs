@@ -136,3 +136,50 @@ fn caught_layer(pattern: &Regex, name: &str) -> Option<Option<LayerIndex>> {
     let number = captures.name("layer").and_then(|group| group.as_str().parse().ok());
     Some(number.map(LayerIndex))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::family::Registry;
+
+    #[test]
+    fn prediction_blocks_are_chosen_only_where_they_are_wanted_and_never_as_the_last_layer() {
+        let names = [
+            "model.layers.0.input_layernorm.weight",
+            "model.layers.1.input_layernorm.weight",
+            "model.layers.2.input_layernorm.weight",
+            "model.layers.2.enorm.weight",
+        ];
+        let config = ModelConfig {
+            num_hidden_layers: Some(2),
+            ..ModelConfig::default()
+        };
+        let family = Registry::builtin()
+            .families()
+            .iter()
+            .find(|family| family.name() == "glm4_moe");
+        let select = |mtp: bool, layers: &str| {
+            let question = Question {
+                roles: "input_layernorm,mtp_norm".parse().unwrap(),
+                layers: layers.parse().unwrap(),
+                tensor: None,
+                skip: None,
+                biases: false,
+                all_headers: false,
+                mtp,
+            };
+            let selection = question.select(names.into_iter(), family, &config);
+            let layers: Vec<u32> = selection
+                .wanted
+                .iter()
+                .filter_map(|wanted| wanted.layer)
+                .map(|layer| layer.0)
+                .collect();
+            (layers, selection.passed_over.len())
+        };
+        assert_eq!(select(false, "all"), (vec![0, 1], 2));
+        assert_eq!(select(true, "all"), (vec![0, 1, 2], 1));
+        assert_eq!(select(true, "last"), (vec![1], 1));
+        assert_eq!(select(true, "0,2"), (vec![0, 2], 1));
+    }
+}

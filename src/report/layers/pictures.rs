@@ -5,6 +5,7 @@ use super::{
     overview::{deviation, mean},
 };
 use crate::{
+    matrix::Matrix,
     metric::Metric,
     report::{
         Datum, Picture, PictureKind,
@@ -61,7 +62,7 @@ pub(super) fn pair_lines(
     Picture {
         id: format!("{id}_{}", named.stem),
         title: format!("{}: {title}", named.title()),
-        subtitle: "Where cosine and null agree, the two layers share no pattern beyond mean and spread.".to_owned(),
+        subtitle: "Where cosine and null agree, mean and spread alone explain the cosine.".to_owned(),
         alt: format!(
             "Cosine, its permutation null and Pearson's r: {title}, {}",
             named.title()
@@ -80,25 +81,33 @@ pub(super) fn pair_lines(
     }
 }
 
-/// Mean ± standard deviation over the pairs of each distance.
+/// Mean ± standard deviation over the pairs of each distance, and what is left of the mean without layer 0.
 pub(super) fn distances(named: &Named<'_>) -> Picture {
     let by_distance = named.ladder.by_distance();
-    let of = |metric: Metric| {
-        let statistics = by_distance.values().map(|pairs| named.ladder.statistics(metric, pairs));
-        let (means, deviations) = statistics.map(|of| (mean(&of), deviation(&of))).unzip();
-        (means, deviations)
+    let first = |at: usize| named.ladder.rungs[at].place.layer.0 == 0;
+    let has_first = by_distance.values().flatten().any(|&(a, _)| first(a));
+    let profile = |metric: Metric, keep: &dyn Fn(usize) -> bool| -> (Vec<Datum>, Vec<Datum>) {
+        let statistics = by_distance.values().map(|pairs| {
+            let kept: Vec<_> = pairs.iter().copied().filter(|&(a, _)| keep(a)).collect();
+            named.ladder.statistics(metric, &kept)
+        });
+        statistics.map(|of| (mean(&of), deviation(&of))).unzip()
     };
     let with_spread = |metric: Metric| {
-        let (means, deviations): (Vec<Datum>, Vec<Datum>) = of(metric);
+        let (means, deviations) = profile(metric, &|_| true);
         Series::new(format!("{metric}, mean ± sd"), means).with_spread(deviations)
     };
-    let null = Series::new("cos_null, mean", of(Metric::CosNull).0);
+    let later = |metric: Metric| {
+        let means = profile(metric, &|at| !first(at)).0;
+        has_first.then(|| Series::new(format!("{metric}, mean without layer 0"), means))
+    };
+    let null = Series::new("cos_null, mean", profile(Metric::CosNull, &|_| true).0);
     Picture {
         id: format!("distance_{}", named.stem),
         title: format!("{}: by distance between layers", named.title()),
-        subtitle:
-            "Mean and standard deviation (ddof 0) over the pairs of one distance; the largest distances have few pairs."
-                .to_owned(),
+        subtitle: "Mean and standard deviation (ddof 0) over the pairs of one distance; the largest distances have few pairs. A \
+                   deviation is no range: its bar may reach past 1."
+            .to_owned(),
         alt: format!(
             "Cosine, its null and Pearson's r by distance between layers, {}",
             named.title()
@@ -107,8 +116,8 @@ pub(super) fn distances(named: &Named<'_>) -> Picture {
             x_label: "distance d between layers k and k + d".to_owned(),
             x: by_distance.keys().copied().map(f64::from).collect(),
             panels: two_panels(
-                vec![with_spread(Metric::CosSim), null],
-                vec![with_spread(Metric::Pearson)],
+                [with_spread(Metric::CosSim), null].into_iter().chain(later(Metric::CosSim)).collect(),
+                std::iter::once(with_spread(Metric::Pearson)).chain(later(Metric::Pearson)).collect(),
             ),
         }),
     }
@@ -139,8 +148,11 @@ pub(super) fn matrices(named: &Named<'_>, metrics: &[Metric]) -> Option<Picture>
         .iter()
         .map(|&metric| {
             let matrix = named.ladder.matrix(metric);
+            let without_first = later_cosines(named, metric, &matrix);
             let scale = match metric {
-                Metric::CosSim | Metric::CosNull => ColorScale::cosine(&matrix),
+                Metric::CosSim | Metric::CosNull => {
+                    without_first.clone().unwrap_or_else(|| ColorScale::cosine(&matrix))
+                }
                 Metric::Pearson | Metric::Spearman => ColorScale::correlation(),
                 Metric::ZPerm | Metric::MeanRatio => ColorScale::fit_signed(&matrix),
                 _ => ColorScale::fit(&matrix),
@@ -154,7 +166,11 @@ pub(super) fn matrices(named: &Named<'_>, metrics: &[Metric]) -> Option<Picture>
             Picture {
                 id: format!("{id}_{metric}"),
                 title: metric.name().to_owned(),
-                subtitle: String::new(),
+                subtitle: if without_first.is_some() {
+                    "Layer 0 stands so far off that the colours leave it out.".to_owned()
+                } else {
+                    String::new()
+                },
                 alt: format!("{metric} of every pair of layers, {}", named.title()),
                 kind: PictureKind::Heatmap(heatmap),
             }
@@ -176,4 +192,23 @@ pub(super) fn matrices(named: &Named<'_>, metrics: &[Metric]) -> Option<Picture>
         title: format!("{title}, {}", only.title),
         ..only
     })
+}
+
+/// Colours over the cosines of later layers, where layer 0 would take more than half of the scale for itself; its cells are
+/// marked as lying outside.
+fn later_cosines(named: &Named<'_>, metric: Metric, matrix: &Matrix) -> Option<ColorScale> {
+    let (first, _) = *named.ladder.baseline().first()?;
+    if !matches!(metric, Metric::CosSim | Metric::CosNull) {
+        return None;
+    }
+    let smallest = |with_first: bool| {
+        let cells = matrix
+            .iter()
+            .filter(|&(row, column, _)| with_first || (row != first && column != first));
+        cells
+            .filter_map(|(_, _, cell)| cell.as_ref().ok().copied())
+            .fold(1.0, f64::min)
+    };
+    let (all, later) = (smallest(true), smallest(false));
+    (1.0 - later > 0.0 && 1.0 - all > 2.0 * (1.0 - later)).then(|| ColorScale::sequential(later, 1.0))
 }

@@ -5,6 +5,7 @@ use super::{
     overview::{deviation, mean},
 };
 use crate::{
+    audit::Rung,
     metric::{Metric, Summary, Undefined},
     report::{Cell, Column, Digits, Table},
 };
@@ -12,10 +13,10 @@ use crate::{
 /// What each tensor is on its own.
 pub(super) fn per_layer(named: &Named<'_>) -> Table {
     let number = |value: Result<f64, Undefined>| Cell::number(value, Digits::Significant(5));
-    let row = |rung: &crate::audit::Rung| {
+    let row = |rung: &Rung| {
         let of = |get: fn(&Summary) -> f64| number(rung.summary.as_ref().map(get).map_err(Clone::clone));
         vec![
-            Cell::text(rung.place.to_string()),
+            layer(rung),
             of(|summary| summary.mean),
             of(|summary| summary.sd),
             number(rung.summary.as_ref().map_err(Clone::clone).and_then(Summary::cv)),
@@ -39,12 +40,14 @@ pub(super) fn per_layer(named: &Named<'_>) -> Table {
 /// Pairs of layers, one row each, with the four numbers that belong together.
 pub(super) fn pairs(named: &Named<'_>, pairs: &[(usize, usize)], caption: &str) -> Table {
     let ladder = named.ladder;
-    let layer = |at: usize| Cell::text(ladder.rungs[at].place.to_string());
     let row = |&(a, b): &(usize, usize)| {
         let numbers = BESIDE
             .iter()
             .map(|&metric| Cell::number(ladder.value(metric, a, b), digits(metric)));
-        [layer(a), layer(b)].into_iter().chain(numbers).collect()
+        [layer(&ladder.rungs[a]), layer(&ladder.rungs[b])]
+            .into_iter()
+            .chain(numbers)
+            .collect()
     };
     let mut columns = vec![Column::numeric("layer a"), Column::numeric("layer b")];
     columns.extend(BESIDE.iter().map(|metric| Column::numeric(metric.name())));
@@ -90,6 +93,15 @@ pub(super) fn by_distance(named: &Named<'_>) -> Table {
         csv: None,
         columns: titles.map(Column::numeric).into(),
         rows: rows.collect(),
+    }
+}
+
+/// A number to sort by, and the mark of a block that is no layer.
+fn layer(rung: &Rung) -> Cell {
+    if rung.place.mtp {
+        Cell::text(rung.place.to_string())
+    } else {
+        Cell::count(rung.place.layer.0 as usize)
     }
 }
 
