@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use rayon::prelude::*;
 
-use super::{Loaded, PanelKey, Side, prepared::Prepared};
+use super::{Cell, PanelKey, Side, prepared::Prepared};
 use crate::{
     family::LayerIndex,
     matrix::{Matrix, Statistics},
@@ -48,7 +48,7 @@ pub struct Rung {
 }
 
 /// What there is at each place: the tensor with its elements, or why it could not be read.
-pub type Found = BTreeMap<Place, Result<(Side, Loaded), String>>;
+pub type Found = BTreeMap<Place, Cell>;
 
 /// All layers of one role of one model, and all their pairs.
 #[derive(Debug)]
@@ -200,6 +200,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        audit::Loaded,
         checkpoint::Dtype,
         family::{Part, Role, Stack},
     };
@@ -214,7 +215,7 @@ mod tests {
         }
     }
 
-    fn tensor(layer: u32, values: Vec<f64>) -> Result<(Side, Loaded), String> {
+    fn tensor(layer: u32, values: Vec<f64>) -> (Side, Loaded) {
         let side = Side {
             tensor: format!("model.layers.{layer}.input_layernorm.weight"),
             layer: Some(LayerIndex(layer)),
@@ -223,13 +224,13 @@ mod tests {
             stored_bytes: 8 * values.len() as u64,
             zero_centred: false,
         };
-        Ok((side, Loaded::of(values)))
+        (side, Loaded::of(values))
     }
 
     fn ladder(found: Vec<(Place, Vec<f64>)>, expected: u32) -> Ladder {
         let found = found
             .into_iter()
-            .map(|(place, values)| (place, tensor(place.layer.0, values)))
+            .map(|(place, values)| (place, Ok(tensor(place.layer.0, values))))
             .collect();
         let expected: Vec<_> = (0..expected).map(LayerIndex).collect();
         Ladder::new(0, key(), found, &expected, false)
@@ -347,7 +348,7 @@ mod tests {
     fn a_direction_that_was_not_computed_is_not_taken_from_the_other() {
         let found = || {
             [0, 1]
-                .map(|number| (layer(number), tensor(number, wave(number))))
+                .map(|number| (layer(number), Ok(tensor(number, wave(number)))))
                 .into()
         };
         let upper = Ladder::new(0, key(), found(), &[], false);
@@ -359,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_tensor_that_could_not_be_read_is_counted_and_keeps_its_reason() {
-        let mut found = Found::from([(layer(0), tensor(0, wave(0)))]);
+        let mut found = Found::from([(layer(0), Ok(tensor(0, wave(0))))]);
         found.insert(layer(1), Err("the tensor was not read: time-out".to_owned()));
         let ladder = Ladder::new(0, key(), found, &[LayerIndex(0), LayerIndex(1)], false);
         assert_eq!(ladder.unread, 1);

@@ -31,6 +31,6 @@ pub use progress::{Progress, Silent};
 pub use question::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
 pub use repository::{HEADER_GUESS, Repository};
 pub use session::{Opened, Session};
-pub use strand::{Strand, mtp_strands, strands};
+pub use strand::{Cell, Strand, mtp_strands, strands};
 pub use summary::ModelSummary;
 pub use survey::{Panel, PanelKey, Side, Survey, survey};

@@ -81,9 +81,9 @@ impl Question {
                 _ => None,
             });
             let layer = match &self.tensor {
-                Some(pattern) => match caught_layer(pattern, name) {
-                    Some(layer) => layer.or(slot.and_then(|slot| slot.layer)),
-                    None => continue,
+                Some(pattern) => match match_name(pattern, name) {
+                    Match::Yes(layer) => layer.or(slot.and_then(|slot| slot.layer)),
+                    Match::No => continue,
                 },
                 None => match slot {
                     Some(slot) if self.wants(&slot) => slot.layer,
@@ -130,11 +130,20 @@ impl Question {
     }
 }
 
-/// `Some(layer)` if the pattern matches: the number in its `layer` group, where it has one.
-fn caught_layer(pattern: &Regex, name: &str) -> Option<Option<LayerIndex>> {
-    let captures = pattern.captures(name)?;
+/// What a user's pattern says of a name.
+enum Match {
+    /// It does not match.
+    No,
+    /// It matches, and its `layer` group may have caught a number.
+    Yes(Option<LayerIndex>),
+}
+
+fn match_name(pattern: &Regex, name: &str) -> Match {
+    let Some(captures) = pattern.captures(name) else {
+        return Match::No;
+    };
     let number = captures.name("layer").and_then(|group| group.as_str().parse().ok());
-    Some(number.map(LayerIndex))
+    Match::Yes(number.map(LayerIndex))
 }
 
 #[cfg(test)]

@@ -10,13 +10,16 @@ use super::{
 };
 use crate::{cache::Cache, family::LayerIndex};
 
+/// A tensor with its elements, or the reason why there is none.
+pub type Cell = Result<(Side, Loaded), String>;
+
 /// A role of every model, by layer.
 #[derive(Debug)]
 pub struct Strand {
     /// The role; its layer is `None`.
     pub key: PanelKey,
     /// For each model its layers; a layer that could not be read keeps its place, with the reason.
-    pub models: Vec<BTreeMap<LayerIndex, Result<(Side, Loaded), String>>>,
+    pub models: Vec<BTreeMap<LayerIndex, Cell>>,
 }
 
 impl Strand {

@@ -33,8 +33,7 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
     }
     let mut question = args.choice.question("all")?;
     question.mtp = true;
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), *printer)?
-    else {
+    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)? else {
         return Ok(ExitStatus::Done);
     };
     if gather::all_failed(&gathered.opened) {
@@ -76,10 +75,10 @@ fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> 
     if layers.ladders.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for in any layer");
     }
-    if let Some(condition) = &args.fail_if {
-        if holds(layers, condition, printer) {
-            status = status.max(ExitStatus::Incomplete);
-        }
+    if let Some(condition) = &args.fail_if
+        && holds(layers, condition, printer)
+    {
+        status = status.max(ExitStatus::Incomplete);
     }
     printer.talk(&cost.line());
     Ok(status)
@@ -122,10 +121,8 @@ fn as_text(layers: &Layers) -> String {
         } else {
             first.key.role_name()
         };
-        text.push_str(&format!(
-            "{}, {roles}. Mean over pairs of layers of one model:\n\n",
-            table::count(layers.models.len() as u64, "model"),
-        ));
+        let models = table::count(layers.models.len() as u64, "model");
+        text = format!("{models}, {roles}. Mean over pairs of layers of one model:\n\n");
         text.push_str(&summary(layers, several));
     }
     let notes = notes(layers);

@@ -67,11 +67,7 @@ impl HubClient {
         if let Some(commit) = revision.as_commit() {
             return Ok((repo.clone(), commit));
         }
-        let place = Place {
-            repo: repo.clone(),
-            commit: None,
-            file: None,
-        };
+        let place = Place::new(repo, None, None);
         let url = self.url(&format!(
             "api/models/{}/revision/{}?expand=sha",
             path(repo.as_str()),
@@ -84,11 +80,7 @@ impl HubClient {
 
     /// Lists all files at `commit`, with sizes and hashes, following every page.
     pub async fn snapshot(&self, repo: &RepoId, commit: &Commit) -> Result<Snapshot, HubError> {
-        let place = Place {
-            repo: repo.clone(),
-            commit: Some(commit.clone()),
-            file: None,
-        };
+        let place = Place::new(repo, Some(commit), None);
         let revision: Option<Revision> = commit.as_str().parse().ok();
         let mut next = Some(self.url(&format!(
             "api/models/{}/tree/{commit}?recursive=true&expand=false",
@@ -107,7 +99,7 @@ impl HubClient {
             let answer = self.get(&url, Bucket::Api, &place, revision.as_ref(), JSON_CAP).await?;
             let entries: Vec<TreeEntry> = parse_json(&answer, &place)?;
             files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(repo_file));
-            next = self.next_page(&answer, &place)?;
+            next = next_page(&answer, &place)?;
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         if let Some(twice) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
@@ -120,29 +112,6 @@ impl HubClient {
         })
     }
 
-    fn next_page(&self, answer: &Answer, place: &Place) -> Result<Option<Url>, HubError> {
-        let Some(target) = answer
-            .headers
-            .get_all("link")
-            .iter()
-            .find_map(|value| link::next_page(value.to_str().ok()?))
-        else {
-            return Ok(None);
-        };
-        let url = answer.url.join(target).map_err(|_| HubError::Listing {
-            place: place.clone(),
-            reason: "continues at something that is not an address".to_owned(),
-        })?;
-        // A next page elsewhere would carry the token there.
-        if url.origin() != answer.url.origin() {
-            return Err(HubError::Listing {
-                place: place.clone(),
-                reason: format!("continues at another host, {}", redact::host(&url)),
-            });
-        }
-        Ok(Some(url))
-    }
-
     /// Reads a small file whole, at most `cap` bytes, and checks its length and, where the Hub states one, its SHA-256.
     pub async fn small_file(
         &self,
@@ -151,11 +120,7 @@ impl HubClient {
         file: &RepoFile,
         cap: u64,
     ) -> Result<Vec<u8>, HubError> {
-        let place = Place {
-            repo: repo.clone(),
-            commit: Some(commit.clone()),
-            file: Some(file.path.clone()),
-        };
+        let place = Place::new(repo, Some(commit), Some(&file.path));
         if file.size > cap {
             return Err(HubError::TooLarge {
                 place,
@@ -190,6 +155,30 @@ impl HubClient {
         }
         Ok(answer.body)
     }
+}
+
+/// The address of the next page, which must be where this one was.
+fn next_page(answer: &Answer, place: &Place) -> Result<Option<Url>, HubError> {
+    let Some(target) = answer
+        .headers
+        .get_all("link")
+        .iter()
+        .find_map(|value| link::next_page(value.to_str().ok()?))
+    else {
+        return Ok(None);
+    };
+    let url = answer.url.join(target).map_err(|_| HubError::Listing {
+        place: place.clone(),
+        reason: "continues at something that is not an address".to_owned(),
+    })?;
+    // A next page elsewhere would carry the token there.
+    if url.origin() != answer.url.origin() {
+        return Err(HubError::Listing {
+            place: place.clone(),
+            reason: format!("continues at another host, {}", redact::host(&url)),
+        });
+    }
+    Ok(Some(url))
 }
 
 fn repo_file(entry: TreeEntry) -> RepoFile {

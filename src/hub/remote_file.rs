@@ -34,7 +34,7 @@ use crate::{
 const WHOLE_FILE_CAP: u64 = 10 * 1024 * 1024;
 
 /// A signed address is renewed when less than this remains of its life.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
+const EXPIRY_MARGIN: Duration = Duration::from_mins(1);
 
 /// Redirects within the Hub before the file's address is known (renamed repository, other letter case).
 const MAX_HOPS: usize = 5;
@@ -84,11 +84,7 @@ impl RemoteFile {
         ))?;
         Ok(Self {
             client: client.clone(),
-            place: Place {
-                repo: repo.clone(),
-                commit: Some(commit.clone()),
-                file: Some(file.path.clone()),
-            },
+            place: Place::new(repo, Some(commit), Some(&file.path)),
             resolver,
             size: file.size,
             location: Mutex::new(None),
@@ -205,13 +201,13 @@ impl RemoteFile {
             place: self.place.clone(),
             got,
         };
-        if let Some(encoding) = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()) {
-            if !encoding.eq_ignore_ascii_case("identity") {
-                return Err(wrong(format!(
-                    "a body encoded as `{}`",
-                    redact::excerpt(encoding.as_bytes())
-                )));
-            }
+        if let Some(encoding) = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok())
+            && !encoding.eq_ignore_ascii_case("identity")
+        {
+            return Err(wrong(format!(
+                "a body encoded as `{}`",
+                redact::excerpt(encoding.as_bytes())
+            )));
         }
         let stated = headers
             .get(CONTENT_RANGE)
@@ -298,7 +294,7 @@ impl RemoteFile {
     /// Asks the resolver for one byte, with redirects off, and reads the file's facts from the first answer that has them.
     async fn resolve(&self, generation: u64, budget: &mut Budget) -> Result<Location, HubError> {
         let mut url = self.resolver.clone();
-        let probe = ByteRange::new(0, 1.min(self.size).max(1));
+        let probe = ByteRange::new(0, 1);
         for _ in 0..=MAX_HOPS {
             let target = Target::Hub(Bucket::Resolvers);
             let exchange = self
@@ -353,24 +349,24 @@ impl RemoteFile {
                 .get(name)
                 .and_then(|value| value.to_str().ok())
         };
-        if let (Some(got), Some(pinned)) = (text("x-repo-commit"), &self.place.commit) {
-            if got != pinned.as_str() {
-                return Err(HubError::CommitDisagrees {
-                    host: exchange.host.clone(),
-                    place: self.place.clone(),
-                    got: redact::excerpt(got.as_bytes()),
-                });
-            }
+        if let (Some(got), Some(pinned)) = (text("x-repo-commit"), self.place.commit())
+            && got != pinned.as_str()
+        {
+            return Err(HubError::CommitDisagrees {
+                host: exchange.host.clone(),
+                place: self.place.clone(),
+                got: redact::excerpt(got.as_bytes()),
+            });
         }
-        if let Some(got) = text("x-linked-size").and_then(|size| size.parse::<u64>().ok()) {
-            if got != self.size {
-                return Err(HubError::SizeDisagrees {
-                    host: exchange.host.clone(),
-                    place: self.place.clone(),
-                    expected: self.size,
-                    got,
-                });
-            }
+        if let Some(got) = text("x-linked-size").and_then(|size| size.parse::<u64>().ok())
+            && got != self.size
+        {
+            return Err(HubError::SizeDisagrees {
+                host: exchange.host.clone(),
+                place: self.place.clone(),
+                expected: self.size,
+                got,
+            });
         }
         Ok(())
     }

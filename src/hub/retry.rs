@@ -84,22 +84,22 @@ pub(super) fn is_transient_error(error: &reqwest::Error) -> bool {
     }
     let mut source: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<io::Error>() {
-            if matches!(
+        if let Some(io) = cause.downcast_ref::<io::Error>()
+            && matches!(
                 io.kind(),
                 io::ErrorKind::ConnectionReset
                     | io::ErrorKind::ConnectionAborted
                     | io::ErrorKind::BrokenPipe
                     | io::ErrorKind::UnexpectedEof
                     | io::ErrorKind::TimedOut
-            ) {
-                return true;
-            }
+            )
+        {
+            return true;
         }
-        if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
-            if hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_timeout() || hyper.is_closed() {
-                return true;
-            }
+        if let Some(hyper) = cause.downcast_ref::<hyper::Error>()
+            && (hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_timeout() || hyper.is_closed())
+        {
+            return true;
         }
         source = cause.source();
     }
@@ -110,10 +110,10 @@ pub(super) fn is_transient_error(error: &reqwest::Error) -> bool {
 /// `Retry-After` in seconds or as a date. One second is added, since both are rounded down.
 pub(super) fn asked_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some((remaining, seconds)) = text("ratelimit").and_then(parse_rate_limit) {
-        if remaining == 0 {
-            return Some(Duration::from_secs(seconds.saturating_add(1)));
-        }
+    if let Some((remaining, seconds)) = text("ratelimit").and_then(parse_rate_limit)
+        && remaining == 0
+    {
+        return Some(Duration::from_secs(seconds.saturating_add(1)));
     }
     let after = text(RETRY_AFTER.as_str())?.trim();
     if let Ok(seconds) = after.parse::<u64>() {

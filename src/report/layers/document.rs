@@ -34,16 +34,8 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
         sections.push(section::section(named, pictured));
     }
     sections.push(reading());
-    let provenance = provenance(run, &layers.models, left_out(layers, &named));
-    sections.push(Section {
-        id: "left-out".to_owned(),
-        title: "What was left out, and why".to_owned(),
-        blocks: vec![if provenance.excluded.is_empty() {
-            Block::prose("Nothing: every model has every tensor that was asked for.")
-        } else {
-            Block::Table(provenance.excluded_table())
-        }],
-    });
+    let excluded = left_out(layers, &named);
+    sections.push(left_out_section(&excluded));
     sections.push(extent(layers));
     Report {
         title: match layers.models.as_slice() {
@@ -53,7 +45,7 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
         question: question(&named, layers.models.len()),
         synthetic: layers.models.iter().any(|model| model.synthetic),
         sections,
-        provenance,
+        provenance: provenance(run, &layers.models, excluded),
     }
 }
 
@@ -136,6 +128,31 @@ fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
         }));
     }
     excluded
+}
+
+fn left_out_section(excluded: &[Excluded]) -> Section {
+    let block = if excluded.is_empty() {
+        Block::prose("Nothing: every model has every tensor that was asked for.")
+    } else {
+        let row = |line: &Excluded| {
+            vec![
+                Cell::code(&line.model),
+                Cell::code(&line.tensor),
+                Cell::text(&line.reason),
+            ]
+        };
+        Block::Table(Table {
+            caption: "What was asked for and is in no number above.".to_owned(),
+            csv: None,
+            columns: ["model", "tensor", "reason"].map(Column::text).into(),
+            rows: excluded.iter().map(row).collect(),
+        })
+    };
+    Section {
+        id: "left-out".to_owned(),
+        title: "What was left out, and why".to_owned(),
+        blocks: vec![block],
+    }
 }
 
 /// `layer 3`, or `layers 3, 5, 7`; of many the first and last, and how many.

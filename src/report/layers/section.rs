@@ -1,5 +1,7 @@
 //! One model and role as a section: its numbers and pictures, each with a sentence on what it shows and what it does not.
 
+use std::fmt::Write as _;
+
 use super::{document::listed, named::Named, pictures, tables};
 use crate::{
     metric::Metric,
@@ -62,10 +64,11 @@ fn opening(named: &Named<'_>) -> String {
         .map(|(place, _)| place.to_string())
         .collect();
     if !missing.is_empty() {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " There is no tensor of {}; their places stay empty and the others keep their number.",
             listed(&missing)
-        ));
+        );
     }
     let blocks: Vec<String> = ladder
         .rungs
@@ -74,11 +77,12 @@ fn opening(named: &Named<'_>) -> String {
         .map(|rung| rung.place.to_string())
         .collect();
     if !blocks.is_empty() {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " {} is no layer but a multi-token-prediction block: it stands in the table of elements and in the matrices, and \
              in no line, mean or deviation.",
             blocks.join(", ")
-        ));
+        );
     }
     text
 }
