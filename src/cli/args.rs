@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Bring tensors into the cache; prints one .npy path a line.
     Fetch(FetchArgs),
+    /// Compare the layers of each model with each other: layer 0, neighbours, by distance, layer × layer.
+    Layers(LayersArgs),
     /// Compare models with each other: model × model matrices by role and layer.
     Survey(SurveyArgs),
     /// List, verify or prune what is kept.
@@ -175,6 +177,24 @@ pub(crate) struct FetchArgs {
     pub(crate) models: Models,
     #[command(flatten)]
     pub(crate) choice: Choice,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// `layers`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LayersArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Exit with status 1 if a layer and the next meet this condition, such as pearson<0.1 or abs(pearson)>0.9.
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) fail_if: Option<Condition>,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]

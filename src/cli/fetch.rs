@@ -28,6 +28,7 @@ impl Choice {
             skip,
             biases: false,
             all_headers: false,
+            mtp: false,
         })
     }
 }

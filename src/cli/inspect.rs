@@ -29,6 +29,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         skip: None,
         biases: true,
         all_headers: true,
+        mtp: false,
     };
     let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Opened, printer)? else {
         return Ok(ExitStatus::Done);
