@@ -72,11 +72,14 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
                 let outcome = match read {
                     Ok(bytes) => {
                         session.progress.arrived(&label, span.range.len());
-                        let (cache, model, span) = (Arc::clone(&session.cache), Arc::clone(&model), span.clone());
+                        let (cache, kept, tensors) =
+                            (Arc::clone(&session.cache), Arc::clone(&model), span.tensors.clone());
                         let source = session.source.clone();
-                        tokio::task::spawn_blocking(move || keep_span(&cache, &source, &model, &span, &bytes))
-                            .await
-                            .unwrap_or_else(|source| vec![(String::new(), Err(AuditError::Task { source }.into()))])
+                        let work = move || keep_span(&cache, &source, &kept, &span, &bytes);
+                        match tokio::task::spawn_blocking(work).await {
+                            Ok(outcome) => outcome,
+                            Err(source) => failed_span(&model, &tensors, AuditError::Task { source }.into()),
+                        }
                     }
                     Err(error) => failed_span(&model, &span.tensors, error),
                 };

@@ -90,7 +90,7 @@ impl Question {
                     _ => continue,
                 },
             };
-            if self.tensor.is_none() && self.skip.as_ref().is_some_and(|skip| skip.is_match(name)) {
+            if self.skip.as_ref().is_some_and(|skip| skip.is_match(name)) {
                 continue;
             }
             if slot.is_some_and(|slot| slot.mtp) {
@@ -102,8 +102,10 @@ impl Question {
                     });
                     continue;
                 }
-                let reason = "it belongs to a multi-token-prediction block, which is kept apart";
-                selection.passed_over.push((name.to_owned(), reason.to_owned()));
+                if layer.is_none_or(|layer| self.layers.names(layer)) {
+                    let reason = "it belongs to a multi-token-prediction block, which is kept apart";
+                    selection.passed_over.push((name.to_owned(), reason.to_owned()));
+                }
                 continue;
             }
             layers.extend(layer);
@@ -188,7 +190,7 @@ mod tests {
         };
         assert_eq!(select(false, "all"), (vec![0, 1], 2));
         assert_eq!(select(true, "all"), (vec![0, 1, 2], 1));
-        assert_eq!(select(true, "last"), (vec![1], 1));
+        assert_eq!(select(true, "last"), (vec![1], 0));
         assert_eq!(select(true, "0,2"), (vec![0, 2], 1));
     }
 }

@@ -114,7 +114,7 @@ pub(crate) struct Reach {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Tensors")]
 pub(crate) struct Choice {
-    /// Roles, comma-separated, or `norms`, `matrices`, `all`.
+    /// Roles, comma-separated, or `norms`, `matrices`, `all`. Tensors outside the layers are chosen by role alone.
     #[arg(long, value_name = "R,...", default_value = "input_layernorm", value_parser = advised::<RoleSelection>)]
     pub(crate) role: RoleSelection,
     /// Layers: `all`, `last`, numbers and ranges such as 0,10,20 or 5-30:5.
@@ -123,12 +123,15 @@ pub(crate) struct Choice {
     /// Choose by name instead of role; a group (?<layer>…) tells the layer.
     #[arg(long, value_name = "REGEX")]
     pub(crate) tensor: Option<String>,
-    /// Leave out names that match. Default: \.experts\.
+    /// Leave out names that match; by default names with `.experts.` in them.
     #[arg(long, value_name = "REGEX", conflicts_with = "experts")]
     pub(crate) skip: Option<String>,
-    /// Leave out nothing: compare routed experts too.
+    /// Leave out nothing: compare routed experts too. Not needed where their roles are named.
     #[arg(long)]
     pub(crate) experts: bool,
+    /// Take biases beside weights.
+    #[arg(long)]
+    pub(crate) biases: bool,
 }
 
 /// What may move.
@@ -254,6 +257,9 @@ pub(crate) struct CacheArgs {
     /// Folder of the cache. Default: ./cache where that exists, else the user's cache folder.
     #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE", global = true)]
     pub(crate) cache_dir: Option<PathBuf>,
+    /// The part that holds the synthetic models of --demo.
+    #[arg(long, global = true)]
+    pub(crate) demo: bool,
 }
 
 /// What to do with the cache.

@@ -94,7 +94,7 @@ pub(crate) fn gather(
         let outcome = tokio::select! {
             outcome = job.run(specs, question, until) => outcome,
             _ = tokio::signal::ctrl_c() => bail!(
-                "interrupted; what has arrived is kept in the cache, and the same command goes on from there"
+                "interrupted; the tensors that have arrived are kept in the cache, and the same command goes on from there"
             ),
         };
         if let Some(hub) = demo {
@@ -102,7 +102,7 @@ pub(crate) fn gather(
         }
         outcome
     });
-    // Nothing may run on the runtime while the pairs are computed; writes that have begun are waited for.
+    // Nothing may run on the runtime while the pairs are computed; writes that have begun get a second to end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
 }
@@ -174,9 +174,12 @@ impl Job<'_> {
                 report_failures(&opened, &failures, printer);
                 printer.data(&table::plan(&opened, &plans))?;
                 printer.talk(&cost.line());
+                if all_failed(&opened) {
+                    bail!("no model could be read, so there is no plan");
+                }
                 return Ok(None);
             }
-            let planned: u64 = plans.iter().map(ModelPlan::bytes).sum();
+            let planned = plans.iter().map(ModelPlan::bytes).fold(0, u64::saturating_add);
             if planned > limits.max_bytes.0 {
                 return Err(Error::from(AuditError::OverBudget {
                     planned,

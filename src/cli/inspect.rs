@@ -89,7 +89,8 @@ fn as_text(inspections: &[Inspection], comparable: &[Comparable], tensors: bool)
 
 fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) -> String {
     let summary = &inspection.summary;
-    let known = |value: Option<String>| value.unwrap_or_else(|| "not stated".to_owned());
+    let known =
+        |value: Option<String>| value.map_or_else(|| "not stated".to_owned(), |text| text.escape_debug().to_string());
     let family = summary.family.as_ref().map_or_else(
         || "not known".to_owned(),
         |(name, by)| format!("{name} (recognised by {by})"),
@@ -112,8 +113,8 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
             "quantisation",
             contents
                 .quantisation
-                .clone()
-                .unwrap_or_else(|| "none stated".to_owned()),
+                .as_ref()
+                .map_or_else(|| "none stated".to_owned(), |text| text.escape_debug().to_string()),
         ),
     ]);
     if summary.synthetic {

@@ -53,9 +53,11 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         last_only,
     );
     let status = answer(args, &survey, gathered.cost, printer)?;
-    Ok(match gather::any_tensor_failed(&gathered.failures) {
-        true => status.max(ExitStatus::Incomplete),
-        false => status,
+    let failed = gather::any_tensor_failed(&gathered.failures);
+    Ok(if failed {
+        status.max(ExitStatus::Incomplete)
+    } else {
+        status
     })
 }
 

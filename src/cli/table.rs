@@ -10,6 +10,9 @@ use super::size::Size;
 /// Width assumed where the output is not a terminal, so that a pipe sees what 80 columns see.
 const PIPED_WIDTH: u16 = 80;
 
+/// A terminal that says it is narrower than this does not know.
+const NARROWEST: u16 = 40;
+
 /// `1 request`, `2 requests`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     if number == 1 {
@@ -25,7 +28,8 @@ pub(crate) fn new(headings: &[&str]) -> Table {
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic);
-    if !table.is_tty() {
+    // A pipe has no width, and some terminals say that they have none.
+    if !table.is_tty() || table.width().is_none_or(|width| width < NARROWEST) {
         table.set_width(PIPED_WIDTH);
     }
     table.set_header(

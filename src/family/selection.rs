@@ -8,19 +8,20 @@ use super::{FamilyError, LayerIndex, Role, RoleKind, Slot};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleSelection {
     roles: Vec<Role>,
+    named: Vec<Role>,
 }
 
 impl RoleSelection {
     /// Reads a selection; roles may stand twice.
     pub fn parse(text: &str) -> Result<Self, FamilyError> {
-        let mut wanted = Vec::new();
+        let (mut wanted, mut named) = (Vec::new(), Vec::new());
         for piece in text.split(',').map(str::trim) {
             match piece {
                 "all" => wanted.extend(Role::ALL),
                 "norms" => wanted.extend(of_kind(RoleKind::Norm)),
                 "matrices" => wanted.extend(of_kind(RoleKind::Matrix)),
-                _ => wanted.push(
-                    &Role::ALL[Role::ALL.iter().position(|role| role.name() == piece).ok_or_else(|| {
+                _ => named.push(
+                    Role::ALL[Role::ALL.iter().position(|role| role.name() == piece).ok_or_else(|| {
                         FamilyError::RoleSelection {
                             piece: piece.to_owned(),
                             similar: similar(piece),
@@ -29,15 +30,23 @@ impl RoleSelection {
                 ),
             }
         }
-        let roles = Role::ALL.iter().filter(|role| wanted.contains(role));
+        let roles = Role::ALL
+            .iter()
+            .filter(|role| wanted.contains(role) || named.contains(role));
         Ok(Self {
             roles: roles.copied().collect(),
+            named,
         })
     }
 
     /// The roles, in the order in which reports list them.
     pub fn roles(&self) -> &[Role] {
         &self.roles
+    }
+
+    /// Whether a role was named itself, and not only as one of `all`, `norms` or `matrices`.
+    pub fn names(&self, role: Role) -> bool {
+        self.named.contains(&role)
     }
 
     /// Whether a tensor's role is chosen. Weight or bias, stack, expert and multi-token prediction make no difference.
