@@ -6,7 +6,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{AuditError, Model, ModelPlan, Session, Tensor};
 use crate::{
-    cache::{Cache, TensorMeta},
+    cache::{Cache, TensorKey, TensorMeta},
     checkpoint::decode,
     digest,
     error::{Error, Result},
@@ -30,7 +30,7 @@ pub fn plan(session: &Session, model: &Model) -> ModelPlan {
     for (position, tensor) in model.tensors.iter().enumerate() {
         match model.key(tensor) {
             None => local += 1,
-            Some(key) if matches!(session.cache.get(&key), Ok(Some(_))) => cached += 1,
+            Some(key) if is_kept(session, &key) => cached += 1,
             Some(_) if is_decodable(tensor) => {
                 missing.push((position, tensor.shard.clone(), tensor.info.range));
             }
@@ -40,6 +40,13 @@ pub fn plan(session: &Session, model: &Model) -> ModelPlan {
     ModelPlan::new(model.tensors.len(), cached, local, &missing, |shard| {
         model.repository.is_resolved(shard)
     })
+}
+
+/// Whether the cache has the tensor from this source, every byte of it intact: a broken entry is found before the plan, and
+/// fetched again.
+fn is_kept(session: &Session, key: &TensorKey) -> bool {
+    let kept = session.cache.get(key).ok().flatten();
+    kept.is_some_and(|tensor| tensor.sidecar.meta.source == session.source)
 }
 
 /// Whether the element type is decoded at all; one that is not would be paid for in vain.
@@ -66,7 +73,7 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
                     Ok(bytes) => {
                         session.progress.arrived(&label, span.range.len());
                         let (cache, model, span) = (Arc::clone(&session.cache), Arc::clone(&model), span.clone());
-                        let source = session.hub.endpoint().to_owned();
+                        let source = session.source.clone();
                         tokio::task::spawn_blocking(move || keep_span(&cache, &source, &model, &span, &bytes))
                             .await
                             .unwrap_or_else(|source| vec![(String::new(), Err(AuditError::Task { source }.into()))])

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 
-use super::{Question, Repository, Session, question::Selection};
+use super::{Question, Repository, Session, question::Selection, survey::chain};
 use crate::{
     cache::TensorKey,
     checkpoint::{Disagreement, Header, Layout, ShardIndex, TensorInfo},
@@ -97,8 +97,14 @@ impl Model {
         };
         model.warn_of_layout();
         let found = model.locate(question).await;
-        // Whatever was learnt is kept, also when what followed failed.
-        model.repository.keep(session)?;
+        // Whatever was learnt is kept, also when what followed failed. A cache that cannot be written costs a later run, not
+        // this one.
+        if let Err(error) = model.repository.keep(session) {
+            model.warnings.push(format!(
+                "what was learnt of its files could not be kept: {}",
+                chain(&error)
+            ));
+        }
         found?;
         Ok(model)
     }
@@ -133,8 +139,7 @@ impl Model {
 
     /// Chooses among the names that are known: of the headers, and of the index for shards whose header was not read.
     fn select(&mut self, question: &Question) -> Selection {
-        let unread =
-            |shard: &str| !self.headers.contains_key(shard) && !self.layout.missing_shards.iter().any(|m| m == shard);
+        let unread = |shard: &str| !self.headers.contains_key(shard);
         let mut names: BTreeSet<&str> = BTreeSet::new();
         for header in self.headers.values() {
             names.extend(header.tensors.iter().map(|tensor| tensor.name.as_str()));
@@ -160,6 +165,7 @@ impl Model {
             .wanted
             .iter()
             .filter_map(|wanted| index.weight_map.get(&wanted.name))
+            .filter(|shard| self.layout.shards.contains(shard))
             .collect();
         shards.into_iter().cloned().collect()
     }
@@ -207,11 +213,20 @@ impl Model {
     }
 
     fn warn_of_layout(&mut self) {
+        let by_whom = if self.layout.index.is_some() {
+            "the index names"
+        } else {
+            "the numbers of the files imply"
+        };
         for shard in &self.layout.missing_shards {
             self.warnings.push(format!(
-                "the index names shard `{}`, which does not exist",
+                "{by_whom} shard `{}`, which does not exist",
                 shard.escape_debug()
             ));
+        }
+        if let Some(named) = self.repository.renamed_from() {
+            let now = self.repository.place();
+            self.warnings.push(format!("`{named}` is now {now}"));
         }
         for file in &self.layout.unused {
             self.warnings.push(format!(
@@ -243,24 +258,17 @@ impl Model {
     }
 
     fn take(&mut self, selection: Selection) {
-        let held: BTreeMap<&str, (&str, &TensorInfo)> = self
-            .headers
-            .iter()
-            .flat_map(|(shard, header)| {
-                header
-                    .tensors
-                    .iter()
-                    .map(move |info| (info.name.as_str(), (shard.as_str(), info)))
-            })
-            .collect();
         let mut tensors = Vec::new();
         for wanted in selection.wanted {
-            let Some(&(shard, info)) = held.get(wanted.name.as_str()) else {
-                self.excluded.push(Exclusion {
-                    tensor: wanted.name,
-                    reason: "the index names it, but no shard holds it".to_owned(),
-                });
-                continue;
+            let (shard, info) = match self.find(&wanted.name) {
+                Ok(found) => found,
+                Err(reason) => {
+                    self.excluded.push(Exclusion {
+                        tensor: wanted.name,
+                        reason,
+                    });
+                    continue;
+                }
             };
             let is_gain = |slot: Slot| slot.part == Part::Weight;
             let zero_centred = |slot: Slot| {
@@ -281,6 +289,32 @@ impl Model {
         self.excluded
             .extend(passed_over.map(|(tensor, reason)| Exclusion { tensor, reason }));
         self.excluded.sort();
+    }
+
+    /// The shard that holds a tensor. Where several do, the index decides; without an index nothing does.
+    fn find(&self, name: &str) -> Result<(&str, &TensorInfo), String> {
+        let named = self.index.as_ref().and_then(|index| index.weight_map.get(name));
+        if let Some((shard, header)) = named.and_then(|shard| self.headers.get_key_value(shard))
+            && let Some(info) = header.get(name)
+        {
+            return Ok((shard, info));
+        }
+        let mut holders = self
+            .headers
+            .iter()
+            .filter_map(|(shard, header)| Some((shard.as_str(), header.get(name)?)));
+        match (holders.next(), holders.next(), named) {
+            (Some(found), None, _) => Ok(found),
+            (Some((first, _)), Some((second, _)), _) => Err(format!(
+                "several shards hold it (`{}`, `{}`), and no index tells which counts",
+                first.escape_debug(),
+                second.escape_debug()
+            )),
+            (None, _, Some(shard)) if self.layout.missing_shards.contains(shard) => {
+                Err(format!("its shard `{}` does not exist", shard.escape_debug()))
+            }
+            (None, ..) => Err("the index names it, but no shard holds it".to_owned()),
+        }
     }
 
     /// The cache's name for a tensor; `None` for a folder.

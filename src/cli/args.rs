@@ -27,9 +27,9 @@ fn advised<T: FromStr<Err: Display + Hint>>(text: &str) -> Result<T, String> {
 /// Reads safetensors headers by HTTP range, fetches only the tensors a question needs into a local .npy cache, and compares
 /// them. Every cosine is printed beside the value it would have if the two models had nothing to do with each other.
 ///
-/// MODEL is owner/name[@revision], or a folder: ./path, /path or file:path.
+/// MODEL is owner/name[@revision], or a folder: ./path, /path or <file:path>.
 #[derive(Debug, Parser)]
-#[command(name = "hub-audit", version, max_term_width = 100)]
+#[command(name = "hub-audit", bin_name = "hub-audit", version, max_term_width = 100)]
 #[command(
     after_help = "Exit status: 0 done; 1 done, and --fail-if holds or something asked for is missing; 2 could not do it."
 )]
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Bring tensors into the cache; prints one .npy path a line.
     Fetch(FetchArgs),
+    /// Compare the layers of each model with each other: layer 0, neighbours, by distance, layer × layer.
+    Layers(LayersArgs),
     /// Compare models with each other: model × model matrices by role and layer.
     Survey(SurveyArgs),
     /// List, verify or prune what is kept.
@@ -65,7 +67,7 @@ pub(crate) enum Command {
 /// Which models.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Models {
-    /// Models: owner/name[@revision], or a folder as ./path, /path or file:path.
+    /// Models: owner/name[@revision], or a folder as ./path, /path or <file:path>.
     #[arg(value_name = "MODEL")]
     pub(crate) models: Vec<String>,
     /// A list of models, one a line, with optional group=NAME and label=NAME after it; `-` is standard input.
@@ -85,7 +87,7 @@ pub(crate) struct Reach {
         default_value = "https://huggingface.co"
     )]
     pub(crate) endpoint: String,
-    /// File that holds the token. Default: HF_TOKEN, else the file HF_TOKEN_PATH, else $HF_HOME/token.
+    /// File that holds the token. Default: `HF_TOKEN`, else the file `HF_TOKEN_PATH`, else $`HF_HOME/token`.
     #[arg(long, value_name = "PATH")]
     pub(crate) token_file: Option<PathBuf>,
     /// Send no token.
@@ -94,7 +96,7 @@ pub(crate) struct Reach {
     /// Folder of the cache. Default: ./cache where that exists, else the user's cache folder.
     #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Use no network: answer from the cache and from folders only (also HF_HUB_OFFLINE=1).
+    /// Use no network: answer from the cache and from folders only (also `HF_HUB_OFFLINE=1`).
     #[arg(long)]
     pub(crate) offline: bool,
     /// Requests at once, over all models together.
@@ -175,6 +177,24 @@ pub(crate) struct FetchArgs {
     pub(crate) models: Models,
     #[command(flatten)]
     pub(crate) choice: Choice,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// `layers`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LayersArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Exit with status 1 if a layer and the next meet this condition, such as pearson<0.1 or abs(pearson)>0.9.
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) fail_if: Option<Condition>,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]

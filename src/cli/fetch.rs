@@ -28,6 +28,7 @@ impl Choice {
             skip,
             biases: false,
             all_headers: false,
+            mtp: false,
         })
     }
 }
@@ -35,7 +36,7 @@ impl Choice {
 pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required()?;
     let question = args.choice.question("all")?;
-    let gathered = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), *printer)?;
+    let gathered = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)?;
     let Some(gathered) = gathered else {
         return Ok(ExitStatus::Done);
     };
@@ -64,22 +65,19 @@ fn paths(gathered: &Gathered, printer: &Printer) -> (String, ExitStatus) {
                 (Some(key), _) => gathered.cache.path(&key),
                 (None, None) => None,
             };
-            match path {
-                Some(path) => {
-                    text.push_str(&path.display().to_string());
-                    text.push('\n');
+            if let Some(path) = path {
+                text.push_str(&path.display().to_string());
+                text.push('\n');
+            } else {
+                if !failures.contains_key(&tensor.info.name) {
+                    printer.warn(&format!(
+                        "{}: tensor `{}` ({}) cannot be decoded and was not fetched",
+                        opened.label,
+                        tensor.info.name.escape_debug(),
+                        tensor.info.dtype
+                    ));
                 }
-                None => {
-                    if !failures.contains_key(&tensor.info.name) {
-                        printer.warn(&format!(
-                            "{}: tensor `{}` ({}) cannot be decoded and was not fetched",
-                            opened.label,
-                            tensor.info.name.escape_debug(),
-                            tensor.info.dtype
-                        ));
-                    }
-                    status = ExitStatus::Incomplete;
-                }
+                status = ExitStatus::Incomplete;
             }
         }
     }

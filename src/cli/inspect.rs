@@ -29,8 +29,9 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         skip: None,
         biases: true,
         all_headers: true,
+        mtp: false,
     };
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Opened, *printer)? else {
+    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Opened, printer)? else {
         return Ok(ExitStatus::Done);
     };
     let inspections = audit::inspect(&gathered.opened);
@@ -148,8 +149,9 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
     if contents.mtp_tensors > 0 {
         let _ = writeln!(
             text,
-            "  {} of multi-token-prediction blocks, kept apart",
-            table::count(contents.mtp_tensors as u64, "tensor")
+            "  {} of multi-token-prediction blocks, kept apart ({} of the parameters)",
+            table::count(contents.mtp_tensors as u64, "tensor"),
+            contents.mtp_parameters
         );
     }
     text.push_str(&names("buffers", &contents.buffers));
@@ -340,6 +342,7 @@ fn model_json(inspection: &Inspection, tensors: bool) -> Value {
             .collect::<Vec<_>>()
     );
     value["mtp_tensors"] = json!(contents.mtp_tensors);
+    value["mtp_parameters"] = json!(contents.mtp_parameters);
     value["buffers"] = json!(contents.buffers);
     value["unclassified"] = json!(contents.unclassified);
     if tensors {

@@ -8,6 +8,7 @@ mod exit;
 mod fetch;
 mod gather;
 mod inspect;
+mod layers;
 mod main;
 mod output;
 mod printer;

@@ -1,5 +1,7 @@
 //! Tables on a terminal: plain columns that fit the width, wrapped rather than cut.
 
+use std::fmt::Write;
+
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
 use hub_audit::audit::{ModelPlan, Opened};
 
@@ -55,9 +57,10 @@ pub(crate) fn text(table: &Table) -> String {
 /// A list of `key  value` lines, aligned.
 pub(crate) fn facts(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
-    rows.iter()
-        .map(|(key, value)| format!("  {key:width$}  {value}\n"))
-        .collect()
+    rows.iter().fold(String::new(), |mut text, (key, value)| {
+        let _ = writeln!(text, "  {key:width$}  {value}");
+        text
+    })
 }
 
 /// What `--dry-run` prints.

@@ -113,6 +113,11 @@ impl LayerSelection {
         self.pieces == [Piece::Last]
     }
 
+    /// Whether it chooses `layer` by `all` or by number, whichever layer is a model's last.
+    pub fn names(&self, layer: LayerIndex) -> bool {
+        self.pieces.iter().any(|piece| piece.contains(layer, None))
+    }
+
     /// The chosen ones among the layers that a model has, which must be in ascending order and without multi-token
     /// prediction; in the same order, none twice. A chosen layer that the model lacks is left out.
     pub fn resolve(&self, available: &[LayerIndex]) -> Vec<LayerIndex> {
@@ -199,6 +204,13 @@ mod tests {
         assert_eq!(layers("last, 0-4:2,3,0", 10), [0, 2, 3, 4, 9]);
         assert_eq!(layers("last", 0), Vec::<u32>::new());
         assert_eq!(layers("0-4294967295", 2), [0, 1]);
+    }
+
+    #[test]
+    fn the_last_layer_is_not_named_and_every_other_choice_names_its_layers() {
+        let names = |text: &str, layer| LayerSelection::parse(text).unwrap().names(LayerIndex(layer));
+        assert!(names("all", 46) && names("46", 46) && names("last,40-50:2", 46));
+        assert!(!names("last", 46) && !names("40-50:4", 46));
     }
 
     #[test]

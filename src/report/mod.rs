@@ -17,6 +17,7 @@ pub mod picture;
 mod datum;
 mod files;
 mod format;
+mod layers;
 mod model;
 mod pairs;
 mod provenance;
@@ -28,6 +29,7 @@ pub use self::{
     datum::Datum,
     files::files,
     format::{Format, UnknownFormat},
+    layers::{layers_csv, layers_report},
     model::{Block, Cell, Column, Report, SYNTHETIC, Section, Table},
     number::Digits,
     pairs::pairs_csv,
