@@ -1,6 +1,6 @@
 //! The cache: what is kept, what happens when it is damaged, and doing without the network.
 
-use crate::support::{COMMIT, Workspace};
+use crate::support::{COMMIT, Outcome, Workspace};
 
 /// A Hub with `o/a`, whose two norms are in the cache.
 fn warm() -> Workspace {
@@ -134,6 +134,22 @@ fn without_network_and_without_cache_it_is_said() {
     let other = at.run(&["survey", "o/a", "--offline", "--role", "post_attention_layernorm"]);
     other.says(&["is not in the cache, and the network is switched off"]);
     assert_eq!(other.status, 1, "{other}");
+}
+
+#[test]
+fn two_programs_share_a_cache_at_the_same_time() {
+    let mut at = Workspace::with_llama(12, 64);
+    at.serve();
+    let runs: Vec<Outcome> = std::thread::scope(|scope| {
+        let started: Vec<_> = (0..2).map(|_| scope.spawn(|| at.run(&["fetch", "o/a"]))).collect();
+        started.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    for outcome in runs {
+        assert_eq!(outcome.expect(0).stdout.lines().count(), 12);
+    }
+    at.run(&["cache", "verify"])
+        .expect(0)
+        .says(&["12 tensors checked, 0 broken"]);
 }
 
 #[test]

@@ -20,6 +20,8 @@ mod readme;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod serving;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod surveying;

@@ -1,6 +1,6 @@
-//! How a run of the program ended, and what it said.
+//! How a run of the program ended, what it said, and what it wrote.
 
-use std::{fmt, process::Output};
+use std::{collections::BTreeMap, fmt, process::Output};
 
 use regex::Regex;
 
@@ -53,6 +53,12 @@ impl fmt::Display for Outcome {
         }
         Ok(())
     }
+}
+
+/// The rows of a `pairs.csv` as (column, cell).
+pub(crate) fn rows(text: &str) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    reader.deserialize().map(Result::unwrap).collect()
 }
 
 fn filtered(mut text: String, names: &[(String, &str)]) -> String {

@@ -178,8 +178,13 @@ impl Workspace {
     /// Tensors in the cache.
     pub(crate) fn kept_tensors(&self) -> usize {
         let files = Self::files(&self.cache());
-        files.iter().filter(|(name, _)| name.ends_with(".npy")).count()
+        files.iter().filter(|(name, _)| is_one_of(name, &["npy"])).count()
     }
+}
+
+/// Whether a file's name ends in a dot and one of `ends`.
+pub(crate) fn is_one_of(name: &str, ends: &[&str]) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| ends.contains(&end))
 }
 
 fn write(path: &Path, bytes: &[u8]) {
