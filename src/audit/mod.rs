@@ -1,6 +1,7 @@
 //! The questions, one file each, and the way from a model's name to the tensors that answer them: open, plan, fetch, load.
 
 mod condition;
+pub mod critique;
 mod error;
 mod fetch;
 mod inspect;

@@ -45,18 +45,27 @@ pub struct Opened {
 impl Session {
     /// Opens all models at once, as far as `question` needs them.
     pub async fn open(&self, specs: &[ModelSpec], question: &Question) -> Vec<Opened> {
+        self.open_each(specs, &vec![question.clone(); specs.len()]).await
+    }
+
+    /// Opens all models at once, each as far as its own question needs it. As many are opened as there are questions.
+    pub async fn open_each(&self, specs: &[ModelSpec], questions: &[Question]) -> Vec<Opened> {
         let labels = labels(specs);
-        let tasks = specs.iter().zip(&labels).map(|(spec, label)| {
-            let (session, spec, question) = (self.clone(), spec.clone(), question.clone());
-            let label = label.clone();
-            // One task a model: parsing a large index must not hold up the others.
-            tokio::spawn(async move {
-                session.progress.opening(&label);
-                let outcome = Model::open(&session, &spec, &question).await.map(Arc::new);
-                session.progress.opened(&label);
-                outcome
-            })
-        });
+        let tasks = specs
+            .iter()
+            .zip(questions)
+            .zip(&labels)
+            .map(|((spec, question), label)| {
+                let (session, spec, question) = (self.clone(), spec.clone(), question.clone());
+                let label = label.clone();
+                // One task a model: parsing a large index must not hold up the others.
+                tokio::spawn(async move {
+                    session.progress.opening(&label);
+                    let outcome = Model::open(&session, &spec, &question).await.map(Arc::new);
+                    session.progress.opened(&label);
+                    outcome
+                })
+            });
         let outcomes = join_all(tasks).await;
         specs
             .iter()

@@ -9,7 +9,7 @@ use hub_audit::{
     audit::Condition,
     family::{LayerSelection, RoleSelection},
     metric::Metric,
-    report::Format,
+    report::{Format, critique::Language},
 };
 
 use super::size::Size;
@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Layers(LayersArgs),
     /// Compare models with each other: model × model matrices by role and layer.
     Survey(SurveyArgs),
+    /// Run the nine-model study of norm weights, experiments 1 to 6, beside its published figures.
+    Critique(CritiqueArgs),
     /// List, verify or prune what is kept.
     Cache(CacheArgs),
     /// Play the Hub on this machine for the checkpoints below DIR/owner/name.
@@ -216,6 +218,33 @@ pub(crate) struct SurveyArgs {
     /// Exit with status 1 if a pair of different models meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
     #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
     pub(crate) fail_if: Option<Condition>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// `critique`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CritiqueArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    /// Norms to run the experiments on: roles, comma-separated, or `norms`.
+    #[arg(
+        long,
+        visible_alias = "role",
+        value_name = "R,...",
+        default_value = "input_layernorm"
+    )]
+    pub(crate) roles: RoleSelection,
+    /// Read every layer of every model, not only those that the experiments compare.
+    #[arg(long)]
+    pub(crate) all_layers: bool,
+    /// Language of the report's prose: en or ko.
+    #[arg(long, value_name = "LANG", default_value = "en")]
+    pub(crate) lang: Language,
+    #[command(flatten)]
+    pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]

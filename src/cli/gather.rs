@@ -72,6 +72,17 @@ pub(crate) fn gather(
     until: &Until<'_>,
     printer: &Printer,
 ) -> anyhow::Result<Option<Gathered>> {
+    gather_each(reach, specs, &vec![question.clone(); specs.len()], until, printer)
+}
+
+/// As [`gather`], with a question of its own for each model.
+pub(crate) fn gather_each(
+    reach: &Reach,
+    specs: &[ModelSpec],
+    questions: &[Question],
+    until: &Until<'_>,
+    printer: &Printer,
+) -> anyhow::Result<Option<Gathered>> {
     let cache = Arc::new(Cache::open(reach.cache_folder()?).map_err(Error::from)?);
     if let Until::Fetched(limits) = until {
         set_threads(limits.threads)?;
@@ -92,7 +103,7 @@ pub(crate) fn gather(
             printer,
         };
         let outcome = tokio::select! {
-            outcome = job.run(specs, question, until) => outcome,
+            outcome = job.run(specs, questions, until) => outcome,
             _ = tokio::signal::ctrl_c() => bail!(
                 "interrupted; the tensors that have arrived are kept in the cache, and the same command goes on from there"
             ),
@@ -150,10 +161,10 @@ impl Job<'_> {
     async fn run(
         self,
         specs: &[ModelSpec],
-        question: &Question,
+        questions: &[Question],
         until: &Until<'_>,
     ) -> anyhow::Result<Option<Gathered>> {
-        let opened = self.session.open(specs, question).await;
+        let opened = self.session.open_each(specs, questions).await;
         let plans: Vec<ModelPlan> = opened
             .iter()
             .map(|opened| {

@@ -6,7 +6,7 @@ use clap::Parser;
 
 use super::{
     args::{Args, Command},
-    cache, completions,
+    cache, completions, critique,
     exit::ExitStatus,
     fetch, inspect, layers,
     printer::Printer,
@@ -34,6 +34,7 @@ fn run(args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
         Command::Fetch(args) => fetch::run(&args, printer),
         Command::Layers(args) => layers::run(&args, printer),
         Command::Survey(args) => survey::run(&args, printer),
+        Command::Critique(args) => critique::run(&args, printer),
         Command::Cache(args) => cache::run(&args, printer),
         Command::Serve(args) => serve::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),

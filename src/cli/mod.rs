@@ -4,6 +4,7 @@
 mod args;
 mod cache;
 mod completions;
+mod critique;
 mod exit;
 mod fetch;
 mod gather;

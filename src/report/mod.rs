@@ -5,6 +5,7 @@ use std::{io, path::PathBuf};
 
 use crate::error::Hint;
 
+pub mod critique;
 pub mod csv;
 pub mod escape;
 pub mod html;

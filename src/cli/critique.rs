@@ -1,0 +1,169 @@
+//! `critique`: the nine-model study of norm weights, or the same experiments on other models.
+
+use anyhow::bail;
+use hub_audit::{
+    Error,
+    audit::{
+        self,
+        critique::{Critique, Outcome, Study},
+    },
+    family::RoleKind,
+    metric::Metric,
+    report::{
+        self, Format,
+        critique::{critique_csv, critique_report},
+    },
+    spec::ModelSpec,
+};
+
+use super::{
+    args::{CritiqueArgs, StdoutFormat},
+    exit::ExitStatus,
+    gather::{self, Cost, Until},
+    output,
+    printer::Printer,
+    table,
+};
+
+pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let (study, specs) = study(args)?;
+    if let Some(role) = args.roles.roles().iter().find(|role| role.kind() != RoleKind::Norm) {
+        bail!("the study is one of norm weights, and `{role}` is no norm; `survey --role {role}` compares it");
+    }
+    let questions = study.questions(&args.roles, args.all_layers)?;
+    let until = Until::Fetched(&args.limits);
+    let Some(gathered) = gather::gather_each(&args.reach, &specs, &questions, &until, printer)? else {
+        return Ok(ExitStatus::Done);
+    };
+    if gather::all_failed(&gathered.opened) {
+        printer.talk(&gathered.cost.line());
+        return Ok(ExitStatus::Failed);
+    }
+    let strands = audit::strands(&gathered.cache, &gathered.opened, &gathered.failures, false);
+    let critique = audit::critique::critique(study, &gathered.opened, &strands, args.output.seed);
+    answer(args, &critique, gathered.cost, printer)
+}
+
+/// The shipped study, or its experiments on the models that were named.
+fn study(args: &CritiqueArgs) -> anyhow::Result<(Study, Vec<ModelSpec>)> {
+    let mut specs = args.models.specs()?;
+    if specs.is_empty() {
+        let study = Study::nine_models();
+        let specs = study.specs()?;
+        return Ok((study, specs));
+    }
+    let study = Study::of(&specs);
+    for (spec, member) in specs.iter_mut().zip(&study.members) {
+        spec.group = Some(member.group.clone());
+        if !member.label.is_empty() {
+            spec.label = Some(member.label.clone());
+        }
+    }
+    Ok((study, specs))
+}
+
+fn answer(args: &CritiqueArgs, critique: &Critique, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let document = critique_report(critique, args.lang, &output::run(args.output.seed, cost));
+    if let Some(dir) = &args.output.dir {
+        let mut files = report::files(&document, &args.output.formats).map_err(Error::from)?;
+        if args.output.formats.contains(&Format::Csv) {
+            files.extend(critique_csv(critique));
+        }
+        output::write(dir, files, printer)?;
+    }
+    match args.output.format {
+        StdoutFormat::Json => printer.data(&String::from_utf8_lossy(
+            &report::json::render(&document).map_err(Error::from)?,
+        ))?,
+        StdoutFormat::Text => printer.data(&as_text(critique))?,
+    }
+    if critique.roles.is_empty() || critique.roles.iter().any(|role| role.has_empty_group()) {
+        printer.warn("no comparable tensors in at least one group: it has no mean");
+    }
+    printer.talk(&cost.line());
+    Ok(if critique.is_incomplete() {
+        ExitStatus::Incomplete
+    } else {
+        ExitStatus::Done
+    })
+}
+
+fn as_text(critique: &Critique) -> String {
+    let mut text = String::new();
+    if critique.is_synthetic() {
+        text.push_str("Synthetic replica, not the real weights.\n\n");
+    }
+    let labels = critique.labels();
+    for role in &critique.roles {
+        let square = &role.experiments.square;
+        text.push_str(&format!(
+            "{}, layer {}, group means (sd, ddof 0):\n\n",
+            role.role, square.layer
+        ));
+        let mut groups = table::new(&[
+            "groups",
+            ">n",
+            ">cos_sim",
+            ">sd",
+            ">cos_null",
+            ">pearson",
+            ">unrelated",
+            ">cos_sim",
+        ]);
+        for of_pair in square.groups.chunks(audit::critique::GROUP_METRICS.len()) {
+            let mean = |metric: Metric| {
+                let figure = of_pair.iter().find(|group| group.metric == metric);
+                figure.and_then(|group| group.all.values.as_ref().ok())
+            };
+            let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
+            let Some(first) = of_pair.first() else { continue };
+            groups.add_row([
+                format!("{} × {}", first.a, first.b),
+                first.all.n.to_string(),
+                number(mean(Metric::CosSim).map(|of| of.mean)),
+                number(mean(Metric::CosSim).map(|of| of.sd)),
+                number(mean(Metric::CosNull).map(|of| of.mean)),
+                number(mean(Metric::Pearson).map(|of| of.mean)),
+                first.unrelated.n.to_string(),
+                number(first.unrelated.values.as_ref().ok().map(|of| of.mean)),
+            ]);
+        }
+        text.push_str(&table::text(&groups));
+        for (a, b) in square.related() {
+            text.push_str(&format!("\nset apart as related: {} × {}", labels[a], labels[b]));
+        }
+        if let Ok(average) = &role.by_layer.average {
+            let z = average
+                .z
+                .as_ref()
+                .map_or_else(|_| "–".to_owned(), |z| format!("{z:.2}"));
+            text.push_str(&format!(
+                "\n{} × {}: mean pearson {:.6} over {} layers, z {z} (as if layers were independent: {:.2})",
+                labels[0],
+                labels[1],
+                average.mean_r,
+                average.layers.len(),
+                average.naive_z
+            ));
+        }
+        text.push_str("\n\n");
+    }
+    text.push_str(&published(critique));
+    text
+}
+
+fn published(critique: &Critique) -> String {
+    let count = |outcome: Outcome| {
+        let figures = critique.published.iter();
+        figures.filter(|figure| figure.outcome() == outcome).count()
+    };
+    if critique.is_synthetic() {
+        return format!("published figures: nothing to compare ({})\n", critique.published.len());
+    }
+    format!(
+        "published figures: {} match, {} do not, {} not checked\n",
+        count(Outcome::Match),
+        count(Outcome::Mismatch),
+        count(Outcome::NotChecked)
+    )
+}

@@ -1,0 +1,14 @@
+//! The study as a document: a section an experiment with its table, its picture and one plain sentence; what the study
+//! lacked; its published figures beside the measured ones. The words are data, one file a language.
+
+mod beyond;
+mod document;
+mod experiments;
+mod pairs;
+mod pictures;
+mod prose;
+mod published;
+mod writer;
+
+pub use document::{critique_csv, critique_report};
+pub use prose::{Language, UnknownLanguage};
