@@ -75,6 +75,15 @@ fn a_damaged_entry_is_fetched_again_within_the_same_run() {
 }
 
 #[test]
+fn what_one_hub_said_of_a_branch_is_not_taken_for_anothers() {
+    let at = warm();
+    let outcome = at
+        .run(&["fetch", "o/a", "--offline", "--endpoint", "http://127.0.0.1:1"])
+        .expect(2);
+    outcome.says(&["`main` of `o/a` is not in the cache"]);
+}
+
+#[test]
 fn room_is_made_by_age_and_by_size() {
     let at = warm();
     at.run(&["cache", "prune"]).expect(0).says(&["0 tensors removed"]);

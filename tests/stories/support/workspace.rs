@@ -22,6 +22,8 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 /// The place of one story. What it made is gone when it is.
 pub(crate) struct Workspace {
     hub: Option<Hub>,
+    /// The Hub's address; it stays when the Hub is closed.
+    url: String,
     folder: TempDir,
 }
 
@@ -29,6 +31,7 @@ impl Workspace {
     pub(crate) fn new() -> Self {
         Self {
             hub: None,
+            url: "http://127.0.0.1:9".to_owned(),
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -101,7 +104,9 @@ impl Workspace {
     pub(crate) fn serve_with(&mut self, change: impl FnOnce(&mut ServeOptions)) {
         let mut options = ServeOptions::new(Store::folder(self.path().join("hub")).unwrap());
         change(&mut options);
-        self.hub = Some(RUNTIME.block_on(serve::start(options)).unwrap());
+        let hub = RUNTIME.block_on(serve::start(options)).unwrap();
+        hub.url().clone_into(&mut self.url);
+        self.hub = Some(hub);
     }
 
     /// Closes the Hub: whoever asks it now finds nobody.
@@ -109,11 +114,6 @@ impl Workspace {
         if let Some(hub) = self.hub.take() {
             RUNTIME.block_on(hub.shutdown());
         }
-    }
-
-    /// The Hub's address.
-    pub(crate) fn url(&self) -> &str {
-        self.hub.as_ref().map_or("http://127.0.0.1:9", Hub::url)
     }
 
     /// What the Hub was asked since this was last called.
@@ -138,7 +138,7 @@ impl Workspace {
             .env_clear()
             .env("HOME", self.path().join("home"))
             .env("HUB_AUDIT_CACHE", self.cache())
-            .env("HF_ENDPOINT", self.url());
+            .env("HF_ENDPOINT", &self.url);
         change(&mut command);
         let output = command.output().unwrap();
         let mut names = vec![(self.path().display().to_string(), "TMP")];
