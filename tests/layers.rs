@@ -57,7 +57,7 @@ fn a_missing_layer_leaves_its_index_empty_and_a_prediction_block_stands_apart() 
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("1 layer without a tensor, first 2"), "{text}");
-    assert!(text.contains("4 (MTP) is in the matrix and in no mean"), "{text}");
+    assert!(text.contains("4 (MTP), no layer; it is in the matrix"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let out = work.path().join("out");
     let rows = lines(&out.join("layers.csv"));
@@ -94,7 +94,7 @@ fn a_condition_is_asked_of_neighbours_and_a_model_without_layers_is_missed() {
     let missed = layers(work.path(), &["./m", "./empty"]);
     assert_eq!(missed.status.code(), Some(1));
     let text = String::from_utf8(missed.stdout).unwrap();
-    assert!(text.contains("empty: input_layernorm: "), "{text}");
+    assert!(text.contains("empty  input_layernorm: it has no such tensor"), "{text}");
     let alone = layers(work.path(), &["./empty", "-o", "out"]);
     assert_eq!(alone.status.code(), Some(1));
     let report = fs::read_to_string(work.path().join("out/REPORT.md")).unwrap();

@@ -110,90 +110,85 @@ fn holds(layers: &Layers, condition: &Condition, printer: &Printer) -> bool {
 }
 
 fn as_text(layers: &Layers) -> String {
-    let several = layers
-        .ladders
-        .windows(2)
-        .any(|pair| pair[0].key.role_name() != pair[1].key.role_name());
     let mut text = String::new();
-    if let Some(first) = layers.ladders.first() {
-        let roles = if several {
-            "several roles".to_owned()
-        } else {
-            first.key.role_name()
-        };
-        let models = table::count(layers.models.len() as u64, "model");
-        text = format!("{models}, {roles}. Mean over pairs of layers of one model:\n\n");
-        text.push_str(&summary(layers, several));
-    }
-    let notes = notes(layers);
-    if !notes.is_empty() && !text.is_empty() {
+    for ladders in layers.ladders.chunk_by(|a, b| a.key == b.key) {
+        let models = table::count(ladders.len() as u64, "model");
+        text += &ladders[0].key.role_name();
+        text += ", ";
+        text += &models;
+        text += ". Mean over pairs of layers of one model:\n\n";
+        text += &summary(layers, ladders);
         text.push('\n');
     }
-    text + &notes
+    let notes = notes(layers);
+    if !notes.is_empty() {
+        let mut table = table::new(&["model", "in no mean, and why"]);
+        table.add_rows(notes);
+        text += &table::text(&table);
+    }
+    text.trim_end().to_owned() + "\n"
 }
 
-fn summary(layers: &Layers, several: bool) -> String {
-    let mut headings = vec!["model"];
-    if several {
-        headings.push("role");
-    }
-    headings.extend(["pairs", ">n", ">cos_sim", ">cos_null", ">pearson"]);
-    let mut table = table::new(&headings);
-    for ladder in &layers.ladders {
+fn summary(layers: &Layers, ladders: &[Ladder]) -> String {
+    let mut table = table::new(&["model", "layers", ">n", ">cos_sim", ">cos_null", ">n", ">pearson"]);
+    for ladder in ladders {
         let kinds = [
-            ("layer 0 × later", ladder.baseline()),
+            ("0 × later", ladder.baseline()),
             ("adjacent", ladder.adjacent()),
-            ("all", ladder.all_pairs()),
+            ("all pairs", ladder.all_pairs()),
         ];
         for (kind, pairs) in kinds {
-            let mut row = vec![layers.models[ladder.model].label.clone()];
-            if several {
-                row.push(ladder.key.role_name());
-            }
-            row.push(kind.to_owned());
-            row.push(ladder.statistics(Metric::CosSim, &pairs).n.to_string());
+            let of = |metric| ladder.statistics(metric, &pairs);
             let mean = |metric| {
-                let values = ladder.statistics(metric, &pairs).values;
-                values.map_or_else(|| "–".to_owned(), |extent| format!("{:.4}", extent.mean))
+                of(metric)
+                    .values
+                    .map_or_else(|| "–".to_owned(), |extent| format!("{:.4}", extent.mean))
             };
-            row.extend([Metric::CosSim, Metric::CosNull, Metric::Pearson].map(mean));
+            let row = [
+                layers.models[ladder.model].label.clone(),
+                kind.to_owned(),
+                of(Metric::CosSim).n.to_string(),
+                mean(Metric::CosSim),
+                mean(Metric::CosNull),
+                of(Metric::Pearson).n.to_string(),
+                mean(Metric::Pearson),
+            ];
             table.add_row(row);
         }
     }
     table::text(&table)
 }
 
-/// What is not in the means, and why.
-fn notes(layers: &Layers) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for model in &layers.models {
+/// Models and what is not in their means, and why.
+fn notes(layers: &Layers) -> Vec<[String; 2]> {
+    let mut notes = Vec::new();
+    let mut note = |model: usize, text: String| notes.push([layers.models[model].label.clone(), text]);
+    for (number, model) in layers.models.iter().enumerate() {
         if let Some(failure) = &model.failure {
-            lines.push(format!("{}: not read: {failure}", model.label));
+            note(number, format!("not read: {failure}"));
         }
     }
     for absence in &layers.absent {
         let role = absence
             .key
             .map_or_else(String::new, |key| format!("{}: ", key.role_name()));
-        lines.push(format!(
-            "{}: {role}{}",
-            layers.models[absence.model].label, absence.reason
-        ));
+        note(absence.model, format!("{role}{}", absence.reason));
     }
     for ladder in &layers.ladders {
-        let label = format!("{}, {}", layers.models[ladder.model].label, ladder.key.role_name());
+        let role = ladder.key.role_name();
         let missing = ladder.missing().count();
         if let Some((place, reason)) = ladder.missing().next() {
-            lines.push(format!(
-                "{label}: {} without a tensor, first {place}: {reason}",
-                table::count(missing as u64, "layer")
-            ));
+            let missing = table::count(missing as u64, "layer");
+            note(
+                ladder.model,
+                format!("{role}: {missing} without a tensor, first {place}: {reason}"),
+            );
         }
         if let Some(blocks) = blocks(ladder) {
-            lines.push(format!("{label}: {blocks} is in the matrix and in no mean"));
+            note(ladder.model, format!("{role}: {blocks}, no layer; it is in the matrix"));
         }
     }
-    lines.into_iter().map(|line| line + "\n").collect()
+    notes
 }
 
 fn blocks(ladder: &Ladder) -> Option<String> {

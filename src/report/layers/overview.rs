@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::named::{BESIDE, Named};
+use super::named::Named;
 use crate::{
     matrix::Statistics,
     metric::{Metric, Summary, Undefined},
@@ -44,15 +44,17 @@ fn table(named: &[Named<'_>]) -> Table {
         Column::text("model"),
         Column::text("role"),
         Column::text("pairs of layers"),
-        Column::numeric("n"),
-        Column::numeric("undefined"),
     ];
-    columns.extend(
-        BESIDE[..3]
-            .iter()
-            .map(|metric| Column::numeric(format!("mean {metric}"))),
-    );
-    columns.push(Column::numeric("sd pearson"));
+    let numbers = [
+        "n pairs",
+        "n cos_sim",
+        "mean cos_sim",
+        "mean cos_null",
+        "n pearson",
+        "mean pearson",
+        "sd pearson",
+    ];
+    columns.extend(numbers.map(Column::numeric));
     let rows = named.iter().flat_map(|named| {
         let ladder = named.ladder;
         let kinds = [
@@ -67,10 +69,11 @@ fn table(named: &[Named<'_>]) -> Table {
                 Cell::text(&named.model.label),
                 Cell::code(&named.role),
                 Cell::text(kind),
+                Cell::count(pairs.len()),
                 Cell::count(cosine.n),
-                Cell::count(cosine.undefined),
                 Cell::number(mean(&cosine), Digits::Fixed(6)),
                 Cell::number(mean(&of(Metric::CosNull)), Digits::Fixed(6)),
+                Cell::count(pearson.n),
                 Cell::number(mean(&pearson), Digits::Fixed(6)),
                 Cell::number(deviation(&pearson), Digits::Fixed(6)),
             ]

@@ -26,7 +26,8 @@ pub(super) fn section(named: &Named<'_>, metrics: &[Metric]) -> Section {
         blocks.push(Block::picture(pictures::distances(named)));
         blocks.push(Block::prose(
             "This shows how likeness changes with the distance between layers. It does not show that depth alone explains it: \
-             pairs at a large distance always hold the first or the last layers.",
+             pairs at a large distance always hold the first or the last layers. The mean without layer 0 tells how much of \
+             the fall is that layer's.",
         ));
         blocks.push(Block::Table(tables::by_distance(named)));
     }

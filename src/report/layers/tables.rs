@@ -67,27 +67,29 @@ pub(super) fn by_distance(named: &Named<'_>) -> Table {
         let number = |value| Cell::number(value, Digits::Fixed(6));
         vec![
             Cell::count(distance as usize),
+            Cell::count(pairs.len()),
             Cell::count(cosine.n),
-            Cell::count(cosine.undefined),
             number(mean(&cosine)),
             number(deviation(&cosine)),
             number(mean(&null)),
+            Cell::count(pearson.n),
             number(mean(&pearson)),
             number(deviation(&pearson)),
         ]
     });
     let titles = [
         "distance",
-        "n",
-        "undefined",
+        "n pairs",
+        "n cos_sim",
         "mean cos_sim",
         "sd cos_sim",
         "mean cos_null",
+        "n pearson",
         "mean pearson",
         "sd pearson",
     ];
     Table {
-        caption: "Layers k and k + d by their distance d: mean and standard deviation (ddof 0) over the n pairs of that distance. \
+        caption: "Layers k and k + d by their distance d: mean and standard deviation (ddof 0) over the n pairs of that distance that have a value. \
                   `distance.csv` has all digits and the other metrics."
             .to_owned(),
         csv: None,
