@@ -17,6 +17,15 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     digest.finish()
 }
 
+/// The id that git gives a file of these bytes: SHA-1 of `blob LENGTH\0` and the content, 40 lower-case hexadecimal digits.
+/// It tells whether a small file is the one that a listing names; it is no evidence against somebody who makes collisions.
+pub fn git_blob_id(bytes: &[u8]) -> String {
+    let mut digest = sha1::Sha1::new();
+    digest.update(format!("blob {}\0", bytes.len()).as_bytes());
+    digest.update(bytes);
+    hex(&digest.finalize())
+}
+
 /// SHA-256 of bytes that come in pieces.
 #[derive(Debug, Clone, Default)]
 pub struct Sha256Hex(Sha256);
@@ -34,15 +43,18 @@ impl Sha256Hex {
 
     /// The digest as 64 lower-case hexadecimal digits.
     pub fn finish(self) -> String {
-        use std::fmt::Write;
-        self.0
-            .finalize()
-            .iter()
-            .fold(String::with_capacity(64), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        hex(&self.0.finalize())
     }
+}
+
+fn hex(digest: &[u8]) -> String {
+    use std::fmt::Write;
+    digest
+        .iter()
+        .fold(String::with_capacity(2 * digest.len()), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 /// SHA-256 of the values rounded to BF16 (nearest, ties to even), little-endian.
@@ -132,6 +144,15 @@ fn is_constant<T: PartialEq>(elements: &[T]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_blob_has_the_id_that_git_gives_it() {
+        // `printf 'hello\n' | git hash-object --stdin`
+        assert_eq!(
+            super::git_blob_id(b"hello\n"),
+            "ce013625030ba8dba906f756967f9e9ca394464a"
+        );
+    }
+
     use proptest::prelude::*;
 
     use super::*;

@@ -39,6 +39,14 @@ pub enum AuditError {
         shard: String,
         source: Box<crate::Error>,
     },
+    #[error("file `{}` of {model} cannot be used", .file.escape_debug())]
+    File {
+        model: String,
+        file: String,
+        source: Box<crate::Error>,
+    },
+    #[error("{model} has no checkpoint that can be read")]
+    NoCheckpoint { model: String, source: Box<crate::Error> },
     #[error("the request that held the tensor failed for {model}: {reason}")]
     SameRequest { model: String, reason: String },
     #[error("a task of the fetch ended unexpectedly")]
@@ -56,7 +64,9 @@ impl Hint for AuditError {
                 "ask for fewer layers or roles, or allow it with --max-bytes {}MB",
                 planned.div_ceil(1_000_000)
             ),
-            Self::Shard { source, .. } => return source.hint(),
+            Self::Shard { source, .. } | Self::File { source, .. } | Self::NoCheckpoint { source, .. } => {
+                return source.hint();
+            }
             Self::NoModels => "name at least one model, or give a list by --models".to_owned(),
             Self::Condition { .. } => "write METRIC OP NUMBER, such as pearson>0.9 or abs(pearson)>=0.5".to_owned(),
             Self::OfflineRevision { .. } => "run once without --offline to bring it into the cache".to_owned(),

@@ -6,7 +6,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{AuditError, Model, ModelPlan, Session, Tensor};
 use crate::{
-    cache::{Cache, TensorMeta},
+    cache::{Cache, TensorKey, TensorMeta},
     checkpoint::decode,
     digest,
     error::{Error, Result},
@@ -21,7 +21,8 @@ const UNIT: u64 = 1024;
 /// Tensors that could not be brought into the cache, by name, with the reason.
 pub type Failures = BTreeMap<String, Error>;
 
-/// Plans what of `model` must move: tensors in the cache and in folders cost nothing.
+/// Plans what of `model` must move: tensors in the cache and in folders cost nothing. Every byte of a kept tensor is checked
+/// here, while there is still a network: a broken one is removed, and planned like one that was never kept.
 pub fn plan(session: &Session, model: &Model) -> ModelPlan {
     let mut cached = 0;
     let mut local = 0;
@@ -29,7 +30,7 @@ pub fn plan(session: &Session, model: &Model) -> ModelPlan {
     for (position, tensor) in model.tensors.iter().enumerate() {
         match model.key(tensor) {
             None => local += 1,
-            Some(key) if session.cache.lookup(&key).is_some() => cached += 1,
+            Some(key) if is_kept(session, &key) => cached += 1,
             Some(_) if is_decodable(tensor) => {
                 missing.push((position, tensor.shard.clone(), tensor.info.range));
             }
@@ -39,6 +40,13 @@ pub fn plan(session: &Session, model: &Model) -> ModelPlan {
     ModelPlan::new(model.tensors.len(), cached, local, &missing, |shard| {
         model.repository.is_resolved(shard)
     })
+}
+
+/// Whether the cache has the tensor from this source, every byte of it intact: a broken entry is found before the plan, and
+/// fetched again.
+fn is_kept(session: &Session, key: &TensorKey) -> bool {
+    let kept = session.cache.get(key).ok().flatten();
+    kept.is_some_and(|tensor| tensor.sidecar.meta.source == session.source)
 }
 
 /// Whether the element type is decoded at all; one that is not would be paid for in vain.
@@ -64,11 +72,14 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
                 let outcome = match read {
                     Ok(bytes) => {
                         session.progress.arrived(&label, span.range.len());
-                        let (cache, model, span) = (Arc::clone(&session.cache), Arc::clone(&model), span.clone());
-                        let source = session.hub.endpoint().to_owned();
-                        tokio::task::spawn_blocking(move || keep_span(&cache, &source, &model, &span, &bytes))
-                            .await
-                            .unwrap_or_else(|source| vec![(String::new(), Err(AuditError::Task { source }.into()))])
+                        let (cache, kept, tensors) =
+                            (Arc::clone(&session.cache), Arc::clone(&model), span.tensors.clone());
+                        let source = session.source.clone();
+                        let work = move || keep_span(&cache, &source, &kept, &span, &bytes);
+                        match tokio::task::spawn_blocking(work).await {
+                            Ok(outcome) => outcome,
+                            Err(source) => failed_span(&model, &tensors, AuditError::Task { source }.into()),
+                        }
                     }
                     Err(error) => failed_span(&model, &span.tensors, error),
                 };

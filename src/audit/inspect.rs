@@ -91,6 +91,8 @@ pub struct Contents {
     pub roles: BTreeMap<(Stack, Role), RoleCount>,
     /// How many tensors belong to multi-token-prediction blocks.
     pub mtp_tensors: usize,
+    /// Parameters of those, which are among `parameters`.
+    pub mtp_parameters: u64,
     /// Known buffers: not learned.
     pub buffers: Vec<String>,
     /// Names that no rule of the family knows.
@@ -130,6 +132,7 @@ fn contents(model: &Model) -> Contents {
         parameters: 0,
         roles: BTreeMap::new(),
         mtp_tensors: 0,
+        mtp_parameters: 0,
         buffers: Vec::new(),
         unclassified: Vec::new(),
         quantisation: model.config.quantisation.clone(),
@@ -187,6 +190,9 @@ impl Contents {
             matches!(class, Classified::Auxiliary(_)) || AUXILIARY.iter().any(|suffix| info.name.ends_with(suffix));
         if !auxiliary && what != "buffer" {
             self.parameters += elements;
+            if class.slot().is_some_and(|slot| slot.mtp) {
+                self.mtp_parameters += elements;
+            }
         }
         self.tensors.push(Listed {
             shard: shard.to_owned(),

@@ -16,11 +16,11 @@ use crate::{
 pub struct Loaded {
     /// Extent of each axis.
     pub shape: Vec<u64>,
-    floats: Result<Floats, Undefined>,
+    pub(super) floats: Result<Floats, Undefined>,
 }
 
 #[derive(Debug, Clone)]
-enum Floats {
+pub(super) enum Floats {
     F32(Vec<f32>),
     F64(Vec<f64>),
 }
@@ -28,6 +28,8 @@ enum Floats {
 impl Loaded {
     /// Reads a tensor. A zero-centred gain becomes the effective gain 1 + w.
     pub fn read(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
+        // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
+        decode(&tensor.info.dtype, &[])?;
         let values = match (model.key(tensor), model.repository.folder()) {
             (Some(key), _) => {
                 let kept = cache.get(&key)?.ok_or_else(|| AuditError::Vanished {
@@ -57,6 +59,15 @@ impl Loaded {
             shape: tensor.info.shape.clone(),
             floats,
         })
+    }
+
+    /// A vector, without a file to read it from.
+    #[cfg(test)]
+    pub(super) fn of(values: Vec<f64>) -> Self {
+        Self {
+            shape: vec![values.len() as u64],
+            floats: Ok(Floats::F64(values)),
+        }
     }
 
     /// Number of elements.

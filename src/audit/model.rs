@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 
-use super::{Question, Repository, Session, question::Selection};
+use super::{Question, Repository, Session, question::Selection, survey::chain};
 use crate::{
     cache::TensorKey,
     checkpoint::{Disagreement, Header, Layout, ShardIndex, TensorInfo},
@@ -76,7 +76,12 @@ impl Model {
         let index_path = Layout::index_path(repository.snapshot()).map(str::to_owned);
         let (config, index) =
             tokio::try_join!(read_config(&repository), read_index(&repository, index_path.as_deref()))?;
-        let layout = Layout::choose(repository.snapshot(), index.as_ref())?;
+        let layout = Layout::choose(repository.snapshot(), index.as_ref()).map_err(|source| {
+            super::AuditError::NoCheckpoint {
+                model: repository.place(),
+                source: Box::new(source.into()),
+            }
+        })?;
         let index = index.filter(|_| layout.index.is_some());
         let mut model = Self {
             synthetic: config.as_ref().is_some_and(|(_, synthetic)| *synthetic),
@@ -92,8 +97,14 @@ impl Model {
         };
         model.warn_of_layout();
         let found = model.locate(question).await;
-        // Whatever was learnt is kept, also when what followed failed.
-        model.repository.keep(session)?;
+        // Whatever was learnt is kept, also when what followed failed. A cache that cannot be written costs a later run, not
+        // this one.
+        if let Err(error) = model.repository.keep(session) {
+            model.warnings.push(format!(
+                "what was learnt of its files could not be kept: {}",
+                chain(&error)
+            ));
+        }
         found?;
         Ok(model)
     }
@@ -108,10 +119,15 @@ impl Model {
             let shards = self.shards_of(&selection);
             self.read_headers(&shards).await?;
         }
-        if self.index_misleads(&selection) {
+        // By the index alone, and once more by the headers just read, which may hold what is wanted and the index leaves out.
+        let mut misled = self.index_misleads(&selection);
+        if !everything && !misled {
+            selection = self.select(question);
+            misled = self.index_misleads(&selection);
+        }
+        if misled {
             self.warnings.push(
-                "the index names tensors that their shards do not hold: the headers of all shards were read instead"
-                    .to_owned(),
+                "the index does not tell where every tensor is: the headers of all shards were read instead".to_owned(),
             );
             self.read_headers(&self.layout.shards.clone()).await?;
             selection = self.select(question);
@@ -123,8 +139,7 @@ impl Model {
 
     /// Chooses among the names that are known: of the headers, and of the index for shards whose header was not read.
     fn select(&mut self, question: &Question) -> Selection {
-        let unread =
-            |shard: &str| !self.headers.contains_key(shard) && !self.layout.missing_shards.iter().any(|m| m == shard);
+        let unread = |shard: &str| !self.headers.contains_key(shard);
         let mut names: BTreeSet<&str> = BTreeSet::new();
         for header in self.headers.values() {
             names.extend(header.tensors.iter().map(|tensor| tensor.name.as_str()));
@@ -150,17 +165,22 @@ impl Model {
             .wanted
             .iter()
             .filter_map(|wanted| index.weight_map.get(&wanted.name))
+            .filter(|shard| self.layout.shards.contains(shard))
             .collect();
         shards.into_iter().cloned().collect()
     }
 
-    /// Whether a wanted tensor is not where the index says, or the index names shards that do not exist.
+    /// Whether a wanted tensor is not where the index says, or is not in the index, or the index names shards that do not exist.
     fn index_misleads(&self, selection: &Selection) -> bool {
-        if self.index.is_none() || self.headers.len() == self.layout.shards.len() {
+        let Some(index) = &self.index else { return false };
+        if self.headers.len() == self.layout.shards.len() {
             return false;
         }
-        let held = |name: &str| self.headers.values().any(|header| header.get(name).is_some());
-        !self.layout.missing_shards.is_empty() || selection.wanted.iter().any(|wanted| !held(&wanted.name))
+        let is_placed = |name: &str| {
+            let claimed = index.weight_map.get(name);
+            claimed.is_some_and(|shard| self.headers.get(shard).is_some_and(|header| header.get(name).is_some()))
+        };
+        !self.layout.missing_shards.is_empty() || selection.wanted.iter().any(|wanted| !is_placed(&wanted.name))
     }
 
     async fn read_headers(&mut self, shards: &[String]) -> Result<()> {
@@ -193,11 +213,20 @@ impl Model {
     }
 
     fn warn_of_layout(&mut self) {
+        let by_whom = if self.layout.index.is_some() {
+            "the index names"
+        } else {
+            "the numbers of the files imply"
+        };
         for shard in &self.layout.missing_shards {
             self.warnings.push(format!(
-                "the index names shard `{}`, which does not exist",
+                "{by_whom} shard `{}`, which does not exist",
                 shard.escape_debug()
             ));
+        }
+        if let Some(named) = self.repository.renamed_from() {
+            let now = self.repository.place();
+            self.warnings.push(format!("`{named}` is now {now}"));
         }
         for file in &self.layout.unused {
             self.warnings.push(format!(
@@ -229,24 +258,17 @@ impl Model {
     }
 
     fn take(&mut self, selection: Selection) {
-        let held: BTreeMap<&str, (&str, &TensorInfo)> = self
-            .headers
-            .iter()
-            .flat_map(|(shard, header)| {
-                header
-                    .tensors
-                    .iter()
-                    .map(move |info| (info.name.as_str(), (shard.as_str(), info)))
-            })
-            .collect();
         let mut tensors = Vec::new();
         for wanted in selection.wanted {
-            let Some(&(shard, info)) = held.get(wanted.name.as_str()) else {
-                self.excluded.push(Exclusion {
-                    tensor: wanted.name,
-                    reason: "the index names it, but no shard holds it".to_owned(),
-                });
-                continue;
+            let (shard, info) = match self.find(&wanted.name) {
+                Ok(found) => found,
+                Err(reason) => {
+                    self.excluded.push(Exclusion {
+                        tensor: wanted.name,
+                        reason,
+                    });
+                    continue;
+                }
             };
             let is_gain = |slot: Slot| slot.part == Part::Weight;
             let zero_centred = |slot: Slot| {
@@ -269,6 +291,32 @@ impl Model {
         self.excluded.sort();
     }
 
+    /// The shard that holds a tensor. Where several do, the index decides; without an index nothing does.
+    fn find(&self, name: &str) -> Result<(&str, &TensorInfo), String> {
+        let named = self.index.as_ref().and_then(|index| index.weight_map.get(name));
+        if let Some((shard, header)) = named.and_then(|shard| self.headers.get_key_value(shard))
+            && let Some(info) = header.get(name)
+        {
+            return Ok((shard, info));
+        }
+        let mut holders = self
+            .headers
+            .iter()
+            .filter_map(|(shard, header)| Some((shard.as_str(), header.get(name)?)));
+        match (holders.next(), holders.next(), named) {
+            (Some(found), None, _) => Ok(found),
+            (Some((first, _)), Some((second, _)), _) => Err(format!(
+                "several shards hold it (`{}`, `{}`), and no index tells which counts",
+                first.escape_debug(),
+                second.escape_debug()
+            )),
+            (None, _, Some(shard)) if self.layout.missing_shards.contains(shard) => {
+                Err(format!("its shard `{}` does not exist", shard.escape_debug()))
+            }
+            (None, ..) => Err("the index names it, but no shard holds it".to_owned()),
+        }
+    }
+
     /// The cache's name for a tensor; `None` for a folder.
     pub fn key(&self, tensor: &Tensor) -> Option<TensorKey> {
         self.repository.key(&tensor.info.name)
@@ -280,7 +328,8 @@ async fn read_config(repository: &Repository) -> Result<Option<(ModelConfig, boo
         if let Some(bytes) = repository.small_file(path, CONFIG_CAP).await? {
             let synthetic = serde_json::from_slice::<serde_json::Value>(&bytes)
                 .is_ok_and(|config| config.get("_synthetic").is_some());
-            return Ok(Some((ModelConfig::parse(&bytes)?, synthetic)));
+            let config = ModelConfig::parse(&bytes).map_err(|source| in_file(repository, path, source.into()))?;
+            return Ok(Some((config, synthetic)));
         }
     }
     Ok(None)
@@ -292,5 +341,15 @@ async fn read_index(repository: &Repository, path: Option<&str>) -> Result<Optio
         return Ok(None);
     };
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    Ok(Some(ShardIndex::parse(&bytes, folder)?))
+    let index = ShardIndex::parse(&bytes, folder).map_err(|source| in_file(repository, path, source.into()))?;
+    Ok(Some(index))
+}
+
+/// What a file says about itself names neither the model nor the file.
+fn in_file(repository: &Repository, path: &str, source: crate::Error) -> super::AuditError {
+    super::AuditError::File {
+        model: repository.place(),
+        file: path.to_owned(),
+        source: Box::new(source),
+    }
 }

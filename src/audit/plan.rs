@@ -80,7 +80,10 @@ impl ModelPlan {
 
     /// Bytes of weights that will move, gaps between coalesced tensors included.
     pub fn bytes(&self) -> u64 {
-        self.spans.iter().map(|span| span.range.len()).sum()
+        self.spans
+            .iter()
+            .map(|span| span.range.len())
+            .fold(0, u64::saturating_add)
     }
 
     /// Requests that will be sent if none fails.

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::AuditError;
 use crate::{
     error::Result,
-    family::{Classified, Family, LayerIndex, LayerSelection, ModelConfig, Part, RoleSelection, Slot},
+    family::{Classified, Family, LayerIndex, LayerSelection, ModelConfig, Part, Role, RoleSelection, Slot},
 };
 
 /// Names that are left out unless they are asked for: a hundred experts a layer would drown the rest.
@@ -28,6 +28,9 @@ pub struct Question {
     pub biases: bool,
     /// Whether every shard's header is to be read, whatever is wanted.
     pub all_headers: bool,
+    /// Whether multi-token-prediction blocks are wanted beside the layers, for whoever keeps them apart himself. Tensors that
+    /// only such blocks have are passed over all the same: they have no layer to be compared with.
+    pub mtp: bool,
 }
 
 /// A tensor that is wanted, by name.
@@ -71,28 +74,38 @@ impl Question {
     ) -> Selection {
         let mut selection = Selection::default();
         let mut layers: BTreeSet<LayerIndex> = BTreeSet::new();
-        let mut candidates = Vec::new();
+        let (mut candidates, mut blocks) = (Vec::new(), Vec::new());
         for name in names {
             let slot = family.and_then(|family| match family.classify(name, config) {
                 Classified::Slot(slot) => Some(slot),
                 _ => None,
             });
             let layer = match &self.tensor {
-                Some(pattern) => match caught_layer(pattern, name) {
-                    Some(layer) => layer.or(slot.and_then(|slot| slot.layer)),
-                    None => continue,
+                Some(pattern) => match match_name(pattern, name) {
+                    Match::Yes(layer) => layer.or(slot.and_then(|slot| slot.layer)),
+                    Match::No => continue,
                 },
                 None => match slot {
                     Some(slot) if self.wants(&slot) => slot.layer,
                     _ => continue,
                 },
             };
-            if self.tensor.is_none() && self.skip.as_ref().is_some_and(|skip| skip.is_match(name)) {
+            if self.skip.as_ref().is_some_and(|skip| skip.is_match(name)) {
                 continue;
             }
             if slot.is_some_and(|slot| slot.mtp) {
-                let reason = "it belongs to a multi-token-prediction block, which is kept apart";
-                selection.passed_over.push((name.to_owned(), reason.to_owned()));
+                if self.mtp && slot.is_some_and(|slot| !matches!(slot.role, Role::MtpNorm | Role::MtpProj)) {
+                    blocks.push(Wanted {
+                        name: name.to_owned(),
+                        slot,
+                        layer,
+                    });
+                    continue;
+                }
+                if layer.is_none_or(|layer| self.layers.names(layer)) {
+                    let reason = "it belongs to a multi-token-prediction block, which is kept apart";
+                    selection.passed_over.push((name.to_owned(), reason.to_owned()));
+                }
                 continue;
             }
             layers.extend(layer);
@@ -105,6 +118,9 @@ impl Question {
         let available: Vec<LayerIndex> = layers.into_iter().collect();
         let chosen: BTreeSet<LayerIndex> = self.layers.resolve(&available).into_iter().collect();
         candidates.retain(|wanted| wanted.layer.is_none_or(|layer| chosen.contains(&layer)));
+        // `last` is the last layer, never a block beyond it.
+        blocks.retain(|wanted| wanted.layer.is_none_or(|layer| self.layers.names(layer)));
+        candidates.append(&mut blocks);
         candidates.sort_by(|a, b| (a.layer, &a.name).cmp(&(b.layer, &b.name)));
         selection.wanted = candidates;
         selection.passed_over.sort();
@@ -116,9 +132,65 @@ impl Question {
     }
 }
 
-/// `Some(layer)` if the pattern matches: the number in its `layer` group, where it has one.
-fn caught_layer(pattern: &Regex, name: &str) -> Option<Option<LayerIndex>> {
-    let captures = pattern.captures(name)?;
+/// What a user's pattern says of a name.
+enum Match {
+    /// It does not match.
+    No,
+    /// It matches, and its `layer` group may have caught a number.
+    Yes(Option<LayerIndex>),
+}
+
+fn match_name(pattern: &Regex, name: &str) -> Match {
+    let Some(captures) = pattern.captures(name) else {
+        return Match::No;
+    };
     let number = captures.name("layer").and_then(|group| group.as_str().parse().ok());
-    Some(number.map(LayerIndex))
+    Match::Yes(number.map(LayerIndex))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::family::Registry;
+
+    #[test]
+    fn prediction_blocks_are_chosen_only_where_they_are_wanted_and_never_as_the_last_layer() {
+        let names = [
+            "model.layers.0.input_layernorm.weight",
+            "model.layers.1.input_layernorm.weight",
+            "model.layers.2.input_layernorm.weight",
+            "model.layers.2.enorm.weight",
+        ];
+        let config = ModelConfig {
+            num_hidden_layers: Some(2),
+            ..ModelConfig::default()
+        };
+        let family = Registry::builtin()
+            .families()
+            .iter()
+            .find(|family| family.name() == "glm4_moe");
+        let select = |mtp: bool, layers: &str| {
+            let question = Question {
+                roles: "input_layernorm,mtp_norm".parse().unwrap(),
+                layers: layers.parse().unwrap(),
+                tensor: None,
+                skip: None,
+                biases: false,
+                all_headers: false,
+                mtp,
+            };
+            let selection = question.select(names.into_iter(), family, &config);
+            let layers: Vec<u32> = selection
+                .wanted
+                .iter()
+                .filter_map(|wanted| wanted.layer)
+                .map(|layer| layer.0)
+                .collect();
+            (layers, selection.passed_over.len())
+        };
+        assert_eq!(select(false, "all"), (vec![0, 1], 2));
+        assert_eq!(select(true, "all"), (vec![0, 1, 2], 1));
+        assert_eq!(select(true, "last"), (vec![1], 0));
+        assert_eq!(select(true, "0,2"), (vec![0, 2], 1));
+    }
 }

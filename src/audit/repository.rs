@@ -4,7 +4,7 @@
 //! of the commit, and a later run on the same commit asks for none of them again.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -38,6 +38,8 @@ enum Origin {
     Hub {
         client: HubClient,
         repo: RepoId,
+        /// The id that was asked for, where the Hub knows the repository by another one now.
+        renamed_from: Option<RepoId>,
         commit: Commit,
         files: Mutex<HashMap<String, Arc<RemoteFile>>>,
     },
@@ -91,39 +93,48 @@ impl Repository {
                 Ok(Self {
                     origin: Origin::Folder(path.clone()),
                     record: Mutex::new(Kept {
-                        record: empty_record(snapshot.clone()),
+                        record: empty_record("", snapshot.clone()),
                         changed: false,
                     }),
                     snapshot,
                 })
             }
             ModelSource::Hub { repo, revision } => {
-                let (repo, commit) = if session.offline && revision.as_commit().is_none() {
-                    let commit = session
-                        .cache
-                        .revision(repo, revision)
-                        .ok_or_else(|| AuditError::OfflineRevision {
-                            repo: repo.to_string(),
-                            revision: revision.to_string(),
-                        })?;
-                    (repo.clone(), commit)
+                let (present, commit) = if session.offline && revision.as_commit().is_none() {
+                    let kept = session.cache.revision(&session.source, repo, revision);
+                    kept.ok_or_else(|| AuditError::OfflineRevision {
+                        repo: repo.to_string(),
+                        revision: revision.to_string(),
+                    })?
                 } else {
                     let pinned = session.hub.resolve_revision(repo, revision).await?;
                     // For a later run without network. What cannot be kept is asked again; that is no reason to fail.
-                    let _ = session.cache.keep_revision(repo, revision, &pinned.1);
+                    for id in BTreeSet::from([repo, &pinned.0]) {
+                        let _ = session.cache.keep_revision(&session.source, id, revision, &pinned);
+                    }
                     pinned
                 };
-                let known = session.cache.record(&repo, &commit)?;
+                // What another endpoint said of a commit of the same name is no knowledge of this one.
+                let known = session
+                    .cache
+                    .record(&present, &commit)?
+                    .filter(|record| record.source == session.source);
                 let (record, changed) = match known {
                     Some(record) => (record, false),
-                    None => (empty_record(session.hub.snapshot(&repo, &commit).await?), true),
+                    None => (
+                        empty_record(&session.source, session.hub.snapshot(&present, &commit).await?),
+                        true,
+                    ),
                 };
+                let renamed_from = (present != *repo).then(|| repo.clone());
+                let repo = present;
                 Ok(Self {
                     snapshot: record.snapshot.clone(),
                     record: Mutex::new(Kept { record, changed }),
                     origin: Origin::Hub {
                         client: session.hub.clone(),
                         repo,
+                        renamed_from,
                         commit,
                         files: Mutex::default(),
                     },
@@ -141,6 +152,14 @@ impl Repository {
     pub fn repo(&self) -> Option<&RepoId> {
         match &self.origin {
             Origin::Hub { repo, .. } => Some(repo),
+            Origin::Folder(_) => None,
+        }
+    }
+
+    /// The id that was asked for, where the Hub knows the repository by another one now.
+    pub fn renamed_from(&self) -> Option<&RepoId> {
+        match &self.origin {
+            Origin::Hub { renamed_from, .. } => renamed_from.as_ref(),
             Origin::Folder(_) => None,
         }
     }
@@ -282,6 +301,7 @@ impl Repository {
                 repo,
                 commit,
                 files,
+                ..
             } => {
                 let mut files = lock(files);
                 if let Some(remote) = files.get(&file.path) {
@@ -296,8 +316,9 @@ impl Repository {
     }
 }
 
-fn empty_record(snapshot: Snapshot) -> CommitRecord {
+fn empty_record(source: &str, snapshot: Snapshot) -> CommitRecord {
     CommitRecord {
+        source: source.to_owned(),
         snapshot,
         small_files: BTreeMap::new(),
         headers: BTreeMap::new(),

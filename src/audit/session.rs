@@ -18,6 +18,8 @@ pub struct Session {
     pub progress: Arc<dyn Progress>,
     /// No network at all.
     pub offline: bool,
+    /// Name of who is asked, as the cache keeps it: the endpoint. What another source said is not used.
+    pub source: String,
 }
 
 impl std::fmt::Debug for Session {

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::{
-    Failures, Loaded, Opened, PanelKey, Side,
+    Failures, Loaded, Model, Opened, PanelKey, Side, Tensor,
     survey::{cell, place},
 };
 use crate::{cache::Cache, family::LayerIndex};
+
+/// A tensor with its elements, or the reason why there is none.
+pub type Cell = Result<(Side, Loaded), String>;
 
 /// A role of every model, by layer.
 #[derive(Debug)]
@@ -16,7 +19,7 @@ pub struct Strand {
     /// The role; its layer is `None`.
     pub key: PanelKey,
     /// For each model its layers; a layer that could not be read keeps its place, with the reason.
-    pub models: Vec<BTreeMap<LayerIndex, Result<(Side, Loaded), String>>>,
+    pub models: Vec<BTreeMap<LayerIndex, Cell>>,
 }
 
 impl Strand {
@@ -35,24 +38,29 @@ impl Strand {
     }
 }
 
-/// Reads every wanted tensor that has a layer, one strand a role. `by_pattern` as in [`survey`](super::survey).
+/// Reads every wanted tensor that has a layer, one strand a role. `by_pattern` as in [`survey`](super::survey). Blocks of
+/// multi-token prediction are no layers: [`mtp_strands`] reads them.
 pub fn strands(cache: &Cache, opened: &[Opened], failures: &[Failures], by_pattern: bool) -> Vec<Strand> {
+    read(cache, opened, failures, by_pattern, false)
+}
+
+/// The same of multi-token-prediction blocks, where the question asked for them; a block under `mtp.layers.0.` has layer 0.
+pub fn mtp_strands(cache: &Cache, opened: &[Opened], failures: &[Failures], by_pattern: bool) -> Vec<Strand> {
+    read(cache, opened, failures, by_pattern, true)
+}
+
+fn read(cache: &Cache, opened: &[Opened], failures: &[Failures], by_pattern: bool, mtp: bool) -> Vec<Strand> {
     let placed: Vec<_> = opened
         .iter()
         .map(|opened| {
             opened
                 .outcome
                 .as_ref()
-                .map_or_else(|_| BTreeMap::new(), |model| place(model, by_pattern, false))
+                .map_or_else(|_| BTreeMap::new(), |model| layers(model, by_pattern, mtp))
         })
         .collect();
     let whole = |key: &PanelKey| PanelKey { layer: None, ..*key };
-    let roles: BTreeSet<PanelKey> = placed
-        .iter()
-        .flat_map(BTreeMap::keys)
-        .filter(|key| key.layer.is_some())
-        .map(whole)
-        .collect();
+    let roles: BTreeSet<PanelKey> = placed.iter().flat_map(BTreeMap::keys).map(whole).collect();
     roles
         .into_iter()
         .map(|role| Strand {
@@ -62,9 +70,7 @@ pub fn strands(cache: &Cache, opened: &[Opened], failures: &[Failures], by_patte
                 .zip(&placed)
                 .zip(failures)
                 .map(|((opened, panels), failures)| {
-                    let mine = panels
-                        .iter()
-                        .filter(|(key, _)| key.layer.is_some() && whole(key) == role);
+                    let mine = panels.iter().filter(|(key, _)| whole(key) == role);
                     mine.filter_map(|(key, tensors)| {
                         Some((key.layer?, cell(cache, opened, failures, key, Some(tensors))))
                     })
@@ -73,4 +79,14 @@ pub fn strands(cache: &Cache, opened: &[Opened], failures: &[Failures], by_patte
                 .collect(),
         })
         .collect()
+}
+
+/// A model's tensors that have a layer: those of multi-token-prediction blocks, or all others.
+fn layers(model: &Model, by_pattern: bool, mtp: bool) -> BTreeMap<PanelKey, Vec<&Tensor>> {
+    let mut panels = place(model, by_pattern, false);
+    panels.retain(|key, tensors| {
+        tensors.retain(|tensor| tensor.slot.is_some_and(|slot| slot.mtp) == mtp);
+        key.layer.is_some() && !tensors.is_empty()
+    });
+    panels
 }

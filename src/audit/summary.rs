@@ -107,7 +107,7 @@ impl ModelSummary {
             .shards
             .iter()
             .filter_map(|shard| model.repository.snapshot().file(shard));
-        summary.checkpoint_bytes = shards.map(|file| file.size).sum();
+        summary.checkpoint_bytes = shards.map(|file| file.size).fold(0, u64::saturating_add);
         summary.synthetic = model.synthetic;
         summary.warnings.clone_from(&model.warnings);
         summary

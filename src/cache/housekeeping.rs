@@ -449,6 +449,7 @@ mod tests {
         let (_folder, cache, now) = filled(&[("o/n", "a"), ("o/n", "b")]);
         let (repo, commit) = ("o/n".parse().unwrap(), COMMIT.parse().unwrap());
         let record = CommitRecord {
+            source: "hub".to_owned(),
             snapshot: Snapshot {
                 commit: None,
                 files: vec![],

@@ -19,6 +19,8 @@ use crate::{
 /// The kept knowledge of one commit. With it, a question about kept tensors needs no network at all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitRecord {
+    /// Who said so: an endpoint.
+    pub source: String,
     /// The files of the commit.
     pub snapshot: Snapshot,
     /// Text of small files, such as `config.json` and the shard index, by path.
@@ -54,6 +56,8 @@ impl Cache {
         let _locked = Locked::folder(self.root(), &folder)?;
         let record = match self.record(repo, commit)? {
             None => new,
+            // Two sources may disagree on a commit; what they say is not mixed.
+            Some(known) if known.source != new.source => new,
             Some(mut known) => {
                 if !new.snapshot.files.is_empty() {
                     known.snapshot = new.snapshot;
@@ -94,6 +98,7 @@ mod tests {
             }]
         };
         CommitRecord {
+            source: "hub".to_owned(),
             snapshot: Snapshot {
                 commit: COMMIT.parse().ok(),
                 files,

@@ -13,33 +13,46 @@ use super::{
 };
 use crate::spec::{Commit, RepoId, Revision};
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
+    /// Who said so: an endpoint.
+    source: String,
     repo: RepoId,
     revision: Revision,
+    /// The repository's id as the source spells it.
+    present: RepoId,
     commit: Commit,
 }
 
 impl Cache {
-    /// The commit that `revision` named when it was last resolved, if that is kept.
-    pub fn revision(&self, repo: &RepoId, revision: &Revision) -> Option<Commit> {
+    /// What `revision` of `repo` was when `source` last resolved it: the repository's present id, and the commit.
+    pub fn revision(&self, source: &str, repo: &RepoId, revision: &Revision) -> Option<(RepoId, Commit)> {
         let text = disk::read_if_there(&self.revision_path(repo, revision)).ok()??;
         let kept: Kept = unseal(&text)?;
-        (kept.repo == *repo && kept.revision == *revision).then_some(kept.commit)
+        let same = kept.source == source && kept.repo == *repo && kept.revision == *revision;
+        same.then_some((kept.present, kept.commit))
     }
 
-    /// Keeps that `revision` names `commit` now.
-    pub fn keep_revision(&self, repo: &RepoId, revision: &Revision, commit: &Commit) -> Result<(), CacheError> {
-        if revision.as_commit().is_some() || self.revision(repo, revision).as_ref() == Some(commit) {
+    /// Keeps what `revision` of `repo` is now.
+    pub fn keep_revision(
+        &self,
+        source: &str,
+        repo: &RepoId,
+        revision: &Revision,
+        pinned: &(RepoId, Commit),
+    ) -> Result<(), CacheError> {
+        if revision.as_commit().is_some() || self.revision(source, repo, revision).as_ref() == Some(pinned) {
             return Ok(());
         }
         let path = self.revision_path(repo, revision);
         let folder = path.parent().map(PathBuf::from).unwrap_or_default();
         let _locked = Locked::folder(self.root(), &folder)?;
         let kept = Kept {
+            source: source.to_owned(),
             repo: repo.clone(),
             revision: revision.clone(),
-            commit: commit.clone(),
+            present: pinned.0.clone(),
+            commit: pinned.1.clone(),
         };
         self.write_sealed(&path, &kept)
     }
@@ -59,12 +72,16 @@ mod tests {
         let cache = Cache::open(folder.path().join("cache")).unwrap();
         let repo: RepoId = "a/b".parse().unwrap();
         let revision: Revision = "refs/pr/1".parse().unwrap();
-        let commit = |digit: &str| digit.repeat(40).parse::<Commit>().unwrap();
-        assert_eq!(cache.revision(&repo, &revision), None);
+        let pinned = |digit: &str| {
+            let present: RepoId = "a/now".parse().unwrap();
+            (present, digit.repeat(40).parse::<Commit>().unwrap())
+        };
+        assert_eq!(cache.revision("hub", &repo, &revision), None);
         for digit in ["1", "2"] {
-            cache.keep_revision(&repo, &revision, &commit(digit)).unwrap();
-            assert_eq!(cache.revision(&repo, &revision), Some(commit(digit)));
+            cache.keep_revision("hub", &repo, &revision, &pinned(digit)).unwrap();
+            assert_eq!(cache.revision("hub", &repo, &revision), Some(pinned(digit)));
         }
-        assert_eq!(cache.revision(&"a/c".parse().unwrap(), &revision), None);
+        assert_eq!(cache.revision("hub", &"a/c".parse().unwrap(), &revision), None);
+        assert_eq!(cache.revision("mirror", &repo, &revision), None);
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Escaped;
+
 /// An element type. A name that the format does not define is kept as [`Dtype::Other`], so that a file with one exotic
 /// tensor can still be read for the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,6 +106,7 @@ impl From<Dtype> for String {
 
 impl fmt::Display for Dtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        // A name that the format does not define is a stranger's text.
+        write!(f, "{}", Escaped(self.name()))
     }
 }

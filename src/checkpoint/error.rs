@@ -24,7 +24,7 @@ pub enum CheckpointError {
     #[error(transparent)]
     Index(#[from] IndexError),
     /// There is nothing to read.
-    #[error("there is no safetensors file; {}", Instead(found))]
+    #[error("there is no safetensors file{}", Instead(found))]
     NoSafetensors {
         /// The weights in other formats, largest first.
         found: Vec<OtherWeights>,
@@ -137,9 +137,9 @@ struct Instead<'a>(&'a [OtherWeights]);
 impl fmt::Display for Instead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("nor weights in any known format");
+            return f.write_str(", nor weights in any other known format");
         }
-        f.write_str("there is instead ")?;
+        f.write_str("; there is instead ")?;
         for (index, other) in self.0.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             write!(

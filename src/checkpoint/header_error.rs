@@ -124,9 +124,6 @@ impl Hint for HeaderError {
                 "the server answered with a message instead of the file: check the endpoint, a proxy, or access to the repository"
             }
             Self::NotSafetensors { .. } => "only safetensors files are read; look for a converted copy of the model",
-            Self::TooLong { .. } => {
-                "raise the limit with `--max-header` if this file is known to be good (up to 100 MB)"
-            }
             Self::FileLength { described, file_len } if file_len < described => {
                 "the file is cut short: download or upload it again"
             }

@@ -1,10 +1,11 @@
 //! What can be typed. Help texts are sentences; names are a contract with scripts.
 
-use std::path::PathBuf;
+use std::{fmt::Display, path::PathBuf, str::FromStr};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hub_audit::{
+    Hint,
     audit::Condition,
     family::{LayerSelection, RoleSelection},
     metric::Metric,
@@ -13,14 +14,22 @@ use hub_audit::{
 
 use super::size::Size;
 
+/// Reads a value, and gives the advice that its error has beside the message: clap prints the message alone.
+fn advised<T: FromStr<Err: Display + Hint>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    })
+}
+
 /// Audit open-weight models straight from the Hugging Face Hub, without downloading them.
 ///
 /// Reads safetensors headers by HTTP range, fetches only the tensors a question needs into a local .npy cache, and compares
 /// them. Every cosine is printed beside the value it would have if the two models had nothing to do with each other.
 ///
-/// MODEL is owner/name[@revision], or a folder: ./path, /path or file:path.
+/// MODEL is owner/name[@revision], or a folder: ./path, /path or <file:path>.
 #[derive(Debug, Parser)]
-#[command(name = "hub-audit", version, max_term_width = 100)]
+#[command(name = "hub-audit", bin_name = "hub-audit", version, max_term_width = 100)]
 #[command(
     after_help = "Exit status: 0 done; 1 done, and --fail-if holds or something asked for is missing; 2 could not do it."
 )]
@@ -43,6 +52,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Bring tensors into the cache; prints one .npy path a line.
     Fetch(FetchArgs),
+    /// Compare the layers of each model with each other: layer 0, neighbours, by distance, layer × layer.
+    Layers(LayersArgs),
     /// Compare models with each other: model × model matrices by role and layer.
     Survey(SurveyArgs),
     /// Run the nine-model study of norm weights, experiments 1 to 6, beside its published figures.
@@ -58,7 +69,7 @@ pub(crate) enum Command {
 /// Which models.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Models {
-    /// Models: owner/name[@revision], or a folder as ./path, /path or file:path.
+    /// Models: owner/name[@revision], or a folder as ./path, /path or <file:path>.
     #[arg(value_name = "MODEL")]
     pub(crate) models: Vec<String>,
     /// A list of models, one a line, with optional group=NAME and label=NAME after it; `-` is standard input.
@@ -78,7 +89,7 @@ pub(crate) struct Reach {
         default_value = "https://huggingface.co"
     )]
     pub(crate) endpoint: String,
-    /// File that holds the token. Default: HF_TOKEN, else the file HF_TOKEN_PATH, else $HF_HOME/token.
+    /// File that holds the token. Default: `HF_TOKEN`, else the file `HF_TOKEN_PATH`, else $`HF_HOME/token`.
     #[arg(long, value_name = "PATH")]
     pub(crate) token_file: Option<PathBuf>,
     /// Send no token.
@@ -87,7 +98,7 @@ pub(crate) struct Reach {
     /// Folder of the cache. Default: ./cache where that exists, else the user's cache folder.
     #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Use no network: answer from the cache and from folders only (also HF_HUB_OFFLINE=1).
+    /// Use no network: answer from the cache and from folders only (also `HF_HUB_OFFLINE=1`).
     #[arg(long)]
     pub(crate) offline: bool,
     /// Requests at once, over all models together.
@@ -105,21 +116,24 @@ pub(crate) struct Reach {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Tensors")]
 pub(crate) struct Choice {
-    /// Roles, comma-separated, or `norms`, `matrices`, `all`.
-    #[arg(long, value_name = "R,...", default_value = "input_layernorm")]
+    /// Roles, comma-separated, or `norms`, `matrices`, `all`. Tensors outside the layers are chosen by role alone.
+    #[arg(long, value_name = "R,...", default_value = "input_layernorm", value_parser = advised::<RoleSelection>)]
     pub(crate) role: RoleSelection,
     /// Layers: `all`, `last`, numbers and ranges such as 0,10,20 or 5-30:5.
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", value_parser = advised::<LayerSelection>)]
     pub(crate) layers: Option<LayerSelection>,
     /// Choose by name instead of role; a group (?<layer>…) tells the layer.
     #[arg(long, value_name = "REGEX")]
     pub(crate) tensor: Option<String>,
-    /// Leave out names that match. Default: \.experts\.
+    /// Leave out names that match; by default names with `.experts.` in them.
     #[arg(long, value_name = "REGEX", conflicts_with = "experts")]
     pub(crate) skip: Option<String>,
-    /// Leave out nothing: compare routed experts too.
+    /// Leave out nothing: compare routed experts too. Not needed where their roles are named.
     #[arg(long)]
     pub(crate) experts: bool,
+    /// Take biases beside weights.
+    #[arg(long)]
+    pub(crate) biases: bool,
 }
 
 /// What may move.
@@ -174,6 +188,24 @@ pub(crate) struct FetchArgs {
     pub(crate) reach: Reach,
 }
 
+/// `layers`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LayersArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Exit with status 1 if a layer and the next meet this condition, such as pearson<0.1 or abs(pearson)>0.9.
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) fail_if: Option<Condition>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
 /// `survey`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SurveyArgs {
@@ -184,7 +216,7 @@ pub(crate) struct SurveyArgs {
     #[command(flatten)]
     pub(crate) output: Output,
     /// Exit with status 1 if a pair of different models meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
     pub(crate) fail_if: Option<Condition>,
     #[command(flatten)]
     pub(crate) limits: Limits,
@@ -254,6 +286,9 @@ pub(crate) struct CacheArgs {
     /// Folder of the cache. Default: ./cache where that exists, else the user's cache folder.
     #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE", global = true)]
     pub(crate) cache_dir: Option<PathBuf>,
+    /// The part that holds the synthetic models of --demo.
+    #[arg(long, global = true)]
+    pub(crate) demo: bool,
 }
 
 /// What to do with the cache.

@@ -17,7 +17,11 @@ use super::{
 };
 
 pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let folder = settings::cache_folder(args.cache_dir.as_deref())?;
+    let mut folder = settings::cache_folder(args.cache_dir.as_deref())?;
+    if args.demo {
+        folder.push(settings::DEMO);
+    }
+    anyhow::ensure!(folder.is_dir(), "there is no cache at `{}`", folder.display());
     let cache = Cache::open(&folder).map_err(Error::from)?;
     match &args.command {
         CacheCommand::Ls => {

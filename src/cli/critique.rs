@@ -32,7 +32,7 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
     }
     let questions = study.questions(&args.roles, args.all_layers)?;
     let until = Until::Fetched(&args.limits);
-    let Some(gathered) = gather::gather_each(&args.reach, &specs, &questions, &until, *printer)? else {
+    let Some(gathered) = gather::gather_each(&args.reach, &specs, &questions, &until, printer)? else {
         return Ok(ExitStatus::Done);
     };
     if gather::all_failed(&gathered.opened) {

@@ -1,6 +1,9 @@
 //! `fetch`: tensors into the cache, paths to stdout.
 
-use hub_audit::audit::{self, DEFAULT_SKIP, Question};
+use hub_audit::{
+    audit::{self, DEFAULT_SKIP, Question},
+    family::Role,
+};
 
 use super::{
     args::{Choice, FetchArgs},
@@ -9,13 +12,23 @@ use super::{
     printer::Printer,
 };
 
+/// Roles of routed experts, whose names the default of `--skip` matches.
+const EXPERTS: [Role; 4] = [
+    Role::ExpertGateProj,
+    Role::ExpertUpProj,
+    Role::ExpertGateUpProj,
+    Role::ExpertDownProj,
+];
+
 impl Choice {
     /// The question that the options ask.
     pub(crate) fn question(&self, default_layers: &str) -> anyhow::Result<Question> {
-        let skip = match (&self.skip, self.experts) {
-            (_, true) => None,
-            (Some(pattern), _) => Some(audit::pattern(pattern)?),
-            (None, _) => Some(audit::pattern(DEFAULT_SKIP)?),
+        // What is asked for by name is not passed over by default.
+        let asked = self.tensor.is_some() || EXPERTS.iter().any(|&role| self.role.names(role));
+        let skip = match &self.skip {
+            Some(pattern) => Some(audit::pattern(pattern)?),
+            None if self.experts || asked => None,
+            None => Some(audit::pattern(DEFAULT_SKIP)?),
         };
         let layers = match &self.layers {
             Some(layers) => layers.clone(),
@@ -26,8 +39,9 @@ impl Choice {
             layers,
             tensor: self.tensor.as_deref().map(audit::pattern).transpose()?,
             skip,
-            biases: false,
+            biases: self.biases,
             all_headers: false,
+            mtp: false,
         })
     }
 }
@@ -35,7 +49,7 @@ impl Choice {
 pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required()?;
     let question = args.choice.question("all")?;
-    let gathered = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), *printer)?;
+    let gathered = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)?;
     let Some(gathered) = gathered else {
         return Ok(ExitStatus::Done);
     };
@@ -64,22 +78,19 @@ fn paths(gathered: &Gathered, printer: &Printer) -> (String, ExitStatus) {
                 (Some(key), _) => gathered.cache.path(&key),
                 (None, None) => None,
             };
-            match path {
-                Some(path) => {
-                    text.push_str(&path.display().to_string());
-                    text.push('\n');
+            if let Some(path) = path {
+                text.push_str(&path.display().to_string());
+                text.push('\n');
+            } else {
+                if !failures.contains_key(&tensor.info.name) {
+                    printer.warn(&format!(
+                        "{}: tensor `{}` ({}) cannot be decoded and was not fetched",
+                        opened.label,
+                        tensor.info.name.escape_debug(),
+                        tensor.info.dtype
+                    ));
                 }
-                None => {
-                    if !failures.contains_key(&tensor.info.name) {
-                        printer.warn(&format!(
-                            "{}: tensor `{}` ({}) cannot be decoded and was not fetched",
-                            opened.label,
-                            tensor.info.name.escape_debug(),
-                            tensor.info.dtype
-                        ));
-                    }
-                    status = ExitStatus::Incomplete;
-                }
+                status = ExitStatus::Incomplete;
             }
         }
     }

@@ -8,10 +8,10 @@ use std::{
 use anyhow::{Context, bail};
 use hub_audit::{
     Error,
-    audit::{self, AuditError, Failures, ModelPlan, Opened, Question, Session, Silent},
+    audit::{self, AuditError, Failures, ModelPlan, Opened, Progress, Question, Session, Silent},
     cache::Cache,
-    hub::{HubClient, HubOptions, Traffic},
-    serve::{self, ServeOptions, Store},
+    hub::{HubClient, Traffic},
+    serve::{self, Hub, ServeOptions, Store},
     spec::ModelSpec,
 };
 use tokio::runtime::Runtime;
@@ -70,7 +70,7 @@ pub(crate) fn gather(
     specs: &[ModelSpec],
     question: &Question,
     until: &Until<'_>,
-    printer: Printer,
+    printer: &Printer,
 ) -> anyhow::Result<Option<Gathered>> {
     gather_each(reach, specs, &vec![question.clone(); specs.len()], until, printer)
 }
@@ -81,152 +81,181 @@ pub(crate) fn gather_each(
     specs: &[ModelSpec],
     questions: &[Question],
     until: &Until<'_>,
-    printer: Printer,
+    printer: &Printer,
 ) -> anyhow::Result<Option<Gathered>> {
-    let started = Instant::now();
-    let options = reach.hub_options()?;
-    let cache = Arc::new(Cache::open(&reach.cache_folder()?).map_err(Error::from)?);
+    let cache = Arc::new(Cache::open(reach.cache_folder()?).map_err(Error::from)?);
     if let Until::Fetched(limits) = until {
         set_threads(limits.threads)?;
     }
     let runtime = Runtime::new().context("the network runtime cannot start")?;
     let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = work(reach, options, Arc::clone(&cache), specs, questions, until, printer, started) => outcome,
-            _ = tokio::signal::ctrl_c() => bail!("interrupted; what has arrived is kept in the cache, and the same command goes on from there"),
+        let (hub, demo) = reach.connect().await?;
+        let job = Job {
+            session: Session {
+                hub,
+                cache: Arc::clone(&cache),
+                progress: progress(printer),
+                offline: reach.is_offline(),
+                source: reach.source(),
+            },
+            // Counted from here: the embedded Hub's start-up is not part of what an audit costs.
+            started: Instant::now(),
+            printer,
+        };
+        let outcome = tokio::select! {
+            outcome = job.run(specs, questions, until) => outcome,
+            _ = tokio::signal::ctrl_c() => bail!(
+                "interrupted; the tensors that have arrived are kept in the cache, and the same command goes on from there"
+            ),
+        };
+        if let Some(hub) = demo {
+            hub.shutdown().await;
         }
+        outcome
     });
-    // Nothing may run on the runtime while the pairs are computed; writes that have begun are waited for.
+    // Nothing may run on the runtime while the pairs are computed; writes that have begun get a second to end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call site; a struct would only rename the parameters"
-)]
-async fn work(
-    reach: &Reach,
-    mut options: HubOptions,
-    cache: Arc<Cache>,
-    specs: &[ModelSpec],
-    questions: &[Question],
-    until: &Until<'_>,
-    printer: Printer,
-    started: Instant,
-) -> anyhow::Result<Option<Gathered>> {
-    let demo = if reach.demo {
-        let hub = serve::start(ServeOptions::new(Store::replica()))
-            .await
-            .map_err(Error::from)?;
-        options.endpoint = hub.url().to_owned();
-        Some(hub)
+fn progress(printer: &Printer) -> Arc<dyn Progress> {
+    if printer.draws_bars() {
+        Arc::new(ProgressBars::new())
     } else {
-        None
-    };
-    // The embedded Hub's start-up is not part of what the audit costs.
-    let started = if demo.is_some() { Instant::now() } else { started };
-    let session = Session {
-        hub: HubClient::new(&options).map_err(Error::from)?,
-        cache: Arc::clone(&cache),
-        progress: if printer.draws_bars() {
-            Arc::new(ProgressBars::new())
-        } else {
-            Arc::new(Silent)
-        },
-        offline: options.offline,
-    };
-    let opened = session.open_each(specs, questions).await;
-    let plans: Vec<ModelPlan> = opened
-        .iter()
-        .map(|opened| {
-            opened
-                .outcome
-                .as_ref()
-                .map_or_else(|_| ModelPlan::default(), |model| audit::plan(&session, model))
-        })
-        .collect();
-    let mut failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
-    let mut fetched = 0;
-    if let Until::Fetched(limits) = until {
-        if limits.dry_run {
-            let cost = Cost {
-                traffic: session.hub.traffic(),
-                elapsed: started.elapsed(),
-                ..Cost::default()
-            };
-            drop(session);
-            report_failures(&opened, printer);
-            printer.data(&table::plan(&opened, &plans))?;
-            printer.talk(&cost.line());
-            return Ok(None);
-        }
-        let planned: u64 = plans.iter().map(ModelPlan::bytes).sum();
-        if planned > limits.max_bytes.0 {
-            return Err(Error::from(AuditError::OverBudget {
-                planned,
-                limit: limits.max_bytes.0,
-            })
-            .into());
-        }
-        let jobs: Vec<_> = opened
-            .iter()
-            .zip(&plans)
-            .filter_map(|(opened, plan)| {
-                Some((
-                    opened.label.clone(),
-                    Arc::clone(opened.outcome.as_ref().ok()?),
-                    plan.clone(),
-                ))
-            })
-            .collect();
-        let mut outcomes = audit::fetch(&session, &jobs).await.into_iter();
-        for (failures, opened) in failures.iter_mut().zip(&opened) {
-            if opened.outcome.is_ok() {
-                *failures = outcomes.next().unwrap_or_default();
-            }
-        }
-        let wanted: usize = plans
-            .iter()
-            .flat_map(|plan| &plan.spans)
-            .map(|span| span.tensors.len())
-            .sum();
-        fetched = wanted - failures.iter().map(Failures::len).sum::<usize>().min(wanted);
+        Arc::new(Silent)
     }
-    let cost = Cost {
-        traffic: session.hub.traffic(),
-        fetched,
-        cached: plans.iter().map(|plan| plan.cached).sum(),
-        elapsed: started.elapsed(),
-    };
-    // The bars must be gone before anything else is printed.
-    drop(session);
-    report_failures(&opened, printer);
-    for (opened, failures) in opened.iter().zip(&failures) {
-        for (tensor, error) in failures {
-            printer.warn(&format!(
-                "{}: tensor `{}` was not fetched",
-                opened.label,
-                tensor.escape_debug()
-            ));
-            render_error::render_model(error, &printer);
-        }
-    }
-    if let Some(hub) = demo {
-        hub.shutdown().await;
-    }
-    Ok(Some(Gathered {
-        opened,
-        failures,
-        cache,
-        cost,
-    }))
 }
 
-fn report_failures(opened: &[Opened], printer: Printer) {
-    for opened in opened {
+impl Reach {
+    /// Name of the Hub in the cache. The embedded one has another address each time, and always the same models.
+    fn source(&self) -> String {
+        if self.demo {
+            "embedded Hub".to_owned()
+        } else {
+            self.endpoint.trim_end_matches('/').to_owned()
+        }
+    }
+
+    /// A client of the Hub; with `--demo` of the embedded one, which lives as long as what is returned beside it.
+    async fn connect(&self) -> anyhow::Result<(HubClient, Option<Hub>)> {
+        let mut options = self.hub_options()?;
+        let mut demo = None;
+        if self.demo {
+            let hub = serve::start(ServeOptions::new(Store::replica()))
+                .await
+                .map_err(Error::from)?;
+            hub.url().clone_into(&mut options.endpoint);
+            demo = Some(hub);
+        }
+        Ok((HubClient::new(&options).map_err(Error::from)?, demo))
+    }
+}
+
+struct Job<'a> {
+    session: Session,
+    started: Instant,
+    printer: &'a Printer,
+}
+
+impl Job<'_> {
+    async fn run(
+        self,
+        specs: &[ModelSpec],
+        questions: &[Question],
+        until: &Until<'_>,
+    ) -> anyhow::Result<Option<Gathered>> {
+        let opened = self.session.open_each(specs, questions).await;
+        let plans: Vec<ModelPlan> = opened
+            .iter()
+            .map(|opened| {
+                opened
+                    .outcome
+                    .as_ref()
+                    .map(|model| audit::plan(&self.session, model))
+                    .unwrap_or_default()
+            })
+            .collect();
+        let mut failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
+        let mut fetched = 0;
+        if let Until::Fetched(limits) = until {
+            if limits.dry_run {
+                let cost = self.cost(0, 0);
+                let printer = self.printer;
+                drop(self);
+                report_failures(&opened, &failures, printer);
+                printer.data(&table::plan(&opened, &plans))?;
+                printer.talk(&cost.line());
+                if all_failed(&opened) {
+                    bail!("no model could be read, so there is no plan");
+                }
+                return Ok(None);
+            }
+            let planned = plans.iter().map(ModelPlan::bytes).fold(0, u64::saturating_add);
+            if planned > limits.max_bytes.0 {
+                return Err(Error::from(AuditError::OverBudget {
+                    planned,
+                    limit: limits.max_bytes.0,
+                })
+                .into());
+            }
+            failures = self.fetch(&opened, &plans).await;
+            let wanted: usize = plans
+                .iter()
+                .flat_map(|plan| &plan.spans)
+                .map(|span| span.tensors.len())
+                .sum();
+            fetched = wanted.saturating_sub(failures.iter().map(Failures::len).sum());
+        }
+        let cost = self.cost(fetched, plans.iter().map(|plan| plan.cached).sum());
+        let (cache, printer) = (Arc::clone(&self.session.cache), self.printer);
+        // The bars must be gone before anything else is printed.
+        drop(self);
+        report_failures(&opened, &failures, printer);
+        Ok(Some(Gathered {
+            opened,
+            failures,
+            cache,
+            cost,
+        }))
+    }
+
+    async fn fetch(&self, opened: &[Opened], plans: &[ModelPlan]) -> Vec<Failures> {
+        let jobs: Vec<_> = opened
+            .iter()
+            .zip(plans)
+            .filter_map(|(opened, plan)| {
+                let model = opened.outcome.as_ref().ok()?;
+                Some((opened.label.clone(), Arc::clone(model), plan.clone()))
+            })
+            .collect();
+        let mut outcomes = audit::fetch(&self.session, &jobs).await.into_iter();
+        opened
+            .iter()
+            .map(|opened| {
+                if opened.outcome.is_ok() {
+                    outcomes.next().unwrap_or_default()
+                } else {
+                    Failures::new()
+                }
+            })
+            .collect()
+    }
+
+    fn cost(&self, fetched: usize, cached: usize) -> Cost {
+        Cost {
+            traffic: self.session.hub.traffic(),
+            fetched,
+            cached,
+            elapsed: self.started.elapsed(),
+        }
+    }
+}
+
+/// Says what could not be read, and what is odd about the files of what could.
+fn report_failures(opened: &[Opened], failures: &[Failures], printer: &Printer) {
+    for (opened, failures) in opened.iter().zip(failures) {
         match &opened.outcome {
-            Err(error) => render_error::render_model(error, &printer),
+            Err(error) => render_error::render_model(error, printer),
             Ok(model) => {
                 for warning in &model.warnings {
                     printer.detail(&format!("{}: {warning}", opened.label));
@@ -237,12 +266,25 @@ fn report_failures(opened: &[Opened], printer: Printer) {
                 }
             }
         }
+        for (tensor, error) in failures {
+            printer.warn(&format!(
+                "{}: tensor `{}` was not fetched",
+                opened.label,
+                tensor.escape_debug()
+            ));
+            render_error::render_model(error, printer);
+        }
     }
 }
 
 /// Whether nothing at all could be read: then there is no result to speak of.
 pub(crate) fn all_failed(opened: &[Opened]) -> bool {
     opened.iter().all(|opened| opened.outcome.is_err())
+}
+
+/// Whether a tensor that was asked for could not be fetched.
+pub(crate) fn any_tensor_failed(failures: &[Failures]) -> bool {
+    failures.iter().any(|failures| !failures.is_empty())
 }
 
 fn set_threads(threads: Option<usize>) -> anyhow::Result<()> {

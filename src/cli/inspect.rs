@@ -29,8 +29,9 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         skip: None,
         biases: true,
         all_headers: true,
+        mtp: false,
     };
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Opened, *printer)? else {
+    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Opened, printer)? else {
         return Ok(ExitStatus::Done);
     };
     let inspections = audit::inspect(&gathered.opened);
@@ -88,7 +89,8 @@ fn as_text(inspections: &[Inspection], comparable: &[Comparable], tensors: bool)
 
 fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) -> String {
     let summary = &inspection.summary;
-    let known = |value: Option<String>| value.unwrap_or_else(|| "not stated".to_owned());
+    let known =
+        |value: Option<String>| value.map_or_else(|| "not stated".to_owned(), |text| text.escape_debug().to_string());
     let family = summary.family.as_ref().map_or_else(
         || "not known".to_owned(),
         |(name, by)| format!("{name} (recognised by {by})"),
@@ -111,8 +113,8 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
             "quantisation",
             contents
                 .quantisation
-                .clone()
-                .unwrap_or_else(|| "none stated".to_owned()),
+                .as_ref()
+                .map_or_else(|| "none stated".to_owned(), |text| text.escape_debug().to_string()),
         ),
     ]);
     if summary.synthetic {
@@ -148,8 +150,9 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
     if contents.mtp_tensors > 0 {
         let _ = writeln!(
             text,
-            "  {} of multi-token-prediction blocks, kept apart",
-            table::count(contents.mtp_tensors as u64, "tensor")
+            "  {} of multi-token-prediction blocks, kept apart ({} of the parameters)",
+            table::count(contents.mtp_tensors as u64, "tensor"),
+            contents.mtp_parameters
         );
     }
     text.push_str(&names("buffers", &contents.buffers));
@@ -340,6 +343,7 @@ fn model_json(inspection: &Inspection, tensors: bool) -> Value {
             .collect::<Vec<_>>()
     );
     value["mtp_tensors"] = json!(contents.mtp_tensors);
+    value["mtp_parameters"] = json!(contents.mtp_parameters);
     value["buffers"] = json!(contents.buffers);
     value["unclassified"] = json!(contents.unclassified);
     if tensors {

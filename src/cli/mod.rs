@@ -9,6 +9,7 @@ mod exit;
 mod fetch;
 mod gather;
 mod inspect;
+mod layers;
 mod main;
 mod output;
 mod printer;

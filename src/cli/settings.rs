@@ -16,7 +16,10 @@ use hub_audit::{
 
 use super::args::{Models, Reach};
 
-/// Lists and tokens longer than this are mistakes.
+/// Where in the cache the embedded Hub's tensors are kept apart.
+pub(crate) const DEMO: &str = "demo";
+
+/// Lists longer than this are mistakes.
 const TEXT_CAP: u64 = 16 * 1024 * 1024;
 
 /// The Hub's own way to write a truth into the environment.
@@ -53,15 +56,19 @@ impl Models {
 }
 
 fn read_list(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let mut read = |source: &mut dyn Read| source.take(TEXT_CAP + 1).read_to_string(&mut text);
     if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin()
-            .take(TEXT_CAP)
-            .read_to_string(&mut text)
-            .context("the model list cannot be read from standard input")?;
-        return Ok(text);
+        read(&mut io::stdin()).context("the model list cannot be read from standard input")?;
+    } else {
+        let mut file = fs_err::File::open(path).context("the model list cannot be read")?;
+        read(&mut file).context("the model list cannot be read")?;
     }
-    fs_err::read_to_string(path).context("the model list cannot be read")
+    anyhow::ensure!(
+        text.len() as u64 <= TEXT_CAP,
+        "the model list has more than {TEXT_CAP} bytes"
+    );
+    Ok(text)
 }
 
 impl Reach {
@@ -121,7 +128,7 @@ impl Reach {
     /// The cache's folder. The embedded Hub's tensors are kept apart: they are not those of the models whose names they bear.
     pub(crate) fn cache_folder(&self) -> anyhow::Result<PathBuf> {
         let folder = cache_folder(self.cache_dir.as_deref())?;
-        Ok(if self.demo { folder.join("demo") } else { folder })
+        Ok(if self.demo { folder.join(DEMO) } else { folder })
     }
 }
 

@@ -1,5 +1,7 @@
 //! `survey`: models against models.
 
+use std::fmt::Write;
+
 use hub_audit::{
     Error,
     audit::{self, Condition, Survey},
@@ -34,8 +36,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         specs = args.models.required()?;
     }
     let question = args.choice.question(if demo_alone { DEMO_LAYERS } else { "all" })?;
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), *printer)?
-    else {
+    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)? else {
         return Ok(ExitStatus::Done);
     };
     if gather::all_failed(&gathered.opened) {
@@ -51,7 +52,13 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         by_pattern,
         last_only,
     );
-    answer(args, &survey, gathered.cost, printer)
+    let status = answer(args, &survey, gathered.cost, printer)?;
+    let failed = gather::any_tensor_failed(&gathered.failures);
+    Ok(if failed {
+        status.max(ExitStatus::Incomplete)
+    } else {
+        status
+    })
 }
 
 /// The nine synthetic models of the embedded Hub.
@@ -87,10 +94,10 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     if survey.panels.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for");
     }
-    if let Some(condition) = &args.fail_if {
-        if holds(survey, condition, printer) {
-            status = status.max(ExitStatus::Incomplete);
-        }
+    if let Some(condition) = &args.fail_if
+        && holds(survey, condition, printer)
+    {
+        status = status.max(ExitStatus::Incomplete);
     }
     printer.talk(&cost.line());
     Ok(status)
@@ -106,18 +113,18 @@ fn holds(survey: &Survey, condition: &Condition, printer: &Printer) -> bool {
             if !once {
                 continue;
             }
-            if let Ok(value) = panel.metrics(row, column).get(condition.metric) {
-                if condition.holds(*value) {
-                    any = true;
-                    printer.talk(&format!(
-                        "--fail-if {} holds: {} × {}, {}, {} = {value}",
-                        condition.text(),
-                        survey.models[row].label,
-                        survey.models[column].label,
-                        panel.key.title(),
-                        condition.metric
-                    ));
-                }
+            if let Ok(value) = panel.metrics(row, column).get(condition.metric)
+                && condition.holds(*value)
+            {
+                any = true;
+                printer.talk(&format!(
+                    "--fail-if {} holds: {} × {}, {}, {} = {value}",
+                    condition.text(),
+                    survey.models[row].label,
+                    survey.models[column].label,
+                    panel.key.title(),
+                    condition.metric
+                ));
             }
         }
     }
@@ -156,12 +163,13 @@ fn as_text(survey: &Survey) -> String {
         let strength = |line: &Line| line.z.map_or(f64::NEG_INFINITY, f64::abs);
         strength(b).total_cmp(&strength(a))
     });
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "{}, {}, {defined} of {} pairs comparable. Strongest departures from the permutation null:\n\n",
         table::count(n as u64, "model"),
         panels_text(survey),
         lines.len()
-    ));
+    );
     let several = survey.panels.len() > 1;
     let mut headings = vec!["model a", "model b"];
     if several {

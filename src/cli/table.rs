@@ -1,5 +1,7 @@
 //! Tables on a terminal: plain columns that fit the width, wrapped rather than cut.
 
+use std::fmt::Write;
+
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
 use hub_audit::audit::{ModelPlan, Opened};
 
@@ -7,6 +9,9 @@ use super::size::Size;
 
 /// Width assumed where the output is not a terminal, so that a pipe sees what 80 columns see.
 const PIPED_WIDTH: u16 = 80;
+
+/// A terminal that says it is narrower than this does not know.
+const NARROWEST: u16 = 40;
 
 /// `1 request`, `2 requests`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
@@ -23,7 +28,8 @@ pub(crate) fn new(headings: &[&str]) -> Table {
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic);
-    if !table.is_tty() {
+    // A pipe has no width, and some terminals say that they have none.
+    if !table.is_tty() || table.width().is_none_or(|width| width < NARROWEST) {
         table.set_width(PIPED_WIDTH);
     }
     table.set_header(
@@ -55,9 +61,10 @@ pub(crate) fn text(table: &Table) -> String {
 /// A list of `key  value` lines, aligned.
 pub(crate) fn facts(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
-    rows.iter()
-        .map(|(key, value)| format!("  {key:width$}  {value}\n"))
-        .collect()
+    rows.iter().fold(String::new(), |mut text, (key, value)| {
+        let _ = writeln!(text, "  {key:width$}  {value}");
+        text
+    })
 }
 
 /// What `--dry-run` prints.
@@ -80,9 +87,9 @@ pub(crate) fn plan(opened: &[Opened], plans: &[ModelPlan]) -> String {
     let tensors: usize = plans.iter().map(|plan| plan.tensors).sum();
     let cached: usize = plans.iter().map(|plan| plan.cached).sum();
     format!(
-        "{}\n{} models, {}, {cached} from cache: {} and {} of weights still to move\n",
+        "{}\n{}, {}, {cached} from cache: {} and {} of weights still to move\n",
         text(&table),
-        opened.len(),
+        count(opened.len() as u64, "model"),
         count(tensors as u64, "tensor"),
         count(requests as u64, "request"),
         Size(bytes)

@@ -8,19 +8,20 @@ use super::{FamilyError, LayerIndex, Role, RoleKind, Slot};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleSelection {
     roles: Vec<Role>,
+    named: Vec<Role>,
 }
 
 impl RoleSelection {
     /// Reads a selection; roles may stand twice.
     pub fn parse(text: &str) -> Result<Self, FamilyError> {
-        let mut wanted = Vec::new();
+        let (mut wanted, mut named) = (Vec::new(), Vec::new());
         for piece in text.split(',').map(str::trim) {
             match piece {
                 "all" => wanted.extend(Role::ALL),
                 "norms" => wanted.extend(of_kind(RoleKind::Norm)),
                 "matrices" => wanted.extend(of_kind(RoleKind::Matrix)),
-                _ => wanted.push(
-                    &Role::ALL[Role::ALL.iter().position(|role| role.name() == piece).ok_or_else(|| {
+                _ => named.push(
+                    Role::ALL[Role::ALL.iter().position(|role| role.name() == piece).ok_or_else(|| {
                         FamilyError::RoleSelection {
                             piece: piece.to_owned(),
                             similar: similar(piece),
@@ -29,15 +30,23 @@ impl RoleSelection {
                 ),
             }
         }
-        let roles = Role::ALL.iter().filter(|role| wanted.contains(role));
+        let roles = Role::ALL
+            .iter()
+            .filter(|role| wanted.contains(role) || named.contains(role));
         Ok(Self {
             roles: roles.copied().collect(),
+            named,
         })
     }
 
     /// The roles, in the order in which reports list them.
     pub fn roles(&self) -> &[Role] {
         &self.roles
+    }
+
+    /// Whether a role was named itself, and not only as one of `all`, `norms` or `matrices`.
+    pub fn names(&self, role: Role) -> bool {
+        self.named.contains(&role)
     }
 
     /// Whether a tensor's role is chosen. Weight or bias, stack, expert and multi-token prediction make no difference.
@@ -111,6 +120,11 @@ impl LayerSelection {
     /// Whether it chooses each model's last layer and no other.
     pub fn is_last(&self) -> bool {
         self.pieces == [Piece::Last]
+    }
+
+    /// Whether it chooses `layer` by `all` or by number, whichever layer is a model's last.
+    pub fn names(&self, layer: LayerIndex) -> bool {
+        self.pieces.iter().any(|piece| piece.contains(layer, None))
     }
 
     /// The chosen ones among the layers that a model has, which must be in ascending order and without multi-token
@@ -199,6 +213,13 @@ mod tests {
         assert_eq!(layers("last, 0-4:2,3,0", 10), [0, 2, 3, 4, 9]);
         assert_eq!(layers("last", 0), Vec::<u32>::new());
         assert_eq!(layers("0-4294967295", 2), [0, 1]);
+    }
+
+    #[test]
+    fn the_last_layer_is_not_named_and_every_other_choice_names_its_layers() {
+        let names = |text: &str, layer| LayerSelection::parse(text).unwrap().names(LayerIndex(layer));
+        assert!(names("all", 46) && names("46", 46) && names("last,40-50:2", 46));
+        assert!(!names("last", 46) && !names("40-50:4", 46));
     }
 
     #[test]

@@ -67,11 +67,7 @@ impl HubClient {
         if let Some(commit) = revision.as_commit() {
             return Ok((repo.clone(), commit));
         }
-        let place = Place {
-            repo: repo.clone(),
-            commit: None,
-            file: None,
-        };
+        let place = Place::new(repo, None, None);
         let url = self.url(&format!(
             "api/models/{}/revision/{}?expand=sha",
             path(repo.as_str()),
@@ -84,11 +80,7 @@ impl HubClient {
 
     /// Lists all files at `commit`, with sizes and hashes, following every page.
     pub async fn snapshot(&self, repo: &RepoId, commit: &Commit) -> Result<Snapshot, HubError> {
-        let place = Place {
-            repo: repo.clone(),
-            commit: Some(commit.clone()),
-            file: None,
-        };
+        let place = Place::new(repo, Some(commit), None);
         let revision: Option<Revision> = commit.as_str().parse().ok();
         let mut next = Some(self.url(&format!(
             "api/models/{}/tree/{commit}?recursive=true&expand=false",
@@ -107,7 +99,7 @@ impl HubClient {
             let answer = self.get(&url, Bucket::Api, &place, revision.as_ref(), JSON_CAP).await?;
             let entries: Vec<TreeEntry> = parse_json(&answer, &place)?;
             files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(repo_file));
-            next = self.next_page(&answer, &place)?;
+            next = next_page(&answer, &place)?;
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         if let Some(twice) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
@@ -120,30 +112,8 @@ impl HubClient {
         })
     }
 
-    fn next_page(&self, answer: &Answer, place: &Place) -> Result<Option<Url>, HubError> {
-        let Some(target) = answer
-            .headers
-            .get_all("link")
-            .iter()
-            .find_map(|value| link::next_page(value.to_str().ok()?))
-        else {
-            return Ok(None);
-        };
-        let url = answer.url.join(target).map_err(|_| HubError::Listing {
-            place: place.clone(),
-            reason: "continues at something that is not an address".to_owned(),
-        })?;
-        // A next page elsewhere would carry the token there.
-        if url.origin() != answer.url.origin() {
-            return Err(HubError::Listing {
-                place: place.clone(),
-                reason: format!("continues at another host, {}", redact::host(&url)),
-            });
-        }
-        Ok(Some(url))
-    }
-
-    /// Reads a small file whole, at most `cap` bytes, and checks its length and, where the Hub states one, its SHA-256.
+    /// Reads a small file whole, at most `cap` bytes, and checks its length and its hash: SHA-256 or git blob id,
+    /// whichever the listing states.
     pub async fn small_file(
         &self,
         repo: &RepoId,
@@ -151,11 +121,7 @@ impl HubClient {
         file: &RepoFile,
         cap: u64,
     ) -> Result<Vec<u8>, HubError> {
-        let place = Place {
-            repo: repo.clone(),
-            commit: Some(commit.clone()),
-            file: Some(file.path.clone()),
-        };
+        let place = Place::new(repo, Some(commit), Some(&file.path));
         if file.size > cap {
             return Err(HubError::TooLarge {
                 place,
@@ -178,6 +144,19 @@ impl HubClient {
                 got,
             });
         }
+        // What the listing states of the content is checked: SHA-256 of a large file, the git blob id of a small one.
+        if file.lfs_sha256.is_none()
+            && let Some(expected) = &file.blob_id
+        {
+            let got = digest::git_blob_id(&answer.body);
+            if got != *expected {
+                return Err(HubError::WrongBlob {
+                    place,
+                    expected: expected.clone(),
+                    got,
+                });
+            }
+        }
         if let Some(expected) = &file.lfs_sha256 {
             let digest = digest::sha256_hex(&answer.body);
             if digest != *expected {
@@ -190,6 +169,30 @@ impl HubClient {
         }
         Ok(answer.body)
     }
+}
+
+/// The address of the next page, which must be where this one was.
+fn next_page(answer: &Answer, place: &Place) -> Result<Option<Url>, HubError> {
+    let Some(target) = answer
+        .headers
+        .get_all("link")
+        .iter()
+        .find_map(|value| link::next_page(value.to_str().ok()?))
+    else {
+        return Ok(None);
+    };
+    let url = answer.url.join(target).map_err(|_| HubError::Listing {
+        place: place.clone(),
+        reason: "continues at something that is not an address".to_owned(),
+    })?;
+    // A next page elsewhere would carry the token there.
+    if url.origin() != answer.url.origin() {
+        return Err(HubError::Listing {
+            place: place.clone(),
+            reason: format!("continues at another host, {}", redact::host(&url)),
+        });
+    }
+    Ok(Some(url))
 }
 
 fn repo_file(entry: TreeEntry) -> RepoFile {

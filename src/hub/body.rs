@@ -157,7 +157,7 @@ impl HubClient {
             .unwrap_or_default()
             .to_owned();
         let message = self.server_message(response).await;
-        let repo = place.repo.clone();
+        let repo = place.repo().clone();
         let anonymous = self.is_anonymous();
         match (status.as_u16(), code.as_str()) {
             (401 | 403, "GatedRepo") => HubError::Gated { repo, anonymous },

@@ -232,6 +232,12 @@ impl HubClient {
                     what: place.to_string(),
                 });
             };
+            // The window may have closed while this request queued for its place.
+            if let Target::Hub(bucket) = target
+                && !self.is_open(bucket)
+            {
+                continue;
+            }
             self.0.requests.fetch_add(1, Ordering::Relaxed);
             match self.request(url, target, range).send().await {
                 Ok(response) if retry::is_transient_status(response.status()) => {
@@ -349,6 +355,11 @@ impl HubClient {
             Bucket::Api => &self.0.api_gate,
             Bucket::Resolvers => &self.0.resolver_gate,
         }
+    }
+
+    /// Whether nobody waits for the bucket's window.
+    fn is_open(&self, bucket: Bucket) -> bool {
+        self.gate(bucket).try_lock().is_ok_and(|gate| gate.is_none())
     }
 
     /// Waits until the bucket's window opens. The lock is held while sleeping, so there is one sleeper and a queue.

@@ -1,6 +1,6 @@
 //! What the Hub can refuse, and what can go wrong on the way to it. No message holds a token or a signed query.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     error::Hint,
@@ -8,25 +8,51 @@ use crate::{
     spec::{Commit, RepoId, Revision},
 };
 
-/// Where in the Hub something happened: a repository, its commit once pinned, and a file.
+/// Where in the Hub something happened: a repository, its commit once pinned, and a file. Cheap to clone, since every error
+/// carries one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Place(Arc<Inner>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Inner {
+    repo: RepoId,
+    commit: Option<Commit>,
+    file: Option<String>,
+}
+
+impl Place {
+    pub(super) fn new(repo: &RepoId, commit: Option<&Commit>, file: Option<&str>) -> Self {
+        Self(Arc::new(Inner {
+            repo: repo.clone(),
+            commit: commit.cloned(),
+            file: file.map(str::to_owned),
+        }))
+    }
+
     /// The repository.
-    pub repo: RepoId,
+    pub fn repo(&self) -> &RepoId {
+        &self.0.repo
+    }
+
     /// The commit, once it is known.
-    pub commit: Option<Commit>,
+    pub fn commit(&self) -> Option<&Commit> {
+        self.0.commit.as_ref()
+    }
+
     /// The file, where one is meant.
-    pub file: Option<String>,
+    pub fn file(&self) -> Option<&str> {
+        self.0.file.as_deref()
+    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}", self.repo)?;
-        if let Some(commit) = &self.commit {
+        write!(f, "`{}", self.repo())?;
+        if let Some(commit) = self.commit() {
             write!(f, "@{}", commit.short())?;
         }
         f.write_str("`")?;
-        if let Some(file) = &self.file {
+        if let Some(file) = self.file() {
             write!(f, ", file `{}`", file.escape_debug())?;
         }
         Ok(())
@@ -159,6 +185,15 @@ pub enum HubError {
         expected: String,
         got: String,
     },
+    #[error("{place} has git blob id {got}, but the Hub lists {expected}")]
+    WrongBlob {
+        place: Place,
+        expected: String,
+        got: String,
+    },
+    /// The failure of another reader of the same file that was waited for.
+    #[error(transparent)]
+    Shared(Arc<HubError>),
     #[error("{place} has {size} bytes, more than the {cap} bytes read at most")]
     TooLarge { place: Place, size: u64, cap: u64 },
 }
@@ -208,6 +243,7 @@ impl Hint for HubError {
             Self::Broken { .. } | Self::StillFailing { .. } => {
                 "run the same command again: what has arrived is kept in the cache".to_owned()
             }
+            Self::Shared(error) => return error.hint(),
             _ => return None,
         };
         Some(text)

@@ -5,7 +5,10 @@
 //! 206, exactly the range that was asked, the known size, no encoding, the same `ETag`, the whole length. A body that breaks
 //! off is resumed at the next byte. A file host that answers 401 or 403 gets one renewed address, outside the retry budget.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use bytes::Bytes;
 use reqwest::{
@@ -33,8 +36,11 @@ use crate::{
 /// A whole body in answer to a range is accepted up to this size, and cut to the range. Beyond it may be a whole shard.
 const WHOLE_FILE_CAP: u64 = 10 * 1024 * 1024;
 
+/// Room that is set aside before bytes arrive; a larger range grows as it comes.
+const LARGEST_RESERVE: u64 = 64 * 1024 * 1024;
+
 /// A signed address is renewed when less than this remains of its life.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
+const EXPIRY_MARGIN: Duration = Duration::from_mins(1);
 
 /// Redirects within the Hub before the file's address is known (renamed repository, other letter case).
 const MAX_HOPS: usize = 5;
@@ -47,7 +53,7 @@ pub struct RemoteFile {
     resolver: Url,
     size: u64,
     /// Locked while it is being resolved, so that a file is never resolved twice at once.
-    location: Mutex<Option<Location>>,
+    location: Mutex<Option<Resolved>>,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +63,17 @@ struct Location {
     expires: Option<SystemTime>,
     /// Counts renewals, so that a reader whose address was refused does not renew one that is already fresh.
     generation: u64,
+}
+
+/// What came of resolving a file.
+#[derive(Debug)]
+enum Resolved {
+    Found(Location),
+    Failed {
+        at: Instant,
+        error: Arc<HubError>,
+        generation: u64,
+    },
 }
 
 /// What one attempt at a range came to.
@@ -84,11 +101,7 @@ impl RemoteFile {
         ))?;
         Ok(Self {
             client: client.clone(),
-            place: Place {
-                repo: repo.clone(),
-                commit: Some(commit.clone()),
-                file: Some(file.path.clone()),
-            },
+            place: Place::new(repo, Some(commit), Some(&file.path)),
             resolver,
             size: file.size,
             location: Mutex::new(None),
@@ -106,7 +119,7 @@ impl RemoteFile {
             return Ok(Bytes::new());
         }
         let mut budget = Budget::new(self.client.retry_policy());
-        let mut buffer = Vec::with_capacity(usize::try_from(range.len()).unwrap_or(0));
+        let mut buffer = Vec::with_capacity(usize::try_from(range.len().min(LARGEST_RESERVE)).unwrap_or(0));
         let mut etag = None;
         let mut refused = None;
         loop {
@@ -116,6 +129,8 @@ impl RemoteFile {
                 .await?
             {
                 Attempt::Done => return Ok(Bytes::from(buffer)),
+                // All of it came, only the end of the message did not.
+                Attempt::Cut { .. } if buffer.len() as u64 == range.len() => return Ok(Bytes::from(buffer)),
                 Attempt::Cut { error, host } => {
                     let received = buffer.len() as u64;
                     self.client
@@ -205,13 +220,13 @@ impl RemoteFile {
             place: self.place.clone(),
             got,
         };
-        if let Some(encoding) = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()) {
-            if !encoding.eq_ignore_ascii_case("identity") {
-                return Err(wrong(format!(
-                    "a body encoded as `{}`",
-                    redact::excerpt(encoding.as_bytes())
-                )));
-            }
+        if let Some(encoding) = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok())
+            && !encoding.eq_ignore_ascii_case("identity")
+        {
+            return Err(wrong(format!(
+                "a body encoded as `{}`",
+                redact::excerpt(encoding.as_bytes())
+            )));
         }
         let stated = headers
             .get(CONTENT_RANGE)
@@ -280,36 +295,60 @@ impl RemoteFile {
     /// The address to read from: the known one while it lives, else a new one. `refused` is the generation that a file host
     /// turned down.
     async fn location(&self, refused: Option<u64>, budget: &mut Budget) -> Result<Location, HubError> {
+        let asked = Instant::now();
         let mut known = self.location.lock().await;
-        let generation = known.as_ref().map_or(0, |location| location.generation + 1);
-        if let Some(location) = known.as_ref() {
-            let alive = location
-                .expires
-                .is_none_or(|expires| SystemTime::now() + EXPIRY_MARGIN < expires);
-            if alive && refused != Some(location.generation) {
-                return Ok(location.clone());
+        let generation = match known.as_ref() {
+            Some(Resolved::Found(location)) => {
+                let alive = location
+                    .expires
+                    .is_none_or(|expires| SystemTime::now() + EXPIRY_MARGIN < expires);
+                if alive && refused != Some(location.generation) {
+                    return Ok(location.clone());
+                }
+                location.generation + 1
+            }
+            // Whoever waited for this failure shares it; whoever comes later may try again.
+            Some(Resolved::Failed { at, error, .. }) if asked <= *at => {
+                return Err(HubError::Shared(Arc::clone(error)));
+            }
+            Some(Resolved::Failed { generation, .. }) => generation + 1,
+            None => 0,
+        };
+        match self.resolve(generation, budget).await {
+            Ok(location) => {
+                *known = Some(Resolved::Found(location.clone()));
+                Ok(location)
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                *known = Some(Resolved::Failed {
+                    at: Instant::now(),
+                    error: Arc::clone(&error),
+                    generation,
+                });
+                Err(HubError::Shared(error))
             }
         }
-        let location = self.resolve(generation, budget).await?;
-        *known = Some(location.clone());
-        Ok(location)
     }
 
     /// Asks the resolver for one byte, with redirects off, and reads the file's facts from the first answer that has them.
     async fn resolve(&self, generation: u64, budget: &mut Budget) -> Result<Location, HubError> {
         let mut url = self.resolver.clone();
-        let probe = ByteRange::new(0, 1.min(self.size).max(1));
+        let probe = ByteRange::new(0, 1);
         for _ in 0..=MAX_HOPS {
-            let target = Target::Hub(Bucket::Resolvers);
+            let target = self.client.target(&url, Bucket::Resolvers);
             let exchange = self
                 .client
                 .exchange(&url, target, Some(probe), &self.place, budget)
                 .await?;
             self.check_facts(&exchange)?;
             if let Some(next) = body::redirect_target(&exchange, &url, &self.place)? {
+                let moved = matches!(exchange.response.status().as_u16(), 301 | 307 | 308);
                 self.client.drain(exchange.response).await;
                 let target = self.client.target(&next, Bucket::Resolvers);
-                if body::is_hub(target) {
+                // 302 leads to where the bytes are; 301, 307 and 308 to where the question belongs: a renamed repository, or
+                // another Hub that a mirror stands for.
+                if body::is_hub(target) || moved {
                     url = next;
                     continue;
                 }
@@ -353,24 +392,24 @@ impl RemoteFile {
                 .get(name)
                 .and_then(|value| value.to_str().ok())
         };
-        if let (Some(got), Some(pinned)) = (text("x-repo-commit"), &self.place.commit) {
-            if got != pinned.as_str() {
-                return Err(HubError::CommitDisagrees {
-                    host: exchange.host.clone(),
-                    place: self.place.clone(),
-                    got: redact::excerpt(got.as_bytes()),
-                });
-            }
+        if let (Some(got), Some(pinned)) = (text("x-repo-commit"), self.place.commit())
+            && got != pinned.as_str()
+        {
+            return Err(HubError::CommitDisagrees {
+                host: exchange.host.clone(),
+                place: self.place.clone(),
+                got: redact::excerpt(got.as_bytes()),
+            });
         }
-        if let Some(got) = text("x-linked-size").and_then(|size| size.parse::<u64>().ok()) {
-            if got != self.size {
-                return Err(HubError::SizeDisagrees {
-                    host: exchange.host.clone(),
-                    place: self.place.clone(),
-                    expected: self.size,
-                    got,
-                });
-            }
+        if let Some(got) = text("x-linked-size").and_then(|size| size.parse::<u64>().ok())
+            && got != self.size
+        {
+            return Err(HubError::SizeDisagrees {
+                host: exchange.host.clone(),
+                place: self.place.clone(),
+                expected: self.size,
+                got,
+            });
         }
         Ok(())
     }

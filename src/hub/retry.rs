@@ -84,22 +84,22 @@ pub(super) fn is_transient_error(error: &reqwest::Error) -> bool {
     }
     let mut source: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<io::Error>() {
-            if matches!(
+        if let Some(io) = cause.downcast_ref::<io::Error>()
+            && matches!(
                 io.kind(),
                 io::ErrorKind::ConnectionReset
                     | io::ErrorKind::ConnectionAborted
                     | io::ErrorKind::BrokenPipe
                     | io::ErrorKind::UnexpectedEof
                     | io::ErrorKind::TimedOut
-            ) {
-                return true;
-            }
+            )
+        {
+            return true;
         }
-        if let Some(hyper) = cause.downcast_ref::<hyper::Error>() {
-            if hyper.is_incomplete_message() || hyper.is_canceled() || hyper.is_timeout() || hyper.is_closed() {
-                return true;
-            }
+        if let Some(hyper) = cause.downcast_ref::<hyper::Error>()
+            && (!hyper.is_parse() && !hyper.is_user())
+        {
+            return true;
         }
         source = cause.source();
     }
@@ -110,10 +110,10 @@ pub(super) fn is_transient_error(error: &reqwest::Error) -> bool {
 /// `Retry-After` in seconds or as a date. One second is added, since both are rounded down.
 pub(super) fn asked_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some((remaining, seconds)) = text("ratelimit").and_then(parse_rate_limit) {
-        if remaining == 0 {
-            return Some(Duration::from_secs(seconds.saturating_add(1)));
-        }
+    if let Some((remaining, seconds)) = text("ratelimit").and_then(parse_rate_limit)
+        && remaining == 0
+    {
+        return Some(Duration::from_secs(seconds.saturating_add(1)));
     }
     let after = text(RETRY_AFTER.as_str())?.trim();
     if let Ok(seconds) = after.parse::<u64>() {
@@ -123,8 +123,13 @@ pub(super) fn asked_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duratio
     Some(date.duration_since(now).unwrap_or_default() + Duration::from_secs(1))
 }
 
-/// `"api";r=0;t=55` → (requests that remain, seconds until the window ends).
+/// `"api";r=0;t=55` → (requests that remain, seconds until the window ends). Of several windows, the one that is used up.
 fn parse_rate_limit(text: &str) -> Option<(u64, u64)> {
+    let windows = text.split(',').filter_map(parse_window);
+    windows.min_by_key(|&(remaining, seconds)| (remaining, std::cmp::Reverse(seconds)))
+}
+
+fn parse_window(text: &str) -> Option<(u64, u64)> {
     let field = |name: &str| {
         text.split(';').find_map(|part| {
             let (key, value) = part.trim().split_once('=')?;
@@ -153,6 +158,10 @@ mod tests {
         let wait = |pairs: &[(&'static str, &str)]| asked_wait(&headers(pairs), now).map(|wait| wait.as_secs());
         assert_eq!(wait(&[("ratelimit", "\"api\";r=0;t=55")]), Some(56));
         assert_eq!(wait(&[("ratelimit", "\"api\";r=489;t=189")]), None);
+        assert_eq!(
+            wait(&[("ratelimit", "\"api\";r=0;t=5, \"resolvers\";r=9;t=9")]),
+            Some(6)
+        );
         assert_eq!(
             wait(&[("ratelimit", "\"api\";r=3;t=189"), ("retry-after", "7")]),
             Some(8)

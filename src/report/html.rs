@@ -167,9 +167,11 @@ fn undefined(out: &mut String, table: &Table) {
 
 fn picture(out: &mut String, picture: &Picture, synthetic: bool) {
     let svg = picture.svg_element(synthetic);
+    // A wide picture shrinks with the page, but not until nothing can be read: then it scrolls.
+    let width = picture.scene(synthetic).width;
     let _ = writeln!(
         out,
-        "<figure id=\"{}\">\n<div class=\"scroll picture\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n{svg}</div>\n</figure>",
+        "<figure id=\"{}\">\n<div class=\"scroll picture\" style=\"--width:{width}px\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n{svg}</div>\n</figure>",
         anchor(&picture.id),
         xml(&picture.title)
     );
@@ -177,20 +179,7 @@ fn picture(out: &mut String, picture: &Picture, synthetic: bool) {
 
 fn provenance(out: &mut String, provenance: &Provenance) {
     let _ = writeln!(out, "<section>\n<h2 id=\"provenance\">Provenance</h2>");
-    let _ = writeln!(
-        out,
-        "<p><code>{}</code></p>\n<p>{}</p>",
-        xml(&provenance.command()),
-        xml(&provenance.cost())
-    );
-    table(out, &provenance.models_table());
-    if !provenance.excluded.is_empty() {
-        let count = provenance.excluded.len();
-        let _ = writeln!(out, "<details><summary>Excluded tensors: {count}</summary>");
-        table(out, &provenance.excluded_table());
-        out.push_str("</details>\n");
-    }
-    out.push_str("</section>\n");
+    let _ = writeln!(out, "<p>{}</p>\n</section>", prose(&provenance.sentence()));
 }
 
 /// An identifier with nothing in it that would end an attribute.

@@ -115,12 +115,7 @@ fn picture(out: &mut String, picture: &Picture, image: Option<Format>) {
 
 fn provenance(out: &mut String, provenance: &Provenance) {
     let _ = writeln!(out, "## Provenance\n");
-    let _ = writeln!(out, "{}\n", code(&provenance.command(), false));
-    let _ = writeln!(out, "{}\n", text(&provenance.cost()));
-    table(out, &provenance.models_table());
-    if !provenance.excluded.is_empty() {
-        table(out, &provenance.excluded_table());
-    }
+    let _ = writeln!(out, "{}\n", prose(&provenance.sentence()));
 }
 
 /// An identifier with nothing in it that would end an attribute or a link.
@@ -165,21 +160,7 @@ mod tests {
 
         ## Provenance
 
-        `hub-audit survey 'owner/a model'`
-
-        hub-audit 0.1.0, seed 0; moved 5.9 MB in 7 requests, 0 tensors from cache.
-
-        Models; `report.json` lists their files.
-
-        | model | commit | family | dtypes | files | size |
-        | :-- | :-- | :-- | :-- | --: | --: |
-        | `owner/<script>alert(1)</script>` | `0123456789abcdef0123456789abcdef01234567` | llama | BF16 | 1 | 1.2 kB |
-
-        Tensors that no number rests on.
-
-        | model | tensor | reason |
-        | :-- | :-- | :-- |
-        | ``a\|b`c`` | `lm_head.weight` | shape differs |
+        hub-audit 0.1.0, seed 0. `report.json` has the command line, the time, the traffic of the run, the files read with their sizes and hashes, and every tensor that was left out.
         "#);
     }
 

@@ -18,6 +18,7 @@ pub mod picture;
 mod datum;
 mod files;
 mod format;
+mod layers;
 mod model;
 mod pairs;
 mod provenance;
@@ -29,6 +30,7 @@ pub use self::{
     datum::Datum,
     files::files,
     format::{Format, UnknownFormat},
+    layers::{layers_csv, layers_report},
     model::{Block, Cell, Column, Report, SYNTHETIC, Section, Table},
     number::Digits,
     pairs::pairs_csv,

@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use super::{Cell, Column, Digits, Table};
-
 /// Where every number of a report comes from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Provenance {
@@ -13,7 +11,7 @@ pub struct Provenance {
     pub command_line: Vec<String>,
     /// Seed of whatever was sampled.
     pub seed: u64,
-    /// When, as RFC 3339. The only text that differs between two runs; `report.json` alone shows it.
+    /// When, as RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generated_at: Option<String>,
     /// The models, in the order asked.
@@ -29,78 +27,14 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// The command line as a shell reads it.
-    pub fn command(&self) -> String {
-        self.command_line
-            .iter()
-            .map(|word| shell_word(word))
-            .collect::<Vec<_>>()
-            .join(" ")
-    }
-
-    /// Version, seed and what the network was asked, as one sentence.
-    pub fn cost(&self) -> String {
-        let bytes = Digits::Bytes.format(self.bytes as f64);
-        let count = |count: u64| Digits::Integer.format(count as f64);
+    /// Version and seed as one sentence. What differs from run to run (time, traffic, command line) stays in `report.json`,
+    /// so that the pages of two runs on the same inputs are the same.
+    pub fn sentence(&self) -> String {
         format!(
-            "hub-audit {}, seed {}; moved {bytes} in {} requests, {} tensors from cache.",
-            self.tool_version,
-            self.seed,
-            count(self.requests),
-            count(self.cache_hits)
+            "hub-audit {}, seed {}. `report.json` has the command line, the time, the traffic of the run, the files read with \
+             their sizes and hashes, and every tensor that was left out.",
+            self.tool_version, self.seed
         )
-    }
-
-    /// One row a model.
-    pub fn models_table(&self) -> Table {
-        let columns = ["model", "commit", "family", "dtypes"].map(Column::text);
-        let counts = ["files", "size"].map(Column::numeric);
-        let row = |model: &ModelProvenance| {
-            vec![
-                Cell::code(&model.model),
-                model.commit.as_ref().map_or_else(|| Cell::text("folder"), Cell::code),
-                Cell::text(model.family.as_deref().unwrap_or("unknown")),
-                Cell::text(model.dtypes.join(", ")),
-                Cell::count(model.files.len()),
-                Cell::number(
-                    model.files.iter().map(|file| file.size as f64).sum::<f64>(),
-                    Digits::Bytes,
-                ),
-            ]
-        };
-        Table {
-            caption: "Models; `report.json` lists their files.".to_owned(),
-            csv: None,
-            columns: columns.into_iter().chain(counts).collect(),
-            rows: self.models.iter().map(row).collect(),
-        }
-    }
-
-    /// One row a tensor that no number rests on.
-    pub fn excluded_table(&self) -> Table {
-        let row = |excluded: &Excluded| {
-            vec![
-                Cell::code(&excluded.model),
-                Cell::code(&excluded.tensor),
-                Cell::text(&excluded.reason),
-            ]
-        };
-        Table {
-            caption: "Tensors that no number rests on.".to_owned(),
-            csv: None,
-            columns: ["model", "tensor", "reason"].map(Column::text).into(),
-            rows: self.excluded.iter().map(row).collect(),
-        }
-    }
-}
-
-/// `word` as a shell reads it back.
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 
@@ -139,44 +73,4 @@ pub struct Excluded {
     pub tensor: String,
     /// Why.
     pub reason: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_reads_back_in_a_shell() {
-        let words = [
-            "hub-audit",
-            "compare",
-            "a/b@main",
-            "it's here",
-            "",
-            "--skip=\\.experts\\.",
-        ];
-        let provenance = Provenance {
-            command_line: words.map(String::from).into(),
-            ..Provenance::default()
-        };
-        assert_eq!(
-            provenance.command(),
-            r"hub-audit compare a/b@main 'it'\''s here' '' '--skip=\.experts\.'"
-        );
-    }
-
-    #[test]
-    fn the_cost_is_one_sentence() {
-        let provenance = Provenance {
-            tool_version: "0.1.0".into(),
-            bytes: 5_900_000,
-            requests: 1131,
-            cache_hits: 33,
-            ..Provenance::default()
-        };
-        assert_eq!(
-            provenance.cost(),
-            "hub-audit 0.1.0, seed 0; moved 5.9 MB in 1,131 requests, 33 tensors from cache."
-        );
-    }
 }

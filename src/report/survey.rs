@@ -236,9 +236,9 @@ fn grid(id: &str, title: &str, subtitle: &str, matrices: Vec<(Metric, Matrix)>) 
         })
         .collect();
     if pictures.len() == 1 {
-        pictures[0].id = id.to_owned();
+        pictures[0].id = id.into();
         pictures[0].title = format!("{title}: {}", pictures[0].title);
-        pictures[0].subtitle = subtitle.to_owned();
+        pictures[0].subtitle = subtitle.into();
         return pictures.remove(0);
     }
     Picture {
@@ -433,14 +433,15 @@ fn other_shapes(survey: &Survey) -> Vec<Excluded> {
             continue;
         };
         for (model, side) in panel.sides.iter().enumerate() {
-            if let Ok(side) = side {
-                if side.shape != common && most > 1 {
-                    let (own, other) = (crate::audit::shape_text(&side.shape), crate::audit::shape_text(common));
-                    let reason = format!(
-                        "its shape is {own}, where {most} models have {other}: a vector of another width cannot be compared"
-                    );
-                    lines.insert((model, panel.key.role_name()), reason);
-                }
+            if let Ok(side) = side
+                && side.shape != common
+                && most > 1
+            {
+                let (own, other) = (crate::audit::shape_text(&side.shape), crate::audit::shape_text(common));
+                let reason = format!(
+                    "its shape is {own}, where {most} models have {other}: a vector of another width cannot be compared"
+                );
+                lines.insert((model, panel.key.role_name()), reason);
             }
         }
     }

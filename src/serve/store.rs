@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, io, path::PathBuf};
 
+use crate::digest::git_blob_id;
 use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -185,19 +186,14 @@ impl Store {
 impl Digests {
     /// Digests of a file with this SHA-256; `content` is needed of a small file only.
     pub(super) fn of(entry: &Entry, sha256: &str, content: &[u8]) -> Self {
-        let blob = |content: &[u8]| {
-            let mut framed = format!("blob {}\0", content.len()).into_bytes();
-            framed.extend_from_slice(content);
-            sha256_hex(&framed)[..40].to_owned()
-        };
         if entry.is_large() {
             Self {
-                oid: blob(pointer(sha256, entry.size).as_bytes()),
+                oid: git_blob_id(pointer(sha256, entry.size).as_bytes()),
                 sha256: Some(sha256.to_owned()),
             }
         } else {
             Self {
-                oid: blob(content),
+                oid: git_blob_id(content),
                 sha256: None,
             }
         }

@@ -48,7 +48,7 @@ for way in direct mirrored; do
     from=$endpoint
     [ "$way" = mirrored ] && from=$mirror
     # Each way has a cache of its own: nothing that one has fetched may answer for the other.
-    if ! "$binary" survey acme/tiny acme/sharded --role norms --layers all --endpoint "$from" --no-hf-cache \
+    if ! "$binary" survey acme/tiny acme/sharded --role norms --layers all --endpoint "$from" \
         --cache-dir "$work/cache-$way" -o "$work/$way" -q; then
         echo "conformance: FAILED: the $way survey"
         exit 1

@@ -35,7 +35,8 @@ def main(truth_path, hub_path, folder_path):
                 for rows in (over_hub, over_folders):
                     forward = (a, b, layer) in rows
                     row = rows[(a, b, layer) if forward else (b, a, layer)]
-                    rel_l2 = "rel_l2_err" if forward else "rel_l2_err_b"
+                    # The truth divides by the norm of the second-named model.
+                    rel_l2 = "rel_l2_err_b" if forward else "rel_l2_err"
                     for metric, column in (("cosine", "cos_sim"), ("pearson", "pearson"), ("rel_l2", rel_l2)):
                         expected, got = layers[metric][layer], float(row[column])
                         assert abs(expected - got) <= TOLERANCE, (a, b, layer, metric, expected, got)

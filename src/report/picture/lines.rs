@@ -42,6 +42,9 @@ pub struct Series {
     pub label: String,
     /// One value a position.
     pub values: Vec<Datum>,
+    /// Half the length of a vertical bar through each value, such as its standard deviation; empty for no bars.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spread: Vec<Datum>,
 }
 
 /// A line to compare with.
@@ -109,7 +112,9 @@ impl LinePanel {
             .filter_map(Datum::value);
         let references = self.references.iter().map(|reference| reference.value);
         let least = self.at_least.into_iter().flat_map(|(low, high)| [low, high]);
-        let (low, high) = range(values.chain(references).chain(least));
+        let bars = self.series.iter().flat_map(Series::bars);
+        let ends = bars.flat_map(|(_, value, spread)| [value - spread, value + spread]);
+        let (low, high) = range(values.chain(references).chain(least).chain(ends));
         Axis::covering(low, high, 5)
     }
 
@@ -139,13 +144,29 @@ impl LinePanel {
             scene.mark(Mark::line((plot.left, y), (plot.right(), y)).stroke(reference_stroke(index)));
         }
         for (index, series) in self.series.iter().enumerate() {
+            let bars = series.bars().filter_map(|(at, value, spread)| {
+                let (x, low, high) = (plot.x(*x.get(at)?), plot.y(value - spread), plot.y(value + spread));
+                Some([
+                    vec![(x, low), (x, high)],
+                    vec![(x - 2.0, low), (x + 2.0, low)],
+                    vec![(x - 2.0, high), (x + 2.0, high)],
+                ])
+            });
+            let bars: Vec<_> = bars.flatten().collect();
+            if !bars.is_empty() {
+                scene.mark(Mark::path(bars).stroke(Stroke::solid(series_color(index), 0.9)));
+            }
             let stretches = series.stretches(plot, x);
             scene.mark(Mark::path(stretches).stroke(series_stroke(index)));
         }
         for (index, series) in self.series.iter().enumerate() {
-            for (&x, value) in x.iter().zip(&series.values) {
+            for (at, (&x, value)) in x.iter().zip(&series.values).enumerate() {
+                let spread = series.spread.get(at);
                 if let Some(value) = value.value() {
-                    let shown = typeset(&Digits::Significant(5).format(value));
+                    let mut shown = typeset(&Digits::Significant(5).format(value));
+                    if let Some(spread) = spread.and_then(Datum::value) {
+                        shown = format!("{shown} ± {}", typeset(&Digits::Significant(3).format(spread)));
+                    }
                     let tooltip = format!(
                         "{}, {x_label} {}: {shown}",
                         series.label,
@@ -165,7 +186,21 @@ impl Series {
         Self {
             label: label.into(),
             values,
+            spread: Vec::new(),
         }
+    }
+
+    /// The line with a bar of `spread` above and below each value.
+    #[must_use]
+    pub fn with_spread(mut self, spread: Vec<Datum>) -> Self {
+        self.spread = spread;
+        self
+    }
+
+    /// Value and half the length of its bar, where both are defined.
+    fn bars(&self) -> impl Iterator<Item = (usize, f64, f64)> {
+        let pairs = self.values.iter().zip(&self.spread).enumerate();
+        pairs.filter_map(|(index, (value, spread))| Some((index, value.value()?, spread.value()?)))
     }
 
     /// Runs of defined values, as points of `plot`.
@@ -256,6 +291,21 @@ mod tests {
             .unwrap();
         assert_eq!(path.matches('M').count(), 2);
         assert_eq!(lines.remarks(), ["1 value undefined, left as gaps: Constant (1)."]);
+    }
+
+    #[test]
+    fn the_axis_covers_the_bars_and_a_bar_without_a_value_is_not_drawn() {
+        let mut lines = lines(1, 3, 1, |_| "m".into());
+        lines.panels[0].references.clear();
+        let spread = vec![Datum::new(5.0), Datum::undefined("TooFew"), Datum::new(0.1)];
+        lines.panels[0].series[0].values[2] = Datum::undefined("Constant");
+        lines.panels[0].series[0].spread = spread;
+        let axis = lines.panels[0].axis();
+        assert!(axis.low() <= -4.2 && axis.high() >= 5.8, "{axis:?}");
+        let svg = svg::document(&lines.draw(), "");
+        let bars = svg.lines().find(|line| line.contains(r#"stroke-width="0.9""#)).unwrap();
+        assert_eq!(bars.matches('M').count(), 3);
+        assert!(svg.contains("± 5.00"));
     }
 
     #[test]

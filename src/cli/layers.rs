@@ -1,0 +1,198 @@
+//! `layers`: each model against itself.
+
+use hub_audit::{
+    Error,
+    audit::{self, Condition, Ladder, Layers},
+    metric::Metric,
+    report::{self, Format},
+    spec::ModelSpec,
+};
+
+use super::{
+    args::{LayersArgs, StdoutFormat},
+    exit::ExitStatus,
+    gather::{self, Cost, Until},
+    output,
+    printer::Printer,
+    table,
+};
+
+/// The two models of the published study whose layers it compares, asked of the embedded Hub when nothing else is.
+const DEMO_MODELS: [&str; 2] = ["upstage/Solar-Open-100B", "zai-org/GLM-4.5-Air"];
+
+pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let mut specs = args.models.specs()?;
+    if args.reach.demo && specs.is_empty() {
+        specs = DEMO_MODELS
+            .iter()
+            .map(|model| model.parse::<ModelSpec>())
+            .collect::<Result<_, _>>()
+            .map_err(Error::from)?;
+    } else if specs.is_empty() {
+        specs = args.models.required()?;
+    }
+    let mut question = args.choice.question("all")?;
+    question.mtp = true;
+    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)? else {
+        return Ok(ExitStatus::Done);
+    };
+    if gather::all_failed(&gathered.opened) {
+        printer.talk(&gathered.cost.line());
+        return Ok(ExitStatus::Failed);
+    }
+    let layers = audit::layers(
+        &gathered.cache,
+        &gathered.opened,
+        &gathered.failures,
+        args.choice.tensor.is_some(),
+        &question.layers,
+        &args.output.metric,
+    );
+    answer(args, &layers, gathered.cost, printer)
+}
+
+fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let run = output::run(args.output.seed, cost);
+    let document = report::layers_report(layers, &args.output.metric, &run);
+    if let Some(dir) = &args.output.dir {
+        let mut files = report::files(&document, &args.output.formats).map_err(Error::from)?;
+        if args.output.formats.contains(&Format::Csv) {
+            files.extend(report::layers_csv(layers, &args.output.metric));
+        }
+        output::write(dir, files, printer)?;
+    }
+    match args.output.format {
+        StdoutFormat::Json => printer.data(&String::from_utf8_lossy(
+            &report::json::render(&document).map_err(Error::from)?,
+        ))?,
+        StdoutFormat::Text => printer.data(&as_text(layers))?,
+    }
+    let mut status = if layers.is_incomplete() {
+        ExitStatus::Incomplete
+    } else {
+        ExitStatus::Done
+    };
+    if layers.ladders.is_empty() {
+        printer.warn("no comparable tensors: no model has what was asked for in any layer");
+    }
+    if let Some(condition) = &args.fail_if
+        && holds(layers, condition, printer)
+    {
+        status = status.max(ExitStatus::Incomplete);
+    }
+    printer.talk(&cost.line());
+    Ok(status)
+}
+
+/// Whether a layer and the next meet the condition, the earlier one as reference; each pair that does is named.
+fn holds(layers: &Layers, condition: &Condition, printer: &Printer) -> bool {
+    let mut any = false;
+    for ladder in &layers.ladders {
+        for (a, b) in ladder.adjacent() {
+            let Ok(value) = ladder.value(condition.metric, a, b) else {
+                continue;
+            };
+            if condition.holds(value) {
+                any = true;
+                printer.talk(&format!(
+                    "--fail-if {} holds: {}, {}, layers {} × {}, {} = {value}",
+                    condition.text(),
+                    layers.models[ladder.model].label,
+                    ladder.key.role_name(),
+                    ladder.rungs[a].place,
+                    ladder.rungs[b].place,
+                    condition.metric
+                ));
+            }
+        }
+    }
+    any
+}
+
+fn as_text(layers: &Layers) -> String {
+    let mut text = String::new();
+    for ladders in layers.ladders.chunk_by(|a, b| a.key == b.key) {
+        let models = table::count(ladders.len() as u64, "model");
+        text += &ladders[0].key.role_name();
+        text += ", ";
+        text += &models;
+        text += ". Mean over pairs of layers of one model:\n\n";
+        text += &summary(layers, ladders);
+        text.push('\n');
+    }
+    let notes = notes(layers);
+    if !notes.is_empty() {
+        let mut table = table::new(&["model", "in no mean, and why"]);
+        table.add_rows(notes);
+        text += &table::text(&table);
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+fn summary(layers: &Layers, ladders: &[Ladder]) -> String {
+    let mut table = table::new(&["model", "layers", ">n", ">cos_sim", ">cos_null", ">n", ">pearson"]);
+    for ladder in ladders {
+        let kinds = [
+            ("0 × later", ladder.baseline()),
+            ("adjacent", ladder.adjacent()),
+            ("all pairs", ladder.all_pairs()),
+        ];
+        for (kind, pairs) in kinds {
+            let of = |metric| ladder.statistics(metric, &pairs);
+            let mean = |metric| {
+                of(metric)
+                    .values
+                    .map_or_else(|| "–".to_owned(), |extent| format!("{:.4}", extent.mean))
+            };
+            let row = [
+                layers.models[ladder.model].label.clone(),
+                kind.to_owned(),
+                of(Metric::CosSim).n.to_string(),
+                mean(Metric::CosSim),
+                mean(Metric::CosNull),
+                of(Metric::Pearson).n.to_string(),
+                mean(Metric::Pearson),
+            ];
+            table.add_row(row);
+        }
+    }
+    table::text(&table)
+}
+
+/// Models and what is not in their means, and why.
+fn notes(layers: &Layers) -> Vec<[String; 2]> {
+    let mut notes = Vec::new();
+    let mut note = |model: usize, text: String| notes.push([layers.models[model].label.clone(), text]);
+    for (number, model) in layers.models.iter().enumerate() {
+        if let Some(failure) = &model.failure {
+            note(number, format!("not read: {failure}"));
+        }
+    }
+    for absence in &layers.absent {
+        let role = absence
+            .key
+            .map_or_else(String::new, |key| format!("{}: ", key.role_name()));
+        note(absence.model, format!("{role}{}", absence.reason));
+    }
+    for ladder in &layers.ladders {
+        let role = ladder.key.role_name();
+        let missing = ladder.missing().count();
+        if let Some((place, reason)) = ladder.missing().next() {
+            let missing = table::count(missing as u64, "layer");
+            note(
+                ladder.model,
+                format!("{role}: {missing} without a tensor, first {place}: {reason}"),
+            );
+        }
+        if let Some(blocks) = blocks(ladder) {
+            note(ladder.model, format!("{role}: {blocks}, no layer; it is in the matrix"));
+        }
+    }
+    notes
+}
+
+fn blocks(ladder: &Ladder) -> Option<String> {
+    let blocks = ladder.rungs.iter().filter(|rung| rung.place.mtp);
+    let names: Vec<String> = blocks.map(|rung| rung.place.to_string()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}

@@ -1,0 +1,206 @@
+//! The document: the question, the models, an overview, one section a model and role, what was left out.
+
+use std::collections::BTreeMap;
+
+use super::{named::Named, overview, section};
+use crate::{
+    audit::Layers,
+    metric::Metric,
+    report::{Block, Cell, Column, Digits, Excluded, Report, Run, Section, Table, run::provenance, survey::models},
+};
+
+/// Ladders that get their matrices as pictures; the matrices of all are in CSV files. One picture of 48 layers weighs a
+/// quarter of a megabyte in the page.
+const MOST_PICTURED: usize = 12;
+
+/// Builds the document. `metrics` are those of matrices.
+pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
+    let named = Named::all(layers);
+    let mut sections = vec![models(&layers.models)];
+    if named.is_empty() {
+        sections.push(Section {
+            id: "nothing".to_owned(),
+            title: "No comparable tensors".to_owned(),
+            blocks: vec![Block::note(
+                "**No comparable tensors.** None of the models has a tensor that was asked for in any layer, so there is no \
+                 number to report.",
+            )],
+        });
+    } else {
+        sections.push(overview::section(&named));
+    }
+    for (number, named) in named.iter().enumerate() {
+        let pictured: &[Metric] = if number < MOST_PICTURED { metrics } else { &[] };
+        sections.push(section::section(named, pictured));
+    }
+    sections.push(reading());
+    let excluded = left_out(layers, &named);
+    sections.push(left_out_section(&excluded));
+    sections.push(extent(layers));
+    Report {
+        title: match layers.models.as_slice() {
+            [one] => format!("Layers of {}", one.label),
+            several => format!("Layers of {} models", several.len()),
+        },
+        question: question(&named, layers.models.len()),
+        synthetic: layers.models.iter().any(|model| model.synthetic),
+        sections,
+        provenance: provenance(run, &layers.models, excluded),
+    }
+}
+
+fn question(named: &[Named<'_>], models: usize) -> String {
+    let mut roles: Vec<String> = Vec::new();
+    for named in named {
+        let role = format!("`{}`", named.role);
+        if !roles.contains(&role) {
+            roles.push(role);
+        }
+    }
+    let of = if models == 1 {
+        "this model"
+    } else {
+        "each of these models"
+    };
+    let roles = if roles.is_empty() {
+        "the tensors that were asked for".to_owned()
+    } else {
+        roles.join(", ")
+    };
+    format!(
+        "How alike are the layers of {of} among themselves in {roles}, so that a number between models has something to stand beside?"
+    )
+}
+
+fn reading() -> Section {
+    Section {
+        id: "reading".to_owned(),
+        title: "How to read these numbers".to_owned(),
+        blocks: vec![
+            Block::prose(
+                "`cos_sim` of two norms is high for nothing: their elements have nearly one value, so the cosine carries mean and \
+                 spread only. `cos_null` is what it would be on average if the channels of one side were shuffled, that is, without \
+                 any shared pattern. `pearson` removes mean and spread; `z_perm` is its distance from the shuffled mean in standard \
+                 deviations, r·√(n−1).",
+            ),
+            Block::prose(
+                "All layers of a model read and write one residual stream, so their channels mean the same thing and a shared \
+                 pattern is expected. What is high here says how alike tensors of one training are; it is no measure of how \
+                 unlike tensors of two trainings ought to be.",
+            ),
+            Block::prose(
+                "Means and standard deviations (ddof 0) over pairs of layers describe those pairs. The pairs share their layers \
+                 and are not independent, so the deviation divided by √n is no standard error.",
+            ),
+        ],
+    }
+}
+
+fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
+    let mut excluded: Vec<Excluded> = layers
+        .excluded
+        .iter()
+        .map(|(model, exclusion)| Excluded {
+            model: layers.models[*model].model.clone(),
+            tensor: exclusion.tensor.clone(),
+            reason: exclusion.reason.clone(),
+        })
+        .collect();
+    excluded.extend(layers.absent.iter().map(|absence| {
+        Excluded {
+            model: layers.models[absence.model].model.clone(),
+            tensor: absence
+                .key
+                .map_or_else(|| "every layer".to_owned(), |key| key.role_name()),
+            reason: absence.reason.clone(),
+        }
+    }));
+    for named in named {
+        // One reason for many layers is one line.
+        let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (place, reason) in named.ladder.missing() {
+            reasons.entry(reason).or_default().push(place.to_string());
+        }
+        excluded.extend(reasons.into_iter().map(|(reason, places)| Excluded {
+            model: named.model.model.clone(),
+            tensor: format!("{}, {}", named.role, listed(&places)),
+            reason: reason.to_owned(),
+        }));
+    }
+    excluded
+}
+
+fn left_out_section(excluded: &[Excluded]) -> Section {
+    let block = if excluded.is_empty() {
+        Block::prose("Nothing: every model has every tensor that was asked for.")
+    } else {
+        let row = |line: &Excluded| {
+            vec![
+                Cell::code(&line.model),
+                Cell::code(&line.tensor),
+                Cell::text(&line.reason),
+            ]
+        };
+        Block::Table(Table {
+            caption: "What was asked for and is in no number above.".to_owned(),
+            csv: None,
+            columns: ["model", "tensor", "reason"].map(Column::text).into(),
+            rows: excluded.iter().map(row).collect(),
+        })
+    };
+    Section {
+        id: "left-out".to_owned(),
+        title: "What was left out, and why".to_owned(),
+        blocks: vec![block],
+    }
+}
+
+/// `layer 3`, or `layers 3, 5, 7`; of many the first and last, and how many.
+pub(super) fn listed(places: &[String]) -> String {
+    match places {
+        [one] => format!("layer {one}"),
+        [first, .., last] if places.len() > 8 => format!("{} layers, {first} to {last}", places.len()),
+        several => format!("layers {}", several.join(", ")),
+    }
+}
+
+/// What the numbers rest on, which does not depend on what happened to be in the cache.
+fn extent(layers: &Layers) -> Section {
+    let row = |(number, model): (usize, &crate::audit::ModelSummary)| {
+        let ladders = layers.ladders.iter().filter(|ladder| ladder.model == number);
+        let sides: Vec<_> = ladders
+            .flat_map(|ladder| &ladder.rungs)
+            .flat_map(|rung| &rung.side)
+            .collect();
+        let bytes: u64 = sides.iter().map(|side| side.stored_bytes).sum();
+        vec![
+            Cell::text(&model.label),
+            Cell::count(sides.len()),
+            Cell::number(bytes as f64, Digits::Bytes),
+            Cell::count(model.files.len()),
+            Cell::number(model.checkpoint_bytes as f64, Digits::Bytes),
+        ]
+    };
+    Section {
+        id: "traffic".to_owned(),
+        title: "Traffic".to_owned(),
+        blocks: vec![
+            Block::Table(Table {
+                caption: "What the numbers rest on, of how much there is.".to_owned(),
+                csv: None,
+                columns: vec![
+                    Column::text("model"),
+                    Column::numeric("tensors used"),
+                    Column::numeric("their bytes"),
+                    Column::numeric("files touched"),
+                    Column::numeric("checkpoint"),
+                ],
+                rows: layers.models.iter().enumerate().map(row).collect(),
+            }),
+            Block::prose(
+                "Requests and bytes that the run itself moved depend on what was in its cache; they are in `report.json` under \
+                 `provenance`.",
+            ),
+        ],
+    }
+}

@@ -1,0 +1,295 @@
+//! What a network does to people: broken connections, busy servers, links that die. The result is the same, or it is an error.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use hub_audit::serve::{Intercept, Listener, LoggedRequest, Stunt};
+
+use crate::support::{Shard, Workspace, always, first, is_one_of, llama_config};
+
+/// A refusal as servers give it.
+fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Stunt {
+    Stunt::Reply {
+        status,
+        headers: headers
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+fn is_cdn(request: &LoggedRequest) -> bool {
+    request.listener == Listener::Cdn
+}
+
+/// Whether weights are asked for: a range that does not begin the file.
+fn is_weights(request: &LoggedRequest) -> bool {
+    is_cdn(request)
+        && request
+            .range
+            .as_deref()
+            .is_some_and(|range| !range.starts_with("bytes=0-"))
+}
+
+/// A Hub with `o/a`, and what it keeps of it when nothing goes wrong.
+fn undisturbed() -> (Workspace, Shard, Vec<(String, Vec<u8>)>) {
+    let mut at = Workspace::new();
+    let shard = at.llama("o/a", 1, 2, 64);
+    at.serve();
+    at.run(&["fetch", "o/a"]).expect(0);
+    let kept = values(&at);
+    at.close();
+    fs_err::remove_dir_all(at.cache()).unwrap();
+    (at, shard, kept)
+}
+
+/// The values in the cache; sidecars name the Hub's address, which differs.
+fn values(at: &Workspace) -> Vec<(String, Vec<u8>)> {
+    let mut files = Workspace::files(&at.kept("o/a"));
+    files.retain(|(name, _)| is_one_of(name, &["npy"]));
+    files
+}
+
+#[test]
+fn a_body_cut_midway_goes_on_at_the_next_byte() {
+    let (mut at, shard, kept) = undisturbed();
+    let whole = shard.asked("model.layers.0.input_layernorm.weight");
+    let chosen = move |request: &LoggedRequest| request.range.as_deref() == Some(&whole);
+    at.serve_with(|options| options.intercept = Some(first(1, chosen, Stunt::CutAfter(50))));
+    at.run(&["fetch", "o/a"]).expect(0);
+    assert_eq!(values(&at), kept);
+    let ranges = at.asked().ranges("model.safetensors");
+    let norm = shard.ranges["model.layers.0.input_layernorm.weight"];
+    let rest = format!("bytes={}-{}", norm.start + 50, norm.end - 1);
+    assert!(ranges.contains(&rest), "{rest} is not in {ranges:?}");
+}
+
+#[test]
+fn a_connection_that_drops_is_made_anew() {
+    let (mut at, _, kept) = undisturbed();
+    at.serve_with(|options| options.intercept = Some(first(1, is_weights, Stunt::Drop)));
+    at.run(&["fetch", "o/a"]).expect(0);
+    assert_eq!(values(&at), kept);
+}
+
+#[test]
+fn a_busy_server_is_asked_again() {
+    let (mut at, _, kept) = undisturbed();
+    let busy = |request: &LoggedRequest| request.path.contains("/tree/") || is_weights(request);
+    at.serve_with(|options| options.intercept = Some(first(2, busy, reply(503, &[], "try later"))));
+    at.run(&["fetch", "o/a"]).expect(0);
+    assert_eq!(values(&at), kept);
+    let refused = at
+        .asked()
+        .0
+        .iter()
+        .filter(|request| request.status == Some(503))
+        .count();
+    assert_eq!(refused, 2);
+}
+
+/// Waits a second, as the Hub asks.
+#[test]
+fn a_used_up_rate_limit_is_waited_out() {
+    let (mut at, _, kept) = undisturbed();
+    let limited = reply(429, &[("ratelimit", "\"api\";r=0;t=0")], "");
+    at.serve_with(|options| options.intercept = Some(first(1, |request| request.path.contains("/revision/"), limited)));
+    at.run(&["fetch", "o/a"]).expect(0);
+    assert_eq!(values(&at), kept);
+}
+
+#[test]
+fn a_wait_longer_than_allowed_is_refused_at_once() {
+    let (mut at, ..) = undisturbed();
+    let limited = reply(429, &[("ratelimit", "\"api\";r=0;t=300")], "");
+    at.serve_with(|options| options.intercept = Some(always(|_| true, limited)));
+    let outcome = at.run(&["fetch", "o/a", "--max-wait", "20"]).expect(2);
+    insta::assert_snapshot!(outcome, @"
+    exit status 2
+    ----- stderr -----
+    error: the Hub asks to wait 301 s before the next request, longer than the 20 s allowed
+    hint: try again later, allow the wait with --max-wait 301, or give a token for a higher limit
+    moved 0 bytes in 1 request, 0 tensors fetched, 0 from cache, TIME
+    ");
+    assert_eq!(at.asked().count(), 1);
+}
+
+#[test]
+fn a_refused_link_is_renewed_once() {
+    let (mut at, _, kept) = undisturbed();
+    let refusal = reply(403, &[], "SignatureError: invalid key pair id");
+    at.serve_with(|options| options.intercept = Some(first(1, is_weights, refusal)));
+    at.run(&["fetch", "o/a", "--jobs", "1"]).expect(0);
+    assert_eq!(values(&at), kept);
+    // Once for the header, once more for the fresh address.
+    assert_eq!(at.asked().hub_paths_with("model.safetensors"), 2);
+}
+
+#[test]
+fn a_link_that_is_refused_again_names_the_host_and_no_signature() {
+    let (mut at, ..) = undisturbed();
+    at.serve_with(|options| options.intercept = Some(always(is_cdn, reply(403, &[], "Auth failed"))));
+    let outcome = at.run(&["survey", "o/a", "-o", "out"]).expect(2);
+    insta::assert_snapshot!(outcome, @"
+    exit status 2
+    ----- stderr -----
+    error: shard `model.safetensors` of `o/a@c0ffee00` cannot be read
+    caused by: the file host CDN refuses `o/a@c0ffee00`, file `model.safetensors` with 403, also after the link was renewed
+    moved 1.4 kB in 8 requests, 0 tensors fetched, 0 from cache, TIME
+    ");
+    assert!(
+        !outcome.raw.contains("Signature") && !outcome.raw.contains("Expires"),
+        "{outcome}"
+    );
+    assert_eq!(at.asked().hub_paths_with("model.safetensors"), 2);
+    assert!(!at.path().join("out").exists());
+}
+
+#[test]
+fn weights_that_cannot_be_fetched_leave_an_empty_row_with_the_reason() {
+    let (mut at, ..) = undisturbed();
+    at.llama("o/b", 2, 2, 64);
+    let of_b = |request: &LoggedRequest| is_weights(request) && request.path.contains("o%2Fb");
+    at.serve_with(|options| options.intercept = Some(always(of_b, reply(403, &[], "Auth failed"))));
+    let outcome = at
+        .run(&["survey", "o/a", "o/b", "--layers", "1", "-o", "out"])
+        .expect(1);
+    outcome.says(&[
+        "tensor `model.layers.1.input_layernorm.weight` was not fetched",
+        "the file host CDN refuses",
+    ]);
+    let pairs = at.read("out/pairs.csv");
+    assert_eq!(pairs.lines().count(), 2);
+    assert!(pairs.contains("all:the tensor was not read: "), "{pairs}");
+}
+
+#[test]
+fn one_tensor_of_several_that_cannot_be_fetched_is_told_by_the_exit_status() {
+    let (mut at, shard, _) = undisturbed();
+    let lost = shard.asked("model.layers.1.input_layernorm.weight");
+    let chosen = move |request: &LoggedRequest| request.range.as_deref() == Some(&lost);
+    at.serve_with(|options| options.intercept = Some(always(chosen, reply(403, &[], "Auth failed"))));
+    let outcome = at.run(&["survey", "o/a", "-o", "out"]).expect(1);
+    outcome.says(&[
+        "tensor `model.layers.1.input_layernorm.weight` was not fetched",
+        "1 tensor fetched",
+    ]);
+}
+
+#[test]
+fn a_link_near_its_end_is_renewed_before_it_is_used() {
+    let (mut at, _, kept) = undisturbed();
+    // Less than the minute that must remain.
+    at.serve_with(|options| options.location_ttl = Duration::from_secs(30));
+    at.run(&["fetch", "o/a"]).expect(0);
+    assert_eq!(values(&at), kept);
+    let asked = at.asked();
+    assert_eq!(asked.hub_paths_with("model.safetensors"), asked.to_cdn().count());
+    assert!(asked.to_cdn().all(|request| request.status == Some(206)));
+}
+
+#[test]
+fn a_link_that_was_valid_for_the_method_alone_is_used_with_it() {
+    let (mut at, _, kept) = undisturbed();
+    at.serve_with(|options| options.sign_method = true);
+    at.run(&["fetch", "o/a"]).expect(0);
+    assert_eq!(values(&at), kept);
+}
+
+#[test]
+fn a_server_that_ignores_ranges_may_send_a_small_file_whole() {
+    let (mut at, shard, kept) = undisturbed();
+    let whole = Stunt::Reply {
+        status: 200,
+        headers: vec![("content-length".to_owned(), shard.bytes.len().to_string())],
+        body: shard.bytes.clone(),
+    };
+    at.serve_with(|options| options.intercept = Some(always(is_cdn, whole)));
+    at.run(&["fetch", "o/a"]).expect(0);
+    assert_eq!(values(&at), kept);
+}
+
+#[test]
+fn a_server_that_ignores_ranges_is_left_before_it_sends_a_large_file() {
+    let mut at = Workspace::new();
+    at.file("o/big", "config.json", llama_config(1, 64).to_string());
+    // 11 MB that take no room: the file is sparse.
+    at.file("o/big", "model.safetensors", "");
+    let file = fs_err::OpenOptions::new()
+        .write(true)
+        .open(at.repo("o/big").join("model.safetensors"))
+        .unwrap();
+    file.set_len(11_000_000).unwrap();
+    let whole = reply(200, &[("content-length", "11000000")], &" ".repeat(11_000_000));
+    at.serve_with(|options| options.intercept = Some(always(is_cdn, whole)));
+    let outcome = at.run(&["fetch", "o/big"]).expect(2);
+    insta::assert_snapshot!(outcome, @"
+    exit status 2
+    ----- stderr -----
+    error: shard `model.safetensors` of `o/big@c0ffee00` cannot be read
+    caused by: CDN ignored the range: asked 65536 bytes (0..65536) of `o/big@c0ffee00`, file `model.safetensors`, and it answered 200 with 11000000 bytes
+    hint: this server cannot serve parts of files; use another endpoint, or audit a local folder
+    moved 1.1 kB in 6 requests, 0 tensors fetched, 0 from cache, TIME
+    ");
+    assert_eq!(at.asked().to_cdn().count(), 1);
+    assert_eq!(at.kept_tensors(), 0);
+}
+
+#[test]
+fn another_range_than_was_asked_is_refused() {
+    let (mut at, ..) = undisturbed();
+    let shifted = reply(206, &[("content-range", "bytes 1-128/81000")], &"x".repeat(128));
+    at.serve_with(|options| options.intercept = Some(always(is_weights, shifted)));
+    let outcome = at.run(&["survey", "o/a", "--layers", "0"]).expect(1);
+    outcome.says(&["with the wrong bytes: `Content-Range: bytes 1-128/81000`"]);
+    assert_eq!(at.kept_tensors(), 0);
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_refused() {
+    let (mut at, shard, _) = undisturbed();
+    let norm = shard.ranges["model.layers.0.input_layernorm.weight"];
+    let rest = format!("bytes {}-{}/{}", norm.start + 50, norm.end - 1, shard.bytes.len());
+    let other = reply(
+        206,
+        &[("content-range", &rest), ("etag", "\"another\"")],
+        &"x".repeat(78),
+    );
+    let asked = AtomicUsize::new(0);
+    at.serve_with(|options| {
+        options.intercept = Some(Intercept::new(move |request| {
+            if !is_weights(request) {
+                return None;
+            }
+            match asked.fetch_add(1, Ordering::SeqCst) {
+                0 => Some(Stunt::CutAfter(50)),
+                _ => Some(other.clone()),
+            }
+        }));
+    });
+    let outcome = at.run(&["fetch", "o/a", "--layers", "0"]).expect(1);
+    outcome.says(&[
+        "changed while it was being read: its ETag was",
+        "and is now `\"another\"`",
+    ]);
+    assert_eq!(at.kept_tensors(), 0);
+}
+
+/// Five attempts, with the pauses between them: the slowest of the stories.
+#[test]
+fn an_address_where_nobody_answers_is_named_with_advice() {
+    let at = Workspace::with_llama(1, 64);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let endpoint = format!("http://{closed}");
+    let outcome = at.run(&["inspect", "o/a", "--endpoint", &endpoint]).expect(2);
+    outcome.says(&[
+        &format!("error: {closed} cannot be reached (5 attempts)"),
+        "hint: check the network, the proxy settings and --endpoint (HF_ENDPOINT)",
+    ]);
+}

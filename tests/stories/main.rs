@@ -1,0 +1,27 @@
+//! What people do with `hub-audit`, one story a test: each runs the real program against a Hub in this process and asserts
+//! what the user sees, what is on disk, and what the Hub was asked. One binary, so that the stories link once.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod cache;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod fetching;
+#[cfg(test)]
+mod inspecting;
+#[cfg(test)]
+mod layouts;
+#[cfg(test)]
+mod numbers;
+#[cfg(test)]
+mod readme;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod serving;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod surveying;

@@ -1,0 +1,111 @@
+//! Secrets: the token goes to the Hub and nowhere else, and neither it nor a signed link is ever shown or kept.
+
+use hub_audit::serve::Stunt;
+use serde_json::json;
+
+use crate::support::{Workspace, always};
+
+const TOKEN: &str = "hf_test";
+
+/// A Hub with a private model.
+fn private() -> Workspace {
+    let mut at = Workspace::with_llama(2, 64);
+    at.llama("o/b", 2, 2, 64);
+    at.part("o/b", &json!({ "private": true }));
+    at.serve();
+    at
+}
+
+#[test]
+fn the_token_reaches_the_hub_only_and_is_found_nowhere() {
+    let at = private();
+    let outcome = at
+        .run_as(&["survey", "o/a", "o/b", "-v", "-o", "out"], |command| {
+            command.env("HF_TOKEN", TOKEN);
+        })
+        .expect(0);
+    let asked = at.asked();
+    assert!(asked.to_hub().all(|request| request.authorised));
+    assert!(asked.to_cdn().count() > 0 && asked.to_cdn().all(|request| !request.authorised));
+    let secrets = [TOKEN, "Bearer", "Signature=", "Key-Pair-Id", "Policy="];
+    for secret in secrets {
+        assert!(!outcome.raw.contains(secret), "{secret}: {outcome}");
+    }
+    for folder in [at.cache(), at.path().join("out"), at.path().join("home")] {
+        for (name, bytes) in Workspace::files(&folder) {
+            for secret in secrets {
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "{secret} is in {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_token_is_taken_from_where_the_hubs_own_client_keeps_it() {
+    let at = private();
+    let file = |path: &str| {
+        let path = at.path().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(&path, format!("{TOKEN}\n")).unwrap();
+        path
+    };
+    let dry = ["fetch", "o/b", "--dry-run"];
+    at.run(&dry).expect(0).says(&["does not exist, or it is private"]);
+    let path = file("token-file");
+    at.run(&["fetch", "o/b", "--token-file", path.to_str().unwrap()])
+        .expect(0);
+    at.run_as(&dry, |command| {
+        command.env("HF_TOKEN_PATH", &path);
+    })
+    .expect(0)
+    .says(&["moved"]);
+    let home = file("hf-home/token");
+    let said = at.run_as(&dry, |command| {
+        command.env("HF_HOME", home.parent().unwrap());
+    });
+    assert!(!said.stderr.contains("error"), "{said}");
+    file("home/.cache/huggingface/token");
+    at.asked();
+    assert!(!at.run(&dry).stderr.contains("error"));
+    assert!(at.asked().0.iter().all(|request| request.authorised));
+    let refused = at.run(&["fetch", "o/b", "--no-token"]).expect(2);
+    refused.says(&["or it is private"]);
+    assert!(at.asked().0.iter().all(|request| !request.authorised));
+}
+
+#[test]
+fn a_listing_that_goes_on_at_another_host_is_refused() {
+    let mut at = Workspace::with_llama(1, 64);
+    let page = Stunt::Reply {
+        status: 200,
+        headers: vec![
+            ("content-type".to_owned(), "application/json".to_owned()),
+            (
+                "link".to_owned(),
+                "<http://elsewhere.invalid/api/models/o/a/tree/main?cursor=1>; rel=\"next\"".to_owned(),
+            ),
+        ],
+        body: b"[]".to_vec(),
+    };
+    at.serve_with(|options| options.intercept = Some(always(|request| request.path.contains("/tree/"), page)));
+    let outcome = at.run_as(&["fetch", "o/a"], |command| {
+        command.env("HF_TOKEN", TOKEN);
+    });
+    insta::assert_snapshot!(outcome.expect(2), @"
+    exit status 2
+    ----- stderr -----
+    error: the listing of `o/a@c0ffee00` continues at another host, elsewhere.invalid
+    moved 96 bytes in 2 requests, 0 tensors fetched, 0 from cache, TIME
+    ");
+}
+
+#[test]
+fn a_password_in_an_address_is_not_repeated() {
+    let at = Workspace::with_llama(1, 64);
+    let outcome = at
+        .run(&["inspect", "o/a", "--endpoint", "http://me:hunter2@127.0.0.1:1"])
+        .expect(2);
+    assert!(!outcome.raw.contains("hunter2"), "{outcome}");
+    outcome.says(&["must not hold a user name or password"]);
+}

@@ -1,0 +1,11 @@
+//! What the stories stand on: checkpoints made by hand, a Hub that writes down what it was asked, and the real program.
+
+mod checkpoint;
+mod hub;
+mod outcome;
+mod workspace;
+
+pub(crate) use checkpoint::{Shard, Tensor, gain, index, llama, llama_config, shard};
+pub(crate) use hub::{Asked, always, first};
+pub(crate) use outcome::{Outcome, rows};
+pub(crate) use workspace::{COMMIT, Workspace, is_one_of};

@@ -1,0 +1,345 @@
+//! Surveys: what is written, what is said, and how it ends.
+
+use serde_json::Value;
+
+use crate::support::{Tensor, Workspace, gain, is_one_of, llama_config, rows};
+
+/// The columns of `pairs.csv`, in the order that scripts rely on.
+const PAIRS: &str = "model_a,commit_a,tensor_a,layer_a,model_b,commit_b,tensor_b,layer_b,role,dtype_a,dtype_b,shape,numel,\
+    cos_sim,cos_null,cos_null_sd,pearson,z_perm,log10_p_perm,spearman,l2,rel_l2_err,rel_l2_err_b,rel_l2_sym,mean_abs_diff,\
+    max_abs_diff,q01_abs_diff,q05_abs_diff,q50_abs_diff,q95_abs_diff,q99_abs_diff,mean_rel_diff,max_rel_diff,norm_ratio,\
+    mean_ratio,std_ratio,zero_frac_a,zero_frac_b,changed_frac,cv_gap,abs_value_q99_gap,residual,residual_scaled,undefined";
+
+/// `o/a` and `o/b` unrelated, `o/c` as `o/a`, `o/wide` of another width.
+fn four_models() -> Workspace {
+    let mut at = Workspace::with_llama(3, 64);
+    at.llama("o/b", 2, 3, 64);
+    at.llama("o/c", 1, 3, 64);
+    at.llama("o/wide", 4, 3, 96);
+    at.serve();
+    at
+}
+
+#[test]
+fn every_file_of_the_contract_is_written() {
+    let at = four_models();
+    let outcome = at
+        .run(&["survey", "o/a", "o/b", "--layers", "1", "-o", "out"])
+        .expect(0);
+    let names: Vec<String> = Workspace::files(&at.path().join("out"))
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    insta::assert_snapshot!(names.join("\n"), @"
+    REPORT.md
+    heatmap_input_layernorm_1.png
+    heatmap_input_layernorm_1.svg
+    matrix_cos_sim_input_layernorm_1.csv
+    matrix_pearson_input_layernorm_1.csv
+    pairs.csv
+    report.html
+    report.json
+    ");
+    assert_eq!(at.read("out/pairs.csv").lines().next(), Some(PAIRS));
+    outcome.says(&["wrote 8 files to out"]);
+    let report = at.read("out/REPORT.md");
+    let places = [
+        "## Models",
+        "## input\\_layernorm",
+        "cos\\_null",
+        "## What was left out, and why",
+        "## Traffic",
+    ];
+    let found: Vec<Option<usize>> = places.iter().map(|place| report.find(place)).collect();
+    assert!(
+        found.iter().all(Option::is_some) && found.is_sorted(),
+        "{found:?}\n{report}"
+    );
+    let png = fs_err::read(at.path().join("out/heatmap_input_layernorm_1.png")).unwrap();
+    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+}
+
+#[test]
+fn only_the_formats_asked_for_are_written() {
+    let at = four_models();
+    at.run(&[
+        "survey",
+        "o/a",
+        "o/b",
+        "--layers",
+        "1",
+        "-o",
+        "out",
+        "--formats",
+        "csv,md",
+        "--metric",
+        "spearman",
+    ])
+    .expect(0);
+    let names: Vec<String> = Workspace::files(&at.path().join("out"))
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(
+        names,
+        ["REPORT.md", "matrix_spearman_input_layernorm_1.csv", "pairs.csv"]
+    );
+}
+
+#[test]
+fn a_model_of_another_width_keeps_its_row_with_the_reason() {
+    let at = four_models();
+    at.run(&["survey", "o/a", "o/b", "o/wide", "--layers", "1", "-q", "-o", "out"])
+        .expect(0);
+    let matrix = at.read("out/matrix_pearson_input_layernorm_1.csv");
+    let last: Vec<&str> = matrix.lines().last().unwrap().split(',').collect();
+    assert_eq!((last[0], last[1], last[2]), ("wide", "", ""), "{matrix}");
+    let pairs = rows(&at.read("out/pairs.csv"));
+    assert_eq!(pairs.len(), 3);
+    assert_eq!(
+        (pairs[1]["undefined"].as_str(), pairs[1]["cos_sim"].as_str()),
+        ("all:Shape", "")
+    );
+    let report = at.read("out/REPORT.md");
+    assert!(report.contains("its shape is 96, where 2 models have 64"), "{report}");
+}
+
+#[test]
+fn a_condition_that_holds_is_the_exit_status() {
+    let at = four_models();
+    let related = ["survey", "o/a", "o/c", "--layers", "1", "--fail-if", "pearson>0.9"];
+    let outcome = at.run(&related).expect(1);
+    outcome.says(&["--fail-if pearson>0.9 holds: a × c, input_layernorm, layer 1, pearson = 1"]);
+    at.run(&["survey", "o/a", "o/b", "--layers", "1", "--fail-if", "abs(pearson)>0.9"])
+        .expect(0);
+}
+
+#[test]
+fn a_list_of_models_has_groups_labels_and_comments() {
+    let at = four_models();
+    let list = "# the models\n\no/a group=first label=Alpha # the oldest\no/b@main group=second\n";
+    fs_err::write(at.path().join("models.txt"), list).unwrap();
+    at.run(&["survey", "--models", "models.txt", "--layers", "1", "-q", "-o", "out"])
+        .expect(0);
+    assert!(
+        at.read("out/matrix_cos_sim_input_layernorm_1.csv")
+            .starts_with(",Alpha,b\n")
+    );
+    let report = at.read("out/REPORT.md");
+    let row = |label: &str| {
+        report
+            .lines()
+            .find(|line| line.starts_with(&format!("| {label} |")))
+            .map(str::to_owned)
+    };
+    assert!(row("Alpha").is_some_and(|row| row.ends_with("| first |")), "{report}");
+    assert!(row("b").is_some_and(|row| row.ends_with("| second |")), "{report}");
+    let from_stdin = at.run_as(
+        &["survey", "--models", "-", "--layers", "1", "-q", "-o", "again"],
+        |command| {
+            command.write_stdin(list);
+        },
+    );
+    from_stdin.expect(0);
+    assert_eq!(at.read("again/pairs.csv"), at.read("out/pairs.csv"));
+}
+
+#[test]
+fn a_faulty_line_of_a_list_is_numbered() {
+    let at = four_models();
+    let outcome = at.run_as(&["survey", "--models", "-"], |command| {
+        command.write_stdin("o/a\n# fine\no/b colour=red\n");
+    });
+    insta::assert_snapshot!(outcome.expect(2), @"
+    exit status 2
+    ----- stderr -----
+    error: line 3 of the model list
+    caused by: `colour=red` is neither `group=NAME` nor `label=NAME`
+    ");
+    at.run(&["survey", "--models", "absent.txt"])
+        .expect(2)
+        .says(&["the model list cannot be read", "absent.txt"]);
+}
+
+#[test]
+fn json_on_stdout_is_the_report() {
+    let at = four_models();
+    let outcome = at
+        .run(&["survey", "o/a", "o/b", "--layers", "1", "--format", "json"])
+        .expect(0);
+    let value: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(value["provenance"]["models"].as_array().map(Vec::len), Some(2));
+    assert_eq!(value["synthetic"], false);
+}
+
+#[test]
+fn quiet_is_quiet() {
+    let at = four_models();
+    let outcome = at.run(&["survey", "o/a", "o/b", "-q"]).expect(0);
+    assert_eq!(outcome.stderr, "");
+    let loud = at.run(&["survey", "o/a", "o/b"]).expect(0);
+    let last = loud.stderr.lines().last().unwrap();
+    assert!(last.starts_with("moved ") && last.ends_with(", TIME"), "{loud}");
+}
+
+#[test]
+fn a_second_run_gives_the_same_bytes() {
+    let at = four_models();
+    let run = || {
+        at.run(&["survey", "o/a", "o/b", "o/c", "o/wide", "-q", "-o", "out"])
+            .expect(0);
+        let mut files = Workspace::files(&at.path().join("out"));
+        files.retain(|(name, _)| name != "report.json");
+        let mut report: Value = serde_json::from_str(&at.read("out/report.json")).unwrap();
+        let provenance = report["provenance"].as_object_mut().unwrap();
+        // What a run cost and when it was is its own; the rest must not differ.
+        for own in ["generated_at", "requests", "bytes", "cache_hits"] {
+            assert!(provenance.remove(own).is_some(), "{own}");
+        }
+        (files, report)
+    };
+    let (files, report) = run();
+    let (again, report_again) = run();
+    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&files), names(&again));
+    for ((name, bytes), (_, bytes_again)) in files.iter().zip(&again) {
+        assert!(bytes == bytes_again, "{name} differs");
+    }
+    assert_eq!(report, report_again);
+}
+
+#[test]
+fn numbers_do_not_depend_on_the_number_of_threads() {
+    let at = four_models();
+    let run = |threads: &str| {
+        let models = ["survey", "o/a", "o/b", "o/c", "o/wide", "-q", "-o", threads];
+        at.run(&[&models[..], &["--formats", "csv,svg", "--threads", threads]].concat())
+            .expect(0);
+        Workspace::files(&at.path().join(threads))
+    };
+    let one = run("1");
+    assert!(one.iter().filter(|(name, _)| is_one_of(name, &["csv"])).count() > 6);
+    assert!(one == run("2"));
+}
+
+#[test]
+fn a_pattern_that_fits_several_tensors_of_a_layer_is_not_guessed_at() {
+    let at = four_models();
+    let pattern = r"layers\.(?<layer>\d+)\..*norm";
+    let outcome = at
+        .run(&[
+            "survey", "o/a", "o/b", "--layers", "1", "--tensor", pattern, "-o", "out",
+        ])
+        .expect(1);
+    let report = at.read("out/REPORT.md");
+    let reason =
+        "2 tensors fit: model.layers.1.input\\_layernorm.weight, model.layers.1.post\\_attention\\_layernorm.weight";
+    assert!(report.contains(reason), "{outcome}\n{report}");
+    assert!(at.read("out/pairs.csv").contains("all:2 tensors fit: "));
+}
+
+#[test]
+fn layers_that_only_some_models_have_are_reported() {
+    let mut at = four_models();
+    at.close();
+    at.llama("o/short", 5, 2, 64);
+    at.serve();
+    at.run(&["survey", "o/a", "o/short", "-q", "-o", "out"]).expect(0);
+    let report = at.read("out/REPORT.md");
+    assert!(report.contains("it has 2 layers"), "{report}");
+    // Each model's own last layer, whichever that is.
+    at.run(&["survey", "o/a", "o/short", "--layers", "last", "-q", "-o", "last"])
+        .expect(0);
+    let pairs = rows(&at.read("last/pairs.csv"));
+    assert_eq!((pairs[0]["layer_a"].as_str(), pairs[0]["layer_b"].as_str()), ("2", "1"));
+    assert!(!pairs[0]["cos_sim"].is_empty());
+}
+
+#[test]
+fn asking_for_what_no_model_has_is_said_and_ends_with_one() {
+    let at = four_models();
+    let outcome = at
+        .run(&["survey", "o/a", "o/b", "--role", "router", "-o", "out"])
+        .expect(1);
+    outcome.says(&["warning: no comparable tensors"]);
+    assert!(at.read("out/REPORT.md").contains("No comparable tensors"));
+    assert_eq!(at.read("out/pairs.csv").lines().count(), 1);
+}
+
+#[test]
+fn routed_experts_are_left_out_unless_asked_for() {
+    let mut at = Workspace::new();
+    for (id, seed) in [("o/a", 1), ("o/b", 2)] {
+        let tensors: Vec<Tensor> = (0..2)
+            .map(|expert| {
+                Tensor::f32(
+                    &format!("model.layers.0.mlp.experts.{expert}.gate_proj.weight"),
+                    &gain(seed + expert, 64),
+                )
+            })
+            .chain([Tensor::f32("model.layers.0.input_layernorm.weight", &gain(seed, 64))])
+            .collect();
+        let mut config = llama_config(1, 64);
+        config["model_type"] = "qwen3_moe".into();
+        config["architectures"] = serde_json::json!(["Qwen3MoeForCausalLM"]);
+        at.model(id, &config, &tensors);
+    }
+    at.serve();
+    let plain = at.run(&["fetch", "o/a", "--role", "all"]).expect(0);
+    assert_eq!(plain.stdout.lines().count(), 1, "{plain}");
+    let all = at.run(&["fetch", "o/a", "--role", "all", "--experts"]).expect(0);
+    assert_eq!(all.stdout.lines().count(), 3, "{all}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_a_failure() {
+    let at = four_models();
+    fs_err::write(at.path().join("taken"), "a file").unwrap();
+    let outcome = at
+        .run(&["survey", "o/a", "o/b", "--layers", "1", "-q", "-o", "taken"])
+        .expect(2);
+    outcome.says(&["error: cannot create the folder `taken`", "hint: "]);
+}
+
+#[test]
+fn the_demo_says_that_it_is_synthetic_everywhere() {
+    let at = Workspace::new();
+    let outcome = at
+        .run(&["survey", "--demo", "-o", "out", "--formats", "csv,md,html,svg,json"])
+        .expect(0);
+    let words = "Synthetic replica, not the real weights";
+    assert!(outcome.stdout.contains(words), "{outcome}");
+    for file in ["REPORT.md", "report.html", "heatmap_input_layernorm_10.svg"] {
+        assert!(
+            at.read(&format!("out/{file}"))
+                .to_lowercase()
+                .contains(&words.to_lowercase()),
+            "{file}"
+        );
+    }
+    let pairs = rows(&at.read("out/pairs.csv"));
+    assert_eq!(pairs.len(), 36);
+    let related: Vec<_> = pairs
+        .iter()
+        .filter(|pair| pair["pearson"].parse::<f64>().unwrap().abs() > 0.1)
+        .map(|pair| (pair["model_a"].as_str(), pair["model_b"].as_str()))
+        .collect();
+    assert_eq!(
+        related,
+        [
+            (
+                "mistralai/Mixtral-8x7B-Instruct-v0.1",
+                "mistralai/Mistral-7B-Instruct-v0.3"
+            ),
+            ("01-ai/Yi-1.5-6B-Chat", "01-ai/Yi-1.5-9B-Chat"),
+        ]
+    );
+    // At most ten requests a model and eight megabytes.
+    let report: Value = serde_json::from_str(&at.read("out/report.json")).unwrap();
+    let cost = |key: &str| report["provenance"][key].as_u64().unwrap();
+    assert!(
+        cost("requests") <= 90 && cost("bytes") <= 8_000_000,
+        "{}",
+        report["provenance"]
+    );
+}
