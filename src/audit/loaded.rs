@@ -16,11 +16,11 @@ use crate::{
 pub struct Loaded {
     /// Extent of each axis.
     pub shape: Vec<u64>,
-    floats: Result<Floats, Undefined>,
+    pub(super) floats: Result<Floats, Undefined>,
 }
 
 #[derive(Debug, Clone)]
-enum Floats {
+pub(super) enum Floats {
     F32(Vec<f32>),
     F64(Vec<f64>),
 }
@@ -57,6 +57,15 @@ impl Loaded {
             shape: tensor.info.shape.clone(),
             floats,
         })
+    }
+
+    /// A vector, without a file to read it from.
+    #[cfg(test)]
+    pub(super) fn of(values: Vec<f64>) -> Self {
+        Self {
+            shape: vec![values.len() as u64],
+            floats: Ok(Floats::F64(values)),
+        }
     }
 
     /// Number of elements.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use super::AuditError;
+use super::{AuditError, Pairing};
 use crate::{
     error::Result,
     family::{Classified, Family, LayerIndex, LayerSelection, ModelConfig, Part, RoleSelection, Slot},
@@ -20,6 +20,8 @@ pub struct Question {
     pub roles: RoleSelection,
     /// In which layers.
     pub layers: LayerSelection,
+    /// Which layers meet. Where depths do, `layers` are those of the reference, and other models are asked for theirs.
+    pub pairing: Pairing,
     /// By name instead, for names that no family knows. A group `(?<layer>…)` tells the layer.
     pub tensor: Option<Regex>,
     /// Names to leave out.

@@ -4,8 +4,14 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::{Model, Progress, Question};
-use crate::{cache::Cache, error::Error, hub::HubClient, spec::ModelSpec};
+use super::{Depths, Model, Pairing, Progress, Question};
+use crate::{
+    cache::Cache,
+    error::Error,
+    family::{LayerIndex, LayerSelection},
+    hub::HubClient,
+    spec::ModelSpec,
+};
 
 /// The means of an audit.
 #[derive(Clone)]
@@ -42,10 +48,23 @@ pub struct Opened {
 
 impl Session {
     /// Opens all models at once, as far as `question` needs them.
+    ///
+    /// Where one chosen layer a model is paired, a model's own layer takes the place of the question's. Where depths are, the
+    /// reference is known once all are open: then what meets nothing is dropped.
     pub async fn open(&self, specs: &[ModelSpec], question: &Question) -> Vec<Opened> {
+        let mut opened = self.open_each(specs, question).await;
+        if question.pairing == Pairing::Depth {
+            if let Some(depths) = Depths::of(&opened, &question.layers) {
+                depths.trim(&mut opened);
+            }
+        }
+        opened
+    }
+
+    async fn open_each(&self, specs: &[ModelSpec], question: &Question) -> Vec<Opened> {
         let labels = labels(specs);
         let tasks = specs.iter().zip(&labels).map(|(spec, label)| {
-            let (session, spec, question) = (self.clone(), spec.clone(), question.clone());
+            let (session, spec, question) = (self.clone(), spec.clone(), own_question(question, spec));
             let label = label.clone();
             // One task a model: parsing a large index must not hold up the others.
             tokio::spawn(async move {
@@ -66,6 +85,18 @@ impl Session {
                 outcome: outcome.unwrap_or_else(|source| Err(super::AuditError::Task { source }.into())),
             })
             .collect()
+    }
+}
+
+fn own_question(question: &Question, spec: &ModelSpec) -> Question {
+    let layers = match (question.pairing, spec.layer) {
+        (Pairing::Depth, _) => LayerSelection::all(),
+        (Pairing::Mixed, Some(layer)) => LayerSelection::one(LayerIndex(layer)),
+        _ => question.layers.clone(),
+    };
+    Question {
+        layers,
+        ..question.clone()
     }
 }
 

@@ -46,12 +46,11 @@ pub fn strands(cache: &Cache, opened: &[Opened], failures: &[Failures], by_patte
                 .map_or_else(|_| BTreeMap::new(), |model| place(model, by_pattern, false))
         })
         .collect();
-    let whole = |key: &PanelKey| PanelKey { layer: None, ..*key };
     let roles: BTreeSet<PanelKey> = placed
         .iter()
         .flat_map(BTreeMap::keys)
         .filter(|key| key.layer.is_some())
-        .map(whole)
+        .map(PanelKey::whole)
         .collect();
     roles
         .into_iter()
@@ -64,7 +63,7 @@ pub fn strands(cache: &Cache, opened: &[Opened], failures: &[Failures], by_patte
                 .map(|((opened, panels), failures)| {
                     let mine = panels
                         .iter()
-                        .filter(|(key, _)| key.layer.is_some() && whole(key) == role);
+                        .filter(|(key, _)| key.layer.is_some() && key.whole() == role);
                     mine.filter_map(|(key, tensors)| {
                         Some((key.layer?, cell(cache, opened, failures, key, Some(tensors))))
                     })

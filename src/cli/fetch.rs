@@ -1,6 +1,6 @@
 //! `fetch`: tensors into the cache, paths to stdout.
 
-use hub_audit::audit::{self, DEFAULT_SKIP, Question};
+use hub_audit::audit::{self, DEFAULT_SKIP, Pairing, Question};
 
 use super::{
     args::{Choice, FetchArgs},
@@ -27,6 +27,7 @@ impl Choice {
             tensor: self.tensor.as_deref().map(audit::pattern).transpose()?,
             skip,
             biases: false,
+            pairing: Pairing::Same,
             all_headers: false,
         })
     }

@@ -2,7 +2,8 @@
 
 use super::{escape, number::round_trip};
 use crate::{
-    audit::{ModelSummary, Panel, Side, Survey, shape_text},
+    audit::{ModelSummary, Side, Survey, shape_text},
+    family::LayerIndex,
     metric::{Metric, PairMetrics},
 };
 
@@ -12,59 +13,101 @@ const HEAD: [&str; 13] = [
     "dtype_b", "shape", "numel",
 ];
 
-/// The table of all pairs of different models. A pair that cannot be compared keeps its row, with empty metrics and the
-/// reason as `all:REASON`; a single undefined metric stands as `METRIC:REASON`.
+/// One side of a pair.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PairSide<'a> {
+    pub(super) model: &'a ModelSummary,
+    /// The tensor; `None` where the model has none here.
+    pub(super) side: Option<&'a Side>,
+    /// The layer that it has, or would have.
+    pub(super) layer: Option<LayerIndex>,
+}
+
+/// The table while it grows. A pair that cannot be compared keeps its row, with empty metrics and the reason as
+/// `all:REASON`; a single undefined metric stands as `METRIC:REASON`.
+#[derive(Debug)]
+pub(super) struct PairTable(csv::Writer<Vec<u8>>);
+
+impl PairTable {
+    /// A table with its headings.
+    pub(super) fn new() -> Self {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let metrics = Metric::ALL.iter().map(|metric| metric.name());
+        // Writing to memory cannot fail.
+        let _ = writer.write_record(HEAD.iter().copied().chain(metrics).chain(["undefined"]));
+        Self(writer)
+    }
+
+    /// Adds the pair (`a`, `b`).
+    pub(super) fn push(&mut self, a: PairSide<'_>, b: PairSide<'_>, role: &str, metrics: &PairMetrics) {
+        let mut record = Vec::with_capacity(HEAD.len() + Metric::COUNT + 1);
+        record.extend(a.cells());
+        record.extend(b.cells());
+        record.push(role.to_owned());
+        record.push(a.side.map(|side| side.dtype.to_string()).unwrap_or_default());
+        record.push(b.side.map(|side| side.dtype.to_string()).unwrap_or_default());
+        let shape = match (a.side, b.side) {
+            (Some(a), Some(b)) if a.shape == b.shape => Some(&a.shape),
+            _ => None,
+        };
+        record.push(shape.map(|shape| shape_text(shape)).unwrap_or_default());
+        record.push(
+            shape
+                .map(|shape| shape.iter().product::<u64>().to_string())
+                .unwrap_or_default(),
+        );
+        record.extend(metric_cells(metrics));
+        let _ = self.0.write_record(record);
+    }
+
+    /// The table as a file.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0.into_inner().unwrap_or_default()
+    }
+}
+
+impl PairSide<'_> {
+    fn cells(&self) -> [String; 4] {
+        [
+            escape::csv(&self.model.model).into_owned(),
+            self.model.commit.as_ref().map(ToString::to_string).unwrap_or_default(),
+            self.side
+                .map(|side| escape::csv(&side.tensor).into_owned())
+                .unwrap_or_default(),
+            self.layer.map(|layer| layer.to_string()).unwrap_or_default(),
+        ]
+    }
+}
+
+/// The table of all pairs of different models.
 pub fn pairs_csv(survey: &Survey) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let metrics = Metric::ALL.iter().map(|metric| metric.name());
-    // Writing to memory cannot fail.
-    let _ = writer.write_record(HEAD.iter().copied().chain(metrics).chain(["undefined"]));
+    let mut table = PairTable::new();
     for panel in &survey.panels {
-        for row in 0..survey.models.len() {
-            for column in row + 1..survey.models.len() {
-                let _ = writer.write_record(record(survey, panel, row, column));
+        let role = panel.key.role_name();
+        let sides: Vec<PairSide<'_>> = survey
+            .models
+            .iter()
+            .zip(&panel.sides)
+            .map(|(model, side)| {
+                let side = side.as_ref().ok();
+                PairSide {
+                    model,
+                    side,
+                    layer: side.map_or(panel.key.layer, |side| side.layer),
+                }
+            })
+            .collect();
+        for row in 0..sides.len() {
+            for column in row + 1..sides.len() {
+                table.push(sides[row], sides[column], &role, panel.metrics(row, column));
             }
         }
     }
-    writer.into_inner().unwrap_or_default()
-}
-
-fn record(survey: &Survey, panel: &Panel, row: usize, column: usize) -> Vec<String> {
-    let metrics = panel.metrics(row, column);
-    let sides = (panel.sides[row].as_ref().ok(), panel.sides[column].as_ref().ok());
-    let mut record = Vec::with_capacity(HEAD.len() + Metric::COUNT + 1);
-    record.extend(model_cells(&survey.models[row], sides.0, panel));
-    record.extend(model_cells(&survey.models[column], sides.1, panel));
-    record.push(panel.key.role_name());
-    record.push(sides.0.map(|side| side.dtype.to_string()).unwrap_or_default());
-    record.push(sides.1.map(|side| side.dtype.to_string()).unwrap_or_default());
-    let shape = match sides {
-        (Some(a), Some(b)) if a.shape == b.shape => Some(&a.shape),
-        _ => None,
-    };
-    record.push(shape.map(|shape| shape_text(shape)).unwrap_or_default());
-    record.push(
-        shape
-            .map(|shape| shape.iter().product::<u64>().to_string())
-            .unwrap_or_default(),
-    );
-    record.extend(metric_cells(metrics));
-    record
-}
-
-fn model_cells(model: &ModelSummary, side: Option<&Side>, panel: &Panel) -> [String; 4] {
-    let layer = side.map_or(panel.key.layer, |side| side.layer);
-    [
-        escape::csv(&model.model).into_owned(),
-        model.commit.as_ref().map(ToString::to_string).unwrap_or_default(),
-        side.map(|side| escape::csv(&side.tensor).into_owned())
-            .unwrap_or_default(),
-        layer.map(|layer| layer.to_string()).unwrap_or_default(),
-    ]
+    table.into_bytes()
 }
 
 /// All metrics in column order, then what is undefined and why.
-pub(super) fn metric_cells(metrics: &PairMetrics) -> Vec<String> {
+fn metric_cells(metrics: &PairMetrics) -> Vec<String> {
     let mut cells = Vec::with_capacity(Metric::COUNT + 1);
     let mut reasons: Vec<(&str, String)> = Vec::new();
     for &metric in Metric::ALL {
