@@ -84,3 +84,65 @@ fn average(panels: &[Panel], within: &[Correlations], (a, b): (usize, usize)) ->
         average,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{audit::panel::tests::planted, metric::PairMetrics};
+
+    fn vector(model: usize, layer: usize) -> Vec<f64> {
+        let own = |i: usize| ((i * (7 + model) + layer * 3) % 11) as f64;
+        (0..50).map(|i| own(i) + 4.0 * ((i * (3 + model)) % 7) as f64).collect()
+    }
+
+    #[test]
+    fn the_deviation_comes_from_the_layers_of_both_models_that_were_averaged() {
+        // Model 1 lacks layer 1: its vectors of layers 0, 2 and 3 must meet those of model 0, not its first three.
+        let vectors: Vec<Vec<Option<Vec<f64>>>> = (0..4)
+            .map(|layer| vec![Some(vector(0, layer)), (layer != 1).then(|| vector(1, layer))])
+            .collect();
+        let (panels, loaded): (Vec<_>, Vec<_>) = vectors
+            .iter()
+            .zip(0..)
+            .map(|(models, layer)| planted(layer, models, false))
+            .unzip();
+        let averages = role(&panels, &loaded).unwrap();
+        let average = averages.pairs[0].average.as_ref().unwrap();
+        assert_eq!(
+            (
+                averages.pairs[0].channels,
+                average.layers.as_slice(),
+                average.left_out.len()
+            ),
+            (Some(50), &[0, 2, 3][..], 1)
+        );
+        let r = |a: (usize, usize), b: (usize, usize)| {
+            PairMetrics::compute(&vector(a.0, a.1), &vector(b.0, b.1))
+                .get(Metric::Pearson)
+                .clone()
+                .unwrap()
+        };
+        let layers = [0, 2, 3];
+        let mean = layers.iter().map(|&l| r((0, l), (1, l))).sum::<f64>() / 3.0;
+        let sum: f64 = layers
+            .iter()
+            .flat_map(|&l| layers.iter().map(move |&m| (l, m)))
+            .map(|(l, m)| r((0, l), (0, m)) * r((1, l), (1, m)))
+            .sum();
+        let z = mean / (sum / (9.0 * 49.0)).sqrt();
+        assert!((average.mean_r - mean).abs() < 1e-12);
+        assert!((average.z.as_ref().unwrap() - z).abs() < 1e-9 * z.abs());
+    }
+
+    #[test]
+    fn tensors_that_are_not_held_leave_the_mean_without_a_deviation() {
+        let (panels, mut loaded): (Vec<_>, Vec<_>) = (0..2)
+            .map(|layer| planted(layer, &[Some(vector(0, 1)), Some(vector(1, layer as usize))], false))
+            .unzip();
+        loaded[1][0] = None;
+        let averages = role(&panels, &loaded).unwrap();
+        let average = averages.pairs[0].average.as_ref().unwrap();
+        assert!(average.mean_r.is_finite());
+        assert!(average.z.as_ref().unwrap_err().to_string().contains("not held"));
+    }
+}

@@ -73,3 +73,32 @@ impl Baselines {
         Self { simulation, pairs }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::panel::tests::planted;
+
+    fn drawn(normal: Option<MeanSd>) -> Baselines {
+        let vector = |scale: f64| (0..40).map(|i| scale * (1.0 + 0.1 * f64::from(i % 5))).collect();
+        let (panel, _) = planted(0, &[Some(vector(1.0)), Some(vector(9.0)), None], false);
+        let simulation = Simulation {
+            trials: 30,
+            seed: 5,
+            normal,
+        };
+        Baselines::of(&[panel], &[Metric::L2, Metric::Pearson], simulation)
+    }
+
+    #[test]
+    fn the_pairs_own_moments_or_one_distribution_are_drawn() {
+        let own = drawn(None);
+        assert_eq!((own.pairs.len(), own.pairs[0].models), (1, (0, 1)));
+        let l2 = |baselines: &Baselines| baselines.pairs[0].figures[0].1.clone().unwrap().mean;
+        // Means 1.2 and 10.8 over 40 elements: √40 · 9.6 and a little spread.
+        assert!((l2(&own) / (9.6 * 40_f64.sqrt()) - 1.0).abs() < 0.1);
+        let standard = drawn(Some(MeanSd { mean: 1.0, sd: 0.1 }));
+        assert!((l2(&standard) / (0.1 * 80_f64.sqrt()) - 1.0).abs() < 0.1);
+        assert_eq!(own, drawn(None));
+    }
+}

@@ -108,3 +108,33 @@ fn comparable(held: BTreeMap<VectorAt, &Loaded>) -> (Held, LeftOut) {
     }
     (kept, left_out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::panel::tests::planted;
+
+    #[test]
+    fn every_vector_of_the_usual_length_has_its_score_and_the_others_a_reason() {
+        let vector = |model: u32, layer: u32| vec![1.0, f64::from(layer), f64::from(model) * 0.1];
+        let models = |layer: u32| {
+            let odd = if layer == 2 { vec![1.0; 5] } else { vector(1, layer) };
+            [Some(vector(0, layer)), Some(odd), (layer == 0).then(|| vec![0.0; 3])]
+        };
+        let (panels, loaded): (Vec<_>, Vec<_>) = (0..3).map(|layer| planted(layer, &models(layer), false)).unzip();
+        let components = role(&panels, &loaded).unwrap();
+        let at: Vec<(usize, u32)> = components.vectors.iter().map(|at| (at.model, at.layer.0)).collect();
+        assert_eq!(at, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]);
+        let reasons: Vec<&str> = components.left_out.iter().map(|(_, reason)| reason.as_str()).collect();
+        assert_eq!(reasons, ["5 elements, where most vectors have 3", "ZeroNorm"]);
+        let first = &components.kept.as_ref().unwrap().components[0];
+        assert_eq!(first.scores.len(), 5);
+        assert!(first.share > 0.9 && first.scores[0] < first.scores[1] && first.scores[1] < first.scores[2]);
+    }
+
+    #[test]
+    fn one_layer_has_no_components() {
+        let (panel, loaded) = planted(4, &[Some(vec![1.0, 2.0]), Some(vec![2.0, 1.0])], false);
+        assert!(role(&[panel], &[loaded]).is_none());
+    }
+}

@@ -70,7 +70,7 @@ pub(super) fn figures(survey: &Survey, metrics: &[Metric]) -> Vec<GroupFigures> 
 }
 
 /// Group pairs that were named and have no comparable pair in any layer of a role, as (role, group, group).
-pub fn empty(figures: &[GroupFigures], panels: &[Panel]) -> Vec<(String, String, String)> {
+pub fn empty_groups(figures: &[GroupFigures], panels: &[Panel]) -> Vec<(String, String, String)> {
     let mut seen: Vec<((String, String, String), usize)> = Vec::new();
     for figure in figures {
         if !figure.groups.named || figure.groups.pairs.is_empty() {
@@ -165,6 +165,7 @@ fn figure(number: usize, panel: &Panel, groups: &GroupPair, metric: Metric, rela
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::panel::tests::planted;
 
     #[test]
     fn groups_pair_with_themselves_and_each_other_once() {
@@ -190,5 +191,38 @@ mod tests {
         let pairs = group_pairs(&[None, None, None]);
         assert_eq!((pairs.len(), pairs[0].a.as_str(), pairs[0].pairs.len()), (1, "all", 3));
         assert!(!pairs[0].named);
+    }
+
+    #[test]
+    fn a_pair_without_a_value_is_listed_and_a_group_without_one_has_no_mean() {
+        let (panel, _) = planted(
+            3,
+            &[
+                Some(vec![1.0, 2.0, 4.0]),
+                Some(vec![1.0, 3.0, 4.0]),
+                None,
+                Some(vec![9.0, 1.0, 1.0]),
+            ],
+            false,
+        );
+        let cosine = |a, b| panel.get(a, b, Metric::CosSim).unwrap();
+        let pairs = group_pairs(&[Some("x"), Some("x"), Some("y"), Some("x")]);
+        let of = |place: usize| figure(0, &panel, &pairs[place], Metric::CosSim, &Relations::default());
+        let within = of(0);
+        let mean = (cosine(0, 1) + cosine(0, 3) + cosine(1, 3)) / 3.0;
+        assert_eq!((within.n, within.n_unrelated, within.left_out.len()), (3, 3, 0));
+        assert!((within.all.as_ref().unwrap().mean - mean).abs() < 1e-15);
+        let between = of(1);
+        assert_eq!((between.n, between.left_out.len()), (0, 3));
+        assert_eq!(between.all.as_ref().unwrap_err().to_string(), "no comparable tensors");
+        let alone = of(2);
+        assert_eq!(
+            alone.all.as_ref().unwrap_err().to_string(),
+            "a group of one model has no pair within"
+        );
+        assert_eq!(
+            empty_groups(&[within, between, alone], &[panel]),
+            [("input_layernorm".to_owned(), "x".to_owned(), "y".to_owned())]
+        );
     }
 }

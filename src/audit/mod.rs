@@ -31,7 +31,7 @@ pub use condition::Condition;
 pub use crossing::Crossing;
 pub use error::AuditError;
 pub use fetch::{BYTES_IN_FLIGHT, Failures, fetch, plan};
-pub use groups::{GroupFigures, GroupPair, LeftOut, empty};
+pub use groups::{GroupFigures, GroupPair, LeftOut, empty_groups};
 pub use inspect::{Comparable, Contents, DtypeCount, Inspection, Listed, RoleCount, comparable, inspect, shape_text};
 pub use loaded::Loaded;
 pub use model::{Exclusion, Model, Tensor};

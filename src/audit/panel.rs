@@ -200,3 +200,79 @@ fn mean_sd(moments: &Moments) -> Result<MeanSd, Undefined> {
 pub(super) fn missing(reason: &str) -> Undefined {
     Undefined::NotComparable(reason.to_owned())
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A panel of layer `layer` with one vector a model; `None` where a model has none.
+    pub(in super::super) fn planted(
+        layer: u32,
+        vectors: &[Option<Vec<f64>>],
+        both: bool,
+    ) -> (Panel, Vec<Option<Loaded>>) {
+        let cells: Vec<Result<(Side, Loaded), String>> = vectors
+            .iter()
+            .map(|vector| {
+                let vector = vector.clone().ok_or_else(|| "it has no such tensor".to_owned())?;
+                let side = Side {
+                    tensor: format!("layers.{layer}.norm.weight"),
+                    layer: Some(LayerIndex(layer)),
+                    dtype: Dtype::F64,
+                    shape: vec![vector.len() as u64],
+                    stored_bytes: 8 * vector.len() as u64,
+                    zero_centred: false,
+                };
+                Ok((side, Loaded::of(vector)))
+            })
+            .collect();
+        let key = PanelKey {
+            role: Some(Role::InputLayernorm),
+            part: Part::Weight,
+            stack: Stack::Main,
+            layer: Some(LayerIndex(layer)),
+            alignment: Alignment::Index,
+        };
+        let panel = Panel::compare(key, &cells, both);
+        (
+            panel,
+            cells
+                .into_iter()
+                .map(|cell| cell.ok().map(|(_, loaded)| loaded))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn every_pair_is_where_it_is_looked_for() {
+        let vectors = [
+            Some(vec![1.0, 2.0, 4.0]),
+            None,
+            Some(vec![2.0, 2.0, 1.0]),
+            Some(vec![3.0, 1.0, 1.0]),
+        ];
+        let (panel, _) = planted(0, &vectors, true);
+        for (row, a) in vectors.iter().enumerate() {
+            for (column, b) in vectors.iter().enumerate() {
+                for metric in [Metric::CosSim, Metric::RelL2Err, Metric::NormRatio] {
+                    let expected = match (a, b) {
+                        (Some(a), Some(b)) => PairMetrics::compute(a, b).get(metric).clone(),
+                        _ => Err(missing("it has no such tensor")),
+                    };
+                    assert_eq!(panel.get(row, column, metric), expected, "{row} {column} {metric}");
+                }
+            }
+        }
+        assert_eq!((panel.channels(0, 2), panel.channels(0, 1)), (Some(3), None));
+        assert_eq!(panel.defined(Metric::L2), 3);
+        assert!((panel.moments[0].as_ref().unwrap().mean - 7.0 / 3.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_direction_that_was_not_asked_for_is_no_number() {
+        let (panel, _) = planted(0, &[Some(vec![1.0, 2.0]), Some(vec![3.0, 5.0])], false);
+        assert_eq!(panel.get(1, 0, Metric::CosSim), panel.get(0, 1, Metric::CosSim));
+        assert!(panel.get(0, 1, Metric::NormRatio).is_ok());
+        assert!(panel.get(1, 0, Metric::NormRatio).is_err());
+    }
+}

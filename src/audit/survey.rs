@@ -78,11 +78,15 @@ impl Survey {
     }
 
     /// Whether something that was asked for is missing: a model that failed, one with no comparable tensor, or two groups
-    /// without a comparable pair.
+    /// without a comparable pair, or two models of whose layers none can be compared.
     pub fn is_incomplete(&self) -> bool {
         let failed = self.models.iter().any(|model| model.failure.is_some());
         let without = (0..self.models.len()).any(|model| self.tensors_of(model).next().is_none());
-        failed || without || self.is_empty() || !groups::empty(&self.groups, &self.panels).is_empty()
+        let apart = self
+            .crossings
+            .iter()
+            .any(|crossing| crossing.defined(Metric::CosSim) == 0);
+        failed || without || apart || self.is_empty() || !groups::empty_groups(&self.groups, &self.panels).is_empty()
     }
 
     /// The tensors of one model that entered a comparison; one that met several depths comes several times.

@@ -101,7 +101,7 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     if survey.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for");
     }
-    for (role, a, b) in audit::empty(&survey.groups, &survey.panels) {
+    for (role, a, b) in audit::empty_groups(&survey.groups, &survey.panels) {
         printer.warn(&format!("{a} × {b}, {role}: no comparable tensors, so no mean"));
     }
     if let Some(condition) = &args.fail_if {

@@ -53,17 +53,17 @@ pub(super) fn text(survey: &Survey) -> String {
 }
 
 fn lines(survey: &Survey) -> Vec<Line<'_>> {
-    let of_panel = |panel: &'_ Panel| -> Vec<(usize, usize, String)> {
-        pairs_of(survey.models.len())
-            .map(|(row, column)| (row, column, panel.key.title()))
-            .collect()
+    let one_role = survey.roles().len() == 1;
+    let place = |panel: &Panel| match (one_role, panel.key.layer) {
+        (true, Some(layer)) => format!("layer {layer}"),
+        _ => panel.key.title(),
     };
     let mut lines: Vec<Line<'_>> = Vec::new();
     for panel in &survey.panels {
-        lines.extend(of_panel(panel).into_iter().map(|(row, column, place)| Line {
+        lines.extend(pairs_of(survey.models.len()).map(|(row, column)| Line {
             row,
             column,
-            place,
+            place: place(panel),
             metrics: panel.metrics(row, column),
         }));
     }
@@ -73,7 +73,10 @@ fn lines(survey: &Survey) -> Vec<Line<'_>> {
                 lines.push(Line {
                     row: 0,
                     column: 1,
-                    place: format!("{}, {row_layer} and {column_layer}", crossing.key.role_name()),
+                    place: match survey.crossings.len() {
+                        1 => format!("{row_layer} and {column_layer}"),
+                        _ => format!("{}, {row_layer} and {column_layer}", crossing.key.role_name()),
+                    },
                     metrics: crossing.metrics(row, column),
                 });
             }

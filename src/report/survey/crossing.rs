@@ -1,7 +1,7 @@
 //! Layer × layer of two models: the matrices, the diagonal against the rest, and which layer resembles which most.
 
 use super::{
-    heatmaps::heatmap,
+    heatmaps::colored,
     view::{View, digits},
 };
 use crate::{
@@ -43,10 +43,10 @@ fn picture(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> Picture {
             .map(|label| format!("layer of {label}"))
             .unwrap_or_default()
     };
-    let pictures: Vec<Picture> = view
-        .shown()
+    let matrices = view.shown().into_iter().map(|metric| (metric, crossing.matrix(metric)));
+    let pictures: Vec<Picture> = colored(matrices.collect())
         .into_iter()
-        .map(|metric| Picture {
+        .map(|(metric, heatmap)| Picture {
             id: metric.name().to_owned(),
             title: metric.name().to_owned(),
             subtitle: String::new(),
@@ -58,7 +58,7 @@ fn picture(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> Picture {
                 row_title: titled(0),
                 column_title: titled(1),
                 diagonal: true,
-                ..heatmap(metric, crossing.matrix(metric))
+                ..heatmap
             }),
         })
         .collect();

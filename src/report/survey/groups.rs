@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::view::{MOST_PICTURED, digits};
 use crate::{
-    audit::{GroupFigures, Panel, Survey, empty},
+    audit::{GroupFigures, Panel, Survey, empty_groups},
     metric::{MeanSd, Undefined},
     report::{Block, Cell, Column, Datum, Section, Table},
 };
@@ -15,7 +15,7 @@ pub(super) fn section(survey: &Survey) -> Option<Section> {
         return None;
     }
     let mut blocks = Vec::new();
-    for (role, a, b) in empty(&survey.groups, &survey.panels) {
+    for (role, a, b) in empty_groups(&survey.groups, &survey.panels) {
         blocks.push(Block::note(format!(
             "**{a} × {b}, {role}: no comparable tensors.** There is no mean, and nothing follows from this pair of groups."
         )));

@@ -4,7 +4,7 @@ use super::view::{View, mean};
 use crate::{
     audit::{Pairing, Panel, Survey},
     matrix::Matrix,
-    metric::Metric,
+    metric::{Metric, Undefined},
     report::picture::{ColorScale, Heatmap, Panel as Grid, Picture, PictureKind},
 };
 
@@ -63,15 +63,35 @@ fn ordered(view: &View<'_>) -> &'static str {
     }
 }
 
-/// A heatmap with the colours that its metric calls for.
-pub(super) fn heatmap(metric: Metric, matrix: Matrix) -> Heatmap {
-    let scale = match metric {
-        Metric::CosSim | Metric::CosNull => ColorScale::cosine(&matrix),
+/// Heatmaps with the colours that their metrics call for. The cosine and its null share one scale: they are there to be
+/// compared.
+pub(super) fn colored(matrices: Vec<(Metric, Matrix)>) -> Vec<(Metric, Heatmap)> {
+    let cosines = matrices
+        .iter()
+        .filter(|(metric, _)| is_cosine(*metric))
+        .map(|(_, matrix)| matrix);
+    let cells: Vec<Result<f64, Undefined>> = cosines
+        .flat_map(|matrix| matrix.iter().map(|(.., cell)| cell.clone()))
+        .collect();
+    let labels = |count: usize| vec![String::new(); count];
+    let together = Matrix::from_fn(labels(1), labels(cells.len()), |_, column| cells[column].clone());
+    let scale = |metric: Metric, matrix: &Matrix| match metric {
+        _ if is_cosine(metric) => ColorScale::cosine(&together),
         Metric::Pearson | Metric::Spearman => ColorScale::correlation(),
-        Metric::ZPerm | Metric::MeanRatio => ColorScale::fit_signed(&matrix),
-        _ => ColorScale::fit(&matrix),
+        Metric::ZPerm | Metric::MeanRatio => ColorScale::fit_signed(matrix),
+        _ => ColorScale::fit(matrix),
     };
-    Heatmap::new(matrix, scale, metric.name())
+    matrices
+        .into_iter()
+        .map(|(metric, matrix)| {
+            let scale = scale(metric, &matrix);
+            (metric, Heatmap::new(matrix, scale, metric.name()))
+        })
+        .collect()
+}
+
+fn is_cosine(metric: Metric) -> bool {
+    matches!(metric, Metric::CosSim | Metric::CosNull)
 }
 
 fn grid(id: &str, title: &str, subtitle: &str, matrices: Vec<(Metric, Matrix)>) -> Picture {
@@ -80,14 +100,14 @@ fn grid(id: &str, title: &str, subtitle: &str, matrices: Vec<(Metric, Matrix)>) 
     } else {
         2
     };
-    let mut pictures: Vec<Picture> = matrices
+    let mut pictures: Vec<Picture> = colored(matrices)
         .into_iter()
-        .map(|(metric, matrix)| Picture {
+        .map(|(metric, heatmap)| Picture {
             id: format!("{id}_{}", metric.name()),
             title: metric.name().to_owned(),
             subtitle: String::new(),
             alt: format!("{} of every pair of models, {title}", metric.name()),
-            kind: PictureKind::Heatmap(heatmap(metric, matrix)),
+            kind: PictureKind::Heatmap(heatmap),
         })
         .collect();
     if pictures.len() == 1 {

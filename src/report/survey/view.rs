@@ -93,3 +93,28 @@ pub(super) fn rest(total: usize, file: &str) -> String {
         String::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cosine_stands_without_its_null() {
+        let shown = |metrics: &[Metric]| {
+            let view = View {
+                metrics,
+                by_cluster: false,
+            };
+            view.shown()
+        };
+        assert_eq!(
+            shown(&[Metric::CosSim, Metric::Pearson]),
+            [Metric::CosSim, Metric::CosNull, Metric::Pearson]
+        );
+        assert_eq!(
+            shown(&[Metric::CosNull, Metric::CosSim]),
+            [Metric::CosNull, Metric::CosSim]
+        );
+        assert_eq!(shown(&[Metric::L2]), [Metric::L2]);
+    }
+}
