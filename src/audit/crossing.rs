@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn blocks_cover_all_and_hold_at_least_one() {
-        assert_eq!(blocks(&[1, 2, 3]), [0..3]);
+        assert_eq!(blocks(&[1, 2, HELD]), [0..2, 2..3]);
         assert_eq!(blocks(&[HELD, 1, HELD - 1, 9]), [0..1, 1..3, 3..4]);
         assert_eq!(blocks(&[HELD * 2, HELD * 2]), [0..1, 1..2]);
         assert!(blocks(&[]).is_empty());

@@ -53,10 +53,10 @@ impl Session {
     /// reference is known once all are open: then what meets nothing is dropped.
     pub async fn open(&self, specs: &[ModelSpec], question: &Question) -> Vec<Opened> {
         let mut opened = self.open_each(specs, question).await;
-        if question.pairing == Pairing::Depth {
-            if let Some(depths) = Depths::of(&opened, &question.layers) {
-                depths.trim(&mut opened);
-            }
+        if question.pairing == Pairing::Depth
+            && let Some(depths) = Depths::of(&opened, &question.layers)
+        {
+            depths.trim(&mut opened);
         }
         opened
     }

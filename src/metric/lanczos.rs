@@ -45,8 +45,7 @@ pub(super) fn leading(matrix: &[Vec<f64>], count: usize) -> Option<Vec<Eigen>> {
                 length * last.abs() <= CONVERGED * largest
             };
             if small.iter().take(count).all(converged) {
-                let lift = |eigen: Eigen| lifted(&basis, eigen);
-                return Some(small.into_iter().take(count).map(lift).collect());
+                return Some(small.iter().take(count).map(|eigen| lifted(&basis, eigen)).collect());
             }
         }
         // The directions so far are closed under the matrix: others may exist that the start does not reach.
@@ -87,7 +86,7 @@ fn tridiagonal(diagonal: &[f64], beside: &[f64]) -> Vec<Vec<f64>> {
     matrix
 }
 
-fn lifted(basis: &[Vec<f64>], small: Eigen) -> Eigen {
+fn lifted(basis: &[Vec<f64>], small: &Eigen) -> Eigen {
     let mut vector = vec![0.0; basis.first().map_or(0, Vec::len)];
     for (direction, &weight) in basis.iter().zip(&small.vector) {
         for (x, y) in vector.iter_mut().zip(direction) {

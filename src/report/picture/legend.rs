@@ -30,7 +30,7 @@ pub(super) fn series_color(index: usize) -> Rgb {
 
 /// The key of the group of points at `index`: every second round of colours is hollow, so that 16 differ.
 pub(super) fn point_key(index: usize) -> Key {
-    if index / SERIES.len() % 2 == 0 {
+    if (index / SERIES.len()).is_multiple_of(2) {
         Key::Dot(series_color(index))
     } else {
         Key::Ring(series_color(index))

@@ -1,5 +1,7 @@
 //! The clustering of the models as a tree.
 
+use std::fmt::Write;
+
 use super::view::tree;
 use crate::{
     audit::{Panel, Survey},
@@ -40,9 +42,10 @@ pub(super) fn block(survey: &Survey, panels: &[Panel]) -> Option<Block> {
         "Average linkage over 1 − |mean pearson|. Unrelated models join near 1; a tree shows resemblance, and proves \
                         no descent."
             .to_owned();
+    // Writing to a string cannot fail.
     if !tree.left_out.is_empty() {
         let names: Vec<String> = tree.left_out.iter().map(label).collect();
-        subtitle.push_str(&format!(" Not comparable with any other: {}.", names.join(", ")));
+        let _ = write!(subtitle, " Not comparable with any other: {}.", names.join(", "));
     }
     if !tree.assumed_unrelated.is_empty() {
         let pairs: Vec<String> = tree
@@ -50,7 +53,7 @@ pub(super) fn block(survey: &Survey, panels: &[Panel]) -> Option<Block> {
             .iter()
             .map(|(a, b)| format!("{} × {}", label(a), label(b)))
             .collect();
-        subtitle.push_str(&format!(" Not comparable, taken as unrelated: {}.", pairs.join(", ")));
+        let _ = write!(subtitle, " Not comparable, taken as unrelated: {}.", pairs.join(", "));
     }
     Some(Block::picture(Picture {
         id: format!("dendrogram_{}_{place}", key.role_name()),

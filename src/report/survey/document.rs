@@ -89,13 +89,11 @@ fn pairing(survey: &Survey) -> Option<Section> {
                 .iter()
                 .enumerate()
                 .filter_map(|(number, model)| {
-                    let panels = survey
+                    let mut panels = survey
                         .panels
                         .iter()
                         .filter(|panel| panel.key.alignment == Alignment::Chosen);
-                    let layer = panels
-                        .filter_map(|panel| panel.sides[number].as_ref().ok()?.layer)
-                        .next()?;
+                    let layer = panels.find_map(|panel| panel.sides[number].as_ref().ok()?.layer)?;
                     Some(format!("{} {layer}", model.label))
                 })
                 .collect();

@@ -111,9 +111,9 @@ fn grid(id: &str, title: &str, subtitle: &str, matrices: Vec<(Metric, Matrix)>) 
         })
         .collect();
     if pictures.len() == 1 {
-        pictures[0].id = id.to_owned();
+        id.clone_into(&mut pictures[0].id);
         pictures[0].title = format!("{title}: {}", pictures[0].title);
-        pictures[0].subtitle = subtitle.to_owned();
+        subtitle.clone_into(&mut pictures[0].subtitle);
         return pictures.remove(0);
     }
     Picture {

@@ -76,14 +76,15 @@ fn other_shapes(survey: &Survey) -> Vec<Excluded> {
             continue;
         };
         for (model, side) in panel.sides.iter().enumerate() {
-            if let Ok(side) = side {
-                if side.shape != common && most > 1 {
-                    let (own, other) = (crate::audit::shape_text(&side.shape), crate::audit::shape_text(common));
-                    let reason = format!(
-                        "its shape is {own}, where {most} models have {other}: a vector of another width cannot be compared"
-                    );
-                    lines.insert((model, panel.key.role_name()), reason);
-                }
+            if let Ok(side) = side
+                && side.shape != common
+                && most > 1
+            {
+                let (own, other) = (crate::audit::shape_text(&side.shape), crate::audit::shape_text(common));
+                let reason = format!(
+                    "its shape is {own}, where {most} models have {other}: a vector of another width cannot be compared"
+                );
+                lines.insert((model, panel.key.role_name()), reason);
             }
         }
     }
