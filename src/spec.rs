@@ -200,6 +200,8 @@ pub struct ModelSpec {
     pub label: Option<String>,
     /// `group=` of a model list.
     pub group: Option<String>,
+    /// `layer=` of a model list: the layer that is compared where each model has one of its own.
+    pub layer: Option<u32>,
 }
 
 impl fmt::Display for ModelSpec {
@@ -239,6 +241,7 @@ impl FromStr for ModelSpec {
             source,
             label: None,
             group: None,
+            layer: None,
         })
     }
 }
@@ -253,7 +256,7 @@ fn folder(text: &str, path: &Path) -> Result<ModelSource, SpecError> {
     Ok(ModelSource::Folder(path.to_owned()))
 }
 
-/// Reads a `--models` list: one MODEL a line, `#` comments, optional `group=NAME` and `label=NAME` after it.
+/// Reads a `--models` list: one MODEL a line, `#` comments, optional `group=NAME`, `label=NAME` and `layer=N` after it.
 pub fn parse_model_list(text: &str) -> Result<Vec<ModelSpec>, SpecError> {
     let mut models = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -272,6 +275,7 @@ pub fn parse_model_list(text: &str) -> Result<Vec<ModelSpec>, SpecError> {
             match word.split_once('=') {
                 Some(("group", name)) if !name.is_empty() => model.group = Some(name.to_owned()),
                 Some(("label", name)) if !name.is_empty() => model.label = Some(name.to_owned()),
+                Some(("layer", number)) if number.parse::<u32>().is_ok() => model.layer = number.parse().ok(),
                 _ => {
                     return Err(on_line(SpecError::ListWord { word: word.to_owned() }));
                 }
@@ -306,8 +310,8 @@ pub enum SpecError {
         /// What was written.
         text: String,
     },
-    /// A word after the model that is neither `group=` nor `label=`.
-    #[error("`{word}` is neither `group=NAME` nor `label=NAME`")]
+    /// A word after the model that is neither `group=`, `label=` nor `layer=`.
+    #[error("`{word}` is neither `group=NAME`, `label=NAME` nor `layer=N`")]
     ListWord {
         /// What was written.
         word: String,
@@ -372,10 +376,12 @@ mod tests {
 
     #[test]
     fn a_list_has_groups_labels_and_comments() {
-        let list = parse_model_list("# nine\na/b group=moe label=B # x\n\n./c\n").unwrap();
+        let list = parse_model_list("# nine\na/b group=moe label=B layer=7 # x\n\n./c\n").unwrap();
         assert_eq!(list.len(), 2);
         assert_eq!(list[0].group.as_deref(), Some("moe"));
         assert_eq!(list[0].label.as_deref(), Some("B"));
+        assert_eq!((list[0].layer, list[1].layer), (Some(7), None));
+        assert!(parse_model_list("a/b layer=seven").is_err());
         let error = parse_model_list("a/b\na/b colour=red").unwrap_err();
         assert!(error.to_string().contains("line 2"));
     }

@@ -15,6 +15,10 @@ pub enum AuditError {
     Pattern { pattern: String, source: regex::Error },
     #[error("`{text}` is not a condition")]
     Condition { text: String },
+    #[error("`{text}` is not a way to pair layers")]
+    Pairing { text: String },
+    #[error("every layer with every layer is asked of two models, and {count} are named")]
+    NotTwo { count: usize },
     #[error("{model} has no tensor `{tensor}`")]
     NoTensor { model: String, tensor: String },
     #[error("tensor `{}` of {model} ({dtype}, {bytes} bytes) cannot be decoded", .tensor.escape_debug())]
@@ -67,6 +71,8 @@ impl Hint for AuditError {
             Self::Shard { source, .. } | Self::File { source, .. } | Self::NoCheckpoint { source, .. } => {
                 return source.hint();
             }
+            Self::Pairing { .. } => "write same, depth, all or mixed".to_owned(),
+            Self::NotTwo { .. } => "name two models, or pair layers by --pairing same, depth or mixed".to_owned(),
             Self::NoModels => "name at least one model, or give a list by --models".to_owned(),
             Self::Condition { .. } => "write METRIC OP NUMBER, such as pearson>0.9 or abs(pearson)>=0.5".to_owned(),
             Self::OfflineRevision { .. } => "run once without --offline to bring it into the cache".to_owned(),

@@ -211,7 +211,7 @@ mod tests {
             part: Part::Weight,
             stack: Stack::Main,
             layer: None,
-            last: false,
+            alignment: crate::audit::Alignment::Index,
         }
     }
 

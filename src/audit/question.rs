@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use super::AuditError;
+use super::{AuditError, Pairing};
 use crate::{
     error::Result,
     family::{Classified, Family, LayerIndex, LayerSelection, ModelConfig, Part, Role, RoleSelection, Slot},
@@ -20,6 +20,8 @@ pub struct Question {
     pub roles: RoleSelection,
     /// In which layers.
     pub layers: LayerSelection,
+    /// Which layers meet. Where depths do, `layers` are those of the reference, and other models are asked for theirs.
+    pub pairing: Pairing,
     /// By name instead, for names that no family knows. A group `(?<layer>…)` tells the layer.
     pub tensor: Option<Regex>,
     /// Names to leave out.
@@ -178,6 +180,7 @@ mod tests {
                 biases: false,
                 all_headers: false,
                 mtp,
+                pairing: Pairing::Same,
             };
             let selection = question.select(names.into_iter(), family, &config);
             let layers: Vec<u32> = selection

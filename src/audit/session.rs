@@ -4,8 +4,14 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::{Model, Progress, Question};
-use crate::{cache::Cache, error::Error, hub::HubClient, spec::ModelSpec};
+use super::{Depths, Model, Pairing, Progress, Question};
+use crate::{
+    cache::Cache,
+    error::Error,
+    family::{LayerIndex, LayerSelection},
+    hub::HubClient,
+    spec::ModelSpec,
+};
 
 /// The means of an audit.
 #[derive(Clone)]
@@ -44,8 +50,18 @@ pub struct Opened {
 
 impl Session {
     /// Opens all models at once, as far as `question` needs them.
+    ///
+    /// Where one chosen layer a model is paired, a model's own layer takes the place of the question's. Where depths are, the
+    /// reference is known once all are open: then what meets nothing is dropped.
     pub async fn open(&self, specs: &[ModelSpec], question: &Question) -> Vec<Opened> {
-        self.open_each(specs, &vec![question.clone(); specs.len()]).await
+        let questions: Vec<Question> = specs.iter().map(|spec| own_question(question, spec)).collect();
+        let mut opened = self.open_each(specs, &questions).await;
+        if question.pairing == Pairing::Depth
+            && let Some(depths) = Depths::of(&opened, &question.layers)
+        {
+            depths.trim(&mut opened);
+        }
+        opened
     }
 
     /// Opens all models at once, each as far as its own question needs it. As many are opened as there are questions.
@@ -77,6 +93,18 @@ impl Session {
                 outcome: outcome.unwrap_or_else(|source| Err(super::AuditError::Task { source }.into())),
             })
             .collect()
+    }
+}
+
+fn own_question(question: &Question, spec: &ModelSpec) -> Question {
+    let layers = match (question.pairing, spec.layer) {
+        (Pairing::Depth, _) => LayerSelection::all(),
+        (Pairing::Mixed, Some(layer)) => LayerSelection::one(LayerIndex(layer)),
+        _ => question.layers.clone(),
+    };
+    Question {
+        layers,
+        ..question.clone()
     }
 }
 

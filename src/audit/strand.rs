@@ -59,8 +59,7 @@ fn read(cache: &Cache, opened: &[Opened], failures: &[Failures], by_pattern: boo
                 .map_or_else(|_| BTreeMap::new(), |model| layers(model, by_pattern, mtp))
         })
         .collect();
-    let whole = |key: &PanelKey| PanelKey { layer: None, ..*key };
-    let roles: BTreeSet<PanelKey> = placed.iter().flat_map(BTreeMap::keys).map(whole).collect();
+    let roles: BTreeSet<PanelKey> = placed.iter().flat_map(BTreeMap::keys).map(PanelKey::whole).collect();
     roles
         .into_iter()
         .map(|role| Strand {
@@ -70,7 +69,7 @@ fn read(cache: &Cache, opened: &[Opened], failures: &[Failures], by_pattern: boo
                 .zip(&placed)
                 .zip(failures)
                 .map(|((opened, panels), failures)| {
-                    let mine = panels.iter().filter(|(key, _)| whole(key) == role);
+                    let mine = panels.iter().filter(|(key, _)| key.whole() == role);
                     mine.filter_map(|(key, tensors)| {
                         Some((key.layer?, cell(cache, opened, failures, key, Some(tensors))))
                     })

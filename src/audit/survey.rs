@@ -1,113 +1,42 @@
-//! Models against models: for each role and layer, every pair of models that has the tensor.
+//! Models against models: for each role and layer, every pair of models that has the tensor; and what the pairs amount to
+//! together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::{Exclusion, Failures, Loaded, Model, ModelSummary, Opened, Tensor};
+use super::{
+    Alignment, Baselines, Crossing, Depths, Exclusion, Failures, GroupFigures, Loaded, Model, ModelSummary, Opened,
+    Pairing, Panel, PanelKey, Relations, RoleAverages, RoleComponents, Side, Simulation, Tensor, averages, components,
+    crossing, groups,
+};
 use crate::{
     cache::Cache,
-    checkpoint::Dtype,
     error::Error,
-    family::{LayerIndex, Part, Role, Stack},
-    matrix::Matrix,
-    metric::{Metric, PairMetrics, Undefined},
+    family::{LayerIndex, LayerSelection, Part, Stack},
+    metric::{Criterion, Metric},
 };
 
-/// What the tensors of one panel have in common: one matrix a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PanelKey {
-    /// Their role; `None` where they were chosen by a pattern of names.
-    pub role: Option<Role>,
-    /// Weight or bias.
-    pub part: Part,
-    /// Which stack.
-    pub stack: Stack,
-    /// Which layer; `None` outside the layers, and for [`PanelKey::last`].
-    pub layer: Option<LayerIndex>,
-    /// Each model's own last layer.
-    pub last: bool,
-}
+/// Elements up to which a tensor counts as a vector: all layers of a role are then held at once.
+const VECTOR: u64 = 1 << 16;
 
-impl PanelKey {
-    /// The role's name, `tensor` for a pattern; with the stack before it where there are two.
-    pub fn role_name(&self) -> String {
-        let role = self.role.map_or("tensor", Role::name);
-        let bias = if self.part == Part::Bias { "_bias" } else { "" };
-        match self.stack {
-            Stack::Main => format!("{role}{bias}"),
-            Stack::Encoder => format!("encoder_{role}{bias}"),
-            Stack::Decoder => format!("decoder_{role}{bias}"),
-        }
-    }
-
-    /// The layer as a word: a number, `last`, or `all` outside the layers.
-    pub fn layer_name(&self) -> String {
-        match self.layer {
-            Some(layer) => layer.to_string(),
-            None if self.last => "last".to_owned(),
-            None => "all".to_owned(),
-        }
-    }
-
-    /// For headings: `input_layernorm, layer 10`.
-    pub fn title(&self) -> String {
-        match self.layer {
-            Some(layer) => format!("{}, layer {layer}", self.role_name()),
-            None if self.last => format!("{}, last layer", self.role_name()),
-            None => self.role_name(),
-        }
-    }
-}
-
-/// One model's part in a panel.
+/// What a survey is to do with the tensors of its models.
 #[derive(Debug, Clone)]
-pub struct Side {
-    /// Name of the tensor.
-    pub tensor: String,
-    /// Its layer.
-    pub layer: Option<LayerIndex>,
-    /// Element type as stored.
-    pub dtype: Dtype,
-    /// Extent of each axis.
-    pub shape: Vec<u64>,
-    /// Bytes as stored.
-    pub stored_bytes: u64,
-    /// Whether 1 + w is compared instead of the stored w.
-    pub zero_centred: bool,
-}
-
-/// All pairs of one role and layer.
-#[derive(Debug)]
-pub struct Panel {
-    /// What the tensors have in common.
-    pub key: PanelKey,
-    /// For each model its tensor, or the reason why it has none here.
-    pub sides: Vec<Result<Side, String>>,
-    metrics: Vec<PairMetrics>,
-}
-
-impl Panel {
-    /// The metrics of (row, column), with the row's model as reference.
-    pub fn metrics(&self, row: usize, column: usize) -> &PairMetrics {
-        &self.metrics[row * self.sides.len() + column]
-    }
-
-    /// One metric as a square matrix.
-    pub fn matrix(&self, metric: Metric, labels: &[String]) -> Matrix {
-        Matrix::from_fn(labels.to_vec(), labels.to_vec(), |row, column| {
-            self.metrics(row, column).get(metric).clone()
-        })
-    }
-
-    /// Number of pairs of different models for which `metric` is defined.
-    pub fn defined(&self, metric: Metric) -> usize {
-        let n = self.sides.len();
-        (0..n)
-            .flat_map(|row| (row + 1..n).map(move |column| (row, column)))
-            .filter(|&(row, column)| self.metrics(row, column).get(metric).is_ok())
-            .count()
-    }
+pub struct SurveyOptions {
+    /// Whether tensors were chosen by a pattern of names instead of roles.
+    pub by_pattern: bool,
+    /// Whether each model's last layer was asked for and no other.
+    pub last_only: bool,
+    /// Which layers meet.
+    pub pairing: Pairing,
+    /// The layers that were asked for; of the reference, where depths are paired.
+    pub layers: LayerSelection,
+    /// The metrics of group figures and baselines.
+    pub metrics: Vec<Metric>,
+    /// Whether asymmetric metrics are wanted in both directions.
+    pub both_directions: bool,
+    /// Random vectors to draw; `None` for the closed form alone.
+    pub simulation: Option<Simulation>,
 }
 
 /// The answer to a survey.
@@ -115,8 +44,24 @@ impl Panel {
 pub struct Survey {
     /// Rows and columns.
     pub models: Vec<ModelSummary>,
-    /// One panel a role and layer, sorted.
+    /// Which layers met.
+    pub pairing: Pairing,
+    /// The depths at which they did; `None` for other pairings.
+    pub depths: Option<Depths>,
+    /// One panel a role and layer, sorted. Empty where all layers met all layers.
     pub panels: Vec<Panel>,
+    /// Layer × layer, one a role, where all layers met all layers.
+    pub crossings: Vec<Crossing>,
+    /// Which pairs stand apart from the others.
+    pub relations: Relations,
+    /// What the pairs within and between groups amount to.
+    pub groups: Vec<GroupFigures>,
+    /// Correlations averaged over layers, one entry a role with several.
+    pub averages: Vec<RoleAverages>,
+    /// Principal components of all layers' vectors, one entry a role with several.
+    pub components: Vec<RoleComponents>,
+    /// What random vectors show; `None` if none were drawn.
+    pub baselines: Option<Baselines>,
     /// (model, tensor and reason) of what was left out.
     pub excluded: Vec<(usize, Exclusion)>,
 }
@@ -127,38 +72,60 @@ impl Survey {
         self.models.iter().map(|model| model.label.clone()).collect()
     }
 
-    /// Whether something that was asked for is missing: a model that failed, or one with no comparable tensor.
+    /// Whether nothing could be compared with anything.
+    pub fn is_empty(&self) -> bool {
+        self.panels.is_empty() && self.crossings.is_empty()
+    }
+
+    /// Whether something that was asked for is missing: a model that failed, one with no comparable tensor, or two groups
+    /// without a comparable pair, or two models of whose layers none can be compared.
     pub fn is_incomplete(&self) -> bool {
         let failed = self.models.iter().any(|model| model.failure.is_some());
-        let without = (0..self.models.len()).any(|model| self.panels.iter().all(|panel| panel.sides[model].is_err()));
-        failed || without || self.panels.is_empty()
+        let without = (0..self.models.len()).any(|model| self.tensors_of(model).next().is_none());
+        let apart = self
+            .crossings
+            .iter()
+            .any(|crossing| crossing.defined(Metric::CosSim) == 0);
+        failed || without || apart || self.is_empty() || !groups::empty_groups(&self.groups, &self.panels).is_empty()
+    }
+
+    /// The tensors of one model that entered a comparison; one that met several depths comes several times.
+    pub fn tensors_of(&self, model: usize) -> impl Iterator<Item = &Side> {
+        let panels = self
+            .panels
+            .iter()
+            .filter_map(move |panel| panel.sides[model].as_ref().ok());
+        panels.chain(
+            self.crossings
+                .iter()
+                .flat_map(move |crossing| crossing.tensors_of(model)),
+        )
+    }
+
+    /// The panels of each role, in order.
+    pub fn roles(&self) -> Vec<&[Panel]> {
+        self.panels.chunk_by(|a, b| a.key.whole() == b.key.whole()).collect()
     }
 }
+
+/// Every pair of two different places among `count`, each once, the lower place first.
+pub fn pairs_of(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..count).flat_map(move |row| (row + 1..count).map(move |column| (row, column)))
+}
+
+type Placed<'a> = BTreeMap<PanelKey, Vec<&'a Tensor>>;
 
 /// Compares all models pairwise. Every tensor must be in the cache by now, or in a folder, or in `failures`.
 ///
 /// Synchronous and parallel over pairs; the numbers do not depend on the number of threads.
-pub fn survey(cache: &Cache, opened: &[Opened], failures: &[Failures], by_pattern: bool, last_only: bool) -> Survey {
-    let placed: Vec<BTreeMap<PanelKey, Vec<&Tensor>>> = opened
+pub fn survey(cache: &Cache, opened: &[Opened], failures: &[Failures], options: &SurveyOptions) -> Survey {
+    let placed: Vec<Placed<'_>> = opened
         .iter()
         .map(|opened| {
             opened
                 .outcome
                 .as_ref()
-                .map_or_else(|_| BTreeMap::new(), |model| place(model, by_pattern, last_only))
-        })
-        .collect();
-    let keys: BTreeSet<PanelKey> = placed.iter().flat_map(|panels| panels.keys().copied()).collect();
-    let panels = keys
-        .into_iter()
-        .map(|key| {
-            let cells: Vec<Result<(Side, Loaded), String>> = opened
-                .par_iter()
-                .zip(&placed)
-                .zip(failures)
-                .map(|((opened, panels), failures)| cell(cache, opened, failures, &key, panels.get(&key)))
-                .collect();
-            compare(key, cells)
+                .map_or_else(|_| BTreeMap::new(), |model| placed(model, options))
         })
         .collect();
     let excluded = opened
@@ -167,10 +134,140 @@ pub fn survey(cache: &Cache, opened: &[Opened], failures: &[Failures], by_patter
         .filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)))
         .flat_map(|(number, model)| model.excluded.iter().map(move |exclusion| (number, exclusion.clone())))
         .collect();
-    Survey {
+    let mut survey = Survey {
         models: opened.iter().map(ModelSummary::of).collect(),
-        panels,
+        pairing: options.pairing,
+        depths: (options.pairing == Pairing::Depth)
+            .then(|| Depths::of(opened, &options.layers))
+            .flatten(),
+        panels: Vec::new(),
+        crossings: Vec::new(),
+        relations: Relations::default(),
+        groups: Vec::new(),
+        averages: Vec::new(),
+        components: Vec::new(),
+        baselines: None,
         excluded,
+    };
+    let sources = Sources {
+        cache,
+        opened,
+        failures,
+        placed: &placed,
+    };
+    if options.pairing == Pairing::All {
+        survey.crossings = crossing::crossings(&sources);
+        return survey;
+    }
+    for role in keys(&placed, survey.depths.as_ref()).chunk_by(|a, b| a.whole() == b.whole()) {
+        add_role(&mut survey, &sources, role, options);
+    }
+    survey.relations = Relations::of(&survey.panels, survey.models.len(), Criterion::default());
+    survey.groups = groups::figures(&survey, &options.metrics);
+    survey.baselines = options
+        .simulation
+        .map(|simulation| Baselines::of(&survey.panels, &options.metrics, simulation));
+    survey
+}
+
+/// Where tensors are read from.
+pub(super) struct Sources<'a> {
+    cache: &'a Cache,
+    pub(super) opened: &'a [Opened],
+    failures: &'a [Failures],
+    pub(super) placed: &'a [Placed<'a>],
+}
+
+impl Sources<'_> {
+    /// The tensor of one model for `key`, or the reason why there is none.
+    pub(super) fn read(&self, model: usize, key: &PanelKey) -> Result<(Side, Loaded), String> {
+        let (opened, failures) = (&self.opened[model], &self.failures[model]);
+        cell(self.cache, opened, failures, key, self.placed[model].get(key))
+    }
+}
+
+/// The panels of one role, and what becomes of its vectors: they are held until the role is done.
+fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[PanelKey], options: &SurveyOptions) {
+    let first = survey.panels.len();
+    let mut vectors: Vec<Vec<Option<Loaded>>> = Vec::new();
+    for key in keys {
+        let cells: Vec<Result<(Side, Loaded), String>> = (0..sources.opened.len())
+            .into_par_iter()
+            .map(|model| sources.read(model, &source(key, model, survey.depths.as_ref())))
+            .collect();
+        survey
+            .panels
+            .push(Panel::compare(*key, &cells, options.both_directions));
+        let vector = |cell: Result<(Side, Loaded), String>| {
+            let (_, loaded) = cell.ok()?;
+            (loaded.numel() <= VECTOR).then_some(loaded)
+        };
+        vectors.push(cells.into_iter().map(vector).collect());
+    }
+    let panels = &survey.panels[first..];
+    if panels.len() > 1 {
+        survey.averages.extend(averages::role(panels, &vectors));
+        survey.components.extend(components::role(panels, &vectors));
+    }
+}
+
+/// The tensors of one model by what they have in common with those of others.
+fn placed<'a>(model: &'a Model, options: &SurveyOptions) -> Placed<'a> {
+    let mixed = options.pairing == Pairing::Mixed;
+    let placed = place(model, options.by_pattern, options.last_only || mixed);
+    if !mixed {
+        return placed;
+    }
+    let chosen = |key: PanelKey| match key.alignment {
+        Alignment::Last => PanelKey {
+            alignment: Alignment::Chosen,
+            ..key
+        },
+        _ => key,
+    };
+    placed
+        .into_iter()
+        .map(|(key, tensors)| (chosen(key), tensors))
+        .collect()
+}
+
+/// The panels that have a tensor of at least one model.
+fn keys(placed: &[Placed<'_>], depths: Option<&Depths>) -> Vec<PanelKey> {
+    let own: BTreeSet<PanelKey> = placed.iter().flat_map(|panels| panels.keys().copied()).collect();
+    let Some(depths) = depths else {
+        return own.into_iter().collect();
+    };
+    let roles: BTreeSet<PanelKey> = own
+        .iter()
+        .filter(|key| key.layer.is_some())
+        .map(PanelKey::whole)
+        .collect();
+    let at_depths = roles.iter().flat_map(|role| {
+        depths.at.iter().map(|&at| PanelKey {
+            layer: Some(at),
+            alignment: Alignment::Depth,
+            ..*role
+        })
+    });
+    let has_one = |key: &PanelKey| {
+        let mut models = placed.iter().enumerate();
+        models.any(|(model, panels)| panels.contains_key(&source(key, model, Some(depths))))
+    };
+    let outside = own.iter().filter(|key| key.layer.is_none()).copied();
+    let mut keys: Vec<PanelKey> = at_depths.filter(has_one).chain(outside).collect();
+    keys.sort();
+    keys
+}
+
+/// Where a model keeps its tensor for a panel: elsewhere, if panels are depths.
+fn source(key: &PanelKey, model: usize, depths: Option<&Depths>) -> PanelKey {
+    match (depths, key.layer, key.alignment) {
+        (Some(depths), Some(layer), Alignment::Depth) => PanelKey {
+            layer: depths.counterpart(model, layer).or(Some(LayerIndex(u32::MAX))),
+            alignment: Alignment::Index,
+            ..*key
+        },
+        _ => *key,
     }
 }
 
@@ -183,7 +280,11 @@ pub(super) fn place(model: &Model, by_pattern: bool, last_only: bool) -> BTreeMa
             part: slot.map_or(Part::Weight, |slot| slot.part),
             stack: slot.map_or(Stack::Main, |slot| slot.stack),
             layer: tensor.layer.filter(|_| !last_only),
-            last: last_only && tensor.layer.is_some(),
+            alignment: if last_only && tensor.layer.is_some() {
+                Alignment::Last
+            } else {
+                Alignment::Index
+            },
         };
         panels.entry(key).or_default().push(tensor);
     }
@@ -259,20 +360,4 @@ pub(super) fn chain(error: &Error) -> String {
         source = cause.source();
     }
     text
-}
-
-fn compare(key: PanelKey, cells: Vec<Result<(Side, Loaded), String>>) -> Panel {
-    let n = cells.len();
-    let metrics = (0..n * n)
-        .into_par_iter()
-        .map(|index| match (&cells[index / n], &cells[index % n]) {
-            (Ok((_, a)), Ok((_, b))) => a.compare(b),
-            (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(&Undefined::NotComparable(reason.clone())),
-        })
-        .collect();
-    Panel {
-        key,
-        sides: cells.into_iter().map(|cell| cell.map(|(side, _)| side)).collect(),
-        metrics,
-    }
 }

@@ -6,13 +6,16 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hub_audit::{
     Hint,
-    audit::Condition,
+    audit::{Condition, Pairing},
     family::{LayerSelection, RoleSelection},
     metric::Metric,
     report::{Format, critique::Language},
 };
 
-use super::size::Size;
+use super::{
+    relate::{ChosenLayer, NamedGroup, Normal},
+    size::Size,
+};
 
 /// Reads a value, and gives the advice that its error has beside the message: clap prints the message alone.
 fn advised<T: FromStr<Err: Display + Hint>>(text: &str) -> Result<T, String> {
@@ -72,7 +75,7 @@ pub(crate) struct Models {
     /// Models: owner/name[@revision], or a folder as ./path, /path or <file:path>.
     #[arg(value_name = "MODEL")]
     pub(crate) models: Vec<String>,
-    /// A list of models, one a line, with optional group=NAME and label=NAME after it; `-` is standard input.
+    /// A list of models, one a line, with optional group=NAME, label=NAME and layer=N after it; `-` is standard input.
     #[arg(long = "models", value_name = "FILE")]
     pub(crate) list: Option<PathBuf>,
 }
@@ -214,6 +217,8 @@ pub(crate) struct SurveyArgs {
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]
+    pub(crate) relate: Relate,
+    #[command(flatten)]
     pub(crate) output: Output,
     /// Exit with status 1 if a pair of different models meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
     #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
@@ -249,6 +254,40 @@ pub(crate) struct CritiqueArgs {
     pub(crate) limits: Limits,
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+/// Which layers meet, and what is made of the pairs.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Pairs")]
+pub(crate) struct Relate {
+    /// Which layers meet: same index; same relative depth; all with all, of two models; mixed, one chosen layer a model.
+    /// Default: mixed where layers are chosen by --at or layer=N, else same.
+    #[arg(long, value_name = "same|depth|all|mixed")]
+    pub(crate) pairing: Option<Pairing>,
+    /// The chosen layer of models, by name or label; layer=N in a model list does the same.
+    #[arg(long, value_name = "MODEL=N,...", value_delimiter = ',')]
+    pub(crate) at: Vec<ChosenLayer>,
+    /// A group of models, to be given once a group; group=NAME in a model list does the same.
+    #[arg(long = "group", value_name = "NAME=MODEL,...")]
+    pub(crate) groups: Vec<NamedGroup>,
+    /// Pairs of random vectors to draw for each pair of tensors, with their means and deviations; 0 draws none.
+    #[arg(long, value_name = "N")]
+    pub(crate) trials: Option<u32>,
+    /// Draw from this normal distribution instead, such as 1,0.1; 1000 trials unless --trials says otherwise.
+    #[arg(long, value_name = "MEAN,SD")]
+    pub(crate) baseline_normal: Option<Normal>,
+    /// Order of rows and columns in heatmaps: as given, or as the clustering gives it.
+    #[arg(long, value_enum, default_value = "given")]
+    pub(crate) order: Order,
+}
+
+/// Order of rows and columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Order {
+    /// As the models were named.
+    Given,
+    /// Relatives next to each other.
+    Cluster,
 }
 
 /// What is written, and where.

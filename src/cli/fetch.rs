@@ -1,7 +1,7 @@
 //! `fetch`: tensors into the cache, paths to stdout.
 
 use hub_audit::{
-    audit::{self, DEFAULT_SKIP, Question},
+    audit::{self, DEFAULT_SKIP, Pairing, Question},
     family::Role,
 };
 
@@ -40,6 +40,7 @@ impl Choice {
             tensor: self.tensor.as_deref().map(audit::pattern).transpose()?,
             skip,
             biases: self.biases,
+            pairing: Pairing::Same,
             all_headers: false,
             mtp: false,
         })

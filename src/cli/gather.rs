@@ -72,7 +72,7 @@ pub(crate) fn gather(
     until: &Until<'_>,
     printer: &Printer,
 ) -> anyhow::Result<Option<Gathered>> {
-    gather_each(reach, specs, &vec![question.clone(); specs.len()], until, printer)
+    gather_by(reach, specs, Questions::One(question), until, printer)
 }
 
 /// As [`gather`], with a question of its own for each model.
@@ -80,6 +80,23 @@ pub(crate) fn gather_each(
     reach: &Reach,
     specs: &[ModelSpec],
     questions: &[Question],
+    until: &Until<'_>,
+    printer: &Printer,
+) -> anyhow::Result<Option<Gathered>> {
+    gather_by(reach, specs, Questions::Each(questions), until, printer)
+}
+
+/// What is asked: the same of all models, or something of each.
+#[derive(Clone, Copy)]
+enum Questions<'a> {
+    One(&'a Question),
+    Each(&'a [Question]),
+}
+
+fn gather_by(
+    reach: &Reach,
+    specs: &[ModelSpec],
+    questions: Questions<'_>,
     until: &Until<'_>,
     printer: &Printer,
 ) -> anyhow::Result<Option<Gathered>> {
@@ -161,10 +178,13 @@ impl Job<'_> {
     async fn run(
         self,
         specs: &[ModelSpec],
-        questions: &[Question],
+        questions: Questions<'_>,
         until: &Until<'_>,
     ) -> anyhow::Result<Option<Gathered>> {
-        let opened = self.session.open_each(specs, questions).await;
+        let opened = match questions {
+            Questions::One(question) => self.session.open(specs, question).await,
+            Questions::Each(questions) => self.session.open_each(specs, questions).await,
+        };
         let plans: Vec<ModelPlan> = opened
             .iter()
             .map(|opened| {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use hub_audit::{
-    audit::{self, Comparable, Contents, Inspection, Question, RoleCount, shape_text},
+    audit::{self, Comparable, Contents, Inspection, Pairing, Question, RoleCount, shape_text},
     family::{LayerIndex, Stack},
 };
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         tensor: None,
         skip: None,
         biases: true,
+        pairing: Pairing::Same,
         all_headers: true,
         mtp: false,
     };

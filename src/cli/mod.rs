@@ -14,11 +14,13 @@ mod main;
 mod output;
 mod printer;
 mod progress_bars;
+mod relate;
 mod render_error;
 mod serve;
 mod settings;
 mod size;
 mod survey;
+mod survey_text;
 mod table;
 
 pub(crate) use main::main;

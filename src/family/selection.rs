@@ -117,6 +117,23 @@ impl LayerSelection {
         })
     }
 
+    /// Every layer.
+    pub fn all() -> Self {
+        Self {
+            pieces: vec![Piece::All],
+        }
+    }
+
+    /// One layer.
+    pub fn one(layer: LayerIndex) -> Self {
+        let piece = Piece::Span {
+            first: layer.0,
+            last: layer.0,
+            step: 1,
+        };
+        Self { pieces: vec![piece] }
+    }
+
     /// Whether it chooses each model's last layer and no other.
     pub fn is_last(&self) -> bool {
         self.pieces == [Piece::Last]

@@ -7,10 +7,12 @@
 mod baseline;
 mod catalogue;
 mod cluster;
+mod correlations;
 mod eigen;
 mod element;
 #[cfg(test)]
 mod goldens;
+mod lanczos;
 mod layers;
 mod moments;
 pub mod null;
@@ -25,6 +27,7 @@ mod sums;
 pub use baseline::GaussianBaseline;
 pub use catalogue::{Metric, Undefined, UnknownMetric};
 pub use cluster::{Dendrogram, Merge, Node};
+pub use correlations::Correlations;
 pub use element::Element;
 pub use layers::LayerAverage;
 pub use moments::{MeanSd, Moments, Summary};

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::{Element, Moments, Undefined, eigen, sums};
+use super::{Element, Moments, Undefined, eigen, lanczos, sums};
 
 /// What is done to each vector before the mean vector is taken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,8 @@ impl Pca {
             return Err(Undefined::Constant);
         }
         let smallest = rows.len() as f64 * f64::EPSILON * total;
-        let components = eigen::symmetric(gram)
+        let components = lanczos::leading(&gram, count)
+            .unwrap_or_else(|| eigen::symmetric(gram))
             .into_iter()
             .take(count)
             .take_while(|eigen| eigen.value > smallest)

@@ -37,7 +37,7 @@ pub use self::{
     picture::{Picture, PictureKind},
     provenance::{Excluded, FileProvenance, ModelProvenance, Provenance},
     run::Run,
-    survey::{matrix_file, survey_csv, survey_report},
+    survey::{View, matrix_file, survey_csv, survey_report},
     writer::write_reports,
 };
 

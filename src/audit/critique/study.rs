@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::{
-    audit::Question,
+    audit::{Pairing, Question},
     error::Result,
     family::{LayerIndex, LayerSelection, RoleSelection},
     spec::{ModelSource, ModelSpec},
@@ -180,6 +180,7 @@ impl Study {
                 biases: false,
                 all_headers: false,
                 mtp: false,
+                pairing: Pairing::Same,
             })
         };
         (0..self.members.len()).map(question).collect()

@@ -1,7 +1,7 @@
 //! What the lines, bars and points of a picture stand for.
 
 use super::{
-    colormap::{INK, Rgb, SERIES},
+    colormap::{INK, PAPER, Rgb, SERIES},
     font,
     labels::LIMIT,
     scene::{Mark, Scene, Stroke, Text},
@@ -28,6 +28,20 @@ pub(super) fn series_color(index: usize) -> Rgb {
     SERIES[index % SERIES.len()]
 }
 
+/// The key of the group of points at `index`: every second round of colours is hollow, so that 16 differ.
+pub(super) fn point_key(index: usize) -> Key {
+    if (index / SERIES.len()).is_multiple_of(2) {
+        Key::Dot(series_color(index))
+    } else {
+        Key::Ring(series_color(index))
+    }
+}
+
+/// A hollow dot.
+pub(super) fn ring(x: f64, y: f64, color: Rgb) -> Mark {
+    Mark::circle(x, y, 3.4).fill(PAPER).stroke(Stroke::solid(color, 1.8))
+}
+
 /// The paint of the reference line at `index`.
 pub(super) fn reference_stroke(index: usize) -> Stroke {
     Stroke {
@@ -46,6 +60,8 @@ pub(super) enum Key {
     Swatch(Rgb),
     /// A dot.
     Dot(Rgb),
+    /// A hollow dot.
+    Ring(Rgb),
 }
 
 /// Entries, one a line.
@@ -86,6 +102,7 @@ impl Legend {
             match *key {
                 Key::Line(stroke) => scene.mark(Mark::line((x, middle), (x + KEY, middle)).stroke(stroke)),
                 Key::Swatch(color) => scene.mark(Mark::rect(x + 5.0, middle - 6.0, 12.0, 12.0).fill(color)),
+                Key::Ring(color) => scene.mark(ring(x + KEY / 2.0, middle, color)),
                 Key::Dot(color) => scene.mark(Mark::circle(x + KEY / 2.0, middle, 4.5).fill(color)),
             }
             scene.text(Text::centred(x + KEY + 6.0, middle, label, SIZE).elided(LIMIT));
@@ -96,6 +113,14 @@ impl Legend {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sixteen_groups_of_points_are_told_apart() {
+        let keys: Vec<Key> = (0..16).map(point_key).collect();
+        for (index, a) in keys.iter().enumerate() {
+            assert!(keys[index + 1..].iter().all(|b| a != b));
+        }
+    }
 
     #[test]
     fn thirty_two_series_are_told_apart() {

@@ -6,7 +6,7 @@ use super::{
     axis::{Axis, Plot},
     colormap::{MUTED, PAPER},
     font,
-    legend::{Key, Legend, reference_stroke, series_color},
+    legend::{Key, Legend, point_key, reference_stroke, ring, series_color},
     lines::range,
     scene::{Anchor, Mark, Scene, Stroke, Text},
 };
@@ -82,7 +82,7 @@ impl Scatter {
         };
         let mut legend = Legend::default();
         for (index, group) in self.groups.iter().enumerate() {
-            legend.push(Key::Dot(series_color(index)), group);
+            legend.push(point_key(index), group);
         }
         if self.identity {
             legend.push(Key::Line(reference_stroke(0)), "y = x");
@@ -98,8 +98,14 @@ impl Scatter {
         for point in self.drawn() {
             let number = |value| typeset(&Digits::Significant(5).format(value));
             let tooltip = format!("{}: {}, {}", point.label, number(point.x), number(point.y));
-            let dot = Mark::circle(plot.x(point.x), plot.y(point.y), 4.0).fill(series_color(point.group));
-            scene.mark(dot.stroke(Stroke::solid(PAPER, 0.8)).tooltip(tooltip));
+            let (x, y) = (plot.x(point.x), plot.y(point.y));
+            let dot = match point_key(point.group) {
+                Key::Ring(color) => ring(x, y, color),
+                _ => Mark::circle(x, y, 4.0)
+                    .fill(series_color(point.group))
+                    .stroke(Stroke::solid(PAPER, 0.8)),
+            };
+            scene.mark(dot.tooltip(tooltip));
         }
         if self.labelled {
             self.draw_labels(&mut scene, &plot);

@@ -1,0 +1,207 @@
+//! Groups, chosen layers and baselines as they are typed.
+
+use std::str::FromStr;
+
+use anyhow::{anyhow, bail};
+use hub_audit::{
+    Error,
+    audit::{AuditError, Pairing, Simulation},
+    metric::MeanSd,
+    spec::ModelSpec,
+};
+
+use super::args::Relate;
+
+/// Trials of the published baseline.
+const PUBLISHED_TRIALS: u32 = 1000;
+
+/// `NAME=MODEL,...`.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedGroup {
+    name: String,
+    models: Vec<String>,
+}
+
+impl FromStr for NamedGroup {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (name, models) = text.split_once('=').ok_or_else(|| anyhow!("write NAME=MODEL,..."))?;
+        let models: Vec<String> = models.split(',').map(|model| model.trim().to_owned()).collect();
+        if name.is_empty() || models.iter().any(String::is_empty) {
+            bail!("write NAME=MODEL,... with a name and at least one model");
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            models,
+        })
+    }
+}
+
+/// `MODEL=N`.
+#[derive(Debug, Clone)]
+pub(crate) struct ChosenLayer {
+    model: String,
+    layer: u32,
+}
+
+impl FromStr for ChosenLayer {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (model, layer) = text.rsplit_once('=').ok_or_else(|| anyhow!("write MODEL=N"))?;
+        Ok(Self {
+            model: model.to_owned(),
+            layer: layer.parse().map_err(|_| anyhow!("`{layer}` is not a layer"))?,
+        })
+    }
+}
+
+/// `MEAN,SD`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Normal(MeanSd);
+
+impl FromStr for Normal {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (mean, sd) = text.split_once(',').ok_or_else(|| anyhow!("write MEAN,SD"))?;
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        match (number(mean), number(sd)) {
+            (Some(mean), Some(sd)) if sd >= 0.0 => Ok(Self(MeanSd { mean, sd })),
+            _ => bail!("a mean and a deviation that is not negative are two numbers"),
+        }
+    }
+}
+
+impl Relate {
+    /// The models with their groups and chosen layers. A model that only a group names is surveyed as well.
+    pub(crate) fn applied(&self, mut specs: Vec<ModelSpec>) -> anyhow::Result<Vec<ModelSpec>> {
+        for group in &self.groups {
+            for model in &group.models {
+                let place = if let Some(place) = found(&specs, model) {
+                    place
+                } else {
+                    specs.push(model.parse::<ModelSpec>().map_err(Error::from)?);
+                    specs.len() - 1
+                };
+                let spec = &mut specs[place];
+                match &spec.group {
+                    Some(other) if *other != group.name => {
+                        bail!("model `{model}` is in two groups, `{other}` and `{}`", group.name)
+                    }
+                    _ => spec.group = Some(group.name.clone()),
+                }
+            }
+        }
+        for chosen in &self.at {
+            let Some(place) = found(&specs, &chosen.model) else {
+                bail!("--at names `{}`, which is none of the models", chosen.model);
+            };
+            specs[place].layer = Some(chosen.layer);
+        }
+        Ok(specs)
+    }
+
+    /// How layers meet, which must fit the models.
+    pub(crate) fn pairing(&self, specs: &[ModelSpec]) -> anyhow::Result<Pairing> {
+        let chosen = specs.iter().any(|spec| spec.layer.is_some());
+        let pairing = match self.pairing {
+            Some(pairing) if chosen && pairing != Pairing::Mixed => {
+                bail!("layers are chosen for single models, which --pairing {pairing} does not take")
+            }
+            Some(pairing) => pairing,
+            None if chosen => Pairing::Mixed,
+            None => Pairing::Same,
+        };
+        if pairing == Pairing::All && specs.len() != 2 {
+            return Err(Error::from(AuditError::NotTwo { count: specs.len() }).into());
+        }
+        Ok(pairing)
+    }
+
+    /// The random vectors that are wanted.
+    pub(crate) fn simulation(&self, seed: u64) -> Option<Simulation> {
+        let normal = self.baseline_normal.map(|Normal(normal)| normal);
+        let trials = self
+            .trials
+            .unwrap_or(if normal.is_some() { PUBLISHED_TRIALS } else { 0 });
+        (trials > 0).then_some(Simulation { trials, seed, normal })
+    }
+}
+
+/// The model of a name: as it was named, its label, or its name without the owner.
+fn found(specs: &[ModelSpec], name: &str) -> Option<usize> {
+    let whole = |spec: &ModelSpec| spec.to_string() == name || spec.label.as_deref() == Some(name);
+    let short = |spec: &ModelSpec| spec.to_string().rsplit('/').next() == Some(name);
+    let places = |fits: &dyn Fn(&ModelSpec) -> bool| -> Vec<usize> {
+        (0..specs.len()).filter(|&place| fits(&specs[place])).collect()
+    };
+    let first = places(&whole).first().copied();
+    first.or_else(|| match places(&short).as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relate(groups: &[&str], at: &[&str]) -> Relate {
+        Relate {
+            pairing: None,
+            at: at.iter().map(|text| text.parse().unwrap()).collect(),
+            groups: groups.iter().map(|text| text.parse().unwrap()).collect(),
+            trials: None,
+            baseline_normal: None,
+            order: super::super::args::Order::Given,
+        }
+    }
+
+    fn specs(names: &[&str]) -> Vec<ModelSpec> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_group_finds_its_models_by_name_and_adds_those_that_are_missing() {
+        let applied = relate(&["moe=a/x,y", "dense=c/z"], &[])
+            .applied(specs(&["a/x", "b/y"]))
+            .unwrap();
+        let groups: Vec<_> = applied
+            .iter()
+            .map(|spec| (spec.to_string(), spec.group.clone().unwrap()))
+            .collect();
+        let expected = [("a/x", "moe"), ("b/y", "moe"), ("c/z", "dense")];
+        assert_eq!(
+            groups,
+            expected.map(|(model, group)| (model.to_owned(), group.to_owned()))
+        );
+        assert!(relate(&["moe=a/x", "dense=x"], &[]).applied(specs(&["a/x"])).is_err());
+    }
+
+    #[test]
+    fn chosen_layers_mean_mixed_pairs() {
+        let relate = relate(&[], &["x=3", "b/y=4"]);
+        let applied = relate.applied(specs(&["a/x", "b/y"])).unwrap();
+        assert_eq!((applied[0].layer, applied[1].layer), (Some(3), Some(4)));
+        assert_eq!(relate.pairing(&applied).unwrap(), Pairing::Mixed);
+        assert!(relate.applied(specs(&["a/x"])).is_err());
+    }
+
+    #[test]
+    fn all_with_all_is_for_two_models() {
+        let mut relate = relate(&[], &[]);
+        relate.pairing = Some(Pairing::All);
+        assert!(relate.pairing(&specs(&["a/x", "b/y"])).is_ok());
+        assert!(relate.pairing(&specs(&["a/x", "b/y", "c/z"])).is_err());
+    }
+
+    #[test]
+    fn what_is_typed_wrongly_is_refused() {
+        assert!("moe".parse::<NamedGroup>().is_err() && "moe=a,".parse::<NamedGroup>().is_err());
+        assert!("x=ten".parse::<ChosenLayer>().is_err());
+        assert!("1".parse::<Normal>().is_err() && "1,-1".parse::<Normal>().is_err());
+        assert!("1,nan".parse::<Normal>().is_err() && "1,0.1".parse::<Normal>().is_ok());
+    }
+}

@@ -1,0 +1,160 @@
+//! The document as a whole: which sections, in which order.
+
+use std::collections::BTreeSet;
+
+use super::{
+    baselines, clusters, components, crossing, groups, heatmaps,
+    left_out::{left_out, left_out_section, traffic},
+    models, pairs, relations,
+    view::{MOST_PICTURED, View},
+};
+use crate::{
+    audit::{Alignment, Pairing, Panel, Survey},
+    report::{Block, Report, Run, Section, run::provenance},
+};
+
+/// Builds the document.
+pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
+    let mut sections = vec![models(&survey.models)];
+    sections.extend(pairing(survey));
+    if !survey.panels.is_empty() {
+        sections.push(relations::section(survey));
+    }
+    sections.extend(groups::section(survey));
+    sections.extend(survey.roles().into_iter().map(|panels| role(survey, panels, view)));
+    sections.extend(
+        survey
+            .crossings
+            .iter()
+            .map(|crossing| crossing::section(survey, crossing, view)),
+    );
+    sections.extend(baselines::section(survey));
+    if survey.is_empty() {
+        sections.push(Section {
+            id: "nothing".to_owned(),
+            title: "No comparable tensors".to_owned(),
+            blocks: vec![Block::note(
+                "**No comparable tensors.** None of the models has a tensor that was asked for, so there is no number to report.",
+            )],
+        });
+    }
+    sections.push(reading());
+    let excluded = left_out(survey);
+    sections.push(left_out_section(&excluded));
+    sections.push(traffic(survey));
+    Report {
+        title: format!("Survey of {} models", survey.models.len()),
+        question: question(survey),
+        synthetic: survey.models.iter().any(|model| model.synthetic),
+        sections,
+        provenance: provenance(run, &survey.models, excluded),
+    }
+}
+
+fn question(survey: &Survey) -> String {
+    let mut roles: Vec<String> = survey.panels.iter().map(|panel| panel.key.role_name()).collect();
+    roles.extend(survey.crossings.iter().map(|crossing| crossing.key.role_name()));
+    roles.dedup();
+    let layers: BTreeSet<_> = survey.panels.iter().map(|panel| panel.key.layer_name()).collect();
+    let models = survey.models.len();
+    let (what, how) = match (survey.panels.as_slice(), roles.as_slice()) {
+        (_, []) => return "Do these models resemble each other in the tensors that were asked for?".to_owned(),
+        ([one], _) => (one.key.title(), ""),
+        ([], _) => (roles.join(", "), ", every layer with every layer,"),
+        (_, _) if layers.len() == 1 => (roles.join(", "), ""),
+        _ => (format!("{}, {} layers,", roles.join(", "), layers.len()), ""),
+    };
+    format!("Do these {models} models resemble each other in {what}{how} more than unrelated models would?")
+}
+
+/// How layers meet, where it is not by their index.
+fn pairing(survey: &Survey) -> Option<Section> {
+    let text = match survey.pairing {
+        Pairing::Same => return None,
+        Pairing::Depth => {
+            let depths = survey.depths.as_ref()?;
+            let label = |model: usize| survey.models[model].label.as_str();
+            let layers = depths.layers.get(depths.reference).copied().flatten().unwrap_or(0);
+            format!(
+                "Layers meet at the same relative depth. The reference is **{}** with {layers} layers: its layer i meets layer \
+                 round(i·(L−1)/({layers}−1)) of a model with L layers. Panels are named by the reference's layer; `pairs.csv` has \
+                 each side's own. A model of fewer layers gives one layer to several depths, so depths are not independent.",
+                label(depths.reference)
+            )
+        }
+        Pairing::All => "Every layer of the first model meets every layer of the second.".to_owned(),
+        Pairing::Mixed => {
+            let chosen: Vec<String> = survey
+                .models
+                .iter()
+                .enumerate()
+                .filter_map(|(number, model)| {
+                    let mut panels = survey
+                        .panels
+                        .iter()
+                        .filter(|panel| panel.key.alignment == Alignment::Chosen);
+                    let layer = panels.find_map(|panel| panel.sides[number].as_ref().ok()?.layer)?;
+                    Some(format!("{} {layer}", model.label))
+                })
+                .collect();
+            format!(
+                "One chosen layer of each model meets those of the others: {}.",
+                chosen.join(", ")
+            )
+        }
+    };
+    Some(Section {
+        id: "pairing".to_owned(),
+        title: "Which layers meet".to_owned(),
+        blocks: vec![Block::prose(text)],
+    })
+}
+
+fn role(survey: &Survey, panels: &[Panel], view: &View<'_>) -> Section {
+    let whole = panels.first().map(|panel| panel.key.whole());
+    let role = panels.first().map(|panel| panel.key.role_name()).unwrap_or_default();
+    let averages = survey.averages.iter().find(|averages| Some(averages.key) == whole);
+    let mut blocks = Vec::new();
+    if panels.len() > MOST_PICTURED {
+        blocks.push(Block::picture(heatmaps::of_means(survey, panels, view)));
+    } else {
+        for panel in panels {
+            blocks.push(Block::picture(heatmaps::of_panel(survey, panel, view)));
+            blocks.push(pairs::of_panel(survey, panel));
+        }
+    }
+    blocks.extend(averages.map(|averages| pairs::of_means(survey, panels, averages)));
+    blocks.extend(clusters::block(survey, panels));
+    let components = survey
+        .components
+        .iter()
+        .find(|components| Some(components.key) == whole);
+    if let Some(components) = components {
+        blocks.extend(components::blocks(survey, components));
+    }
+    Section {
+        id: format!("role-{}", role.replace('_', "-")),
+        title: role,
+        blocks,
+    }
+}
+
+fn reading() -> Section {
+    Section {
+        id: "reading".to_owned(),
+        title: "How to read these numbers".to_owned(),
+        blocks: vec![
+            Block::prose(
+                "`cos_sim` of two norms is high for nothing: their elements have nearly one value, so the cosine carries mean and \
+                 spread only. `cos_null` is what it would be on average if the channels of one side were shuffled, that is, without \
+                 any shared pattern. `pearson` removes mean and spread; `z_perm` is its distance from the shuffled mean in standard \
+                 deviations, r·√(n−1).",
+            ),
+            Block::prose(
+                "Channels of trained models are not quite exchangeable, so a nominal z overstates: compare a pair with the other \
+                 pairs of this survey before anything is concluded. Norm weights alone neither prove nor refute that one model \
+                 comes from another.",
+            ),
+        ],
+    }
+}
