@@ -1,23 +1,21 @@
 //! `critique`: the nine-model study of norm weights, or the same experiments on other models.
 
+use std::fmt::Write;
+
 use anyhow::bail;
 use hub_audit::{
-    Error,
     audit::{
         self,
         critique::{Critique, Outcome, Study},
     },
     family::RoleKind,
     metric::Metric,
-    report::{
-        self, Format,
-        critique::{critique_csv, critique_report},
-    },
+    report::critique::{critique_csv, critique_report},
     spec::ModelSpec,
 };
 
 use super::{
-    args::{CritiqueArgs, StdoutFormat},
+    args::CritiqueArgs,
     exit::ExitStatus,
     gather::{self, Cost, Until},
     output,
@@ -64,28 +62,22 @@ fn study(args: &CritiqueArgs) -> anyhow::Result<(Study, Vec<ModelSpec>)> {
 
 fn answer(args: &CritiqueArgs, critique: &Critique, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let document = critique_report(critique, args.lang, &output::run(args.output.seed, cost));
-    if let Some(dir) = &args.output.dir {
-        let mut files = report::files(&document, &args.output.formats).map_err(Error::from)?;
-        if args.output.formats.contains(&Format::Csv) {
-            files.extend(critique_csv(critique));
-        }
-        output::write(dir, files, printer)?;
-    }
-    match args.output.format {
-        StdoutFormat::Json => printer.data(&String::from_utf8_lossy(
-            &report::json::render(&document).map_err(Error::from)?,
-        ))?,
-        StdoutFormat::Text => printer.data(&as_text(critique))?,
-    }
-    if critique.roles.is_empty() || critique.roles.iter().any(|role| role.has_empty_group()) {
+    output::write(&args.output, &document, || critique_csv(critique), printer)?;
+    if critique.roles.is_empty()
+        || critique
+            .roles
+            .iter()
+            .any(hub_audit::audit::critique::RoleAnswer::has_empty_group)
+    {
         printer.warn("no comparable tensors in at least one group: it has no mean");
     }
     printer.talk(&cost.line());
-    Ok(if critique.is_incomplete() {
+    let status = if critique.is_incomplete() {
         ExitStatus::Incomplete
     } else {
         ExitStatus::Done
-    })
+    };
+    output::print(&args.output, &document, || as_text(critique), status, printer)
 }
 
 fn as_text(critique: &Critique) -> String {
@@ -96,10 +88,11 @@ fn as_text(critique: &Critique) -> String {
     let labels = critique.labels();
     for role in &critique.roles {
         let square = &role.experiments.square;
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "{}, layer {}, group means (sd, ddof 0):\n\n",
             role.role, square.layer
-        ));
+        );
         let mut groups = table::new(&[
             "groups",
             ">n",
@@ -130,21 +123,22 @@ fn as_text(critique: &Critique) -> String {
         }
         text.push_str(&table::text(&groups));
         for (a, b) in square.related() {
-            text.push_str(&format!("\nset apart as related: {} × {}", labels[a], labels[b]));
+            let _ = write!(text, "\nset apart as related: {} × {}", labels[a], labels[b]);
         }
         if let Ok(average) = &role.by_layer.average {
             let z = average
                 .z
                 .as_ref()
                 .map_or_else(|_| "–".to_owned(), |z| format!("{z:.2}"));
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "\n{} × {}: mean pearson {:.6} over {} layers, z {z} (as if layers were independent: {:.2})",
                 labels[0],
                 labels[1],
                 average.mean_r,
                 average.layers.len(),
                 average.naive_z
-            ));
+            );
         }
         text.push_str("\n\n");
     }

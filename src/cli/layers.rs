@@ -4,12 +4,12 @@ use hub_audit::{
     Error,
     audit::{self, Condition, Ladder, Layers},
     metric::Metric,
-    report::{self, Format},
+    report::{self},
     spec::ModelSpec,
 };
 
 use super::{
-    args::{LayersArgs, StdoutFormat},
+    args::LayersArgs,
     exit::ExitStatus,
     gather::{self, Cost, Until},
     output,
@@ -54,19 +54,12 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
 fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let run = output::run(args.output.seed, cost);
     let document = report::layers_report(layers, &args.output.metric, &run);
-    if let Some(dir) = &args.output.dir {
-        let mut files = report::files(&document, &args.output.formats).map_err(Error::from)?;
-        if args.output.formats.contains(&Format::Csv) {
-            files.extend(report::layers_csv(layers, &args.output.metric));
-        }
-        output::write(dir, files, printer)?;
-    }
-    match args.output.format {
-        StdoutFormat::Json => printer.data(&String::from_utf8_lossy(
-            &report::json::render(&document).map_err(Error::from)?,
-        ))?,
-        StdoutFormat::Text => printer.data(&as_text(layers))?,
-    }
+    output::write(
+        &args.output,
+        &document,
+        || report::layers_csv(layers, &args.output.metric),
+        printer,
+    )?;
     let mut status = if layers.is_incomplete() {
         ExitStatus::Incomplete
     } else {
@@ -81,7 +74,7 @@ fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> 
         status = status.max(ExitStatus::Incomplete);
     }
     printer.talk(&cost.line());
-    Ok(status)
+    output::print(&args.output, &document, || as_text(layers), status, printer)
 }
 
 /// Whether a layer and the next meet the condition, the earlier one as reference; each pair that does is named.

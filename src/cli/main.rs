@@ -28,7 +28,10 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn run(args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
+fn run(mut args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    if let Some(output) = args.command.output() {
+        output.dedup();
+    }
     match args.command {
         Command::Inspect(args) => inspect::run(&args, printer),
         Command::Fetch(args) => fetch::run(&args, printer),

@@ -1,13 +1,16 @@
 //! Reports into a folder.
 
-use std::path::Path;
-
 use hub_audit::{
     Error,
-    report::{self, Run},
+    report::{self, Format, Report, Run},
 };
 
-use super::{gather::Cost, printer::Printer};
+use super::{
+    args::{Command, Output, StdoutFormat},
+    exit::ExitStatus,
+    gather::Cost,
+    printer::Printer,
+};
 
 /// What only the running program knows, for the report's provenance.
 pub(crate) fn run(seed: u64, cost: Cost) -> Run {
@@ -24,9 +27,69 @@ pub(crate) fn run(seed: u64, cost: Cost) -> Run {
     }
 }
 
-/// Writes all files, each whole or not at all, and says where they are.
-pub(crate) fn write(dir: &Path, files: Vec<(String, Vec<u8>)>, printer: &Printer) -> anyhow::Result<()> {
+/// Writes the report's files where `-o` asks for them, each whole or not at all, and says where they are. `csv` gives the
+/// tables that are not part of the document.
+pub(crate) fn write(
+    output: &Output,
+    document: &Report,
+    csv: impl FnOnce() -> Vec<(String, Vec<u8>)>,
+    printer: &Printer,
+) -> anyhow::Result<()> {
+    let Some(dir) = &output.dir else { return Ok(()) };
+    let mut files = report::files(document, &output.formats).map_err(Error::from)?;
+    if output.formats.contains(&Format::Csv) {
+        files.extend(csv());
+    }
     let written = report::write_reports(dir, files).map_err(Error::from)?;
     printer.talk(&format!("wrote {} files to {}", written.len(), dir.display()));
     Ok(())
+}
+
+/// Prints the result, last of all. A reader that has seen enough (`| head`) does not change how the command ended.
+pub(crate) fn print(
+    output: &Output,
+    document: &Report,
+    text: impl FnOnce() -> String,
+    status: ExitStatus,
+    printer: &Printer,
+) -> anyhow::Result<ExitStatus> {
+    let text = match output.format {
+        StdoutFormat::Json => {
+            String::from_utf8_lossy(&report::json::render(document).map_err(Error::from)?).into_owned()
+        }
+        StdoutFormat::Text => text(),
+    };
+    match printer.data(&text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(status),
+    }
+}
+
+impl Command {
+    /// What the command is told about reports, if it writes any.
+    pub(crate) fn output(&mut self) -> Option<&mut Output> {
+        match self {
+            Self::Survey(args) => Some(&mut args.output),
+            Self::Layers(args) => Some(&mut args.output),
+            Self::Critique(args) => Some(&mut args.output),
+            _ => None,
+        }
+    }
+}
+
+impl Output {
+    /// What is named twice is meant once.
+    pub(crate) fn dedup(&mut self) {
+        keep_first(&mut self.metric);
+        keep_first(&mut self.formats);
+    }
+}
+
+fn keep_first<T: PartialEq + Copy>(list: &mut Vec<T>) {
+    let mut seen = Vec::with_capacity(list.len());
+    list.retain(|item| {
+        let new = !seen.contains(item);
+        seen.push(*item);
+        new
+    });
 }

@@ -1,19 +1,17 @@
 //! `survey`: models against models.
 
-use std::fmt::Write;
-
 use hub_audit::{
     Error,
     audit::{self, Condition, Pairing, Question, Survey, SurveyOptions},
     family::LayerSelection,
     metric::Undefined,
-    report::{self, Format, View},
+    report::{self, View},
     serve::Replica,
     spec::ModelSpec,
 };
 
 use super::{
-    args::{Order, StdoutFormat, SurveyArgs},
+    args::{Order, SurveyArgs},
     exit::ExitStatus,
     gather::{self, Cost, Until},
     output,
@@ -42,10 +40,6 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)? else {
         return Ok(ExitStatus::Done);
     };
-    if gather::all_failed(&gathered.opened) {
-        printer.talk(&gathered.cost.line());
-        return Ok(ExitStatus::Failed);
-    }
     let asked = args
         .output
         .metric
@@ -64,7 +58,9 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     let survey = audit::survey(&gathered.cache, &gathered.opened, &gathered.failures, &options);
     let status = answer(args, &survey, gathered.cost, printer)?;
     let failed = gather::any_tensor_failed(&gathered.failures);
-    Ok(if failed {
+    Ok(if gather::all_failed(&gathered.opened) {
+        ExitStatus::Failed
+    } else if failed {
         status.max(ExitStatus::Incomplete)
     } else {
         status
@@ -87,19 +83,7 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
         by_cluster: args.relate.order == Order::Cluster,
     };
     let document = report::survey_report(survey, &view, &run);
-    if let Some(dir) = &args.output.dir {
-        let mut files = report::files(&document, &args.output.formats).map_err(Error::from)?;
-        if args.output.formats.contains(&Format::Csv) {
-            files.extend(report::survey_csv(survey, &view));
-        }
-        output::write(dir, files, printer)?;
-    }
-    match args.output.format {
-        StdoutFormat::Json => printer.data(&String::from_utf8_lossy(
-            &report::json::render(&document).map_err(Error::from)?,
-        ))?,
-        StdoutFormat::Text => printer.data(&survey_text::text(survey))?,
-    }
+    output::write(&args.output, &document, || report::survey_csv(survey, &view), printer)?;
     let mut status = if survey.is_incomplete() {
         ExitStatus::Incomplete
     } else {
@@ -111,13 +95,13 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     for (role, a, b) in audit::empty_groups(&survey.groups, &survey.panels) {
         printer.warn(&format!("{a} × {b}, {role}: no comparable tensors, so no mean"));
     }
-    if let Some(condition) = &args.fail_if {
-        if holds(survey, condition, printer) {
-            status = status.max(ExitStatus::Incomplete);
-        }
+    if let Some(condition) = &args.fail_if
+        && holds(survey, condition, printer)
+    {
+        status = status.max(ExitStatus::Incomplete);
     }
     printer.talk(&cost.line());
-    Ok(status)
+    output::print(&args.output, &document, || survey_text::text(survey), status, printer)
 }
 
 /// Whether a pair of different models meets the condition; each that does is named.

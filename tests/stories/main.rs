@@ -12,11 +12,15 @@ mod fetching;
 #[cfg(test)]
 mod inspecting;
 #[cfg(test)]
+mod layers;
+#[cfg(test)]
 mod layouts;
 #[cfg(test)]
 mod numbers;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod relating;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! I compare the layers of one model with each other.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-
 use std::{fmt::Write as _, path::Path, process::Output};
 
 use assert_cmd::Command;
