@@ -30,9 +30,7 @@ pub(super) fn blocks(survey: &Survey, components: &RoleComponents) -> Vec<Block>
         blocks.push(Block::picture(Picture {
             id: format!("components_{role}"),
             title: format!("Principal components of {role}"),
-            subtitle:
-                "Each point is one layer of one model. A point far from the others of its model is often layer 0."
-                    .to_owned(),
+            subtitle: "Each point is one layer of one model; in the HTML report a pointer names it.".to_owned(),
             alt: format!("First two principal components of every layer's {role}"),
             kind: PictureKind::Panel(Grid { columns: 1, pictures }),
         }));
