@@ -64,6 +64,8 @@ pub struct Survey {
     pub baselines: Option<Baselines>,
     /// (model, tensor and reason) of what was left out.
     pub excluded: Vec<(usize, Exclusion)>,
+    /// Whether layers were asked for one by one, so that a model without one lacks something.
+    pub chosen_layers: bool,
 }
 
 impl Survey {
@@ -77,7 +79,8 @@ impl Survey {
         self.panels.is_empty() && self.crossings.is_empty()
     }
 
-    /// Whether something that was asked for is missing: a model that failed, one with no comparable tensor, or two groups
+    /// Whether something that was asked for is missing: a model that failed, one with no comparable tensor or without a
+    /// layer that was asked for; or whether there is nothing to go by: no comparable pair, two groups
     /// without a comparable pair, or two models of whose layers none can be compared.
     pub fn is_incomplete(&self) -> bool {
         let failed = self.models.iter().any(|model| model.failure.is_some());
@@ -86,7 +89,10 @@ impl Survey {
             .crossings
             .iter()
             .any(|crossing| crossing.defined(Metric::CosSim) == 0);
-        failed || without || apart || self.is_empty() || !groups::empty_groups(&self.groups, &self.panels).is_empty()
+        let compared = self.panels.iter().any(|panel| panel.defined(Metric::CosSim) > 0);
+        let alone = !compared && self.crossings.is_empty();
+        let lacking = self.chosen_layers && self.panels.iter().any(|panel| panel.sides.iter().any(Result::is_err));
+        failed || without || apart || alone || lacking || !groups::empty_groups(&self.groups, &self.panels).is_empty()
     }
 
     /// The tensors of one model that entered a comparison; one that met several depths comes several times.
@@ -148,6 +154,7 @@ pub fn survey(cache: &Cache, opened: &[Opened], failures: &[Failures], options: 
         components: Vec::new(),
         baselines: None,
         excluded,
+        chosen_layers: !options.layers.is_all() && options.pairing == Pairing::Same,
     };
     let sources = Sources {
         cache,

@@ -134,6 +134,11 @@ impl LayerSelection {
         Self { pieces: vec![piece] }
     }
 
+    /// Whether it chooses whatever there is.
+    pub fn is_all(&self) -> bool {
+        self.pieces.contains(&Piece::All)
+    }
+
     /// Whether it chooses each model's last layer and no other.
     pub fn is_last(&self) -> bool {
         self.pieces == [Piece::Last]

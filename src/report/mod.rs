@@ -15,6 +15,7 @@ pub mod markdown;
 pub mod number;
 pub mod picture;
 
+mod closing;
 mod datum;
 mod files;
 mod format;

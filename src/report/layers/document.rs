@@ -6,7 +6,7 @@ use super::{named::Named, overview, section};
 use crate::{
     audit::Layers,
     metric::Metric,
-    report::{Block, Cell, Column, Digits, Excluded, Report, Run, Section, Table, run::provenance, survey::models},
+    report::{Block, Excluded, Report, Run, Section, closing, closing::ABOUT_COSINE, run::provenance, survey::models},
 };
 
 /// Ladders that get their matrices as pictures; the matrices of all are in CSV files. One picture of 48 layers weighs a
@@ -35,7 +35,7 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
     }
     sections.push(reading());
     let excluded = left_out(layers, &named);
-    sections.push(left_out_section(&excluded));
+    sections.push(closing::left_out(&excluded));
     sections.push(extent(layers));
     Report {
         title: match layers.models.as_slice() {
@@ -77,12 +77,7 @@ fn reading() -> Section {
         id: "reading".to_owned(),
         title: "How to read these numbers".to_owned(),
         blocks: vec![
-            Block::prose(
-                "`cos_sim` of two norms is high for nothing: their elements have nearly one value, so the cosine carries mean and \
-                 spread only. `cos_null` is what it would be on average if the channels of one side were shuffled, that is, without \
-                 any shared pattern. `pearson` removes mean and spread; `z_perm` is its distance from the shuffled mean in standard \
-                 deviations, r·√(n−1).",
-            ),
+            Block::prose(ABOUT_COSINE),
             Block::prose(
                 "All layers of a model read and write one residual stream, so their channels mean the same thing and a shared \
                  pattern is expected. What is high here says how alike tensors of one training are; it is no measure of how \
@@ -130,31 +125,6 @@ fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
     excluded
 }
 
-fn left_out_section(excluded: &[Excluded]) -> Section {
-    let block = if excluded.is_empty() {
-        Block::prose("Nothing: every model has every tensor that was asked for.")
-    } else {
-        let row = |line: &Excluded| {
-            vec![
-                Cell::code(&line.model),
-                Cell::code(&line.tensor),
-                Cell::text(&line.reason),
-            ]
-        };
-        Block::Table(Table {
-            caption: "What was asked for and is in no number above.".to_owned(),
-            csv: None,
-            columns: ["model", "tensor", "reason"].map(Column::text).into(),
-            rows: excluded.iter().map(row).collect(),
-        })
-    };
-    Section {
-        id: "left-out".to_owned(),
-        title: "What was left out, and why".to_owned(),
-        blocks: vec![block],
-    }
-}
-
 /// `layer 3`, or `layers 3, 5, 7`; of many the first and last, and how many.
 pub(super) fn listed(places: &[String]) -> String {
     match places {
@@ -166,41 +136,12 @@ pub(super) fn listed(places: &[String]) -> String {
 
 /// What the numbers rest on, which does not depend on what happened to be in the cache.
 fn extent(layers: &Layers) -> Section {
-    let row = |(number, model): (usize, &crate::audit::ModelSummary)| {
+    closing::traffic(&layers.models, |number| {
         let ladders = layers.ladders.iter().filter(|ladder| ladder.model == number);
         let sides: Vec<_> = ladders
             .flat_map(|ladder| &ladder.rungs)
             .flat_map(|rung| &rung.side)
             .collect();
-        let bytes: u64 = sides.iter().map(|side| side.stored_bytes).sum();
-        vec![
-            Cell::text(&model.label),
-            Cell::count(sides.len()),
-            Cell::number(bytes as f64, Digits::Bytes),
-            Cell::count(model.files.len()),
-            Cell::number(model.checkpoint_bytes as f64, Digits::Bytes),
-        ]
-    };
-    Section {
-        id: "traffic".to_owned(),
-        title: "Traffic".to_owned(),
-        blocks: vec![
-            Block::Table(Table {
-                caption: "What the numbers rest on, of how much there is.".to_owned(),
-                csv: None,
-                columns: vec![
-                    Column::text("model"),
-                    Column::numeric("tensors used"),
-                    Column::numeric("their bytes"),
-                    Column::numeric("files touched"),
-                    Column::numeric("checkpoint"),
-                ],
-                rows: layers.models.iter().enumerate().map(row).collect(),
-            }),
-            Block::prose(
-                "Requests and bytes that the run itself moved depend on what was in its cache; they are in `report.json` under \
-                 `provenance`.",
-            ),
-        ],
-    }
+        (sides.len(), sides.iter().map(|side| side.stored_bytes).sum())
+    })
 }

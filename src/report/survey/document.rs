@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::{
     baselines, clusters, components, crossing, groups, heatmaps,
-    left_out::{left_out, left_out_section, traffic},
+    left_out::{left_out, traffic},
     models, pairs, relations,
     view::{MOST_PICTURED, View},
 };
 use crate::{
     audit::{Alignment, Pairing, Panel, Survey},
-    report::{Block, Report, Run, Section, run::provenance},
+    report::{Block, Report, Run, Section, closing, run::provenance},
 };
 
 /// Builds the document.
@@ -40,7 +40,7 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
     }
     sections.push(reading());
     let excluded = left_out(survey);
-    sections.push(left_out_section(&excluded));
+    sections.push(closing::left_out(&excluded));
     sections.push(traffic(survey));
     Report {
         title: format!("Survey of {} models", survey.models.len()),
@@ -144,12 +144,7 @@ fn reading() -> Section {
         id: "reading".to_owned(),
         title: "How to read these numbers".to_owned(),
         blocks: vec![
-            Block::prose(
-                "`cos_sim` of two norms is high for nothing: their elements have nearly one value, so the cosine carries mean and \
-                 spread only. `cos_null` is what it would be on average if the channels of one side were shuffled, that is, without \
-                 any shared pattern. `pearson` removes mean and spread; `z_perm` is its distance from the shuffled mean in standard \
-                 deviations, r·√(n−1).",
-            ),
+            Block::prose(closing::ABOUT_COSINE),
             Block::prose(
                 "Channels of trained models are not quite exchangeable, so a nominal z overstates: compare a pair with the other \
                  pairs of this survey before anything is concluded. Norm weights alone neither prove nor refute that one model \
