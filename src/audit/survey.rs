@@ -90,7 +90,7 @@ impl Survey {
             .iter()
             .any(|crossing| crossing.defined(Metric::CosSim) == 0);
         let compared = self.panels.iter().any(|panel| panel.defined(Metric::CosSim) > 0);
-        let alone = !compared && self.crossings.is_empty();
+        let alone = self.models.len() > 1 && !compared && self.crossings.is_empty();
         let lacking = self.chosen_layers && self.panels.iter().any(|panel| panel.sides.iter().any(Result::is_err));
         failed || without || apart || alone || lacking || !groups::empty_groups(&self.groups, &self.panels).is_empty()
     }

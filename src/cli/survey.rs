@@ -40,6 +40,10 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)? else {
         return Ok(ExitStatus::Done);
     };
+    if gather::all_failed(&gathered.opened) {
+        printer.talk(&gathered.cost.line());
+        return Ok(ExitStatus::Failed);
+    }
     let asked = args
         .output
         .metric
@@ -58,9 +62,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     let survey = audit::survey(&gathered.cache, &gathered.opened, &gathered.failures, &options);
     let status = answer(args, &survey, gathered.cost, printer)?;
     let failed = gather::any_tensor_failed(&gathered.failures);
-    Ok(if gather::all_failed(&gathered.opened) {
-        ExitStatus::Failed
-    } else if failed {
+    Ok(if failed {
         status.max(ExitStatus::Incomplete)
     } else {
         status

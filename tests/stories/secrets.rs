@@ -51,7 +51,7 @@ fn the_token_is_taken_from_where_the_hubs_own_client_keeps_it() {
         path
     };
     let dry = ["fetch", "o/b", "--dry-run"];
-    at.run(&dry).expect(0).says(&["does not exist, or it is private"]);
+    at.run(&dry).expect(2).says(&["does not exist, or it is private"]);
     let path = file("token-file");
     at.run(&["fetch", "o/b", "--token-file", path.to_str().unwrap()])
         .expect(0);

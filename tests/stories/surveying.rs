@@ -32,16 +32,19 @@ fn every_file_of_the_contract_is_written() {
         .collect();
     insta::assert_snapshot!(names.join("\n"), @"
     REPORT.md
+    groups.csv
     heatmap_input_layernorm_1.png
     heatmap_input_layernorm_1.svg
+    matrix_cos_null_input_layernorm_1.csv
     matrix_cos_sim_input_layernorm_1.csv
     matrix_pearson_input_layernorm_1.csv
     pairs.csv
+    related.csv
     report.html
     report.json
     ");
     assert_eq!(at.read("out/pairs.csv").lines().next(), Some(PAIRS));
-    outcome.says(&["wrote 8 files to out"]);
+    outcome.says(&["wrote 11 files to out"]);
     let report = at.read("out/REPORT.md");
     let places = [
         "## Models",
@@ -82,7 +85,13 @@ fn only_the_formats_asked_for_are_written() {
         .collect();
     assert_eq!(
         names,
-        ["REPORT.md", "matrix_spearman_input_layernorm_1.csv", "pairs.csv"]
+        [
+            "REPORT.md",
+            "groups.csv",
+            "matrix_spearman_input_layernorm_1.csv",
+            "pairs.csv",
+            "related.csv"
+        ]
     );
 }
 
@@ -101,7 +110,10 @@ fn a_model_of_another_width_keeps_its_row_with_the_reason() {
         ("all:Shape", "")
     );
     let report = at.read("out/REPORT.md");
-    assert!(report.contains("its shape is 96, where 2 models have 64"), "{report}");
+    assert!(
+        report.contains("its shape is 96, that of others 64: vectors of different width cannot be compared"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -154,7 +166,7 @@ fn a_faulty_line_of_a_list_is_numbered() {
     exit status 2
     ----- stderr -----
     error: line 3 of the model list
-    caused by: `colour=red` is neither `group=NAME` nor `label=NAME`
+    caused by: `colour=red` is neither `group=NAME`, `label=NAME` nor `layer=N`
     ");
     at.run(&["survey", "--models", "absent.txt"])
         .expect(2)
