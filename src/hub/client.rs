@@ -4,7 +4,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -16,7 +16,7 @@ use reqwest::{
     redirect,
 };
 use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 use url::Url;
@@ -234,7 +234,7 @@ impl HubClient {
             };
             // The window may have closed while this request queued for its place.
             if let Target::Hub(bucket) = target
-                && !self.is_open(bucket)
+                && self.closed_until(bucket).is_some()
             {
                 continue;
             }
@@ -340,7 +340,7 @@ impl HubClient {
             // The whole process shares the Hub's window: every request of the bucket waits, not only this one.
             Target::Hub(bucket) if status == StatusCode::TOO_MANY_REQUESTS => {
                 let until = Instant::now() + wait;
-                let mut gate = self.gate(bucket).lock().await;
+                let mut gate = self.gate(bucket);
                 if gate.is_none_or(|earlier| earlier < until) {
                     *gate = Some(until);
                 }
@@ -350,24 +350,23 @@ impl HubClient {
         Ok(())
     }
 
-    fn gate(&self, bucket: Bucket) -> &Mutex<Option<Instant>> {
-        match bucket {
+    fn gate(&self, bucket: Bucket) -> MutexGuard<'_, Option<Instant>> {
+        let gate = match bucket {
             Bucket::Api => &self.0.api_gate,
             Bucket::Resolvers => &self.0.resolver_gate,
-        }
+        };
+        gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether nobody waits for the bucket's window.
-    fn is_open(&self, bucket: Bucket) -> bool {
-        self.gate(bucket).try_lock().is_ok_and(|gate| gate.is_none())
+    /// When the bucket's window opens, if it is closed now.
+    fn closed_until(&self, bucket: Bucket) -> Option<Instant> {
+        self.gate(bucket).filter(|&until| until > Instant::now())
     }
 
-    /// Waits until the bucket's window opens. The lock is held while sleeping, so there is one sleeper and a queue.
+    /// Waits until the bucket's window opens.
     async fn wait_at_gate(&self, bucket: Bucket) {
-        let mut gate = self.gate(bucket).lock().await;
-        if let Some(until) = *gate {
+        while let Some(until) = self.closed_until(bucket) {
             tokio::time::sleep_until(until).await;
-            *gate = None;
         }
     }
 }
