@@ -3,6 +3,7 @@
 mod condition;
 mod error;
 mod fetch;
+mod hash;
 mod inspect;
 mod loaded;
 mod model;
@@ -18,6 +19,10 @@ mod survey;
 pub use condition::Condition;
 pub use error::AuditError;
 pub use fetch::{BYTES_IN_FLIGHT, Failures, fetch, plan};
+pub use hash::{
+    FileGroup, FileMember, Group, HashPlan, Hashed, Kinship, hash_all_kept, hash_kept, hash_remote, matches, plan_hash,
+    same_files,
+};
 pub use inspect::{Comparable, Contents, DtypeCount, Inspection, Listed, RoleCount, comparable, inspect, shape_text};
 pub use loaded::Loaded;
 pub use model::{Exclusion, Model, Tensor};

@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Bring tensors into the cache; prints one .npy path a line.
     Fetch(FetchArgs),
+    /// Print the SHA-256 of tensors; with --matches the groups of equal ones across names, layers and models.
+    Hash(HashArgs),
     /// Compare models with each other: model × model matrices by role and layer.
     Survey(SurveyArgs),
     /// List, verify or prune what is kept.
@@ -164,6 +166,28 @@ pub(crate) struct InspectArgs {
 pub(crate) struct FetchArgs {
     #[command(flatten)]
     pub(crate) models: Models,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// `hash`.
+#[derive(Debug, clap::Args)]
+#[command(mut_arg("role", |role| role.default_value("all").help(
+    "Roles, comma-separated, or `norms`, `matrices`, or `all`: every tensor, classified or not"
+)))]
+pub(crate) struct HashArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    /// Print groups of equal tensors instead: by stored bytes, then by values rounded to BF16; trivial ones last.
+    #[arg(long)]
+    pub(crate) matches: bool,
+    /// Print groups of equal files instead, by the hashes that the Hub states. No weights are read.
+    #[arg(long, conflicts_with = "matches")]
+    pub(crate) files: bool,
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use super::{
     args::{Args, Command},
     cache, completions,
     exit::ExitStatus,
-    fetch, inspect,
+    fetch, hash, inspect,
     printer::Printer,
     render_error, serve, survey,
 };
@@ -32,6 +32,7 @@ fn run(args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
     match args.command {
         Command::Inspect(args) => inspect::run(&args, printer),
         Command::Fetch(args) => fetch::run(&args, printer),
+        Command::Hash(args) => hash::run(&args, printer),
         Command::Survey(args) => survey::run(&args, printer),
         Command::Cache(args) => cache::run(&args, printer),
         Command::Serve(args) => serve::run(&args, printer),

@@ -7,6 +7,7 @@ mod completions;
 mod exit;
 mod fetch;
 mod gather;
+mod hash;
 mod inspect;
 mod main;
 mod output;

@@ -38,3 +38,7 @@ export HUB_AUDIT_CACHE="$work/cache"
   --formats csv -o "$work/over-hub" >/dev/null
 "$binary" survey --models "$work/folders.txt" --tensor "$pattern" --formats csv -o "$work/over-folders" >/dev/null
 python3 "$here/check.py" "$root/fixtures/zoo/truth.json" "$work/over-hub/pairs.csv" "$work/over-folders/pairs.csv"
+
+"$binary" hash --matches --models "$work/hub.txt" --endpoint "$(cat "$work/url")" --no-token >"$work/over-hub.csv"
+"$binary" hash --matches --models "$work/folders.txt" >"$work/over-folders.csv"
+python3 "$here/identical.py" "$root/fixtures/zoo/truth.json" "$work/over-hub.csv" "$work/over-folders.csv"
