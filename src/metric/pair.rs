@@ -311,7 +311,9 @@ impl Pair<'_> {
             }
             Metric::Residual => self.both_norms().map(|()| self.centred.apart.min(2.0)),
             // sin θ = 2 sin(θ/2) cos(θ/2), with ‖â−b̂‖ = 2 sin(θ/2) and ‖â+b̂‖ = 2 cos(θ/2).
-            Metric::ResidualScaled => self.both_norms().map(|()| (self.centred.apart * self.centred.together / 2.0).min(1.0)),
+            Metric::ResidualScaled => self
+                .both_norms()
+                .map(|()| (self.centred.apart * self.centred.together / 2.0).min(1.0)),
             Metric::ZeroFracA => Ok(self.shares.zero_a),
             Metric::ZeroFracB => Ok(self.shares.zero_b),
             Metric::ChangedFrac => Ok(self.shares.changed),

@@ -74,14 +74,14 @@ impl Column {
     /// What is counted of each element of a block: its code, or the upper half of its key.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    pub(super) fn classes(&self, stored: &[u8], mut visit: impl FnMut(usize)) {
+    pub(super) fn classes(&self, stored: &[u8], mut visit: impl FnMut(u16)) {
         match self {
-            Self::Byte(_) => stored.iter().for_each(|&code| visit(usize::from(code))),
+            Self::Byte(_) => stored.iter().for_each(|&code| visit(u16::from(code))),
             Self::Bf16(_) | Self::Word(_) => {
                 let (codes, _) = stored.as_chunks::<2>();
-                codes.iter().for_each(|&code| visit(usize::from(u16::from_le_bytes(code))));
+                codes.iter().for_each(|&code| visit(u16::from_le_bytes(code)));
             }
-            Self::F32 | Self::I32 | Self::U32 => self.keys(stored, |key| visit((key >> 16) as usize)),
+            Self::F32 | Self::I32 | Self::U32 => self.keys(stored, |key| visit(upper_half(key))),
         }
     }
 
@@ -98,6 +98,12 @@ impl Column {
             });
         }
     }
+}
+
+/// The 16 leading bits.
+fn upper_half(key: u32) -> u16 {
+    let [.., third, fourth] = key.to_le_bytes();
+    u16::from_le_bytes([third, fourth])
 }
 
 /// Every index below the table's length comes from as many bits as it has entries.
@@ -120,7 +126,11 @@ fn each<const N: usize>(stored: &[u8], buffer: &mut [f64; BLOCK], read: impl Fn(
 /// A magnitude above or below the middle.
 fn key_of_f32(bits: u32) -> u32 {
     let magnitude = bits & (u32::MAX >> 1);
-    let signed = if bits >> 31 == 0 { magnitude } else { magnitude.wrapping_neg() };
+    let signed = if bits >> 31 == 0 {
+        magnitude
+    } else {
+        magnitude.wrapping_neg()
+    };
     (1_u32 << 31).wrapping_add(signed)
 }
 

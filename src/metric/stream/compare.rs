@@ -1,9 +1,9 @@
 //! The passes over a pair, and what is made of them.
 
 use super::{
+    codes::{CODES, CodeRanks, Codes},
     column::Column,
     pass::{StreamError, Streams, totals},
-    ranks::CodeRanks,
     selector::{Counts, Selector},
     simd::Path,
     source::Source,
@@ -19,7 +19,7 @@ use crate::metric::{
 /// All metrics of two tensors of any size, as [`PairMetrics::compute`] gives them of the decoded elements.
 ///
 /// Memory does not grow with the tensors beyond 1/16 byte an element: at most 300 MB for two tensors of 1 GB. The pair is
-/// read three times if its elements have 16 bits or fewer, and more often where they have 32. Elements of 64 bits, and
+/// read two or three times if its elements have 16 bits or fewer, and more often where they have 32. Elements of 64 bits, and
 /// types without exact values, leave nothing (`NotComparable`); so does a boolean that is neither 0 nor 1. Fails where a
 /// source does.
 pub fn compare<A: Source, B: Source>(a: &A, b: &B) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {
@@ -55,20 +55,36 @@ fn compare_on<A: Source, B: Source>(
         return Ok(PairMetrics::undefined(&Undefined::TooFew));
     }
     let streams = Streams { a, b, columns, numel };
+    // What a side of few codes decides alone comes from their counts.
+    let magnitudes = |column: &Column| Selector::new(if column.codes().is_some() { &[] } else { &[0.99] }, numel);
     let mut selectors = [
         Selector::new(&QUANTILES, numel),
-        Selector::new(&[0.99], numel),
-        Selector::new(&[0.99], numel),
+        magnitudes(&streams.columns[0]),
+        magnitudes(&streams.columns[1]),
     ];
 
     let stripes = first_pass(path, &streams, &selectors)?;
     let classes = [0, 1].map(|side| totals(stripes.iter().map(|stripe| &stripe.classes[side])));
     settle(&mut selectors, stripes.iter().map(|stripe| &stripe.selected));
-    let [first_a, first_b] = [0, 1].map(|side| {
-        let blocks: Vec<[f64; 6]> = stripes.iter().flat_map(|stripe| &stripe.sides[side]).copied().collect();
-        FirstPass::of(numel, &blocks)
+    let codes = [0, 1].map(|side: usize| {
+        let values = streams.columns[side].codes()?;
+        let counts = &classes[side];
+        Some(Codes { values, counts })
     });
-    let differences = Differences::of(&stripes.iter().flat_map(|stripe| &stripe.pairs).copied().collect::<Vec<_>>());
+    let [first_a, first_b] = [0, 1].map(|side| match codes[side] {
+        Some(codes) => codes.first_pass(),
+        None => {
+            let blocks: Vec<[f64; 6]> = stripes.iter().flat_map(|stripe| &stripe.sides[side]).copied().collect();
+            FirstPass::of(numel, &blocks)
+        }
+    });
+    let differences = Differences::of(
+        &stripes
+            .iter()
+            .flat_map(|stripe| &stripe.pairs)
+            .copied()
+            .collect::<Vec<_>>(),
+    );
     drop(stripes);
     if let Some(reason) = not_values(&streams.columns, [a.dtype(), b.dtype()], &classes) {
         return Ok(PairMetrics::undefined(&reason));
@@ -82,42 +98,76 @@ fn compare_on<A: Source, B: Source>(
     }
 
     let rough = [first_a.rough_mean(), first_b.rough_mean()];
-    let stripes = later_pass(path, &streams, &selectors, |a, b| {
-        [sums::sum(a, |x| x - rough[0]), sums::sum(b, |x| x - rough[1])]
-    })?;
-    settle(&mut selectors, stripes.iter().map(|(_, selected)| selected));
-    let blocks: Vec<[f64; 2]> = stripes.into_iter().flat_map(|(blocks, _)| blocks).collect();
-    let (mean_a, mean_b) = (first_a.mean(&blocks, 0), first_b.mean(&blocks, 1));
+    let blocks: Vec<[f64; 2]> = if codes.iter().all(Option::is_some) {
+        Vec::new()
+    } else {
+        let stripes = later_pass(
+            path,
+            &streams,
+            &selectors,
+            #[inline(always)]
+            |_, [a, b]| [sums::sum(a, |x| x - rough[0]), sums::sum(b, |x| x - rough[1])],
+        )?;
+        settle(&mut selectors, stripes.iter().map(|(_, selected)| selected));
+        stripes.into_iter().flat_map(|(blocks, _)| blocks).collect()
+    };
+    let [mean_a, mean_b] = [(0, &first_a), (1, &first_b)].map(|(side, first)| match codes[side] {
+        Some(codes) => first.mean(&[[codes.sum(|x| x - rough[side])]], 0),
+        None => first.mean(&blocks, side),
+    });
 
     let about = Centred::about([mean_a, mean_b], [first_a.norm(), first_b.norm()]);
-    let stripes = later_pass(path, &streams, &selectors, |a, b| {
-        let [products, apart, together] = about.figures(a, b);
-        [
-            products,
-            apart,
-            together,
-            sums::sum(a, |x| (x - mean_a) * (x - mean_a)),
-            sums::sum(b, |x| (x - mean_b) * (x - mean_b)),
-        ]
-    })?;
+    let ranks = codes.map(|codes| codes.map(|codes| codes.ranks()));
+    let stripes = later_pass(
+        path,
+        &streams,
+        &selectors,
+        #[inline(always)]
+        |stored, [a, b]| {
+            let [products, apart, together] = about.figures(a, b);
+            let mut figures = [products, apart, together, 0.0, 0.0, 0.0];
+            if let [Some(ranks_a), Some(ranks_b)] = &ranks {
+                figures[5] = code_rank_products(&streams.columns, stored, [ranks_a, ranks_b]);
+            }
+            if codes[0].is_none() {
+                figures[3] = sums::sum(a, |x| (x - mean_a) * (x - mean_a));
+            }
+            if codes[1].is_none() {
+                figures[4] = sums::sum(b, |x| (x - mean_b) * (x - mean_b));
+            }
+            figures
+        },
+    )?;
     settle(&mut selectors, stripes.iter().map(|(_, selected)| selected));
-    let blocks: Vec<[f64; 5]> = stripes.into_iter().flat_map(|(blocks, _)| blocks).collect();
+    let blocks: Vec<[f64; 6]> = stripes.into_iter().flat_map(|(blocks, _)| blocks).collect();
     while selectors.iter().any(Selector::is_open) {
         let stripes = later_pass(path, &streams, &selectors, |_, _| [])?;
-        settle(&mut selectors, stripes.iter().map(|(_, selected): &(Vec<[f64; 0]>, _)| selected));
+        settle(
+            &mut selectors,
+            stripes.iter().map(|(_, selected): &(Vec<[f64; 0]>, _)| selected),
+        );
     }
 
-    let codes = [0, 1].map(|side| {
-        let values = streams.columns[side].codes()?;
-        Some(CodeRanks::new(values, &classes[side]))
+    let rank_sums = match &ranks {
+        [Some(of_a), Some(of_b)] => (sums::total(&blocks, 5), [of_a.squares, of_b.squares]),
+        [of_a, of_b] => rank_sums(&streams, &classes, [of_a.as_ref(), of_b.as_ref()], keys_at_once)?,
+    };
+    let [centred_a, centred_b] = [(0, mean_a), (1, mean_b)].map(|(side, mean)| match codes[side] {
+        Some(codes) => codes.sum(|x| (x - mean) * (x - mean)),
+        None => sums::total(&blocks, 3 + side),
     });
-    let ranks = rank_sums(&streams, &classes, [codes[0].as_ref(), codes[1].as_ref()], keys_at_once)?;
-    let in_a = first_a.moments(mean_a, sums::total(&blocks, 3));
-    let in_b = first_b.moments(mean_b, sums::total(&blocks, 4));
+    let (in_a, in_b) = (first_a.moments(mean_a, centred_a), first_b.moments(mean_b, centred_b));
     let (Ok(of_a), Ok(of_b)) = (&in_a.summary, &in_b.summary) else {
         return Ok(PairMetrics::counts_only(&in_a, &in_b, &differences));
     };
-    let one = |selector: &Selector| selector.quantiles().first().copied().ok_or(Undefined::TooFew);
+    let abs_q99 = [0, 1].map(|side| match codes[side] {
+        Some(codes) => codes.abs_quantile(0.99),
+        None => selectors[1 + side]
+            .quantiles()
+            .first()
+            .copied()
+            .ok_or(Undefined::TooFew),
+    });
     Ok(PairMetrics::assemble(&Pair {
         n: numel,
         shares: Shares::of(&in_a, &in_b, &differences),
@@ -125,8 +175,8 @@ fn compare_on<A: Source, B: Source>(
         b: of_b,
         differences: &differences,
         centred: Centred::of(&blocks, 0),
-        spearman: spearman(ranks),
-        abs_q99: [one(&selectors[1]), one(&selectors[2])],
+        spearman: spearman(rank_sums),
+        abs_q99,
         quantiles: Ok(selectors[0].quantiles()),
     }))
 }
@@ -146,7 +196,11 @@ fn settle<'c>(selectors: &mut [Selector; 3], stripes: impl Iterator<Item = &'c S
 }
 
 /// A code that is none of its type's values, booleans of 2: the tensor is not what it says.
-fn not_values(columns: &[Column; 2], dtypes: [&crate::checkpoint::Dtype; 2], classes: &[Vec<u64>; 2]) -> Option<Undefined> {
+fn not_values(
+    columns: &[Column; 2],
+    dtypes: [&crate::checkpoint::Dtype; 2],
+    classes: &[Vec<u64>; 2],
+) -> Option<Undefined> {
     let side = (0..2).find(|&side| {
         *dtypes[side] == crate::checkpoint::Dtype::BOOL
             && columns[side].codes().is_some_and(|values| {
@@ -164,11 +218,10 @@ fn first_pass<A: Source, B: Source>(
     streams: &Streams<'_, A, B>,
     selectors: &[Selector; 3],
 ) -> Result<Vec<First>, StreamError<A::Error, B::Error>> {
-    let classes = streams.columns.each_ref().map(|column| column.codes().map_or(1 << 16, <[f64]>::len));
     let start = || First {
         sides: [Vec::new(), Vec::new()],
         pairs: Vec::new(),
-        classes: classes.map(|classes| vec![0; classes]),
+        classes: [vec![0; CODES], vec![0; CODES]],
         selected: selectors.each_ref().map(Selector::counts),
     };
     streams.pass(start, |stripe, a, b| {
@@ -178,9 +231,15 @@ fn first_pass<A: Source, B: Source>(
                 let (mut buffer_a, mut buffer_b) = (BUFFER, BUFFER);
                 for (stored_a, stored_b) in streams.blocks(a, b) {
                     let [column_a, column_b] = &streams.columns;
-                    let (a, b) = (column_a.widen(stored_a, &mut buffer_a), column_b.widen(stored_b, &mut buffer_b));
-                    stripe.sides[0].push(FirstPass::figures(a));
-                    stripe.sides[1].push(FirstPass::figures(b));
+                    let (a, b) = (
+                        column_a.widen(stored_a, &mut buffer_a),
+                        column_b.widen(stored_b, &mut buffer_b),
+                    );
+                    for (side, values) in [a, b].into_iter().enumerate() {
+                        if streams.columns[side].codes().is_none() {
+                            stripe.sides[side].push(FirstPass::figures(values));
+                        }
+                    }
                     stripe.pairs.push(Differences::figures(a, b));
                     count_classes(column_a, stored_a, &mut stripe.classes[0]);
                     count_classes(column_b, stored_b, &mut stripe.classes[1]);
@@ -196,7 +255,7 @@ fn later_pass<const N: usize, A: Source, B: Source>(
     path: Path,
     streams: &Streams<'_, A, B>,
     selectors: &[Selector; 3],
-    figures: impl Fn(&[f64], &[f64]) -> [f64; N] + Sync,
+    figures: impl Fn([&[u8]; 2], [&[f64]; 2]) -> [f64; N] + Sync,
 ) -> Result<Vec<(Vec<[f64; N]>, Selected)>, StreamError<A::Error, B::Error>> {
     let start = || (Vec::new(), selectors.each_ref().map(Selector::counts));
     streams.pass(start, |(blocks, selected), a, b| {
@@ -206,8 +265,11 @@ fn later_pass<const N: usize, A: Source, B: Source>(
                 let (mut buffer_a, mut buffer_b) = (BUFFER, BUFFER);
                 for (stored_a, stored_b) in streams.blocks(a, b) {
                     let [column_a, column_b] = &streams.columns;
-                    let (a, b) = (column_a.widen(stored_a, &mut buffer_a), column_b.widen(stored_b, &mut buffer_b));
-                    blocks.push(figures(a, b));
+                    let (a, b) = (
+                        column_a.widen(stored_a, &mut buffer_a),
+                        column_b.widen(stored_b, &mut buffer_b),
+                    );
+                    blocks.push(figures([stored_a, stored_b], [a, b]));
                     select(selectors, selected, a, b);
                 }
             },
@@ -215,24 +277,44 @@ fn later_pass<const N: usize, A: Source, B: Source>(
     })
 }
 
+/// Σ of the products of the centred ranks of one block of pairs.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+fn code_rank_products(columns: &[Column; 2], stored: [&[u8]; 2], ranks: [&CodeRanks; 2]) -> f64 {
+    let mut buffers = [BUFFER, BUFFER];
+    let mut held = 0;
+    for (side, buffer) in buffers.iter_mut().enumerate() {
+        let Ok(centred) = <&[f64; CODES]>::try_from(ranks[side].centred.as_slice()) else {
+            return 0.0;
+        };
+        let mut slots = buffer.iter_mut();
+        columns[side].classes(stored[side], |code| {
+            if let Some(slot) = slots.next() {
+                *slot = centred[usize::from(code)];
+            }
+        });
+        held = sums::BLOCK - slots.len();
+    }
+    let [a, b] = &buffers;
+    sums::pair_sum(&a[..held], &b[..held], |x, y| x * y)
+}
+
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn count_classes(column: &Column, stored: &[u8], classes: &mut [u32]) {
-    column.classes(stored, |class| {
-        if let Some(count) = classes.get_mut(class) {
-            *count += 1;
-        }
-    });
+    if let Ok(classes) = <&mut [u32; CODES]>::try_from(classes) {
+        column.classes(stored, |class| classes[usize::from(class)] += 1);
+    }
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn select(selectors: &[Selector; 3], selected: &mut Selected, a: &[f64], b: &[f64]) {
     let [of_gaps, of_a, of_b] = selected;
-    let gap = |index: usize, x: f64| (x - b.get(index).copied().unwrap_or(x)).abs();
-    selectors[0].count(of_gaps, a, gap);
-    selectors[1].count(of_a, a, |_, x| x.abs());
-    selectors[2].count(of_b, b, |_, y| y.abs());
+    let mut buffer = BUFFER;
+    selectors[0].count(of_gaps, sums::map(a, b, |x, y| (x - y).abs(), &mut buffer));
+    selectors[1].count(of_a, sums::map(a, a, |x, _| x.abs(), &mut buffer));
+    selectors[2].count(of_b, sums::map(b, b, |y, _| y.abs(), &mut buffer));
 }
 
 #[cfg(test)]
@@ -281,13 +363,14 @@ mod tests {
                 let found = compare_on(path, &source_a, &source_b, keys).unwrap();
                 for ((metric, found), (_, expected)) in found.iter().zip(expected.iter()) {
                     let same = match (found, expected) {
-                        (Ok(found), Ok(expected)) if metric == Metric::Spearman => {
-                            (found - expected).abs() <= 1e-12 * expected.abs().max(1e-3)
-                        }
-                        // The same sums in the same order: every bit.
+                        (Ok(found), Ok(expected)) => (found - expected).abs() <= 1e-12 * expected.abs().max(1e-3),
                         (found, expected) => found == expected,
                     };
-                    assert!(same, "{metric} of {} and {} on {path:?}: {found:?}, {expected:?}", a.0, b.0);
+                    assert!(
+                        same,
+                        "{metric} of {} and {} on {path:?}: {found:?}, {expected:?}",
+                        a.0, b.0
+                    );
                 }
             }
         }
@@ -320,7 +403,9 @@ mod tests {
         let mut state = seed;
         let mut bytes = Vec::new();
         for _ in 0..n {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let bits = (state >> 24) & mask;
             let bits = if *dtype == Dtype::BOOL { bits & 1 } else { bits };
             bytes.extend_from_slice(&bits.to_le_bytes()[..width(dtype)]);
@@ -344,7 +429,11 @@ mod tests {
     #[test]
     fn random_tied_and_non_finite_elements_of_every_type_have_the_metrics_of_memory() {
         for dtype in &DTYPES {
-            for (n, mask) in [(70_000, finite(dtype)), (3000, finite(dtype) & 0x4343_4343), (500, u64::MAX)] {
+            for (n, mask) in [
+                (70_000, finite(dtype)),
+                (3000, finite(dtype) & 0x4343_4343),
+                (500, u64::MAX),
+            ] {
                 holds((dtype, &stored(dtype, n, 1, mask)), (dtype, &stored(dtype, n, 2, mask)));
             }
         }
@@ -352,7 +441,11 @@ mod tests {
 
     #[test]
     fn types_may_differ_between_the_sides() {
-        for (of_a, of_b) in [(Dtype::BF16, Dtype::F32), (Dtype::I32, Dtype::F16), (Dtype::U8, Dtype::U32)] {
+        for (of_a, of_b) in [
+            (Dtype::BF16, Dtype::F32),
+            (Dtype::I32, Dtype::F16),
+            (Dtype::U8, Dtype::U32),
+        ] {
             let a = stored(&of_a, 5000, 3, finite(&of_a));
             let b = stored(&of_b, 5000, 4, finite(&of_b));
             holds((&of_a, &a), (&of_b, &b));
@@ -394,7 +487,10 @@ mod tests {
 
     #[test]
     fn the_metrics_do_not_depend_on_the_number_of_threads() {
-        let (a, b) = (stored(&Dtype::BF16, 300_000, 5, 0xbf7f), stored(&Dtype::BF16, 300_000, 6, 0xbf7f));
+        let (a, b) = (
+            stored(&Dtype::BF16, 300_000, 5, 0xbf7f),
+            stored(&Dtype::BF16, 300_000, 6, 0xbf7f),
+        );
         let memory = |bytes| Memory {
             dtype: Dtype::BF16,
             numel: 300_000,

@@ -6,10 +6,10 @@
 //! sets and chosen at run time, so that every figure equals that of [`PairMetrics::compute`](super::PairMetrics::compute)
 //! and depends neither on the machine nor on the number of threads.
 
+mod codes;
 mod column;
 mod compare;
 mod pass;
-mod ranks;
 mod selector;
 mod simd;
 mod source;

@@ -58,12 +58,18 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
             }
             Ok(result)
         };
-        let firsts: Vec<u64> = (0..pieces).step_by(usize::try_from(per_stripe).unwrap_or(usize::MAX)).collect();
+        let firsts: Vec<u64> = (0..pieces)
+            .step_by(usize::try_from(per_stripe).unwrap_or(usize::MAX))
+            .collect();
         firsts.into_par_iter().map(stripe).collect()
     }
 
     /// The blocks of a piece.
-    pub(super) fn blocks<'p>(&self, a: &'p [u8], b: &'p [u8]) -> impl Iterator<Item = (&'p [u8], &'p [u8])> + use<'p, A, B> {
+    pub(super) fn blocks<'p>(
+        &self,
+        a: &'p [u8],
+        b: &'p [u8],
+    ) -> impl Iterator<Item = (&'p [u8], &'p [u8])> + use<'p, A, B> {
         let [of_a, of_b] = self.columns.each_ref().map(|column| column.width() * BLOCK);
         a.chunks(of_a).zip(b.chunks(of_b))
     }

@@ -3,10 +3,21 @@
 //! Keys are magnitudes: the bits of a non-negative `f64` compare as the number does. Each reading settles 16 more bits of
 //! each wanted order statistic; one is done as soon as all keys that share its bits are equal.
 
-use crate::metric::quantile::Place;
+use crate::metric::{quantile::Place, sums::BLOCK};
 
 /// Bits settled by the first 0, 1, … readings. The sign is not among them.
 const SETTLED: [u32; 5] = [0, 16, 32, 48, 63];
+
+/// How many values the first 16 bits have.
+const LEADS: usize = 1 << 16;
+
+/// The first 16 bits of a key.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+#[expect(clippy::cast_possible_truncation, reason = "the sign is off, 16 bits are left")]
+fn lead_of(key: u64) -> u16 {
+    (key >> 47) as u16
+}
 
 /// What a reading counts of keys that share the bits settled so far, by their next bits.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +103,7 @@ impl Selector {
     pub(super) fn counts(&self) -> Counts {
         let is_first = self.level == 0;
         Counts {
-            first: vec![0; if is_first && self.is_open() { 1 << 16 } else { 0 }],
+            first: vec![0; if is_first && self.is_open() { LEADS } else { 0 }],
             bins: if is_first || !self.is_open() {
                 Vec::new()
             } else {
@@ -105,22 +116,24 @@ impl Selector {
         1 << (SETTLED[self.level + 1] - SETTLED[self.level])
     }
 
-    /// Counts the magnitude of each value.
+    /// Counts magnitudes: at most [`BLOCK`] of them.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    pub(super) fn count(&self, counts: &mut Counts, values: &[f64], magnitude: impl Fn(usize, f64) -> f64) {
-        if !counts.first.is_empty() {
-            for (index, &value) in values.iter().enumerate() {
-                let key = magnitude(index, value).to_bits();
-                if let Some(count) = counts.first.get_mut((key >> 47) as usize) {
-                    *count += 1;
-                }
-            }
-        } else if !counts.bins.is_empty() {
-            for (index, &value) in values.iter().enumerate() {
-                let key = magnitude(index, value).to_bits();
-                if self.leads.get((key >> 47) as usize).is_some_and(|&lead| lead) {
-                    self.count_within(&mut counts.bins, key);
+    pub(super) fn count(&self, counts: &mut Counts, magnitudes: &[f64]) {
+        if !self.is_open() {
+            return;
+        }
+        let mut leads = [0_u16; BLOCK];
+        for (lead, magnitude) in leads.iter_mut().zip(magnitudes) {
+            *lead = lead_of(magnitude.to_bits());
+        }
+        let leads = &leads[..magnitudes.len().min(BLOCK)];
+        if let Ok(first) = <&mut [u32; LEADS]>::try_from(counts.first.as_mut_slice()) {
+            leads.iter().for_each(|&lead| first[usize::from(lead)] += 1);
+        } else if let Ok(wanted) = <&[bool; LEADS]>::try_from(self.leads.as_slice()) {
+            for (lead, magnitude) in leads.iter().zip(magnitudes) {
+                if wanted[usize::from(*lead)] {
+                    self.count_within(&mut counts.bins, magnitude.to_bits());
                 }
             }
         }
@@ -157,7 +170,11 @@ impl Selector {
                 }
             }
             let prefix = self.prefixes[slot];
-            for target in self.targets.iter_mut().filter(|target| target.key.is_none() && target.prefix == prefix) {
+            for target in self
+                .targets
+                .iter_mut()
+                .filter(|target| target.key.is_none() && target.prefix == prefix)
+            {
                 let mut within = target.within;
                 for (digit, &(count, least, most)) in (0_u64..).zip(&sums) {
                     if within < count {
@@ -177,10 +194,15 @@ impl Selector {
                 target.key = Some(target.prefix);
             }
         }
-        self.prefixes = self.targets.iter().filter(|target| target.key.is_none()).map(|target| target.prefix).collect();
+        self.prefixes = self
+            .targets
+            .iter()
+            .filter(|target| target.key.is_none())
+            .map(|target| target.prefix)
+            .collect();
         self.prefixes.sort_unstable();
         self.prefixes.dedup();
-        self.leads = vec![false; 1 << 16];
+        self.leads = vec![false; LEADS];
         for prefix in &self.prefixes {
             if let Some(lead) = self.leads.get_mut((prefix >> (settled - 16)) as usize) {
                 *lead = true;
@@ -223,7 +245,7 @@ mod tests {
                 let mut stripes = Vec::new();
                 for stripe in values.chunks(100) {
                     let mut counts = selector.counts();
-                    selector.count(&mut counts, stripe, |_, value| value);
+                    selector.count(&mut counts, stripe);
                     stripes.push(counts);
                 }
                 selector.settle(stripes.iter());

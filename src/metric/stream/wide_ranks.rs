@@ -6,15 +6,15 @@ use std::ops::Range;
 use rayon::slice::ParallelSliceMut;
 
 use super::{
+    codes::{CodeRanks, centred_rank},
     column::Column,
     pass::{StreamError, Streams, totals},
-    ranks::{CodeRanks, centred_rank},
     source::Source,
 };
 use crate::metric::sums;
 
 /// Keys held at once for a side.
-const KEYS: u64 = 1 << 24;
+const KEYS: u64 = 1 << 23;
 
 /// A range of keys, by their upper halves.
 #[derive(Debug, Clone)]
@@ -27,11 +27,11 @@ struct Group {
 /// The ranks of one group of one side, or of all codes.
 enum Table<'c> {
     Codes(&'c CodeRanks),
-    /// Sorted keys, and where each upper half begins among them.
+    /// Sorted keys, and the way into them.
     Sorted {
         group: Group,
         keys: Vec<u32>,
-        starts: Vec<usize>,
+        directory: Directory,
     },
     /// Keys with one upper half, too many to hold: how many have a smaller lower half, for each.
     Dense {
@@ -74,6 +74,45 @@ pub(super) fn rank_sums<A: Source, B: Source>(
         }
     }
     Ok((sums::compensated(products), squares.map(sums::compensated)))
+}
+
+/// A way into sorted keys: each upper half is cut into about as many slots as it holds keys, so that a slot has about one.
+struct Directory {
+    /// Of each upper half: its first slot, and how far a lower half is shifted to give one.
+    uppers: Vec<(usize, u32)>,
+    /// Where each slot's keys begin; one more at the end.
+    starts: Vec<u32>,
+}
+
+impl Directory {
+    /// Of sorted keys of which `classes` have each upper half.
+    fn new(keys: &[u32], classes: &[u64]) -> Self {
+        let mut uppers = Vec::with_capacity(classes.len());
+        let mut starts = Vec::with_capacity(2 * keys.len() + classes.len() + 1);
+        let mut from = 0;
+        for &count in classes {
+            let bits = u64::BITS - count.saturating_sub(1).leading_zeros();
+            let shift = 16 - bits.min(16);
+            uppers.push((starts.len(), shift));
+            let end = from + usize::try_from(count).unwrap_or(0);
+            for slot in 0..1_u32 << (16 - shift) {
+                starts.push(u32::try_from(from).unwrap_or(u32::MAX));
+                while from < end && (keys[from] & 0xffff) >> shift == slot {
+                    from += 1;
+                }
+            }
+        }
+        starts.push(u32::try_from(from).unwrap_or(u32::MAX));
+        Self { uppers, starts }
+    }
+
+    /// The keys in the slot of `key`, and how many come before them; `at` is the place of its upper half.
+    fn near<'k>(&self, keys: &'k [u32], at: usize, key: u32) -> Option<(usize, &'k [u32])> {
+        let &(first, shift) = self.uppers.get(at)?;
+        let slot = first + ((key & 0xffff) >> shift) as usize;
+        let (start, end) = (*self.starts.get(slot)? as usize, *self.starts.get(slot + 1)? as usize);
+        Some((start, keys.get(start..end)?))
+    }
 }
 
 /// Neighbouring upper halves that hold at most `keys` keys together, or one that holds more.
@@ -146,13 +185,8 @@ fn table<'c, A: Source, B: Source>(
         keys.append(part);
     }
     keys.par_sort_unstable();
-    let mut start = 0;
-    let mut starts = vec![0];
-    starts.extend(classes[group.upper.clone()].iter().map(|&count| {
-        start += usize::try_from(count).unwrap_or(0);
-        start
-    }));
-    Ok(Table::Sorted { group, keys, starts })
+    let directory = Directory::new(&keys, &classes[group.upper.clone()]);
+    Ok(Table::Sorted { group, keys, directory })
 }
 
 impl Table<'_> {
@@ -160,7 +194,7 @@ impl Table<'_> {
     fn ranks(&self, column: &Column, stored: &[u8], numel: u64, into: &mut Vec<f64>) {
         into.clear();
         match self {
-            Self::Codes(codes) => column.classes(stored, |code| into.push(codes.centred[code])),
+            Self::Codes(codes) => column.classes(stored, |code| into.push(codes.centred[usize::from(code)])),
             Self::Sorted { .. } | Self::Dense { .. } => {
                 column.keys(stored, |key| into.push(self.rank(key, numel).unwrap_or(0.0)));
             }
@@ -170,13 +204,13 @@ impl Table<'_> {
     fn rank(&self, key: u32, numel: u64) -> Option<f64> {
         match self {
             Self::Codes(_) => None,
-            Self::Sorted { group, keys, starts } => {
+            Self::Sorted { group, keys, directory } => {
                 let upper = (key >> 16) as usize;
                 let at = group.upper.contains(&upper).then(|| upper - group.upper.start)?;
-                let near = keys.get(starts[at]..starts[at + 1])?;
+                let (start, near) = directory.near(keys, at, key)?;
                 let below = near.partition_point(|&other| other < key);
                 let tied = near[below..].partition_point(|&other| other == key);
-                Some(centred_rank(group.below + (starts[at] + below) as u64, tied as u64, numel))
+                Some(centred_rank(group.below + (start + below) as u64, tied as u64, numel))
             }
             Self::Dense { group, smaller } => {
                 let lower = (key & 0xffff) as usize;
@@ -204,7 +238,9 @@ impl Table<'_> {
                 }))
             }
             Self::Dense { group, smaller } => {
-                let pairs = smaller.windows(2).map(|pair| square(group.below + pair[0], pair[1] - pair[0]));
+                let pairs = smaller
+                    .windows(2)
+                    .map(|pair| square(group.below + pair[0], pair[1] - pair[0]));
                 sums::compensated(pairs)
             }
         }
