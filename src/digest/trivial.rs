@@ -44,8 +44,9 @@ impl TrivialClass {
 pub struct TrivialTest {
     seen: u64,
     numel: u64,
-    /// The first element, while all others equal it.
-    constant: Option<Option<f64>>,
+    /// The first element, and whether all others equal it.
+    first: Option<f64>,
+    constant: bool,
     second: f64,
     patterns: Vec<Pattern>,
 }
@@ -56,7 +57,8 @@ impl TrivialTest {
         Self {
             seen: 0,
             numel: shape.iter().product(),
-            constant: Some(None),
+            first: None,
+            constant: true,
             second: f64::NAN,
             patterns: Pattern::candidates(dtype, shape),
         }
@@ -64,7 +66,7 @@ impl TrivialTest {
 
     /// Whether more values could change the answer. They need not be decoded otherwise.
     pub fn is_open(&self) -> bool {
-        self.constant.is_some() || !self.patterns.is_empty()
+        self.constant || !self.patterns.is_empty()
     }
 
     /// Looks at the next values.
@@ -81,7 +83,7 @@ impl TrivialTest {
             return None;
         }
         match (self.constant, self.patterns.first()) {
-            (Some(Some(_)), _) => Some(TrivialClass::Constant),
+            (true, _) => Some(TrivialClass::Constant),
             (_, Some(pattern)) => Some(TrivialClass::Fixed(pattern.buffer)),
             _ => (self.numel < TINY).then_some(TrivialClass::Tiny),
         }
@@ -89,12 +91,12 @@ impl TrivialTest {
 
     fn look<T: Number>(&mut self, elements: &[T]) {
         let Some(&head) = elements.first() else { return };
-        if let Some(first) = self.constant {
-            let first = first.unwrap_or_else(|| head.approximate());
+        if self.constant {
+            let first = *self.first.get_or_insert(head.approximate());
             // A tensor of nothing but NaN is not called constant: it is broken, and reported as that.
-            let all_equal = elements.windows(2).all(|pair| pair[0] == pair[1]);
-            let goes_on = all_equal && head.approximate() == first;
-            self.constant = goes_on.then_some(Some(first));
+            #[expect(clippy::float_cmp, reason = "the same number or not")]
+            let goes_on = head.approximate() == first && elements.windows(2).all(|pair| pair[0] == pair[1]);
+            self.constant = goes_on;
         }
         if self.seen < 2 {
             let at = usize::from(self.seen == 0);

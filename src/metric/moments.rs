@@ -172,7 +172,7 @@ impl FirstPass {
         self.squares.sqrt()
     }
 
-    /// The counts alone.
+    /// The counts alone, and why there is nothing else.
     pub(super) fn without_summary(&self, reason: Undefined) -> Moments {
         Moments {
             n: self.n,

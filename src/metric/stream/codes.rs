@@ -72,7 +72,9 @@ impl Codes<'_> {
         for tied in order.chunk_by(|&left, &right| value(left).total_cmp(&value(right)).is_eq()) {
             let count: u64 = tied.iter().map(|&code| self.counts[code]).sum();
             let rank = centred_rank(smaller, count, numel);
-            tied.iter().for_each(|&code| centred[code] = rank);
+            for &code in tied {
+                centred[code] = rank;
+            }
             squares.push(count as f64 * (rank * rank));
             smaller += count;
         }

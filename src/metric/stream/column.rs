@@ -76,10 +76,16 @@ impl Column {
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     pub(super) fn classes(&self, stored: &[u8], mut visit: impl FnMut(u16)) {
         match self {
-            Self::Byte(_) => stored.iter().for_each(|&code| visit(u16::from(code))),
+            Self::Byte(_) => {
+                for &code in stored {
+                    visit(u16::from(code));
+                }
+            }
             Self::Bf16(_) | Self::Word(_) => {
                 let (codes, _) = stored.as_chunks::<2>();
-                codes.iter().for_each(|&code| visit(u16::from_le_bytes(code)));
+                for &code in codes {
+                    visit(u16::from_le_bytes(code));
+                }
             }
             Self::F32 | Self::I32 | Self::U32 => self.keys(stored, |key| visit(upper_half(key))),
         }

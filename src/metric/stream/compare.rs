@@ -1,42 +1,36 @@
-//! The passes over a pair, and what is made of them.
+//! What is asked of each pass over a pair, and what is made of the answers.
 
 use super::{
-    codes::{CODES, CodeRanks, Codes},
+    codes::Codes,
     column::Column,
-    pass::{StreamError, Streams, totals},
-    selector::{Counts, Selector},
+    pass::{StreamError, Streams},
     simd::Path,
     source::Source,
+    walk::{Walk, code_rank_products},
     wide_ranks::rank_sums,
 };
-use crate::metric::{
-    PairMetrics, Undefined,
-    moments::FirstPass,
-    pair::{Centred, Differences, Pair, QUANTILES, Shares},
-    sums::{self, BUFFER},
+use crate::{
+    checkpoint::Dtype,
+    metric::{
+        PairMetrics, Undefined,
+        moments::FirstPass,
+        pair::{Centred, Differences, Pair, Shares},
+        sums,
+    },
 };
 
-/// All metrics of two tensors of any size, as [`PairMetrics::compute`] gives them of the decoded elements.
+/// All metrics of two tensors of any size, as [`PairMetrics::compute`] gives them of the decoded elements: equal to it
+/// within 1e-12.
 ///
-/// Memory does not grow with the tensors beyond 1/16 byte an element: at most 300 MB for two tensors of 1 GB. The pair is
-/// read two or three times if its elements have 16 bits or fewer, and more often where they have 32. Elements of 64 bits, and
-/// types without exact values, leave nothing (`NotComparable`); so does a boolean that is neither 0 nor 1. Fails where a
-/// source does.
+/// Memory beyond fixed tables is 1/16 byte an element: below 300 MB for two tensors of 1 GB. The pair is read two or three
+/// times where its elements have 16 bits or fewer. Where they have 32, ranks take one reading for each 8 million elements
+/// of one side times each 8 million of the other. Elements of 64 bits, and types without exact values, leave nothing
+/// (`NotComparable`); so does a boolean that is neither 0 nor 1. Fails where a source does.
 pub fn compare<A: Source, B: Source>(a: &A, b: &B) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {
     compare_on(Path::best(), a, b, None)
 }
 
-/// What the first pass keeps of a stripe.
-struct First {
-    sides: [Vec<[f64; 6]>; 2],
-    pairs: Vec<[f64; 8]>,
-    classes: [Vec<u32>; 2],
-    selected: Selected,
-}
-
-/// Counts of |a−b|, |a| and |b|.
-type Selected = [Counts; 3];
-
+/// `keys_at_once`: how many keys of a side are held to rank elements of 32 bits.
 fn compare_on<A: Source, B: Source>(
     path: Path,
     a: &A,
@@ -54,134 +48,122 @@ fn compare_on<A: Source, B: Source>(
     if numel == 0 {
         return Ok(PairMetrics::undefined(&Undefined::TooFew));
     }
-    let streams = Streams { a, b, columns, numel };
-    // What a side of few codes decides alone comes from their counts.
-    let magnitudes = |column: &Column| Selector::new(if column.codes().is_some() { &[] } else { &[0.99] }, numel);
-    let mut selectors = [
-        Selector::new(&QUANTILES, numel),
-        magnitudes(&streams.columns[0]),
-        magnitudes(&streams.columns[1]),
-    ];
-
-    let stripes = first_pass(path, &streams, &selectors)?;
-    let classes = [0, 1].map(|side| totals(stripes.iter().map(|stripe| &stripe.classes[side])));
-    settle(&mut selectors, stripes.iter().map(|stripe| &stripe.selected));
-    let codes = [0, 1].map(|side: usize| {
-        let values = streams.columns[side].codes()?;
-        let counts = &classes[side];
-        Some(Codes { values, counts })
-    });
-    let [first_a, first_b] = [0, 1].map(|side| match codes[side] {
-        Some(codes) => codes.first_pass(),
-        None => {
-            let blocks: Vec<[f64; 6]> = stripes.iter().flat_map(|stripe| &stripe.sides[side]).copied().collect();
-            FirstPass::of(numel, &blocks)
-        }
-    });
-    let differences = Differences::of(
-        &stripes
-            .iter()
-            .flat_map(|stripe| &stripe.pairs)
-            .copied()
-            .collect::<Vec<_>>(),
-    );
-    drop(stripes);
-    if let Some(reason) = not_values(&streams.columns, [a.dtype(), b.dtype()], &classes) {
+    let mut walk = Walk::new(path, Streams { a, b, columns, numel });
+    let first = walk.first()?;
+    let differences = Differences::of(&first.pairs);
+    if let Some(reason) = not_values(&walk.streams.columns, [a.dtype(), b.dtype()], &first.classes) {
         return Ok(PairMetrics::undefined(&reason));
     }
-    if first_a.usable.is_err() || first_b.usable.is_err() {
-        let counts = [&first_a, &first_b].map(|side| match &side.usable {
-            Err(reason) => side.without_summary(reason.clone()),
-            Ok(()) => side.moments(0.0, 0.0),
-        });
-        return Ok(PairMetrics::counts_only(&counts[0], &counts[1], &differences));
-    }
-
-    let rough = [first_a.rough_mean(), first_b.rough_mean()];
-    let blocks: Vec<[f64; 2]> = if codes.iter().all(Option::is_some) {
-        Vec::new()
-    } else {
-        let stripes = later_pass(
-            path,
-            &streams,
-            &selectors,
-            #[inline(always)]
-            |_, [a, b]| [sums::sum(a, |x| x - rough[0]), sums::sum(b, |x| x - rough[1])],
-        )?;
-        settle(&mut selectors, stripes.iter().map(|(_, selected)| selected));
-        stripes.into_iter().flat_map(|(blocks, _)| blocks).collect()
-    };
-    let [mean_a, mean_b] = [(0, &first_a), (1, &first_b)].map(|(side, first)| match codes[side] {
-        Some(codes) => first.mean(&[[codes.sum(|x| x - rough[side])]], 0),
-        None => first.mean(&blocks, side),
+    let sides = [0, 1].map(|side| match codes_of(&walk.streams.columns, &first.classes, side) {
+        Some(codes) => codes.first_pass(),
+        None => FirstPass::of(numel, &first.sides[side]),
     });
+    if let Some(reason) = sides.iter().find_map(|side| side.usable.as_ref().err()) {
+        let own = |side: &FirstPass| side.without_summary(side.usable.as_ref().err().unwrap_or(reason).clone());
+        let [in_a, in_b] = sides.each_ref().map(own);
+        return Ok(PairMetrics::counts_only(&in_a, &in_b, &differences));
+    }
+    finish(walk, &first.classes, &sides, &differences, keys_at_once)
+}
 
-    let about = Centred::about([mean_a, mean_b], [first_a.norm(), first_b.norm()]);
-    let ranks = codes.map(|codes| codes.map(|codes| codes.ranks()));
-    let stripes = later_pass(
-        path,
-        &streams,
-        &selectors,
+/// What a side's counts say, where its elements are codes.
+fn codes_of<'c>(columns: &'c [Column; 2], classes: &'c [Vec<u64>; 2], side: usize) -> Option<Codes<'c>> {
+    let values = columns[side].codes()?;
+    Some(Codes {
+        values,
+        counts: &classes[side],
+    })
+}
+
+/// The passes that need to know the first one's answers.
+fn finish<A: Source, B: Source>(
+    mut walk: Walk<'_, A, B>,
+    classes: &[Vec<u64>; 2],
+    sides: &[FirstPass; 2],
+    differences: &Differences,
+    keys_at_once: Option<u64>,
+) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {
+    let means = means(&mut walk, classes, sides)?;
+    let about = Centred::about(means, sides.each_ref().map(FirstPass::norm));
+    let ranks = [0, 1].map(|side| codes_of(&walk.streams.columns, classes, side).map(|codes| codes.ranks()));
+    let blocks = walk.later(
         #[inline(always)]
-        |stored, [a, b]| {
+        |columns, stored, [a, b]| {
             let [products, apart, together] = about.figures(a, b);
             let mut figures = [products, apart, together, 0.0, 0.0, 0.0];
             if let [Some(ranks_a), Some(ranks_b)] = &ranks {
-                figures[5] = code_rank_products(&streams.columns, stored, [ranks_a, ranks_b]);
+                figures[5] = code_rank_products(columns, stored, [ranks_a, ranks_b]);
             }
-            if codes[0].is_none() {
-                figures[3] = sums::sum(a, |x| (x - mean_a) * (x - mean_a));
-            }
-            if codes[1].is_none() {
-                figures[4] = sums::sum(b, |x| (x - mean_b) * (x - mean_b));
+            for (side, values) in [a, b].into_iter().enumerate() {
+                if ranks[side].is_none() {
+                    figures[3 + side] = sums::sum(values, |x| (x - means[side]) * (x - means[side]));
+                }
             }
             figures
         },
     )?;
-    settle(&mut selectors, stripes.iter().map(|(_, selected)| selected));
-    let blocks: Vec<[f64; 6]> = stripes.into_iter().flat_map(|(blocks, _)| blocks).collect();
-    while selectors.iter().any(Selector::is_open) {
-        let stripes = later_pass(path, &streams, &selectors, |_, _| [])?;
-        settle(
-            &mut selectors,
-            stripes.iter().map(|(_, selected): &(Vec<[f64; 0]>, _)| selected),
-        );
+    while walk.is_open() {
+        walk.later(|_, _, _| [])?;
     }
-
-    let rank_sums = match &ranks {
-        [Some(of_a), Some(of_b)] => (sums::total(&blocks, 5), [of_a.squares, of_b.squares]),
-        [of_a, of_b] => rank_sums(&streams, &classes, [of_a.as_ref(), of_b.as_ref()], keys_at_once)?,
+    let spearman = match &ranks {
+        [Some(of_a), Some(of_b)] => spearman(sums::total(&blocks, 5), [of_a.squares, of_b.squares]),
+        [of_a, of_b] => {
+            let (products, squares) = rank_sums(&walk.streams, classes, [of_a.as_ref(), of_b.as_ref()], keys_at_once)?;
+            spearman(products, squares)
+        }
     };
-    let [centred_a, centred_b] = [(0, mean_a), (1, mean_b)].map(|(side, mean)| match codes[side] {
-        Some(codes) => codes.sum(|x| (x - mean) * (x - mean)),
-        None => sums::total(&blocks, 3 + side),
+    let codes = [0, 1].map(|side| codes_of(&walk.streams.columns, classes, side));
+    let [in_a, in_b] = [0, 1].map(|side: usize| {
+        let mean = means[side];
+        let centred_squares = match codes[side] {
+            Some(codes) => codes.sum(|x| (x - mean) * (x - mean)),
+            None => sums::total(&blocks, 3 + side),
+        };
+        sides[side].moments(mean, centred_squares)
     });
-    let (in_a, in_b) = (first_a.moments(mean_a, centred_a), first_b.moments(mean_b, centred_b));
     let (Ok(of_a), Ok(of_b)) = (&in_a.summary, &in_b.summary) else {
-        return Ok(PairMetrics::counts_only(&in_a, &in_b, &differences));
+        return Ok(PairMetrics::counts_only(&in_a, &in_b, differences));
     };
-    let abs_q99 = [0, 1].map(|side| match codes[side] {
-        Some(codes) => codes.abs_quantile(0.99),
-        None => selectors[1 + side]
-            .quantiles()
-            .first()
-            .copied()
-            .ok_or(Undefined::TooFew),
-    });
     Ok(PairMetrics::assemble(&Pair {
-        n: numel,
-        shares: Shares::of(&in_a, &in_b, &differences),
+        n: walk.streams.numel,
+        shares: Shares::of(&in_a, &in_b, differences),
         a: of_a,
         b: of_b,
-        differences: &differences,
+        differences,
         centred: Centred::of(&blocks, 0),
-        spearman: spearman(rank_sums),
-        abs_q99,
-        quantiles: Ok(selectors[0].quantiles()),
+        spearman,
+        abs_q99: [0, 1].map(|side| match codes[side] {
+            Some(codes) => codes.abs_quantile(0.99),
+            None => walk.abs_q99(side).ok_or(Undefined::TooFew),
+        }),
+        quantiles: Ok(walk.quantiles()),
     }))
 }
 
-fn spearman((products, [of_a, of_b]): (f64, [f64; 2])) -> Result<f64, Undefined> {
+/// The refined means. Sides whose codes are counted need no pass for them.
+fn means<A: Source, B: Source>(
+    walk: &mut Walk<'_, A, B>,
+    classes: &[Vec<u64>; 2],
+    sides: &[FirstPass; 2],
+) -> Result<[f64; 2], StreamError<A::Error, B::Error>> {
+    let rough = sides.each_ref().map(FirstPass::rough_mean);
+    let blocks: Vec<[f64; 2]> = if walk.streams.columns.iter().all(|column| column.codes().is_some()) {
+        Vec::new()
+    } else {
+        walk.later(
+            #[inline(always)]
+            |_, _, [a, b]| [sums::sum(a, |x| x - rough[0]), sums::sum(b, |x| x - rough[1])],
+        )?
+    };
+    Ok(
+        [0, 1].map(|side: usize| match codes_of(&walk.streams.columns, classes, side) {
+            Some(codes) => sides[side].mean(&[[codes.sum(|x| x - rough[side])]], 0),
+            None => sides[side].mean(&blocks, side),
+        }),
+    )
+}
+
+fn spearman(products: f64, [of_a, of_b]: [f64; 2]) -> Result<f64, Undefined> {
     if of_a == 0.0 || of_b == 0.0 {
         Err(Undefined::Constant)
     } else {
@@ -189,132 +171,17 @@ fn spearman((products, [of_a, of_b]): (f64, [f64; 2])) -> Result<f64, Undefined>
     }
 }
 
-fn settle<'c>(selectors: &mut [Selector; 3], stripes: impl Iterator<Item = &'c Selected> + Clone) {
-    for (index, selector) in selectors.iter_mut().enumerate() {
-        selector.settle(stripes.clone().map(|selected| &selected[index]));
-    }
-}
-
 /// A code that is none of its type's values, booleans of 2: the tensor is not what it says.
-fn not_values(
-    columns: &[Column; 2],
-    dtypes: [&crate::checkpoint::Dtype; 2],
-    classes: &[Vec<u64>; 2],
-) -> Option<Undefined> {
+fn not_values(columns: &[Column; 2], dtypes: [&Dtype; 2], classes: &[Vec<u64>; 2]) -> Option<Undefined> {
     let side = (0..2).find(|&side| {
-        *dtypes[side] == crate::checkpoint::Dtype::BOOL
-            && columns[side].codes().is_some_and(|values| {
-                let mut held = values.iter().zip(&classes[side]);
+        *dtypes[side] == Dtype::BOOL
+            && codes_of(columns, classes, side).is_some_and(|codes| {
+                let mut held = codes.values.iter().zip(codes.counts);
                 held.any(|(value, &count)| value.is_nan() && count > 0)
             })
     })?;
     let reason = format!("a {} tensor holds bytes that are neither 0 nor 1", dtypes[side]);
     Some(Undefined::NotComparable(reason))
-}
-
-/// Counts, sums that need no mean, and the first bits of quantiles.
-fn first_pass<A: Source, B: Source>(
-    path: Path,
-    streams: &Streams<'_, A, B>,
-    selectors: &[Selector; 3],
-) -> Result<Vec<First>, StreamError<A::Error, B::Error>> {
-    let start = || First {
-        sides: [Vec::new(), Vec::new()],
-        pairs: Vec::new(),
-        classes: [vec![0; CODES], vec![0; CODES]],
-        selected: selectors.each_ref().map(Selector::counts),
-    };
-    streams.pass(start, |stripe, a, b| {
-        path.run(
-            #[inline(always)]
-            || {
-                let (mut buffer_a, mut buffer_b) = (BUFFER, BUFFER);
-                for (stored_a, stored_b) in streams.blocks(a, b) {
-                    let [column_a, column_b] = &streams.columns;
-                    let (a, b) = (
-                        column_a.widen(stored_a, &mut buffer_a),
-                        column_b.widen(stored_b, &mut buffer_b),
-                    );
-                    for (side, values) in [a, b].into_iter().enumerate() {
-                        if streams.columns[side].codes().is_none() {
-                            stripe.sides[side].push(FirstPass::figures(values));
-                        }
-                    }
-                    stripe.pairs.push(Differences::figures(a, b));
-                    count_classes(column_a, stored_a, &mut stripe.classes[0]);
-                    count_classes(column_b, stored_b, &mut stripe.classes[1]);
-                    select(selectors, &mut stripe.selected, a, b);
-                }
-            },
-        );
-    })
-}
-
-/// Figures of every block, and the next bits of quantiles.
-fn later_pass<const N: usize, A: Source, B: Source>(
-    path: Path,
-    streams: &Streams<'_, A, B>,
-    selectors: &[Selector; 3],
-    figures: impl Fn([&[u8]; 2], [&[f64]; 2]) -> [f64; N] + Sync,
-) -> Result<Vec<(Vec<[f64; N]>, Selected)>, StreamError<A::Error, B::Error>> {
-    let start = || (Vec::new(), selectors.each_ref().map(Selector::counts));
-    streams.pass(start, |(blocks, selected), a, b| {
-        path.run(
-            #[inline(always)]
-            || {
-                let (mut buffer_a, mut buffer_b) = (BUFFER, BUFFER);
-                for (stored_a, stored_b) in streams.blocks(a, b) {
-                    let [column_a, column_b] = &streams.columns;
-                    let (a, b) = (
-                        column_a.widen(stored_a, &mut buffer_a),
-                        column_b.widen(stored_b, &mut buffer_b),
-                    );
-                    blocks.push(figures([stored_a, stored_b], [a, b]));
-                    select(selectors, selected, a, b);
-                }
-            },
-        );
-    })
-}
-
-/// Σ of the products of the centred ranks of one block of pairs.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn code_rank_products(columns: &[Column; 2], stored: [&[u8]; 2], ranks: [&CodeRanks; 2]) -> f64 {
-    let mut buffers = [BUFFER, BUFFER];
-    let mut held = 0;
-    for (side, buffer) in buffers.iter_mut().enumerate() {
-        let Ok(centred) = <&[f64; CODES]>::try_from(ranks[side].centred.as_slice()) else {
-            return 0.0;
-        };
-        let mut slots = buffer.iter_mut();
-        columns[side].classes(stored[side], |code| {
-            if let Some(slot) = slots.next() {
-                *slot = centred[usize::from(code)];
-            }
-        });
-        held = sums::BLOCK - slots.len();
-    }
-    let [a, b] = &buffers;
-    sums::pair_sum(&a[..held], &b[..held], |x, y| x * y)
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn count_classes(column: &Column, stored: &[u8], classes: &mut [u32]) {
-    if let Ok(classes) = <&mut [u32; CODES]>::try_from(classes) {
-        column.classes(stored, |class| classes[usize::from(class)] += 1);
-    }
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn select(selectors: &[Selector; 3], selected: &mut Selected, a: &[f64], b: &[f64]) {
-    let [of_gaps, of_a, of_b] = selected;
-    let mut buffer = BUFFER;
-    selectors[0].count(of_gaps, sums::map(a, b, |x, y| (x - y).abs(), &mut buffer));
-    selectors[1].count(of_a, sums::map(a, a, |x, _| x.abs(), &mut buffer));
-    selectors[2].count(of_b, sums::map(b, b, |y, _| y.abs(), &mut buffer));
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod pass;
 mod selector;
 mod simd;
 mod source;
+mod walk;
 mod wide_ranks;
 
 pub use compare::compare;

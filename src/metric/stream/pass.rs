@@ -39,7 +39,7 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
         // Counters of a stripe have 32 bits.
         let most_in_a_stripe = u64::from(u32::MAX / 2) / piece;
         let per_stripe = pieces
-            .div_ceil(4 * rayon::current_num_threads() as u64)
+            .div_ceil(2 * rayon::current_num_threads() as u64)
             .clamp(1, most_in_a_stripe);
         let stripe = |first: u64| {
             let mut result = start();

@@ -3,10 +3,7 @@
 //! Kernels are plain loops over fixed lanes, and no compiler may reorder or fuse their sums: each set gives the same bits.
 
 #[cfg(target_arch = "x86_64")]
-use pulp::{
-    Simd,
-    x86::{V3, V4},
-};
+use pulp::x86::{V3, V4};
 
 /// A way to run kernels on this machine.
 #[derive(Debug, Clone, Copy)]

@@ -40,13 +40,16 @@ enum Table<'c> {
     },
 }
 
-/// Σ of the products of both sides' centred doubled ranks, and Σ of the squares of each.
+/// Σ of the products of both sides' centred doubled ranks, and Σ of the squares of each side's.
+pub(super) type RankSums = (f64, [f64; 2]);
+
+/// The sums over all elements. `codes` has the ranks of a side whose elements are codes, `classes` the counts of both.
 pub(super) fn rank_sums<A: Source, B: Source>(
     streams: &Streams<'_, A, B>,
     classes: &[Vec<u64>; 2],
     codes: [Option<&CodeRanks>; 2],
     keys: Option<u64>,
-) -> Result<(f64, [f64; 2]), StreamError<A::Error, B::Error>> {
+) -> Result<RankSums, StreamError<A::Error, B::Error>> {
     let keys = keys.unwrap_or(KEYS);
     let groups = |side: usize| match codes[side] {
         Some(_) => vec![None],
