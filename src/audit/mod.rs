@@ -9,6 +9,7 @@ mod crossing;
 mod error;
 mod fetch;
 mod groups;
+mod hash;
 mod inspect;
 mod ladder;
 mod layers;
@@ -35,6 +36,10 @@ pub use crossing::Crossing;
 pub use error::AuditError;
 pub use fetch::{BYTES_IN_FLIGHT, Failures, fetch, plan};
 pub use groups::{GroupFigures, GroupPair, LeftOut, empty_groups};
+pub use hash::{
+    FileGroup, FileMember, Group, HashPlan, Hashed, Kinship, hash_all_kept, hash_kept, hash_remote, matches, plan_hash,
+    same_files,
+};
 pub use inspect::{Comparable, Contents, DtypeCount, Inspection, Listed, RoleCount, comparable, inspect, shape_text};
 pub use ladder::{Found, Ladder, Place, Rung};
 pub use layers::{Absence, Layers, layers};

@@ -1,5 +1,7 @@
 //! What will be fetched, before the first byte of it moves: a value that can be printed, tested and counted.
 
+use std::collections::BTreeSet;
+
 use crate::range::{ByteRange, coalesce};
 
 /// Tensors of one shard that lie at most this far apart share a request: the bytes between cost less than another round trip.
@@ -86,6 +88,16 @@ impl ModelPlan {
             .fold(0, u64::saturating_add)
     }
 
+    /// Tensors that will move. One that takes several requests is counted once.
+    pub fn moving(&self) -> usize {
+        let positions: BTreeSet<usize> = self
+            .spans
+            .iter()
+            .flat_map(|span| span.tensors.iter().copied())
+            .collect();
+        positions.len()
+    }
+
     /// Requests that will be sent if none fails.
     pub fn requests(&self) -> usize {
         self.resolves + self.spans.iter().filter(|span| !span.range.is_empty()).count()
@@ -128,7 +140,7 @@ mod tests {
                 ("b", 0, 100, vec![0])
             ]
         );
-        assert_eq!((plan.requests(), plan.bytes()), (4, 16384 + 110));
+        assert_eq!((plan.requests(), plan.bytes(), plan.moving()), (4, 16384 + 110, 4));
     }
 
     #[test]

@@ -50,6 +50,46 @@ impl FolderFile {
 
     /// Reads exactly the bytes of `range`, blocking.
     pub fn read_at(&self, range: ByteRange) -> Result<Bytes, CheckpointError> {
+        let file = self.open_at(range)?;
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let mut bytes = Vec::new();
+        file.take(range.len()).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 == range.len() {
+            Ok(bytes.into())
+        } else {
+            Err(self.changed(range.start + bytes.len() as u64))
+        }
+    }
+
+    /// Reads exactly the bytes of `range` from its start to its end, blocking, and gives them to `visit` in blocks of
+    /// `block` bytes, the last one shorter. Memory is one block, whatever the range.
+    pub fn read_blocks<E: From<CheckpointError>>(
+        &self,
+        range: ByteRange,
+        block: usize,
+        mut visit: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut file = self.open_at(range)?;
+        let size = usize::try_from(range.len()).map_or(block, |length| length.min(block));
+        let mut buffer = vec![0; size];
+        let mut at = range.start;
+        while at < range.end {
+            let length = usize::try_from(range.end - at).map_or(size, |rest| rest.min(size));
+            file.read_exact(&mut buffer[..length])
+                .map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => self.changed(at),
+                    _ => error.into(),
+                })?;
+            visit(&buffer[..length])?;
+            at += length as u64;
+        }
+        Ok(())
+    }
+
+    /// The file, open where `range` begins, once it is certain that the range lies inside.
+    fn open_at(&self, range: ByteRange) -> Result<fs_err::File, CheckpointError> {
         if range.end > self.len {
             return Err(CheckpointError::PastEnd {
                 path: self.path.clone(),
@@ -57,30 +97,20 @@ impl FolderFile {
                 len: self.len,
             });
         }
-        if range.is_empty() {
-            return Ok(Bytes::new());
-        }
         let mut file = fs_err::File::open(&self.path)?;
         let now = file.metadata()?.len();
         if now != self.len {
-            return Err(CheckpointError::Changed {
-                path: self.path.clone(),
-                before: self.len,
-                now,
-            });
+            return Err(self.changed(now));
         }
         file.seek(SeekFrom::Start(range.start))?;
-        let mut bytes = Vec::new();
-        file.take(range.len()).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 == range.len() {
-            Ok(bytes.into())
-        } else {
-            let now = range.start + bytes.len() as u64;
-            Err(CheckpointError::Changed {
-                path: self.path.clone(),
-                before: self.len,
-                now,
-            })
+        Ok(file)
+    }
+
+    fn changed(&self, now: u64) -> CheckpointError {
+        CheckpointError::Changed {
+            path: self.path.clone(),
+            before: self.len,
+            now,
         }
     }
 }
@@ -195,6 +225,13 @@ mod tests {
         let file = FolderFile::open(&path).unwrap();
         assert_eq!(block_on(file.read(ByteRange::new(2, 5))).unwrap(), "234");
         assert_eq!(file.read_at(ByteRange::new(10, 10)).unwrap(), "");
+        let mut blocks = Vec::new();
+        let visit = |block: &[u8]| -> Result<(), CheckpointError> {
+            blocks.push(String::from_utf8_lossy(block).into_owned());
+            Ok(())
+        };
+        file.read_blocks(ByteRange::new(1, 9), 3, visit).unwrap();
+        assert_eq!(blocks, ["123", "456", "78"]);
         assert!(matches!(
             file.read_at(ByteRange::new(9, 11)),
             Err(CheckpointError::PastEnd { .. })

@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Fetch(FetchArgs),
     /// Compare the layers of each model with each other: layer 0, neighbours, by distance, layer × layer.
     Layers(LayersArgs),
+    /// Print the SHA-256 of tensors; with --matches the groups of equal ones across names, layers and models.
+    Hash(HashArgs),
     /// Compare models with each other: model × model matrices by role and layer.
     Survey(SurveyArgs),
     /// Run the nine-model study of norm weights, experiments 1 to 6, beside its published figures.
@@ -203,6 +205,28 @@ pub(crate) struct LayersArgs {
     /// Exit with status 1 if a layer and the next meet this condition, such as pearson<0.1 or abs(pearson)>0.9.
     #[arg(long, value_name = "EXPR")]
     pub(crate) fail_if: Option<Condition>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// `hash`.
+#[derive(Debug, clap::Args)]
+#[command(mut_arg("role", |role| role.default_value("all").help(
+    "Roles, comma-separated, or `norms`, `matrices`, or `all`: every tensor, classified or not"
+)))]
+pub(crate) struct HashArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    /// Print groups of equal tensors instead: by stored bytes, then by values rounded to BF16; trivial ones last.
+    #[arg(long)]
+    pub(crate) matches: bool,
+    /// Print groups of equal files instead, by the hashes that the Hub states. No weights are read.
+    #[arg(long, conflicts_with = "matches")]
+    pub(crate) files: bool,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! The way of every command that needs tensors: open, plan, fetch, on one runtime that is gone before anything is computed.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,8 +9,9 @@ use std::{
 use anyhow::{Context, bail};
 use hub_audit::{
     Error,
-    audit::{self, AuditError, Failures, ModelPlan, Opened, Progress, Question, Session, Silent},
+    audit::{self, AuditError, Failures, HashPlan, ModelPlan, Opened, Progress, Question, Session, Silent},
     cache::Cache,
+    digest::TensorHash,
     hub::{HubClient, Traffic},
     serve::{self, Hub, ServeOptions, Store},
     spec::ModelSpec,
@@ -29,6 +31,8 @@ use super::{
 pub(crate) struct Gathered {
     pub(crate) opened: Vec<Opened>,
     pub(crate) failures: Vec<Failures>,
+    /// Digests of the tensors that streamed past, by position in their model. Only after [`Until::Hashed`].
+    pub(crate) hashes: Vec<BTreeMap<usize, TensorHash>>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) cost: Cost,
 }
@@ -62,6 +66,17 @@ pub(crate) enum Until<'a> {
     Opened,
     /// Tensors in the cache, within limits.
     Fetched(&'a Limits),
+    /// Tensors that are neither cached nor local digested as they stream past, within limits: those whose name is wanted.
+    Hashed(&'a Limits, &'a dyn Fn(&str) -> bool),
+}
+
+impl Until<'_> {
+    fn limits(&self) -> Option<&Limits> {
+        match self {
+            Self::Opened => None,
+            Self::Fetched(limits) | Self::Hashed(limits, _) => Some(limits),
+        }
+    }
 }
 
 /// Opens the models and, if asked, fetches their tensors. `None` after `--dry-run`, whose plan has been printed.
@@ -101,7 +116,7 @@ fn gather_by(
     printer: &Printer,
 ) -> anyhow::Result<Option<Gathered>> {
     let cache = Arc::new(Cache::open(reach.cache_folder()?).map_err(Error::from)?);
-    if let Until::Fetched(limits) = until {
+    if let Some(limits) = until.limits() {
         set_threads(limits.threads)?;
     }
     let runtime = Runtime::new().context("the network runtime cannot start")?;
@@ -185,19 +200,27 @@ impl Job<'_> {
             Questions::One(question) => self.session.open(specs, question).await,
             Questions::Each(questions) => self.session.open_each(specs, questions).await,
         };
-        let plans: Vec<ModelPlan> = opened
-            .iter()
-            .map(|opened| {
-                opened
-                    .outcome
-                    .as_ref()
-                    .map(|model| audit::plan(&self.session, model))
-                    .unwrap_or_default()
-            })
-            .collect();
+        let model_of = |opened: &Opened| opened.outcome.as_ref().ok().map(Arc::clone);
+        let hash_plans: Vec<HashPlan> = match until {
+            Until::Hashed(_, wanted) => opened
+                .iter()
+                .map(|opened| model_of(opened).map(|model| audit::plan_hash(&self.session, &model, wanted)))
+                .map(Option::unwrap_or_default)
+                .collect(),
+            _ => Vec::new(),
+        };
+        let plans: Vec<ModelPlan> = match until {
+            Until::Hashed(..) => hash_plans.iter().map(|plan| plan.plan.clone()).collect(),
+            _ => opened
+                .iter()
+                .map(|opened| model_of(opened).map(|model| audit::plan(&self.session, &model)))
+                .map(Option::unwrap_or_default)
+                .collect(),
+        };
         let mut failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
+        let mut hashes = Vec::new();
         let mut fetched = 0;
-        if let Until::Fetched(limits) = until {
+        if let Some(limits) = until.limits() {
             if limits.dry_run {
                 let cost = self.cost(0, 0);
                 let printer = self.printer;
@@ -218,12 +241,12 @@ impl Job<'_> {
                 })
                 .into());
             }
-            failures = self.fetch(&opened, &plans).await;
-            let wanted: usize = plans
-                .iter()
-                .flat_map(|plan| &plan.spans)
-                .map(|span| span.tensors.len())
-                .sum();
+            if let Until::Hashed(..) = until {
+                (hashes, failures) = self.hash(&opened, hash_plans).await;
+            } else {
+                failures = self.fetch(&opened, &plans).await;
+            }
+            let wanted: usize = plans.iter().map(ModelPlan::moving).sum();
             fetched = wanted.saturating_sub(failures.iter().map(Failures::len).sum());
         }
         let cost = self.cost(fetched, plans.iter().map(|plan| plan.cached).sum());
@@ -234,6 +257,7 @@ impl Job<'_> {
         Ok(Some(Gathered {
             opened,
             failures,
+            hashes,
             cache,
             cost,
         }))
@@ -259,6 +283,25 @@ impl Job<'_> {
                 }
             })
             .collect()
+    }
+
+    /// Digests what streams past: for each model the digests by position, and what failed.
+    async fn hash(&self, opened: &[Opened], plans: Vec<HashPlan>) -> (Vec<BTreeMap<usize, TensorHash>>, Vec<Failures>) {
+        let jobs: Vec<_> = opened
+            .iter()
+            .zip(plans)
+            .filter_map(|(opened, plan)| Some((opened.label.clone(), Arc::clone(opened.outcome.as_ref().ok()?), plan)))
+            .collect();
+        let mut outcomes = audit::hash_remote(&self.session, &jobs).await.into_iter();
+        let outcome = |opened: &Opened| {
+            opened
+                .outcome
+                .as_ref()
+                .ok()
+                .and_then(|_| outcomes.next())
+                .unwrap_or_default()
+        };
+        opened.iter().map(outcome).unzip()
     }
 
     fn cost(&self, fetched: usize, cached: usize) -> Cost {

@@ -8,7 +8,7 @@ use super::{
     args::{Args, Command},
     cache, completions, critique,
     exit::ExitStatus,
-    fetch, inspect, layers,
+    fetch, hash, inspect, layers,
     printer::Printer,
     render_error, serve, survey,
 };
@@ -36,6 +36,7 @@ fn run(mut args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
         Command::Inspect(args) => inspect::run(&args, printer),
         Command::Fetch(args) => fetch::run(&args, printer),
         Command::Layers(args) => layers::run(&args, printer),
+        Command::Hash(args) => hash::run(&args, printer),
         Command::Survey(args) => survey::run(&args, printer),
         Command::Critique(args) => critique::run(&args, printer),
         Command::Cache(args) => cache::run(&args, printer),

@@ -8,6 +8,7 @@ mod critique;
 mod exit;
 mod fetch;
 mod gather;
+mod hash;
 mod inspect;
 mod layers;
 mod main;

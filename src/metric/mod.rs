@@ -22,6 +22,7 @@ mod quantile;
 mod rank;
 mod related;
 mod side;
+pub mod stream;
 mod sums;
 
 pub use baseline::GaussianBaseline;

@@ -80,51 +80,14 @@ pub struct Summary {
 impl Moments {
     /// The moments of `values`.
     pub fn of<T: Element>(values: &[T]) -> Self {
-        let blocks = sums::blocks(values, |block| {
-            [
-                sums::sum(block, |x| if x == 0.0 { 1.0 } else { 0.0 }),
-                sums::sum(block, |x| if x.abs() < f64::INFINITY { 0.0 } else { 1.0 }),
-                sums::sum(block, |x| x),
-                sums::sum(block, |x| x * x),
-                sums::max(block, |x| x),
-                sums::max(block, |x| -x),
-            ]
-        });
-        let (zeros, non_finite) = (count(sums::total(&blocks, 0)), count(sums::total(&blocks, 1)));
-        let (max, min) = (sums::peak(&blocks, 4), -sums::peak(&blocks, 5));
-        let magnitude = max.max(-min);
-        let summary = if values.is_empty() {
-            Err(Undefined::TooFew)
-        } else if non_finite > 0 {
-            Err(Undefined::NonFinite { count: non_finite })
-        } else if magnitude > LARGEST || (magnitude > 0.0 && magnitude < SMALLEST) {
-            Err(Undefined::NotComparable(
-                "magnitudes beyond 2^200 or below 2^-200".to_owned(),
-            ))
-        } else {
-            let n = values.len() as f64;
-            let rough = sums::total(&blocks, 2) / n;
-            let mean = rough + sums::total(&sums::blocks(values, |block| [sums::sum(block, |x| x - rough)]), 0) / n;
-            let centred = sums::blocks(values, |block| [sums::sum(block, |x| (x - mean) * (x - mean))]);
-            let (squares, centred_squares) = (sums::total(&blocks, 3), sums::total(&centred, 0));
-            Ok(Summary {
-                mean,
-                sd: (centred_squares / n).sqrt(),
-                norm: squares.sqrt(),
-                rms: (squares / n).sqrt(),
-                min,
-                max,
-                squares,
-                centred_squares,
-                n,
-            })
-        };
-        Self {
-            n: values.len() as u64,
-            zeros,
-            non_finite,
-            summary,
+        let first = FirstPass::of(values.len() as u64, &sums::blocks(values, FirstPass::figures));
+        if let Err(reason) = &first.usable {
+            return first.without_summary(reason.clone());
         }
+        let rough = first.rough_mean();
+        let mean = first.mean(&sums::blocks(values, |block| [sums::sum(block, |x| x - rough)]), 0);
+        let centred = sums::blocks(values, |block| [sums::sum(block, |x| (x - mean) * (x - mean))]);
+        first.moments(mean, sums::total(&centred, 0))
     }
 
     /// Share of exact zeros; `TooFew` of an empty slice.
@@ -133,6 +96,111 @@ impl Moments {
             Err(Undefined::TooFew)
         } else {
             Ok(self.zeros as f64 / self.n as f64)
+        }
+    }
+}
+
+/// What one pass over the blocks of a slice says of it, and how the figures of later passes complete it. A slice in memory
+/// and one that streams past go the same way, and have the same moments to the last bit.
+#[derive(Debug, Clone)]
+pub(super) struct FirstPass {
+    n: u64,
+    zeros: u64,
+    non_finite: u64,
+    sum: f64,
+    squares: f64,
+    max: f64,
+    min: f64,
+    /// Whether there is anything to sum up.
+    pub(super) usable: Result<(), Undefined>,
+}
+
+impl FirstPass {
+    /// The figures of one block.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    pub(super) fn figures(block: &[f64]) -> [f64; 6] {
+        [
+            sums::sum(block, |x| if x == 0.0 { 1.0 } else { 0.0 }),
+            sums::sum(block, |x| if x.abs() < f64::INFINITY { 0.0 } else { 1.0 }),
+            sums::sum(block, |x| x),
+            sums::sum(block, |x| x * x),
+            sums::max(block, |x| x),
+            sums::max(block, |x| -x),
+        ]
+    }
+
+    /// From the figures of all blocks of `n` elements.
+    pub(super) fn of(n: u64, blocks: &[[f64; 6]]) -> Self {
+        let (max, min) = (sums::peak(blocks, 4), -sums::peak(blocks, 5));
+        let (magnitude, non_finite) = (max.max(-min), count(sums::total(blocks, 1)));
+        let usable = if n == 0 {
+            Err(Undefined::TooFew)
+        } else if non_finite > 0 {
+            Err(Undefined::NonFinite { count: non_finite })
+        } else if magnitude > LARGEST || (magnitude > 0.0 && magnitude < SMALLEST) {
+            Err(Undefined::NotComparable(
+                "magnitudes beyond 2^200 or below 2^-200".to_owned(),
+            ))
+        } else {
+            Ok(())
+        };
+        Self {
+            n,
+            zeros: count(sums::total(blocks, 0)),
+            non_finite,
+            sum: sums::total(blocks, 2),
+            squares: sums::total(blocks, 3),
+            max,
+            min,
+            usable,
+        }
+    }
+
+    /// The mean before it is refined.
+    pub(super) fn rough_mean(&self) -> f64 {
+        self.sum / self.n as f64
+    }
+
+    /// The mean, refined by Σ(x − rough mean), which is figure `index` of these blocks.
+    pub(super) fn mean<const N: usize>(&self, blocks: &[[f64; N]], index: usize) -> f64 {
+        self.rough_mean() + sums::total(blocks, index) / self.n as f64
+    }
+
+    /// Euclidean norm.
+    pub(super) fn norm(&self) -> f64 {
+        self.squares.sqrt()
+    }
+
+    /// The counts alone, and why there is nothing else.
+    pub(super) fn without_summary(&self, reason: Undefined) -> Moments {
+        Moments {
+            n: self.n,
+            zeros: self.zeros,
+            non_finite: self.non_finite,
+            summary: Err(reason),
+        }
+    }
+
+    /// All moments, with the refined mean and Σ(x − μ)².
+    pub(super) fn moments(&self, mean: f64, centred_squares: f64) -> Moments {
+        let n = self.n as f64;
+        let summary = Summary {
+            mean,
+            sd: (centred_squares / n).sqrt(),
+            norm: self.norm(),
+            rms: (self.squares / n).sqrt(),
+            min: self.min,
+            max: self.max,
+            squares: self.squares,
+            centred_squares,
+            n,
+        };
+        Moments {
+            n: self.n,
+            zeros: self.zeros,
+            non_finite: self.non_finite,
+            summary: Ok(summary),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! figure from the same sums, so that identities between columns hold to rounding: `cos = (μaμb + r·σaσb)/(rms_a rms_b)`.
 
 use super::{
-    Element, Metric, Side, Summary, Undefined,
+    Element, Metric, Moments, Side, Summary, Undefined,
     moments::count,
     null::{cos_null, cos_null_sd, log10_two_sided, z_perm},
     quantile::quantiles,
@@ -47,15 +47,34 @@ impl PairMetrics {
         if a.values.is_empty() {
             return Self::undefined(&Undefined::TooFew);
         }
-        let differences = Differences::of(a.values, b.values);
-        let (in_a, in_b, n) = (a.moments(), b.moments(), a.values.len() as f64);
-        let shares = Shares {
-            zero_a: in_a.zeros as f64 / n,
-            zero_b: in_b.zeros as f64 / n,
-            changed: differences.changed as f64 / n,
+        let differences = Differences::of(&sums::pair_blocks(a.values, b.values, Differences::figures));
+        let (Ok(of_a), Ok(of_b)) = (&a.moments().summary, &b.moments().summary) else {
+            return Self::counts_only(a.moments(), b.moments(), &differences);
         };
+        let about = Centred::about([of_a.mean, of_b.mean], [of_a.norm, of_b.norm]);
+        let pairs = a.values.iter().zip(b.values);
+        let mut absolute: Vec<f64> = pairs.map(|(x, y)| (x.to_f64() - y.to_f64()).abs()).collect();
+        let ranks = (a.ranks.as_ref(), b.ranks.as_ref());
+        Self::assemble(&Pair {
+            n: a.values.len() as u64,
+            a: of_a,
+            b: of_b,
+            shares: Shares::of(a.moments(), b.moments(), &differences),
+            differences: &differences,
+            centred: Centred::of(&sums::pair_blocks(a.values, b.values, |a, b| about.figures(a, b)), 0),
+            spearman: match ranks {
+                (Ok(of_a), Ok(of_b)) => of_a.spearman(of_b),
+                (Err(reason), _) | (_, Err(reason)) => Err(reason.clone()),
+            },
+            abs_q99: [a.abs_q99.clone(), b.abs_q99.clone()],
+            quantiles: quantiles(&mut absolute, &QUANTILES),
+        })
+    }
+
+    /// What is left of a pair that has no sums: the shares, and why the rest is undefined.
+    pub(super) fn counts_only(in_a: &Moments, in_b: &Moments, differences: &Differences) -> Self {
+        let shares = Shares::of(in_a, in_b, differences);
         match (&in_a.summary, &in_b.summary) {
-            (Ok(of_a), Ok(of_b)) => Pair::new(a, b, [of_a, of_b], &differences, shares).all(),
             (Err(Undefined::NonFinite { .. }), _) | (_, Err(Undefined::NonFinite { .. })) => Self::shares_only(
                 shares,
                 &Undefined::NonFinite {
@@ -63,6 +82,14 @@ impl PairMetrics {
                 },
             ),
             (Err(reason), _) | (_, Err(reason)) => Self::shares_only(shares, reason),
+            (Ok(_), Ok(_)) => Self::shares_only(shares, &Undefined::TooFew),
+        }
+    }
+
+    /// The metrics, from what they are made of.
+    pub(super) fn assemble(pair: &Pair<'_>) -> Self {
+        Self {
+            values: std::array::from_fn(|index| pair.value(Metric::ALL[index])),
         }
     }
 
@@ -94,15 +121,26 @@ impl PairMetrics {
 
 /// Counts over n: all that is left of a pair whose sums are not finite.
 #[derive(Debug, Clone, Copy)]
-struct Shares {
+pub(super) struct Shares {
     zero_a: f64,
     zero_b: f64,
     changed: f64,
 }
 
+impl Shares {
+    pub(super) fn of(in_a: &Moments, in_b: &Moments, differences: &Differences) -> Self {
+        let n = in_a.n as f64;
+        Self {
+            zero_a: in_a.zeros as f64 / n,
+            zero_b: in_b.zeros as f64 / n,
+            changed: differences.changed as f64 / n,
+        }
+    }
+}
+
 /// Sums over a pair that need no mean.
 #[derive(Debug)]
-struct Differences {
+pub(super) struct Differences {
     /// a·b
     dot: f64,
     /// Σ|a−b|
@@ -119,113 +157,120 @@ struct Differences {
 }
 
 impl Differences {
+    /// The figures of one block of pairs.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     #[expect(clippy::float_cmp, reason = "`changed` counts elements that are not the same number")]
-    fn of<A: Element, B: Element>(a: &[A], b: &[B]) -> Self {
+    pub(super) fn figures(a: &[f64], b: &[f64]) -> [f64; 8] {
         let relative = |x: f64, y: f64| {
             let (x_size, y_size) = (x.abs(), y.abs());
             let size = if x_size > y_size { x_size } else { y_size };
             if size > 0.0 { (x - y).abs() / size } else { 0.0 }
         };
-        let blocks = sums::pair_blocks(a, b, |a, b| {
-            let mut buffer = sums::BUFFER;
-            let gaps = sums::map(a, b, |x, y| (x - y).abs(), &mut buffer);
-            let [absolute, largest, squares] = [
-                sums::sum(gaps, |x| x),
-                sums::max(gaps, |x| x),
-                sums::sum(gaps, |x| x * x),
-            ];
-            let relative = sums::map(a, b, relative, &mut buffer);
-            [
-                sums::pair_sum(a, b, |x, y| x * y),
-                absolute,
-                largest,
-                squares,
-                sums::sum(relative, |x| x),
-                sums::max(relative, |x| x),
-                sums::pair_sum(a, b, |x, y| if x == 0.0 && y == 0.0 { 0.0 } else { 1.0 }),
-                sums::pair_sum(a, b, |x, y| if x == y { 0.0 } else { 1.0 }),
-            ]
-        });
+        let mut buffer = sums::BUFFER;
+        let gaps = sums::map(a, b, |x, y| (x - y).abs(), &mut buffer);
+        let [absolute, largest, squares] = [
+            sums::sum(gaps, |x| x),
+            sums::max(gaps, |x| x),
+            sums::sum(gaps, |x| x * x),
+        ];
+        let relative = sums::map(a, b, relative, &mut buffer);
+        [
+            sums::pair_sum(a, b, |x, y| x * y),
+            absolute,
+            largest,
+            squares,
+            sums::sum(relative, |x| x),
+            sums::max(relative, |x| x),
+            sums::pair_sum(a, b, |x, y| if x == 0.0 && y == 0.0 { 0.0 } else { 1.0 }),
+            sums::pair_sum(a, b, |x, y| if x == y { 0.0 } else { 1.0 }),
+        ]
+    }
+
+    /// From the figures of all blocks.
+    pub(super) fn of(blocks: &[[f64; 8]]) -> Self {
         Self {
-            dot: sums::total(&blocks, 0),
-            absolute: sums::total(&blocks, 1),
-            largest: sums::peak(&blocks, 2),
-            squares: sums::total(&blocks, 3),
-            relative: sums::total(&blocks, 4),
-            largest_relative: sums::peak(&blocks, 5),
-            not_both_zero: count(sums::total(&blocks, 6)),
-            changed: count(sums::total(&blocks, 7)),
+            dot: sums::total(blocks, 0),
+            absolute: sums::total(blocks, 1),
+            largest: sums::peak(blocks, 2),
+            squares: sums::total(blocks, 3),
+            relative: sums::total(blocks, 4),
+            largest_relative: sums::peak(blocks, 5),
+            not_both_zero: count(sums::total(blocks, 6)),
+            changed: count(sums::total(blocks, 7)),
         }
     }
 }
 
-/// What the formulas below are made of: both sides are finite and as long as each other.
-#[derive(Debug)]
-struct Pair<'a> {
-    n: u64,
-    shares: Shares,
-    a: &'a Summary,
-    b: &'a Summary,
-    differences: &'a Differences,
+/// The probabilities at which quantiles of |a−b| are asked for.
+pub(super) const QUANTILES: [f64; 5] = [0.01, 0.05, 0.5, 0.95, 0.99];
+
+/// Sums over a pair that need the means and norms of both sides.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Centred {
     /// Σ(a−μa)(b−μb)
     products: f64,
     /// ‖â−b̂‖ and ‖â+b̂‖ of the sides over their norms: summed, not taken from the cosine, whose last bit is worth 1e-8 here.
     apart: f64,
     together: f64,
-    spearman: Result<f64, Undefined>,
-    abs_q99_gap: Result<f64, Undefined>,
-    /// The 1, 5, 50, 95 and 99 % quantiles of |a−b|.
-    quantiles: Result<Vec<f64>, Undefined>,
 }
 
-impl<'a> Pair<'a> {
-    fn new<A: Element, B: Element>(
-        a: &Side<'_, A>,
-        b: &Side<'_, B>,
-        [of_a, of_b]: [&'a Summary; 2],
-        differences: &'a Differences,
-        shares: Shares,
-    ) -> Self {
-        let (mean_a, mean_b, per_a, per_b) = (of_a.mean, of_b.mean, 1.0 / of_a.norm, 1.0 / of_b.norm);
-        let blocks = sums::pair_blocks(a.values, b.values, |a, b| {
-            [
-                sums::pair_sum(a, b, |x, y| (x - mean_a) * (y - mean_b)),
-                sums::pair_sum(a, b, |x, y| (x * per_a - y * per_b) * (x * per_a - y * per_b)),
-                sums::pair_sum(a, b, |x, y| (x * per_a + y * per_b) * (x * per_a + y * per_b)),
-            ]
-        });
-        let pairs = a.values.iter().zip(b.values);
-        let mut absolute: Vec<f64> = pairs.map(|(x, y)| (x.to_f64() - y.to_f64()).abs()).collect();
-        let spearman = a
-            .ranks
-            .as_ref()
-            .and_then(|of_a| b.ranks.as_ref().map(|of_b| (of_a, of_b)));
+/// What [`Centred`] is summed about: the sides' means, and one over their norms.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About {
+    means: [f64; 2],
+    per_norm: [f64; 2],
+}
+
+impl Centred {
+    pub(super) fn about(means: [f64; 2], norms: [f64; 2]) -> About {
+        About {
+            means,
+            per_norm: norms.map(|norm| 1.0 / norm),
+        }
+    }
+
+    /// From the figures of all blocks, which begin at `index` of each.
+    pub(super) fn of<const N: usize>(blocks: &[[f64; N]], index: usize) -> Self {
         Self {
-            n: a.values.len() as u64,
-            shares,
-            a: of_a,
-            b: of_b,
-            differences,
-            products: sums::total(&blocks, 0),
-            apart: sums::total(&blocks, 1).sqrt(),
-            together: sums::total(&blocks, 2).sqrt(),
-            spearman: spearman
-                .map_err(Clone::clone)
-                .and_then(|(of_a, of_b)| of_a.spearman(of_b)),
-            abs_q99_gap: a
-                .abs_q99
-                .clone()
-                .and_then(|of_a| b.abs_q99.clone().map(|of_b| (of_a - of_b).abs())),
-            quantiles: quantiles(&mut absolute, &[0.01, 0.05, 0.5, 0.95, 0.99]),
+            products: sums::total(blocks, index),
+            apart: sums::total(blocks, index + 1).sqrt(),
+            together: sums::total(blocks, index + 2).sqrt(),
         }
     }
+}
 
-    fn all(&self) -> PairMetrics {
-        PairMetrics {
-            values: std::array::from_fn(|index| self.value(Metric::ALL[index])),
-        }
+impl About {
+    /// The figures of one block of pairs.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    pub(super) fn figures(&self, a: &[f64], b: &[f64]) -> [f64; 3] {
+        let ([mean_a, mean_b], [per_a, per_b]) = (self.means, self.per_norm);
+        [
+            sums::pair_sum(a, b, |x, y| (x - mean_a) * (y - mean_b)),
+            sums::pair_sum(a, b, |x, y| (x * per_a - y * per_b) * (x * per_a - y * per_b)),
+            sums::pair_sum(a, b, |x, y| (x * per_a + y * per_b) * (x * per_a + y * per_b)),
+        ]
     }
+}
 
+/// What the formulas below are made of: both sides are finite and as long as each other.
+#[derive(Debug)]
+pub(super) struct Pair<'a> {
+    pub(super) n: u64,
+    pub(super) shares: Shares,
+    pub(super) a: &'a Summary,
+    pub(super) b: &'a Summary,
+    pub(super) differences: &'a Differences,
+    pub(super) centred: Centred,
+    pub(super) spearman: Result<f64, Undefined>,
+    /// The 99 % quantiles of |a| and |b|.
+    pub(super) abs_q99: [Result<f64, Undefined>; 2],
+    /// Those of |a−b| at [`QUANTILES`].
+    pub(super) quantiles: Result<Vec<f64>, Undefined>,
+}
+
+impl Pair<'_> {
     fn value(&self, metric: Metric) -> Result<f64, Undefined> {
         let Self { a, b, differences, .. } = *self;
         let distance = differences.squares.sqrt();
@@ -260,10 +305,15 @@ impl<'a> Pair<'a> {
                 }
             }
             Metric::CvGap => Ok((a.cv()? - b.cv()?).abs()),
-            Metric::AbsValueQ99Gap => self.abs_q99_gap.clone(),
-            Metric::Residual => self.both_norms().map(|()| self.apart.min(2.0)),
+            Metric::AbsValueQ99Gap => {
+                let [of_a, of_b] = self.abs_q99.clone();
+                Ok((of_a? - of_b?).abs())
+            }
+            Metric::Residual => self.both_norms().map(|()| self.centred.apart.min(2.0)),
             // sin θ = 2 sin(θ/2) cos(θ/2), with ‖â−b̂‖ = 2 sin(θ/2) and ‖â+b̂‖ = 2 cos(θ/2).
-            Metric::ResidualScaled => self.both_norms().map(|()| (self.apart * self.together / 2.0).min(1.0)),
+            Metric::ResidualScaled => self
+                .both_norms()
+                .map(|()| (self.centred.apart * self.centred.together / 2.0).min(1.0)),
             Metric::ZeroFracA => Ok(self.shares.zero_a),
             Metric::ZeroFracB => Ok(self.shares.zero_b),
             Metric::ChangedFrac => Ok(self.shares.changed),
@@ -294,7 +344,7 @@ impl<'a> Pair<'a> {
 
     fn pearson(&self) -> Result<f64, Undefined> {
         self.both_vary()?;
-        Ok((self.products / (self.a.centred_squares * self.b.centred_squares).sqrt()).clamp(-1.0, 1.0))
+        Ok((self.centred.products / (self.a.centred_squares * self.b.centred_squares).sqrt()).clamp(-1.0, 1.0))
     }
 
     fn z(&self) -> Result<f64, Undefined> {

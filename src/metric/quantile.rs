@@ -47,8 +47,9 @@ pub fn median(values: &mut [f64]) -> Result<f64, Undefined> {
 }
 
 /// Where a quantile lies between two order statistics.
-struct Place {
-    below: usize,
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) below: usize,
     fraction: f64,
 }
 
@@ -58,7 +59,7 @@ impl Place {
         clippy::cast_sign_loss,
         reason = "between 0 and the last index"
     )]
-    fn of(probability: f64, last: usize) -> Self {
+    pub(super) fn of(probability: f64, last: usize) -> Self {
         let probability = if probability.is_nan() {
             0.0
         } else {
@@ -73,7 +74,7 @@ impl Place {
     }
 
     /// From the nearer end, as NumPy, so that a fraction of 1 gives the upper value exactly.
-    fn interpolate(&self, low: f64, high: f64) -> f64 {
+    pub(super) fn interpolate(&self, low: f64, high: f64) -> f64 {
         let gap = high - low;
         if !gap.is_finite() {
             low * (1.0 - self.fraction) + high * self.fraction

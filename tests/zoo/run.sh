@@ -42,3 +42,6 @@ python3 "$here/check.py" "$root/fixtures/zoo/truth.json" "$work/over-hub/pairs.c
 "$binary" layers --models "$work/hub.txt" --endpoint "$(cat "$work/url")" --no-token --tensor "$pattern" \
   --formats csv -o "$work/within" >/dev/null
 python3 "$here/within.py" "$root/fixtures/zoo/truth.json" "$work/within"
+"$binary" hash --matches --models "$work/hub.txt" --endpoint "$(cat "$work/url")" --no-token >"$work/over-hub.csv"
+"$binary" hash --matches --models "$work/folders.txt" >"$work/over-folders.csv"
+python3 "$here/identical.py" "$root/fixtures/zoo/truth.json" "$work/over-hub.csv" "$work/over-folders.csv"

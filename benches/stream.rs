@@ -1,0 +1,65 @@
+//! What a pair costs when it streams past: bytes of both sides per second, all metrics included.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use half::bf16;
+use hub_audit::{
+    checkpoint::Dtype,
+    digest::TensorDigest,
+    metric::stream::{Memory, compare},
+};
+
+/// Weights as a projection has them, from a linear congruential generator.
+fn weights(n: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    let mut uniform = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        f32::from(u16::try_from(state >> 48).unwrap_or(u16::MAX)) / 65536.0
+    };
+    (0..n)
+        .map(|_| 0.03 * (uniform() + uniform() + uniform() + uniform() - 2.0))
+        .collect()
+}
+
+fn stored(dtype: &Dtype, n: usize, seed: u64) -> Vec<u8> {
+    let weights = weights(n, seed);
+    if *dtype == Dtype::BF16 {
+        weights
+            .iter()
+            .flat_map(|&weight| bf16::from_f32(weight).to_le_bytes())
+            .collect()
+    } else {
+        weights.iter().flat_map(|weight| weight.to_le_bytes()).collect()
+    }
+}
+
+fn pair(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("stream");
+    group.sample_size(10);
+    for (dtype, n) in [(Dtype::BF16, 1_usize << 25), (Dtype::F32, 1 << 22)] {
+        let (a, b) = (stored(&dtype, n, 1), stored(&dtype, n, 2));
+        let memory = |bytes| Memory {
+            dtype: dtype.clone(),
+            numel: n as u64,
+            bytes,
+        };
+        group.throughput(Throughput::Bytes((a.len() + b.len()) as u64));
+        group.bench_with_input(BenchmarkId::new("compare", &dtype), &n, |bencher, _| {
+            bencher.iter(|| compare(black_box(&memory(&a)), black_box(&memory(&b))));
+        });
+        group.throughput(Throughput::Bytes(a.len() as u64));
+        group.bench_with_input(BenchmarkId::new("hash", &dtype), &n, |bencher, _| {
+            bencher.iter(|| {
+                let mut digest = TensorDigest::new(&dtype, &[n as u64]);
+                digest.update(black_box(&a)).map(|()| digest.finish())
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, pair);
+criterion_main!(benches);

@@ -1,0 +1,268 @@
+//! `hash`: what identifies each tensor, and which are the same.
+
+use std::collections::BTreeMap;
+
+use hub_audit::{
+    audit::{self, Hashed, Kinship, Model, Question, Tensor, shape_text},
+    family::{Role, RoleSelection},
+    report::{csv, escape},
+    snapshot::Snapshot,
+};
+
+use super::{
+    args::HashArgs,
+    exit::ExitStatus,
+    gather::{self, Gathered, Until},
+    printer::Printer,
+    render_error, table,
+};
+
+pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let specs = args.models.required()?;
+    let question = question(args)?;
+    // A name that is asked for by a pattern is wanted, whatever is left out otherwise.
+    let skip = question.skip.clone().filter(|_| args.choice.tensor.is_none());
+    let wanted = move |name: &str| skip.as_ref().is_none_or(|skip| !skip.is_match(name));
+    let until = if args.files {
+        Until::Opened
+    } else {
+        Until::Hashed(&args.limits, &wanted)
+    };
+    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &until, printer)? else {
+        return Ok(ExitStatus::Done);
+    };
+    let status = if args.files {
+        print_files(&gathered, printer)?
+    } else {
+        let (hashed, status) = hash(&gathered, &wanted, printer);
+        let text = if args.matches {
+            groups_csv(&hashed)
+        } else {
+            tensors_csv(&hashed)
+        };
+        printer.data(&String::from_utf8_lossy(&text))?;
+        if args.matches {
+            printer.talk(&summary(&hashed));
+        }
+        status
+    };
+    printer.talk(&gathered.cost.line());
+    Ok(if gather::all_failed(&gathered.opened) {
+        ExitStatus::Failed
+    } else {
+        status
+    })
+}
+
+/// All roles are every tensor, also those that no family knows: identity asks for no role.
+fn question(args: &HashArgs) -> anyhow::Result<Question> {
+    let mut question = args.choice.question("all")?;
+    let every_role = |roles: &RoleSelection| roles.roles().len() == Role::ALL.len();
+    if question.tensor.is_none() && every_role(&question.roles) {
+        question.tensor = Some(audit::pattern("")?);
+        question.all_headers = true;
+    }
+    Ok(question)
+}
+
+/// The digests of all wanted tensors, by model, then layer, then name. What failed is reported and left out.
+fn hash(gathered: &Gathered, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -> (Vec<Hashed>, ExitStatus) {
+    let mut status = ExitStatus::Done;
+    let mut here: Vec<(usize, usize)> = Vec::new();
+    for (number, opened) in gathered.opened.iter().enumerate() {
+        let Ok(model) = &opened.outcome else {
+            status = ExitStatus::Incomplete;
+            continue;
+        };
+        let chosen = (0..model.tensors.len()).filter(|&at| wanted(&model.tensors[at].info.name));
+        let streamed = gathered.hashes.get(number);
+        let failed = &gathered.failures[number];
+        let mut count = 0;
+        for position in chosen {
+            count += 1;
+            let is_streamed = streamed.is_some_and(|streamed| streamed.contains_key(&position));
+            if failed.contains_key(&model.tensors[position].info.name) {
+                status = ExitStatus::Incomplete;
+            } else if !is_streamed {
+                here.push((number, position));
+            }
+        }
+        if count == 0 {
+            printer.warn(&format!("{}: no tensor was chosen", opened.label));
+            status = ExitStatus::Incomplete;
+        }
+    }
+    let model_of = |number: usize| gathered.opened[number].outcome.as_deref().ok();
+    let jobs: Vec<(&Model, &Tensor)> = here
+        .iter()
+        .filter_map(|&(number, position)| model_of(number).map(|model| (model, &model.tensors[position])))
+        .collect();
+    let mut hashes: BTreeMap<(usize, usize), _> = BTreeMap::new();
+    for (&(number, position), result) in here.iter().zip(audit::hash_all_kept(&gathered.cache, &jobs)) {
+        match result {
+            Ok(hash) => drop(hashes.insert((number, position), hash)),
+            Err(error) => {
+                render_error::render_model(&error, printer);
+                status = ExitStatus::Incomplete;
+            }
+        }
+    }
+    for (number, streamed) in gathered.hashes.iter().enumerate() {
+        hashes.extend(
+            streamed
+                .iter()
+                .map(|(&position, hash)| ((number, position), hash.clone())),
+        );
+    }
+    let row = |((number, position), hash)| {
+        let model = model_of(number)?;
+        let tensor: &Tensor = &model.tensors[position];
+        Some(Hashed {
+            model: gathered.opened[number].spec.to_string(),
+            commit: model.repository.commit().map(ToString::to_string).unwrap_or_default(),
+            tensor: tensor.info.name.clone(),
+            role: tensor.slot.map(|slot| slot.role.to_string()).unwrap_or_default(),
+            layer: tensor.layer.map(|layer| layer.0),
+            dtype: tensor.info.dtype.clone(),
+            shape: tensor.info.shape.clone(),
+            hash,
+        })
+    };
+    (hashes.into_iter().filter_map(row).collect(), status)
+}
+
+fn tensors_csv(hashed: &[Hashed]) -> Vec<u8> {
+    let heading = [
+        "model",
+        "commit",
+        "tensor",
+        "role",
+        "layer",
+        "dtype",
+        "shape",
+        "numel",
+        "sha256",
+        "canonical_sha256",
+        "trivial",
+    ];
+    let row = |tensor: &Hashed| {
+        vec![
+            escape::csv(&tensor.model).into_owned(),
+            tensor.commit.clone(),
+            escape::csv(&tensor.tensor).into_owned(),
+            tensor.role.clone(),
+            tensor.layer.map(|layer| layer.to_string()).unwrap_or_default(),
+            escape::csv(tensor.dtype.name()).into_owned(),
+            shape_text(&tensor.shape),
+            tensor.shape.iter().product::<u64>().to_string(),
+            tensor.hash.sha256.clone(),
+            tensor.hash.canonical.clone().unwrap_or_default(),
+            trivial(tensor),
+        ]
+    };
+    csv::document(std::iter::once(heading.map(str::to_owned).to_vec()).chain(hashed.iter().map(row)))
+}
+
+fn trivial(tensor: &Hashed) -> String {
+    tensor
+        .hash
+        .trivial
+        .map(|class| class.name().to_owned())
+        .unwrap_or_default()
+}
+
+fn groups_csv(hashed: &[Hashed]) -> Vec<u8> {
+    let heading = [
+        "group", "kind", "sha256", "dtype", "shape", "trivial", "model", "commit", "tensor",
+    ];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    for (number, group) in audit::matches(hashed).iter().enumerate() {
+        for &member in &group.members {
+            let tensor = &hashed[member];
+            let digest = match group.kinship {
+                Kinship::Bytes => Some(&tensor.hash.sha256),
+                Kinship::Rounded => tensor.hash.canonical.as_ref(),
+            };
+            rows.push(vec![
+                (number + 1).to_string(),
+                group.kinship.name().to_owned(),
+                digest.cloned().unwrap_or_default(),
+                escape::csv(tensor.dtype.name()).into_owned(),
+                shape_text(&tensor.shape),
+                trivial(tensor),
+                escape::csv(&tensor.model).into_owned(),
+                tensor.commit.clone(),
+                escape::csv(&tensor.tensor).into_owned(),
+            ]);
+        }
+    }
+    csv::document(rows)
+}
+
+fn summary(hashed: &[Hashed]) -> String {
+    let groups = audit::matches(hashed);
+    let of = |kinship, trivial| {
+        let of_kind = groups
+            .iter()
+            .filter(|group| (group.kinship, group.trivial) == (kinship, trivial));
+        table::count(of_kind.count() as u64, "group")
+    };
+    format!(
+        "{}: {} with equal bytes, {} equal once rounded to BF16; trivial and no evidence: {} and {}",
+        table::count(hashed.len() as u64, "tensor"),
+        of(Kinship::Bytes, false),
+        of(Kinship::Rounded, false),
+        of(Kinship::Bytes, true),
+        of(Kinship::Rounded, true),
+    )
+}
+
+fn print_files(gathered: &Gathered, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let models = gathered.opened.iter().enumerate();
+    let snapshots = models.filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)));
+    let snapshots: Vec<_> = snapshots
+        .map(|(number, model)| (number, model.repository.snapshot()))
+        .collect();
+    let groups = audit::same_files(snapshots.iter().copied());
+    let heading = ["group", "sha256", "xet_hash", "size", "model", "commit", "file"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    for (number, group) in groups.iter().enumerate() {
+        for member in &group.members {
+            let opened = &gathered.opened[member.model];
+            let commit = snapshots.iter().find(|(model, _)| *model == member.model);
+            rows.push(vec![
+                (number + 1).to_string(),
+                member.file.lfs_sha256.clone().unwrap_or_default(),
+                member.file.xet_hash.clone().unwrap_or_default(),
+                member.file.size.to_string(),
+                escape::csv(&opened.spec.to_string()).into_owned(),
+                commit
+                    .and_then(|(_, snapshot)| snapshot.commit.as_ref())
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                escape::csv(&member.file.path).into_owned(),
+            ]);
+        }
+    }
+    printer.data(&String::from_utf8_lossy(&csv::document(rows)))?;
+    let hashless: Vec<&(usize, &Snapshot)> = snapshots
+        .iter()
+        .filter(|(_, snapshot)| snapshot.commit.is_none())
+        .collect();
+    for (model, _) in &hashless {
+        let label = &gathered.opened[*model].label;
+        printer.warn(&format!(
+            "{label}: a folder states no hashes; use `hash --matches` to read its tensors"
+        ));
+    }
+    printer.talk(&format!(
+        "{} of equal files",
+        table::count(groups.len() as u64, "group")
+    ));
+    let complete = snapshots.len() == gathered.opened.len() && hashless.is_empty();
+    Ok(if complete {
+        ExitStatus::Done
+    } else {
+        ExitStatus::Incomplete
+    })
+}

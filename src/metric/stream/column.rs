@@ -1,0 +1,160 @@
+//! One side's element type: how stored bytes become numbers, and what orders them.
+
+use crate::{
+    checkpoint::{Dtype, decode},
+    metric::{Undefined, sums::BLOCK},
+    values::Values,
+};
+
+/// How elements of a type are read.
+#[derive(Debug)]
+pub(super) enum Column {
+    /// The upper half of an `f32`.
+    Bf16(Vec<f64>),
+    /// One of 65,536 values.
+    Word(Vec<f64>),
+    /// One of 256 values.
+    Byte(Vec<f64>),
+    F32,
+    I32,
+    U32,
+}
+
+impl Column {
+    /// For a type of up to 32 bits that has exact values; else why there is none.
+    pub(super) fn new(dtype: &Dtype) -> Result<Self, Undefined> {
+        Ok(match (dtype, dtype.bits()) {
+            (Dtype::F32, _) => Self::F32,
+            (Dtype::I32, _) => Self::I32,
+            (Dtype::U32, _) => Self::U32,
+            (Dtype::BF16, _) => Self::Bf16(table(dtype, 1 << 16)?),
+            (_, Some(16)) => Self::Word(table(dtype, 1 << 16)?),
+            (_, Some(8)) => Self::Byte(table(dtype, 1 << 8)?),
+            _ => {
+                let reason = format!("{dtype} elements are not streamed");
+                return Err(Undefined::NotComparable(reason));
+            }
+        })
+    }
+
+    /// Bytes of an element.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Self::Byte(_) => 1,
+            Self::Bf16(_) | Self::Word(_) => 2,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+        }
+    }
+
+    /// The values of all codes, where elements are codes.
+    pub(super) fn codes(&self) -> Option<&[f64]> {
+        match self {
+            Self::Bf16(table) | Self::Word(table) | Self::Byte(table) => Some(table),
+            Self::F32 | Self::I32 | Self::U32 => None,
+        }
+    }
+
+    /// The numbers of one block.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    pub(super) fn widen<'b>(&self, stored: &[u8], buffer: &'b mut [f64; BLOCK]) -> &'b [f64] {
+        let count = match self {
+            Self::Bf16(_) => each(stored, buffer, |raw| {
+                f64::from(f32::from_bits(u32::from(u16::from_le_bytes(raw)) << 16))
+            }),
+            Self::Word(table) => each(stored, buffer, |raw| at(table, usize::from(u16::from_le_bytes(raw)))),
+            Self::Byte(table) => each(stored, buffer, |[raw]| at(table, usize::from(raw))),
+            Self::F32 => each(stored, buffer, |raw| f64::from(f32::from_le_bytes(raw))),
+            Self::I32 => each(stored, buffer, |raw| f64::from(i32::from_le_bytes(raw))),
+            Self::U32 => each(stored, buffer, |raw| f64::from(u32::from_le_bytes(raw))),
+        };
+        &buffer[..count]
+    }
+
+    /// What is counted of each element of a block: its code, or the upper half of its key.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    pub(super) fn classes(&self, stored: &[u8], mut visit: impl FnMut(u16)) {
+        match self {
+            Self::Byte(_) => {
+                for &code in stored {
+                    visit(u16::from(code));
+                }
+            }
+            Self::Bf16(_) | Self::Word(_) => {
+                let (codes, _) = stored.as_chunks::<2>();
+                for &code in codes {
+                    visit(u16::from_le_bytes(code));
+                }
+            }
+            Self::F32 | Self::I32 | Self::U32 => self.keys(stored, |key| visit(upper_half(key))),
+        }
+    }
+
+    /// The elements' keys in their order: whole numbers that compare as the elements do, −0.0 and 0.0 as one. Of types of 32
+    /// bits only.
+    pub(super) fn keys(&self, stored: &[u8], mut visit: impl FnMut(u32)) {
+        let (words, _) = stored.as_chunks::<4>();
+        for &word in words {
+            let bits = u32::from_le_bytes(word);
+            visit(match self {
+                Self::F32 => key_of_f32(bits),
+                Self::I32 => bits ^ (1 << 31),
+                _ => bits,
+            });
+        }
+    }
+}
+
+/// The 16 leading bits.
+fn upper_half(key: u32) -> u16 {
+    let [.., third, fourth] = key.to_le_bytes();
+    u16::from_le_bytes([third, fourth])
+}
+
+/// Every index below the table's length comes from as many bits as it has entries.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+fn at(table: &[f64], code: usize) -> f64 {
+    table.get(code).copied().unwrap_or(f64::NAN)
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+fn each<const N: usize>(stored: &[u8], buffer: &mut [f64; BLOCK], read: impl Fn([u8; N]) -> f64) -> usize {
+    let (elements, _) = stored.as_chunks::<N>();
+    for (wide, &raw) in buffer.iter_mut().zip(elements) {
+        *wide = read(raw);
+    }
+    elements.len().min(BLOCK)
+}
+
+/// A magnitude above or below the middle.
+fn key_of_f32(bits: u32) -> u32 {
+    let magnitude = bits & (u32::MAX >> 1);
+    let signed = if bits >> 31 == 0 {
+        magnitude
+    } else {
+        magnitude.wrapping_neg()
+    };
+    (1_u32 << 31).wrapping_add(signed)
+}
+
+/// The value of every code; NaN where a code has none (a boolean of 2).
+fn table(dtype: &Dtype, codes: u32) -> Result<Vec<f64>, Undefined> {
+    let width = if codes > 256 { 2 } else { 1 };
+    let value = |code: u32| {
+        let values = decode(dtype, &code.to_le_bytes()[..width]);
+        match values {
+            Ok(Values::F32(values)) => values.first().map(|&value| f64::from(value)),
+            Ok(Values::I8(values)) => values.first().map(|&value| f64::from(value)),
+            Ok(Values::U8(values)) => values.first().map(|&value| f64::from(value)),
+            Ok(Values::I16(values)) => values.first().map(|&value| f64::from(value)),
+            Ok(Values::U16(values)) => values.first().map(|&value| f64::from(value)),
+            Ok(Values::Bool(values)) => values.first().map(|&value| f64::from(u8::from(value))),
+            _ => None,
+        }
+    };
+    decode(dtype, &[]).map_err(|error| Undefined::NotComparable(error.to_string()))?;
+    Ok((0..codes).map(|code| value(code).unwrap_or(f64::NAN)).collect())
+}
