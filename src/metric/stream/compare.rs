@@ -371,6 +371,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case walks tables of 65,536 codes: what is enough for chance is slow without optimisation.
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
         #[test]
         fn any_bits_have_the_metrics_of_memory(
             bits in prop::collection::vec(any::<(u32, u32)>(), 1..300),
