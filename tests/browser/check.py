@@ -30,9 +30,10 @@ def browser(dark, profile):
 
 
 def requests(driver):
+    """Addresses that a document on disk asked for. What the browser's own pages ask for is not the report's."""
     for entry in driver.get_log("performance"):
         message = json.loads(entry["message"])["message"]
-        if message["method"] == "Network.requestWillBeSent":
+        if message["method"] == "Network.requestWillBeSent" and message["params"]["documentURL"].startswith("file:"):
             yield message["params"]["request"]["url"]
 
 
@@ -77,7 +78,6 @@ def check(path):
         with tempfile.TemporaryDirectory() as profile:
             driver = browser(dark, profile)
             try:
-                list(requests(driver))  # what the empty tab asked for is not the page's
                 for width in (1280, 390):
                     driver.set_window_size(width, 900)
                     # A window has a least width: the page itself is made as narrow as a telephone.
