@@ -11,7 +11,7 @@ use resvg::{
 use crate::report::ReportError;
 
 /// Pixels per unit of the drawing, for screens of high density.
-pub const SCALE: f32 = 2.0;
+pub const SCALE: f32 = 1.5;
 
 /// Longest side of a PNG in pixels; a picture that would be longer is drawn at a smaller scale.
 const LARGEST: f32 = 16_384.0;
@@ -64,10 +64,10 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_has_twice_its_size_and_its_text_is_drawn() {
+    fn a_picture_is_drawn_half_as_large_again_with_its_text() {
         let png = render("x", &svg::document(&scene(), "")).unwrap();
         let pixmap = Pixmap::decode_png(&png).unwrap();
-        assert_eq!((pixmap.width(), pixmap.height()), (240, 80));
+        assert_eq!((pixmap.width(), pixmap.height()), (180, 60));
         let dark = pixmap.pixels().iter().filter(|pixel| pixel.red() < 100).count();
         assert!(dark > 100, "{dark} dark pixels");
     }
