@@ -4,6 +4,21 @@
 use super::{Cell, Datum, Table, escape, number::round_trip};
 use crate::matrix::Matrix;
 
+/// Columns of `groups.csv`, which surveys and the study write alike.
+pub(super) const GROUPS: [&str; 11] = [
+    "group_a",
+    "group_b",
+    "role",
+    "layer",
+    "metric",
+    "n",
+    "mean",
+    "sd",
+    "n_unrelated",
+    "mean_unrelated",
+    "sd_unrelated",
+];
+
 /// A number as a field: the shortest text that reads back as the same number; empty where it is absent.
 pub fn number(value: Option<f64>) -> String {
     value

@@ -54,20 +54,7 @@ fn side<'a>(critique: &'a Critique, role: &'a RoleAnswer, place: Place) -> Optio
 
 /// One row a group, layer and metric: all groups at the layer of experiment 5, the first group at those of experiment 4.
 pub(super) fn groups_csv(critique: &Critique) -> Vec<u8> {
-    let head = [
-        "group_a",
-        "group_b",
-        "role",
-        "layer",
-        "metric",
-        "n",
-        "mean",
-        "sd",
-        "n_unrelated",
-        "mean_unrelated",
-        "sd_unrelated",
-    ];
-    let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
+    let mut rows: Vec<Vec<String>> = vec![csv::GROUPS.map(str::to_owned).to_vec()];
     let first = critique
         .study
         .members

@@ -5,7 +5,7 @@ use crate::{
     audit::{Panel, PanelKey, RoleComponents, Survey},
     metric::{MeanSd, Metric, Pca, Undefined},
     report::{
-        csv::{document, matrix_csv, number},
+        csv::{GROUPS, document, matrix_csv, number},
         escape,
         pairs::{PairSide, PairTable},
         pairs_csv,
@@ -123,20 +123,7 @@ fn groups(survey: &Survey) -> Vec<u8> {
             sd_unrelated,
         ]
     });
-    let head = [
-        "group_a",
-        "group_b",
-        "role",
-        "layer",
-        "metric",
-        "n",
-        "mean",
-        "sd",
-        "n_unrelated",
-        "mean_unrelated",
-        "sd_unrelated",
-    ];
-    table(head, rows)
+    table(GROUPS, rows)
 }
 
 fn related(survey: &Survey) -> Vec<u8> {
