@@ -25,6 +25,7 @@ mod relations;
 mod repository;
 mod session;
 mod strand;
+mod structure;
 mod summary;
 mod survey;
 
@@ -54,5 +55,9 @@ pub use relations::{Relation, Relations};
 pub use repository::{HEADER_GUESS, Repository};
 pub use session::{Opened, Session};
 pub use strand::{Cell, Strand, mtp_strands, strands};
+pub use structure::{
+    Estimate, Limit, Mode, Quantity, ScaleTrack, Steps, Structure, StructureOptions, StructureRow, estimate, rehearse,
+    structure,
+};
 pub use summary::ModelSummary;
 pub use survey::{Survey, SurveyOptions, pairs_of, survey};

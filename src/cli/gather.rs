@@ -66,6 +66,8 @@ pub(crate) enum Until<'a> {
     Opened,
     /// Tensors in the cache, within limits.
     Fetched(&'a Limits),
+    /// The same; with `--dry-run` this is printed after the plan.
+    Computed(&'a Limits, &'a dyn Fn(&[Opened]) -> String),
     /// Tensors that are neither cached nor local digested as they stream past, within limits: those whose name is wanted.
     Hashed(&'a Limits, &'a dyn Fn(&str) -> bool),
 }
@@ -74,7 +76,7 @@ impl Until<'_> {
     fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,
-            Self::Fetched(limits) | Self::Hashed(limits, _) => Some(limits),
+            Self::Fetched(limits) | Self::Computed(limits, _) | Self::Hashed(limits, _) => Some(limits),
         }
     }
 }
@@ -227,6 +229,9 @@ impl Job<'_> {
                 drop(self);
                 report_failures(&opened, &failures, printer);
                 printer.data(&table::plan(&opened, &plans))?;
+                if let Until::Computed(_, arithmetic) = until {
+                    printer.data(&arithmetic(&opened))?;
+                }
                 printer.talk(&cost.line());
                 if all_failed(&opened) {
                     bail!("no model could be read, so there is no plan");

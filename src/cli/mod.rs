@@ -20,6 +20,7 @@ mod render_error;
 mod serve;
 mod settings;
 mod size;
+mod structure;
 mod survey;
 mod survey_text;
 mod table;
