@@ -53,7 +53,7 @@ impl Spectrum {
                 *x = scale_a * *x + scale_b * y;
             }
         });
-        let mut energies = eigenvalues(gram.as_ref())?;
+        let mut energies = eigenvalues(gram.into_whole().as_ref())?;
         // What rounding leaves below zero is zero.
         energies.iter_mut().for_each(|energy| *energy = energy.max(0.0));
         energies.sort_by(|left, right| right.total_cmp(left));
@@ -86,13 +86,38 @@ impl Spectrum {
 /// Fills a piece of a row; the second slice is room of the same length.
 type Fill<'f> = &'f (dyn Fn(usize, usize, &mut [f64], &mut [f64]) + Sync);
 
-/// The Gram matrix of the smaller side of a rows × columns matrix, its lower half.
-fn gram((rows, columns): (usize, usize), fill: Fill<'_>) -> Mat<f64> {
+/// The lower half of a symmetric matrix, tile by tile.
+struct Tiles {
+    size: usize,
+    tiles: Vec<(usize, usize, Mat<f64>)>,
+}
+
+impl Tiles {
+    fn zeros(size: usize) -> Self {
+        let extent = |tile: usize| (size - tile * TILE).min(TILE);
+        let places = (0..size.div_ceil(TILE)).flat_map(|i| (0..=i).map(move |j| (i, j)));
+        Self {
+            size,
+            tiles: places.map(|(i, j)| (i, j, Mat::zeros(extent(i), extent(j)))).collect(),
+        }
+    }
+
+    fn into_whole(self) -> Mat<f64> {
+        let mut whole = Mat::<f64>::zeros(self.size, self.size);
+        for (i, j, tile) in self.tiles {
+            whole
+                .as_mut()
+                .submatrix_mut(i * TILE, j * TILE, tile.nrows(), tile.ncols())
+                .copy_from(&tile);
+        }
+        whole
+    }
+}
+
+/// The Gram matrix of the smaller side of a rows × columns matrix.
+fn gram((rows, columns): (usize, usize), fill: Fill<'_>) -> Tiles {
     let (small, large) = (rows.min(columns), rows.max(columns));
-    let count = small.div_ceil(TILE);
-    let places: Vec<(usize, usize)> = (0..count).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
-    let extent = |tile: usize| (small - tile * TILE).min(TILE);
-    let mut tiles: Vec<Mat<f64>> = places.iter().map(|&(i, j)| Mat::zeros(extent(i), extent(j))).collect();
+    let mut gram = Tiles::zeros(small);
     let mut panel = vec![0.0; small * PANEL_STRIDE];
     for first in (0..large).step_by(PANEL) {
         let length = PANEL.min(large - first);
@@ -101,21 +126,27 @@ fn gram((rows, columns): (usize, usize), fill: Fill<'_>) -> Mat<f64> {
         } else {
             fill_across(&mut panel, first, length, small, fill);
         }
-        let part = |tile: usize| {
-            let slice = &panel[tile * TILE * PANEL_STRIDE..];
-            MatRef::from_column_major_slice_with_stride(slice, length, extent(tile), PANEL_STRIDE)
-        };
-        tiles.par_iter_mut().zip(&places).for_each(|(tile, &(i, j))| {
-            matmul(tile.as_mut(), Accum::Add, part(i).transpose(), part(j), 1.0, Par::Seq);
+        gram.tiles.par_iter_mut().for_each(|(i, j, tile)| {
+            let part = |at: usize, width: usize| {
+                let slice = &panel[at * TILE * PANEL_STRIDE..];
+                MatRef::from_column_major_slice_with_stride(slice, length, width, PANEL_STRIDE)
+            };
+            let (left, right) = (part(*i, tile.nrows()), part(*j, tile.ncols()));
+            matmul(tile.as_mut(), Accum::Add, left.transpose(), right, 1.0, Par::Seq);
         });
     }
-    let mut gram = Mat::<f64>::zeros(small, small);
-    for (tile, &(i, j)) in tiles.iter().zip(&places) {
-        gram.as_mut()
-            .submatrix_mut(i * TILE, j * TILE, extent(i), extent(j))
-            .copy_from(tile);
-    }
     gram
+}
+
+/// The Gram matrix of the columns of a square matrix, its lower half; columns are `stride` apart.
+/// The matrix is given up as soon as it is not needed, to make room.
+pub(super) fn gram_of_columns(matrix: Vec<f64>, size: usize, stride: usize) -> Mat<f64> {
+    let gram = gram((size, size), &|column, row, out, _| {
+        let first = column * stride + row;
+        out.copy_from_slice(&matrix[first..first + out.len()]);
+    });
+    drop(matrix);
+    gram.into_whole()
 }
 
 /// Short side down: each row of the panel is a piece of a row.

@@ -5,6 +5,7 @@
 
 mod aligned;
 mod atlas;
+mod attention;
 mod estimate;
 mod options;
 mod pairs;

@@ -5,23 +5,26 @@
 //! than √2, the more so the larger the family, so each has a null of its own ([`null`]); without it, every alignment would
 //! seem to find something.
 
-// mod attention;
-// mod heads;
-// mod layout;
+mod attention;
+mod blocks;
+mod heads;
+mod layout;
 pub mod null;
-// mod permutation;
+mod permutation;
+#[cfg(test)]
+mod planted;
 mod procrustes;
-// mod rotation;
-// mod units;
+mod rotation;
+mod units;
 
 use std::{fmt, str::FromStr};
 
-// pub use attention::{AttentionGauge, attention};
-// pub use heads::heads;
-// pub use layout::{HeadLayout, Projections};
-// pub use permutation::{Scaling, permutation};
-// pub use rotation::rotation;
-// pub use units::UnitPair;
+pub use attention::{AttentionGauge, attention};
+pub use heads::heads;
+pub use layout::{HeadLayout, Projections};
+pub use permutation::permutation;
+pub use rotation::rotation;
+pub use units::UnitPair;
 
 /// A family of changes of basis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

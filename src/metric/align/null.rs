@@ -28,9 +28,16 @@ pub fn rotation(y: f64) -> f64 {
 
 /// Expected overlap of m matrices under one rotation of `width` rows, where matrix f holds `blocks[f]` blocks of
 /// `width` × `inputs` that all turn together: y = m²·inputs/(width·Σ 1/blocks). With one block each, y = m·inputs/width.
+///
+/// From y = 16 on (8/3π)/√y, which is then within 0.0014 of the closed form, and what others print; below it the closed form.
 pub fn shared_rotation(width: usize, inputs: usize, blocks: &[usize]) -> f64 {
     let (weight, m) = (inverse_sum(blocks), blocks.len() as f64);
-    rotation(m * m * inputs as f64 / (width as f64 * weight))
+    let y = m * m * inputs as f64 / (width as f64 * weight);
+    if y >= 16.0 {
+        8.0 / (3.0 * PI) / y.sqrt()
+    } else {
+        rotation(y)
+    }
 }
 
 /// The same, where only the `pairs` pairs of rows turn, each in its plane: (√π/2)/√inputs · √(Σ 1/blocks)/m for all rows in
@@ -114,6 +121,7 @@ mod tests {
         assert!((rotation(1.0 + 1e-9) - 0.75).abs() < 1e-8);
         assert!((rotation(1e6) * 1e3 - 8.0 / (3.0 * PI)).abs() < 1e-4);
         assert!((rotation(1.1e6) / rotation(0.9e6) - (0.9_f64 / 1.1).sqrt()).abs() < 1e-4);
+        assert!((rotation(16.0) - 8.0 / (12.0 * PI)).abs() < 0.0014);
         assert!((1..400).all(|y| rotation(f64::from(y) / 4.0) > rotation(f64::from(y + 1) / 4.0)));
     }
 
@@ -121,7 +129,7 @@ mod tests {
     fn pairs_of_rows_that_turn_alone_gain_less_than_all_rows_together() {
         let (pairs, all) = (rotary(128, 64, 2560, &[4, 1]), shared_rotation(128, 2560, &[4, 1]));
         assert!(pairs < all / 4.0);
-        assert!((rotary(128, 0, 2560, &[4, 1]) - all).abs() < 1e-3 * all);
+        assert!((rotary(128, 0, 2560, &[4, 1]) - all).abs() < 1e-12);
     }
 
     #[test]
