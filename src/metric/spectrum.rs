@@ -201,16 +201,19 @@ mod tests {
 
     /// A matrix with these singular values: between two reflections.
     fn with_values(rows: usize, columns: usize, values: &[f64]) -> Weights {
-        let reflection = |n: usize, i: usize, j: usize| {
-            let direction = |k: usize| ((k + 1) as f64 * 0.9).sin();
-            let size: f64 = (0..n).map(|k| direction(k).powi(2)).sum();
-            f64::from(u8::from(i == j)) - 2.0 * direction(i) * direction(j) / size
+        // Columns of a reflection, as many as there are values.
+        let reflection = |n: usize| -> Vec<Vec<f64>> {
+            let direction: Vec<f64> = (0..n).map(|k| ((k + 1) as f64 * 0.9).sin()).collect();
+            let size: f64 = direction.iter().map(|x| x * x).sum();
+            let entry = |i: usize, k: usize| f64::from(u8::from(i == k)) - 2.0 * direction[i] * direction[k] / size;
+            (0..n)
+                .map(|i| (0..values.len()).map(|k| entry(i, k)).collect())
+                .collect()
         };
+        let (left, right) = (reflection(rows), reflection(columns));
         let element = |i: usize, j: usize| {
-            let terms = values.iter().enumerate();
-            terms
-                .map(|(k, value)| reflection(rows, i, k) * value * reflection(columns, k, j))
-                .sum()
+            let terms = values.iter().zip(&left[i]).zip(&right[j]);
+            terms.map(|((value, x), y)| x * value * y).sum()
         };
         let elements = (0..rows)
             .flat_map(|i| (0..columns).map(move |j| element(i, j)))

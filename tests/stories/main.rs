@@ -26,6 +26,8 @@ mod secrets;
 #[cfg(test)]
 mod serving;
 #[cfg(test)]
+mod structure;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod surveying;
