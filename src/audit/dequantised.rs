@@ -1,0 +1,121 @@
+//! A quantised weight that streams like a plain one: stored bytes in, values in F32 out.
+
+use super::{AuditError, Model};
+use crate::{
+    checkpoint::{Dequantiser, Dtype, Scaling, TensorInfo},
+    error::Result,
+    metric::stream::Source,
+};
+
+/// Elements that are dequantised at once: their bytes and values stay in a first-level cache.
+const BLOCK: usize = 4096;
+
+/// A scaled weight as a tensor of F32.
+#[derive(Debug, Clone)]
+pub struct Dequantised<S> {
+    stored: S,
+    dequantiser: Dequantiser,
+}
+
+impl<S: Source> Dequantised<S> {
+    /// The values that `dequantiser` makes of `stored`, one byte an element.
+    pub fn new(stored: S, dequantiser: Dequantiser) -> Self {
+        Self { stored, dequantiser }
+    }
+}
+
+impl<S: Source> Source for Dequantised<S> {
+    type Error = S::Error;
+
+    fn dtype(&self) -> &Dtype {
+        &Dtype::F32
+    }
+
+    fn numel(&self) -> u64 {
+        self.stored.numel()
+    }
+
+    /// `start` and the length of `into` are whole elements, as of any F32. Elements past the end read as zero.
+    fn read(&self, start: u64, into: &mut [u8]) -> Result<(), Self::Error> {
+        let (targets, _) = into.as_chunks_mut::<4>();
+        let (mut stored, mut values) = ([0; BLOCK], [0.0; BLOCK]);
+        let mut first = start / 4;
+        for targets in targets.chunks_mut(BLOCK) {
+            let past_end = self.dequantiser.grid().numel().saturating_sub(first);
+            let length = usize::try_from(past_end).map_or(targets.len(), |rest| rest.min(targets.len()));
+            self.stored.read(first, &mut stored[..length])?;
+            // It refuses only runs that reach past the end, and this one was cut there.
+            let _ = self.dequantiser.fill(first, &stored[..length], &mut values[..length]);
+            values[length..].fill(0.0);
+            for (target, value) in targets.iter_mut().zip(values) {
+                *target = value.to_le_bytes();
+            }
+            first += targets.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+impl Model {
+    /// What makes values of a scaled weight: reads its scales, and zero points where it has them. They are as small as the
+    /// weight is large, a 64th to a 16384th of it, and are not kept.
+    pub async fn dequantiser(&self, weight: &TensorInfo, scaling: &Scaling) -> Result<Dequantiser> {
+        let scale = self.stored(&scaling.scale).await?;
+        let zero_point = match &scaling.zero_point {
+            Some(name) => Some(self.stored(name).await?),
+            None => None,
+        };
+        let zero_point = zero_point.as_ref().map(|(dtype, bytes)| (dtype, &**bytes));
+        let (dtype, bytes) = &scale;
+        Ok(Dequantiser::new(
+            &weight.dtype,
+            scaling.grid.clone(),
+            (dtype, bytes),
+            zero_point,
+        )?)
+    }
+
+    async fn stored(&self, name: &str) -> Result<(Dtype, bytes::Bytes)> {
+        let (shard, info) = self.find(name).map_err(|reason| AuditError::NoScales {
+            model: self.repository.place(),
+            tensor: name.to_owned(),
+            reason,
+        })?;
+        let bytes = self.repository.read(shard, info.range).await?;
+        Ok((info.dtype.clone(), bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{checkpoint::ScaleGrid, metric::stream::Memory};
+
+    #[test]
+    fn any_run_of_a_stream_holds_the_values_of_the_whole() {
+        let (rows, columns) = (100_u64, 97_u64);
+        let stored: Vec<u8> = (0..rows * columns).map(|i| (i * 7 % 251).to_le_bytes()[0]).collect();
+        let scale: Vec<u8> = (0..rows)
+            .flat_map(|row| (0.01 * (row as f32 + 1.0)).to_le_bytes())
+            .collect();
+        let grid = ScaleGrid::new(&[rows, columns], &[rows, 1], None).unwrap();
+        let dequantiser = Dequantiser::new(&Dtype::I8, grid, (&Dtype::F32, &scale), None).unwrap();
+        let values = dequantiser.rows(0, &stored).unwrap();
+        let memory = Memory {
+            dtype: Dtype::I8,
+            numel: rows * columns,
+            bytes: &stored,
+        };
+        let source = Dequantised::new(memory, dequantiser);
+        assert_eq!((source.dtype(), source.numel()), (&Dtype::F32, rows * columns));
+        for (first, length) in [(0, 9700), (1, 5000), (4095, 4098), (9699, 1), (9698, 4)] {
+            let mut bytes = vec![0xff; 4 * length];
+            source.read(4 * first as u64, &mut bytes).unwrap();
+            let (read, _) = bytes.as_chunks::<4>();
+            let read: Vec<f32> = read.iter().map(|&value| f32::from_le_bytes(value)).collect();
+            let mut expected = values[first..].to_vec();
+            expected.resize(length, 0.0);
+            assert_eq!(read, expected, "{length} from {first}");
+        }
+    }
+}
