@@ -57,6 +57,12 @@ pub enum AuditError {
     Task { source: tokio::task::JoinError },
     #[error("`{revision}` of `{repo}` is not in the cache, and the network is switched off")]
     OfflineRevision { repo: String, revision: String },
+    #[error("`{}`, by which a weight of {model} is scaled, cannot be read: {reason}", .tensor.escape_debug())]
+    NoScales {
+        model: String,
+        tensor: String,
+        reason: String,
+    },
     #[error("tensor `{}` of {model} is not in the cache any more", .tensor.escape_debug())]
     Vanished { model: String, tensor: String },
 }

@@ -21,32 +21,39 @@ const UNIT: u64 = 1024;
 /// Tensors that could not be brought into the cache, by name, with the reason.
 pub type Failures = BTreeMap<String, Error>;
 
-/// Plans what of `model` must move: tensors in the cache and in folders cost nothing. Every byte of a kept tensor is checked
+/// The source, in the cache's records, of tensors that were read from the Hub's standard cache.
+const SHARED: &str = "Hugging Face cache";
+
+/// Plans what of `model` must move: tensors in the cache, in the Hub's standard cache and in folders cost nothing. Every byte of a kept tensor is checked
 /// here, while there is still a network: a broken one is removed, and planned like one that was never kept.
 pub fn plan(session: &Session, model: &Model) -> ModelPlan {
     let mut cached = 0;
     let mut local = 0;
-    let mut missing = Vec::new();
+    let (mut missing, mut shared) = (Vec::new(), Vec::new());
     for (position, tensor) in model.tensors.iter().enumerate() {
         match model.key(tensor) {
             None => local += 1,
             Some(key) if is_kept(session, &key) => cached += 1,
             Some(_) if is_decodable(tensor) => {
-                missing.push((position, tensor.shard.clone(), tensor.info.range));
+                let is_shared = model.repository.is_shared(&tensor.shard);
+                let list = if is_shared { &mut shared } else { &mut missing };
+                list.push((position, tensor.shard.clone(), tensor.info.range));
             }
             Some(_) => {}
         }
     }
-    ModelPlan::new(model.tensors.len(), cached, local, &missing, |shard| {
-        model.repository.is_resolved(shard)
-    })
+    let is_resolved = |shard: &str| model.repository.is_resolved(shard);
+    ModelPlan::new(model.tensors.len(), cached, local, &missing, is_resolved).with_shared(&shared)
 }
 
 /// Whether the cache has the tensor from this source, every byte of it intact: a broken entry is found before the plan, and
 /// fetched again.
 fn is_kept(session: &Session, key: &TensorKey) -> bool {
     let kept = session.cache.get(key).ok().flatten();
-    kept.is_some_and(|tensor| tensor.sidecar.meta.source == session.source)
+    kept.is_some_and(|tensor| {
+        let source = &tensor.sidecar.meta.source;
+        *source == session.source || (session.shared.is_some() && source == SHARED)
+    })
 }
 
 /// Whether the element type is decoded at all; one that is not would be paid for in vain.
@@ -60,7 +67,10 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
     let mut tasks = JoinSet::new();
     for (number, (label, model, plan)) in models.iter().enumerate() {
         session.progress.planned(label, plan.bytes());
-        for span in &plan.spans {
+        let network = plan.spans.iter().map(|span| (span, session.source.as_str()));
+        let shared = plan.shared_spans.iter().map(|span| (span, SHARED));
+        for (span, source) in network.chain(shared) {
+            let source = source.to_owned();
             let (session, model, span) = (session.clone(), Arc::clone(model), span.clone());
             let (label, in_flight) = (label.clone(), Arc::clone(&in_flight));
             tasks.spawn(async move {
@@ -71,10 +81,12 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
                 let read = model.repository.read(&span.shard, span.range).await;
                 let outcome = match read {
                     Ok(bytes) => {
-                        session.progress.arrived(&label, span.range.len());
+                        // Progress is of what the network brings.
+                        if source != SHARED {
+                            session.progress.arrived(&label, span.range.len());
+                        }
                         let (cache, kept, tensors) =
                             (Arc::clone(&session.cache), Arc::clone(&model), span.tensors.clone());
-                        let source = session.source.clone();
                         let work = move || keep_span(&cache, &source, &kept, &span, &bytes);
                         match tokio::task::spawn_blocking(work).await {
                             Ok(outcome) => outcome,
