@@ -85,6 +85,7 @@ pub(crate) struct Models {
 /// How to reach the Hub, and what is kept.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Hub and cache")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Reach {
     /// The Hub's base URL.
     #[arg(
