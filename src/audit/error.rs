@@ -64,7 +64,10 @@ pub enum AuditError {
         reason: String,
     },
     #[error("`{}` cannot be read", path.display())]
-    Unreadable { path: std::path::PathBuf, source: std::io::Error },
+    Unreadable {
+        path: std::path::PathBuf,
+        source: std::io::Error,
+    },
     #[error("tensor `{}` of {model} is not in the cache any more", .tensor.escape_debug())]
     Vanished { model: String, tensor: String },
 }

@@ -33,7 +33,12 @@ pub fn plan_where(session: &Session, model: &Model, wanted: impl Fn(usize) -> bo
     let mut cached = 0;
     let mut local = 0;
     let mut missing = Vec::new();
-    for (position, tensor) in model.tensors.iter().enumerate().filter(|&(position, _)| wanted(position)) {
+    for (position, tensor) in model
+        .tensors
+        .iter()
+        .enumerate()
+        .filter(|&(position, _)| wanted(position))
+    {
         tensors += 1;
         match model.key(tensor) {
             None => local += 1,
@@ -184,13 +189,7 @@ fn failed_span(model: &Model, tensors: &[usize], error: Error) -> Vec<(String, R
         .collect()
 }
 
-fn keep_span(
-    cache: &Cache,
-    source: &str,
-    model: &Model,
-    span: &Span,
-    bytes: &[u8],
-) -> Vec<(String, Result<()>)> {
+fn keep_span(cache: &Cache, source: &str, model: &Model, span: &Span, bytes: &[u8]) -> Vec<(String, Result<()>)> {
     span.tensors
         .iter()
         .map(|&position| {

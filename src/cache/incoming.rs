@@ -167,7 +167,9 @@ mod tests {
         let left = fs_err::read_dir(key().npy_path(folder.path()).parent().unwrap()).unwrap();
         let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
         assert!(
-            names.iter().all(|name| !name.to_string_lossy().starts_with(disk::TEMPORARY)),
+            names
+                .iter()
+                .all(|name| !name.to_string_lossy().starts_with(disk::TEMPORARY)),
             "{names:?}"
         );
     }

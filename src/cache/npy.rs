@@ -38,9 +38,7 @@ fn zeroed<T: WritableElement>(_: &[T], extents: &[usize], file: &File) -> Result
 /// Bytes of the data of `shape` for elements of the type of `like`; `None` where they overflow.
 pub(super) fn data_bytes(like: &Values, shape: &[u64]) -> Option<u64> {
     let width = for_any!(like, elements => width_of(elements)) as u64;
-    shape
-        .iter()
-        .try_fold(width, |bytes, &extent| bytes.checked_mul(extent))
+    shape.iter().try_fold(width, |bytes, &extent| bytes.checked_mul(extent))
 }
 
 fn width_of<T>(_: &[T]) -> usize {

@@ -271,7 +271,10 @@ impl Job<'_> {
 
     /// Plans what the two models need of each other; nothing where one could not be read.
     fn plan_matched(&self, opened: &[Opened], matched: &dyn Fn(&Model, &Model) -> Matching) -> Vec<ModelPlan> {
-        let models: Vec<&Arc<Model>> = opened.iter().filter_map(|opened| opened.outcome.as_ref().ok()).collect();
+        let models: Vec<&Arc<Model>> = opened
+            .iter()
+            .filter_map(|opened| opened.outcome.as_ref().ok())
+            .collect();
         let [a, b] = models.as_slice() else {
             return opened.iter().map(|_| ModelPlan::default()).collect();
         };

@@ -109,7 +109,9 @@ impl Coverage {
                 });
             }
             for (at, reason) in &matching.passed_over[side] {
-                coverage.uncompared.push(skipped(side, &model.tensors[*at].info, reason.clone()));
+                coverage
+                    .uncompared
+                    .push(skipped(side, &model.tensors[*at].info, reason.clone()));
             }
             coverage.uncompared.extend(unasked(side, model));
         }

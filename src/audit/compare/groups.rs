@@ -137,8 +137,8 @@ pub struct Band {
 
 const BANDS: [(f64, &str); 4] = [
     (0.95, "almost certainly fine-tuned"),
-    (0.8, "fine-tuned or trained on"),
-    (0.5, "partly reused"),
+    (0.8, "fine-tune or continued pretraining"),
+    (0.5, "partial reuse"),
     (f64::NEG_INFINITY, "from scratch"),
 ];
 
@@ -147,7 +147,8 @@ impl Comparison {
     pub fn groups(&self) -> Vec<GroupFigures> {
         let compared: Vec<&Meeting> = self.meetings.iter().filter(|meeting| meeting.is_compared()).collect();
         let mut groups = vec![Group::NormsAndBiases, Group::Rest];
-        for meeting in &compared {
+        // What no family knows is in the first two: a group of its own would mix vectors with matrices.
+        for meeting in compared.iter().filter(|meeting| meeting.slot.is_some()) {
             let group = Group::Role(meeting.role_name());
             if !groups.contains(&group) {
                 groups.push(group);
@@ -156,7 +157,11 @@ impl Comparison {
         groups
             .into_iter()
             .map(|group| {
-                let held: Vec<&Meeting> = compared.iter().copied().filter(|meeting| group.holds(meeting)).collect();
+                let held: Vec<&Meeting> = compared
+                    .iter()
+                    .copied()
+                    .filter(|meeting| group.holds(meeting))
+                    .collect();
                 figures(group, &held)
             })
             .filter(|figures| figures.pairs > 0)
@@ -165,7 +170,11 @@ impl Comparison {
 
     /// The published page's bands of the cosine, over matrices only.
     pub fn bands(&self) -> [Band; 4] {
-        let matrices: Vec<&Meeting> = self.meetings.iter().filter(|meeting| !meeting.is_norm_or_bias()).collect();
+        let matrices: Vec<&Meeting> = self
+            .meetings
+            .iter()
+            .filter(|meeting| !meeting.is_norm_or_bias())
+            .collect();
         let cosines: Vec<(f64, bool)> = matrices
             .iter()
             .filter_map(|meeting| {

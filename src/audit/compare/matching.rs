@@ -94,7 +94,9 @@ impl Matching {
             matching.alone[side].extend(alone);
             matching.alone[side].sort();
         }
-        matching.pairs.sort_by_key(|pair| (a.tensors[pair.a.tensor].layer, pair.a.tensor, pair.a.view.clone()));
+        matching
+            .pairs
+            .sort_by_key(|pair| (a.tensors[pair.a.tensor].layer, pair.a.tensor, pair.a.view.clone()));
         for pair in &mut matching.pairs {
             let sides = [(a, &pair.a), (b, &pair.b)];
             pair.same_file = pair.a.view == pair.b.view && is_same_place(sides);
@@ -117,7 +119,10 @@ impl Matching {
         let read = || self.pairs.iter().filter(|pair| pair.obstacle.is_none());
         [
             read().map(|pair| pair.a.tensor).collect(),
-            read().filter(|pair| !pair.same_file).map(|pair| pair.b.tensor).collect(),
+            read()
+                .filter(|pair| !pair.same_file)
+                .map(|pair| pair.b.tensor)
+                .collect(),
         ]
     }
 
@@ -229,7 +234,12 @@ fn is_same_place(sides: [(&Model, &Half); 2]) -> bool {
         let tensor = &model.tensors[half.tensor];
         let file = model.repository.snapshot().file(&tensor.shard)?;
         let content = file.lfs_sha256.clone()?;
-        Some((content, tensor.info.range, tensor.info.dtype.clone(), tensor.zero_centred))
+        Some((
+            content,
+            tensor.info.range,
+            tensor.info.dtype.clone(),
+            tensor.zero_centred,
+        ))
     };
     let [a, b] = sides.map(place);
     a.is_some() && a == b
@@ -263,7 +273,10 @@ fn pieces(model: &Model, open: &BTreeSet<usize>) -> BTreeMap<Slot, Option<Half>>
     let mut pieces: BTreeMap<Slot, Option<Half>> = BTreeMap::new();
     let mut add = |half: Half| {
         if let Some(slot) = half.slot {
-            pieces.entry(slot).and_modify(|known| *known = None).or_insert(Some(half));
+            pieces
+                .entry(slot)
+                .and_modify(|known| *known = None)
+                .or_insert(Some(half));
         }
     };
     for &at in open {

@@ -30,11 +30,7 @@ pub(super) fn layout(model: &Model, tensor: &Tensor) -> Layout {
 }
 
 /// The places that the parts of a fused tensor fill, each with its own runs.
-pub(super) fn parts(
-    model: &Model,
-    tensor: &Tensor,
-    layout: Layout,
-) -> Result<Vec<(Slot, super::View)>, String> {
+pub(super) fn parts(model: &Model, tensor: &Tensor, layout: Layout) -> Result<Vec<(Slot, super::View)>, String> {
     let (Some(fused), Some(slot)) = (layout.fused, tensor.slot) else {
         return Ok(Vec::new());
     };

@@ -138,14 +138,16 @@ impl Source for Stored {
         let width = self.width;
         let count = into.len() as u64 / width;
         let mut rest = into;
-        let visited = self.view.runs(&self.stored_shape, start / width, count, |element, count| {
-            let bytes = usize::try_from(count * width).unwrap_or(usize::MAX);
-            let (piece, after) = std::mem::take(&mut rest)
-                .split_at_mut_checked(bytes)
-                .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
-            rest = after;
-            self.fill(element, piece)
-        });
+        let visited = self
+            .view
+            .runs(&self.stored_shape, start / width, count, |element, count| {
+                let bytes = usize::try_from(count * width).unwrap_or(usize::MAX);
+                let (piece, after) = std::mem::take(&mut rest)
+                    .split_at_mut_checked(bytes)
+                    .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+                rest = after;
+                self.fill(element, piece)
+            });
         visited.map_err(|source| {
             AuditError::Unreadable {
                 path: self.path.clone(),

@@ -57,7 +57,12 @@ fn summary(groups: &[GroupFigures]) -> Vec<Vec<String>> {
                 quartiles,
             } = described;
             let mut row = vec![figures.group.name().to_owned(), metric.to_string(), count.to_string()];
-            row.extend([*mean, *sd].into_iter().chain(*quartiles).map(|value| csv::number(Some(value))));
+            row.extend(
+                [*mean, *sd]
+                    .into_iter()
+                    .chain(*quartiles)
+                    .map(|value| csv::number(Some(value))),
+            );
             row.push(csv::number(*sd_sample));
             rows.push(row);
         }
@@ -137,7 +142,16 @@ fn coverage(comparison: &Comparison) -> Vec<Vec<String>> {
         let [a, b] = names;
         let reason = escape::csv(&tensor.reason).into_owned();
         let empty = String::new;
-        rows.push(vec![tensor.status.name().to_owned(), a, b, empty(), empty(), empty(), empty(), reason]);
+        rows.push(vec![
+            tensor.status.name().to_owned(),
+            a,
+            b,
+            empty(),
+            empty(),
+            empty(),
+            empty(),
+            reason,
+        ]);
     }
     rows
 }

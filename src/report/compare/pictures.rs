@@ -21,7 +21,10 @@ const BINS: usize = 50;
 /// All pictures; fewer where there is nothing to draw.
 pub(super) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<Picture> {
     let mut pictures = Vec::new();
-    for (id, title, vectors) in [("layers_matrices", "matrices", false), ("layers_norms", "norms and biases", true)] {
+    for (id, title, vectors) in [
+        ("layers_matrices", "matrices", false),
+        ("layers_norms", "norms and biases", true),
+    ] {
         let is_of = |figures: &&GroupFigures| match &figures.group {
             Group::Role(role) => comparison
                 .meetings
@@ -29,16 +32,24 @@ pub(super) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<
                 .any(|meeting| meeting.role_name() == *role && meeting.is_norm_or_bias() == vectors),
             Group::NormsAndBiases | Group::Rest => false,
         };
-        let roles: Vec<&GroupFigures> = groups
-            .iter()
-            .filter(is_of)
-            .filter(|figures| figures.layers.len() > 1)
-            .collect();
+        let mut roles: Vec<&GroupFigures> = groups.iter().filter(is_of).collect();
+        if roles.is_empty() {
+            let whole = if vectors { Group::NormsAndBiases } else { Group::Rest };
+            roles.extend(groups.iter().filter(|figures| figures.group == whole));
+        }
+        roles.retain(|figures| figures.layers.len() > 1);
         pictures.extend(by_layer(id, title, &roles));
     }
-    let compared: Vec<&Meeting> = comparison.meetings.iter().filter(|meeting| meeting.is_compared()).collect();
+    let compared: Vec<&Meeting> = comparison
+        .meetings
+        .iter()
+        .filter(|meeting| meeting.is_compared())
+        .collect();
     pictures.extend(scatter(&compared));
-    for (id, title, vectors) in [("cosines_matrices", "matrices", false), ("cosines_norms", "norms and biases", true)] {
+    for (id, title, vectors) in [
+        ("cosines_matrices", "matrices", false),
+        ("cosines_norms", "norms and biases", true),
+    ] {
         let cosines: Vec<f64> = compared
             .iter()
             .filter(|meeting| meeting.is_norm_or_bias() == vectors)
@@ -54,7 +65,10 @@ fn value(meeting: &Meeting, metric: Metric) -> Option<f64> {
 }
 
 fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
-    let mut layers: Vec<LayerIndex> = roles.iter().flat_map(|figures| figures.layers.keys().copied()).collect();
+    let mut layers: Vec<LayerIndex> = roles
+        .iter()
+        .flat_map(|figures| figures.layers.keys().copied())
+        .collect();
     layers.sort_unstable();
     layers.dedup();
     let panel = |metric: Metric, references: Vec<Reference>| {
@@ -81,7 +95,10 @@ fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
         }
     };
     let shown = if roles.len() > MOST_LINES {
-        format!("The first {MOST_LINES} of {} roles; the others are in layers.csv. ", roles.len())
+        format!(
+            "The first {MOST_LINES} of {} roles; the others are in layers.csv. ",
+            roles.len()
+        )
     } else {
         String::new()
     };
@@ -116,8 +133,9 @@ fn scatter(meetings: &[&Meeting]) -> Option<Picture> {
     (!points.is_empty()).then(|| Picture {
         id: "cosine_error".to_owned(),
         title: "Cosine against relative error".to_owned(),
-        subtitle: "One point a pair. A cosine near 1 may stand beside a large error: the cosine knows nothing of scale."
-            .to_owned(),
+        subtitle:
+            "One point a pair. A cosine near 1 may stand beside a large error: the cosine knows nothing of scale."
+                .to_owned(),
         alt: "Relative L2 error against cosine, one point a pair of tensors".to_owned(),
         kind: PictureKind::Scatter(Scatter {
             x_label: Metric::CosSim.name().to_owned(),
@@ -133,7 +151,10 @@ fn scatter(meetings: &[&Meeting]) -> Option<Picture> {
 fn histogram(id: &str, title: &str, cosines: &[f64]) -> Option<Picture> {
     let low = cosines.iter().copied().fold(f64::INFINITY, f64::min);
     // Cosines of unrelated matrices lie around 0, those of relatives near 1: each needs a scale of its own.
-    let low = [0.99, 0.9, 0.5, -0.1, -1.0].into_iter().find(|&bound| low >= bound).unwrap_or(-1.0);
+    let low = [0.99, 0.9, 0.5, -0.1, -1.0]
+        .into_iter()
+        .find(|&bound| low >= bound)
+        .unwrap_or(-1.0);
     (!cosines.is_empty()).then(|| Picture {
         id: id.to_owned(),
         title: format!("How many pairs have which cosine: {title}"),
