@@ -6,6 +6,7 @@
 mod disk;
 mod error;
 mod housekeeping;
+mod incoming;
 mod key;
 mod npy;
 mod record;
@@ -16,6 +17,7 @@ mod store;
 
 pub use error::CacheError;
 pub use housekeeping::{Entry, PruneReport, Verdict};
+pub use incoming::Incoming;
 pub use key::TensorKey;
 pub use record::CommitRecord;
 pub use sidecar::{Sidecar, TensorMeta};

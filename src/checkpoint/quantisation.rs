@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::too_many_lines, reason = "one table")]
+    #[expect(clippy::too_many_lines, reason = "one table of formats")]
     fn packed_formats_are_named() {
         type Case<'a> = (&'a [(&'a str, Dtype, &'a [u64])], &'a str, PackedFormat, &'a [&'a str]);
         let cases: [Case<'_>; 10] = [

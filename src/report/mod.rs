@@ -16,6 +16,7 @@ pub mod number;
 pub mod picture;
 
 mod closing;
+mod compare;
 mod datum;
 mod files;
 mod format;
@@ -28,6 +29,7 @@ mod survey;
 mod writer;
 
 pub use self::{
+    compare::{compare_csv, compare_report},
     datum::Datum,
     files::files,
     format::{Format, UnknownFormat},
