@@ -74,8 +74,10 @@ impl Cost {
 pub(crate) enum Until<'a> {
     /// Headers only.
     Opened,
-    /// Tensors in the cache, within limits.
+    /// Tensors on this machine, within limits: in the cache, or where the Hugging Face cache has them.
     Fetched(&'a Limits),
+    /// All tensors in the cache, within limits, each as a file of its own.
+    Kept(&'a Limits),
     /// What two models need to be compared, in the cache, within limits.
     Matched(&'a Limits, &'a dyn Fn(&Model, &Model) -> Matching),
     /// Tensors that are neither cached nor local digested as they stream past, within limits: those whose name is wanted.
@@ -86,7 +88,9 @@ impl Until<'_> {
     fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,
-            Self::Fetched(limits) | Self::Matched(limits, _) | Self::Hashed(limits, _) => Some(limits),
+            Self::Fetched(limits) | Self::Kept(limits) | Self::Matched(limits, _) | Self::Hashed(limits, _) => {
+                Some(limits)
+            }
         }
     }
 }
@@ -222,7 +226,7 @@ impl Job<'_> {
                 .collect(),
             _ => Vec::new(),
         };
-        let plans: Vec<ModelPlan> = match until {
+        let mut plans: Vec<ModelPlan> = match until {
             Until::Hashed(..) => hash_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Matched(_, matched) => self.plan_matched(&opened, matched),
             _ => opened
@@ -231,6 +235,10 @@ impl Job<'_> {
                 .map(Option::unwrap_or_default)
                 .collect(),
         };
+        if !matches!(until, Until::Kept(_)) {
+            // What can be read where it lies need not be there twice.
+            plans.iter_mut().for_each(|plan| plan.shared_spans.clear());
+        }
         let mut failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
         let mut hashes = Vec::new();
         let (mut fetched, mut shared) = (0, 0);
