@@ -14,7 +14,7 @@ use crate::{
 pub(super) enum Elements {
     Plain(Stored),
     Scaled {
-        values: Dequantised<Stored>,
+        values: Box<Dequantised<Stored>>,
         stored: Stored,
     },
 }
