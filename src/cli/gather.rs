@@ -237,7 +237,9 @@ impl Job<'_> {
         };
         if !matches!(until, Until::Kept(_)) {
             // What can be read where it lies need not be there twice.
-            plans.iter_mut().for_each(|plan| plan.shared_spans.clear());
+            for plan in &mut plans {
+                plan.shared_spans.clear();
+            }
         }
         let mut failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
         let mut hashes = Vec::new();

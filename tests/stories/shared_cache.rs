@@ -129,6 +129,22 @@ fn what_is_read_there_is_what_the_hub_would_have_given() {
 }
 
 #[test]
+fn a_checkpoint_that_is_there_is_compared_with_one_of_the_hub() {
+    let at = known();
+    at.llama("o/b", 2, 3, 64);
+    let before = listing(&at);
+    let compare = ["compare", "o/a", "o/b", "--formats", "csv", "-o"];
+    at.run(&[&compare[..], &["there"]].concat()).expect(0);
+    assert_eq!(at.asked().hub_paths_with("o/a/resolve"), 0);
+    let other = ["network", "--no-hf-cache", "--cache-dir", "other"];
+    at.run(&[&compare[..], &other[..]].concat()).expect(0);
+    assert!(at.asked().hub_paths_with("o/a/resolve") > 0);
+    assert_eq!(at.read("there/pairs.csv"), at.read("network/pairs.csv"));
+    assert!(rows(&at.read("there/pairs.csv")).len() > 7);
+    assert_eq!(listing(&at), before);
+}
+
+#[test]
 fn hashes_are_taken_where_the_file_lies() {
     let at = known();
     let before = listing(&at);
