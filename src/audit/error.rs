@@ -69,6 +69,8 @@ pub enum AuditError {
         tensor: String,
         reason: String,
     },
+    #[error("tensor `{}` of {model} is quantised ({how}): its stored elements are no values", .tensor.escape_debug())]
+    Quantised { model: String, tensor: String, how: String },
     #[error("`{}` cannot be read", path.display())]
     Unreadable {
         path: std::path::PathBuf,
@@ -93,6 +95,7 @@ impl Hint for AuditError {
             Self::NoModels => "name at least one model, or give a list by --models".to_owned(),
             Self::Condition { .. } => "write METRIC OP NUMBER, such as pearson>0.9 or abs(pearson)>=0.5".to_owned(),
             Self::OfflineRevision { .. } => "run once without --offline to bring it into the cache".to_owned(),
+            Self::Quantised { .. } => "`compare` makes values of scaled weights before it compares them".to_owned(),
             Self::Vanished { .. } => "run the same command again; another process may have pruned the cache".to_owned(),
             _ => return None,
         };

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{AuditError, Model, Tensor};
 use crate::{
     cache::Cache,
-    checkpoint::{Dtype, FolderFile, decode},
+    checkpoint::{Dtype, FolderFile, Storage, decode},
     error::Result,
     metric::{Moments, PairMetrics, Undefined},
     values::Values,
@@ -30,6 +30,15 @@ impl Loaded {
     pub fn read(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
         // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
         decode(&tensor.info.dtype, &[])?;
+        let storage = model.quantisation().storage(&tensor.info.name);
+        if *storage != Storage::Plain {
+            return Err(AuditError::Quantised {
+                model: model.repository.place(),
+                tensor: tensor.info.name.clone(),
+                how: storage.why_not().unwrap_or_else(|| storage.to_string()),
+            }
+            .into());
+        }
         let values = match (model.key(tensor), model.repository.local_file(&tensor.shard)) {
             (_, Some(path)) => {
                 let file = FolderFile::open(path)?;
