@@ -41,9 +41,11 @@ pub mod matrix;
 pub mod metric;
 pub mod range;
 pub mod report;
+pub mod rows;
 pub mod serve;
 pub mod snapshot;
 pub mod spec;
+pub mod tokens;
 pub mod values;
 
 pub use error::{Error, ErrorKind, Hint, Result};

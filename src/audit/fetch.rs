@@ -44,7 +44,7 @@ pub fn plan(session: &Session, model: &Model) -> ModelPlan {
 
 /// Whether the cache has the tensor from this source, every byte of it intact: a broken entry is found before the plan, and
 /// fetched again.
-fn is_kept(session: &Session, key: &TensorKey) -> bool {
+pub(super) fn is_kept(session: &Session, key: &TensorKey) -> bool {
     let kept = session.cache.get(key).ok().flatten();
     kept.is_some_and(|tensor| tensor.sidecar.meta.source == session.source)
 }

@@ -6,6 +6,7 @@ mod components;
 mod condition;
 pub mod critique;
 mod crossing;
+mod embeddings;
 mod error;
 mod fetch;
 mod groups;
@@ -23,6 +24,7 @@ mod progress;
 mod question;
 mod relations;
 mod repository;
+mod rows;
 mod session;
 mod strand;
 mod summary;
@@ -33,6 +35,10 @@ pub use baselines::{Baseline, Baselines, Simulation};
 pub use components::{RoleComponents, VectorAt};
 pub use condition::Condition;
 pub use crossing::Crossing;
+pub use embeddings::{
+    Chosen, Compared, Distribution, Drawn, Embeddings, Figures, MeanTest, Meeting, Sample, Table, TokenAsk, TokenPair,
+    VocabularyFacts, choose_tokens, embeddings,
+};
 pub use error::AuditError;
 pub use fetch::{BYTES_IN_FLIGHT, Failures, fetch, plan};
 pub use groups::{GroupFigures, GroupPair, LeftOut, empty_groups};
@@ -52,6 +58,7 @@ pub use progress::{Progress, Silent};
 pub use question::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
 pub use relations::{Relation, Relations};
 pub use repository::{HEADER_GUESS, Repository};
+pub use rows::{LoadedRows, RowPlan, fetch_rows, plan_rows, row_width};
 pub use session::{Opened, Session};
 pub use strand::{Cell, Strand, mtp_strands, strands};
 pub use summary::ModelSummary;

@@ -15,6 +15,7 @@ use super::{AuditError, Session};
 use crate::{
     cache::{CommitRecord, TensorKey},
     checkpoint::{FolderFile, Header, RangeRead, folder_snapshot},
+    digest,
     error::Result,
     hub::{HubClient, RemoteFile},
     range::ByteRange,
@@ -24,6 +25,9 @@ use crate::{
 
 /// Length of the first range of a header when nothing is known of it. Most headers are shorter.
 pub const HEADER_GUESS: u64 = 64 * 1024;
+
+/// The file that tells what the rows of an embedding stand for.
+const TOKENIZER: &str = "tokenizer.json";
 
 /// An opened repository or folder.
 #[derive(Debug)]
@@ -243,6 +247,31 @@ impl Repository {
         Ok(Some(bytes))
     }
 
+    /// The tokenizer's file whole, at most `cap` bytes; `None` if there is none. What is kept of it is checked against the hash
+    /// that the listing states, and costs no request.
+    pub async fn tokenizer(&self, session: &Session, cap: u64) -> Result<Option<Vec<u8>>> {
+        let Origin::Hub {
+            client, repo, commit, ..
+        } = &self.origin
+        else {
+            return self.small_file(TOKENIZER, cap).await;
+        };
+        let Some(file) = self.snapshot.file(TOKENIZER) else {
+            return Ok(None);
+        };
+        // What cannot be read from the cache is asked of the Hub.
+        let kept = session.cache.tokenizer(repo, commit).ok().flatten();
+        if let Some(bytes) = kept.filter(|bytes| is_stated(file, bytes)) {
+            return Ok(Some(bytes));
+        }
+        let bytes = client.small_file(repo, commit, file, cap).await?;
+        if is_stated(file, &bytes) {
+            // What cannot be kept costs a later run; that is no reason to fail.
+            let _ = session.cache.keep_tokenizer(repo, commit, &bytes);
+        }
+        Ok(Some(bytes))
+    }
+
     /// The header of a shard: one range of the predicted length, and at most one more for its tail.
     pub async fn header(&self, shard: &str, predicted: Option<u64>) -> Result<Header> {
         let file = self.shard_file(shard)?.clone();
@@ -313,6 +342,15 @@ impl Repository {
             }
             Origin::Folder(folder) => Ok(Shard::Local(FolderFile::open(folder.join(&file.path))?)),
         }
+    }
+}
+
+/// Whether these are the bytes whose hash the listing states; not where it states none.
+fn is_stated(file: &RepoFile, bytes: &[u8]) -> bool {
+    match (&file.lfs_sha256, &file.blob_id) {
+        (Some(sha256), _) => digest::sha256_hex(bytes) == *sha256,
+        (None, Some(blob)) => digest::git_blob_id(bytes) == *blob,
+        (None, None) => false,
     }
 }
 

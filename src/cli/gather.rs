@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, bail};
 use hub_audit::{
     Error,
-    audit::{self, AuditError, Failures, HashPlan, ModelPlan, Opened, Progress, Question, Session, Silent},
+    audit::{
+        self, AuditError, Chosen, Failures, HashPlan, Model, ModelPlan, Opened, Progress, Question, RowPlan, Session,
+        Silent, TokenAsk,
+    },
     cache::Cache,
     digest::TensorHash,
     hub::{HubClient, Traffic},
@@ -33,6 +36,8 @@ pub(crate) struct Gathered {
     pub(crate) failures: Vec<Failures>,
     /// Digests of the tensors that streamed past, by position in their model. Only after [`Until::Hashed`].
     pub(crate) hashes: Vec<BTreeMap<usize, TensorHash>>,
+    /// The tokens whose rows were brought into the cache. Only after [`Until::Rows`], and where both models were opened.
+    pub(crate) chosen: Option<Chosen>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) cost: Cost,
 }
@@ -68,13 +73,15 @@ pub(crate) enum Until<'a> {
     Fetched(&'a Limits),
     /// Tensors that are neither cached nor local digested as they stream past, within limits: those whose name is wanted.
     Hashed(&'a Limits, &'a dyn Fn(&str) -> bool),
+    /// Rows of the embedding tables of two models in the cache, within limits.
+    Rows(&'a Limits, TokenAsk),
 }
 
 impl Until<'_> {
     fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,
-            Self::Fetched(limits) | Self::Hashed(limits, _) => Some(limits),
+            Self::Fetched(limits) | Self::Hashed(limits, _) | Self::Rows(limits, _) => Some(limits),
         }
     }
 }
@@ -209,7 +216,12 @@ impl Job<'_> {
                 .collect(),
             _ => Vec::new(),
         };
+        let (chosen, row_plans) = match until {
+            Until::Rows(_, ask) => self.choose_rows(&opened, *ask).await?,
+            _ => (None, Vec::new()),
+        };
         let plans: Vec<ModelPlan> = match until {
+            Until::Rows(..) => row_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Hashed(..) => hash_plans.iter().map(|plan| plan.plan.clone()).collect(),
             _ => opened
                 .iter()
@@ -241,10 +253,10 @@ impl Job<'_> {
                 })
                 .into());
             }
-            if let Until::Hashed(..) = until {
-                (hashes, failures) = self.hash(&opened, hash_plans).await;
-            } else {
-                failures = self.fetch(&opened, &plans).await;
+            match until {
+                Until::Hashed(..) => (hashes, failures) = self.hash(&opened, hash_plans).await,
+                Until::Rows(..) => failures = self.fetch_rows(&opened, row_plans).await,
+                _ => failures = self.fetch(&opened, &plans).await,
             }
             let wanted: usize = plans.iter().map(ModelPlan::moving).sum();
             fetched = wanted.saturating_sub(failures.iter().map(Failures::len).sum());
@@ -258,6 +270,7 @@ impl Job<'_> {
             opened,
             failures,
             hashes,
+            chosen,
             cache,
             cost,
         }))
@@ -302,6 +315,46 @@ impl Job<'_> {
                 .unwrap_or_default()
         };
         opened.iter().map(outcome).unzip()
+    }
+
+    /// Chooses tokens of two models that were opened, and plans their rows; nothing where one was not.
+    async fn choose_rows(&self, opened: &[Opened], ask: TokenAsk) -> anyhow::Result<(Option<Chosen>, Vec<RowPlan>)> {
+        let models: Vec<&Arc<Model>> = opened
+            .iter()
+            .filter_map(|opened| opened.outcome.as_ref().ok())
+            .collect();
+        let &[first, second] = models.as_slice() else {
+            return Ok((None, vec![RowPlan::default(); opened.len()]));
+        };
+        let chosen = audit::choose_tokens(&self.session, [first, second], ask).await?;
+        let mut plans = Vec::with_capacity(models.len());
+        for ((model, table), wanted) in models.iter().zip(&chosen.tables).zip(chosen.wanted()) {
+            plans.push(match table {
+                Ok(table) => audit::plan_rows(&self.session, model, table.position, &wanted)?,
+                Err(_) => RowPlan::default(),
+            });
+        }
+        Ok((Some(chosen), plans))
+    }
+
+    async fn fetch_rows(&self, opened: &[Opened], plans: Vec<RowPlan>) -> Vec<Failures> {
+        let jobs: Vec<_> = opened
+            .iter()
+            .zip(plans)
+            .filter_map(|(opened, plan)| Some((opened.label.clone(), Arc::clone(opened.outcome.as_ref().ok()?), plan)))
+            .collect();
+        let mut outcomes = audit::fetch_rows(&self.session, &jobs).await.into_iter();
+        opened
+            .iter()
+            .map(|opened| {
+                opened
+                    .outcome
+                    .as_ref()
+                    .ok()
+                    .and_then(|_| outcomes.next())
+                    .unwrap_or_default()
+            })
+            .collect()
     }
 
     fn cost(&self, fetched: usize, cached: usize) -> Cost {

@@ -5,6 +5,7 @@ mod args;
 mod cache;
 mod completions;
 mod critique;
+mod embeddings;
 mod exit;
 mod fetch;
 mod gather;

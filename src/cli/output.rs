@@ -72,6 +72,7 @@ impl Command {
             Self::Survey(args) => Some(&mut args.output),
             Self::Layers(args) => Some(&mut args.output),
             Self::Critique(args) => Some(&mut args.output),
+            Self::Embeddings(args) => Some(&mut args.output),
             _ => None,
         }
     }

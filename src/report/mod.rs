@@ -17,6 +17,7 @@ pub mod picture;
 
 mod closing;
 mod datum;
+mod embeddings;
 mod files;
 mod format;
 mod layers;
@@ -29,6 +30,7 @@ mod writer;
 
 pub use self::{
     datum::Datum,
+    embeddings::{embeddings_csv, embeddings_report},
     files::files,
     format::{Format, UnknownFormat},
     layers::{layers_csv, layers_report},

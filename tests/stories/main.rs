@@ -6,6 +6,8 @@ mod bad_input;
 #[cfg(test)]
 mod cache;
 #[cfg(test)]
+mod embeddings;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod fetching;

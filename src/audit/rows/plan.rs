@@ -1,0 +1,99 @@
+//! Which rows of a tensor must move, and in which requests.
+
+use crate::{
+    audit::{AuditError, Model, ModelPlan, SPAN_LIMIT, Session, Tensor, fetch::is_kept},
+    cache::{CachedRows, TensorKey, TensorMeta},
+    checkpoint::decode,
+    error::Result,
+    rows::RowSet,
+};
+
+/// What the rows of one tensor cost, and the way to them.
+#[derive(Debug, Clone, Default)]
+pub struct RowPlan {
+    /// The costs. The tensor counts once; it is cached where every wanted row is.
+    pub plan: ModelPlan,
+    /// Position of the tensor in its model.
+    pub(super) position: usize,
+    /// Bytes of a row.
+    pub(super) width: u64,
+    /// Rows that are neither cached nor local.
+    pub(super) missing: RowSet,
+}
+
+impl RowPlan {
+    /// How many rows will move.
+    pub fn rows(&self) -> u64 {
+        self.missing.len()
+    }
+}
+
+/// Bytes of one row of a tensor of at least two axes; `None` where its bytes are no whole number of rows.
+pub fn row_width(tensor: &Tensor) -> Option<u64> {
+    let (rows, bytes) = (*tensor.info.shape.first()?, tensor.info.range.len());
+    let whole = tensor.info.shape.len() > 1 && rows > 0 && bytes > 0 && bytes.is_multiple_of(rows);
+    whole.then(|| bytes / rows)
+}
+
+/// Plans what must move for the rows `wanted` of the tensor at `position` of `model`: rows in the cache and in folders cost
+/// nothing. Every byte of what is kept is checked here, while there is still a network.
+///
+/// Fails where the tensor has no rows of whole bytes, or fewer than are wanted.
+pub fn plan_rows(session: &Session, model: &Model, position: usize, wanted: &RowSet) -> Result<RowPlan> {
+    let Some(tensor) = model.tensors.get(position) else {
+        return Ok(RowPlan::default());
+    };
+    let has = tensor.info.shape.first().copied().unwrap_or(0);
+    let no_rows = || AuditError::NoRows {
+        model: model.repository.place(),
+        tensor: tensor.info.name.clone(),
+        wanted: wanted.end(),
+        has,
+    };
+    let width = row_width(tensor).filter(|_| wanted.end() <= has).ok_or_else(no_rows)?;
+    let mut plan = RowPlan {
+        position,
+        width,
+        ..RowPlan::default()
+    };
+    let (mut cached, mut local) = (0, 0);
+    match model.key(tensor) {
+        None => local = 1,
+        Some(key) if is_kept(session, &key) => cached = 1,
+        // A type that is not decoded would be paid for in vain.
+        Some(_) if decode(&tensor.info.dtype, &[]).is_err() => {}
+        Some(key) => {
+            let kept = kept_rows(session, &key, tensor)
+                .map(|kept| kept.rows)
+                .unwrap_or_default();
+            plan.missing = wanted.difference(&kept);
+            cached = usize::from(plan.missing.is_empty());
+        }
+    }
+    let ranges = plan.missing.byte_ranges(tensor.info.range.start, width, SPAN_LIMIT);
+    let missing: Vec<_> = ranges
+        .ok_or_else(no_rows)?
+        .into_iter()
+        .map(|range| (position, tensor.shard.clone(), range))
+        .collect();
+    plan.plan = ModelPlan::new(1, cached, local, &missing, |shard| model.repository.is_resolved(shard));
+    Ok(plan)
+}
+
+/// The rows that the cache has of this very tensor from this source, every byte intact.
+fn kept_rows(session: &Session, key: &TensorKey, tensor: &Tensor) -> Option<CachedRows> {
+    let kept = session.cache.rows(key).ok().flatten()?;
+    (kept.sidecar.meta == row_meta(tensor, &session.source)).then_some(kept)
+}
+
+/// What is kept beside rows of a tensor.
+pub(super) fn row_meta(tensor: &Tensor, source: &str) -> TensorMeta {
+    TensorMeta {
+        dtype: tensor.info.dtype.clone(),
+        shape: tensor.info.shape.clone(),
+        shard: tensor.shard.clone(),
+        range: tensor.info.range,
+        sha256: String::new(),
+        source: source.to_owned(),
+    }
+}
