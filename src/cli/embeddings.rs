@@ -1,5 +1,7 @@
 //! `embeddings`: the token embeddings of two models.
 
+use std::fmt::Write as _;
+
 use hub_audit::{
     Error,
     audit::{self, AuditError, Chosen, Compared, Distribution, Embeddings, Figures, Pairing, Question, TokenAsk},
@@ -108,8 +110,9 @@ fn as_text(embeddings: &Embeddings) -> String {
     text += &table::text(&rows);
     if let Ok(test) = &embeddings.test {
         let z = test.z.as_ref().map_or_else(ToString::to_string, |z| format!("{z:.2}"));
-        text += &format!(
-            "\nMean Pearson's r over {}: {:.6}, z = {z} under one permutation of channels for all\n({:.2} if rows were independent).\n",
+        let _ = writeln!(
+            text,
+            "\nMean Pearson's r over {}: {:.6}, z = {z} under one permutation of channels for all\n({:.2} if rows were independent).",
             table::count(test.n as u64, "pair"),
             test.mean_r,
             test.naive_z,

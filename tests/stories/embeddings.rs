@@ -22,7 +22,7 @@ fn byte_level() -> Value {
     })
 }
 
-/// A vocabulary of SentencePiece's kind.
+/// A vocabulary in which `▁` stands for a space.
 fn marked() -> Value {
     let pieces = ["<unk>", "<0x0A>", "▁dog", "q", "r", "▁the", "s", "▁cat"];
     json!({
@@ -153,18 +153,18 @@ fn what_is_kept_is_not_asked_for_again_and_rows_are_added_to_it() {
     let (mut at, ..) = pair();
     at.serve();
     let [a, b] = ["o/a", "o/b"].map(|id| format!("{id}@{COMMIT}"));
-    let run = |more: &[&str]| at.run(&[&["embeddings", &a, &b], more].concat()).expect(0);
-    run(&["--tokens", "2"]);
+    let run = |at: &Workspace, more: &[&str]| at.run(&[&["embeddings", &a, &b], more].concat()).expect(0);
+    run(&at, &["--tokens", "2"]);
     let few = at.asked().cdn_bytes();
-    let dry = run(&["--tokens", "all", "--dry-run"]);
+    let dry = run(&at, &["--tokens", "all", "--dry-run"]);
     assert!(dry.stdout.contains("of weights still to move"), "{dry}");
     assert_eq!(at.asked().cdn_bytes(), 0);
-    run(&["--tokens", "all", "-o", "first"]).says(&["2 tensors fetched"]);
+    run(&at, &["--tokens", "all", "-o", "first"]).says(&["2 tensors fetched"]);
     let rest = at.asked().cdn_bytes();
     // Four rows of the first, eight of the second, each once; headers and tokenizers besides.
     let all = 12 * 2 * WIDTH as u64;
     assert!((all..all + 6000).contains(&(few + rest)), "{few} + {rest}");
-    run(&["--tokens", "all", "-o", "second"]).says(&["moved 0 B in 0 requests, 0 tensors fetched, 2 from cache"]);
+    run(&at, &["--tokens", "all", "-o", "second"]).says(&["moved 0 B in 0 requests, 0 tensors fetched, 2 from cache"]);
     assert_eq!(at.asked().count(), 0);
     assert_eq!(at.read("first/tokens.csv"), at.read("second/tokens.csv"));
     assert_eq!(at.read("first/REPORT.md"), at.read("second/REPORT.md"));
@@ -173,17 +173,16 @@ fn what_is_kept_is_not_asked_for_again_and_rows_are_added_to_it() {
         assert!(listed.stdout.contains(&format!("{EMBED} {rows}")), "{listed}");
     }
     at.run(&["cache", "verify"]).expect(0);
-    // Without network, and after a byte has gone wrong.
-    at.close();
-    run(&["--tokens", "all", "--offline"]);
+    // After a byte has gone wrong, and without network.
     let path = at.kept("o/a").join(format!("{EMBED}.rows.npy"));
     let mut bytes = fs_err::read(&path).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     fs_err::write(&path, bytes).unwrap();
-    at.serve();
-    run(&["--tokens", "all", "-o", "third"]).says(&["1 tensor fetched, 1 from cache"]);
+    run(&at, &["--tokens", "all", "-o", "third"]).says(&["1 tensor fetched, 1 from cache"]);
     assert_eq!(at.read("first/tokens.csv"), at.read("third/tokens.csv"));
+    at.close();
+    run(&at, &["--tokens", "all", "--offline"]);
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn load(
     let [first, second] = chosen.wanted();
     let one = |side: usize, wanted: &RowSet| -> Result<LoadedRows, String> {
         let table = chosen.tables[side].as_ref().map_err(Clone::clone)?;
-        let model: &Model = opened[side].outcome.as_ref().map_err(|error| chain(error))?;
+        let model: &Model = opened[side].outcome.as_ref().map_err(chain)?;
         let tensor = &model.tensors[table.position];
         if let Some(error) = failures[side].get(&table.tensor) {
             return Err(format!(

@@ -114,7 +114,8 @@ impl Arriving {
                 tensor: tensor.info.name.clone(),
             })?);
         }
-        if let Some(first) = rows.iter().next() {
+        let first = rows.runs().first().map(|run| run.start);
+        if let Some(first) = first {
             self.waiting_bytes += stored.len() as u64;
             self.waiting.insert(first, (rows, stored));
         }

@@ -29,13 +29,15 @@ impl LoadedRows {
             tensor: tensor.info.name.clone(),
         };
         let (rows, values) = match (model.key(tensor), model.repository.folder()) {
-            (Some(key), _) => match cache.rows(&key)?.filter(|kept| kept.rows.contains(wanted)) {
-                Some(kept) => (kept.rows, kept.values),
-                None => {
+            (Some(key), _) => {
+                if let Some(kept) = cache.rows(&key)?.filter(|kept| kept.rows.contains(wanted)) {
+                    (kept.rows, kept.values)
+                } else {
                     let whole = cache.get(&key)?.ok_or_else(vanished)?;
-                    (RowSet::run(0..whole.shape.first().copied().unwrap_or(0)), whole.values)
+                    let rows = whole.shape.first().copied().unwrap_or(0);
+                    (RowSet::run(0..rows), whole.values)
                 }
-            },
+            }
             (None, Some(folder)) => {
                 let file = FolderFile::open(folder.join(&tensor.shard))?;
                 (wanted.clone(), from_folder(&file, tensor, wanted)?)

@@ -26,25 +26,22 @@ pub(super) fn vocabularies(embeddings: &Embeddings) -> Table {
                 cells.extend([none(reason), none(reason)]);
             }
         }
-        match embeddings.chosen.vocabularies.as_ref().map(|both| &both[side]) {
-            Some(facts) => {
-                let rows = |count: Option<u64>| match count {
-                    Some(count) => Cell::number(count as f64, Digits::Integer),
-                    None => none("no table"),
-                };
-                cells.extend([
-                    Cell::text(format!("{}, {}", facts.kind, facts.spelling.replace('`', ""))),
-                    Cell::count(facts.numbers),
-                    Cell::count(facts.distinct),
-                    Cell::count(facts.special),
-                    rows(facts.padded),
-                    rows(facts.beyond),
-                ]);
-            }
-            None => {
-                cells.push(Cell::text("not read"));
-                cells.extend((0..5).map(|_| none("the tokenizer was not read")));
-            }
+        if let Some(facts) = embeddings.chosen.vocabularies.as_ref().map(|both| &both[side]) {
+            let rows = |count: Option<u64>| match count {
+                Some(count) => Cell::number(count as f64, Digits::Integer),
+                None => none("no table"),
+            };
+            cells.extend([
+                Cell::text(format!("{}, {}", facts.kind, facts.spelling.replace('`', ""))),
+                Cell::count(facts.numbers),
+                Cell::count(facts.distinct),
+                Cell::count(facts.special),
+                rows(facts.padded),
+                rows(facts.beyond),
+            ]);
+        } else {
+            cells.push(Cell::text("not read"));
+            cells.extend((0..5).map(|_| none("the tokenizer was not read")));
         }
         cells
     };
