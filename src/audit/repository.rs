@@ -27,7 +27,7 @@ use crate::{
 pub const HEADER_GUESS: u64 = 64 * 1024;
 
 /// The file that tells what the rows of an embedding stand for.
-const TOKENIZER: &str = "tokenizer.json";
+pub(super) const TOKENIZER: &str = "tokenizer.json";
 
 /// An opened repository or folder.
 #[derive(Debug)]

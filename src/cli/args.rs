@@ -284,6 +284,7 @@ pub(crate) struct CritiqueArgs {
 
 /// `embeddings`.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("metric", |metric| metric.hide(true)))]
 pub(crate) struct EmbeddingsArgs {
     #[command(flatten)]
     pub(crate) models: Models,
@@ -293,11 +294,17 @@ pub(crate) struct EmbeddingsArgs {
     /// The table: `embed_tokens`, or `lm_head` for the output embeddings.
     #[arg(long, value_enum, default_value = "embed_tokens")]
     pub(crate) role: TableRole,
+    /// The table by name instead, for names that no family knows.
+    #[arg(long, value_name = "REGEX", conflicts_with = "role")]
+    pub(crate) tensor: Option<String>,
     /// Match rows by number alone and read no tokenizer: right only where both models use one vocabulary.
     #[arg(long)]
     pub(crate) same_id: bool,
     #[command(flatten)]
     pub(crate) output: Output,
+    /// Exit with status 1 if the mean over compared tokens meets this condition, such as pearson>0.1 or abs(pearson)<0.5.
+    #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
+    pub(crate) fail_if: Option<Condition>,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]

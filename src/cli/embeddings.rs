@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use hub_audit::{
     Error,
-    audit::{self, AuditError, Chosen, Compared, Distribution, Embeddings, Figures, Pairing, Question, TokenAsk},
+    audit::{
+        self, AuditError, Chosen, Compared, Condition, Distribution, Embeddings, Figures, Pairing, Question, TokenAsk,
+    },
     family::{LayerSelection, Role, RoleSelection},
     metric::Undefined,
-    report,
+    report::{self, Digits},
 };
 
 use super::{
@@ -31,9 +33,17 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
         },
         sample: args.tokens,
         seed: args.output.seed,
+        by_name: args.tensor.is_some(),
         same_id: args.same_id,
     };
-    let question = question(ask.role)?;
+    if let Some(condition) = &args.fail_if {
+        anyhow::ensure!(
+            Compared::METRICS.contains(&condition.metric),
+            "--fail-if {}: rows have cos_sim, cos_null, cos_null_sd, pearson and z_perm only",
+            condition.text()
+        );
+    }
+    let question = question(args, ask.role)?;
     let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Rows(&args.limits, ask), printer)?
     else {
         return Ok(ExitStatus::Done);
@@ -52,12 +62,12 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
     answer(args, &embeddings, gathered.cost, printer)
 }
 
-fn question(role: Role) -> anyhow::Result<Question> {
+fn question(args: &EmbeddingsArgs, role: Role) -> anyhow::Result<Question> {
     Ok(Question {
         roles: RoleSelection::parse(role.name()).map_err(Error::from)?,
         layers: LayerSelection::all(),
         pairing: Pairing::Same,
-        tensor: None,
+        tensor: args.tensor.as_deref().map(audit::pattern).transpose()?,
         skip: None,
         biases: false,
         all_headers: false,
@@ -72,13 +82,36 @@ fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &
     if let Some(reason) = &embeddings.chosen.nothing {
         printer.warn(&format!("no rows were compared: {reason}"));
     }
-    let status = if embeddings.is_incomplete() {
+    let holds = args
+        .fail_if
+        .as_ref()
+        .is_some_and(|condition| holds(embeddings, condition, printer));
+    let status = if holds || embeddings.is_incomplete() {
         ExitStatus::Incomplete
     } else {
         ExitStatus::Done
     };
     printer.talk(&cost.line());
     output::print(&args.output, &document, || as_text(embeddings), status, printer)
+}
+
+/// Whether the mean over compared tokens meets the condition.
+fn holds(embeddings: &Embeddings, condition: &Condition, printer: &Printer) -> bool {
+    match embeddings.matched.mean(condition.metric) {
+        Ok(mean) if condition.holds(mean) => {
+            printer.talk(&format!(
+                "--fail-if {} holds: mean {} = {mean}",
+                condition.text(),
+                condition.metric
+            ));
+            true
+        }
+        Ok(_) => false,
+        Err(reason) => {
+            printer.warn(&format!("--fail-if {} cannot be asked: {reason}", condition.text()));
+            true
+        }
+    }
 }
 
 fn as_text(embeddings: &Embeddings) -> String {
@@ -140,7 +173,7 @@ fn meeting(embeddings: &Embeddings, chosen: &Chosen) -> String {
             of(table.map(|table| table.rows.to_string())),
             of(table.map(|table| table.width.to_string())),
             of(table.map(|table| table.dtype.to_string())),
-            of(facts.map(|facts| facts.kind.escape_debug().to_string())),
+            of(facts.map(|facts| facts.kind.to_owned())),
             of(facts.map(|facts| facts.numbers.to_string())),
             of(facts.and_then(|facts| facts.padded).map(|padded| padded.to_string())),
         ]);
@@ -163,8 +196,10 @@ fn meeting(embeddings: &Embeddings, chosen: &Chosen) -> String {
 
 fn row(name: &str, compared: &Compared) -> [String; 8] {
     let number = |of: &Distribution, figure: fn(&Figures) -> f64| {
-        of.get(figure)
-            .map_or_else(|reason: Undefined| reason.to_string(), |value| format!("{value:.4}"))
+        of.get(figure).map_or_else(
+            |reason: Undefined| reason.to_string(),
+            |value| Digits::Fixed(4).format(value),
+        )
     };
     [
         name.to_owned(),

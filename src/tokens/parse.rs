@@ -11,10 +11,13 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::spelling::Spelling;
+use super::{error::TokenError, spelling::Spelling};
 
 /// The mark that stands for a space where nothing else is said.
 const MARK: &str = "▁";
+
+/// The kinds of model that there are.
+const KINDS: [&str; 4] = ["BPE", "WordPiece", "Unigram", "WordLevel"];
 
 /// A `tokenizer.json`, as far as it is needed.
 #[derive(Debug, Deserialize)]
@@ -103,20 +106,23 @@ fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(deserial
 
 impl File {
     /// The kind of model, as named or, in files from before it was, as its fields imply.
-    pub(super) fn kind(&self) -> &str {
+    pub(super) fn kind(&self) -> Result<&'static str, TokenError> {
         match &self.model.kind {
-            Some(kind) => kind,
-            None if self.model.vocab.listed => "Unigram",
-            None if self.model.merges.is_some() => "BPE",
-            None => "WordPiece",
+            Some(named) => {
+                let known = KINDS.into_iter().find(|kind| kind == named);
+                known.ok_or_else(|| TokenError::Kind { kind: named.clone() })
+            }
+            None if self.model.vocab.listed => Ok("Unigram"),
+            None if self.model.merges.is_some() => Ok("BPE"),
+            None => Ok("WordPiece"),
         }
     }
 
     /// How its pieces spell texts.
-    pub(super) fn spelling(&self) -> Spelling {
+    pub(super) fn spelling(&self) -> Result<Spelling, TokenError> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let prefix = given(&self.model.continuing_subword_prefix);
-        match self.kind() {
+        Ok(match self.kind()? {
             "WordPiece" => Spelling::Continued(prefix.unwrap_or_else(|| "##".to_owned())),
             "WordLevel" => Spelling::Words,
             _ => {
@@ -133,7 +139,7 @@ impl File {
                     Spelling::Plain
                 }
             }
-        }
+        })
     }
 
     /// What stands for a space: said by a step that makes it of one, or seen at the beginning of pieces.

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{error::TokenError, parse::File, spelling::Spelling, token::Token};
 
+/// Bytes of the longest token that is read, as the file spells it. The longest in use are runs of a few hundred spaces.
+const LONGEST: usize = 16 * 1024;
+
 /// One number and what it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -16,7 +19,7 @@ pub struct Entry {
 /// The tokens of one model.
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
-    kind: String,
+    kind: &'static str,
     spelling: Spelling,
     /// By number, each of which stands once.
     entries: Vec<Entry>,
@@ -49,7 +52,7 @@ impl Vocabulary {
     /// stand for one token, a piece of text goes before a byte fallback, then the lowest goes first.
     pub fn parse(json: &[u8]) -> Result<Self, TokenError> {
         let mut file: File = serde_json::from_slice(json).map_err(|source| TokenError::Json { source })?;
-        let (kind, spelling) = (file.kind().to_owned(), file.spelling());
+        let (kind, spelling) = (file.kind()?, file.spelling()?);
         let mut written: BTreeMap<u32, (String, Origin)> = BTreeMap::new();
         for (piece, id) in std::mem::take(&mut file.model.vocab.pieces) {
             if let Some((other, _)) = written.get(&id) {
@@ -64,6 +67,13 @@ impl Vocabulary {
         for added in file.added_tokens {
             let origin = if added.special { Origin::Marker } else { Origin::Text };
             written.insert(added.id, (added.content, origin));
+        }
+        if let Some((&id, (piece, _))) = written.iter().find(|(_, (piece, _))| piece.len() > LONGEST) {
+            return Err(TokenError::Long {
+                id,
+                bytes: piece.len(),
+                most: LONGEST,
+            });
         }
         if written.is_empty() {
             return Err(TokenError::Empty);
@@ -96,8 +106,8 @@ impl Vocabulary {
     }
 
     /// What kind of tokenizer it is, as the file names it: `BPE`, `WordPiece`, `Unigram`, `WordLevel`.
-    pub fn kind(&self) -> &str {
-        &self.kind
+    pub fn kind(&self) -> &'static str {
+        self.kind
     }
 
     /// How it spells texts.
@@ -266,7 +276,7 @@ mod tests {
 
     #[test]
     fn files_from_before_kinds_were_named_are_understood() {
-        let kind = |model: Value| read(&json!({ "model": model })).kind().to_owned();
+        let kind = |model: Value| read(&json!({ "model": model })).kind();
         assert_eq!(kind(json!({ "vocab": { "a": 0 }, "merges": [] })), "BPE");
         assert_eq!(kind(json!({ "vocab": [["a", 0.5]] })), "Unigram");
         assert_eq!(kind(json!({ "vocab": { "a": 0 } })), "WordPiece");
@@ -297,6 +307,15 @@ mod tests {
             refused(r#"{"model":{"vocab":{"a":3,"b":3}}}"#),
             "its tokens `a` and `b` both have number 3"
         );
+        assert_eq!(
+            refused(r#"{"model":{"type":"Tiktoken","vocab":{"a":3}}}"#),
+            "its model is of the kind `Tiktoken`, which is not known here"
+        );
+        let long = format!(r#"{{"model":{{"vocab":{{"{}":7}}}}}}"#, "=".repeat(20_000));
+        assert_eq!(
+            refused(&long),
+            "its token 7 has 20000 bytes, more than the 16384 bytes of the longest that is read"
+        );
     }
 
     proptest! {
@@ -308,7 +327,7 @@ mod tests {
         #[test]
         fn any_pieces_are_read_and_found_again(
             pieces in proptest::collection::btree_set("(?s)[Ġ▁#<0xA>a]{0,4}.{0,3}", 1..20),
-            kind in prop_oneof![Just("BPE"), Just("WordPiece"), Just("WordLevel"), Just("other")],
+            kind in prop_oneof![Just("BPE"), Just("WordPiece"), Just("WordLevel")],
             step in prop_oneof![Just("ByteLevel"), Just("Metaspace"), Just("none")],
             suffix in prop_oneof![Just(""), Just("</w>")],
             added in proptest::collection::vec((0_u32..40, "(?s).{0,4}", any::<bool>()), 0..5),

@@ -137,6 +137,11 @@ fn rows_are_matched_by_text_and_only_theirs_are_asked_for() {
         assert!((0.9..0.95).contains(&null) && same.abs() < 0.05, "{row:?}");
     }
     assert_eq!(found["\\n"]["bytes"], "0a");
+    // Every token of the second is met once at random, and never by itself.
+    let mut met: Vec<&str> = found.values().map(|row| row["random_row_b"].as_str()).collect();
+    assert!(found.values().all(|row| row["random_row_b"] != row["row_b"]));
+    met.sort_unstable();
+    assert_eq!(met, ["1", "2", "5", "7"]);
     let report = at.read("out/REPORT.md");
     for text in [
         "byte-level",
@@ -336,6 +341,12 @@ fn what_a_token_says_is_harmless_and_a_plan_above_the_limit_is_refused() {
         "{:?}",
         found.keys()
     );
+    let found = at
+        .run(&["embeddings", "o/a", "o/a", "--fail-if", "pearson>=0.99"])
+        .expect(1);
+    assert!(found.stderr.contains("--fail-if pearson>=0.99 holds"), "{found}");
+    at.run(&["embeddings", "o/a", "o/a", "--fail-if", "abs(pearson)<0.9", "-q"])
+        .expect(0);
     for (name, bytes) in Workspace::files(&at.path().join("out")) {
         assert!(!String::from_utf8_lossy(&bytes).contains('\u{202e}'), "{name}");
     }

@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 use super::{Chosen, Distribution, Drawn, ask::derangement};
 use crate::{
-    audit::{Failures, LoadedRows, Model, ModelSummary, Opened, survey::chain},
+    audit::{Failures, LoadedRows, Model, ModelSummary, Opened, repository::TOKENIZER, survey::chain},
     cache::Cache,
     error::Result,
-    metric::{Correlations, LayerAverage, RowPair, Undefined},
+    metric::{Correlations, LayerAverage, Metric, RowPair, Undefined},
     rows::RowSet,
 };
 
@@ -42,6 +42,9 @@ pub struct TokenPair {
     pub matched: RowPair,
     /// Those of its row in the first table with the row of the same number in the second; `None` where there is none.
     pub same_id: Option<RowPair>,
+    /// The row of the second table that belongs to another token, drawn at random, and the numbers of its row in the first
+    /// table with that; `None` where there is no other token.
+    pub random: Option<(u64, RowPair)>,
 }
 
 /// How the pairs of one kind are spread.
@@ -53,6 +56,8 @@ pub struct Compared {
     pub cos_sim: Distribution,
     /// What they would be on average if channels were permuted, pair by pair.
     pub cos_null: Distribution,
+    /// The standard deviation of each about that.
+    pub cos_null_sd: Distribution,
     /// Pearson's r.
     pub pearson: Distribution,
     /// r·√(n−1) of each pair.
@@ -95,40 +100,69 @@ pub fn embeddings(cache: &Cache, opened: [&Opened; 2], failures: [&Failures; 2],
         }
     };
     let pairs: Vec<TokenPair> = loaded.as_ref().map_or_else(Vec::new, |[a, b]| {
-        chosen
-            .drawn
-            .par_iter()
-            .map(|drawn| TokenPair {
+        let others = derangement(chosen.drawn.len(), chosen.ask.seed);
+        let pair = |(at, drawn): (usize, &Drawn)| {
+            let with = |row: u64| a.compare(drawn.rows[0], b, row);
+            let same = (!chosen.ask.same_id && chosen.has_second(drawn.rows[0])).then_some(drawn.rows[0]);
+            let other = others.get(at).map(|&other| chosen.drawn[other].rows[1]);
+            TokenPair {
                 drawn: drawn.clone(),
-                matched: a.compare(drawn.rows[0], b, drawn.rows[1]),
-                same_id: (!chosen.ask.same_id && chosen.has_second(drawn.rows[0]))
-                    .then(|| a.compare(drawn.rows[0], b, drawn.rows[0])),
-            })
-            .collect()
-    });
-    let random: Vec<RowPair> = loaded.as_ref().map_or_else(Vec::new, |[a, b]| {
-        derangement(pairs.len(), chosen.ask.seed)
-            .par_iter()
-            .enumerate()
-            .map(|(first, &second)| a.compare(pairs[first].drawn.rows[0], b, pairs[second].drawn.rows[1]))
-            .collect()
+                matched: with(drawn.rows[1]),
+                same_id: same.map(with),
+                random: other.map(|row| (row, with(row))),
+            }
+        };
+        chosen.drawn.par_iter().enumerate().map(pair).collect()
     });
     let same_id = || Compared::of(pairs.iter().filter_map(|pair| pair.same_id.as_ref()));
     Embeddings {
-        models: opened.map(ModelSummary::of),
+        models: opened.map(|opened| summary(opened, &chosen)),
         matched: Compared::of(pairs.iter().map(|pair| &pair.matched)),
         test: loaded
             .as_ref()
             .ok_or(Undefined::TooFew)
             .and_then(|[a, b]| mean_test(a, b, &pairs)),
-        random: Compared::of(&random),
+        random: Compared::of(pairs.iter().filter_map(|pair| Some(&pair.random.as_ref()?.1))),
         same_id: (!chosen.ask.same_id).then(same_id),
         chosen,
         pairs,
     }
 }
 
+/// As of any model, and its tokenizer among the files that were read.
+fn summary(opened: &Opened, chosen: &Chosen) -> ModelSummary {
+    let mut summary = ModelSummary::of(opened);
+    if let (Ok(model), Some(_)) = (&opened.outcome, &chosen.vocabularies) {
+        summary
+            .files
+            .extend(model.repository.snapshot().file(TOKENIZER).cloned());
+    }
+    summary
+}
+
 impl Compared {
+    /// The numbers that a pair of rows has.
+    pub const METRICS: [Metric; 5] = [
+        Metric::CosSim,
+        Metric::CosNull,
+        Metric::CosNullSd,
+        Metric::Pearson,
+        Metric::ZPerm,
+    ];
+
+    /// The mean of one of the five numbers over the pairs; `NotComparable` of any other metric.
+    pub fn mean(&self, metric: Metric) -> Result<f64, Undefined> {
+        let of = match metric {
+            Metric::CosSim => &self.cos_sim,
+            Metric::CosNull => &self.cos_null,
+            Metric::CosNullSd => &self.cos_null_sd,
+            Metric::Pearson => &self.pearson,
+            Metric::ZPerm => &self.z_perm,
+            other => return Err(Undefined::NotComparable(format!("{other} is not worked out for rows"))),
+        };
+        of.get(|figures| figures.mean)
+    }
+
     fn of<'a>(pairs: impl IntoIterator<Item = &'a RowPair>) -> Self {
         let pairs: Vec<&RowPair> = pairs.into_iter().collect();
         let of = |get: fn(&RowPair) -> &Result<f64, Undefined>| Distribution::of(pairs.iter().map(|pair| get(pair)));
@@ -136,6 +170,7 @@ impl Compared {
             cosines: pairs.iter().map(|pair| pair.cos_sim.clone()).collect(),
             cos_sim: of(|pair| &pair.cos_sim),
             cos_null: of(|pair| &pair.cos_null),
+            cos_null_sd: of(|pair| &pair.cos_null_sd),
             pearson: of(|pair| &pair.pearson),
             z_perm: of(|pair| &pair.z_perm),
         }

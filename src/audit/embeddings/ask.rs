@@ -16,6 +16,8 @@ pub struct TokenAsk {
     pub sample: Sample,
     /// Seed of the sample and of the random pairs.
     pub seed: u64,
+    /// Whether the models were asked for a tensor by name: then that is the table, whatever its role.
+    pub by_name: bool,
     /// Whether rows are matched by number alone, and no tokenizer is read.
     pub same_id: bool,
 }

@@ -6,7 +6,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Table, TokenAsk};
 use crate::{
-    audit::{AuditError, Model, Session},
+    audit::{AuditError, Model, Session, repository::TOKENIZER},
     error::{Error, Result},
     rows::RowSet,
     tokens::{Overlap, Token, Vocabulary},
@@ -47,7 +47,7 @@ pub struct Drawn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VocabularyFacts {
     /// `BPE`, `WordPiece`, `Unigram`, `WordLevel`.
-    pub kind: String,
+    pub kind: &'static str,
     /// How it spells texts.
     pub spelling: String,
     /// Numbers that have a token.
@@ -99,7 +99,7 @@ impl Chosen {
 /// Fails where a tokenizer is missing or cannot be read. Tables that cannot be compared are no failure: the vocabularies still
 /// are, and [`Chosen::nothing`] says why nothing else is.
 pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: TokenAsk) -> Result<Chosen> {
-    let tables = models.map(|model| Table::of(model, ask.role));
+    let tables = models.map(|model| Table::of(model, ask));
     let vocabularies = if ask.same_id {
         None
     } else {
@@ -158,7 +158,7 @@ async fn vocabulary(session: &Session, model: &Arc<Model>) -> Result<Vocabulary>
     parsed.map_err(|source| {
         AuditError::File {
             model: place,
-            file: "tokenizer.json".to_owned(),
+            file: TOKENIZER.to_owned(),
             source: Box::new(Error::from(source)),
         }
         .into()
@@ -213,8 +213,9 @@ fn facts(vocabulary: &Vocabulary, rows: u64) -> VocabularyFacts {
         .filter(|entry| u64::from(entry.id) >= rows)
         .count();
     VocabularyFacts {
-        kind: vocabulary.kind().to_owned(),
-        spelling: vocabulary.spelling().to_string(),
+        kind: vocabulary.kind(),
+        // A stranger's text, of any length.
+        spelling: vocabulary.spelling().to_string().chars().take(40).collect(),
         numbers: vocabulary.len(),
         distinct: vocabulary.distinct(),
         special: vocabulary.special(),

@@ -1,5 +1,6 @@
 //! The embedding table of one model.
 
+use super::TokenAsk;
 use crate::{
     audit::{Model, Tensor, row_width},
     checkpoint::Dtype,
@@ -24,10 +25,11 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of `model` that has `role`; of several the main stack's, then the first by name. The reason where there is none
+    /// The table of `model` that has the role, or the name, that was asked for; of several the main stack's, then the first by name. The reason where there is none
     /// whose rows can be compared.
-    pub(super) fn of(model: &Model, role: Role) -> Result<Self, String> {
-        let is_table = |tensor: &Tensor| {
+    pub(super) fn of(model: &Model, ask: TokenAsk) -> Result<Self, String> {
+        let role = ask.role;
+        let has_role = |tensor: &Tensor| {
             tensor
                 .slot
                 .is_some_and(|slot| slot.role == role && slot.part == Part::Weight && !slot.mtp)
@@ -36,11 +38,11 @@ impl Table {
             .tensors
             .iter()
             .enumerate()
-            .filter(|(_, tensor)| is_table(tensor))
+            .filter(|(_, tensor)| ask.by_name || has_role(tensor))
             .collect();
         found.sort_by_key(|(_, tensor)| (tensor.slot.map(|slot| slot.stack), &tensor.info.name));
         let Some(&(position, tensor)) = found.first() else {
-            return Err(absent(role));
+            return Err(absent(ask));
         };
         let info = &tensor.info;
         let &[rows, width] = info.shape.as_slice() else {
@@ -67,11 +69,15 @@ impl Table {
     }
 }
 
-fn absent(role: Role) -> String {
+fn absent(ask: TokenAsk) -> String {
+    if ask.by_name {
+        return "no tensor of it has a name that matches".to_owned();
+    }
+    let role = ask.role;
     let tied = if role == Role::LmHead {
         "; where it is tied to the embedding there is none of its own: ask for embed_tokens"
     } else {
-        ""
+        "; --tensor names it"
     };
     format!("it has no `{role}` tensor that its family's names tell{tied}")
 }

@@ -19,9 +19,10 @@ use crate::{
 /// Unit of the bound on bytes in flight: a semaphore counts in u32.
 const UNIT: u64 = 1024;
 
-/// Bytes of rows that wait in memory before they are written. An entry is rewritten whole, so what waits must also be as much
-/// as what was written before: then every byte is written at most twice on average.
-const WAITING: u64 = 64 * 1024 * 1024;
+/// Bytes of rows that wait in memory before they are written, and may be lost where the run is interrupted. An entry is
+/// rewritten whole, so what waits must also be as much as what was written before: then every byte is written twice at most on
+/// average.
+const WAITING: u64 = 8 * 1024 * 1024;
 
 /// Carries out the plans of all models at once and returns, for each, whether its tensor failed. Rows that have arrived are
 /// kept all the same.
@@ -44,19 +45,22 @@ pub async fn fetch_rows(session: &Session, models: &[(String, Arc<Model>, RowPla
                 if read.is_ok() {
                     session.progress.arrived(&label, span.range.len());
                 }
-                drop(permit);
-                (number, span, read)
+                (number, span, read, permit)
             });
         }
     }
     while let Some(joined) = tasks.join_next().await {
         // A task that panicked is a defect; its rows then miss from the cache and say so when they are read.
-        let Ok((number, span, read)) = joined else { continue };
+        let Ok((number, span, read, permit)) = joined else {
+            continue;
+        };
         let table = &mut tables[number];
         let outcome = match read {
             Ok(bytes) => table.arrived(&span, &bytes),
             Err(error) => Err(error),
         };
+        // What is between the rows is gone by now.
+        drop(permit);
         let kept = if table.is_full() {
             table.keep(session).await
         } else {

@@ -125,10 +125,17 @@ fn reading(embeddings: &Embeddings) -> Section {
         ),
     ];
     if !embeddings.chosen.ask.same_id {
-        blocks.push(Block::prose(
-            "Rows of the same number stand for different tokens where vocabularies differ. They are here for contrast, since published \
-             comparisons have paired rows so.",
-        ));
+        let same = embeddings
+            .chosen
+            .drawn
+            .iter()
+            .filter(|drawn| drawn.rows[0] == drawn.rows[1])
+            .count();
+        blocks.push(Block::prose(format!(
+            "Rows of the same number stand for different tokens where vocabularies differ: of the {} compared tokens {same} have \
+             the same number in both. They are here for contrast, since published comparisons have paired rows so.",
+            embeddings.chosen.drawn.len()
+        )));
     }
     Section {
         id: "reading".to_owned(),

@@ -9,7 +9,7 @@ use crate::{
     report::{csv, escape},
 };
 
-const HEAD: [&str; 14] = [
+const HEAD: [&str; 18] = [
     "token",
     "bytes",
     "begins_word",
@@ -23,6 +23,10 @@ const HEAD: [&str; 14] = [
     "same_id_cos_sim",
     "same_id_cos_null",
     "same_id_pearson",
+    "random_row_b",
+    "random_cos_sim",
+    "random_cos_null",
+    "random_pearson",
     "undefined",
 ];
 
@@ -47,14 +51,25 @@ fn row(pair: &TokenPair) -> Vec<String> {
     for (name, value) in figures(&pair.matched) {
         cells.push(number(name, value, &mut reasons));
     }
-    // The first two and the fourth of the same row in both tables.
-    let same = pair.same_id.as_ref().map(figures);
-    for (index, name) in [(0, "same_id_cos_sim"), (1, "same_id_cos_null"), (3, "same_id_pearson")] {
-        cells.push(match &same {
-            Some(figures) => number(name, figures[index].1, &mut reasons),
-            None => String::new(),
-        });
-    }
+    let mut contrast = |pair: Option<&RowPair>, names: [&'static str; 3]| {
+        let values = pair.map(|pair| [&pair.cos_sim, &pair.cos_null, &pair.pearson]);
+        std::array::from_fn::<String, 3, _>(|at| {
+            values.map_or_else(String::new, |values| number(names[at], values[at], &mut reasons))
+        })
+    };
+    cells.extend(contrast(
+        pair.same_id.as_ref(),
+        ["same_id_cos_sim", "same_id_cos_null", "same_id_pearson"],
+    ));
+    cells.push(
+        pair.random
+            .as_ref()
+            .map_or_else(String::new, |(row, _)| row.to_string()),
+    );
+    cells.extend(contrast(
+        pair.random.as_ref().map(|(_, numbers)| numbers),
+        ["random_cos_sim", "random_cos_null", "random_pearson"],
+    ));
     cells.push(reasons.join(";"));
     cells
 }

@@ -6,6 +6,9 @@ use crate::{
     report::{Cell, Column, Digits, Table},
 };
 
+/// Characters of a token that are shown.
+const LONGEST: usize = 60;
+
 /// Tokens listed at each end.
 const LISTED: usize = 12;
 
@@ -111,8 +114,7 @@ pub(super) fn comparison(embeddings: &Embeddings) -> Table {
     ];
     columns.extend(titles.map(Column::numeric));
     Table {
-        caption: "Means and standard deviations (ddof 0) over pairs of rows. `tokens.csv` has every pair of the first and last kind."
-            .to_owned(),
+        caption: "Means and standard deviations (ddof 0) over pairs of rows. `tokens.csv` has every pair.".to_owned(),
         csv: None,
         columns,
         rows: kinds(embeddings).into_iter().map(row).collect(),
@@ -125,6 +127,7 @@ pub(super) fn spread(embeddings: &Embeddings) -> Table {
         let metrics = [
             ("cos_sim", &compared.cos_sim),
             ("cos_null", &compared.cos_null),
+            ("cos_null_sd", &compared.cos_null_sd),
             ("pearson", &compared.pearson),
             ("z_perm", &compared.z_perm),
         ];
@@ -168,7 +171,7 @@ pub(super) fn ends(embeddings: &Embeddings, most: bool) -> Table {
         let six = Digits::Fixed(6);
         vec![
             match &pair.drawn.token {
-                Some(token) => Cell::code(token.to_string()),
+                Some(token) => Cell::code(shortened(&token.to_string())),
                 None => Cell::text("–"),
             },
             Cell::number(pair.drawn.rows[0] as f64, Digits::Integer),
@@ -183,13 +186,21 @@ pub(super) fn ends(embeddings: &Embeddings, most: bool) -> Table {
     columns.extend(["row a", "row b", "cos_sim", "cos_null", "pearson", "z_perm"].map(Column::numeric));
     Table {
         caption: format!(
-            "The {} compared tokens whose rows are {} alike by `pearson`. `▁` begins a word.",
+            "The {} compared pairs whose rows are {} alike by `pearson`. `▁` begins a word.",
             pairs.len().min(LISTED),
             if most { "most" } else { "least" }
         ),
         csv: None,
         columns,
         rows: pairs.iter().take(LISTED).map(row).collect(),
+    }
+}
+
+/// The beginning of a long token; `tokens.csv` has the whole.
+fn shortened(token: &str) -> String {
+    match token.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &token[..end]),
+        None => token.to_owned(),
     }
 }
 
