@@ -70,6 +70,17 @@ pub enum AuditError {
     Task { source: tokio::task::JoinError },
     #[error("`{revision}` of `{repo}` is not in the cache, and the network is switched off")]
     OfflineRevision { repo: String, revision: String },
+    #[error("tensor `{}` of {model} was not fetched: {reason}", .tensor.escape_debug())]
+    NotFetched {
+        model: String,
+        tensor: String,
+        reason: String,
+    },
+    #[error("`{}` cannot be read", path.display())]
+    Unreadable {
+        path: std::path::PathBuf,
+        source: std::io::Error,
+    },
     #[error("tensor `{}` of {model} is not in the cache any more", .tensor.escape_debug())]
     Vanished { model: String, tensor: String },
 }

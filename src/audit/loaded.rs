@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{AuditError, Model, Tensor};
 use crate::{
     cache::Cache,
-    checkpoint::{FolderFile, decode},
+    checkpoint::{Dtype, FolderFile, decode},
     error::Result,
     metric::{Moments, PairMetrics, Undefined},
     values::Values,
@@ -50,15 +50,21 @@ impl Loaded {
                 .into());
             }
         };
-        let floats = if tensor.zero_centred {
+        Ok(Self::of_values(values, tensor.info.shape.clone(), tensor.zero_centred))
+    }
+
+    /// Decodes stored bytes of a shape. A zero-centred gain becomes the effective gain 1 + w.
+    pub(super) fn decoded(dtype: &Dtype, stored: &[u8], shape: Vec<u64>, zero_centred: bool) -> Result<Self> {
+        Ok(Self::of_values(decode(dtype, stored)?, shape, zero_centred))
+    }
+
+    fn of_values(values: Values, shape: Vec<u64>, zero_centred: bool) -> Self {
+        let floats = if zero_centred {
             values.plus_one().map_or_else(|| Err(integer_gain()), floats)
         } else {
             floats(values)
         };
-        Ok(Self {
-            shape: tensor.info.shape.clone(),
-            floats,
-        })
+        Self { shape, floats }
     }
 
     /// A vector, without a file to read it from.

@@ -2,6 +2,7 @@
 
 mod averages;
 mod baselines;
+pub mod compare;
 mod components;
 mod condition;
 pub mod critique;
@@ -36,11 +37,11 @@ pub use components::{RoleComponents, VectorAt};
 pub use condition::Condition;
 pub use crossing::Crossing;
 pub use embeddings::{
-    Chosen, Compared, Distribution, Drawn, Embeddings, Figures, MeanTest, Meeting, Sample, Table, TokenAsk, TokenPair,
+    Chosen, Distribution, Drawn, Embeddings, Figures, MeanTest, Meeting, RowPairs, Sample, Table, TokenAsk, TokenPair,
     VocabularyFacts, choose_tokens, embeddings,
 };
 pub use error::AuditError;
-pub use fetch::{BYTES_IN_FLIGHT, Failures, fetch, plan};
+pub use fetch::{BYTES_IN_FLIGHT, Failures, fetch, plan, plan_where};
 pub use groups::{GroupFigures, GroupPair, LeftOut, empty_groups};
 pub use hash::{
     FileGroup, FileMember, Group, HashPlan, Hashed, Kinship, hash_all_kept, hash_kept, hash_remote, matches, plan_hash,
@@ -53,7 +54,7 @@ pub use loaded::Loaded;
 pub use model::{Exclusion, Model, Tensor};
 pub use pairing::{Depths, Pairing};
 pub use panel::{Alignment, Panel, PanelKey, Side};
-pub use plan::{COALESCE_GAP, ModelPlan, SPAN_LIMIT, Span};
+pub use plan::{COALESCE_GAP, ModelPlan, PIECE, SPAN_LIMIT, Span};
 pub use progress::{Progress, Silent};
 pub use question::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
 pub use relations::{Relation, Relations};

@@ -8,10 +8,14 @@ use crate::range::{ByteRange, coalesce};
 /// Two norms of 8 KiB with small biases between them do; a norm and the next one behind a matrix do not.
 pub const COALESCE_GAP: u64 = 16 * 1024;
 
-/// A request grows by coalescing up to this size. A larger tensor is one request of its own.
+/// A request grows by coalescing up to this size. A larger tensor has requests of its own.
 pub const SPAN_LIMIT: u64 = 8 * 1024 * 1024;
 
-/// One request, covering one or more tensors of a shard.
+/// A tensor larger than this comes in several requests of this size, so that it need not be held whole.
+pub const PIECE: u64 = 32 * 1024 * 1024;
+
+/// One request, covering one or more tensors of a shard; or several, one after the other, of one tensor larger than
+/// [`PIECE`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     /// The shard.
@@ -100,7 +104,24 @@ impl ModelPlan {
 
     /// Requests that will be sent if none fails.
     pub fn requests(&self) -> usize {
-        self.resolves + self.spans.iter().filter(|span| !span.range.is_empty()).count()
+        self.resolves + self.spans.iter().map(|span| span.pieces().count()).sum::<usize>()
+    }
+}
+
+impl Span {
+    /// The ranges asked for, in order; none for a tensor without elements.
+    pub fn pieces(&self) -> impl Iterator<Item = ByteRange> + use<> {
+        let ByteRange { start, end } = self.range;
+        let count = self.range.len().div_ceil(PIECE);
+        (0..count).map(move |piece| {
+            let from = start + piece * PIECE;
+            ByteRange::new(from, end.min(from + PIECE))
+        })
+    }
+
+    /// Whether it is one tensor that comes in several pieces.
+    pub fn is_large(&self) -> bool {
+        self.tensors.len() == 1 && self.range.len() > PIECE
     }
 }
 
@@ -141,6 +162,18 @@ mod tests {
             ]
         );
         assert_eq!((plan.requests(), plan.bytes(), plan.moving()), (4, 16384 + 110, 4));
+    }
+
+    #[test]
+    fn a_large_tensor_comes_in_pieces_that_cover_it() {
+        let plan = ModelPlan::new(1, 0, 0, &missing(&[("a", 7, 2 * PIECE + 5)]), |_| true);
+        let pieces: Vec<ByteRange> = plan.spans[0].pieces().collect();
+        let ends = [7, 7 + PIECE, 7 + 2 * PIECE, 12 + 2 * PIECE];
+        assert!(plan.spans[0].is_large());
+        assert_eq!((plan.requests(), plan.bytes(), plan.moving()), (3, 2 * PIECE + 5, 1));
+        for (piece, bounds) in pieces.iter().zip(ends.windows(2)) {
+            assert_eq!([piece.start, piece.end], bounds);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod disk;
 mod error;
 mod housekeeping;
+mod incoming;
 mod key;
 mod npy;
 mod record;
@@ -18,6 +19,7 @@ mod tokenizer;
 
 pub use error::CacheError;
 pub use housekeeping::{Entry, PruneReport, Verdict};
+pub use incoming::Incoming;
 pub use key::TensorKey;
 pub use record::CommitRecord;
 pub use rows::CachedRows;

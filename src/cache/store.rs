@@ -115,6 +115,22 @@ impl Cache {
         (sidecar.is_of(key) && found.len() == sidecar.npy_bytes).then_some(sidecar)
     }
 
+    /// What is known of `key`, if it is kept and every byte of it is intact. Nothing of it is held in memory; a broken entry
+    /// is removed.
+    pub fn check(&self, key: &TensorKey) -> Result<Option<Sidecar>, CacheError> {
+        let Some(sidecar) = self.lookup(key) else {
+            // Absent, or broken: only a look at both files tells, and clears away.
+            return Ok(self.get(key)?.map(|tensor| tensor.sidecar));
+        };
+        let path = key.npy_path(&self.root);
+        let mut file = fs::File::open(&path).map_err(CacheError::read(&path))?;
+        let digest = disk::digest_of(&mut file).map_err(CacheError::read(&path))?;
+        if digest.sha256 == sidecar.npy_sha256 {
+            return Ok(Some(sidecar));
+        }
+        Ok(self.heal(key)?.map(|tensor| tensor.sidecar))
+    }
+
     /// Where the `.npy` of `key` lies, if it is kept.
     pub fn path(&self, key: &TensorKey) -> Option<PathBuf> {
         self.lookup(key).map(|_| key.npy_path(&self.root))

@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Fetch(FetchArgs),
     /// Compare the layers of each model with each other: layer 0, neighbours, by distance, layer × layer.
     Layers(LayersArgs),
+    /// Compare every tensor of two checkpoints, matrices apart from norms: all metrics, by role and layer, coverage.
+    Compare(CompareArgs),
     /// Print the SHA-256 of tensors; with --matches the groups of equal ones across names, layers and models.
     Hash(HashArgs),
     /// Compare models with each other: model × model matrices by role and layer.
@@ -206,6 +208,30 @@ pub(crate) struct LayersArgs {
     pub(crate) output: Output,
     /// Exit with status 1 if a layer and the next meet this condition, such as pearson<0.1 or abs(pearson)>0.9.
     #[arg(long, value_name = "EXPR")]
+    pub(crate) fail_if: Option<Condition>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// `compare`.
+#[derive(Debug, clap::Args)]
+#[command(mut_arg("role", |role| role.default_value("all").help(
+    "Roles, comma-separated, or `norms`, `matrices`, or `all`: every tensor, classified or not"
+)), mut_arg("biases", |biases| biases.hide(true)))]
+pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    /// Compare at most this many pairs, in the order of the layers.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_tensors: Option<usize>,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Exit with status 1 if a pair of tensors meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
+    #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
     pub(crate) fail_if: Option<Condition>,
     #[command(flatten)]
     pub(crate) limits: Limits,

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use hub_audit::{
     Error,
     audit::{
-        self, AuditError, Chosen, Compared, Condition, Distribution, Embeddings, Figures, Pairing, Question, TokenAsk,
+        self, AuditError, Chosen, Condition, Distribution, Embeddings, Figures, Pairing, Question, RowPairs, TokenAsk,
     },
     family::{LayerSelection, Role, RoleSelection},
     metric::Undefined,
     report::{self, Digits},
+    spec::ModelSpec,
 };
 
 use super::{
@@ -21,8 +22,14 @@ use super::{
     table,
 };
 
+/// The two models that are asked of the embedded Hub when nothing else is: one of each spelling.
+const DEMO_MODELS: [&str; 2] = ["mistralai/Mistral-7B-Instruct-v0.3", "Qwen/Qwen1.5-7B-Chat"];
+
 pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.required()?;
+    let mut specs = args.models.specs()?;
+    if specs.is_empty() && args.reach.demo {
+        specs = demo_models()?;
+    }
     if specs.len() != 2 {
         return Err(Error::from(AuditError::NotTwoTables { count: specs.len() }).into());
     }
@@ -38,7 +45,7 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
     };
     if let Some(condition) = &args.fail_if {
         anyhow::ensure!(
-            Compared::METRICS.contains(&condition.metric),
+            RowPairs::METRICS.contains(&condition.metric),
             "--fail-if {}: rows have cos_sim, cos_null, cos_null_sd, pearson and z_perm only",
             condition.text()
         );
@@ -60,6 +67,11 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
     let failures = [failed_first, failed_second];
     let embeddings = audit::embeddings(&gathered.cache, [first, second], failures, chosen);
     answer(args, &embeddings, gathered.cost, printer)
+}
+
+fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
+    let specs: Result<Vec<ModelSpec>, _> = DEMO_MODELS.iter().map(|model| model.parse()).collect();
+    Ok(specs.map_err(Error::from)?)
 }
 
 fn question(args: &EmbeddingsArgs, role: Role) -> anyhow::Result<Question> {
@@ -194,7 +206,7 @@ fn meeting(embeddings: &Embeddings, chosen: &Chosen) -> String {
     text
 }
 
-fn row(name: &str, compared: &Compared) -> [String; 8] {
+fn row(name: &str, compared: &RowPairs) -> [String; 8] {
     let number = |of: &Distribution, figure: fn(&Figures) -> f64| {
         of.get(figure).map_or_else(
             |reason: Undefined| reason.to_string(),

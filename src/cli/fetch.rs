@@ -45,6 +45,16 @@ impl Choice {
             mtp: false,
         })
     }
+
+    /// As [`Choice::question`], but all roles are every tensor, also those that no family knows.
+    pub(crate) fn everything_or_question(&self) -> anyhow::Result<Question> {
+        let mut question = self.question("all")?;
+        if question.tensor.is_none() && self.role.roles().len() == Role::ALL.len() {
+            question.tensor = Some(audit::pattern("")?);
+            question.all_headers = true;
+        }
+        Ok(question)
+    }
 }
 
 pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {

@@ -11,7 +11,7 @@ use hub_audit::{
     Error,
     audit::{
         self, AuditError, Chosen, Failures, HashPlan, Model, ModelPlan, Opened, Progress, Question, RowPlan, Session,
-        Silent, TokenAsk,
+        Silent, TokenAsk, compare::Matching,
     },
     cache::Cache,
     digest::TensorHash,
@@ -71,6 +71,8 @@ pub(crate) enum Until<'a> {
     Opened,
     /// Tensors in the cache, within limits.
     Fetched(&'a Limits),
+    /// What two models need to be compared, in the cache, within limits.
+    Matched(&'a Limits, &'a dyn Fn(&Model, &Model) -> Matching),
     /// Tensors that are neither cached nor local digested as they stream past, within limits: those whose name is wanted.
     Hashed(&'a Limits, &'a dyn Fn(&str) -> bool),
     /// Rows of the embedding tables of two models in the cache, within limits.
@@ -81,7 +83,9 @@ impl Until<'_> {
     fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,
-            Self::Fetched(limits) | Self::Hashed(limits, _) | Self::Rows(limits, _) => Some(limits),
+            Self::Fetched(limits) | Self::Matched(limits, _) | Self::Hashed(limits, _) | Self::Rows(limits, _) => {
+                Some(limits)
+            }
         }
     }
 }
@@ -223,6 +227,7 @@ impl Job<'_> {
         let plans: Vec<ModelPlan> = match until {
             Until::Rows(..) => row_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Hashed(..) => hash_plans.iter().map(|plan| plan.plan.clone()).collect(),
+            Until::Matched(_, matched) => self.plan_matched(&opened, matched),
             _ => opened
                 .iter()
                 .map(|opened| model_of(opened).map(|model| audit::plan(&self.session, &model)))
@@ -274,6 +279,23 @@ impl Job<'_> {
             cache,
             cost,
         }))
+    }
+
+    /// Plans what the two models need of each other; nothing where one could not be read.
+    fn plan_matched(&self, opened: &[Opened], matched: &dyn Fn(&Model, &Model) -> Matching) -> Vec<ModelPlan> {
+        let models: Vec<&Arc<Model>> = opened
+            .iter()
+            .filter_map(|opened| opened.outcome.as_ref().ok())
+            .collect();
+        let [a, b] = models.as_slice() else {
+            return opened.iter().map(|_| ModelPlan::default()).collect();
+        };
+        let needed = matched(a, b).needed();
+        models
+            .iter()
+            .zip(&needed)
+            .map(|(model, needed)| audit::plan_where(&self.session, model, |position| needed.contains(&position)))
+            .collect()
     }
 
     async fn fetch(&self, opened: &[Opened], plans: &[ModelPlan]) -> Vec<Failures> {

@@ -6,7 +6,7 @@ use clap::Parser;
 
 use super::{
     args::{Args, Command},
-    cache, completions, critique, embeddings,
+    cache, compare, completions, critique, embeddings,
     exit::ExitStatus,
     fetch, hash, inspect, layers,
     printer::Printer,
@@ -36,6 +36,7 @@ fn run(mut args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
         Command::Inspect(args) => inspect::run(&args, printer),
         Command::Fetch(args) => fetch::run(&args, printer),
         Command::Layers(args) => layers::run(&args, printer),
+        Command::Compare(args) => compare::run(&args, printer),
         Command::Hash(args) => hash::run(&args, printer),
         Command::Survey(args) => survey::run(&args, printer),
         Command::Critique(args) => critique::run(&args, printer),

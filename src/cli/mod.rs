@@ -3,6 +3,7 @@
 
 mod args;
 mod cache;
+mod compare;
 mod completions;
 mod critique;
 mod embeddings;

@@ -70,6 +70,7 @@ impl Command {
     pub(crate) fn output(&mut self) -> Option<&mut Output> {
         match self {
             Self::Survey(args) => Some(&mut args.output),
+            Self::Compare(args) => Some(&mut args.output),
             Self::Layers(args) => Some(&mut args.output),
             Self::Critique(args) => Some(&mut args.output),
             Self::Embeddings(args) => Some(&mut args.output),

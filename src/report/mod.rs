@@ -16,6 +16,7 @@ pub mod number;
 pub mod picture;
 
 mod closing;
+mod compare;
 mod datum;
 mod embeddings;
 mod files;
@@ -29,6 +30,7 @@ mod survey;
 mod writer;
 
 pub use self::{
+    compare::{compare_csv, compare_report},
     datum::Datum,
     embeddings::{embeddings_csv, embeddings_report},
     files::files,

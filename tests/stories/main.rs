@@ -5,6 +5,7 @@
 mod bad_input;
 #[cfg(test)]
 mod cache;
+mod comparing;
 #[cfg(test)]
 mod embeddings;
 #[cfg(test)]

@@ -24,13 +24,13 @@ pub struct Embeddings {
     /// Each drawn token with its numbers, in the order of the first model's rows.
     pub pairs: Vec<TokenPair>,
     /// Rows of the same token.
-    pub matched: Compared,
+    pub matched: RowPairs,
     /// The test of the mean of Pearson's r over matched rows.
     pub test: Result<MeanTest, Undefined>,
     /// Each token's row in the first table with another token's in the second, drawn at random.
-    pub random: Compared,
+    pub random: RowPairs,
     /// Rows of the first model's numbers in both tables; `None` where that is what was matched.
-    pub same_id: Option<Compared>,
+    pub same_id: Option<RowPairs>,
 }
 
 /// One token and the numbers of its rows.
@@ -49,7 +49,7 @@ pub struct TokenPair {
 
 /// How the pairs of one kind are spread.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Compared {
+pub struct RowPairs {
     /// Every pair's cosine.
     pub cosines: Vec<Result<f64, Undefined>>,
     /// Cosines.
@@ -114,15 +114,15 @@ pub fn embeddings(cache: &Cache, opened: [&Opened; 2], failures: [&Failures; 2],
         };
         chosen.drawn.par_iter().enumerate().map(pair).collect()
     });
-    let same_id = || Compared::of(pairs.iter().filter_map(|pair| pair.same_id.as_ref()));
+    let same_id = || RowPairs::of(pairs.iter().filter_map(|pair| pair.same_id.as_ref()));
     Embeddings {
         models: opened.map(|opened| summary(opened, &chosen)),
-        matched: Compared::of(pairs.iter().map(|pair| &pair.matched)),
+        matched: RowPairs::of(pairs.iter().map(|pair| &pair.matched)),
         test: loaded
             .as_ref()
             .ok_or(Undefined::TooFew)
             .and_then(|[a, b]| mean_test(a, b, &pairs)),
-        random: Compared::of(pairs.iter().filter_map(|pair| Some(&pair.random.as_ref()?.1))),
+        random: RowPairs::of(pairs.iter().filter_map(|pair| Some(&pair.random.as_ref()?.1))),
         same_id: (!chosen.ask.same_id).then(same_id),
         chosen,
         pairs,
@@ -140,7 +140,7 @@ fn summary(opened: &Opened, chosen: &Chosen) -> ModelSummary {
     summary
 }
 
-impl Compared {
+impl RowPairs {
     /// The numbers that a pair of rows has.
     pub const METRICS: [Metric; 5] = [
         Metric::CosSim,

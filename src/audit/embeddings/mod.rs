@@ -11,7 +11,7 @@ mod chosen;
 mod distribution;
 mod table;
 
-pub use answer::{Compared, Embeddings, MeanTest, TokenPair, embeddings};
+pub use answer::{Embeddings, MeanTest, RowPairs, TokenPair, embeddings};
 pub use ask::{Sample, TokenAsk};
 pub use chosen::{Chosen, Drawn, Meeting, VocabularyFacts, choose_tokens};
 pub use distribution::{Distribution, Figures};

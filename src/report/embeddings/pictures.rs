@@ -41,7 +41,7 @@ pub(super) fn matched(embeddings: &Embeddings, (low, high): (f64, f64)) -> Pictu
 
 /// The shares of all kinds of pairs over one axis.
 pub(super) fn contrast(embeddings: &Embeddings, (low, high): (f64, f64)) -> Picture {
-    let series = |(name, compared): (&'static str, &crate::audit::Compared)| {
+    let series = |(name, compared): (&'static str, &crate::audit::RowPairs)| {
         let values: Vec<f64> = compared
             .cosines
             .iter()

@@ -1,7 +1,7 @@
 //! The tables of the document.
 
 use crate::{
-    audit::{Compared, Distribution, Embeddings, Figures, TokenPair},
+    audit::{Distribution, Embeddings, Figures, RowPairs, TokenPair},
     metric::Undefined,
     report::{Cell, Column, Digits, Table},
 };
@@ -89,7 +89,7 @@ pub(super) fn meeting(embeddings: &Embeddings) -> Option<Table> {
 
 /// The kinds of pairs beside each other.
 pub(super) fn comparison(embeddings: &Embeddings) -> Table {
-    let row = |(name, compared): (&str, &Compared)| {
+    let row = |(name, compared): (&str, &RowPairs)| {
         let number = |of: &Distribution, figure: fn(&Figures) -> f64| Cell::number(of.get(figure), Digits::Fixed(6));
         vec![
             Cell::text(name),
@@ -205,7 +205,7 @@ fn shortened(token: &str) -> String {
 }
 
 /// The kinds of pairs with their names.
-pub(super) fn kinds(embeddings: &Embeddings) -> Vec<(&'static str, &Compared)> {
+pub(super) fn kinds(embeddings: &Embeddings) -> Vec<(&'static str, &RowPairs)> {
     let matched = if embeddings.chosen.ask.same_id {
         "the same number"
     } else {
