@@ -54,7 +54,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     };
     let matching = matched(model_a, model_b);
     let failures = [0, 1].map(|side| &gathered.failures[side]);
-    let Ok(comparison) = audit::compare::compare(&gathered.cache, [a, b], failures, &matching) else {
+    let Some(comparison) = audit::compare::compare(&gathered.cache, [a, b], failures, &matching) else {
         return Ok(ExitStatus::Failed);
     };
     let document = report::compare_report(&comparison, &output::run(args.output.seed, gathered.cost));

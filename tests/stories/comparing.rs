@@ -48,12 +48,16 @@ fn compare(at: &Workspace, a: &str, b: &str, more: &[&str]) -> BTreeMap<String, 
     let mut words = vec!["compare", a, b, "-o", "out", "--formats", "csv"];
     words.extend(more);
     at.run(&words).expect(0);
-    let text = fs_err::read_to_string(at.path().join("out/pairs.csv")).unwrap();
-    rows(&text).into_iter().map(|row| (row["role"].clone(), row)).collect()
+    let pairs = table(at, "pairs.csv");
+    pairs.into_iter().map(|row| (row["role"].clone(), row)).collect()
 }
 
 fn coverage(at: &Workspace) -> Vec<BTreeMap<String, String>> {
-    rows(&fs_err::read_to_string(at.path().join("out/coverage.csv")).unwrap())
+    table(at, "coverage.csv")
+}
+
+fn table(at: &Workspace, name: &str) -> Vec<BTreeMap<String, String>> {
+    rows(&fs_err::read_to_string(at.path().join("out").join(name)).expect("the comparison wrote it"))
 }
 
 #[test]
@@ -199,8 +203,7 @@ fn over_the_hub_and_from_folders_the_pairs_are_the_same_but_for_the_commits() {
     }
     at.serve();
     let read = |at: &Workspace| {
-        let text = fs_err::read_to_string(at.path().join("out/pairs.csv")).unwrap();
-        let mut rows = rows(&text);
+        let mut rows = table(at, "pairs.csv");
         for row in &mut rows {
             for column in ["model_a", "model_b", "commit_a", "commit_b"] {
                 row.remove(column);
@@ -254,7 +257,7 @@ fn norms_stand_apart_from_matrices_in_every_table() {
     }
     at.serve();
     compare(&at, "o/a", "o/b", &[]);
-    let read = |name: &str| rows(&fs_err::read_to_string(at.path().join("out").join(name)).unwrap());
+    let read = |name: &str| table(&at, name);
     let counts: Vec<_> = read("summary.csv")
         .into_iter()
         .filter(|row| row["metric"] == "cos_sim")

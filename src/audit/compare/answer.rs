@@ -95,15 +95,17 @@ pub struct Comparison {
     pub coverage: Coverage,
 }
 
-/// Either the comparison, or the models that could not be read.
-pub type Compared = std::result::Result<Comparison, [ModelSummary; 2]>;
-
 /// Compares what [`Matching::needed`] names, which has been fetched, or lies in a folder. `failures` are the tensors that
-/// could not be fetched. The numbers depend neither on the number of threads nor on where the bytes lie.
-pub fn compare(cache: &Cache, opened: [&Opened; 2], failures: [&Failures; 2], matching: &Matching) -> Compared {
+/// could not be fetched. The numbers depend neither on the number of threads nor on where the bytes lie. `None` where a model could not be read.
+pub fn compare(
+    cache: &Cache,
+    opened: [&Opened; 2],
+    failures: [&Failures; 2],
+    matching: &Matching,
+) -> Option<Comparison> {
     let models = opened.map(ModelSummary::of);
     let [Ok(a), Ok(b)] = opened.map(|opened| opened.outcome.as_ref()) else {
-        return Err(models);
+        return None;
     };
     let pair = Pair {
         cache,
@@ -122,7 +124,7 @@ pub fn compare(cache: &Cache, opened: [&Opened; 2], failures: [&Failures; 2], ma
     meetings.extend(large.map(|(at, found)| (at, pair.meet(found))));
     meetings.sort_by_key(|&(at, _)| at);
     let meetings: Vec<Meeting> = meetings.into_iter().map(|(_, meeting)| meeting).collect();
-    Ok(Comparison {
+    Some(Comparison {
         coverage: Coverage::of([a, b], matching, &meetings),
         models,
         meetings,

@@ -12,7 +12,7 @@ mod orientation;
 mod stored;
 mod view;
 
-pub use answer::{Compared, Comparison, Meeting, compare};
+pub use answer::{Comparison, Meeting, compare};
 pub use coverage::{Coverage, Status, Uncompared};
 pub use groups::{Band, CLOSE, Closeness, Describe, Group, GroupFigures};
 pub use matching::{Counterpart, Half, Match, Matching, Obstacle};

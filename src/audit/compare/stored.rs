@@ -24,10 +24,10 @@ pub struct Stored {
     dtype: Dtype,
     /// How the bytes that the cache keeps widened become what they were; `None` where they are as stored.
     narrowing: Option<Narrowing>,
-    /// Of the tensor.
-    stored_shape: Vec<u64>,
+    /// Shape of the whole tensor.
+    whole: Vec<u64>,
     view: View,
-    /// Of what is seen of it.
+    /// Shape of what is seen of it.
     shape: Vec<u64>,
     zero_centred: bool,
 }
@@ -77,7 +77,7 @@ impl Stored {
             width: bits / 8,
             narrowing,
             dtype: tensor.info.dtype.clone(),
-            stored_shape: tensor.info.shape.clone(),
+            whole: tensor.info.shape.clone(),
             view: view.clone(),
             shape,
             zero_centred: tensor.zero_centred,
@@ -138,16 +138,14 @@ impl Source for Stored {
         let width = self.width;
         let count = into.len() as u64 / width;
         let mut rest = into;
-        let visited = self
-            .view
-            .runs(&self.stored_shape, start / width, count, |element, count| {
-                let bytes = usize::try_from(count * width).unwrap_or(usize::MAX);
-                let (piece, after) = std::mem::take(&mut rest)
-                    .split_at_mut_checked(bytes)
-                    .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
-                rest = after;
-                self.fill(element, piece)
-            });
+        let visited = self.view.runs(&self.whole, start / width, count, |element, count| {
+            let bytes = usize::try_from(count * width).unwrap_or(usize::MAX);
+            let (piece, after) = std::mem::take(&mut rest)
+                .split_at_mut_checked(bytes)
+                .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+            rest = after;
+            self.fill(element, piece)
+        });
         visited.map_err(|source| {
             AuditError::Unreadable {
                 path: self.path.clone(),
