@@ -59,7 +59,7 @@ pub use progress::{Progress, Silent};
 pub use question::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
 pub use relations::{Relation, Relations};
 pub use repository::{HEADER_GUESS, Repository};
-pub use rows::{LoadedRows, RowPlan, fetch_rows, plan_rows, row_width};
+pub use rows::{RowPlan, RowReader, fetch_rows, plan_rows, row_width};
 pub use session::{Opened, Session};
 pub use strand::{Cell, Strand, mtp_strands, strands};
 pub use summary::ModelSummary;

@@ -3,13 +3,14 @@
 //! A tensor has one such entry, which grows: rows that are added are merged with those that are there, under the lock of the
 //! commit's folder, and the files are replaced whole.
 
-use std::{io, ops::Range, path::PathBuf};
+use std::{fs, io, ops::Range, path::PathBuf};
 
 use super::{
     disk::{self, Locked},
     error::CacheError,
     key::{self, TensorKey},
     npy,
+    seal::unseal,
     sidecar::{Sidecar, TensorMeta},
     store::{Cache, Found, read_files},
 };
@@ -38,13 +39,23 @@ impl Cache {
         }
     }
 
-    /// Which rows of `key` are kept, by the sidecar alone. [`Cache::rows`] may still find the bytes altered.
-    pub fn lookup_rows(&self, key: &TensorKey) -> Option<RowSet> {
-        let [npy, sidecar] = key.row_paths(self.root());
-        let text = disk::read_if_there(&sidecar).ok()??;
-        let sidecar: Sidecar = super::seal::unseal(&text)?;
-        let found = std::fs::metadata(npy).ok()?;
-        (sidecar.is_of_rows(key) && found.len() == sidecar.npy_bytes).then_some(sidecar.rows)?
+    /// What is known of the rows of `key` that are kept, and where they lie, if every byte of them is intact. Nothing of them is
+    /// held in memory; a broken entry is removed.
+    pub fn check_rows(&self, key: &TensorKey) -> Result<Option<(Sidecar, PathBuf)>, CacheError> {
+        let [path, sidecar] = key.row_paths(self.root());
+        let text = disk::read_if_there(&sidecar)?;
+        let known = text
+            .and_then(|text| unseal::<Sidecar>(&text))
+            .filter(|known| known.is_of_rows(key));
+        let opened = disk::if_there(fs::File::open(&path)).map_err(CacheError::read(&path))?;
+        if let (Some(known), Some(mut file)) = (known, opened) {
+            let written = disk::digest_of(&mut file).map_err(CacheError::read(&path))?;
+            if written.sha256 == known.npy_sha256 && written.bytes == known.npy_bytes {
+                return Ok(Some((known, path)));
+            }
+        }
+        // Absent, or broken: only a look at both files tells, and clears away.
+        Ok(self.rows(key)?.map(|kept| (kept.sidecar, kept.path)))
     }
 
     /// Keeps `values`, the elements of `rows` one after the other, beside the rows that are kept, and gives the path of the
@@ -229,7 +240,8 @@ mod tests {
         let kept = cache.rows(&key).unwrap().unwrap();
         let (expected, values) = rows(&[0, 3, 4, 50, 60]);
         assert_eq!((&kept.rows, &kept.values, &kept.path), (&expected, &values, &path));
-        assert_eq!(cache.lookup_rows(&key), Some(expected));
+        let (checked, at) = cache.check_rows(&key).unwrap().unwrap();
+        assert_eq!((checked, at), (kept.sidecar, path));
         assert_eq!(
             (cache.get(&key).unwrap(), cache.lookup(&key)),
             (None, None),
@@ -272,6 +284,7 @@ mod tests {
             let last = bytes.len() - 5;
             bytes[last] ^= 1;
             fs_err::write(path, bytes).unwrap();
+            assert_eq!(cache.check_rows(&key).unwrap(), None);
             assert_eq!(cache.rows(&key).unwrap(), None);
             assert!(key.row_paths(cache.root()).iter().all(|path| !path.exists()));
         }

@@ -64,7 +64,7 @@ impl Sidecar {
     }
 
     /// The shape of the `.npy`: the tensor's, but for the number of rows where only some are kept.
-    pub(super) fn kept_shape(&self) -> Vec<u64> {
+    pub fn kept_shape(&self) -> Vec<u64> {
         let mut shape = self.meta.shape.clone();
         if let (Some(rows), Some(first)) = (&self.rows, shape.first_mut()) {
             *first = rows.len();

@@ -263,6 +263,8 @@ fn a_model_without_a_tokenizer_can_be_compared_by_number() {
         .run(&["embeddings", "o/a", "o/b", "--same-id", "-o", "out"])
         .expect(0);
     assert!(outcome.stdout.contains("same number"), "{outcome}");
+    // Every row is wanted: the table came whole, and is an entry like any other.
+    assert!(at.kept("o/a").join(format!("{EMBED}.npy")).exists());
     let pearson: Vec<String> = rows(&at.read("out/tokens.csv"))
         .iter()
         .map(|row| row["pearson"].clone())

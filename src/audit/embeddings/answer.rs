@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Chosen, Distribution, Drawn, ask::derangement};
 use crate::{
-    audit::{Failures, LoadedRows, Model, ModelSummary, Opened, repository::TOKENIZER, survey::chain},
+    audit::{Failures, Model, ModelSummary, Opened, RowReader, repository::TOKENIZER, survey::chain},
     cache::Cache,
     error::Result,
     metric::{Correlations, LayerAverage, Metric, RowPair, Undefined},
@@ -182,9 +182,9 @@ fn load(
     opened: [&Opened; 2],
     failures: [&Failures; 2],
     chosen: &Chosen,
-) -> Result<[LoadedRows; 2], String> {
+) -> Result<[RowReader; 2], String> {
     let [first, second] = chosen.wanted();
-    let one = |side: usize, wanted: &RowSet| -> Result<LoadedRows, String> {
+    let one = |side: usize, wanted: &RowSet| -> Result<RowReader, String> {
         let table = chosen.tables[side].as_ref().map_err(Clone::clone)?;
         let model: &Model = opened[side].outcome.as_ref().map_err(chain)?;
         let tensor = &model.tensors[table.position];
@@ -195,17 +195,17 @@ fn load(
                 chain(error)
             ));
         }
-        LoadedRows::read(cache, model, tensor, wanted).map_err(|error| chain(&error))
+        RowReader::open(cache, model, tensor, wanted).map_err(|error| chain(&error))
     };
     Ok([one(0, &first)?, one(1, &second)?])
 }
 
-fn mean_test(a: &LoadedRows, b: &LoadedRows, pairs: &[TokenPair]) -> Result<MeanTest, Undefined> {
+fn mean_test(a: &RowReader, b: &RowReader, pairs: &[TokenPair]) -> Result<MeanTest, Undefined> {
     // Evenly spaced, so that all parts of the vocabulary have their share.
     let count = pairs.len().min(MOST_TESTED);
     let tested: Vec<&TokenPair> = (0..count).map(|at| &pairs[at * pairs.len() / count]).collect();
     let pearson: Vec<Result<f64, Undefined>> = tested.iter().map(|pair| pair.matched.pearson.clone()).collect();
-    let within = |table: &LoadedRows, side: usize| {
+    let within = |table: &RowReader, side: usize| {
         let rows: Vec<_> = tested.iter().map(|pair| table.as_f64(pair.drawn.rows[side])).collect();
         let rows: Vec<Result<&[f64], Undefined>> =
             rows.iter().map(|row| row.as_deref().map_err(Clone::clone)).collect();

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::plan::{RowPlan, row_meta};
 use crate::{
-    audit::{AuditError, BYTES_IN_FLIGHT, Failures, Model, Session, Span},
+    audit::{AuditError, BYTES_IN_FLIGHT, Failures, Model, Session, Span, fetch},
     checkpoint::decode,
     error::Result,
     rows::RowSet,
@@ -27,12 +27,21 @@ const WAITING: u64 = 8 * 1024 * 1024;
 /// Carries out the plans of all models at once and returns, for each, whether its tensor failed. Rows that have arrived are
 /// kept all the same.
 pub async fn fetch_rows(session: &Session, models: &[(String, Arc<Model>, RowPlan)]) -> Vec<Failures> {
+    let whole: Vec<_> = models
+        .iter()
+        .filter(|(_, _, plan)| plan.whole)
+        .map(|(label, model, plan)| (label.clone(), Arc::clone(model), plan.plan.clone()))
+        .collect();
+    let mut failed_whole = fetch(session, &whole).await.into_iter();
     let in_flight = Arc::new(Semaphore::new(usize::try_from(BYTES_IN_FLIGHT / UNIT).unwrap_or(1)));
     let mut tasks = JoinSet::new();
     let mut tables: Vec<Arriving> = Vec::with_capacity(models.len());
     for (number, (label, model, plan)) in models.iter().enumerate() {
-        session.progress.planned(label, plan.plan.bytes());
         tables.push(Arriving::new(Arc::clone(model), plan.clone()));
+        if plan.whole {
+            continue;
+        }
+        session.progress.planned(label, plan.plan.bytes());
         for span in &plan.plan.spans {
             let (session, model, span) = (session.clone(), Arc::clone(model), span.clone());
             let (label, in_flight) = (label.clone(), Arc::clone(&in_flight));
@@ -72,7 +81,11 @@ pub async fn fetch_rows(session: &Session, models: &[(String, Arc<Model>, RowPla
     for mut table in tables {
         let kept = table.keep(session).await;
         table.note(kept);
-        failures.push(table.failures());
+        failures.push(if table.plan.whole {
+            failed_whole.next().unwrap_or_default()
+        } else {
+            table.failures()
+        });
     }
     failures
 }

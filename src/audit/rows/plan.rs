@@ -2,7 +2,7 @@
 
 use crate::{
     audit::{AuditError, Model, ModelPlan, SPAN_LIMIT, Session, Tensor, fetch::is_kept},
-    cache::{CachedRows, TensorKey, TensorMeta},
+    cache::{TensorKey, TensorMeta},
     checkpoint::decode,
     error::Result,
     rows::RowSet,
@@ -19,6 +19,9 @@ pub struct RowPlan {
     pub(super) width: u64,
     /// Rows that are neither cached nor local.
     pub(super) missing: RowSet,
+    /// Whether the whole tensor comes, since more than three quarters of its rows are missing: in pieces that need not be held
+    /// together, as one entry that need not be merged.
+    pub(super) whole: bool,
 }
 
 impl RowPlan {
@@ -63,14 +66,16 @@ pub fn plan_rows(session: &Session, model: &Model, position: usize, wanted: &Row
         // A type that is not decoded would be paid for in vain.
         Some(_) if decode(&tensor.info.dtype, &[]).is_err() => {}
         Some(key) => {
-            let kept = kept_rows(session, &key, tensor)
-                .map(|kept| kept.rows)
-                .unwrap_or_default();
-            plan.missing = wanted.difference(&kept);
+            plan.missing = wanted.difference(&kept_rows(session, &key, tensor));
             cached = usize::from(plan.missing.is_empty());
+            plan.whole = plan.missing.len().saturating_mul(4) > has.saturating_mul(3);
         }
     }
-    let ranges = plan.missing.byte_ranges(tensor.info.range.start, width, SPAN_LIMIT);
+    let ranges = if plan.whole {
+        Some(vec![tensor.info.range])
+    } else {
+        plan.missing.byte_ranges(tensor.info.range.start, width, SPAN_LIMIT)
+    };
     let missing: Vec<_> = ranges
         .ok_or_else(no_rows)?
         .into_iter()
@@ -81,9 +86,10 @@ pub fn plan_rows(session: &Session, model: &Model, position: usize, wanted: &Row
 }
 
 /// The rows that the cache has of this very tensor from this source, every byte intact.
-fn kept_rows(session: &Session, key: &TensorKey, tensor: &Tensor) -> Option<CachedRows> {
-    let kept = session.cache.rows(key).ok().flatten()?;
-    (kept.sidecar.meta == row_meta(tensor, &session.source)).then_some(kept)
+fn kept_rows(session: &Session, key: &TensorKey, tensor: &Tensor) -> RowSet {
+    let kept = session.cache.check_rows(key).ok().flatten();
+    let kept = kept.filter(|(sidecar, _)| sidecar.meta == row_meta(tensor, &session.source));
+    kept.and_then(|(sidecar, _)| sidecar.rows).unwrap_or_default()
 }
 
 /// What is kept beside rows of a tensor.
