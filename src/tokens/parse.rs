@@ -114,7 +114,8 @@ impl File {
             }
             None if self.model.vocab.listed => Ok("Unigram"),
             None if self.model.merges.is_some() => Ok("BPE"),
-            None => Ok("WordPiece"),
+            None if self.model.continuing_subword_prefix.is_some() => Ok("WordPiece"),
+            None => Ok("WordLevel"),
         }
     }
 

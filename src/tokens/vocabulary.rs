@@ -279,7 +279,11 @@ mod tests {
         let kind = |model: Value| read(&json!({ "model": model })).kind();
         assert_eq!(kind(json!({ "vocab": { "a": 0 }, "merges": [] })), "BPE");
         assert_eq!(kind(json!({ "vocab": [["a", 0.5]] })), "Unigram");
-        assert_eq!(kind(json!({ "vocab": { "a": 0 } })), "WordPiece");
+        assert_eq!(
+            kind(json!({ "vocab": { "a": 0 }, "continuing_subword_prefix": "##" })),
+            "WordPiece"
+        );
+        assert_eq!(kind(json!({ "vocab": { "a": 0 } })), "WordLevel");
     }
 
     #[test]
