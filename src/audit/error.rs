@@ -76,6 +76,12 @@ pub enum AuditError {
         tensor: String,
         reason: String,
     },
+    #[error("`{}`, by which a weight of {model} is scaled, cannot be read: {reason}", .tensor.escape_debug())]
+    NoScales {
+        model: String,
+        tensor: String,
+        reason: String,
+    },
     #[error("`{}` cannot be read", path.display())]
     Unreadable {
         path: std::path::PathBuf,

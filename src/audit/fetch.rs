@@ -21,8 +21,12 @@ const UNIT: u64 = 1024;
 /// Tensors that could not be brought into the cache, by name, with the reason.
 pub type Failures = BTreeMap<String, Error>;
 
-/// Plans what of `model` must move: tensors in the cache and in folders cost nothing. Every byte of a kept tensor is checked
-/// here, while there is still a network: a broken one is removed, and planned like one that was never kept.
+/// The source, in the cache's records, of tensors that were read from the Hub's standard cache.
+const SHARED: &str = "Hugging Face cache";
+
+/// Plans what of `model` must move: tensors in the cache, in the Hub's standard cache and in folders cost nothing. Every byte
+/// of a kept tensor is checked here, while there is still a network: a broken one is removed, and planned like one that was
+/// never kept.
 pub fn plan(session: &Session, model: &Model) -> ModelPlan {
     plan_where(session, model, |_| true)
 }
@@ -32,7 +36,7 @@ pub fn plan_where(session: &Session, model: &Model, wanted: impl Fn(usize) -> bo
     let mut tensors = 0;
     let mut cached = 0;
     let mut local = 0;
-    let mut missing = Vec::new();
+    let (mut missing, mut shared) = (Vec::new(), Vec::new());
     for (position, tensor) in model
         .tensors
         .iter()
@@ -44,21 +48,25 @@ pub fn plan_where(session: &Session, model: &Model, wanted: impl Fn(usize) -> bo
             None => local += 1,
             Some(key) if is_kept(session, &key) => cached += 1,
             Some(_) if is_decodable(tensor) => {
-                missing.push((position, tensor.shard.clone(), tensor.info.range));
+                let is_shared = model.repository.is_shared(&tensor.shard);
+                let list = if is_shared { &mut shared } else { &mut missing };
+                list.push((position, tensor.shard.clone(), tensor.info.range));
             }
             Some(_) => {}
         }
     }
-    ModelPlan::new(tensors, cached, local, &missing, |shard| {
-        model.repository.is_resolved(shard)
-    })
+    let is_resolved = |shard: &str| model.repository.is_resolved(shard);
+    ModelPlan::new(tensors, cached, local, &missing, is_resolved).with_shared(&shared)
 }
 
 /// Whether the cache has the tensor from this source, every byte of it intact: a broken entry is found before the plan, and
 /// fetched again.
 pub(super) fn is_kept(session: &Session, key: &TensorKey) -> bool {
     let kept = session.cache.check(key).ok().flatten();
-    kept.is_some_and(|sidecar| sidecar.meta.source == session.source)
+    kept.is_some_and(|sidecar| {
+        let source = &sidecar.meta.source;
+        *source == session.source || (session.shared.is_some() && source == SHARED)
+    })
 }
 
 /// Whether the element type is decoded at all; one that is not would be paid for in vain.
@@ -72,7 +80,10 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
     let mut tasks = JoinSet::new();
     for (number, (label, model, plan)) in models.iter().enumerate() {
         session.progress.planned(label, plan.bytes());
-        for span in &plan.spans {
+        let network = plan.spans.iter().map(|span| (span, session.source.as_str()));
+        let shared = plan.shared_spans.iter().map(|span| (span, SHARED));
+        for (span, source) in network.chain(shared) {
+            let source = source.to_owned();
             let (session, model, span) = (session.clone(), Arc::clone(model), span.clone());
             let (label, in_flight) = (label.clone(), Arc::clone(&in_flight));
             tasks.spawn(async move {
@@ -82,9 +93,9 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
                     .acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX))
                     .await;
                 let outcome = if span.is_large() {
-                    bring_large(&session, &label, &model, &span).await
+                    bring_large(&session, &source, &label, &model, &span).await
                 } else {
-                    bring(&session, &label, &model, span).await
+                    bring(&session, source, &label, &model, span).await
                 };
                 drop(permit);
                 (number, outcome)
@@ -104,15 +115,21 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
     failures
 }
 
+/// Progress is of what the network brings.
+fn arrived(session: &Session, source: &str, label: &str, bytes: u64) {
+    if source != SHARED {
+        session.progress.arrived(label, bytes);
+    }
+}
+
 type Outcomes = Vec<(String, Result<()>)>;
 
 /// One request: its tensors are held, decoded and kept.
-async fn bring(session: &Session, label: &str, model: &Arc<Model>, span: Span) -> Outcomes {
+async fn bring(session: &Session, source: String, label: &str, model: &Arc<Model>, span: Span) -> Outcomes {
     match model.repository.read(&span.shard, span.range).await {
         Ok(bytes) => {
-            session.progress.arrived(label, span.range.len());
+            arrived(session, &source, label, span.range.len());
             let (cache, kept, tensors) = (Arc::clone(&session.cache), Arc::clone(model), span.tensors.clone());
-            let source = session.source.clone();
             let work = move || keep_span(&cache, &source, &kept, &span, &bytes);
             match tokio::task::spawn_blocking(work).await {
                 Ok(outcome) => outcome,
@@ -124,22 +141,29 @@ async fn bring(session: &Session, label: &str, model: &Arc<Model>, span: Span) -
 }
 
 /// One tensor, piece by piece: never held whole.
-async fn bring_large(session: &Session, label: &str, model: &Arc<Model>, span: &Span) -> Outcomes {
+async fn bring_large(session: &Session, source: &str, label: &str, model: &Arc<Model>, span: &Span) -> Outcomes {
     let Some(tensor) = span.tensors.first().map(|&position| &model.tensors[position]) else {
         return Vec::new();
     };
-    let outcome = keep_large(session, label, model, span, tensor).await;
+    let outcome = keep_large(session, source, label, model, span, tensor).await;
     vec![(tensor.info.name.clone(), outcome)]
 }
 
-async fn keep_large(session: &Session, label: &str, model: &Model, span: &Span, tensor: &Tensor) -> Result<()> {
+async fn keep_large(
+    session: &Session,
+    source: &str,
+    label: &str,
+    model: &Model,
+    span: &Span,
+    tensor: &Tensor,
+) -> Result<()> {
     let Some(key) = model.key(tensor) else { return Ok(()) };
     let like = decode(&tensor.info.dtype, &[])?;
     let mut incoming = session.cache.begin(&key, &like, &tensor.info.shape)?;
     let mut digest = Sha256Hex::new();
     for piece in span.pieces() {
         let bytes = model.repository.read(&span.shard, piece).await?;
-        session.progress.arrived(label, piece.len());
+        arrived(session, source, label, piece.len());
         let dtype = tensor.info.dtype.clone();
         let work = move || -> Result<(Incoming, Sha256Hex)> {
             digest.update(&bytes);
@@ -151,7 +175,7 @@ async fn keep_large(session: &Session, label: &str, model: &Model, span: &Span, 
             .await
             .map_err(|source| AuditError::Task { source })??;
     }
-    let meta = meta(session.source.clone(), tensor, digest.finish());
+    let meta = meta(source.to_owned(), tensor, digest.finish());
     tokio::task::spawn_blocking(move || incoming.finish(&meta))
         .await
         .map_err(|source| AuditError::Task { source })??;

@@ -7,6 +7,7 @@ mod components;
 mod condition;
 pub mod critique;
 mod crossing;
+mod dequantised;
 mod embeddings;
 mod error;
 mod fetch;
@@ -36,6 +37,7 @@ pub use baselines::{Baseline, Baselines, Simulation};
 pub use components::{RoleComponents, VectorAt};
 pub use condition::Condition;
 pub use crossing::Crossing;
+pub use dequantised::Dequantised;
 pub use embeddings::{
     Chosen, Distribution, Drawn, Embeddings, Figures, MeanTest, Meeting, RowPairs, Sample, Table, TokenAsk, TokenPair,
     VocabularyFacts, choose_tokens, embeddings,

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use super::{Question, Repository, Session, question::Selection, survey::chain};
 use crate::{
     cache::TensorKey,
-    checkpoint::{Disagreement, Header, Layout, ShardIndex, TensorInfo},
+    checkpoint::{Disagreement, Header, Layout, Quantisation, QuantisationHints, ShardIndex, TensorInfo},
     error::Result,
     family::{FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Slot},
     spec::ModelSpec,
@@ -224,6 +224,11 @@ impl Model {
                 shard.escape_debug()
             ));
         }
+        if self.repository.is_partly_known() {
+            self.warnings.push(
+                "the network is switched off: only the files that the Hugging Face cache has are known".to_owned(),
+            );
+        }
         if let Some(named) = self.repository.renamed_from() {
             let now = self.repository.place();
             self.warnings.push(format!("`{named}` is now {now}"));
@@ -292,7 +297,7 @@ impl Model {
     }
 
     /// The shard that holds a tensor. Where several do, the index decides; without an index nothing does.
-    fn find(&self, name: &str) -> Result<(&str, &TensorInfo), String> {
+    pub(super) fn find(&self, name: &str) -> Result<(&str, &TensorInfo), String> {
         let named = self.index.as_ref().and_then(|index| index.weight_map.get(name));
         if let Some((shard, header)) = named.and_then(|shard| self.headers.get_key_value(shard))
             && let Some(info) = header.get(name)
@@ -315,6 +320,17 @@ impl Model {
             }
             (None, ..) => Err("the index names it, but no shard holds it".to_owned()),
         }
+    }
+
+    /// What the tensors are that its headers show, by what stands beside them. Whole only where all headers were read: see
+    /// [`Quantisation::of`].
+    pub fn quantisation(&self) -> Quantisation {
+        let tensors = self.headers.values().flat_map(|header| &header.tensors);
+        let hints = QuantisationHints {
+            method: self.config.quantisation.as_deref(),
+            block: self.config.quantisation_block,
+        };
+        Quantisation::of(tensors, hints)
     }
 
     /// The cache's name for a tensor; `None` for a folder.

@@ -35,8 +35,12 @@ pub struct ModelPlan {
     pub cached: usize,
     /// Of those, read from a local folder.
     pub local: usize,
+    /// Of those, read from the Hub's standard cache.
+    pub shared: usize,
     /// The requests for weights.
     pub spans: Vec<Span>,
+    /// What is read from the Hub's standard cache to be kept; it costs no request.
+    pub shared_spans: Vec<Span>,
     /// Requests that tell where a shard's bytes are, for shards not read yet.
     pub resolves: usize,
 }
@@ -51,37 +55,30 @@ impl ModelPlan {
         missing: &[(usize, String, ByteRange)],
         is_resolved: impl Fn(&str) -> bool,
     ) -> Self {
-        let mut shards: Vec<&str> = missing.iter().map(|(_, shard, _)| shard.as_str()).collect();
-        shards.sort_unstable();
-        shards.dedup();
-        let mut plan = Self {
+        let spans = spans(missing);
+        let shards: BTreeSet<&str> = spans
+            .iter()
+            .filter(|span| !span.range.is_empty())
+            .map(|span| span.shard.as_str())
+            .collect();
+        Self {
             tensors,
             cached,
             local,
+            resolves: shards.into_iter().filter(|shard| !is_resolved(shard)).count(),
+            spans,
             ..Self::default()
-        };
-        for shard in shards {
-            let here: Vec<_> = missing.iter().filter(|(_, other, _)| other == shard).collect();
-            let ranges: Vec<ByteRange> = here.iter().map(|&&(_, _, range)| range).collect();
-            let spans = coalesce(&ranges, COALESCE_GAP, SPAN_LIMIT);
-            if !spans.is_empty() && !is_resolved(shard) {
-                plan.resolves += 1;
-            }
-            plan.spans.extend(spans.into_iter().map(|(range, members)| Span {
-                shard: shard.to_owned(),
-                range,
-                tensors: members.into_iter().map(|member| here[member].0).collect(),
-            }));
-            // A tensor without elements needs no request, but it must not be forgotten.
-            for &&(position, _, range) in here.iter().filter(|(_, _, range)| range.is_empty()) {
-                plan.spans.push(Span {
-                    shard: shard.to_owned(),
-                    range,
-                    tensors: vec![position],
-                });
-            }
         }
-        plan
+    }
+
+    /// The same plan with tensors that the Hub's standard cache has: (position, shard, range), to be read and kept.
+    #[must_use]
+    pub fn with_shared(self, shared: &[(usize, String, ByteRange)]) -> Self {
+        Self {
+            shared: shared.len(),
+            shared_spans: spans(shared),
+            ..self
+        }
     }
 
     /// Bytes of weights that will move, gaps between coalesced tensors included.
@@ -123,6 +120,31 @@ impl Span {
     pub fn is_large(&self) -> bool {
         self.tensors.len() == 1 && self.range.len() > PIECE
     }
+}
+
+/// The requests for tensors (position, shard, range), by shard.
+fn spans(missing: &[(usize, String, ByteRange)]) -> Vec<Span> {
+    let shards: BTreeSet<&str> = missing.iter().map(|(_, shard, _)| shard.as_str()).collect();
+    let mut spans = Vec::new();
+    for shard in shards {
+        let here: Vec<_> = missing.iter().filter(|(_, other, _)| other == shard).collect();
+        let ranges: Vec<ByteRange> = here.iter().map(|&&(_, _, range)| range).collect();
+        let coalesced = coalesce(&ranges, COALESCE_GAP, SPAN_LIMIT).into_iter();
+        spans.extend(coalesced.map(|(range, members)| Span {
+            shard: shard.to_owned(),
+            range,
+            tensors: members.into_iter().map(|member| here[member].0).collect(),
+        }));
+        // A tensor without elements needs no request, but it must not be forgotten.
+        for &&(position, _, range) in here.iter().filter(|(_, _, range)| range.is_empty()) {
+            spans.push(Span {
+                shard: shard.to_owned(),
+                range,
+                tensors: vec![position],
+            });
+        }
+    }
+    spans
 }
 
 #[cfg(test)]
@@ -174,6 +196,17 @@ mod tests {
         for (piece, bounds) in pieces.iter().zip(ends.windows(2)) {
             assert_eq!([piece.start, piece.end], bounds);
         }
+    }
+
+    #[test]
+    fn what_the_hubs_cache_has_costs_nothing() {
+        let shared = missing(&[("c", 0, 100), ("c", 100, 100)]);
+        let plan = ModelPlan::new(3, 0, 0, &missing(&[("a", 0, 10)]), |_| false).with_shared(&shared);
+        assert_eq!(
+            (plan.requests(), plan.bytes(), plan.moving(), plan.shared),
+            (2, 10, 1, 2)
+        );
+        assert_eq!(plan.shared_spans.len(), 1);
     }
 
     #[test]

@@ -89,6 +89,7 @@ pub(crate) struct Models {
 /// How to reach the Hub, and what is kept.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Hub and cache")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Reach {
     /// The Hub's base URL.
     #[arg(
@@ -110,6 +111,9 @@ pub(crate) struct Reach {
     /// Use no network: answer from the cache and from folders only (also `HF_HUB_OFFLINE=1`).
     #[arg(long)]
     pub(crate) offline: bool,
+    /// Do not read files that the Hugging Face cache already has; they are never written either way.
+    #[arg(long)]
+    pub(crate) no_hf_cache: bool,
     /// Requests at once, over all models together.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) jobs: u16,

@@ -108,15 +108,7 @@ fn holds(comparison: &Comparison, condition: &Condition, printer: &Printer) -> b
 }
 
 fn as_text(comparison: &Comparison) -> String {
-    let mut table = table::new(&[
-        "group",
-        ">pairs",
-        ">cos_sim",
-        ">cos_null",
-        ">pearson",
-        ">rel_l2_err",
-        ">equal bytes",
-    ]);
+    let mut table = table::new(&["group", ">pairs", ">cos_sim", ">null", ">pearson", ">rel_l2", ">equal"]);
     for figures in comparison.groups() {
         let mean = |metric: Metric| {
             let found = figures.metrics.iter().find(|(known, _)| *known == metric);
@@ -132,7 +124,8 @@ fn as_text(comparison: &Comparison) -> String {
             figures.closeness.equal_bytes.to_string(),
         ]);
     }
-    let mut text = "Means over pairs of tensors.\n\n".to_owned() + &table::text(&table) + "\n";
+    let mut text =
+        "Means over pairs of tensors; equal: pairs with the same bytes.\n\n".to_owned() + &table::text(&table) + "\n";
     let mut table = table::new(&["tensors", ">of a", ">of b"]);
     for status in Status::ALL {
         let counts = [0, 1].map(|side| comparison.coverage.count(side, status));

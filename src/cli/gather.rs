@@ -48,14 +48,21 @@ pub(crate) struct Cost {
     pub(crate) traffic: Traffic,
     pub(crate) fetched: usize,
     pub(crate) cached: usize,
+    /// Tensors that were read from the cache that the Hub's own clients share.
+    pub(crate) shared: usize,
     pub(crate) elapsed: Duration,
 }
 
 impl Cost {
-    /// `moved 5.9 MB in 131 requests, 33 tensors fetched, 0 from cache, 0.9 s`.
+    /// `moved 5.9 MB in 131 requests, 33 tensors fetched, 0 from cache, 0.9 s`; before the time also
+    /// `12 from the Hugging Face cache`, where any were.
     pub(crate) fn line(&self) -> String {
+        let shared = match self.shared {
+            0 => String::new(),
+            count => format!(", {count} from the Hugging Face cache"),
+        };
         format!(
-            "moved {} in {}, {} fetched, {} from cache, {:.1} s",
+            "moved {} in {}, {} fetched, {} from cache{shared}, {:.1} s",
             Size(self.traffic.bytes),
             table::count(self.traffic.requests, "request"),
             table::count(self.fetched as u64, "tensor"),
@@ -137,6 +144,7 @@ fn gather_by(
             session: Session {
                 hub,
                 cache: Arc::clone(&cache),
+                shared: reach.shared_cache().map(Arc::new),
                 progress: progress(printer),
                 offline: reach.is_offline(),
                 source: reach.source(),
@@ -236,10 +244,10 @@ impl Job<'_> {
         };
         let mut failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
         let mut hashes = Vec::new();
-        let mut fetched = 0;
+        let (mut fetched, mut shared) = (0, 0);
         if let Some(limits) = until.limits() {
             if limits.dry_run {
-                let cost = self.cost(0, 0);
+                let cost = self.cost(0, 0, 0);
                 let printer = self.printer;
                 drop(self);
                 report_failures(&opened, &failures, printer);
@@ -263,10 +271,30 @@ impl Job<'_> {
                 Until::Rows(..) => failures = self.fetch_rows(&opened, row_plans).await,
                 _ => failures = self.fetch(&opened, &plans).await,
             }
-            let wanted: usize = plans.iter().map(ModelPlan::moving).sum();
-            fetched = wanted.saturating_sub(failures.iter().map(Failures::len).sum());
+            let failed = opened
+                .iter()
+                .zip(&plans)
+                .zip(&failures)
+                .map(|((opened, plan), failures)| {
+                    let shared = opened
+                        .outcome
+                        .as_ref()
+                        .map_or(0, |model| failed_shared(model, plan, failures));
+                    (failures.len() - shared, shared)
+                });
+            let (failed, failed_shared) = failed.fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+            fetched = plans
+                .iter()
+                .map(ModelPlan::moving)
+                .sum::<usize>()
+                .saturating_sub(failed);
+            shared = plans
+                .iter()
+                .map(|plan| plan.shared)
+                .sum::<usize>()
+                .saturating_sub(failed_shared);
         }
-        let cost = self.cost(fetched, plans.iter().map(|plan| plan.cached).sum());
+        let cost = self.cost(fetched, plans.iter().map(|plan| plan.cached).sum(), shared);
         let (cache, printer) = (Arc::clone(&self.session.cache), self.printer);
         // The bars must be gone before anything else is printed.
         drop(self);
@@ -290,11 +318,16 @@ impl Job<'_> {
         let [a, b] = models.as_slice() else {
             return opened.iter().map(|_| ModelPlan::default()).collect();
         };
-        let needed = matched(a, b).needed();
+        let needed = matched(a, b).needed([a, b]);
         models
             .iter()
             .zip(&needed)
-            .map(|(model, needed)| audit::plan_where(&self.session, model, |position| needed.contains(&position)))
+            .map(|(model, needed)| {
+                let mut plan = audit::plan_where(&self.session, model, |position| needed.contains(&position));
+                // What is on this machine is read where it lies, however much it is.
+                plan.shared_spans.clear();
+                plan
+            })
             .collect()
     }
 
@@ -379,14 +412,23 @@ impl Job<'_> {
             .collect()
     }
 
-    fn cost(&self, fetched: usize, cached: usize) -> Cost {
+    fn cost(&self, fetched: usize, cached: usize, shared: usize) -> Cost {
         Cost {
             traffic: self.session.hub.traffic(),
             fetched,
             cached,
+            shared,
             elapsed: self.started.elapsed(),
         }
     }
+}
+
+/// How many of the failures are of tensors that should have come from the cache that the Hub's own clients share.
+fn failed_shared(model: &Model, plan: &ModelPlan, failures: &Failures) -> usize {
+    let positions = plan.shared_spans.iter().flat_map(|span| &span.tensors);
+    positions
+        .filter(|&&position| failures.contains_key(&model.tensors[position].info.name))
+        .count()
 }
 
 /// Says what could not be read, and what is odd about the files of what could.

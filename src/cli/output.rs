@@ -24,6 +24,7 @@ pub(crate) fn run(seed: u64, cost: Cost) -> Run {
         requests: cost.traffic.requests,
         bytes: cost.traffic.bytes,
         cache_hits: cost.cached as u64,
+        shared_hits: cost.shared as u64,
     }
 }
 

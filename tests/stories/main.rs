@@ -29,6 +29,8 @@ mod secrets;
 #[cfg(test)]
 mod serving;
 #[cfg(test)]
+mod shared_cache;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod surveying;

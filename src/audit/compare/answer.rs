@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::{
-    Counterpart, Coverage, Matching, Stored,
+    Counterpart, Coverage, Matching,
+    elements::Elements,
     matching::{Half, Match, Obstacle},
 };
 use crate::{
@@ -202,7 +203,7 @@ impl Pair<'_> {
                 }
                 .into());
             }
-            Stored::open(self.cache, self.models[side], tensor, &half.view)
+            Elements::open(self.cache, self.models[side], half)
         };
         let a = open(0, &found.a)?;
         if found.same_file {
@@ -214,25 +215,34 @@ impl Pair<'_> {
 }
 
 /// The metrics of two tensors, held where they are small or have elements that do not stream.
-fn metrics(a: &Stored, b: &Stored) -> Result<PairMetrics> {
+fn metrics(a: &Elements, b: &Elements) -> Result<PairMetrics> {
     let numel = a.numel();
     let is_wide = [a, b].iter().any(|side| side.dtype().bits() == Some(64));
-    let must_be_held = is_wide || a.is_zero_centred() || b.is_zero_centred();
+    let is_zero_centred = [a, b].iter().any(|side| side.stored().is_zero_centred());
+    let must_be_held = is_wide || is_zero_centred;
     if numel <= HELD || must_be_held && numel <= WIDE_HELD {
         return Ok(a.load()?.compare(&b.load()?));
     }
-    if a.is_zero_centred() || b.is_zero_centred() {
+    if is_zero_centred {
         let reason = format!("a gain of {numel} elements that is stored as w, where 1 + w acts, is too large to hold");
         return Ok(PairMetrics::undefined(&Undefined::NotComparable(reason)));
     }
     stream::compare(a, b).map_err(|(StreamError::A(error) | StreamError::B(error))| error)
 }
 
-/// Whether the bytes are the same; `None` where the element types differ. Reads no further than the first difference.
-fn are_equal(a: &Stored, b: &Stored) -> Result<Option<bool>> {
-    if a.dtype() != b.dtype() || a.shape() != b.shape() {
+/// Whether the bytes are the same, and the values where those are scaled; `None` where the element types differ.
+fn are_equal(a: &Elements, b: &Elements) -> Result<Option<bool>> {
+    let (stored_a, stored_b) = (a.stored(), b.stored());
+    if a.is_scaled() != b.is_scaled() || stored_a.dtype() != stored_b.dtype() || stored_a.shape() != stored_b.shape() {
         return Ok(None);
     }
+    Ok(Some(
+        same_bytes(stored_a, stored_b)? && (!a.is_scaled() || same_bytes(a, b)?),
+    ))
+}
+
+/// Of two sources of one element type and length. Reads no further than the first difference.
+fn same_bytes<S: Source<Error = crate::Error>>(a: &S, b: &S) -> Result<bool> {
     let total = a.numel() * a.dtype().bits().unwrap_or(0) / 8;
     let mut buffers = [vec![0; BLOCK], vec![0; BLOCK]];
     let mut at = 0;
@@ -242,9 +252,9 @@ fn are_equal(a: &Stored, b: &Stored) -> Result<Option<bool>> {
         a.read(at, &mut of_a[..length])?;
         b.read(at, &mut of_b[..length])?;
         if of_a[..length] != of_b[..length] {
-            return Ok(Some(false));
+            return Ok(false);
         }
         at += length as u64;
     }
-    Ok(Some(true))
+    Ok(true)
 }

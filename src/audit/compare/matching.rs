@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     audit::{Model, Tensor},
-    checkpoint::decode,
+    checkpoint::{Scaling, Storage, decode},
     family::{Classified, Slot},
 };
 
@@ -21,6 +21,8 @@ pub struct Half {
     pub view: View,
     /// What they are, where a family knows.
     pub slot: Option<Slot>,
+    /// How values are made of them.
+    pub scaling: Option<Scaling>,
 }
 
 /// How two tensors found each other.
@@ -78,9 +80,14 @@ impl Matching {
     pub fn of(a: &Model, b: &Model) -> Self {
         let mut matching = Self::default();
         let models = [a, b];
+        let quantisation = models.map(Model::quantisation);
         let mut open = models.map(|model| (0..model.tensors.len()).collect::<BTreeSet<usize>>());
         for (side, open) in open.iter_mut().enumerate() {
-            let told = |at: usize| no_parameter(models[side], &models[side].tensors[at]).map(|reason| (at, reason));
+            let told = |at: usize| {
+                let tensor = &models[side].tensors[at];
+                let reason = no_parameter(models[side], tensor, quantisation[side].storage(&tensor.info.name));
+                reason.map(|reason| (at, reason))
+            };
             matching.passed_over[side] = open.iter().filter_map(|&at| told(at)).collect();
             for (at, _) in &matching.passed_over[side] {
                 open.remove(at);
@@ -98,9 +105,16 @@ impl Matching {
             .pairs
             .sort_by_key(|pair| (a.tensors[pair.a.tensor].layer, pair.a.tensor, pair.a.view.clone()));
         for pair in &mut matching.pairs {
+            for (half, side) in [(&mut pair.a, 0), (&mut pair.b, 1)] {
+                let name = &models[side].tensors[half.tensor].info.name;
+                match quantisation[side].storage(name) {
+                    Storage::Scaled(scaling) => half.scaling = Some(scaling.clone()),
+                    storage => pair.obstacle = pair.obstacle.take().or(storage.why_not().map(Obstacle::Undecodable)),
+                }
+            }
             let sides = [(a, &pair.a), (b, &pair.b)];
             pair.same_file = pair.a.view == pair.b.view && is_same_place(sides);
-            pair.obstacle = obstacle(sides);
+            pair.obstacle = pair.obstacle.take().or_else(|| obstacle(sides));
         }
         matching
     }
@@ -114,15 +128,30 @@ impl Matching {
         self
     }
 
-    /// Positions of the tensors of each model that must be read. Of two that are known to be the same bytes, the first is.
-    pub fn needed(&self) -> [BTreeSet<usize>; 2] {
+    /// Positions of the tensors of each model that must be read: those of the pairs, and the scales of quantised ones. Of two
+    /// that are known to be the same bytes, the first is.
+    pub fn needed(&self, models: [&Model; 2]) -> [BTreeSet<usize>; 2] {
         let read = || self.pairs.iter().filter(|pair| pair.obstacle.is_none());
+        let of = |model: &Model, halves: Vec<&Half>| {
+            let mut needed: BTreeSet<usize> = halves.iter().map(|half| half.tensor).collect();
+            let scalings = halves.iter().filter_map(|half| half.scaling.as_ref());
+            let names: BTreeSet<&String> = scalings
+                .flat_map(|scaling| std::iter::once(&scaling.scale).chain(&scaling.zero_point))
+                .collect();
+            let tensors = model.tensors.iter().enumerate();
+            needed.extend(
+                tensors
+                    .filter(|(_, tensor)| names.contains(&tensor.info.name))
+                    .map(|(at, _)| at),
+            );
+            needed
+        };
         [
-            read().map(|pair| pair.a.tensor).collect(),
-            read()
-                .filter(|pair| !pair.same_file)
-                .map(|pair| pair.b.tensor)
-                .collect(),
+            of(models[0], read().map(|pair| &pair.a).collect()),
+            of(
+                models[1],
+                read().filter(|pair| !pair.same_file).map(|pair| &pair.b).collect(),
+            ),
         ]
     }
 
@@ -214,13 +243,17 @@ impl Matching {
             tensor,
             view: View::Whole,
             slot,
+            scaling: None,
         };
         self.push(half(at, left.slot), half(other, right.slot), how);
     }
 }
 
 /// Why a tensor is no parameter, if it is none.
-fn no_parameter(model: &Model, tensor: &Tensor) -> Option<String> {
+fn no_parameter(model: &Model, tensor: &Tensor, storage: &Storage) -> Option<String> {
+    if let Storage::Auxiliary { .. } = storage {
+        return storage.why_not();
+    }
     match model.family.family?.classify(&tensor.info.name, &model.config) {
         Classified::Buffer => Some("a fixed buffer, no parameter".to_owned()),
         Classified::Auxiliary(slot) => Some(format!("belongs to the quantised `{}`", slot.role)),
@@ -247,6 +280,13 @@ fn is_same_place(sides: [(&Model, &Half); 2]) -> bool {
 
 /// What the headers alone say against a comparison.
 fn obstacle(sides: [(&Model, &Half); 2]) -> Option<Obstacle> {
+    if sides
+        .iter()
+        .any(|(_, half)| half.scaling.is_some() && half.view != View::Whole)
+    {
+        let reason = "a quantised tensor is compared whole only, not in parts or turned".to_owned();
+        return Some(Obstacle::Undecodable(reason));
+    }
     let tensors = sides.map(|(model, half)| (&model.tensors[half.tensor].info, &half.view));
     for (info, _) in tensors {
         if let Err(error) = decode(&info.dtype, &[]) {
@@ -290,6 +330,7 @@ fn pieces(model: &Model, open: &BTreeSet<usize>) -> BTreeMap<Slot, Option<Half>>
                 tensor: at,
                 view,
                 slot: Some(slot),
+                scaling: None,
             });
         }
     }
@@ -306,6 +347,7 @@ fn straight((at, tensor, layout): (usize, &Tensor, Layout)) -> Half {
             View::Whole
         },
         slot: tensor.slot,
+        scaling: None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod answer;
 mod coverage;
+mod elements;
 mod groups;
 mod matching;
 mod orientation;

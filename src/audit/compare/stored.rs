@@ -5,7 +5,7 @@ use std::{fs::File, io, path::PathBuf};
 
 use super::View;
 use crate::{
-    audit::{AuditError, Loaded, Model, Tensor},
+    audit::{AuditError, Model, Tensor},
     cache::Cache,
     checkpoint::{Dtype, Narrowing},
     error::Result,
@@ -56,15 +56,15 @@ impl Stored {
         let bits = tensor.info.dtype.bits().ok_or_else(undecodable)?;
         let shape = view.shape(&tensor.info.shape).ok_or_else(undecodable)?;
         let numel: u64 = tensor.info.shape.iter().product();
-        let (path, start, narrowing) = if let Some(key) = model.key(tensor) {
+        let (path, start, narrowing) = if let Some(path) = model.repository.local_file(&tensor.shard) {
+            (path, tensor.info.range.start, None)
+        } else {
+            let key = model.key(tensor).ok_or_else(vanished)?;
             let kept = cache.lookup(&key).ok_or_else(vanished)?;
             let narrowing = Narrowing::of(&tensor.info.dtype);
             let width = if narrowing.is_some() { WIDE } else { bits / 8 };
             let start = kept.npy_bytes.checked_sub(numel * width).ok_or_else(vanished)?;
             (cache.path(&key).ok_or_else(vanished)?, start, narrowing)
-        } else {
-            let folder = model.repository.folder().ok_or_else(vanished)?;
-            (folder.join(&tensor.shard), tensor.info.range.start, None)
         };
         let file = File::open(&path).map_err(|source| AuditError::Unreadable {
             path: path.clone(),
@@ -92,14 +92,6 @@ impl Stored {
     /// Whether its bytes are not what acts: a gain stored as w, where 1 + w acts.
     pub fn is_zero_centred(&self) -> bool {
         self.zero_centred
-    }
-
-    /// All that is seen, in memory.
-    pub fn load(&self) -> Result<Loaded> {
-        let width = self.width;
-        let mut bytes = vec![0; usize::try_from(self.numel() * width).unwrap_or(0)];
-        self.read(0, &mut bytes)?;
-        Loaded::decoded(&self.dtype, &bytes, self.shape.clone(), self.zero_centred)
     }
 
     /// Reads stored elements from `element` on, as many as fill `into`.

@@ -1,4 +1,4 @@
-//! Digests of tensors that are on this machine: in a folder, or in the cache.
+//! Digests of tensors that are on this machine: in a folder, in the cache, or in the Hub's standard cache.
 
 use std::{
     cmp::Reverse,
@@ -38,15 +38,19 @@ pub fn hash_all_kept(cache: &Cache, tensors: &[(&Model, &Tensor)]) -> Vec<Result
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// What identifies a tensor of a folder or of the cache. No byte moves over the network; memory is one block.
+/// What identifies a tensor of a folder, of the cache or of the Hub's standard cache. No byte moves over the network; memory is one block.
 ///
 /// A cached tensor's digest of stored bytes is the one that was taken when they arrived; the rest comes from its kept
 /// values, which are checked on the way. A tensor that is not kept, or not any more, is [`AuditError::Vanished`].
 pub fn hash_kept(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<TensorHash> {
-    match (model.key(tensor), model.repository.folder()) {
-        (Some(key), _) => hash_cached(cache, &key, tensor)?.ok_or_else(|| vanished(model, tensor)),
-        (None, Some(folder)) => {
-            let file = FolderFile::open(folder.join(&tensor.shard))?;
+    let cached = match model.key(tensor) {
+        Some(key) => hash_cached(cache, &key, tensor)?,
+        None => None,
+    };
+    match (cached, model.repository.local_file(&tensor.shard)) {
+        (Some(hash), _) => Ok(hash),
+        (None, Some(path)) => {
+            let file = FolderFile::open(path)?;
             let mut digest = TensorDigest::new(&tensor.info.dtype, &tensor.info.shape);
             file.read_blocks::<Error>(tensor.info.range, BLOCK, |block| Ok(digest.update(block)?))?;
             Ok(digest.finish())

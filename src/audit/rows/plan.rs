@@ -38,7 +38,7 @@ pub fn row_width(tensor: &Tensor) -> Option<u64> {
     whole.then(|| bytes / rows)
 }
 
-/// Plans what must move for the rows `wanted` of the tensor at `position` of `model`: rows in the cache and in folders cost
+/// Plans what must move for the rows `wanted` of the tensor at `position` of `model`: rows on this machine cost
 /// nothing. Every byte of what is kept is checked here, while there is still a network.
 ///
 /// Fails where the tensor has no rows of whole bytes, or fewer than are wanted.
@@ -59,10 +59,12 @@ pub fn plan_rows(session: &Session, model: &Model, position: usize, wanted: &Row
         width,
         ..RowPlan::default()
     };
-    let (mut cached, mut local) = (0, 0);
+    let (mut cached, mut local, mut shared) = (0, 0, 0);
     match model.key(tensor) {
         None => local = 1,
         Some(key) if is_kept(session, &key) => cached = 1,
+        // Read where they lie, and not copied.
+        Some(_) if model.repository.is_shared(&tensor.shard) => shared = 1,
         // A type that is not decoded would be paid for in vain.
         Some(_) if decode(&tensor.info.dtype, &[]).is_err() => {}
         Some(key) => {
@@ -82,6 +84,7 @@ pub fn plan_rows(session: &Session, model: &Model, position: usize, wanted: &Row
         .map(|range| (position, tensor.shard.clone(), range))
         .collect();
     plan.plan = ModelPlan::new(1, cached, local, &missing, |shard| model.repository.is_resolved(shard));
+    plan.plan.shared = shared;
     Ok(plan)
 }
 

@@ -1,4 +1,4 @@
-//! Rows of a tensor where they lie, in the cache or in a folder, read one by one: a table of gigabytes is never held.
+//! Rows of a tensor where they lie, in a folder, in the Hub's standard cache or in ours, read one by one: a table of gigabytes is never held.
 
 use crate::{
     audit::{
@@ -35,16 +35,16 @@ impl RowReader {
             model: model.repository.place(),
             tensor: tensor.info.name.clone(),
         };
-        let Some(key) = model.key(tensor) else {
-            let folder = model.repository.folder().ok_or_else(vanished)?;
+        if let Some(path) = model.repository.local_file(&tensor.shard) {
             return Ok(Self {
-                file: FolderFile::open(folder.join(&tensor.shard))?,
+                file: FolderFile::open(path)?,
                 start: tensor.info.range.start,
                 width: row_width(tensor).ok_or_else(vanished)?,
                 dtype: tensor.info.dtype.clone(),
                 rows: None,
             });
-        };
+        }
+        let key = model.key(tensor).ok_or_else(vanished)?;
         let kept = cache.check_rows(&key)?;
         let kept = kept.filter(|(sidecar, _)| sidecar.rows.as_ref().is_some_and(|rows| rows.contains(wanted)));
         let (sidecar, path) = match kept {
