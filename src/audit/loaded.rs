@@ -1,4 +1,4 @@
-//! A wanted tensor's elements in memory, from the cache or from a folder, ready to be compared.
+//! A wanted tensor's elements in memory, from the cache, the Hub's standard cache or a folder, ready to be compared.
 
 use std::borrow::Cow;
 
@@ -30,17 +30,17 @@ impl Loaded {
     pub fn read(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
         // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
         decode(&tensor.info.dtype, &[])?;
-        let values = match (model.key(tensor), model.repository.folder()) {
-            (Some(key), _) => {
+        let values = match (model.key(tensor), model.repository.local_file(&tensor.shard)) {
+            (_, Some(path)) => {
+                let file = FolderFile::open(path)?;
+                decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?
+            }
+            (Some(key), None) => {
                 let kept = cache.get(&key)?.ok_or_else(|| AuditError::Vanished {
                     model: model.repository.place(),
                     tensor: tensor.info.name.clone(),
                 })?;
                 kept.values
-            }
-            (None, Some(folder)) => {
-                let file = FolderFile::open(folder.join(&tensor.shard))?;
-                decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?
             }
             (None, None) => {
                 return Err(AuditError::Vanished {

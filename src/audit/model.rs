@@ -297,7 +297,7 @@ impl Model {
     }
 
     /// The shard that holds a tensor. Where several do, the index decides; without an index nothing does.
-    pub(super) fn find(&self, name: &str) -> Result<(&str, &TensorInfo), String> {
+    fn find(&self, name: &str) -> Result<(&str, &TensorInfo), String> {
         let named = self.index.as_ref().and_then(|index| index.weight_map.get(name));
         if let Some((shard, header)) = named.and_then(|shard| self.headers.get_key_value(shard))
             && let Some(info) = header.get(name)

@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 use hub_audit::{
     Error,
     audit::{
-        self, AuditError, Chosen, Failures, HashPlan, Model, ModelPlan, Opened, Progress, Question, RowPlan, Session,
-        Silent, TokenAsk, compare::Matching,
+        self, AuditError, Chosen, Failures, HashPlan, Model, ModelPlan, Opened, Progress, Question, Session, Silent,
+        TokenAsk, compare::Matching,
     },
     cache::Cache,
     digest::TensorHash,
@@ -76,8 +76,10 @@ impl Cost {
 pub(crate) enum Until<'a> {
     /// Headers only.
     Opened,
-    /// Tensors in the cache, within limits.
+    /// Tensors on this machine, within limits: in the cache, or where the Hugging Face cache has them.
     Fetched(&'a Limits),
+    /// All tensors in the cache, within limits, each as a file of its own.
+    Kept(&'a Limits),
     /// What two models need to be compared, in the cache, within limits.
     Matched(&'a Limits, &'a dyn Fn(&Model, &Model) -> Matching),
     /// Tensors that are neither cached nor local digested as they stream past, within limits: those whose name is wanted.
@@ -90,9 +92,11 @@ impl Until<'_> {
     fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,
-            Self::Fetched(limits) | Self::Matched(limits, _) | Self::Hashed(limits, _) | Self::Rows(limits, _) => {
-                Some(limits)
-            }
+            Self::Fetched(limits)
+            | Self::Kept(limits)
+            | Self::Matched(limits, _)
+            | Self::Hashed(limits, _)
+            | Self::Rows(limits, _) => Some(limits),
         }
     }
 }
@@ -202,8 +206,8 @@ impl Reach {
     }
 }
 
-struct Job<'a> {
-    session: Session,
+pub(super) struct Job<'a> {
+    pub(super) session: Session,
     started: Instant,
     printer: &'a Printer,
 }
@@ -232,7 +236,7 @@ impl Job<'_> {
             Until::Rows(_, ask) => self.choose_rows(&opened, *ask).await?,
             _ => (None, Vec::new()),
         };
-        let plans: Vec<ModelPlan> = match until {
+        let mut plans: Vec<ModelPlan> = match until {
             Until::Rows(..) => row_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Hashed(..) => hash_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Matched(_, matched) => self.plan_matched(&opened, matched),
@@ -242,6 +246,12 @@ impl Job<'_> {
                 .map(Option::unwrap_or_default)
                 .collect(),
         };
+        if !matches!(until, Until::Kept(_)) {
+            // What can be read where it lies need not be there twice.
+            for plan in &mut plans {
+                plan.shared_spans.clear();
+            }
+        }
         let mut failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
         let mut hashes = Vec::new();
         let (mut fetched, mut shared) = (0, 0);
@@ -370,46 +380,6 @@ impl Job<'_> {
                 .unwrap_or_default()
         };
         opened.iter().map(outcome).unzip()
-    }
-
-    /// Chooses tokens of two models that were opened, and plans their rows; nothing where one was not.
-    async fn choose_rows(&self, opened: &[Opened], ask: TokenAsk) -> anyhow::Result<(Option<Chosen>, Vec<RowPlan>)> {
-        let models: Vec<&Arc<Model>> = opened
-            .iter()
-            .filter_map(|opened| opened.outcome.as_ref().ok())
-            .collect();
-        let &[first, second] = models.as_slice() else {
-            return Ok((None, vec![RowPlan::default(); opened.len()]));
-        };
-        let chosen = audit::choose_tokens(&self.session, [first, second], ask).await?;
-        let mut plans = Vec::with_capacity(models.len());
-        for ((model, table), wanted) in models.iter().zip(&chosen.tables).zip(chosen.wanted()) {
-            plans.push(match table {
-                Ok(table) => audit::plan_rows(&self.session, model, table.position, &wanted)?,
-                Err(_) => RowPlan::default(),
-            });
-        }
-        Ok((Some(chosen), plans))
-    }
-
-    async fn fetch_rows(&self, opened: &[Opened], plans: Vec<RowPlan>) -> Vec<Failures> {
-        let jobs: Vec<_> = opened
-            .iter()
-            .zip(plans)
-            .filter_map(|(opened, plan)| Some((opened.label.clone(), Arc::clone(opened.outcome.as_ref().ok()?), plan)))
-            .collect();
-        let mut outcomes = audit::fetch_rows(&self.session, &jobs).await.into_iter();
-        opened
-            .iter()
-            .map(|opened| {
-                opened
-                    .outcome
-                    .as_ref()
-                    .ok()
-                    .and_then(|_| outcomes.next())
-                    .unwrap_or_default()
-            })
-            .collect()
     }
 
     fn cost(&self, fetched: usize, cached: usize, shared: usize) -> Cost {

@@ -19,6 +19,7 @@ mod printer;
 mod progress_bars;
 mod relate;
 mod render_error;
+mod rows;
 mod serve;
 mod settings;
 mod size;

@@ -113,6 +113,8 @@ fn what_is_read_there_is_what_the_hub_would_have_given() {
     at.run(&[&survey[..], &["there"]].concat())
         .expect(0)
         .says(&["3 tensors fetched, 0 from cache, 3 from the Hugging Face cache"]);
+    // Only o/b was copied: what lies there already is read there.
+    assert_eq!(at.kept_tensors(), 3);
     let other: Vec<&str> = [&survey[..], &["network", "--no-hf-cache", "--cache-dir", "other"]].concat();
     at.run(&other)
         .expect(0)

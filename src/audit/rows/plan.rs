@@ -24,13 +24,6 @@ pub struct RowPlan {
     pub(super) whole: bool,
 }
 
-impl RowPlan {
-    /// How many rows will move.
-    pub fn rows(&self) -> u64 {
-        self.missing.len()
-    }
-}
-
 /// Bytes of one row of a tensor of at least two axes; `None` where its bytes are no whole number of rows.
 pub fn row_width(tensor: &Tensor) -> Option<u64> {
     let (rows, bytes) = (*tensor.info.shape.first()?, tensor.info.range.len());
