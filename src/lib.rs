@@ -26,7 +26,7 @@
 //!  pairs ──rayon──▶ Metric ──▶ Matrix ──▶ Report ──▶ CSV JSON Markdown SVG PNG              sync   metric, audit, report
 //! ```
 //!
-//! Arrows point one way: `cli → audit → {hub, checkpoint, family, cache, metric, matrix}` and
+//! Arrows point one way: `cli → audit → {hub, checkpoint, family, tokens, cache, metric, matrix}` and
 //! `cli → report → {audit's results, matrix}`. The nouns that all of them share ([`spec`], [`snapshot`], [`range`],
 //! [`rows`], [`values`]) stand at the root and depend on nothing else.
 
