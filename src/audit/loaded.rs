@@ -128,7 +128,7 @@ fn integer_gain() -> Undefined {
 }
 
 /// Widens to floating point, exactly. A 64-bit integer beyond 2⁵³ has no exact f64: it is not compared.
-fn floats(values: Values) -> Result<Floats, Undefined> {
+pub(super) fn floats(values: Values) -> Result<Floats, Undefined> {
     const EXACT: u64 = 1 << 53;
     let too_large =
         || Undefined::NotComparable("64-bit integers beyond 2^53 have no exact floating-point value".to_owned());

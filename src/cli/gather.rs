@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 use hub_audit::{
     Error,
     audit::{
-        self, AuditError, Failures, HashPlan, Model, ModelPlan, Opened, Progress, Question, Session, Silent,
-        compare::Matching,
+        self, AuditError, Chosen, Failures, HashPlan, Model, ModelPlan, Opened, Progress, Question, Session, Silent,
+        TokenAsk, compare::Matching,
     },
     cache::Cache,
     digest::TensorHash,
@@ -36,6 +36,8 @@ pub(crate) struct Gathered {
     pub(crate) failures: Vec<Failures>,
     /// Digests of the tensors that streamed past, by position in their model. Only after [`Until::Hashed`].
     pub(crate) hashes: Vec<BTreeMap<usize, TensorHash>>,
+    /// The tokens whose rows were brought into the cache. Only after [`Until::Rows`], and where both models were opened.
+    pub(crate) chosen: Option<Chosen>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) cost: Cost,
 }
@@ -82,15 +84,19 @@ pub(crate) enum Until<'a> {
     Matched(&'a Limits, &'a dyn Fn(&Model, &Model) -> Matching),
     /// Tensors that are neither cached nor local digested as they stream past, within limits: those whose name is wanted.
     Hashed(&'a Limits, &'a dyn Fn(&str) -> bool),
+    /// Rows of the embedding tables of two models in the cache, within limits.
+    Rows(&'a Limits, TokenAsk),
 }
 
 impl Until<'_> {
     fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,
-            Self::Fetched(limits) | Self::Kept(limits) | Self::Matched(limits, _) | Self::Hashed(limits, _) => {
-                Some(limits)
-            }
+            Self::Fetched(limits)
+            | Self::Kept(limits)
+            | Self::Matched(limits, _)
+            | Self::Hashed(limits, _)
+            | Self::Rows(limits, _) => Some(limits),
         }
     }
 }
@@ -200,8 +206,8 @@ impl Reach {
     }
 }
 
-struct Job<'a> {
-    session: Session,
+pub(super) struct Job<'a> {
+    pub(super) session: Session,
     started: Instant,
     printer: &'a Printer,
 }
@@ -226,7 +232,12 @@ impl Job<'_> {
                 .collect(),
             _ => Vec::new(),
         };
+        let (chosen, row_plans) = match until {
+            Until::Rows(_, ask) => self.choose_rows(&opened, *ask).await?,
+            _ => (None, Vec::new()),
+        };
         let mut plans: Vec<ModelPlan> = match until {
+            Until::Rows(..) => row_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Hashed(..) => hash_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Matched(_, matched) => self.plan_matched(&opened, matched),
             _ => opened
@@ -265,10 +276,10 @@ impl Job<'_> {
                 })
                 .into());
             }
-            if let Until::Hashed(..) = until {
-                (hashes, failures) = self.hash(&opened, hash_plans).await;
-            } else {
-                failures = self.fetch(&opened, &plans).await;
+            match until {
+                Until::Hashed(..) => (hashes, failures) = self.hash(&opened, hash_plans).await,
+                Until::Rows(..) => failures = self.fetch_rows(&opened, row_plans).await,
+                _ => failures = self.fetch(&opened, &plans).await,
             }
             let failed = opened
                 .iter()
@@ -302,6 +313,7 @@ impl Job<'_> {
             opened,
             failures,
             hashes,
+            chosen,
             cache,
             cost,
         }))

@@ -7,6 +7,8 @@ mod bad_input;
 mod cache;
 mod comparing;
 #[cfg(test)]
+mod embeddings;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod fetching;
