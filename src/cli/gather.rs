@@ -91,6 +91,14 @@ pub(crate) enum Until<'a> {
 }
 
 impl Until<'_> {
+    /// What `--dry-run` prints after the plan.
+    fn arithmetic(&self, opened: &[Opened]) -> String {
+        match self {
+            Self::Computed(_, arithmetic) => format!("\n{}", arithmetic(opened)),
+            _ => String::new(),
+        }
+    }
+
     fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,
@@ -264,10 +272,7 @@ impl Job<'_> {
                 let printer = self.printer;
                 drop(self);
                 report_failures(&opened, &failures, printer);
-                printer.data(&table::plan(&opened, &plans))?;
-                if let Until::Computed(_, arithmetic) = until {
-                    printer.data(&arithmetic(&opened))?;
-                }
+                printer.data(&(table::plan(&opened, &plans) + &until.arithmetic(&opened)))?;
                 printer.talk(&cost.line());
                 if all_failed(&opened) {
                     bail!("no model could be read, so there is no plan");

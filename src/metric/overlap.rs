@@ -79,14 +79,17 @@ impl Overlap {
     /// a·b / (‖a‖‖b‖); `ZeroNorm` where a side is all zeros.
     pub fn cos_sim(&self) -> Result<f64, Undefined> {
         let [a, b] = self.nonzero_norms()?;
-        Ok(if self.dot == self.squares[0] && self.dot == self.squares[1] {
-            1.0
-        } else {
-            (self.dot / (a * b)).clamp(-1.0, 1.0)
-        })
+        // To the bit: one matrix and itself.
+        Ok(
+            if self.squares.iter().all(|square| square.to_bits() == self.dot.to_bits()) {
+                1.0
+            } else {
+                (self.dot / (a * b)).clamp(-1.0, 1.0)
+            },
+        )
     }
 
-    /// The mean of the cosine when the elements of one side are permuted, μaμb/(rms_a rms_b): near zero for projections, near
+    /// The mean of the cosine when the elements of one side are permuted, `μaμb/(rms_a rms_b)`: near zero for projections, near
     /// one for norms, whose elements share a level.
     pub fn cos_null(&self) -> Result<f64, Undefined> {
         let [a, b] = self.nonzero_norms()?;
@@ -109,7 +112,7 @@ pub fn residual(cosine: f64) -> f64 {
     (2.0 - 2.0 * cosine).max(0.0).sqrt()
 }
 
-/// min_s ‖s·â − b̂‖ of matrices with this cosine, √(1 − c²).
+/// The least ‖s·â − b̂‖ over factors s of matrices with this cosine, √(1 − c²).
 pub fn residual_scaled(cosine: f64) -> f64 {
     ((1.0 - cosine) * (1.0 + cosine)).max(0.0).sqrt()
 }
@@ -210,7 +213,7 @@ mod tests {
         let a = Weights::f32(1, 3, vec![0.1, -0.7, 0.3]).unwrap();
         let same = Overlap::of(&a, &a).unwrap();
         assert_eq!(same.cos_sim(), Ok(1.0));
-        assert_eq!(residual(1.0), 0.0);
+        assert!(residual(1.0) < f64::MIN_POSITIVE);
         let zero = Weights::f32(1, 3, vec![0.0; 3]).unwrap();
         let none = Overlap::of(&a, &zero).unwrap();
         assert_eq!(none.cos_sim(), Err(Undefined::ZeroNorm));

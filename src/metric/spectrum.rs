@@ -55,7 +55,9 @@ impl Spectrum {
         });
         let mut energies = eigenvalues(gram.into_whole().as_ref())?;
         // What rounding leaves below zero is zero.
-        energies.iter_mut().for_each(|energy| *energy = energy.max(0.0));
+        for energy in &mut energies {
+            *energy = energy.max(0.0);
+        }
         energies.sort_by(|left, right| right.total_cmp(left));
         if energies.first().is_none_or(|&largest| largest <= 0.0) {
             return Err(Undefined::ZeroNorm);
@@ -241,7 +243,7 @@ mod tests {
     #[test]
     fn the_residual_of_a_matrix_and_its_double_is_nothing() {
         let weights = with_values(4, 6, &[3.0, 1.0]);
-        let mut doubled = vec![0.0; 24];
+        let mut doubled = [0.0; 24];
         for row in 0..4 {
             weights.widen(row, 0, &mut doubled[row * 6..row * 6 + 6]);
         }

@@ -47,7 +47,10 @@ impl Group {
             (&ATTENTION[..], [Gauge::Heads, Gauge::Attention]),
             (&MLP[..], [Gauge::MlpRotation, Gauge::MlpPermutation]),
         ] {
-            let gauges: Vec<Gauge> = gauges.into_iter().filter(|gauge| options.align.contains(gauge)).collect();
+            let gauges: Vec<Gauge> = gauges
+                .into_iter()
+                .filter(|gauge| options.align.contains(gauge))
+                .collect();
             if gauges.is_empty() {
                 continue;
             }
@@ -75,7 +78,10 @@ impl Group {
 
     /// Names of roles, joined.
     fn name(&self, roles: &[Role]) -> String {
-        let names: Vec<String> = roles.iter().map(|&role| Kind::weight(role, self.stack).name()).collect();
+        let names: Vec<String> = roles
+            .iter()
+            .map(|&role| Kind::weight(role, self.stack).name())
+            .collect();
         names.join("+")
     }
 
@@ -83,7 +89,12 @@ impl Group {
     fn layers(&self, model: &Model, atlas: &Atlas, options: &StructureOptions) -> Result<Vec<u32>, String> {
         let kinds = self.kinds();
         let found = kinds.iter().filter_map(|kind| atlas.kinds.get(kind));
-        chosen(model, found.flat_map(|layers| layers.keys().copied()), self.stack, options)
+        chosen(
+            model,
+            found.flat_map(|layers| layers.keys().copied()),
+            self.stack,
+            options,
+        )
     }
 }
 
@@ -102,7 +113,10 @@ pub(super) fn rows(
             rows: &mut rows,
             pair: (None, None),
         };
-        let missing = group.kinds().into_iter().find(|kind| !source.atlas.kinds.contains_key(kind));
+        let missing = group
+            .kinds()
+            .into_iter()
+            .find(|kind| !source.atlas.kinds.contains_key(kind));
         if let Some(kind) = missing {
             let reason = source.reason(&kind, "it has no such tensor");
             writer.refuse(&Undefined::NotComparable(format!("{}: {reason}", kind.name())));
@@ -174,29 +188,18 @@ impl Writer<'_> {
 
     fn align(&mut self, model: &Model, first: &[Weights], second: &[Weights]) {
         for &gauge in &self.group.gauges {
+            let layout = attention::layout(&model.config);
+            let attentions = projections(first).zip(projections(second));
             match (gauge, first, second) {
-                (Gauge::Heads, [q, k, v, o], [other_q, other_k, other_v, other_o]) => {
-                    let a = Projections { q, k, v, o };
-                    let b = Projections {
-                        q: other_q,
-                        k: other_k,
-                        v: other_v,
-                        o: other_o,
-                    };
-                    let found = attention::layout(&model.config).and_then(|layout| align::heads(&layout, &a, &b));
+                (Gauge::Heads, ..) => {
+                    let Some((a, b)) = attentions else { continue };
+                    let found = layout.and_then(|layout| align::heads(&layout, &a, &b));
                     self.write(gauge, self.group.roles, found);
                 }
-                (Gauge::Attention, [q, k, v, o], [other_q, other_k, other_v, other_o]) => {
-                    let a = Projections { q, k, v, o };
-                    let b = Projections {
-                        q: other_q,
-                        k: other_k,
-                        v: other_v,
-                        o: other_o,
-                    };
-                    let found = attention::layout(&model.config).and_then(|layout| {
-                        align::attention(&layout, attention::gauge(model, &layout), &a, &b)
-                    });
+                (Gauge::Attention, ..) => {
+                    let Some((a, b)) = attentions else { continue };
+                    let found =
+                        layout.and_then(|layout| align::attention(&layout, attention::gauge(model, &layout), &a, &b));
                     let [turning, carrying] = match found {
                         Ok(both) => both,
                         Err(reason) => [Err(reason.clone()), Err(reason)],
@@ -246,6 +249,14 @@ impl Writer<'_> {
     }
 }
 
+/// Matrices of an attention, in the order of its roles.
+fn projections(weights: &[Weights]) -> Option<Projections<'_>> {
+    match weights {
+        [q, k, v, o] => Some(Projections { q, k, v, o }),
+        _ => None,
+    }
+}
+
 /// Adds what the alignments of a model cost.
 pub(super) fn add_estimate(model: &Model, atlas: &Atlas, options: &StructureOptions, estimate: &mut Estimate) {
     for group in Group::all(atlas, options) {
@@ -279,7 +290,10 @@ fn work(model: &Model, atlas: &Atlas, group: &Group) -> Estimate {
                 let width = attention::layout(&model.config).map_or(0.0, |layout| layout.width as f64);
                 // Products of every row with its head's rows, and decompositions that count twentyfold.
                 let heads = estimate::extents(model, atlas, &group.kinds()[0]).0;
-                (2.0 * elements * width + 20.0 * heads * width * width, 16.0 * width * width)
+                (
+                    2.0 * elements * width + 20.0 * heads * width * width,
+                    16.0 * width * width,
+                )
             }
             Gauge::MlpRotation | Gauge::MlpPermutation => {
                 let (units, _) = estimate::extents(model, atlas, &group.kinds()[0]);

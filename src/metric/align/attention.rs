@@ -108,7 +108,11 @@ fn turned(
                 .iter()
                 .zip(scales)
                 .map(|(family, scale)| {
-                    let cross = if family.along_rows { blocks::rows } else { blocks::columns };
+                    let cross = if family.along_rows {
+                        blocks::rows
+                    } else {
+                        blocks::columns
+                    };
                     let [a, b] = family.sides;
                     let mut sum = Mat::<f64>::zeros(width, width);
                     for head in group * family.blocks..(group + 1) * family.blocks {
@@ -152,7 +156,11 @@ fn gains(gauge: AttentionGauge, parts: [&Mat<f64>; 2]) -> Result<[[f64; 2]; 2], 
                 let [first, second] = parts.map(|m| (m[(p, p)] + m[(q, q)], m[(p, q)] - m[(q, p)]));
                 let (cosine, sine) = (first.0 + second.0, first.1 + second.1);
                 let length = cosine.hypot(sine);
-                let (cosine, sine) = if length > 0.0 { (cosine / length, sine / length) } else { (1.0, 0.0) };
+                let (cosine, sine) = if length > 0.0 {
+                    (cosine / length, sine / length)
+                } else {
+                    (1.0, 0.0)
+                };
                 for (gained, (along, across)) in gained.iter_mut().zip([first, second]) {
                     *gained += cosine * along + sine * across;
                 }
@@ -244,7 +252,11 @@ mod tests {
                 // Pairs of the first six rows turn by angles of their own; the last two rows turn freely.
                 let mut rotation = Mat::<f64>::identity(8, 8);
                 for pair in 0..3 {
-                    let (p, q) = if interleaved { (2 * pair, 2 * pair + 1) } else { (pair, pair + 3) };
+                    let (p, q) = if interleaved {
+                        (2 * pair, 2 * pair + 1)
+                    } else {
+                        (pair, pair + 3)
+                    };
                     let (sine, cosine) = (1.0 + (group + pair) as f64).sin_cos();
                     (rotation[(p, p)], rotation[(q, q)]) = (cosine, cosine);
                     (rotation[(p, q)], rotation[(q, p)]) = (-sine, sine);
@@ -257,7 +269,7 @@ mod tests {
             assert!(with(6, interleaved).iter().all(|found| found.joint.aligned < 1e-5));
             assert!(with(6, !interleaved)[0].joint.aligned > 0.3);
             let fixed = aligned(&layout, AttentionGauge::Fixed, &a, &b);
-            assert_eq!(fixed[0].joint.aligned, fixed[0].joint.raw);
+            assert_eq!(fixed[0].joint.aligned.to_bits(), fixed[0].joint.raw.to_bits());
             assert!((fixed[0].joint.null - std::f64::consts::SQRT_2).abs() < 1e-12);
             assert!(fixed[1].joint.aligned < 1e-5);
         }
@@ -285,7 +297,10 @@ mod tests {
             for gauge in [AttentionGauge::Rotation, rotary, AttentionGauge::Fixed] {
                 for found in aligned(&layout, gauge, &of(1), &of(60)) {
                     for residual in std::iter::once(&found.joint).chain(&found.each) {
-                        assert!((residual.aligned - residual.null).abs() < 0.012, "{groups} {gauge:?}: {found:?}");
+                        assert!(
+                            (residual.aligned - residual.null).abs() < 0.012,
+                            "{groups} {gauge:?}: {found:?}"
+                        );
                     }
                     assert!(found.joint.aligned <= found.joint.raw);
                 }

@@ -46,8 +46,15 @@ pub fn permutation(pair: &UnitPair<'_>) -> Result<Aligned, Undefined> {
     let best = [Some(renumbered), scaled]
         .into_iter()
         .flatten()
-        .fold(raw, |best, found| if total(&found) > total(&best) { found } else { best });
-    let parts: Vec<[f64; 2]> = raw.into_iter().zip(best).map(|(raw, best)| [raw, best.clamp(-1.0, 1.0)]).collect();
+        .fold(
+            raw,
+            |best, found| if total(&found) > total(&best) { found } else { best },
+        );
+    let parts: Vec<[f64; 2]> = raw
+        .into_iter()
+        .zip(best)
+        .map(|(raw, best)| [raw, best.clamp(-1.0, 1.0)])
+        .collect();
     let null = null::permutation(units, hidden, 3);
     Ok(Aligned::of(&parts, null, &[null; 3]))
 }
@@ -80,7 +87,13 @@ impl Balance {
                 *square += x * x;
             }
         }
-        let factor = |own: f64, other: f64| if own > 0.0 && other > 0.0 { (other / own).powf(0.25) } else { 0.0 };
+        let factor = |own: f64, other: f64| {
+            if own > 0.0 && other > 0.0 {
+                (other / own).powf(0.25)
+            } else {
+                0.0
+            }
+        };
         let pairs = || of_up.iter().zip(&of_down);
         Self {
             // A unit that is dead on one side contributes nothing to the MLP, and nothing here.

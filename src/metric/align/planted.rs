@@ -50,7 +50,9 @@ pub(super) fn turn_rows(matrix: &Mat<f64>, at: usize, rotation: &Mat<f64>) -> Ma
 
 /// Turns block `at` of columns by `rotation`.
 pub(super) fn turn_columns(matrix: &Mat<f64>, at: usize, rotation: &Mat<f64>) -> Mat<f64> {
-    turn_rows(&matrix.transpose().to_owned(), at, rotation).transpose().to_owned()
+    turn_rows(&matrix.transpose().to_owned(), at, rotation)
+        .transpose()
+        .to_owned()
 }
 
 /// As weights.

@@ -137,16 +137,18 @@ mod tests {
     fn a_rotation_is_found_and_its_mirror_image_is_not_taken_for_it() {
         // B = R A for a rotation by a right angle in one plane and by 0.3 in another.
         let a = super::super::planted::gaussian(4, 9, 2);
-        let mut r = Mat::<f64>::identity(4, 4);
-        (r[(0, 0)], r[(0, 1)], r[(1, 0)], r[(1, 1)]) = (0.0, -1.0, 1.0, 0.0);
-        let (s, c) = 0.3_f64.sin_cos();
-        (r[(2, 2)], r[(2, 3)], r[(3, 2)], r[(3, 3)]) = (c, -s, s, c);
-        let b = &r * &a;
+        let mut turn = Mat::<f64>::identity(4, 4);
+        for (at, angle) in [(0, std::f64::consts::FRAC_PI_2), (2, 0.3_f64)] {
+            let (sine, cosine) = angle.sin_cos();
+            (turn[(at, at)], turn[(at + 1, at + 1)]) = (cosine, cosine);
+            (turn[(at, at + 1)], turn[(at + 1, at)]) = (-sine, sine);
+        }
+        let b = &turn * &a;
         let cross = &a * b.transpose();
         let found = Rotation::of(cross.as_ref()).unwrap();
         for i in 0..4 {
             for j in 0..4 {
-                assert!((found.matrix[(i, j)] - r[(i, j)]).abs() < 1e-12);
+                assert!((found.matrix[(i, j)] - turn[(i, j)]).abs() < 1e-12);
             }
         }
         let size: f64 = (0..9)

@@ -86,13 +86,16 @@ pub(super) fn add_products(
         }
         let [left, right] = &panels;
         let whole = MatRef::from_column_major_slice_with_stride(right, length, units, PANEL_STRIDE);
-        products.par_chunks_mut(TILE * stride).enumerate().for_each(|(tile, part)| {
-            let width = TILE.min(units - tile * TILE);
-            let slice = &left[tile * TILE * PANEL_STRIDE..];
-            let of_a = MatRef::from_column_major_slice_with_stride(slice, length, width, PANEL_STRIDE);
-            let out = MatMut::from_column_major_slice_with_stride_mut(part, units, width, stride);
-            matmul(out, Accum::Add, whole.transpose(), of_a, scale, Par::Seq);
-        });
+        products
+            .par_chunks_mut(TILE * stride)
+            .enumerate()
+            .for_each(|(tile, part)| {
+                let width = TILE.min(units - tile * TILE);
+                let slice = &left[tile * TILE * PANEL_STRIDE..];
+                let of_a = MatRef::from_column_major_slice_with_stride(slice, length, width, PANEL_STRIDE);
+                let out = MatMut::from_column_major_slice_with_stride_mut(part, units, width, stride);
+                matmul(out, Accum::Add, whole.transpose(), of_a, scale, Par::Seq);
+            });
     }
 }
 
@@ -122,7 +125,9 @@ fn fill(
     }
     if let Some(factors) = factors {
         for (out, factor) in part.chunks_exact_mut(PANEL_STRIDE).zip(&factors[unit..]) {
-            out[..length].iter_mut().for_each(|value| *value *= factor);
+            for value in &mut out[..length] {
+                *value *= factor;
+            }
         }
     }
 }

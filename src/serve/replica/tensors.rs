@@ -183,7 +183,11 @@ impl<'a> Writer<'a> {
         } = *self.model;
         let rows = (heads + 2 * kv_heads) * head_dim;
         self.matrix(format!("{prefix}.attention.wqkv"), "wqkv", &[rows, self.model.hidden]);
-        self.matrix(format!("{prefix}.attention.wo"), "o_proj", &[self.model.hidden, heads * head_dim]);
+        self.matrix(
+            format!("{prefix}.attention.wo"),
+            "o_proj",
+            &[self.model.hidden, heads * head_dim],
+        );
     }
 
     fn mlp(&mut self, prefix: &str) {
@@ -255,13 +259,25 @@ impl<'a> Writer<'a> {
         let prefix = self.prefix();
         let vocab = self.model.vocab;
         let knot = last_knot(&self.model.post);
-        self.matrix(format!("{prefix}.embed_tokens"), "embed_tokens", &[vocab, self.model.hidden]);
+        self.matrix(
+            format!("{prefix}.embed_tokens"),
+            "embed_tokens",
+            &[vocab, self.model.hidden],
+        );
         self.gamma(format!("{prefix}.enorm"), "enorm", knot);
         self.gamma(format!("{prefix}.hnorm"), "hnorm", knot);
-        self.matrix(format!("{prefix}.eh_proj"), "eh_proj", &[self.model.hidden, 2 * self.model.hidden]);
+        self.matrix(
+            format!("{prefix}.eh_proj"),
+            "eh_proj",
+            &[self.model.hidden, 2 * self.model.hidden],
+        );
         self.block();
         self.gamma(format!("{prefix}.shared_head.norm"), "shared_head_norm", knot);
-        self.matrix(format!("{prefix}.shared_head.head"), "lm_head", &[vocab, self.model.hidden]);
+        self.matrix(
+            format!("{prefix}.shared_head.head"),
+            "lm_head",
+            &[vocab, self.model.hidden],
+        );
     }
 
     fn seed(&self, role: &str) -> u64 {
