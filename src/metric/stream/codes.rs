@@ -14,7 +14,8 @@ pub(super) struct Codes<'c> {
 }
 
 impl Codes<'_> {
-    fn held(&self) -> impl Iterator<Item = (f64, u64)> + Clone {
+    /// The values that occur, and how often.
+    pub(super) fn held(&self) -> impl Iterator<Item = (f64, u64)> + Clone {
         let all = self.values.iter().copied().zip(self.counts.iter().copied());
         all.filter(|&(_, count)| count > 0)
     }
@@ -66,32 +67,41 @@ impl Codes<'_> {
         let value = |code: usize| self.values[code] + 0.0;
         let mut order: Vec<usize> = (0..self.values.len()).filter(|&code| self.counts[code] > 0).collect();
         order.sort_by(|&left, &right| value(left).total_cmp(&value(right)));
-        let mut centred = vec![0.0; CODES];
-        let mut smaller = 0;
+        let (mut centred, mut doubled) = (vec![0.0; CODES], vec![0; CODES]);
+        let (mut smaller, mut doubled_squares) = (0, 0);
         let mut squares = Vec::new();
         for tied in order.chunk_by(|&left, &right| value(left).total_cmp(&value(right)).is_eq()) {
             let count: u64 = tied.iter().map(|&code| self.counts[code]).sum();
             let rank = centred_rank(smaller, count, numel);
+            let twice = 2 * smaller + count + 1;
             for &code in tied {
                 centred[code] = rank;
+                doubled[code] = twice;
             }
+            doubled_squares += u128::from(count) * (u128::from(twice) * u128::from(twice));
             squares.push(count as f64 * (rank * rank));
             smaller += count;
         }
         CodeRanks {
             centred,
             squares: sums::compensated(squares),
+            doubled,
+            doubled_squares,
         }
     }
 }
 
-/// The doubled midrank of every code, less its mean.
+/// The doubled midrank of every code.
 #[derive(Debug)]
 pub(super) struct CodeRanks {
-    /// By code; [`CODES`] of them, so that no index needs to be checked.
+    /// Less its mean, by code; [`CODES`] of them, so that no index needs to be checked.
     pub(super) centred: Vec<f64>,
-    /// Σ of its square over all elements.
+    /// Σ of the square of that over all elements.
     pub(super) squares: f64,
+    /// As it is.
+    pub(super) doubled: Vec<u64>,
+    /// Σ of the square of that over all elements.
+    pub(super) doubled_squares: u128,
 }
 
 /// `count` elements after `smaller` ones share the ranks smaller+1 to smaller+count: their doubled mean, less n + 1.

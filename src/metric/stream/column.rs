@@ -71,6 +71,36 @@ impl Column {
         &buffer[..count]
     }
 
+    /// Whether `f32` holds every element.
+    pub(super) fn is_narrow(&self) -> bool {
+        !matches!(self, Self::I32 | Self::U32)
+    }
+
+    /// The numbers of a block of narrow elements, in place of what `into` holds.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    pub(super) fn narrow(&self, stored: &[u8], into: &mut Vec<f32>) {
+        into.clear();
+        match self {
+            Self::Bf16(_) => {
+                let (words, _) = stored.as_chunks::<2>();
+                into.extend(
+                    words
+                        .iter()
+                        .map(|&word| f32::from_bits(u32::from(u16::from_le_bytes(word)) << 16)),
+                );
+            }
+            Self::F32 | Self::I32 | Self::U32 => {
+                let (words, _) = stored.as_chunks::<4>();
+                into.extend(words.iter().map(|&word| f32::from_le_bytes(word)));
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "the values of narrow types fit")]
+            Self::Word(table) | Self::Byte(table) => self.classes(stored, |code| {
+                into.push(table.get(usize::from(code)).copied().unwrap_or(f64::NAN) as f32);
+            }),
+        }
+    }
+
     /// What is counted of each element of a block: its code, or the upper half of its key.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]

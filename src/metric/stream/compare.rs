@@ -3,6 +3,8 @@
 use super::{
     codes::Codes,
     column::Column,
+    conclude::conclude,
+    narrow::Narrow,
     pass::{StreamError, Streams},
     simd::Path,
     source::Source,
@@ -48,7 +50,12 @@ fn compare_on<A: Source, B: Source>(
     if numel == 0 {
         return Ok(PairMetrics::undefined(&Undefined::TooFew));
     }
-    let mut walk = Walk::new(path, Streams { a, b, columns, numel });
+    let is_narrow = columns.iter().all(Column::is_narrow);
+    let streams = Streams { a, b, columns, numel };
+    if is_narrow {
+        return conclude(Narrow::new(path, streams), keys_at_once);
+    }
+    let mut walk = Walk::new(path, streams);
     let first = walk.first()?;
     let differences = Differences::of(&first.pairs);
     if let Some(reason) = not_values(&walk.streams.columns, [a.dtype(), b.dtype()], &first.classes) {
@@ -67,7 +74,7 @@ fn compare_on<A: Source, B: Source>(
 }
 
 /// What a side's counts say, where its elements are codes.
-fn codes_of<'c>(columns: &'c [Column; 2], classes: &'c [Vec<u64>; 2], side: usize) -> Option<Codes<'c>> {
+pub(super) fn codes_of<'c>(columns: &'c [Column; 2], classes: &'c [Vec<u64>; 2], side: usize) -> Option<Codes<'c>> {
     let values = columns[side].codes()?;
     Some(Codes {
         values,
@@ -163,7 +170,7 @@ fn means<A: Source, B: Source>(
     )
 }
 
-fn spearman(products: f64, [of_a, of_b]: [f64; 2]) -> Result<f64, Undefined> {
+pub(super) fn spearman(products: f64, [of_a, of_b]: [f64; 2]) -> Result<f64, Undefined> {
     if of_a == 0.0 || of_b == 0.0 {
         Err(Undefined::Constant)
     } else {
@@ -172,7 +179,7 @@ fn spearman(products: f64, [of_a, of_b]: [f64; 2]) -> Result<f64, Undefined> {
 }
 
 /// A code that is none of its type's values, booleans of 2: the tensor is not what it says.
-fn not_values(columns: &[Column; 2], dtypes: [&Dtype; 2], classes: &[Vec<u64>; 2]) -> Option<Undefined> {
+pub(super) fn not_values(columns: &[Column; 2], dtypes: [&Dtype; 2], classes: &[Vec<u64>; 2]) -> Option<Undefined> {
     let side = (0..2).find(|&side| {
         *dtypes[side] == Dtype::BOOL
             && codes_of(columns, classes, side).is_some_and(|codes| {

@@ -64,10 +64,10 @@ pub(super) fn rank_sums<A: Source, B: Source>(
             if first == 0 {
                 squares[1].push(table_b.squares(streams.numel));
             }
-            let stripes = streams.pass(Vec::new, |blocks: &mut Vec<[f64; 1]>, a, b| {
+            let stripes = streams.pass(Vec::new, |blocks: &mut Vec<[f64; 1]>, _, stored| {
                 let [column_a, column_b] = &streams.columns;
                 let mut ranks = [Vec::new(), Vec::new()];
-                for (a, b) in streams.blocks(a, b) {
+                for (a, b) in streams.blocks(stored) {
                     table_a.ranks(column_a, a, streams.numel, &mut ranks[0]);
                     table_b.ranks(column_b, b, streams.numel, &mut ranks[1]);
                     blocks.push([sums::pair_sum(&ranks[0], &ranks[1], |x, y| x * y)]);
@@ -160,8 +160,8 @@ fn table<'c, A: Source, B: Source>(
     if group.count > most {
         let stripes = streams.pass(
             || vec![0_u32; 1 << 16],
-            |counts, a, b| {
-                column.keys([a, b][side], |key| {
+            |counts, _, stored| {
+                column.keys(stored[side], |key| {
                     if is_in(key) {
                         counts[(key & 0xffff) as usize] += 1;
                     }
@@ -176,8 +176,8 @@ fn table<'c, A: Source, B: Source>(
         }));
         return Ok(Table::Dense { group, smaller });
     }
-    let mut parts = streams.pass(Vec::new, |keys, a, b| {
-        column.keys([a, b][side], |key| {
+    let mut parts = streams.pass(Vec::new, |keys, _, stored| {
+        column.keys(stored[side], |key| {
             if is_in(key) {
                 keys.push(key);
             }
