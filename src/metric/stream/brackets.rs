@@ -12,9 +12,6 @@ use crate::metric::{quantile::Place, sums::BLOCK};
 /// Leading bits of magnitudes in `f32`: the sign is off, 7 bits of the fraction are left.
 const KEYS: usize = 1 << 15;
 
-/// Up to this many elements all are counted.
-const ALL: u64 = 1 << 19;
-
 /// Elements sampled together, at a place of each block that differs from block to block.
 const PART: usize = 64;
 
@@ -51,13 +48,16 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    pub(super) fn of(numel: u64) -> Self {
-        Self { is_all: numel <= ALL }
+    /// All of at most `counted` elements, else some.
+    pub(super) fn of(numel: u64, counted: u64) -> Self {
+        Self {
+            is_all: numel <= counted,
+        }
     }
 
-    /// Empty counts for a stripe.
-    pub(super) fn counts() -> Vec<u32> {
-        vec![0; KEYS]
+    /// Empty counts for a stripe; none at all unless they are wanted.
+    pub(super) fn counts(is_wanted: bool) -> Vec<u32> {
+        vec![0; if is_wanted { KEYS } else { 0 }]
     }
 
     /// The part of a block to count, given the place of its first element.
@@ -112,7 +112,7 @@ impl Brackets {
         let counted: u64 = counts.iter().sum();
         let key_at = |rank: f64| {
             let mut below = 0;
-            let keys = counts.iter().zip(0_i16..);
+            let keys = counts.iter().zip(0..=i16::MAX);
             let mut held = keys.filter(|&(&count, _)| {
                 below += count;
                 count > 0 && below as f64 > rank
@@ -153,12 +153,12 @@ impl Brackets {
         }
     }
 
-    /// Nothing found yet, for a stripe.
-    pub(super) fn inside() -> Inside {
+    /// Nothing found yet, for a stripe; `is_wanted`: and something to be found.
+    pub(super) fn inside(is_wanted: bool) -> Inside {
         Inside {
             below: [0; MOST],
             values: [const { Vec::new() }; MOST],
-            least: vec![0; KEYS],
+            least: vec![0; if is_wanted { KEYS } else { 0 }],
             is_too_much: false,
         }
     }
@@ -283,7 +283,7 @@ impl Part {
 
     /// The order statistic at this place of what lies here.
     fn statistic(&mut self, mut within: u64) -> Option<f64> {
-        let keys = (self.first..).map(|key| f32::from_bits(u32::from(key.unsigned_abs()) << 16));
+        let keys = (self.first..=i16::MAX).map(|key| f32::from_bits(u32::from(key.unsigned_abs()) << 16));
         for ((key, values), &least) in keys.zip(&mut self.values).zip(&self.least) {
             let key = f64::from(key);
             let held = values.len() as u64 + least;

@@ -55,7 +55,7 @@ pub(super) fn conclude<A: Source, B: Source>(
         let [in_a, in_b] = [0, 1].map(|index| own(side(&classes, index)));
         return Ok(PairMetrics::counts_only(&in_a, &in_b, &differences));
     }
-    let ranks_a = codes_of(columns, &classes, 0).map(|codes| codes.ranks());
+    let ranks_a = codes_of(columns, &classes, 0).as_ref().map(Codes::ranks);
     let ranked = ranks_a
         .as_ref()
         .filter(|_| is_crossed)
@@ -95,7 +95,7 @@ pub(super) fn conclude<A: Source, B: Source>(
         classes[1] = narrow.count_b()?;
     }
     let codes = [0, 1].map(|side| codes_of(columns, &classes, side));
-    let ranks_b = codes[1].map(|codes| codes.ranks());
+    let ranks_b = codes[1].as_ref().map(Codes::ranks);
     let spearman = match (&crossed, &ranks_a, &ranks_b) {
         (Some(crossed), Some(of_a), Some(of_b)) => crossed.spearman(of_a, of_b, numel),
         (None, Some(_), Some(_)) => Err(Undefined::NotComparable("more than 2^35 elements to rank".to_owned())),
@@ -105,11 +105,14 @@ pub(super) fn conclude<A: Source, B: Source>(
             spearman(products, squares)
         }
     };
-    let firsts = [0, 1].map(|index| side(&classes, index));
+    let firsts: [FirstPass; 2] = std::array::from_fn(|index| match &codes[index] {
+        Some(codes) => codes.first_pass(),
+        None => side(&classes, index),
+    });
     let moments = [0, 1].map(|side: usize| {
         let first = &firsts[side];
         let rough = first.rough_mean();
-        if let Some(codes) = codes[side] {
+        if let Some(codes) = &codes[side] {
             let mean = first.mean(&[[codes.sum(|x| x - rough)]], 0);
             first.moments(mean, codes.sum(|x| (x - mean) * (x - mean)))
         } else {
@@ -121,7 +124,7 @@ pub(super) fn conclude<A: Source, B: Source>(
     let (Ok(of_a), Ok(of_b)) = (&moments[0].summary, &moments[1].summary) else {
         return Ok(PairMetrics::counts_only(&moments[0], &moments[1], &differences));
     };
-    let derived = match codes {
+    let derived = match &codes {
         [Some(in_a), Some(in_b)] => derived([in_a, in_b], [of_a, of_b], &differences, numel),
         _ => None,
     };
@@ -132,7 +135,9 @@ pub(super) fn conclude<A: Source, B: Source>(
             0,
         ),
     };
-    let abs_of_codes = codes.map(|codes| codes.map(|codes| codes.abs_quantile(ABS_QUANTILE[0])));
+    let abs_of_codes = codes
+        .each_ref()
+        .map(|codes| codes.as_ref().map(|codes| codes.abs_quantile(ABS_QUANTILE[0])));
     let quantiles = quantiles(narrow, &brackets, inside)?;
     let [gaps, abs_a, abs_b] = quantiles;
     let mut abs = [abs_a, abs_b]
@@ -182,7 +187,7 @@ fn quantiles<A: Source, B: Source>(
 
 /// Sums about the means and over the norms, from sums that are there, where no digits cancel: what a side alone decides is
 /// known to the last bit when its codes are counted.
-fn derived(codes: [Codes<'_>; 2], sides: [&Summary; 2], differences: &Differences, numel: u64) -> Option<Centred> {
+fn derived(codes: [&Codes; 2], sides: [&Summary; 2], differences: &Differences, numel: u64) -> Option<Centred> {
     let [a, b] = sides;
     let spread = (a.centred_squares * b.centred_squares).sqrt();
     let size = (a.squares * b.squares).sqrt();
@@ -217,7 +222,7 @@ fn derived(codes: [Codes<'_>; 2], sides: [&Summary; 2], differences: &Difference
 }
 
 /// Σ f(a) − Σ f(b), exact but for its last bit however small it is beside the sums.
-fn difference([a, b]: [Codes<'_>; 2], f: impl Fn(f64) -> f64) -> f64 {
+fn difference([a, b]: [&Codes; 2], f: impl Fn(f64) -> f64) -> f64 {
     let of_a = a.held().map(|(value, count)| count as f64 * f(value));
     let of_b = b.held().map(|(value, count)| -(count as f64) * f(value));
     sums::compensated(of_a.chain(of_b))

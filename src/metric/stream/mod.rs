@@ -17,6 +17,7 @@ mod narrow;
 mod pass;
 mod selector;
 mod simd;
+mod sorted_ranks;
 mod source;
 mod walk;
 mod wide_ranks;

@@ -74,8 +74,8 @@ struct SecondStripe {
 }
 
 impl<'s, A: Source, B: Source> Narrow<'s, A, B> {
-    pub(super) fn new(path: Path, streams: Streams<'s, A, B>) -> Self {
-        let sample = Sample::of(streams.numel);
+    pub(super) fn new(path: Path, streams: Streams<'s, A, B>, counted: u64) -> Self {
+        let sample = Sample::of(streams.numel, counted);
         Self { path, streams, sample }
     }
 
@@ -90,11 +90,12 @@ impl<'s, A: Source, B: Source> Narrow<'s, A, B> {
 
     /// Sums that need no mean, counts, and a sample of the magnitudes.
     pub(super) fn first(&self) -> Result<First, StreamError<A::Error, B::Error>> {
+        let is_codes = self.streams.columns.each_ref().map(|column| column.codes().is_some());
         let start = || FirstStripe {
             sides: [Vec::new(), Vec::new()],
             pairs: Vec::new(),
-            classes: [vec![0; CODES], vec![0; CODES]],
-            samples: std::array::from_fn(|_| Sample::counts()),
+            classes: [vec![0; CODES], vec![0; if self.is_crossed() { 0 } else { CODES }]],
+            samples: [true, !is_codes[0], !is_codes[1]].map(Sample::counts),
             widened: [Vec::new(), Vec::new()],
         };
         let counted: &[usize] = if self.is_crossed() { &[0] } else { &[0, 1] };
@@ -141,7 +142,7 @@ impl<'s, A: Source, B: Source> Narrow<'s, A, B> {
     pub(super) fn second(&self, wanted: &Wanted<'_>) -> Result<Second, StreamError<A::Error, B::Error>> {
         let start = || SecondStripe {
             cross: wanted.ranked.map(|_| Cross::new()),
-            inside: std::array::from_fn(|_| Brackets::inside()),
+            inside: wanted.brackets.map(|brackets| Brackets::inside(brackets.is_some())),
             sides: [Vec::new(), Vec::new()],
             widened: [Vec::new(), Vec::new()],
         };

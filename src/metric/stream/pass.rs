@@ -8,6 +8,9 @@ use crate::metric::sums::BLOCK;
 /// Elements read at once: a piece of both sides fits a second-level cache.
 const PIECE: u64 = 64 * BLOCK as u64;
 
+/// Pieces of a stripe at least: it has tables of its own to fill.
+const WORTH_A_STRIPE: u64 = 4;
+
 /// Elements of a stripe at most: its counters have 32 bits, its sums of ranks 64.
 const STRIPE: u64 = 1 << 28;
 
@@ -35,7 +38,7 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
             .numel
             .div_ceil(PIECE)
             .div_ceil(2 * rayon::current_num_threads() as u64);
-        even.clamp(1, STRIPE / PIECE)
+        even.clamp(WORTH_A_STRIPE, STRIPE / PIECE)
     }
 
     /// In how many stripes the pair is read.

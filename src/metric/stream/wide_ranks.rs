@@ -1,5 +1,5 @@
-//! Midranks of elements of 32 bits, a range of keys at a time: the keys in it are brought together and sorted, and what lies
-//! below it has been counted.
+//! Midranks of elements of 32 bits where a pair is too large to be sorted, a range of keys at a time: the keys in it are
+//! brought together and sorted, and what lies below it has been counted.
 
 use std::ops::Range;
 
@@ -9,6 +9,7 @@ use super::{
     codes::{CodeRanks, centred_rank},
     column::Column,
     pass::{StreamError, Streams, totals},
+    sorted_ranks,
     source::Source,
 };
 use crate::metric::sums;
@@ -50,6 +51,9 @@ pub(super) fn rank_sums<A: Source, B: Source>(
     codes: [Option<&CodeRanks>; 2],
     keys: Option<u64>,
 ) -> Result<RankSums, StreamError<A::Error, B::Error>> {
+    if keys.is_none() && streams.numel <= sorted_ranks::MOST {
+        return sorted_ranks::rank_sums(streams, codes);
+    }
     let keys = keys.unwrap_or(KEYS);
     let groups = |side: usize| match codes[side] {
         Some(_) => vec![None],
