@@ -2,10 +2,13 @@
 
 mod averages;
 mod baselines;
+pub mod compare;
 mod components;
 mod condition;
 pub mod critique;
 mod crossing;
+mod dequantised;
+mod embeddings;
 mod error;
 mod fetch;
 mod groups;
@@ -23,6 +26,7 @@ mod progress;
 mod question;
 mod relations;
 mod repository;
+mod rows;
 mod session;
 mod strand;
 mod summary;
@@ -33,8 +37,13 @@ pub use baselines::{Baseline, Baselines, Simulation};
 pub use components::{RoleComponents, VectorAt};
 pub use condition::Condition;
 pub use crossing::Crossing;
+pub use dequantised::Dequantised;
+pub use embeddings::{
+    Chosen, Distribution, Drawn, Embeddings, Figures, MeanTest, Meeting, RowPairs, Sample, Table, TokenAsk, TokenPair,
+    VocabularyFacts, choose_tokens, embeddings,
+};
 pub use error::AuditError;
-pub use fetch::{BYTES_IN_FLIGHT, Failures, fetch, plan};
+pub use fetch::{BYTES_IN_FLIGHT, Failures, fetch, plan, plan_where};
 pub use groups::{GroupFigures, GroupPair, LeftOut, empty_groups};
 pub use hash::{
     FileGroup, FileMember, Group, HashPlan, Hashed, Kinship, hash_all_kept, hash_kept, hash_remote, matches, plan_hash,
@@ -47,11 +56,12 @@ pub use loaded::Loaded;
 pub use model::{Exclusion, Model, Tensor};
 pub use pairing::{Depths, Pairing};
 pub use panel::{Alignment, Panel, PanelKey, Side};
-pub use plan::{COALESCE_GAP, ModelPlan, SPAN_LIMIT, Span};
+pub use plan::{COALESCE_GAP, ModelPlan, PIECE, SPAN_LIMIT, Span};
 pub use progress::{Progress, Silent};
 pub use question::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
 pub use relations::{Relation, Relations};
 pub use repository::{HEADER_GUESS, Repository};
+pub use rows::{RowPlan, RowReader, fetch_rows, plan_rows, row_width};
 pub use session::{Opened, Session};
 pub use strand::{Cell, Strand, mtp_strands, strands};
 pub use summary::ModelSummary;

@@ -1,13 +1,16 @@
 //! One opened model: its layout, its family, and the tensors that a question wants of it, located to the byte.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use futures::future::try_join_all;
 
 use super::{Question, Repository, Session, question::Selection, survey::chain};
 use crate::{
     cache::TensorKey,
-    checkpoint::{Disagreement, Header, Layout, ShardIndex, TensorInfo},
+    checkpoint::{Disagreement, Header, Layout, Quantisation, QuantisationHints, ShardIndex, TensorInfo},
     error::Result,
     family::{FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Slot},
     spec::ModelSpec,
@@ -66,6 +69,7 @@ pub struct Model {
     pub excluded: Vec<Exclusion>,
     /// What a reader should know about these files.
     pub warnings: Vec<String>,
+    quantisation: OnceLock<Quantisation>,
 }
 
 impl Model {
@@ -91,6 +95,7 @@ impl Model {
             tensors: Vec::new(),
             excluded: Vec::new(),
             warnings: Vec::new(),
+            quantisation: OnceLock::new(),
             repository,
             index,
             layout,
@@ -224,6 +229,11 @@ impl Model {
                 shard.escape_debug()
             ));
         }
+        if self.repository.is_partly_known() {
+            self.warnings.push(
+                "the network is switched off: only the files that the Hugging Face cache has are known".to_owned(),
+            );
+        }
         if let Some(named) = self.repository.renamed_from() {
             let now = self.repository.place();
             self.warnings.push(format!("`{named}` is now {now}"));
@@ -315,6 +325,19 @@ impl Model {
             }
             (None, ..) => Err("the index names it, but no shard holds it".to_owned()),
         }
+    }
+
+    /// What the tensors are that its headers show, by what stands beside them. Whole only where all headers were read: see
+    /// [`Quantisation::of`].
+    pub fn quantisation(&self) -> &Quantisation {
+        self.quantisation.get_or_init(|| {
+            let tensors = self.headers.values().flat_map(|header| &header.tensors);
+            let hints = QuantisationHints {
+                method: self.config.quantisation.as_deref(),
+                block: self.config.quantisation_block,
+            };
+            Quantisation::of(tensors, hints)
+        })
     }
 
     /// The cache's name for a tensor; `None` for a folder.

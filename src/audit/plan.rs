@@ -8,10 +8,14 @@ use crate::range::{ByteRange, coalesce};
 /// Two norms of 8 KiB with small biases between them do; a norm and the next one behind a matrix do not.
 pub const COALESCE_GAP: u64 = 16 * 1024;
 
-/// A request grows by coalescing up to this size. A larger tensor is one request of its own.
+/// A request grows by coalescing up to this size. A larger tensor has requests of its own.
 pub const SPAN_LIMIT: u64 = 8 * 1024 * 1024;
 
-/// One request, covering one or more tensors of a shard.
+/// A tensor larger than this comes in several requests of this size, so that it need not be held whole.
+pub const PIECE: u64 = 32 * 1024 * 1024;
+
+/// One request, covering one or more tensors of a shard; or several, one after the other, of one tensor larger than
+/// [`PIECE`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     /// The shard.
@@ -31,8 +35,12 @@ pub struct ModelPlan {
     pub cached: usize,
     /// Of those, read from a local folder.
     pub local: usize,
+    /// Of those, read from the Hub's standard cache.
+    pub shared: usize,
     /// The requests for weights.
     pub spans: Vec<Span>,
+    /// What of it is copied into the cache, for one who needs it there; it costs no request.
+    pub shared_spans: Vec<Span>,
     /// Requests that tell where a shard's bytes are, for shards not read yet.
     pub resolves: usize,
 }
@@ -47,37 +55,30 @@ impl ModelPlan {
         missing: &[(usize, String, ByteRange)],
         is_resolved: impl Fn(&str) -> bool,
     ) -> Self {
-        let mut shards: Vec<&str> = missing.iter().map(|(_, shard, _)| shard.as_str()).collect();
-        shards.sort_unstable();
-        shards.dedup();
-        let mut plan = Self {
+        let spans = spans(missing);
+        let shards: BTreeSet<&str> = spans
+            .iter()
+            .filter(|span| !span.range.is_empty())
+            .map(|span| span.shard.as_str())
+            .collect();
+        Self {
             tensors,
             cached,
             local,
+            resolves: shards.into_iter().filter(|shard| !is_resolved(shard)).count(),
+            spans,
             ..Self::default()
-        };
-        for shard in shards {
-            let here: Vec<_> = missing.iter().filter(|(_, other, _)| other == shard).collect();
-            let ranges: Vec<ByteRange> = here.iter().map(|&&(_, _, range)| range).collect();
-            let spans = coalesce(&ranges, COALESCE_GAP, SPAN_LIMIT);
-            if !spans.is_empty() && !is_resolved(shard) {
-                plan.resolves += 1;
-            }
-            plan.spans.extend(spans.into_iter().map(|(range, members)| Span {
-                shard: shard.to_owned(),
-                range,
-                tensors: members.into_iter().map(|member| here[member].0).collect(),
-            }));
-            // A tensor without elements needs no request, but it must not be forgotten.
-            for &&(position, _, range) in here.iter().filter(|(_, _, range)| range.is_empty()) {
-                plan.spans.push(Span {
-                    shard: shard.to_owned(),
-                    range,
-                    tensors: vec![position],
-                });
-            }
         }
-        plan
+    }
+
+    /// The same plan with tensors that the Hub's standard cache has: (position, shard, range), to be read and kept.
+    #[must_use]
+    pub fn with_shared(self, shared: &[(usize, String, ByteRange)]) -> Self {
+        Self {
+            shared: shared.len(),
+            shared_spans: spans(shared),
+            ..self
+        }
     }
 
     /// Bytes of weights that will move, gaps between coalesced tensors included.
@@ -100,8 +101,50 @@ impl ModelPlan {
 
     /// Requests that will be sent if none fails.
     pub fn requests(&self) -> usize {
-        self.resolves + self.spans.iter().filter(|span| !span.range.is_empty()).count()
+        self.resolves + self.spans.iter().map(|span| span.pieces().count()).sum::<usize>()
     }
+}
+
+impl Span {
+    /// The ranges asked for, in order; none for a tensor without elements.
+    pub fn pieces(&self) -> impl Iterator<Item = ByteRange> + use<> {
+        let ByteRange { start, end } = self.range;
+        let count = self.range.len().div_ceil(PIECE);
+        (0..count).map(move |piece| {
+            let from = start + piece * PIECE;
+            ByteRange::new(from, end.min(from + PIECE))
+        })
+    }
+
+    /// Whether it is one tensor that comes in several pieces.
+    pub fn is_large(&self) -> bool {
+        self.tensors.len() == 1 && self.range.len() > PIECE
+    }
+}
+
+/// The requests for tensors (position, shard, range), by shard.
+fn spans(missing: &[(usize, String, ByteRange)]) -> Vec<Span> {
+    let shards: BTreeSet<&str> = missing.iter().map(|(_, shard, _)| shard.as_str()).collect();
+    let mut spans = Vec::new();
+    for shard in shards {
+        let here: Vec<_> = missing.iter().filter(|(_, other, _)| other == shard).collect();
+        let ranges: Vec<ByteRange> = here.iter().map(|&&(_, _, range)| range).collect();
+        let coalesced = coalesce(&ranges, COALESCE_GAP, SPAN_LIMIT).into_iter();
+        spans.extend(coalesced.map(|(range, members)| Span {
+            shard: shard.to_owned(),
+            range,
+            tensors: members.into_iter().map(|member| here[member].0).collect(),
+        }));
+        // A tensor without elements needs no request, but it must not be forgotten.
+        for &&(position, _, range) in here.iter().filter(|(_, _, range)| range.is_empty()) {
+            spans.push(Span {
+                shard: shard.to_owned(),
+                range,
+                tensors: vec![position],
+            });
+        }
+    }
+    spans
 }
 
 #[cfg(test)]
@@ -141,6 +184,29 @@ mod tests {
             ]
         );
         assert_eq!((plan.requests(), plan.bytes(), plan.moving()), (4, 16384 + 110, 4));
+    }
+
+    #[test]
+    fn a_large_tensor_comes_in_pieces_that_cover_it() {
+        let plan = ModelPlan::new(1, 0, 0, &missing(&[("a", 7, 2 * PIECE + 5)]), |_| true);
+        let pieces: Vec<ByteRange> = plan.spans[0].pieces().collect();
+        let ends = [7, 7 + PIECE, 7 + 2 * PIECE, 12 + 2 * PIECE];
+        assert!(plan.spans[0].is_large());
+        assert_eq!((plan.requests(), plan.bytes(), plan.moving()), (3, 2 * PIECE + 5, 1));
+        for (piece, bounds) in pieces.iter().zip(ends.windows(2)) {
+            assert_eq!([piece.start, piece.end], bounds);
+        }
+    }
+
+    #[test]
+    fn what_the_hubs_cache_has_costs_nothing() {
+        let shared = missing(&[("c", 0, 100), ("c", 100, 100)]);
+        let plan = ModelPlan::new(3, 0, 0, &missing(&[("a", 0, 10)]), |_| false).with_shared(&shared);
+        assert_eq!(
+            (plan.requests(), plan.bytes(), plan.moving(), plan.shared),
+            (2, 10, 1, 2)
+        );
+        assert_eq!(plan.shared_spans.len(), 1);
     }
 
     #[test]

@@ -78,17 +78,17 @@ impl Question {
         let mut layers: BTreeSet<LayerIndex> = BTreeSet::new();
         let (mut candidates, mut blocks) = (Vec::new(), Vec::new());
         for name in names {
-            let slot = family.and_then(|family| match family.classify(name, config) {
-                Classified::Slot(slot) => Some(slot),
-                _ => None,
-            });
+            let classified = family.map(|family| family.classify(name, config));
+            let slot = classified.and_then(Classified::slot);
             let layer = match &self.tensor {
                 Some(pattern) => match match_name(pattern, name) {
                     Match::Yes(layer) => layer.or(slot.and_then(|slot| slot.layer)),
                     Match::No => continue,
                 },
-                None => match slot {
-                    Some(slot) if self.wants(&slot) => slot.layer,
+                None => match (slot, classified) {
+                    (Some(slot), _) if self.wants(&slot) => slot.layer,
+                    // Whoever looks at all headers makes values of quantised weights, and needs their scales.
+                    (None, Some(Classified::Auxiliary(of))) if self.all_headers && self.wants(&of) => of.layer,
                     _ => continue,
                 },
             };

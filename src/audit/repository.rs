@@ -1,7 +1,8 @@
 //! One model's files, wherever they are: a repository on the Hub at a pinned commit, or a folder on this machine.
 //!
 //! What the Hub says about a commit never changes, so it is kept: listing, small files and headers go into the cache's record
-//! of the commit, and a later run on the same commit asks for none of them again.
+//! of the commit, and a later run on the same commit asks for none of them again. Files that the Hub's standard cache has at
+//! that commit are read where they lie.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,15 +16,19 @@ use super::{AuditError, Session};
 use crate::{
     cache::{CommitRecord, TensorKey},
     checkpoint::{FolderFile, Header, RangeRead, folder_snapshot},
+    digest,
     error::Result,
     hub::{HubClient, RemoteFile},
     range::ByteRange,
     snapshot::{RepoFile, Snapshot},
-    spec::{Commit, ModelSource, ModelSpec, RepoId},
+    spec::{Commit, ModelSource, ModelSpec, RepoId, Revision},
 };
 
 /// Length of the first range of a header when nothing is known of it. Most headers are shorter.
 pub const HEADER_GUESS: u64 = 64 * 1024;
+
+/// The file that tells what the rows of an embedding stand for.
+pub(super) const TOKENIZER: &str = "tokenizer.json";
 
 /// An opened repository or folder.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ enum Origin {
         renamed_from: Option<RepoId>,
         commit: Commit,
         files: Mutex<HashMap<String, Arc<RemoteFile>>>,
+        /// Files that the Hub's standard cache has.
+        shared: BTreeMap<String, FolderFile>,
     },
     Folder(PathBuf),
 }
@@ -50,6 +57,8 @@ enum Origin {
 struct Kept {
     record: CommitRecord,
     changed: bool,
+    /// The listing is what the Hub's standard cache happens to have: good for this run, and no knowledge of the commit.
+    partial: bool,
 }
 
 /// A shard that can be read by ranges, wherever it is.
@@ -95,17 +104,14 @@ impl Repository {
                     record: Mutex::new(Kept {
                         record: empty_record("", snapshot.clone()),
                         changed: false,
+                        partial: false,
                     }),
                     snapshot,
                 })
             }
             ModelSource::Hub { repo, revision } => {
                 let (present, commit) = if session.offline && revision.as_commit().is_none() {
-                    let kept = session.cache.revision(&session.source, repo, revision);
-                    kept.ok_or_else(|| AuditError::OfflineRevision {
-                        repo: repo.to_string(),
-                        revision: revision.to_string(),
-                    })?
+                    offline_revision(session, repo, revision).await?
                 } else {
                     let pinned = session.hub.resolve_revision(repo, revision).await?;
                     // For a later run without network. What cannot be kept is asked again; that is no reason to fail.
@@ -119,24 +125,27 @@ impl Repository {
                     .cache
                     .record(&present, &commit)?
                     .filter(|record| record.source == session.source);
-                let (record, changed) = match known {
-                    Some(record) => (record, false),
-                    None => (
-                        empty_record(&session.source, session.hub.snapshot(&present, &commit).await?),
-                        true,
-                    ),
+                let kept = match known {
+                    Some(record) => Kept {
+                        record,
+                        changed: false,
+                        partial: false,
+                    },
+                    None => first_look(session, &present, &commit).await?,
                 };
+                let shared = shared_files(session, [&present, repo], &commit, &kept.record.snapshot).await;
                 let renamed_from = (present != *repo).then(|| repo.clone());
                 let repo = present;
                 Ok(Self {
-                    snapshot: record.snapshot.clone(),
-                    record: Mutex::new(Kept { record, changed }),
+                    snapshot: kept.record.snapshot.clone(),
+                    record: Mutex::new(kept),
                     origin: Origin::Hub {
                         client: session.hub.clone(),
                         repo,
                         renamed_from,
                         commit,
                         files: Mutex::default(),
+                        shared,
                     },
                 })
             }
@@ -200,10 +209,28 @@ impl Repository {
         }
     }
 
+    /// Where a file is on this machine: in the folder, or in the Hub's standard cache. Reading it costs no traffic.
+    pub fn local_file(&self, path: &str) -> Option<PathBuf> {
+        match &self.origin {
+            Origin::Hub { shared, .. } => shared.get(path).map(|file| file.path().to_owned()),
+            Origin::Folder(folder) => Some(folder.join(path)),
+        }
+    }
+
+    /// Whether a file is read from the Hub's standard cache.
+    pub fn is_shared(&self, path: &str) -> bool {
+        matches!(&self.origin, Origin::Hub { shared, .. } if shared.contains_key(path))
+    }
+
+    /// Whether the listing is only what the Hub's standard cache has of the commit, for want of network.
+    pub fn is_partly_known(&self) -> bool {
+        lock(&self.record).partial
+    }
+
     /// Whether the shard's address is known, so that a range of it costs one request and not two.
     pub fn is_resolved(&self, shard: &str) -> bool {
         match &self.origin {
-            Origin::Hub { files, .. } => lock(files).contains_key(shard),
+            Origin::Hub { files, shared, .. } => shared.contains_key(shard) || lock(files).contains_key(shard),
             Origin::Folder(_) => true,
         }
     }
@@ -216,11 +243,15 @@ impl Repository {
         if let Some(text) = lock(&self.record).record.small_files.get(path) {
             return Ok(Some(text.clone().into_bytes()));
         }
-        let bytes = match &self.origin {
-            Origin::Hub {
-                client, repo, commit, ..
-            } => client.small_file(repo, commit, file, cap).await?,
-            Origin::Folder(folder) => {
+        let bytes = match (&self.origin, self.shared_small_file(file, cap)) {
+            (Origin::Hub { .. }, Some(bytes)) => bytes,
+            (
+                Origin::Hub {
+                    client, repo, commit, ..
+                },
+                None,
+            ) => client.small_file(repo, commit, file, cap).await?,
+            (Origin::Folder(folder), _) => {
                 if file.size > cap {
                     return Err(AuditError::TooLarge {
                         model: self.place(),
@@ -243,6 +274,32 @@ impl Repository {
         Ok(Some(bytes))
     }
 
+    /// The tokenizer's file whole, at most `cap` bytes; `None` if there is none. What is kept of it is checked against the hash
+    /// that the listing states, and costs no request.
+    pub async fn tokenizer(&self, session: &Session, cap: u64) -> Result<Option<Vec<u8>>> {
+        let Origin::Hub {
+            client, repo, commit, ..
+        } = &self.origin
+        else {
+            return self.small_file(TOKENIZER, cap).await;
+        };
+        let Some(file) = self.snapshot.file(TOKENIZER) else {
+            return Ok(None);
+        };
+        // What cannot be read from the cache is asked of the Hub.
+        let kept = session.cache.tokenizer(repo, commit).ok().flatten();
+        let kept = kept.filter(|bytes| is_stated(file, bytes) == Some(true));
+        if let Some(bytes) = kept.or_else(|| self.shared_small_file(file, cap)) {
+            return Ok(Some(bytes));
+        }
+        let bytes = client.small_file(repo, commit, file, cap).await?;
+        if is_stated(file, &bytes) == Some(true) {
+            // What cannot be kept costs a later run; that is no reason to fail.
+            let _ = session.cache.keep_tokenizer(repo, commit, &bytes);
+        }
+        Ok(Some(bytes))
+    }
+
     /// The header of a shard: one range of the predicted length, and at most one more for its tail.
     pub async fn header(&self, shard: &str, predicted: Option<u64>) -> Result<Header> {
         let file = self.shard_file(shard)?.clone();
@@ -258,7 +315,8 @@ impl Repository {
             bytes.extend_from_slice(&source.read(ByteRange::new(first, total)).await?);
         }
         let header = Header::parse(&bytes, file.size)?;
-        if let Origin::Hub { .. } = self.origin {
+        // What is on this machine already costs nothing to read again.
+        if let Shard::Remote(_) = source {
             let mut kept = lock(&self.record);
             kept.record
                 .headers
@@ -277,11 +335,21 @@ impl Repository {
     /// Writes what has been learnt of the commit to the cache.
     pub fn keep(&self, session: &Session) -> Result<()> {
         let mut kept = lock(&self.record);
-        if let (Origin::Hub { repo, commit, .. }, true) = (&self.origin, kept.changed) {
+        if let (Origin::Hub { repo, commit, .. }, true) = (&self.origin, kept.changed && !kept.partial) {
             session.cache.update_record(repo, commit, kept.record.clone())?;
             kept.changed = false;
         }
         Ok(())
+    }
+
+    /// A small file from the Hub's standard cache, if what is there is what the listing states.
+    fn shared_small_file(&self, file: &RepoFile, cap: u64) -> Option<Vec<u8>> {
+        let Origin::Hub { shared, .. } = &self.origin else {
+            return None;
+        };
+        let found = shared.get(&file.path).filter(|_| file.size <= cap)?;
+        let bytes = found.read_at(ByteRange::new(0, file.size)).ok()?.to_vec();
+        (is_stated(file, &bytes) != Some(false)).then_some(bytes)
     }
 
     fn shard_file(&self, shard: &str) -> Result<&RepoFile> {
@@ -301,8 +369,12 @@ impl Repository {
                 repo,
                 commit,
                 files,
+                shared,
                 ..
             } => {
+                if let Some(file) = shared.get(&file.path) {
+                    return Ok(Shard::Local(file.clone()));
+                }
                 let mut files = lock(files);
                 if let Some(remote) = files.get(&file.path) {
                     return Ok(Shard::Remote(Arc::clone(remote)));
@@ -314,6 +386,70 @@ impl Repository {
             Origin::Folder(folder) => Ok(Shard::Local(FolderFile::open(folder.join(&file.path))?)),
         }
     }
+}
+
+/// Whether these are the bytes whose hash the listing states; `None` where it states none.
+fn is_stated(file: &RepoFile, bytes: &[u8]) -> Option<bool> {
+    match (&file.lfs_sha256, &file.blob_id) {
+        (Some(sha256), _) => Some(digest::sha256_hex(bytes) == *sha256),
+        (None, Some(blob)) => Some(digest::git_blob_id(bytes) == *blob),
+        (None, None) => None,
+    }
+}
+
+/// What a revision was when it was last asked for, here or by another program.
+async fn offline_revision(session: &Session, repo: &RepoId, revision: &Revision) -> Result<(RepoId, Commit)> {
+    if let Some(kept) = session.cache.revision(&session.source, repo, revision) {
+        return Ok(kept);
+    }
+    let commit = match &session.shared {
+        Some(shared) => shared.commit(repo, revision).await,
+        None => None,
+    };
+    let unknown = || AuditError::OfflineRevision {
+        repo: repo.to_string(),
+        revision: revision.to_string(),
+    };
+    Ok((repo.clone(), commit.ok_or_else(unknown)?))
+}
+
+/// The listing of a commit of which nothing is kept.
+async fn first_look(session: &Session, repo: &RepoId, commit: &Commit) -> Result<Kept> {
+    let shared = match &session.shared {
+        Some(shared) if session.offline => shared.snapshot(repo, commit).await,
+        _ => None,
+    };
+    let partial = shared.is_some();
+    let snapshot = match shared {
+        Some(snapshot) => snapshot,
+        None => session.hub.snapshot(repo, commit).await?,
+    };
+    Ok(Kept {
+        record: empty_record(&session.source, snapshot),
+        changed: !partial,
+        partial,
+    })
+}
+
+/// The files of a commit that the Hub's standard cache has, under the repository's present id or the one that was asked for:
+/// it keeps what was downloaded under the name that it then had.
+async fn shared_files(
+    session: &Session,
+    ids: [&RepoId; 2],
+    commit: &Commit,
+    snapshot: &Snapshot,
+) -> BTreeMap<String, FolderFile> {
+    let mut files = BTreeMap::new();
+    let Some(shared) = &session.shared else { return files };
+    for id in BTreeSet::from(ids) {
+        let found = shared.files(id, commit, snapshot).await;
+        // One that went away, or grew, since it was looked up is not there.
+        files.extend(snapshot.files.iter().zip(found).filter_map(|(file, path)| {
+            let found = FolderFile::open(path?).ok()?;
+            (found.len() == file.size).then(|| (file.path.clone(), found))
+        }));
+    }
+    files
 }
 
 fn empty_record(source: &str, snapshot: Snapshot) -> CommitRecord {

@@ -9,7 +9,7 @@ use crate::{
     cache::Cache,
     error::Error,
     family::{LayerIndex, LayerSelection},
-    hub::HubClient,
+    hub::{HubClient, SharedCache},
     spec::ModelSpec,
 };
 
@@ -20,6 +20,8 @@ pub struct Session {
     pub hub: HubClient,
     /// What is kept.
     pub cache: Arc<Cache>,
+    /// The cache that the Hub's own clients share, where it is read.
+    pub shared: Option<Arc<SharedCache>>,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
     /// No network at all.

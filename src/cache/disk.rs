@@ -22,7 +22,7 @@ pub(super) const LOCK: &str = ".lock";
 /// Locks that are held until this is dropped.
 #[derive(Debug)]
 pub(super) struct Locked {
-    _files: Vec<fs::File>,
+    files: Vec<fs::File>,
 }
 
 impl Locked {
@@ -32,14 +32,27 @@ impl Locked {
         fs::create_dir_all(folder).map_err(CacheError::write(folder))?;
         let alone = take(&folder.join(LOCK), fs::File::lock)?;
         Ok(Self {
-            _files: vec![alone, shared],
+            files: vec![alone, shared],
         })
+    }
+
+    /// To write a file that takes its time: shares the cache with other writers.
+    pub(super) fn sharing(root: &Path) -> Result<Self, CacheError> {
+        Ok(Self {
+            files: vec![take(&root.join(LOCK), fs::File::lock_shared)?],
+        })
+    }
+
+    /// Has `folder` alone as well.
+    pub(super) fn also(&mut self, folder: &Path) -> Result<(), CacheError> {
+        self.files.insert(0, take(&folder.join(LOCK), fs::File::lock)?);
+        Ok(())
     }
 
     /// To remove anything anywhere: has the cache alone.
     pub(super) fn everything(root: &Path) -> Result<Self, CacheError> {
         Ok(Self {
-            _files: vec![take(&root.join(LOCK), fs::File::lock)?],
+            files: vec![take(&root.join(LOCK), fs::File::lock)?],
         })
     }
 }
@@ -71,13 +84,7 @@ pub(super) fn write_whole(
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<Written, CacheError> {
     let failed = || CacheError::write(path);
-    let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY);
-    // As a file created in the plain way: others may read the cache as far as the umask lets them.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(folder).map_err(failed())?;
+    let mut temporary = temporary(path)?;
     let mut digest = Digesting {
         inner: temporary.as_file_mut(),
         digest: Sha256Hex::new(),
@@ -93,6 +100,17 @@ pub(super) fn write_whole(
     };
     temporary.persist(path).map_err(|error| failed()(error.error))?;
     Ok(written)
+}
+
+/// An empty file beside `path`, with the mode that the umask gives, removed unless it is persisted.
+pub(super) fn temporary(path: &Path) -> Result<tempfile::NamedTempFile, CacheError> {
+    let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
+    // As a file created in the plain way: others may read the cache as far as the umask lets them.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder).map_err(CacheError::write(path))
 }
 
 struct Digesting<W> {

@@ -1,15 +1,69 @@
 //! Values as `.npy` and back, bit for bit.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+};
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
-use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, WritableElement, WriteNpyError, WriteNpyExt};
+use ndarray_npy::{
+    ReadNpyError, ReadNpyExt, ReadableElement, WritableElement, WriteNpyError, WriteNpyExt, write_zeroed_npy,
+};
 
 use crate::values::{Values, for_any};
 
 /// Writes `values` of `shape` as `.npy`, little-endian in C order. [`io::ErrorKind::InvalidInput`] where they do not agree.
 pub(super) fn write(values: &Values, shape: &[u64], writer: impl Write) -> io::Result<()> {
     for_any!(values, elements => write_elements(elements, shape, writer))
+}
+
+/// Writes the header for elements of the type of `like`, and makes the file as long as its data will make it.
+/// [`io::ErrorKind::InvalidInput`] where no memory could address them.
+pub(super) fn write_header(like: &Values, shape: &[u64], file: &File) -> io::Result<()> {
+    let misfit = || io::Error::from(io::ErrorKind::InvalidInput);
+    let extents: Option<Vec<usize>> = shape.iter().map(|&extent| usize::try_from(extent).ok()).collect();
+    let extents = extents
+        .filter(|_| data_bytes(like, shape).is_some_and(|bytes| isize::try_from(bytes).is_ok()))
+        .ok_or_else(misfit)?;
+    for_any!(like, elements => zeroed(elements, &extents, file)).map_err(|error| match error {
+        WriteNpyError::Io(error) => error,
+        other => io::Error::new(io::ErrorKind::InvalidInput, other),
+    })
+}
+
+fn zeroed<T: WritableElement>(_: &[T], extents: &[usize], file: &File) -> Result<(), WriteNpyError> {
+    write_zeroed_npy::<T, _>(file, IxDyn(extents))
+}
+
+/// Bytes of the data of `shape` for elements of the type of `like`; `None` where they overflow.
+pub(super) fn data_bytes(like: &Values, shape: &[u64]) -> Option<u64> {
+    let width = for_any!(like, elements => width_of(elements)) as u64;
+    shape.iter().try_fold(width, |bytes, &extent| bytes.checked_mul(extent))
+}
+
+fn width_of<T>(_: &[T]) -> usize {
+    size_of::<T>()
+}
+
+/// The data of `values`: their elements, little-endian.
+pub(super) fn data(values: &Values) -> Vec<u8> {
+    match values {
+        Values::Bool(elements) => elements.iter().map(|&element| u8::from(element)).collect(),
+        Values::U8(elements) => elements.clone(),
+        Values::I8(elements) => bytes_of(elements, i8::to_le_bytes),
+        Values::F32(elements) => bytes_of(elements, f32::to_le_bytes),
+        Values::F64(elements) => bytes_of(elements, f64::to_le_bytes),
+        Values::I16(elements) => bytes_of(elements, i16::to_le_bytes),
+        Values::I32(elements) => bytes_of(elements, i32::to_le_bytes),
+        Values::I64(elements) => bytes_of(elements, i64::to_le_bytes),
+        Values::U16(elements) => bytes_of(elements, u16::to_le_bytes),
+        Values::U32(elements) => bytes_of(elements, u32::to_le_bytes),
+        Values::U64(elements) => bytes_of(elements, u64::to_le_bytes),
+    }
+}
+
+fn bytes_of<const N: usize, T: Copy>(elements: &[T], bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+    elements.iter().flat_map(|&element| bytes(element)).collect()
 }
 
 fn write_elements<T: WritableElement>(elements: &[T], shape: &[u64], writer: impl Write) -> io::Result<()> {

@@ -115,6 +115,22 @@ impl Cache {
         (sidecar.is_of(key) && found.len() == sidecar.npy_bytes).then_some(sidecar)
     }
 
+    /// What is known of `key`, if it is kept and every byte of it is intact. Nothing of it is held in memory; a broken entry
+    /// is removed.
+    pub fn check(&self, key: &TensorKey) -> Result<Option<Sidecar>, CacheError> {
+        let Some(sidecar) = self.lookup(key) else {
+            // Absent, or broken: only a look at both files tells, and clears away.
+            return Ok(self.get(key)?.map(|tensor| tensor.sidecar));
+        };
+        let path = key.npy_path(&self.root);
+        let mut file = fs::File::open(&path).map_err(CacheError::read(&path))?;
+        let digest = disk::digest_of(&mut file).map_err(CacheError::read(&path))?;
+        if digest.sha256 == sidecar.npy_sha256 {
+            return Ok(Some(sidecar));
+        }
+        Ok(self.heal(key)?.map(|tensor| tensor.sidecar))
+    }
+
     /// Where the `.npy` of `key` lies, if it is kept.
     pub fn path(&self, key: &TensorKey) -> Option<PathBuf> {
         self.lookup(key).map(|_| key.npy_path(&self.root))
@@ -141,6 +157,7 @@ impl Cache {
                 commit: key.commit.clone(),
                 tensor: key.tensor.clone(),
                 meta: meta.clone(),
+                rows: None,
                 npy_sha256: written.sha256,
                 npy_bytes: written.bytes,
             },
@@ -215,7 +232,7 @@ pub(super) fn read_files(sidecar: &Path, npy: &Path) -> Result<Found<(Sidecar, V
     }
     file.seek(SeekFrom::Start(0)).map_err(failed())?;
     match npy::read(BufReader::with_capacity(1 << 16, file)) {
-        Ok((values, shape)) if shape == sidecar.meta.shape => Ok(Found::Sound((sidecar, values))),
+        Ok((values, shape)) if shape == sidecar.kept_shape() => Ok(Found::Sound((sidecar, values))),
         Ok(_) => Ok(Found::Broken(Flaw::Content)),
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
             Ok(Found::Broken(Flaw::Content))
@@ -233,7 +250,8 @@ const README: &str = "# Cache of hub-audit
 
 `models/OWNER/NAME/COMMIT/TENSOR.npy` holds one tensor, as `numpy.load` reads it; BF16, F16 and F8 are widened to float32
 without rounding. `TENSOR.json` beside it holds the type and shape, where in which file it lies, and the SHA-256 of its
-stored bytes. `headers.json` holds what is known of the whole commit.
+stored bytes. `TENSOR.rows.npy` and `.rows.json` hold some rows of a large tensor and say which. `headers.json` holds what
+is known of the whole commit.
 
 Everything here can be removed at any time: it is fetched again when it is needed. `hub-audit cache ls`, `verify` and
 `prune` list, check and clear it.

@@ -53,6 +53,12 @@ pub enum CheckpointError {
         /// What is there.
         found: u8,
     },
+    /// Scales that do not make values of a quantised weight.
+    #[error("the weight cannot be dequantised: {reason}")]
+    Scales {
+        /// What does not fit.
+        reason: String,
+    },
     /// The folder of a local model is absent or is no folder.
     #[error("`{}` is not a folder", path.display())]
     NotAFolder {
@@ -115,6 +121,7 @@ impl Hint for CheckpointError {
             Self::Undecodable { .. }
             | Self::PartialElement { .. }
             | Self::NotBoolean { .. }
+            | Self::Scales { .. }
             | Self::Io(_)
             | Self::PastEnd { .. } => None,
         }

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hub_audit::{
     Hint,
-    audit::{Condition, Pairing},
+    audit::{Condition, Pairing, Sample},
     family::{LayerSelection, RoleSelection},
     metric::Metric,
     report::{Format, critique::Language},
@@ -57,12 +57,16 @@ pub(crate) enum Command {
     Fetch(FetchArgs),
     /// Compare the layers of each model with each other: layer 0, neighbours, by distance, layer × layer.
     Layers(LayersArgs),
+    /// Compare every tensor of two checkpoints, matrices apart from norms: all metrics, by role and layer, coverage.
+    Compare(CompareArgs),
     /// Print the SHA-256 of tensors; with --matches the groups of equal ones across names, layers and models.
     Hash(HashArgs),
     /// Compare models with each other: model × model matrices by role and layer.
     Survey(SurveyArgs),
     /// Run the nine-model study of norm weights, experiments 1 to 6, beside its published figures.
     Critique(CritiqueArgs),
+    /// Compare the token embeddings of two models, rows matched by the text of their tokens.
+    Embeddings(EmbeddingsArgs),
     /// List, verify or prune what is kept.
     Cache(CacheArgs),
     /// Play the Hub on this machine for the checkpoints below DIR/owner/name.
@@ -85,6 +89,7 @@ pub(crate) struct Models {
 /// How to reach the Hub, and what is kept.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Hub and cache")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Reach {
     /// The Hub's base URL.
     #[arg(
@@ -106,6 +111,9 @@ pub(crate) struct Reach {
     /// Use no network: answer from the cache and from folders only (also `HF_HUB_OFFLINE=1`).
     #[arg(long)]
     pub(crate) offline: bool,
+    /// Do not read files that the Hugging Face cache already has; they are never written either way.
+    #[arg(long)]
+    pub(crate) no_hf_cache: bool,
     /// Requests at once, over all models together.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) jobs: u16,
@@ -211,6 +219,30 @@ pub(crate) struct LayersArgs {
     pub(crate) reach: Reach,
 }
 
+/// `compare`.
+#[derive(Debug, clap::Args)]
+#[command(mut_arg("role", |role| role.default_value("all").help(
+    "Roles, comma-separated, or `norms`, `matrices`, or `all`: every tensor, classified or not"
+)), mut_arg("biases", |biases| biases.hide(true)))]
+pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    /// Compare at most this many pairs, in the order of the layers.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_tensors: Option<usize>,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Exit with status 1 if a pair of tensors meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
+    #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
+    pub(crate) fail_if: Option<Condition>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
 /// `hash`.
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("role", |role| role.default_value("all").help(
@@ -278,6 +310,46 @@ pub(crate) struct CritiqueArgs {
     pub(crate) limits: Limits,
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+/// `embeddings`.
+#[derive(Debug, clap::Args)]
+#[command(mut_arg("metric", |metric| metric.hide(true)))]
+pub(crate) struct EmbeddingsArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    /// Tokens to compare, drawn at random among those that both models have; or all.
+    #[arg(long, value_name = "N|all", default_value = "2000", value_parser = advised::<Sample>)]
+    pub(crate) tokens: Sample,
+    /// The table: `embed_tokens`, or `lm_head` for the output embeddings.
+    #[arg(long, value_enum, default_value = "embed_tokens")]
+    pub(crate) role: TableRole,
+    /// The table by name instead, for names that no family knows.
+    #[arg(long, value_name = "REGEX", conflicts_with = "role")]
+    pub(crate) tensor: Option<String>,
+    /// Match rows by number alone and read no tokenizer: right only where both models use one vocabulary.
+    #[arg(long)]
+    pub(crate) same_id: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Exit with status 1 if the mean over compared tokens meets this condition, such as pearson>0.1 or abs(pearson)<0.5.
+    #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
+    pub(crate) fail_if: Option<Condition>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// A table whose rows are tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableRole {
+    /// Input embeddings.
+    #[value(name = "embed_tokens")]
+    EmbedTokens,
+    /// Output embeddings.
+    #[value(name = "lm_head")]
+    LmHead,
 }
 
 /// Which layers meet, and what is made of the pairs.

@@ -45,12 +45,22 @@ impl Choice {
             mtp: false,
         })
     }
+
+    /// As [`Choice::question`], but all roles are every tensor, also those that no family knows.
+    pub(crate) fn everything_or_question(&self) -> anyhow::Result<Question> {
+        let mut question = self.question("all")?;
+        if question.tensor.is_none() && self.role.roles().len() == Role::ALL.len() {
+            question.tensor = Some(audit::pattern("")?);
+            question.all_headers = true;
+        }
+        Ok(question)
+    }
 }
 
 pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required()?;
     let question = args.choice.question("all")?;
-    let gathered = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)?;
+    let gathered = gather::gather(&args.reach, &specs, &question, &Until::Kept(&args.limits), printer)?;
     let Some(gathered) = gathered else {
         return Ok(ExitStatus::Done);
     };

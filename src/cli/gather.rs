@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, bail};
 use hub_audit::{
     Error,
-    audit::{self, AuditError, Failures, HashPlan, ModelPlan, Opened, Progress, Question, Session, Silent},
+    audit::{
+        self, AuditError, Chosen, Failures, HashPlan, Model, ModelPlan, Opened, Progress, Question, Session, Silent,
+        TokenAsk, compare::Matching,
+    },
     cache::Cache,
     digest::TensorHash,
     hub::{HubClient, Traffic},
@@ -33,6 +36,8 @@ pub(crate) struct Gathered {
     pub(crate) failures: Vec<Failures>,
     /// Digests of the tensors that streamed past, by position in their model. Only after [`Until::Hashed`].
     pub(crate) hashes: Vec<BTreeMap<usize, TensorHash>>,
+    /// The tokens whose rows were brought into the cache. Only after [`Until::Rows`], and where both models were opened.
+    pub(crate) chosen: Option<Chosen>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) cost: Cost,
 }
@@ -43,14 +48,21 @@ pub(crate) struct Cost {
     pub(crate) traffic: Traffic,
     pub(crate) fetched: usize,
     pub(crate) cached: usize,
+    /// Tensors that were read from the cache that the Hub's own clients share.
+    pub(crate) shared: usize,
     pub(crate) elapsed: Duration,
 }
 
 impl Cost {
-    /// `moved 5.9 MB in 131 requests, 33 tensors fetched, 0 from cache, 0.9 s`.
+    /// `moved 5.9 MB in 131 requests, 33 tensors fetched, 0 from cache, 0.9 s`; before the time also
+    /// `12 from the Hugging Face cache`, where any were.
     pub(crate) fn line(&self) -> String {
+        let shared = match self.shared {
+            0 => String::new(),
+            count => format!(", {count} from the Hugging Face cache"),
+        };
         format!(
-            "moved {} in {}, {} fetched, {} from cache, {:.1} s",
+            "moved {} in {}, {} fetched, {} from cache{shared}, {:.1} s",
             Size(self.traffic.bytes),
             table::count(self.traffic.requests, "request"),
             table::count(self.fetched as u64, "tensor"),
@@ -64,17 +76,27 @@ impl Cost {
 pub(crate) enum Until<'a> {
     /// Headers only.
     Opened,
-    /// Tensors in the cache, within limits.
+    /// Tensors on this machine, within limits: in the cache, or where the Hugging Face cache has them.
     Fetched(&'a Limits),
+    /// All tensors in the cache, within limits, each as a file of its own.
+    Kept(&'a Limits),
+    /// What two models need to be compared, in the cache, within limits.
+    Matched(&'a Limits, &'a dyn Fn(&Model, &Model) -> Matching),
     /// Tensors that are neither cached nor local digested as they stream past, within limits: those whose name is wanted.
     Hashed(&'a Limits, &'a dyn Fn(&str) -> bool),
+    /// Rows of the embedding tables of two models in the cache, within limits.
+    Rows(&'a Limits, TokenAsk),
 }
 
 impl Until<'_> {
     fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,
-            Self::Fetched(limits) | Self::Hashed(limits, _) => Some(limits),
+            Self::Fetched(limits)
+            | Self::Kept(limits)
+            | Self::Matched(limits, _)
+            | Self::Hashed(limits, _)
+            | Self::Rows(limits, _) => Some(limits),
         }
     }
 }
@@ -126,6 +148,7 @@ fn gather_by(
             session: Session {
                 hub,
                 cache: Arc::clone(&cache),
+                shared: reach.shared_cache().map(Arc::new),
                 progress: progress(printer),
                 offline: reach.is_offline(),
                 source: reach.source(),
@@ -183,8 +206,8 @@ impl Reach {
     }
 }
 
-struct Job<'a> {
-    session: Session,
+pub(super) struct Job<'a> {
+    pub(super) session: Session,
     started: Instant,
     printer: &'a Printer,
 }
@@ -209,20 +232,32 @@ impl Job<'_> {
                 .collect(),
             _ => Vec::new(),
         };
-        let plans: Vec<ModelPlan> = match until {
+        let (chosen, row_plans) = match until {
+            Until::Rows(_, ask) => self.choose_rows(&opened, *ask).await?,
+            _ => (None, Vec::new()),
+        };
+        let mut plans: Vec<ModelPlan> = match until {
+            Until::Rows(..) => row_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Hashed(..) => hash_plans.iter().map(|plan| plan.plan.clone()).collect(),
+            Until::Matched(_, matched) => self.plan_matched(&opened, matched),
             _ => opened
                 .iter()
                 .map(|opened| model_of(opened).map(|model| audit::plan(&self.session, &model)))
                 .map(Option::unwrap_or_default)
                 .collect(),
         };
+        if !matches!(until, Until::Kept(_)) {
+            // What can be read where it lies need not be there twice.
+            for plan in &mut plans {
+                plan.shared_spans.clear();
+            }
+        }
         let mut failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
         let mut hashes = Vec::new();
-        let mut fetched = 0;
+        let (mut fetched, mut shared) = (0, 0);
         if let Some(limits) = until.limits() {
             if limits.dry_run {
-                let cost = self.cost(0, 0);
+                let cost = self.cost(0, 0, 0);
                 let printer = self.printer;
                 drop(self);
                 report_failures(&opened, &failures, printer);
@@ -241,15 +276,35 @@ impl Job<'_> {
                 })
                 .into());
             }
-            if let Until::Hashed(..) = until {
-                (hashes, failures) = self.hash(&opened, hash_plans).await;
-            } else {
-                failures = self.fetch(&opened, &plans).await;
+            match until {
+                Until::Hashed(..) => (hashes, failures) = self.hash(&opened, hash_plans).await,
+                Until::Rows(..) => failures = self.fetch_rows(&opened, row_plans).await,
+                _ => failures = self.fetch(&opened, &plans).await,
             }
-            let wanted: usize = plans.iter().map(ModelPlan::moving).sum();
-            fetched = wanted.saturating_sub(failures.iter().map(Failures::len).sum());
+            let failed = opened
+                .iter()
+                .zip(&plans)
+                .zip(&failures)
+                .map(|((opened, plan), failures)| {
+                    let shared = opened
+                        .outcome
+                        .as_ref()
+                        .map_or(0, |model| failed_shared(model, plan, failures));
+                    (failures.len() - shared, shared)
+                });
+            let (failed, failed_shared) = failed.fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+            fetched = plans
+                .iter()
+                .map(ModelPlan::moving)
+                .sum::<usize>()
+                .saturating_sub(failed);
+            shared = plans
+                .iter()
+                .map(|plan| plan.shared)
+                .sum::<usize>()
+                .saturating_sub(failed_shared);
         }
-        let cost = self.cost(fetched, plans.iter().map(|plan| plan.cached).sum());
+        let cost = self.cost(fetched, plans.iter().map(|plan| plan.cached).sum(), shared);
         let (cache, printer) = (Arc::clone(&self.session.cache), self.printer);
         // The bars must be gone before anything else is printed.
         drop(self);
@@ -258,9 +313,32 @@ impl Job<'_> {
             opened,
             failures,
             hashes,
+            chosen,
             cache,
             cost,
         }))
+    }
+
+    /// Plans what the two models need of each other; nothing where one could not be read.
+    fn plan_matched(&self, opened: &[Opened], matched: &dyn Fn(&Model, &Model) -> Matching) -> Vec<ModelPlan> {
+        let models: Vec<&Arc<Model>> = opened
+            .iter()
+            .filter_map(|opened| opened.outcome.as_ref().ok())
+            .collect();
+        let [a, b] = models.as_slice() else {
+            return opened.iter().map(|_| ModelPlan::default()).collect();
+        };
+        let needed = matched(a, b).needed([a, b]);
+        models
+            .iter()
+            .zip(&needed)
+            .map(|(model, needed)| {
+                let mut plan = audit::plan_where(&self.session, model, |position| needed.contains(&position));
+                // What is on this machine is read where it lies, however much it is.
+                plan.shared_spans.clear();
+                plan
+            })
+            .collect()
     }
 
     async fn fetch(&self, opened: &[Opened], plans: &[ModelPlan]) -> Vec<Failures> {
@@ -304,14 +382,23 @@ impl Job<'_> {
         opened.iter().map(outcome).unzip()
     }
 
-    fn cost(&self, fetched: usize, cached: usize) -> Cost {
+    fn cost(&self, fetched: usize, cached: usize, shared: usize) -> Cost {
         Cost {
             traffic: self.session.hub.traffic(),
             fetched,
             cached,
+            shared,
             elapsed: self.started.elapsed(),
         }
     }
+}
+
+/// How many of the failures are of tensors that should have come from the cache that the Hub's own clients share.
+fn failed_shared(model: &Model, plan: &ModelPlan, failures: &Failures) -> usize {
+    let positions = plan.shared_spans.iter().flat_map(|span| &span.tensors);
+    positions
+        .filter(|&&position| failures.contains_key(&model.tensors[position].info.name))
+        .count()
 }
 
 /// Says what could not be read, and what is odd about the files of what could.

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use hub_audit::{
-    audit::{self, Hashed, Kinship, Model, Question, Tensor, shape_text},
-    family::{Role, RoleSelection},
+    audit::{self, Hashed, Kinship, Model, Tensor, shape_text},
     report::{csv, escape},
     snapshot::Snapshot,
 };
@@ -19,7 +18,7 @@ use super::{
 
 pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required()?;
-    let question = question(args)?;
+    let question = args.choice.everything_or_question()?;
     // A name that is asked for by a pattern is wanted, whatever is left out otherwise.
     let skip = question.skip.clone().filter(|_| args.choice.tensor.is_none());
     let wanted = move |name: &str| skip.as_ref().is_none_or(|skip| !skip.is_match(name));
@@ -52,17 +51,6 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
     } else {
         status
     })
-}
-
-/// All roles are every tensor, also those that no family knows: identity asks for no role.
-fn question(args: &HashArgs) -> anyhow::Result<Question> {
-    let mut question = args.choice.question("all")?;
-    let every_role = |roles: &RoleSelection| roles.roles().len() == Role::ALL.len();
-    if question.tensor.is_none() && every_role(&question.roles) {
-        question.tensor = Some(audit::pattern("")?);
-        question.all_headers = true;
-    }
-    Ok(question)
 }
 
 /// The digests of all wanted tensors, by model, then layer, then name. What failed is reported and left out.

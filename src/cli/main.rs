@@ -6,7 +6,7 @@ use clap::Parser;
 
 use super::{
     args::{Args, Command},
-    cache, completions, critique,
+    cache, compare, completions, critique, embeddings,
     exit::ExitStatus,
     fetch, hash, inspect, layers,
     printer::Printer,
@@ -36,9 +36,11 @@ fn run(mut args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
         Command::Inspect(args) => inspect::run(&args, printer),
         Command::Fetch(args) => fetch::run(&args, printer),
         Command::Layers(args) => layers::run(&args, printer),
+        Command::Compare(args) => compare::run(&args, printer),
         Command::Hash(args) => hash::run(&args, printer),
         Command::Survey(args) => survey::run(&args, printer),
         Command::Critique(args) => critique::run(&args, printer),
+        Command::Embeddings(args) => embeddings::run(&args, printer),
         Command::Cache(args) => cache::run(&args, printer),
         Command::Serve(args) => serve::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),

@@ -3,8 +3,10 @@
 
 mod args;
 mod cache;
+mod compare;
 mod completions;
 mod critique;
+mod embeddings;
 mod exit;
 mod fetch;
 mod gather;
@@ -17,6 +19,7 @@ mod printer;
 mod progress_bars;
 mod relate;
 mod render_error;
+mod rows;
 mod serve;
 mod settings;
 mod size;

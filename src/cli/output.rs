@@ -24,6 +24,7 @@ pub(crate) fn run(seed: u64, cost: Cost) -> Run {
         requests: cost.traffic.requests,
         bytes: cost.traffic.bytes,
         cache_hits: cost.cached as u64,
+        shared_hits: cost.shared as u64,
     }
 }
 
@@ -70,8 +71,10 @@ impl Command {
     pub(crate) fn output(&mut self) -> Option<&mut Output> {
         match self {
             Self::Survey(args) => Some(&mut args.output),
+            Self::Compare(args) => Some(&mut args.output),
             Self::Layers(args) => Some(&mut args.output),
             Self::Critique(args) => Some(&mut args.output),
+            Self::Embeddings(args) => Some(&mut args.output),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context;
 use hub_audit::{
     audit::AuditError,
-    hub::{HubOptions, RetryPolicy, Token},
+    hub::{HubOptions, RetryPolicy, SharedCache, Token},
     spec::{ModelSpec, parse_model_list},
 };
 
@@ -123,6 +123,19 @@ impl Reach {
             .and_then(|path| fs_err::read_to_string(path).ok())
             .as_deref()
             .and_then(Token::new))
+    }
+
+    /// The cache that the Hub's own clients share, if it is there and may be read. The embedded Hub's models are not those that
+    /// it has under their names.
+    pub(crate) fn shared_cache(&self) -> Option<SharedCache> {
+        if self.no_hf_cache || self.demo {
+            return None;
+        }
+        let named = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"].iter().find_map(env::var_os);
+        let folder = named
+            .map(PathBuf::from)
+            .or_else(|| Some(hugging_face_home()?.join("hub")));
+        SharedCache::open(&folder?)
     }
 
     /// The cache's folder. The embedded Hub's tensors are kept apart: they are not those of the models whose names they bear.

@@ -69,18 +69,34 @@ pub(crate) fn facts(rows: &[(&str, String)]) -> String {
 
 /// What `--dry-run` prints.
 pub(crate) fn plan(opened: &[Opened], plans: &[ModelPlan]) -> String {
-    let mut table = new(&["model", ">tensors", ">cached", ">local", ">requests", ">bytes"]);
+    // Only where the Hugging Face cache has any of it.
+    let shared = plans.iter().any(|plan| plan.shared > 0);
+    let headings = [
+        "model",
+        ">tensors",
+        ">cached",
+        ">local",
+        ">HF cache",
+        ">requests",
+        ">bytes",
+    ];
+    let headings: Vec<&str> = headings
+        .into_iter()
+        .filter(|heading| shared || *heading != ">HF cache")
+        .collect();
+    let mut table = new(&headings);
     for (opened, plan) in opened.iter().zip(plans) {
         let failed = opened.outcome.is_err();
         let cell = |text: String| if failed { "not read".to_owned() } else { text };
-        table.add_row([
+        let mut row = vec![
             opened.label.clone(),
             cell(plan.tensors.to_string()),
             cell(plan.cached.to_string()),
             cell(plan.local.to_string()),
-            cell(plan.requests().to_string()),
-            cell(Size(plan.bytes()).to_string()),
-        ]);
+        ];
+        row.extend(shared.then(|| cell(plan.shared.to_string())));
+        row.extend([cell(plan.requests().to_string()), cell(Size(plan.bytes()).to_string())]);
+        table.add_row(row);
     }
     let requests: usize = plans.iter().map(ModelPlan::requests).sum();
     let bytes: u64 = plans.iter().map(ModelPlan::bytes).sum();

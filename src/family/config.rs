@@ -51,6 +51,8 @@ pub struct ModelConfig {
     pub dtype: Option<String>,
     /// How the weights are quantised: `gptq`, `fp8`, `mxfp4`, `mlx`, …
     pub quantisation: Option<String>,
+    /// Rows and columns of a block of a weight that shares a scale, where the quantisation says so.
+    pub quantisation_block: Option<[u64; 2]>,
     /// Whether rotary position embeddings are mentioned.
     pub rope: bool,
     /// Falcon: keys and values are grouped.
@@ -160,6 +162,7 @@ impl ModelConfig {
             tie_word_embeddings: outward.flag("tie_word_embeddings"),
             dtype: outward.text("torch_dtype").or_else(|| outward.text("dtype")),
             quantisation: outward.quantisation(),
+            quantisation_block: outward.quantisation_block(),
             rope: outward
                 .find(|level| {
                     [
@@ -214,10 +217,7 @@ impl Keys<'_> {
 
     fn quantisation(&self) -> Option<String> {
         self.find(|level| {
-            let table = level
-                .get("quantization_config")
-                .or_else(|| level.get("compression_config"));
-            if let Some(table) = table.filter(|table| table.is_object()) {
+            if let Some(table) = quantisation_table(level) {
                 let method = ["quant_method", "quant_algo"]
                     .iter()
                     .find_map(|key| table.get(key)?.as_str());
@@ -225,6 +225,43 @@ impl Keys<'_> {
             }
             level.get("quantization")?.is_object().then(|| "mlx".to_owned())
         })
+    }
+
+    /// `weight_block_size`, or the one block that all groups of compressed-tensors agree on.
+    fn quantisation_block(&self) -> Option<[u64; 2]> {
+        self.find(|level| {
+            let table = quantisation_table(level)?;
+            if let Some(written) = table.get("weight_block_size") {
+                return block(written);
+            }
+            let mut blocks = table.get("config_groups")?.as_object()?.values().map(block_of_group);
+            let first = blocks.next()??;
+            blocks.all(|other| other == Some(first)).then_some(first)
+        })
+    }
+}
+
+fn quantisation_table(level: &Value) -> Option<&Value> {
+    let table = level
+        .get("quantization_config")
+        .or_else(|| level.get("compression_config"));
+    table.filter(|table| table.is_object())
+}
+
+/// `[rows, columns]`, both positive.
+fn block(value: &Value) -> Option<[u64; 2]> {
+    let lengths: Vec<u64> = value.as_array()?.iter().map(Value::as_u64).collect::<Option<_>>()?;
+    let block: [u64; 2] = lengths.try_into().ok()?;
+    block.iter().all(|&length| length > 0).then_some(block)
+}
+
+/// The block of one group of compressed-tensors: its structure, or one row of a group's length.
+fn block_of_group(group: &Value) -> Option<[u64; 2]> {
+    let weights = group.get("weights")?;
+    match weights.get("strategy")?.as_str()? {
+        "block" => block(weights.get("block_structure")?),
+        "group" => figure(weights.get("group_size")?).map(|length| [1, length]),
+        _ => None,
     }
 }
 
@@ -324,6 +361,24 @@ mod tests {
             Some("mlx")
         );
         assert_eq!(parse(r#"{"quantization_config":null}"#).quantisation, None);
+    }
+
+    #[test]
+    fn a_quantisations_block_is_read_where_it_is_one() {
+        let block = |text: &str| parse(&format!(r#"{{"quantization_config":{text}}}"#)).quantisation_block;
+        assert_eq!(
+            block(r#"{"quant_method":"fp8","weight_block_size":[128,64]}"#),
+            Some([128, 64])
+        );
+        assert_eq!(block(r#"{"weight_block_size":[128,0]}"#), None);
+        assert_eq!(block(r#"{"weight_block_size":null}"#), None);
+        let group = |weights: &str| format!(r#"{{"weights":{weights}}}"#);
+        let of = |a: &str, b: &str| block(&format!(r#"{{"config_groups":{{"a":{},"b":{}}}}}"#, group(a), group(b)));
+        let blocks = r#"{"strategy":"block","block_structure":[128,128]}"#;
+        let groups = r#"{"strategy":"group","group_size":32}"#;
+        assert_eq!(of(blocks, blocks), Some([128, 128]));
+        assert_eq!(of(groups, groups), Some([1, 32]));
+        assert_eq!(of(blocks, groups), None);
     }
 
     #[test]

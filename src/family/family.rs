@@ -46,6 +46,7 @@ pub struct Family {
     entries: HashMap<String, Vec<Entry>>,
     roles: Vec<Role>,
     zero_centred: Vec<Role>,
+    transposed: Vec<Role>,
     absent: HashMap<Role, String>,
     fused: HashMap<Role, FusedLayout>,
 }
@@ -72,6 +73,11 @@ impl Family {
     /// Whether the stored gain of this norm is the effective gain minus one.
     pub fn is_zero_centred(&self, role: Role) -> bool {
         self.zero_centred.contains(&role)
+    }
+
+    /// Whether the weight of this role is stored as `[in, out]`, where a Linear has `[out, in]`.
+    pub fn is_transposed(&self, role: Role) -> bool {
+        self.transposed.contains(&role)
     }
 
     /// Why a model of this family may have no tensor of this role; `None` where there is no known reason.
@@ -138,6 +144,7 @@ impl Family {
             entries: HashMap::new(),
             roles: Vec::new(),
             zero_centred: table.zero_centred,
+            transposed: table.transposed,
             absent: table.absent.into_iter().collect(),
             fused: table.fused.into_iter().collect(),
         };

@@ -37,6 +37,7 @@ struct Entry {
     model_types: Vec<String>,
     architectures: Vec<String>,
     zero_centred: Option<Vec<Role>>,
+    transposed: Option<Vec<Role>>,
     buffers: Option<Vec<String>>,
     names: BTreeMap<Role, Names>,
     encoder: BTreeMap<Role, Names>,
@@ -54,6 +55,7 @@ pub(super) struct Resolved {
     pub(super) model_types: Vec<String>,
     pub(super) architectures: Vec<String>,
     pub(super) zero_centred: Vec<Role>,
+    pub(super) transposed: Vec<Role>,
     pub(super) buffers: Vec<String>,
     pub(super) main: Templates,
     pub(super) encoder: Templates,
@@ -143,6 +145,7 @@ impl Table {
         family.zero_centred = own
             .zero_centred
             .unwrap_or_else(|| std::mem::take(&mut family.zero_centred));
+        family.transposed = own.transposed.unwrap_or_else(|| std::mem::take(&mut family.transposed));
         family.buffers = own.buffers.unwrap_or_else(|| std::mem::take(&mut family.buffers));
         for (into, names) in [
             (&mut family.main, own.names),

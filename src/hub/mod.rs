@@ -1,5 +1,5 @@
 //! HTTP and nothing else: pinned revisions, file listings, small files, and byte ranges that are checked before they are
-//! believed. Nothing here knows what a tensor is.
+//! believed; and the cache that the Hub's own clients share. Nothing here knows what a tensor is.
 
 mod api;
 mod body;
@@ -10,6 +10,11 @@ mod link;
 mod redact;
 mod remote_file;
 mod retry;
+#[cfg(feature = "hf-cache")]
+mod shared_cache;
+#[cfg(not(feature = "hf-cache"))]
+#[path = "no_shared_cache.rs"]
+mod shared_cache;
 
 pub use client::{HubClient, HubOptions, Token, Traffic};
 pub use content_range::ContentRange;
@@ -17,3 +22,4 @@ pub use error::{HubError, Place};
 pub use link::next_page;
 pub use remote_file::RemoteFile;
 pub use retry::RetryPolicy;
+pub use shared_cache::SharedCache;

@@ -61,8 +61,8 @@ pub(super) fn traffic(models: &[ModelSummary], used: impl Fn(usize) -> (usize, u
                 rows: models.iter().enumerate().map(row).collect(),
             }),
             Block::prose(
-                "Requests and bytes that the run itself moved depend on what was in its cache; they are in `report.json` under \
-                 `provenance`.",
+                "Requests and bytes that the run itself moved depend on what was in its cache and in the Hugging Face cache; they \
+                 are in `report.json` under `provenance`.",
             ),
         ],
     }

@@ -16,7 +16,9 @@ pub mod number;
 pub mod picture;
 
 mod closing;
+mod compare;
 mod datum;
+mod embeddings;
 mod files;
 mod format;
 mod layers;
@@ -28,7 +30,9 @@ mod survey;
 mod writer;
 
 pub use self::{
+    compare::{compare_csv, compare_report},
     datum::Datum,
+    embeddings::{embeddings_csv, embeddings_report},
     files::files,
     format::{Format, UnknownFormat},
     layers::{layers_csv, layers_report},

@@ -18,6 +18,8 @@ pub struct Run {
     pub bytes: u64,
     /// Tensors that were in the cache.
     pub cache_hits: u64,
+    /// Tensors that were read from the Hugging Face cache.
+    pub shared_hits: u64,
 }
 
 /// The provenance of an audit of `models`.
@@ -31,6 +33,7 @@ pub(super) fn provenance(run: &Run, models: &[ModelSummary], excluded: Vec<Exclu
         requests: run.requests,
         bytes: run.bytes,
         cache_hits: run.cache_hits,
+        from_hugging_face_cache: run.shared_hits,
         excluded,
     }
 }

@@ -10,10 +10,10 @@ use super::{
     reply::Reply,
     router::Asked,
     site::{Caller, Site, Stop, commit_of},
-    store::{Entry, Found, Repo, pointer, sha256_hex},
+    store::{Entry, Found, Repo, pointer},
     tree::next_link,
 };
-use crate::range::ByteRange;
+use crate::{digest::sha256_hex, range::ByteRange};
 
 /// The largest header that is read, as the official client has it.
 const MAX_HEADER: u64 = 25_000_000;

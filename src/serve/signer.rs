@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::store::sha256_hex;
+use crate::digest::sha256_hex;
 
 /// Signs paths of the CDN.
 #[derive(Debug)]

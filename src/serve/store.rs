@@ -1,18 +1,19 @@
 //! Repositories and their bytes, wherever they come from.
 
-use std::{fmt::Write as _, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
-use crate::digest::git_blob_id;
 use bytes::Bytes;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{
     error::ServeError,
     folder::Folder,
     replica::{Replica, ReplicaRepo},
 };
-use crate::range::ByteRange;
+use crate::{
+    digest::{git_blob_id, sha256_hex},
+    range::ByteRange,
+};
 
 /// Files larger than this are stored as the Hub stores large files, whatever their name.
 const LARGE: u64 = 1 << 20;
@@ -210,21 +211,6 @@ impl Digests {
 /// What git keeps in the place of a large file.
 pub(super) fn pointer(sha256: &str, size: u64) -> String {
     format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n")
-}
-
-/// SHA-256 in lower-case hexadecimal.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Bytes in lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 fn replica_repo<'a>(replica: &'a Replica, id: &str) -> io::Result<&'a ReplicaRepo> {

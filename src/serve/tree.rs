@@ -11,8 +11,9 @@ use super::{
     reply::Reply,
     router::Asked,
     site::{Site, Stop, commit_of},
-    store::{Entry, Repo, pointer, sha256_hex},
+    store::{Entry, Repo, pointer},
 };
+use crate::digest::sha256_hex;
 
 /// Entries per page of an expanded listing, if the page size is not smaller still.
 const EXPANDED_PAGE: usize = 50;

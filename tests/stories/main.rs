@@ -5,6 +5,9 @@
 mod bad_input;
 #[cfg(test)]
 mod cache;
+mod comparing;
+#[cfg(test)]
+mod embeddings;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
@@ -25,6 +28,8 @@ mod relating;
 mod secrets;
 #[cfg(test)]
 mod serving;
+#[cfg(test)]
+mod shared_cache;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

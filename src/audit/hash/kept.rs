@@ -1,10 +1,11 @@
-//! Digests of tensors that are on this machine: in a folder, or in the cache.
+//! Digests of tensors that are on this machine: in a folder, in the cache, or in the Hub's standard cache.
 
 use std::{
     cmp::Reverse,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use super::abreast;
 use crate::{
     audit::{AuditError, Model, Tensor},
     cache::{Cache, Sidecar, TensorKey},
@@ -18,14 +19,27 @@ use crate::{
 const BLOCK: usize = 256 * 1024;
 
 /// What identifies each of these tensors of folders or of the cache, in their order. Several are digested at once, the
-/// largest first, one a thread.
+/// largest first: one a thread, or on machines without SHA instructions several a thread.
 pub fn hash_all_kept(cache: &Cache, tensors: &[(&Model, &Tensor)]) -> Vec<Result<TensorHash>> {
     let mut order: Vec<usize> = (0..tensors.len()).collect();
     order.sort_by_key(|&position| (Reverse(tensors[position].1.info.range.len()), position));
-    let next = AtomicUsize::new(0);
+    let (mut alone, mut files): (Vec<usize>, Vec<abreast::Job<'_>>) = (Vec::new(), Vec::new());
+    for position in order {
+        let (model, tensor) = tensors[position];
+        let is_cached = model.key(tensor).is_some_and(|key| cache.lookup(&key).is_some());
+        match model.repository.local_file(&tensor.shard) {
+            Some(path) if !is_cached => files.push((position, path, &tensor.info)),
+            _ => alone.push(position),
+        }
+    }
+    let lengths: Vec<u64> = files.iter().map(|(_, _, info)| info.range.len()).collect();
+    if !abreast::pays(&lengths) {
+        alone.extend(files.drain(..).map(|(position, ..)| position));
+    }
+    let (next, next_file) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let mut results: Vec<(usize, Result<TensorHash>)> = rayon::broadcast(|_| {
-        let mut done = Vec::new();
-        while let Some(&position) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let mut done = abreast::hash_files(|| files.get(next_file.fetch_add(1, Ordering::Relaxed)).cloned());
+        while let Some(&position) = alone.get(next.fetch_add(1, Ordering::Relaxed)) {
             let (model, tensor) = tensors[position];
             done.push((position, hash_kept(cache, model, tensor)));
         }
@@ -38,15 +52,19 @@ pub fn hash_all_kept(cache: &Cache, tensors: &[(&Model, &Tensor)]) -> Vec<Result
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// What identifies a tensor of a folder or of the cache. No byte moves over the network; memory is one block.
+/// What identifies a tensor of a folder, of the cache or of the Hub's standard cache. No byte moves over the network; memory is one block.
 ///
 /// A cached tensor's digest of stored bytes is the one that was taken when they arrived; the rest comes from its kept
 /// values, which are checked on the way. A tensor that is not kept, or not any more, is [`AuditError::Vanished`].
 pub fn hash_kept(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<TensorHash> {
-    match (model.key(tensor), model.repository.folder()) {
-        (Some(key), _) => hash_cached(cache, &key, tensor)?.ok_or_else(|| vanished(model, tensor)),
-        (None, Some(folder)) => {
-            let file = FolderFile::open(folder.join(&tensor.shard))?;
+    let cached = match model.key(tensor) {
+        Some(key) => hash_cached(cache, &key, tensor)?,
+        None => None,
+    };
+    match (cached, model.repository.local_file(&tensor.shard)) {
+        (Some(hash), _) => Ok(hash),
+        (None, Some(path)) => {
+            let file = FolderFile::open(path)?;
             let mut digest = TensorDigest::new(&tensor.info.dtype, &tensor.info.shape);
             file.read_blocks::<Error>(tensor.info.range, BLOCK, |block| Ok(digest.update(block)?))?;
             Ok(digest.finish())

@@ -27,11 +27,11 @@ pub struct HashPlan {
     work: Vec<Span>,
 }
 
-/// Plans what of `model` must move to be hashed: tensors in the cache and in folders cost nothing.
+/// Plans what of `model` must move to be hashed: tensors in the cache, in the Hub's standard cache and in folders cost nothing.
 ///
 /// `is_wanted` tells which of the model's tensors are hashed at all.
 pub fn plan_hash(session: &Session, model: &Model, is_wanted: impl Fn(&str) -> bool) -> HashPlan {
-    let (mut tensors, mut cached, mut local) = (0, 0, 0);
+    let (mut tensors, mut cached, mut local, mut shared) = (0, 0, 0, 0);
     let mut missing = Vec::new();
     for (position, tensor) in model.tensors.iter().enumerate() {
         if !is_wanted(&tensor.info.name) {
@@ -41,11 +41,13 @@ pub fn plan_hash(session: &Session, model: &Model, is_wanted: impl Fn(&str) -> b
         match model.key(tensor) {
             None => local += 1,
             Some(key) if session.cache.lookup(&key).is_some() => cached += 1,
+            Some(_) if model.repository.is_shared(&tensor.shard) => shared += 1,
             Some(_) => missing.push((position, tensor.shard.clone(), tensor.info.range)),
         }
     }
     let resolved = |shard: &str| model.repository.is_resolved(shard);
     let mut plan = ModelPlan::new(tensors, cached, local, &missing, resolved);
+    plan.shared = shared;
     let work = std::mem::take(&mut plan.spans);
     plan.spans = work.iter().flat_map(pieces).collect();
     HashPlan { plan, work }

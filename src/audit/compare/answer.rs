@@ -1,0 +1,260 @@
+//! The pairs, read and compared.
+
+use rayon::prelude::*;
+
+use super::{
+    Counterpart, Coverage, Matching,
+    elements::Elements,
+    matching::{Half, Match, Obstacle},
+};
+use crate::{
+    audit::{Alignment, Failures, Model, ModelSummary, Opened, PanelKey, Side, survey::chain},
+    cache::Cache,
+    error::Result,
+    family::{Part, RoleKind, Slot},
+    metric::{
+        PairMetrics, Undefined,
+        stream::{self, Source, StreamError},
+    },
+};
+
+/// Pairs with at most this many elements are read whole, several at once; larger ones stream, one after the other, each on
+/// all threads.
+const HELD: u64 = 1 << 16;
+
+/// Pairs with at most this many elements stream side by side.
+const SIDE_BY_SIDE: u64 = 1 << 22;
+
+/// Elements of 64 bits do not stream: up to this many are held.
+const WIDE_HELD: u64 = 1 << 24;
+
+/// Bytes of each side that are compared at once.
+const BLOCK: usize = 1 << 18;
+
+/// Two tensors that correspond, and what is known of them.
+#[derive(Debug, Clone)]
+pub struct Meeting {
+    /// Of the first model.
+    pub a: Side,
+    /// Of the second.
+    pub b: Side,
+    /// What they do; `None` where no family knows.
+    pub slot: Option<Slot>,
+    /// How they met.
+    pub how: Counterpart,
+    /// All metrics, or why there are none.
+    pub metrics: PairMetrics,
+    /// Whether the stored bytes, in the order of the comparison, are the same; `None` where they were not read, or have
+    /// different element types.
+    pub equal: Option<bool>,
+    /// Why they were not compared, where that is not the metrics' own reason.
+    pub obstacle: Option<Obstacle>,
+    /// Why a side could not be read.
+    pub failure: Option<String>,
+}
+
+impl Meeting {
+    /// The role's name, as `pairs.csv` has it; `unclassified` where no family knows.
+    pub fn role_name(&self) -> String {
+        self.slot.map_or_else(
+            || "unclassified".to_owned(),
+            |slot| {
+                PanelKey {
+                    role: Some(slot.role),
+                    part: slot.part,
+                    stack: slot.stack,
+                    layer: None,
+                    alignment: Alignment::default(),
+                }
+                .role_name()
+            },
+        )
+    }
+
+    /// Whether it is a norm, a bias or another vector, whose cosine says little.
+    pub fn is_norm_or_bias(&self) -> bool {
+        match self.slot {
+            Some(slot) => slot.part == Part::Bias || slot.role.kind() == RoleKind::Norm || self.a.shape.len() < 2,
+            None => self.a.shape.len() < 2,
+        }
+    }
+
+    /// Whether it was compared.
+    pub fn is_compared(&self) -> bool {
+        self.obstacle.is_none() && self.failure.is_none()
+    }
+}
+
+/// Two checkpoints, compared.
+#[derive(Debug)]
+pub struct Comparison {
+    /// The models.
+    pub models: [ModelSummary; 2],
+    /// Every pair of tensors that correspond.
+    pub meetings: Vec<Meeting>,
+    /// Every tensor of both, and what became of it.
+    pub coverage: Coverage,
+}
+
+/// Compares what [`Matching::needed`] names, which has been fetched, or lies in a folder. `failures` are the tensors that
+/// could not be fetched. The numbers depend neither on the number of threads nor on where the bytes lie. `None` where a model could not be read.
+pub fn compare(
+    cache: &Cache,
+    opened: [&Opened; 2],
+    failures: [&Failures; 2],
+    matching: &Matching,
+) -> Option<Comparison> {
+    let models = opened.map(ModelSummary::of);
+    let [Ok(a), Ok(b)] = opened.map(|opened| opened.outcome.as_ref()) else {
+        return None;
+    };
+    let pair = Pair {
+        cache,
+        models: [a, b],
+        failures,
+    };
+    let small = |found: &Match| numel(a, &found.a) <= SIDE_BY_SIDE;
+    let mut meetings: Vec<(usize, Meeting)> = matching
+        .pairs
+        .par_iter()
+        .enumerate()
+        .filter(|(_, found)| small(found))
+        .map(|(at, found)| (at, pair.meet(found)))
+        .collect();
+    let large = matching.pairs.iter().enumerate().filter(|(_, found)| !small(found));
+    meetings.extend(large.map(|(at, found)| (at, pair.meet(found))));
+    meetings.sort_by_key(|&(at, _)| at);
+    let meetings: Vec<Meeting> = meetings.into_iter().map(|(_, meeting)| meeting).collect();
+    Some(Comparison {
+        coverage: Coverage::of([a, b], matching, &meetings),
+        models,
+        meetings,
+    })
+}
+
+fn numel(model: &Model, half: &Half) -> u64 {
+    model.tensors[half.tensor].info.shape.iter().product()
+}
+
+struct Pair<'p> {
+    cache: &'p Cache,
+    models: [&'p Model; 2],
+    failures: [&'p Failures; 2],
+}
+
+impl Pair<'_> {
+    fn meet(&self, found: &Match) -> Meeting {
+        let [a, b] = [(0, &found.a), (1, &found.b)].map(|(side, half)| self.side(side, half));
+        let slot = found.a.slot.or(found.b.slot);
+        let mut meeting = Meeting {
+            a,
+            b,
+            slot,
+            how: found.how,
+            metrics: PairMetrics::undefined(&Undefined::Shape),
+            equal: None,
+            obstacle: found.obstacle.clone(),
+            failure: None,
+        };
+        match &found.obstacle {
+            Some(Obstacle::Shape) => {}
+            Some(Obstacle::Undecodable(reason)) => {
+                meeting.metrics = PairMetrics::undefined(&Undefined::NotComparable(reason.clone()));
+            }
+            Some(Obstacle::Beyond) => {
+                let reason = "more pairs come before it than --max-tensors allows".to_owned();
+                meeting.metrics = PairMetrics::undefined(&Undefined::NotComparable(reason));
+            }
+            None => match self.read(found) {
+                Ok((metrics, equal)) => {
+                    meeting.metrics = metrics;
+                    meeting.equal = equal;
+                }
+                Err(error) => {
+                    let reason = chain(&error);
+                    meeting.metrics = PairMetrics::undefined(&Undefined::NotComparable(reason.clone()));
+                    meeting.failure = Some(reason);
+                }
+            },
+        }
+        meeting
+    }
+
+    fn side(&self, side: usize, half: &Half) -> Side {
+        let tensor = &self.models[side].tensors[half.tensor];
+        Side {
+            tensor: tensor.info.name.clone(),
+            layer: tensor.layer,
+            dtype: tensor.info.dtype.clone(),
+            shape: half.view.shape(&tensor.info.shape).unwrap_or_default(),
+            stored_bytes: tensor.info.range.len(),
+            zero_centred: tensor.zero_centred,
+        }
+    }
+
+    fn read(&self, found: &Match) -> Result<(PairMetrics, Option<bool>)> {
+        let open = |side: usize, half: &Half| {
+            let tensor = &self.models[side].tensors[half.tensor];
+            if let Some(error) = self.failures[side].get(&tensor.info.name) {
+                return Err(crate::audit::AuditError::NotFetched {
+                    model: self.models[side].repository.place(),
+                    tensor: tensor.info.name.clone(),
+                    reason: chain(error),
+                }
+                .into());
+            }
+            Elements::open(self.cache, self.models[side], half)
+        };
+        let a = open(0, &found.a)?;
+        if found.same_file {
+            return Ok((metrics(&a, &a)?, Some(true)));
+        }
+        let b = open(1, &found.b)?;
+        Ok((metrics(&a, &b)?, are_equal(&a, &b)?))
+    }
+}
+
+/// The metrics of two tensors, held where they are small or have elements that do not stream.
+fn metrics(a: &Elements, b: &Elements) -> Result<PairMetrics> {
+    let numel = a.numel();
+    let is_wide = [a, b].iter().any(|side| side.dtype().bits() == Some(64));
+    let is_zero_centred = [a, b].iter().any(|side| side.stored().is_zero_centred());
+    let must_be_held = is_wide || is_zero_centred;
+    if numel <= HELD || must_be_held && numel <= WIDE_HELD {
+        return Ok(a.load()?.compare(&b.load()?));
+    }
+    if is_zero_centred {
+        let reason = format!("a gain of {numel} elements that is stored as w, where 1 + w acts, is too large to hold");
+        return Ok(PairMetrics::undefined(&Undefined::NotComparable(reason)));
+    }
+    stream::compare(a, b).map_err(|(StreamError::A(error) | StreamError::B(error))| error)
+}
+
+/// Whether the bytes are the same, and the values where those are scaled; `None` where the element types differ.
+fn are_equal(a: &Elements, b: &Elements) -> Result<Option<bool>> {
+    let (stored_a, stored_b) = (a.stored(), b.stored());
+    if a.is_scaled() != b.is_scaled() || stored_a.dtype() != stored_b.dtype() || stored_a.shape() != stored_b.shape() {
+        return Ok(None);
+    }
+    Ok(Some(
+        same_bytes(stored_a, stored_b)? && (!a.is_scaled() || same_bytes(a, b)?),
+    ))
+}
+
+/// Of two sources of one element type and length. Reads no further than the first difference.
+fn same_bytes<S: Source<Error = crate::Error>>(a: &S, b: &S) -> Result<bool> {
+    let total = a.numel() * a.dtype().bits().unwrap_or(0) / 8;
+    let mut buffers = [vec![0; BLOCK], vec![0; BLOCK]];
+    let mut at = 0;
+    while at < total {
+        let length = usize::try_from((total - at).min(BLOCK as u64)).unwrap_or(BLOCK);
+        let [of_a, of_b] = &mut buffers;
+        a.read(at, &mut of_a[..length])?;
+        b.read(at, &mut of_b[..length])?;
+        if of_a[..length] != of_b[..length] {
+            return Ok(false);
+        }
+        at += length as u64;
+    }
+    Ok(true)
+}

@@ -1,0 +1,21 @@
+//! Two whole checkpoints, tensor by tensor: what corresponds to what, how every pair compares, and what has no counterpart.
+//!
+//! Tensors meet by name, else by what they do: role, layer, weight or bias. Where one side fuses what the other keeps
+//! apart, or stores `[in, out]` where the other stores `[out, in]`, the elements that mean the same are read in one order.
+//! Nothing is guessed: a division that does not add up is a reason, not a comparison.
+
+mod answer;
+mod coverage;
+mod elements;
+mod groups;
+mod matching;
+mod orientation;
+mod stored;
+mod view;
+
+pub use answer::{Comparison, Meeting, compare};
+pub use coverage::{Coverage, Status, Uncompared};
+pub use groups::{Band, CLOSE, Closeness, Describe, Group, GroupFigures};
+pub use matching::{Counterpart, Half, Match, Matching, Obstacle};
+pub use stored::Stored;
+pub use view::View;

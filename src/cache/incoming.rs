@@ -1,0 +1,177 @@
+//! A tensor that arrives piece by piece: what is too large to hold is written as it comes, and is an entry once it is whole.
+
+use std::{
+    fs,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::PathBuf,
+};
+
+use tempfile::NamedTempFile;
+
+use super::{
+    disk::{self, Locked},
+    error::CacheError,
+    key::{self, TensorKey},
+    npy,
+    sidecar::{Sidecar, TensorMeta},
+    store::Cache,
+};
+use crate::{digest::Sha256Hex, values::Values};
+
+/// A `.npy` under a temporary name. Dropped before [`Incoming::finish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Incoming {
+    cache: Cache,
+    key: TensorKey,
+    path: PathBuf,
+    temporary: NamedTempFile,
+    digest: Sha256Hex,
+    /// Bytes written so far and in all, the header among them.
+    written: u64,
+    whole: u64,
+    /// Nobody clears temporary files out while this is held.
+    locked: Locked,
+}
+
+impl Cache {
+    /// Begins a tensor whose elements are of the type of `like`, which need hold none.
+    pub fn begin(&self, key: &TensorKey, like: &Values, shape: &[u64]) -> Result<Incoming, CacheError> {
+        let path = key.npy_path(self.root());
+        let folder = key::commit_folder(self.root(), &key.repo, &key.commit);
+        let locked = Locked::sharing(self.root())?;
+        fs::create_dir_all(&folder).map_err(CacheError::write(&folder))?;
+        let failed = || CacheError::write(&path);
+        let mut temporary = disk::temporary(&path)?;
+        npy::write_header(like, shape, temporary.as_file()).map_err(|error| {
+            if error.kind() == io::ErrorKind::InvalidInput {
+                misfit(key, shape, like.len())
+            } else {
+                failed()(error)
+            }
+        })?;
+        let whole = temporary.as_file().metadata().map_err(failed())?.len();
+        let data = npy::data_bytes(like, shape).ok_or_else(|| misfit(key, shape, like.len()))?;
+        let mut header = vec![0; usize::try_from(whole.saturating_sub(data)).unwrap_or(0)];
+        let file = temporary.as_file_mut();
+        file.seek(SeekFrom::Start(0)).map_err(failed())?;
+        // Reading the header leaves the file where its data begin.
+        file.read_exact(&mut header).map_err(failed())?;
+        let mut digest = Sha256Hex::new();
+        digest.update(&header);
+        Ok(Incoming {
+            cache: self.clone(),
+            key: key.clone(),
+            temporary,
+            digest,
+            written: header.len() as u64,
+            whole,
+            locked,
+            path,
+        })
+    }
+}
+
+impl Incoming {
+    /// Adds the next elements.
+    pub fn write(&mut self, values: &Values) -> Result<(), CacheError> {
+        let bytes = npy::data(values);
+        self.written += bytes.len() as u64;
+        self.digest.update(&bytes);
+        let file = self.temporary.as_file_mut();
+        file.write_all(&bytes).map_err(CacheError::write(&self.path))
+    }
+
+    /// Makes an entry of what was written, replacing one that is there, and gives the path of its `.npy`. As many elements
+    /// must have come as the shape has.
+    pub fn finish(mut self, meta: &TensorMeta) -> Result<PathBuf, CacheError> {
+        if self.written != self.whole {
+            return Err(misfit(&self.key, &meta.shape, 0));
+        }
+        let root = self.cache.root().to_owned();
+        self.locked
+            .also(&key::commit_folder(&root, &self.key.repo, &self.key.commit))?;
+        let persisted = self.temporary.persist(&self.path);
+        persisted.map_err(|error| CacheError::write(&self.path)(error.error))?;
+        // The values first: a sidecar always speaks of values that are there.
+        self.cache.write_sealed(
+            &self.key.sidecar_path(&root),
+            &Sidecar {
+                repo: self.key.repo.clone(),
+                commit: self.key.commit.clone(),
+                tensor: self.key.tensor.clone(),
+                meta: meta.clone(),
+                rows: None,
+                npy_sha256: self.digest.finish(),
+                npy_bytes: self.written,
+            },
+        )?;
+        Ok(self.path)
+    }
+}
+
+fn misfit(key: &TensorKey, shape: &[u64], elements: usize) -> CacheError {
+    CacheError::Shape {
+        tensor: key.tensor.clone(),
+        shape: shape.to_vec(),
+        elements,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{checkpoint::Dtype, range::ByteRange};
+
+    fn key() -> TensorKey {
+        TensorKey {
+            repo: "o/n".parse().unwrap(),
+            commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+            tensor: "a.weight".to_owned(),
+        }
+    }
+
+    fn meta() -> TensorMeta {
+        TensorMeta {
+            dtype: Dtype::BF16,
+            shape: vec![3, 2],
+            shard: "model.safetensors".to_owned(),
+            range: ByteRange::new(0, 12),
+            sha256: "0".repeat(64),
+            source: "hub".to_owned(),
+        }
+    }
+
+    #[test]
+    fn pieces_make_the_very_file_that_the_whole_would() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let whole = Values::F32(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let path = cache.insert(&key(), &whole, &meta()).unwrap();
+        let expected = fs_err::read(&path).unwrap();
+        let mut incoming = cache.begin(&key(), &Values::F32(vec![]), &[3, 2]).unwrap();
+        for piece in [vec![1.0], vec![2.0, 3.0, 4.0, 5.0], vec![6.0]] {
+            incoming.write(&Values::F32(piece)).unwrap();
+        }
+        assert_eq!(incoming.finish(&meta()).unwrap(), path);
+        assert_eq!(fs_err::read(&path).unwrap(), expected);
+        assert_eq!(cache.get(&key()).unwrap().unwrap().values, whole);
+    }
+
+    #[test]
+    fn what_is_not_finished_is_no_entry_and_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let mut incoming = cache.begin(&key(), &Values::F32(vec![]), &[3, 2]).unwrap();
+        incoming.write(&Values::F32(vec![1.0; 5])).unwrap();
+        assert!(matches!(incoming.finish(&meta()), Err(CacheError::Shape { .. })));
+        assert_eq!(cache.get(&key()).unwrap(), None);
+        let left = fs_err::read_dir(key().npy_path(folder.path()).parent().unwrap()).unwrap();
+        let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(
+            names
+                .iter()
+                .all(|name| !name.to_string_lossy().starts_with(disk::TEMPORARY)),
+            "{names:?}"
+        );
+    }
+}

@@ -1,0 +1,270 @@
+//! From stored bytes and scales to the values that a quantised weight stands for.
+//!
+//! A value is its stored number, less the zero point where there is one, times the scale of its block, rounded once to f32.
+//! Any run of elements can be made alone, so that a tensor streams past and only its scales, a small share of it, are kept.
+
+use super::{CheckpointError, Dtype, ScaleGrid, decode};
+use crate::values::Values;
+
+/// A tensor that stands beside a weight: its element type and its stored bytes.
+pub type Stored<'a> = (&'a Dtype, &'a [u8]);
+
+/// Makes values of one scaled weight.
+#[derive(Debug, Clone)]
+pub struct Dequantiser {
+    /// What each stored byte is, exactly.
+    table: Box<[f32; 256]>,
+    grid: ScaleGrid,
+    scales: Vec<f32>,
+    zero_points: Option<Vec<f32>>,
+}
+
+impl Dequantiser {
+    /// Of a weight of this type, whose scales lie as `grid` says. `scale` holds one element for each of its scales, and so
+    /// does `zero_point` where there is one.
+    ///
+    /// Weights are F8 or I8, scales F32, BF16, F16 or F8, zero points I8 on an I8 weight; anything else is
+    /// [`CheckpointError::Scales`]. Scales in F64 are refused, because their products would be rounded twice.
+    pub fn new(
+        dtype: &Dtype,
+        grid: ScaleGrid,
+        scale: Stored<'_>,
+        zero_point: Option<Stored<'_>>,
+    ) -> Result<Self, CheckpointError> {
+        let table =
+            table(dtype).ok_or_else(|| scales(format!("{dtype} weights have no scales that are known here")))?;
+        let expected = grid.scales();
+        let checked = |what: &str, values: Vec<f32>| {
+            if values.len() as u64 == expected {
+                Ok(values)
+            } else {
+                Err(scales(format!(
+                    "{expected} {what} are needed, {} are there",
+                    values.len()
+                )))
+            }
+        };
+        let Values::F32(factors) = decode(scale.0, scale.1)? else {
+            return Err(scales(format!("scales are of type {}", scale.0)));
+        };
+        let zero_points = match zero_point {
+            None => None,
+            Some((Dtype::I8, bytes)) if *dtype == Dtype::I8 => {
+                let signed = bytes.iter().map(|&byte| f32::from(byte.cast_signed())).collect();
+                Some(checked("zero points", signed)?)
+            }
+            Some((other, _)) => {
+                return Err(scales(format!(
+                    "zero points of type {other} on a weight of type {dtype}"
+                )));
+            }
+        };
+        Ok(Self {
+            table: Box::new(table),
+            scales: checked("scales", factors)?,
+            grid,
+            zero_points,
+        })
+    }
+
+    /// Where the scales lie.
+    pub fn grid(&self) -> &ScaleGrid {
+        &self.grid
+    }
+
+    /// The values of the rows from `row` on whose stored bytes these are. A row is the last axis.
+    pub fn rows(&self, row: u64, stored: &[u8]) -> Result<Vec<f32>, CheckpointError> {
+        let mut values = vec![0.0; stored.len()];
+        self.fill(row.saturating_mul(self.grid.columns()), stored, &mut values)?;
+        Ok(values)
+    }
+
+    /// Fills `into` with the values of the elements from `first` on, row-major, whose stored bytes these are: one byte an
+    /// element. A run may begin and end anywhere; one that reaches past the tensor is an error.
+    pub fn fill(&self, first: u64, stored: &[u8], into: &mut [f32]) -> Result<(), CheckpointError> {
+        let end = first.saturating_add(stored.len() as u64);
+        if stored.len() != into.len() || end > self.grid.numel() {
+            return Err(scales(format!(
+                "elements {first}..{end} were given for {} of a tensor of {}",
+                into.len(),
+                self.grid.numel()
+            )));
+        }
+        let columns = self.grid.columns().max(1);
+        let (mut stored, mut into, mut at) = (stored, into, first);
+        while !stored.is_empty() {
+            let (row, column) = (at / columns, at % columns);
+            let length = usize::try_from(columns - column).map_or(stored.len(), |rest| rest.min(stored.len()));
+            let (here, later) = stored.split_at(length);
+            let (target, rest) = into.split_at_mut(length);
+            self.fill_row(row, column, here, target);
+            (stored, into, at) = (later, rest, at + length as u64);
+        }
+        Ok(())
+    }
+
+    /// Part of one row, from `column` on: runs that share a scale.
+    fn fill_row(&self, row: u64, column: u64, stored: &[u8], into: &mut [f32]) {
+        let shared = self.grid.columns_a_block();
+        let base = self.grid.first_scale(row);
+        let (mut stored, mut into, mut column) = (stored, into, column);
+        while !stored.is_empty() {
+            let rest_of_block = shared - column % shared;
+            let length = usize::try_from(rest_of_block).map_or(stored.len(), |rest| rest.min(stored.len()));
+            let at = usize::try_from(base + column / shared).unwrap_or(usize::MAX);
+            let scale = self.scales.get(at).copied().unwrap_or(f32::NAN);
+            let zero = self.zero_points.as_ref().and_then(|zeros| zeros.get(at)).copied();
+            let (here, later) = stored.split_at(length);
+            let (target, rest) = into.split_at_mut(length);
+            let exact = |byte: u8| self.table[usize::from(byte)];
+            // Both factors are f32: their product in f32 is the exact one, rounded once. Differences of bytes are exact.
+            match zero {
+                None => here
+                    .iter()
+                    .zip(target)
+                    .for_each(|(&byte, value)| *value = exact(byte) * scale),
+                Some(zero) => {
+                    here.iter()
+                        .zip(target)
+                        .for_each(|(&byte, value)| *value = (exact(byte) - zero) * scale);
+                }
+            }
+            (stored, into, column) = (later, rest, column + length as u64);
+        }
+    }
+}
+
+/// The values of a whole weight in memory: `shape` and `dtype` of the weight, its stored bytes, the scales with their shape,
+/// and the configuration's block (rows, columns) where it has one.
+pub fn dequantise(
+    (dtype, shape, stored): (&Dtype, &[u64], &[u8]),
+    (scale_dtype, scale_shape, scale): (&Dtype, &[u64], &[u8]),
+    block: Option<[u64; 2]>,
+) -> Result<Vec<f32>, CheckpointError> {
+    let grid = ScaleGrid::new(shape, scale_shape, block).map_err(scales)?;
+    Dequantiser::new(dtype, grid, (scale_dtype, scale), None)?.rows(0, stored)
+}
+
+/// What each byte of a one-byte type is. `None` for types that are never scaled here.
+fn table(dtype: &Dtype) -> Option<[f32; 256]> {
+    let every: [u8; 256] = std::array::from_fn(|byte| byte.to_le_bytes()[0]);
+    match dtype {
+        Dtype::I8 => Some(every.map(|byte| f32::from(byte.cast_signed()))),
+        Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F8_E4M3FNUZ | Dtype::F8_E5M2FNUZ => {
+            decode(dtype, &every).ok()?.as_f32()?.try_into().ok()
+        }
+        _ => None,
+    }
+}
+
+fn scales(reason: String) -> CheckpointError {
+    CheckpointError::Scales { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn goldens() -> Vec<Value> {
+        let text = include_str!("../../fixtures/quantised_goldens.json");
+        let goldens: Value = serde_json::from_str(text).unwrap();
+        goldens["cases"].as_array().unwrap().clone()
+    }
+
+    fn bytes(hex: &Value) -> Vec<u8> {
+        let hex = hex.as_str().unwrap();
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
+    }
+
+    fn extents(shape: &Value) -> Vec<u64> {
+        shape
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|extent| extent.as_u64().unwrap())
+            .collect()
+    }
+
+    fn dtype(case: &Value, key: &str) -> Dtype {
+        Dtype::from(case[key].as_str().unwrap())
+    }
+
+    fn dequantiser(case: &Value) -> Dequantiser {
+        let block = case["block"]
+            .as_array()
+            .map(|_| extents(&case["block"]).try_into().unwrap());
+        let grid = ScaleGrid::new(&extents(&case["shape"]), &extents(&case["scale_shape"]), block).unwrap();
+        let zero_points = case["zero_point"].as_str().map(|_| bytes(&case["zero_point"]));
+        let zero_points = zero_points.as_ref().map(|bytes| (&Dtype::I8, bytes.as_slice()));
+        let scale = (&dtype(case, "scale_dtype"), &*bytes(&case["scale"]));
+        Dequantiser::new(&dtype(case, "dtype"), grid, scale, zero_points).unwrap()
+    }
+
+    /// Bits, with one NaN for all.
+    fn bits(values: &[f32]) -> Vec<Option<u32>> {
+        values
+            .iter()
+            .map(|value| (!value.is_nan()).then(|| value.to_bits()))
+            .collect()
+    }
+
+    #[test]
+    fn values_are_numpys_bit_for_bit_whole_and_in_runs() {
+        for case in goldens() {
+            let expected: Vec<Option<u32>> = case["values"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|value| value.as_u64().map(|bits| u32::try_from(bits).unwrap()))
+                .collect();
+            let (dequantiser, stored) = (dequantiser(&case), bytes(&case["stored"]));
+            let name = &case["name"];
+            assert_eq!(bits(&dequantiser.rows(0, &stored).unwrap()), expected, "{name}");
+            for length in [1, 3, 64] {
+                let mut values = vec![0.0; stored.len()];
+                for (run, (stored, into)) in stored.chunks(length).zip(values.chunks_mut(length)).enumerate() {
+                    dequantiser.fill((run * length) as u64, stored, into).unwrap();
+                }
+                assert_eq!(bits(&values), expected, "{name} in runs of {length}");
+            }
+            let columns = usize::try_from(dequantiser.grid().columns()).unwrap();
+            for (row, stored) in stored.chunks(columns).enumerate() {
+                let values = dequantiser.rows(row as u64, stored).unwrap();
+                assert_eq!(bits(&values), expected[row * columns..][..columns], "{name}, row {row}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_weight_needs_only_shapes_and_bytes() {
+        let stored = [1_u8, 2, 0xff, 0x80];
+        let scale: Vec<u8> = [0.5_f32, 2.0].iter().flat_map(|scale| scale.to_le_bytes()).collect();
+        let whole =
+            |scale_shape: &[u64]| dequantise((&Dtype::I8, &[2, 2], &stored), (&Dtype::F32, scale_shape, &scale), None);
+        assert_eq!(whole(&[2, 1]).unwrap(), [0.5, 1.0, -2.0, -256.0]);
+        assert_eq!(whole(&[1, 2]).unwrap(), [0.5, 4.0, -0.5, -256.0]);
+        assert!(matches!(whole(&[2]), Err(CheckpointError::Scales { .. })));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let grid = ScaleGrid::new(&[2, 2], &[2, 1], None).unwrap();
+        let of =
+            |dtype: &Dtype, scale: Stored<'_>, zero_point| Dequantiser::new(dtype, grid.clone(), scale, zero_point);
+        let two = (&Dtype::F32, &[0; 8][..]);
+        assert!(of(&Dtype::I8, (&Dtype::F32, &[0; 4]), None).is_err());
+        assert!(of(&Dtype::I8, (&Dtype::F64, &[0; 16]), None).is_err());
+        assert!(of(&Dtype::U8, two, None).is_err());
+        assert!(of(&Dtype::I8, two, Some((&Dtype::I8, &[0; 3]))).is_err());
+        assert!(of(&Dtype::F8_E4M3, two, Some((&Dtype::I8, &[0; 2]))).is_err());
+        let sound = of(&Dtype::I8, two, Some((&Dtype::I8, &[0; 2]))).unwrap();
+        assert!(sound.rows(1, &[0; 3]).is_err());
+        assert!(sound.fill(0, &[0; 2], &mut [0.0]).is_err());
+        assert_eq!(sound.rows(2, &[]).unwrap(), Vec::<f32>::new());
+    }
+}

@@ -1,0 +1,142 @@
+//! `compare`: every tensor of two checkpoints.
+
+use anyhow::bail;
+use hub_audit::{
+    audit::{
+        self, Condition,
+        compare::{Comparison, Matching, Status},
+    },
+    metric::Metric,
+    report,
+};
+
+use super::{
+    args::CompareArgs,
+    exit::ExitStatus,
+    gather::{self, Until},
+    output,
+    printer::Printer,
+    table,
+};
+
+/// Every name, with the layer that it seems to speak of: where no family knows, that is better than none.
+const ANY_LAYER: &str = r"(?:^|\.)(?:layers?|h|blocks?)\.(?<layer>\d+)\.|$";
+
+pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let specs = args.models.required()?;
+    if specs.len() != 2 {
+        bail!("`compare` takes two models, and {} named", named(specs.len()));
+    }
+    let mut question = args.choice.everything_or_question()?;
+    if let Some(everything) = &mut question.tensor
+        && args.choice.tensor.is_none()
+    {
+        *everything = audit::pattern(ANY_LAYER)?;
+    }
+    question.biases = true;
+    question.mtp = true;
+    question.all_headers = true;
+    let matched = |a: &audit::Model, b: &audit::Model| {
+        let matching = Matching::of(a, b);
+        match args.max_tensors {
+            Some(most) => matching.first(most),
+            None => matching,
+        }
+    };
+    let until = Until::Matched(&args.limits, &matched);
+    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &until, printer)? else {
+        return Ok(ExitStatus::Done);
+    };
+    let [a, b] = [0, 1].map(|side| &gathered.opened[side]);
+    let (Ok(model_a), Ok(model_b)) = (&a.outcome, &b.outcome) else {
+        printer.talk(&gathered.cost.line());
+        return Ok(ExitStatus::Failed);
+    };
+    let matching = matched(model_a, model_b);
+    let failures = [0, 1].map(|side| &gathered.failures[side]);
+    let Some(comparison) = audit::compare::compare(&gathered.cache, [a, b], failures, &matching) else {
+        return Ok(ExitStatus::Failed);
+    };
+    let document = report::compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
+    output::write(&args.output, &document, || report::compare_csv(&comparison), printer)?;
+    let status = status(args, &comparison, printer);
+    printer.talk(&gathered.cost.line());
+    output::print(&args.output, &document, || as_text(&comparison), status, printer)
+}
+
+fn named(count: usize) -> String {
+    match count {
+        1 => "one is".to_owned(),
+        count => format!("{count} are"),
+    }
+}
+
+fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> ExitStatus {
+    let mut status = ExitStatus::Done;
+    let compared = comparison.coverage.count(0, Status::Compared);
+    if compared == 0 {
+        printer.warn("no comparable tensors: nothing of the first model corresponds to anything of the second");
+    }
+    if compared == 0 || comparison.coverage.count(0, Status::Failed) > 0 {
+        status = ExitStatus::Incomplete;
+    }
+    if let Some(condition) = &args.fail_if
+        && holds(comparison, condition, printer)
+    {
+        status = status.max(ExitStatus::Incomplete);
+    }
+    status
+}
+
+/// Whether a pair meets the condition; each that does is named.
+fn holds(comparison: &Comparison, condition: &Condition, printer: &Printer) -> bool {
+    let mut any = false;
+    for meeting in &comparison.meetings {
+        if let Ok(value) = meeting.metrics.get(condition.metric)
+            && condition.holds(*value)
+        {
+            any = true;
+            printer.talk(&format!(
+                "--fail-if {} holds: `{}`, {} = {value}",
+                condition.text(),
+                meeting.a.tensor.escape_debug(),
+                condition.metric
+            ));
+        }
+    }
+    any
+}
+
+fn as_text(comparison: &Comparison) -> String {
+    let mut table = table::new(&["group", ">pairs", ">cos_sim", ">null", ">pearson", ">rel_l2", ">equal"]);
+    for figures in comparison.groups() {
+        let mean = |metric: Metric| {
+            let found = figures.metrics.iter().find(|(known, _)| *known == metric);
+            found.map_or_else(|| "–".to_owned(), |(_, described)| format!("{:.4}", described.mean))
+        };
+        table.add_row([
+            figures.group.name().to_owned(),
+            figures.pairs.to_string(),
+            mean(Metric::CosSim),
+            mean(Metric::CosNull),
+            mean(Metric::Pearson),
+            mean(Metric::RelL2Err),
+            figures.closeness.equal_bytes.to_string(),
+        ]);
+    }
+    let mut text =
+        "Means over pairs of tensors; equal: pairs with the same bytes.\n\n".to_owned() + &table::text(&table) + "\n";
+    let mut table = table::new(&["tensors", ">of a", ">of b"]);
+    for status in Status::ALL {
+        let counts = [0, 1].map(|side| comparison.coverage.count(side, status));
+        if counts != [0, 0] {
+            table.add_row([
+                status.name().replace('_', " "),
+                counts[0].to_string(),
+                counts[1].to_string(),
+            ]);
+        }
+    }
+    text += &table::text(&table);
+    text
+}

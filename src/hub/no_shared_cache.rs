@@ -1,0 +1,38 @@
+//! What stands for the Hub's standard cache in a build without the feature `hf-cache`: it is never there.
+
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    snapshot::Snapshot,
+    spec::{Commit, RepoId, Revision},
+};
+
+/// The Hub's standard cache, which this build does not read.
+#[derive(Debug, Clone)]
+pub struct SharedCache(Infallible);
+
+#[expect(clippy::unused_async, reason = "as with the feature")]
+impl SharedCache {
+    /// Always `None`: built without the feature `hf-cache`.
+    pub fn open(_root: &Path) -> Option<Self> {
+        None
+    }
+
+    /// Never called: there is no such cache.
+    pub async fn commit(&self, _repo: &RepoId, _revision: &Revision) -> Option<Commit> {
+        match self.0 {}
+    }
+
+    /// Never called: there is no such cache.
+    pub async fn snapshot(&self, _repo: &RepoId, _commit: &Commit) -> Option<Snapshot> {
+        match self.0 {}
+    }
+
+    /// Never called: there is no such cache.
+    pub async fn files(&self, _repo: &RepoId, _commit: &Commit, _snapshot: &Snapshot) -> Vec<Option<PathBuf>> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,324 @@
+//! Two whole checkpoints beside each other.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::support::{Tensor, Workspace, gain, llama_config, rows};
+
+const WIDTH: usize = 8;
+
+/// Heads 2, one key and value head, width of a head 4.
+fn config(model_type: &str, architecture: &str) -> Value {
+    json!({
+        "model_type": model_type,
+        "architectures": [architecture],
+        "num_hidden_layers": 1,
+        "hidden_size": WIDTH,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 4,
+        "intermediate_size": 6,
+    })
+}
+
+fn matrix(name: &str, values: &[f32], rows: usize) -> Tensor {
+    let mut tensor = Tensor::bf16(name, values);
+    tensor.shape = vec![rows as u64, (values.len() / rows) as u64];
+    tensor
+}
+
+/// Rows `chosen` of a matrix with `WIDTH` columns.
+fn taken(values: &[f32], chosen: &[usize]) -> Vec<f32> {
+    chosen
+        .iter()
+        .flat_map(|&row| values[row * WIDTH..(row + 1) * WIDTH].to_vec())
+        .collect()
+}
+
+fn turned(values: &[f32], rows: usize) -> Vec<f32> {
+    let columns = values.len() / rows;
+    (0..columns)
+        .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
+        .collect()
+}
+
+/// `pairs.csv` of a comparison by role, and what it printed.
+fn compare(at: &Workspace, a: &str, b: &str, more: &[&str]) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut words = vec!["compare", a, b, "-o", "out", "--formats", "csv"];
+    words.extend(more);
+    at.run(&words).expect(0);
+    let pairs = table(at, "pairs.csv");
+    pairs.into_iter().map(|row| (row["role"].clone(), row)).collect()
+}
+
+fn coverage(at: &Workspace) -> Vec<BTreeMap<String, String>> {
+    table(at, "coverage.csv")
+}
+
+fn table(at: &Workspace, name: &str) -> Vec<BTreeMap<String, String>> {
+    rows(&fs_err::read_to_string(at.path().join("out").join(name)).expect("the comparison wrote it"))
+}
+
+#[test]
+fn a_fused_internlm2_meets_a_split_llama_row_by_row() {
+    let mut at = Workspace::new();
+    let (q, k, v) = (gain(1, 8 * WIDTH), gain(2, 4 * WIDTH), gain(3, 4 * WIDTH));
+    // view(1, 2 + 2, 4): both queries, the key, the value of the one group.
+    let wqkv = [q.clone(), k.clone(), v.clone()].concat();
+    let mut internlm = config("internlm2", "InternLM2ForCausalLM");
+    internlm["num_key_value_heads"] = json!(1);
+    at.model(
+        "o/intern",
+        &internlm,
+        &[
+            matrix("model.layers.0.attention.wqkv.weight", &wqkv, 16),
+            Tensor::bf16("model.layers.0.attention_norm.weight", &gain(4, WIDTH)),
+        ],
+    );
+    at.model(
+        "o/llama",
+        &config("llama", "LlamaForCausalLM"),
+        &[
+            matrix("model.layers.0.self_attn.q_proj.weight", &q, 8),
+            matrix("model.layers.0.self_attn.k_proj.weight", &k, 4),
+            matrix("model.layers.0.self_attn.v_proj.weight", &taken(&v, &[1, 0, 2, 3]), 4),
+            Tensor::bf16("model.layers.0.input_layernorm.weight", &gain(4, WIDTH)),
+            matrix("lm_head.weight", &gain(5, 3 * WIDTH), 3),
+        ],
+    );
+    at.serve();
+    let pairs = compare(&at, "o/intern", "o/llama", &[]);
+    let changed = |role: &str| pairs[role]["changed_frac"].parse::<f64>().unwrap();
+    assert_eq!(
+        (changed("q_proj"), changed("k_proj"), changed("input_layernorm")),
+        (0.0, 0.0, 0.0)
+    );
+    // Two rows of four are swapped.
+    assert!(changed("v_proj") > 0.3 && changed("v_proj") <= 0.5);
+    assert_eq!(pairs["q_proj"]["tensor_a"], "model.layers.0.attention.wqkv.weight");
+    assert_eq!(
+        (pairs["q_proj"]["shape"].as_str(), pairs["v_proj"]["numel"].as_str()),
+        ("8×8", "32")
+    );
+    let alone: Vec<_> = coverage(&at)
+        .into_iter()
+        .filter(|row| row["status"] == "only_in_b")
+        .collect();
+    assert_eq!(alone.len(), 1);
+    assert_eq!(alone[0]["tensor_b"], "lm_head.weight");
+}
+
+#[test]
+fn gpt2_is_turned_before_it_meets_a_linear() {
+    let mut at = Workspace::new();
+    let parts = [gain(1, 8 * WIDTH), gain(2, 8 * WIDTH), gain(3, 8 * WIDTH)];
+    let out = gain(4, WIDTH * WIDTH);
+    let columns = turned(&parts.concat(), 24);
+    at.model(
+        "o/gpt2",
+        &json!({ "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_layer": 1, "n_embd": 8, "n_head": 2 }),
+        &[
+            matrix("h.0.attn.c_attn.weight", &columns, WIDTH),
+            Tensor::bf16("h.0.attn.c_attn.bias", &gain(6, 24)),
+            matrix("h.0.attn.c_proj.weight", &turned(&out, WIDTH), WIDTH),
+        ],
+    );
+    let mut llama = config("llama", "LlamaForCausalLM");
+    llama["num_key_value_heads"] = json!(2);
+    let name = |role: &str, part: &str| format!("model.layers.0.self_attn.{role}_proj.{part}");
+    let mut tensors = vec![matrix(&name("o", "weight"), &out, WIDTH)];
+    for (at, role) in ["q", "k", "v"].into_iter().enumerate() {
+        tensors.push(matrix(&name(role, "weight"), &parts[at], 8));
+        tensors.push(Tensor::bf16(&name(role, "bias"), &gain(6, 24)[8 * at..8 * (at + 1)]));
+    }
+    at.model("o/llama", &llama, &tensors);
+    at.serve();
+    let pairs = compare(&at, "o/gpt2", "o/llama", &[]);
+    let roles = [
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "q_proj_bias",
+        "k_proj_bias",
+        "v_proj_bias",
+    ];
+    assert_eq!(pairs.keys().count(), roles.len());
+    for role in roles {
+        assert_eq!(pairs[role]["changed_frac"], "0", "{role}");
+    }
+    assert!(
+        coverage(&at)
+            .iter()
+            .all(|row| row["status"] == "compared" && row["equal_bytes"] == "true")
+    );
+}
+
+#[test]
+fn a_split_that_does_not_add_up_is_a_reason_and_no_comparison() {
+    let mut at = Workspace::new();
+    let mut wrong = config("internlm2", "InternLM2ForCausalLM");
+    wrong["head_dim"] = json!(5);
+    at.model(
+        "o/intern",
+        &wrong,
+        &[matrix("model.layers.0.attention.wqkv.weight", &gain(1, 16 * WIDTH), 16)],
+    );
+    at.model(
+        "o/llama",
+        &config("llama", "LlamaForCausalLM"),
+        &[matrix("model.layers.0.self_attn.q_proj.weight", &gain(1, 8 * WIDTH), 8)],
+    );
+    at.serve();
+    let outcome = at
+        .run(&["compare", "o/intern", "o/llama", "-o", "out", "--formats", "csv"])
+        .expect(1);
+    outcome.says(&["no comparable tensors"]);
+    let intern = coverage(&at)
+        .into_iter()
+        .find(|row| row["status"] == "only_in_a")
+        .unwrap();
+    assert!(intern["reason"].contains("do not add up to its 16 rows"), "{intern:?}");
+}
+
+#[test]
+fn over_the_hub_and_from_folders_the_pairs_are_the_same_but_for_the_commits() {
+    let mut at = Workspace::new();
+    // Larger than what is held, so that it streams, from the cache's widened elements and from the shard's own.
+    let many = 1 << 17;
+    for (id, seed) in [("o/a", 1), ("o/b", 2)] {
+        let mut tensors = vec![
+            matrix("model.layers.0.mlp.up_proj.weight", &gain(seed, many), 256),
+            Tensor::bf16("model.layers.0.input_layernorm.weight", &gain(seed + 7, 64)),
+            Tensor::f32("model.norm.weight", &gain(seed + 9, 64)),
+        ];
+        tensors.push(Tensor::raw(
+            "model.layers.0.odd",
+            "I64",
+            &[2],
+            vec![seed.to_le_bytes()[0]; 16],
+        ));
+        at.model(id, &llama_config(1, 64), &tensors);
+    }
+    at.serve();
+    let read = |at: &Workspace| {
+        let mut rows = table(at, "pairs.csv");
+        for row in &mut rows {
+            for column in ["model_a", "model_b", "commit_a", "commit_b"] {
+                row.remove(column);
+            }
+        }
+        rows
+    };
+    compare(&at, "o/a", "o/b", &[]);
+    let over_hub = read(&at);
+    assert_eq!(over_hub.len(), 4);
+    let folders = ["o/a", "o/b"].map(|id| at.repo(id).display().to_string());
+    compare(&at, &folders[0], &folders[1], &[]);
+    assert_eq!(read(&at), over_hub);
+    compare(&at, "o/a", &folders[1], &["--threads", "3"]);
+    assert_eq!(read(&at), over_hub);
+}
+
+#[test]
+fn of_two_copies_of_one_file_one_is_read() {
+    let mut at = Workspace::new();
+    let tensors = [matrix("model.layers.0.mlp.up_proj.weight", &gain(1, 1 << 14), 128)];
+    let shard = at.model("o/a", &llama_config(1, 128), &tensors);
+    at.model("o/b", &llama_config(1, 128), &tensors);
+    at.serve();
+    let pairs = compare(&at, "o/a", "o/b", &[]);
+    assert_eq!(pairs["up_proj"]["cos_sim"], "1");
+    assert_eq!(coverage(&at)[0]["equal_bytes"], "true");
+    let range = shard.asked("model.layers.0.mlp.up_proj.weight");
+    let read = at
+        .asked()
+        .ranges("model.safetensors")
+        .into_iter()
+        .filter(|asked| *asked == range);
+    assert_eq!(read.count(), 1);
+}
+
+#[test]
+fn norms_stand_apart_from_matrices_in_every_table() {
+    let mut at = Workspace::new();
+    for (id, seed) in [("o/a", 1), ("o/b", 2)] {
+        at.model(
+            id,
+            &llama_config(2, 16),
+            &[
+                matrix("model.layers.0.mlp.up_proj.weight", &gain(seed, 256), 16),
+                matrix("model.layers.1.mlp.up_proj.weight", &gain(seed + 2, 256), 16),
+                Tensor::bf16("model.layers.0.input_layernorm.weight", &gain(seed + 4, 16)),
+                Tensor::bf16("model.layers.1.input_layernorm.weight", &gain(seed + 6, 16)),
+            ],
+        );
+    }
+    at.serve();
+    compare(&at, "o/a", "o/b", &[]);
+    let read = |name: &str| table(&at, name);
+    let counts: Vec<_> = read("summary.csv")
+        .into_iter()
+        .filter(|row| row["metric"] == "cos_sim")
+        .map(|row| (row["group"].clone(), row["count"].clone()))
+        .collect();
+    let expected = [
+        ("norms_and_biases", "2"),
+        ("rest", "2"),
+        ("input_layernorm", "2"),
+        ("up_proj", "2"),
+    ];
+    assert_eq!(
+        counts,
+        expected.map(|(group, count)| (group.to_owned(), count.to_owned()))
+    );
+    let layers: Vec<_> = read("layers.csv")
+        .into_iter()
+        .filter(|row| row["metric"] == "pearson" && row["group"] == "rest")
+        .map(|row| row["layer"].clone())
+        .collect();
+    assert_eq!(layers, ["0", "1"]);
+    let matrices: u32 = read("bands.csv")
+        .iter()
+        .map(|row| row["matrices"].parse::<u32>().unwrap())
+        .sum();
+    assert_eq!(matrices, 2);
+}
+
+#[test]
+fn the_first_pairs_alone_are_read_where_no_more_are_asked_for() {
+    let mut at = Workspace::new();
+    let shards = [("o/a", 1), ("o/b", 2)].map(|(id, seed)| at.llama(id, seed, 3, 64));
+    at.serve();
+    let more = ["--role", "input_layernorm", "--max-tensors", "1"];
+    compare(&at, "o/a", "o/b", &more);
+    let beyond = |row: &&BTreeMap<String, String>| row["reason"].contains("--max-tensors");
+    assert_eq!(coverage(&at).iter().filter(beyond).count(), 2);
+    let far = shards[0].asked("model.layers.2.input_layernorm.weight");
+    assert!(!at.asked().ranges("model.safetensors").contains(&far));
+}
+
+#[test]
+fn a_condition_on_a_pair_is_an_exit_status() {
+    let mut at = Workspace::new();
+    at.llama("o/a", 1, 2, 64);
+    at.llama("o/b", 2, 2, 64);
+    at.serve();
+    at.run(&["compare", "o/a", "o/b", "--role", "norms", "--fail-if", "cos_sim>0.5"])
+        .expect(1)
+        .says(&["--fail-if cos_sim>0.5 holds: `model.layers.0.input_layernorm.weight`"]);
+    at.run(&[
+        "compare",
+        "o/a",
+        "o/b",
+        "--role",
+        "norms",
+        "--fail-if",
+        "abs(pearson)>0.9",
+    ])
+    .expect(0);
+    at.run(&["compare", "o/a"])
+        .expect(2)
+        .says(&["`compare` takes two models, and one is named"]);
+}
