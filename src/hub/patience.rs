@@ -381,15 +381,15 @@ async fn a_listing_is_bounded_in_bytes_over_all_pages() {
 async fn one_page_is_bounded_in_bytes_before_it_is_read() {
     let huge = Stunt::Reply {
         status: 200,
-        headers: vec![("content-length".to_owned(), "99999999999".to_owned())],
-        body: b"[".to_vec(),
+        headers: vec![("content-length".to_owned(), "67108865".to_owned())],
+        body: vec![b' '; 67_108_865],
     };
     let line = line(first(usize::MAX, on_api, huge)).await;
     let error = line.list().await.unwrap_err();
     assert!(
         error
             .to_string()
-            .ends_with("has 99999999999 bytes, more than the 67108864 bytes read at most"),
+            .ends_with("has 67108865 bytes, more than the 67108864 bytes read at most"),
         "{error}"
     );
     assert_eq!(line.client.traffic().bytes, 0);
