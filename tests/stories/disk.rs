@@ -28,7 +28,7 @@ fn a_full_disk_is_said_and_leaves_nothing_half() {
     let outcome = on_a_full_disk(&at, 16, &["fetch", "o/a"]).expect(1);
     outcome.says(&[
         &format!("tensor `{NORM}` was not fetched"),
-        &format!("`TMP/store/models/o/a/{COMMIT}/{NORM}.npy` cannot be written"),
+        &format!("`TMP/store/models/o/a/{COMMIT}/{NORM}.npy` in the cache cannot be written"),
         "File too large",
     ]);
     let left = Workspace::files(&at.kept("o/a"));
