@@ -1,11 +1,6 @@
 //! Many models at once over a line that is not good.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Write as _,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, fmt::Write as _, sync::Mutex};
 
 use hub_audit::serve::{Intercept, LoggedRequest, Stunt};
 
@@ -60,17 +55,16 @@ fn values(at: &Workspace) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// A survey of `count` models, once undisturbed and once with faults: the same tensors, the same numbers, hardly more requests.
-fn survives(count: usize) {
+/// The tensors of `count` models, brought in once undisturbed and once with faults: the same bytes, hardly more requests.
+fn survives(count: usize, command: &[&str]) -> Workspace {
     let (mut at, list) = many(count);
-    let args = ["survey", "--models", &list, "--jobs", "32", "--formats", "csv", "-o"];
-    let survey = |at: &Workspace, out: &str| {
-        let started = Instant::now();
-        at.run(&[&args[..], &[out]].concat()).expect(0);
-        started.elapsed()
+    let fetch = |at: &Workspace, out: &str| {
+        let folder = if command[0] == "fetch" { vec![] } else { vec!["-o", out] };
+        let args = [command, &["--models", &list, "--jobs", "32"], &folder].concat();
+        at.run(&args).expect(0)
     };
     at.serve();
-    let plain = survey(&at, "plain");
+    fetch(&at, "plain");
     let (kept, requests) = (values(&at), at.asked().count());
     assert_eq!(kept.len(), 2 * count);
     at.close();
@@ -86,29 +80,25 @@ fn survives(count: usize) {
             fault(request, *times)
         }));
     });
-    let disturbed = survey(&at, "disturbed");
-    let asked = at.asked();
+    fetch(&at, "disturbed").says(&[&format!("{} tensors fetched, 0 from cache", 2 * count)]);
+    let asked = at.asked().count();
     assert!(values(&at) == kept, "other tensors");
-    let [plain_pairs, disturbed_pairs]: [Vec<BTreeMap<String, String>>; 2] =
-        ["plain", "disturbed"].map(|out| rows(&at.read(&format!("{out}/pairs.csv"))));
-    assert!(plain_pairs == disturbed_pairs, "other numbers");
-    // Each pair in both layers.
-    assert_eq!(plain_pairs.len(), count * (count - 1));
-    let ratio = asked.count() as f64 / requests as f64;
-    assert!(asked.count() > requests, "no fault came");
-    assert!(ratio <= 1.3, "{} requests instead of {requests}", asked.count());
-    let limit = Duration::from_secs(30);
-    assert!(plain + disturbed < 2 * limit, "{plain:?} and {disturbed:?}");
+    assert!(asked > requests, "no fault came");
+    assert!(asked * 10 <= requests * 13, "{asked} requests instead of {requests}");
+    at
 }
 
 #[test]
 fn twenty_models_on_a_bad_line_give_the_same_numbers() {
-    survives(20);
+    let at = survives(20, &["survey", "--formats", "csv"]);
+    let [plain, disturbed] = ["plain", "disturbed"].map(|out| at.read(&format!("{out}/pairs.csv")));
+    // Each pair in both layers.
+    assert_eq!(rows(&plain).len(), 20 * 19);
+    assert_eq!(plain, disturbed);
 }
 
-/// Half a minute without optimisation: `tests/load/run.sh` runs it.
 #[test]
 #[ignore = "takes long; tests/load/run.sh runs it"]
-fn two_hundred_models_on_a_bad_line_give_the_same_numbers() {
-    survives(200);
+fn two_hundred_models_on_a_bad_line_give_the_same_tensors() {
+    survives(200, &["fetch"]);
 }
