@@ -212,7 +212,7 @@ fn ctrl_c_stops_it_when_the_network_is_no_longer_needed_too() {
     let full = writer.try_clone().unwrap();
     let filler = std::thread::spawn(move || {
         // Ends when the pipe is closed.
-        let _ = writer.write_all(&[b'x'; 1 << 20]);
+        let _ = writer.write_all(&vec![b'x'; 1 << 20]);
     });
     let mut child = at
         .program(Path::new(PROGRAM), &["fetch", "o/a", "--offline"])

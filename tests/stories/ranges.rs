@@ -32,9 +32,9 @@ impl Forged {
         }
     }
 
-    fn set(&mut self, name: &'static str, value: impl ToString) {
+    fn set(&mut self, name: &'static str, value: impl Into<String>) {
         self.unset(name);
-        self.headers.push((name, value.to_string()));
+        self.headers.push((name, value.into()));
     }
 
     fn unset(&mut self, name: &str) {
@@ -107,7 +107,7 @@ fn the_truth_told_by_hand_is_taken() {
 fn fewer_bytes_than_were_promised_by_the_range_are_refused() {
     refused(|forged, _| {
         forged.body.truncate(100);
-        forged.set("content-length", 100);
+        forged.set("content-length", "100");
     })
     .says(&["sent 100 bytes for the range", "which has 128"]);
     // The same without a stated length.
@@ -122,7 +122,7 @@ fn fewer_bytes_than_were_promised_by_the_range_are_refused() {
 fn more_bytes_than_were_asked_are_refused() {
     refused(|forged, _| {
         forged.body.push(0);
-        forged.set("content-length", 129);
+        forged.set("content-length", "129");
     })
     .says(&["sent 129 bytes for the range", "which has 128"]);
     refused(|forged, _| {
