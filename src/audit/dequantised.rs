@@ -1,9 +1,7 @@
 //! A quantised weight that streams like a plain one: stored bytes in, values in F32 out.
 
-use super::{AuditError, Model};
 use crate::{
-    checkpoint::{Dequantiser, Dtype, Scaling, TensorInfo},
-    error::Result,
+    checkpoint::{Dequantiser, Dtype},
     metric::stream::Source,
 };
 
@@ -56,41 +54,11 @@ impl<S: Source> Source for Dequantised<S> {
     }
 }
 
-impl Model {
-    /// What makes values of a scaled weight: reads its scales, and zero points where it has them. They are as small as the
-    /// weight is large, a 64th to a 16384th of it, and are not kept.
-    pub async fn dequantiser(&self, weight: &TensorInfo, scaling: &Scaling) -> Result<Dequantiser> {
-        let scale = self.stored(&scaling.scale).await?;
-        let zero_point = match &scaling.zero_point {
-            Some(name) => Some(self.stored(name).await?),
-            None => None,
-        };
-        let zero_point = zero_point.as_ref().map(|(dtype, bytes)| (dtype, &**bytes));
-        let (dtype, bytes) = &scale;
-        Ok(Dequantiser::new(
-            &weight.dtype,
-            scaling.grid.clone(),
-            (dtype, bytes),
-            zero_point,
-        )?)
-    }
-
-    async fn stored(&self, name: &str) -> Result<(Dtype, bytes::Bytes)> {
-        let (shard, info) = self.find(name).map_err(|reason| AuditError::NoScales {
-            model: self.repository.place(),
-            tensor: name.to_owned(),
-            reason,
-        })?;
-        let bytes = self.repository.read(shard, info.range).await?;
-        Ok((info.dtype.clone(), bytes))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        checkpoint::{Header, Quantisation, QuantisationHints, ScaleGrid, Storage, decode},
+        checkpoint::{Header, Quantisation, QuantisationHints, ScaleGrid, Storage, TensorInfo, decode},
         metric::{Metric, PairMetrics, stream::Memory},
     };
 

@@ -8,6 +8,7 @@ mod condition;
 pub mod critique;
 mod crossing;
 mod dequantised;
+mod embeddings;
 mod error;
 mod fetch;
 mod groups;
@@ -25,6 +26,7 @@ mod progress;
 mod question;
 mod relations;
 mod repository;
+mod rows;
 mod session;
 mod strand;
 mod summary;
@@ -36,6 +38,10 @@ pub use components::{RoleComponents, VectorAt};
 pub use condition::Condition;
 pub use crossing::Crossing;
 pub use dequantised::Dequantised;
+pub use embeddings::{
+    Chosen, Distribution, Drawn, Embeddings, Figures, MeanTest, Meeting, RowPairs, Sample, Table, TokenAsk, TokenPair,
+    VocabularyFacts, choose_tokens, embeddings,
+};
 pub use error::AuditError;
 pub use fetch::{BYTES_IN_FLIGHT, Failures, fetch, plan, plan_where};
 pub use groups::{GroupFigures, GroupPair, LeftOut, empty_groups};
@@ -55,6 +61,7 @@ pub use progress::{Progress, Silent};
 pub use question::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
 pub use relations::{Relation, Relations};
 pub use repository::{HEADER_GUESS, Repository};
+pub use rows::{RowPlan, RowReader, fetch_rows, plan_rows, row_width};
 pub use session::{Opened, Session};
 pub use strand::{Cell, Strand, mtp_strands, strands};
 pub use summary::ModelSummary;

@@ -39,7 +39,7 @@ pub struct ModelPlan {
     pub shared: usize,
     /// The requests for weights.
     pub spans: Vec<Span>,
-    /// What is read from the Hub's standard cache to be kept; it costs no request.
+    /// What of it is copied into the cache, for one who needs it there; it costs no request.
     pub shared_spans: Vec<Span>,
     /// Requests that tell where a shard's bytes are, for shards not read yet.
     pub resolves: usize,

@@ -36,4 +36,4 @@ pub use packed_format::PackedFormat;
 pub use quantisation::{Quantisation, QuantisationHints, Scaling, Storage};
 pub use scale_grid::ScaleGrid;
 pub use sniff::Foreign;
-pub use source::{FolderFile, RangeRead, folder_snapshot};
+pub use source::{FolderFile, RangeRead, RangeReader, folder_snapshot};

@@ -71,21 +71,24 @@ impl FolderFile {
         block: usize,
         mut visit: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut file = self.open_at(range)?;
+        let mut reader = self.reader(range)?;
         let size = usize::try_from(range.len()).map_or(block, |length| length.min(block));
         let mut buffer = vec![0; size];
-        let mut at = range.start;
-        while at < range.end {
-            let length = usize::try_from(range.end - at).map_or(size, |rest| rest.min(size));
-            file.read_exact(&mut buffer[..length])
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::UnexpectedEof => self.changed(at),
-                    _ => error.into(),
-                })?;
-            visit(&buffer[..length])?;
-            at += length as u64;
+        loop {
+            match reader.fill(&mut buffer)? {
+                0 => return Ok(()),
+                length => visit(&buffer[..length])?,
+            }
         }
-        Ok(())
+    }
+
+    /// Reads `range` from its start to its end, at the caller's pace.
+    pub fn reader(&self, range: ByteRange) -> Result<RangeReader, CheckpointError> {
+        Ok(RangeReader {
+            file: self.clone(),
+            open: self.open_at(range)?,
+            rest: range,
+        })
     }
 
     /// The file, open where `range` begins, once it is certain that the range lies inside.
@@ -112,6 +115,30 @@ impl FolderFile {
             before: self.len,
             now,
         }
+    }
+}
+
+/// A range of a local file, on its way to be read.
+#[derive(Debug)]
+pub struct RangeReader {
+    file: FolderFile,
+    open: fs_err::File,
+    rest: ByteRange,
+}
+
+impl RangeReader {
+    /// Fills `into` with the next bytes, as far as the range goes, and tells how many there were. A file that ends before its
+    /// range does is an error.
+    pub fn fill(&mut self, into: &mut [u8]) -> Result<usize, CheckpointError> {
+        let length = usize::try_from(self.rest.len()).map_or(into.len(), |rest| rest.min(into.len()));
+        self.open
+            .read_exact(&mut into[..length])
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => self.file.changed(self.rest.start),
+                _ => error.into(),
+            })?;
+        self.rest = ByteRange::new(self.rest.start + length as u64, self.rest.end);
+        Ok(length)
     }
 }
 

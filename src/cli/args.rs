@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hub_audit::{
     Hint,
-    audit::{Condition, Pairing},
+    audit::{Condition, Pairing, Sample},
     family::{LayerSelection, RoleSelection},
     metric::Metric,
     report::{Format, critique::Language},
@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Survey(SurveyArgs),
     /// Run the nine-model study of norm weights, experiments 1 to 6, beside its published figures.
     Critique(CritiqueArgs),
+    /// Compare the token embeddings of two models, rows matched by the text of their tokens.
+    Embeddings(EmbeddingsArgs),
     /// List, verify or prune what is kept.
     Cache(CacheArgs),
     /// Play the Hub on this machine for the checkpoints below DIR/owner/name.
@@ -308,6 +310,46 @@ pub(crate) struct CritiqueArgs {
     pub(crate) limits: Limits,
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+/// `embeddings`.
+#[derive(Debug, clap::Args)]
+#[command(mut_arg("metric", |metric| metric.hide(true)))]
+pub(crate) struct EmbeddingsArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    /// Tokens to compare, drawn at random among those that both models have; or all.
+    #[arg(long, value_name = "N|all", default_value = "2000", value_parser = advised::<Sample>)]
+    pub(crate) tokens: Sample,
+    /// The table: `embed_tokens`, or `lm_head` for the output embeddings.
+    #[arg(long, value_enum, default_value = "embed_tokens")]
+    pub(crate) role: TableRole,
+    /// The table by name instead, for names that no family knows.
+    #[arg(long, value_name = "REGEX", conflicts_with = "role")]
+    pub(crate) tensor: Option<String>,
+    /// Match rows by number alone and read no tokenizer: right only where both models use one vocabulary.
+    #[arg(long)]
+    pub(crate) same_id: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Exit with status 1 if the mean over compared tokens meets this condition, such as pearson>0.1 or abs(pearson)<0.5.
+    #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
+    pub(crate) fail_if: Option<Condition>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// A table whose rows are tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableRole {
+    /// Input embeddings.
+    #[value(name = "embed_tokens")]
+    EmbedTokens,
+    /// Output embeddings.
+    #[value(name = "lm_head")]
+    LmHead,
 }
 
 /// Which layers meet, and what is made of the pairs.

@@ -60,7 +60,7 @@ impl Choice {
 pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required()?;
     let question = args.choice.question("all")?;
-    let gathered = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)?;
+    let gathered = gather::gather(&args.reach, &specs, &question, &Until::Kept(&args.limits), printer)?;
     let Some(gathered) = gathered else {
         return Ok(ExitStatus::Done);
     };

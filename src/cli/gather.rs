@@ -12,8 +12,8 @@ use anyhow::{Context, bail};
 use hub_audit::{
     Error,
     audit::{
-        self, AuditError, Failures, HashPlan, Model, ModelPlan, Opened, Progress, Question, Session, Silent,
-        compare::Matching,
+        self, AuditError, Chosen, Failures, HashPlan, Model, ModelPlan, Opened, Progress, Question, Session, Silent,
+        TokenAsk, compare::Matching,
     },
     cache::Cache,
     digest::TensorHash,
@@ -39,6 +39,8 @@ pub(crate) struct Gathered {
     pub(crate) failures: Vec<Failures>,
     /// Digests of the tensors that streamed past, by position in their model. Only after [`Until::Hashed`].
     pub(crate) hashes: Vec<BTreeMap<usize, TensorHash>>,
+    /// The tokens whose rows were brought into the cache. Only after [`Until::Rows`], and where both models were opened.
+    pub(crate) chosen: Option<Chosen>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) cost: Cost,
 }
@@ -77,19 +79,27 @@ impl Cost {
 pub(crate) enum Until<'a> {
     /// Headers only.
     Opened,
-    /// Tensors in the cache, within limits.
+    /// Tensors on this machine, within limits: in the cache, or where the Hugging Face cache has them.
     Fetched(&'a Limits),
+    /// All tensors in the cache, within limits, each as a file of its own.
+    Kept(&'a Limits),
     /// What two models need to be compared, in the cache, within limits.
     Matched(&'a Limits, &'a dyn Fn(&Model, &Model) -> Matching),
     /// Tensors that are neither cached nor local digested as they stream past, within limits: those whose name is wanted.
     Hashed(&'a Limits, &'a dyn Fn(&str) -> bool),
+    /// Rows of the embedding tables of two models in the cache, within limits.
+    Rows(&'a Limits, TokenAsk),
 }
 
 impl Until<'_> {
     fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,
-            Self::Fetched(limits) | Self::Matched(limits, _) | Self::Hashed(limits, _) => Some(limits),
+            Self::Fetched(limits)
+            | Self::Kept(limits)
+            | Self::Matched(limits, _)
+            | Self::Hashed(limits, _)
+            | Self::Rows(limits, _) => Some(limits),
         }
     }
 }
@@ -221,8 +231,8 @@ impl Reach {
     }
 }
 
-struct Job<'a> {
-    session: Session,
+pub(super) struct Job<'a> {
+    pub(super) session: Session,
     started: Instant,
     printer: &'a Printer,
 }
@@ -247,7 +257,12 @@ impl Job<'_> {
                 .collect(),
             _ => Vec::new(),
         };
-        let plans: Vec<ModelPlan> = match until {
+        let (chosen, row_plans) = match until {
+            Until::Rows(_, ask) => self.choose_rows(&opened, *ask).await?,
+            _ => (None, Vec::new()),
+        };
+        let mut plans: Vec<ModelPlan> = match until {
+            Until::Rows(..) => row_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Hashed(..) => hash_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Matched(_, matched) => self.plan_matched(&opened, matched),
             _ => opened
@@ -256,6 +271,12 @@ impl Job<'_> {
                 .map(Option::unwrap_or_default)
                 .collect(),
         };
+        if !matches!(until, Until::Kept(_)) {
+            // What can be read where it lies need not be there twice.
+            for plan in &mut plans {
+                plan.shared_spans.clear();
+            }
+        }
         let mut failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
         let mut hashes = Vec::new();
         let (mut fetched, mut shared) = (0, 0);
@@ -282,10 +303,10 @@ impl Job<'_> {
             }
             // The plan is what should arrive; a server that answers with more must not get past the limit either.
             self.session.hub.limit_ranges(limits.max_bytes.0);
-            if let Until::Hashed(..) = until {
-                (hashes, failures) = self.hash(&opened, hash_plans).await;
-            } else {
-                failures = self.fetch(&opened, &plans).await;
+            match until {
+                Until::Hashed(..) => (hashes, failures) = self.hash(&opened, hash_plans).await,
+                Until::Rows(..) => failures = self.fetch_rows(&opened, row_plans).await,
+                _ => failures = self.fetch(&opened, &plans).await,
             }
             let failed = opened
                 .iter()
@@ -319,6 +340,7 @@ impl Job<'_> {
             opened,
             failures,
             hashes,
+            chosen,
             cache,
             cost,
         }))

@@ -17,11 +17,8 @@ pub struct TensorHash {
 /// Digests one tensor piece by piece; memory does not grow with the tensor.
 #[derive(Debug)]
 pub struct TensorDigest {
-    dtype: Dtype,
     sha256: Sha256Hex,
-    canonical: Option<CanonicalBf16>,
-    trivial: TrivialTest,
-    decodable: bool,
+    look: TensorLook,
 }
 
 impl TensorDigest {
@@ -30,15 +27,9 @@ impl TensorDigest {
 
     /// Of a tensor of this type and shape, no byte of which has come yet.
     pub fn new(dtype: &Dtype, shape: &[u64]) -> Self {
-        // The stored bytes of BF16 are its canonical form already.
-        let rounds =
-            *dtype != Dtype::BF16 && decode(dtype, &[]).is_ok_and(|values| CanonicalBf16::default().update(&values));
         Self {
-            dtype: dtype.clone(),
             sha256: Sha256Hex::new(),
-            canonical: rounds.then(CanonicalBf16::default),
-            trivial: TrivialTest::new(dtype, shape),
-            decodable: decode(dtype, &[]).is_ok(),
+            look: TensorLook::new(dtype, shape),
         }
     }
 
@@ -46,6 +37,40 @@ impl TensorDigest {
     /// values of a type that has them (a boolean of 2, half an element) are an error.
     pub fn update(&mut self, stored: &[u8]) -> Result<(), CheckpointError> {
         self.sha256.update(stored);
+        self.look.update(stored)
+    }
+
+    /// What identifies the tensor whose bytes have all come.
+    pub fn finish(self) -> TensorHash {
+        self.look.finish(self.sha256.finish())
+    }
+}
+
+/// What identifies a tensor besides the digest of its stored bytes, piece by piece, for one who takes that digest elsewhere.
+#[derive(Debug)]
+pub struct TensorLook {
+    dtype: Dtype,
+    canonical: Option<CanonicalBf16>,
+    trivial: TrivialTest,
+    decodable: bool,
+}
+
+impl TensorLook {
+    /// At a tensor of this type and shape, no byte of which has come yet.
+    pub fn new(dtype: &Dtype, shape: &[u64]) -> Self {
+        // The stored bytes of BF16 are its canonical form already.
+        let rounds =
+            *dtype != Dtype::BF16 && decode(dtype, &[]).is_ok_and(|values| CanonicalBf16::default().update(&values));
+        Self {
+            dtype: dtype.clone(),
+            canonical: rounds.then(CanonicalBf16::default),
+            trivial: TrivialTest::new(dtype, shape),
+            decodable: decode(dtype, &[]).is_ok(),
+        }
+    }
+
+    /// Looks at the next stored bytes, as [`TensorDigest::update`] does.
+    pub fn update(&mut self, stored: &[u8]) -> Result<(), CheckpointError> {
         if !self.decodable || (self.canonical.is_none() && !self.trivial.is_open()) {
             return Ok(());
         }
@@ -65,9 +90,8 @@ impl TensorDigest {
         Ok(())
     }
 
-    /// What identifies the tensor whose bytes have all come.
-    pub fn finish(self) -> TensorHash {
-        let sha256 = self.sha256.finish();
+    /// What identifies the tensor whose bytes have all come and have this digest.
+    pub fn finish(self, sha256: String) -> TensorHash {
         let canonical = match self.canonical {
             Some(canonical) => Some(canonical.finish()),
             None => (self.dtype == Dtype::BF16).then(|| sha256.clone()),

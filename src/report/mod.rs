@@ -18,6 +18,7 @@ pub mod picture;
 mod closing;
 mod compare;
 mod datum;
+mod embeddings;
 mod files;
 mod format;
 mod layers;
@@ -31,6 +32,7 @@ mod writer;
 pub use self::{
     compare::{compare_csv, compare_report},
     datum::Datum,
+    embeddings::{embeddings_csv, embeddings_report},
     files::files,
     format::{Format, UnknownFormat},
     layers::{layers_csv, layers_report},

@@ -11,6 +11,8 @@ mod crash;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod embeddings;
+#[cfg(test)]
 mod fault_table;
 #[cfg(test)]
 mod faults;

@@ -113,6 +113,8 @@ fn what_is_read_there_is_what_the_hub_would_have_given() {
     at.run(&[&survey[..], &["there"]].concat())
         .expect(0)
         .says(&["3 tensors fetched, 0 from cache, 3 from the Hugging Face cache"]);
+    // Only o/b was copied: what lies there already is read there.
+    assert_eq!(at.kept_tensors(), 3);
     let other: Vec<&str> = [&survey[..], &["network", "--no-hf-cache", "--cache-dir", "other"]].concat();
     at.run(&other)
         .expect(0)
@@ -124,6 +126,34 @@ fn what_is_read_there_is_what_the_hub_would_have_given() {
         report["provenance"]["from_hugging_face_cache"].clone()
     };
     assert_eq!((provenance("there"), provenance("network")), (3.into(), 0.into()));
+}
+
+#[test]
+fn a_checkpoint_that_is_there_is_compared_with_one_of_the_hub() {
+    let at = known();
+    at.llama("o/b", 2, 3, 64);
+    let before = listing(&at);
+    let compare = ["compare", "o/a", "o/b", "--formats", "csv", "-o"];
+    at.run(&[&compare[..], &["there"]].concat()).expect(0);
+    assert_eq!(at.asked().hub_paths_with("o/a/resolve"), 0);
+    let other = ["network", "--no-hf-cache", "--cache-dir", "other"];
+    at.run(&[&compare[..], &other[..]].concat()).expect(0);
+    assert!(at.asked().hub_paths_with("o/a/resolve") > 0);
+    assert_eq!(at.read("there/pairs.csv"), at.read("network/pairs.csv"));
+    assert!(rows(&at.read("there/pairs.csv")).len() > 7);
+    assert_eq!(listing(&at), before);
+}
+
+#[test]
+fn rows_are_read_where_the_file_lies() {
+    let at = known();
+    let before = listing(&at);
+    // The table of this llama is all zeros: its rows have no cosine.
+    let outcome = at.run(&["embeddings", "o/a", "o/a", "--same-id"]).expect(1);
+    outcome.says(&["0 tensors fetched, 0 from cache, 2 from the Hugging Face cache"]);
+    assert!(outcome.stdout.contains("100 of 100"), "{outcome}");
+    assert_eq!((at.asked().cdn_bytes(), listing(&at)), (0, before));
+    assert_eq!(at.kept_tensors(), 0);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use super::abreast;
 use crate::{
     audit::{AuditError, Model, Tensor},
     cache::{Cache, Sidecar, TensorKey},
@@ -18,14 +19,27 @@ use crate::{
 const BLOCK: usize = 256 * 1024;
 
 /// What identifies each of these tensors of folders or of the cache, in their order. Several are digested at once, the
-/// largest first, one a thread.
+/// largest first: one a thread, or on machines without SHA instructions several a thread.
 pub fn hash_all_kept(cache: &Cache, tensors: &[(&Model, &Tensor)]) -> Vec<Result<TensorHash>> {
     let mut order: Vec<usize> = (0..tensors.len()).collect();
     order.sort_by_key(|&position| (Reverse(tensors[position].1.info.range.len()), position));
-    let next = AtomicUsize::new(0);
+    let (mut alone, mut files): (Vec<usize>, Vec<abreast::Job<'_>>) = (Vec::new(), Vec::new());
+    for position in order {
+        let (model, tensor) = tensors[position];
+        let is_cached = model.key(tensor).is_some_and(|key| cache.lookup(&key).is_some());
+        match model.repository.local_file(&tensor.shard) {
+            Some(path) if !is_cached => files.push((position, path, &tensor.info)),
+            _ => alone.push(position),
+        }
+    }
+    let lengths: Vec<u64> = files.iter().map(|(_, _, info)| info.range.len()).collect();
+    if !abreast::pays(&lengths) {
+        alone.extend(files.drain(..).map(|(position, ..)| position));
+    }
+    let (next, next_file) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let mut results: Vec<(usize, Result<TensorHash>)> = rayon::broadcast(|_| {
-        let mut done = Vec::new();
-        while let Some(&position) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let mut done = abreast::hash_files(|| files.get(next_file.fetch_add(1, Ordering::Relaxed)).cloned());
+        while let Some(&position) = alone.get(next.fetch_add(1, Ordering::Relaxed)) {
             let (model, tensor) = tensors[position];
             done.push((position, hash_kept(cache, model, tensor)));
         }

@@ -11,6 +11,7 @@ use super::{
     models::MODELS,
     shards::{Shard, shards},
     tensors::{Tensor, consolidated_tensors, tensors},
+    tokenizer::tokenizer,
 };
 use crate::range::ByteRange;
 
@@ -128,6 +129,7 @@ impl ReplicaRepo {
                 text("config.json", documents::config(model)),
                 text("model.safetensors.index.json", documents::index(&shards)),
             ];
+            files.extend(tokenizer(model).map(|json| text("tokenizer.json", json)));
             if model.consolidated {
                 let name = "consolidated.safetensors".to_owned();
                 let shard = Shard::new(name.clone(), consolidated_tensors(model));

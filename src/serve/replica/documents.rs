@@ -8,7 +8,7 @@ use super::{
 };
 
 /// What every replica says about itself.
-const NOTICE: &str = "synthetic replica, not the real weights";
+pub(super) const NOTICE: &str = "synthetic replica, not the real weights";
 
 /// Tags as the API lists them.
 pub(super) fn tags(model: &Model) -> Vec<String> {
