@@ -29,6 +29,7 @@ mod repository;
 mod rows;
 mod session;
 mod strand;
+mod structure;
 mod summary;
 mod survey;
 
@@ -64,5 +65,9 @@ pub use repository::{HEADER_GUESS, Repository};
 pub use rows::{RowPlan, RowReader, fetch_rows, plan_rows, row_width};
 pub use session::{Opened, Session};
 pub use strand::{Cell, Strand, mtp_strands, strands};
+pub use structure::{
+    Estimate, Limit, Mode, Quantity, ScaleTrack, Steps, Structure, StructureOptions, StructureRow, estimate, rehearse,
+    structure,
+};
 pub use summary::ModelSummary;
 pub use survey::{Survey, SurveyOptions, pairs_of, survey};

@@ -8,7 +8,7 @@ use hub_audit::{
     Hint,
     audit::{Condition, Pairing, Sample},
     family::{LayerSelection, RoleSelection},
-    metric::Metric,
+    metric::{Metric, align::Gauge},
     report::{Format, critique::Language},
 };
 
@@ -209,6 +209,8 @@ pub(crate) struct LayersArgs {
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]
+    pub(crate) matrices: Matrices,
+    #[command(flatten)]
     pub(crate) output: Output,
     /// Exit with status 1 if a layer and the next meet this condition, such as pearson<0.1 or abs(pearson)>0.9.
     #[arg(long, value_name = "EXPR")]
@@ -217,6 +219,24 @@ pub(crate) struct LayersArgs {
     pub(crate) limits: Limits,
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+/// What is asked of weight matrices.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Matrices (with a matrix among the roles, or any of these options)")]
+pub(crate) struct Matrices {
+    /// Only this block of layers, such as 10-25; the same as --layers.
+    #[arg(long, value_name = "SPEC", conflicts_with = "layers", value_parser = advised::<LayerSelection>)]
+    pub(crate) block: Option<LayerSelection>,
+    /// Compare layer k with layer k + N. Default: 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub(crate) stride: Option<u32>,
+    /// Work out over how many directions the difference of two layers spreads. Takes all matrices where no role is one.
+    #[arg(long)]
+    pub(crate) effective_rank: bool,
+    /// Take off the freedom of the basis first: heads, attention, mlp-rotation, mlp-permutation. Fetches what it needs.
+    #[arg(long, value_name = "G,...", value_delimiter = ',', value_parser = advised::<Gauge>)]
+    pub(crate) align: Vec<Gauge>,
 }
 
 /// `compare`.

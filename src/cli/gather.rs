@@ -81,6 +81,8 @@ pub(crate) enum Until<'a> {
     Opened,
     /// Tensors on this machine, within limits: in the cache, or where the Hugging Face cache has them.
     Fetched(&'a Limits),
+    /// The same; with `--dry-run` this is printed after the plan.
+    Computed(&'a Limits, &'a dyn Fn(&[Opened]) -> String),
     /// All tensors in the cache, within limits, each as a file of its own.
     Kept(&'a Limits),
     /// What two models need to be compared, in the cache, within limits.
@@ -92,10 +94,19 @@ pub(crate) enum Until<'a> {
 }
 
 impl Until<'_> {
+    /// What `--dry-run` prints after the plan.
+    fn arithmetic(&self, opened: &[Opened]) -> String {
+        match self {
+            Self::Computed(_, arithmetic) => format!("\n{}", arithmetic(opened)),
+            _ => String::new(),
+        }
+    }
+
     fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,
             Self::Fetched(limits)
+            | Self::Computed(limits, _)
             | Self::Kept(limits)
             | Self::Matched(limits, _)
             | Self::Hashed(limits, _)
@@ -286,7 +297,7 @@ impl Job<'_> {
                 let printer = self.printer;
                 drop(self);
                 report_failures(&opened, &failures, printer);
-                printer.data(&table::plan(&opened, &plans))?;
+                printer.data(&(table::plan(&opened, &plans) + &until.arithmetic(&opened)))?;
                 printer.talk(&cost.line());
                 if all_failed(&opened) {
                     bail!("no model could be read, so there is no plan");

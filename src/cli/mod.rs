@@ -23,6 +23,7 @@ mod rows;
 mod serve;
 mod settings;
 mod size;
+mod structure;
 mod survey;
 mod survey_text;
 mod table;

@@ -26,6 +26,7 @@ mod model;
 mod pairs;
 mod provenance;
 mod run;
+mod structure;
 mod survey;
 mod writer;
 
@@ -42,6 +43,7 @@ pub use self::{
     picture::{Picture, PictureKind},
     provenance::{Excluded, FileProvenance, ModelProvenance, Provenance},
     run::Run,
+    structure::{structure_csv, structure_report},
     survey::{View, matrix_file, survey_csv, survey_report},
     writer::write_reports,
 };

@@ -43,6 +43,8 @@ mod serving;
 #[cfg(test)]
 mod shared_cache;
 #[cfg(test)]
+mod structure;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod surveying;
