@@ -1,6 +1,7 @@
 //! The instruction sets that kernels are compiled for, chosen when the program runs.
 //!
-//! Kernels are plain loops over fixed lanes, and no compiler may reorder or fuse their sums: each set gives the same bits.
+//! Kernels are plain loops over fixed lanes, and no compiler may reorder or fuse their sums: each set gives the same sums of the
+//! same terms. Quotients alone are made differently, and correctly rounded on each.
 
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
@@ -44,4 +45,30 @@ impl Path {
             Self::V4(set) => set.vectorize(kernel),
         }
     }
+
+    /// Runs a kernel that wants to know whether the set multiplies and adds at once.
+    pub(super) fn kernel<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            Self::Plain => kernel.run::<{ cfg!(any(target_arch = "aarch64", target_feature = "fma")) }>(),
+            #[cfg(target_arch = "x86_64")]
+            Self::V3(set) => set.vectorize(
+                #[inline(always)]
+                || kernel.run::<true>(),
+            ),
+            #[cfg(target_arch = "x86_64")]
+            Self::V4(set) => set.vectorize(
+                #[inline(always)]
+                || kernel.run::<true>(),
+            ),
+        }
+    }
+}
+
+/// Something to compute, compiled for each set. `run` must be inlined always.
+pub(super) trait Kernel {
+    /// Its result.
+    type Output;
+
+    /// `FUSED`: `mul_add` is one instruction.
+    fn run<const FUSED: bool>(self) -> Self::Output;
 }
