@@ -64,6 +64,9 @@ pub enum HeaderError {
         expected: &'static str,
         found: String,
     },
+    /// A shape of more axes than any tensor has.
+    #[error("tensor `{}` has more than {limit} axes", Escaped(tensor))]
+    TooManyAxes { tensor: String, limit: usize },
     /// A tensor ends before it begins.
     #[error("tensor `{}` begins at byte {begin} and ends at {end}", Escaped(tensor))]
     Reversed { tensor: String, begin: u64, end: u64 },

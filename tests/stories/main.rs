@@ -17,6 +17,8 @@ mod layers;
 #[cfg(test)]
 mod layouts;
 #[cfg(test)]
+mod malformed;
+#[cfg(test)]
 mod numbers;
 #[cfg(test)]
 mod readme;
