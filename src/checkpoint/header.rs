@@ -152,11 +152,9 @@ fn validated(json: &str, file_len: u64) -> Result<Header, HeaderError> {
         }
         // Cut or garbled JSON: the parser says where.
         (Some(b'{'), _) => {}
-        (found, _) => {
-            return Err(HeaderError::Start {
-                found: found.copied().unwrap_or(b' '),
-            });
-        }
+        (Some(&found), _) => return Err(HeaderError::Start { found }),
+        (None, _) if json.is_empty() => return Err(HeaderError::Empty),
+        (None, _) => return Err(HeaderError::Start { found: b' ' }),
     }
     let (metadata, mut entries) = header_json::read(trimmed)?;
     let length = PREFIX as u64 + json.len() as u64;

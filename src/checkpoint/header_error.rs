@@ -20,6 +20,9 @@ pub enum HeaderError {
     /// The stated length does not fit the file.
     #[error("the header claims {header_len} bytes, but the file has {file_len} in all")]
     PastEnd { header_len: u64, file_len: u64 },
+    /// The stated length is 0.
+    #[error("the header claims 0 bytes, and not even `{{}}` fits")]
+    Empty,
     /// Fewer bytes were given than the header has. Nothing is known to be wrong with the file.
     #[error("{have} bytes of the header are here, of {need}")]
     Truncated { have: u64, need: u64 },
