@@ -2,7 +2,7 @@
 
 use crate::{
     audit::AuditError, cache::CacheError, checkpoint::CheckpointError, family::FamilyError, hub::HubError,
-    report::ReportError, serve::ServeError, spec::SpecError,
+    report::ReportError, serve::ServeError, spec::SpecError, tokens::TokenError,
 };
 
 /// `Result` with the crate's [`Error`].
@@ -35,6 +35,9 @@ pub enum ErrorKind {
     /// Names of tensors.
     #[error(transparent)]
     Family(#[from] FamilyError),
+    /// A tokenizer's file.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
     /// The local cache.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -72,6 +75,7 @@ impl Hint for Error {
             ErrorKind::Hub(error) => error.hint(),
             ErrorKind::Checkpoint(error) => error.hint(),
             ErrorKind::Family(error) => error.hint(),
+            ErrorKind::Tokens(error) => error.hint(),
             ErrorKind::Cache(error) => error.hint(),
             ErrorKind::Audit(error) => error.hint(),
             ErrorKind::Report(error) => error.hint(),

@@ -6,9 +6,9 @@
 //! # One sentence per layer
 //!
 //! [`hub`] speaks HTTP and nothing else; [`checkpoint`] knows what a model's files say about themselves; [`family`] knows
-//! what tensors are called and what they do; [`cache`] keeps what was paid for; [`metric`] compares slices; [`matrix`] holds
-//! labelled numbers; [`audit`] asks the questions; [`report`] turns answers into bytes; [`serve`] plays the Hub on this
-//! machine; the binary's `cli` talks to a person.
+//! what tensors are called and what they do; [`tokens`] knows what the rows of an embedding stand for; [`cache`] keeps what was
+//! paid for; [`metric`] compares slices; [`matrix`] holds labelled numbers; [`audit`] asks the questions; [`report`] turns
+//! answers into bytes; [`serve`] plays the Hub on this machine; the binary's `cli` talks to a person.
 //!
 //! # Data flow, and where async stops
 //!
@@ -26,9 +26,9 @@
 //!  pairs ──rayon──▶ Metric ──▶ Matrix ──▶ Report ──▶ CSV JSON Markdown SVG PNG              sync   metric, audit, report
 //! ```
 //!
-//! Arrows point one way: `cli → audit → {hub, checkpoint, family, cache, metric, matrix}` and
+//! Arrows point one way: `cli → audit → {hub, checkpoint, family, tokens, cache, metric, matrix}` and
 //! `cli → report → {audit's results, matrix}`. The nouns that all of them share ([`spec`], [`snapshot`], [`range`],
-//! [`values`]) stand at the root and depend on nothing.
+//! [`rows`], [`values`]) stand at the root and depend on nothing else.
 
 pub mod audit;
 pub mod cache;
@@ -41,9 +41,11 @@ pub mod matrix;
 pub mod metric;
 pub mod range;
 pub mod report;
+pub mod rows;
 pub mod serve;
 pub mod snapshot;
 pub mod spec;
+pub mod tokens;
 pub mod values;
 
 pub use error::{Error, ErrorKind, Hint, Result};

@@ -51,6 +51,19 @@ pub enum AuditError {
     },
     #[error("{model} has no checkpoint that can be read")]
     NoCheckpoint { model: String, source: Box<crate::Error> },
+    #[error("tensor `{}` of {model} has {has} rows of whole bytes, and {wanted} are needed", .tensor.escape_debug())]
+    NoRows {
+        model: String,
+        tensor: String,
+        wanted: u64,
+        has: u64,
+    },
+    #[error("{model} has no `tokenizer.json`, so nothing tells which token a row of its table is for")]
+    NoTokenizer { model: String },
+    #[error("embeddings are compared between two models, and {count} are named")]
+    NotTwoTables { count: usize },
+    #[error("`{text}` is not a number of tokens")]
+    Sample { text: String },
     #[error("the request that held the tensor failed for {model}: {reason}")]
     SameRequest { model: String, reason: String },
     #[error("a task of the fetch ended unexpectedly")]
@@ -69,6 +82,8 @@ pub enum AuditError {
         tensor: String,
         reason: String,
     },
+    #[error("tensor `{}` of {model} is quantised ({how}): its stored elements are no values", .tensor.escape_debug())]
+    Quantised { model: String, tensor: String, how: String },
     #[error("`{}` cannot be read", path.display())]
     Unreadable {
         path: std::path::PathBuf,
@@ -90,9 +105,15 @@ impl Hint for AuditError {
             }
             Self::Pairing { .. } => "write same, depth, all or mixed".to_owned(),
             Self::NotTwo { .. } => "name two models, or pair layers by --pairing same, depth or mixed".to_owned(),
+            Self::NoTokenizer { .. } => {
+                "where both models use one vocabulary, --same-id compares rows of equal number instead".to_owned()
+            }
+            Self::NotTwoTables { .. } => "name two models".to_owned(),
+            Self::Sample { .. } => "write a number above 0, or all".to_owned(),
             Self::NoModels => "name at least one model, or give a list by --models".to_owned(),
             Self::Condition { .. } => "write METRIC OP NUMBER, such as pearson>0.9 or abs(pearson)>=0.5".to_owned(),
             Self::OfflineRevision { .. } => "run once without --offline to bring it into the cache".to_owned(),
+            Self::Quantised { .. } => "`compare` makes values of scaled weights before it compares them".to_owned(),
             Self::Vanished { .. } => "run the same command again; another process may have pruned the cache".to_owned(),
             _ => return None,
         };

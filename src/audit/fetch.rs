@@ -61,7 +61,7 @@ pub fn plan_where(session: &Session, model: &Model, wanted: impl Fn(usize) -> bo
 
 /// Whether the cache has the tensor from this source, every byte of it intact: a broken entry is found before the plan, and
 /// fetched again.
-fn is_kept(session: &Session, key: &TensorKey) -> bool {
+pub(super) fn is_kept(session: &Session, key: &TensorKey) -> bool {
     let kept = session.cache.check(key).ok().flatten();
     kept.is_some_and(|sidecar| {
         let source = &sidecar.meta.source;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{AuditError, Model, Tensor};
 use crate::{
     cache::Cache,
-    checkpoint::{Dtype, FolderFile, decode},
+    checkpoint::{Dtype, FolderFile, Storage, decode},
     error::Result,
     metric::{Moments, PairMetrics, Undefined},
     values::Values,
@@ -30,6 +30,15 @@ impl Loaded {
     pub fn read(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
         // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
         decode(&tensor.info.dtype, &[])?;
+        let storage = model.quantisation().storage(&tensor.info.name);
+        if *storage != Storage::Plain {
+            return Err(AuditError::Quantised {
+                model: model.repository.place(),
+                tensor: tensor.info.name.clone(),
+                how: storage.why_not().unwrap_or_else(|| storage.to_string()),
+            }
+            .into());
+        }
         let values = match (model.key(tensor), model.repository.local_file(&tensor.shard)) {
             (_, Some(path)) => {
                 let file = FolderFile::open(path)?;
@@ -119,7 +128,7 @@ fn integer_gain() -> Undefined {
 }
 
 /// Widens to floating point, exactly. A 64-bit integer beyond 2⁵³ has no exact f64: it is not compared.
-fn floats(values: Values) -> Result<Floats, Undefined> {
+pub(super) fn floats(values: Values) -> Result<Floats, Undefined> {
     const EXACT: u64 = 1 << 53;
     let too_large =
         || Undefined::NotComparable("64-bit integers beyond 2^53 have no exact floating-point value".to_owned());

@@ -8,6 +8,7 @@ mod condition;
 pub mod critique;
 mod crossing;
 mod dequantised;
+mod embeddings;
 mod error;
 mod fetch;
 mod groups;
@@ -25,8 +26,10 @@ mod progress;
 mod question;
 mod relations;
 mod repository;
+mod rows;
 mod session;
 mod strand;
+mod structure;
 mod summary;
 mod survey;
 
@@ -36,6 +39,10 @@ pub use components::{RoleComponents, VectorAt};
 pub use condition::Condition;
 pub use crossing::Crossing;
 pub use dequantised::Dequantised;
+pub use embeddings::{
+    Chosen, Distribution, Drawn, Embeddings, Figures, MeanTest, Meeting, RowPairs, Sample, Table, TokenAsk, TokenPair,
+    VocabularyFacts, choose_tokens, embeddings,
+};
 pub use error::AuditError;
 pub use fetch::{BYTES_IN_FLIGHT, Failures, fetch, plan, plan_where};
 pub use groups::{GroupFigures, GroupPair, LeftOut, empty_groups};
@@ -55,7 +62,12 @@ pub use progress::{Progress, Silent};
 pub use question::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
 pub use relations::{Relation, Relations};
 pub use repository::{HEADER_GUESS, Repository};
+pub use rows::{RowPlan, RowReader, fetch_rows, plan_rows, row_width};
 pub use session::{Opened, Session};
 pub use strand::{Cell, Strand, mtp_strands, strands};
+pub use structure::{
+    Estimate, Limit, Mode, Quantity, ScaleTrack, Steps, Structure, StructureOptions, StructureRow, estimate, rehearse,
+    structure,
+};
 pub use summary::ModelSummary;
 pub use survey::{Survey, SurveyOptions, pairs_of, survey};

@@ -1,6 +1,9 @@
 //! One opened model: its layout, its family, and the tensors that a question wants of it, located to the byte.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use futures::future::try_join_all;
 
@@ -68,6 +71,7 @@ pub struct Model {
     pub excluded: Vec<Exclusion>,
     /// What a reader should know about these files.
     pub warnings: Vec<String>,
+    quantisation: OnceLock<Quantisation>,
 }
 
 impl Model {
@@ -93,6 +97,7 @@ impl Model {
             tensors: Vec::new(),
             excluded: Vec::new(),
             warnings: Vec::new(),
+            quantisation: OnceLock::new(),
             repository,
             index,
             layout,
@@ -326,13 +331,15 @@ impl Model {
 
     /// What the tensors are that its headers show, by what stands beside them. Whole only where all headers were read: see
     /// [`Quantisation::of`].
-    pub fn quantisation(&self) -> Quantisation {
-        let tensors = self.headers.values().flat_map(|header| &header.tensors);
-        let hints = QuantisationHints {
-            method: self.config.quantisation.as_deref(),
-            block: self.config.quantisation_block,
-        };
-        Quantisation::of(tensors, hints)
+    pub fn quantisation(&self) -> &Quantisation {
+        self.quantisation.get_or_init(|| {
+            let tensors = self.headers.values().flat_map(|header| &header.tensors);
+            let hints = QuantisationHints {
+                method: self.config.quantisation.as_deref(),
+                block: self.config.quantisation_block,
+            };
+            Quantisation::of(tensors, hints)
+        })
     }
 
     /// The cache's name for a tensor; `None` for a folder.

@@ -27,6 +27,9 @@ use crate::{
 /// Length of the first range of a header when nothing is known of it. Most headers are shorter.
 pub const HEADER_GUESS: u64 = 64 * 1024;
 
+/// The file that tells what the rows of an embedding stand for.
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+
 /// An opened repository or folder.
 #[derive(Debug)]
 pub struct Repository {
@@ -271,6 +274,32 @@ impl Repository {
         Ok(Some(bytes))
     }
 
+    /// The tokenizer's file whole, at most `cap` bytes; `None` if there is none. What is kept of it is checked against the hash
+    /// that the listing states, and costs no request.
+    pub async fn tokenizer(&self, session: &Session, cap: u64) -> Result<Option<Vec<u8>>> {
+        let Origin::Hub {
+            client, repo, commit, ..
+        } = &self.origin
+        else {
+            return self.small_file(TOKENIZER, cap).await;
+        };
+        let Some(file) = self.snapshot.file(TOKENIZER) else {
+            return Ok(None);
+        };
+        // What cannot be read from the cache is asked of the Hub.
+        let kept = session.cache.tokenizer(repo, commit).ok().flatten();
+        let kept = kept.filter(|bytes| is_stated(file, bytes) == Some(true));
+        if let Some(bytes) = kept.or_else(|| self.shared_small_file(file, cap)) {
+            return Ok(Some(bytes));
+        }
+        let bytes = client.small_file(repo, commit, file, cap).await?;
+        if is_stated(file, &bytes) == Some(true) {
+            // What cannot be kept costs a later run; that is no reason to fail.
+            let _ = session.cache.keep_tokenizer(repo, commit, &bytes);
+        }
+        Ok(Some(bytes))
+    }
+
     /// The header of a shard: one range of the predicted length, and at most one more for its tail.
     pub async fn header(&self, shard: &str, predicted: Option<u64>) -> Result<Header> {
         let file = self.shard_file(shard)?.clone();
@@ -320,12 +349,7 @@ impl Repository {
         };
         let found = shared.get(&file.path).filter(|_| file.size <= cap)?;
         let bytes = found.read_at(ByteRange::new(0, file.size)).ok()?.to_vec();
-        let is_stated = match (&file.lfs_sha256, &file.blob_id) {
-            (Some(sha256), _) => digest::sha256_hex(&bytes) == *sha256,
-            (None, Some(id)) => digest::git_blob_id(&bytes) == *id,
-            (None, None) => true,
-        };
-        is_stated.then_some(bytes)
+        (is_stated(file, &bytes) != Some(false)).then_some(bytes)
     }
 
     fn shard_file(&self, shard: &str) -> Result<&RepoFile> {
@@ -361,6 +385,15 @@ impl Repository {
             }
             Origin::Folder(folder) => Ok(Shard::Local(FolderFile::open(folder.join(&file.path))?)),
         }
+    }
+}
+
+/// Whether these are the bytes whose hash the listing states; `None` where it states none.
+fn is_stated(file: &RepoFile, bytes: &[u8]) -> Option<bool> {
+    match (&file.lfs_sha256, &file.blob_id) {
+        (Some(sha256), _) => Some(digest::sha256_hex(bytes) == *sha256),
+        (None, Some(blob)) => Some(digest::git_blob_id(bytes) == *blob),
+        (None, None) => None,
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use super::{
     disk::{self, LOCK, Locked, TEMPORARY},
     error::CacheError,
-    key::{self, RECORD},
+    key::{self, RECORD, TOKENIZER},
     seal::unseal,
     sidecar::Sidecar,
     store::{Cache, Flaw, Found, read_files},
@@ -24,7 +24,8 @@ pub struct Entry {
     pub repo: RepoId,
     /// The commit.
     pub commit: Commit,
-    /// The tensor's exact name; its file's name where the sidecar cannot tell.
+    /// The tensor's exact name, followed by ` [N rows]` where only rows of it are kept; its file's name where the sidecar cannot
+    /// tell.
     pub tensor: String,
     /// Bytes of its files.
     pub bytes: u64,
@@ -80,7 +81,7 @@ impl Cache {
                 let named = sidecar.as_ref().and_then(|file| disk::read_if_there(&file.path).ok()?);
                 let named = named
                     .and_then(|text| unseal::<Sidecar>(&text))
-                    .map(|sidecar| sidecar.tensor);
+                    .map(|sidecar| sidecar.listed_name());
                 entries.push(Entry {
                     repo: repo.clone(),
                     commit: commit.clone(),
@@ -119,7 +120,7 @@ impl Cache {
     }
 
     /// Makes room: removes what is older than `older_than` at the time `now`, then the oldest until at most `max_size`
-    /// bytes are left. Only whole entries go, and records of commits like them; then leftovers and empty folders. With
+    /// bytes are left. Only whole entries go, and records and tokenizers of commits like them; then leftovers and empty folders. With
     /// neither limit only leftovers go. Waits for writers, and keeps them waiting.
     pub fn prune(
         &self,
@@ -229,7 +230,7 @@ impl CommitFolder {
     fn pairs(&self) -> Result<BTreeMap<String, Pair>, CacheError> {
         let mut pairs: BTreeMap<String, Pair> = BTreeMap::new();
         for (name, file) in files(&self.path)? {
-            if name == RECORD || name.starts_with('.') {
+            if [RECORD, TOKENIZER].contains(&name.as_str()) || name.starts_with('.') {
                 continue;
             }
             if let Some(stem) = name.strip_suffix(".npy") {
@@ -257,7 +258,7 @@ impl CommitFolder {
             }
         }
         for (name, file) in files(&self.path)? {
-            if name == RECORD {
+            if [RECORD, TOKENIZER].contains(&name.as_str()) {
                 let Listed { path, bytes, modified } = file;
                 items.push(Item {
                     paths: vec![path],

@@ -100,6 +100,7 @@ impl Incoming {
                 commit: self.key.commit.clone(),
                 tensor: self.key.tensor.clone(),
                 meta: meta.clone(),
+                rows: None,
                 npy_sha256: self.digest.finish(),
                 npy_bytes: self.written,
             },

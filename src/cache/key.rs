@@ -33,10 +33,22 @@ impl TensorKey {
     pub(super) fn sidecar_path(&self, root: &Path) -> PathBuf {
         commit_folder(root, &self.repo, &self.commit).join(format!("{}.json", encode(&self.tensor)))
     }
+
+    /// The files of some rows of the tensor: values and sidecar.
+    pub(super) fn row_paths(&self, root: &Path) -> [PathBuf; 2] {
+        let folder = commit_folder(root, &self.repo, &self.commit);
+        [".npy", ".json"].map(|end| folder.join(format!("{}{ROWS}{end}", encode(&self.tensor))))
+    }
 }
 
 /// The file in a commit's folder that holds its record; no tensor's sidecar has this name.
 pub(super) const RECORD: &str = "headers.json";
+
+/// The file in a commit's folder that is its tokenizer, as the repository has it; no tensor's sidecar has this name.
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+
+/// Ends the names of the files that hold some rows of a tensor; no tensor's encoded name ends so.
+const ROWS: &str = ".rows";
 
 /// The folder under which all repositories lie.
 pub(super) fn models_folder(root: &Path) -> PathBuf {
@@ -81,7 +93,8 @@ const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
 /// A file name for any string, and for each string another.
 ///
-/// Letters, digits, `-`, `_` and inner dots stay; all other bytes become `%XX`. The empty string is `%`. The first byte of
+/// Letters, digits, `-`, `_` and inner dots stay, but for the dot of a final `.rows`; all other bytes become `%XX`. The empty
+/// string is `%`. The first byte of
 /// a reserved name is encoded as well. What is longer than 200 bytes becomes its beginning, `~`, and the SHA-256 of the
 /// string; `~` appears in no other encoded name.
 pub(super) fn encode(name: &str) -> String {
@@ -89,11 +102,12 @@ pub(super) fn encode(name: &str) -> String {
         return "%".to_owned();
     }
     let last = name.len() - 1;
+    let before_rows = name.strip_suffix(ROWS).map(str::len);
     let mut encoded = String::with_capacity(name.len());
     for (index, &byte) in name.as_bytes().iter().enumerate() {
         let plain = byte.is_ascii_alphanumeric()
             || matches!(byte, b'-' | b'_')
-            || (byte == b'.' && index != 0 && index != last);
+            || (byte == b'.' && index != 0 && index != last && Some(index) != before_rows);
         if plain && !(index == 0 && is_reserved(name)) {
             encoded.push(char::from(byte));
         } else {
@@ -125,7 +139,10 @@ fn is_reserved(name: &str) -> bool {
             stem.strip_prefix(port)
                 .is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit())
         }));
-    device || name.eq_ignore_ascii_case("headers")
+    device
+        || ["headers", "tokenizer"]
+            .iter()
+            .any(|taken| name.eq_ignore_ascii_case(taken))
 }
 
 #[cfg(test)]
@@ -172,6 +189,9 @@ mod tests {
             "headers",
             "Headers",
             "%68eaders",
+            "tokenizer",
+            "Tokenizer",
+            "%74okenizer",
             "con",
             "con.x",
             "CON",
@@ -184,6 +204,10 @@ mod tests {
             "a\\b",
             "a\nb",
             "a.",
+            "a.rows",
+            "a%2Erows",
+            "a.rows.rows",
+            ".rows",
             ".a",
             "~",
         ];
@@ -192,6 +216,26 @@ mod tests {
         assert_eq!(encode("headers"), "%68eaders");
         assert_eq!(encode(".."), "%2E%2E");
         assert_eq!(encode("con.x"), "%63on.x");
+    }
+
+    #[test]
+    fn rows_of_a_tensor_lie_where_no_tensor_does() {
+        let files = |name: &str| {
+            let key = key("o/n", name);
+            let [npy, sidecar] = key.row_paths(Path::new(""));
+            [
+                key.npy_path(Path::new("")),
+                key.sidecar_path(Path::new("")),
+                npy,
+                sidecar,
+            ]
+        };
+        let all: Vec<PathBuf> = ["a", "a.rows", "a.rows.rows", "a%2Erows", ".rows", "rows"]
+            .into_iter()
+            .flat_map(files)
+            .collect();
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        assert!(files("a")[2].ends_with("a.rows.npy"));
     }
 
     #[test]
@@ -216,11 +260,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_name_is_a_plain_file_name_and_comes_back(name in "\\PC{0,60}|[.%~/a-c]{0,6}|(?s).{0,6}") {
+        fn every_name_is_a_plain_file_name_and_comes_back(name in "\\PC{0,60}|[.%~/a-c]{0,6}|(?s).{0,6}|[.a]{0,3}(\\.rows){0,3}") {
             let encoded = encode(&name);
             prop_assert!(!encoded.is_empty() && encoded.len() <= LONGEST);
             prop_assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.%~".contains(&b)));
-            prop_assert!(!encoded.starts_with('.') && !encoded.ends_with('.'));
+            prop_assert!(!encoded.starts_with('.') && !encoded.ends_with('.') && !encoded.ends_with(ROWS));
             if !encoded.contains('~') {
                 prop_assert_eq!(decode(&encoded), Some(name));
             }

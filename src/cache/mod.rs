@@ -11,15 +11,18 @@ mod key;
 mod npy;
 mod record;
 mod revision;
+mod rows;
 mod seal;
 mod sidecar;
 mod store;
+mod tokenizer;
 
 pub use error::CacheError;
 pub use housekeeping::{Entry, PruneReport, Verdict};
 pub use incoming::Incoming;
 pub use key::TensorKey;
 pub use record::CommitRecord;
+pub use rows::CachedRows;
 pub use sidecar::{Sidecar, TensorMeta};
 pub use store::{Cache, CachedTensor, Flaw};
 

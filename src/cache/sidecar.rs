@@ -6,6 +6,7 @@ use super::key::TensorKey;
 use crate::{
     checkpoint::Dtype,
     range::ByteRange,
+    rows::RowSet,
     spec::{Commit, RepoId},
 };
 
@@ -20,7 +21,7 @@ pub struct TensorMeta {
     pub shard: String,
     /// Its bytes, absolute in the shard.
     pub range: ByteRange,
-    /// SHA-256 of the stored bytes.
+    /// SHA-256 of the stored bytes; empty where only some rows are kept, since the whole was never seen.
     pub sha256: String,
     /// Who gave the bytes: an endpoint, or the name of another cache.
     pub source: String,
@@ -38,6 +39,9 @@ pub struct Sidecar {
     /// Where it came from.
     #[serde(flatten)]
     pub meta: TensorMeta,
+    /// The rows that the `.npy` holds, as `[first, one past the last]` of each run; `None` where it holds the whole tensor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowSet>,
     /// SHA-256 of the whole `.npy` file.
     pub npy_sha256: String,
     /// Length of the `.npy` file in bytes.
@@ -45,8 +49,34 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// Whether this is the sidecar of `key`, and not of one whose file name is the same on this file system.
+    /// Whether this is the sidecar of the whole of `key`, and not of one whose file name is the same on this file system.
     pub(super) fn is_of(&self, key: &TensorKey) -> bool {
+        self.names(key) && self.rows.is_none()
+    }
+
+    /// Whether this is the sidecar of rows of `key`.
+    pub(super) fn is_of_rows(&self, key: &TensorKey) -> bool {
+        self.names(key) && self.rows.is_some()
+    }
+
+    fn names(&self, key: &TensorKey) -> bool {
         self.repo == key.repo && self.commit == key.commit && self.tensor == key.tensor
+    }
+
+    /// The shape of the `.npy`: the tensor's, but for the number of rows where only some are kept.
+    pub fn kept_shape(&self) -> Vec<u64> {
+        let mut shape = self.meta.shape.clone();
+        if let (Some(rows), Some(first)) = (&self.rows, shape.first_mut()) {
+            *first = rows.len();
+        }
+        shape
+    }
+
+    /// The tensor as it is listed: its name, and how many rows where only some are kept.
+    pub(super) fn listed_name(&self) -> String {
+        match &self.rows {
+            None => self.tensor.clone(),
+            Some(rows) => format!("{} [{} rows]", self.tensor, rows.len()),
+        }
     }
 }

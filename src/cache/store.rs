@@ -157,6 +157,7 @@ impl Cache {
                 commit: key.commit.clone(),
                 tensor: key.tensor.clone(),
                 meta: meta.clone(),
+                rows: None,
                 npy_sha256: written.sha256,
                 npy_bytes: written.bytes,
             },
@@ -231,7 +232,7 @@ pub(super) fn read_files(sidecar: &Path, npy: &Path) -> Result<Found<(Sidecar, V
     }
     file.seek(SeekFrom::Start(0)).map_err(failed())?;
     match npy::read(BufReader::with_capacity(1 << 16, file)) {
-        Ok((values, shape)) if shape == sidecar.meta.shape => Ok(Found::Sound((sidecar, values))),
+        Ok((values, shape)) if shape == sidecar.kept_shape() => Ok(Found::Sound((sidecar, values))),
         Ok(_) => Ok(Found::Broken(Flaw::Content)),
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
             Ok(Found::Broken(Flaw::Content))
@@ -249,7 +250,8 @@ const README: &str = "# Cache of hub-audit
 
 `models/OWNER/NAME/COMMIT/TENSOR.npy` holds one tensor, as `numpy.load` reads it; BF16, F16 and F8 are widened to float32
 without rounding. `TENSOR.json` beside it holds the type and shape, where in which file it lies, and the SHA-256 of its
-stored bytes. `headers.json` holds what is known of the whole commit.
+stored bytes. `TENSOR.rows.npy` and `.rows.json` hold some rows of a large tensor and say which. `headers.json` holds what
+is known of the whole commit.
 
 Everything here can be removed at any time: it is fetched again when it is needed. `hub-audit cache ls`, `verify` and
 `prune` list, check and clear it.

@@ -6,9 +6,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hub_audit::{
     Hint,
-    audit::{Condition, Pairing},
+    audit::{Condition, Pairing, Sample},
     family::{LayerSelection, RoleSelection},
-    metric::Metric,
+    metric::{Metric, align::Gauge},
     report::{Format, critique::Language},
 };
 
@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Survey(SurveyArgs),
     /// Run the nine-model study of norm weights, experiments 1 to 6, beside its published figures.
     Critique(CritiqueArgs),
+    /// Compare the token embeddings of two models, rows matched by the text of their tokens.
+    Embeddings(EmbeddingsArgs),
     /// List, verify or prune what is kept.
     Cache(CacheArgs),
     /// Play the Hub on this machine for the checkpoints below DIR/owner/name.
@@ -207,6 +209,8 @@ pub(crate) struct LayersArgs {
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]
+    pub(crate) matrices: Matrices,
+    #[command(flatten)]
     pub(crate) output: Output,
     /// Exit with status 1 if a layer and the next meet this condition, such as pearson<0.1 or abs(pearson)>0.9.
     #[arg(long, value_name = "EXPR")]
@@ -215,6 +219,24 @@ pub(crate) struct LayersArgs {
     pub(crate) limits: Limits,
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+/// What is asked of weight matrices.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Matrices (with a matrix among the roles, or any of these options)")]
+pub(crate) struct Matrices {
+    /// Only this block of layers, such as 10-25; the same as --layers.
+    #[arg(long, value_name = "SPEC", conflicts_with = "layers", value_parser = advised::<LayerSelection>)]
+    pub(crate) block: Option<LayerSelection>,
+    /// Compare layer k with layer k + N. Default: 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub(crate) stride: Option<u32>,
+    /// Work out over how many directions the difference of two layers spreads. Takes all matrices where no role is one.
+    #[arg(long)]
+    pub(crate) effective_rank: bool,
+    /// Take off the freedom of the basis first: heads, attention, mlp-rotation, mlp-permutation. Fetches what it needs.
+    #[arg(long, value_name = "G,...", value_delimiter = ',', value_parser = advised::<Gauge>)]
+    pub(crate) align: Vec<Gauge>,
 }
 
 /// `compare`.
@@ -308,6 +330,46 @@ pub(crate) struct CritiqueArgs {
     pub(crate) limits: Limits,
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+/// `embeddings`.
+#[derive(Debug, clap::Args)]
+#[command(mut_arg("metric", |metric| metric.hide(true)))]
+pub(crate) struct EmbeddingsArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    /// Tokens to compare, drawn at random among those that both models have; or all.
+    #[arg(long, value_name = "N|all", default_value = "2000", value_parser = advised::<Sample>)]
+    pub(crate) tokens: Sample,
+    /// The table: `embed_tokens`, or `lm_head` for the output embeddings.
+    #[arg(long, value_enum, default_value = "embed_tokens")]
+    pub(crate) role: TableRole,
+    /// The table by name instead, for names that no family knows.
+    #[arg(long, value_name = "REGEX", conflicts_with = "role")]
+    pub(crate) tensor: Option<String>,
+    /// Match rows by number alone and read no tokenizer: right only where both models use one vocabulary.
+    #[arg(long)]
+    pub(crate) same_id: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Exit with status 1 if the mean over compared tokens meets this condition, such as pearson>0.1 or abs(pearson)<0.5.
+    #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
+    pub(crate) fail_if: Option<Condition>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+/// A table whose rows are tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableRole {
+    /// Input embeddings.
+    #[value(name = "embed_tokens")]
+    EmbedTokens,
+    /// Output embeddings.
+    #[value(name = "lm_head")]
+    LmHead,
 }
 
 /// Which layers meet, and what is made of the pairs.

@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 use hub_audit::{
     Error,
     audit::{
-        self, AuditError, Failures, HashPlan, Model, ModelPlan, Opened, Progress, Question, Session, Silent,
-        compare::Matching,
+        self, AuditError, Chosen, Failures, HashPlan, Model, ModelPlan, Opened, Progress, Question, Session, Silent,
+        TokenAsk, compare::Matching,
     },
     cache::Cache,
     digest::TensorHash,
@@ -36,6 +36,8 @@ pub(crate) struct Gathered {
     pub(crate) failures: Vec<Failures>,
     /// Digests of the tensors that streamed past, by position in their model. Only after [`Until::Hashed`].
     pub(crate) hashes: Vec<BTreeMap<usize, TensorHash>>,
+    /// The tokens whose rows were brought into the cache. Only after [`Until::Rows`], and where both models were opened.
+    pub(crate) chosen: Option<Chosen>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) cost: Cost,
 }
@@ -76,21 +78,36 @@ pub(crate) enum Until<'a> {
     Opened,
     /// Tensors on this machine, within limits: in the cache, or where the Hugging Face cache has them.
     Fetched(&'a Limits),
+    /// The same; with `--dry-run` this is printed after the plan.
+    Computed(&'a Limits, &'a dyn Fn(&[Opened]) -> String),
     /// All tensors in the cache, within limits, each as a file of its own.
     Kept(&'a Limits),
     /// What two models need to be compared, in the cache, within limits.
     Matched(&'a Limits, &'a dyn Fn(&Model, &Model) -> Matching),
     /// Tensors that are neither cached nor local digested as they stream past, within limits: those whose name is wanted.
     Hashed(&'a Limits, &'a dyn Fn(&str) -> bool),
+    /// Rows of the embedding tables of two models in the cache, within limits.
+    Rows(&'a Limits, TokenAsk),
 }
 
 impl Until<'_> {
+    /// What `--dry-run` prints after the plan.
+    fn arithmetic(&self, opened: &[Opened]) -> String {
+        match self {
+            Self::Computed(_, arithmetic) => format!("\n{}", arithmetic(opened)),
+            _ => String::new(),
+        }
+    }
+
     fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,
-            Self::Fetched(limits) | Self::Kept(limits) | Self::Matched(limits, _) | Self::Hashed(limits, _) => {
-                Some(limits)
-            }
+            Self::Fetched(limits)
+            | Self::Computed(limits, _)
+            | Self::Kept(limits)
+            | Self::Matched(limits, _)
+            | Self::Hashed(limits, _)
+            | Self::Rows(limits, _) => Some(limits),
         }
     }
 }
@@ -200,8 +217,8 @@ impl Reach {
     }
 }
 
-struct Job<'a> {
-    session: Session,
+pub(super) struct Job<'a> {
+    pub(super) session: Session,
     started: Instant,
     printer: &'a Printer,
 }
@@ -226,7 +243,12 @@ impl Job<'_> {
                 .collect(),
             _ => Vec::new(),
         };
+        let (chosen, row_plans) = match until {
+            Until::Rows(_, ask) => self.choose_rows(&opened, *ask).await?,
+            _ => (None, Vec::new()),
+        };
         let mut plans: Vec<ModelPlan> = match until {
+            Until::Rows(..) => row_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Hashed(..) => hash_plans.iter().map(|plan| plan.plan.clone()).collect(),
             Until::Matched(_, matched) => self.plan_matched(&opened, matched),
             _ => opened
@@ -250,7 +272,7 @@ impl Job<'_> {
                 let printer = self.printer;
                 drop(self);
                 report_failures(&opened, &failures, printer);
-                printer.data(&table::plan(&opened, &plans))?;
+                printer.data(&(table::plan(&opened, &plans) + &until.arithmetic(&opened)))?;
                 printer.talk(&cost.line());
                 if all_failed(&opened) {
                     bail!("no model could be read, so there is no plan");
@@ -265,10 +287,10 @@ impl Job<'_> {
                 })
                 .into());
             }
-            if let Until::Hashed(..) = until {
-                (hashes, failures) = self.hash(&opened, hash_plans).await;
-            } else {
-                failures = self.fetch(&opened, &plans).await;
+            match until {
+                Until::Hashed(..) => (hashes, failures) = self.hash(&opened, hash_plans).await,
+                Until::Rows(..) => failures = self.fetch_rows(&opened, row_plans).await,
+                _ => failures = self.fetch(&opened, &plans).await,
             }
             let failed = opened
                 .iter()
@@ -302,6 +324,7 @@ impl Job<'_> {
             opened,
             failures,
             hashes,
+            chosen,
             cache,
             cost,
         }))

@@ -14,7 +14,7 @@ use super::{
     gather::{self, Cost, Until},
     output,
     printer::Printer,
-    table,
+    structure, table,
 };
 
 /// The two models of the published study whose layers it compares, asked of the embedded Hub when nothing else is.
@@ -32,6 +32,9 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
         specs = args.models.required()?;
     }
     let mut question = args.choice.question("all")?;
+    if args.matrices.are_asked_for(&question.roles) {
+        return structure::run(args, &specs, question, printer);
+    }
     question.mtp = true;
     let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)? else {
         return Ok(ExitStatus::Done);

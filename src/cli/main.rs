@@ -6,7 +6,7 @@ use clap::Parser;
 
 use super::{
     args::{Args, Command},
-    cache, compare, completions, critique,
+    cache, compare, completions, critique, embeddings,
     exit::ExitStatus,
     fetch, hash, inspect, layers,
     printer::Printer,
@@ -40,6 +40,7 @@ fn run(mut args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
         Command::Hash(args) => hash::run(&args, printer),
         Command::Survey(args) => survey::run(&args, printer),
         Command::Critique(args) => critique::run(&args, printer),
+        Command::Embeddings(args) => embeddings::run(&args, printer),
         Command::Cache(args) => cache::run(&args, printer),
         Command::Serve(args) => serve::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),

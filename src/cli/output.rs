@@ -74,6 +74,7 @@ impl Command {
             Self::Compare(args) => Some(&mut args.output),
             Self::Layers(args) => Some(&mut args.output),
             Self::Critique(args) => Some(&mut args.output),
+            Self::Embeddings(args) => Some(&mut args.output),
             _ => None,
         }
     }

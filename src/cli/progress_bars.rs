@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use hub_audit::audit::Progress;
+use hub_audit::audit::{Progress, Steps};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// More models than this would fill the screen: then only the total is drawn.
@@ -39,6 +39,65 @@ impl ProgressBars {
     fn with(&self, model: &str, act: impl FnOnce(&mut HashMap<String, ProgressBar>, &str)) {
         let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
         act(&mut models, model);
+    }
+}
+
+/// A bar of arithmetic, with an estimate of what is left.
+pub(crate) struct WorkBar {
+    bar: ProgressBar,
+    done: Mutex<f64>,
+}
+
+impl WorkBar {
+    /// A bar where bars are drawn; else one that nobody sees.
+    pub(crate) fn new(is_drawn: bool) -> Self {
+        let bar = if is_drawn {
+            ProgressBar::new(0)
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.set_style(style(
+            "{spinner} {prefix} {bar:24} {percent:>3} %, {eta} left",
+            "{spinner} {prefix}",
+        ));
+        if is_drawn {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Self {
+            bar,
+            done: Mutex::default(),
+        }
+    }
+}
+
+/// Operations are counted in millions: a bar counts in whole numbers.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a bar may stop at its end; what it counts is never negative"
+)]
+fn millions(operations: f64) -> u64 {
+    (operations.max(0.0) / 1e6) as u64
+}
+
+impl Steps for WorkBar {
+    fn start(&self, model: &str, operations: f64) {
+        *self.done.lock().unwrap_or_else(PoisonError::into_inner) = 0.0;
+        self.bar.reset();
+        self.bar.set_prefix(model.to_owned());
+        self.bar.set_length(millions(operations).max(1));
+    }
+
+    fn done(&self, operations: f64) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        *done += operations;
+        self.bar.set_position(millions(*done));
+    }
+}
+
+impl Drop for WorkBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

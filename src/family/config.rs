@@ -55,6 +55,8 @@ pub struct ModelConfig {
     pub quantisation_block: Option<[u64; 2]>,
     /// Whether rotary position embeddings are mentioned.
     pub rope: bool,
+    /// Rows of each head that rotary embeddings turn, where written, or as the written share of a head.
+    pub rotary_dim: Option<u64>,
     /// Falcon: keys and values are grouped.
     pub new_decoder_architecture: Option<bool>,
     /// Falcon, GPT-BigCode: one key and value head.
@@ -117,7 +119,7 @@ impl ModelConfig {
                 .flat_map(texts)
                 .collect()
         };
-        Self {
+        let known = Self {
             model_types: strings("model_type"),
             architectures: strings("architectures"),
             num_hidden_layers: outward.figure(&["num_hidden_layers", "n_layer", "n_layers", "num_layers"]),
@@ -180,7 +182,20 @@ impl ModelConfig {
             new_decoder_architecture: outward.flag("new_decoder_architecture"),
             multi_query: outward.flag("multi_query"),
             do_layer_norm_before: outward.flag("do_layer_norm_before"),
+            rotary_dim: outward.figure(&["rotary_dim"]),
+        };
+        let share = outward.share(&["partial_rotary_factor", "rotary_pct"]);
+        Self {
+            rotary_dim: known.rotary_dim.or_else(|| known.share_of_head(share?)),
+            ..known
         }
+    }
+
+    /// A share of a head's width, in whole rows; `None` where it is no share.
+    fn share_of_head(&self, share: f64) -> Option<u64> {
+        let width = self.width_of_head()?;
+        // Nothing is converted: the number of rows that comes nearest to the share is looked for.
+        (0..=width.min(4096)).find(|&rows| (rows as f64 - share * width as f64).abs() < 0.5)
     }
 }
 
@@ -205,6 +220,16 @@ impl Keys<'_> {
         self.flag("is_encoder_decoder")
             .filter(|&both| both)
             .and_then(|_| self.figure(&[key]))
+    }
+
+    /// A number of a level, or of its table of rotary parameters.
+    fn share(&self, aliases: &[&str]) -> Option<f64> {
+        let within = |level: &Value, key: &&str| {
+            let table = level.get("rope_parameters").or_else(|| level.get("rope_scaling"));
+            let nested = table.and_then(|table| table.get(*key));
+            level.get(*key).or(nested)?.as_f64()
+        };
+        self.find(|level| aliases.iter().find_map(|key| within(level, key)))
     }
 
     fn flag(&self, key: &str) -> Option<bool> {
@@ -327,6 +352,16 @@ mod tests {
         assert_eq!(llama, mistral);
         assert_eq!(llama.width_of_head(), Some(16));
         assert_eq!(llama.key_value_heads(), Some(4));
+    }
+
+    #[test]
+    fn rotary_rows_are_stated_as_a_number_or_as_a_share_of_a_head() {
+        let dims = |text: &str| parse(&format!(r#"{{"hidden_size":64,"num_attention_heads":4,{text}}}"#)).rotary_dim;
+        assert_eq!(dims(r#""rotary_dim":8"#), Some(8));
+        assert_eq!(dims(r#""partial_rotary_factor":0.5"#), Some(8));
+        assert_eq!(dims(r#""rope_parameters":{"partial_rotary_factor":0.25}"#), Some(4));
+        assert_eq!(dims(r#""rotary_pct":7.0"#), None);
+        assert_eq!(dims(r#""rope_theta":1.0"#), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! result does not depend on the number of threads; [`Metric`] is the catalogue, [`PairMetrics`] its values for one
 //! pair, [`null`] what they would be if nothing were shared.
 
+pub mod align;
 mod baseline;
 mod catalogue;
 mod cluster;
@@ -16,14 +17,18 @@ mod lanczos;
 mod layers;
 mod moments;
 pub mod null;
+pub mod overlap;
 mod pair;
 mod pca;
 mod quantile;
 mod rank;
 mod related;
+mod row_pair;
 mod side;
+pub mod spectrum;
 pub mod stream;
 mod sums;
+mod weights;
 
 pub use baseline::GaussianBaseline;
 pub use catalogue::{Metric, Undefined, UnknownMetric};
@@ -32,9 +37,12 @@ pub use correlations::Correlations;
 pub use element::Element;
 pub use layers::LayerAverage;
 pub use moments::{MeanSd, Moments, Summary};
+pub use overlap::Overlap;
 pub use pair::PairMetrics;
 pub use pca::{Component, Pca, Scale};
 pub use quantile::{median, quantile, quantiles};
 pub use rank::{Ranks, spearman};
 pub use related::{Correlation, Criterion, RelatedVerdict, benjamini_hochberg, related};
+pub use row_pair::RowPair;
 pub use side::Side;
+pub use weights::Weights;

@@ -105,10 +105,10 @@ impl Moments {
 #[derive(Debug, Clone)]
 pub(super) struct FirstPass {
     n: u64,
-    zeros: u64,
+    pub(super) zeros: u64,
     non_finite: u64,
     sum: f64,
-    squares: f64,
+    pub(super) squares: f64,
     max: f64,
     min: f64,
     /// Whether there is anything to sum up.

@@ -142,18 +142,18 @@ impl Shares {
 #[derive(Debug)]
 pub(super) struct Differences {
     /// a·b
-    dot: f64,
+    pub(super) dot: f64,
     /// Σ|a−b|
-    absolute: f64,
+    pub(super) absolute: f64,
     /// max|a−b|
     largest: f64,
     /// Σ(a−b)²
-    squares: f64,
+    pub(super) squares: f64,
     /// Σ and max of |a−b|/max(|a|,|b|) where not both are 0, and how many those are.
     relative: f64,
     largest_relative: f64,
     not_both_zero: u64,
-    changed: u64,
+    pub(super) changed: u64,
 }
 
 impl Differences {
@@ -209,10 +209,10 @@ pub(super) const QUANTILES: [f64; 5] = [0.01, 0.05, 0.5, 0.95, 0.99];
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Centred {
     /// Σ(a−μa)(b−μb)
-    products: f64,
+    pub(super) products: f64,
     /// ‖â−b̂‖ and ‖â+b̂‖ of the sides over their norms: summed, not taken from the cosine, whose last bit is worth 1e-8 here.
-    apart: f64,
-    together: f64,
+    pub(super) apart: f64,
+    pub(super) together: f64,
 }
 
 /// What [`Centred`] is summed about: the sides' means, and one over their norms.

@@ -18,6 +18,7 @@ pub mod picture;
 mod closing;
 mod compare;
 mod datum;
+mod embeddings;
 mod files;
 mod format;
 mod layers;
@@ -25,12 +26,14 @@ mod model;
 mod pairs;
 mod provenance;
 mod run;
+mod structure;
 mod survey;
 mod writer;
 
 pub use self::{
     compare::{compare_csv, compare_report},
     datum::Datum,
+    embeddings::{embeddings_csv, embeddings_report},
     files::files,
     format::{Format, UnknownFormat},
     layers::{layers_csv, layers_report},
@@ -40,6 +43,7 @@ pub use self::{
     picture::{Picture, PictureKind},
     provenance::{Excluded, FileProvenance, ModelProvenance, Provenance},
     run::Run,
+    structure::{structure_csv, structure_report},
     survey::{View, matrix_file, survey_csv, survey_report},
     writer::write_reports,
 };

@@ -214,8 +214,7 @@ pub(super) fn pointer(sha256: &str, size: u64) -> String {
 }
 
 fn replica_repo<'a>(replica: &'a Replica, id: &str) -> io::Result<&'a ReplicaRepo> {
-    let found = replica.repos().iter().find(|repo| repo.id() == id);
-    found.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    replica.find(id).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
 }
 
 fn described(repo: &ReplicaRepo) -> Repo {

@@ -7,6 +7,8 @@ mod bad_input;
 mod cache;
 mod comparing;
 #[cfg(test)]
+mod embeddings;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod fetching;
@@ -30,6 +32,8 @@ mod secrets;
 mod serving;
 #[cfg(test)]
 mod shared_cache;
+#[cfg(test)]
+mod structure;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -20,7 +20,15 @@ fn the_readme_shows_the_help_text_as_it_is() {
 #[test]
 fn every_command_explains_itself() {
     let at = Workspace::new();
-    for command in ["inspect", "fetch", "survey", "cache", "serve", "completions"] {
+    for command in [
+        "inspect",
+        "fetch",
+        "survey",
+        "embeddings",
+        "cache",
+        "serve",
+        "completions",
+    ] {
         let help = at.run(&[command, "--help"]).expect(0);
         assert!(help.stdout.contains(&format!("Usage: hub-audit {command}")), "{help}");
     }

@@ -145,6 +145,18 @@ fn a_checkpoint_that_is_there_is_compared_with_one_of_the_hub() {
 }
 
 #[test]
+fn rows_are_read_where_the_file_lies() {
+    let at = known();
+    let before = listing(&at);
+    // The table of this llama is all zeros: its rows have no cosine.
+    let outcome = at.run(&["embeddings", "o/a", "o/a", "--same-id"]).expect(1);
+    outcome.says(&["0 tensors fetched, 0 from cache, 2 from the Hugging Face cache"]);
+    assert!(outcome.stdout.contains("100 of 100"), "{outcome}");
+    assert_eq!((at.asked().cdn_bytes(), listing(&at)), (0, before));
+    assert_eq!(at.kept_tensors(), 0);
+}
+
+#[test]
 fn hashes_are_taken_where_the_file_lies() {
     let at = known();
     let before = listing(&at);

@@ -63,3 +63,12 @@ while read -r a b; do
   fi
 done <<<"$pairs"
 "$work/venv/bin/python" "$here/compare.py" "$zoo/zoo" "$work"/folder-*/pairs.csv
+
+# Rows of two tables that grew from one.
+a=sentence-transformers/all-MiniLM-L6-v2 b=vital-ai/paraphrase-MiniLM-L3-v2
+if [ -d "$zoo/zoo/$a" ] && [ -d "$zoo/zoo/$b" ]; then
+  "$binary" embeddings "$a" "$b" --same-id --endpoint "$(cat "$work/url")" --no-token --formats csv -o "$work/rows-hub" >/dev/null
+  "$binary" embeddings "file:$zoo/zoo/$a" "file:$zoo/zoo/$b" --same-id --formats csv -o "$work/rows-folder" >/dev/null
+  "$work/venv/bin/python" "$here/embeddings.py" "$zoo/zoo/$a" "$zoo/zoo/$b" embeddings.word_embeddings.weight \
+    "$work/rows-hub/tokens.csv" "$work/rows-folder/tokens.csv"
+fi

@@ -2,7 +2,7 @@
 
 use crate::{
     checkpoint::{Dtype, decode},
-    metric::{Undefined, sums::BLOCK},
+    metric::{Element, Undefined, sums::BLOCK},
     values::Values,
 };
 
@@ -69,6 +69,36 @@ impl Column {
             Self::U32 => each(stored, buffer, |raw| f64::from(u32::from_le_bytes(raw))),
         };
         &buffer[..count]
+    }
+
+    /// Whether `f32` holds every element.
+    pub(super) fn is_narrow(&self) -> bool {
+        !matches!(self, Self::I32 | Self::U32)
+    }
+
+    /// The numbers of a block of narrow elements, in place of what `into` holds.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    pub(super) fn narrow(&self, stored: &[u8], into: &mut Vec<f32>) {
+        into.clear();
+        match self {
+            Self::Bf16(_) => {
+                let (words, _) = stored.as_chunks::<2>();
+                into.extend(
+                    words
+                        .iter()
+                        .map(|&word| f32::from_bits(u32::from(u16::from_le_bytes(word)) << 16)),
+                );
+            }
+            Self::F32 | Self::I32 | Self::U32 => {
+                let (words, _) = stored.as_chunks::<4>();
+                into.extend(words.iter().map(|&word| f32::from_le_bytes(word)));
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "the values of narrow types fit")]
+            Self::Word(table) | Self::Byte(table) => self.classes(stored, |code| {
+                into.push(table.get(usize::from(code)).copied().unwrap_or(f64::NAN) as f32);
+            }),
+        }
     }
 
     /// What is counted of each element of a block: its code, or the upper half of its key.
@@ -140,21 +170,35 @@ fn key_of_f32(bits: u32) -> u32 {
     (1_u32 << 31).wrapping_add(signed)
 }
 
+/// The same numbers as `f64`; `None` of integers that it does not hold.
+pub(super) fn widened(values: &Values) -> Option<Vec<f64>> {
+    fn each<E: Element>(elements: &[E]) -> Option<Vec<f64>> {
+        Some(elements.iter().map(|element| element.to_f64()).collect())
+    }
+    match values {
+        Values::F32(elements) => each(elements),
+        Values::F64(elements) => each(elements),
+        Values::I8(elements) => each(elements),
+        Values::I16(elements) => each(elements),
+        Values::I32(elements) => each(elements),
+        Values::U8(elements) => each(elements),
+        Values::U16(elements) => each(elements),
+        Values::U32(elements) => each(elements),
+        Values::Bool(elements) => each(elements),
+        Values::I64(_) | Values::U64(_) => None,
+    }
+}
+
 /// The value of every code; NaN where a code has none (a boolean of 2).
 fn table(dtype: &Dtype, codes: u32) -> Result<Vec<f64>, Undefined> {
     let width = if codes > 256 { 2 } else { 1 };
-    let value = |code: u32| {
-        let values = decode(dtype, &code.to_le_bytes()[..width]);
-        match values {
-            Ok(Values::F32(values)) => values.first().map(|&value| f64::from(value)),
-            Ok(Values::I8(values)) => values.first().map(|&value| f64::from(value)),
-            Ok(Values::U8(values)) => values.first().map(|&value| f64::from(value)),
-            Ok(Values::I16(values)) => values.first().map(|&value| f64::from(value)),
-            Ok(Values::U16(values)) => values.first().map(|&value| f64::from(value)),
-            Ok(Values::Bool(values)) => values.first().map(|&value| f64::from(u8::from(value))),
-            _ => None,
-        }
-    };
-    decode(dtype, &[]).map_err(|error| Undefined::NotComparable(error.to_string()))?;
-    Ok((0..codes).map(|code| value(code).unwrap_or(f64::NAN)).collect())
+    // Not every byte is a boolean, and those that are come first.
+    let valid = if *dtype == Dtype::BOOL { 2 } else { codes };
+    let stored: Vec<u8> = (0..valid)
+        .flat_map(|code| code.to_le_bytes().into_iter().take(width))
+        .collect();
+    let values = decode(dtype, &stored).map_err(|error| Undefined::NotComparable(error.to_string()))?;
+    let mut table = widened(&values).unwrap_or_default();
+    table.resize(codes as usize, f64::NAN);
+    Ok(table)
 }

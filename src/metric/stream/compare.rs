@@ -2,7 +2,9 @@
 
 use super::{
     codes::Codes,
-    column::Column,
+    column::{Column, widened},
+    conclude::conclude,
+    narrow::Narrow,
     pass::{StreamError, Streams},
     simd::Path,
     source::Source,
@@ -10,13 +12,30 @@ use super::{
     wide_ranks::rank_sums,
 };
 use crate::{
-    checkpoint::Dtype,
+    checkpoint::{Dtype, decode},
     metric::{
         PairMetrics, Undefined,
         moments::FirstPass,
         pair::{Centred, Differences, Pair, Shares},
         sums,
     },
+};
+
+/// Up to this many elements a pair is compared in memory.
+const SMALL: u64 = 1 << 14;
+
+/// Sizes from which on a pair is worked on otherwise.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// How many keys of a side are held at once to rank elements of 32 bits; `None` leaves it to the pair's size.
+    keys_at_once: Option<u64>,
+    /// Up to this many elements, brackets of quantiles are made of all and not of a sample.
+    counted: u64,
+}
+
+const LIMITS: Limits = Limits {
+    keys_at_once: None,
+    counted: 1 << 19,
 };
 
 /// All metrics of two tensors of any size, as [`PairMetrics::compute`] gives them of the decoded elements: equal to it
@@ -27,15 +46,37 @@ use crate::{
 /// of one side times each 8 million of the other. Elements of 64 bits, and types without exact values, leave nothing
 /// (`NotComparable`); so does a boolean that is neither 0 nor 1. Fails where a source does.
 pub fn compare<A: Source, B: Source>(a: &A, b: &B) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {
-    compare_on(Path::best(), a, b, None)
+    match in_memory(a, b)? {
+        Some(metrics) => Ok(metrics),
+        None => compare_on(Path::best(), a, b, LIMITS),
+    }
 }
 
-/// `keys_at_once`: how many keys of a side are held to rank elements of 32 bits.
+/// The metrics of a small pair, whose elements need less room than tables of codes; `None` of any other.
+fn in_memory<A: Source, B: Source>(a: &A, b: &B) -> Result<Option<PairMetrics>, StreamError<A::Error, B::Error>> {
+    let is_streamed = |dtype: &Dtype| dtype.bits().is_some_and(|bits| bits <= 32) && *dtype != Dtype::BOOL;
+    let numel = a.numel();
+    if numel != b.numel() || numel > SMALL || !is_streamed(a.dtype()) || !is_streamed(b.dtype()) {
+        return Ok(None);
+    }
+    let values_a = values(a).map_err(StreamError::A)?;
+    let values_b = values(b).map_err(StreamError::B)?;
+    Ok(values_a.zip(values_b).map(|(a, b)| PairMetrics::compute(&a, &b)))
+}
+
+/// All elements of a source; `None` where its type has no exact values.
+fn values<S: Source>(source: &S) -> Result<Option<Vec<f64>>, S::Error> {
+    let bytes = source.dtype().bits().unwrap_or(0) * source.numel() / 8;
+    let mut stored = vec![0; usize::try_from(bytes).unwrap_or(0)];
+    source.read(0, &mut stored)?;
+    Ok(decode(source.dtype(), &stored).ok().as_ref().and_then(widened))
+}
+
 fn compare_on<A: Source, B: Source>(
     path: Path,
     a: &A,
     b: &B,
-    keys_at_once: Option<u64>,
+    limits: Limits,
 ) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {
     let numel = a.numel();
     if numel != b.numel() {
@@ -48,7 +89,12 @@ fn compare_on<A: Source, B: Source>(
     if numel == 0 {
         return Ok(PairMetrics::undefined(&Undefined::TooFew));
     }
-    let mut walk = Walk::new(path, Streams { a, b, columns, numel });
+    let is_narrow = columns.iter().all(Column::is_narrow);
+    let streams = Streams { a, b, columns, numel };
+    if is_narrow {
+        return conclude(Narrow::new(path, streams, limits.counted), limits.keys_at_once);
+    }
+    let mut walk = Walk::new(path, streams);
     let first = walk.first()?;
     let differences = Differences::of(&first.pairs);
     if let Some(reason) = not_values(&walk.streams.columns, [a.dtype(), b.dtype()], &first.classes) {
@@ -63,16 +109,13 @@ fn compare_on<A: Source, B: Source>(
         let [in_a, in_b] = sides.each_ref().map(own);
         return Ok(PairMetrics::counts_only(&in_a, &in_b, &differences));
     }
-    finish(walk, &first.classes, &sides, &differences, keys_at_once)
+    finish(walk, &first.classes, &sides, &differences, limits)
 }
 
 /// What a side's counts say, where its elements are codes.
-fn codes_of<'c>(columns: &'c [Column; 2], classes: &'c [Vec<u64>; 2], side: usize) -> Option<Codes<'c>> {
+pub(super) fn codes_of(columns: &[Column; 2], classes: &[Vec<u64>; 2], side: usize) -> Option<Codes> {
     let values = columns[side].codes()?;
-    Some(Codes {
-        values,
-        counts: &classes[side],
-    })
+    Some(Codes::new(values, &classes[side]))
 }
 
 /// The passes that need to know the first one's answers.
@@ -81,7 +124,7 @@ fn finish<A: Source, B: Source>(
     classes: &[Vec<u64>; 2],
     sides: &[FirstPass; 2],
     differences: &Differences,
-    keys_at_once: Option<u64>,
+    limits: Limits,
 ) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {
     let means = means(&mut walk, classes, sides)?;
     let about = Centred::about(means, sides.each_ref().map(FirstPass::norm));
@@ -108,14 +151,19 @@ fn finish<A: Source, B: Source>(
     let spearman = match &ranks {
         [Some(of_a), Some(of_b)] => spearman(sums::total(&blocks, 5), [of_a.squares, of_b.squares]),
         [of_a, of_b] => {
-            let (products, squares) = rank_sums(&walk.streams, classes, [of_a.as_ref(), of_b.as_ref()], keys_at_once)?;
+            let (products, squares) = rank_sums(
+                &walk.streams,
+                classes,
+                [of_a.as_ref(), of_b.as_ref()],
+                limits.keys_at_once,
+            )?;
             spearman(products, squares)
         }
     };
     let codes = [0, 1].map(|side| codes_of(&walk.streams.columns, classes, side));
     let [in_a, in_b] = [0, 1].map(|side: usize| {
         let mean = means[side];
-        let centred_squares = match codes[side] {
+        let centred_squares = match &codes[side] {
             Some(codes) => codes.sum(|x| (x - mean) * (x - mean)),
             None => sums::total(&blocks, 3 + side),
         };
@@ -132,7 +180,7 @@ fn finish<A: Source, B: Source>(
         differences,
         centred: Centred::of(&blocks, 0),
         spearman,
-        abs_q99: [0, 1].map(|side| match codes[side] {
+        abs_q99: [0, 1].map(|side| match &codes[side] {
             Some(codes) => codes.abs_quantile(0.99),
             None => walk.abs_q99(side).ok_or(Undefined::TooFew),
         }),
@@ -163,7 +211,7 @@ fn means<A: Source, B: Source>(
     )
 }
 
-fn spearman(products: f64, [of_a, of_b]: [f64; 2]) -> Result<f64, Undefined> {
+pub(super) fn spearman(products: f64, [of_a, of_b]: [f64; 2]) -> Result<f64, Undefined> {
     if of_a == 0.0 || of_b == 0.0 {
         Err(Undefined::Constant)
     } else {
@@ -172,13 +220,9 @@ fn spearman(products: f64, [of_a, of_b]: [f64; 2]) -> Result<f64, Undefined> {
 }
 
 /// A code that is none of its type's values, booleans of 2: the tensor is not what it says.
-fn not_values(columns: &[Column; 2], dtypes: [&Dtype; 2], classes: &[Vec<u64>; 2]) -> Option<Undefined> {
+pub(super) fn not_values(columns: &[Column; 2], dtypes: [&Dtype; 2], classes: &[Vec<u64>; 2]) -> Option<Undefined> {
     let side = (0..2).find(|&side| {
-        *dtypes[side] == Dtype::BOOL
-            && codes_of(columns, classes, side).is_some_and(|codes| {
-                let mut held = codes.values.iter().zip(codes.counts);
-                held.any(|(value, &count)| value.is_nan() && count > 0)
-            })
+        *dtypes[side] == Dtype::BOOL && codes_of(columns, classes, side).is_some_and(|codes| codes.has_nan())
     })?;
     let reason = format!("a {} tensor holds bytes that are neither 0 nor 1", dtypes[side]);
     Some(Undefined::NotComparable(reason))
@@ -189,27 +233,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        checkpoint::{Dtype, decode},
-        metric::{Element, Metric, stream::Memory},
-        values::Values,
-    };
+    use crate::metric::{Metric, stream::Memory};
 
     fn floats(dtype: &Dtype, stored: &[u8]) -> Vec<f64> {
-        fn wide<T: Element>(elements: &[T]) -> Vec<f64> {
-            elements.iter().map(|element| element.to_f64()).collect()
-        }
-        match decode(dtype, stored).unwrap() {
-            Values::F32(elements) => wide(&elements),
-            Values::I8(elements) => wide(&elements),
-            Values::I16(elements) => wide(&elements),
-            Values::I32(elements) => wide(&elements),
-            Values::U8(elements) => wide(&elements),
-            Values::U16(elements) => wide(&elements),
-            Values::U32(elements) => wide(&elements),
-            Values::Bool(elements) => wide(&elements),
-            other => panic!("{} is not streamed", other.npy_descr()),
-        }
+        widened(&decode(dtype, stored).unwrap()).unwrap()
     }
 
     /// Every path and every size of group agrees with the metrics in memory.
@@ -225,9 +252,10 @@ mod tests {
         for path in Path::all() {
             // All keys at once, a few groups, and each upper half by itself where that is not too many passes.
             let few = values_a.len() as u64 / 2;
-            let sizes = [None, Some(few), Some(1)];
-            for keys in sizes.into_iter().take(if few < 20 { 3 } else { 2 }) {
-                let found = compare_on(path, &source_a, &source_b, keys).unwrap();
+            let sizes = [(None, LIMITS.counted), (Some(few), 0), (Some(1), 0)];
+            for (keys_at_once, counted) in sizes.into_iter().take(if few < 20 { 3 } else { 2 }) {
+                let limits = Limits { keys_at_once, counted };
+                let found = compare_on(path, &source_a, &source_b, limits).unwrap();
                 for ((metric, found), (_, expected)) in found.iter().zip(expected.iter()) {
                     let same = match (found, expected) {
                         (Ok(found), Ok(expected)) => (found - expected).abs() <= 1e-12 * expected.abs().max(1e-3),

@@ -6,12 +6,18 @@
 //! sets and chosen at run time, so that every figure equals that of [`PairMetrics::compute`](super::PairMetrics::compute)
 //! and depends neither on the machine nor on the number of threads.
 
+mod brackets;
 mod codes;
 mod column;
 mod compare;
+mod conclude;
+mod cross;
+mod lanes;
+mod narrow;
 mod pass;
 mod selector;
 mod simd;
+mod sorted_ranks;
 mod source;
 mod walk;
 mod wide_ranks;

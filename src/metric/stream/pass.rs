@@ -5,8 +5,14 @@ use rayon::prelude::*;
 use super::{column::Column, source::Source};
 use crate::metric::sums::BLOCK;
 
-/// Blocks read at once: a piece of both sides fits a second-level cache.
-const BLOCKS_PER_PIECE: u64 = 64;
+/// Elements read at once: a piece of both sides fits a second-level cache.
+const PIECE: u64 = 64 * BLOCK as u64;
+
+/// Pieces of a stripe at least: it has tables of its own to fill.
+const WORTH_A_STRIPE: u64 = 4;
+
+/// Elements of a stripe at most: its counters have 32 bits, its sums of ranks 64.
+const STRIPE: u64 = 1 << 28;
 
 /// A pair of sources of one length.
 #[derive(Debug)]
@@ -27,34 +33,41 @@ pub enum StreamError<A, B> {
 }
 
 impl<A: Source, B: Source> Streams<'_, A, B> {
-    /// Reads the pair once. Every stripe begins with a fresh `start()`, and `step` adds the blocks of a piece to it: pairs of
-    /// stored bytes of at most [`BLOCK`] elements. The stripes come back in order.
+    fn pieces_of_a_stripe(&self) -> u64 {
+        let even = self
+            .numel
+            .div_ceil(PIECE)
+            .div_ceil(2 * rayon::current_num_threads() as u64);
+        even.clamp(WORTH_A_STRIPE, STRIPE / PIECE)
+    }
+
+    /// In how many stripes the pair is read.
+    pub(super) fn stripes(&self) -> usize {
+        usize::try_from(self.numel.div_ceil(PIECE).div_ceil(self.pieces_of_a_stripe())).unwrap_or(usize::MAX)
+    }
+
+    /// Reads the pair once. Every stripe begins with a fresh `start()`, and `step` adds a piece to it: the place of its first
+    /// element, always a multiple of [`BLOCK`], and its stored bytes. The stripes come back in order.
     pub(super) fn pass<T: Send>(
         &self,
         start: impl Fn() -> T + Sync,
-        step: impl Fn(&mut T, &[u8], &[u8]) + Sync,
+        step: impl Fn(&mut T, u64, [&[u8]; 2]) + Sync,
     ) -> Result<Vec<T>, StreamError<A::Error, B::Error>> {
-        let piece = BLOCKS_PER_PIECE * BLOCK as u64;
-        let pieces = self.numel.div_ceil(piece);
-        // Counters of a stripe have 32 bits.
-        let most_in_a_stripe = u64::from(u32::MAX / 2) / piece;
-        let per_stripe = pieces
-            .div_ceil(2 * rayon::current_num_threads() as u64)
-            .clamp(1, most_in_a_stripe);
+        let pieces = self.numel.div_ceil(PIECE);
+        let per_stripe = self.pieces_of_a_stripe();
         let stripe = |first: u64| {
             let mut result = start();
             let widths = self.columns.each_ref().map(Column::width);
             let mut buffers = widths.map(|_| Vec::new());
             for piece_number in first..(first + per_stripe).min(pieces) {
-                let from = piece_number * piece;
-                let length = usize::try_from(piece.min(self.numel - from)).unwrap_or(0);
-                for (buffer, width) in buffers.iter_mut().zip(widths) {
-                    buffer.resize(length * width, 0);
-                }
-                let at = widths.map(|width| from * width as u64);
-                self.a.read(at[0], &mut buffers[0]).map_err(StreamError::A)?;
-                self.b.read(at[1], &mut buffers[1]).map_err(StreamError::B)?;
-                step(&mut result, &buffers[0], &buffers[1]);
+                let from = piece_number * PIECE;
+                let length = usize::try_from(PIECE.min(self.numel - from)).unwrap_or(0);
+                let [at_a, at_b] = widths.map(|width| from * width as u64);
+                let [length_a, length_b] = widths.map(|width| length * width);
+                let [buffer_a, buffer_b] = &mut buffers;
+                let stored_a = bytes(self.a, at_a, length_a, buffer_a).map_err(StreamError::A)?;
+                let stored_b = bytes(self.b, at_b, length_b, buffer_b).map_err(StreamError::B)?;
+                step(&mut result, from, [stored_a, stored_b]);
             }
             Ok(result)
         };
@@ -67,12 +80,26 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
     /// The blocks of a piece.
     pub(super) fn blocks<'p>(
         &self,
-        a: &'p [u8],
-        b: &'p [u8],
+        [a, b]: [&'p [u8]; 2],
     ) -> impl Iterator<Item = (&'p [u8], &'p [u8])> + use<'p, A, B> {
         let [of_a, of_b] = self.columns.each_ref().map(|column| column.width() * BLOCK);
         a.chunks(of_a).zip(b.chunks(of_b))
     }
+}
+
+/// Bytes as they lie in memory, else read into `buffer`.
+fn bytes<'b, S: Source>(
+    source: &'b S,
+    start: u64,
+    length: usize,
+    buffer: &'b mut Vec<u8>,
+) -> Result<&'b [u8], S::Error> {
+    if let Some(held) = source.held(start, length) {
+        return Ok(held);
+    }
+    buffer.resize(length, 0);
+    source.read(start, buffer)?;
+    Ok(buffer)
 }
 
 /// The sum of counters, one list a stripe.

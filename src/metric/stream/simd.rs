@@ -44,4 +44,30 @@ impl Path {
             Self::V4(set) => set.vectorize(kernel),
         }
     }
+
+    /// Runs a kernel that wants to know whether the set multiplies and adds at once.
+    pub(super) fn kernel<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            Self::Plain => kernel.run::<{ cfg!(any(target_arch = "aarch64", target_feature = "fma")) }>(),
+            #[cfg(target_arch = "x86_64")]
+            Self::V3(set) => set.vectorize(
+                #[inline(always)]
+                || kernel.run::<true>(),
+            ),
+            #[cfg(target_arch = "x86_64")]
+            Self::V4(set) => set.vectorize(
+                #[inline(always)]
+                || kernel.run::<true>(),
+            ),
+        }
+    }
+}
+
+/// Something to compute, compiled for each set. `run` must be inlined always.
+pub(super) trait Kernel {
+    /// Its result.
+    type Output;
+
+    /// `FUSED`: `mul_add` is one instruction.
+    fn run<const FUSED: bool>(self) -> Self::Output;
 }

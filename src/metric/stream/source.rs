@@ -17,6 +17,11 @@ pub trait Source: Sync {
 
     /// Fills `into` with the stored bytes from `start` on, counted from the tensor's first byte.
     fn read(&self, start: u64, into: &mut [u8]) -> Result<(), Self::Error>;
+
+    /// The same bytes without a copy, where they lie in memory; `None` has them read.
+    fn held(&self, _start: u64, _length: usize) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// A tensor in memory, as stored: little-endian. Bytes beyond those of `numel` elements are not looked at, and missing ones
@@ -51,5 +56,10 @@ impl Source for Memory<'_> {
         into[..held].copy_from_slice(&rest[..held]);
         into[held..].fill(0);
         Ok(())
+    }
+
+    fn held(&self, start: u64, length: usize) -> Option<&[u8]> {
+        let start = usize::try_from(start).ok()?;
+        self.bytes.get(start..start.checked_add(length)?)
     }
 }

@@ -86,12 +86,12 @@ impl<'s, A: Source, B: Source> Walk<'s, A, B> {
             classes: [vec![0; CODES], vec![0; CODES]],
             selected: selectors.each_ref().map(Selector::counts),
         };
-        let stripes = streams.pass(start, |stripe, a, b| {
+        let stripes = streams.pass(start, |stripe, _, stored| {
             path.run(
                 #[inline(always)]
                 || {
                     let (mut buffer_a, mut buffer_b) = (BUFFER, BUFFER);
-                    for (stored_a, stored_b) in streams.blocks(a, b) {
+                    for (stored_a, stored_b) in streams.blocks(stored) {
                         let [column_a, column_b] = &streams.columns;
                         let (a, b) = (
                             column_a.widen(stored_a, &mut buffer_a),
@@ -127,12 +127,12 @@ impl<'s, A: Source, B: Source> Walk<'s, A, B> {
     ) -> Result<Blocks<N>, StreamError<A::Error, B::Error>> {
         let (streams, selectors, path) = (&self.streams, &self.selectors, self.path);
         let start = || (Vec::new(), selectors.each_ref().map(Selector::counts));
-        let stripes = streams.pass(start, |(blocks, selected), a, b| {
+        let stripes = streams.pass(start, |(blocks, selected), _, stored| {
             path.run(
                 #[inline(always)]
                 || {
                     let (mut buffer_a, mut buffer_b) = (BUFFER, BUFFER);
-                    for (stored_a, stored_b) in streams.blocks(a, b) {
+                    for (stored_a, stored_b) in streams.blocks(stored) {
                         let [column_a, column_b] = &streams.columns;
                         let (a, b) = (
                             column_a.widen(stored_a, &mut buffer_a),

@@ -1,5 +1,5 @@
-//! Midranks of elements of 32 bits, a range of keys at a time: the keys in it are brought together and sorted, and what lies
-//! below it has been counted.
+//! Midranks of elements of 32 bits where a pair is too large to be sorted, a range of keys at a time: the keys in it are
+//! brought together and sorted, and what lies below it has been counted.
 
 use std::ops::Range;
 
@@ -9,6 +9,7 @@ use super::{
     codes::{CodeRanks, centred_rank},
     column::Column,
     pass::{StreamError, Streams, totals},
+    sorted_ranks,
     source::Source,
 };
 use crate::metric::sums;
@@ -50,6 +51,9 @@ pub(super) fn rank_sums<A: Source, B: Source>(
     codes: [Option<&CodeRanks>; 2],
     keys: Option<u64>,
 ) -> Result<RankSums, StreamError<A::Error, B::Error>> {
+    if keys.is_none() && streams.numel <= sorted_ranks::MOST {
+        return sorted_ranks::rank_sums(streams, codes);
+    }
     let keys = keys.unwrap_or(KEYS);
     let groups = |side: usize| match codes[side] {
         Some(_) => vec![None],
@@ -64,10 +68,10 @@ pub(super) fn rank_sums<A: Source, B: Source>(
             if first == 0 {
                 squares[1].push(table_b.squares(streams.numel));
             }
-            let stripes = streams.pass(Vec::new, |blocks: &mut Vec<[f64; 1]>, a, b| {
+            let stripes = streams.pass(Vec::new, |blocks: &mut Vec<[f64; 1]>, _, stored| {
                 let [column_a, column_b] = &streams.columns;
                 let mut ranks = [Vec::new(), Vec::new()];
-                for (a, b) in streams.blocks(a, b) {
+                for (a, b) in streams.blocks(stored) {
                     table_a.ranks(column_a, a, streams.numel, &mut ranks[0]);
                     table_b.ranks(column_b, b, streams.numel, &mut ranks[1]);
                     blocks.push([sums::pair_sum(&ranks[0], &ranks[1], |x, y| x * y)]);
@@ -160,8 +164,8 @@ fn table<'c, A: Source, B: Source>(
     if group.count > most {
         let stripes = streams.pass(
             || vec![0_u32; 1 << 16],
-            |counts, a, b| {
-                column.keys([a, b][side], |key| {
+            |counts, _, stored| {
+                column.keys(stored[side], |key| {
                     if is_in(key) {
                         counts[(key & 0xffff) as usize] += 1;
                     }
@@ -176,8 +180,8 @@ fn table<'c, A: Source, B: Source>(
         }));
         return Ok(Table::Dense { group, smaller });
     }
-    let mut parts = streams.pass(Vec::new, |keys, a, b| {
-        column.keys([a, b][side], |key| {
+    let mut parts = streams.pass(Vec::new, |keys, _, stored| {
+        column.keys(stored[side], |key| {
             if is_in(key) {
                 keys.push(key);
             }

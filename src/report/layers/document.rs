@@ -126,7 +126,7 @@ fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
 }
 
 /// `layer 3`, or `layers 3, 5, 7`; of many the first and last, and how many.
-pub(super) fn listed(places: &[String]) -> String {
+pub(in crate::report) fn listed(places: &[String]) -> String {
     match places {
         [one] => format!("layer {one}"),
         [first, .., last] if places.len() > 8 => format!("{} layers, {first} to {last}", places.len()),

@@ -8,4 +8,5 @@ mod pictures;
 mod section;
 mod tables;
 
+pub(super) use self::document::listed;
 pub use self::{document::layers_report, files::layers_csv};

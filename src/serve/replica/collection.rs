@@ -8,16 +8,18 @@ use serde_json::Value;
 use super::{
     documents,
     model::Model,
-    models::MODELS,
+    models::{MODELS, QWEN3_4B},
     shards::{Shard, shards},
     tensors::{Tensor, consolidated_tensors, tensors},
+    tokenizer::tokenizer,
 };
 use crate::range::ByteRange;
 
-/// Nine synthetic models that are computed, not stored.
+/// Nine synthetic models that are computed, not stored, and one more that is found by its name only.
 #[derive(Debug, Clone)]
 pub struct Replica {
     repos: Arc<[ReplicaRepo]>,
+    beside: Arc<ReplicaRepo>,
 }
 
 impl Replica {
@@ -27,12 +29,18 @@ impl Replica {
     ///
     /// Independent models correlate by chance alone; Mixtral with Mistral-7B and Yi-6B with Yi-9B correlate at 0.99 in the
     /// norms of every layer that both have. Nothing is laid out before it is asked for.
+    ///
+    /// Beside the nine, and in no list of them, stands `Qwen/Qwen3-4B`: another width, norms on queries and keys, and tied
+    /// embeddings.
     pub fn nine() -> Self {
-        let repos = MODELS.iter().map(|model| ReplicaRepo {
+        let repo = |model| ReplicaRepo {
             model,
             files: OnceLock::new(),
-        });
-        Self { repos: repos.collect() }
+        };
+        Self {
+            repos: MODELS.iter().map(repo).collect(),
+            beside: Arc::new(repo(&QWEN3_4B)),
+        }
     }
 
     /// The ids, in the order of the study.
@@ -42,6 +50,12 @@ impl Replica {
 
     pub(in crate::serve) fn repos(&self) -> &[ReplicaRepo] {
         &self.repos
+    }
+
+    /// The repository of this name, in the list or not.
+    pub(in crate::serve) fn find(&self, id: &str) -> Option<&ReplicaRepo> {
+        let all = self.repos.iter().chain(std::iter::once(self.beside.as_ref()));
+        all.into_iter().find(|repo| repo.id() == id)
     }
 }
 
@@ -128,6 +142,7 @@ impl ReplicaRepo {
                 text("config.json", documents::config(model)),
                 text("model.safetensors.index.json", documents::index(&shards)),
             ];
+            files.extend(tokenizer(model).map(|json| text("tokenizer.json", json)));
             if model.consolidated {
                 let name = "consolidated.safetensors".to_owned();
                 let shard = Shard::new(name.clone(), consolidated_tensors(model));

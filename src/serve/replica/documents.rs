@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    model::{HIDDEN, Mlp, Model},
+    model::{Mlp, Model},
     shards::Shard,
 };
 
 /// What every replica says about itself.
-const NOTICE: &str = "synthetic replica, not the real weights";
+pub(super) const NOTICE: &str = "synthetic replica, not the real weights";
 
 /// Tags as the API lists them.
 pub(super) fn tags(model: &Model) -> Vec<String> {
@@ -49,7 +49,7 @@ pub(super) fn config(model: &Model) -> String {
     set("_synthetic", json!(NOTICE));
     set("architectures", json!([model.architecture]));
     set("model_type", json!(model.kind));
-    set("hidden_size", json!(HIDDEN));
+    set("hidden_size", json!(model.hidden));
     set("num_hidden_layers", json!(model.layers));
     set("num_attention_heads", json!(model.heads));
     set("num_key_value_heads", json!(model.kv_heads));
@@ -61,7 +61,7 @@ pub(super) fn config(model: &Model) -> String {
     set("initializer_range", json!(0.02));
     set("rms_norm_eps", json!(1e-5));
     set("attention_bias", json!(model.qkv_bias));
-    set("tie_word_embeddings", json!(false));
+    set("tie_word_embeddings", json!(model.is_tied()));
     match model.mlp {
         Mlp::Dense { inner } => set("intermediate_size", json!(inner)),
         Mlp::Sparse { experts, inner } => {
@@ -103,7 +103,7 @@ pub(super) fn params(model: &Model) -> String {
     };
     pretty(&json!({
         "_synthetic": NOTICE,
-        "dim": HIDDEN,
+        "dim": model.hidden,
         "n_layers": model.layers,
         "head_dim": model.head_dim,
         "hidden_dim": inner,

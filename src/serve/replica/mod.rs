@@ -10,6 +10,7 @@ mod model;
 mod models;
 mod shards;
 mod tensors;
+mod tokenizer;
 mod values;
 
 pub use collection::Replica;

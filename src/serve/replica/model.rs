@@ -1,6 +1,6 @@
 //! What the replica knows about one model: its dimensions, how it is sharded, and the moments of its norms.
 
-/// Width of the residual stream, the same in all nine: that is why the study could compare their norms at all.
+/// Width of the residual stream of all nine: that is why the study could compare their norms at all.
 pub(super) const HIDDEN: u64 = 4096;
 
 /// Mean and coefficient of variation of a norm's gamma at one layer. Between two knots both are linear in the layer.
@@ -85,6 +85,8 @@ pub(super) struct Model {
     pub(super) layers: u64,
     /// Multi-token-prediction layers stored after the last one.
     pub(super) extra_layers: u64,
+    /// Width of the residual stream.
+    pub(super) hidden: u64,
     pub(super) heads: u64,
     pub(super) kv_heads: u64,
     pub(super) head_dim: u64,
@@ -101,6 +103,18 @@ pub(super) struct Model {
     pub(super) lineage: &'static str,
     pub(super) input: Profile,
     pub(super) post: Profile,
+}
+
+impl Model {
+    /// Whether one matrix serves as embeddings and as output.
+    pub(super) fn is_tied(&self) -> bool {
+        self.kind == "qwen3"
+    }
+
+    /// Whether queries and keys pass a norm.
+    pub(super) fn norms_queries(&self) -> bool {
+        self.kind == "qwen3"
+    }
 }
 
 /// Moments at a layer; beyond the last knot they stay as they are there.

@@ -3,7 +3,7 @@
 //! Moments of layers 10, 20 and 30 of Solar, GLM and Phi, and the coefficients of variation of the others at layer 10,
 //! follow published measurements; everything between and beyond is interpolated or invented.
 
-use super::model::{Mlp, Model, Sharding, profile};
+use super::model::{HIDDEN, Mlp, Model, Sharding, profile};
 
 const FIVE_GB: Sharding = Sharding::Upto(5_000_000_000);
 
@@ -16,6 +16,7 @@ pub(super) const MODELS: [Model; 9] = [
         license: "other",
         layers: 48,
         extra_layers: 0,
+        hidden: HIDDEN,
         heads: 64,
         kv_heads: 8,
         head_dim: 128,
@@ -50,6 +51,7 @@ pub(super) const MODELS: [Model; 9] = [
         license: "mit",
         layers: 46,
         extra_layers: 1,
+        hidden: HIDDEN,
         heads: 96,
         kv_heads: 8,
         head_dim: 128,
@@ -84,6 +86,7 @@ pub(super) const MODELS: [Model; 9] = [
         license: "mit",
         layers: 32,
         extra_layers: 0,
+        hidden: HIDDEN,
         heads: 32,
         kv_heads: 8,
         head_dim: 128,
@@ -116,6 +119,7 @@ pub(super) const MODELS: [Model; 9] = [
         license: "apache-2.0",
         layers: 32,
         extra_layers: 0,
+        hidden: HIDDEN,
         heads: 32,
         kv_heads: 8,
         head_dim: 128,
@@ -148,6 +152,7 @@ pub(super) const MODELS: [Model; 9] = [
         license: "apache-2.0",
         layers: 32,
         extra_layers: 0,
+        hidden: HIDDEN,
         heads: 32,
         kv_heads: 8,
         head_dim: 128,
@@ -177,6 +182,7 @@ pub(super) const MODELS: [Model; 9] = [
         license: "apache-2.0",
         layers: 32,
         extra_layers: 0,
+        hidden: HIDDEN,
         heads: 32,
         kv_heads: 4,
         head_dim: 128,
@@ -206,6 +212,7 @@ pub(super) const MODELS: [Model; 9] = [
         license: "apache-2.0",
         layers: 48,
         extra_layers: 0,
+        hidden: HIDDEN,
         heads: 32,
         kv_heads: 4,
         head_dim: 128,
@@ -235,6 +242,7 @@ pub(super) const MODELS: [Model; 9] = [
         license: "other",
         layers: 32,
         extra_layers: 0,
+        hidden: HIDDEN,
         heads: 32,
         kv_heads: 8,
         head_dim: 128,
@@ -264,6 +272,7 @@ pub(super) const MODELS: [Model; 9] = [
         license: "other",
         layers: 32,
         extra_layers: 0,
+        hidden: HIDDEN,
         heads: 32,
         kv_heads: 32,
         head_dim: 128,
@@ -287,3 +296,35 @@ pub(super) const MODELS: [Model; 9] = [
         ),
     },
 ];
+
+/// Beside the nine: a dense model with norms on queries and keys, and one matrix for embeddings and output.
+pub(super) const QWEN3_4B: Model = Model {
+    id: "Qwen/Qwen3-4B",
+    architecture: "Qwen3ForCausalLM",
+    kind: "qwen3",
+    license: "apache-2.0",
+    layers: 36,
+    extra_layers: 0,
+    hidden: 2560,
+    heads: 32,
+    kv_heads: 8,
+    head_dim: 128,
+    vocab: 151_936,
+    mlp: Mlp::Dense { inner: 9728 },
+    qkv_bias: false,
+    rope_theta: 1_000_000.0,
+    max_position: 40_960,
+    sharding: FIVE_GB,
+    consolidated: false,
+    lineage: "qwen3",
+    input: profile(
+        35,
+        [0.10, 0.40, 0.80, 1.05, 1.60, 1.70],
+        [2.1, 0.25, 0.12, 0.10, 0.10, 0.11],
+    ),
+    post: profile(
+        35,
+        [0.25, 0.40, 0.70, 0.98, 1.40, 1.45],
+        [0.30, 0.16, 0.08, 0.06, 0.055, 0.06],
+    ),
+};

@@ -1,7 +1,7 @@
 //! Names, shapes and values of a model's tensors, in the order in which its modules declare them.
 
 use super::{
-    model::{HIDDEN, Knot, Mlp, Model, Profile, moments},
+    model::{Knot, Mlp, Model, Profile, moments},
     values::{Values, seed_of},
 };
 
@@ -90,13 +90,15 @@ impl<'a> Writer<'a> {
             Naming::InternLm2 => ("model.tok_embeddings", "model.norm", "output"),
             Naming::Mistral => ("tok_embeddings", "norm", "output"),
         };
-        self.matrix(embedding.to_owned(), "embed_tokens", &[vocab, HIDDEN]);
+        self.matrix(embedding.to_owned(), "embed_tokens", &[vocab, self.model.hidden]);
         for layer in 0..self.model.layers {
             self.layer = layer;
             self.block();
         }
         self.gamma(norm.to_owned(), "final_norm", last_knot(&self.model.post));
-        self.matrix(head.to_owned(), "lm_head", &[vocab, HIDDEN]);
+        if !self.model.is_tied() {
+            self.matrix(head.to_owned(), "lm_head", &[vocab, self.model.hidden]);
+        }
         if self.layer_norms() {
             self.bias(format!("{head}.bias"), "lm_head.bias", vocab);
         }
@@ -148,10 +150,10 @@ impl<'a> Writer<'a> {
         } = *self.model;
         let (queries, keys) = (heads * head_dim, kv_heads * head_dim);
         let projections = [
-            ("q_proj", "wq", [queries, HIDDEN]),
-            ("k_proj", "wk", [keys, HIDDEN]),
-            ("v_proj", "wv", [keys, HIDDEN]),
-            ("o_proj", "wo", [HIDDEN, queries]),
+            ("q_proj", "wq", [queries, self.model.hidden]),
+            ("k_proj", "wk", [keys, self.model.hidden]),
+            ("v_proj", "wv", [keys, self.model.hidden]),
+            ("o_proj", "wo", [self.model.hidden, queries]),
         ];
         for (role, native, shape) in projections {
             let name = match self.naming {
@@ -161,6 +163,12 @@ impl<'a> Writer<'a> {
             self.matrix(name.clone(), role, &shape);
             if qkv_bias && (role != "o_proj" || self.layer_norms()) {
                 self.bias(format!("{name}.bias"), &format!("{role}.bias"), shape[0]);
+            }
+        }
+        if self.model.norms_queries() {
+            let knot = moments(&self.model.post, self.layer);
+            for role in ["q_norm", "k_norm"] {
+                self.gain(format!("{prefix}.self_attn.{role}"), role, knot, head_dim);
             }
         }
     }
@@ -174,8 +182,12 @@ impl<'a> Writer<'a> {
             ..
         } = *self.model;
         let rows = (heads + 2 * kv_heads) * head_dim;
-        self.matrix(format!("{prefix}.attention.wqkv"), "wqkv", &[rows, HIDDEN]);
-        self.matrix(format!("{prefix}.attention.wo"), "o_proj", &[HIDDEN, heads * head_dim]);
+        self.matrix(format!("{prefix}.attention.wqkv"), "wqkv", &[rows, self.model.hidden]);
+        self.matrix(
+            format!("{prefix}.attention.wo"),
+            "o_proj",
+            &[self.model.hidden, heads * head_dim],
+        );
     }
 
     fn mlp(&mut self, prefix: &str) {
@@ -189,7 +201,7 @@ impl<'a> Writer<'a> {
             }
             Mlp::Sparse { experts, inner } => {
                 let module = format!("{prefix}.block_sparse_moe");
-                self.matrix(format!("{module}.gate"), "router", &[experts, HIDDEN]);
+                self.matrix(format!("{module}.gate"), "router", &[experts, self.model.hidden]);
                 for expert in 0..experts {
                     let of = format!("experts.{expert}.");
                     self.gated(&format!("{module}.experts.{expert}"), &of, inner, true);
@@ -206,7 +218,7 @@ impl<'a> Writer<'a> {
                     let of = format!("experts.{expert}.");
                     self.gated(&format!("{module}.experts.{expert}"), &of, inner, false);
                 }
-                self.matrix(format!("{module}.gate"), "router", &[experts, HIDDEN]);
+                self.matrix(format!("{module}.gate"), "router", &[experts, self.model.hidden]);
                 let correction = self.seed("router.bias");
                 self.push(
                     format!("{module}.gate.e_score_correction_bias"),
@@ -226,15 +238,15 @@ impl<'a> Writer<'a> {
     fn gated(&mut self, module: &str, of: &str, inner: u64, numbered: bool) {
         let projections: [(&str, &str, [u64; 2]); 3] = if numbered {
             [
-                ("w1", "gate_proj", [inner, HIDDEN]),
-                ("w2", "down_proj", [HIDDEN, inner]),
-                ("w3", "up_proj", [inner, HIDDEN]),
+                ("w1", "gate_proj", [inner, self.model.hidden]),
+                ("w2", "down_proj", [self.model.hidden, inner]),
+                ("w3", "up_proj", [inner, self.model.hidden]),
             ]
         } else {
             [
-                ("gate_proj", "gate_proj", [inner, HIDDEN]),
-                ("up_proj", "up_proj", [inner, HIDDEN]),
-                ("down_proj", "down_proj", [HIDDEN, inner]),
+                ("gate_proj", "gate_proj", [inner, self.model.hidden]),
+                ("up_proj", "up_proj", [inner, self.model.hidden]),
+                ("down_proj", "down_proj", [self.model.hidden, inner]),
             ]
         };
         for (name, role, shape) in projections {
@@ -247,13 +259,25 @@ impl<'a> Writer<'a> {
         let prefix = self.prefix();
         let vocab = self.model.vocab;
         let knot = last_knot(&self.model.post);
-        self.matrix(format!("{prefix}.embed_tokens"), "embed_tokens", &[vocab, HIDDEN]);
+        self.matrix(
+            format!("{prefix}.embed_tokens"),
+            "embed_tokens",
+            &[vocab, self.model.hidden],
+        );
         self.gamma(format!("{prefix}.enorm"), "enorm", knot);
         self.gamma(format!("{prefix}.hnorm"), "hnorm", knot);
-        self.matrix(format!("{prefix}.eh_proj"), "eh_proj", &[HIDDEN, 2 * HIDDEN]);
+        self.matrix(
+            format!("{prefix}.eh_proj"),
+            "eh_proj",
+            &[self.model.hidden, 2 * self.model.hidden],
+        );
         self.block();
         self.gamma(format!("{prefix}.shared_head.norm"), "shared_head_norm", knot);
-        self.matrix(format!("{prefix}.shared_head.head"), "lm_head", &[vocab, HIDDEN]);
+        self.matrix(
+            format!("{prefix}.shared_head.head"),
+            "lm_head",
+            &[vocab, self.model.hidden],
+        );
     }
 
     fn seed(&self, role: &str) -> u64 {
@@ -281,13 +305,17 @@ impl<'a> Writer<'a> {
     }
 
     fn gamma(&mut self, module: String, role: &str, knot: Knot) {
+        self.gain(module, role, knot, self.model.hidden);
+    }
+
+    fn gain(&mut self, module: String, role: &str, knot: Knot, len: u64) {
         let lineage = seed_of(&[self.model.lineage, role]);
         let own = self.seed(role);
         let values = Values::Norm { lineage, own, knot };
         let bias = format!("{module}.bias");
-        self.push(module + ".weight", 2, &[HIDDEN], values);
+        self.push(module + ".weight", 2, &[len], values);
         if self.layer_norms() {
-            self.bias(bias, &format!("{role}.bias"), HIDDEN);
+            self.bias(bias, &format!("{role}.bias"), len);
         }
     }
 

@@ -1,0 +1,170 @@
+//! One rotation per query head, shared by its query, key, value and output: the seed's alignment, with the right transpose.
+//!
+//! A key and value head serves several query heads; it is repeated over them, and turns with each. Matrices are divided
+//! by the norms that they have when repeated, so that the raw residual is the plain one.
+
+use faer::Mat;
+use rayon::prelude::*;
+
+use super::{Aligned, HeadLayout, Projections, Residual, blocks, null, procrustes::Rotation};
+use crate::metric::{Overlap, Undefined};
+
+/// The residual of layer `b` after the heads of layer `a` are rotated onto it.
+///
+/// Joint and in q, k, v, o. Undefined where shapes and heads disagree, a side is not finite or all zeros, or a head's
+/// cross-product lacks rank, which leaves its rotation open.
+pub fn heads(layout: &HeadLayout, a: &Projections<'_>, b: &Projections<'_>) -> Result<Aligned, Undefined> {
+    layout.check(a)?;
+    layout.check(b)?;
+    let shared = layout.shared_by()?;
+    let repeats = [1, shared, shared, 1];
+    let mut scales = [0.0; 4];
+    for (scale, ((a, b), repeat)) in scales.iter_mut().zip(of(a).into_iter().zip(of(b)).zip(repeats)) {
+        let overlap = Overlap::of(a, b)?;
+        overlap.cos_sim()?;
+        let [of_a, of_b] = overlap.norms();
+        *scale = 1.0 / (of_a * of_b * repeat as f64);
+    }
+    let groups: Vec<Vec<[[f64; 2]; 4]>> = (0..layout.groups)
+        .into_par_iter()
+        .map(|group| {
+            let key = blocks::rows(a.k, b.k, group * layout.width, layout.width, scales[1]);
+            let value = blocks::rows(a.v, b.v, group * layout.width, layout.width, scales[2]);
+            (group * shared..(group + 1) * shared)
+                .map(|head| {
+                    let first = head * layout.width;
+                    let parts = [
+                        &blocks::rows(a.q, b.q, first, layout.width, scales[0]),
+                        &key,
+                        &value,
+                        &blocks::columns(a.o, b.o, first, layout.width, scales[3]),
+                    ];
+                    gains(&parts).map_err(|reason| Undefined::NotComparable(format!("head {head}: {reason}")))
+                })
+                .collect()
+        })
+        .collect::<Result<_, Undefined>>()?;
+    let total = |part: usize, which: usize| groups.iter().flatten().map(|head| head[part][which]).sum::<f64>();
+    let null = null::shared_rotation(layout.width, a.q.columns(), &[1; 4]);
+    Ok(Aligned::of(
+        std::array::from_fn::<_, 4, _>(|part| [total(part, 0), total(part, 1)]).as_slice(),
+        null,
+        &[null; 4],
+    ))
+}
+
+fn of<'a>(projections: &Projections<'a>) -> [&'a crate::metric::Weights; 4] {
+    [projections.q, projections.k, projections.v, projections.o]
+}
+
+/// What each part gains as it stands, and under the best common rotation.
+fn gains(parts: &[&Mat<f64>; 4]) -> Result<[[f64; 2]; 4], Undefined> {
+    let cross = parts[0] + parts[1] + parts[2] + parts[3];
+    let rotation = Rotation::of(cross.as_ref())?;
+    Ok(parts.map(|part| [blocks::trace(part.as_ref()), rotation.gain_in(part.as_ref())]))
+}
+
+impl Aligned {
+    /// From overlaps before and after of each matrix, and the null overlaps.
+    pub(super) fn of(parts: &[[f64; 2]], joint_null: f64, nulls: &[f64]) -> Self {
+        let mean = |which: usize| parts.iter().map(|part| part[which]).sum::<f64>() / parts.len() as f64;
+        // The best change of basis is no worse than none; rounding must not say otherwise.
+        let (raw, aligned) = (mean(0), mean(1).max(mean(0)));
+        Self {
+            joint: Residual::of(raw, aligned, joint_null),
+            each: parts
+                .iter()
+                .zip(nulls)
+                .map(|(part, &null)| Residual::of(part[0], part[1], null))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::planted::{Attention, orthogonal, turn_columns, turn_rows},
+        *,
+    };
+
+    fn aligned(layout: &HeadLayout, a: &Attention, b: &Attention) -> Result<Aligned, Undefined> {
+        let (a, b) = (a.weights(), b.weights());
+        let of = |[q, k, v, o]: &[crate::metric::Weights; 4]| -> Result<Aligned, Undefined> {
+            let (left, right) = (
+                Projections {
+                    q: &a[0],
+                    k: &a[1],
+                    v: &a[2],
+                    o: &a[3],
+                },
+                Projections { q, k, v, o },
+            );
+            heads(layout, &left, &right)
+        };
+        of(&b)
+    }
+
+    #[test]
+    fn a_rotation_of_each_head_is_recovered() {
+        let layout = HeadLayout {
+            heads: 3,
+            groups: 3,
+            width: 8,
+        };
+        let a = Attention::gaussian(3, 3, 8, 40, 1);
+        let mut b = a.clone();
+        for head in 0..3 {
+            let rotation = orthogonal(8, 100 + head as u64);
+            for matrix in &mut b.0[..3] {
+                *matrix = turn_rows(matrix, head, &rotation);
+            }
+            b.0[3] = turn_columns(&b.0[3], head, &rotation);
+        }
+        let found = aligned(&layout, &a, &b).unwrap();
+        assert!(found.joint.aligned < 1e-5 && found.joint.raw > 1.0, "{found:?}");
+        assert!(found.each.iter().all(|each| each.aligned < 1e-5));
+    }
+
+    #[test]
+    fn unrelated_heads_meet_the_null_and_alignment_never_makes_it_worse() {
+        let layout = |groups| HeadLayout {
+            heads: 8,
+            groups,
+            width: 16,
+        };
+        for groups in [1, 2, 4, 8] {
+            let of = |seed| Attention::gaussian(8, groups, 16, 320, seed);
+            let found = aligned(&layout(groups), &of(1), &of(50)).unwrap();
+            assert!((found.joint.null - 1.345).abs() < 1e-3);
+            for residual in std::iter::once(&found.joint).chain(&found.each) {
+                assert!((residual.aligned - residual.null).abs() < 0.01, "{groups}: {found:?}");
+            }
+            assert!(found.joint.aligned <= found.joint.raw);
+        }
+    }
+
+    #[test]
+    fn heads_that_do_not_fit_are_refused_with_the_figures() {
+        let a = Attention::gaussian(4, 2, 4, 20, 1);
+        let with = |heads, groups, width| aligned(&HeadLayout { heads, groups, width }, &a, &a);
+        let reason = |found: Result<Aligned, Undefined>| found.unwrap_err().to_string();
+        assert!(reason(with(4, 3, 4)).contains("4 query heads of 4 rows cannot be shared among 3"));
+        assert!(reason(with(4, 4, 4)).contains("k_proj is 8 × 20"));
+        assert!(reason(with(0, 0, 4)).contains("0 query heads"));
+        let mut dead = a.clone();
+        dead.0[0].submatrix_mut(4, 0, 4, 20).fill(0.0);
+        dead.0[1].submatrix_mut(0, 0, 4, 20).fill(0.0);
+        dead.0[2].submatrix_mut(0, 0, 4, 20).fill(0.0);
+        dead.0[3].submatrix_mut(0, 4, 20, 4).fill(0.0);
+        let layout = HeadLayout {
+            heads: 4,
+            groups: 2,
+            width: 4,
+        };
+        assert!(reason(aligned(&layout, &dead, &a)).starts_with("head 1: the cross-product has rank 0 of 4"));
+        let mut broken = a.clone();
+        broken.0[2][(0, 0)] = f64::NAN;
+        assert_eq!(aligned(&layout, &a, &broken), Err(Undefined::NonFinite { count: 1 }));
+    }
+}

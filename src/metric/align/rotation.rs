@@ -1,0 +1,118 @@
+//! One rotation of all units of an MLP, shared by gate, up and down.
+//!
+//! An MLP does not allow it: its activation stands between the units. The rotation is so free that unrelated layers look
+//! alike under it, which its null says; it is here because the figure has been published.
+
+use super::{
+    Aligned, UnitPair, null,
+    procrustes::{PRECISE_TO, nuclear_norm, nuclear_norm_of_large},
+    units::add_products,
+};
+use crate::metric::Undefined;
+
+/// The residual of layer `b` after the units of layer `a` are rotated onto it, joint only: the sum of the singular values of
+/// the cross-product is all that is needed, and the rotation itself is never formed.
+///
+/// Undefined where shapes disagree, a side is not finite or all zeros, or the cross-product lacks rank. Memory: 8 bytes for
+/// each pair of units, twice over.
+pub fn rotation(pair: &UnitPair<'_>) -> Result<Aligned, Undefined> {
+    let (units, hidden) = pair.extents()?;
+    let (raw, norms) = pair.raw()?;
+    let stride = units + 8;
+    let mut products = vec![0.0; units * stride];
+    for ((sides, norm), in_rows) in pair.matrices().into_iter().zip(norms).zip([true, true, false]) {
+        add_products(&mut products, stride, sides, in_rows, None, norm.recip());
+    }
+    let rank = units.min(3 * hidden);
+    let gain = if units <= PRECISE_TO {
+        nuclear_norm(&products, units, stride, rank)?
+    } else {
+        nuclear_norm_of_large(products, units, stride, rank)?
+    };
+    let raw = raw.iter().sum::<f64>() / 3.0;
+    let aligned = (gain / 3.0).min(1.0);
+    let null = null::rotation(3.0 * hidden as f64 / units as f64);
+    Ok(Aligned {
+        each: Vec::new(),
+        ..Aligned::of(&[[raw, aligned]], null, &[null])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use faer::Mat;
+
+    use super::{
+        super::planted::{gaussian, orthogonal, turn_columns, turn_rows, weights},
+        *,
+    };
+    use crate::metric::Weights;
+
+    fn mlp(units: usize, hidden: usize, seed: u64) -> [Mat<f64>; 3] {
+        [
+            gaussian(units, hidden, seed),
+            gaussian(units, hidden, seed + 1),
+            gaussian(hidden, units, seed + 2),
+        ]
+    }
+
+    fn aligned(a: &[Mat<f64>; 3], b: &[Mat<f64>; 3]) -> Result<Aligned, Undefined> {
+        let (a, b): ([Weights; 3], [Weights; 3]) = (a.each_ref().map(weights), b.each_ref().map(weights));
+        rotation(&UnitPair {
+            gate: [&a[0], &b[0]],
+            up: [&a[1], &b[1]],
+            down: [&a[2], &b[2]],
+        })
+    }
+
+    #[test]
+    fn a_rotation_of_all_units_is_recovered() {
+        // More units than inputs, and fewer.
+        for (units, hidden) in [(40, 8), (20, 16)] {
+            let a = mlp(units, hidden, 3);
+            let turn = orthogonal(units, 9);
+            let b = [
+                turn_rows(&a[0], 0, &turn),
+                turn_rows(&a[1], 0, &turn),
+                turn_columns(&a[2], 0, &turn),
+            ];
+            let found = aligned(&a, &b).unwrap();
+            assert!(found.joint.aligned < 1e-5 && found.joint.raw > 1.0, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn unrelated_units_meet_the_null_on_both_sides_of_a_square() {
+        for (units, hidden) in [(160, 40), (120, 60)] {
+            let found = aligned(&mlp(units, hidden, 1), &mlp(units, hidden, 30)).unwrap();
+            assert!((found.joint.aligned - found.joint.null).abs() < 0.01, "{found:?}");
+            assert!(found.joint.aligned <= found.joint.raw);
+        }
+    }
+
+    #[test]
+    fn singular_values_and_roots_of_eigenvalues_have_one_sum() {
+        let matrix = gaussian(60, 60, 4);
+        let columns: Vec<f64> = (0..60)
+            .flat_map(|j| (0..68).map(move |i| (i, j)))
+            .map(|(i, j)| if i < 60 { matrix[(i, j)] } else { f64::NAN })
+            .collect();
+        let precise = nuclear_norm(&columns, 60, 68, 60).unwrap();
+        let large = nuclear_norm_of_large(columns.clone(), 60, 68, 60).unwrap();
+        assert!((precise - large).abs() < 1e-9 * precise);
+        let short = nuclear_norm(&columns[..0], 0, 1, 1);
+        assert!(short.is_err());
+    }
+
+    #[test]
+    fn a_cross_product_that_lacks_rank_is_refused() {
+        let a = mlp(10, 6, 1);
+        let mut b = mlp(10, 6, 9);
+        for matrix in &mut b[..2] {
+            matrix.submatrix_mut(0, 0, 3, 6).fill(0.0);
+        }
+        b[2].submatrix_mut(0, 0, 6, 3).fill(0.0);
+        let reason = aligned(&a, &b).unwrap_err().to_string();
+        assert!(reason.contains("rank 7 where 10"), "{reason}");
+    }
+}

@@ -1,0 +1,276 @@
+//! Sums and extrema over a stretch of pairs in one go.
+//!
+//! A stretch is laid out in rows of [`COLUMNS`] elements: every column has its own sums, so that a vector of columns is summed
+//! by vector instructions of whatever width, in an order that does not depend on the width. Eight rows meet in a tree before
+//! they are added to what the column holds, which keeps short what one addition waits for.
+
+/// Elements in a row.
+const COLUMNS: usize = 64;
+
+/// Rows that are joined at once.
+const ROWS: usize = 8;
+
+/// What one pair of elements, or many, adds to the figures.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    dot: f64,
+    absolute: f64,
+    squares: f64,
+    relative: f64,
+    largest: f64,
+    largest_relative: f64,
+    /// min|a−b|: above 0, no elements are equal.
+    least: f64,
+    /// The least max(|a|,|b|): above 0, no two elements are 0.
+    least_size: f32,
+}
+
+const NOTHING: Terms = Terms {
+    dot: 0.0,
+    absolute: 0.0,
+    squares: 0.0,
+    relative: 0.0,
+    largest: 0.0,
+    largest_relative: 0.0,
+    least: f64::INFINITY,
+    least_size: f32::INFINITY,
+};
+
+impl Terms {
+    /// `FUSED`: the instruction set multiplies and adds at once, which makes a quotient cheaper than a division.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn of<const FUSED: bool>(narrow_x: f32, narrow_y: f32) -> Self {
+        let (x, y) = (f64::from(narrow_x), f64::from(narrow_y));
+        let gap = (x - y).abs();
+        let size = larger32(narrow_x.abs(), narrow_y.abs());
+        // Never 0; below the least normal number the quotient is wrong, and is made again.
+        let divisor = larger32(size, f32::MIN_POSITIVE);
+        let relative = if FUSED {
+            quotient(gap, divisor)
+        } else {
+            gap / f64::from(divisor)
+        };
+        Self {
+            dot: x * y,
+            absolute: gap,
+            squares: gap * gap,
+            relative,
+            largest: gap,
+            largest_relative: relative,
+            least: gap,
+            least_size: size,
+        }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn join(self, other: Self) -> Self {
+        Self {
+            dot: self.dot + other.dot,
+            absolute: self.absolute + other.absolute,
+            squares: self.squares + other.squares,
+            relative: self.relative + other.relative,
+            largest: larger(self.largest, other.largest),
+            largest_relative: larger(self.largest_relative, other.largest_relative),
+            least: smaller(self.least, other.least),
+            least_size: if other.least_size < self.least_size {
+                other.least_size
+            } else {
+                self.least_size
+            },
+        }
+    }
+}
+
+/// `value / divisor` to the last bit: the reciprocal in `f32`, then twice what is left over.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+fn quotient(value: f64, divisor: f32) -> f64 {
+    let (reciprocal, divisor) = (f64::from(1.0 / divisor), f64::from(divisor));
+    let near = value * reciprocal;
+    let near = (-near).mul_add(divisor, value).mul_add(reciprocal, near);
+    (-near).mul_add(divisor, value).mul_add(reciprocal, near)
+}
+
+/// The sums of every column.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+struct Lanes {
+    dot: [f64; COLUMNS],
+    absolute: [f64; COLUMNS],
+    squares: [f64; COLUMNS],
+    relative: [f64; COLUMNS],
+    largest: [f64; COLUMNS],
+    largest_relative: [f64; COLUMNS],
+    least: [f64; COLUMNS],
+    least_size: [f32; COLUMNS],
+}
+
+impl Lanes {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn new() -> Self {
+        Self {
+            dot: [NOTHING.dot; COLUMNS],
+            absolute: [NOTHING.absolute; COLUMNS],
+            squares: [NOTHING.squares; COLUMNS],
+            relative: [NOTHING.relative; COLUMNS],
+            largest: [NOTHING.largest; COLUMNS],
+            largest_relative: [NOTHING.largest_relative; COLUMNS],
+            least: [NOTHING.least; COLUMNS],
+            least_size: [NOTHING.least_size; COLUMNS],
+        }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn add(&mut self, column: usize, terms: Terms) {
+        let held = Terms {
+            dot: self.dot[column],
+            absolute: self.absolute[column],
+            squares: self.squares[column],
+            relative: self.relative[column],
+            largest: self.largest[column],
+            largest_relative: self.largest_relative[column],
+            least: self.least[column],
+            least_size: self.least_size[column],
+        };
+        let sum = held.join(terms);
+        self.dot[column] = sum.dot;
+        self.absolute[column] = sum.absolute;
+        self.squares[column] = sum.squares;
+        self.relative[column] = sum.relative;
+        self.largest[column] = sum.largest;
+        self.largest_relative[column] = sum.largest_relative;
+        self.least[column] = sum.least;
+        self.least_size[column] = sum.least_size;
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn total(&self) -> Terms {
+        let sum = |left: f64, right: f64| left + right;
+        Terms {
+            dot: fold(&self.dot, sum),
+            absolute: fold(&self.absolute, sum),
+            squares: fold(&self.squares, sum),
+            relative: fold(&self.relative, sum),
+            largest: fold(&self.largest, larger),
+            largest_relative: fold(&self.largest_relative, larger),
+            least: fold(&self.least, smaller),
+            least_size: self.least_size.iter().copied().fold(f32::INFINITY, f32::min),
+        }
+    }
+}
+
+/// The figures of a stretch of pairs, as [`Differences::figures`](crate::metric::pair::Differences) orders them; `read_a` and
+/// `read_b` make numbers of what is stored.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: impl Fn(E) -> f32) -> [f64; 8] {
+    let terms = |x: E, y: E| Terms::of::<FUSED>(read(x), read(y));
+    let mut lanes = Lanes::new();
+    let ((rows_a, rest_a), (rows_b, rest_b)) = (a.as_chunks::<COLUMNS>(), b.as_chunks::<COLUMNS>());
+    let ((tiles_a, rows_a), (tiles_b, rows_b)) = (rows_a.as_chunks::<ROWS>(), rows_b.as_chunks::<ROWS>());
+    for (a, b) in tiles_a.iter().zip(tiles_b) {
+        for column in 0..COLUMNS {
+            // Written out: a loop here would keep the columns from being vectorised.
+            let at = |row: usize| terms(a[row][column], b[row][column]);
+            let (first, second) = (at(0).join(at(1)), at(2).join(at(3)));
+            let (third, fourth) = (at(4).join(at(5)), at(6).join(at(7)));
+            lanes.add(column, first.join(second).join(third.join(fourth)));
+        }
+    }
+    for (a, b) in rows_a.iter().zip(rows_b) {
+        for column in 0..COLUMNS {
+            lanes.add(column, terms(a[column], b[column]));
+        }
+    }
+    for (column, (&x, &y)) in rest_a.iter().zip(rest_b).enumerate() {
+        lanes.add(column, terms(x, y));
+    }
+    let mut total = lanes.total();
+    let pairs = || a.iter().zip(b).map(|(&x, &y)| (read(x), read(y)));
+    let is_finite = total.absolute < f64::INFINITY;
+    let (mut both_zero, mut equal) = (0, 0);
+    if total.least_size < f32::MIN_POSITIVE || !is_finite {
+        let (mut tiny, mut zero) = (0_u32, 0_u32);
+        for (x, y) in pairs() {
+            let size = larger32(x.abs(), y.abs());
+            tiny += u32::from(size > 0.0 && size < f32::MIN_POSITIVE);
+            zero += u32::from(x == 0.0 && y == 0.0);
+        }
+        both_zero = zero;
+        if tiny > 0 {
+            (total.relative, total.largest_relative) = divided(pairs());
+        }
+    }
+    if total.least == 0.0 || !is_finite {
+        equal = pairs().map(same).sum();
+    }
+    let length = a.len() as f64;
+    [
+        total.dot,
+        total.absolute,
+        total.largest,
+        total.squares,
+        total.relative,
+        total.largest_relative,
+        length - f64::from(both_zero),
+        length - f64::from(equal),
+    ]
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+#[expect(clippy::float_cmp, reason = "counts elements that are the same number")]
+fn same((x, y): (f32, f32)) -> u32 {
+    u32::from(x == y)
+}
+
+/// Σ and max of |a−b|/max(|a|,|b|) where not both are 0, by division.
+fn divided(pairs: impl Iterator<Item = (f32, f32)>) -> (f64, f64) {
+    let (mut sum, mut largest) = (0.0, 0.0);
+    for (x, y) in pairs {
+        let size = f64::from(larger32(x.abs(), y.abs()));
+        if size > 0.0 {
+            let relative = (f64::from(x) - f64::from(y)).abs() / size;
+            sum += relative;
+            largest = larger(largest, relative);
+        }
+    }
+    (sum, largest)
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+fn fold(lanes: &[f64; COLUMNS], join: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut lanes = *lanes;
+    let mut width = COLUMNS / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] = join(lanes[lane], lanes[lane + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+fn larger(left: f64, right: f64) -> f64 {
+    if right > left { right } else { left }
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+fn smaller(left: f64, right: f64) -> f64 {
+    if right < left { right } else { left }
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+fn larger32(left: f32, right: f32) -> f32 {
+    if left > right { left } else { right }
+}
