@@ -157,33 +157,23 @@ fn a_header_of_100_mb_is_refused_by_its_first_bytes_and_read_on_request() {
     assert!(message.len() < 1000, "{} bytes", message.len());
 }
 
-/// An index of this many tensors in a hundred shards.
-fn index_of(tensors: usize) -> String {
-    let mut json = String::from(r#"{"metadata":{"total_size":1},"weight_map":{"#);
-    for n in 0..tensors {
-        let comma = if n == 0 { "" } else { "," };
-        write!(
-            json,
-            r#"{comma}"model.layers.{n}.w":"model-{:05}-of-00100.safetensors""#,
-            n % 100 + 1
-        )
-        .unwrap();
-    }
-    json.push_str("}}");
-    json
+/// An index of this many tensors in files so called.
+fn index_of(tensors: usize, shard: impl Fn(usize) -> String) -> String {
+    let placed = (0..tensors).map(|n| format!(r#""model.layers.{n}.w":"{}""#, shard(n)));
+    let placed: Vec<_> = placed.collect();
+    format!(r#"{{"metadata":{{"total_size":1}},"weight_map":{{{}}}}}"#, placed.join(","))
 }
 
 #[test]
 fn an_index_of_500_000_tensors_is_read_and_one_above_the_limit_is_refused() {
-    let index = ShardIndex::parse(index_of(500_000).as_bytes(), "").unwrap();
+    let shard = |n: usize| format!("model-{:05}-of-00100.safetensors", n % 100 + 1);
+    let index = ShardIndex::parse(index_of(500_000, shard).as_bytes(), "").unwrap();
     assert_eq!((index.weight_map.len(), index.shards().len()), (500_000, 100));
-    assert_eq!(index.tensors_of("model-00100-of-00100.safetensors").len(), 5_000);
-    let refused = ShardIndex::parse(index_of(MAX_TENSORS + 1).as_bytes(), "");
+    assert_eq!(index.tensors_of(&shard(99)).len(), 5_000);
+    let refused = ShardIndex::parse(index_of(MAX_TENSORS + 1, |_| "s".to_owned()).as_bytes(), "");
     assert!(matches!(
         refused,
-        Err(CheckpointError::Index(IndexError::TooManyTensors {
-            limit: MAX_TENSORS
-        }))
+        Err(CheckpointError::Index(IndexError::TooManyTensors { limit: MAX_TENSORS }))
     ));
 }
 
