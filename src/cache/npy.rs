@@ -154,8 +154,8 @@ fn described(reader: &mut impl Read) -> io::Result<Described> {
         return Err(none());
     };
     let extents = shape.split(',').map(str::trim).filter(|extent| !extent.is_empty());
-    let elements = extents.map(|extent| extent.parse::<u64>().ok());
-    let elements = elements.fold(Some(1_u64), |product, extent| product?.checked_mul(extent?));
+    let mut extents = extents.map(|extent| extent.parse::<u64>().ok());
+    let elements = extents.try_fold(1_u64, |product, extent| product.checked_mul(extent?));
     Ok(Described {
         descr: descr.to_owned(),
         elements: elements.ok_or_else(|| invalid("its shape cannot be counted"))?,
@@ -275,7 +275,7 @@ mod tests {
             columns in 1_u64..4,
         ) {
             let values = Values::U32(bits);
-            let shape = if values.len() as u64 % columns == 0 {
+            let shape = if (values.len() as u64).is_multiple_of(columns) {
                 vec![values.len() as u64 / columns, columns]
             } else {
                 vec![values.len() as u64]

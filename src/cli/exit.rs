@@ -13,12 +13,19 @@ pub(crate) enum ExitStatus {
     Failed,
 }
 
+impl ExitStatus {
+    /// The number itself.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Incomplete => 1,
+            Self::Failed => 2,
+        }
+    }
+}
+
 impl From<ExitStatus> for ExitCode {
     fn from(status: ExitStatus) -> Self {
-        Self::from(match status {
-            ExitStatus::Done => 0,
-            ExitStatus::Incomplete => 1,
-            ExitStatus::Failed => 2,
-        })
+        Self::from(status.code())
     }
 }

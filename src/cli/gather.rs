@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    process,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -19,10 +21,11 @@ use hub_audit::{
     serve::{self, Hub, ServeOptions, Store},
     spec::ModelSpec,
 };
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use super::{
     args::{Limits, Reach},
+    exit::ExitStatus,
     printer::Printer,
     progress_bars::ProgressBars,
     render_error,
@@ -179,9 +182,31 @@ fn gather_by(
         }
         outcome
     });
-    // Nothing may run on the runtime while the pairs are computed; writes that have begun get a second to end.
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    // Nothing may run on the runtime while the pairs are computed; writes that have begun get a moment to end.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    if let Ok(Some(_)) = outcome {
+        end_at_ctrl_c(printer);
+    }
     outcome
+}
+
+/// Once a program has listened for Ctrl-C, the system no longer ends it. From here on this does, while it computes and writes:
+/// what is kept is kept, and files of a report appear whole or not at all.
+fn end_at_ctrl_c(printer: &Printer) {
+    let printer = printer.clone();
+    // Without the thread Ctrl-C would do nothing; that is no reason not to compute.
+    let _ = thread::Builder::new().name("ctrl-c".to_owned()).spawn(move || {
+        let Ok(runtime) = Builder::new_current_thread().enable_all().build() else {
+            return;
+        };
+        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            printer.error(&[(
+                "error",
+                "interrupted; the tensors are kept in the cache, and the same command goes on from there".to_owned(),
+            )]);
+            process::exit(ExitStatus::Failed.code().into());
+        }
+    });
 }
 
 fn progress(printer: &Printer) -> Arc<dyn Progress> {
@@ -287,6 +312,8 @@ impl Job<'_> {
                 })
                 .into());
             }
+            // The plan is what should arrive; a server that answers with more must not get past the limit either.
+            self.session.hub.limit_ranges(limits.max_bytes.0);
             match until {
                 Until::Hashed(..) => (hashes, failures) = self.hash(&opened, hash_plans).await,
                 Until::Rows(..) => failures = self.fetch_rows(&opened, row_plans).await,

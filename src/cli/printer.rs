@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use owo_colors::OwoColorize;
 
 /// How much is said, and to whom.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Printer {
     quiet: bool,
     verbose: bool,

@@ -1,11 +1,13 @@
 //! What is asked of the Hub itself: which commit a revision is, which files a commit has, and small files whole.
 
+use std::collections::HashSet;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use url::Url;
 
 use super::{
-    body::Answer,
+    body::{self, Answer},
     client::{Bucket, HubClient},
     error::{HubError, Place},
     link, redact,
@@ -21,6 +23,9 @@ const JSON_CAP: u64 = 64 * 1024 * 1024;
 
 /// Pages of a listing that are followed at most: a thousand entries each.
 const MAX_PAGES: usize = 1000;
+
+/// Bytes of all pages of a listing that are read at most: some 400,000 files.
+const LISTING_CAP: u64 = 128 * 1024 * 1024;
 
 /// Everything but the unreserved characters of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -74,7 +79,7 @@ impl HubClient {
             segment(revision.as_str())
         ))?;
         let answer = self.get(&url, Bucket::Api, &place, Some(revision), JSON_CAP).await?;
-        let info: ModelInfo = parse_json(&answer, &place)?;
+        let info: ModelInfo = self.parse_json(&answer, &place)?;
         Ok((info.id.unwrap_or_else(|| repo.clone()), info.sha))
     }
 
@@ -87,17 +92,25 @@ impl HubClient {
             path(repo.as_str())
         ))?);
         let mut files = Vec::new();
-        let mut pages = 0;
+        let mut pages = HashSet::new();
+        let mut bytes = 0;
+        let unreasonable = |reason: String| HubError::Listing {
+            place: place.clone(),
+            reason,
+        };
         while let Some(url) = next {
-            pages += 1;
-            if pages > MAX_PAGES {
-                return Err(HubError::Listing {
-                    place,
-                    reason: format!("has more than {MAX_PAGES} pages"),
-                });
+            if pages.len() == MAX_PAGES {
+                return Err(unreasonable(format!("has more than {MAX_PAGES} pages")));
+            }
+            if !pages.insert(url.clone()) {
+                return Err(unreasonable("comes back to a page that was read before".to_owned()));
             }
             let answer = self.get(&url, Bucket::Api, &place, revision.as_ref(), JSON_CAP).await?;
-            let entries: Vec<TreeEntry> = parse_json(&answer, &place)?;
+            bytes += answer.body.len() as u64;
+            if bytes > LISTING_CAP {
+                return Err(unreasonable(format!("has more than {LISTING_CAP} bytes")));
+            }
+            let entries: Vec<TreeEntry> = self.parse_json(&answer, &place)?;
             files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(repo_file));
             next = next_page(&answer, &place)?;
         }
@@ -169,6 +182,31 @@ impl HubClient {
         }
         Ok(answer.body)
     }
+
+    fn parse_json<T: for<'a> Deserialize<'a>>(&self, answer: &Answer, place: &Place) -> Result<T, HubError> {
+        let content_type = answer
+            .headers
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("no content type");
+        serde_json::from_slice(&answer.body).map_err(|source| {
+            let first = answer.body.iter().find(|byte| !byte.is_ascii_whitespace());
+            if matches!(first, Some(b'{' | b'[')) {
+                HubError::Json {
+                    host: answer.host.clone(),
+                    place: place.clone(),
+                    source,
+                }
+            } else {
+                HubError::NotJson {
+                    host: answer.host.clone(),
+                    place: place.clone(),
+                    content_type: self.excerpt(content_type.as_bytes()),
+                    start: self.excerpt(&answer.body),
+                }
+            }
+        })
+    }
 }
 
 /// The address of the next page, which must be where this one was.
@@ -192,7 +230,13 @@ fn next_page(answer: &Answer, place: &Place) -> Result<Option<Url>, HubError> {
             reason: format!("continues at another host, {}", redact::host(&url)),
         });
     }
-    Ok(Some(url))
+    body::safe_target(&answer.url, target)
+        .map(Some)
+        .map_err(|reason| HubError::Redirect {
+            host: answer.host.clone(),
+            place: place.clone(),
+            reason: reason.to_owned(),
+        })
 }
 
 fn repo_file(entry: TreeEntry) -> RepoFile {
@@ -204,31 +248,6 @@ fn repo_file(entry: TreeEntry) -> RepoFile {
         lfs_sha256: lfs_oid,
         xet_hash: entry.xet_hash,
     }
-}
-
-fn parse_json<T: for<'a> Deserialize<'a>>(answer: &Answer, place: &Place) -> Result<T, HubError> {
-    let content_type = answer
-        .headers
-        .get("content-type")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("no content type");
-    serde_json::from_slice(&answer.body).map_err(|source| {
-        let first = answer.body.iter().find(|byte| !byte.is_ascii_whitespace());
-        if matches!(first, Some(b'{' | b'[')) {
-            HubError::Json {
-                host: answer.host.clone(),
-                place: place.clone(),
-                source,
-            }
-        } else {
-            HubError::NotJson {
-                host: answer.host.clone(),
-                place: place.clone(),
-                content_type: redact::excerpt(content_type.as_bytes()),
-                start: redact::excerpt(&answer.body),
-            }
-        }
-    })
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
-//! Whole bodies with a cap, redirects followed by hand, and refusals turned into errors.
+//! Whole bodies with a cap and a least pace, redirects followed by hand, and refusals turned into errors.
 
 use reqwest::{
     Response, StatusCode,
     header::{HeaderMap, LOCATION},
 };
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::{
     client::{Bucket, Exchange, HubClient, Target},
     error::{HubError, Place},
     redact,
-    retry::{self, Budget},
+    retry::{Budget, Fault, PACE_BYTES, PACE_WINDOW},
 };
 use crate::spec::Revision;
 
@@ -31,11 +32,12 @@ pub(super) struct Answer {
 /// Why a body could not be read to its end.
 pub(super) enum BodyError {
     TooLarge,
-    Cut(reqwest::Error),
+    Cut(Fault),
 }
 
 impl HubClient {
-    /// Appends the body to `buffer`, at most `cap` bytes of it, counting what arrives.
+    /// Appends the body to `buffer`, at most `cap` bytes of it, counting what arrives. A body that neither ends nor brings
+    /// [`PACE_BYTES`] within [`PACE_WINDOW`] is left: a server that drips for ever would hold the run for ever.
     pub(super) async fn read_body(
         &self,
         response: &mut Response,
@@ -43,15 +45,27 @@ impl HubClient {
         buffer: &mut Vec<u8>,
     ) -> Result<(), BodyError> {
         let mut received = 0_u64;
-        while let Some(chunk) = response.chunk().await.map_err(BodyError::Cut)? {
+        let mut deadline = Instant::now() + PACE_WINDOW;
+        let mut in_window = 0;
+        loop {
+            let chunk = match timeout_at(deadline, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(error)) => return Err(BodyError::Cut(Fault::Http(error))),
+                Err(_) => return Err(BodyError::Cut(Fault::Slow)),
+            };
             self.count_bytes(chunk.len() as u64);
             received += chunk.len() as u64;
             if received > cap {
                 return Err(BodyError::TooLarge);
             }
             buffer.extend_from_slice(&chunk);
+            in_window += chunk.len() as u64;
+            if in_window >= PACE_BYTES {
+                deadline = Instant::now() + PACE_WINDOW;
+                in_window = 0;
+            }
         }
-        Ok(())
     }
 
     /// Reads a short body to its end so that the connection can be used again. What it says does not matter.
@@ -73,7 +87,7 @@ impl HubClient {
             let json: serde_json::Value = complete.then(|| serde_json::from_slice(&body).ok()).flatten()?;
             Some(json.get("error")?.as_str()?.to_owned())
         };
-        redact::excerpt(header.or_else(from_body).unwrap_or_default().as_bytes())
+        self.excerpt(header.or_else(from_body).unwrap_or_default().as_bytes())
     }
 
     /// A whole small answer, redirects followed, transient faults retried from the start.
@@ -200,19 +214,22 @@ pub(super) fn redirect_target(exchange: &Exchange, from: &Url, place: &Place) ->
         .get(LOCATION)
         .and_then(|value| value.to_str().ok())
         .ok_or_else(|| refuse("without saying where to"))?;
-    let next = from
-        .join(text)
-        .map_err(|_| refuse("to something that is not an address"))?;
+    safe_target(from, text).map(Some).map_err(refuse)
+}
+
+/// The address `text`, found at `from`, or why it is not gone to.
+pub(super) fn safe_target(from: &Url, text: &str) -> Result<Url, &'static str> {
+    let next = from.join(text).map_err(|_| "to something that is not an address")?;
     if !matches!(next.scheme(), "http" | "https") || next.host_str().is_none() {
-        return Err(refuse("to an address that is neither http nor https"));
+        return Err("to an address that is neither http nor https");
     }
     if from.scheme() == "https" && next.scheme() == "http" {
-        return Err(refuse("from https to http"));
+        return Err("from https to http");
     }
     if !next.username().is_empty() || next.password().is_some() {
-        return Err(refuse("to an address with a user name in it"));
+        return Err("to an address with a user name in it");
     }
-    Ok(Some(next))
+    Ok(next)
 }
 
 /// Whether `target` still belongs to the Hub's own origin.
@@ -220,7 +237,33 @@ pub(super) fn is_hub(target: Target) -> bool {
     matches!(target, Target::Hub(_))
 }
 
-/// The transient faults are those of [`retry`]; named here so that both readers of bodies agree.
-pub(super) fn may_resume(error: &reqwest::Error) -> bool {
-    retry::is_transient_error(error)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_leads_to_the_web_and_never_out_of_https() {
+        let from = Url::parse("https://hub.example/a/b").unwrap();
+        let target = |text: &str| safe_target(&from, text).map(|url| url.to_string());
+        assert_eq!(target("/c?d=e"), Ok("https://hub.example/c?d=e".to_owned()));
+        assert_eq!(target("https://cdn.example/f"), Ok("https://cdn.example/f".to_owned()));
+        assert_eq!(target("http://cdn.example/f"), Err("from https to http"));
+        assert_eq!(
+            target("https://me:secret@cdn.example/f"),
+            Err("to an address with a user name in it")
+        );
+        assert_eq!(target("https://"), Err("to something that is not an address"));
+        for text in [
+            "file:///etc/passwd",
+            "ftp://cdn.example/f",
+            "data:,x",
+            "javascript:alert(1)",
+        ] {
+            assert_eq!(
+                target(text),
+                Err("to an address that is neither http nor https"),
+                "{text}"
+            );
+        }
+    }
 }

@@ -24,7 +24,7 @@ use url::Url;
 use super::{
     error::{HubError, Place},
     redact,
-    retry::{self, Budget, RetryPolicy},
+    retry::{self, Budget, Fault, RetryPolicy},
 };
 use crate::range::ByteRange;
 
@@ -42,6 +42,11 @@ impl Token {
         let mut value = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;
         value.set_sensitive(true);
         Some(Self(value))
+    }
+
+    /// The text itself, for those who must keep it out of messages.
+    fn secret(&self) -> &[u8] {
+        self.0.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default()
     }
 }
 
@@ -93,6 +98,14 @@ pub struct Traffic {
     pub bytes: u64,
 }
 
+/// Bytes of ranges that may still arrive.
+#[derive(Debug, Default)]
+struct Allowance {
+    /// What was allowed; `None` is as much as there is.
+    limit: Option<u64>,
+    left: u64,
+}
+
 /// The Hub's rate-limit buckets; file hosts have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bucket {
@@ -122,6 +135,7 @@ struct Inner {
     retry: RetryPolicy,
     requests: AtomicU64,
     bytes: AtomicU64,
+    allowance: Mutex<Allowance>,
     api_gate: Mutex<Option<Instant>>,
     resolver_gate: Mutex<Option<Instant>>,
 }
@@ -158,6 +172,7 @@ impl HubClient {
             retry: options.retry,
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            allowance: Mutex::default(),
             api_gate: Mutex::new(None),
             resolver_gate: Mutex::new(None),
         })))
@@ -179,6 +194,39 @@ impl HubClient {
     /// Whether requests are made without a token.
     pub fn is_anonymous(&self) -> bool {
         self.0.token.is_none()
+    }
+
+    /// From now on at most `bytes` of ranges may arrive, repeated and superfluous ones included; what is beyond is not asked
+    /// for. Without this call there is no limit.
+    pub fn limit_ranges(&self, bytes: u64) {
+        *self.allowance() = Allowance {
+            limit: Some(bytes),
+            left: bytes,
+        };
+    }
+
+    /// Takes `bytes` from what may still arrive, or tells what was allowed in all.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<(), u64> {
+        let mut allowance = self.allowance();
+        let Some(limit) = allowance.limit else { return Ok(()) };
+        allowance.left = allowance.left.checked_sub(bytes).ok_or(limit)?;
+        Ok(())
+    }
+
+    /// Gives back what was reserved and did not arrive.
+    pub(super) fn give_back(&self, bytes: u64) {
+        let mut allowance = self.allowance();
+        allowance.left = allowance.left.saturating_add(bytes);
+    }
+
+    fn allowance(&self) -> MutexGuard<'_, Allowance> {
+        self.0.allowance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The beginning of what a server said, for a message: on one line, without signed queries, and without the token, which
+    /// a server that was given it may repeat.
+    pub(super) fn excerpt(&self, said: &[u8]) -> String {
+        redact::excerpt(said, self.0.token.as_ref().map(Token::secret))
     }
 
     pub(super) fn retry_policy(&self) -> &RetryPolicy {
@@ -265,7 +313,7 @@ impl HubClient {
                 }
                 Err(error) => {
                     drop(permit);
-                    self.pause_or_give_up(error, &host, 0, budget).await?;
+                    self.pause_or_give_up(Fault::Http(error), &host, 0, budget).await?;
                 }
             }
         }
@@ -274,12 +322,12 @@ impl HubClient {
     /// Waits before the next attempt after a failed exchange, or says why there is none.
     pub(super) async fn pause_or_give_up(
         &self,
-        error: reqwest::Error,
+        fault: Fault,
         host: &str,
         received: u64,
         budget: &mut Budget,
     ) -> Result<(), HubError> {
-        let delay = if retry::is_transient_error(&error) {
+        let delay = if fault.is_transient() {
             budget.next_delay()
         } else {
             None
@@ -288,7 +336,17 @@ impl HubClient {
             tokio::time::sleep(delay).await;
             return Ok(());
         }
-        let (host, attempts, source) = (host.to_owned(), budget.attempts(), error.without_url());
+        let (host, attempts) = (host.to_owned(), budget.attempts());
+        let source = match fault {
+            Fault::Http(error) => error.without_url(),
+            Fault::Slow => {
+                return Err(HubError::TooSlow {
+                    host,
+                    attempts,
+                    received,
+                });
+            }
+        };
         Err(if source.is_timeout() && !source.is_connect() {
             HubError::Timeout { host, attempts, source }
         } else if source.is_connect() {
@@ -330,22 +388,25 @@ impl HubClient {
             tokio::time::sleep(delay).await;
             return Ok(());
         };
-        if wait > self.0.retry.max_wait {
+        // A wait beyond the end of time is refused like one beyond the limit.
+        let until = Instant::now()
+            .checked_add(wait)
+            .filter(|_| wait <= self.0.retry.max_wait);
+        let Some(until) = until else {
             return Err(HubError::RateLimited {
                 wait,
                 max_wait: self.0.retry.max_wait,
             });
-        }
+        };
         match target {
             // The whole process shares the Hub's window: every request of the bucket waits, not only this one.
             Target::Hub(bucket) if status == StatusCode::TOO_MANY_REQUESTS => {
-                let until = Instant::now() + wait;
                 let mut gate = self.gate(bucket);
                 if gate.is_none_or(|earlier| earlier < until) {
                     *gate = Some(until);
                 }
             }
-            _ => tokio::time::sleep(wait).await,
+            _ => tokio::time::sleep_until(until).await,
         }
         Ok(())
     }

@@ -89,6 +89,12 @@ pub enum HubError {
         received: u64,
         source: reqwest::Error,
     },
+    #[error(
+        "{host} sends less than 64 KiB a minute ({attempts} attempts, {received} bytes of the last answer arrived)"
+    )]
+    TooSlow { host: String, attempts: u32, received: u64 },
+    #[error("{place} is not read further: more than the {limit} bytes of weights that are allowed would arrive")]
+    Exhausted { place: Place, limit: u64 },
     #[error("repository `{repo}` does not exist{}", if *.anonymous { ", or it is private" } else { ", or the token has no access to it" })]
     RepoNotFound { repo: RepoId, anonymous: bool },
     #[error("repository `{repo}` has no revision `{revision}`")]
@@ -240,7 +246,11 @@ impl Hint for HubError {
             Self::RangeIgnored { .. } => {
                 "this server cannot serve parts of files; use another endpoint, or audit a local folder".to_owned()
             }
-            Self::Broken { .. } | Self::StillFailing { .. } => {
+            Self::Exhausted { .. } => {
+                "the server sent more than it was asked for; allow it with a larger --max-bytes, or use another endpoint"
+                    .to_owned()
+            }
+            Self::Broken { .. } | Self::StillFailing { .. } | Self::TooSlow { .. } => {
                 "run the same command again: what has arrived is kept in the cache".to_owned()
             }
             Self::Shared(error) => return error.hint(),

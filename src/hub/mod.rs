@@ -7,6 +7,8 @@ mod client;
 mod content_range;
 mod error;
 mod link;
+#[cfg(test)]
+mod patience;
 mod redact;
 mod remote_file;
 mod retry;

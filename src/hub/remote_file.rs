@@ -25,7 +25,7 @@ use super::{
     content_range::ContentRange,
     error::{HubError, Place},
     redact,
-    retry::Budget,
+    retry::{Budget, Fault},
 };
 use crate::{
     range::ByteRange,
@@ -81,7 +81,7 @@ enum Attempt {
     Done,
     /// The body broke off; what arrived stands in the buffer.
     Cut {
-        error: reqwest::Error,
+        fault: Fault,
         host: String,
     },
     /// The file host refused the address.
@@ -131,10 +131,10 @@ impl RemoteFile {
                 Attempt::Done => return Ok(Bytes::from(buffer)),
                 // All of it came, only the end of the message did not.
                 Attempt::Cut { .. } if buffer.len() as u64 == range.len() => return Ok(Bytes::from(buffer)),
-                Attempt::Cut { error, host } => {
+                Attempt::Cut { fault, host } => {
                     let received = buffer.len() as u64;
                     self.client
-                        .pause_or_give_up(error, &host, received, &mut budget)
+                        .pause_or_give_up(fault, &host, received, &mut budget)
                         .await?;
                 }
                 Attempt::Refused { .. } if refused.is_none() => refused = Some(location.generation),
@@ -176,17 +176,24 @@ impl RemoteFile {
         let whole = self.is_whole_file(&exchange, rest)?;
         let before = buffer.len();
         let expected = if whole { self.size } else { rest.len() };
-        match self.client.read_body(&mut exchange.response, expected, buffer).await {
+        self.client.reserve(expected).map_err(|limit| HubError::Exhausted {
+            place: self.place.clone(),
+            limit,
+        })?;
+        let outcome = self.client.read_body(&mut exchange.response, expected, buffer).await;
+        let arrived = (buffer.len() - before) as u64;
+        self.client.give_back(expected.saturating_sub(arrived));
+        match outcome {
             Ok(()) => {}
             Err(BodyError::TooLarge) => {
                 return Err(self.wrong_length(&exchange, rest, expected + 1));
             }
-            Err(BodyError::Cut(error)) => {
-                if whole || !body::may_resume(&error) {
+            Err(BodyError::Cut(fault)) => {
+                if whole || !fault.is_transient() {
                     buffer.truncate(before);
                 }
                 return Ok(Attempt::Cut {
-                    error,
+                    fault,
                     host: exchange.host,
                 });
             }
@@ -225,7 +232,7 @@ impl RemoteFile {
         {
             return Err(wrong(format!(
                 "a body encoded as `{}`",
-                redact::excerpt(encoding.as_bytes())
+                self.client.excerpt(encoding.as_bytes())
             )));
         }
         let stated = headers
@@ -241,7 +248,10 @@ impl RemoteFile {
                         total: Some(self.size),
                     })
                 {
-                    return Err(wrong(format!("`Content-Range: {}`", redact::excerpt(text.as_bytes()))));
+                    return Err(wrong(format!(
+                        "`Content-Range: {}`",
+                        self.client.excerpt(text.as_bytes())
+                    )));
                 }
                 if exchange
                     .response
@@ -281,8 +291,8 @@ impl RemoteFile {
         match seen {
             Some(before) if before != etag => Err(HubError::EtagChanged {
                 place: self.place.clone(),
-                before: redact::excerpt(before.as_bytes()),
-                after: redact::excerpt(etag.as_bytes()),
+                before: self.client.excerpt(before.as_bytes()),
+                after: self.client.excerpt(etag.as_bytes()),
             }),
             Some(_) => Ok(()),
             None => {
@@ -398,7 +408,7 @@ impl RemoteFile {
             return Err(HubError::CommitDisagrees {
                 host: exchange.host.clone(),
                 place: self.place.clone(),
-                got: redact::excerpt(got.as_bytes()),
+                got: self.client.excerpt(got.as_bytes()),
             });
         }
         if let Some(got) = text("x-linked-size").and_then(|size| size.parse::<u64>().ok())

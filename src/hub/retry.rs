@@ -2,6 +2,7 @@
 //!
 //! Retried: 408, 429, 500, 502, 503, 504, failed connects, time-outs, resets, and bodies that end early. Everything else is
 //! final at once. One budget covers a request together with its body, so a server that cuts every answer is left in the end.
+//! A body that crawls is cut from this side: it is a fault like a silence.
 
 use std::{
     error::Error as StdError,
@@ -36,6 +37,31 @@ impl Default for RetryPolicy {
             first_delay: Duration::from_millis(250),
             longest_delay: Duration::from_secs(10),
             max_wait: Duration::from_secs(330),
+        }
+    }
+}
+
+/// A body must bring [`PACE_BYTES`] in each of these, or end.
+pub(super) const PACE_WINDOW: Duration = Duration::from_mins(1);
+
+/// About a kilobyte a second: slower than any line on which an audit would be tried.
+pub(super) const PACE_BYTES: u64 = 64 * 1024;
+
+/// What became of an exchange that did not come to its end.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The connection failed, broke or fell silent.
+    Http(reqwest::Error),
+    /// The body came more slowly than [`PACE_BYTES`] in [`PACE_WINDOW`].
+    Slow,
+}
+
+impl Fault {
+    /// Whether it may go better next time.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Http(error) => is_transient_error(error),
+            Self::Slow => true,
         }
     }
 }

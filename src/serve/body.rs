@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::body::Body;
@@ -20,15 +21,26 @@ const BLOCK: u64 = 1 << 18;
 /// Turns of the event loop that let the bytes before a cut reach the socket.
 const TURNS_BEFORE_CUT: usize = 8;
 
-/// A body of this content that counts what it hands out, and breaks after `cut` bytes.
-pub(super) fn body(site: &Arc<Site>, content: Content, sent: Arc<AtomicU64>, cut: Option<u64>) -> Body {
+/// How a body goes out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Manner {
+    Plain,
+    /// Breaks after so many bytes.
+    CutAfter(u64),
+    /// In pieces of so many bytes, with a pause after each.
+    Drip(usize, Duration),
+}
+
+/// A body of this content that counts what it hands out.
+pub(super) fn body(site: &Arc<Site>, content: Content, sent: Arc<AtomicU64>, manner: Manner) -> Body {
     let blocks: BoxStream<'static, io::Result<Bytes>> = match content {
         Content::Bytes(bytes) => stream::iter([Ok(bytes)]).boxed(),
         Content::File { repo, path, range } => file_blocks(Arc::clone(site), repo, path, range),
     };
-    let blocks = match cut {
-        Some(limit) => cut_after(blocks, limit),
-        None => blocks,
+    let blocks = match manner {
+        Manner::Plain => blocks,
+        Manner::CutAfter(limit) => cut_after(blocks, limit),
+        Manner::Drip(bytes, pause) => drip(blocks, bytes.max(1), pause),
     };
     let counted = blocks.inspect(move |block| {
         if let Ok(bytes) = block {
@@ -76,4 +88,31 @@ fn cut_after(blocks: BoxStream<'static, io::Result<Bytes>>, limit: u64) -> BoxSt
         Err(io::ErrorKind::ConnectionReset.into())
     });
     kept.chain(end).boxed()
+}
+
+/// The pause comes after a piece, so that the first one comes with the headers.
+fn drip(
+    blocks: BoxStream<'static, io::Result<Bytes>>,
+    size: usize,
+    pause: Duration,
+) -> BoxStream<'static, io::Result<Bytes>> {
+    let pieces = blocks.flat_map(move |block| {
+        let pieces: Vec<io::Result<Bytes>> = match block {
+            Ok(bytes) => (0..bytes.len())
+                .step_by(size)
+                .map(|at| Ok(bytes.slice(at..bytes.len().min(at + size))))
+                .collect(),
+            Err(error) => vec![Err(error)],
+        };
+        stream::iter(pieces)
+    });
+    pieces
+        .enumerate()
+        .then(move |(number, piece)| async move {
+            if number > 0 {
+                tokio::time::sleep(pause).await;
+            }
+            piece
+        })
+        .boxed()
 }

@@ -20,7 +20,7 @@ use axum::{
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use super::{
-    body::body,
+    body::{Manner, body},
     cdn,
     connection::{Door, Switch},
     error::ServeError,
@@ -176,17 +176,17 @@ async fn handle(State(desk): State<Desk>, ConnectInfo(switch): ConnectInfo<Switc
                     reply.headers.append(name, value);
                 }
             }
-            desk.send(logged, &asked.method, reply, None)
+            desk.send(logged, &asked.method, reply, Manner::Plain)
         }
         other => {
-            let cut = if let Some(Stunt::CutAfter(bytes)) = other {
-                Some(bytes)
-            } else {
-                None
+            let manner = match other {
+                Some(Stunt::CutAfter(bytes)) => Manner::CutAfter(bytes),
+                Some(Stunt::Drip { bytes, pause }) => Manner::Drip(bytes, pause),
+                _ => Manner::Plain,
             };
             let method = asked.method.clone();
             let reply = desk.answer(asked).await;
-            desk.send(logged, &method, reply, cut)
+            desk.send(logged, &method, reply, manner)
         }
     }
 }
@@ -233,14 +233,14 @@ impl Desk {
         }
     }
 
-    fn send(&self, mut logged: LoggedRequest, method: &Method, reply: Reply, cut: Option<u64>) -> Response {
+    fn send(&self, mut logged: LoggedRequest, method: &Method, reply: Reply, manner: Manner) -> Response {
         logged.status = Some(reply.status.as_u16());
         let sent = self.journal.add(logged);
         let bodiless = *method == Method::HEAD || reply.status == StatusCode::NOT_MODIFIED;
         let content = if bodiless {
             Body::empty()
         } else {
-            body(&self.site, reply.content, sent, cut)
+            body(&self.site, reply.content, sent, manner)
         };
         let mut response = Response::new(content);
         *response.status_mut() = reply.status;

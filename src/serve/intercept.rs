@@ -22,6 +22,13 @@ pub enum Stunt {
     Drop,
     /// Answer truthfully, but close the connection after this many bytes of the body.
     CutAfter(u64),
+    /// Answer truthfully, but hand out the body in pieces of `bytes`, and wait for `pause` after each.
+    Drip {
+        /// Bytes of a piece; one at least.
+        bytes: usize,
+        /// The wait after a piece; [`Duration::MAX`] is for ever.
+        pause: Duration,
+    },
     /// Answer truthfully, after this long; [`Duration::MAX`] is for ever.
     Wait(Duration),
 }

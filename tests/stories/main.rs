@@ -7,7 +7,13 @@ mod bad_input;
 mod cache;
 mod comparing;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod embeddings;
+#[cfg(test)]
+mod fault_table;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
@@ -19,9 +25,15 @@ mod layers;
 #[cfg(test)]
 mod layouts;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod misled;
+#[cfg(test)]
 mod numbers;
+#[cfg(test)]
+mod ranges;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]

@@ -161,7 +161,10 @@ fn a_header_of_100_mb_is_refused_by_its_first_bytes_and_read_on_request() {
 fn index_of(tensors: usize, shard: impl Fn(usize) -> String) -> String {
     let placed = (0..tensors).map(|n| format!(r#""model.layers.{n}.w":"{}""#, shard(n)));
     let placed: Vec<_> = placed.collect();
-    format!(r#"{{"metadata":{{"total_size":1}},"weight_map":{{{}}}}}"#, placed.join(","))
+    format!(
+        r#"{{"metadata":{{"total_size":1}},"weight_map":{{{}}}}}"#,
+        placed.join(",")
+    )
 }
 
 #[test]
@@ -173,7 +176,9 @@ fn an_index_of_500_000_tensors_is_read_and_one_above_the_limit_is_refused() {
     let refused = ShardIndex::parse(index_of(MAX_TENSORS + 1, |_| "s".to_owned()).as_bytes(), "");
     assert!(matches!(
         refused,
-        Err(CheckpointError::Index(IndexError::TooManyTensors { limit: MAX_TENSORS }))
+        Err(CheckpointError::Index(IndexError::TooManyTensors {
+            limit: MAX_TENSORS
+        }))
     ));
 }
 

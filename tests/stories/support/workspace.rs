@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::{self, Output},
     sync::LazyLock,
 };
 
@@ -15,6 +16,9 @@ use super::{Asked, Outcome, Shard, Tensor, llama, llama_config, shard};
 
 /// The commit of every repository, unless a story says otherwise.
 pub(crate) const COMMIT: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_hub-audit");
 
 /// One runtime for the Hubs of all stories; the program under test is another process and waits on its own.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
@@ -109,6 +113,11 @@ impl Workspace {
         self.hub = Some(hub);
     }
 
+    /// The Hub's address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Closes the Hub: whoever asks it now finds nobody.
     pub(crate) fn close(&mut self) {
         if let Some(hub) = self.hub.take() {
@@ -131,7 +140,14 @@ impl Workspace {
 
     /// Runs the program with something else in its environment or on its standard input.
     pub(crate) fn run_as(&self, args: &[&str], change: impl FnOnce(&mut Command)) -> Outcome {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hub-audit"));
+        let mut command = Command::from_std(self.program(Path::new(PROGRAM), args));
+        change(&mut command);
+        self.outcome(&command.output().unwrap())
+    }
+
+    /// The program, to be started by a story that does more with it than wait: it, or another that starts it.
+    pub(crate) fn program(&self, program: &Path, args: &[&str]) -> process::Command {
+        let mut command = process::Command::new(program);
         command
             .args(args)
             .current_dir(self.path())
@@ -139,14 +155,17 @@ impl Workspace {
             .env("HOME", self.path().join("home"))
             .env("HUB_AUDIT_CACHE", self.cache())
             .env("HF_ENDPOINT", &self.url);
-        change(&mut command);
-        let output = command.output().unwrap();
+        command
+    }
+
+    /// What came of a run.
+    pub(crate) fn outcome(&self, output: &Output) -> Outcome {
         let mut names = vec![(self.path().display().to_string(), "TMP")];
         if let Some(hub) = &self.hub {
             let host = |url: &str| url.trim_start_matches("http://").to_owned();
             names.extend([(host(hub.url()), "HUB"), (host(hub.cdn_url()), "CDN")]);
         }
-        Outcome::new(&output, &names)
+        Outcome::new(output, &names)
     }
 
     /// A file below the story's folder, as text.

@@ -1,0 +1,475 @@
+//! Faults that take time, on a clock that is not real: waits, silences, drips, and listings without an end. The embedded Hub
+//! and the client run on one thread whose clock jumps whenever both of them wait.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{HubClient, HubError, HubOptions, RemoteFile, RetryPolicy};
+use crate::{
+    error::Hint,
+    range::ByteRange,
+    serve::{self, Hub, Intercept, Listener, LoggedRequest, ServeOptions, Store, Stunt},
+    snapshot::RepoFile,
+    spec::{Commit, RepoId, Revision},
+};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// Bytes of the one large file.
+const SIZE: u64 = 200_000;
+
+/// A Hub with `o/a`, and a client of it.
+struct Line {
+    hub: Hub,
+    client: HubClient,
+    repo: RepoId,
+    commit: Commit,
+    _folder: tempfile::TempDir,
+}
+
+async fn line(hook: impl Fn(&LoggedRequest) -> Option<Stunt> + Send + Sync + 'static) -> Line {
+    line_with(hook, |_| {}).await
+}
+
+async fn line_with(
+    hook: impl Fn(&LoggedRequest) -> Option<Stunt> + Send + Sync + 'static,
+    change: impl FnOnce(&mut HubOptions),
+) -> Line {
+    let folder = tempfile::tempdir().unwrap();
+    let repo = folder.path().join("o/a");
+    fs_err::create_dir_all(&repo).unwrap();
+    fs_err::write(
+        repo.join(".hub.json"),
+        format!("{{\"refs\":{{\"main\":\"{COMMIT}\"}}}}"),
+    )
+    .unwrap();
+    fs_err::write(repo.join("config.json"), "{}").unwrap();
+    fs_err::write(repo.join("model.safetensors"), content()).unwrap();
+    let mut options = ServeOptions::new(Store::folder(folder.path()).unwrap());
+    options.intercept = Some(Intercept::new(hook));
+    let hub = serve::start(options).await.unwrap();
+    let mut options = HubOptions {
+        endpoint: hub.url().to_owned(),
+        ..HubOptions::default()
+    };
+    change(&mut options);
+    Line {
+        client: HubClient::new(&options).unwrap(),
+        hub,
+        repo: "o/a".parse().unwrap(),
+        commit: COMMIT.parse().unwrap(),
+        _folder: folder,
+    }
+}
+
+fn content() -> Vec<u8> {
+    (0..SIZE).map(|at| u8::try_from(at % 251).unwrap()).collect()
+}
+
+impl Line {
+    fn file(&self) -> RemoteFile {
+        let file = RepoFile {
+            path: "model.safetensors".to_owned(),
+            size: SIZE,
+            blob_id: None,
+            lfs_sha256: None,
+            xet_hash: None,
+        };
+        RemoteFile::new(&self.client, &self.repo, &self.commit, &file).unwrap()
+    }
+
+    /// Reads these bytes, which must be the file's own.
+    async fn read(&self, start: u64, end: u64) -> Result<(), HubError> {
+        let bytes = self.file().read(ByteRange::new(start, end)).await?;
+        let (start, end) = (usize::try_from(start).unwrap(), usize::try_from(end).unwrap());
+        assert_eq!(bytes, content()[start..end]);
+        Ok(())
+    }
+
+    async fn pin(&self) -> Result<(), HubError> {
+        let main: Revision = "main".parse().unwrap();
+        self.client.resolve_revision(&self.repo, &main).await.map(|_| ())
+    }
+
+    async fn list(&self) -> Result<usize, HubError> {
+        Ok(self.client.snapshot(&self.repo, &self.commit).await?.files.len())
+    }
+
+    fn asked_of(&self, listener: Listener) -> usize {
+        self.hub
+            .log()
+            .iter()
+            .filter(|request| request.listener == listener)
+            .count()
+    }
+}
+
+/// An answer with this status and these headers, to the first `times` requests that are chosen.
+fn refuse(
+    times: usize,
+    chosen: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
+    status: u16,
+    headers: &[(&str, &str)],
+) -> impl Fn(&LoggedRequest) -> Option<Stunt> + Send + Sync + 'static {
+    let stunt = Stunt::Reply {
+        status,
+        headers: headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
+        body: Vec::new(),
+    };
+    first(times, chosen, stunt)
+}
+
+fn first(
+    times: usize,
+    chosen: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
+    stunt: Stunt,
+) -> impl Fn(&LoggedRequest) -> Option<Stunt> + Send + Sync + 'static {
+    let played = AtomicUsize::new(0);
+    move |request| (chosen(request) && played.fetch_add(1, Ordering::SeqCst) < times).then(|| stunt.clone())
+}
+
+fn on_api(request: &LoggedRequest) -> bool {
+    request.path.starts_with("/api/")
+}
+
+fn on_resolver(request: &LoggedRequest) -> bool {
+    request.path.contains("/resolve/")
+}
+
+fn on_cdn(request: &LoggedRequest) -> bool {
+    request.listener == Listener::Cdn
+}
+
+/// Whether `waited` is these seconds and at most a second more.
+#[track_caller]
+fn about(waited: Duration, seconds: u64) {
+    assert!(
+        (seconds..=seconds + 1).contains(&waited.as_secs()),
+        "{waited:?} is not {seconds} s"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_used_up_window_is_waited_out_once_by_all_and_other_buckets_go_on() {
+    let line = line_with(
+        refuse(1, on_api, 429, &[("ratelimit", "\"api\";r=0;t=120")]),
+        |options| {
+            options.jobs = 1;
+        },
+    )
+    .await;
+    let start = Instant::now();
+    let pins = futures::future::join_all((0..5).map(|_| line.pin()));
+    let (pinned, read) = tokio::join!(pins, async {
+        line.read(0, 10).await.unwrap();
+        start.elapsed()
+    });
+    assert!(pinned.iter().all(Result::is_ok));
+    about(read, 0);
+    about(start.elapsed(), 121);
+    // One was refused for all five.
+    assert_eq!(line.hub.log().iter().filter(|request| on_api(request)).count(), 5 + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_used_up_window_of_the_resolver_is_waited_out() {
+    let line = line(refuse(1, on_resolver, 429, &[("ratelimit", "\"resolvers\";r=0;t=200")])).await;
+    let start = Instant::now();
+    line.read(5, 1000).await.unwrap();
+    about(start.elapsed(), 201);
+    assert_eq!((line.asked_of(Listener::Hub), line.asked_of(Listener::Cdn)), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_stated_by_retry_after_alone_is_kept() {
+    let line = line(refuse(1, on_api, 429, &[("retry-after", "30")])).await;
+    let start = Instant::now();
+    line.pin().await.unwrap();
+    about(start.elapsed(), 31);
+    assert_eq!(line.asked_of(Listener::Hub), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_with_requests_left_in_the_window_is_tried_again_soon() {
+    let line = line(refuse(1, on_api, 429, &[("ratelimit", "\"api\";r=7;t=290")])).await;
+    let start = Instant::now();
+    line.pin().await.unwrap();
+    about(start.elapsed(), 0);
+    assert_eq!(line.asked_of(Listener::Hub), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_is_refused_above_the_limit_even_at_the_end_of_time() {
+    for (asked, longest) in [("600", 330), ("18446744073709551615", u64::MAX)] {
+        let line = line_with(refuse(9, |_| true, 503, &[("retry-after", asked)]), |options| {
+            options.retry = RetryPolicy {
+                max_wait: Duration::from_secs(longest),
+                ..RetryPolicy::default()
+            };
+        })
+        .await;
+        let error = line.pin().await.unwrap_err();
+        assert!(matches!(error, HubError::RateLimited { .. }), "{error}");
+        assert!(error.hint().unwrap().contains("--max-wait"));
+        assert_eq!(line.asked_of(Listener::Hub), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stays_busy_is_left_after_five_attempts() {
+    let line = line(refuse(usize::MAX, on_api, 503, &[("x-error-message", "maintenance")])).await;
+    let start = Instant::now();
+    let error = line.list().await.unwrap_err();
+    let host = line.hub.url().trim_start_matches("http://");
+    assert_eq!(
+        error.to_string(),
+        format!("{host} still answers 503 for `o/a@01234567` after 5 attempts: maintenance")
+    );
+    assert!(error.hint().unwrap().contains("run the same command again"));
+    assert_eq!(line.asked_of(Listener::Hub), 5);
+    // 250 ms, doubled three times, each with up to as much again of jitter.
+    assert!((3..=8).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_host_that_fails_for_ever_is_named() {
+    let line = line(refuse(usize::MAX, on_cdn, 500, &[])).await;
+    let error = line.read(0, 10).await.unwrap_err();
+    let host = line.hub.cdn_url().trim_start_matches("http://");
+    assert!(
+        error.to_string().starts_with(&format!("{host} still answers 500")),
+        "{error}"
+    );
+    assert_eq!((line.asked_of(Listener::Hub), line.asked_of(Listener::Cdn)), (1, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_is_asked_again_and_then_left() {
+    let line = line(first(2, on_cdn, Stunt::Wait(Duration::MAX))).await;
+    line.read(0, 10).await.unwrap();
+    assert_eq!(line.asked_of(Listener::Cdn), 3);
+
+    let line = self::line(first(usize::MAX, on_cdn, Stunt::Wait(Duration::MAX))).await;
+    let start = Instant::now();
+    let error = line.read(0, 10).await.unwrap_err();
+    assert!(
+        error.to_string().ends_with("did not answer in time (5 attempts)"),
+        "{error}"
+    );
+    assert_eq!(line.asked_of(Listener::Cdn), 5);
+    assert!((53..=60).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stops_midway_is_taken_up_where_it_stopped() {
+    let stall = Stunt::Drip {
+        bytes: 4000,
+        pause: Duration::from_hours(1),
+    };
+    let line = line(first(1, on_cdn, stall)).await;
+    line.read(100, 10_100).await.unwrap();
+    let log = line.hub.log();
+    let ranges: Vec<_> = log
+        .iter()
+        .filter(|request| on_cdn(request))
+        .map(|request| request.range.as_deref())
+        .collect();
+    assert_eq!(ranges, [Some("bytes=100-10099"), Some("bytes=4100-10099")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_line_is_no_fault() {
+    // 4 kB every two seconds: slow, and above the least pace.
+    let slow = Stunt::Drip {
+        bytes: 4000,
+        pause: Duration::from_secs(2),
+    };
+    let line = line(first(usize::MAX, on_cdn, slow)).await;
+    let start = Instant::now();
+    line.read(0, SIZE).await.unwrap();
+    assert_eq!(line.asked_of(Listener::Cdn), 1);
+    about(start.elapsed(), 98);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_drips_for_ever_is_left_within_minutes() {
+    let drip = Stunt::Drip {
+        bytes: 1,
+        pause: Duration::from_secs(9),
+    };
+    for what in ["weights", "listing"] {
+        let line = line(first(usize::MAX, |_| true, drip.clone())).await;
+        let start = Instant::now();
+        let error = match what {
+            "listing" => line.list().await.unwrap_err(),
+            _ => line.file().read(ByteRange::new(0, SIZE)).await.unwrap_err(),
+        };
+        assert!(
+            error
+                .to_string()
+                .contains("sends less than 64 KiB a minute (5 attempts, "),
+            "{error}"
+        );
+        assert!(error.hint().unwrap().contains("run the same command again"));
+        // Of the resolver's answer, one minute is waited for its body, which says nothing.
+        assert!(
+            (300..=380).contains(&start.elapsed().as_secs()),
+            "{what}: {:?}",
+            start.elapsed()
+        );
+    }
+}
+
+/// A page of a listing that says where the next one is.
+fn page(next: &str, body: Vec<u8>) -> Stunt {
+    Stunt::Reply {
+        status: 200,
+        headers: vec![
+            ("content-type".to_owned(), "application/json".to_owned()),
+            ("content-length".to_owned(), body.len().to_string()),
+            ("link".to_owned(), format!("<{next}>; rel=\"next\"")),
+        ],
+        body,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_comes_back_to_itself_is_left() {
+    let next = format!("/api/models/o/a/tree/{COMMIT}?cursor=again");
+    let line = line(first(usize::MAX, on_api, page(&next, b"[]".to_vec()))).await;
+    let error = line.list().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the listing of `o/a@01234567` comes back to a page that was read before"
+    );
+    assert_eq!(line.asked_of(Listener::Hub), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_without_end_is_left_after_a_thousand_pages() {
+    let number = AtomicUsize::new(0);
+    let line = line(move |_| {
+        let number = number.fetch_add(1, Ordering::SeqCst);
+        Some(page(&format!("?cursor={number}"), b"[]".to_vec()))
+    })
+    .await;
+    let error = line.list().await.unwrap_err();
+    assert!(error.to_string().ends_with("has more than 1000 pages"), "{error}");
+    assert_eq!(line.asked_of(Listener::Hub), 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_is_bounded_in_bytes_over_all_pages() {
+    let number = AtomicUsize::new(0);
+    let line = line(move |_| {
+        let number = number.fetch_add(1, Ordering::SeqCst);
+        let mut body = vec![b' '; 60_000_000];
+        body[..2].copy_from_slice(b"[]");
+        Some(page(&format!("?cursor={number}"), body))
+    })
+    .await;
+    let error = line.list().await.unwrap_err();
+    assert!(error.to_string().ends_with("has more than 134217728 bytes"), "{error}");
+    assert_eq!(line.asked_of(Listener::Hub), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_page_is_bounded_in_bytes_before_it_is_read() {
+    let huge = Stunt::Reply {
+        status: 200,
+        headers: vec![("content-length".to_owned(), "67108865".to_owned())],
+        body: vec![b' '; 67_108_865],
+    };
+    let line = line(first(usize::MAX, on_api, huge)).await;
+    let error = line.list().await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("has 67108865 bytes, more than the 67108864 bytes read at most"),
+        "{error}"
+    );
+    assert_eq!(line.client.traffic().bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn json_of_any_depth_is_no_danger() {
+    for body in [
+        "[".repeat(1_000_000),
+        format!("{{\"x\":{}", "[".repeat(1_000_000)),
+        "{\"a\":".repeat(500_000),
+    ] {
+        let deep = Stunt::Reply {
+            status: 200,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: body.into_bytes(),
+        };
+        let line = line(first(usize::MAX, on_api, deep)).await;
+        for error in [line.pin().await.unwrap_err(), line.list().await.unwrap_err()] {
+            assert!(matches!(error, HubError::Json { .. }), "{error}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_arrives_counts_against_the_limit_and_not_what_was_planned() {
+    let line = line(|_| None).await;
+    line.client.limit_ranges(1000);
+    line.read(0, 600).await.unwrap();
+    line.read(600, 1000).await.unwrap();
+    let error = line.read(1000, 1001).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`o/a@01234567`, file `model.safetensors` is not read further: more than the 1000 bytes of weights that are allowed \
+         would arrive"
+    );
+    assert!(error.hint().unwrap().contains("--max-bytes"));
+
+    // What broke off and came again is paid once: the rest alone is asked for.
+    let line = self::line(first(3, on_cdn, Stunt::CutAfter(100))).await;
+    line.client.limit_ranges(1000);
+    line.read(0, 1000).await.unwrap();
+    assert_eq!(line.asked_of(Listener::Cdn), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_cuts_every_answer_is_left_in_the_end() {
+    let line = line(first(usize::MAX, on_cdn, Stunt::CutAfter(0))).await;
+    let error = line.read(0, 1000).await.unwrap_err();
+    assert!(matches!(error, HubError::Broken { attempts: 5, .. }), "{error}");
+    assert_eq!(line.asked_of(Listener::Cdn), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_of_one_file_share_its_address_and_its_renewal() {
+    // The first four answers of the file host refuse the address.
+    let line = line(refuse(4, on_cdn, 403, &[])).await;
+    let file = line.file();
+    let reads = (0..4).map(|number| file.read(ByteRange::new(number * 10, number * 10 + 10)));
+    for read in futures::future::join_all(reads).await {
+        read.unwrap();
+    }
+    assert_eq!((line.asked_of(Listener::Hub), line.asked_of(Listener::Cdn)), (2, 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_is_sent_round_in_a_circle_is_given_up() {
+    let round = |request: &LoggedRequest| {
+        Some(Stunt::Reply {
+            status: 307,
+            headers: vec![("location".to_owned(), request.path.clone())],
+            body: Vec::new(),
+        })
+    };
+    let line = line(round).await;
+    let question = line.pin().await.unwrap_err();
+    assert_eq!(line.asked_of(Listener::Hub), 6);
+    let file = line.read(0, 1).await.unwrap_err();
+    assert_eq!(line.asked_of(Listener::Hub), 12);
+    for error in [question, file] {
+        assert!(error.to_string().contains("more than 5 times"), "{error}");
+    }
+}
