@@ -170,10 +170,7 @@ fn the_raw_test_the_scale_and_its_modes_are_those_of_numpy() {
         }
     }
     let report = at.read("out/REPORT.md");
-    assert!(
-        report.contains("modes_m.svg") && !report.contains("NaN"),
-        "{report}"
-    );
+    assert!(report.contains("modes_m.svg") && !report.contains("NaN"), "{report}");
 }
 
 #[test]
