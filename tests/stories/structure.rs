@@ -161,12 +161,11 @@ fn the_raw_test_the_scale_and_its_modes_are_those_of_numpy() {
         };
         near(row["explained"].parse().unwrap(), &golden["share"], "share");
         let role = ROLES.iter().position(|(role, ..)| *role == row["role"]);
-        match role {
-            Some(role) => near(row["loading"].parse().unwrap(), &golden["loadings"][role], "loading"),
-            None => {
-                let layer: usize = row["layer"].parse().unwrap();
-                near(row["score"].parse().unwrap(), &golden["scores"][layer], "score");
-            }
+        if let Some(role) = role {
+            near(row["loading"].parse().unwrap(), &golden["loadings"][role], "loading");
+        } else {
+            let layer: usize = row["layer"].parse().unwrap();
+            near(row["score"].parse().unwrap(), &golden["scores"][layer], "score");
         }
     }
     let report = at.read("out/REPORT.md");
