@@ -102,7 +102,7 @@ fn spectrum(criterion: &mut Criterion) {
     group.sample_size(10);
     let (a, b) = (matrix(HIDDEN, UNITS, 1), matrix(HIDDEN, UNITS, 2));
     group.bench_function("2560 × 9728", |bencher| {
-        bencher.iter(|| Spectrum::of_residual(black_box(&a), &b))
+        bencher.iter(|| Spectrum::of_residual(black_box(&a), &b));
     });
     group.finish();
 }

@@ -10,7 +10,9 @@ use futures::future::try_join_all;
 use super::{Question, Repository, Session, question::Selection, survey::chain};
 use crate::{
     cache::TensorKey,
-    checkpoint::{Disagreement, Header, Layout, Quantisation, QuantisationHints, ShardIndex, TensorInfo},
+    checkpoint::{
+        Disagreement, Header, Layout, MAX_INDEX_BYTES, Quantisation, QuantisationHints, ShardIndex, TensorInfo,
+    },
     error::Result,
     family::{FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Slot},
     spec::ModelSpec,
@@ -20,7 +22,7 @@ use crate::{
 const CONFIG_CAP: u64 = 10 * 1024 * 1024;
 
 /// Bytes of a shard index that are read at most. The largest seen has 60 MB.
-const INDEX_CAP: u64 = 250 * 1024 * 1024;
+const INDEX_CAP: u64 = MAX_INDEX_BYTES;
 
 /// A wanted tensor, found in a shard.
 #[derive(Debug, Clone)]

@@ -25,3 +25,9 @@ pub use record::CommitRecord;
 pub use rows::CachedRows;
 pub use sidecar::{Sidecar, TensorMeta};
 pub use store::{Cache, CachedTensor, Flaw};
+
+/// Reads a `.npy` file; only for its fuzz target.
+#[cfg(fuzzing)]
+pub fn read_npy(reader: impl std::io::Read + std::io::Seek) -> std::io::Result<(crate::values::Values, Vec<u64>)> {
+    npy::read(reader)
+}

@@ -86,10 +86,23 @@ fn write_elements<T: WritableElement>(elements: &[T], shape: &[u64], writer: imp
 
 /// Reads a `.npy` file: its values and its shape. [`io::ErrorKind::InvalidData`] where it is none that this crate writes.
 ///
-/// The header is believed: check the file's digest first.
+/// No more memory is taken than the file has bytes, whatever its header says.
 pub(super) fn read(mut reader: impl Read + Seek) -> io::Result<(Values, Vec<u64>)> {
-    let descr = descr(&mut reader)?;
+    let file_len = reader.seek(SeekFrom::End(0))?;
     reader.seek(SeekFrom::Start(0))?;
+    let Described { descr, elements, data } = described(&mut reader)?;
+    reader.seek(SeekFrom::Start(0))?;
+    let width = match descr.get(2..) {
+        Some("1") => 1,
+        Some("2") => 2,
+        Some("4") => 4,
+        Some("8") => 8,
+        _ => return Err(invalid("its element type is not one that is written here")),
+    };
+    let bytes = elements.checked_mul(width).and_then(|bytes| bytes.checked_add(data));
+    if bytes != Some(file_len) {
+        return Err(invalid("its header describes another number of bytes"));
+    }
     Ok(match descr.as_str() {
         "<f4" => read_elements(reader, Values::F32)?,
         "<f8" => read_elements(reader, Values::F64)?,
@@ -110,15 +123,44 @@ fn invalid(reason: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// The element type that the header names. The reader of arrays has to be told it before it looks.
-fn descr(reader: &mut impl Read) -> io::Result<String> {
-    let mut start = Vec::new();
-    reader.take(256).read_to_end(&mut start)?;
-    let text = String::from_utf8_lossy(&start);
-    let named = text
-        .split_once("'descr':")
-        .and_then(|(_, rest)| rest.split('\'').nth(1));
-    named.map(str::to_owned).ok_or_else(|| invalid("it has no .npy header"))
+/// What a header says, as far as it must be known before the reader of arrays is let at it: that one has to be told the type of
+/// the elements, and takes the memory that the shape asks for.
+struct Described {
+    descr: String,
+    elements: u64,
+    /// Where the data begin.
+    data: u64,
+}
+
+/// Reads a header of version 1.0, as this crate and NumPy write it for arrays such as these.
+fn described(reader: &mut impl Read) -> io::Result<Described> {
+    let none = || invalid("it has no .npy header");
+    let mut start = [0; 10];
+    reader.read_exact(&mut start).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => none(),
+        _ => error,
+    })?;
+    let [b'\x93', b'N', b'U', b'M', b'P', b'Y', 1, 0, low, high] = start else {
+        return Err(none());
+    };
+    let length = u16::from_le_bytes([low, high]);
+    let mut text = Vec::new();
+    reader.take(length.into()).read_to_end(&mut text)?;
+    let text = String::from_utf8_lossy(&text);
+    let after = |key: &str| text.split_once(key).map(|(_, rest)| rest.trim_start());
+    let descr = after("'descr':").and_then(|rest| rest.strip_prefix('\'')?.split_once('\''));
+    let shape = after("'shape':").and_then(|rest| rest.strip_prefix('(')?.split_once(')'));
+    let (Some((descr, _)), Some((shape, _))) = (descr, shape) else {
+        return Err(none());
+    };
+    let extents = shape.split(',').map(str::trim).filter(|extent| !extent.is_empty());
+    let mut extents = extents.map(|extent| extent.parse::<u64>().ok());
+    let elements = extents.try_fold(1_u64, |product, extent| product.checked_mul(extent?));
+    Ok(Described {
+        descr: descr.to_owned(),
+        elements: elements.ok_or_else(|| invalid("its shape cannot be counted"))?,
+        data: 10 + u64::from(length),
+    })
 }
 
 fn read_elements<T: ReadableElement + Copy>(
@@ -141,6 +183,8 @@ fn read_elements<T: ReadableElement + Copy>(
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -202,6 +246,51 @@ mod tests {
                 matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof),
                 "{error:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_header_that_asks_for_more_than_the_file_has_takes_no_memory() {
+        let good = written(&Values::F32(vec![1.0; 3]), &[3]);
+        for shape in [
+            "(9999999999,)",
+            "(2,)",
+            "(4,)",
+            "(18446744073709551615, 9)",
+            "(-3,)",
+            "(3",
+            "3",
+        ] {
+            let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}");
+            let bytes = [&good[..10], format!("{header:<117}\n").as_bytes(), &good[128..]].concat();
+            let error = read(Cursor::new(bytes)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{shape}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            bits in prop::collection::vec(any::<u32>(), 0..40),
+            columns in 1_u64..4,
+        ) {
+            let values = Values::U32(bits);
+            let shape = if (values.len() as u64).is_multiple_of(columns) {
+                vec![values.len() as u64 / columns, columns]
+            } else {
+                vec![values.len() as u64]
+            };
+            prop_assert_eq!(read(Cursor::new(written(&values, &shape))).unwrap(), (values, shape));
+        }
+
+        #[test]
+        fn a_changed_or_lost_byte_is_refused_or_read(at in 0_usize..140, to: u8, keep in 0_usize..141) {
+            let mut bytes = written(&Values::F32(vec![1.0; 3]), &[3]);
+            bytes[at % 140] = to;
+            bytes.truncate(keep);
+            if let Ok((values, shape)) = read(Cursor::new(bytes)) {
+                prop_assert_eq!(values.len() as u64, shape.iter().product::<u64>());
+            }
         }
     }
 }

@@ -77,6 +77,8 @@ fn booleans(bytes: &[u8]) -> Result<Vec<bool>, CheckpointError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn floats(dtype: &Dtype, bytes: &[u8]) -> Vec<f32> {
@@ -248,6 +250,19 @@ mod tests {
             Values::U16(v) => v.iter().map(ToString::to_string).collect(),
             Values::U32(v) => v.iter().map(ToString::to_string).collect(),
             Values::U64(v) => v.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_one_value_an_element_or_an_error(
+            name in "BOOL|[UIF](8|16|32|64)|BF16|F8_E(4M3|5M2|8M0)(FNUZ)?|F[46](_E2M3)?|C64",
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let dtype = Dtype::from(name);
+            if let Ok(values) = decode(&dtype, &bytes) {
+                prop_assert_eq!(values.len() as u64 * dtype.bits().unwrap(), bytes.len() as u64 * 8);
+            }
         }
     }
 }

@@ -152,11 +152,9 @@ fn validated(json: &str, file_len: u64) -> Result<Header, HeaderError> {
         }
         // Cut or garbled JSON: the parser says where.
         (Some(b'{'), _) => {}
-        (found, _) => {
-            return Err(HeaderError::Start {
-                found: found.copied().unwrap_or(b' '),
-            });
-        }
+        (Some(&found), _) => return Err(HeaderError::Start { found }),
+        (None, _) if json.is_empty() => return Err(HeaderError::Empty),
+        (None, _) => return Err(HeaderError::Start { found: b' ' }),
     }
     let (metadata, mut entries) = header_json::read(trimmed)?;
     let length = PREFIX as u64 + json.len() as u64;
@@ -255,6 +253,7 @@ fn check(entry: &Entry, expected: u64) -> Result<u64, HeaderError> {
     Ok(end)
 }
 
+/// What is refused, and with which words, is in `fixtures/malformed`; a story walks that table.
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -283,337 +282,11 @@ mod tests {
         })
     }
 
-    /// The name of the error's variant, or `ok`.
-    fn verdict(bytes: &[u8]) -> String {
-        let name = |error: HeaderError| {
-            format!("{error:?}")
-                .split([' ', '(', '{'])
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        };
-        parse(bytes).map_or_else(name, |_| "ok".to_owned())
-    }
-
     fn reference_accepts(bytes: &[u8]) -> bool {
         SafeTensors::read_metadata(bytes).is_ok()
     }
 
     const GOOD: &str = r#"{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#;
-
-    #[test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
-    fn malformed_files_are_refused_each_for_its_reason() {
-        let prefixed = |n: u64, rest: &[u8]| [&n.to_le_bytes()[..], rest].concat();
-        let two = |a: &str, b: &str| format!(r#"{{"a":{a},"b":{b}}}"#);
-        let at = |begin: u64, end: u64| {
-            let extent = end.saturating_sub(begin);
-            format!(r#"{{"dtype":"U8","shape":[{extent}],"data_offsets":[{begin},{end}]}}"#)
-        };
-        let deep = format!(r#"{{"a":{{"shape":{}{}}}}}"#, "[".repeat(200), "]".repeat(200));
-        // What is wrong, the file, our verdict, and whether the safetensors library accepts it.
-        let table: Vec<(&str, Vec<u8>, &str, bool)> = vec![
-            ("empty file", vec![], "TooShort", false),
-            ("7 bytes", vec![0; 7], "TooShort", false),
-            ("no header", file("", 0), "Start", false),
-            ("length past the end", prefixed(100, b"{}"), "PastEnd", false),
-            ("length of 2^64-1", prefixed(u64::MAX, b"{}"), "TooLong", false),
-            ("length above 100 MB", prefixed(100_000_001, b"{}"), "TooLong", false),
-            (
-                "web page",
-                b"<!DOCTYPE html><html></html>".to_vec(),
-                "NotSafetensors",
-                false,
-            ),
-            (
-                "lfs pointer",
-                b"version https://git-lfs.github.com/spec/v1\n".to_vec(),
-                "NotSafetensors",
-                false,
-            ),
-            ("gguf", b"GGUF\x03\0\0\0\0\0\0\0".to_vec(), "NotSafetensors", false),
-            (
-                "zip",
-                b"PK\x03\x04\0\0\x08\x08\0\0\0\0".to_vec(),
-                "NotSafetensors",
-                false,
-            ),
-            (
-                "pickle",
-                b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.".to_vec(),
-                "NotSafetensors",
-                false,
-            ),
-            (
-                "gzip",
-                b"\x1f\x8b\x08\0\0\0\0\0\x03\0".to_vec(),
-                "NotSafetensors",
-                false,
-            ),
-            (
-                "json message",
-                br#"{"error":"Repository not found"}"#.to_vec(),
-                "NotSafetensors",
-                false,
-            ),
-            ("leading space", file(format!(" {}", one(GOOD)), 8), "Start", true),
-            ("byte order mark", file("\u{feff}{}", 0), "Start", false),
-            ("array at the root", file("[]", 0), "Start", false),
-            ("null at the root", file("null", 0), "Start", false),
-            (
-                "padding of line breaks",
-                file(format!("{}\n", one(GOOD)), 8),
-                "Padding",
-                true,
-            ),
-            (
-                "padding of zeros",
-                file(format!("{}\0\0", one(GOOD)), 8),
-                "Padding",
-                false,
-            ),
-            (
-                "text after the object",
-                file(format!("{}x", one(GOOD)), 8),
-                "Json",
-                false,
-            ),
-            ("second object", file("{}{}", 0), "Json", false),
-            ("cut JSON", file(r#"{"a":{"dtype""#, 0), "Json", false),
-            ("comma too many", file(r#"{"a":1,}"#, 0), "EntryForm", false),
-            ("lone surrogate", file(r#"{"\ud800":1}"#, 0), "Json", false),
-            ("raw line break in a name", file("{\"a\nb\":1}", 0), "Json", false),
-            ("not UTF-8", file(b"{\"\xff\":1}", 0), "Utf8", false),
-            ("nested too deeply", file(deep, 0), "Json", false),
-            (
-                "name twice",
-                file(format!(r#"{{"a":{GOOD},"a":{GOOD}}}"#), 8),
-                "DuplicateTensor",
-                true,
-            ),
-            (
-                "name twice, escaped",
-                file(format!(r#"{{"a":{GOOD},"\u0061":{GOOD}}}"#), 8),
-                "DuplicateTensor",
-                true,
-            ),
-            ("metadata null", file(r#"{"__metadata__":null}"#, 0), "Metadata", true),
-            ("metadata string", file(r#"{"__metadata__":"x"}"#, 0), "Metadata", false),
-            ("metadata array", file(r#"{"__metadata__":[]}"#, 0), "Metadata", false),
-            (
-                "metadata number inside",
-                file(r#"{"__metadata__":{"a":1}}"#, 0),
-                "Metadata",
-                false,
-            ),
-            (
-                "metadata twice",
-                file(r#"{"__metadata__":{},"__metadata__":{}}"#, 0),
-                "DuplicateMetadata",
-                false,
-            ),
-            (
-                "metadata key twice",
-                file(r#"{"__metadata__":{"a":"1","a":"2"}}"#, 0),
-                "DuplicateMetadata",
-                true,
-            ),
-            ("entry null", file(one("null"), 0), "EntryForm", false),
-            ("entry number", file(one("1.5"), 0), "EntryForm", false),
-            ("entry negative", file(one("-1"), 0), "EntryForm", false),
-            ("entry array", file(one(r#"["F32",[2],[0,8]]"#), 8), "EntryForm", true),
-            (
-                "no dtype",
-                file(one(r#"{"shape":[2],"data_offsets":[0,8]}"#), 8),
-                "MissingField",
-                false,
-            ),
-            (
-                "no shape",
-                file(one(r#"{"dtype":"F32","data_offsets":[0,8]}"#), 8),
-                "MissingField",
-                false,
-            ),
-            (
-                "no offsets",
-                file(one(r#"{"dtype":"F32","shape":[2]}"#), 8),
-                "MissingField",
-                false,
-            ),
-            (
-                "unknown field",
-                file(one(&GOOD.replace("{\"d", r#"{"x":1,"d"#)), 8),
-                "UnknownField",
-                true,
-            ),
-            (
-                "field twice",
-                file(one(&GOOD.replace("{\"d", r#"{"shape":[2],"d"#)), 8),
-                "DuplicateField",
-                false,
-            ),
-            (
-                "dtype number",
-                file(one(&GOOD.replace(r#""F32""#, "32")), 8),
-                "FieldType",
-                false,
-            ),
-            (
-                "shape number",
-                file(one(&GOOD.replace("[2]", "2")), 8),
-                "FieldType",
-                false,
-            ),
-            (
-                "shape negative",
-                file(one(&GOOD.replace("[2]", "[-2]")), 8),
-                "FieldType",
-                false,
-            ),
-            (
-                "shape float",
-                file(one(&GOOD.replace("[2]", "[2.0]")), 8),
-                "FieldType",
-                false,
-            ),
-            (
-                "shape exponent",
-                file(one(&GOOD.replace("[2]", "[2e0]")), 8),
-                "FieldType",
-                false,
-            ),
-            (
-                "shape above 2^64",
-                file(one(&GOOD.replace("[2]", "[18446744073709551616]")), 8),
-                "FieldType",
-                false,
-            ),
-            (
-                "one offset",
-                file(one(&GOOD.replace("[0,8]", "[8]")), 8),
-                "FieldType",
-                false,
-            ),
-            (
-                "three offsets",
-                file(one(&GOOD.replace("[0,8]", "[0,4,8]")), 8),
-                "FieldType",
-                false,
-            ),
-            (
-                "offset negative",
-                file(one(&GOOD.replace("[0,8]", "[-8,0]")), 8),
-                "FieldType",
-                false,
-            ),
-            (
-                "ends before it begins",
-                file(two(&at(0, 8), &at(8, 4)), 8),
-                "Reversed",
-                false,
-            ),
-            ("hole at the start", file(one(&at(4, 8)), 8), "Hole", false),
-            ("hole between", file(two(&at(0, 4), &at(5, 8)), 8), "Hole", false),
-            ("overlap", file(two(&at(0, 5), &at(4, 8)), 8), "Overlap", false),
-            ("same bytes twice", file(two(&at(0, 8), &at(0, 8)), 8), "Overlap", false),
-            (
-                "element count overflows",
-                file(one(&GOOD.replace("[2]", "[4294967296,4294967296]")), 8),
-                "ShapeOverflow",
-                false,
-            ),
-            (
-                "bit count overflows",
-                file(one(&GOOD.replace("[2]", "[4611686018427387904]")), 8),
-                "ShapeOverflow",
-                false,
-            ),
-            (
-                "half a byte",
-                file(one(r#"{"dtype":"F4","shape":[3],"data_offsets":[0,2]}"#), 2),
-                "PartialByte",
-                false,
-            ),
-            (
-                "six bits",
-                file(one(r#"{"dtype":"F6_E2M3","shape":[2],"data_offsets":[0,2]}"#), 2),
-                "PartialByte",
-                false,
-            ),
-            (
-                "shape too large",
-                file(one(&GOOD.replace("[2]", "[3]")), 8),
-                "Size",
-                false,
-            ),
-            (
-                "shape too small",
-                file(one(&GOOD.replace("[2]", "[1]")), 8),
-                "Size",
-                false,
-            ),
-            (
-                "scalar with two elements",
-                file(one(&GOOD.replace("[2]", "[]")), 8),
-                "Size",
-                false,
-            ),
-            ("data cut", file(one(GOOD), 7), "FileLength", false),
-            ("no data", file(one(GOOD), 0), "FileLength", false),
-            ("data left over", file(one(GOOD), 9), "FileLength", false),
-            ("data without tensors", file("{}", 1), "FileLength", false),
-            (
-                "offset of 2^64-1",
-                file(one(&at(0, u64::MAX / 8)), 8),
-                "FileLength",
-                false,
-            ),
-        ];
-        assert!(table.len() >= 40);
-        for (what, bytes, expected, accepted) in &table {
-            assert_eq!(verdict(bytes), *expected, "{what}");
-            assert_eq!(reference_accepts(bytes), *accepted, "{what}, by the reference");
-        }
-    }
-
-    #[test]
-    fn odd_but_valid_files_are_read() {
-        let table = [
-            ("nothing", file("{}", 0)),
-            ("padded with spaces", file(format!("{}     ", one(GOOD)), 8)),
-            ("space within", file(format!("{{ \"a\" :\n {GOOD} }}"), 8)),
-            (
-                "scalar",
-                file(one(r#"{"dtype":"F32","shape":[],"data_offsets":[0,4]}"#), 4),
-            ),
-            (
-                "no elements",
-                file(one(r#"{"dtype":"F32","shape":[0,5],"data_offsets":[0,0]}"#), 0),
-            ),
-            ("no name", file(format!(r#"{{"":{GOOD}}}"#), 8)),
-            ("hostile name", file(format!(r#"{{"../\u001b[31m\n":{GOOD}}}"#), 8)),
-            (
-                "two F4 a byte",
-                file(one(r#"{"dtype":"F4","shape":[4],"data_offsets":[0,2]}"#), 2),
-            ),
-            (
-                "four F6 in three bytes",
-                file(one(r#"{"dtype":"F6_E3M2","shape":[4],"data_offsets":[0,3]}"#), 3),
-            ),
-            ("metadata", file(r#"{"__metadata__":{"format":"pt"}}"#, 0)),
-            (
-                "an empty tensor where another begins",
-                file(
-                    r#"{"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"z":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#,
-                    1,
-                ),
-            ),
-        ];
-        for (what, bytes) in &table {
-            assert_eq!(verdict(bytes), "ok", "{what}");
-            assert!(reference_accepts(bytes), "{what}, by the reference");
-        }
-    }
 
     #[test]
     fn an_unknown_type_does_not_hide_the_other_tensors() {
@@ -626,7 +299,10 @@ mod tests {
             ByteRange::new(header.length + 3, header.length + 4)
         );
         assert!(!reference_accepts(&bytes));
-        assert_eq!(verdict(&file(json.replace("[3,4]", "[4,5]"), 5)), "Hole");
+        assert!(matches!(
+            parse(&file(json.replace("[3,4]", "[4,5]"), 5)),
+            Err(HeaderError::Hole { .. })
+        ));
     }
 
     #[test]

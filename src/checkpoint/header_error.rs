@@ -20,6 +20,9 @@ pub enum HeaderError {
     /// The stated length does not fit the file.
     #[error("the header claims {header_len} bytes, but the file has {file_len} in all")]
     PastEnd { header_len: u64, file_len: u64 },
+    /// The stated length is 0.
+    #[error("the header claims 0 bytes, and not even `{{}}` fits")]
+    Empty,
     /// Fewer bytes were given than the header has. Nothing is known to be wrong with the file.
     #[error("{have} bytes of the header are here, of {need}")]
     Truncated { have: u64, need: u64 },
@@ -64,6 +67,9 @@ pub enum HeaderError {
         expected: &'static str,
         found: String,
     },
+    /// A shape of more axes than any tensor has.
+    #[error("tensor `{}` has more than {limit} axes", Escaped(tensor))]
+    TooManyAxes { tensor: String, limit: usize },
     /// A tensor ends before it begins.
     #[error("tensor `{}` begins at byte {begin} and ends at {end}", Escaped(tensor))]
     Reversed { tensor: String, begin: u64, end: u64 },

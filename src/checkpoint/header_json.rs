@@ -7,9 +7,12 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
 
-use super::{Dtype, header_error::HeaderError};
+use super::{
+    Dtype,
+    field_value::{FieldValue, MAX_AXES},
+    header_error::HeaderError,
+};
 
 /// The key that holds metadata instead of a tensor.
 const METADATA: &str = "__metadata__";
@@ -50,17 +53,6 @@ pub(super) fn read(json: &str) -> Result<(BTreeMap<String, String>, Vec<Entry>),
 fn stop<E: serde::de::Error>(slot: &mut Option<HeaderError>, fault: HeaderError) -> E {
     *slot = Some(fault);
     E::custom("refused")
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }
 
 /// The visits of every JSON value that is no object: each is refused by name.
@@ -165,9 +157,9 @@ impl<'de> Visitor<'de> for Metadata<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut metadata = BTreeMap::new();
-        while let Some((key, value)) = map.next_entry::<String, Value>()? {
-            let Value::String(value) = value else {
-                let found = kind(&value);
+        while let Some((key, value)) = map.next_entry::<String, FieldValue>()? {
+            let FieldValue::Text(value) = value else {
+                let found = value.kind();
                 return Err(stop(self.fault, HeaderError::Metadata { key, found }));
             };
             if metadata.contains_key(&key) {
@@ -212,7 +204,7 @@ impl<'de> Visitor<'de> for EntrySeed<'_> {
         let Self { name, fault } = self;
         let mut fields = Fields::default();
         while let Some(field) = map.next_key::<String>()? {
-            let value: Value = map.next_value()?;
+            let value: FieldValue = map.next_value()?;
             if let Err(found) = fields.set(&name, field, value) {
                 return Err(stop(fault, found));
             }
@@ -231,32 +223,34 @@ struct Fields {
 }
 
 impl Fields {
-    fn set(&mut self, tensor: &str, field: String, value: Value) -> Result<(), HeaderError> {
-        let wrong = |field: &'static str, expected: &'static str, value: &Value| HeaderError::FieldType {
+    fn set(&mut self, tensor: &str, field: String, value: FieldValue) -> Result<(), HeaderError> {
+        let wrong = |field: &'static str, expected: &'static str, value: &FieldValue| HeaderError::FieldType {
             tensor: tensor.to_owned(),
             field,
             expected,
-            found: shown(value),
+            found: value.to_string(),
         };
         let twice = |field: &'static str| HeaderError::DuplicateField {
             tensor: tensor.to_owned(),
             field,
         };
-        match field.as_str() {
-            "dtype" => {
-                let Value::String(name) = value else {
-                    return Err(wrong("dtype", "a string", &value));
-                };
+        match (field.as_str(), value) {
+            ("dtype", FieldValue::Text(name)) => {
                 let set = self.dtype.replace(Dtype::from(name));
                 set.map_or(Ok(()), |_| Err(twice("dtype")))
             }
-            "shape" => {
-                let shape = counts(&value).ok_or_else(|| wrong("shape", "an array of whole numbers", &value))?;
+            ("dtype", value) => Err(wrong("dtype", "a string", &value)),
+            ("shape", FieldValue::Counts(shape)) => {
                 let set = self.shape.replace(shape);
                 set.map_or(Ok(()), |_| Err(twice("shape")))
             }
-            "data_offsets" => {
-                let Some(&[begin, end]) = counts(&value).as_deref() else {
+            ("shape", FieldValue::Long) => Err(HeaderError::TooManyAxes {
+                tensor: tensor.to_owned(),
+                limit: MAX_AXES,
+            }),
+            ("shape", value) => Err(wrong("shape", "an array of whole numbers", &value)),
+            ("data_offsets", value) => {
+                let Some(&[begin, end]) = value.counts() else {
                     return Err(wrong("data_offsets", "two whole numbers", &value));
                 };
                 let set = self.offsets.replace((begin, end));
@@ -285,20 +279,5 @@ impl Fields {
             }),
             _ => Err(HeaderError::MissingField { tensor: name, field }),
         }
-    }
-}
-
-/// Whole, non-negative numbers only: `1.0`, `1e2` and `-0` are none.
-fn counts(value: &Value) -> Option<Vec<u64>> {
-    value.as_array()?.iter().map(Value::as_u64).collect()
-}
-
-/// A short rendering of a value that was refused.
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() > 60 {
-        kind(value).to_owned()
-    } else {
-        format!("`{}`", super::Escaped(&text))
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use percent_encoding::percent_decode_str;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{CheckpointError, Escaped, Header};
 use crate::error::Hint;
@@ -20,6 +20,9 @@ pub const MAX_INDEX_BYTES: u64 = 250_000_000;
 
 /// Most shards that an index may name.
 pub const MAX_SHARDS: usize = 10_000;
+
+/// Most tensors that an index may place: twice those of the largest model known.
+pub const MAX_TENSORS: usize = 1_000_000;
 
 /// An index that is refused.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +51,9 @@ pub enum IndexError {
     /// More files than any model has.
     #[error("the index names more than {limit} shards")]
     TooManyShards { limit: usize },
+    /// More tensors than any model has.
+    #[error("the index places more than {limit} tensors")]
+    TooManyTensors { limit: usize },
 }
 
 impl Hint for IndexError {
@@ -131,14 +137,12 @@ fn parse(bytes: &[u8], folder: &str) -> Result<ShardIndex, IndexError> {
             limit: MAX_INDEX_BYTES,
         });
     }
-    let mut duplicate = None;
+    let mut fault = None;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = Root {
-        duplicate: &mut duplicate,
-    }
-    .deserialize(&mut reader)
-    .and_then(|found| reader.end().map(|()| found));
-    if let Some(fault) = duplicate {
+    let read = Root { fault: &mut fault }
+        .deserialize(&mut reader)
+        .and_then(|found| reader.end().map(|()| found));
+    if let Some(fault) = fault {
         return Err(fault);
     }
     let (placed, total_size) = read.map_err(IndexError::Json)?;
@@ -209,7 +213,7 @@ fn unsafe_as_written(path: &str) -> Option<&'static str> {
 type Placed = (BTreeMap<String, String>, Option<u64>);
 
 struct Root<'f> {
-    duplicate: &'f mut Option<IndexError>,
+    fault: &'f mut Option<IndexError>,
 }
 
 impl<'de> DeserializeSeed<'de> for Root<'_> {
@@ -235,10 +239,10 @@ impl<'de> Visitor<'de> for Root<'_> {
             match key.as_str() {
                 "weight_map" => {
                     let found = map.next_value_seed(WeightMap {
-                        duplicate: &mut *self.duplicate,
+                        fault: &mut *self.fault,
                     })?;
                     if weight_map.replace(found).is_some() {
-                        *self.duplicate = Some(IndexError::WeightMap { found: "more than one" });
+                        *self.fault = Some(IndexError::WeightMap { found: "more than one" });
                         return Err(A::Error::custom("refused"));
                     }
                 }
@@ -249,7 +253,7 @@ impl<'de> Visitor<'de> for Root<'_> {
             }
         }
         let Some(weight_map) = weight_map else {
-            *self.duplicate = Some(IndexError::WeightMap { found: "no" });
+            *self.fault = Some(IndexError::WeightMap { found: "no" });
             return Err(A::Error::custom("refused"));
         };
         Ok((weight_map, total_size))
@@ -257,7 +261,7 @@ impl<'de> Visitor<'de> for Root<'_> {
 }
 
 struct WeightMap<'f> {
-    duplicate: &'f mut Option<IndexError>,
+    fault: &'f mut Option<IndexError>,
 }
 
 impl<'de> DeserializeSeed<'de> for WeightMap<'_> {
@@ -280,25 +284,87 @@ impl<'de> Visitor<'de> for WeightMap<'_> {
         let mut placed = BTreeMap::new();
         while let Some((tensor, path)) = map.next_entry::<String, String>()? {
             if placed.contains_key(&tensor) {
-                *self.duplicate = Some(IndexError::DuplicateTensor { tensor });
+                *self.fault = Some(IndexError::DuplicateTensor { tensor });
                 return Err(A::Error::custom("refused"));
             }
             placed.insert(tensor, path);
+            if placed.len() > MAX_TENSORS {
+                *self.fault = Some(IndexError::TooManyTensors { limit: MAX_TENSORS });
+                return Err(A::Error::custom("refused"));
+            }
         }
         Ok(placed)
     }
 }
 
-/// `total_size`, wherever it is a whole number. Anything else under `metadata` is nobody's business.
+/// `total_size`, wherever it is a whole number. Anything else under `metadata` is nobody's business, and is not kept.
 struct Claims(Option<u64>);
 
 impl<'de> Deserialize<'de> for Claims {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        let metadata = serde_json::Value::deserialize(reader)?;
-        let size = metadata.get("total_size");
-        Ok(Self(
-            size.and_then(|size| size.as_u64().or_else(|| whole(size.as_f64()?))),
-        ))
+        reader.deserialize_any(ClaimsReader { outermost: true }).map(Self)
+    }
+}
+
+/// The same within `metadata`, where a size may stand.
+struct Size(Option<u64>);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_any(ClaimsReader { outermost: false }).map(Self)
+    }
+}
+
+struct ClaimsReader {
+    outermost: bool,
+}
+
+impl<'de> Visitor<'de> for ClaimsReader {
+    type Value = Option<u64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_u64<E>(self, size: u64) -> Result<Option<u64>, E> {
+        Ok((!self.outermost).then_some(size))
+    }
+
+    fn visit_f64<E>(self, size: f64) -> Result<Option<u64>, E> {
+        Ok(whole(size).filter(|_| !self.outermost))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Option<u64>, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<u64>, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Option<u64>, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Option<u64>, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<u64>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<u64>, A::Error> {
+        let mut size = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if self.outermost && key == "total_size" {
+                size = map.next_value::<Size>()?.0;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(size)
     }
 }
 
@@ -315,6 +381,8 @@ fn whole(size: f64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn index(json: &str) -> Result<ShardIndex, IndexError> {
@@ -448,5 +516,32 @@ mod tests {
         let entries: Vec<String> = names.iter().map(entry).collect();
         let json = format!(r#"{{"__metadata__":{{"format":"pt"}},{}}}"#, entries.join(","));
         assert!(index.predicted_header_length("s") >= 8 + json.len() as u64);
+    }
+    proptest! {
+        #[test]
+        fn any_index_is_read_or_refused_and_no_path_climbs(
+            bytes: Vec<u8>,
+            path in r"[a%2eEfF./\\:]{0,12}",
+        ) {
+            let _ = ShardIndex::parse(&bytes, "");
+            if let Ok(index) = placed_in(&path) {
+                let decoded = percent_decode_str(&index.weight_map["a"]).decode_utf8_lossy().into_owned();
+                prop_assert!(!decoded.split('/').any(|segment| matches!(segment, "" | "." | "..")), "{}", path);
+            }
+        }
+
+        #[test]
+        fn what_an_index_places_is_found_where_it_says(
+            placed in prop::collection::btree_map("\\PC{0,8}", "[a-z]{1,3}", 0..8),
+            size in prop::option::of(any::<u64>()),
+        ) {
+            let json = serde_json::json!({ "metadata": { "total_size": size, "x": [1] }, "weight_map": placed });
+            let index = index(&json.to_string()).unwrap();
+            prop_assert_eq!(&index.weight_map, &placed);
+            prop_assert_eq!(index.total_size, size);
+            for (tensor, shard) in &placed {
+                prop_assert!(index.tensors_of(shard).contains(tensor));
+            }
+        }
     }
 }

@@ -119,7 +119,13 @@ pub fn residual_scaled(cosine: f64) -> f64 {
 
 /// The Frobenius norm of a matrix; undefined as [`Overlap::of`] is.
 pub fn frobenius_norm(weights: &Weights) -> Result<f64, Undefined> {
-    Overlap::of(weights, weights).map(|overlap| overlap.norms()[0])
+    Overlap::of(weights, weights)
+        .map(|overlap| overlap.norms()[0])
+        .map_err(|reason| match reason {
+            // Both sides were counted.
+            Undefined::NonFinite { count } => Undefined::NonFinite { count: count / 2 },
+            other => other,
+        })
 }
 
 fn non_finite(weights: &Weights) -> u64 {
@@ -239,6 +245,7 @@ mod tests {
         let b = Weights::f32(1, 4, vec![1.0; 4]).unwrap();
         assert_eq!(Overlap::of(&b, &a), Err(Undefined::NonFinite { count: 2 }));
         assert_eq!(Overlap::of(&a, &a), Err(Undefined::NonFinite { count: 4 }));
+        assert_eq!(frobenius_norm(&a), Err(Undefined::NonFinite { count: 2 }));
         let other = Weights::f32(2, 2, vec![1.0; 4]).unwrap();
         assert_eq!(Overlap::of(&other, &b), Err(Undefined::Shape));
         let huge = Weights::f64(1, 1, vec![1e200]).unwrap();

@@ -139,15 +139,11 @@ impl Store {
     pub(super) fn find(&self, id: &str) -> io::Result<Found> {
         match self {
             Self::Folder(folder) => folder.find(id),
-            Self::Replica(replica) => {
-                let repos = replica.repos();
-                let found = repos.iter().find(|repo| repo.id().eq_ignore_ascii_case(id));
-                Ok(match found {
-                    Some(repo) if repo.id() == id => Found::Repo(Box::new(described(repo))),
-                    Some(repo) => Found::Moved(repo.id().to_owned()),
-                    None => Found::Missing,
-                })
-            }
+            Self::Replica(replica) => Ok(match replica.find(id) {
+                Some(repo) if repo.id() == id => Found::Repo(Box::new(described(repo))),
+                Some(repo) => Found::Moved(repo.id().to_owned()),
+                None => Found::Missing,
+            }),
         }
     }
 

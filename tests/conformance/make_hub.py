@@ -39,6 +39,14 @@ def safetensors(names, seed):
     return struct.pack("<Q", len(text)) + text + data
 
 
+def heavy():
+    """One matrix of 12 MB, which is more than is read of a server that sends whole files for ranges."""
+    count = 6 * 1024 * 1024
+    header = {"model.embed_tokens.weight": {"dtype": "BF16", "shape": [count // 64, 64], "data_offsets": [0, 2 * count]}}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(2 * count)
+
+
 def write(root, repo, files, part=None):
     for path, content in files.items():
         target = root / repo / path
@@ -72,6 +80,7 @@ def main():
     write(root, "acme/many", {f"file-{n:04}.txt": b"" for n in range(1100)}, pinned)
     write(root, "acme/disabled", whole, {"disabled": True})
     write(root, "legacy", whole, pinned)
+    write(root, "acme/heavy", {"config.json": config, "model.safetensors": heavy()}, pinned)
 
 
 if __name__ == "__main__":

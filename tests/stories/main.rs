@@ -27,6 +27,8 @@ mod layouts;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
+mod malformed;
+#[cfg(test)]
 mod misled;
 #[cfg(test)]
 mod numbers;

@@ -27,11 +27,6 @@ const MOST_COLLECTED: usize = 1 << 23;
 /// The leading bits. Rounding to `f32` keeps the order.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    reason = "15 bits are left"
-)]
 fn key(magnitude: f32) -> i16 {
     (magnitude.to_bits() >> 16) as i16
 }
@@ -166,6 +161,10 @@ impl Brackets {
     /// Takes in up to [`BLOCK`] magnitudes, rounded to `f32`; `exact` gives one as it is.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "a branch would keep the loop from being vectorised"
+    )]
     pub(super) fn gather(&self, inside: &mut Inside, magnitudes: &[f32], exact: impl Fn(usize) -> f64) {
         let mut keys = [0_i16; BLOCK];
         for (key_of, &magnitude) in keys.iter_mut().zip(magnitudes) {

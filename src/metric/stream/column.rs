@@ -172,10 +172,10 @@ fn key_of_f32(bits: u32) -> u32 {
 
 /// The same numbers as `f64`; `None` of integers that it does not hold.
 pub(super) fn widened(values: &Values) -> Option<Vec<f64>> {
-    fn each<E: Element>(elements: &[E]) -> Option<Vec<f64>> {
-        Some(elements.iter().map(|element| element.to_f64()).collect())
+    fn each<E: Element>(elements: &[E]) -> Vec<f64> {
+        elements.iter().map(|element| element.to_f64()).collect()
     }
-    match values {
+    Some(match values {
         Values::F32(elements) => each(elements),
         Values::F64(elements) => each(elements),
         Values::I8(elements) => each(elements),
@@ -185,8 +185,8 @@ pub(super) fn widened(values: &Values) -> Option<Vec<f64>> {
         Values::U16(elements) => each(elements),
         Values::U32(elements) => each(elements),
         Values::Bool(elements) => each(elements),
-        Values::I64(_) | Values::U64(_) => None,
-    }
+        Values::I64(_) | Values::U64(_) => return None,
+    })
 }
 
 /// The value of every code; NaN where a code has none (a boolean of 2).

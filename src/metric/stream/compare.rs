@@ -41,10 +41,11 @@ const LIMITS: Limits = Limits {
 /// All metrics of two tensors of any size, as [`PairMetrics::compute`] gives them of the decoded elements: equal to it
 /// within 1e-12.
 ///
-/// Memory beyond fixed tables is 1/16 byte an element: below 300 MB for two tensors of 1 GB. The pair is read two or three
-/// times where its elements have 16 bits or fewer. Where they have 32, ranks take one reading for each 8 million elements
-/// of one side times each 8 million of the other. Elements of 64 bits, and types without exact values, leave nothing
-/// (`NotComparable`); so does a boolean that is neither 0 nor 1. Fails where a source does.
+/// Memory stays below 300 MB for two tensors of 1 GB: fixed tables, differences near their quantiles (up to 64 MB), and for
+/// elements of 32 bits eight bytes a pair of up to 16 million, or 8 million keys of each side beyond. The pair is read twice
+/// or three times; where elements have 32 bits and there are more than 16 million, ranks take one reading for each 8 million
+/// elements of one side times each 8 million of the other. Elements of 64 bits, and types without exact values, leave
+/// nothing (`NotComparable`); so does a boolean that is neither 0 nor 1. Fails where a source does.
 pub fn compare<A: Source, B: Source>(a: &A, b: &B) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {
     match in_memory(a, b)? {
         Some(metrics) => Ok(metrics),

@@ -5,14 +5,14 @@ use super::{
     codes::Codes,
     compare::{codes_of, not_values, spearman},
     cross::{Crossed, Ranked},
-    narrow::{MAGNITUDES, Narrow, Second, Wanted},
+    narrow::{First, MAGNITUDES, Narrow, Second, Wanted},
     pass::StreamError,
     source::Source,
     walk::Walk,
     wide_ranks::rank_sums,
 };
 use crate::metric::{
-    PairMetrics, Summary, Undefined,
+    Moments, PairMetrics, Summary, Undefined,
     moments::FirstPass,
     pair::{Centred, Differences, Pair, QUANTILES, Shares},
     sums,
@@ -34,42 +34,24 @@ pub(super) fn conclude<A: Source, B: Source>(
     let first = narrow.first()?;
     let (columns, numel) = (&narrow.streams.columns, narrow.streams.numel);
     let differences = Differences::of(&first.pairs);
-    let mut classes = first.classes;
     let is_crossed = narrow.is_crossed();
-    let side = |classes: &[Vec<u64>; 2], side: usize| match codes_of(columns, classes, side) {
-        Some(codes) => codes.first_pass(),
-        None => FirstPass::of(numel, &first.sides[side]),
-    };
     if !differences.absolute.is_finite() {
-        if is_crossed {
-            classes[1] = narrow.count_b()?;
-        }
-        let dtypes = [narrow.streams.a.dtype(), narrow.streams.b.dtype()];
-        if let Some(reason) = not_values(columns, dtypes, &classes) {
-            return Ok(PairMetrics::undefined(&reason));
-        }
-        let own = |side: FirstPass| {
-            let reason = side.usable.clone().err().unwrap_or(Undefined::TooFew);
-            side.without_summary(reason)
-        };
-        let [in_a, in_b] = [0, 1].map(|index| own(side(&classes, index)));
-        return Ok(PairMetrics::counts_only(&in_a, &in_b, &differences));
+        return without_values(&narrow, &first, &differences);
     }
+    let mut classes = first.classes.clone();
     let ranks_a = codes_of(columns, &classes, 0).as_ref().map(Codes::ranks);
     let ranked = ranks_a
         .as_ref()
         .filter(|_| is_crossed)
         .and_then(|ranks| Ranked::new(ranks, numel));
-    let mut sides = [None, None];
-    for (index, of_side) in sides.iter_mut().enumerate() {
-        *of_side = columns[index].codes().is_none().then(|| side(&classes, index));
-    }
+    let of_elements = |side: usize| FirstPass::of(numel, &first.sides[side]);
+    let sides = [0, 1].map(|side: usize| columns[side].codes().is_none().then(|| of_elements(side)));
     let brackets = |of: usize, probabilities: &[f64], zeros: u64| {
         Brackets::new(probabilities, narrow.sample(), &first.samples[of], numel, zeros)
     };
     let of_side = |side: usize| {
-        let first: &FirstPass = sides[side].as_ref()?;
-        Some(brackets(1 + side, &ABS_QUANTILE, first.zeros))
+        let zeros = sides[side].as_ref()?.zeros;
+        Some(brackets(1 + side, &ABS_QUANTILE, zeros))
     };
     let brackets = [
         Some(brackets(0, &QUANTILES, numel - differences.changed)),
@@ -107,20 +89,9 @@ pub(super) fn conclude<A: Source, B: Source>(
     };
     let firsts: [FirstPass; 2] = std::array::from_fn(|index| match &codes[index] {
         Some(codes) => codes.first_pass(),
-        None => side(&classes, index),
+        None => of_elements(index),
     });
-    let moments = [0, 1].map(|side: usize| {
-        let first = &firsts[side];
-        let rough = first.rough_mean();
-        if let Some(codes) = &codes[side] {
-            let mean = first.mean(&[[codes.sum(|x| x - rough)]], 0);
-            first.moments(mean, codes.sum(|x| (x - mean) * (x - mean)))
-        } else {
-            let (sum, squares) = (sums::total(&blocks[side], 0), sums::total(&blocks[side], 1));
-            let mean = first.mean(&blocks[side], 0);
-            first.moments(mean, (squares - sum * sum / numel as f64).max(0.0))
-        }
-    });
+    let moments = [0, 1].map(|side: usize| moments(&firsts[side], codes[side].as_ref(), &blocks[side], numel));
     let (Ok(of_a), Ok(of_b)) = (&moments[0].summary, &moments[1].summary) else {
         return Ok(PairMetrics::counts_only(&moments[0], &moments[1], &differences));
     };
@@ -138,8 +109,7 @@ pub(super) fn conclude<A: Source, B: Source>(
     let abs_of_codes = codes
         .each_ref()
         .map(|codes| codes.as_ref().map(|codes| codes.abs_quantile(ABS_QUANTILE[0])));
-    let quantiles = quantiles(narrow, &brackets, inside)?;
-    let [gaps, abs_a, abs_b] = quantiles;
+    let [gaps, abs_a, abs_b] = quantiles(narrow, &brackets, inside)?;
     let mut abs = [abs_a, abs_b]
         .into_iter()
         .zip(abs_of_codes)
@@ -156,6 +126,42 @@ pub(super) fn conclude<A: Source, B: Source>(
         abs_q99,
         quantiles: Ok(gaps),
     }))
+}
+
+/// What is left of a pair with elements that are NaN or infinite, or no values of their type.
+fn without_values<A: Source, B: Source>(
+    narrow: &Narrow<'_, A, B>,
+    first: &First,
+    differences: &Differences,
+) -> Outcome<PairMetrics, A, B> {
+    let columns = &narrow.streams.columns;
+    let mut classes = first.classes.clone();
+    if narrow.is_crossed() {
+        classes[1] = narrow.count_b()?;
+    }
+    let dtypes = [narrow.streams.a.dtype(), narrow.streams.b.dtype()];
+    if let Some(reason) = not_values(columns, dtypes, &classes) {
+        return Ok(PairMetrics::undefined(&reason));
+    }
+    let [in_a, in_b] = [0, 1].map(|side: usize| {
+        let side = match codes_of(columns, &classes, side) {
+            Some(codes) => codes.first_pass(),
+            None => FirstPass::of(narrow.streams.numel, &first.sides[side]),
+        };
+        side.without_summary(side.usable.clone().err().unwrap_or(Undefined::TooFew))
+    });
+    Ok(PairMetrics::counts_only(&in_a, &in_b, differences))
+}
+
+/// The moments of a side: from its codes, else from Σ(x−c) and Σ(x−c)² of its blocks about the rough mean.
+fn moments(first: &FirstPass, codes: Option<&Codes>, blocks: &[[f64; 2]], numel: u64) -> Moments {
+    let rough = first.rough_mean();
+    if let Some(codes) = codes {
+        let mean = first.mean(&[[codes.sum(|x| x - rough)]], 0);
+        return first.moments(mean, codes.sum(|x| (x - mean) * (x - mean)));
+    }
+    let (sum, squares) = (sums::total(blocks, 0), sums::total(blocks, 1));
+    first.moments(first.mean(blocks, 0), (squares - sum * sum / numel as f64).max(0.0))
 }
 
 /// The quantiles that brackets were asked for; by counting alone where a bracket failed.

@@ -126,9 +126,8 @@ fn add_words(units: &Table, packed: &mut Table, a: &[[u8; 2]], b: &[[u8; 2]]) {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "part of a loop")]
 fn codes(four: &[[u8; 2]; 4]) -> [usize; 4] {
-    let [[a, b], [c, d], [e, f], [g, h]] = *four;
-    let word = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    [0, 16, 32, 48].map(|shift| usize::from((word >> shift) as u16))
+    let word = u64::from_le_bytes(four.as_flattened().try_into().unwrap_or_default());
+    [0, 16, 32, 48].map(|shift| usize::try_from((word >> shift) & 0xffff).unwrap_or(0))
 }
 
 fn add_each<const A: usize, const B: usize>(units: &Table, packed: &mut Table, a: &[[u8; A]], b: &[[u8; B]]) {

@@ -3,24 +3,22 @@
 use super::{
     brackets::{Brackets, Inside, Sample},
     codes::CODES,
-    column::Column,
     cross::{Cross, Ranked},
-    lanes::pair_figures,
+    kernels::{CentredKernel, FirstKernel, SecondKernel, count_classes},
     pass::{StreamError, Streams, totals},
-    simd::{Kernel, Path},
+    simd::Path,
     source::Source,
 };
-use crate::metric::{
-    moments::FirstPass,
-    pair::About,
-    sums::{self, BLOCK, BUFFER},
-};
+use crate::metric::{pair::About, sums::BLOCK};
 
 /// Elements whose figures are summed together: as stored, those of both sides fit a first-level cache.
 const STRETCH: usize = 4 * BLOCK;
 
 /// Magnitudes whose quantiles are asked for: those of a−b, of a, of b.
 pub(super) const MAGNITUDES: usize = 3;
+
+/// Figures of blocks, in their order.
+type Blocks<const N: usize> = Vec<[f64; N]>;
 
 /// A pair that is read pass by pass.
 pub(super) struct Narrow<'s, A, B> {
@@ -58,19 +56,21 @@ pub(super) struct Second {
     pub(super) sides: [Vec<[f64; 2]>; 2],
 }
 
-struct FirstStripe {
-    sides: [Vec<[f64; 6]>; 2],
-    pairs: Vec<[f64; 8]>,
-    classes: [Vec<u32>; 2],
-    samples: [Vec<u32>; MAGNITUDES],
-    widened: [Vec<f32>; 2],
+/// What a stripe of the first pass holds.
+pub(super) struct FirstStripe {
+    pub(super) sides: [Vec<[f64; 6]>; 2],
+    pub(super) pairs: Vec<[f64; 8]>,
+    pub(super) classes: [Vec<u32>; 2],
+    pub(super) samples: [Vec<u32>; MAGNITUDES],
+    pub(super) widened: [Vec<f32>; 2],
 }
 
-struct SecondStripe {
-    cross: Option<Cross>,
-    inside: [Inside; MAGNITUDES],
-    sides: [Vec<[f64; 2]>; 2],
-    widened: [Vec<f32>; 2],
+/// What a stripe of the second pass holds.
+pub(super) struct SecondStripe {
+    pub(super) cross: Option<Cross>,
+    pub(super) inside: [Inside; MAGNITUDES],
+    pub(super) sides: [Vec<[f64; 2]>; 2],
+    pub(super) widened: [Vec<f32>; 2],
 }
 
 impl<'s, A: Source, B: Source> Narrow<'s, A, B> {
@@ -184,7 +184,7 @@ impl<'s, A: Source, B: Source> Narrow<'s, A, B> {
 
 impl<A: Source, B: Source> Narrow<'_, A, B> {
     /// Sums about the means and over the norms, block by block.
-    pub(super) fn centred(&self, about: About) -> Result<Vec<[f64; 3]>, StreamError<A::Error, B::Error>> {
+    pub(super) fn centred(&self, about: About) -> Result<Blocks<3>, StreamError<A::Error, B::Error>> {
         let start = || (Vec::new(), [Vec::new(), Vec::new()]);
         let stripes = self.streams.pass(start, |(blocks, widened), _, stored| {
             self.path.kernel(CentredKernel {
@@ -197,195 +197,4 @@ impl<A: Source, B: Source> Narrow<'_, A, B> {
         })?;
         Ok(stripes.into_iter().flat_map(|(blocks, _)| blocks).collect())
     }
-}
-
-/// A piece of the pass over sums about the means.
-struct CentredKernel<'k, 's, A, B> {
-    streams: &'k Streams<'s, A, B>,
-    about: About,
-    stored: [&'k [u8]; 2],
-    blocks: &'k mut Vec<[f64; 3]>,
-    widened: &'k mut [Vec<f32>; 2],
-}
-
-impl<A: Source, B: Source> Kernel for CentredKernel<'_, '_, A, B> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        let [wide_a, wide_b] = self.widened;
-        for (a, b) in self.streams.blocks(self.stored) {
-            self.streams.columns[0].narrow(a, wide_a);
-            self.streams.columns[1].narrow(b, wide_b);
-            let (mut buffer_a, mut buffer_b) = (BUFFER, BUFFER);
-            let (a, b) = (widen(wide_a, &mut buffer_a), widen(wide_b, &mut buffer_b));
-            self.blocks.push(self.about.figures(a, b));
-        }
-    }
-}
-
-/// The vectorised part of the first pass over one stretch.
-struct FirstKernel<'k> {
-    columns: &'k [Column; 2],
-    sample: Sample,
-    from: u64,
-    stored: [&'k [u8]; 2],
-    stripe: &'k mut FirstStripe,
-}
-
-impl Kernel for FirstKernel<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        let Self {
-            columns,
-            stored,
-            stripe,
-            ..
-        } = self;
-        if let [Column::Bf16(_), Column::Bf16(_)] = columns {
-            let [a, b] = stored.map(|stored| stored.as_chunks::<2>().0);
-            stripe.pairs.push(pair_figures::<FUSED, _>(a, b, bf16));
-            sample_gaps(self.sample, self.from, [a, b], &mut stripe.samples[0], bf16);
-            return;
-        }
-        let FirstStripe {
-            sides,
-            pairs,
-            samples,
-            widened,
-            ..
-        } = stripe;
-        let [wide_a, wide_b] = widened;
-        columns[0].narrow(stored[0], wide_a);
-        columns[1].narrow(stored[1], wide_b);
-        pairs.push(pair_figures::<FUSED, _>(wide_a, wide_b, same));
-        sample_gaps(self.sample, self.from, [wide_a, wide_b], &mut samples[0], same);
-        for (side, wide) in [wide_a, wide_b].into_iter().enumerate() {
-            if columns[side].codes().is_some() {
-                continue;
-            }
-            let blocks = wide.chunks(BLOCK).enumerate();
-            for (index, block) in blocks {
-                let part = self.sample.part(self.from + (index * BLOCK) as u64, block.len());
-                Sample::count(&mut samples[1 + side], block[part].iter().map(|x| x.abs()));
-                sides[side].push(FirstPass::figures(widen(block, &mut { BUFFER })));
-            }
-        }
-    }
-}
-
-/// The vectorised part of the second pass over one stretch.
-struct SecondKernel<'k> {
-    columns: &'k [Column; 2],
-    wanted: &'k Wanted<'k>,
-    stored: [&'k [u8]; 2],
-    stripe: &'k mut SecondStripe,
-}
-
-impl Kernel for SecondKernel<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        let Self {
-            columns,
-            wanted,
-            stored,
-            stripe,
-        } = self;
-        if let [Column::Bf16(_), Column::Bf16(_)] = columns {
-            let [a, b] = stored.map(|stored| stored.as_chunks::<2>().0);
-            gather_gaps(wanted.brackets[0], [a, b], &mut stripe.inside[0], bf16);
-            return;
-        }
-        let SecondStripe {
-            inside, sides, widened, ..
-        } = stripe;
-        let [wide_a, wide_b] = widened;
-        columns[0].narrow(stored[0], wide_a);
-        columns[1].narrow(stored[1], wide_b);
-        gather_gaps(wanted.brackets[0], [wide_a, wide_b], &mut inside[0], same);
-        for (side, wide) in [wide_a, wide_b].into_iter().enumerate() {
-            if columns[side].codes().is_some() {
-                continue;
-            }
-            for block in wide.chunks(BLOCK) {
-                if let Some(brackets) = wanted.brackets[1 + side] {
-                    let mut magnitudes = [0.0; BLOCK];
-                    for (magnitude, x) in magnitudes.iter_mut().zip(block) {
-                        *magnitude = x.abs();
-                    }
-                    let magnitudes = &magnitudes[..block.len()];
-                    brackets.gather(&mut inside[1 + side], magnitudes, |at| f64::from(magnitudes[at]));
-                }
-                let centre = wanted.centres[side];
-                let mut buffer = BUFFER;
-                let block = widen(block, &mut buffer);
-                sides[side].push([
-                    sums::sum(block, |x| x - centre),
-                    sums::sum(block, |x| (x - centre) * (x - centre)),
-                ]);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn sample_gaps<E: Copy>(sample: Sample, from: u64, [a, b]: [&[E]; 2], counts: &mut [u32], read: impl Fn(E) -> f32) {
-    for (index, (a, b)) in a.chunks(BLOCK).zip(b.chunks(BLOCK)).enumerate() {
-        let part = sample.part(from + (index * BLOCK) as u64, a.len());
-        let pairs = a[part.clone()].iter().zip(&b[part]);
-        Sample::count(counts, pairs.map(|(&x, &y)| (read(x) - read(y)).abs()));
-    }
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn gather_gaps<E: Copy>(
-    brackets: Option<&Brackets>,
-    [a, b]: [&[E]; 2],
-    inside: &mut Inside,
-    read: impl Fn(E) -> f32 + Copy,
-) {
-    let Some(brackets) = brackets else { return };
-    for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
-        let mut gaps = [0.0; BLOCK];
-        for (gap, (&x, &y)) in gaps.iter_mut().zip(a.iter().zip(b)) {
-            *gap = (read(x) - read(y)).abs();
-        }
-        let exact = |at: usize| (f64::from(read(a[at])) - f64::from(read(b[at]))).abs();
-        brackets.gather(inside, &gaps[..a.len()], exact);
-    }
-}
-
-/// How many elements have each code, or each upper half of a key.
-fn count_classes(column: &Column, stored: &[u8], classes: &mut [u32]) {
-    if let Ok(classes) = <&mut [u32; CODES]>::try_from(classes) {
-        column.classes(stored, |class| classes[usize::from(class)] += 1);
-    }
-}
-
-/// The upper half of an `f32`.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn bf16(stored: [u8; 2]) -> f32 {
-    f32::from_bits(u32::from(u16::from_le_bytes(stored)) << 16)
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn same(value: f32) -> f32 {
-    value
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn widen<'b>(block: &[f32], buffer: &'b mut [f64; BLOCK]) -> &'b [f64] {
-    for (wide, &value) in buffer.iter_mut().zip(block) {
-        *wide = f64::from(value);
-    }
-    &buffer[..block.len().min(BLOCK)]
 }

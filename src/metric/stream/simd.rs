@@ -1,6 +1,7 @@
 //! The instruction sets that kernels are compiled for, chosen when the program runs.
 //!
-//! Kernels are plain loops over fixed lanes, and no compiler may reorder or fuse their sums: each set gives the same bits.
+//! Kernels are plain loops over fixed lanes, and no compiler may reorder or fuse their sums: each set gives the same sums of the
+//! same terms. Quotients alone are made differently, and correctly rounded on each.
 
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};

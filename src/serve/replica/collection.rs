@@ -48,14 +48,15 @@ impl Replica {
         self.repos.iter().map(|repo| repo.model.id)
     }
 
+    #[cfg(test)]
     pub(in crate::serve) fn repos(&self) -> &[ReplicaRepo] {
         &self.repos
     }
 
-    /// The repository of this name, in the list or not.
+    /// The repository of this name, in the list or not; capitals make no difference.
     pub(in crate::serve) fn find(&self, id: &str) -> Option<&ReplicaRepo> {
         let all = self.repos.iter().chain(std::iter::once(self.beside.as_ref()));
-        all.into_iter().find(|repo| repo.id() == id)
+        all.into_iter().find(|repo| repo.id().eq_ignore_ascii_case(id))
     }
 }
 
