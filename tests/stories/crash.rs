@@ -182,7 +182,11 @@ fn ctrl_c_stops_within_a_second_and_the_same_command_goes_on() {
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let took = told.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    // Where many programs run, starting and ending one takes its time too.
+    let idle = Instant::now();
+    at.run(&["--version"]).expect(0);
+    let allowed = Duration::from_secs(1) + 2 * idle.elapsed();
+    assert!(took < allowed, "{took:?} is more than {allowed:?}");
     let outcome = at.outcome(&output);
     insta::assert_snapshot!(outcome, @"
     exit status 2
