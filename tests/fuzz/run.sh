@@ -19,7 +19,7 @@ skip() {
 }
 cargo +nightly --version >/dev/null 2>&1 || skip "no nightly toolchain (rustup toolchain install nightly)"
 cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked --quiet || skip "cargo-fuzz cannot be installed"
-cargo +nightly fetch --quiet --locked --manifest-path tests/fuzz/Cargo.toml || skip "its dependencies cannot be fetched"
+cargo +nightly fetch --quiet --manifest-path tests/fuzz/Cargo.toml || skip "its dependencies cannot be fetched"
 cargo +nightly fuzz build --fuzz-dir tests/fuzz --sanitizer none --target-dir "$build" || exit 1
 
 # The binaries are run as they are: `cargo fuzz run` would lock the build folder and run one at a time.
