@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Layers that are compared with each other at most. The deepest open models have about 130; a name may claim any number.
-const MOST_LAYERS: usize = 512;
+pub(super) const MOST_LAYERS: usize = 512;
 
 /// A model without tensors of a role, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +137,7 @@ fn found(model: usize, layers: &mut Strand, blocks: Option<&mut Strand>) -> Foun
 }
 
 /// How many layers the configuration gives a stack.
-fn stated(config: &ModelConfig, stack: Stack) -> Option<u32> {
+pub(super) fn stated(config: &ModelConfig, stack: Stack) -> Option<u32> {
     match stack {
         Stack::Main => config.num_hidden_layers,
         Stack::Encoder => config.encoder_layers,
@@ -148,13 +148,19 @@ fn stated(config: &ModelConfig, stack: Stack) -> Option<u32> {
 /// The chosen layers that a model should have: up to the stated number or the last one found, whichever is more.
 fn expected(found: &Found, stated: Option<u32>, selection: &LayerSelection) -> Vec<LayerIndex> {
     let numbers = found.keys().filter(|place| !place.mtp).map(|place| place.layer.0);
-    let count = numbers
+    every_layer(numbers, stated).map_or_else(|_| Vec::new(), |all| selection.resolve(&all))
+}
+
+/// Every layer up to the stated number or the last one found, whichever is more; that number where it is beyond
+/// [`MOST_LAYERS`].
+pub(super) fn every_layer(found: impl Iterator<Item = u32>, stated: Option<u32>) -> Result<Vec<LayerIndex>, u32> {
+    let count = found
         .map(|layer| layer.saturating_add(1))
         .chain(stated)
         .max()
         .unwrap_or(0);
     if count as usize > MOST_LAYERS {
-        return Vec::new();
+        return Err(count);
     }
-    selection.resolve(&(0..count).map(LayerIndex).collect::<Vec<_>>())
+    Ok((0..count).map(LayerIndex).collect())
 }

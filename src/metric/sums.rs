@@ -125,7 +125,7 @@ pub(super) fn pair_sum(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64
 /// `f64::max` without its care for NaN, which keeps a loop from becoming one instruction per vector.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn larger(left: f64, right: f64) -> f64 {
+pub(super) fn larger(left: f64, right: f64) -> f64 {
     if right > left { right } else { left }
 }
 

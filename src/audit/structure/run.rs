@@ -13,14 +13,14 @@ use super::{
     source::Source,
 };
 use crate::{
-    audit::{Exclusion, Failures, Model, ModelSummary, Opened},
+    audit::{
+        Exclusion, Failures, Model, ModelSummary, Opened,
+        layers::{MOST_LAYERS, every_layer, stated},
+    },
     cache::Cache,
-    family::{LayerIndex, Part, Role, Stack},
+    family::{Part, Role, Stack},
     metric::Undefined,
 };
-
-/// Layers that are compared at most: a name may claim any number.
-const MOST_LAYERS: usize = 512;
 
 /// Who watches the arithmetic.
 pub trait Steps {
@@ -169,24 +169,13 @@ pub(super) fn chosen(
     stack: Stack,
     options: &StructureOptions,
 ) -> Result<Vec<u32>, String> {
-    let config = &model.config;
-    let stated = match stack {
-        _ if options.by_pattern => None,
-        Stack::Main => config.num_hidden_layers,
-        Stack::Encoder => config.encoder_layers,
-        Stack::Decoder => config.decoder_layers,
+    let stated = if options.by_pattern {
+        None
+    } else {
+        stated(&model.config, stack)
     };
-    let count = found
-        .map(|layer| layer.saturating_add(1))
-        .chain(stated)
-        .max()
-        .unwrap_or(0);
-    if count as usize > MOST_LAYERS {
-        return Err(format!(
-            "it claims {count} layers, and at most {MOST_LAYERS} are compared with each other"
-        ));
-    }
-    let all: Vec<LayerIndex> = (0..count).map(LayerIndex).collect();
+    let all = every_layer(found, stated)
+        .map_err(|count| format!("it claims {count} layers, and at most {MOST_LAYERS} are compared with each other"))?;
     Ok(options.layers.resolve(&all).into_iter().map(|layer| layer.0).collect())
 }
 

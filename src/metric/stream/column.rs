@@ -96,7 +96,7 @@ impl Column {
             }
             #[expect(clippy::cast_possible_truncation, reason = "the values of narrow types fit")]
             Self::Word(table) | Self::Byte(table) => self.classes(stored, |code| {
-                into.push(table.get(usize::from(code)).copied().unwrap_or(f64::NAN) as f32);
+                into.push(at(table, usize::from(code)) as f32);
             }),
         }
     }

@@ -4,6 +4,8 @@
 //! by vector instructions of whatever width, in an order that does not depend on the width. Eight rows meet in a tree before
 //! they are added to what the column holds, which keeps short what one addition waits for.
 
+use crate::metric::sums::larger;
+
 /// Elements in a row.
 const COLUMNS: usize = 64;
 
@@ -255,12 +257,6 @@ fn fold(lanes: &[f64; COLUMNS], join: impl Fn(f64, f64) -> f64) -> f64 {
         width /= 2;
     }
     lanes[0]
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn larger(left: f64, right: f64) -> f64 {
-    if right > left { right } else { left }
 }
 
 #[inline(always)]

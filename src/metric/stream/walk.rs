@@ -3,6 +3,7 @@
 use super::{
     codes::{CODES, CodeRanks},
     column::Column,
+    kernels::count_classes,
     pass::{StreamError, Streams, totals},
     selector::{Counts, Selector},
     simd::Path,
@@ -90,23 +91,22 @@ impl<'s, A: Source, B: Source> Walk<'s, A, B> {
             path.run(
                 #[inline(always)]
                 || {
-                    let (mut buffer_a, mut buffer_b) = (BUFFER, BUFFER);
-                    for (stored_a, stored_b) in streams.blocks(stored) {
-                        let [column_a, column_b] = &streams.columns;
-                        let (a, b) = (
-                            column_a.widen(stored_a, &mut buffer_a),
-                            column_b.widen(stored_b, &mut buffer_b),
-                        );
-                        for (side, values) in [a, b].into_iter().enumerate() {
-                            if streams.columns[side].codes().is_none() {
-                                stripe.sides[side].push(FirstPass::figures(values));
+                    each_block(
+                        streams,
+                        stored,
+                        #[inline(always)]
+                        |stored, [a, b]| {
+                            for (side, values) in [a, b].into_iter().enumerate() {
+                                let column = &streams.columns[side];
+                                if column.codes().is_none() {
+                                    stripe.sides[side].push(FirstPass::figures(values));
+                                }
+                                count_classes(column, stored[side], &mut stripe.classes[side]);
                             }
-                        }
-                        stripe.pairs.push(Differences::figures(a, b));
-                        count_classes(column_a, stored_a, &mut stripe.classes[0]);
-                        count_classes(column_b, stored_b, &mut stripe.classes[1]);
-                        select(selectors, &mut stripe.selected, a, b);
-                    }
+                            stripe.pairs.push(Differences::figures(a, b));
+                            select(selectors, &mut stripe.selected, a, b);
+                        },
+                    );
                 },
             );
         })?;
@@ -131,22 +131,38 @@ impl<'s, A: Source, B: Source> Walk<'s, A, B> {
             path.run(
                 #[inline(always)]
                 || {
-                    let (mut buffer_a, mut buffer_b) = (BUFFER, BUFFER);
-                    for (stored_a, stored_b) in streams.blocks(stored) {
-                        let [column_a, column_b] = &streams.columns;
-                        let (a, b) = (
-                            column_a.widen(stored_a, &mut buffer_a),
-                            column_b.widen(stored_b, &mut buffer_b),
-                        );
-                        blocks.push(figures(&streams.columns, [stored_a, stored_b], [a, b]));
-                        select(selectors, selected, a, b);
-                    }
+                    each_block(
+                        streams,
+                        stored,
+                        #[inline(always)]
+                        |stored, [a, b]| {
+                            blocks.push(figures(&streams.columns, stored, [a, b]));
+                            select(selectors, selected, a, b);
+                        },
+                    );
                 },
             );
         })?;
         let selected: Vec<&Selected> = stripes.iter().map(|(_, selected)| selected).collect();
         settle(&mut self.selectors, &selected);
         Ok(stripes.into_iter().flat_map(|(blocks, _)| blocks).collect())
+    }
+}
+
+/// Visits the stored bytes and the values of every pair of blocks of a piece.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+fn each_block<A: Source, B: Source>(
+    streams: &Streams<'_, A, B>,
+    stored: [&[u8]; 2],
+    mut visit: impl FnMut([&[u8]; 2], [&[f64]; 2]),
+) {
+    let (mut buffer_a, mut buffer_b) = (BUFFER, BUFFER);
+    let [column_a, column_b] = &streams.columns;
+    for (stored_a, stored_b) in streams.blocks(stored) {
+        let a = column_a.widen(stored_a, &mut buffer_a);
+        let b = column_b.widen(stored_b, &mut buffer_b);
+        visit([stored_a, stored_b], [a, b]);
     }
 }
 
@@ -177,14 +193,6 @@ pub(super) fn code_rank_products(columns: &[Column; 2], stored: [&[u8]; 2], rank
     }
     let [a, b] = &buffers;
     sums::pair_sum(&a[..held], &b[..held], |x, y| x * y)
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn count_classes(column: &Column, stored: &[u8], classes: &mut [u32]) {
-    if let Ok(classes) = <&mut [u32; CODES]>::try_from(classes) {
-        column.classes(stored, |class| classes[usize::from(class)] += 1);
-    }
 }
 
 #[inline(always)]
