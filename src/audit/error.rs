@@ -76,12 +76,6 @@ pub enum AuditError {
         tensor: String,
         reason: String,
     },
-    #[error("`{}`, by which a weight of {model} is scaled, cannot be read: {reason}", .tensor.escape_debug())]
-    NoScales {
-        model: String,
-        tensor: String,
-        reason: String,
-    },
     #[error("tensor `{}` of {model} is quantised ({how}): its stored elements are no values", .tensor.escape_debug())]
     Quantised { model: String, tensor: String, how: String },
     #[error("`{}` cannot be read", path.display())]

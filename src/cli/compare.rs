@@ -109,7 +109,7 @@ fn holds(comparison: &Comparison, condition: &Condition, printer: &Printer) -> b
 
 fn as_text(comparison: &Comparison) -> String {
     let mut table = table::new(&["group", ">pairs", ">cos_sim", ">null", ">pearson", ">rel_l2", ">equal"]);
-    for figures in comparison.groups() {
+    for figures in &comparison.groups {
         let mean = |metric: Metric| {
             let found = figures.metrics.iter().find(|(known, _)| *known == metric);
             found.map_or_else(|| "–".to_owned(), |(_, described)| format!("{:.4}", described.mean))

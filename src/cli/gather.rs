@@ -366,58 +366,24 @@ impl Job<'_> {
         let [a, b] = models.as_slice() else {
             return opened.iter().map(|_| ModelPlan::default()).collect();
         };
-        let needed = matched(a, b).needed([a, b]);
+        let needed = matched(a, b).needed();
         models
             .iter()
             .zip(&needed)
-            .map(|(model, needed)| {
-                let mut plan = audit::plan_where(&self.session, model, |position| needed.contains(&position));
-                // What is on this machine is read where it lies, however much it is.
-                plan.shared_spans.clear();
-                plan
-            })
+            .map(|(model, needed)| audit::plan_where(&self.session, model, |position| needed.contains(&position)))
             .collect()
     }
 
     async fn fetch(&self, opened: &[Opened], plans: &[ModelPlan]) -> Vec<Failures> {
-        let jobs: Vec<_> = opened
-            .iter()
-            .zip(plans)
-            .filter_map(|(opened, plan)| {
-                let model = opened.outcome.as_ref().ok()?;
-                Some((opened.label.clone(), Arc::clone(model), plan.clone()))
-            })
-            .collect();
-        let mut outcomes = audit::fetch(&self.session, &jobs).await.into_iter();
-        opened
-            .iter()
-            .map(|opened| {
-                if opened.outcome.is_ok() {
-                    outcomes.next().unwrap_or_default()
-                } else {
-                    Failures::new()
-                }
-            })
-            .collect()
+        let jobs = jobs(opened, plans.iter().cloned());
+        one_each(opened, audit::fetch(&self.session, &jobs).await)
     }
 
     /// Digests what streams past: for each model the digests by position, and what failed.
     async fn hash(&self, opened: &[Opened], plans: Vec<HashPlan>) -> (Vec<BTreeMap<usize, TensorHash>>, Vec<Failures>) {
-        let jobs: Vec<_> = opened
-            .iter()
-            .zip(plans)
-            .filter_map(|(opened, plan)| Some((opened.label.clone(), Arc::clone(opened.outcome.as_ref().ok()?), plan)))
-            .collect();
-        let mut outcomes = audit::hash_remote(&self.session, &jobs).await.into_iter();
-        let outcome = |opened: &Opened| {
-            opened
-                .outcome
-                .as_ref()
-                .ok()
-                .and_then(|_| outcomes.next())
-                .unwrap_or_default()
-        };
-        opened.iter().map(outcome).unzip()
+        let jobs = jobs(opened, plans);
+        let outcomes = audit::hash_remote(&self.session, &jobs).await;
+        one_each(opened, outcomes).into_iter().unzip()
     }
 
     fn cost(&self, fetched: usize, cached: usize, shared: usize) -> Cost {
@@ -429,6 +395,21 @@ impl Job<'_> {
             elapsed: self.started.elapsed(),
         }
     }
+}
+
+/// The models that were opened, each with its plan.
+pub(super) fn jobs<P>(opened: &[Opened], plans: impl IntoIterator<Item = P>) -> Vec<(String, Arc<Model>, P)> {
+    let pairs = opened.iter().zip(plans);
+    pairs
+        .filter_map(|(opened, plan)| Some((opened.label.clone(), Arc::clone(opened.outcome.as_ref().ok()?), plan)))
+        .collect()
+}
+
+/// What came of the models that were opened, with nothing for the others, so that there is one for each again.
+pub(super) fn one_each<T: Default>(opened: &[Opened], outcomes: Vec<T>) -> Vec<T> {
+    let mut outcomes = outcomes.into_iter();
+    let outcome = |opened: &Opened| opened.outcome.as_ref().ok().and_then(|_| outcomes.next());
+    opened.iter().map(outcome).map(Option::unwrap_or_default).collect()
 }
 
 /// How many of the failures are of tensors that should have come from the cache that the Hub's own clients share.

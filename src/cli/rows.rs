@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hub_audit::audit::{self, Chosen, Failures, Model, Opened, RowPlan, TokenAsk};
 
-use super::gather::Job;
+use super::gather::{self, Job};
 
 impl Job<'_> {
     /// Chooses tokens of two models that were opened, and plans their rows; nothing where one was not.
@@ -33,22 +33,7 @@ impl Job<'_> {
 
     /// Brings the planned rows into the cache, and gives what failed of each model.
     pub(super) async fn fetch_rows(&self, opened: &[Opened], plans: Vec<RowPlan>) -> Vec<Failures> {
-        let jobs: Vec<_> = opened
-            .iter()
-            .zip(plans)
-            .filter_map(|(opened, plan)| Some((opened.label.clone(), Arc::clone(opened.outcome.as_ref().ok()?), plan)))
-            .collect();
-        let mut outcomes = audit::fetch_rows(&self.session, &jobs).await.into_iter();
-        opened
-            .iter()
-            .map(|opened| {
-                opened
-                    .outcome
-                    .as_ref()
-                    .ok()
-                    .and_then(|_| outcomes.next())
-                    .unwrap_or_default()
-            })
-            .collect()
+        let jobs = gather::jobs(opened, plans);
+        gather::one_each(opened, audit::fetch_rows(&self.session, &jobs).await)
     }
 }

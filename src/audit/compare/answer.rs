@@ -3,8 +3,9 @@
 use rayon::prelude::*;
 
 use super::{
-    Counterpart, Coverage, Matching,
+    Counterpart, Coverage, GroupFigures, Matching,
     elements::Elements,
+    groups::groups,
     matching::{Half, Match, Obstacle},
 };
 use crate::{
@@ -92,6 +93,8 @@ pub struct Comparison {
     pub models: [ModelSummary; 2],
     /// Every pair of tensors that correspond.
     pub meetings: Vec<Meeting>,
+    /// The figures of all pairs in groups: norms and biases, the rest, then each role.
+    pub groups: Vec<GroupFigures>,
     /// Every tensor of both, and what became of it.
     pub coverage: Coverage,
 }
@@ -126,6 +129,7 @@ pub fn compare(
     meetings.sort_by_key(|&(at, _)| at);
     let meetings: Vec<Meeting> = meetings.into_iter().map(|(_, meeting)| meeting).collect();
     Some(Comparison {
+        groups: groups(&meetings),
         coverage: Coverage::of([a, b], matching, &meetings),
         models,
         meetings,

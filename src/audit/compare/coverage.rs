@@ -1,6 +1,6 @@
 //! What became of every tensor of both models: nothing is left out in silence.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Matching, Meeting, matching::Obstacle};
 use crate::{
@@ -134,12 +134,11 @@ impl Coverage {
 /// What the headers hold and nobody asked for.
 fn unasked(side: usize, model: &Model) -> Vec<Uncompared> {
     let wanted: BTreeSet<&str> = model.tensors.iter().map(|tensor| tensor.info.name.as_str()).collect();
+    let told = model.excluded.iter();
+    let told: BTreeMap<&str, &str> = told.map(|told| (told.tensor.as_str(), told.reason.as_str())).collect();
     let reason = |name: &str| {
-        let found = model.excluded.iter().find(|exclusion| exclusion.tensor == name);
-        found.map_or_else(
-            || "left out by --skip, --role or --layers".to_owned(),
-            |exclusion| exclusion.reason.clone(),
-        )
+        let reason = told.get(name).copied();
+        reason.unwrap_or("left out by --skip, --role or --layers").to_owned()
     };
     let headers = model.headers.values().flat_map(|header| &header.tensors);
     headers

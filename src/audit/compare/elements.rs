@@ -1,10 +1,13 @@
 //! The values of one side of a pair: stored ones as they are, quantised ones times their scales.
 
-use super::{Stored, View, matching::Half};
+use super::{
+    Stored, View,
+    matching::{Half, Scaled},
+};
 use crate::{
-    audit::{AuditError, Dequantised, Loaded, Model},
+    audit::{Dequantised, Loaded, Model},
     cache::Cache,
-    checkpoint::{Dequantiser, Dtype, Scaling},
+    checkpoint::{Dequantiser, Dtype},
     error::Result,
     metric::stream::Source,
 };
@@ -78,26 +81,17 @@ impl Source for Elements {
 }
 
 /// What makes values of a scaled weight, from scales that have been fetched with it, or lie beside it.
-fn dequantiser(cache: &Cache, model: &Model, weight: &Dtype, scaling: &Scaling) -> Result<Dequantiser> {
-    let held = |name: &String| -> Result<(Dtype, Vec<u8>)> {
-        let found = model.tensors.iter().find(|tensor| tensor.info.name == *name);
-        let tensor = found.ok_or_else(|| AuditError::NoScales {
-            model: model.repository.place(),
-            tensor: name.clone(),
-            reason: "it was not asked for".to_owned(),
-        })?;
+fn dequantiser(cache: &Cache, model: &Model, weight: &Dtype, scaled: &Scaled) -> Result<Dequantiser> {
+    let held = |at: usize| -> Result<(Dtype, Vec<u8>)> {
+        let tensor = &model.tensors[at];
         let stored = Stored::open(cache, model, tensor, &View::Whole)?;
         let mut bytes = vec![0; usize::try_from(tensor.info.range.len()).unwrap_or(0)];
         stored.read(0, &mut bytes)?;
         Ok((tensor.info.dtype.clone(), bytes))
     };
-    let (dtype, scales) = held(&scaling.scale)?;
-    let zero_point = scaling.zero_point.as_ref().map(held).transpose()?;
+    let (dtype, scales) = held(scaled.scale)?;
+    let zero_point = scaled.zero_point.map(held).transpose()?;
     let zero_point = zero_point.as_ref().map(|(dtype, bytes)| (dtype, bytes.as_slice()));
-    Ok(Dequantiser::new(
-        weight,
-        scaling.grid.clone(),
-        (&dtype, &scales),
-        zero_point,
-    )?)
+    let grid = scaled.scaling.grid.clone();
+    Ok(Dequantiser::new(weight, grid, (&dtype, &scales), zero_point)?)
 }

@@ -142,32 +142,32 @@ const BANDS: [(f64, &str); 4] = [
     (f64::NEG_INFINITY, "from scratch"),
 ];
 
-impl Comparison {
-    /// The figures of all pairs in groups: norms and biases, the rest, then each role.
-    pub fn groups(&self) -> Vec<GroupFigures> {
-        let compared: Vec<&Meeting> = self.meetings.iter().filter(|meeting| meeting.is_compared()).collect();
-        let mut groups = vec![Group::NormsAndBiases, Group::Rest];
-        // What no family knows is in the first two: a group of its own would mix vectors with matrices.
-        for meeting in compared.iter().filter(|meeting| meeting.slot.is_some()) {
-            let group = Group::Role(meeting.role_name());
-            if !groups.contains(&group) {
-                groups.push(group);
-            }
+/// The figures of all pairs in groups: norms and biases, the rest, then each role.
+pub(super) fn groups(meetings: &[Meeting]) -> Vec<GroupFigures> {
+    let compared: Vec<&Meeting> = meetings.iter().filter(|meeting| meeting.is_compared()).collect();
+    let mut groups = vec![Group::NormsAndBiases, Group::Rest];
+    // What no family knows is in the first two: a group of its own would mix vectors with matrices.
+    for meeting in compared.iter().filter(|meeting| meeting.slot.is_some()) {
+        let group = Group::Role(meeting.role_name());
+        if !groups.contains(&group) {
+            groups.push(group);
         }
-        groups
-            .into_iter()
-            .map(|group| {
-                let held: Vec<&Meeting> = compared
-                    .iter()
-                    .copied()
-                    .filter(|meeting| group.holds(meeting))
-                    .collect();
-                figures(group, &held)
-            })
-            .filter(|figures| figures.pairs > 0)
-            .collect()
     }
+    groups
+        .into_iter()
+        .map(|group| {
+            let held: Vec<&Meeting> = compared
+                .iter()
+                .copied()
+                .filter(|meeting| group.holds(meeting))
+                .collect();
+            figures(group, &held)
+        })
+        .filter(|figures| figures.pairs > 0)
+        .collect()
+}
 
+impl Comparison {
     /// The published page's bands of the cosine, over matrices only.
     pub fn bands(&self) -> [Band; 4] {
         let matrices: Vec<&Meeting> = self

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     audit::{Model, Tensor},
-    checkpoint::{Scaling, Storage, decode},
+    checkpoint::{Escaped, Scaling, Storage, decode},
     family::{Classified, Slot},
 };
 
@@ -22,7 +22,42 @@ pub struct Half {
     /// What they are, where a family knows.
     pub slot: Option<Slot>,
     /// How values are made of them.
-    pub scaling: Option<Scaling>,
+    pub scaling: Option<Scaled>,
+}
+
+impl Half {
+    /// Positions of the tensors that its values are made of.
+    fn positions(&self) -> impl Iterator<Item = usize> {
+        let scaled = self.scaling.iter();
+        let beside = scaled.flat_map(|scaled| std::iter::once(scaled.scale).chain(scaled.zero_point));
+        std::iter::once(self.tensor).chain(beside)
+    }
+}
+
+/// How values are made of a quantised tensor, and where what that takes is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scaled {
+    /// How it is scaled.
+    pub scaling: Scaling,
+    /// Position of the tensor of scales in the model.
+    pub scale: usize,
+    /// Position of the tensor of zero points, where there is one.
+    pub zero_point: Option<usize>,
+}
+
+impl Scaled {
+    /// Finds the scales among the tensors that were asked for, by name; else says which is missing.
+    fn find(scaling: &Scaling, positions: &BTreeMap<&str, usize>) -> Result<Self, String> {
+        let position = |name: &String| {
+            let found = positions.get(name.as_str()).copied();
+            found.ok_or_else(|| format!("`{}`, by which it is scaled, was not asked for", Escaped(name)))
+        };
+        Ok(Self {
+            scaling: scaling.clone(),
+            scale: position(&scaling.scale)?,
+            zero_point: scaling.zero_point.as_ref().map(position).transpose()?,
+        })
+    }
 }
 
 /// How two tensors found each other.
@@ -81,6 +116,7 @@ impl Matching {
         let mut matching = Self::default();
         let models = [a, b];
         let quantisation = models.map(Model::quantisation);
+        let positions = models.map(positions);
         let mut open = models.map(|model| (0..model.tensors.len()).collect::<BTreeSet<usize>>());
         for (side, open) in open.iter_mut().enumerate() {
             let told = |at: usize| {
@@ -93,7 +129,7 @@ impl Matching {
                 open.remove(at);
             }
         }
-        matching.by_name(models, &mut open);
+        matching.by_name(models, &positions[1], &mut open);
         matching.by_slot(models, &mut open);
         matching.by_part(models, &mut open);
         for (side, open) in open.into_iter().enumerate() {
@@ -108,7 +144,10 @@ impl Matching {
             for (half, side) in [(&mut pair.a, 0), (&mut pair.b, 1)] {
                 let name = &models[side].tensors[half.tensor].info.name;
                 match quantisation[side].storage(name) {
-                    Storage::Scaled(scaling) => half.scaling = Some(scaling.clone()),
+                    Storage::Scaled(scaling) => match Scaled::find(scaling, &positions[side]) {
+                        Ok(scaled) => half.scaling = Some(scaled),
+                        Err(reason) => pair.obstacle = Some(Obstacle::Undecodable(reason)),
+                    },
                     storage => pair.obstacle = pair.obstacle.take().or(storage.why_not().map(Obstacle::Undecodable)),
                 }
             }
@@ -130,29 +169,15 @@ impl Matching {
 
     /// Positions of the tensors of each model that must be read: those of the pairs, and the scales of quantised ones. Of two
     /// that are known to be the same bytes, the first is.
-    pub fn needed(&self, models: [&Model; 2]) -> [BTreeSet<usize>; 2] {
-        let read = || self.pairs.iter().filter(|pair| pair.obstacle.is_none());
-        let of = |model: &Model, halves: Vec<&Half>| {
-            let mut needed: BTreeSet<usize> = halves.iter().map(|half| half.tensor).collect();
-            let scalings = halves.iter().filter_map(|half| half.scaling.as_ref());
-            let names: BTreeSet<&String> = scalings
-                .flat_map(|scaling| std::iter::once(&scaling.scale).chain(&scaling.zero_point))
-                .collect();
-            let tensors = model.tensors.iter().enumerate();
-            needed.extend(
-                tensors
-                    .filter(|(_, tensor)| names.contains(&tensor.info.name))
-                    .map(|(at, _)| at),
-            );
-            needed
-        };
-        [
-            of(models[0], read().map(|pair| &pair.a).collect()),
-            of(
-                models[1],
-                read().filter(|pair| !pair.same_file).map(|pair| &pair.b).collect(),
-            ),
-        ]
+    pub fn needed(&self) -> [BTreeSet<usize>; 2] {
+        let mut needed = [BTreeSet::new(), BTreeSet::new()];
+        for pair in self.pairs.iter().filter(|pair| pair.obstacle.is_none()) {
+            needed[0].extend(pair.a.positions());
+            if !pair.same_file {
+                needed[1].extend(pair.b.positions());
+            }
+        }
+        needed
     }
 
     fn push(&mut self, a: Half, b: Half, how: Counterpart) {
@@ -166,13 +191,7 @@ impl Matching {
     }
 
     /// Tensors of one name whose elements lie in one order.
-    fn by_name(&mut self, [a, b]: [&Model; 2], open: &mut [BTreeSet<usize>; 2]) {
-        let names: BTreeMap<&str, usize> = b
-            .tensors
-            .iter()
-            .enumerate()
-            .map(|(at, tensor)| (tensor.info.name.as_str(), at))
-            .collect();
+    fn by_name(&mut self, [a, b]: [&Model; 2], names: &BTreeMap<&str, usize>, open: &mut [BTreeSet<usize>; 2]) {
         for (at, tensor) in a.tensors.iter().enumerate() {
             let Some(&other) = names.get(tensor.info.name.as_str()) else {
                 continue;
@@ -247,6 +266,12 @@ impl Matching {
         };
         self.push(half(at, left.slot), half(other, right.slot), how);
     }
+}
+
+/// The positions of a model's tensors, by name.
+fn positions(model: &Model) -> BTreeMap<&str, usize> {
+    let tensors = model.tensors.iter().enumerate();
+    tensors.map(|(at, tensor)| (tensor.info.name.as_str(), at)).collect()
 }
 
 /// Why a tensor is no parameter, if it is none.

@@ -16,6 +16,6 @@ mod view;
 pub use answer::{Comparison, Meeting, compare};
 pub use coverage::{Coverage, Status, Uncompared};
 pub use groups::{Band, CLOSE, Closeness, Describe, Group, GroupFigures};
-pub use matching::{Counterpart, Half, Match, Matching, Obstacle};
+pub use matching::{Counterpart, Half, Match, Matching, Obstacle, Scaled};
 pub use stored::Stored;
 pub use view::View;

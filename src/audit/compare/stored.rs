@@ -127,24 +127,17 @@ impl Source for Stored {
     }
 
     fn read(&self, start: u64, into: &mut [u8]) -> Result<()> {
-        let width = self.width;
-        let count = into.len() as u64 / width;
-        let mut rest = into;
-        let visited = self.view.runs(&self.whole, start / width, count, |element, count| {
-            let bytes = usize::try_from(count * width).unwrap_or(usize::MAX);
-            let (piece, after) = std::mem::take(&mut rest)
-                .split_at_mut_checked(bytes)
-                .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
-            rest = after;
-            self.fill(element, piece)
-        });
-        visited.map_err(|source| {
-            AuditError::Unreadable {
-                path: self.path.clone(),
-                source,
-            }
-            .into()
-        })
+        let width = usize::try_from(self.width).unwrap_or(1);
+        let fill = |element: u64, into: &mut [u8]| self.fill(element, into);
+        self.view
+            .read(&self.whole, width, start / self.width, into, fill)
+            .map_err(|source| {
+                AuditError::Unreadable {
+                    path: self.path.clone(),
+                    source,
+                }
+                .into()
+            })
     }
 }
 

@@ -52,75 +52,97 @@ impl View {
         }
     }
 
-    /// Visits, in order, the stored runs that hold the seen elements `from..from + count`: (first stored element, how
-    /// many). `shape` is that of the stored tensor.
-    pub fn runs<E>(
+    /// Reads the seen elements from `from` on, of `width` bytes each, until `into` is full. `fill` reads stored elements that
+    /// follow one another; `shape` is that of the stored tensor. What is seen past the end is left as it is.
+    pub fn read<E>(
         &self,
         shape: &[u64],
+        width: usize,
         from: u64,
-        count: u64,
-        mut visit: impl FnMut(u64, u64) -> Result<(), E>,
+        into: &mut [u8],
+        mut fill: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        match self {
-            Self::Whole => visit(from, count),
-            Self::Rows(runs) => {
-                let width: u64 = shape.iter().skip(1).product();
-                let (mut skip, mut left) = (from, count);
+        match (self, shape) {
+            (Self::Whole, _) => fill(from, into),
+            (Self::Rows(runs), _) => {
+                let columns: u64 = shape.iter().skip(1).product();
+                let (mut skip, mut rest) = (from, into);
                 for &(start, end) in runs {
-                    let held = (end - start) * width;
-                    if skip < held && left > 0 {
-                        let taken = left.min(held - skip);
-                        visit(start * width + skip, taken)?;
-                        left -= taken;
-                        skip = 0;
-                    } else {
-                        skip = skip.saturating_sub(held);
+                    let held = (end - start) * columns;
+                    if skip < held && !rest.is_empty() {
+                        let (here, later) = rest.split_at_mut(bytes(held - skip, width).min(rest.len()));
+                        fill(start * columns + skip, here)?;
+                        rest = later;
+                    }
+                    skip = skip.saturating_sub(held);
+                }
+                Ok(())
+            }
+            (Self::Columns(runs), &[height, columns]) if height > 0 => {
+                let count = (into.len() / width) as u64;
+                let (first, last) = (from / height, (from + count).div_ceil(height));
+                let runs = between(runs, first, last);
+                // One stretch of every stored row holds all columns that are seen: a read an element would be slow.
+                let mut stretch = Vec::new();
+                for row in 0..height {
+                    let mut place = first;
+                    for &(start, end) in &runs {
+                        stretch.resize(bytes(end - start, width), 0);
+                        fill(row * columns + start, &mut stretch)?;
+                        for element in stretch.chunks_exact(width) {
+                            let seen = (place * height + row).checked_sub(from).map(|at| bytes(at, width));
+                            let target = seen.and_then(|at| into.get_mut(at..at.saturating_add(width)));
+                            if let Some(target) = target {
+                                target.copy_from_slice(element);
+                            }
+                            place += 1;
+                        }
                     }
                 }
                 Ok(())
             }
-            Self::Columns(runs) => {
-                let (height, columns) = match shape {
-                    [rows, columns] => (*rows, *columns),
-                    _ => return Ok(()),
-                };
-                let mut left = count;
-                let mut at = from;
-                while left > 0 && height > 0 {
-                    let Some(column) = nth(runs, at / height) else { break };
-                    visit(at % height * columns + column, 1)?;
-                    at += 1;
-                    left -= 1;
-                }
-                Ok(())
-            }
+            (Self::Columns(_), _) => Ok(()),
         }
     }
 }
 
-/// The index that stands at place `place` of the runs.
-pub(super) fn nth(runs: &[(u64, u64)], mut place: u64) -> Option<u64> {
+fn bytes(elements: u64, width: usize) -> usize {
+    usize::try_from(elements).map_or(usize::MAX, |elements| elements.saturating_mul(width))
+}
+
+/// What stands at the places `first..last` of the runs.
+fn between(runs: &[(u64, u64)], first: u64, last: u64) -> Vec<(u64, u64)> {
+    let mut before = 0;
+    let mut found = Vec::new();
     for &(start, end) in runs {
-        if place < end - start {
-            return Some(start + place);
+        let (from, to) = (first.max(before), last.min(before + end - start));
+        if from < to {
+            found.push((start + from - before, start + to - before));
         }
-        place -= end - start;
+        before += end - start;
     }
-    None
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seen(view: &View, shape: &[u64], from: u64, count: u64) -> Vec<u64> {
-        let mut elements = Vec::new();
-        let visited: Result<(), ()> = view.runs(shape, from, count, |start, count| {
-            elements.extend(start..start + count);
+    fn seen(view: &View, shape: &[u64], from: u64, count: usize) -> Vec<u64> {
+        let mut bytes = vec![0xff; 8 * count];
+        let read: Result<(), ()> = view.read(shape, 8, from, &mut bytes, |first, into| {
+            for (element, target) in (first..).zip(into.as_chunks_mut::<8>().0) {
+                *target = element.to_le_bytes();
+            }
             Ok(())
         });
-        visited.unwrap();
-        elements
+        read.unwrap();
+        bytes
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|&element| u64::from_le_bytes(element))
+            .collect()
     }
 
     #[test]
@@ -140,5 +162,14 @@ mod tests {
         assert_eq!(seen(&view, &[2, 4], 0, 4), [1, 5, 2, 6]);
         assert_eq!(seen(&view, &[2, 4], 1, 2), [5, 2]);
         assert_eq!(seen(&View::turned(&[2, 3]), &[2, 3], 0, 6), [0, 3, 1, 4, 2, 5]);
+    }
+
+    #[test]
+    fn a_stretch_over_several_runs_of_columns_is_seen_from_any_element_on() {
+        let view = View::Columns(vec![(4, 5), (0, 2)]);
+        assert_eq!(view.shape(&[2, 5]), Some(vec![3, 2]));
+        assert_eq!(seen(&view, &[2, 5], 0, 6), [4, 9, 0, 5, 1, 6]);
+        assert_eq!(seen(&view, &[2, 5], 1, 4), [9, 0, 5, 1]);
+        assert_eq!(seen(&view, &[2, 5], 3, 1), [5]);
     }
 }

@@ -19,7 +19,7 @@ const MOST_LISTED: usize = 200;
 
 /// Builds the document.
 pub fn compare_report(comparison: &Comparison, run: &Run) -> Report {
-    let groups = comparison.groups();
+    let groups = &comparison.groups;
     let [a, b] = &comparison.models;
     let mut sections = vec![models(&comparison.models)];
     if groups.is_empty() {
@@ -32,9 +32,9 @@ pub fn compare_report(comparison: &Comparison, run: &Run) -> Report {
             )],
         });
     } else {
-        sections.push(overview(&groups));
-        sections.push(close(comparison, &groups));
-        let pictures = pictures(comparison, &groups);
+        sections.push(overview(groups));
+        sections.push(close(comparison, groups));
+        let pictures = pictures(comparison, groups);
         sections.push(Section {
             id: "pictures".to_owned(),
             title: "Pictures".to_owned(),
@@ -152,9 +152,10 @@ fn close(comparison: &Comparison, groups: &[GroupFigures]) -> Section {
         columns,
         rows: rows.collect(),
     };
-    let matrices: usize = comparison.bands().iter().map(|band| band.count).sum();
+    let bands = comparison.bands();
+    let matrices: usize = bands.iter().map(|band| band.count).sum();
     let mut upper = String::new();
-    let rows = comparison.bands().map(|band| {
+    let rows = bands.map(|band| {
         let name = if band.above.is_finite() && upper.is_empty() {
             format!("> {}", band.above)
         } else if band.above.is_finite() {

@@ -11,12 +11,12 @@ use crate::{
 
 /// `pairs.csv`, `summary.csv`, `layers.csv`, `closeness.csv`, `bands.csv` and `coverage.csv`.
 pub fn compare_csv(comparison: &Comparison) -> Vec<(String, Vec<u8>)> {
-    let groups = comparison.groups();
+    let groups = &comparison.groups;
     vec![
         ("pairs.csv".to_owned(), pairs(comparison)),
-        ("summary.csv".to_owned(), csv::document(summary(&groups))),
-        ("layers.csv".to_owned(), csv::document(layers(&groups))),
-        ("closeness.csv".to_owned(), csv::document(closeness(&groups))),
+        ("summary.csv".to_owned(), csv::document(summary(groups))),
+        ("layers.csv".to_owned(), csv::document(layers(groups))),
+        ("closeness.csv".to_owned(), csv::document(closeness(groups))),
         ("bands.csv".to_owned(), csv::document(bands(comparison))),
         ("coverage.csv".to_owned(), csv::document(coverage(comparison))),
     ]
