@@ -1,23 +1,17 @@
 //! What a pair costs: a norm of 4,096 elements, and a projection of four million.
 
+mod bell;
+
 use std::hint::black_box;
 
+use bell::bell;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use half::bf16;
 use hub_audit::metric::{PairMetrics, Side};
 
-/// BF16-like values around 1 from a linear congruential generator.
+/// BF16-like values around 1.
 fn values(n: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    let mut uniform = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        f32::from(u16::try_from(state >> 48).unwrap_or(u16::MAX)) / 65536.0
-    };
-    (0..n)
-        .map(|_| bf16::from_f32(1.0 + 0.1 * (uniform() + uniform() + uniform() + uniform() - 2.0)).to_f32())
-        .collect()
+    bell(n, seed).map(|x| bf16::from_f32(1.0 + 0.1 * x).to_f32()).collect()
 }
 
 fn pair(criterion: &mut Criterion) {

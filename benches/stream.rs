@@ -1,7 +1,10 @@
 //! What a pair costs when it streams past: bytes of both sides per second, all metrics included.
 
+mod bell;
+
 use std::hint::black_box;
 
+use bell::bell;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use half::bf16;
 use hub_audit::{
@@ -10,18 +13,9 @@ use hub_audit::{
     metric::stream::{Memory, compare},
 };
 
-/// Weights as a projection has them, from a linear congruential generator.
+/// Weights as a projection has them.
 fn weights(n: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    let mut uniform = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        f32::from(u16::try_from(state >> 48).unwrap_or(u16::MAX)) / 65536.0
-    };
-    (0..n)
-        .map(|_| 0.03 * (uniform() + uniform() + uniform() + uniform() - 2.0))
-        .collect()
+    bell(n, seed).map(|x| 0.03 * x).collect()
 }
 
 fn stored(dtype: &Dtype, n: usize, seed: u64) -> Vec<u8> {

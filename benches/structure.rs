@@ -1,12 +1,15 @@
 //! What the structure of a model along depth costs a pair of layers: the raw test, the spectrum of a residual, and the
 //! alignments, on matrices of the shapes of a model of four billion parameters. `structure_numpy.py` is the NumPy route.
 
+mod bell;
+
 use std::{
     hint::black_box,
     io::Write,
     time::{Duration, Instant},
 };
 
+use bell::bell;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use half::bf16;
 use hub_audit::{
@@ -23,17 +26,10 @@ const HIDDEN: usize = 2560;
 const UNITS: usize = 9728;
 const WIDTH: usize = 128;
 
-/// Stored bytes of BF16 values, nearly normal, from a linear congruential generator.
+/// Stored bytes of BF16 values, nearly normal.
 fn elements(count: usize, seed: u64) -> Vec<[u8; 2]> {
-    let mut state = seed;
-    let mut uniform = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        f32::from(u16::try_from(state >> 48).unwrap_or(u16::MAX)) / 65536.0
-    };
-    (0..count)
-        .map(|_| bf16::from_f32(0.02 * (uniform() + uniform() + uniform() + uniform() - 2.0)).to_le_bytes())
+    bell(count, seed)
+        .map(|x| bf16::from_f32(0.02 * x).to_le_bytes())
         .collect()
 }
 

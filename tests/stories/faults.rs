@@ -7,19 +7,7 @@ use std::{
 
 use hub_audit::serve::{Intercept, Listener, LoggedRequest, Stunt};
 
-use crate::support::{Shard, Workspace, always, first, is_one_of, llama_config};
-
-/// A refusal as servers give it.
-fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Stunt {
-    Stunt::Reply {
-        status,
-        headers: headers
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-        body: body.as_bytes().to_vec(),
-    }
-}
+use crate::support::{Shard, Workspace, always, first, is_one_of, llama_config, reply};
 
 fn is_cdn(request: &LoggedRequest) -> bool {
     request.listener == Listener::Cdn
@@ -223,7 +211,7 @@ fn a_server_that_ignores_ranges_is_left_before_it_sends_a_large_file() {
         .open(at.repo("o/big").join("model.safetensors"))
         .unwrap();
     file.set_len(11_000_000).unwrap();
-    let whole = reply(200, &[("content-length", "11000000")], &" ".repeat(11_000_000));
+    let whole = reply(200, &[("content-length", "11000000")], " ".repeat(11_000_000));
     at.serve_with(|options| options.intercept = Some(always(is_cdn, whole)));
     let outcome = at.run(&["fetch", "o/big"]).expect(2);
     insta::assert_snapshot!(outcome, @"
@@ -241,7 +229,7 @@ fn a_server_that_ignores_ranges_is_left_before_it_sends_a_large_file() {
 #[test]
 fn another_range_than_was_asked_is_refused() {
     let (mut at, ..) = undisturbed();
-    let shifted = reply(206, &[("content-range", "bytes 1-128/81000")], &"x".repeat(128));
+    let shifted = reply(206, &[("content-range", "bytes 1-128/81000")], "x".repeat(128));
     at.serve_with(|options| options.intercept = Some(always(is_weights, shifted)));
     let outcome = at.run(&["survey", "o/a", "--layers", "0"]).expect(1);
     outcome.says(&["with the wrong bytes: `Content-Range: bytes 1-128/81000`"]);
@@ -256,7 +244,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
     let other = reply(
         206,
         &[("content-range", &rest), ("etag", "\"another\"")],
-        &"x".repeat(78),
+        "x".repeat(78),
     );
     let asked = AtomicUsize::new(0);
     at.serve_with(|options| {

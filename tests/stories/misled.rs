@@ -3,20 +3,9 @@
 use hub_audit::serve::{Intercept, Listener, LoggedRequest, Stunt};
 use serde_json::json;
 
-use crate::support::{COMMIT, Outcome, Workspace, always, first};
+use crate::support::{COMMIT, Outcome, Workspace, always, first, reply};
 
 const TOKEN: &str = "hf_test";
-
-fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Stunt {
-    Stunt::Reply {
-        status,
-        headers: headers
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-        body: body.into(),
-    }
-}
 
 fn is_listing(request: &LoggedRequest) -> bool {
     request.path.contains("/tree/")

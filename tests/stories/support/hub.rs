@@ -63,3 +63,15 @@ pub(crate) fn first(
 pub(crate) fn always(chosen: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static, stunt: Stunt) -> Intercept {
     first(usize::MAX, chosen, stunt)
 }
+
+/// An answer of a server, whole.
+pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Stunt {
+    Stunt::Reply {
+        status,
+        headers: headers
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        body: body.into(),
+    }
+}

@@ -6,6 +6,6 @@ mod outcome;
 mod workspace;
 
 pub(crate) use checkpoint::{Shard, Tensor, gain, index, llama, llama_config, shard};
-pub(crate) use hub::{Asked, always, first};
+pub(crate) use hub::{Asked, always, first, reply};
 pub(crate) use outcome::{Outcome, rows};
 pub(crate) use workspace::{COMMIT, PROGRAM, Workspace, is_one_of};
