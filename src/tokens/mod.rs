@@ -8,6 +8,7 @@ mod alphabet;
 mod error;
 mod parse;
 mod spelling;
+mod step;
 mod token;
 mod vocabulary;
 

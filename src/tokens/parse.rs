@@ -1,20 +1,23 @@
 //! The parts of a `tokenizer.json` that tell what its tokens stand for.
 //!
 //! The file is a stranger's and may have 30 MB. It is read in one pass that keeps the vocabulary and passes over the merges, its
-//! nesting bounded by the parser and its size by whoever read it; memory is at most a few times its length.
+//! nesting bounded by the parser, its size by whoever read it, and the number of its tokens here.
 
 use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Value;
 
-use super::{error::TokenError, spelling::Spelling};
+use super::{error::TokenError, spelling::Spelling, step::step};
 
 /// The mark that stands for a space where nothing else is said.
 const MARK: &str = "▁";
+
+/// Most pieces, and most added tokens. The largest vocabularies have one million.
+const MOST: usize = 1 << 22;
 
 /// The kinds of model that there are.
 const KINDS: [&str; 4] = ["BPE", "WordPiece", "Unigram", "WordLevel"];
@@ -23,13 +26,13 @@ const KINDS: [&str; 4] = ["BPE", "WordPiece", "Unigram", "WordLevel"];
 #[derive(Debug, Deserialize)]
 pub(super) struct File {
     pub(super) model: Model,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "added")]
     pub(super) added_tokens: Vec<Added>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "step")]
     normalizer: Value,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "step")]
     pre_tokenizer: Value,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "step")]
     decoder: Value,
 }
 
@@ -77,19 +80,18 @@ impl<'de> Deserialize<'de> for Pieces {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pieces, A::Error> {
                 let mut pieces = Vec::new();
                 while let Some(entry) = map.next_entry()? {
-                    pieces.push(entry);
+                    push(&mut pieces, entry)?;
                 }
                 Ok(Pieces { pieces, listed: false })
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Pieces, A::Error> {
                 let mut pieces = Vec::new();
-                let mut id = 0_u32;
-                while let Some((piece, _score)) = list.next_element::<(String, f64)>()? {
-                    pieces.push((piece, id));
-                    id = id
-                        .checked_add(1)
-                        .ok_or_else(|| serde::de::Error::custom("more pieces than numbers"))?;
+                for id in 0.. {
+                    let Some((piece, _score)) = list.next_element::<(String, f64)>()? else {
+                        break;
+                    };
+                    push(&mut pieces, (piece, id))?;
                 }
                 Ok(Pieces { pieces, listed: true })
             }
@@ -99,9 +101,40 @@ impl<'de> Deserialize<'de> for Pieces {
     }
 }
 
-/// Missing and `null` are the same.
-fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+/// Adds one more, unless there are too many.
+fn push<T, E: Error>(list: &mut Vec<T>, one: T) -> Result<(), E> {
+    if list.len() == MOST {
+        return Err(E::custom(format_args!("more than {MOST} tokens")));
+    }
+    list.push(one);
+    Ok(())
+}
+
+/// The list of added tokens; missing and `null` are the same.
+fn added<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Added>, D::Error> {
+    struct Reader;
+
+    impl<'de> Visitor<'de> for Reader {
+        type Value = Vec<Added>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of added tokens")
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Vec<Added>, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Added>, A::Error> {
+            let mut tokens = Vec::new();
+            while let Some(token) = list.next_element()? {
+                push(&mut tokens, token)?;
+            }
+            Ok(tokens)
+        }
+    }
+
+    deserializer.deserialize_any(Reader)
 }
 
 impl File {

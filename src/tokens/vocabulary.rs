@@ -322,6 +322,32 @@ mod tests {
         );
     }
 
+    /// The reason beneath what is said of the file.
+    fn reason(text: &str) -> String {
+        let error = Vocabulary::parse(text.as_bytes()).unwrap_err();
+        std::error::Error::source(&error).unwrap().to_string()
+    }
+
+    #[test]
+    fn what_no_tokenizer_has_so_many_of_is_refused_before_it_fills_memory() {
+        let steps = |list: &str| format!(r#"{{"model":{{"vocab":{{"a":0}}}},"decoder":{{"decoders":[{list}]}}}}"#);
+        let is_read = |text: &str| Vocabulary::parse(text.as_bytes()).is_ok();
+        assert!(is_read(&steps(&vec!["{}"; 4095].join(","))));
+        assert!(
+            reason(&steps(&vec!["{}"; 4096].join(",")))
+                .starts_with("more than 4096 steps and fields of steps at line 1")
+        );
+        // Fields that nobody asks for cost nothing.
+        assert!(is_read(&steps(&format!(
+            r#"{{"trie":[{}]}}"#,
+            vec!["0"; 100_000].join(",")
+        ))));
+        let pieces = vec![r#"["",0]"#; (1 << 22) + 1].join(",");
+        assert!(
+            reason(&format!(r#"{{"model":{{"vocab":[{pieces}]}}}}"#)).starts_with("more than 4194304 tokens at line 1")
+        );
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
