@@ -40,11 +40,23 @@ fn holds_no_secret(at: &Workspace, outcome: &Outcome) {
 /// Every command that asks the Hub, when all goes well and in each of the ways in which servers talk too much.
 #[test]
 fn no_command_tells_a_secret_even_when_servers_repeat_it() {
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 9] = [
         &["inspect", "o/a", "-v"],
         &["fetch", "o/a", "o/b", "-v"],
         &["layers", "o/a", "o/b", "-v", "-o", "out"],
+        &[
+            "layers",
+            "o/a",
+            "--role",
+            "q_proj,o_proj",
+            "--align",
+            "heads",
+            "-v",
+            "-o",
+            "out",
+        ],
         &["compare", "o/a", "o/b", "-v", "-o", "out"],
+        &["embeddings", "o/a", "o/b", "--same-id", "-v", "-o", "out"],
         &["hash", "o/a", "o/b", "-v", "-o", "out"],
         &["survey", "o/a", "o/b", "-v", "-o", "out"],
         &["critique", "o/a", "o/b", "-v", "-o", "out"],
