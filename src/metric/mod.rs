@@ -25,6 +25,7 @@ mod rank;
 mod related;
 mod row_pair;
 mod side;
+mod simd;
 pub mod spectrum;
 pub mod stream;
 mod sums;

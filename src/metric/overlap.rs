@@ -6,17 +6,23 @@
 use rayon::prelude::*;
 
 use super::{
-    Undefined, sums,
+    Undefined,
+    simd::{Kernel, Path, fold},
+    sums,
     weights::{Lane, Stored, Weights},
 };
 
-/// Elements whose sums stay in lanes: with 16 lanes, 256 additions each.
+/// Elements that are summed by column: 64 additions each.
 const BLOCK: usize = 4096;
+
+/// Elements in a row.
+const COLUMNS: usize = 64;
+
+/// Rows that are added at once.
+const ROWS: usize = 8;
 
 /// Blocks that one thread takes at a time.
 const BLOCKS_PER_TASK: usize = 16;
-
-const LANES: usize = 16;
 
 /// The sums of a pair of matrices of one shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -137,55 +143,137 @@ fn non_finite(weights: &Weights) -> u64 {
 
 /// The figures of every pair of blocks, in order.
 fn blocks<A: Lane, B: Lane>(a: &[A], b: &[B]) -> Vec<Figures> {
-    let arch = pulp::Arch::new();
+    let path = Path::best();
     let task = BLOCK * BLOCKS_PER_TASK;
     let parts: Vec<Vec<Figures>> = a
         .par_chunks(task)
         .zip(b.par_chunks(task))
-        .map(|(a, b)| {
-            arch.dispatch(
-                #[inline(always)]
-                || a.chunks(BLOCK).zip(b.chunks(BLOCK)).map(|(a, b)| block(a, b)).collect(),
-            )
-        })
+        .map(|(a, b)| path.kernel(Blocks { a, b }))
         .collect();
     parts.concat()
 }
 
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn block<A: Lane, B: Lane>(a: &[A], b: &[B]) -> Figures {
-    let mut lanes = [[0.0_f64; LANES]; 5];
-    let ((a_chunks, a_rest), (b_chunks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for lane in 0..LANES {
-            add(&mut lanes, lane, a[lane].wide(), b[lane].wide());
-        }
-    }
-    for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
-        add(&mut lanes, lane, a.wide(), b.wide());
-    }
-    lanes.map(|lanes| {
-        let mut sums = lanes;
-        let mut width = LANES / 2;
-        while width > 0 {
-            for lane in 0..width {
-                sums[lane] += sums[lane + width];
-            }
-            width /= 2;
-        }
-        sums[0]
-    })
+/// The blocks of a task.
+struct Blocks<'t, A, B> {
+    a: &'t [A],
+    b: &'t [B],
 }
 
+impl<A: Lane, B: Lane> Kernel for Blocks<'_, A, B> {
+    type Output = Vec<Figures>;
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn run<const FUSED: bool>(self) -> Vec<Figures> {
+        // Not collected from an iterator: that would be compiled apart, and for the plain set.
+        let mut figures = Vec::with_capacity(BLOCKS_PER_TASK);
+        for (a, b) in self.a.chunks(BLOCK).zip(self.b.chunks(BLOCK)) {
+            figures.push(block::<FUSED, _, _>(a, b));
+        }
+        figures
+    }
+}
+
+/// Sums of one column, or of all.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    dot: f64,
+    square_a: f64,
+    square_b: f64,
+    sum_a: f64,
+    sum_b: f64,
+}
+
+impl Terms {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn plus<const FUSED: bool, A: Lane, B: Lane>(self, a: A, b: B) -> Self {
+        let (x, y) = (a.wide(), b.wide());
+        // Where a product is exact, fusing it with the addition changes no bit.
+        let add = |x: f64, y: f64, sum: f64, is_exact: bool| {
+            if FUSED && is_exact {
+                x.mul_add(y, sum)
+            } else {
+                x * y + sum
+            }
+        };
+        Self {
+            dot: add(x, y, self.dot, A::HAS_EXACT_PRODUCTS && B::HAS_EXACT_PRODUCTS),
+            square_a: add(x, x, self.square_a, A::HAS_EXACT_PRODUCTS),
+            square_b: add(y, y, self.square_b, B::HAS_EXACT_PRODUCTS),
+            sum_a: self.sum_a + x,
+            sum_b: self.sum_b + y,
+        }
+    }
+}
+
+/// The sums of every column.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Lanes {
+    dot: [f64; COLUMNS],
+    square_a: [f64; COLUMNS],
+    square_b: [f64; COLUMNS],
+    sum_a: [f64; COLUMNS],
+    sum_b: [f64; COLUMNS],
+}
+
+impl Lanes {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn at(&self, column: usize) -> Terms {
+        Terms {
+            dot: self.dot[column],
+            square_a: self.square_a[column],
+            square_b: self.square_b[column],
+            sum_a: self.sum_a[column],
+            sum_b: self.sum_b[column],
+        }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn set(&mut self, column: usize, terms: Terms) {
+        self.dot[column] = terms.dot;
+        self.square_a[column] = terms.square_a;
+        self.square_b[column] = terms.square_b;
+        self.sum_a[column] = terms.sum_a;
+        self.sum_b[column] = terms.sum_b;
+    }
+}
+
+/// Elements are laid out in rows of [`COLUMNS`], and each column has sums of its own: see
+/// [`stream::lanes`](super::stream).
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn add(lanes: &mut [[f64; LANES]; 5], lane: usize, x: f64, y: f64) {
-    lanes[0][lane] += x * y;
-    lanes[1][lane] += x * x;
-    lanes[2][lane] += y * y;
-    lanes[3][lane] += x;
-    lanes[4][lane] += y;
+fn block<const FUSED: bool, A: Lane, B: Lane>(a: &[A], b: &[B]) -> Figures {
+    let zero = [0.0; COLUMNS];
+    let mut lanes = Lanes {
+        dot: zero,
+        square_a: zero,
+        square_b: zero,
+        sum_a: zero,
+        sum_b: zero,
+    };
+    let ((rows_a, rest_a), (rows_b, rest_b)) = (a.as_chunks::<COLUMNS>(), b.as_chunks::<COLUMNS>());
+    let ((tiles_a, rows_a), (tiles_b, rows_b)) = (rows_a.as_chunks::<ROWS>(), rows_b.as_chunks::<ROWS>());
+    for (a, b) in tiles_a.iter().zip(tiles_b) {
+        for column in 0..COLUMNS {
+            // Written out: a loop here would keep the columns from being vectorised.
+            let add = |terms: Terms, row: usize| terms.plus::<FUSED, _, _>(a[row][column], b[row][column]);
+            let terms = add(add(add(add(lanes.at(column), 0), 1), 2), 3);
+            lanes.set(column, add(add(add(add(terms, 4), 5), 6), 7));
+        }
+    }
+    for (a, b) in rows_a.iter().zip(rows_b) {
+        for column in 0..COLUMNS {
+            lanes.set(column, lanes.at(column).plus::<FUSED, _, _>(a[column], b[column]));
+        }
+    }
+    for (column, (&a, &b)) in rest_a.iter().zip(rest_b).enumerate() {
+        lanes.set(column, lanes.at(column).plus::<FUSED, _, _>(a, b));
+    }
+    [lanes.dot, lanes.square_a, lanes.square_b, lanes.sum_a, lanes.sum_b].map(|sums| fold(&sums, |x, y| x + y))
 }
 
 #[cfg(test)]

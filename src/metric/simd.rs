@@ -20,7 +20,8 @@ pub(super) enum Path {
 }
 
 impl Path {
-    /// All ways that this machine has, the best one last. NEON is part of what programs for 64-bit Arm are compiled for.
+    /// All ways that this machine has. NEON is part of what programs for 64-bit Arm are compiled for.
+    #[cfg(test)]
     pub(super) fn all() -> Vec<Self> {
         let mut paths = vec![Self::Plain];
         #[cfg(target_arch = "x86_64")]
@@ -31,8 +32,15 @@ impl Path {
         paths
     }
 
+    /// The best way that this machine has.
     pub(super) fn best() -> Self {
-        Self::all().pop().unwrap_or(Self::Plain)
+        #[cfg(target_arch = "x86_64")]
+        if let Some(set) = V4::try_new() {
+            return Self::V4(set);
+        } else if let Some(set) = V3::try_new() {
+            return Self::V3(set);
+        }
+        Self::Plain
     }
 
     /// Runs `kernel`, compiled for this set as far as its parts are inlined into it.
@@ -71,4 +79,20 @@ pub(super) trait Kernel {
 
     /// `FUSED`: `mul_add` is one instruction.
     fn run<const FUSED: bool>(self) -> Self::Output;
+}
+
+/// Joins the lanes of a sum, halves with halves, in an order that does not depend on the set.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+pub(super) fn fold<const N: usize>(lanes: &[f64; N], join: impl Fn(f64, f64) -> f64) -> f64 {
+    const { assert!(N.is_power_of_two()) };
+    let mut lanes = *lanes;
+    let mut width = N / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] = join(lanes[lane], lanes[lane + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
 }

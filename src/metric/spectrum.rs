@@ -21,8 +21,8 @@ const TILE: usize = 256;
 
 /// Elements of the long side that a panel holds, and the room for them: a stride of a power of two would send every row of
 /// a panel to the same few lines of a cache.
-const PANEL: usize = 248;
-const PANEL_STRIDE: usize = 264;
+const PANEL: usize = 504;
+const PANEL_STRIDE: usize = 520;
 
 /// From this size on, eigenvalues are worked out on two threads. A fixed number: it decides how sums are split.
 const PARALLEL_FROM: usize = 512;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::Undefined;
+use super::{Undefined, simd::Path};
 
 /// A matrix of weights, `[out, in]`, row-major. A vector is a matrix of one row.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,10 +24,15 @@ pub(super) enum Stored {
 
 /// An element that widens to `f64` exactly.
 pub(super) trait Lane: Copy + Sync {
+    /// Whether `f64` holds the product of any two of them.
+    const HAS_EXACT_PRODUCTS: bool;
+
     fn wide(self) -> f64;
 }
 
 impl Lane for [u8; 2] {
+    const HAS_EXACT_PRODUCTS: bool = true;
+
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide(self) -> f64 {
@@ -36,6 +41,8 @@ impl Lane for [u8; 2] {
 }
 
 impl Lane for f32 {
+    const HAS_EXACT_PRODUCTS: bool = true;
+
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide(self) -> f64 {
@@ -44,6 +51,8 @@ impl Lane for f32 {
 }
 
 impl Lane for f64 {
+    const HAS_EXACT_PRODUCTS: bool = false;
+
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide(self) -> f64 {
@@ -132,9 +141,14 @@ impl Weights {
         let first = row * self.columns + column;
         for_stored!(&self.stored, elements => {
             let elements = &elements[first..first + out.len()];
-            for (wide, &element) in out.iter_mut().zip(elements) {
-                *wide = element.wide();
-            }
+            Path::best().run(
+                #[inline(always)]
+                || {
+                    for (wide, &element) in out.iter_mut().zip(elements) {
+                        *wide = element.wide();
+                    }
+                },
+            );
         });
     }
 

@@ -96,6 +96,23 @@ pub(super) struct Inside {
     is_too_much: bool,
 }
 
+/// The places of the flags that are 1.
+#[inline(never)]
+fn places<'b>(flags: &[u8; BLOCK], buffer: &'b mut [u16; BLOCK]) -> &'b [u16] {
+    let mut held = 0;
+    for (group, eight) in (0..).zip(flags.as_chunks::<8>().0) {
+        let mut flags = u64::from_le_bytes(*eight);
+        while flags != 0 {
+            if let Some(place) = buffer.get_mut(held) {
+                *place = 8 * group + (flags.trailing_zeros() / 8) as u16;
+            }
+            held += 1;
+            flags &= flags - 1;
+        }
+    }
+    &buffer[..held.min(BLOCK)]
+}
+
 const NO_RANGE: (i16, i16) = (i16::MAX, -1);
 
 impl Brackets {
@@ -172,25 +189,23 @@ impl Brackets {
         }
         let keys = &keys[..magnitudes.len().min(BLOCK)];
         let mut is_inside = [0_u8; BLOCK];
-        for (below, &(first, _)) in inside.below.iter_mut().zip(&self.ranges) {
-            let count: i16 = keys.iter().map(|&key| i16::from(key < first)).sum();
-            *below += u64::from(count.unsigned_abs());
-        }
+        let mut below = [0_i16; MOST];
         for (is_inside, &key) in is_inside.iter_mut().zip(keys) {
             let mut any = false;
-            for &(first, last) in &self.ranges {
+            for (below, &(first, last)) in below.iter_mut().zip(&self.ranges) {
+                *below += i16::from(key < first);
                 any |= (key >= first) & (key <= last);
             }
             *is_inside = u8::from(any);
         }
-        for (group, flags) in is_inside.as_chunks::<8>().0.iter().enumerate() {
-            let mut flags = u64::from_le_bytes(*flags);
-            while flags != 0 {
-                let at = 8 * group + (flags.trailing_zeros() / 8) as usize;
-                flags &= flags - 1;
-                if let (Some(&magnitude), Some(&key)) = (magnitudes.get(at), keys.get(at)) {
-                    self.take(inside, magnitude, key, exact(at));
-                }
+        for (all, below) in inside.below.iter_mut().zip(below) {
+            *all += u64::from(below.unsigned_abs());
+        }
+        let mut buffer = [0; BLOCK];
+        for &at in places(&is_inside, &mut buffer) {
+            let at = usize::from(at);
+            if let (Some(&magnitude), Some(&key)) = (magnitudes.get(at), keys.get(at)) {
+                self.take(inside, magnitude, key, exact(at));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! One side's element type: how stored bytes become numbers, and what orders them.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::{
     checkpoint::{Dtype, decode},
     metric::{Element, Undefined, sums::BLOCK},
@@ -10,11 +12,11 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Column {
     /// The upper half of an `f32`.
-    Bf16(Vec<f64>),
+    Bf16(Arc<[f64]>),
     /// One of 65,536 values.
-    Word(Vec<f64>),
+    Word(Arc<[f64]>),
     /// One of 256 values.
-    Byte(Vec<f64>),
+    Byte(Arc<[f64]>),
     F32,
     I32,
     U32,
@@ -190,7 +192,13 @@ pub(super) fn widened(values: &Values) -> Option<Vec<f64>> {
 }
 
 /// The value of every code; NaN where a code has none (a boolean of 2).
-fn table(dtype: &Dtype, codes: u32) -> Result<Vec<f64>, Undefined> {
+fn table(dtype: &Dtype, codes: u32) -> Result<Arc<[f64]>, Undefined> {
+    // A few types, each of which a checkpoint has hundreds of tensors of.
+    static KEPT: Mutex<Vec<(Dtype, Arc<[f64]>)>> = Mutex::new(Vec::new());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, table)) = kept.iter().find(|(of, _)| of == dtype) {
+        return Ok(Arc::clone(table));
+    }
     let width = if codes > 256 { 2 } else { 1 };
     // Not every byte is a boolean, and those that are come first.
     let valid = if *dtype == Dtype::BOOL { 2 } else { codes };
@@ -200,5 +208,7 @@ fn table(dtype: &Dtype, codes: u32) -> Result<Vec<f64>, Undefined> {
     let values = decode(dtype, &stored).map_err(|error| Undefined::NotComparable(error.to_string()))?;
     let mut table = widened(&values).unwrap_or_default();
     table.resize(codes as usize, f64::NAN);
+    let table: Arc<[f64]> = table.into();
+    kept.push((dtype.clone(), Arc::clone(&table)));
     Ok(table)
 }

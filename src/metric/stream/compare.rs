@@ -6,7 +6,6 @@ use super::{
     conclude::conclude,
     narrow::Narrow,
     pass::{StreamError, Streams},
-    simd::Path,
     source::Source,
     walk::{Walk, code_rank_products},
     wide_ranks::rank_sums,
@@ -17,6 +16,7 @@ use crate::{
         PairMetrics, Undefined,
         moments::FirstPass,
         pair::{Centred, Differences, Pair, Shares},
+        simd::Path,
         sums,
     },
 };

@@ -7,12 +7,12 @@ use super::{
     lanes::pair_figures,
     narrow::{FirstStripe, SecondStripe, Wanted},
     pass::Streams,
-    simd::Kernel,
     source::Source,
 };
 use crate::metric::{
     moments::FirstPass,
     pair::About,
+    simd::Kernel,
     sums::{self, BLOCK, BUFFER},
 };
 

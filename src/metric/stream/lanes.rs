@@ -1,10 +1,10 @@
 //! Sums and extrema over a stretch of pairs in one go.
 //!
 //! A stretch is laid out in rows of [`COLUMNS`] elements: every column has its own sums, so that a vector of columns is summed
-//! by vector instructions of whatever width, in an order that does not depend on the width. Eight rows meet in a tree before
-//! they are added to what the column holds, which keeps short what one addition waits for.
+//! by vector instructions of whatever width, in an order that does not depend on the width. Eight rows are added at once,
+//! so that a column's sums are loaded and stored once for eight elements.
 
-use crate::metric::sums::larger;
+use crate::metric::{simd::fold, sums::larger};
 
 /// Elements in a row.
 const COLUMNS: usize = 64;
@@ -12,7 +12,7 @@ const COLUMNS: usize = 64;
 /// Rows that are joined at once.
 const ROWS: usize = 8;
 
-/// What one pair of elements, or many, adds to the figures.
+/// What pairs of elements add up to.
 #[derive(Debug, Clone, Copy)]
 struct Terms {
     dot: f64,
@@ -21,8 +21,8 @@ struct Terms {
     relative: f64,
     largest: f64,
     largest_relative: f64,
-    /// min|a−b|: above 0, no elements are equal.
-    least: f64,
+    /// How many elements are equal.
+    equal: f64,
     /// The least max(|a|,|b|): above 0, no two elements are 0.
     least_size: f32,
 }
@@ -34,15 +34,15 @@ const NOTHING: Terms = Terms {
     relative: 0.0,
     largest: 0.0,
     largest_relative: 0.0,
-    least: f64::INFINITY,
+    equal: 0.0,
     least_size: f32::INFINITY,
 };
 
 impl Terms {
-    /// `FUSED`: the instruction set multiplies and adds at once, which makes a quotient cheaper than a division.
+    /// Adds a pair. `FUSED`: the instruction set multiplies and adds at once, which makes a quotient cheaper than a division.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn of<const FUSED: bool>(narrow_x: f32, narrow_y: f32) -> Self {
+    fn plus<const FUSED: bool>(self, narrow_x: f32, narrow_y: f32) -> Self {
         let (x, y) = (f64::from(narrow_x), f64::from(narrow_y));
         let gap = (x - y).abs();
         let size = larger32(narrow_x.abs(), narrow_y.abs());
@@ -53,34 +53,16 @@ impl Terms {
         } else {
             gap / f64::from(divisor)
         };
+        let add = |x: f64, y: f64, sum: f64| if FUSED { x.mul_add(y, sum) } else { x * y + sum };
         Self {
-            dot: x * y,
-            absolute: gap,
-            squares: gap * gap,
-            relative,
-            largest: gap,
-            largest_relative: relative,
-            least: gap,
-            least_size: size,
-        }
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn join(self, other: Self) -> Self {
-        Self {
-            dot: self.dot + other.dot,
-            absolute: self.absolute + other.absolute,
-            squares: self.squares + other.squares,
-            relative: self.relative + other.relative,
-            largest: larger(self.largest, other.largest),
-            largest_relative: larger(self.largest_relative, other.largest_relative),
-            least: smaller(self.least, other.least),
-            least_size: if other.least_size < self.least_size {
-                other.least_size
-            } else {
-                self.least_size
-            },
+            dot: add(x, y, self.dot),
+            absolute: self.absolute + gap,
+            squares: add(gap, gap, self.squares),
+            relative: self.relative + relative,
+            largest: larger(self.largest, gap),
+            largest_relative: larger(self.largest_relative, relative),
+            equal: self.equal + if gap == 0.0 { 1.0 } else { 0.0 },
+            least_size: if size < self.least_size { size } else { self.least_size },
         }
     }
 }
@@ -105,7 +87,7 @@ struct Lanes {
     relative: [f64; COLUMNS],
     largest: [f64; COLUMNS],
     largest_relative: [f64; COLUMNS],
-    least: [f64; COLUMNS],
+    equal: [f64; COLUMNS],
     least_size: [f32; COLUMNS],
 }
 
@@ -120,33 +102,37 @@ impl Lanes {
             relative: [NOTHING.relative; COLUMNS],
             largest: [NOTHING.largest; COLUMNS],
             largest_relative: [NOTHING.largest_relative; COLUMNS],
-            least: [NOTHING.least; COLUMNS],
+            equal: [NOTHING.equal; COLUMNS],
             least_size: [NOTHING.least_size; COLUMNS],
         }
     }
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn add(&mut self, column: usize, terms: Terms) {
-        let held = Terms {
+    fn at(&self, column: usize) -> Terms {
+        Terms {
             dot: self.dot[column],
             absolute: self.absolute[column],
             squares: self.squares[column],
             relative: self.relative[column],
             largest: self.largest[column],
             largest_relative: self.largest_relative[column],
-            least: self.least[column],
+            equal: self.equal[column],
             least_size: self.least_size[column],
-        };
-        let sum = held.join(terms);
-        self.dot[column] = sum.dot;
-        self.absolute[column] = sum.absolute;
-        self.squares[column] = sum.squares;
-        self.relative[column] = sum.relative;
-        self.largest[column] = sum.largest;
-        self.largest_relative[column] = sum.largest_relative;
-        self.least[column] = sum.least;
-        self.least_size[column] = sum.least_size;
+        }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn set(&mut self, column: usize, terms: Terms) {
+        self.dot[column] = terms.dot;
+        self.absolute[column] = terms.absolute;
+        self.squares[column] = terms.squares;
+        self.relative[column] = terms.relative;
+        self.largest[column] = terms.largest;
+        self.largest_relative[column] = terms.largest_relative;
+        self.equal[column] = terms.equal;
+        self.least_size[column] = terms.least_size;
     }
 
     #[inline(always)]
@@ -160,7 +146,7 @@ impl Lanes {
             relative: fold(&self.relative, sum),
             largest: fold(&self.largest, larger),
             largest_relative: fold(&self.largest_relative, larger),
-            least: fold(&self.least, smaller),
+            equal: fold(&self.equal, sum),
             least_size: self.least_size.iter().copied().fold(f32::INFINITY, f32::min),
         }
     }
@@ -171,31 +157,31 @@ impl Lanes {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: impl Fn(E) -> f32) -> [f64; 8] {
-    let terms = |x: E, y: E| Terms::of::<FUSED>(read(x), read(y));
     let mut lanes = Lanes::new();
     let ((rows_a, rest_a), (rows_b, rest_b)) = (a.as_chunks::<COLUMNS>(), b.as_chunks::<COLUMNS>());
     let ((tiles_a, rows_a), (tiles_b, rows_b)) = (rows_a.as_chunks::<ROWS>(), rows_b.as_chunks::<ROWS>());
     for (a, b) in tiles_a.iter().zip(tiles_b) {
         for column in 0..COLUMNS {
             // Written out: a loop here would keep the columns from being vectorised.
-            let at = |row: usize| terms(a[row][column], b[row][column]);
-            let (first, second) = (at(0).join(at(1)), at(2).join(at(3)));
-            let (third, fourth) = (at(4).join(at(5)), at(6).join(at(7)));
-            lanes.add(column, first.join(second).join(third.join(fourth)));
+            let add = |held: Terms, row: usize| held.plus::<FUSED>(read(a[row][column]), read(b[row][column]));
+            let held = add(add(add(add(lanes.at(column), 0), 1), 2), 3);
+            lanes.set(column, add(add(add(add(held, 4), 5), 6), 7));
         }
     }
     for (a, b) in rows_a.iter().zip(rows_b) {
         for column in 0..COLUMNS {
-            lanes.add(column, terms(a[column], b[column]));
+            let held = lanes.at(column);
+            lanes.set(column, held.plus::<FUSED>(read(a[column]), read(b[column])));
         }
     }
     for (column, (&x, &y)) in rest_a.iter().zip(rest_b).enumerate() {
-        lanes.add(column, terms(x, y));
+        let held = lanes.at(column);
+        lanes.set(column, held.plus::<FUSED>(read(x), read(y)));
     }
     let mut total = lanes.total();
     let pairs = || a.iter().zip(b).map(|(&x, &y)| (read(x), read(y)));
     let is_finite = total.absolute < f64::INFINITY;
-    let (mut both_zero, mut equal) = (0, 0);
+    let mut both_zero = 0;
     if total.least_size < f32::MIN_POSITIVE || !is_finite {
         let (mut tiny, mut zero) = (0_u32, 0_u32);
         for (x, y) in pairs() {
@@ -208,8 +194,9 @@ pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: i
             (total.relative, total.largest_relative) = divided(pairs());
         }
     }
-    if total.least == 0.0 || !is_finite {
-        equal = pairs().map(same).sum();
+    if !is_finite {
+        // Two infinities are equal, and no number apart.
+        total.equal = f64::from(pairs().map(same).sum::<u32>());
     }
     let length = a.len() as f64;
     [
@@ -220,7 +207,7 @@ pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: i
         total.relative,
         total.largest_relative,
         length - f64::from(both_zero),
-        length - f64::from(equal),
+        length - total.equal,
     ]
 }
 
@@ -243,26 +230,6 @@ fn divided(pairs: impl Iterator<Item = (f32, f32)>) -> (f64, f64) {
         }
     }
     (sum, largest)
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn fold(lanes: &[f64; COLUMNS], join: impl Fn(f64, f64) -> f64) -> f64 {
-    let mut lanes = *lanes;
-    let mut width = COLUMNS / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] = join(lanes[lane], lanes[lane + width]);
-        }
-        width /= 2;
-    }
-    lanes[0]
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn smaller(left: f64, right: f64) -> f64 {
-    if right < left { right } else { left }
 }
 
 #[inline(always)]

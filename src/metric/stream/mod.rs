@@ -18,7 +18,6 @@ mod lanes;
 mod narrow;
 mod pass;
 mod selector;
-mod simd;
 mod sorted_ranks;
 mod source;
 mod walk;

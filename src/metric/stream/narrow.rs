@@ -6,10 +6,9 @@ use super::{
     cross::{Cross, Ranked},
     kernels::{CentredKernel, FirstKernel, SecondKernel, count_classes},
     pass::{StreamError, Streams, totals},
-    simd::Path,
     source::Source,
 };
-use crate::metric::{pair::About, sums::BLOCK};
+use crate::metric::{pair::About, simd::Path, sums::BLOCK};
 
 /// Elements whose figures are summed together: as stored, those of both sides fit a first-level cache.
 const STRETCH: usize = 4 * BLOCK;

@@ -6,12 +6,12 @@ use super::{
     kernels::count_classes,
     pass::{StreamError, Streams, totals},
     selector::{Counts, Selector},
-    simd::Path,
     source::Source,
 };
 use crate::metric::{
     moments::FirstPass,
     pair::{Differences, QUANTILES},
+    simd::Path,
     sums::{self, BUFFER},
 };
 
