@@ -64,6 +64,19 @@ while read -r a b; do
 done <<<"$pairs"
 "$work/venv/bin/python" "$here/compare.py" "$zoo/zoo" "$work"/folder-*/pairs.csv
 
+# Layer by layer: roles where the family is known, else tensors by name. Status 1: some have no number, and structure.py knows which.
+structure() {
+  "$binary" layers --models "$work/folders.txt" --effective-rank --formats csv -o "$1" "${@:2}" >/dev/null || [ $? -eq 1 ]
+}
+structure "$work/roles" --role all --biases --align heads,attention,mlp-rotation,mlp-permutation
+held=("$work/roles/structure.csv")
+for module in linear1 linear2 self_attn.out_proj; do
+  regex="layers\\.(?P<layer>\\d+)\\.$module\\.weight\$"
+  structure "$work/$module" --tensor "$regex"
+  held+=("$regex" "$work/$module/structure.csv")
+done
+"$work/venv/bin/python" "$here/structure.py" "$zoo/zoo" "${held[@]}"
+
 # Rows of two tables that grew from one.
 a=sentence-transformers/all-MiniLM-L6-v2 b=vital-ai/paraphrase-MiniLM-L3-v2
 if [ -d "$zoo/zoo/$a" ] && [ -d "$zoo/zoo/$b" ]; then
