@@ -154,7 +154,9 @@ impl Workspace {
             .env_clear()
             .env("HOME", self.path().join("home"))
             .env("HUB_AUDIT_CACHE", self.cache())
-            .env("HF_ENDPOINT", &self.url);
+            .env("HF_ENDPOINT", &self.url)
+            // Where the lines that a story reaches are counted.
+            .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
         command
     }
 
