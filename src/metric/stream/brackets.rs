@@ -96,18 +96,22 @@ pub(super) struct Inside {
     is_too_much: bool,
 }
 
-/// The places of the flags that are 1.
+/// The places of the flags that are 1. A function of its own: AVX-512 multiplies slower than one number at a time.
 #[inline(never)]
 fn places<'b>(flags: &[u8; BLOCK], buffer: &'b mut [u16; BLOCK]) -> &'b [u16] {
     let mut held = 0;
-    for (group, eight) in (0..).zip(flags.as_chunks::<8>().0) {
-        let mut flags = u64::from_le_bytes(*eight);
-        while flags != 0 {
+    for (group, flags) in (0..).zip(flags.as_chunks::<64>().0) {
+        let mut bits = 0;
+        for (eighth, flags) in flags.as_chunks::<8>().0.iter().enumerate() {
+            // The product gathers the lowest bit of each byte in its highest one.
+            bits |= u64::from_le_bytes(*flags).wrapping_mul(0x0102_0408_1020_4080) >> 56 << (8 * eighth);
+        }
+        while bits != 0 {
             if let Some(place) = buffer.get_mut(held) {
-                *place = 8 * group + (flags.trailing_zeros() / 8) as u16;
+                *place = 64 * group + bits.trailing_zeros() as u16;
             }
             held += 1;
-            flags &= flags - 1;
+            bits &= bits - 1;
         }
     }
     &buffer[..held.min(BLOCK)]
