@@ -98,9 +98,9 @@ pub(super) struct Inside {
 
 /// The places of the flags that are 1. A function of its own: AVX-512 multiplies slower than one number at a time.
 #[inline(never)]
-fn places<'b>(flags: &[u8; BLOCK], buffer: &'b mut [u16; BLOCK]) -> &'b [u16] {
+fn places<'b>(flags: &[u8; BLOCK], buffer: &'b mut [usize; BLOCK]) -> &'b [usize] {
     let mut held = 0;
-    for (group, flags) in (0..).zip(flags.as_chunks::<64>().0) {
+    for (group, flags) in flags.as_chunks::<64>().0.iter().enumerate() {
         let mut bits = 0;
         for (eighth, flags) in flags.as_chunks::<8>().0.iter().enumerate() {
             // The product gathers the lowest bit of each byte in its highest one.
@@ -108,7 +108,7 @@ fn places<'b>(flags: &[u8; BLOCK], buffer: &'b mut [u16; BLOCK]) -> &'b [u16] {
         }
         while bits != 0 {
             if let Some(place) = buffer.get_mut(held) {
-                *place = 64 * group + bits.trailing_zeros() as u16;
+                *place = 64 * group + bits.trailing_zeros() as usize;
             }
             held += 1;
             bits &= bits - 1;
@@ -207,7 +207,6 @@ impl Brackets {
         }
         let mut buffer = [0; BLOCK];
         for &at in places(&is_inside, &mut buffer) {
-            let at = usize::from(at);
             if let (Some(&magnitude), Some(&key)) = (magnitudes.get(at), keys.get(at)) {
                 self.take(inside, magnitude, key, exact(at));
             }
