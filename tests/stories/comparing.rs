@@ -322,3 +322,56 @@ fn a_condition_on_a_pair_is_an_exit_status() {
         .expect(2)
         .says(&["`compare` takes two models, and one is named"]);
 }
+
+#[test]
+fn what_is_constant_or_a_fixed_buffer_on_both_sides_is_listed_and_counts_nowhere() {
+    let mut at = Workspace::new();
+    let ones = [1.0; WIDTH];
+    let one_hot: Vec<f32> = (0..WIDTH * WIDTH)
+        .map(|at| f32::from(u8::from(at % (WIDTH + 1) == 0)))
+        .collect();
+    for (id, seed) in [("o/a", 1), ("o/b", 20)] {
+        at.model(
+            id,
+            &config("llama", "LlamaForCausalLM"),
+            &[
+                matrix("model.layers.0.self_attn.q_proj.weight", &gain(seed, 8 * WIDTH), 8),
+                matrix("model.layers.0.self_attn.o_proj.weight", &one_hot, 8),
+                Tensor::bf16("model.layers.0.input_layernorm.weight", &ones),
+                Tensor::bf16("model.layers.0.post_attention_layernorm.weight", &gain(seed + 1, WIDTH)),
+            ],
+        );
+    }
+    at.serve();
+    let pairs = compare(&at, "o/a", "o/b", &["--fail-if", "changed_frac<0.1"]);
+    // The numbers are there, with what they are worth.
+    assert_eq!(pairs["o_proj"]["cos_sim"], "1");
+    let told: BTreeMap<String, [String; 2]> = coverage(&at)
+        .into_iter()
+        .map(|row| (row["role"].clone(), [row["status"].clone(), row["reason"].clone()]))
+        .collect();
+    let expected = [
+        ("input_layernorm", "trivial", "constant on both sides"),
+        ("o_proj", "trivial", "fixed-buffer:one-hot on both sides"),
+        ("post_attention_layernorm", "compared", ""),
+        ("q_proj", "compared", ""),
+    ];
+    for (role, status, reason) in expected {
+        assert_eq!(told[role], [status.to_owned(), reason.to_owned()], "{role}");
+    }
+    let groups: Vec<[String; 3]> = table(&at, "closeness.csv")
+        .into_iter()
+        .map(|row| {
+            [
+                row["group"].clone(),
+                row["n_cos_sim"].clone(),
+                row["equal_bytes"].clone(),
+            ]
+        })
+        .collect();
+    assert_eq!(groups.len(), 4, "{groups:?}");
+    assert!(
+        groups.iter().all(|[_, with, equal]| with == "1" && equal == "0"),
+        "{groups:?}"
+    );
+}

@@ -11,6 +11,8 @@ use super::{
 use crate::{
     audit::{Alignment, Failures, Model, ModelSummary, Opened, PanelKey, Side, survey::chain},
     cache::Cache,
+    checkpoint::decode,
+    digest::{TrivialClass, TrivialTest},
     error::Result,
     family::{Part, RoleKind, Slot},
     metric::{
@@ -52,6 +54,8 @@ pub struct Meeting {
     pub obstacle: Option<Obstacle>,
     /// Why a side could not be read.
     pub failure: Option<String>,
+    /// What both sides are, where each is constant or a buffer that a formula fills: alike for nothing.
+    pub trivial: Option<[TrivialClass; 2]>,
 }
 
 impl Meeting {
@@ -83,6 +87,11 @@ impl Meeting {
     /// Whether it was compared.
     pub fn is_compared(&self) -> bool {
         self.obstacle.is_none() && self.failure.is_none()
+    }
+
+    /// Whether it was compared and says something: it is in no figure of groups, and meets no condition, otherwise.
+    pub fn is_evidence(&self) -> bool {
+        self.is_compared() && self.trivial.is_none()
     }
 }
 
@@ -159,6 +168,7 @@ impl Pair<'_> {
             equal: None,
             obstacle: found.obstacle.clone(),
             failure: None,
+            trivial: None,
         };
         match &found.obstacle {
             Some(Obstacle::Shape) => {}
@@ -170,9 +180,10 @@ impl Pair<'_> {
                 meeting.metrics = PairMetrics::undefined(&Undefined::NotComparable(reason));
             }
             None => match self.read(found) {
-                Ok((metrics, equal)) => {
-                    meeting.metrics = metrics;
-                    meeting.equal = equal;
+                Ok(read) => {
+                    meeting.metrics = read.metrics;
+                    meeting.equal = read.equal;
+                    meeting.trivial = read.trivial;
                 }
                 Err(error) => {
                     let reason = chain(&error);
@@ -196,7 +207,7 @@ impl Pair<'_> {
         }
     }
 
-    fn read(&self, found: &Match) -> Result<(PairMetrics, Option<bool>)> {
+    fn read(&self, found: &Match) -> Result<Read> {
         let open = |side: usize, half: &Half| {
             let tensor = &self.models[side].tensors[half.tensor];
             if let Some(error) = self.failures[side].get(&tensor.info.name) {
@@ -211,11 +222,26 @@ impl Pair<'_> {
         };
         let a = open(0, &found.a)?;
         if found.same_file {
-            return Ok((metrics(&a, &a)?, Some(true)));
+            return Ok(Read {
+                metrics: metrics(&a, &a)?,
+                equal: Some(true),
+                trivial: trivial(&a, &a)?,
+            });
         }
         let b = open(1, &found.b)?;
-        Ok((metrics(&a, &b)?, are_equal(&a, &b)?))
+        Ok(Read {
+            metrics: metrics(&a, &b)?,
+            equal: are_equal(&a, &b)?,
+            trivial: trivial(&a, &b)?,
+        })
     }
+}
+
+/// What the elements of a pair say.
+struct Read {
+    metrics: PairMetrics,
+    equal: Option<bool>,
+    trivial: Option<[TrivialClass; 2]>,
 }
 
 /// The metrics of two tensors, held where they are small or have elements that do not stream.
@@ -232,6 +258,31 @@ fn metrics(a: &Elements, b: &Elements) -> Result<PairMetrics> {
         return Ok(PairMetrics::undefined(&Undefined::NotComparable(reason)));
     }
     stream::compare(a, b).map_err(|(StreamError::A(error) | StreamError::B(error))| error)
+}
+
+/// What both sides are, where each is constant or a fixed buffer.
+fn trivial(a: &Elements, b: &Elements) -> Result<Option<[TrivialClass; 2]>> {
+    let Some(of_a) = class(a)? else { return Ok(None) };
+    Ok(class(b)?.map(|of_b| [of_a, of_b]))
+}
+
+/// Whether a side is constant or a fixed buffer. Reads no further than the first element that says no.
+fn class(side: &Elements) -> Result<Option<TrivialClass>> {
+    let mut test = TrivialTest::new(side.dtype(), side.stored().shape());
+    let total = side.numel() * side.dtype().bits().unwrap_or(0) / 8;
+    let mut buffer = vec![0; BLOCK];
+    let mut at = 0;
+    while at < total && test.is_open() {
+        let length = usize::try_from((total - at).min(BLOCK as u64)).unwrap_or(BLOCK);
+        side.read(at, &mut buffer[..length])?;
+        let Ok(values) = decode(side.dtype(), &buffer[..length]) else {
+            return Ok(None);
+        };
+        test.update(&values);
+        at += length as u64;
+    }
+    // A few elements say little, but they are no buffer.
+    Ok(test.finish().filter(|&class| class != TrivialClass::Tiny))
 }
 
 /// Whether the bytes are the same, and the values where those are scaled; `None` where the element types differ.

@@ -13,6 +13,8 @@ use crate::{
 pub enum Status {
     /// It was compared.
     Compared,
+    /// It was compared, and is constant or a fixed buffer, as its counterpart is: no evidence, and in no figure.
+    Trivial,
     /// Its counterpart has another shape.
     ShapeDiffers,
     /// It has no counterpart, and belongs to the first model.
@@ -29,8 +31,9 @@ pub enum Status {
 
 impl Status {
     /// All of them, in the order in which reports list them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Compared,
+        Self::Trivial,
         Self::ShapeDiffers,
         Self::OnlyInA,
         Self::OnlyInB,
@@ -43,6 +46,7 @@ impl Status {
     pub fn name(self) -> &'static str {
         match self {
             Self::Compared => "compared",
+            Self::Trivial => "trivial",
             Self::ShapeDiffers => "shape_differs",
             Self::OnlyInA => "only_in_a",
             Self::OnlyInB => "only_in_b",
@@ -58,6 +62,7 @@ impl Status {
             (Some(Obstacle::Undecodable(_)), _) => Self::Undecodable,
             (Some(Obstacle::Beyond), _) => Self::Skipped,
             (None, Some(_)) => Self::Failed,
+            (None, None) if meeting.trivial.is_some() => Self::Trivial,
             (None, None) => Self::Compared,
         }
     }

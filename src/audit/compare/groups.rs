@@ -144,7 +144,7 @@ const BANDS: [(f64, &str); 4] = [
 
 /// The figures of all pairs in groups: norms and biases, the rest, then each role.
 pub(super) fn groups(meetings: &[Meeting]) -> Vec<GroupFigures> {
-    let compared: Vec<&Meeting> = meetings.iter().filter(|meeting| meeting.is_compared()).collect();
+    let compared: Vec<&Meeting> = meetings.iter().filter(|meeting| meeting.is_evidence()).collect();
     let mut groups = vec![Group::NormsAndBiases, Group::Rest];
     // What no family knows is in the first two: a group of its own would mix vectors with matrices.
     for meeting in compared.iter().filter(|meeting| meeting.slot.is_some()) {
@@ -173,7 +173,7 @@ impl Comparison {
         let matrices: Vec<&Meeting> = self
             .meetings
             .iter()
-            .filter(|meeting| !meeting.is_norm_or_bias())
+            .filter(|meeting| meeting.is_evidence() && !meeting.is_norm_or_bias())
             .collect();
         let cosines: Vec<(f64, bool)> = matrices
             .iter()

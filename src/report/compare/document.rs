@@ -4,9 +4,10 @@ use super::pictures::pictures;
 use crate::{
     audit::{
         ModelSummary,
-        compare::{CLOSE, Comparison, GroupFigures, Status},
+        compare::{CLOSE, Comparison, GroupFigures, Meeting, Status},
         shape_text,
     },
+    digest::TrivialClass,
     metric::Metric,
     report::{
         Block, Cell, Column, Datum, Digits, Excluded, Report, Run, Section, Table, closing, closing::ABOUT_COSINE,
@@ -63,7 +64,7 @@ fn used(comparison: &Comparison, side: usize) -> (usize, u64) {
     let mut tensors: Vec<(&str, u64)> = comparison
         .meetings
         .iter()
-        .filter(|meeting| meeting.is_compared())
+        .filter(|meeting| meeting.is_evidence())
         .map(|meeting| if side == 0 { &meeting.a } else { &meeting.b })
         .map(|side| (side.tensor.as_str(), side.stored_bytes))
         .collect();
@@ -219,7 +220,8 @@ fn coverage(comparison: &Comparison) -> Section {
         title: "Coverage".to_owned(),
         blocks: vec![Block::Table(Table {
             caption: "Tensors of both models; a fused tensor that was compared in parts counts once for each part. Each is listed \
-                      in `coverage.csv`."
+                      in `coverage.csv`. Trivial ones are constant or a fixed buffer on both sides, such as gains that were never \
+                      trained: alike for nothing, and in no figure above."
                 .to_owned(),
             csv: None,
             columns: columns.into(),
@@ -249,10 +251,11 @@ fn left_out(comparison: &Comparison) -> Vec<Excluded> {
     let pairs = comparison
         .meetings
         .iter()
-        .filter(|meeting| !meeting.is_compared())
+        .filter(|meeting| !meeting.is_evidence())
         .map(|meeting| {
             let reason = match (&meeting.failure, meeting.metrics.get(Metric::CosSim)) {
                 (Some(failure), _) => failure.clone(),
+                _ if meeting.trivial.is_some() => trivial(meeting),
                 (None, Err(_)) if meeting.a.shape != meeting.b.shape => format!(
                     "shape {} here, {} in `{}`",
                     shape_text(&meeting.a.shape),
@@ -274,6 +277,16 @@ fn left_out(comparison: &Comparison) -> Vec<Excluded> {
         reason: tensor.reason.clone(),
     });
     pairs.chain(alone).collect()
+}
+
+/// Why a pair is no evidence.
+pub(super) fn trivial(meeting: &Meeting) -> String {
+    let names = meeting.trivial.map(|classes| classes.map(TrivialClass::name));
+    match names {
+        Some([a, b]) if a == b => format!("{a} on both sides"),
+        Some([a, b]) => format!("{a} here, {b} there"),
+        None => String::new(),
+    }
 }
 
 /// As many as a page can bear.

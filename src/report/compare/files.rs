@@ -1,5 +1,6 @@
 //! The CSV files of a comparison: every pair, groups described, layers averaged, every tensor accounted for.
 
+use super::document;
 use crate::{
     audit::compare::{CLOSE, Comparison, Counterpart, Describe, GroupFigures},
     metric::Metric,
@@ -123,6 +124,7 @@ fn coverage(comparison: &Comparison) -> Vec<Vec<String>> {
         let reason = match (&meeting.failure, meeting.metrics.get(Metric::CosSim)) {
             (Some(failure), _) => failure.clone(),
             (None, Err(reason)) if !meeting.is_compared() => reason.to_string(),
+            _ if meeting.trivial.is_some() => document::trivial(meeting),
             _ => String::new(),
         };
         rows.push(vec![

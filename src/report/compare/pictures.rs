@@ -43,7 +43,7 @@ pub(super) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<
     let compared: Vec<&Meeting> = comparison
         .meetings
         .iter()
-        .filter(|meeting| meeting.is_compared())
+        .filter(|meeting| meeting.is_evidence())
         .collect();
     pictures.extend(scatter(&compared));
     for (id, title, vectors) in [
