@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::AuditError;
-use crate::metric::Metric;
+use crate::metric::{Metric, UnknownMetric};
 
 /// A comparison of a metric, or of its absolute value, with a number.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,8 +48,13 @@ impl FromStr for Condition {
 
     /// `METRIC OP NUMBER` or `abs(METRIC) OP NUMBER`, with `>`, `>=`, `<` or `<=`.
     fn from_str(text: &str) -> Result<Self, AuditError> {
-        let refuse = || AuditError::Condition { text: text.to_owned() };
-        let at = text.find(['<', '>']).ok_or_else(refuse)?;
+        let refuse = |reason: String| AuditError::Condition {
+            text: text.to_owned(),
+            reason,
+        };
+        let at = text
+            .find(['<', '>'])
+            .ok_or_else(|| refuse("it has neither < nor >".to_owned()))?;
         let (left, right) = text.split_at(at);
         let (operator, number) = match right.as_bytes() {
             [b'>', b'=', ..] => (Operator::AtLeast, &right[2..]),
@@ -59,12 +64,14 @@ impl FromStr for Condition {
         };
         let left = left.trim();
         let inner = left.strip_prefix("abs(").and_then(|rest| rest.strip_suffix(')'));
-        let bound: f64 = number.trim().parse().map_err(|_| refuse())?;
-        if !bound.is_finite() {
-            return Err(refuse());
-        }
+        let number = number.trim();
+        let bound = number.parse().ok().filter(|bound: &f64| bound.is_finite());
+        let bound = bound.ok_or_else(|| refuse(format!("`{number}` is not a number")))?;
+        let metric = inner.unwrap_or(left).trim();
         Ok(Self {
-            metric: inner.unwrap_or(left).trim().parse().map_err(|_| refuse())?,
+            metric: metric
+                .parse()
+                .map_err(|error: UnknownMetric| refuse(error.to_string()))?,
             absolute: inner.is_some(),
             operator,
             bound,

@@ -7,14 +7,14 @@ use crate::error::Hint;
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says what its fields are")]
 pub enum AuditError {
-    #[error("the plan moves {planned} bytes of weights, more than the {limit} allowed")]
+    #[error("the plan moves {} of weights, more than the {} allowed", megabytes(*planned), megabytes(*limit))]
     OverBudget { planned: u64, limit: u64 },
     #[error("no model was named")]
     NoModels,
     #[error("`{pattern}` is not a regular expression")]
     Pattern { pattern: String, source: regex::Error },
-    #[error("`{text}` is not a condition")]
-    Condition { text: String },
+    #[error("`{text}` is not a condition: {reason}")]
+    Condition { text: String, reason: String },
     #[error("`{text}` is not a way to pair layers")]
     Pairing { text: String },
     #[error("every layer with every layer is asked of two models, and {count} are named")]
@@ -87,6 +87,15 @@ pub enum AuditError {
     Vanished { model: String, tensor: String },
 }
 
+/// `5,370 MB`, and below one megabyte `500,000 bytes`: nobody counts the digits of billions.
+fn megabytes(bytes: u64) -> String {
+    if bytes < 1_000_000 {
+        format!("{bytes} bytes")
+    } else {
+        format!("{:.1} MB", bytes as f64 / 1e6)
+    }
+}
+
 impl Hint for AuditError {
     fn hint(&self) -> Option<String> {
         let text = match self {
@@ -105,7 +114,9 @@ impl Hint for AuditError {
             Self::NotTwoTables { .. } => "name two models".to_owned(),
             Self::Sample { .. } => "write a number above 0, or all".to_owned(),
             Self::NoModels => "name at least one model, or give a list by --models".to_owned(),
-            Self::Condition { .. } => "write METRIC OP NUMBER, such as pearson>0.9 or abs(pearson)>=0.5".to_owned(),
+            Self::Condition { .. } => {
+                "write METRIC OP NUMBER with <, <=, > or >=, such as pearson>0.9 or abs(pearson)>=0.5".to_owned()
+            }
             Self::OfflineRevision { .. } => "run once without --offline to bring it into the cache".to_owned(),
             Self::Quantised { .. } => "`compare` makes values of scaled weights before it compares them".to_owned(),
             Self::Vanished { .. } => "run the same command again; another process may have pruned the cache".to_owned(),

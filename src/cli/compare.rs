@@ -10,17 +10,7 @@ use hub_audit::{
     report,
 };
 
-use super::{
-    args::CompareArgs,
-    exit::ExitStatus,
-    gather::{self, Until},
-    output,
-    printer::Printer,
-    table,
-};
-
-/// Every name, with the layer that it seems to speak of: where no family knows, that is better than none.
-const ANY_LAYER: &str = r"(?:^|\.)(?:layers?|h|blocks?)\.(?<layer>\d+)\.|$";
+use super::{args::CompareArgs, exit::ExitStatus, gather, output, printer::Printer, table, until::Until};
 
 pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required()?;
@@ -28,11 +18,6 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
         bail!("`compare` takes two models, and {} named", named(specs.len()));
     }
     let mut question = args.choice.everything_or_question()?;
-    if let Some(everything) = &mut question.tensor
-        && args.choice.tensor.is_none()
-    {
-        *everything = audit::pattern(ANY_LAYER)?;
-    }
     question.biases = true;
     question.mtp = true;
     question.all_headers = true;
@@ -59,7 +44,10 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     };
     let document = report::compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
     output::write(&args.output, &document, || report::compare_csv(&comparison), printer)?;
-    let status = status(args, &comparison, printer);
+    let mut status = status(args, &comparison, printer);
+    if gather::lacks_layers(&gathered.opened, &question.layers, printer) {
+        status = status.max(ExitStatus::Incomplete);
+    }
     printer.talk(&gathered.cost.line());
     output::print(&args.output, &document, || as_text(&comparison), status, printer)
 }
@@ -73,11 +61,15 @@ fn named(count: usize) -> String {
 
 fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> ExitStatus {
     let mut status = ExitStatus::Done;
-    let compared = comparison.coverage.count(0, Status::Compared);
+    let count = |status| comparison.coverage.count(0, status);
+    let compared = count(Status::Compared) + count(Status::Trivial);
     if compared == 0 {
-        printer.warn("no comparable tensors: nothing of the first model corresponds to anything of the second");
+        printer.warn(
+            "no comparable tensors: nothing that was chosen of the first model corresponds to anything of the second; `inspect` \
+             tells the roles of each, and --role all takes tensors that no family knows",
+        );
     }
-    if compared == 0 || comparison.coverage.count(0, Status::Failed) > 0 {
+    if compared == 0 || count(Status::Failed) > 0 {
         status = ExitStatus::Incomplete;
     }
     if let Some(condition) = &args.fail_if
@@ -91,7 +83,7 @@ fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> Exi
 /// Whether a pair meets the condition; each that does is named.
 fn holds(comparison: &Comparison, condition: &Condition, printer: &Printer) -> bool {
     let mut any = false;
-    for meeting in &comparison.meetings {
+    for meeting in comparison.meetings.iter().filter(|meeting| meeting.is_evidence()) {
         if let Ok(value) = meeting.metrics.get(condition.metric)
             && condition.holds(*value)
         {
@@ -138,5 +130,8 @@ fn as_text(comparison: &Comparison) -> String {
         }
     }
     text += &table::text(&table);
+    if comparison.coverage.count(0, Status::Trivial) > 0 {
+        text += "\ntrivial: constant or a fixed buffer on both sides; alike for nothing, and in no figure above\n";
+    }
     text
 }

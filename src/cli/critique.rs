@@ -14,14 +14,7 @@ use hub_audit::{
     spec::ModelSpec,
 };
 
-use super::{
-    args::CritiqueArgs,
-    exit::ExitStatus,
-    gather::{self, Cost, Until},
-    output,
-    printer::Printer,
-    table,
-};
+use super::{args::CritiqueArgs, cost::Cost, exit::ExitStatus, gather, output, printer::Printer, table, until::Until};
 
 pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let (study, specs) = study(args)?;

@@ -15,11 +15,12 @@ use hub_audit::{
 
 use super::{
     args::{EmbeddingsArgs, TableRole},
+    cost::Cost,
     exit::ExitStatus,
-    gather::{self, Cost, Until},
-    output,
+    gather, output,
     printer::Printer,
     table,
+    until::Until,
 };
 
 /// The two models that are asked of the embedded Hub when nothing else is: one of each spelling.

@@ -1,16 +1,23 @@
 //! `fetch`: tensors into the cache, paths to stdout.
 
+use std::collections::BTreeSet;
+
 use hub_audit::{
     audit::{self, DEFAULT_SKIP, Pairing, Question},
     family::Role,
 };
 
 use super::{
-    args::{Choice, FetchArgs},
+    args::FetchArgs,
     exit::ExitStatus,
-    gather::{self, Gathered, Until},
+    gather::{self, Gathered},
+    options::Choice,
     printer::Printer,
+    until::Until,
 };
+
+/// Any name, and its layer where no family says which: numbers stand behind few words.
+const ANY_LAYER: &str = r"(?:^|\.)(?:layers?|h|blocks?)\.(?<layer>\d+)\.|$";
 
 /// Roles of routed experts, whose names the default of `--skip` matches.
 const EXPERTS: [Role; 4] = [
@@ -50,7 +57,7 @@ impl Choice {
     pub(crate) fn everything_or_question(&self) -> anyhow::Result<Question> {
         let mut question = self.question("all")?;
         if question.tensor.is_none() && self.role.roles().len() == Role::ALL.len() {
-            question.tensor = Some(audit::pattern("")?);
+            question.tensor = Some(audit::pattern(ANY_LAYER)?);
             question.all_headers = true;
         }
         Ok(question)
@@ -64,7 +71,10 @@ pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitSta
     let Some(gathered) = gathered else {
         return Ok(ExitStatus::Done);
     };
-    let (paths, status) = paths(&gathered, printer);
+    let (paths, mut status) = paths(&gathered, printer);
+    if gather::lacks_layers(&gathered.opened, &question.layers, printer) {
+        status = status.max(ExitStatus::Incomplete);
+    }
     printer.data(&paths)?;
     printer.talk(&gathered.cost.line());
     Ok(status)
@@ -72,6 +82,7 @@ pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitSta
 
 fn paths(gathered: &Gathered, printer: &Printer) -> (String, ExitStatus) {
     let mut text = String::new();
+    let mut files = BTreeSet::new();
     let mut status = ExitStatus::Done;
     for (opened, failures) in gathered.opened.iter().zip(&gathered.failures) {
         let Ok(model) = &opened.outcome else {
@@ -84,12 +95,15 @@ fn paths(gathered: &Gathered, printer: &Printer) -> (String, ExitStatus) {
         }
         for tensor in &model.tensors {
             let path = match (model.key(tensor), model.repository.folder()) {
-                // A folder's tensors are not copied: the shard is where they are.
+                // A folder's tensors are not copied: the shard is where they are, and it is named once.
                 (None, Some(folder)) => Some(folder.join(&tensor.shard)),
                 (Some(key), _) => gathered.cache.path(&key),
                 (None, None) => None,
             };
             if let Some(path) = path {
+                if model.repository.folder().is_some() && !files.insert(path.clone()) {
+                    continue;
+                }
                 text.push_str(&path.display().to_string());
                 text.push('\n');
             } else {

@@ -11,9 +11,10 @@ use hub_audit::{
 use super::{
     args::HashArgs,
     exit::ExitStatus,
-    gather::{self, Gathered, Until},
+    gather::{self, Gathered},
     printer::Printer,
     render_error, table,
+    until::Until,
 };
 
 pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
@@ -43,7 +44,11 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
         if args.matches {
             printer.talk(&summary(&hashed));
         }
-        status
+        if gather::lacks_layers(&gathered.opened, &question.layers, printer) {
+            status.max(ExitStatus::Incomplete)
+        } else {
+            status
+        }
     };
     printer.talk(&gathered.cost.line());
     Ok(if gather::all_failed(&gathered.opened) {

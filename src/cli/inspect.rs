@@ -9,12 +9,8 @@ use hub_audit::{
 use serde_json::{Value, json};
 
 use super::{
-    args::{InspectArgs, StdoutFormat},
-    exit::ExitStatus,
-    gather::{self, Until},
-    printer::Printer,
-    size::Size,
-    table,
+    args::InspectArgs, exit::ExitStatus, gather, options::StdoutFormat, printer::Printer, size::Size, table,
+    until::Until,
 };
 
 /// Names of a list that are printed before `…`.

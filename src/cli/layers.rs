@@ -9,12 +9,7 @@ use hub_audit::{
 };
 
 use super::{
-    args::LayersArgs,
-    exit::ExitStatus,
-    gather::{self, Cost, Until},
-    output,
-    printer::Printer,
-    structure, table,
+    args::LayersArgs, cost::Cost, exit::ExitStatus, gather, output, printer::Printer, structure, table, until::Until,
 };
 
 /// The two models of the published study whose layers it compares, asked of the embedded Hub when nothing else is.

@@ -6,9 +6,10 @@ use hub_audit::{
 };
 
 use super::{
-    args::{Command, Output, StdoutFormat},
+    args::Command,
+    cost::Cost,
     exit::ExitStatus,
-    gather::Cost,
+    options::{Output, StdoutFormat},
     printer::Printer,
 };
 

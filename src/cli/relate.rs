@@ -10,7 +10,7 @@ use hub_audit::{
     spec::ModelSpec,
 };
 
-use super::args::Relate;
+use super::options::Relate;
 
 /// Trials of the published baseline.
 const PUBLISHED_TRIALS: u32 = 1000;
@@ -155,7 +155,7 @@ mod tests {
             groups: groups.iter().map(|text| text.parse().unwrap()).collect(),
             trials: None,
             baseline_normal: None,
-            order: super::super::args::Order::Given,
+            order: super::super::options::Order::Given,
         }
     }
 

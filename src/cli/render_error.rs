@@ -1,8 +1,11 @@
 //! An error as a person reads it: what, why, and what to do.
 
-use std::io;
+use std::{io, path::Path};
 
-use hub_audit::{Error, Hint};
+use hub_audit::{
+    Error, Hint,
+    spec::{ModelSource, ModelSpec},
+};
 
 use super::printer::Printer;
 
@@ -24,6 +27,17 @@ pub(crate) fn render(error: &anyhow::Error, printer: &Printer) {
         lines.push(("hint", hint));
     }
     printer.error(&lines);
+}
+
+/// Says that a folder has the name of a model that could not be read: whoever meant it forgot two characters.
+pub(crate) fn hint_at_folder(spec: &ModelSpec, printer: &Printer) {
+    let name = spec.to_string();
+    if matches!(spec.source, ModelSource::Hub { .. }) && Path::new(&name).is_dir() {
+        printer.error(&[(
+            "hint",
+            format!("a folder of this name is here: write ./{name} to read it"),
+        )]);
+    }
 }
 
 /// Prints a library error that stands for one model among several.

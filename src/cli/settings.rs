@@ -14,7 +14,7 @@ use hub_audit::{
     spec::{ModelSpec, parse_model_list},
 };
 
-use super::args::{Models, Reach};
+use super::options::{Models, Reach};
 
 /// Where in the cache the embedded Hub's tensors are kept apart.
 pub(crate) const DEMO: &str = "demo";
@@ -36,7 +36,14 @@ impl Models {
     pub(crate) fn specs(&self) -> anyhow::Result<Vec<ModelSpec>> {
         let mut specs = Vec::new();
         for text in &self.models {
-            specs.push(text.parse::<ModelSpec>().map_err(hub_audit::Error::from)?);
+            let spec = text.parse::<ModelSpec>().map_err(hub_audit::Error::from);
+            specs.push(spec.map_err(|error| {
+                if Path::new(text).is_dir() {
+                    anyhow::anyhow!("{error}; a folder of this name is here: write ./{text} to read it")
+                } else {
+                    error.into()
+                }
+            })?);
         }
         if let Some(path) = &self.list {
             let text = read_list(path)?;

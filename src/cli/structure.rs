@@ -11,14 +11,8 @@ use hub_audit::{
 };
 
 use super::{
-    args::{LayersArgs, Matrices},
-    exit::ExitStatus,
-    gather::{self, Until},
-    output,
-    printer::Printer,
-    progress_bars::WorkBar,
-    size::Size,
-    table,
+    args::LayersArgs, exit::ExitStatus, gather, options::Matrices, output, printer::Printer, progress_bars::WorkBar,
+    size::Size, table, until::Until,
 };
 
 impl Matrices {

@@ -11,12 +11,8 @@ use hub_audit::{
 };
 
 use super::{
-    args::{Order, SurveyArgs},
-    exit::ExitStatus,
-    gather::{self, Cost, Until},
-    output,
-    printer::Printer,
-    survey_text,
+    args::SurveyArgs, cost::Cost, exit::ExitStatus, gather, options::Order, output, printer::Printer, survey_text,
+    until::Until,
 };
 
 /// The layer of the published study, asked of the nine synthetic models when nothing else is.
@@ -44,6 +40,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         printer.talk(&gathered.cost.line());
         return Ok(ExitStatus::Failed);
     }
+    let lacks_layers = gather::lacks_layers(&gathered.opened, &question.layers, printer);
     let asked = args
         .output
         .metric
@@ -61,8 +58,8 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     };
     let survey = audit::survey(&gathered.cache, &gathered.opened, &gathered.failures, &options);
     let status = answer(args, &survey, gathered.cost, printer)?;
-    let failed = gather::any_tensor_failed(&gathered.failures);
-    Ok(if failed {
+    let lacks = gather::any_tensor_failed(&gathered.failures) || lacks_layers;
+    Ok(if lacks {
         status.max(ExitStatus::Incomplete)
     } else {
         status

@@ -144,6 +144,14 @@ impl LayerSelection {
         self.pieces == [Piece::Last]
     }
 
+    /// The layers that it names one by one, not as part of a range.
+    pub fn numbers(&self) -> impl Iterator<Item = LayerIndex> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Span { first, last, .. } if first == last => Some(LayerIndex(*first)),
+            _ => None,
+        })
+    }
+
     /// Whether it chooses `layer` by `all` or by number, whichever layer is a model's last.
     pub fn names(&self, layer: LayerIndex) -> bool {
         self.pieces.iter().any(|piece| piece.contains(layer, None))

@@ -98,10 +98,15 @@ impl FromStr for Metric {
 
 /// A metric that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is not a metric")]
+#[error("`{name}` is not a metric; the metrics are {}", names())]
 pub struct UnknownMetric {
     /// What was written.
     pub name: String,
+}
+
+fn names() -> String {
+    let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+    names.join(", ")
 }
 
 /// Why a value is absent. A value that is undefined is never shown as a number.

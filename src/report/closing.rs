@@ -13,7 +13,7 @@ pub(super) const ABOUT_COSINE: &str = "`cos_sim` of two norms is high for nothin
 /// The list of what was asked for and is in no number.
 pub(super) fn left_out(excluded: &[Excluded]) -> Section {
     let block = if excluded.is_empty() {
-        Block::prose("Nothing: every model has every tensor that was asked for, and every pair could be compared.")
+        Block::prose("Nothing of what was chosen: every model has it, and every pair could be compared.")
     } else {
         let row = |line: &Excluded| {
             vec![

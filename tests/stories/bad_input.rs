@@ -429,8 +429,19 @@ fn options_that_mean_nothing_are_refused_without_a_request() {
         (["--role", "input_layernrom"], "did you mean `input_layernorm`?"),
         (["--layers", "9-3"], "the range ends before it begins"),
         (["--tensor", "("], "`(` is not a regular expression"),
-        (["--fail-if", "pearson"], "write METRIC OP NUMBER, such as pearson>0.9"),
-        (["--metric", "cosine"], "cosine"),
+        (
+            ["--fail-if", "pearson"],
+            "it has neither < nor >; write METRIC OP NUMBER",
+        ),
+        (
+            ["--fail-if", "pearsn>0.9"],
+            "`pearsn` is not a metric; the metrics are cos_sim, ",
+        ),
+        (["--fail-if", "pearson>much"], "`much` is not a number"),
+        (
+            ["--metric", "cosine"],
+            "`cosine` is not a metric; the metrics are cos_sim, ",
+        ),
         (["--formats", "pdf"], "`pdf` is not a format"),
         (["--max-bytes", "1 furlong"], "is not a unit of size"),
     ] {
@@ -438,4 +449,28 @@ fn options_that_mean_nothing_are_refused_without_a_request() {
         outcome.says(&["error:", said]);
     }
     assert_eq!(at.asked().count(), 0);
+}
+
+#[test]
+fn a_folder_that_is_named_like_a_repository_is_pointed_at() {
+    let at = closed_doors();
+    for name in ["o/gone", "one/two/three"] {
+        fs_err::create_dir_all(at.path().join(name)).unwrap();
+        let outcome = at.run(&["inspect", name]).expect(2);
+        outcome.says(&[&format!("a folder of this name is here: write ./{name} to read it")]);
+    }
+}
+
+#[test]
+fn a_layer_that_no_model_has_is_named_and_told_by_the_exit_status() {
+    let at = closed_doors();
+    for command in ["survey", "fetch", "hash", "compare"] {
+        let models: &[&str] = if command == "compare" {
+            &["o/a", "o/a"]
+        } else {
+            &["o/a"]
+        };
+        let outcome = at.run(&[&[command], models, &["--layers", "0,99"]].concat()).expect(1);
+        outcome.says(&["no model has layer 99 of what was asked for"]);
+    }
 }

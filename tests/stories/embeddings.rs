@@ -331,7 +331,7 @@ fn what_a_token_says_is_harmless_and_a_plan_above_the_limit_is_refused() {
     at.serve();
     at.run(&["embeddings", "o/a", "o/a", "--max-bytes", "1kB"])
         .expect(2)
-        .says(&["more than the 1000 allowed"]);
+        .says(&["more than the 1000 bytes allowed"]);
     let outcome = at.run(&["embeddings", "o/a", "o/a", "-o", "out"]).expect(0);
     assert!(
         outcome.stdout.contains("padded rows") && outcome.stdout.contains("8 of 8"),

@@ -171,7 +171,7 @@ fn a_plan_above_the_limit_is_refused_before_the_first_weight() {
     insta::assert_snapshot!(outcome, @"
     exit status 2
     ----- stderr -----
-    error: the plan moves 512 bytes of weights, more than the 511 allowed
+    error: the plan moves 512 bytes of weights, more than the 511 bytes allowed
     hint: ask for fewer layers or roles, or allow it with --max-bytes 1MB
     ");
     assert_eq!(at.asked().to_cdn().count(), 2);

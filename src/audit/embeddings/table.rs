@@ -50,7 +50,8 @@ impl Table {
         };
         if !is_float(&info.dtype) {
             return Err(format!(
-                "`{}` holds {} elements, which mean nothing without their scales",
+                "`{}` holds {} elements, which mean nothing without their scales; `compare --role embed_tokens` applies those, rows \
+                 are not read so",
                 info.name.escape_debug(),
                 info.dtype
             ));

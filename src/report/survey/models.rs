@@ -40,7 +40,7 @@ pub(in crate::report) fn models(models: &[ModelSummary]) -> Section {
         })
         .collect();
     let mut blocks = vec![Block::Table(Table {
-        caption: "The models, each pinned to a commit.".to_owned(),
+        caption: "The models; those of a Hub are pinned to a commit.".to_owned(),
         csv: None,
         columns: vec![
             Column::text("label"),
