@@ -18,7 +18,7 @@ use super::{
 /// Audit open-weight models straight from the Hugging Face Hub, without downloading them.
 ///
 /// Reads safetensors headers by HTTP range, fetches only the tensors a question needs into a local .npy cache, and compares
-/// them. Every cosine is printed beside the value it would have if the two models had nothing to do with each other.
+/// them. The cosine of a pair is printed beside the value it would have if the two models had nothing to do with each other.
 ///
 /// MODEL is owner/name[@revision], or a folder: ./path, /path or `file:PATH`.
 #[derive(Debug, Parser)]
