@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::scratch::Scratch;
 use crate::metric::{quantile::Place, sums::BLOCK};
 
 /// Leading bits of magnitudes in `f32`: the sign is off, 7 bits of the fraction are left.
@@ -51,8 +52,8 @@ impl Sample {
     }
 
     /// Empty counts for a stripe; none at all unless they are wanted.
-    pub(super) fn counts(is_wanted: bool) -> Vec<u32> {
-        vec![0; if is_wanted { KEYS } else { 0 }]
+    pub(super) fn counts(is_wanted: bool) -> Scratch<u32> {
+        Scratch::zeros(if is_wanted { KEYS } else { 0 })
     }
 
     /// The part of a block to count, given the place of its first element.
@@ -92,7 +93,7 @@ pub(super) struct Inside {
     below: [u64; MOST],
     values: [Vec<f64>; MOST],
     /// How many magnitudes are exactly the least one of their key.
-    least: Vec<u32>,
+    least: Scratch<u32>,
     is_too_much: bool,
 }
 
@@ -174,7 +175,7 @@ impl Brackets {
         Inside {
             below: [0; MOST],
             values: [const { Vec::new() }; MOST],
-            least: vec![0; if is_wanted { KEYS } else { 0 }],
+            least: Scratch::zeros(if is_wanted { KEYS } else { 0 }),
             is_too_much: false,
         }
     }

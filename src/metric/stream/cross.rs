@@ -8,6 +8,7 @@ use super::{
     codes::{CODES, CodeRanks},
     column::Column,
     pass::totals,
+    scratch::Scratch,
 };
 use crate::metric::Undefined;
 
@@ -45,20 +46,20 @@ impl Ranked {
 /// What one stripe has added up for every code of b.
 #[derive(Debug)]
 pub(super) struct Cross {
-    packed: Vec<u64>,
+    packed: Scratch<u64>,
     /// How many elements are in `packed`.
     pending: usize,
-    counts: Vec<u32>,
-    sums: Vec<u64>,
+    counts: Scratch<u32>,
+    sums: Scratch<u64>,
 }
 
 impl Cross {
     pub(super) fn new() -> Self {
         Self {
-            packed: vec![0; CODES],
+            packed: Scratch::zeros(CODES),
             pending: 0,
-            counts: vec![0; CODES],
-            sums: vec![0; CODES],
+            counts: Scratch::zeros(CODES),
+            sums: Scratch::zeros(CODES),
         }
     }
 
@@ -83,7 +84,7 @@ impl Cross {
             if self.pending + a.len() > ranked.period {
                 self.take_apart(ranked);
             }
-            if let Ok(packed) = <&mut Table>::try_from(self.packed.as_mut_slice()) {
+            if let Ok(packed) = <&mut Table>::try_from(&mut self.packed[..]) {
                 add(units, packed, a, b);
             }
             self.pending += a.len();
@@ -161,7 +162,7 @@ impl Crossed {
         }
         let mut sums = vec![0_u128; CODES];
         for stripe in &stripes {
-            for (total, &sum) in sums.iter_mut().zip(&stripe.sums) {
+            for (total, &sum) in sums.iter_mut().zip(&stripe.sums[..]) {
                 *total += u128::from(sum);
             }
         }

@@ -17,6 +17,7 @@ mod kernels;
 mod lanes;
 mod narrow;
 mod pass;
+mod scratch;
 mod selector;
 mod sorted_ranks;
 mod source;

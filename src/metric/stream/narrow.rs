@@ -6,6 +6,7 @@ use super::{
     cross::{Cross, Ranked},
     kernels::{CentredKernel, FirstKernel, SecondKernel, count_classes},
     pass::{StreamError, Streams, totals},
+    scratch::Scratch,
     source::Source,
 };
 use crate::metric::{pair::About, simd::Path, sums::BLOCK};
@@ -59,8 +60,8 @@ pub(super) struct Second {
 pub(super) struct FirstStripe {
     pub(super) sides: [Vec<[f64; 6]>; 2],
     pub(super) pairs: Vec<[f64; 8]>,
-    pub(super) classes: [Vec<u32>; 2],
-    pub(super) samples: [Vec<u32>; MAGNITUDES],
+    pub(super) classes: [Scratch<u32>; 2],
+    pub(super) samples: [Scratch<u32>; MAGNITUDES],
     pub(super) widened: [Vec<f32>; 2],
 }
 
@@ -93,7 +94,7 @@ impl<'s, A: Source, B: Source> Narrow<'s, A, B> {
         let start = || FirstStripe {
             sides: [Vec::new(), Vec::new()],
             pairs: Vec::new(),
-            classes: [vec![0; CODES], vec![0; if self.is_crossed() { 0 } else { CODES }]],
+            classes: [CODES, if self.is_crossed() { 0 } else { CODES }].map(Scratch::zeros),
             samples: [true, !is_codes[0], !is_codes[1]].map(Sample::counts),
             widened: [Vec::new(), Vec::new()],
         };
@@ -131,7 +132,7 @@ impl<'s, A: Source, B: Source> Narrow<'s, A, B> {
     /// How many elements of b have each code, for a pair that has no ranks to cross.
     pub(super) fn count_b(&self) -> Result<Vec<u64>, StreamError<A::Error, B::Error>> {
         let stripes = self.streams.pass(
-            || vec![0; CODES],
+            || Scratch::zeros(CODES),
             |classes, _, [_, b]| count_classes(&self.streams.columns[1], b, classes),
         )?;
         Ok(totals(&stripes))

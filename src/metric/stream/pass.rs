@@ -103,9 +103,10 @@ fn bytes<'b, S: Source>(
 }
 
 /// The sum of counters, one list a stripe.
-pub(super) fn totals<'c>(lists: impl IntoIterator<Item = &'c Vec<u32>>) -> Vec<u64> {
+pub(super) fn totals(lists: impl IntoIterator<Item: AsRef<[u32]>>) -> Vec<u64> {
     let mut sums: Vec<u64> = Vec::new();
     for list in lists {
+        let list = list.as_ref();
         sums.resize(sums.len().max(list.len()), 0);
         for (sum, &count) in sums.iter_mut().zip(list) {
             *sum += u64::from(count);
