@@ -87,7 +87,7 @@ pub enum AuditError {
     Vanished { model: String, tensor: String },
 }
 
-/// `5,370 MB`, and below one megabyte `500,000 bytes`: nobody counts the digits of billions.
+/// `5369.8 MB`, and below one megabyte `500000 bytes`: nobody counts the digits of billions.
 fn megabytes(bytes: u64) -> String {
     if bytes < 1_000_000 {
         format!("{bytes} bytes")

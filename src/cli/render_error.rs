@@ -29,14 +29,16 @@ pub(crate) fn render(error: &anyhow::Error, printer: &Printer) {
     printer.error(&lines);
 }
 
-/// Says that a folder has the name of a model that could not be read: whoever meant it forgot two characters.
+/// What to do where a folder has the name of a model that could not be read: whoever meant it forgot two characters.
+pub(crate) fn folder_of_this_name(name: &str) -> Option<String> {
+    let is_here = Path::new(name).is_dir();
+    is_here.then(|| format!("a folder of this name is here: write ./{name} to read it"))
+}
+
+/// Says so of a model of the Hub.
 pub(crate) fn hint_at_folder(spec: &ModelSpec, printer: &Printer) {
-    let name = spec.to_string();
-    if matches!(spec.source, ModelSource::Hub { .. }) && Path::new(&name).is_dir() {
-        printer.error(&[(
-            "hint",
-            format!("a folder of this name is here: write ./{name} to read it"),
-        )]);
+    if let (ModelSource::Hub { .. }, Some(hint)) = (&spec.source, folder_of_this_name(&spec.to_string())) {
+        printer.error(&[("hint", hint)]);
     }
 }
 

@@ -14,7 +14,10 @@ use hub_audit::{
     spec::{ModelSpec, parse_model_list},
 };
 
-use super::options::{Models, Reach};
+use super::{
+    options::{Models, Reach},
+    render_error::folder_of_this_name,
+};
 
 /// Where in the cache the embedded Hub's tensors are kept apart.
 pub(crate) const DEMO: &str = "demo";
@@ -37,12 +40,9 @@ impl Models {
         let mut specs = Vec::new();
         for text in &self.models {
             let spec = text.parse::<ModelSpec>().map_err(hub_audit::Error::from);
-            specs.push(spec.map_err(|error| {
-                if Path::new(text).is_dir() {
-                    anyhow::anyhow!("{error}; a folder of this name is here: write ./{text} to read it")
-                } else {
-                    error.into()
-                }
+            specs.push(spec.map_err(|error| match folder_of_this_name(text) {
+                Some(hint) => anyhow::anyhow!("{error}; {hint}"),
+                None => error.into(),
             })?);
         }
         if let Some(path) = &self.list {

@@ -34,6 +34,9 @@ const WIDE_HELD: u64 = 1 << 24;
 /// Bytes of each side that are compared at once.
 const BLOCK: usize = 1 << 18;
 
+/// Bytes of a side that nearly always tell that it is neither constant nor a fixed buffer.
+const TELLING: usize = 1 << 12;
+
 /// Two tensors that correspond, and what is known of them.
 #[derive(Debug, Clone)]
 pub struct Meeting {
@@ -270,16 +273,17 @@ fn trivial(a: &Elements, b: &Elements) -> Result<Option<[TrivialClass; 2]>> {
 fn class(side: &Elements) -> Result<Option<TrivialClass>> {
     let mut test = TrivialTest::new(side.dtype(), side.stored().shape());
     let total = side.numel() * side.dtype().bits().unwrap_or(0) / 8;
-    let mut buffer = vec![0; BLOCK];
+    let mut buffer = Vec::new();
     let mut at = 0;
     while at < total && test.is_open() {
-        let length = usize::try_from((total - at).min(BLOCK as u64)).unwrap_or(BLOCK);
-        side.read(at, &mut buffer[..length])?;
-        let Ok(values) = decode(side.dtype(), &buffer[..length]) else {
+        let most = if at == 0 { TELLING } else { BLOCK };
+        buffer.resize(usize::try_from(total - at).map_or(most, |left| left.min(most)), 0);
+        side.read(at, &mut buffer)?;
+        let Ok(values) = decode(side.dtype(), &buffer) else {
             return Ok(None);
         };
         test.update(&values);
-        at += length as u64;
+        at += buffer.len() as u64;
     }
     // A few elements say little, but they are no buffer.
     Ok(test.finish().filter(|&class| class != TrivialClass::Tiny))
