@@ -38,7 +38,7 @@ pub use correlations::Correlations;
 pub use element::Element;
 pub use layers::LayerAverage;
 pub use moments::{MeanSd, Moments, Summary};
-pub use overlap::Overlap;
+pub use overlap::{Overlap, Strip};
 pub use pair::PairMetrics;
 pub use pca::{Component, Pca, Scale};
 pub use quantile::{median, quantile, quantiles};

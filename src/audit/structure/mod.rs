@@ -13,6 +13,7 @@ mod row;
 mod run;
 mod scale;
 mod source;
+mod strips;
 
 pub use aligned::Limit;
 pub use estimate::{Estimate, estimate, rehearse};

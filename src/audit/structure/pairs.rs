@@ -6,6 +6,7 @@ use super::{
     atlas::Kind,
     row::{Quantity, StructureRow},
     source::{Read, Source},
+    strips::{self, Overlaps},
 };
 use crate::metric::{
     Overlap, Undefined, Weights,
@@ -43,7 +44,19 @@ impl Along<'_> {
         let mut rows = Vec::new();
         let mut norms: BTreeMap<u32, Result<f64, Undefined>> = BTreeMap::new();
         let mut kept: Option<(u32, Read)> = None;
-        for (a, b) in Self::pairs(&self.layers, self.stride) {
+        let pairs = Self::pairs(&self.layers, self.stride);
+        let mut overlaps = if self.effective_rank {
+            // The spectrum needs whole matrices.
+            Overlaps::new()
+        } else {
+            strips::overlaps(self.source, &self.kind, &pairs)
+        };
+        for (a, b) in pairs {
+            if let Some(overlap) = overlaps.remove(&(a, b)) {
+                self.raw(a, b, overlap, &mut rows, &mut norms);
+                done();
+                continue;
+            }
             let first = match kept.take() {
                 Some((layer, read)) if layer == a => read,
                 _ => self.source.read(&self.kind, a),
@@ -77,6 +90,27 @@ impl Along<'_> {
         let both = first.as_ref().and_then(|first| Ok((first, second.as_ref()?)));
         let both = both.map_err(Clone::clone);
         let overlap = both.clone().and_then(|(first, second)| Overlap::of(first, second));
+        self.raw(a, b, overlap, rows, norms);
+        let mut push = |quantity, value, null| rows.push(self.row(Some(a), Some(b), quantity, value, null));
+        if self.effective_rank && both.as_ref().map_or(true, |(first, _)| is_matrix(first)) {
+            let shape = both.as_ref().map(|(first, _)| first.shape()).ok();
+            let spectrum = both.and_then(|(first, second)| Spectrum::of_residual(first, second));
+            let null = shape.map(|(rows, columns)| null::effective_rank(rows, columns));
+            let of = |get: fn(&Spectrum) -> f64| spectrum.as_ref().map(get).map_err(Clone::clone);
+            push(Quantity::EffectiveRank, of(Spectrum::effective_rank), null);
+            push(Quantity::SpectralEntropy, of(Spectrum::entropy), null.map(f64::ln));
+        }
+    }
+
+    /// The rows of an overlap; the norms are kept.
+    fn raw(
+        &self,
+        a: u32,
+        b: u32,
+        overlap: Result<Overlap, Undefined>,
+        rows: &mut Vec<StructureRow>,
+        norms: &mut BTreeMap<u32, Result<f64, Undefined>>,
+    ) {
         if let Ok(overlap) = &overlap {
             let [of_a, of_b] = overlap.norms();
             norms.insert(a, Ok(of_a));
@@ -92,14 +126,6 @@ impl Along<'_> {
             cosine.map(residual_scaled),
             null.map(residual_scaled),
         );
-        if self.effective_rank && both.as_ref().map_or(true, |(first, _)| is_matrix(first)) {
-            let shape = both.as_ref().map(|(first, _)| first.shape()).ok();
-            let spectrum = both.and_then(|(first, second)| Spectrum::of_residual(first, second));
-            let null = shape.map(|(rows, columns)| null::effective_rank(rows, columns));
-            let of = |get: fn(&Spectrum) -> f64| spectrum.as_ref().map(get).map_err(Clone::clone);
-            push(Quantity::EffectiveRank, of(Spectrum::effective_rank), null);
-            push(Quantity::SpectralEntropy, of(Spectrum::entropy), null.map(f64::ln));
-        }
     }
 
     fn row(

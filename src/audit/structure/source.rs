@@ -8,6 +8,7 @@ use crate::{
     error::Result,
     family::Block,
     metric::{Undefined, Weights},
+    range::ByteRange,
 };
 
 /// A matrix, or the reason why there is none.
@@ -15,6 +16,14 @@ pub(super) type Read = std::result::Result<Weights, Undefined>;
 
 /// Bytes that are read at once: far below a second-level cache, so that they are widened or copied from there.
 const READ_AT_ONCE: usize = 256 * 1024;
+
+/// A matrix that lies in a local file, as BF16 and in one run.
+pub(super) struct Lying {
+    pub(super) file: FolderFile,
+    pub(super) range: ByteRange,
+    /// As it is stored.
+    pub(super) shape: Vec<u64>,
+}
 
 /// Where a model's matrices come from.
 pub(super) struct Source<'a> {
@@ -42,6 +51,19 @@ impl Source<'_> {
         part(stored, tensor, piece)
     }
 
+    /// Where the matrix of a role at a layer lies, if it is one run of BF16 in a local file.
+    pub(super) fn lying(&self, kind: &Kind, layer: u32) -> Option<Lying> {
+        let piece = self.atlas.piece(kind, layer).ok()?;
+        let tensor = &self.model.tensors[piece.tensor];
+        let folder = self.model.repository.folder()?;
+        if !is_plain_bf16(tensor) || self.failures.contains_key(&tensor.info.name) {
+            return None;
+        }
+        let (range, shape) = run(tensor, piece)?;
+        let file = FolderFile::open(folder.join(&tensor.shard)).ok()?;
+        Some(Lying { file, range, shape })
+    }
+
     /// Why a role is not there: the family's reason where it has one.
     pub(super) fn reason(&self, kind: &Kind, found: &str) -> String {
         let family = self.model.family.family;
@@ -60,7 +82,7 @@ impl Source<'_> {
 
     /// A tensor as one row, in its stored width where that is BF16.
     fn stored(&self, tensor: &Tensor) -> Result<Read> {
-        let is_bf16 = tensor.info.dtype == Dtype::BF16 && !tensor.zero_centred;
+        let is_bf16 = is_plain_bf16(tensor);
         if let (Some(folder), true) = (self.model.repository.folder(), is_bf16) {
             let file = FolderFile::open(folder.join(&tensor.shard))?;
             let range = tensor.info.range;
@@ -85,6 +107,25 @@ impl Source<'_> {
             Floats::F64(values) => Weights::f64(1, values.len(), values),
         }))
     }
+}
+
+/// Whether the stored elements are the weights, in BF16.
+fn is_plain_bf16(tensor: &Tensor) -> bool {
+    tensor.info.dtype == Dtype::BF16 && !tensor.zero_centred
+}
+
+/// The bytes and the stored shape of a tensor, or of its part where that is one run of rows.
+fn run(tensor: &Tensor, piece: &Piece) -> Option<(ByteRange, Vec<u64>)> {
+    let (whole, mut shape) = (tensor.info.range, tensor.info.shape.clone());
+    let Some((split, role)) = &piece.split else {
+        return Some((whole, shape));
+    };
+    let block = split.blocks.iter().find(|block| block.role == *role)?;
+    let rows = shape.first_mut().filter(|rows| split.axis == 0 && **rows > 0)?;
+    let (row, mut runs) = (whole.len() / *rows, block.ranges());
+    let range = runs.next().filter(|range| runs.next().is_none() && range.end <= *rows)?;
+    *rows = block.len();
+    Some((ByteRange::new(whole.start + range.start * row, whole.start + range.end * row), shape))
 }
 
 /// The tensor, or its part, as a matrix.

@@ -3,26 +3,16 @@
 //! A depth-wise test reads hundreds of megabytes a pair and needs five sums of them, so they are taken together, from
 //! the stored width, in `f64` lanes that the compiler turns into vectors for the best instruction set of the machine.
 
-use rayon::prelude::*;
+mod kernel;
+mod strip;
+
+use kernel::{Figures, blocks};
+pub use strip::Strip;
 
 use super::{
-    Undefined,
-    simd::{Kernel, Path, fold},
-    sums,
+    Undefined, sums,
     weights::{Lane, Stored, Weights},
 };
-
-/// Elements that are summed by column: 64 additions each.
-const BLOCK: usize = 4096;
-
-/// Elements in a row.
-const COLUMNS: usize = 64;
-
-/// Rows that are added at once.
-const ROWS: usize = 8;
-
-/// Blocks that one thread takes at a time.
-const BLOCKS_PER_TASK: usize = 16;
 
 /// The sums of a pair of matrices of one shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,9 +22,6 @@ pub struct Overlap {
     sums: [f64; 2],
     numel: usize,
 }
-
-/// a·b, a·a, b·b, Σa, Σb of a block.
-type Figures = [f64; 5];
 
 impl Overlap {
     /// Sums a pair. The result does not depend on the number of threads, nor on the machine's instruction set.
@@ -59,10 +46,15 @@ impl Overlap {
             (Stored::F32(a), Stored::F64(b)) => blocks(a, b),
             (Stored::F64(a), Stored::F32(b)) => blocks(a, b),
         };
-        let figures: Figures = std::array::from_fn(|index| sums::total(&blocks, index));
+        Self::total(&blocks, a.numel(), || non_finite(a) + non_finite(b))
+    }
+
+    /// From the figures of all blocks, in order.
+    fn total(blocks: &[Figures], numel: usize, non_finite: impl FnOnce() -> u64) -> Result<Self, Undefined> {
+        let figures: Figures = std::array::from_fn(|index| sums::total(blocks, index));
         let [dot, square_a, square_b, sum_a, sum_b] = figures;
         if !figures.iter().all(|figure| figure.is_finite()) {
-            let count = non_finite(a) + non_finite(b);
+            let count = non_finite();
             return Err(if count > 0 {
                 Undefined::NonFinite { count }
             } else {
@@ -73,7 +65,7 @@ impl Overlap {
             dot,
             squares: [square_a, square_b],
             sums: [sum_a, sum_b],
-            numel: a.numel(),
+            numel,
         })
     }
 
@@ -135,145 +127,11 @@ pub fn frobenius_norm(weights: &Weights) -> Result<f64, Undefined> {
 }
 
 fn non_finite(weights: &Weights) -> u64 {
-    fn count<T: Lane>(elements: &[T]) -> u64 {
-        elements.iter().filter(|element| !element.wide().is_finite()).count() as u64
-    }
-    super::weights::for_stored!(weights.stored(), elements => count(elements))
+    super::weights::for_stored!(weights.stored(), elements => count_non_finite(elements))
 }
 
-/// The figures of every pair of blocks, in order.
-fn blocks<A: Lane, B: Lane>(a: &[A], b: &[B]) -> Vec<Figures> {
-    let path = Path::best();
-    let task = BLOCK * BLOCKS_PER_TASK;
-    let parts: Vec<Vec<Figures>> = a
-        .par_chunks(task)
-        .zip(b.par_chunks(task))
-        .map(|(a, b)| path.kernel(Blocks { a, b }))
-        .collect();
-    parts.concat()
-}
-
-/// The blocks of a task.
-struct Blocks<'t, A, B> {
-    a: &'t [A],
-    b: &'t [B],
-}
-
-impl<A: Lane, B: Lane> Kernel for Blocks<'_, A, B> {
-    type Output = Vec<Figures>;
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn run<const FUSED: bool>(self) -> Vec<Figures> {
-        // Not collected from an iterator: that would be compiled apart, and for the plain set.
-        let mut figures = Vec::with_capacity(BLOCKS_PER_TASK);
-        for (a, b) in self.a.chunks(BLOCK).zip(self.b.chunks(BLOCK)) {
-            figures.push(block::<FUSED, _, _>(a, b));
-        }
-        figures
-    }
-}
-
-/// Sums of one column, or of all.
-#[derive(Debug, Clone, Copy)]
-struct Terms {
-    dot: f64,
-    square_a: f64,
-    square_b: f64,
-    sum_a: f64,
-    sum_b: f64,
-}
-
-impl Terms {
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn plus<const FUSED: bool, A: Lane, B: Lane>(self, a: A, b: B) -> Self {
-        let (x, y) = (a.wide(), b.wide());
-        // Where a product is exact, fusing it with the addition changes no bit.
-        let add = |x: f64, y: f64, sum: f64, is_exact: bool| {
-            if FUSED && is_exact {
-                x.mul_add(y, sum)
-            } else {
-                x * y + sum
-            }
-        };
-        Self {
-            dot: add(x, y, self.dot, A::HAS_EXACT_PRODUCTS && B::HAS_EXACT_PRODUCTS),
-            square_a: add(x, x, self.square_a, A::HAS_EXACT_PRODUCTS),
-            square_b: add(y, y, self.square_b, B::HAS_EXACT_PRODUCTS),
-            sum_a: self.sum_a + x,
-            sum_b: self.sum_b + y,
-        }
-    }
-}
-
-/// The sums of every column.
-#[derive(Debug)]
-#[repr(align(64))]
-struct Lanes {
-    dot: [f64; COLUMNS],
-    square_a: [f64; COLUMNS],
-    square_b: [f64; COLUMNS],
-    sum_a: [f64; COLUMNS],
-    sum_b: [f64; COLUMNS],
-}
-
-impl Lanes {
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn at(&self, column: usize) -> Terms {
-        Terms {
-            dot: self.dot[column],
-            square_a: self.square_a[column],
-            square_b: self.square_b[column],
-            sum_a: self.sum_a[column],
-            sum_b: self.sum_b[column],
-        }
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn set(&mut self, column: usize, terms: Terms) {
-        self.dot[column] = terms.dot;
-        self.square_a[column] = terms.square_a;
-        self.square_b[column] = terms.square_b;
-        self.sum_a[column] = terms.sum_a;
-        self.sum_b[column] = terms.sum_b;
-    }
-}
-
-/// Elements are laid out in rows of [`COLUMNS`], and each column has sums of its own: see
-/// [`stream::lanes`](super::stream).
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn block<const FUSED: bool, A: Lane, B: Lane>(a: &[A], b: &[B]) -> Figures {
-    let zero = [0.0; COLUMNS];
-    let mut lanes = Lanes {
-        dot: zero,
-        square_a: zero,
-        square_b: zero,
-        sum_a: zero,
-        sum_b: zero,
-    };
-    let ((rows_a, rest_a), (rows_b, rest_b)) = (a.as_chunks::<COLUMNS>(), b.as_chunks::<COLUMNS>());
-    let ((tiles_a, rows_a), (tiles_b, rows_b)) = (rows_a.as_chunks::<ROWS>(), rows_b.as_chunks::<ROWS>());
-    for (a, b) in tiles_a.iter().zip(tiles_b) {
-        for column in 0..COLUMNS {
-            // Written out: a loop here would keep the columns from being vectorised.
-            let add = |terms: Terms, row: usize| terms.plus::<FUSED, _, _>(a[row][column], b[row][column]);
-            let terms = add(add(add(add(lanes.at(column), 0), 1), 2), 3);
-            lanes.set(column, add(add(add(add(terms, 4), 5), 6), 7));
-        }
-    }
-    for (a, b) in rows_a.iter().zip(rows_b) {
-        for column in 0..COLUMNS {
-            lanes.set(column, lanes.at(column).plus::<FUSED, _, _>(a[column], b[column]));
-        }
-    }
-    for (column, (&a, &b)) in rest_a.iter().zip(rest_b).enumerate() {
-        lanes.set(column, lanes.at(column).plus::<FUSED, _, _>(a, b));
-    }
-    [lanes.dot, lanes.square_a, lanes.square_b, lanes.sum_a, lanes.sum_b].map(|sums| fold(&sums, |x, y| x + y))
+fn count_non_finite<T: Lane>(elements: &[T]) -> u64 {
+    elements.iter().filter(|element| !element.wide().is_finite()).count() as u64
 }
 
 #[cfg(test)]
