@@ -28,6 +28,13 @@ pub(super) trait Lane: Copy + Sync {
     const HAS_EXACT_PRODUCTS: bool;
 
     fn wide(self) -> f64;
+
+    /// Two neighbours.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn wide_two([first, second]: [Self; 2]) -> [f64; 2] {
+        [first.wide(), second.wide()]
+    }
 }
 
 impl Lane for [u8; 2] {
@@ -37,6 +44,14 @@ impl Lane for [u8; 2] {
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide(self) -> f64 {
         f64::from(f32::from_bits(u32::from(u16::from_le_bytes(self)) << 16))
+    }
+
+    /// As one word, whose halves need a shift and a mask: half of the instructions that two numbers of 16 bits take.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
+    fn wide_two([first, second]: [Self; 2]) -> [f64; 2] {
+        let word = u32::from_le_bytes([first[0], first[1], second[0], second[1]]);
+        [word << 16, word & 0xFFFF_0000].map(|bits| f64::from(f32::from_bits(bits)))
     }
 }
 

@@ -123,9 +123,14 @@ fn run(tensor: &Tensor, piece: &Piece) -> Option<(ByteRange, Vec<u64>)> {
     let block = split.blocks.iter().find(|block| block.role == *role)?;
     let rows = shape.first_mut().filter(|rows| split.axis == 0 && **rows > 0)?;
     let (row, mut runs) = (whole.len() / *rows, block.ranges());
-    let range = runs.next().filter(|range| runs.next().is_none() && range.end <= *rows)?;
+    let range = runs
+        .next()
+        .filter(|range| runs.next().is_none() && range.end <= *rows)?;
     *rows = block.len();
-    Some((ByteRange::new(whole.start + range.start * row, whole.start + range.end * row), shape))
+    Some((
+        ByteRange::new(whole.start + range.start * row, whole.start + range.end * row),
+        shape,
+    ))
 }
 
 /// The tensor, or its part, as a matrix.

@@ -77,7 +77,9 @@ fn read_band(run: &[(u32, Lying)], first: u64) -> Result<Vec<Vec<Strip>>, Checkp
         .iter()
         .map(|(_, lying)| {
             let start = lying.range.start + first;
-            lying.file.reader(ByteRange::new(start, lying.range.end.min(start + BAND)))
+            lying
+                .file
+                .reader(ByteRange::new(start, lying.range.end.min(start + BAND)))
         })
         .collect::<Result<Vec<_>, _>>()?;
     let mut strips = vec![Vec::new(); run.len() - 1];

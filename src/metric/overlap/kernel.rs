@@ -73,8 +73,7 @@ struct Terms {
 impl Terms {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn plus<const FUSED: bool, const OF_A: bool, A: Lane, B: Lane>(self, a: A, b: B) -> Self {
-        let (x, y) = (a.wide(), b.wide());
+    fn plus<const FUSED: bool, const OF_A: bool, A: Lane, B: Lane>(self, x: f64, y: f64) -> Self {
         // Where a product is exact, fusing it with the addition changes no bit.
         let add = |x: f64, y: f64, sum: f64, is_exact: bool| {
             if FUSED && is_exact {
@@ -85,7 +84,11 @@ impl Terms {
         };
         Self {
             dot: add(x, y, self.dot, A::HAS_EXACT_PRODUCTS && B::HAS_EXACT_PRODUCTS),
-            square_a: if OF_A { add(x, x, self.square_a, A::HAS_EXACT_PRODUCTS) } else { 0.0 },
+            square_a: if OF_A {
+                add(x, x, self.square_a, A::HAS_EXACT_PRODUCTS)
+            } else {
+                0.0
+            },
             square_b: add(y, y, self.square_b, B::HAS_EXACT_PRODUCTS),
             sum_a: if OF_A { self.sum_a + x } else { 0.0 },
             sum_b: self.sum_b + y,
@@ -93,47 +96,50 @@ impl Terms {
     }
 }
 
+/// A sum of every column: of even ones, and of odd ones.
+type Columns = [[f64; COLUMNS / 2]; 2];
+
 /// The sums of every column.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Lanes {
-    dot: [f64; COLUMNS],
-    square_a: [f64; COLUMNS],
-    square_b: [f64; COLUMNS],
-    sum_a: [f64; COLUMNS],
-    sum_b: [f64; COLUMNS],
+    dot: Columns,
+    square_a: Columns,
+    square_b: Columns,
+    sum_a: Columns,
+    sum_b: Columns,
 }
 
 impl Lanes {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn at(&self, column: usize) -> Terms {
+    fn at(&self, half: usize, column: usize) -> Terms {
         Terms {
-            dot: self.dot[column],
-            square_a: self.square_a[column],
-            square_b: self.square_b[column],
-            sum_a: self.sum_a[column],
-            sum_b: self.sum_b[column],
+            dot: self.dot[half][column],
+            square_a: self.square_a[half][column],
+            square_b: self.square_b[half][column],
+            sum_a: self.sum_a[half][column],
+            sum_b: self.sum_b[half][column],
         }
     }
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn set(&mut self, column: usize, terms: Terms) {
-        self.dot[column] = terms.dot;
-        self.square_a[column] = terms.square_a;
-        self.square_b[column] = terms.square_b;
-        self.sum_a[column] = terms.sum_a;
-        self.sum_b[column] = terms.sum_b;
+    fn set(&mut self, half: usize, column: usize, terms: Terms) {
+        self.dot[half][column] = terms.dot;
+        self.square_a[half][column] = terms.square_a;
+        self.square_b[half][column] = terms.square_b;
+        self.sum_a[half][column] = terms.sum_a;
+        self.sum_b[half][column] = terms.sum_b;
     }
 }
 
 /// Elements are laid out in rows of [`COLUMNS`], and each column has sums of its own: see
-/// [`stream::lanes`](crate::metric::stream).
+/// [`stream::lanes`](crate::metric::stream). Neighbours are widened together.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn block<const FUSED: bool, const OF_A: bool, A: Lane, B: Lane>(a: &[A], b: &[B]) -> Figures {
-    let zero = [0.0; COLUMNS];
+    let zero = [[0.0; COLUMNS / 2]; 2];
     let mut lanes = Lanes {
         dot: zero,
         square_a: zero,
@@ -141,24 +147,48 @@ fn block<const FUSED: bool, const OF_A: bool, A: Lane, B: Lane>(a: &[A], b: &[B]
         sum_a: zero,
         sum_b: zero,
     };
-    let ((rows_a, rest_a), (rows_b, rest_b)) = (a.as_chunks::<COLUMNS>(), b.as_chunks::<COLUMNS>());
+    let ((twos_a, last_a), (twos_b, last_b)) = (a.as_chunks::<2>(), b.as_chunks::<2>());
+    let ((rows_a, rest_a), (rows_b, rest_b)) = (
+        twos_a.as_chunks::<{ COLUMNS / 2 }>(),
+        twos_b.as_chunks::<{ COLUMNS / 2 }>(),
+    );
     let ((tiles_a, rows_a), (tiles_b, rows_b)) = (rows_a.as_chunks::<ROWS>(), rows_b.as_chunks::<ROWS>());
+    let plus = |[even, odd]: [Terms; 2], a: [A; 2], b: [B; 2]| {
+        let ([even_a, odd_a], [even_b, odd_b]) = (A::wide_two(a), B::wide_two(b));
+        [
+            even.plus::<FUSED, OF_A, A, B>(even_a, even_b),
+            odd.plus::<FUSED, OF_A, A, B>(odd_a, odd_b),
+        ]
+    };
     for (a, b) in tiles_a.iter().zip(tiles_b) {
-        for column in 0..COLUMNS {
+        for column in 0..COLUMNS / 2 {
             // Written out: a loop here would keep the columns from being vectorised.
-            let add = |terms: Terms, row: usize| terms.plus::<FUSED, OF_A, _, _>(a[row][column], b[row][column]);
-            let terms = add(add(add(add(lanes.at(column), 0), 1), 2), 3);
-            lanes.set(column, add(add(add(add(terms, 4), 5), 6), 7));
+            let add = |terms: [Terms; 2], row: usize| plus(terms, a[row][column], b[row][column]);
+            let terms = [lanes.at(0, column), lanes.at(1, column)];
+            let terms = add(add(add(add(terms, 0), 1), 2), 3);
+            let [even, odd] = add(add(add(add(terms, 4), 5), 6), 7);
+            lanes.set(0, column, even);
+            lanes.set(1, column, odd);
         }
     }
     for (a, b) in rows_a.iter().zip(rows_b) {
-        for column in 0..COLUMNS {
-            lanes.set(column, lanes.at(column).plus::<FUSED, OF_A, _, _>(a[column], b[column]));
+        for column in 0..COLUMNS / 2 {
+            let [even, odd] = plus([lanes.at(0, column), lanes.at(1, column)], a[column], b[column]);
+            lanes.set(0, column, even);
+            lanes.set(1, column, odd);
         }
     }
-    for (column, (&a, &b)) in rest_a.iter().zip(rest_b).enumerate() {
-        lanes.set(column, lanes.at(column).plus::<FUSED, OF_A, _, _>(a, b));
+    let rest = rest_a
+        .as_flattened()
+        .iter()
+        .chain(last_a)
+        .zip(rest_b.as_flattened().iter().chain(last_b));
+    for (at, (a, b)) in rest.enumerate() {
+        let terms = lanes.at(at % 2, at / 2).plus::<FUSED, OF_A, A, B>(a.wide(), b.wide());
+        lanes.set(at % 2, at / 2, terms);
     }
-    [lanes.dot, lanes.square_a, lanes.square_b, lanes.sum_a, lanes.sum_b].map(|sums| fold(&sums, |x, y| x + y))
+    [lanes.dot, lanes.square_a, lanes.square_b, lanes.sum_a, lanes.sum_b].map(|[even, odd]| {
+        let in_order: [f64; COLUMNS] = std::array::from_fn(|at| if at % 2 == 0 { even[at / 2] } else { odd[at / 2] });
+        fold(&in_order, |x, y| x + y)
+    })
 }
-
