@@ -36,26 +36,26 @@ pub(super) fn overlaps(source: &Source<'_>, kind: &Kind, pairs: &[(u32, u32)]) -
     for &(a, b) in pairs {
         let follows = run.last().is_some_and(|(layer, _)| *layer == a);
         if !follows || run.len() == MOST_SIDE_BY_SIDE {
-            add(&mut found, mem::take(&mut run));
+            add(&mut found, &mem::take(&mut run));
             run.extend(source.lying(kind, a).map(|lying| (a, lying)));
         }
         match source.lying(kind, b) {
             Some(lying) if run.last().is_some_and(|(_, last)| last.shape == lying.shape) => run.push((b, lying)),
-            _ => add(&mut found, mem::take(&mut run)),
+            _ => add(&mut found, &mem::take(&mut run)),
         }
     }
-    add(&mut found, run);
+    add(&mut found, &run);
     found
 }
 
 /// Adds the overlaps of a run of layers, each with the next.
-fn add(found: &mut Overlaps, run: Vec<(u32, Lying)>) {
+fn add(found: &mut Overlaps, run: &[(u32, Lying)]) {
     let Some((_, first)) = run.first() else {
         return;
     };
     let bands: Result<Vec<Vec<Vec<Strip>>>, CheckpointError> = (0..first.range.len().div_ceil(BAND))
         .into_par_iter()
-        .map(|band| read_band(&run, band * BAND))
+        .map(|band| read_band(run, band * BAND))
         .collect();
     let Ok(bands) = bands else {
         return;

@@ -5,8 +5,10 @@
 //! than √2, the more so the larger the family, so each has a null of its own ([`null`]); without it, every alignment would
 //! seem to find something.
 
+mod assignment;
 mod attention;
 mod blocks;
+mod costs;
 mod heads;
 mod layout;
 pub mod null;
@@ -14,6 +16,7 @@ mod permutation;
 #[cfg(test)]
 mod planted;
 mod procrustes;
+mod relaxation;
 mod rotation;
 mod units;
 

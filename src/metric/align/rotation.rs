@@ -21,7 +21,7 @@ pub fn rotation(pair: &UnitPair<'_>) -> Result<Aligned, Undefined> {
     let stride = units + 8;
     let mut products = vec![0.0; units * stride];
     for ((sides, norm), in_rows) in pair.matrices().into_iter().zip(norms).zip([true, true, false]) {
-        add_products(&mut products, stride, sides, in_rows, None, norm.recip());
+        add_products(&mut products, stride, sides, in_rows, norm.recip());
     }
     let rank = units.min(3 * hidden);
     let gain = if units <= PRECISE_TO {

@@ -7,7 +7,7 @@ use super::blocks::{PANEL, PANEL_STRIDE};
 use crate::metric::{Overlap, Undefined, Weights};
 
 /// Units whose products one thread works out at a time.
-const TILE: usize = 256;
+pub(super) const TILE: usize = 512;
 
 /// Gate, up and down of two layers, `[out, in]`: gate and up have a unit in each row, down in each column.
 #[derive(Debug, Clone, Copy)]
@@ -65,24 +65,16 @@ impl<'a> UnitPair<'a> {
 pub(super) type Factors<'f> = Option<[&'f [f64]; 2]>;
 
 /// Adds scale·(unit i of `a` · unit j of `b`) to entry j of column i. Columns of `products` are `stride` apart.
-pub(super) fn add_products(
-    products: &mut [f64],
-    stride: usize,
-    [a, b]: [&Weights; 2],
-    in_rows: bool,
-    factors: Factors<'_>,
-    scale: f64,
-) {
+pub(super) fn add_products(products: &mut [f64], stride: usize, [a, b]: [&Weights; 2], in_rows: bool, scale: f64) {
     let (units, long) = if in_rows { a.shape() } else { (a.columns(), a.rows()) };
     let mut panels = [vec![0.0; units * PANEL_STRIDE], vec![0.0; units * PANEL_STRIDE]];
     for first in (0..long).step_by(PANEL) {
         let length = PANEL.min(long - first);
-        for (side, (panel, weights)) in panels.iter_mut().zip([a, b]).enumerate() {
-            let factors = factors.map(|factors| factors[side]);
+        for (panel, weights) in panels.iter_mut().zip([a, b]) {
             panel
                 .par_chunks_mut(TILE * PANEL_STRIDE)
                 .enumerate()
-                .for_each(|(tile, part)| fill(part, weights, in_rows, tile * TILE, first, length, factors));
+                .for_each(|(tile, part)| fill(part, weights, in_rows, tile * TILE, first, length, None));
         }
         let [left, right] = &panels;
         let whole = MatRef::from_column_major_slice_with_stride(right, length, units, PANEL_STRIDE);
@@ -99,8 +91,9 @@ pub(super) fn add_products(
     }
 }
 
-/// Pieces of units, one below the other, from unit `unit` on.
-fn fill(
+/// Pieces of units, [`PANEL_STRIDE`] apart, from unit `unit` and from element `first` of each on; at most [`TILE`] of them where
+/// units are columns.
+pub(super) fn fill(
     part: &mut [f64],
     weights: &Weights,
     in_rows: bool,

@@ -26,6 +26,7 @@ impl Strip {
 
     /// `elements` of one matrix, and those of the matrix before it, of the same number. Each matrix is summed by itself once, in
     /// its own strip.
+    #[must_use]
     pub fn after(&self, before: &[[u8; 2]], elements: &[[u8; 2]]) -> Self {
         debug_assert_eq!(before.len(), elements.len(), "strips of one shape");
         Self::of(
