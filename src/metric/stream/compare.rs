@@ -6,9 +6,9 @@ use super::{
     conclude::conclude,
     narrow::Narrow,
     pass::{StreamError, Streams},
+    sorted_ranks::sorted_spearman,
     source::Source,
     walk::{Walk, code_rank_products},
-    wide_ranks::rank_sums,
 };
 use crate::{
     checkpoint::{Dtype, decode},
@@ -27,14 +27,14 @@ const SMALL: u64 = 1 << 14;
 /// Sizes from which on a pair is worked on otherwise.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// How many keys of a side are held at once to rank elements of 32 bits; `None` leaves it to the pair's size.
-    keys_at_once: Option<u64>,
+    /// How many pairs are sorted at once to rank elements of 32 bits; `None` leaves it to their number.
+    pairs_at_once: Option<u64>,
     /// Up to this many elements, brackets of quantiles are made of all and not of a sample.
     counted: u64,
 }
 
 const LIMITS: Limits = Limits {
-    keys_at_once: None,
+    pairs_at_once: None,
     counted: 1 << 19,
 };
 
@@ -42,9 +42,9 @@ const LIMITS: Limits = Limits {
 /// within 1e-12.
 ///
 /// Memory stays below 300 MB for two tensors of 1 GB: fixed tables, differences near their quantiles (up to 64 MB), and for
-/// elements of 32 bits eight bytes a pair of up to 16 million, or 8 million keys of each side beyond. The pair is read twice
-/// or three times; where elements have 32 bits and there are more than 16 million, ranks take one reading for each 8 million
-/// elements of one side times each 8 million of the other. Elements of 64 bits, and types without exact values, leave
+/// elements of 32 bits eight bytes a pair of up to 16 million, or sixteen for 12 million at a time beyond. The pair is read twice
+/// or three times; where elements have 32 bits and there are more than 16 million, ranks take one more reading for each 12
+/// million. Elements of 64 bits, and types without exact values, leave
 /// nothing (`NotComparable`); so does a boolean that is neither 0 nor 1. Fails where a source does.
 pub fn compare<A: Source, B: Source>(a: &A, b: &B) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {
     match in_memory(a, b)? {
@@ -93,7 +93,7 @@ fn compare_on<A: Source, B: Source>(
     let is_narrow = columns.iter().all(Column::is_narrow);
     let streams = Streams { a, b, columns, numel };
     if is_narrow {
-        return conclude(Narrow::new(path, streams, limits.counted), limits.keys_at_once);
+        return conclude(Narrow::new(path, streams, limits.counted), limits.pairs_at_once);
     }
     let mut walk = Walk::new(path, streams);
     let first = walk.first()?;
@@ -152,13 +152,8 @@ fn finish<A: Source, B: Source>(
     let spearman = match &ranks {
         [Some(of_a), Some(of_b)] => spearman(sums::total(&blocks, 5), [of_a.squares, of_b.squares]),
         [of_a, of_b] => {
-            let (products, squares) = rank_sums(
-                &walk.streams,
-                classes,
-                [of_a.as_ref(), of_b.as_ref()],
-                limits.keys_at_once,
-            )?;
-            spearman(products, squares)
+            let ranks = [of_a.as_ref(), of_b.as_ref()];
+            sorted_spearman(&walk.streams, ranks, limits.pairs_at_once)?
         }
     };
     let codes = [0, 1].map(|side| codes_of(&walk.streams.columns, classes, side));
@@ -251,11 +246,10 @@ mod tests {
         };
         let (source_a, source_b) = (memory(a, values_a.len()), memory(b, values_b.len()));
         for path in Path::all() {
-            // All keys at once, a few groups, and each upper half by itself where that is not too many passes.
-            let few = values_a.len() as u64 / 2;
-            let sizes = [(None, LIMITS.counted), (Some(few), 0), (Some(1), 0)];
-            for (keys_at_once, counted) in sizes.into_iter().take(if few < 20 { 3 } else { 2 }) {
-                let limits = Limits { keys_at_once, counted };
+            // All pairs at once, and in parts, as small as a piece.
+            let sizes = [(None, LIMITS.counted), (Some(1), 0)];
+            for (pairs_at_once, counted) in sizes {
+                let limits = Limits { pairs_at_once, counted };
                 let found = compare_on(path, &source_a, &source_b, limits).unwrap();
                 for ((metric, found), (_, expected)) in found.iter().zip(expected.iter()) {
                     let same = match (found, expected) {

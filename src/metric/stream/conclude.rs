@@ -3,13 +3,13 @@
 use super::{
     brackets::Brackets,
     codes::Codes,
-    compare::{codes_of, not_values, spearman},
+    compare::{codes_of, not_values},
     cross::{Crossed, Ranked},
     narrow::{First, MAGNITUDES, Narrow, Second, Wanted},
     pass::StreamError,
+    sorted_ranks::sorted_spearman,
     source::Source,
     walk::Walk,
-    wide_ranks::rank_sums,
 };
 use crate::metric::{
     Moments, PairMetrics, Summary, Undefined,
@@ -29,7 +29,7 @@ type Outcome<T, A, B> = Result<T, StreamError<<A as Source>::Error, <B as Source
 /// All metrics of a narrow pair that is not empty.
 pub(super) fn conclude<A: Source, B: Source>(
     narrow: Narrow<'_, A, B>,
-    keys_at_once: Option<u64>,
+    pairs_at_once: Option<u64>,
 ) -> Outcome<PairMetrics, A, B> {
     let first = narrow.first()?;
     let (columns, numel) = (&narrow.streams.columns, narrow.streams.numel);
@@ -83,8 +83,7 @@ pub(super) fn conclude<A: Source, B: Source>(
         (None, Some(_), Some(_)) => Err(Undefined::NotComparable("more than 2^35 elements to rank".to_owned())),
         (_, of_a, of_b) => {
             let ranks = [of_a.as_ref(), of_b.as_ref()];
-            let (products, squares) = rank_sums(&narrow.streams, &classes, ranks, keys_at_once)?;
-            spearman(products, squares)
+            sorted_spearman(&narrow.streams, ranks, pairs_at_once)?
         }
     };
     let firsts: [FirstPass; 2] = std::array::from_fn(|index| match &codes[index] {

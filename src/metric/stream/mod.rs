@@ -12,6 +12,7 @@ mod codes;
 mod column;
 mod compare;
 mod conclude;
+mod counted_ranks;
 mod cross;
 mod kernels;
 mod lanes;
@@ -22,7 +23,6 @@ mod selector;
 mod sorted_ranks;
 mod source;
 mod walk;
-mod wide_ranks;
 
 pub use compare::compare;
 pub use pass::StreamError;

@@ -1,12 +1,14 @@
 //! One reading of a pair, spread over threads in stripes whose results come back in order.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::{column::Column, source::Source};
 use crate::metric::sums::BLOCK;
 
 /// Elements read at once: a piece of both sides fits a second-level cache.
-const PIECE: u64 = 64 * BLOCK as u64;
+pub(super) const PIECE: u64 = 64 * BLOCK as u64;
 
 /// Pieces of a stripe at least: it has tables of its own to fill.
 const WORTH_A_STRIPE: u64 = 4;
@@ -33,17 +35,10 @@ pub enum StreamError<A, B> {
 }
 
 impl<A: Source, B: Source> Streams<'_, A, B> {
-    fn pieces_of_a_stripe(&self) -> u64 {
-        let even = self
-            .numel
-            .div_ceil(PIECE)
-            .div_ceil(2 * rayon::current_num_threads() as u64);
-        even.clamp(WORTH_A_STRIPE, STRIPE / PIECE)
-    }
-
     /// In how many stripes the pair is read.
     pub(super) fn stripes(&self) -> usize {
-        usize::try_from(self.numel.div_ceil(PIECE).div_ceil(self.pieces_of_a_stripe())).unwrap_or(usize::MAX)
+        let pieces = self.numel.div_ceil(PIECE);
+        usize::try_from(pieces.div_ceil(pieces_of_a_stripe(pieces))).unwrap_or(usize::MAX)
     }
 
     /// Reads the pair once. Every stripe begins with a fresh `start()`, and `step` adds a piece to it: the place of its first
@@ -53,13 +48,23 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
         start: impl Fn() -> T + Sync,
         step: impl Fn(&mut T, u64, [&[u8]; 2]) + Sync,
     ) -> Result<Vec<T>, StreamError<A::Error, B::Error>> {
-        let pieces = self.numel.div_ceil(PIECE);
-        let per_stripe = self.pieces_of_a_stripe();
+        self.pass_over(0..self.numel.div_ceil(PIECE), [true; 2], start, step)
+    }
+
+    /// The same for some pieces of [`PIECE`] elements, and for the sides that are `wanted`: of others `step` gets no bytes.
+    pub(super) fn pass_over<T: Send>(
+        &self,
+        pieces: Range<u64>,
+        wanted: [bool; 2],
+        start: impl Fn() -> T + Sync,
+        step: impl Fn(&mut T, u64, [&[u8]; 2]) + Sync,
+    ) -> Result<Vec<T>, StreamError<A::Error, B::Error>> {
+        let per_stripe = pieces_of_a_stripe(pieces.end - pieces.start);
         let stripe = |first: u64| {
             let mut result = start();
-            let widths = self.columns.each_ref().map(Column::width);
+            let widths = [0, 1].map(|side| if wanted[side] { self.columns[side].width() } else { 0 });
             let mut buffers = widths.map(|_| Vec::new());
-            for piece_number in first..(first + per_stripe).min(pieces) {
+            for piece_number in first..(first + per_stripe).min(pieces.end) {
                 let from = piece_number * PIECE;
                 let length = usize::try_from(PIECE.min(self.numel - from)).unwrap_or(0);
                 let [at_a, at_b] = widths.map(|width| from * width as u64);
@@ -71,7 +76,8 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
             }
             Ok(result)
         };
-        let firsts: Vec<u64> = (0..pieces)
+        let firsts: Vec<u64> = pieces
+            .clone()
             .step_by(usize::try_from(per_stripe).unwrap_or(usize::MAX))
             .collect();
         firsts.into_par_iter().map(stripe).collect()
@@ -85,6 +91,11 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
         let [of_a, of_b] = self.columns.each_ref().map(|column| column.width() * BLOCK);
         a.chunks(of_a).zip(b.chunks(of_b))
     }
+}
+
+fn pieces_of_a_stripe(pieces: u64) -> u64 {
+    let even = pieces.div_ceil(2 * rayon::current_num_threads() as u64);
+    even.clamp(WORTH_A_STRIPE, STRIPE / PIECE)
 }
 
 /// Bytes as they lie in memory, else read into `buffer`.
