@@ -1,21 +1,31 @@
 //! Midranks of some of a side's keys among all of them, from one reading that counts what lies between.
+//!
+//! The keys are divided among threads, and each thread reads the side, sorts what falls into its range, and walks along both. To
+//! look each element up would take ten times as long: every lookup would wait for memory.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use rayon::prelude::*;
 
 use super::{
-    pass::{PIECE, StreamError, Streams},
+    pass::{StreamError, Streams},
     source::Source,
 };
 
-/// Keys of a slot, about: they share a line of a cache.
-const KEYS_OF_A_SLOT: u64 = 8;
+/// Elements that are sorted at once, by all threads together: four bytes each.
+const AT_ONCE: usize = 4 << 20;
+
+/// A key, and how many elements of the side lie between it and the key before, and how many equal it.
+#[derive(Debug)]
+struct Counted {
+    key: u32,
+    between: u32,
+    equal: u32,
+}
 
 /// The doubled midranks of sorted keys, to be asked for from the least on.
+#[derive(Debug)]
 pub(super) struct CountedRanks {
-    /// At the first of each tie: how many elements of the side lie between it and the key before, and how many equal it.
-    counts: Vec<[AtomicU32; 2]>,
+    keys: std::vec::IntoIter<Counted>,
     smaller: u64,
-    next: usize,
 }
 
 impl CountedRanks {
@@ -25,91 +35,77 @@ impl CountedRanks {
         side: usize,
         pairs: &[u64],
     ) -> Result<Self, StreamError<A::Error, B::Error>> {
-        let directory = Directory::new(pairs);
-        let mut counts: Vec<[AtomicU32; 2]> = Vec::new();
-        // Keys above all of them are counted behind the last.
-        counts.resize_with(pairs.len() + 1, Default::default);
+        let distinct = || pairs.chunk_by(|left, right| left >> 32 == right >> 32);
+        let mut keys: Vec<Counted> = Vec::with_capacity(distinct().count());
+        keys.extend(distinct().map(|tied| Counted {
+            key: upper_half(tied[0]),
+            between: 0,
+            equal: 0,
+        }));
+        let of_a_thread = keys.len().div_ceil(rayon::current_num_threads()).max(1);
+        let lasts: Vec<u32> = keys
+            .chunks(of_a_thread)
+            .filter_map(<[_]>::last)
+            .map(|counted| counted.key)
+            .collect();
         let column = &streams.columns[side];
-        let step = |(): &mut (), _, stored: [&[u8]; 2]| {
-            // Equal neighbours are counted together: two threads that count zeros would wait for each other.
-            let (mut last, mut run) = (None, 0);
-            let count = |key: Option<u32>, run: u32| {
-                if let Some(key) = key {
-                    let (at, is_equal) = directory.place(pairs, key);
-                    counts[at][usize::from(is_equal)].fetch_add(run, Ordering::Relaxed);
-                }
-            };
-            column.keys(stored[side], |key| {
-                if last == Some(key) {
-                    run += 1;
-                } else {
-                    count(last, run);
-                    (last, run) = (Some(key), 1);
-                }
-            });
-            count(last, run);
-        };
-        let pieces = 0..streams.numel.div_ceil(PIECE);
-        streams.pass_over(pieces, [side == 0, side == 1], || (), step)?;
+        keys.par_chunks_mut(of_a_thread)
+            .enumerate()
+            .try_for_each(|(thread, keys)| {
+                // All after the last key of the thread before. What lies beyond the very last is below no key.
+                let first = thread.checked_sub(1).map_or(0, |before| lasts[before] + 1);
+                let range = first..=lasts[thread];
+                let at_once = AT_ONCE / rayon::current_num_threads();
+                let mut inside = Vec::new();
+                streams.each_piece(side, |stored| {
+                    column.keys(stored, |key| {
+                        if range.contains(&key) {
+                            inside.push(key);
+                        }
+                    });
+                    if inside.len() >= at_once {
+                        count(&mut inside, keys);
+                    }
+                })?;
+                count(&mut inside, keys);
+                Ok(())
+            })?;
         Ok(Self {
-            counts,
+            keys: keys.into_iter(),
             smaller: 0,
-            next: 0,
         })
     }
+}
 
-    /// The doubled midrank of the next `tied` keys, which are equal.
-    pub(super) fn next(&mut self, tied: usize) -> u64 {
-        let [between, equal] = self.counts[self.next]
-            .each_mut()
-            .map(|count| u64::from(*count.get_mut()));
-        let smaller = self.smaller + between;
-        self.smaller = smaller + equal;
-        self.next += tied;
-        2 * smaller + equal + 1
+impl Iterator for CountedRanks {
+    type Item = u64;
+
+    /// The doubled midrank of the next key that differs from the one before.
+    fn next(&mut self) -> Option<u64> {
+        let Counted { between, equal, .. } = self.keys.next()?;
+        let smaller = self.smaller + u64::from(between);
+        self.smaller = smaller + u64::from(equal);
+        Some(2 * smaller + u64::from(equal) + 1)
     }
 }
 
-/// A way into sorted keys: each upper half of a key is cut into slots of a few keys.
-struct Directory {
-    /// Of each upper half: its first slot, and how far a lower half is shifted to give one.
-    uppers: Vec<(u32, u8)>,
-    /// Where each slot's keys begin; one more at the end.
-    starts: Vec<u32>,
+/// Counts elements that are not above the last key, and forgets them.
+fn count(elements: &mut Vec<u32>, keys: &mut [Counted]) {
+    elements.sort_unstable();
+    let mut at = 0;
+    for element in elements.drain(..) {
+        while keys[at].key < element {
+            at += 1;
+        }
+        let is_equal = keys[at].key == element;
+        keys[at].equal += u32::from(is_equal);
+        keys[at].between += u32::from(!is_equal);
+    }
 }
 
-impl Directory {
-    /// Of fewer than 2³¹ pairs.
-    #[expect(clippy::cast_possible_truncation, reason = "places are below 2^31")]
-    fn new(pairs: &[u64]) -> Self {
-        let mut classes = vec![0_u64; 1 << 16];
-        for pair in pairs {
-            classes[(pair >> 48) as usize] += 1;
-        }
-        let (mut uppers, mut starts) = (Vec::with_capacity(classes.len()), Vec::new());
-        let mut from = 0;
-        for count in classes {
-            let bits = (count / KEYS_OF_A_SLOT).checked_ilog2().unwrap_or(0).min(16) as u8;
-            let shift = 16 - bits;
-            uppers.push((starts.len() as u32, shift));
-            let end = from + count as usize;
-            for slot in 0..1_u64 << bits {
-                starts.push(from as u32);
-                from += pairs[from..end].partition_point(|pair| (pair >> 32 & 0xffff) >> shift <= slot);
-            }
-        }
-        starts.push(from as u32);
-        Self { uppers, starts }
-    }
-
-    /// The first of the keys that is not below `key`, and whether it is equal.
-    fn place(&self, pairs: &[u64], key: u32) -> (usize, bool) {
-        let (first, shift) = self.uppers[(key >> 16) as usize];
-        let slot = first as usize + ((key & 0xffff) >> shift) as usize;
-        let (start, end) = (self.starts[slot] as usize, self.starts[slot + 1] as usize);
-        let at = start + pairs[start..end].partition_point(|pair| pair >> 32 < u64::from(key));
-        (at, at < end && pairs[at] >> 32 == u64::from(key))
-    }
+fn upper_half(pair: u64) -> u32 {
+    let [.., a, b, c, d] = pair.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 #[cfg(test)]
@@ -152,11 +148,12 @@ mod tests {
             for side in 0..2 {
                 let mut ranks = CountedRanks::of(&streams, side, &pairs).unwrap();
                 for tied in pairs.chunk_by(|left, right| left == right) {
-                    let key = (tied[0] >> 32) as u32;
+                    let key = upper_half(tied[0]);
                     let below = sorted.partition_point(|&other| other < key);
                     let through = sorted.partition_point(|&other| other <= key);
-                    assert_eq!(ranks.next(tied.len()), (below + through + 1) as u64, "{key}");
+                    assert_eq!(ranks.next(), Some((below + through + 1) as u64), "{key}");
                 }
+                assert_eq!(ranks.next(), None);
             }
         }
     }

@@ -48,21 +48,20 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
         start: impl Fn() -> T + Sync,
         step: impl Fn(&mut T, u64, [&[u8]; 2]) + Sync,
     ) -> Result<Vec<T>, StreamError<A::Error, B::Error>> {
-        self.pass_over(0..self.numel.div_ceil(PIECE), [true; 2], start, step)
+        self.pass_over(0..self.numel.div_ceil(PIECE), start, step)
     }
 
-    /// The same for some pieces of [`PIECE`] elements, and for the sides that are `wanted`: of others `step` gets no bytes.
+    /// The same for some pieces of [`PIECE`] elements.
     pub(super) fn pass_over<T: Send>(
         &self,
         pieces: Range<u64>,
-        wanted: [bool; 2],
         start: impl Fn() -> T + Sync,
         step: impl Fn(&mut T, u64, [&[u8]; 2]) + Sync,
     ) -> Result<Vec<T>, StreamError<A::Error, B::Error>> {
         let per_stripe = pieces_of_a_stripe(pieces.end - pieces.start);
         let stripe = |first: u64| {
             let mut result = start();
-            let widths = [0, 1].map(|side| if wanted[side] { self.columns[side].width() } else { 0 });
+            let widths = self.columns.each_ref().map(Column::width);
             let mut buffers = widths.map(|_| Vec::new());
             for piece_number in first..(first + per_stripe).min(pieces.end) {
                 let from = piece_number * PIECE;
@@ -81,6 +80,27 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
             .step_by(usize::try_from(per_stripe).unwrap_or(usize::MAX))
             .collect();
         firsts.into_par_iter().map(stripe).collect()
+    }
+
+    /// Reads one side on this thread.
+    pub(super) fn each_piece(
+        &self,
+        side: usize,
+        mut step: impl FnMut(&[u8]),
+    ) -> Result<(), StreamError<A::Error, B::Error>> {
+        let width = self.columns[side].width();
+        let mut buffer = Vec::new();
+        for piece_number in 0..self.numel.div_ceil(PIECE) {
+            let from = piece_number * PIECE;
+            let length = usize::try_from(PIECE.min(self.numel - from)).unwrap_or(0) * width;
+            let start = from * width as u64;
+            step(if side == 0 {
+                bytes(self.a, start, length, &mut buffer).map_err(StreamError::A)?
+            } else {
+                bytes(self.b, start, length, &mut buffer).map_err(StreamError::B)?
+            });
+        }
+        Ok(())
     }
 
     /// The blocks of a piece.

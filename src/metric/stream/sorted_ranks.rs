@@ -17,8 +17,8 @@ use crate::metric::Undefined;
 /// The most pairs that are sorted at once: eight bytes each.
 const WHOLE: u64 = 1 << 24;
 
-/// Pairs of a part of more than that: eight bytes each, and eight to count what lies between.
-const PART: u64 = 12 << 20;
+/// Pairs of a part of more than that: eight bytes each, and twelve to count what lies between.
+const PART: u64 = 10 << 20;
 
 /// Doubled ranks have 32 bits.
 const MOST: u64 = (1 << 31) - 1;
@@ -101,7 +101,7 @@ fn collect<A: Source, B: Source>(
         pairs.extend(a.iter().zip(b).map(|(&a, &b)| u64::from(a) << 32 | u64::from(b)));
     };
     let mut pairs: Vec<u64> = Vec::with_capacity(room);
-    for (part, _) in streams.pass_over(pieces, [true; 2], start, step)? {
+    for (part, _) in streams.pass_over(pieces, start, step)? {
         pairs.extend(part);
     }
     Ok(pairs)
@@ -137,7 +137,7 @@ impl Ranks {
                 2 * (*smaller - count) + count + 1
             }
             Self::Keys => tied[0] >> 32,
-            Self::Counted(ranks) => ranks.next(tied.len()),
+            Self::Counted(ranks) => ranks.next().unwrap_or(0),
         }
     }
 }
