@@ -49,6 +49,12 @@ pub enum AuditError {
         file: String,
         source: Box<crate::Error>,
     },
+    #[error("{model} is not one model: there are no weights and no configuration at its root, and weights in {} folders: {}", folders.len(), listed(folders))]
+    SeveralModels {
+        model: String,
+        place: std::path::PathBuf,
+        folders: Vec<String>,
+    },
     #[error("{model} has no checkpoint that can be read")]
     NoCheckpoint { model: String, source: Box<crate::Error> },
     #[error("tensor `{}` of {model} has {has} rows of whole bytes, and {wanted} are needed", .tensor.escape_debug())]
@@ -87,6 +93,17 @@ pub enum AuditError {
     Vanished { model: String, tensor: String },
 }
 
+/// Folders by name, the first few of many.
+pub(super) fn listed(folders: &[String]) -> String {
+    const MOST: usize = 8;
+    let named = folders.iter().take(MOST);
+    let named: Vec<String> = named.map(|folder| format!("`{}`", folder.escape_debug())).collect();
+    match folders.len().saturating_sub(MOST) {
+        0 => named.join(", "),
+        rest => format!("{} and {rest} more", named.join(", ")),
+    }
+}
+
 /// `5369.8 MB`, and below one megabyte `500000 bytes`: nobody counts the digits of billions.
 fn megabytes(bytes: u64) -> String {
     if bytes < 1_000_000 {
@@ -105,6 +122,12 @@ impl Hint for AuditError {
             ),
             Self::Shard { source, .. } | Self::File { source, .. } | Self::NoCheckpoint { source, .. } => {
                 return source.hint();
+            }
+            Self::SeveralModels { place, folders, .. } => {
+                let first = folders
+                    .first()
+                    .map_or_else(|| place.clone(), |folder| place.join(folder));
+                format!("name the folder of one model, such as `{}`", first.display())
             }
             Self::Pairing { .. } => "write same, depth, all or mixed".to_owned(),
             Self::NotTwo { .. } => "name two models, or pair layers by --pairing same, depth or mixed".to_owned(),

@@ -30,6 +30,7 @@ mod rows;
 mod session;
 mod strand;
 mod structure;
+mod subfolder;
 mod summary;
 mod survey;
 

@@ -7,7 +7,7 @@ use std::{
 
 use futures::future::try_join_all;
 
-use super::{Question, Repository, Session, question::Selection, survey::chain};
+use super::{Question, Repository, Session, question::Selection, subfolder::Subfolder, survey::chain};
 use crate::{
     cache::TensorKey,
     checkpoint::{
@@ -17,6 +17,9 @@ use crate::{
     family::{FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Slot},
     spec::ModelSpec,
 };
+
+/// Files that configure a model; the first that is there counts.
+const CONFIGS: [&str; 2] = ["config.json", "params.json"];
 
 /// Bytes of a configuration that are read at most.
 const CONFIG_CAP: u64 = 10 * 1024 * 1024;
@@ -69,6 +72,8 @@ pub struct Model {
     pub tensors: Vec<Tensor>,
     /// Tensors passed over with a reason worth telling.
     pub excluded: Vec<Exclusion>,
+    /// What was chosen for the reader among what the files offer, and must be told wherever the model is named.
+    pub notice: Option<String>,
     /// What a reader should know about these files.
     pub warnings: Vec<String>,
     quantisation: OnceLock<Quantisation>,
@@ -79,9 +84,12 @@ impl Model {
     /// what is wanted. Without an index every header is read.
     pub async fn open(session: &Session, spec: &ModelSpec, question: &Question) -> Result<Self> {
         let repository = Repository::open(session, spec).await?;
+        let subfolder = Subfolder::of(&repository)?;
         let index_path = Layout::index_path(repository.snapshot()).map(str::to_owned);
-        let (config, index) =
-            tokio::try_join!(read_config(&repository), read_index(&repository, index_path.as_deref()))?;
+        let (config, index) = tokio::try_join!(
+            read_config(&repository, subfolder.as_ref()),
+            read_index(&repository, index_path.as_deref())
+        )?;
         let layout = Layout::choose(repository.snapshot(), index.as_ref()).map_err(|source| {
             super::AuditError::NoCheckpoint {
                 model: repository.place(),
@@ -96,6 +104,7 @@ impl Model {
             headers: BTreeMap::new(),
             tensors: Vec::new(),
             excluded: Vec::new(),
+            notice: subfolder.and_then(|subfolder| subfolder.notice),
             warnings: Vec::new(),
             quantisation: OnceLock::new(),
             repository,
@@ -348,12 +357,14 @@ impl Model {
     }
 }
 
-async fn read_config(repository: &Repository) -> Result<Option<(ModelConfig, bool)>> {
-    for path in ["config.json", "params.json"] {
-        if let Some(bytes) = repository.small_file(path, CONFIG_CAP).await? {
+/// Weights in a folder of their own have their configuration beside them, if anywhere but at the root.
+async fn read_config(repository: &Repository, subfolder: Option<&Subfolder>) -> Result<Option<(ModelConfig, bool)>> {
+    let beside = subfolder.map(|subfolder| CONFIGS.map(|name| format!("{}/{name}", subfolder.path)));
+    for path in beside.into_iter().flatten().chain(CONFIGS.map(str::to_owned)) {
+        if let Some(bytes) = repository.small_file(&path, CONFIG_CAP).await? {
             let synthetic = serde_json::from_slice::<serde_json::Value>(&bytes)
                 .is_ok_and(|config| config.get("_synthetic").is_some());
-            let config = ModelConfig::parse(&bytes).map_err(|source| in_file(repository, path, source.into()))?;
+            let config = ModelConfig::parse(&bytes).map_err(|source| in_file(repository, &path, source.into()))?;
             return Ok(Some((config, synthetic)));
         }
     }

@@ -109,7 +109,7 @@ impl ModelSummary {
             .filter_map(|shard| model.repository.snapshot().file(shard));
         summary.checkpoint_bytes = shards.map(|file| file.size).fold(0, u64::saturating_add);
         summary.synthetic = model.synthetic;
-        summary.warnings.clone_from(&model.warnings);
+        summary.warnings = model.notice.iter().chain(&model.warnings).cloned().collect();
         summary
     }
 }

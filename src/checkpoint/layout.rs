@@ -163,6 +163,21 @@ impl Layout {
             missing_shards,
         })
     }
+
+    /// The folders that hold weights, where the root holds none: first the one that is read, then the others by name.
+    pub fn folders(snapshot: &Snapshot) -> Vec<&str> {
+        let weights = weights(snapshot);
+        let main = main_folder(&weights);
+        if main.is_empty() {
+            return Vec::new();
+        }
+        let others: BTreeSet<&str> = weights
+            .iter()
+            .map(|w| w.folder)
+            .filter(|&folder| folder != main)
+            .collect();
+        [main].into_iter().chain(others).collect()
+    }
 }
 
 /// A safetensors file of the repository, its path taken apart.
@@ -334,6 +349,7 @@ mod tests {
     fn one_file_is_the_checkpoint() {
         let snapshot = snapshot(&[("config.json", 1), ("model.safetensors", 10)]);
         assert_eq!(Layout::index_path(&snapshot), None);
+        assert!(Layout::folders(&snapshot).is_empty());
         let layout = Layout::choose(&snapshot, None).unwrap();
         assert_eq!(layout.shards, ["model.safetensors"]);
         assert!(layout.unused.is_empty() && layout.missing_shards.is_empty() && layout.index.is_none());
@@ -462,6 +478,7 @@ mod tests {
             ("vae/diffusion_pytorch_model.safetensors", 1),
         ]);
         assert_eq!(Layout::index_path(&snapshot), Some(path));
+        assert_eq!(Layout::folders(&snapshot), ["transformer", "text_encoder", "vae"]);
         let layout = Layout::choose(&snapshot, None).unwrap();
         assert_eq!(layout.shards.len(), 2);
         assert!(layout.unused.iter().all(|file| file.why == Unused::OtherFolder));

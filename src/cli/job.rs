@@ -286,6 +286,9 @@ fn report_failures(opened: &[Opened], failures: &[Failures], printer: &Printer) 
                 render_error::hint_at_folder(&opened.spec, printer);
             }
             Ok(model) => {
+                if let Some(notice) = &model.notice {
+                    printer.warn(&format!("{}: {notice}", opened.label));
+                }
                 for warning in &model.warnings {
                     printer.detail(&format!("{}: {warning}", opened.label));
                 }

@@ -139,6 +139,54 @@ fn a_checkpoint_in_a_subfolder_is_found() {
     assert_eq!((asked.ranges(FIRST).len(), asked.ranges(SECOND).len()), (0, 2));
 }
 
+/// A place with three models in a folder each.
+fn three_in_folders() -> Workspace {
+    let at = Workspace::new();
+    for (folder, layers) in [("small", 1), ("large", 3), ("medium", 2)] {
+        let config = llama_config(layers, 64).to_string();
+        at.file("o/many", &format!("{folder}/config.json"), config);
+        let weights = shard(&llama(1, layers, 64)).bytes;
+        at.file("o/many", &format!("{folder}/model.safetensors"), weights);
+    }
+    at
+}
+
+#[test]
+fn a_folder_of_several_models_is_none_of_them() {
+    let at = three_in_folders();
+    for command in ["inspect", "fetch", "layers", "hash"] {
+        let outcome = at.run(&[command, "./hub/o/many"]).expect(2);
+        outcome.says(&[
+            "error: `./hub/o/many` is not one model: there are no weights and no configuration at its root, and weights in 3 \
+             folders: `large`, `medium`, `small`",
+            "hint: name the folder of one model, such as `./hub/o/many/large`",
+        ]);
+    }
+    let one = at.run(&["inspect", "./hub/o/many/small"]).expect(0);
+    assert!(one.stdout.contains("layers        1\n"), "{one}");
+    assert!(!one.stderr.contains("warning"), "{one}");
+}
+
+#[test]
+fn which_part_of_a_model_is_read_is_said_aloud() {
+    let mut at = three_in_folders();
+    at.serve();
+    let told =
+        "there are no weights at its root: its folder `large` is read, which holds most, and not `medium`, `small`; ";
+    let hub = at.run(&["inspect", "o/many"]).expect(0);
+    hub.says(&[&format!(
+        "warning: many: {told}download another and name its folder to read it"
+    )]);
+    // The configuration is that of the part.
+    assert!(hub.stdout.contains("layers        3\n"), "{hub}");
+    assert!(hub.stdout.contains(&format!("warning: {told}")), "{hub}");
+    at.file("o/many", "model_index.json", "{}");
+    let folder = at.run(&["layers", "./hub/o/many"]).expect(0);
+    folder.says(&[&format!(
+        "{told}name the folder of another to read it, such as `./hub/o/many/medium`"
+    )]);
+}
+
 #[test]
 fn a_name_that_is_not_safe_as_a_file_name_stays_in_the_cache() {
     let mut at = Workspace::new();
