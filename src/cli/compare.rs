@@ -34,7 +34,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     };
     let [a, b] = [0, 1].map(|side| &gathered.opened[side]);
     let (Ok(model_a), Ok(model_b)) = (&a.outcome, &b.outcome) else {
-        printer.talk(&gathered.cost.line());
+        gathered.cost.tell(printer);
         return Ok(ExitStatus::Failed);
     };
     let matching = matched(model_a, model_b);
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     if gather::lacks_layers(&gathered.opened, &question.layers, printer) {
         status = status.max(ExitStatus::Incomplete);
     }
-    printer.talk(&gathered.cost.line());
+    gathered.cost.tell(printer);
     output::print(&args.output, &document, || as_text(&comparison), status, printer)
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
         return Ok(ExitStatus::Done);
     };
     if gather::all_failed(&gathered.opened) {
-        printer.talk(&gathered.cost.line());
+        gathered.cost.tell(printer);
         return Ok(ExitStatus::Failed);
     }
     let strands = audit::strands(&gathered.cache, &gathered.opened, &gathered.failures, false);
@@ -64,7 +64,7 @@ fn answer(args: &CritiqueArgs, critique: &Critique, cost: Cost, printer: &Printe
     {
         printer.warn("no comparable tensors in at least one group: it has no mean");
     }
-    printer.talk(&cost.line());
+    cost.tell(printer);
     let status = if critique.is_incomplete() {
         ExitStatus::Incomplete
     } else {

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
         gathered.chosen,
     ) else {
         // A model that could not be opened has been reported.
-        printer.talk(&gathered.cost.line());
+        gathered.cost.tell(printer);
         return Ok(ExitStatus::Failed);
     };
     let failures = [failed_first, failed_second];
@@ -104,7 +104,7 @@ fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &
     } else {
         ExitStatus::Done
     };
-    printer.talk(&cost.line());
+    cost.tell(printer);
     output::print(&args.output, &document, || as_text(embeddings), status, printer)
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitSta
         status = status.max(ExitStatus::Incomplete);
     }
     printer.data(&paths)?;
-    printer.talk(&gathered.cost.line());
+    gathered.cost.tell(printer);
     Ok(status)
 }
 

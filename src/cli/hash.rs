@@ -50,7 +50,7 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
             status
         }
     };
-    printer.talk(&gathered.cost.line());
+    gathered.cost.tell(printer);
     Ok(if gather::all_failed(&gathered.opened) {
         ExitStatus::Failed
     } else {

@@ -42,7 +42,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         StdoutFormat::Text => as_text(&inspections, &comparable, args.tensors),
     };
     printer.data(&text)?;
-    printer.talk(&gathered.cost.line());
+    gathered.cost.tell(printer);
     let failed = inspections
         .iter()
         .filter(|inspection| inspection.contents.is_none())

@@ -10,7 +10,7 @@ use hub_audit::{
         compare::Matching,
     },
     digest::TensorHash,
-    spec::ModelSpec,
+    spec::{ModelSource, ModelSpec},
 };
 
 use super::{
@@ -85,7 +85,13 @@ impl Job<'_> {
                 counts: (0, 0),
             },
         };
-        let cost = self.cost(&plans, done.counts);
+        // A plan that is not carried out reads nothing, from the cache either.
+        let carried_out = if until.limits().is_some() {
+            plans.as_slice()
+        } else {
+            &[]
+        };
+        let cost = self.cost(&opened, carried_out, done.counts);
         let (cache, printer) = (Arc::clone(&self.session.cache), self.printer);
         // The bars must be gone before anything else is printed.
         drop(self);
@@ -163,14 +169,14 @@ impl Job<'_> {
 
     /// Prints what `--dry-run` asks for.
     fn print(self, opened: &[Opened], plans: &[ModelPlan], until: &Until<'_>) -> anyhow::Result<()> {
-        let cost = self.cost(&[], (0, 0));
+        let cost = self.cost(opened, &[], (0, 0));
         let printer = self.printer;
         // As above.
         drop(self);
         let no_failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
         report_failures(opened, &no_failures, printer);
         printer.data(&(table::plan(opened, plans) + &until.arithmetic(opened)))?;
-        printer.talk(&cost.line());
+        cost.tell(printer);
         if gather::all_failed(opened) {
             bail!("no model could be read, so there is no plan");
         }
@@ -215,8 +221,11 @@ impl Job<'_> {
         }
     }
 
-    fn cost(&self, plans: &[ModelPlan], (fetched, shared): (usize, usize)) -> Cost {
+    fn cost(&self, opened: &[Opened], plans: &[ModelPlan], (fetched, shared): (usize, usize)) -> Cost {
         Cost {
+            of_the_hub: opened
+                .iter()
+                .any(|opened| matches!(opened.spec.source, ModelSource::Hub { .. })),
             traffic: self.session.hub.traffic(),
             fetched,
             cached: plans.iter().map(|plan| plan.cached).sum(),

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
         return Ok(ExitStatus::Done);
     };
     if gather::all_failed(&gathered.opened) {
-        printer.talk(&gathered.cost.line());
+        gathered.cost.tell(printer);
         return Ok(ExitStatus::Failed);
     }
     let layers = audit::layers(
@@ -71,7 +71,7 @@ fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> 
     {
         status = status.max(ExitStatus::Incomplete);
     }
-    printer.talk(&cost.line());
+    cost.tell(printer);
     output::print(&args.output, &document, || as_text(layers), status, printer)
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn run(
         return Ok(ExitStatus::Done);
     };
     if gather::all_failed(&gathered.opened) {
-        printer.talk(&gathered.cost.line());
+        gathered.cost.tell(printer);
         return Ok(ExitStatus::Failed);
     }
     if !options.align.is_empty() || options.effective_rank {
@@ -82,7 +82,7 @@ pub(crate) fn run(
     } else {
         ExitStatus::Done
     };
-    printer.talk(&gathered.cost.line());
+    gathered.cost.tell(printer);
     output::print(&args.output, &document, || as_text(&structure), status, printer)
 }
 

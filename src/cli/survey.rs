@@ -37,7 +37,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         return Ok(ExitStatus::Done);
     };
     if gather::all_failed(&gathered.opened) {
-        printer.talk(&gathered.cost.line());
+        gathered.cost.tell(printer);
         return Ok(ExitStatus::Failed);
     }
     let lacks_layers = gather::lacks_layers(&gathered.opened, &question.layers, printer);
@@ -99,7 +99,7 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     {
         status = status.max(ExitStatus::Incomplete);
     }
-    printer.talk(&cost.line());
+    cost.tell(printer);
     output::print(&args.output, &document, || survey_text::text(survey), status, printer)
 }
 

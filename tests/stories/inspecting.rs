@@ -124,3 +124,30 @@ fn a_model_that_cannot_be_read_does_not_hide_the_others() {
     );
     assert!(outcome.stdout.contains("parameters"), "{outcome}");
 }
+
+#[test]
+fn what_is_read_of_headers_alone_counts_nothing_from_the_cache() {
+    let mut at = Workspace::with_llama(2, 64);
+    at.serve();
+    at.run(&["fetch", "o/a"]).expect(0).says(&["2 tensors fetched"]);
+    for args in [&["inspect", "o/a"][..], &["hash", "--files", "o/a"]] {
+        at.run(args).says(&["0 tensors fetched, 0 from cache, "]);
+    }
+}
+
+#[test]
+fn of_folders_alone_no_cost_is_told() {
+    let mut at = Workspace::with_llama(2, 64);
+    at.serve();
+    for (args, status) in [
+        (&["inspect", "./hub/o/a"][..], 0),
+        (&["layers", "./hub/o/a"], 0),
+        (&["layers", "./hub/o/a", "--dry-run"], 0),
+        (&["layers", "./hub/o/none"], 2),
+        (&["inspect", "./hub/o/a", "./hub/o/none"], 1),
+    ] {
+        let outcome = at.run(args).expect(status);
+        assert!(!outcome.stderr.contains("moved"), "{outcome}");
+    }
+    at.run(&["inspect", "o/a", "./hub/o/a"]).expect(0).says(&["moved "]);
+}
