@@ -31,6 +31,7 @@ pub(crate) fn main() -> ExitCode {
 fn run(mut args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
     if let Some(output) = args.command.output() {
         output.dedup();
+        output.check()?;
     }
     match args.command {
         Command::Inspect(args) => inspect::run(&args, printer),

@@ -82,6 +82,12 @@ impl Command {
 }
 
 impl Output {
+    /// Refuses a folder that cannot be one, before anything is fetched for it.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let folder = self.dir.as_deref();
+        Ok(folder.map_or(Ok(()), report::check_folder).map_err(Error::from)?)
+    }
+
     /// What is named twice is meant once.
     pub(crate) fn dedup(&mut self) {
         keep_first(&mut self.metric);

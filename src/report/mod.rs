@@ -45,7 +45,7 @@ pub use self::{
     run::Run,
     structure::{structure_csv, structure_report},
     survey::{View, matrix_file, survey_csv, survey_report},
-    writer::write_reports,
+    writer::{check_folder, write_reports},
 };
 
 /// A report that cannot be written.
@@ -59,6 +59,12 @@ pub enum ReportError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// There is a file where the folder should be.
+    #[error("`{}` is a file, and a report is a folder of files", path.display())]
+    IsFile {
+        /// The file.
+        path: PathBuf,
     },
     /// A file cannot be written; a former version of it is as it was.
     #[error("cannot write `{}`", path.display())]
@@ -103,6 +109,7 @@ impl Hint for ReportError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Folder { .. } => "name a folder that can be created with `-o DIR`",
+            Self::IsFile { .. } => "name a folder with `-o DIR`; it is made if it is not there",
             Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "make room on the disk and run again"
             }

@@ -23,6 +23,7 @@ pub fn write_reports(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec
             return Err(ReportError::Twice { name: name.clone() });
         }
     }
+    check_folder(folder)?;
     fs_err::create_dir_all(folder).map_err(|error| ReportError::Folder {
         path: folder.to_owned(),
         source: bare(&error),
@@ -35,6 +36,16 @@ pub fn write_reports(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec
         }
     };
     files.into_iter().map(write).collect()
+}
+
+/// Refuses a file where the folder of a report should be. Whoever asks before the work is done saves it.
+pub fn check_folder(folder: &Path) -> Result<(), ReportError> {
+    if folder.exists() && !folder.is_dir() {
+        return Err(ReportError::IsFile {
+            path: folder.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -119,8 +130,10 @@ mod tests {
         let error = write_reports(&path, vec![file("x", "")]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("cannot create the folder `{}`", path.display())
+            format!("`{}` is a file, and a report is a folder of files", path.display())
         );
         assert!(error.hint().is_some());
+        let below = write_reports(&path.join("below"), vec![file("x", "")]).unwrap_err();
+        assert!(matches!(below, ReportError::Folder { .. }), "{below}");
     }
 }

@@ -310,7 +310,15 @@ fn a_report_that_cannot_be_written_is_a_failure() {
     let outcome = at
         .run(&["survey", "o/a", "o/b", "--layers", "1", "-q", "-o", "taken"])
         .expect(2);
-    outcome.says(&["error: cannot create the folder `taken`", "hint: "]);
+    outcome.says(&[
+        "error: `taken` is a file, and a report is a folder of files",
+        "hint: name a folder with `-o DIR`",
+    ]);
+    assert_eq!(at.asked().count(), 0, "refused before anything was asked");
+    let below = at.run(&["survey", "o/a", "o/b", "--layers", "1", "-q", "-o", "taken/below"]);
+    below
+        .expect(2)
+        .says(&["error: cannot create the folder `taken/below`", "hint: "]);
 }
 
 #[test]
