@@ -10,7 +10,9 @@ use hub_audit::{
     report,
 };
 
-use super::{args::CompareArgs, exit::ExitStatus, gather, output, printer::Printer, table, until::Until};
+use super::{
+    args::CompareArgs, exit::ExitStatus, gather, output, printer::Printer, table, until::Until, verdict::Verdict,
+};
 
 pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required()?;
@@ -80,23 +82,30 @@ fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> Exi
     status
 }
 
-/// Whether a pair meets the condition; each that does is named.
+/// Whether a pair meets the condition. What is alike for nothing is no evidence, and is not asked.
 fn holds(comparison: &Comparison, condition: &Condition, printer: &Printer) -> bool {
-    let mut any = false;
+    let mut verdict = Verdict::new(condition, printer);
     for meeting in comparison.meetings.iter().filter(|meeting| meeting.is_evidence()) {
-        if let Ok(value) = meeting.metrics.get(condition.metric)
-            && condition.holds(*value)
-        {
-            any = true;
-            printer.talk(&format!(
-                "--fail-if {} holds: `{}`, {} = {value}",
-                condition.text(),
-                meeting.a.tensor.escape_debug(),
-                condition.metric
-            ));
-        }
+        let name = || format!("`{}`", meeting.a.tensor.escape_debug());
+        verdict.judge(meeting.metrics.get(condition.metric), name);
     }
-    any
+    let coverage = &comparison.coverage;
+    for status in Status::ALL {
+        let alone = coverage.uncompared.iter().filter(|tensor| tensor.status == status);
+        let pairs = coverage.pairs.iter().filter(|&&found| found == status);
+        let why = match status {
+            Status::Compared => continue,
+            Status::Trivial => "constant or a fixed buffer",
+            Status::ShapeDiffers => "of differing shape",
+            Status::OnlyInA => "only in the first model",
+            Status::OnlyInB => "only in the second model",
+            Status::Skipped => "left out by choice or rule",
+            Status::Undecodable => "without exact values",
+            Status::Failed => "not read",
+        };
+        verdict.pass_over(pairs.count() + alone.count(), why);
+    }
+    verdict.fails()
 }
 
 fn as_text(comparison: &Comparison) -> String {

@@ -10,6 +10,7 @@ use hub_audit::{
 
 use super::{
     args::LayersArgs, cost::Cost, exit::ExitStatus, gather, output, printer::Printer, structure, table, until::Until,
+    verdict::Verdict,
 };
 
 /// The two models of the published study whose layers it compares, asked of the embedded Hub when nothing else is.
@@ -75,29 +76,24 @@ fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> 
     output::print(&args.output, &document, || as_text(layers), status, printer)
 }
 
-/// Whether a layer and the next meet the condition, the earlier one as reference; each pair that does is named.
+/// Whether a layer and the next meet the condition, the earlier one as reference.
 fn holds(layers: &Layers, condition: &Condition, printer: &Printer) -> bool {
-    let mut any = false;
+    let mut verdict = Verdict::new(condition, printer);
     for ladder in &layers.ladders {
         for (a, b) in ladder.adjacent() {
-            let Ok(value) = ladder.value(condition.metric, a, b) else {
-                continue;
-            };
-            if condition.holds(value) {
-                any = true;
-                printer.talk(&format!(
-                    "--fail-if {} holds: {}, {}, layers {} × {}, {} = {value}",
-                    condition.text(),
+            let name = || {
+                format!(
+                    "{}, {}, layers {} × {}",
                     layers.models[ladder.model].label,
                     ladder.key.role_name(),
                     ladder.rungs[a].place,
-                    ladder.rungs[b].place,
-                    condition.metric
-                ));
-            }
+                    ladder.rungs[b].place
+                )
+            };
+            verdict.judge(&ladder.value(condition.metric, a, b), name);
         }
     }
-    any
+    verdict.fails()
 }
 
 fn as_text(layers: &Layers) -> String {

@@ -30,5 +30,6 @@ mod survey;
 mod survey_text;
 mod table;
 mod until;
+mod verdict;
 
 pub(crate) use main::main;

@@ -12,7 +12,7 @@ use hub_audit::{
 
 use super::{
     args::SurveyArgs, cost::Cost, exit::ExitStatus, gather, options::Order, output, printer::Printer, survey_text,
-    until::Until,
+    until::Until, verdict::Verdict,
 };
 
 /// The layer of the published study, asked of the nine synthetic models when nothing else is.
@@ -103,39 +103,30 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     output::print(&args.output, &document, || survey_text::text(survey), status, printer)
 }
 
-/// Whether a pair of different models meets the condition; each that does is named.
+/// Whether a pair of different models meets the condition.
 fn holds(survey: &Survey, condition: &Condition, printer: &Printer) -> bool {
     let n = survey.models.len();
-    let mut any = false;
-    let mut look = |value: Result<f64, Undefined>, (a, b): (usize, usize), place: &dyn Fn() -> String| {
-        if let Some(value) = value.ok().filter(|value| condition.holds(*value)) {
-            any = true;
-            printer.talk(&format!(
-                "--fail-if {} holds: {} × {}, {}, {} = {value}",
-                condition.text(),
-                survey.models[a].label,
-                survey.models[b].label,
-                place(),
-                condition.metric
-            ));
-        }
+    let mut verdict = Verdict::new(condition, printer);
+    let mut look = |value: &Result<f64, Undefined>, (a, b): (usize, usize), place: &dyn Fn() -> String| {
+        let label = |model: usize| &survey.models[model].label;
+        verdict.judge(value, || format!("{} × {}, {}", label(a), label(b), place()));
     };
     for panel in &survey.panels {
         for (row, column) in (0..n).flat_map(|row| (0..n).map(move |column| (row, column))) {
             if row < column || (row > column && !condition.metric.is_symmetric()) {
                 let value = panel.get(row, column, condition.metric);
-                look(value, (row, column), &|| panel.key.title());
+                look(&value, (row, column), &|| panel.key.title());
             }
         }
     }
     for crossing in &survey.crossings {
         for (row, (row_layer, _)) in crossing.rows.iter().enumerate() {
             for (column, (column_layer, _)) in crossing.columns.iter().enumerate() {
-                let value = crossing.metrics(row, column).get(condition.metric).clone();
+                let value = crossing.metrics(row, column).get(condition.metric);
                 let place = || format!("{}, layers {row_layer} and {column_layer}", crossing.key.role_name());
                 look(value, (0, 1), &place);
             }
         }
     }
-    any
+    verdict.fails()
 }

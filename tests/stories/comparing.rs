@@ -375,3 +375,32 @@ fn what_is_constant_or_a_fixed_buffer_on_both_sides_is_listed_and_counts_nowhere
         "{groups:?}"
     );
 }
+
+#[test]
+fn a_condition_says_what_it_was_not_asked_of() {
+    let mut at = Workspace::new();
+    let name = |layer: u32| format!("model.layers.{layer}.input_layernorm.weight");
+    let norm = |layer: u32, seed: u64, width: usize| Tensor::bf16(&name(layer), &gain(seed, width));
+    let deep: Vec<Tensor> = (0..14).map(|layer| norm(layer, u64::from(layer) + 1, 16)).collect();
+    let mut other: Vec<Tensor> = (0..13).map(|layer| norm(layer, u64::from(layer) + 50, 16)).collect();
+    other[12] = norm(12, 99, 32);
+    other.push(Tensor::bf16("lm_head.weight", &gain(3, 16)));
+    at.model("o/a", &llama_config(14, 16), &deep);
+    at.model("o/b", &llama_config(14, 16), &other);
+    at.model("o/c", &llama_config(1, 32), &[norm(0, 1, 32)]);
+    at.serve();
+    let outcome = at.run(&["compare", "o/a", "o/b", "--fail-if", "cos_sim>0.5"]).expect(1);
+    assert_eq!(outcome.stderr.matches("holds: ").count(), 10, "{outcome}");
+    outcome.says(&[
+        "--fail-if cos_sim>0.5 holds for 12 of 12 pairs, of which the first 10 are above, and all in pairs.csv under -o; not \
+         judged: 1 of differing shape, 1 only in the first model, 1 only in the second model\n",
+    ]);
+    at.run(&["compare", "o/a", "o/b", "--fail-if", "cos_sim<0.5"])
+        .expect(0)
+        .says(&["--fail-if cos_sim<0.5 holds for none of 12 pairs; not judged: 1 of differing shape, "]);
+    // A condition that was asked of nothing does not pass.
+    let survey = ["survey", "o/a", "o/c", "--layers", "0", "--fail-if", "cos_sim>0.5"];
+    at.run(&survey)
+        .expect(1)
+        .says(&["warning: --fail-if cos_sim>0.5 could be asked of no pair; not judged: 1 of differing shape\n"]);
+}

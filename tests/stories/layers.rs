@@ -84,7 +84,11 @@ fn a_condition_is_asked_of_neighbours_and_a_model_without_layers_is_missed() {
     let met = layers(work.path(), &["./m", "--fail-if", "cos_sim>0.9"]);
     assert_eq!(met.status.code(), Some(1));
     let told = String::from_utf8(met.stderr).unwrap();
-    assert_eq!(told.matches("--fail-if cos_sim>0.9 holds").count(), 2, "{told}");
+    assert_eq!(told.matches("--fail-if cos_sim>0.9 holds: ").count(), 2, "{told}");
+    assert!(
+        told.contains("--fail-if cos_sim>0.9 holds for 2 of 2 pairs\n"),
+        "{told}"
+    );
     assert_eq!(
         layers(work.path(), &["./m", "--fail-if", "cos_sim<0.1"]).status.code(),
         Some(0)
