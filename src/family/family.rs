@@ -461,8 +461,35 @@ mod tests {
                 "{name}"
             );
         }
+        for name in [
+            "gpt2",
+            "gpt_neox",
+            "opt",
+            "bloom",
+            "falcon",
+            "phi",
+            "gpt_bigcode",
+            "starcoder2",
+        ] {
+            assert_eq!(reason(name, Role::GateProj), "its MLP has no gate", "{name}");
+        }
         assert_eq!(family("llama").absent_reason(Role::InputLayernorm), None);
         assert!(!family("olmo").roles().contains(&Role::InputLayernorm));
+    }
+
+    #[test]
+    fn what_a_family_has_no_names_for_beside_its_kin_has_a_reason() {
+        for family in Registry::builtin().families() {
+            let has = |role: Role| family.roles().contains(&role);
+            let told = |role: Role| has(role) || family.absent_reason(role).is_some();
+            if has(Role::UpProj) || has(Role::GateUpProj) {
+                assert!(told(Role::GateProj) && told(Role::UpProj), "{}", family.name());
+            }
+            if has(Role::QkvProj) {
+                let parts = [Role::QProj, Role::KProj, Role::VProj];
+                assert!(parts.into_iter().all(told), "{}", family.name());
+            }
+        }
     }
 
     #[test]
