@@ -96,15 +96,17 @@ pub fn layers(
         }
     }
     for (model, opened) in opened.iter().enumerate() {
+        let Ok(read) = &opened.outcome else { continue };
         let known = ladders
             .iter()
             .map(|ladder| ladder.model)
             .chain(absent.iter().map(|absence| absence.model));
-        if opened.outcome.is_ok() && !known.collect::<BTreeSet<_>>().contains(&model) {
+        if !known.collect::<BTreeSet<_>>().contains(&model) {
+            let no_layer = || "none of its tensors that were asked for belongs to a layer".to_owned();
             absent.push(Absence {
                 model,
                 key: None,
-                reason: "none of its tensors that were asked for belongs to a layer".to_owned(),
+                reason: read.nothing.clone().unwrap_or_else(no_layer),
             });
         }
     }

@@ -7,7 +7,9 @@ use std::{
 
 use futures::future::try_join_all;
 
-use super::{Question, Repository, Session, question::Selection, subfolder::Subfolder, survey::chain};
+use super::{
+    Question, Repository, Session, nothing::nothing, question::Selection, subfolder::Subfolder, survey::chain,
+};
 use crate::{
     cache::TensorKey,
     checkpoint::{
@@ -70,6 +72,8 @@ pub struct Model {
     pub headers: BTreeMap<String, Header>,
     /// Tensors that the question wants, sorted by layer, then name.
     pub tensors: Vec<Tensor>,
+    /// Why there are none, and what to do.
+    pub nothing: Option<String>,
     /// Tensors passed over with a reason worth telling.
     pub excluded: Vec<Exclusion>,
     /// What was chosen for the reader among what the files offer, and must be told wherever the model is named.
@@ -103,6 +107,7 @@ impl Model {
             family: FamilyChoice::default(),
             headers: BTreeMap::new(),
             tensors: Vec::new(),
+            nothing: None,
             excluded: Vec::new(),
             notice: subfolder.and_then(|subfolder| subfolder.notice),
             warnings: Vec::new(),
@@ -122,6 +127,7 @@ impl Model {
             ));
         }
         found?;
+        model.nothing = nothing(&model, question);
         Ok(model)
     }
 
@@ -153,24 +159,23 @@ impl Model {
         Ok(())
     }
 
-    /// Chooses among the names that are known: of the headers, and of the index for shards whose header was not read.
-    fn select(&mut self, question: &Question) -> Selection {
-        let unread = |shard: &str| !self.headers.contains_key(shard);
-        let mut names: BTreeSet<&str> = BTreeSet::new();
-        for header in self.headers.values() {
-            names.extend(header.tensors.iter().map(|tensor| tensor.name.as_str()));
-        }
+    /// The names that are known: of the headers, and of the index for shards whose header was not read.
+    pub(super) fn names(&self) -> BTreeSet<&str> {
+        let read = self.headers.values().flat_map(|header| &header.tensors);
+        let mut names: BTreeSet<&str> = read.map(|tensor| tensor.name.as_str()).collect();
         if let Some(index) = &self.index {
-            names.extend(
-                index
-                    .weight_map
-                    .iter()
-                    .filter(|(_, shard)| unread(shard))
-                    .map(|(name, _)| name.as_str()),
-            );
+            let unread = index.weight_map.iter();
+            let unread = unread.filter(|(_, shard)| !self.headers.contains_key(*shard));
+            names.extend(unread.map(|(name, _)| name.as_str()));
         }
-        self.family = Registry::builtin().choose(&self.config, names.iter().copied());
-        question.select(names.into_iter(), self.family.family, &self.config)
+        names
+    }
+
+    /// Chooses among the names that are known.
+    fn select(&mut self, question: &Question) -> Selection {
+        let family = Registry::builtin().choose(&self.config, self.names().into_iter());
+        self.family = family;
+        question.select(self.names().into_iter(), self.family.family, &self.config)
     }
 
     fn shards_of(&self, selection: &Selection) -> Vec<String> {

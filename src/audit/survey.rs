@@ -344,8 +344,12 @@ fn absence(model: &Model, key: &PanelKey) -> String {
         if let Some(reason) = model.family.family.and_then(|family| family.absent_reason(role)) {
             return reason.to_owned();
         }
-        if model.family.family.is_none() {
-            return "its family is not known: name its tensors by --tensor".to_owned();
+        match model.family.family {
+            None => return "its family is not known: name its tensors by --tensor".to_owned(),
+            Some(family) if !family.roles().contains(&role) => {
+                return format!("its family `{}` has no `{role}`", family.name());
+            }
+            Some(_) => {}
         }
     }
     match (key.layer, model.config.num_hidden_layers) {

@@ -66,10 +66,7 @@ fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> Exi
     let count = |status| comparison.coverage.count(0, status);
     let compared = count(Status::Compared) + count(Status::Trivial);
     if compared == 0 {
-        printer.warn(
-            "no comparable tensors: nothing that was chosen of the first model corresponds to anything of the second; `inspect` \
-             tells the roles of each, and --role all takes tensors that no family knows",
-        );
+        printer.warn(&nothing_compared(comparison));
     }
     if compared == 0 || count(Status::Failed) > 0 {
         status = ExitStatus::Incomplete;
@@ -80,6 +77,37 @@ fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> Exi
         status = status.max(ExitStatus::Incomplete);
     }
     status
+}
+
+/// Why there is nothing to tell: nothing meets, or what meets cannot be compared.
+fn nothing_compared(comparison: &Comparison) -> String {
+    let with = |status: Status| {
+        comparison
+            .coverage
+            .pairs
+            .iter()
+            .filter(|&&found| found == status)
+            .count()
+    };
+    let obstacles = [
+        (Status::ShapeDiffers, "another shape on the other side"),
+        (Status::Undecodable, "no exact values"),
+        (Status::Failed, "not been read"),
+    ];
+    let obstacles = obstacles.map(|(status, why)| (with(status), why));
+    let told: Vec<String> = obstacles
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, why)| format!("{count} have {why}"))
+        .collect();
+    if told.is_empty() {
+        return "no comparable tensors: nothing that was chosen of the first model corresponds to anything of the second; \
+                `inspect` tells the roles of each, and --role all takes tensors that no family knows"
+            .to_owned();
+    }
+    let pairs: usize = obstacles.iter().map(|(count, _)| count).sum();
+    let pairs = table::count(pairs as u64, "pair");
+    format!("no comparable tensors: of {pairs} that correspond {}", told.join(", "))
 }
 
 /// Whether a pair meets the condition. What is alike for nothing is no evidence, and is not asked.

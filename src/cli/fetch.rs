@@ -90,7 +90,6 @@ fn paths(gathered: &Gathered, printer: &Printer) -> (String, ExitStatus) {
             continue;
         };
         if model.tensors.is_empty() {
-            printer.warn(&format!("{}: no tensor was chosen", opened.label));
             status = ExitStatus::Incomplete;
         }
         for tensor in &model.tensors {

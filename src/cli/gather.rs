@@ -28,8 +28,12 @@ use super::{
     options::Reach,
     printer::Printer,
     progress_bars::ProgressBars,
+    table,
     until::Until,
 };
+
+/// Models whose lack of tensors is explained; of more, their number is told.
+const MOST_MODELS: usize = 10;
 
 /// What was opened and brought into the cache.
 pub(crate) struct Gathered {
@@ -171,6 +175,22 @@ pub(crate) fn all_failed(opened: &[Opened]) -> bool {
 /// Whether a tensor that was asked for could not be fetched.
 pub(crate) fn any_tensor_failed(failures: &[Failures]) -> bool {
     failures.iter().any(|failures| !failures.is_empty())
+}
+
+/// Says of each model that was opened and has nothing of what was asked why that is.
+pub(super) fn report_nothing(opened: &[Opened], printer: &Printer) {
+    let mut without = opened.iter().filter_map(|opened| {
+        let model = opened.outcome.as_ref().ok()?;
+        Some((&opened.label, model.nothing.as_ref()?))
+    });
+    for (label, reason) in without.by_ref().take(MOST_MODELS) {
+        printer.warn(&format!("{label}: no tensor was chosen: {reason}"));
+    }
+    let more = without.count();
+    if more > 0 {
+        let models = table::count(more as u64, "more model");
+        printer.warn(&format!("no tensor was chosen of {models} either"));
+    }
 }
 
 /// Whether a layer that was asked for by its number is in none of the models; each is named.

@@ -81,7 +81,13 @@ fn hash(gathered: &Gathered, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -
             }
         }
         if count == 0 {
-            printer.warn(&format!("{}: no tensor was chosen", opened.label));
+            // Of a model without a tensor in the question the reason has been told.
+            if !model.tensors.is_empty() {
+                printer.warn(&format!(
+                    "{}: no tensor was chosen: --skip leaves out all",
+                    opened.label
+                ));
+            }
             status = ExitStatus::Incomplete;
         }
     }

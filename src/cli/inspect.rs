@@ -193,27 +193,13 @@ fn names(title: &str, names: &[String]) -> String {
     text
 }
 
-/// `0–47`, or `0–45, 47` where some are missing.
 fn layers_text(count: &RoleCount) -> String {
-    let mut runs: Vec<(LayerIndex, LayerIndex)> = Vec::new();
-    for &layer in &count.layers {
-        match runs.last_mut() {
-            Some((_, last)) if last.0 + 1 == layer.0 => *last = layer,
-            _ => runs.push((layer, layer)),
-        }
+    let layers: Vec<LayerIndex> = count.layers.iter().copied().collect();
+    if layers.is_empty() {
+        "–".to_owned()
+    } else {
+        audit::layer_runs(&layers)
     }
-    let shown = runs.iter().take(4).map(|(first, last)| {
-        if first == last {
-            first.to_string()
-        } else {
-            format!("{first}–{last}")
-        }
-    });
-    let mut text = shown.collect::<Vec<_>>().join(", ");
-    if runs.len() > 4 {
-        text.push_str(", …");
-    }
-    if text.is_empty() { "–".to_owned() } else { text }
 }
 
 fn shapes_text(count: &RoleCount) -> String {

@@ -96,6 +96,9 @@ impl Job<'_> {
         // The bars must be gone before anything else is printed.
         drop(self);
         report_failures(&opened, &done.failures, printer);
+        if until.chooses() {
+            gather::report_nothing(&opened, printer);
+        }
         Ok(Some(Gathered {
             opened,
             failures: done.failures,
@@ -175,6 +178,9 @@ impl Job<'_> {
         drop(self);
         let no_failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
         report_failures(opened, &no_failures, printer);
+        if until.chooses() {
+            gather::report_nothing(opened, printer);
+        }
         printer.data(&(table::plan(opened, plans) + &until.arithmetic(opened)))?;
         cost.tell(printer);
         if gather::all_failed(opened) {

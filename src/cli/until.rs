@@ -31,6 +31,11 @@ impl Until<'_> {
         }
     }
 
+    /// Whether tensors are chosen by the question alone, so that none at all has a reason in it.
+    pub(super) fn chooses(&self) -> bool {
+        !matches!(self, Self::Opened | Self::Rows(..))
+    }
+
     pub(super) fn limits(&self) -> Option<&Limits> {
         match self {
             Self::Opened => None,

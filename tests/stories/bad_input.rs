@@ -4,7 +4,7 @@
 use hub_audit::serve::Stunt;
 use serde_json::json;
 
-use crate::support::{Outcome, Shard, Workspace, always, llama_config};
+use crate::support::{Outcome, Shard, Tensor, Workspace, always, gain, llama_config};
 
 /// A Hub with one good model and one repository for each way of being closed.
 fn closed_doors() -> Workspace {
@@ -473,4 +473,87 @@ fn a_layer_that_no_model_has_is_named_and_told_by_the_exit_status() {
         let outcome = at.run(&[&[command], models, &["--layers", "0,99"]].concat()).expect(1);
         outcome.says(&["no model has layer 99 of what was asked for"]);
     }
+}
+
+/// A model of each kind of lack: a llama of two layers, a GPT-2, and names that no family knows.
+fn three_kinds() -> Workspace {
+    let mut at = Workspace::with_llama(2, 64);
+    let gpt = [Tensor::bf16("h.0.ln_1.weight", &gain(1, 64))];
+    at.model("o/gpt", &json!({ "model_type": "gpt2", "n_layer": 1 }), &gpt);
+    let odd = [Tensor::bf16("blk.0.norm", &gain(1, 64))];
+    at.model("o/odd", &json!({ "model_type": "strange" }), &odd);
+    at.serve();
+    at
+}
+
+#[test]
+fn nothing_found_says_what_was_missing_and_what_to_do() {
+    let at = three_kinds();
+    let cases = [
+        (
+            &["o/a", "--role", "q_norm"][..],
+            "a: no tensor was chosen: its family `llama` has no `q_norm`; `inspect` lists the roles that it has, and --tensor \
+             chooses by name",
+        ),
+        (
+            &["o/gpt", "--role", "gate_proj"],
+            "gpt: no tensor was chosen: it has no `gate_proj`: its MLP has no gate; ",
+        ),
+        (
+            &["o/a", "--role", "gate_proj"],
+            "a: no tensor was chosen: it has no `gate_proj`, which other models of its family `llama` have; ",
+        ),
+        (
+            &["o/odd"],
+            "odd: no tensor was chosen: its family is not known, so no tensor of it has a role: choose by name with --tensor; ",
+        ),
+        (
+            &["o/a", "--layers", "7"],
+            "a: no tensor was chosen: it has what was asked for in layers 0–1 only\n",
+        ),
+        (
+            &["o/odd", "--tensor", "norms"],
+            "odd: no tensor was chosen: none of its names matches --tensor `norms`; `inspect --tensors` lists them\n",
+        ),
+        (
+            &["o/a", "--skip", "input"],
+            "a: no tensor was chosen: what was asked for is left out by --skip; ",
+        ),
+    ];
+    for (args, told) in cases {
+        for command in ["fetch", "survey", "layers"] {
+            // Roles of matrices have a `layers` of their own, which asks for their kin as well.
+            let words = [&[command], args].concat();
+            at.run(&words).expect(1).says(&[told]);
+        }
+    }
+    // The report has the reason too.
+    at.run(&[
+        "survey",
+        "o/a",
+        "o/odd",
+        "--layers",
+        "7",
+        "-o",
+        "out",
+        "--formats",
+        "md",
+        "-q",
+    ])
+    .expect(1);
+    let report = at.read("out/REPORT.md");
+    assert!(
+        report.contains("it has what was asked for in layers 0–1 only"),
+        "{report}"
+    );
+    assert!(report.contains("its family is not known"), "{report}");
+}
+
+#[test]
+fn of_two_models_of_different_width_it_is_said_that_shapes_differ() {
+    let at = three_kinds();
+    at.llama("o/b", 2, 2, 96);
+    at.run(&["compare", "o/a", "o/b", "--role", "norms"])
+        .expect(1)
+        .says(&["warning: no comparable tensors: of 5 pairs that correspond 5 have another shape on the other side\n"]);
 }

@@ -30,11 +30,25 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
     );
     sections.extend(baselines::section(survey));
     if survey.is_empty() {
+        let mut blocks = vec![Block::note(
+            "**No comparable tensors.** None of the models has a tensor that was asked for, so there is no number to report.",
+        )];
+        let reasons = survey
+            .models
+            .iter()
+            .filter_map(|model| Some((model, model.nothing.as_ref()?)));
+        blocks.extend(reasons.map(|(model, reason)| Block::note(format!("**{}**: {reason}.", model.label))));
         sections.push(Section {
             id: "nothing".to_owned(),
             title: "No comparable tensors".to_owned(),
+            blocks,
+        });
+    } else if survey.models.len() == 1 {
+        sections.push(Section {
+            id: "one".to_owned(),
+            title: "One model".to_owned(),
             blocks: vec![Block::note(
-                "**No comparable tensors.** None of the models has a tensor that was asked for, so there is no number to report.",
+                "**One model.** There is nothing to compare it with, so there is no number between models.",
             )],
         });
     }
@@ -43,7 +57,10 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
     sections.push(closing::left_out(&excluded));
     sections.push(traffic(survey));
     Report {
-        title: format!("Survey of {} models", survey.models.len()),
+        title: match survey.models.len() {
+            1 => "Survey of one model".to_owned(),
+            models => format!("Survey of {models} models"),
+        },
         question: question(survey),
         synthetic: survey.models.iter().any(|model| model.synthetic),
         sections,
@@ -57,6 +74,9 @@ fn question(survey: &Survey) -> String {
     roles.dedup();
     let layers: BTreeSet<_> = survey.panels.iter().map(|panel| panel.key.layer_name()).collect();
     let models = survey.models.len();
+    if models == 1 {
+        return "One model is named, so there is nothing to compare it with.".to_owned();
+    }
     let (what, how) = match (survey.panels.as_slice(), roles.as_slice()) {
         (_, []) => return "Do these models resemble each other in the tensors that were asked for?".to_owned(),
         ([one], _) => (one.key.title(), ""),
