@@ -91,6 +91,11 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     if survey.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for");
     }
+    if survey.models.len() == 1 {
+        printer.warn(
+            "one model is named, and there is nothing to compare it with: name another, or compare its own layers by `layers`",
+        );
+    }
     for (role, a, b) in audit::empty_groups(&survey.groups, &survey.panels) {
         printer.warn(&format!("{a} × {b}, {role}: no comparable tensors, so no mean"));
     }

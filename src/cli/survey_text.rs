@@ -40,7 +40,7 @@ pub(super) fn text(survey: &Survey) -> String {
     for crossing in &survey.crossings {
         text.push_str(&crossed(crossing));
     }
-    if !survey.panels.is_empty() {
+    if !survey.panels.is_empty() && survey.models.len() > 1 {
         text.push_str(&apart(survey));
         text.push_str(&groups(survey));
     }
@@ -99,11 +99,15 @@ fn pairs(survey: &Survey) -> String {
         ([], _) => "every layer with every layer".to_owned(),
         (several, _) => format!("{} roles and layers", several.len()),
     };
-    let mut text = format!(
-        "{}, {where_all}, {defined} of {} pairs comparable. Strongest departures from the permutation null:\n\n",
-        table::count(survey.models.len() as u64, "model"),
-        lines.len()
-    );
+    let models = table::count(survey.models.len() as u64, "model");
+    if survey.models.len() == 1 {
+        return format!("{models}, {where_all}: nothing to compare it with.\n");
+    }
+    let mut text = format!("{models}, {where_all}, {defined} of {} pairs comparable.", lines.len());
+    if defined == 0 {
+        return text + "\n";
+    }
+    text.push_str("\nStrongest departures from the permutation null:\n\n");
     let mut headings = vec!["model a", "model b"];
     if several {
         headings.push("where");

@@ -363,3 +363,21 @@ fn the_demo_says_that_it_is_synthetic_everywhere() {
         report["provenance"]
     );
 }
+
+#[test]
+fn one_model_has_nothing_to_be_compared_with_and_that_is_said() {
+    let at = four_models();
+    let outcome = at.run(&["survey", "o/a", "-o", "out", "--formats", "md"]).expect(0);
+    outcome.says(&["warning: one model is named, and there is nothing to compare it with: name another, or "]);
+    assert!(outcome.stdout.contains(": nothing to compare it with.\n"), "{outcome}");
+    assert!(!outcome.stdout.contains("cos_null"), "{outcome}");
+    let report = at.read("out/REPORT.md");
+    assert!(
+        report.contains("**One model.** There is nothing to compare it with"),
+        "{report}"
+    );
+    // A condition asked of no pair is no success.
+    at.run(&["survey", "o/a", "--fail-if", "pearson>0.9"])
+        .expect(1)
+        .says(&["warning: --fail-if pearson>0.9 could be asked of no pair"]);
+}
