@@ -125,7 +125,7 @@ fn as_text(critique: &Critique) -> String {
                 .map_or_else(|_| "–".to_owned(), |z| format!("{z:.2}"));
             let _ = write!(
                 text,
-                "\n{} × {}: mean pearson {:.6} over {} layers, z {z} (as if layers were independent: {:.2})",
+                "\n{} × {}: mean pearson {:.6} over {} layers, z {z}\n(as if layers were independent: {:.2})",
                 labels[0],
                 labels[1],
                 average.mean_r,

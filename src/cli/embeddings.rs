@@ -158,7 +158,7 @@ fn as_text(embeddings: &Embeddings) -> String {
         let z = test.z.as_ref().map_or_else(ToString::to_string, |z| format!("{z:.2}"));
         let _ = writeln!(
             text,
-            "\nMean Pearson's r over {}: {:.6}, z = {z} under one permutation of channels for all\n({:.2} if rows were independent).",
+            "\nMean Pearson's r over {}: {:.6}, z = {z} under one permutation of\nchannels for all ({:.2} if rows were independent).",
             table::count(test.n as u64, "pair"),
             test.mean_r,
             test.naive_z,

@@ -38,7 +38,7 @@ pub(super) fn text(survey: &Survey) -> String {
     }
     text.push_str(&pairs(survey));
     for crossing in &survey.crossings {
-        text.push_str(&crossed(crossing));
+        text.push_str(&table::prose(&crossed(crossing)));
     }
     if !survey.panels.is_empty() && survey.models.len() > 1 {
         text.push_str(&apart(survey));
@@ -47,7 +47,7 @@ pub(super) fn text(survey: &Survey) -> String {
     let notes = notes(survey);
     if !notes.is_empty() {
         text.push('\n');
-        text.push_str(&notes);
+        text.push_str(&table::prose(&notes));
     }
     text
 }
@@ -157,7 +157,7 @@ fn crossed(crossing: &Crossing) -> String {
 fn apart(survey: &Survey) -> String {
     let relations = &survey.relations;
     if let Some(reason) = &relations.undefined {
-        return format!("\nNo pair can be set apart: {reason}.\n");
+        return table::prose(&format!("\nNo pair can be set apart: {reason}.\n"));
     }
     let apart = relations.apart();
     if apart.is_empty() {

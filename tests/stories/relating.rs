@@ -173,7 +173,7 @@ fn every_layer_meets_every_layer_of_two_models() {
     );
     let stdout = String::from_utf8(outcome.stdout).unwrap();
     assert!(
-        stdout.contains("4 of 4 layers resemble their own index most (chance: 1.0)"),
+        stdout.contains("4 of 4\nlayers resemble their own index most (chance: 1.0)"),
         "{stdout}"
     );
     assert_eq!(rows(&home.path().join("r"), "pairs.csv").len(), 16);

@@ -381,3 +381,44 @@ fn one_model_has_nothing_to_be_compared_with_and_that_is_said() {
         .expect(1)
         .says(&["warning: --fail-if pearson>0.9 could be asked of no pair"]);
 }
+
+#[test]
+fn what_is_piped_fits_eighty_columns_and_breaks_names_at_their_marks() {
+    let mut at = Workspace::new();
+    let names = [
+        "o/Mistral-Small-3.1-24B-Instruct-2503",
+        "o/DeepSeek-R1-Distill-Qwen-32B-checkpoint_epoch3",
+    ];
+    for (seed, id) in (1..).zip(names) {
+        at.llama(id, seed, 2, 64);
+    }
+    at.serve();
+    let outcome = at.run(&["survey", names[0], names[1]]).expect(0);
+    for line in outcome.stdout.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    for part in ["Mistral-Small-", "DeepSeek-R1-"] {
+        assert!(
+            outcome
+                .stdout
+                .lines()
+                .any(|line| line.starts_with(part) || line.contains(&format!("  {part}"))),
+            "{outcome}"
+        );
+    }
+    // Of each name every line ends where a part of it does.
+    let rows: Vec<&str> = outcome
+        .stdout
+        .lines()
+        .skip_while(|line| !line.starts_with("model a"))
+        .skip(1)
+        .collect();
+    let words = rows
+        .iter()
+        .take_while(|line| !line.is_empty())
+        .flat_map(|line| line.split_whitespace());
+    let whole = |word: &str| names.iter().any(|name| name.trim_start_matches("o/").ends_with(word));
+    for word in words.filter(|word| word.starts_with(char::is_alphabetic) && *word != "layer") {
+        assert!(word.ends_with(['-', '_', '.']) || whole(word), "{word}: {outcome}");
+    }
+}
