@@ -31,13 +31,26 @@ impl Loaded {
         // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
         decode(&tensor.info.dtype, &[])?;
         let storage = model.quantisation().storage(&tensor.info.name);
-        if *storage != Storage::Plain {
-            return Err(AuditError::Quantised {
-                model: model.repository.place(),
-                tensor: tensor.info.name.clone(),
-                how: storage.why_not().unwrap_or_else(|| storage.to_string()),
+        let (place, name) = (|| model.repository.place(), || tensor.info.name.clone());
+        match storage {
+            Storage::Plain => {}
+            Storage::Scaled(scaling) => {
+                return Err(AuditError::Scaled {
+                    model: place(),
+                    tensor: name(),
+                    dtype: tensor.info.dtype.to_string(),
+                    how: scaling.grid.describe(),
+                }
+                .into());
             }
-            .into());
+            _ => {
+                return Err(AuditError::Quantised {
+                    model: place(),
+                    tensor: name(),
+                    how: storage.why_not().unwrap_or_else(|| storage.to_string()),
+                }
+                .into());
+            }
         }
         let values = match (model.key(tensor), model.repository.local_file(&tensor.shard)) {
             (_, Some(path)) => {
