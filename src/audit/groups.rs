@@ -50,6 +50,11 @@ pub struct GroupFigures {
     pub n_unrelated: usize,
     /// Mean and standard deviation (ddof 0) of those.
     pub unrelated: Result<MeanSd, Undefined>,
+    /// Mean over the pairs with a value of what the cosine would be if they had nothing to do with each other; `None` for
+    /// metrics other than the cosine, and where there is no pair.
+    pub null: Option<f64>,
+    /// The same over those that do not stand apart.
+    pub null_unrelated: Option<f64>,
     /// Pairs without a value.
     pub left_out: Vec<LeftOut>,
 }
@@ -124,12 +129,18 @@ fn group_pairs(groups: &[Option<&str>]) -> Vec<GroupPair> {
 
 fn figure(number: usize, panel: &Panel, groups: &GroupPair, metric: Metric, relations: &Relations) -> GroupFigures {
     let (mut all, mut unrelated, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut nulls, mut nulls_unrelated) = (Vec::new(), Vec::new());
     for &models @ (row, column) in &groups.pairs {
-        match panel.metrics(row, column).get(metric) {
+        let metrics = panel.metrics(row, column);
+        match metrics.get(metric) {
             Ok(value) => {
+                let null = metrics.get(Metric::CosNull).as_ref().ok();
+                let null = null.filter(|_| metric == Metric::CosSim);
                 all.push(*value);
+                nulls.extend(null);
                 if !relations.is_apart(row, column) {
                     unrelated.push(*value);
+                    nulls_unrelated.extend(null);
                 }
             }
             Err(reason) => left_out.push(LeftOut {
@@ -158,6 +169,8 @@ fn figure(number: usize, panel: &Panel, groups: &GroupPair, metric: Metric, rela
         all: MeanSd::of(&all).ok_or_else(|| nothing(&all)),
         n_unrelated: unrelated.len(),
         unrelated: MeanSd::of(&unrelated).ok_or_else(|| nothing(&unrelated)),
+        null: MeanSd::of(&nulls).map(|of| of.mean),
+        null_unrelated: MeanSd::of(&nulls_unrelated).map(|of| of.mean),
         left_out,
     }
 }
@@ -212,6 +225,11 @@ mod tests {
         let mean = (cosine(0, 1) + cosine(0, 3) + cosine(1, 3)) / 3.0;
         assert_eq!((within.n, within.n_unrelated, within.left_out.len()), (3, 3, 0));
         assert!((within.all.as_ref().unwrap().mean - mean).abs() < 1e-15);
+        let null = |a, b| panel.get(a, b, Metric::CosNull).unwrap();
+        let mean_null = (null(0, 1) + null(0, 3) + null(1, 3)) / 3.0;
+        assert!((within.null.unwrap() - mean_null).abs() < 1e-15 && within.null == within.null_unrelated);
+        let pearson = figure(0, &panel, &pairs[0], Metric::Pearson, &Relations::default());
+        assert_eq!((pearson.n, pearson.null), (3, None), "its null is zero");
         let between = of(1);
         assert_eq!((between.n, between.left_out.len()), (0, 3));
         assert_eq!(between.all.as_ref().unwrap_err().to_string(), "no comparable tensors");

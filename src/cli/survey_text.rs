@@ -191,8 +191,10 @@ fn groups(survey: &Survey) -> String {
             survey.panels.len()
         );
     }
-    let mut text = "\nGroups (the last two columns without the pairs set apart):\n\n".to_owned();
-    let mut table = table::new(&["groups", "metric", ">n", ">mean", ">sd", ">n", ">mean"]);
+    let mut text = "\nGroups (the last three columns without the pairs set apart):\n\n".to_owned();
+    let mut table = table::new(&[
+        "groups", "metric", ">n", ">mean", ">null", ">sd", ">n", ">mean", ">null",
+    ]);
     for figures in named {
         let all = figures.all.as_ref();
         let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
@@ -201,9 +203,11 @@ fn groups(survey: &Survey) -> String {
             figures.metric.name().to_owned(),
             figures.n.to_string(),
             number(all.ok().map(|all| all.mean)),
+            number(figures.null),
             number(all.ok().map(|all| all.sd)),
             figures.n_unrelated.to_string(),
             number(figures.unrelated.as_ref().ok().map(|unrelated| unrelated.mean)),
+            number(figures.null_unrelated),
         ]);
     }
     text.push_str(&table::text(&table));

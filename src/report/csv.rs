@@ -5,7 +5,7 @@ use super::{Cell, Datum, Table, escape, number::round_trip};
 use crate::matrix::Matrix;
 
 /// Columns of `groups.csv`, which surveys and the study write alike.
-pub(super) const GROUPS: [&str; 11] = [
+pub(super) const GROUPS: [&str; 13] = [
     "group_a",
     "group_b",
     "role",
@@ -17,6 +17,8 @@ pub(super) const GROUPS: [&str; 11] = [
     "n_unrelated",
     "mean_unrelated",
     "sd_unrelated",
+    "mean_null",
+    "mean_null_unrelated",
 ];
 
 /// A number as a field: the shortest text that reads back as the same number; empty where it is absent.

@@ -439,3 +439,33 @@ fn a_scaled_weight_is_compared_and_elsewhere_it_is_said_that_only_compare_scales
         assert!(report.contains(told), "{report}");
     }
 }
+
+#[test]
+fn a_cosine_in_a_picture_stands_beside_its_null() {
+    let mut at = Workspace::new();
+    at.llama("o/a", 1, 3, 64);
+    at.llama("o/b", 2, 3, 64);
+    at.serve();
+    let words = [
+        "compare",
+        "o/a",
+        "o/b",
+        "--role",
+        "norms",
+        "-o",
+        "out",
+        "--formats",
+        "svg",
+    ];
+    at.run(&words).expect(0);
+    let histogram = at.read("out/cosines_norms.svg");
+    assert!(
+        histogram.contains(">mean = 0.9") && histogram.contains(">mean null = 0.9"),
+        "{histogram}"
+    );
+    let by_layer = at.read("out/layers_norms.svg");
+    assert!(
+        by_layer.contains(">cos_sim") && by_layer.contains(">cos_null"),
+        "{by_layer}"
+    );
+}

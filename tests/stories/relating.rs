@@ -95,13 +95,28 @@ fn the_two_related_pairs_are_set_apart_and_every_pair_of_the_groups_is_counted()
     assert_eq!(apart, [pair(MOE[3], DENSE[0]), pair(DENSE[1], DENSE[2])]);
 
     let groups = rows(&one, "groups.csv");
+    let row_of = |a: &str, b: &str, layer: &str, metric: &str| {
+        let is_it = |row: &&BTreeMap<String, String>| {
+            row["group_a"] == a && row["group_b"] == b && row["layer"] == layer && row["metric"] == metric
+        };
+        groups.iter().find(is_it).unwrap()
+    };
     let counts = |a: &str, b: &str, layer: &str| {
-        let row = groups.iter().find(|row| {
-            row["group_a"] == a && row["group_b"] == b && row["layer"] == layer && row["metric"] == "pearson"
-        });
-        let row = row.unwrap();
+        let row = row_of(a, b, layer, "pearson");
         let unrelated: f64 = row["mean_unrelated"].parse().unwrap();
         assert!(unrelated.abs() < 0.03, "{row:?}");
+        assert_eq!(
+            (row["mean_null"].as_str(), row["mean_null_unrelated"].as_str()),
+            ("", "")
+        );
+        // Of pairs that do not stand apart the cosine is what its null says.
+        let cosine = row_of(a, b, layer, "cos_sim");
+        let of = |column: &str| cosine[column].parse::<f64>().unwrap();
+        assert!(
+            (of("mean_unrelated") - of("mean_null_unrelated")).abs() < 0.01,
+            "{cosine:?}"
+        );
+        assert!(of("mean_null") > 0.5, "{cosine:?}");
         (row["n"].clone(), row["n_unrelated"].clone())
     };
     for layer in ["10", "20"] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     audit::compare::{Comparison, Group, GroupFigures, Meeting},
     family::LayerIndex,
-    metric::Metric,
+    metric::{MeanSd, Metric},
     report::{
         Datum, Picture, PictureKind,
         picture::{Histogram, LinePanel, Lines, Point, Reference, Scatter, Series},
@@ -50,12 +50,11 @@ pub(super) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<
         ("cosines_matrices", "matrices", false),
         ("cosines_norms", "norms and biases", true),
     ] {
-        let cosines: Vec<f64> = compared
-            .iter()
-            .filter(|meeting| meeting.is_norm_or_bias() == vectors)
-            .filter_map(|meeting| value(meeting, Metric::CosSim))
-            .collect();
-        pictures.extend(histogram(id, title, &cosines));
+        let of = |metric: Metric| -> Vec<f64> {
+            let alike = compared.iter().filter(|meeting| meeting.is_norm_or_bias() == vectors);
+            alike.filter_map(|meeting| value(meeting, metric)).collect()
+        };
+        pictures.extend(histogram(id, title, &of(Metric::CosSim), &of(Metric::CosNull)));
     }
     pictures
 }
@@ -71,7 +70,8 @@ fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
         .collect();
     layers.sort_unstable();
     layers.dedup();
-    let panel = |metric: Metric, references: Vec<Reference>| {
+    let cosines = extent(roles, &[Metric::CosSim, Metric::CosNull]);
+    let panel = |metric: Metric, references: Vec<Reference>, at_least: Option<(f64, f64)>| {
         let series = roles.iter().take(MOST_LINES).map(|figures| {
             let means: BTreeMap<LayerIndex, f64> = figures
                 .layers
@@ -91,7 +91,7 @@ fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
             y_label: metric.name().to_owned(),
             series: series.collect(),
             references,
-            at_least: None,
+            at_least,
         }
     };
     let shown = if roles.len() > MOST_LINES {
@@ -105,16 +105,33 @@ fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
     (!roles.is_empty()).then(|| Picture {
         id: id.to_owned(),
         title: format!("By layer: {title}"),
-        subtitle: format!("{shown}Mean over the pairs of one role and layer. Below, r is free of mean and spread."),
-        alt: format!("Cosine and Pearson's r by layer and role, {title}"),
+        subtitle: format!("{shown}Mean over the pairs of one role and layer; the null is the cosine of pairs that have nothing to do with each other. \
+             Below, r is free of mean and spread."),
+        alt: format!("Cosine, its null and Pearson's r by layer and role, {title}"),
         kind: PictureKind::Lines(Lines {
             x_label: "layer".to_owned(),
             x: layers.iter().map(|layer| f64::from(layer.0)).collect(),
             panels: vec![
-                panel(Metric::CosSim, Vec::new()),
-                panel(Metric::Pearson, vec![Reference::new("null mean", 0.0)]),
+                panel(Metric::CosSim, Vec::new(), cosines),
+                panel(Metric::CosNull, Vec::new(), cosines),
+                panel(Metric::Pearson, vec![Reference::new("null mean", 0.0)], None),
             ],
         }),
+    })
+}
+
+/// What the means of these metrics cover, so that their panels can share a scale.
+fn extent(roles: &[&GroupFigures], metrics: &[Metric]) -> Option<(f64, f64)> {
+    let means = roles
+        .iter()
+        .take(MOST_LINES)
+        .flat_map(|figures| figures.layers.values().flatten());
+    let means = means
+        .filter(|(metric, ..)| metrics.contains(metric))
+        .map(|(_, mean, _)| *mean);
+    means.fold(None, |extent, mean| {
+        let (low, high) = extent.unwrap_or((mean, mean));
+        Some((low.min(mean), high.max(mean)))
     })
 }
 
@@ -148,7 +165,10 @@ fn scatter(meetings: &[&Meeting]) -> Option<Picture> {
     })
 }
 
-fn histogram(id: &str, title: &str, cosines: &[f64]) -> Option<Picture> {
+/// `nulls` are what the cosines would be if the pairs had nothing to do with each other.
+fn histogram(id: &str, title: &str, cosines: &[f64], nulls: &[f64]) -> Option<Picture> {
+    let means = [("mean", cosines), ("mean null", nulls)];
+    let reference = |(name, of): (&str, &[f64])| Some(Reference::new(name, MeanSd::of(of)?.mean));
     let low = cosines.iter().copied().fold(f64::INFINITY, f64::min);
     // Cosines of unrelated matrices lie around 0, those of relatives near 1: each needs a scale of its own.
     let low = [0.99, 0.9, 0.5, -0.1, -1.0]
@@ -162,6 +182,7 @@ fn histogram(id: &str, title: &str, cosines: &[f64]) -> Option<Picture> {
         alt: format!("Histogram of the cosine, {title}"),
         kind: PictureKind::Histogram(Histogram {
             x_label: Metric::CosSim.name().to_owned(),
+            references: means.into_iter().filter_map(reference).collect(),
             ..Histogram::count(cosines.iter().copied(), low, 1.0, BINS)
         }),
     })

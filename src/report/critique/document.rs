@@ -250,7 +250,7 @@ mod tests {
         assert!(
             String::from_utf8(csv)
                 .unwrap()
-                .contains("dense,dense,input_layernorm,10,cos_sim,0,,,0,,\n")
+                .contains("dense,dense,input_layernorm,10,cos_sim,0,,,0,,,,\n")
         );
     }
 

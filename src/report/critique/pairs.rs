@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    audit::critique::{AtLayer, Average, Comparison, Critique, Place, RoleAnswer},
+    audit::critique::{AtLayer, Average, Comparison, Critique, GroupFigure, Place, RoleAnswer},
     metric::Metric,
     report::{
         csv, escape,
@@ -64,35 +64,55 @@ pub(super) fn groups_csv(critique: &Critique) -> Vec<u8> {
         let square = &role.experiments.square;
         let related: BTreeSet<(usize, usize)> = square.related().into_iter().collect();
         for group in &square.groups {
+            let beside = |other: &&GroupFigure| (&other.a, &other.b) == (&group.a, &group.b);
+            let null = square
+                .groups
+                .iter()
+                .filter(beside)
+                .find(|other| other.metric == Metric::CosNull);
             let names = [group.a.as_str(), group.b.as_str(), role.role.as_str()];
             rows.push(group_row(
                 names,
                 &square.layer.to_string(),
                 group.metric,
-                &group.all,
-                &group.unrelated,
+                [
+                    (&group.all, null.map(|null| &null.all)),
+                    (&group.unrelated, null.map(|null| &null.unrelated)),
+                ],
             ));
         }
         for at in role.experiments.depths.iter().filter(|at| at.layer != square.layer) {
             for (metric, all) in &at.averages {
                 let apart = |pair: &&Comparison| !related.contains(&(pair.a.model, pair.b.model));
-                let unrelated = Average::of(*metric, at.comparisons.iter().filter(apart));
+                let of_unrelated = |metric| Average::of(metric, at.comparisons.iter().filter(apart));
+                let (unrelated, null_unrelated) = (of_unrelated(*metric), of_unrelated(Metric::CosNull));
                 let names = [first, first, role.role.as_str()];
-                rows.push(group_row(names, &at.layer.to_string(), *metric, all, &unrelated));
+                let averages = [(all, at.average(Metric::CosNull)), (&unrelated, Some(&null_unrelated))];
+                rows.push(group_row(names, &at.layer.to_string(), *metric, averages));
             }
         }
     }
     csv::document(rows)
 }
 
-fn group_row(names: [&str; 3], layer: &str, metric: Metric, all: &Average, unrelated: &Average) -> Vec<String> {
+/// `averages` are of all pairs and of those not set apart, each with its null.
+fn group_row(
+    names: [&str; 3],
+    layer: &str,
+    metric: Metric,
+    averages: [(&Average, Option<&Average>); 2],
+) -> Vec<String> {
     let mut row: Vec<String> = names.iter().map(|name| escape::csv(name).into_owned()).collect();
     row.extend([layer.to_owned(), metric.name().to_owned()]);
-    for average in [all, unrelated] {
+    for (average, _) in averages {
         let values = average.values.as_ref().ok();
         row.push(average.n.to_string());
         row.push(csv::number(values.map(|of| of.mean)));
         row.push(csv::number(values.map(|of| of.sd)));
+    }
+    for (_, null) in averages {
+        let values = null.filter(|_| metric == Metric::CosSim).map(|null| &null.values);
+        row.push(csv::number(values.and_then(|of| Some(of.as_ref().ok()?.mean))));
     }
     row
 }

@@ -121,6 +121,8 @@ fn groups(survey: &Survey) -> Vec<u8> {
             figures.n_unrelated.to_string(),
             mean_unrelated,
             sd_unrelated,
+            number(figures.null),
+            number(figures.null_unrelated),
         ]
     });
     table(GROUPS, rows)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::view::{MOST_PICTURED, digits};
 use crate::{
     audit::{GroupFigures, Panel, Survey, empty_groups},
-    metric::{MeanSd, Undefined},
+    metric::{MeanSd, Metric, Undefined},
     report::{Block, Cell, Column, Datum, Section, Table},
 };
 
@@ -42,8 +42,9 @@ pub(super) fn section(survey: &Survey) -> Option<Section> {
     })
 }
 
-const EXPLAINED: &str = "Mean and standard deviation (ddof 0) over the `n` pairs of models that have a value; in the last three \
-                         columns without the pairs that stand apart. A pair counts once, with the first-named model as reference.";
+const EXPLAINED: &str = "Mean and standard deviation (ddof 0) over the `n` pairs of models that have a value; in the last four \
+                         columns without the pairs that stand apart. Beside a mean cosine stands that of the cosines which the same \
+                         pairs would have if they had nothing to do with each other. A pair counts once, with the first-named model as reference.";
 
 fn by_layer(survey: &Survey) -> Block {
     let rows = survey.groups.iter().map(|figures| {
@@ -52,8 +53,13 @@ fn by_layer(survey: &Survey) -> Block {
             Cell::text(survey.panels[figures.panel].key.title()),
             Cell::code(figures.metric.name()),
         ];
-        row.extend(numbers(figures, figures.n, &figures.all));
-        row.extend(numbers(figures, figures.n_unrelated, &figures.unrelated));
+        row.extend(numbers(figures, figures.n, &figures.all, figures.null));
+        row.extend(numbers(
+            figures,
+            figures.n_unrelated,
+            &figures.unrelated,
+            figures.null_unrelated,
+        ));
         row
     });
     Block::Table(Table {
@@ -87,8 +93,10 @@ fn over_layers(survey: &Survey, panels: &[Panel]) -> Block {
             Cell::code(first.metric.name()),
             Cell::count(all.iter().filter(|figures| figures.n > 0).count()),
         ];
-        row.extend(pooled(first, all, |figures| (figures.n, &figures.all)));
-        row.extend(pooled(first, all, |figures| (figures.n_unrelated, &figures.unrelated)));
+        row.extend(pooled(first, all, |figures| (figures.n, &figures.all, figures.null)));
+        row.extend(pooled(first, all, |figures| {
+            (figures.n_unrelated, &figures.unrelated, figures.null_unrelated)
+        }));
         row
     });
     Block::Table(Table {
@@ -106,8 +114,8 @@ fn over_layers(survey: &Survey, panels: &[Panel]) -> Block {
 fn pooled<'a>(
     first: &GroupFigures,
     all: &[&'a GroupFigures],
-    figure: impl Fn(&'a GroupFigures) -> (usize, &'a Result<MeanSd, Undefined>),
-) -> [Cell; 3] {
+    figure: impl Fn(&'a GroupFigures) -> (usize, &'a Result<MeanSd, Undefined>, Option<f64>),
+) -> [Cell; 4] {
     let most = all.iter().map(|figures| figure(figures).0).max().unwrap_or(0);
     let means: Vec<f64> = all
         .iter()
@@ -117,7 +125,9 @@ fn pooled<'a>(
         Err(reason) => reason.clone(),
         Ok(_) => Undefined::TooFew,
     };
-    numbers(first, most, &MeanSd::of(&means).ok_or_else(reason))
+    let nulls: Vec<f64> = all.iter().filter_map(|figures| figure(figures).2).collect();
+    let null = MeanSd::of(&nulls).map(|of| of.mean);
+    numbers(first, most, &MeanSd::of(&means).ok_or_else(reason), null)
 }
 
 fn names(figures: &GroupFigures) -> String {
@@ -129,16 +139,21 @@ fn names(figures: &GroupFigures) -> String {
     }
 }
 
-fn numbers(figures: &GroupFigures, n: usize, of: &Result<MeanSd, Undefined>) -> [Cell; 3] {
+fn numbers(figures: &GroupFigures, n: usize, of: &Result<MeanSd, Undefined>, null: Option<f64>) -> [Cell; 4] {
     let digits = digits(figures.metric);
+    let null = match null {
+        Some(null) => Cell::number(null, digits),
+        None if figures.metric == Metric::CosSim => Cell::undefined("no pair has one"),
+        None => Cell::text(""),
+    };
     let number =
         |value: fn(&MeanSd) -> f64| Cell::number(Datum::from(of.as_ref().map(value).map_err(Clone::clone)), digits);
-    [Cell::count(n), number(|of| of.mean), number(|of| of.sd)]
+    [Cell::count(n), number(|of| of.mean), null, number(|of| of.sd)]
 }
 
 fn columns(head: &[&str]) -> Vec<Column> {
     let mut columns: Vec<Column> = head.iter().map(|title| Column::text(*title)).collect();
-    let numbers = ["n", "mean", "sd", "n, set apart left out", "mean", "sd"];
+    let numbers = ["n", "mean", "null", "sd", "n, set apart left out", "mean", "null", "sd"];
     columns.extend(numbers.map(Column::numeric));
     columns
 }
