@@ -8,6 +8,7 @@ mod condition;
 pub mod critique;
 mod crossing;
 mod dequantised;
+mod description;
 mod embeddings;
 mod error;
 mod fetch;

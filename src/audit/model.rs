@@ -8,26 +8,20 @@ use std::{
 use futures::future::try_join_all;
 
 use super::{
-    Question, Repository, Session, nothing::nothing, question::Selection, subfolder::Subfolder, survey::chain,
+    Question, Repository, Session,
+    description::{read_config, read_index},
+    nothing::nothing,
+    question::Selection,
+    subfolder::Subfolder,
+    survey::chain,
 };
 use crate::{
     cache::TensorKey,
-    checkpoint::{
-        Disagreement, Header, Layout, MAX_INDEX_BYTES, Quantisation, QuantisationHints, ShardIndex, TensorInfo,
-    },
+    checkpoint::{Disagreement, Header, Layout, Quantisation, QuantisationHints, ShardIndex, TensorInfo},
     error::Result,
     family::{FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Slot},
     spec::ModelSpec,
 };
-
-/// Files that configure a model; the first that is there counts.
-const CONFIGS: [&str; 2] = ["config.json", "params.json"];
-
-/// Bytes of a configuration that are read at most.
-const CONFIG_CAP: u64 = 10 * 1024 * 1024;
-
-/// Bytes of a shard index that are read at most. The largest seen has 60 MB.
-const INDEX_CAP: u64 = MAX_INDEX_BYTES;
 
 /// A wanted tensor, found in a shard.
 #[derive(Debug, Clone)]
@@ -359,38 +353,5 @@ impl Model {
     /// The cache's name for a tensor; `None` for a folder.
     pub fn key(&self, tensor: &Tensor) -> Option<TensorKey> {
         self.repository.key(&tensor.info.name)
-    }
-}
-
-/// Weights in a folder of their own have their configuration beside them, if anywhere but at the root.
-async fn read_config(repository: &Repository, subfolder: Option<&Subfolder>) -> Result<Option<(ModelConfig, bool)>> {
-    let beside = subfolder.map(|subfolder| CONFIGS.map(|name| format!("{}/{name}", subfolder.path)));
-    for path in beside.into_iter().flatten().chain(CONFIGS.map(str::to_owned)) {
-        if let Some(bytes) = repository.small_file(&path, CONFIG_CAP).await? {
-            let synthetic = serde_json::from_slice::<serde_json::Value>(&bytes)
-                .is_ok_and(|config| config.get("_synthetic").is_some());
-            let config = ModelConfig::parse(&bytes).map_err(|source| in_file(repository, &path, source.into()))?;
-            return Ok(Some((config, synthetic)));
-        }
-    }
-    Ok(None)
-}
-
-async fn read_index(repository: &Repository, path: Option<&str>) -> Result<Option<ShardIndex>> {
-    let Some(path) = path else { return Ok(None) };
-    let Some(bytes) = repository.small_file(path, INDEX_CAP).await? else {
-        return Ok(None);
-    };
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let index = ShardIndex::parse(&bytes, folder).map_err(|source| in_file(repository, path, source.into()))?;
-    Ok(Some(index))
-}
-
-/// What a file says about itself names neither the model nor the file.
-fn in_file(repository: &Repository, path: &str, source: crate::Error) -> super::AuditError {
-    super::AuditError::File {
-        model: repository.place(),
-        file: path.to_owned(),
-        source: Box::new(source),
     }
 }
