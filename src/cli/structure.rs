@@ -147,6 +147,9 @@ fn as_text(structure: &Structure) -> String {
     let mut text = String::new();
     for (number, model) in structure.models.iter().enumerate() {
         let rows: Vec<&StructureRow> = structure.rows.iter().filter(|row| row.model == number).collect();
+        if rows.iter().all(|row| row.value.is_err()) {
+            continue;
+        }
         let _ = writeln!(text, "{}, layer k with layer k + {}:\n", model.label, structure.stride);
         text += &summary(&rows);
         let modes = structure.scales.iter().find(|track| track.model == number);
@@ -217,7 +220,10 @@ fn summary(rows: &[&StructureRow]) -> String {
     table::text(&table)
 }
 
-/// Models and what has only a reason: one line a role and reason.
+/// Reasons of one role that are printed: those of many layers are often alike but for a name.
+const MOST_REASONS: usize = 3;
+
+/// Models and what has only a reason: one line a role and reason, and of many the first.
 fn notes(structure: &Structure) -> Vec<[String; 2]> {
     let mut notes: Vec<[String; 2]> = Vec::new();
     for model in &structure.models {
@@ -225,15 +231,26 @@ fn notes(structure: &Structure) -> Vec<[String; 2]> {
             notes.push([model.label.clone(), format!("not read: {failure}")]);
         }
     }
+    let mut reasons: Vec<(usize, &str, Vec<String>)> = Vec::new();
     for row in &structure.rows {
-        if let Err(reason) = &row.value {
-            let note = [
-                structure.models[row.model].label.clone(),
-                format!("{}: {reason}", row.role),
-            ];
-            if !notes.contains(&note) {
-                notes.push(note);
-            }
+        let Err(reason) = &row.value else { continue };
+        let reason = reason.to_string();
+        let known = reasons
+            .iter_mut()
+            .find(|(model, role, _)| (*model, *role) == (row.model, row.role.as_str()));
+        match known {
+            Some((.., told)) if told.contains(&reason) => {}
+            Some((.., told)) => told.push(reason),
+            None => reasons.push((row.model, &row.role, vec![reason])),
+        }
+    }
+    for (model, role, told) in reasons {
+        let label = &structure.models[model].label;
+        let mut note = |text: &str| notes.push([label.clone(), format!("{role}: {text}")]);
+        told.iter().take(MOST_REASONS).for_each(|reason| note(reason));
+        if told.len() > MOST_REASONS {
+            let more = table::count((told.len() - MOST_REASONS) as u64, "more reason");
+            note(&format!("{more}; structure.csv under -o has all"));
         }
     }
     notes

@@ -409,10 +409,10 @@ fn a_condition_says_what_it_was_not_asked_of() {
 fn a_scaled_weight_is_compared_and_elsewhere_it_is_said_that_only_compare_scales() {
     let mut at = Workspace::new();
     let name = |layer: u32| format!("model.layers.{layer}.self_attn.q_proj.weight");
-    let mut config = llama_config(2, 16);
+    let mut config = llama_config(5, 16);
     config["quantization_config"] = json!({ "quant_method": "fp8", "weight_block_size": [16, 16] });
     for (id, seed) in [("o/a", 3_u8), ("o/b", 7)] {
-        let tensors: Vec<Tensor> = (0..2)
+        let tensors: Vec<Tensor> = (0..5)
             .flat_map(|layer| {
                 let stored = (0..=255_u8).map(|at| at.wrapping_mul(seed) % 0x70).collect();
                 [
@@ -432,7 +432,16 @@ fn a_scaled_weight_is_compared_and_elsewhere_it_is_said_that_only_compare_scales
     assert_ne!(compare(&at, "o/a", "o/b", &[])["q_proj"]["cos_sim"], "");
     for command in [&["layers", "o/a"][..], &["survey", "o/a", "o/b"]] {
         let words = [command, &["--role", "q_proj", "-o", "out", "--formats", "md"]].concat();
-        at.run(&words).expect(1);
+        let outcome = at.run(&words).expect(1);
+        if command[0] == "layers" {
+            assert_eq!(outcome.stdout.matches("q_proj: layer ").count(), 3, "{outcome}");
+            assert!(
+                outcome
+                    .stdout
+                    .contains("q_proj: 2 more reasons; structure.csv under -o has all\n"),
+                "{outcome}"
+            );
+        }
         let report = at.read("out/REPORT.md").replace('\\', "");
         let told = "is stored as F8_E4M3 with scales beside it (one scale for all): only `compare` makes values of it; for all else \
                     name a copy in BF16, F16 or F32";
