@@ -71,7 +71,7 @@ fn breakable(text: &str) -> Option<String> {
         let is_number = |mark: Option<&char>| mark.is_some_and(char::is_ascii_digit);
         let breaks = match mark {
             ' ' => true,
-            '/' | '-' | '_' => before.is_some_and(char::is_alphanumeric),
+            '/' | '-' | '_' | '+' => before.is_some_and(char::is_alphanumeric),
             // Not within `3.1`.
             '.' => !(is_number(before.as_ref()) && is_number(next)),
             _ => false,

@@ -300,7 +300,7 @@ fn work(model: &Model, atlas: &Atlas, group: &Group) -> Estimate {
                 let products = 2.0 * elements * units;
                 let square = 8.0 * units * units;
                 if *gauge == Gauge::MlpPermutation {
-                    (products + 1.5 * units.powi(3), 5.0 * units * units)
+                    (products + 0.5 * units.powi(3), 5.0 * units * units)
                 } else {
                     // The Gram matrix, and a reduction to three diagonals that waits for memory and counts fourfold.
                     (products + units.powi(3) * (1.0 + 16.0 / 3.0), 2.0 * square)

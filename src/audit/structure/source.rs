@@ -74,6 +74,11 @@ impl Source<'_> {
         if family.is_none() && kind.role.is_some() {
             return "its family is not known: name its tensors by --tensor".to_owned();
         }
+        if let (Some(family), Some(role)) = (family, kind.role)
+            && !family.roles().contains(&role)
+        {
+            return format!("its family `{}` has no `{role}`", family.name());
+        }
         match self.model.config.num_hidden_layers {
             Some(0) => "it has no layers".to_owned(),
             _ => found.to_owned(),

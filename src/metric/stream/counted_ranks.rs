@@ -13,19 +13,13 @@ use super::{
 /// Elements that are sorted at once, by all threads together: four bytes each.
 const AT_ONCE: usize = 4 << 20;
 
-/// A key, and how many elements of the side lie between it and the key before, and how many equal it.
-#[derive(Debug)]
-struct Counted {
-    key: u32,
-    between: u32,
-    equal: u32,
-}
-
 /// The doubled midranks of sorted keys, to be asked for from the least on.
 #[derive(Debug)]
 pub(super) struct CountedRanks {
-    keys: std::vec::IntoIter<Counted>,
+    /// At the first of each tie: how many elements of the side lie between it and the key before, and how many equal it.
+    counts: Vec<[u32; 2]>,
     smaller: u64,
+    next: usize,
 }
 
 impl CountedRanks {
@@ -35,77 +29,65 @@ impl CountedRanks {
         side: usize,
         pairs: &[u64],
     ) -> Result<Self, StreamError<A::Error, B::Error>> {
-        let distinct = || pairs.chunk_by(|left, right| left >> 32 == right >> 32);
-        let mut keys: Vec<Counted> = Vec::with_capacity(distinct().count());
-        keys.extend(distinct().map(|tied| Counted {
-            key: upper_half(tied[0]),
-            between: 0,
-            equal: 0,
-        }));
-        let of_a_thread = keys.len().div_ceil(rayon::current_num_threads()).max(1);
-        let lasts: Vec<u32> = keys
-            .chunks(of_a_thread)
-            .filter_map(<[_]>::last)
-            .map(|counted| counted.key)
-            .collect();
+        let mut counts = vec![[0; 2]; pairs.len()];
+        let of_a_thread = pairs.len().div_ceil(rayon::current_num_threads()).max(1);
         let column = &streams.columns[side];
-        keys.par_chunks_mut(of_a_thread)
+        counts
+            .par_chunks_mut(of_a_thread)
             .enumerate()
-            .try_for_each(|(thread, keys)| {
+            .try_for_each(|(thread, counts)| {
+                let (before, from) = pairs.split_at(thread * of_a_thread);
+                let pairs = &from[..counts.len()];
                 // All after the last key of the thread before. What lies beyond the very last is below no key.
-                let first = thread.checked_sub(1).map_or(0, |before| lasts[before] + 1);
-                let range = first..=lasts[thread];
+                let first = before.last().map_or(0, |pair| key_of(*pair) + 1);
+                let range = first..=pairs.last().map_or(0, |pair| key_of(*pair));
                 let at_once = AT_ONCE / rayon::current_num_threads();
                 let mut inside = Vec::new();
                 streams.each_piece(side, |stored| {
                     column.keys(stored, |key| {
-                        if range.contains(&key) {
+                        if range.contains(&u64::from(key)) {
                             inside.push(key);
                         }
                     });
                     if inside.len() >= at_once {
-                        count(&mut inside, keys);
+                        count(&mut inside, pairs, counts);
                     }
                 })?;
-                count(&mut inside, keys);
+                count(&mut inside, pairs, counts);
                 Ok(())
             })?;
         Ok(Self {
-            keys: keys.into_iter(),
+            counts,
             smaller: 0,
+            next: 0,
         })
     }
-}
 
-impl Iterator for CountedRanks {
-    type Item = u64;
-
-    /// The doubled midrank of the next key that differs from the one before.
-    fn next(&mut self) -> Option<u64> {
-        let Counted { between, equal, .. } = self.keys.next()?;
-        let smaller = self.smaller + u64::from(between);
-        self.smaller = smaller + u64::from(equal);
-        Some(2 * smaller + u64::from(equal) + 1)
+    /// The doubled midrank of the next `tied` keys, which are equal.
+    pub(super) fn next(&mut self, tied: usize) -> u64 {
+        let [between, equal] = self.counts[self.next].map(u64::from);
+        let smaller = self.smaller + between;
+        self.smaller = smaller + equal;
+        self.next += tied;
+        2 * smaller + equal + 1
     }
 }
 
 /// Counts elements that are not above the last key, and forgets them.
-fn count(elements: &mut Vec<u32>, keys: &mut [Counted]) {
+fn count(elements: &mut Vec<u32>, pairs: &[u64], counts: &mut [[u32; 2]]) {
     elements.sort_unstable();
     let mut at = 0;
-    for element in elements.drain(..) {
-        while keys[at].key < element {
+    for element in elements.drain(..).map(u64::from) {
+        while key_of(pairs[at]) < element {
             at += 1;
         }
-        let is_equal = keys[at].key == element;
-        keys[at].equal += u32::from(is_equal);
-        keys[at].between += u32::from(!is_equal);
+        counts[at][usize::from(key_of(pairs[at]) == element)] += 1;
     }
 }
 
-fn upper_half(pair: u64) -> u32 {
-    let [.., a, b, c, d] = pair.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
+/// What a pair is sorted by.
+fn key_of(pair: u64) -> u64 {
+    pair >> 32
 }
 
 #[cfg(test)]
@@ -145,15 +127,16 @@ mod tests {
         for (from, to) in [(0, 10), (50_000, 90_000), (0, all.len())] {
             let mut pairs: Vec<u64> = all[from..to].iter().map(|&key| u64::from(key) << 32 | 5).collect();
             pairs.sort_unstable();
-            for side in 0..2 {
-                let mut ranks = CountedRanks::of(&streams, side, &pairs).unwrap();
+            // Seven threads cut ties apart.
+            for (side, threads) in [(0, 1), (1, 7)] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut ranks = pool.install(|| CountedRanks::of(&streams, side, &pairs).unwrap());
                 for tied in pairs.chunk_by(|left, right| left == right) {
-                    let key = upper_half(tied[0]);
-                    let below = sorted.partition_point(|&other| other < key);
-                    let through = sorted.partition_point(|&other| other <= key);
-                    assert_eq!(ranks.next(), Some((below + through + 1) as u64), "{key}");
+                    let key = key_of(tied[0]);
+                    let below = sorted.partition_point(|&other| u64::from(other) < key);
+                    let through = sorted.partition_point(|&other| u64::from(other) <= key);
+                    assert_eq!(ranks.next(tied.len()), (below + through + 1) as u64, "{key}");
                 }
-                assert_eq!(ranks.next(), None);
             }
         }
     }

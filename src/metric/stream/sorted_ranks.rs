@@ -17,7 +17,7 @@ use crate::metric::Undefined;
 /// The most pairs that are sorted at once: eight bytes each.
 const WHOLE: u64 = 1 << 24;
 
-/// Pairs of a part of more than that: eight bytes each, and twelve to count what lies between.
+/// Pairs of a part of more than that: eight bytes each, and eight to count what lies between.
 const PART: u64 = 10 << 20;
 
 /// Doubled ranks have 32 bits.
@@ -137,7 +137,7 @@ impl Ranks {
                 2 * (*smaller - count) + count + 1
             }
             Self::Keys => tied[0] >> 32,
-            Self::Counted(ranks) => ranks.next().unwrap_or(0),
+            Self::Counted(ranks) => ranks.next(tied.len()),
         }
     }
 }
