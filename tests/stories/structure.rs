@@ -398,6 +398,67 @@ fn a_stride_compares_layers_that_far_apart_and_any_number_of_threads_gives_the_s
 }
 
 #[test]
+fn matrices_read_strip_by_strip_have_the_rows_of_matrices_read_whole() {
+    let at = Workspace::new();
+    let mut tensors = Vec::new();
+    // More layers than are read side by side, one of them absent, one no number, one of another shape; fused ones as well.
+    for layer in (0..150_u64).filter(|layer| *layer != 70) {
+        let rows = if layer == 20 { 10 } else { 12 };
+        let shapes = [
+            ("self_attn.qkv_proj", [16, 8]),
+            ("self_attn.o_proj", [8, 8]),
+            ("mlp.gate_up_proj", [rows, 8]),
+        ];
+        for (number, (name, shape)) in (0..).zip(shapes) {
+            let mut bytes = stored(
+                &noise(layer * 10 + number, usize::try_from(shape[0] * shape[1]).unwrap()),
+                1.0,
+            );
+            if layer == 90 && number == 1 {
+                bytes[..2].copy_from_slice(&half::bf16::INFINITY.to_le_bytes());
+            }
+            tensors.push(Tensor::raw(
+                &format!("model.layers.{layer}.{name}.weight"),
+                "BF16",
+                &shape,
+                bytes,
+            ));
+        }
+    }
+    let config = json!({
+        "model_type": "phi3", "architectures": ["Phi3ForCausalLM"], "num_hidden_layers": 150, "hidden_size": 8,
+        "intermediate_size": 6, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 4,
+    });
+    at.model("o/m", &config, &tensors);
+    let run = ["layers", "./hub/o/m", "--role", "matrices", "--formats", "csv"];
+    for stride in ["1", "7"] {
+        let with = |arguments: &[&str]| {
+            at.run(&[&run[..], &["--stride", stride, "-o", "out"], arguments].concat())
+                .expect(1);
+            structure(&at, "out")
+        };
+        let (strips, mut whole) = (with(&[]), with(&["--effective-rank"]));
+        // The spectrum alone needs whole matrices.
+        whole.retain(|(.., quantity), _| quantity != "effective_rank" && quantity != "spectral_entropy");
+        assert_eq!(strips, whole, "{stride}");
+        let known = reasons(&strips);
+        assert!(
+            known.iter().any(|reason| reason == "NonFinite{1}") && known.len() >= 3,
+            "{known:?}"
+        );
+        assert!(
+            value(
+                &strips,
+                "v_proj",
+                100,
+                Some(100 + stride.parse::<usize>().unwrap()),
+                "residual"
+            ) > 1.0
+        );
+    }
+}
+
+#[test]
 fn only_the_tensors_that_are_needed_move_and_the_plan_says_how_much_and_how_long() {
     let mut at = Workspace::with_llama(1, 8);
     at.serve_with(|options| options.store = Store::replica());

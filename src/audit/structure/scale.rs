@@ -79,8 +79,14 @@ impl ScaleTrack {
 
 /// Each layer is a vector of one element a role: its mean vector is each role's mean over layers.
 fn modes(logarithms: &[Vec<f64>], layers: usize) -> Result<Vec<Mode>, Undefined> {
-    if logarithms.is_empty() {
-        return Err(Undefined::TooFew);
+    match logarithms.len() {
+        0 => return Err(Undefined::TooFew),
+        1 => {
+            return Err(Undefined::NotComparable(
+                "a single role has no other to move with".to_owned(),
+            ));
+        }
+        _ => {}
     }
     let vectors: Vec<Vec<f64>> = (0..layers)
         .map(|layer| logarithms.iter().map(|of| of[layer]).collect())
@@ -141,8 +147,18 @@ mod tests {
 
     #[test]
     fn a_scale_that_never_changes_has_no_mode() {
-        let rows: Vec<StructureRow> = (0..3).map(|layer| norm("q_proj", layer, 2.0)).collect();
+        let both = |layer| [norm("q_proj", layer, 2.0), norm("k_proj", layer, 0.5)];
+        let rows: Vec<StructureRow> = (0..3).flat_map(both).collect();
         assert_eq!(ScaleTrack::of(0, &rows).modes, Err(Undefined::Constant));
         assert_eq!(ScaleTrack::of(0, &[]).modes, Err(Undefined::TooFew));
+    }
+
+    #[test]
+    fn one_role_has_no_modes_to_tell_apart() {
+        let rows: Vec<StructureRow> = (0..4)
+            .map(|layer| norm("q_proj", layer, f64::from(layer + 1)))
+            .collect();
+        let reason = ScaleTrack::of(0, &rows).modes.unwrap_err().to_string();
+        assert_eq!(reason, "a single role has no other to move with");
     }
 }

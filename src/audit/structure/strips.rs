@@ -21,7 +21,10 @@ const STRIP: usize = 2 * Strip::ELEMENTS;
 /// Bytes of each layer that one thread takes at a time.
 const BAND: u64 = 16 * STRIP as u64;
 
-/// Layers that are read side by side: each keeps a file open on each thread.
+/// Files that all threads together keep open: systems allow a process about a thousand.
+const MOST_OPEN: usize = 512;
+
+/// Layers that are read side by side at most.
 const MOST_SIDE_BY_SIDE: usize = 64;
 
 /// The overlaps of pairs of layers.
@@ -31,11 +34,12 @@ pub(super) type Overlaps = BTreeMap<(u32, u32), Result<Overlap, Undefined>>;
 ///
 /// What cannot be read is left out, for whoever reads it whole to say why.
 pub(super) fn overlaps(source: &Source<'_>, kind: &Kind, pairs: &[(u32, u32)]) -> Overlaps {
+    let side_by_side = (MOST_OPEN / rayon::current_num_threads()).clamp(2, MOST_SIDE_BY_SIDE);
     let mut found = Overlaps::new();
     let mut run: Vec<(u32, Lying)> = Vec::new();
     for &(a, b) in pairs {
         let follows = run.last().is_some_and(|(layer, _)| *layer == a);
-        if !follows || run.len() == MOST_SIDE_BY_SIDE {
+        if !follows || run.len() == side_by_side {
             add(&mut found, &mem::take(&mut run));
             run.extend(source.lying(kind, a).map(|lying| (a, lying)));
         }

@@ -86,6 +86,10 @@ impl Histogram {
         remarks
     }
 
+    fn spans(&self, reference: &Reference) -> bool {
+        (self.low..=self.high).contains(&reference.value)
+    }
+
     /// Draws it.
     pub fn draw(&self) -> Scene {
         let most = self
@@ -110,10 +114,11 @@ impl Histogram {
         };
         let mut legend = Legend::default();
         for (index, reference) in self.references.iter().enumerate() {
-            let value = typeset(&Digits::Significant(3).format(reference.value));
+            let value = typeset(&Digits::Significant(4).format(reference.value));
+            let place = if self.spans(reference) { "" } else { ", off the axis" };
             legend.push(
                 Key::Line(reference_stroke(index)),
-                format!("{} = {value}", reference.label),
+                format!("{} = {value}{place}", reference.label),
             );
         }
         let legend_left = plot.right() + ends + (plot.x.label_width() / 2.0).max(18.0);
@@ -140,7 +145,7 @@ impl Histogram {
             draw_end(&mut scene, &plot, plot.right() + 14.0, self.above, "above");
         }
         for (index, reference) in self.references.iter().enumerate() {
-            if (self.low..=self.high).contains(&reference.value) {
+            if self.spans(reference) {
                 let x = plot.x(reference.value);
                 scene.mark(Mark::line((x, plot.top), (x, plot.bottom())).stroke(reference_stroke(index)));
             }
@@ -177,9 +182,14 @@ mod tests {
 
     #[test]
     fn values_outside_the_bins_are_drawn_and_said() {
-        let histogram = Histogram::count([0.1, 0.2, 3.0, 4.0], 0.0, 2.0, 10);
+        let mut histogram = Histogram::count([0.1, 0.2, 3.0, 4.0], 0.0, 2.0, 10);
+        histogram.references = vec![Reference::new("mean", 1.825), Reference::new("null", -0.25)];
         let svg = super::super::svg::document(&histogram.draw(), "");
         assert!(svg.contains("above the bins: 2"));
+        assert!(
+            svg.contains("mean = 1.825<") && svg.contains("null = −0.2500, off the axis"),
+            "{svg}"
+        );
         assert_eq!(
             histogram.remarks(),
             ["0 values below and 2 above the bins, hatched at the ends."]

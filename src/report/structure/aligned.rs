@@ -78,7 +78,12 @@ fn ranking(view: &View<'_>, gauges: &[(Gauge, Vec<&str>)]) -> Table {
             let (mean, null) = (figure(&of, |extent| extent.mean), mean_null(&rows));
             let below = mean.value().zip(null.value()).map(|(mean, null)| null - mean);
             let raw = view.of(Quantity::Residual, role);
-            let (raw, _) = statistics(&raw);
+            let raw = if raw.is_empty() {
+                // Read for the alignment alone.
+                Datum::undefined("not among the roles that were asked for")
+            } else {
+                figure(&statistics(&raw).0, |extent| extent.mean)
+            };
             let number = |datum: Datum| Cell::number(datum, Digits::Fixed(4));
             lines.push((
                 below,
@@ -87,7 +92,7 @@ fn ranking(view: &View<'_>, gauges: &[(Gauge, Vec<&str>)]) -> Table {
                     Cell::text(gauge.name()),
                     Cell::count(of.n),
                     Cell::count(of.undefined),
-                    number(figure(&raw, |extent| extent.mean)),
+                    number(raw),
                     number(mean),
                     number(figure(&of, |extent| extent.min)),
                     number(figure(&of, |extent| extent.max)),
