@@ -176,10 +176,22 @@ impl Model {
         let Some(index) = &self.index else {
             return Vec::new();
         };
+        // What stands beside a weight counts: one whose scales lie in another shard must not look like one without. A bias does
+        // not tell how a weight is stored.
+        let beside = |name: &'_ str| -> Vec<&String> {
+            let stem = name
+                .strip_suffix("weight")
+                .filter(|stem| !stem.is_empty())
+                .unwrap_or(name);
+            let names = index.weight_map.range(stem.to_owned()..);
+            let names = names.take_while(|(found, _)| found.starts_with(stem));
+            let names = names.filter(|(found, _)| *found == name || !found.ends_with("bias"));
+            names.map(|(_, shard)| shard).collect()
+        };
         let shards: BTreeSet<&String> = selection
             .wanted
             .iter()
-            .filter_map(|wanted| index.weight_map.get(&wanted.name))
+            .flat_map(|wanted| beside(&wanted.name))
             .filter(|shard| self.layout.shards.contains(shard))
             .collect();
         shards.into_iter().cloned().collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::{Tensor, Workspace, gain, llama_config, rows};
+use crate::support::{Tensor, Workspace, gain, llama_config, rows, shard};
 
 const WIDTH: usize = 8;
 
@@ -447,6 +447,38 @@ fn a_scaled_weight_is_compared_and_elsewhere_it_is_said_that_only_compare_scales
                     name a copy in BF16, F16 or F32";
         assert!(report.contains(told), "{report}");
     }
+}
+
+#[test]
+fn scales_in_another_shard_are_seen_though_nothing_else_of_it_is_needed() {
+    let mut at = Workspace::new();
+    let name = |layer: u32| format!("model.layers.{layer}.self_attn.q_proj.weight");
+    let weights: Vec<Tensor> = (0..2)
+        .map(|layer| Tensor::raw(&name(layer), "F8_E4M3", &[16, 16], vec![0x38; 256]))
+        .collect();
+    let scales: Vec<Tensor> = (0..2)
+        .map(|layer| {
+            let stored = 0.5_f32.to_le_bytes().to_vec();
+            Tensor::raw(&format!("{}_scale_inv", name(layer)), "F32", &[1, 1], stored)
+        })
+        .collect();
+    let files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    let mut placed = serde_json::Map::new();
+    for (file, tensors) in files.into_iter().zip([&weights, &scales]) {
+        at.file("o/a", file, &shard(tensors).bytes);
+        placed.extend(tensors.iter().map(|tensor| (tensor.name.clone(), json!(file))));
+    }
+    at.file("o/a", "config.json", llama_config(2, 16).to_string());
+    at.file(
+        "o/a",
+        "model.safetensors.index.json",
+        json!({ "weight_map": placed }).to_string(),
+    );
+    at.serve();
+    at.run(&["layers", "o/a", "--role", "q_proj", "-o", "out", "--formats", "csv"])
+        .expect(1);
+    let told = at.read("out/structure.csv");
+    assert!(told.contains("is stored as F8_E4M3 with scales beside it"), "{told}");
 }
 
 #[test]
