@@ -7,8 +7,8 @@ use crate::metric::{
     weights::Lane,
 };
 
-/// Elements that are summed by column: 64 additions each.
-pub(super) const BLOCK: usize = 4096;
+/// Elements that are summed by column: 256 additions each.
+pub(super) const BLOCK: usize = 16_384;
 
 /// Elements in a row.
 const COLUMNS: usize = 64;
@@ -17,7 +17,7 @@ const COLUMNS: usize = 64;
 const ROWS: usize = 8;
 
 /// Blocks that one thread takes at a time.
-const BLOCKS_PER_TASK: usize = 16;
+const BLOCKS_PER_TASK: usize = 4;
 
 /// a·b, a·a, b·b, Σa, Σb of a block.
 pub(super) type Figures = [f64; 5];

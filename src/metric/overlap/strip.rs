@@ -16,7 +16,7 @@ pub struct Strip {
 
 impl Strip {
     /// Elements of every strip but the last of a matrix: two of them fit a second-level cache.
-    pub const ELEMENTS: usize = 32 * BLOCK;
+    pub const ELEMENTS: usize = 8 * BLOCK;
 
     /// The strip of the first matrix of a chain, which has none before it.
     pub fn first(elements: &[[u8; 2]]) -> Self {
