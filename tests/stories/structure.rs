@@ -226,10 +226,6 @@ fn effective_ranks_and_aligned_residuals_are_those_of_numpy() {
 }
 
 #[test]
-#[cfg_attr(
-    debug_assertions,
-    ignore = "unoptimised, a decomposition of 864 × 864 takes minutes: run with --release"
-)]
 fn aligned_units_are_those_of_numpy() {
     let at = Workspace::new();
     let (config, tensors) = golden_model();
