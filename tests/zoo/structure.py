@@ -65,7 +65,7 @@ class Reason(str):
     """What the reason must say where there is no value."""
 
 
-QUANTISED = Reason("is quantised")
+QUANTISED = Reason("with scales beside it")
 
 
 def unit(values):
