@@ -42,8 +42,8 @@ const LIMITS: Limits = Limits {
 /// within 1e-12.
 ///
 /// Memory stays below 300 MB for two tensors of 1 GB: fixed tables, differences near their quantiles (up to 64 MB), and for
-/// elements of 32 bits eight bytes a pair of up to 16 million, or sixteen for 10 million at a time beyond. The pair is read twice
-/// or three times; where elements have 32 bits and there are more than 16 million, ranks take one more reading for each 10
+/// elements of 32 bits eight bytes a pair of up to 16 million, or sixteen for 8 million at a time beyond. The pair is read twice
+/// or three times; where elements have 32 bits and there are more than 16 million, ranks take one more reading for each 8
 /// million, on each thread. Elements of 64 bits, and types without exact values, leave
 /// nothing (`NotComparable`); so does a boolean that is neither 0 nor 1. Fails where a source does.
 pub fn compare<A: Source, B: Source>(a: &A, b: &B) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {

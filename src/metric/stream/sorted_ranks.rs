@@ -18,7 +18,7 @@ use crate::metric::Undefined;
 const WHOLE: u64 = 1 << 24;
 
 /// Pairs of a part of more than that: eight bytes each, and eight to count what lies between.
-const PART: u64 = 10 << 20;
+const PART: u64 = 8 << 20;
 
 /// Doubled ranks have 32 bits.
 const MOST: u64 = (1 << 31) - 1;
