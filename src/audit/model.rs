@@ -167,9 +167,11 @@ impl Model {
 
     /// Chooses among the names that are known.
     fn select(&mut self, question: &Question) -> Selection {
-        let family = Registry::builtin().choose(&self.config, self.names().into_iter());
+        let names = self.names();
+        let family = Registry::builtin().choose(&self.config, names.iter().copied());
+        let selection = question.select(names.into_iter(), family.family, &self.config);
         self.family = family;
-        question.select(self.names().into_iter(), self.family.family, &self.config)
+        selection
     }
 
     fn shards_of(&self, selection: &Selection) -> Vec<String> {

@@ -89,6 +89,13 @@ pub struct Split {
     pub blocks: Vec<Block>,
 }
 
+impl Split {
+    /// The part of a role; `None` where it has none.
+    pub fn block(&self, role: Role) -> Option<&Block> {
+        self.blocks.iter().find(|block| block.role == role)
+    }
+}
+
 impl FusedLayout {
     /// Divides a fused weight or bias of the given shape.
     ///
@@ -256,7 +263,7 @@ mod tests {
 
     fn rows(layout: FusedLayout, shape: &[u64], config: &ModelConfig, role: Role) -> Vec<u64> {
         let split = layout.split(Part::Weight, shape, config).unwrap();
-        let block = split.blocks.iter().find(|block| block.role == role).unwrap();
+        let block = split.block(role).unwrap();
         block.ranges().flatten().collect()
     }
 

@@ -83,10 +83,7 @@ fn of_piece(model: &Model, piece: &Piece) -> (f64, f64) {
         .map(|&extent| extent as f64)
         .collect();
     if let Some((split, role)) = &piece.split
-        && let (Some(extent), Some(block)) = (
-            shape.get_mut(split.axis),
-            split.blocks.iter().find(|block| block.role == *role),
-        )
+        && let (Some(extent), Some(block)) = (shape.get_mut(split.axis), split.block(*role))
     {
         *extent = block.len() as f64;
     }

@@ -125,7 +125,7 @@ fn run(tensor: &Tensor, piece: &Piece) -> Option<(ByteRange, Vec<u64>)> {
     let Some((split, role)) = &piece.split else {
         return Some((whole, shape));
     };
-    let block = split.blocks.iter().find(|block| block.role == *role)?;
+    let block = split.block(*role)?;
     let rows = shape.first_mut().filter(|rows| split.axis == 0 && **rows > 0)?;
     let (row, mut runs) = (whole.len() / *rows, block.ranges());
     let range = runs
@@ -148,8 +148,7 @@ fn part(stored: Weights, tensor: &Tensor, piece: &Piece) -> Read {
         .collect::<std::result::Result<_, _>>()?;
     let mut weights = stored;
     if let Some((split, role)) = &piece.split {
-        let block = split.blocks.iter().find(|block| block.role == *role);
-        let block = block.ok_or(Undefined::Shape)?;
+        let block = split.block(*role).ok_or(Undefined::Shape)?;
         weights = divided(weights, &shape, split.axis, block)?;
         *shape.get_mut(split.axis).ok_or(Undefined::Shape)? =
             usize::try_from(block.len()).map_err(|_| Undefined::Shape)?;

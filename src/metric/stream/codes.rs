@@ -133,6 +133,6 @@ pub(super) struct CodeRanks {
 }
 
 /// `count` elements after `smaller` ones share the ranks smaller+1 to smaller+count: their doubled mean, less n + 1.
-pub(super) fn centred_rank(smaller: u64, count: u64, numel: u64) -> f64 {
+fn centred_rank(smaller: u64, count: u64, numel: u64) -> f64 {
     (2 * smaller + count) as f64 - numel as f64
 }
