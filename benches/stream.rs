@@ -21,10 +21,7 @@ fn weights(n: usize, seed: u64) -> Vec<f32> {
 fn stored(dtype: &Dtype, n: usize, seed: u64) -> Vec<u8> {
     let weights = weights(n, seed);
     if *dtype == Dtype::BF16 {
-        weights
-            .iter()
-            .flat_map(|&weight| bf16::from_f32(weight).to_le_bytes())
-            .collect()
+        weights.iter().flat_map(|&weight| bf16::from_f32(weight).to_le_bytes()).collect()
     } else {
         weights.iter().flat_map(|weight| weight.to_le_bytes()).collect()
     }
@@ -35,11 +32,7 @@ fn pair(criterion: &mut Criterion) {
     group.sample_size(10);
     for (dtype, n) in [(Dtype::BF16, 1_usize << 25), (Dtype::F32, 1 << 22)] {
         let (a, b) = (stored(&dtype, n, 1), stored(&dtype, n, 2));
-        let memory = |bytes| Memory {
-            dtype: dtype.clone(),
-            numel: n as u64,
-            bytes,
-        };
+        let memory = |bytes| Memory { dtype: dtype.clone(), numel: n as u64, bytes };
         group.throughput(Throughput::Bytes((a.len() + b.len()) as u64));
         group.bench_with_input(BenchmarkId::new("compare", &dtype), &n, |bencher, _| {
             bencher.iter(|| compare(black_box(&memory(&a)), black_box(&memory(&b))));

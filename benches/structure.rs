@@ -28,9 +28,7 @@ const WIDTH: usize = 128;
 
 /// Stored bytes of BF16 values, nearly normal.
 fn elements(count: usize, seed: u64) -> Vec<[u8; 2]> {
-    bell(count, seed)
-        .map(|x| bf16::from_f32(0.02 * x).to_le_bytes())
-        .collect()
+    bell(count, seed).map(|x| bf16::from_f32(0.02 * x).to_le_bytes()).collect()
 }
 
 fn matrix(rows: usize, columns: usize, seed: u64) -> Weights {
@@ -39,10 +37,7 @@ fn matrix(rows: usize, columns: usize, seed: u64) -> Weights {
 
 fn raw(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("raw test and scale, one core");
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .build()
-        .expect("a pool of one thread");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool of one thread");
     let (a, b) = (matrix(HIDDEN, UNITS, 1), matrix(HIDDEN, UNITS, 2));
     group.throughput(Throughput::Bytes((a.bytes() + b.bytes()) as u64));
     group.sample_size(20);
@@ -52,8 +47,7 @@ fn raw(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("stored");
     let mut file = std::fs::File::create(&path).expect("a file");
-    file.write_all(elements(HIDDEN * UNITS, 3).as_flattened())
-        .expect("room on the disk");
+    file.write_all(elements(HIDDEN * UNITS, 3).as_flattened()).expect("room on the disk");
     drop(file);
     let range = ByteRange::new(0, (2 * HIDDEN * UNITS) as u64);
     let read = || {
@@ -68,12 +62,9 @@ fn raw(criterion: &mut Criterion) {
     };
     // Along depth each matrix is read once, and summed with the one before it.
     group.throughput(Throughput::Bytes(b.bytes() as u64));
-    group.bench_function(
-        "one matrix read from the page cache and summed with the last",
-        |bencher| {
-            pool.install(|| bencher.iter(|| Overlap::of(black_box(&a), &read())));
-        },
-    );
+    group.bench_function("one matrix read from the page cache and summed with the last", |bencher| {
+        pool.install(|| bencher.iter(|| Overlap::of(black_box(&a), &read())));
+    });
     group.finish();
 }
 
@@ -83,10 +74,7 @@ fn once(criterion: &mut Criterion, name: &str, run: impl FnOnce()) {
     run();
     let taken = start.elapsed();
     let mut group = criterion.benchmark_group("measured once");
-    group
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(1))
-        .measurement_time(Duration::from_millis(10));
+    group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_millis(10));
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| taken.saturating_mul(u32::try_from(iterations).unwrap_or(u32::MAX)));
     });
@@ -106,11 +94,7 @@ fn spectrum(criterion: &mut Criterion) {
 fn attention(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("heads");
     group.sample_size(10);
-    let layout = HeadLayout {
-        heads: 32,
-        groups: 8,
-        width: WIDTH,
-    };
+    let layout = HeadLayout { heads: 32, groups: 8, width: WIDTH };
     let layer = |seed: u64| {
         [
             matrix(32 * WIDTH, HIDDEN, seed),
@@ -121,36 +105,18 @@ fn attention(criterion: &mut Criterion) {
     };
     let (a, b) = (layer(1), layer(11));
     let of = |[q, k, v, o]: &[Weights; 4]| {
-        heads(
-            &layout,
-            &Projections {
-                q: &a[0],
-                k: &a[1],
-                v: &a[2],
-                o: &a[3],
-            },
-            &Projections { q, k, v, o },
-        )
+        heads(&layout, &Projections { q: &a[0], k: &a[1], v: &a[2], o: &a[3] }, &Projections { q, k, v, o })
     };
     group.bench_function("32 heads of 128 × 2560", |bencher| bencher.iter(|| of(black_box(&b))));
     group.finish();
 }
 
 fn units(criterion: &mut Criterion) {
-    let layer = |seed: u64| {
-        [
-            matrix(UNITS, HIDDEN, seed),
-            matrix(UNITS, HIDDEN, seed + 1),
-            matrix(HIDDEN, UNITS, seed + 2),
-        ]
-    };
+    let layer =
+        |seed: u64| [matrix(UNITS, HIDDEN, seed), matrix(UNITS, HIDDEN, seed + 1), matrix(HIDDEN, UNITS, seed + 2)];
     let (a, b) = (layer(1), layer(11));
     once(criterion, "mlp-permutation of 9728 units", || {
-        let pair = UnitPair {
-            gate: [&a[0], &b[0]],
-            up: [&a[1], &b[1]],
-            down: [&a[2], &b[2]],
-        };
+        let pair = UnitPair { gate: [&a[0], &b[0]], up: [&a[1], &b[1]], down: [&a[2], &b[2]] };
         black_box(permutation(&pair)).expect("matrices that fit");
     });
 }

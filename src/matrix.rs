@@ -76,11 +76,7 @@ impl Statistics {
             min: values.iter().copied().fold(f64::INFINITY, f64::min),
             max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         });
-        Self {
-            n: values.len(),
-            undefined,
-            values: extent,
-        }
+        Self { n: values.len(), undefined, values: extent }
     }
 }
 
@@ -106,10 +102,7 @@ impl Matrix {
     /// Every cell with its row and column, row by row.
     pub fn iter(&self) -> impl Iterator<Item = (usize, usize, &Result<f64, Undefined>)> {
         let columns = self.columns.len().max(1);
-        self.cells
-            .iter()
-            .enumerate()
-            .map(move |(index, cell)| (index / columns, index % columns, cell))
+        self.cells.iter().enumerate().map(move |(index, cell)| (index / columns, index % columns, cell))
     }
 
     /// Whether there are as many rows as columns.
@@ -119,19 +112,13 @@ impl Matrix {
 
     /// The statistics of a selection of cells.
     pub fn statistics(&self, cells: Cells) -> Statistics {
-        Statistics::of(
-            self.iter()
-                .filter(|&(row, column, _)| cells.contain(row, column))
-                .map(|(.., cell)| cell),
-        )
+        Statistics::of(self.iter().filter(|&(row, column, _)| cells.contain(row, column)).map(|(.., cell)| cell))
     }
 
     /// Rows as columns.
     #[must_use]
     pub fn transpose(&self) -> Self {
-        Self::from_fn(self.columns.clone(), self.rows.clone(), |row, column| {
-            self.get(column, row).clone()
-        })
+        Self::from_fn(self.columns.clone(), self.rows.clone(), |row, column| self.get(column, row).clone())
     }
 
     /// The rows and columns at these places, in this order; places beyond the last are passed over, and one that is named
@@ -167,11 +154,7 @@ mod tests {
     /// 11 12 13 / 21 — 23 / 31 32 33
     fn square() -> Matrix {
         Matrix::from_fn(labels("a b c"), labels("a b c"), |row, column| {
-            if (row, column) == (1, 1) {
-                Err(Undefined::Shape)
-            } else {
-                Ok((10 * (row + 1) + column + 1) as f64)
-            }
+            if (row, column) == (1, 1) { Err(Undefined::Shape) } else { Ok((10 * (row + 1) + column + 1) as f64) }
         })
     }
 
@@ -183,10 +166,7 @@ mod tests {
         assert_eq!((extent.mean, extent.min, extent.max), (16.0, 12.0, 23.0));
         assert!((extent.sd - (74.0_f64 / 3.0).sqrt()).abs() < 1e-12);
         let diagonal = square().statistics(Cells::Diagonal);
-        assert_eq!(
-            (diagonal.n, diagonal.undefined, diagonal.values.unwrap().mean),
-            (2, 1, 22.0)
-        );
+        assert_eq!((diagonal.n, diagonal.undefined, diagonal.values.unwrap().mean), (2, 1, 22.0));
         assert_eq!(square().statistics(Cells::OffDiagonal).n, 6);
         assert_eq!(square().statistics(Cells::All).n, 8);
     }
@@ -194,14 +174,7 @@ mod tests {
     #[test]
     fn no_value_has_no_mean() {
         let matrix = Matrix::from_fn(labels("a"), labels("b"), |_, _| Err(Undefined::TooFew));
-        assert_eq!(
-            matrix.statistics(Cells::All),
-            Statistics {
-                n: 0,
-                undefined: 1,
-                values: None
-            }
-        );
+        assert_eq!(matrix.statistics(Cells::All), Statistics { n: 0, undefined: 1, values: None });
         let empty = Matrix::from_fn(labels("a"), Vec::new(), |_, _| Ok(1.0));
         assert_eq!(empty.statistics(Cells::All).n, 0);
         assert!(!empty.is_square());

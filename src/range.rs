@@ -16,10 +16,7 @@ pub struct ByteRange {
 impl ByteRange {
     /// The range `start..end`. An `end` below `start` gives the empty range at `start`.
     pub fn new(start: u64, end: u64) -> Self {
-        Self {
-            start,
-            end: end.max(start),
-        }
+        Self { start, end: end.max(start) }
     }
 
     /// Number of bytes.
@@ -89,19 +86,9 @@ mod tests {
 
     #[test]
     fn near_ranges_share_a_request_and_far_ones_do_not() {
-        let ranges = [
-            ByteRange::new(100, 200),
-            ByteRange::new(0, 50),
-            ByteRange::new(1000, 1100),
-        ];
+        let ranges = [ByteRange::new(100, 200), ByteRange::new(0, 50), ByteRange::new(1000, 1100)];
         let spans = coalesce(&ranges, 50, 10_000);
-        assert_eq!(
-            spans,
-            vec![
-                (ByteRange::new(0, 200), vec![1, 0]),
-                (ByteRange::new(1000, 1100), vec![2]),
-            ]
-        );
+        assert_eq!(spans, vec![(ByteRange::new(0, 200), vec![1, 0]), (ByteRange::new(1000, 1100), vec![2]),]);
     }
 
     #[test]

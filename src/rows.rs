@@ -16,9 +16,7 @@ pub struct RowSet {
 impl RowSet {
     /// The rows of `run`.
     pub fn run(run: Range<u64>) -> Self {
-        Self {
-            runs: if run.is_empty() { Vec::new() } else { vec![run] },
-        }
+        Self { runs: if run.is_empty() { Vec::new() } else { vec![run] } }
     }
 
     /// How many rows there are.
@@ -93,9 +91,7 @@ impl RowSet {
     #[must_use]
     pub fn within(&self, within: &Range<u64>) -> Self {
         let cut = |run: &Range<u64>| run.start.max(within.start)..run.end.min(within.end);
-        Self {
-            runs: self.runs.iter().map(cut).filter(|run| !run.is_empty()).collect(),
-        }
+        Self { runs: self.runs.iter().map(cut).filter(|run| !run.is_empty()).collect() }
     }
 
     /// The bytes of each run in a tensor of rows of `width` bytes that begins at `start`, those longer than `limit` cut between

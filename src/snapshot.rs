@@ -34,9 +34,6 @@ pub struct Snapshot {
 impl Snapshot {
     /// The file at `path`, if the repository has it.
     pub fn file(&self, path: &str) -> Option<&RepoFile> {
-        self.files
-            .binary_search_by(|file| file.path.as_str().cmp(path))
-            .ok()
-            .map(|found| &self.files[found])
+        self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok().map(|found| &self.files[found])
     }
 }

@@ -42,10 +42,7 @@ impl FromStr for RepoId {
     type Err = SpecError;
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let invalid = |reason: &'static str| SpecError::RepoId {
-            text: text.to_owned(),
-            reason,
-        };
+        let invalid = |reason: &'static str| SpecError::RepoId { text: text.to_owned(), reason };
         let parts: Vec<&str> = text.split('/').collect();
         if parts.len() > 2 {
             return Err(invalid("an id has the form owner/name, with one `/`"));
@@ -57,10 +54,7 @@ impl FromStr for RepoId {
             if part.len() > 96 {
                 return Err(invalid("owner and name have at most 96 characters"));
             }
-            if !part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-            {
+            if !part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
                 return Err(invalid("only letters, digits, `-`, `_` and `.` are allowed"));
             }
             if part.starts_with(['-', '.']) || part.ends_with(['-', '.']) {
@@ -223,35 +217,21 @@ impl FromStr for ModelSpec {
             let (repo, revision) = match text.split_once('@') {
                 Some((repo, revision)) => {
                     if revision.contains('@') {
-                        return Err(SpecError::RepoId {
-                            text: text.to_owned(),
-                            reason: "there is more than one `@`",
-                        });
+                        return Err(SpecError::RepoId { text: text.to_owned(), reason: "there is more than one `@`" });
                     }
                     (repo, revision.parse()?)
                 }
                 None => (text, Revision::default()),
             };
-            ModelSource::Hub {
-                repo: repo.parse()?,
-                revision,
-            }
+            ModelSource::Hub { repo: repo.parse()?, revision }
         };
-        Ok(Self {
-            source,
-            label: None,
-            group: None,
-            layer: None,
-        })
+        Ok(Self { source, label: None, group: None, layer: None })
     }
 }
 
 fn folder(text: &str, path: &Path) -> Result<ModelSource, SpecError> {
     if path.as_os_str().is_empty() {
-        return Err(SpecError::RepoId {
-            text: text.to_owned(),
-            reason: "the folder has no name",
-        });
+        return Err(SpecError::RepoId { text: text.to_owned(), reason: "the folder has no name" });
     }
     Ok(ModelSource::Folder(path.to_owned()))
 }
@@ -264,10 +244,7 @@ pub fn parse_model_list(text: &str) -> Result<Vec<ModelSpec>, SpecError> {
         if line.is_empty() {
             continue;
         }
-        let on_line = |source: SpecError| SpecError::Line {
-            line: number + 1,
-            source: Box::new(source),
-        };
+        let on_line = |source: SpecError| SpecError::Line { line: number + 1, source: Box::new(source) };
         let mut words = line.split_whitespace();
         let first = words.next().unwrap_or_default();
         let mut model: ModelSpec = first.parse().map_err(on_line)?;
@@ -366,9 +343,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_a_reason() {
-        for text in [
-            "", "a/b/c", "a b", "a/", "/..", "a@b@c", "a/..", "a@", "-a/b", "a/b?x=1", "file:",
-        ] {
+        for text in ["", "a/b/c", "a b", "a/", "/..", "a@b@c", "a/..", "a@", "-a/b", "a/b?x=1", "file:"] {
             let folder = text.starts_with('/');
             assert_eq!(text.parse::<ModelSpec>().is_err(), !folder, "{text}");
         }

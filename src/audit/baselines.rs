@@ -50,9 +50,7 @@ impl Baselines {
                 };
                 let own;
                 let drawn = if let Some(normal) = normal {
-                    by_width
-                        .entry(n)
-                        .or_insert_with(|| GaussianBaseline::draw(normal, normal, n, trials, seed))
+                    by_width.entry(n).or_insert_with(|| GaussianBaseline::draw(normal, normal, n, trials, seed))
                 } else {
                     own = panel.moments[a]
                         .clone()
@@ -82,11 +80,7 @@ mod tests {
     fn drawn(normal: Option<MeanSd>) -> Baselines {
         let vector = |scale: f64| (0..40).map(|i| scale * (1.0 + 0.1 * f64::from(i % 5))).collect();
         let (panel, _) = planted(0, &[Some(vector(1.0)), Some(vector(9.0)), None], false);
-        let simulation = Simulation {
-            trials: 30,
-            seed: 5,
-            normal,
-        };
+        let simulation = Simulation { trials: 30, seed: 5, normal };
         Baselines::of(&[panel], &[Metric::L2, Metric::Pearson], simulation)
     }
 

@@ -65,13 +65,7 @@ pub(super) fn role(panels: &[Panel], vectors: &[Vec<Option<Loaded>>]) -> Option<
         Pca::of(&slices, scale, COMPONENTS)
     };
     let (kept, removed) = rayon::join(|| pca(Scale::Kept), || pca(Scale::Removed));
-    Some(RoleComponents {
-        key: panels.first()?.key.whole(),
-        vectors: at,
-        left_out,
-        kept,
-        removed,
-    })
+    Some(RoleComponents { key: panels.first()?.key.whole(), vectors: at, left_out, kept, removed })
 }
 
 type Held = Vec<(VectorAt, Vec<f64>)>;
@@ -84,10 +78,8 @@ fn comparable(held: BTreeMap<VectorAt, &Loaded>) -> (Held, LeftOut) {
         *lengths.entry(loaded.numel()).or_default() += 1;
     }
     // Of lengths that are as frequent, the smallest.
-    let usual = lengths
-        .iter()
-        .max_by_key(|&(length, &count)| (count, std::cmp::Reverse(*length)))
-        .map(|(&length, _)| length);
+    let usual =
+        lengths.iter().max_by_key(|&(length, &count)| (count, std::cmp::Reverse(*length))).map(|(&length, _)| length);
     let (mut kept, mut left_out) = (Vec::new(), Vec::new());
     for (at, loaded) in held {
         let refused = match (loaded.moments().and_then(|moments| moments.summary), usual) {

@@ -48,13 +48,8 @@ impl FromStr for Condition {
 
     /// `METRIC OP NUMBER` or `abs(METRIC) OP NUMBER`, with `>`, `>=`, `<` or `<=`.
     fn from_str(text: &str) -> Result<Self, AuditError> {
-        let refuse = |reason: String| AuditError::Condition {
-            text: text.to_owned(),
-            reason,
-        };
-        let at = text
-            .find(['<', '>'])
-            .ok_or_else(|| refuse("it has neither < nor >".to_owned()))?;
+        let refuse = |reason: String| AuditError::Condition { text: text.to_owned(), reason };
+        let at = text.find(['<', '>']).ok_or_else(|| refuse("it has neither < nor >".to_owned()))?;
         let (left, right) = text.split_at(at);
         let (operator, number) = match right.as_bytes() {
             [b'>', b'=', ..] => (Operator::AtLeast, &right[2..]),
@@ -69,9 +64,7 @@ impl FromStr for Condition {
         let bound = bound.ok_or_else(|| refuse(format!("`{number}` is not a number")))?;
         let metric = inner.unwrap_or(left).trim();
         Ok(Self {
-            metric: metric
-                .parse()
-                .map_err(|error: UnknownMetric| refuse(error.to_string()))?,
+            metric: metric.parse().map_err(|error: UnknownMetric| refuse(error.to_string()))?,
             absolute: inner.is_some(),
             operator,
             bound,
@@ -97,16 +90,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_condition_is_refused() {
-        for text in [
-            "",
-            "pearson",
-            "pearson=1",
-            "person>1",
-            "pearson>x",
-            "pearson>nan",
-            ">1",
-            "abs(pearson>1",
-        ] {
+        for text in ["", "pearson", "pearson=1", "person>1", "pearson>x", "pearson>nan", ">1", "abs(pearson>1"] {
             assert!(text.parse::<Condition>().is_err(), "{text}");
         }
     }

@@ -106,18 +106,11 @@ impl Crossing {
 fn contrast(matrix: &Matrix) -> Option<Contrast> {
     let is_own = |row: usize, column: usize| matrix.rows[row] == matrix.columns[column];
     let statistics = |own: bool| {
-        let cells = matrix
-            .iter()
-            .filter(move |&(row, column, _)| is_own(row, column) == own);
+        let cells = matrix.iter().filter(move |&(row, column, _)| is_own(row, column) == own);
         crate::matrix::Statistics::of(cells.map(|(.., cell)| cell))
     };
     let (same, other) = (statistics(true), statistics(false));
-    Some(Contrast {
-        same: same.values?,
-        same_n: same.n,
-        other: other.values?,
-        other_n: other.n,
-    })
+    Some(Contrast { same: same.values?, same_n: same.n, other: other.values?, other_n: other.n })
 }
 
 fn best_layers(matrix: &Matrix) -> BestLayers {
@@ -127,10 +120,7 @@ fn best_layers(matrix: &Matrix) -> BestLayers {
         let values =
             (0..matrix.columns.len()).filter_map(|column| Some((column, *matrix.get(row, column).as_ref().ok()?)));
         let values: Vec<(usize, f64)> = values.collect();
-        let top = values
-            .iter()
-            .copied()
-            .reduce(|top, next| if next.1 > top.1 { next } else { top });
+        let top = values.iter().copied().reduce(|top, next| if next.1 > top.1 { next } else { top });
         let is_own = |column: usize| matrix.columns[column] == matrix.rows[row];
         if values.iter().any(|&(column, _)| is_own(column)) {
             possible += 1;
@@ -139,12 +129,7 @@ fn best_layers(matrix: &Matrix) -> BestLayers {
         own += usize::from(top.is_some_and(|(column, _)| is_own(column)));
         best.push(top);
     }
-    BestLayers {
-        best,
-        own,
-        possible,
-        by_chance,
-    }
+    BestLayers { best, own, possible, by_chance }
 }
 
 /// One crossing a role that either of the two models has in its layers.
@@ -160,9 +145,7 @@ pub(super) fn crossings(sources: &Sources<'_>) -> Vec<Crossing> {
 fn cross(sources: &Sources<'_>, role: PanelKey) -> Crossing {
     let [row_keys, column_keys] = [0, 1].map(|model| -> Vec<PanelKey> {
         let keys = sources.placed[model].keys();
-        keys.filter(|key| key.layer.is_some() && key.whole() == role)
-            .copied()
-            .collect()
+        keys.filter(|key| key.layer.is_some() && key.whole() == role).copied().collect()
     });
     let blocks = |model: usize, keys: &[PanelKey]| {
         let size = |key: &PanelKey| {
@@ -221,10 +204,7 @@ fn cross(sources: &Sources<'_>, role: PanelKey) -> Crossing {
 }
 
 fn prepare(cells: &[Result<(Side, Loaded), String>]) -> Vec<Result<Prepared<'_>, &String>> {
-    cells
-        .par_iter()
-        .map(|cell| cell.as_ref().map(|(_, loaded)| Prepared::new(loaded)))
-        .collect()
+    cells.par_iter().map(|cell| cell.as_ref().map(|(_, loaded)| Prepared::new(loaded))).collect()
 }
 
 fn pair(a: &Result<Prepared<'_>, &String>, b: &Result<Prepared<'_>, &String>) -> PairMetrics {
@@ -290,10 +270,7 @@ mod tests {
 
     #[test]
     fn a_matrix_without_a_diagonal_has_no_contrast() {
-        assert_eq!(
-            contrast(&Matrix::from_fn(layers(0..2), layers(5..7), |_, _| Ok(1.0))),
-            None
-        );
+        assert_eq!(contrast(&Matrix::from_fn(layers(0..2), layers(5..7), |_, _| Ok(1.0))), None);
     }
 
     #[test]

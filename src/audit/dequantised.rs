@@ -66,17 +66,11 @@ mod tests {
     fn any_run_of_a_stream_holds_the_values_of_the_whole() {
         let (rows, columns) = (100_u64, 97_u64);
         let stored: Vec<u8> = (0..rows * columns).map(|i| (i * 7 % 251).to_le_bytes()[0]).collect();
-        let scale: Vec<u8> = (0..rows)
-            .flat_map(|row| (0.01 * (row as f32 + 1.0)).to_le_bytes())
-            .collect();
+        let scale: Vec<u8> = (0..rows).flat_map(|row| (0.01 * (row as f32 + 1.0)).to_le_bytes()).collect();
         let grid = ScaleGrid::new(&[rows, columns], &[rows, 1], None).unwrap();
         let dequantiser = Dequantiser::new(&Dtype::I8, grid, (&Dtype::F32, &scale), None).unwrap();
         let values = dequantiser.rows(0, &stored).unwrap();
-        let memory = Memory {
-            dtype: Dtype::I8,
-            numel: rows * columns,
-            bytes: &stored,
-        };
+        let memory = Memory { dtype: Dtype::I8, numel: rows * columns, bytes: &stored };
         let source = Dequantised::new(memory, dequantiser);
         assert_eq!((source.dtype(), source.numel()), (&Dtype::F32, rows * columns));
         for (first, length) in [(0, 9700), (1, 5000), (4095, 4098), (9699, 1), (9698, 4)] {

@@ -45,9 +45,5 @@ pub(super) async fn read_index(repository: &Repository, path: Option<&str>) -> R
 
 /// What a file says about itself names neither the model nor the file.
 fn in_file(repository: &Repository, path: &str, source: crate::Error) -> AuditError {
-    AuditError::File {
-        model: repository.place(),
-        file: path.to_owned(),
-        source: Box::new(source),
-    }
+    AuditError::File { model: repository.place(), file: path.to_owned(), source: Box::new(source) }
 }

@@ -22,48 +22,21 @@ pub enum AuditError {
     #[error("{model} has no tensor `{tensor}`")]
     NoTensor { model: String, tensor: String },
     #[error("tensor `{}` of {model} ({dtype}, {bytes} bytes) cannot be decoded", .tensor.escape_debug())]
-    Undecodable {
-        model: String,
-        tensor: String,
-        dtype: String,
-        bytes: u64,
-    },
+    Undecodable { model: String, tensor: String, dtype: String, bytes: u64 },
     #[error("{model} has no file `{}`", .file.escape_debug())]
     NoFile { model: String, file: String },
     #[error("file `{}` of {model} has {size} bytes, more than the {cap} bytes read at most", .file.escape_debug())]
-    TooLarge {
-        model: String,
-        file: String,
-        size: u64,
-        cap: u64,
-    },
+    TooLarge { model: String, file: String, size: u64, cap: u64 },
     #[error("shard `{}` of {model} cannot be read", .shard.escape_debug())]
-    Shard {
-        model: String,
-        shard: String,
-        source: Box<crate::Error>,
-    },
+    Shard { model: String, shard: String, source: Box<crate::Error> },
     #[error("file `{}` of {model} cannot be used", .file.escape_debug())]
-    File {
-        model: String,
-        file: String,
-        source: Box<crate::Error>,
-    },
+    File { model: String, file: String, source: Box<crate::Error> },
     #[error("{model} is not one model: there are no weights and no configuration at its root, and weights in {} folders: {}", folders.len(), listed(folders))]
-    SeveralModels {
-        model: String,
-        place: std::path::PathBuf,
-        folders: Vec<String>,
-    },
+    SeveralModels { model: String, place: std::path::PathBuf, folders: Vec<String> },
     #[error("{model} has no checkpoint that can be read")]
     NoCheckpoint { model: String, source: Box<crate::Error> },
     #[error("tensor `{}` of {model} has {has} rows of whole bytes, and {wanted} are needed", .tensor.escape_debug())]
-    NoRows {
-        model: String,
-        tensor: String,
-        wanted: u64,
-        has: u64,
-    },
+    NoRows { model: String, tensor: String, wanted: u64, has: u64 },
     #[error("{model} has no `tokenizer.json`, so nothing tells which token a row of its table is for")]
     NoTokenizer { model: String },
     #[error("embeddings are compared between two models, and {count} are named")]
@@ -77,11 +50,7 @@ pub enum AuditError {
     #[error("`{revision}` of `{repo}` is not in the cache, and the network is switched off")]
     OfflineRevision { repo: String, revision: String },
     #[error("tensor `{}` of {model} was not fetched: {reason}", .tensor.escape_debug())]
-    NotFetched {
-        model: String,
-        tensor: String,
-        reason: String,
-    },
+    NotFetched { model: String, tensor: String, reason: String },
     #[error("tensor `{}` of {model} is quantised ({how}): its stored elements are no values", .tensor.escape_debug())]
     Quantised { model: String, tensor: String, how: String },
     #[error(
@@ -89,17 +58,9 @@ pub enum AuditError {
          all else name a copy in BF16, F16 or F32",
         .tensor.escape_debug()
     )]
-    Scaled {
-        model: String,
-        tensor: String,
-        dtype: String,
-        how: String,
-    },
+    Scaled { model: String, tensor: String, dtype: String, how: String },
     #[error("`{}` cannot be read", path.display())]
-    Unreadable {
-        path: std::path::PathBuf,
-        source: std::io::Error,
-    },
+    Unreadable { path: std::path::PathBuf, source: std::io::Error },
     #[error("tensor `{}` of {model} is not in the cache any more", .tensor.escape_debug())]
     Vanished { model: String, tensor: String },
 }
@@ -117,27 +78,20 @@ pub(super) fn listed(folders: &[String]) -> String {
 
 /// `5369.8 MB`, and below one megabyte `500000 bytes`: nobody counts the digits of billions.
 fn megabytes(bytes: u64) -> String {
-    if bytes < 1_000_000 {
-        format!("{bytes} bytes")
-    } else {
-        format!("{:.1} MB", bytes as f64 / 1e6)
-    }
+    if bytes < 1_000_000 { format!("{bytes} bytes") } else { format!("{:.1} MB", bytes as f64 / 1e6) }
 }
 
 impl Hint for AuditError {
     fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::OverBudget { planned, .. } => format!(
-                "ask for fewer layers or roles, or allow it with --max-bytes {}MB",
-                planned.div_ceil(1_000_000)
-            ),
+            Self::OverBudget { planned, .. } => {
+                format!("ask for fewer layers or roles, or allow it with --max-bytes {}MB", planned.div_ceil(1_000_000))
+            }
             Self::Shard { source, .. } | Self::File { source, .. } | Self::NoCheckpoint { source, .. } => {
                 return source.hint();
             }
             Self::SeveralModels { place, folders, .. } => {
-                let first = folders
-                    .first()
-                    .map_or_else(|| place.clone(), |folder| place.join(folder));
+                let first = folders.first().map_or_else(|| place.clone(), |folder| place.join(folder));
                 format!("name the folder of one model, such as `{}`", first.display())
             }
             Self::Pairing { .. } => "write same, depth, all or mixed".to_owned(),

@@ -37,12 +37,7 @@ pub fn plan_where(session: &Session, model: &Model, wanted: impl Fn(usize) -> bo
     let mut cached = 0;
     let mut local = 0;
     let (mut missing, mut shared) = (Vec::new(), Vec::new());
-    for (position, tensor) in model
-        .tensors
-        .iter()
-        .enumerate()
-        .filter(|&(position, _)| wanted(position))
-    {
+    for (position, tensor) in model.tensors.iter().enumerate().filter(|&(position, _)| wanted(position)) {
         tensors += 1;
         match model.key(tensor) {
             None => local += 1,
@@ -89,9 +84,7 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
             tasks.spawn(async move {
                 let most = if span.is_large() { PIECE } else { span.range.len() };
                 let units = most.div_ceil(UNIT).clamp(1, BYTES_IN_FLIGHT / UNIT);
-                let permit = in_flight
-                    .acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX))
-                    .await;
+                let permit = in_flight.acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX)).await;
                 let outcome = if span.is_large() {
                     bring_large(&session, &source, &label, &model, &span).await
                 } else {
@@ -171,9 +164,8 @@ async fn keep_large(
             incoming.write(&decode(&dtype, &bytes)?)?;
             Ok((incoming, digest))
         };
-        (incoming, digest) = tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|source| AuditError::Task { source })??;
+        (incoming, digest) =
+            tokio::task::spawn_blocking(work).await.map_err(|source| AuditError::Task { source })??;
     }
     let meta = meta(source.to_owned(), tensor, digest.finish());
     tokio::task::spawn_blocking(move || incoming.finish(&meta))
@@ -202,11 +194,7 @@ fn failed_span(model: &Model, tensors: &[usize], error: Error) -> Vec<(String, R
         .map(|&position| {
             let name = model.tensors[position].info.name.clone();
             let error = cause.take().unwrap_or_else(|| {
-                AuditError::SameRequest {
-                    model: model.repository.place(),
-                    reason: reason.clone(),
-                }
-                .into()
+                AuditError::SameRequest { model: model.repository.place(), reason: reason.clone() }.into()
             });
             (name, Err(error))
         })
@@ -223,11 +211,7 @@ fn keep_span(cache: &Cache, source: &str, model: &Model, span: &Span, bytes: &[u
             let slice = start.checked_add(length).and_then(|end| bytes.get(start..end));
             let result = slice
                 .ok_or_else(|| {
-                    AuditError::Vanished {
-                        model: model.repository.place(),
-                        tensor: tensor.info.name.clone(),
-                    }
-                    .into()
+                    AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() }.into()
                 })
                 .and_then(|stored| keep_tensor(cache, source, model, tensor, stored));
             (tensor.info.name.clone(), result)

@@ -95,12 +95,7 @@ pub fn empty_groups(figures: &[GroupFigures], panels: &[Panel]) -> Vec<(String, 
 /// are in none, unless no model has one: then all are one.
 fn group_pairs(groups: &[Option<&str>]) -> Vec<GroupPair> {
     let mut seen = BTreeSet::new();
-    let names: Vec<&str> = groups
-        .iter()
-        .flatten()
-        .copied()
-        .filter(|name| seen.insert(*name))
-        .collect();
+    let names: Vec<&str> = groups.iter().flatten().copied().filter(|name| seen.insert(*name)).collect();
     if names.is_empty() {
         return vec![GroupPair {
             a: EVERYBODY.to_owned(),
@@ -143,10 +138,7 @@ fn figure(number: usize, panel: &Panel, groups: &GroupPair, metric: Metric, rela
                     nulls_unrelated.extend(null);
                 }
             }
-            Err(reason) => left_out.push(LeftOut {
-                models,
-                reason: reason.to_string(),
-            }),
+            Err(reason) => left_out.push(LeftOut { models, reason: reason.to_string() }),
         }
     }
     let nothing = |of: &[f64]| {
@@ -182,19 +174,10 @@ mod tests {
 
     #[test]
     fn groups_pair_with_themselves_and_each_other_once() {
-        let groups = [
-            Some("moe"),
-            Some("dense"),
-            None,
-            Some("moe"),
-            Some("dense"),
-            Some("dense"),
-        ];
+        let groups = [Some("moe"), Some("dense"), None, Some("moe"), Some("dense"), Some("dense")];
         let pairs = group_pairs(&groups);
-        let shape: Vec<(&str, &str, usize)> = pairs
-            .iter()
-            .map(|pair| (pair.a.as_str(), pair.b.as_str(), pair.pairs.len()))
-            .collect();
+        let shape: Vec<(&str, &str, usize)> =
+            pairs.iter().map(|pair| (pair.a.as_str(), pair.b.as_str(), pair.pairs.len())).collect();
         assert_eq!(shape, [("moe", "moe", 1), ("moe", "dense", 6), ("dense", "dense", 3)]);
         assert!(pairs[1].pairs.contains(&(1, 3)), "the lower place comes first");
     }
@@ -208,16 +191,8 @@ mod tests {
 
     #[test]
     fn a_pair_without_a_value_is_listed_and_a_group_without_one_has_no_mean() {
-        let (panel, _) = planted(
-            3,
-            &[
-                Some(vec![1.0, 2.0, 4.0]),
-                Some(vec![1.0, 3.0, 4.0]),
-                None,
-                Some(vec![9.0, 1.0, 1.0]),
-            ],
-            false,
-        );
+        let (panel, _) =
+            planted(3, &[Some(vec![1.0, 2.0, 4.0]), Some(vec![1.0, 3.0, 4.0]), None, Some(vec![9.0, 1.0, 1.0])], false);
         let cosine = |a, b| panel.get(a, b, Metric::CosSim).unwrap();
         let pairs = group_pairs(&[Some("x"), Some("x"), Some("y"), Some("x")]);
         let of = |place: usize| figure(0, &panel, &pairs[place], Metric::CosSim, &Relations::default());
@@ -234,10 +209,7 @@ mod tests {
         assert_eq!((between.n, between.left_out.len()), (0, 3));
         assert_eq!(between.all.as_ref().unwrap_err().to_string(), "no comparable tensors");
         let alone = of(2);
-        assert_eq!(
-            alone.all.as_ref().unwrap_err().to_string(),
-            "a group of one model has no pair within"
-        );
+        assert_eq!(alone.all.as_ref().unwrap_err().to_string(), "a group of one model has no pair within");
         assert_eq!(
             empty_groups(&[within, between, alone], &[panel]),
             [("input_layernorm".to_owned(), "x".to_owned(), "y".to_owned())]

@@ -122,11 +122,7 @@ fn contents(model: &Model) -> Contents {
     let shards = &model.layout.shards;
     let mut contents = Contents {
         shards: shards.len(),
-        bytes: shards
-            .iter()
-            .filter_map(|shard| model.repository.snapshot().file(shard))
-            .map(|file| file.size)
-            .sum(),
+        bytes: shards.iter().filter_map(|shard| model.repository.snapshot().file(shard)).map(|file| file.size).sum(),
         indexed: model.layout.index.is_some(),
         dtypes: BTreeMap::new(),
         parameters: 0,
@@ -153,9 +149,8 @@ impl Contents {
         dtype.tensors += 1;
         dtype.elements += elements;
         dtype.bytes += info.range.len();
-        let class = model.family.family.map_or(Classified::Unclassified, |family| {
-            family.classify(&info.name, &model.config)
-        });
+        let class =
+            model.family.family.map_or(Classified::Unclassified, |family| family.classify(&info.name, &model.config));
         let (what, layer) = match class {
             Classified::Slot(slot) => {
                 if slot.mtp {
@@ -194,12 +189,7 @@ impl Contents {
                 self.mtp_parameters += elements;
             }
         }
-        self.tensors.push(Listed {
-            shard: shard.to_owned(),
-            info: info.clone(),
-            what,
-            layer,
-        });
+        self.tensors.push(Listed { shard: shard.to_owned(), info: info.clone(), what, layer });
     }
 }
 
@@ -228,21 +218,16 @@ pub fn comparable(opened: &[Opened], inspections: &[Inspection]) -> Vec<Comparab
                 .iter()
                 .map(|inspection| {
                     let roles = inspection.contents.iter().flat_map(|contents| &contents.roles);
-                    roles
-                        .filter(|((_, other), _)| *other == role)
-                        .flat_map(|(_, count)| count.shapes.clone())
-                        .collect()
+                    roles.filter(|((_, other), _)| *other == role).flat_map(|(_, count)| count.shapes.clone()).collect()
                 })
                 .collect();
             let models = opened
                 .iter()
                 .zip(&shapes)
                 .map(|(opened, shapes)| match &opened.outcome {
-                    Ok(_) if !shapes.is_empty() => Ok(shapes
-                        .iter()
-                        .map(|shape| shape_text(shape))
-                        .collect::<Vec<_>>()
-                        .join(" | ")),
+                    Ok(_) if !shapes.is_empty() => {
+                        Ok(shapes.iter().map(|shape| shape_text(shape)).collect::<Vec<_>>().join(" | "))
+                    }
                     Ok(model) => Err(model
                         .family
                         .family
@@ -252,11 +237,7 @@ pub fn comparable(opened: &[Opened], inspections: &[Inspection]) -> Vec<Comparab
                     Err(_) => Err("the model was not read".to_owned()),
                 })
                 .collect();
-            Comparable {
-                role,
-                models,
-                verdict: verdict(&shapes),
-            }
+            Comparable { role, models, verdict: verdict(&shapes) }
         })
         .collect()
 }

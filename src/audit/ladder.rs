@@ -104,19 +104,9 @@ impl Ladder {
         let rungs = found
             .into_iter()
             .zip(summaries)
-            .map(|((place, found), summary)| Rung {
-                place,
-                side: found.map(|(side, _)| side),
-                summary,
-            })
+            .map(|((place, found), summary)| Rung { place, side: found.map(|(side, _)| side), summary })
             .collect();
-        Self {
-            model,
-            key,
-            rungs,
-            unread,
-            pairs,
-        }
+        Self { model, key, rungs, unread, pairs }
     }
 
     /// The metrics of a pair of rungs, given by their positions; `None` for a pair whose reference would be the later one
@@ -184,9 +174,7 @@ impl Ladder {
 
     /// Layers without a tensor, with the reason.
     pub fn missing(&self) -> impl Iterator<Item = (Place, &str)> {
-        self.rungs
-            .iter()
-            .filter_map(|rung| Some((rung.place, rung.side.as_ref().err()?.as_str())))
+        self.rungs.iter().filter_map(|rung| Some((rung.place, rung.side.as_ref().err()?.as_str())))
     }
 
     fn distance(&self, (a, b): (usize, usize)) -> u32 {
@@ -228,10 +216,7 @@ mod tests {
     }
 
     fn ladder(found: Vec<(Place, Vec<f64>)>, expected: u32) -> Ladder {
-        let found = found
-            .into_iter()
-            .map(|(place, values)| (place, Ok(tensor(place.layer.0, values))))
-            .collect();
+        let found = found.into_iter().map(|(place, values)| (place, Ok(tensor(place.layer.0, values)))).collect();
         let expected: Vec<_> = (0..expected).map(LayerIndex).collect();
         Ladder::new(0, key(), found, &expected, false)
     }
@@ -241,10 +226,7 @@ mod tests {
     }
 
     fn block(number: u32) -> Place {
-        Place {
-            mtp: true,
-            layer: LayerIndex(number),
-        }
+        Place { mtp: true, layer: LayerIndex(number) }
     }
 
     /// Vectors that differ from layer to layer in mean and pattern.
@@ -264,10 +246,7 @@ mod tests {
         let ladder = ladder([0, 1, 3].map(|number| (layer(number), wave(number))).to_vec(), 5);
         let places: Vec<_> = ladder.rungs.iter().map(|rung| rung.place.to_string()).collect();
         assert_eq!(places, ["0", "1", "2", "3", "4"]);
-        assert_eq!(
-            ladder.missing().map(|(place, _)| place.layer.0).collect::<Vec<_>>(),
-            [2, 4]
-        );
+        assert_eq!(ladder.missing().map(|(place, _)| place.layer.0).collect::<Vec<_>>(), [2, 4]);
         assert_eq!(names(&ladder, &ladder.baseline()), [(0, 1), (0, 2), (0, 3), (0, 4)]);
         let adjacent = ladder.adjacent();
         assert_eq!(names(&ladder, &adjacent), [(0, 1), (1, 2), (2, 3), (3, 4)]);
@@ -278,10 +257,7 @@ mod tests {
         assert_eq!((two.n, two.undefined), (1, 2));
         let expected = Loaded::of(wave(1)).compare(&Loaded::of(wave(3)));
         assert_eq!(ladder.value(Metric::Pearson, 1, 3), *expected.get(Metric::Pearson));
-        assert!(matches!(
-            ladder.value(Metric::CosSim, 1, 2),
-            Err(Undefined::NotComparable(_))
-        ));
+        assert!(matches!(ladder.value(Metric::CosSim, 1, 2), Err(Undefined::NotComparable(_))));
         assert_eq!(ladder.unread, 0);
     }
 
@@ -289,10 +265,7 @@ mod tests {
     fn chosen_layers_are_neighbours_only_where_their_numbers_are() {
         let ladder = ladder([0, 10, 20, 21].map(|number| (layer(number), wave(number))).to_vec(), 0);
         assert_eq!(names(&ladder, &ladder.adjacent()), [(20, 21)]);
-        assert_eq!(
-            ladder.by_distance().keys().copied().collect::<Vec<_>>(),
-            [1, 10, 11, 20, 21]
-        );
+        assert_eq!(ladder.by_distance().keys().copied().collect::<Vec<_>>(), [1, 10, 11, 20, 21]);
     }
 
     #[test]
@@ -323,11 +296,7 @@ mod tests {
 
     #[test]
     fn without_layer_0_there_is_no_baseline_by_another_layer() {
-        assert!(
-            ladder(vec![(layer(1), wave(1)), (layer(2), wave(2))], 0)
-                .baseline()
-                .is_empty()
-        );
+        assert!(ladder(vec![(layer(1), wave(1)), (layer(2), wave(2))], 0).baseline().is_empty());
         let gap = ladder(vec![(layer(1), wave(1)), (layer(2), wave(2))], 3);
         let statistics = gap.statistics(Metric::CosSim, &gap.baseline());
         assert_eq!((statistics.n, statistics.undefined), (0, 2));
@@ -346,11 +315,7 @@ mod tests {
 
     #[test]
     fn a_direction_that_was_not_computed_is_not_taken_from_the_other() {
-        let found = || {
-            [0, 1]
-                .map(|number| (layer(number), Ok(tensor(number, wave(number)))))
-                .into()
-        };
+        let found = || [0, 1].map(|number| (layer(number), Ok(tensor(number, wave(number))))).into();
         let upper = Ladder::new(0, key(), found(), &[], false);
         assert!(upper.pair(1, 0).is_none() && upper.value(Metric::NormRatio, 1, 0).is_err());
         let both = Ladder::new(0, key(), found(), &[], true);
@@ -378,16 +343,10 @@ mod tests {
         let ladder = ladder(found.collect(), 0);
         let close = |got: f64, expected: &Value, what: &str| {
             let expected = expected.as_f64().unwrap();
-            assert!(
-                (got - expected).abs() <= 1e-12 * expected.abs().max(1.0),
-                "{what}: {got} {expected}"
-            );
+            assert!((got - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{what}: {got} {expected}");
         };
         for rung in &ladder.rungs {
-            let (golden, summary) = (
-                &goldens["per_layer"][rung.place.to_string()],
-                rung.summary.as_ref().unwrap(),
-            );
+            let (golden, summary) = (&goldens["per_layer"][rung.place.to_string()], rung.summary.as_ref().unwrap());
             close(summary.mean, &golden["mean"], "mean");
             close(summary.sd, &golden["sd"], "sd");
             close(summary.cv().unwrap(), &golden["cv"], "cv");
@@ -396,13 +355,7 @@ mod tests {
             close(summary.norm, &golden["norm"], "norm");
         }
         let mut distances = 0;
-        for metric in [
-            Metric::CosSim,
-            Metric::CosNull,
-            Metric::Pearson,
-            Metric::ZPerm,
-            Metric::L2,
-        ] {
+        for metric in [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm, Metric::L2] {
             for (distance, pairs) in ladder.by_distance() {
                 let golden = &goldens["distance"][metric.name()][distance.to_string()];
                 let statistics = ladder.statistics(metric, &pairs);

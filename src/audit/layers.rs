@@ -79,43 +79,23 @@ pub fn layers(
                         found.len()
                     ),
                 };
-                absent.push(Absence {
-                    model,
-                    key: Some(strand.key),
-                    reason,
-                });
+                absent.push(Absence { model, key: Some(strand.key), reason });
                 continue;
             }
-            let stated = if by_pattern {
-                None
-            } else {
-                stated(&read.config, strand.key.stack)
-            };
+            let stated = if by_pattern { None } else { stated(&read.config, strand.key.stack) };
             let expected = expected(&found, stated, selection);
             ladders.push(Ladder::new(model, strand.key, found, &expected, both));
         }
     }
     for (model, opened) in opened.iter().enumerate() {
         let Ok(read) = &opened.outcome else { continue };
-        let known = ladders
-            .iter()
-            .map(|ladder| ladder.model)
-            .chain(absent.iter().map(|absence| absence.model));
+        let known = ladders.iter().map(|ladder| ladder.model).chain(absent.iter().map(|absence| absence.model));
         if !known.collect::<BTreeSet<_>>().contains(&model) {
             let no_layer = || "none of its tensors that were asked for belongs to a layer".to_owned();
-            absent.push(Absence {
-                model,
-                key: None,
-                reason: read.nothing.clone().unwrap_or_else(no_layer),
-            });
+            absent.push(Absence { model, key: None, reason: read.nothing.clone().unwrap_or_else(no_layer) });
         }
     }
-    Layers {
-        models: opened.iter().map(ModelSummary::of).collect(),
-        ladders,
-        absent,
-        excluded: excluded(opened),
-    }
+    Layers { models: opened.iter().map(ModelSummary::of).collect(), ladders, absent, excluded: excluded(opened) }
 }
 
 fn excluded(opened: &[Opened]) -> Vec<(usize, Exclusion)> {
@@ -156,11 +136,7 @@ fn expected(found: &Found, stated: Option<u32>, selection: &LayerSelection) -> V
 /// Every layer up to the stated number or the last one found, whichever is more; that number where it is beyond
 /// [`MOST_LAYERS`].
 pub(super) fn every_layer(found: impl Iterator<Item = u32>, stated: Option<u32>) -> Result<Vec<LayerIndex>, u32> {
-    let count = found
-        .map(|layer| layer.saturating_add(1))
-        .chain(stated)
-        .max()
-        .unwrap_or(0);
+    let count = found.map(|layer| layer.saturating_add(1)).chain(stated).max().unwrap_or(0);
     if count as usize > MOST_LAYERS {
         return Err(count);
     }

@@ -65,11 +65,9 @@ impl Loaded {
                 kept.values
             }
             (None, None) => {
-                return Err(AuditError::Vanished {
-                    model: model.repository.place(),
-                    tensor: tensor.info.name.clone(),
-                }
-                .into());
+                return Err(
+                    AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() }.into()
+                );
             }
         };
         Ok(Self::of_values(values, tensor.info.shape.clone(), tensor.zero_centred))
@@ -81,21 +79,15 @@ impl Loaded {
     }
 
     fn of_values(values: Values, shape: Vec<u64>, zero_centred: bool) -> Self {
-        let floats = if zero_centred {
-            values.plus_one().map_or_else(|| Err(integer_gain()), floats)
-        } else {
-            floats(values)
-        };
+        let floats =
+            if zero_centred { values.plus_one().map_or_else(|| Err(integer_gain()), floats) } else { floats(values) };
         Self { shape, floats }
     }
 
     /// A vector, without a file to read it from.
     #[cfg(test)]
     pub(super) fn of(values: Vec<f64>) -> Self {
-        Self {
-            shape: vec![values.len() as u64],
-            floats: Ok(Floats::F64(values)),
-        }
+        Self { shape: vec![values.len() as u64], floats: Ok(Floats::F64(values)) }
     }
 
     /// Number of elements.

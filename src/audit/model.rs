@@ -89,10 +89,7 @@ impl Model {
             read_index(&repository, index_path.as_deref())
         )?;
         let layout = Layout::choose(repository.snapshot(), index.as_ref()).map_err(|source| {
-            super::AuditError::NoCheckpoint {
-                model: repository.place(),
-                source: Box::new(source.into()),
-            }
+            super::AuditError::NoCheckpoint { model: repository.place(), source: Box::new(source.into()) }
         })?;
         let index = index.filter(|_| layout.index.is_some());
         let mut model = Self {
@@ -115,10 +112,7 @@ impl Model {
         // Whatever was learnt is kept, also when what followed failed. A cache that cannot be written costs a later run, not
         // this one.
         if let Err(error) = model.repository.keep(session) {
-            model.warnings.push(format!(
-                "what was learnt of its files could not be kept: {}",
-                chain(&error)
-            ));
+            model.warnings.push(format!("what was learnt of its files could not be kept: {}", chain(&error)));
         }
         found?;
         model.nothing = nothing(&model, question);
@@ -181,10 +175,7 @@ impl Model {
         // What stands beside a weight counts: one whose scales lie in another shard must not look like one without. A bias does
         // not tell how a weight is stored.
         let beside = |name: &'_ str| -> Vec<&String> {
-            let stem = name
-                .strip_suffix("weight")
-                .filter(|stem| !stem.is_empty())
-                .unwrap_or(name);
+            let stem = name.strip_suffix("weight").filter(|stem| !stem.is_empty()).unwrap_or(name);
             let names = index.weight_map.range(stem.to_owned()..);
             let names = names.take_while(|(found, _)| found.starts_with(stem));
             let names = names.filter(|(found, _)| *found == name || !found.ends_with("bias"));
@@ -213,10 +204,7 @@ impl Model {
     }
 
     async fn read_headers(&mut self, shards: &[String]) -> Result<()> {
-        let wanted: Vec<&String> = shards
-            .iter()
-            .filter(|shard| !self.headers.contains_key(*shard))
-            .collect();
+        let wanted: Vec<&String> = shards.iter().filter(|shard| !self.headers.contains_key(*shard)).collect();
         let read = try_join_all(wanted.into_iter().map(|shard| {
             let predicted = self
                 .index
@@ -225,14 +213,11 @@ impl Model {
                 .map(|index| index.predicted_header_length(shard));
             let repository = &self.repository;
             async move {
-                let header = repository
-                    .header(shard, predicted)
-                    .await
-                    .map_err(|source| super::AuditError::Shard {
-                        model: repository.place(),
-                        shard: shard.clone(),
-                        source: Box::new(source),
-                    })?;
+                let header = repository.header(shard, predicted).await.map_err(|source| super::AuditError::Shard {
+                    model: repository.place(),
+                    shard: shard.clone(),
+                    source: Box::new(source),
+                })?;
                 Ok::<_, crate::Error>((shard.clone(), header))
             }
         }))
@@ -242,16 +227,9 @@ impl Model {
     }
 
     fn warn_of_layout(&mut self) {
-        let by_whom = if self.layout.index.is_some() {
-            "the index names"
-        } else {
-            "the numbers of the files imply"
-        };
+        let by_whom = if self.layout.index.is_some() { "the index names" } else { "the numbers of the files imply" };
         for shard in &self.layout.missing_shards {
-            self.warnings.push(format!(
-                "{by_whom} shard `{}`, which does not exist",
-                shard.escape_debug()
-            ));
+            self.warnings.push(format!("{by_whom} shard `{}`, which does not exist", shard.escape_debug()));
         }
         if self.repository.is_partly_known() {
             self.warnings.push(
@@ -263,11 +241,7 @@ impl Model {
             self.warnings.push(format!("`{named}` is now {now}"));
         }
         for file in &self.layout.unused {
-            self.warnings.push(format!(
-                "file `{}` is not counted: {}",
-                file.path.escape_debug(),
-                file.why
-            ));
+            self.warnings.push(format!("file `{}` is not counted: {}", file.path.escape_debug(), file.why));
         }
     }
 
@@ -297,19 +271,12 @@ impl Model {
             let (shard, info) = match self.find(&wanted.name) {
                 Ok(found) => found,
                 Err(reason) => {
-                    self.excluded.push(Exclusion {
-                        tensor: wanted.name,
-                        reason,
-                    });
+                    self.excluded.push(Exclusion { tensor: wanted.name, reason });
                     continue;
                 }
             };
             let is_gain = |slot: Slot| slot.part == Part::Weight;
-            let zero_centred = |slot: Slot| {
-                self.family
-                    .family
-                    .is_some_and(|family| family.is_zero_centred(slot.role))
-            };
+            let zero_centred = |slot: Slot| self.family.family.is_some_and(|family| family.is_zero_centred(slot.role));
             tensors.push(Tensor {
                 slot: wanted.slot,
                 layer: wanted.layer,
@@ -320,8 +287,7 @@ impl Model {
         }
         self.tensors = tensors;
         let passed_over = selection.passed_over.into_iter();
-        self.excluded
-            .extend(passed_over.map(|(tensor, reason)| Exclusion { tensor, reason }));
+        self.excluded.extend(passed_over.map(|(tensor, reason)| Exclusion { tensor, reason }));
         self.excluded.sort();
     }
 
@@ -333,10 +299,7 @@ impl Model {
         {
             return Ok((shard, info));
         }
-        let mut holders = self
-            .headers
-            .iter()
-            .filter_map(|(shard, header)| Some((shard.as_str(), header.get(name)?)));
+        let mut holders = self.headers.iter().filter_map(|(shard, header)| Some((shard.as_str(), header.get(name)?)));
         match (holders.next(), holders.next(), named) {
             (Some(found), None, _) => Ok(found),
             (Some((first, _)), Some((second, _)), _) => Err(format!(

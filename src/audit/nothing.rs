@@ -28,20 +28,11 @@ pub(super) fn nothing(model: &Model, question: &Question) -> Option<String> {
         let tensor = exclusion.tensor.escape_debug();
         return Some(format!("`{tensor}` cannot be read: {}", exclusion.reason));
     }
-    let unskipped = Question {
-        skip: None,
-        ..question.clone()
-    };
-    let anywhere = |question: &Question| Question {
-        layers: LayerSelection::all(),
-        ..question.clone()
-    };
+    let unskipped = Question { skip: None, ..question.clone() };
+    let anywhere = |question: &Question| Question { layers: LayerSelection::all(), ..question.clone() };
     if let Some(found) = found_in(&anywhere(question)) {
         let found: Vec<LayerIndex> = found.into_iter().flatten().collect();
-        return Some(format!(
-            "it has what was asked for in layers {} only",
-            layer_runs(&found)
-        ));
+        return Some(format!("it has what was asked for in layers {} only", layer_runs(&found)));
     }
     if found_in(&anywhere(&unskipped)).is_some() {
         return Some("what was asked for is left out by --skip; --experts leaves out nothing".to_owned());
@@ -52,9 +43,7 @@ pub(super) fn nothing(model: &Model, question: &Question) -> Option<String> {
     }
     if let Some(pattern) = &question.tensor {
         let pattern = pattern.as_str().escape_debug();
-        return Some(format!(
-            "none of its names matches --tensor `{pattern}`; `inspect --tensors` lists them"
-        ));
+        return Some(format!("none of its names matches --tensor `{pattern}`; `inspect --tensors` lists them"));
     }
     Some(match family {
         None => {
@@ -64,10 +53,7 @@ pub(super) fn nothing(model: &Model, question: &Question) -> Option<String> {
         }
         Some(family) => {
             let reasons = roles(family, question.roles.roles());
-            let with_biases = Question {
-                biases: true,
-                ..anywhere(&unskipped)
-            };
+            let with_biases = Question { biases: true, ..anywhere(&unskipped) };
             let biases = if !question.biases && found_in(&with_biases).is_some() {
                 ", but a bias, which --biases takes"
             } else {
@@ -82,10 +68,7 @@ pub(super) fn nothing(model: &Model, question: &Question) -> Option<String> {
 fn roles(family: &Family, roles: &[Role]) -> String {
     let name = family.name();
     if roles.len() > MOST_ROLES {
-        return format!(
-            "it has none of the {} roles that were asked for (family `{name}`)",
-            roles.len()
-        );
+        return format!("it has none of the {} roles that were asked for (family `{name}`)", roles.len());
     }
     let one = |role: &Role| match family.absent_reason(*role) {
         Some(reason) => format!("it has no `{role}`: {reason}"),
@@ -111,13 +94,11 @@ pub fn layer_runs(layers: &[LayerIndex]) -> String {
             _ => runs.push((layer, layer)),
         }
     }
-    let shown = runs.iter().take(MOST).map(|(first, last)| {
-        if first == last {
-            first.to_string()
-        } else {
-            format!("{first}–{last}")
-        }
-    });
+    let shown = runs.iter().take(MOST).map(
+        |(first, last)| {
+            if first == last { first.to_string() } else { format!("{first}–{last}") }
+        },
+    );
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if runs.len() > MOST {
         text.push_str(", …");

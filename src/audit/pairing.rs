@@ -68,34 +68,16 @@ pub struct Depths {
 impl Depths {
     /// The depths of those layers of the reference that `selection` chooses; `None` if no model's number of layers is known.
     pub fn of(opened: &[Opened], selection: &LayerSelection) -> Option<Self> {
-        Self::new(
-            opened
-                .iter()
-                .map(|opened| depth(opened.outcome.as_ref().ok()?))
-                .collect(),
-            selection,
-        )
+        Self::new(opened.iter().map(|opened| depth(opened.outcome.as_ref().ok()?)).collect(), selection)
     }
 
     fn new(layers: Vec<Option<u32>>, selection: &LayerSelection) -> Option<Self> {
-        let known = || {
-            layers
-                .iter()
-                .enumerate()
-                .filter_map(|(model, layers)| Some((model, (*layers)?)))
-        };
+        let known = || layers.iter().enumerate().filter_map(|(model, layers)| Some((model, (*layers)?)));
         let deepest = known().map(|(_, layers)| layers).max()?;
-        let (reference, count) = if layers.len() == 2 {
-            known().next()?
-        } else {
-            known().find(|(_, layers)| *layers == deepest)?
-        };
+        let (reference, count) =
+            if layers.len() == 2 { known().next()? } else { known().find(|(_, layers)| *layers == deepest)? };
         let available: Vec<LayerIndex> = (0..count).map(LayerIndex).collect();
-        Some(Self {
-            reference,
-            at: selection.resolve(&available),
-            layers,
-        })
+        Some(Self { reference, at: selection.resolve(&available), layers })
     }
 
     /// The layer of `model` at the relative depth of the reference's `layer`: round(i·(L'−1)/(L−1)), halves up. A reference
@@ -103,9 +85,7 @@ impl Depths {
     pub fn counterpart(&self, model: usize, layer: LayerIndex) -> Option<LayerIndex> {
         let own = u64::from((*self.layers.get(model)?)?.checked_sub(1)?);
         let reference = u64::from((*self.layers.get(self.reference)?)?.checked_sub(1)?);
-        let place = (2 * u64::from(layer.0) * own + reference)
-            .checked_div(2 * reference)
-            .unwrap_or(0);
+        let place = (2 * u64::from(layer.0) * own + reference).checked_div(2 * reference).unwrap_or(0);
         u32::try_from(place).ok().map(LayerIndex)
     }
 
@@ -114,9 +94,7 @@ impl Depths {
         for (number, opened) in opened.iter_mut().enumerate() {
             let wanted: Vec<LayerIndex> = self.at.iter().filter_map(|&at| self.counterpart(number, at)).collect();
             if let Some(model) = opened.outcome.as_mut().ok().and_then(Arc::get_mut) {
-                model
-                    .tensors
-                    .retain(|tensor| tensor.layer.is_none_or(|layer| wanted.contains(&layer)));
+                model.tensors.retain(|tensor| tensor.layer.is_none_or(|layer| wanted.contains(&layer)));
             }
         }
     }
@@ -161,18 +139,8 @@ mod tests {
     #[test]
     fn a_half_is_rounded_up_and_one_layer_has_no_depth() {
         // 1·(2−1)/(3−1) = 0.5
-        assert_eq!(
-            depths(&[Some(3), Some(2)], "all")
-                .unwrap()
-                .counterpart(1, LayerIndex(1)),
-            Some(LayerIndex(1))
-        );
-        assert_eq!(
-            depths(&[Some(1), Some(9)], "all")
-                .unwrap()
-                .counterpart(1, LayerIndex(0)),
-            Some(LayerIndex(0))
-        );
+        assert_eq!(depths(&[Some(3), Some(2)], "all").unwrap().counterpart(1, LayerIndex(1)), Some(LayerIndex(1)));
+        assert_eq!(depths(&[Some(1), Some(9)], "all").unwrap().counterpart(1, LayerIndex(0)), Some(LayerIndex(0)));
     }
 
     #[test]

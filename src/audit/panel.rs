@@ -115,38 +115,25 @@ pub struct Panel {
 impl Panel {
     /// Compares all cells pairwise; in both directions only if `both`, since symmetric metrics are equal bit for bit.
     pub(super) fn compare(key: PanelKey, cells: &[Result<(Side, Loaded), String>], both: bool) -> Self {
-        let prepared: Vec<Result<Prepared<'_>, &String>> = cells
-            .par_iter()
-            .map(|cell| cell.as_ref().map(|(_, loaded)| Prepared::new(loaded)))
-            .collect();
+        let prepared: Vec<Result<Prepared<'_>, &String>> =
+            cells.par_iter().map(|cell| cell.as_ref().map(|(_, loaded)| Prepared::new(loaded))).collect();
         let n = cells.len();
         let pair = |(row, column): (usize, usize)| match (&prepared[row], &prepared[column]) {
             (Ok(a), Ok(b)) => a.compare(b),
             (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(&missing(reason)),
         };
-        let upper: Vec<(usize, usize)> = (0..n)
-            .flat_map(|row| (row..n).map(move |column| (row, column)))
-            .collect();
-        let lower: Vec<(usize, usize)> = (0..n)
-            .flat_map(|row| (0..row).map(move |column| (row, column)))
-            .collect();
+        let upper: Vec<(usize, usize)> = (0..n).flat_map(|row| (row..n).map(move |column| (row, column))).collect();
+        let lower: Vec<(usize, usize)> = (0..n).flat_map(|row| (0..row).map(move |column| (row, column))).collect();
         let moments = prepared.iter().map(|side| match side {
             Ok(side) => side.moments().and_then(mean_sd),
             Err(reason) => Err(missing(reason)),
         });
         Self {
             key,
-            sides: cells
-                .iter()
-                .map(|cell| cell.as_ref().map(|(side, _)| side.clone()).map_err(Clone::clone))
-                .collect(),
+            sides: cells.iter().map(|cell| cell.as_ref().map(|(side, _)| side.clone()).map_err(Clone::clone)).collect(),
             moments: moments.collect(),
             upper: upper.into_par_iter().map(pair).collect(),
-            lower: if both {
-                lower.into_par_iter().map(pair).collect()
-            } else {
-                Vec::new()
-            },
+            lower: if both { lower.into_par_iter().map(pair).collect() } else { Vec::new() },
         }
     }
 
@@ -170,17 +157,13 @@ impl Panel {
 
     /// One metric as a square matrix.
     pub fn matrix(&self, metric: Metric, labels: &[String]) -> Matrix {
-        Matrix::from_fn(labels.to_vec(), labels.to_vec(), |row, column| {
-            self.get(row, column, metric)
-        })
+        Matrix::from_fn(labels.to_vec(), labels.to_vec(), |row, column| self.get(row, column, metric))
     }
 
     /// Number of pairs of different models for which `metric` is defined.
     pub fn defined(&self, metric: Metric) -> usize {
         let pairs = super::pairs_of(self.sides.len());
-        pairs
-            .filter(|&(row, column)| self.metrics(row, column).get(metric).is_ok())
-            .count()
+        pairs.filter(|&(row, column)| self.metrics(row, column).get(metric).is_ok()).count()
     }
 
     /// Elements of the tensors that `row` and `column` share; `None` where they cannot be compared.
@@ -234,23 +217,12 @@ pub(super) mod tests {
             alignment: Alignment::Index,
         };
         let panel = Panel::compare(key, &cells, both);
-        (
-            panel,
-            cells
-                .into_iter()
-                .map(|cell| cell.ok().map(|(_, loaded)| loaded))
-                .collect(),
-        )
+        (panel, cells.into_iter().map(|cell| cell.ok().map(|(_, loaded)| loaded)).collect())
     }
 
     #[test]
     fn every_pair_is_where_it_is_looked_for() {
-        let vectors = [
-            Some(vec![1.0, 2.0, 4.0]),
-            None,
-            Some(vec![2.0, 2.0, 1.0]),
-            Some(vec![3.0, 1.0, 1.0]),
-        ];
+        let vectors = [Some(vec![1.0, 2.0, 4.0]), None, Some(vec![2.0, 2.0, 1.0]), Some(vec![3.0, 1.0, 1.0])];
         let (panel, _) = planted(0, &vectors, true);
         for (row, a) in vectors.iter().enumerate() {
             for (column, b) in vectors.iter().enumerate() {

@@ -56,11 +56,8 @@ impl ModelPlan {
         is_resolved: impl Fn(&str) -> bool,
     ) -> Self {
         let spans = spans(missing);
-        let shards: BTreeSet<&str> = spans
-            .iter()
-            .filter(|span| !span.range.is_empty())
-            .map(|span| span.shard.as_str())
-            .collect();
+        let shards: BTreeSet<&str> =
+            spans.iter().filter(|span| !span.range.is_empty()).map(|span| span.shard.as_str()).collect();
         Self {
             tensors,
             cached,
@@ -74,28 +71,17 @@ impl ModelPlan {
     /// The same plan with tensors that the Hub's standard cache has: (position, shard, range), to be read and kept.
     #[must_use]
     pub fn with_shared(self, shared: &[(usize, String, ByteRange)]) -> Self {
-        Self {
-            shared: shared.len(),
-            shared_spans: spans(shared),
-            ..self
-        }
+        Self { shared: shared.len(), shared_spans: spans(shared), ..self }
     }
 
     /// Bytes of weights that will move, gaps between coalesced tensors included.
     pub fn bytes(&self) -> u64 {
-        self.spans
-            .iter()
-            .map(|span| span.range.len())
-            .fold(0, u64::saturating_add)
+        self.spans.iter().map(|span| span.range.len()).fold(0, u64::saturating_add)
     }
 
     /// Tensors that will move. One that takes several requests is counted once.
     pub fn moving(&self) -> usize {
-        let positions: BTreeSet<usize> = self
-            .spans
-            .iter()
-            .flat_map(|span| span.tensors.iter().copied())
-            .collect();
+        let positions: BTreeSet<usize> = self.spans.iter().flat_map(|span| span.tensors.iter().copied()).collect();
         positions.len()
     }
 
@@ -137,11 +123,7 @@ fn spans(missing: &[(usize, String, ByteRange)]) -> Vec<Span> {
         }));
         // A tensor without elements needs no request, but it must not be forgotten.
         for &&(position, _, range) in here.iter().filter(|(_, _, range)| range.is_empty()) {
-            spans.push(Span {
-                shard: shard.to_owned(),
-                range,
-                tensors: vec![position],
-            });
+            spans.push(Span { shard: shard.to_owned(), range, tensors: vec![position] });
         }
     }
     spans
@@ -166,22 +148,11 @@ mod tests {
         let seen: Vec<_> = plan
             .spans
             .iter()
-            .map(|span| {
-                (
-                    span.shard.as_str(),
-                    span.range.start,
-                    span.range.end,
-                    span.tensors.clone(),
-                )
-            })
+            .map(|span| (span.shard.as_str(), span.range.start, span.range.end, span.tensors.clone()))
             .collect();
         assert_eq!(
             seen,
-            vec![
-                ("a", 0, 16384, vec![2, 1]),
-                ("a", 10_000_000, 10_000_010, vec![3]),
-                ("b", 0, 100, vec![0])
-            ]
+            vec![("a", 0, 16384, vec![2, 1]), ("a", 10_000_000, 10_000_010, vec![3]), ("b", 0, 100, vec![0])]
         );
         assert_eq!((plan.requests(), plan.bytes(), plan.moving()), (4, 16384 + 110, 4));
     }
@@ -202,10 +173,7 @@ mod tests {
     fn what_the_hubs_cache_has_costs_nothing() {
         let shared = missing(&[("c", 0, 100), ("c", 100, 100)]);
         let plan = ModelPlan::new(3, 0, 0, &missing(&[("a", 0, 10)]), |_| false).with_shared(&shared);
-        assert_eq!(
-            (plan.requests(), plan.bytes(), plan.moving(), plan.shared),
-            (2, 10, 1, 2)
-        );
+        assert_eq!((plan.requests(), plan.bytes(), plan.moving(), plan.shared), (2, 10, 1, 2));
         assert_eq!(plan.shared_spans.len(), 1);
     }
 

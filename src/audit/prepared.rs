@@ -23,10 +23,7 @@ impl<'a> Prepared<'a> {
             Floats::F32(values) => Elements::F32(Side::new(values)),
             Floats::F64(values) => Elements::F64(Side::new(values)),
         });
-        Self {
-            shape: &loaded.shape,
-            side,
-        }
+        Self { shape: &loaded.shape, side }
     }
 
     /// All metrics of the pair (`self`, `other`), or the one reason why there are none.

@@ -57,13 +57,7 @@ pub struct Selection {
 
 /// Compiles a user's regular expression.
 pub fn pattern(text: &str) -> Result<Regex> {
-    Regex::new(text).map_err(|source| {
-        AuditError::Pattern {
-            pattern: text.to_owned(),
-            source,
-        }
-        .into()
-    })
+    Regex::new(text).map_err(|source| AuditError::Pattern { pattern: text.to_owned(), source }.into())
 }
 
 impl Question {
@@ -97,11 +91,7 @@ impl Question {
             }
             if slot.is_some_and(|slot| slot.mtp) {
                 if self.mtp && slot.is_some_and(|slot| !matches!(slot.role, Role::MtpNorm | Role::MtpProj)) {
-                    blocks.push(Wanted {
-                        name: name.to_owned(),
-                        slot,
-                        layer,
-                    });
+                    blocks.push(Wanted { name: name.to_owned(), slot, layer });
                     continue;
                 }
                 if layer.is_none_or(|layer| self.layers.names(layer)) {
@@ -111,11 +101,7 @@ impl Question {
                 continue;
             }
             layers.extend(layer);
-            candidates.push(Wanted {
-                name: name.to_owned(),
-                slot,
-                layer,
-            });
+            candidates.push(Wanted { name: name.to_owned(), slot, layer });
         }
         let available: Vec<LayerIndex> = layers.into_iter().collect();
         let chosen: BTreeSet<LayerIndex> = self.layers.resolve(&available).into_iter().collect();
@@ -163,14 +149,8 @@ mod tests {
             "model.layers.2.input_layernorm.weight",
             "model.layers.2.enorm.weight",
         ];
-        let config = ModelConfig {
-            num_hidden_layers: Some(2),
-            ..ModelConfig::default()
-        };
-        let family = Registry::builtin()
-            .families()
-            .iter()
-            .find(|family| family.name() == "glm4_moe");
+        let config = ModelConfig { num_hidden_layers: Some(2), ..ModelConfig::default() };
+        let family = Registry::builtin().families().iter().find(|family| family.name() == "glm4_moe");
         let select = |mtp: bool, layers: &str| {
             let question = Question {
                 roles: "input_layernorm,mtp_norm".parse().unwrap(),
@@ -183,12 +163,8 @@ mod tests {
                 pairing: Pairing::Same,
             };
             let selection = question.select(names.into_iter(), family, &config);
-            let layers: Vec<u32> = selection
-                .wanted
-                .iter()
-                .filter_map(|wanted| wanted.layer)
-                .map(|layer| layer.0)
-                .collect();
+            let layers: Vec<u32> =
+                selection.wanted.iter().filter_map(|wanted| wanted.layer).map(|layer| layer.0).collect();
             (layers, selection.passed_over.len())
         };
         assert_eq!(select(false, "all"), (vec![0, 1], 2));

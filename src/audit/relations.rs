@@ -111,12 +111,7 @@ impl Relations {
         for pair in &mut pairs {
             pair.mean_r /= pair.cells as f64;
         }
-        Self {
-            pairs,
-            cells,
-            undefined: None,
-            criterion: Some(criterion),
-        }
+        Self { pairs, cells, undefined: None, criterion: Some(criterion) }
     }
 
     /// The pairs that are set apart, the strongest departure first.
@@ -146,10 +141,7 @@ mod tests {
             for (number, pair) in pairs_of(models).enumerate() {
                 let small = f64::from(u32::try_from((number * 7 + panel * 13) % 29).unwrap()) / 14.0 - 1.0;
                 places.push((panel, pair));
-                population.push(Correlation {
-                    pearson: Ok(planted(panel, pair).unwrap_or(0.03 * small)),
-                    n: 4096,
-                });
+                population.push(Correlation { pearson: Ok(planted(panel, pair).unwrap_or(0.03 * small)), n: 4096 });
             }
         }
         Relations::judge(&places, &population, models, Criterion::default())
@@ -160,10 +152,7 @@ mod tests {
         let relations = judge(5, 6, |panel, pair| (panel == 4 && pair == (1, 3)).then_some(0.6));
         let apart = relations.apart();
         assert_eq!(apart.len(), 1);
-        assert_eq!(
-            (apart[0].models, apart[0].panel, apart[0].apart, apart[0].cells),
-            ((1, 3), 4, 1, 6)
-        );
+        assert_eq!((apart[0].models, apart[0].panel, apart[0].apart, apart[0].cells), ((1, 3), 4, 1, 6));
         assert!((apart[0].pearson - 0.6).abs() < 1e-15 && apart[0].mean_r < 0.2);
         assert!(relations.is_apart(3, 1) && !relations.is_apart(0, 1));
         assert_eq!(relations.cells, 60);

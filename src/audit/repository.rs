@@ -121,16 +121,9 @@ impl Repository {
                     pinned
                 };
                 // What another endpoint said of a commit of the same name is no knowledge of this one.
-                let known = session
-                    .cache
-                    .record(&present, &commit)?
-                    .filter(|record| record.source == session.source);
+                let known = session.cache.record(&present, &commit)?.filter(|record| record.source == session.source);
                 let kept = match known {
-                    Some(record) => Kept {
-                        record,
-                        changed: false,
-                        partial: false,
-                    },
+                    Some(record) => Kept { record, changed: false, partial: false },
                     None => first_look(session, &present, &commit).await?,
                 };
                 let shared = shared_files(session, [&present, repo], &commit, &kept.record.snapshot).await;
@@ -200,11 +193,9 @@ impl Repository {
     /// The cache's name for a tensor; `None` for a folder, whose tensors are not copied.
     pub fn key(&self, tensor: &str) -> Option<TensorKey> {
         match &self.origin {
-            Origin::Hub { repo, commit, .. } => Some(TensorKey {
-                repo: repo.clone(),
-                commit: commit.clone(),
-                tensor: tensor.to_owned(),
-            }),
+            Origin::Hub { repo, commit, .. } => {
+                Some(TensorKey { repo: repo.clone(), commit: commit.clone(), tensor: tensor.to_owned() })
+            }
             Origin::Folder(_) => None,
         }
     }
@@ -245,12 +236,7 @@ impl Repository {
         }
         let bytes = match (&self.origin, self.shared_small_file(file, cap)) {
             (Origin::Hub { .. }, Some(bytes)) => bytes,
-            (
-                Origin::Hub {
-                    client, repo, commit, ..
-                },
-                None,
-            ) => client.small_file(repo, commit, file, cap).await?,
+            (Origin::Hub { client, repo, commit, .. }, None) => client.small_file(repo, commit, file, cap).await?,
             (Origin::Folder(folder), _) => {
                 if file.size > cap {
                     return Err(AuditError::TooLarge {
@@ -261,9 +247,7 @@ impl Repository {
                     }
                     .into());
                 }
-                FolderFile::open(folder.join(path))?
-                    .read_at(ByteRange::new(0, file.size))?
-                    .to_vec()
+                FolderFile::open(folder.join(path))?.read_at(ByteRange::new(0, file.size))?.to_vec()
             }
         };
         if let (Origin::Hub { .. }, Ok(text)) = (&self.origin, String::from_utf8(bytes.clone())) {
@@ -277,10 +261,7 @@ impl Repository {
     /// The tokenizer's file whole, at most `cap` bytes; `None` if there is none. What is kept of it is checked against the hash
     /// that the listing states, and costs no request.
     pub async fn tokenizer(&self, session: &Session, cap: u64) -> Result<Option<Vec<u8>>> {
-        let Origin::Hub {
-            client, repo, commit, ..
-        } = &self.origin
-        else {
+        let Origin::Hub { client, repo, commit, .. } = &self.origin else {
             return self.small_file(TOKENIZER, cap).await;
         };
         let Some(file) = self.snapshot.file(TOKENIZER) else {
@@ -318,9 +299,7 @@ impl Repository {
         // What is on this machine already costs nothing to read again.
         if let Shard::Remote(_) = source {
             let mut kept = lock(&self.record);
-            kept.record
-                .headers
-                .insert(shard.to_owned(), Header::json(&bytes, file.size)?.to_owned());
+            kept.record.headers.insert(shard.to_owned(), Header::json(&bytes, file.size)?.to_owned());
             kept.changed = true;
         }
         Ok(header)
@@ -353,25 +332,14 @@ impl Repository {
     }
 
     fn shard_file(&self, shard: &str) -> Result<&RepoFile> {
-        self.snapshot.file(shard).ok_or_else(|| {
-            AuditError::NoFile {
-                model: self.place(),
-                file: shard.to_owned(),
-            }
-            .into()
-        })
+        self.snapshot
+            .file(shard)
+            .ok_or_else(|| AuditError::NoFile { model: self.place(), file: shard.to_owned() }.into())
     }
 
     fn shard(&self, file: &RepoFile) -> Result<Shard> {
         match &self.origin {
-            Origin::Hub {
-                client,
-                repo,
-                commit,
-                files,
-                shared,
-                ..
-            } => {
+            Origin::Hub { client, repo, commit, files, shared, .. } => {
                 if let Some(file) = shared.get(&file.path) {
                     return Ok(Shard::Local(file.clone()));
                 }
@@ -406,10 +374,7 @@ async fn offline_revision(session: &Session, repo: &RepoId, revision: &Revision)
         Some(shared) => shared.commit(repo, revision).await,
         None => None,
     };
-    let unknown = || AuditError::OfflineRevision {
-        repo: repo.to_string(),
-        revision: revision.to_string(),
-    };
+    let unknown = || AuditError::OfflineRevision { repo: repo.to_string(), revision: revision.to_string() };
     Ok((repo.clone(), commit.ok_or_else(unknown)?))
 }
 
@@ -424,11 +389,7 @@ async fn first_look(session: &Session, repo: &RepoId, commit: &Commit) -> Result
         Some(snapshot) => snapshot,
         None => session.hub.snapshot(repo, commit).await?,
     };
-    Ok(Kept {
-        record: empty_record(&session.source, snapshot),
-        changed: !partial,
-        partial,
-    })
+    Ok(Kept { record: empty_record(&session.source, snapshot), changed: !partial, partial })
 }
 
 /// The files of a commit that the Hub's standard cache has, under the repository's present id or the one that was asked for:
@@ -453,12 +414,7 @@ async fn shared_files(
 }
 
 fn empty_record(source: &str, snapshot: Snapshot) -> CommitRecord {
-    CommitRecord {
-        source: source.to_owned(),
-        snapshot,
-        small_files: BTreeMap::new(),
-        headers: BTreeMap::new(),
-    }
+    CommitRecord { source: source.to_owned(), snapshot, small_files: BTreeMap::new(), headers: BTreeMap::new() }
 }
 
 /// A poisoned lock holds plain data that is still whole: a panic elsewhere must not become a second one here.

@@ -69,21 +69,17 @@ impl Session {
     /// Opens all models at once, each as far as its own question needs it. As many are opened as there are questions.
     pub async fn open_each(&self, specs: &[ModelSpec], questions: &[Question]) -> Vec<Opened> {
         let labels = labels(specs);
-        let tasks = specs
-            .iter()
-            .zip(questions)
-            .zip(&labels)
-            .map(|((spec, question), label)| {
-                let (session, spec, question) = (self.clone(), spec.clone(), question.clone());
-                let label = label.clone();
-                // One task a model: parsing a large index must not hold up the others.
-                tokio::spawn(async move {
-                    session.progress.opening(&label);
-                    let outcome = Model::open(&session, &spec, &question).await.map(Arc::new);
-                    session.progress.opened(&label);
-                    outcome
-                })
-            });
+        let tasks = specs.iter().zip(questions).zip(&labels).map(|((spec, question), label)| {
+            let (session, spec, question) = (self.clone(), spec.clone(), question.clone());
+            let label = label.clone();
+            // One task a model: parsing a large index must not hold up the others.
+            tokio::spawn(async move {
+                session.progress.opening(&label);
+                let outcome = Model::open(&session, &spec, &question).await.map(Arc::new);
+                session.progress.opened(&label);
+                outcome
+            })
+        });
         let outcomes = join_all(tasks).await;
         specs
             .iter()
@@ -104,10 +100,7 @@ fn own_question(question: &Question, spec: &ModelSpec) -> Question {
         (Pairing::Mixed, Some(layer)) => LayerSelection::one(LayerIndex(layer)),
         _ => question.layers.clone(),
     };
-    Question {
-        layers,
-        ..question.clone()
-    }
+    Question { layers, ..question.clone() }
 }
 
 /// Short names: the label of the list, else the name without its owner, with owner and revision added where two would agree.
@@ -119,11 +112,7 @@ fn labels(specs: &[ModelSpec]) -> Vec<String> {
         .map(|i| {
             let label = first_choice(i);
             let shared = (0..specs.len()).any(|j| j != i && first_choice(j) == label);
-            if shared && specs[i].label.is_none() {
-                whole[i].clone()
-            } else {
-                label
-            }
+            if shared && specs[i].label.is_none() { whole[i].clone() } else { label }
         })
         .collect();
     for i in 1..labels.len() {
@@ -138,10 +127,9 @@ fn labels(specs: &[ModelSpec]) -> Vec<String> {
 fn short_label(spec: &ModelSpec) -> String {
     match &spec.source {
         crate::spec::ModelSource::Hub { repo, .. } => repo.name().to_owned(),
-        crate::spec::ModelSource::Folder(path) => path.file_name().map_or_else(
-            || path.display().to_string(),
-            |name| name.to_string_lossy().into_owned(),
-        ),
+        crate::spec::ModelSource::Folder(path) => {
+            path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+        }
     }
 }
 
@@ -151,10 +139,8 @@ mod tests {
 
     #[test]
     fn labels_are_short_and_distinct() {
-        let specs: Vec<ModelSpec> = ["a/x", "b/x@v1", "b/y", "./d/z", "c/w", "c/w"]
-            .iter()
-            .map(|text| text.parse().unwrap())
-            .collect();
+        let specs: Vec<ModelSpec> =
+            ["a/x", "b/x@v1", "b/y", "./d/z", "c/w", "c/w"].iter().map(|text| text.parse().unwrap()).collect();
         assert_eq!(labels(&specs), ["a/x", "b/x@v1", "y", "z", "c/w", "c/w (2)"]);
     }
 }

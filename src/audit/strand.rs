@@ -52,12 +52,7 @@ pub fn mtp_strands(cache: &Cache, opened: &[Opened], failures: &[Failures], by_p
 fn read(cache: &Cache, opened: &[Opened], failures: &[Failures], by_pattern: bool, mtp: bool) -> Vec<Strand> {
     let placed: Vec<_> = opened
         .iter()
-        .map(|opened| {
-            opened
-                .outcome
-                .as_ref()
-                .map_or_else(|_| BTreeMap::new(), |model| layers(model, by_pattern, mtp))
-        })
+        .map(|opened| opened.outcome.as_ref().map_or_else(|_| BTreeMap::new(), |model| layers(model, by_pattern, mtp)))
         .collect();
     let roles: BTreeSet<PanelKey> = placed.iter().flat_map(BTreeMap::keys).map(PanelKey::whole).collect();
     roles

@@ -30,20 +30,14 @@ impl Subfolder {
         if let (Some(place), false, false) = (repository.folder(), others.is_empty(), is_one) {
             let mut folders: Vec<String> = folders.iter().map(|&path| path.to_owned()).collect();
             folders.sort();
-            return Err(AuditError::SeveralModels {
-                model: repository.place(),
-                place: place.clone(),
-                folders,
-            }
-            .into());
+            return Err(AuditError::SeveralModels { model: repository.place(), place: place.clone(), folders }.into());
         }
         let notice = (!others.is_empty()).then(|| {
             let others: Vec<String> = others.iter().map(|&path| path.to_owned()).collect();
             let what_to_do = match repository.folder() {
-                Some(place) => format!(
-                    "name the folder of another to read it, such as `{}`",
-                    place.join(&others[0]).display()
-                ),
+                Some(place) => {
+                    format!("name the folder of another to read it, such as `{}`", place.join(&others[0]).display())
+                }
                 None => "download another and name its folder to read it".to_owned(),
             };
             format!(
@@ -52,9 +46,6 @@ impl Subfolder {
                 listed(&others)
             )
         });
-        Ok(Some(Self {
-            path: (*path).to_owned(),
-            notice,
-        }))
+        Ok(Some(Self { path: (*path).to_owned(), notice }))
     }
 }

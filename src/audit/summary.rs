@@ -88,28 +88,14 @@ impl ModelSummary {
         }
         let used: BTreeSet<&str> = model.tensors.iter().map(|tensor| tensor.shard.as_str()).collect();
         summary.commit = model.repository.commit().cloned();
-        summary.family = model
-            .family
-            .family
-            .map(|family| (family.name().to_owned(), model.family.by));
+        summary.family = model.family.family.map(|family| (family.name().to_owned(), model.family.by));
         summary.model_type = model.config.model_types.first().cloned();
         summary.layers = model.config.num_hidden_layers.or(model.config.encoder_layers);
         summary.width = model.config.hidden_size;
-        summary.dtypes = model
-            .tensors
-            .iter()
-            .map(|tensor| tensor.info.dtype.to_string())
-            .collect();
+        summary.dtypes = model.tensors.iter().map(|tensor| tensor.info.dtype.to_string()).collect();
         summary.zero_centred = model.tensors.iter().any(|tensor| tensor.zero_centred);
-        summary.files = used
-            .iter()
-            .filter_map(|shard| model.repository.snapshot().file(shard).cloned())
-            .collect();
-        let shards = model
-            .layout
-            .shards
-            .iter()
-            .filter_map(|shard| model.repository.snapshot().file(shard));
+        summary.files = used.iter().filter_map(|shard| model.repository.snapshot().file(shard).cloned()).collect();
+        let shards = model.layout.shards.iter().filter_map(|shard| model.repository.snapshot().file(shard));
         summary.checkpoint_bytes = shards.map(|file| file.size).fold(0, u64::saturating_add);
         summary.synthetic = model.synthetic;
         summary.nothing.clone_from(&model.nothing);

@@ -85,10 +85,7 @@ impl Survey {
     pub fn is_incomplete(&self) -> bool {
         let failed = self.models.iter().any(|model| model.failure.is_some());
         let without = (0..self.models.len()).any(|model| self.tensors_of(model).next().is_none());
-        let apart = self
-            .crossings
-            .iter()
-            .any(|crossing| crossing.defined(Metric::CosSim) == 0);
+        let apart = self.crossings.iter().any(|crossing| crossing.defined(Metric::CosSim) == 0);
         let compared = self.panels.iter().any(|panel| panel.defined(Metric::CosSim) > 0);
         let alone = self.models.len() > 1 && !compared && self.crossings.is_empty();
         let lacking = self.chosen_layers && self.panels.iter().any(|panel| panel.sides.iter().any(Result::is_err));
@@ -97,15 +94,8 @@ impl Survey {
 
     /// The tensors of one model that entered a comparison; one that met several depths comes several times.
     pub fn tensors_of(&self, model: usize) -> impl Iterator<Item = &Side> {
-        let panels = self
-            .panels
-            .iter()
-            .filter_map(move |panel| panel.sides[model].as_ref().ok());
-        panels.chain(
-            self.crossings
-                .iter()
-                .flat_map(move |crossing| crossing.tensors_of(model)),
-        )
+        let panels = self.panels.iter().filter_map(move |panel| panel.sides[model].as_ref().ok());
+        panels.chain(self.crossings.iter().flat_map(move |crossing| crossing.tensors_of(model)))
     }
 
     /// The panels of each role, in order.
@@ -127,12 +117,7 @@ type Placed<'a> = BTreeMap<PanelKey, Vec<&'a Tensor>>;
 pub fn survey(cache: &Cache, opened: &[Opened], failures: &[Failures], options: &SurveyOptions) -> Survey {
     let placed: Vec<Placed<'_>> = opened
         .iter()
-        .map(|opened| {
-            opened
-                .outcome
-                .as_ref()
-                .map_or_else(|_| BTreeMap::new(), |model| placed(model, options))
-        })
+        .map(|opened| opened.outcome.as_ref().map_or_else(|_| BTreeMap::new(), |model| placed(model, options)))
         .collect();
     let excluded = opened
         .iter()
@@ -143,9 +128,7 @@ pub fn survey(cache: &Cache, opened: &[Opened], failures: &[Failures], options: 
     let mut survey = Survey {
         models: opened.iter().map(ModelSummary::of).collect(),
         pairing: options.pairing,
-        depths: (options.pairing == Pairing::Depth)
-            .then(|| Depths::of(opened, &options.layers))
-            .flatten(),
+        depths: (options.pairing == Pairing::Depth).then(|| Depths::of(opened, &options.layers)).flatten(),
         panels: Vec::new(),
         crossings: Vec::new(),
         relations: Relations::default(),
@@ -156,12 +139,7 @@ pub fn survey(cache: &Cache, opened: &[Opened], failures: &[Failures], options: 
         excluded,
         chosen_layers: !options.layers.is_all() && options.pairing == Pairing::Same,
     };
-    let sources = Sources {
-        cache,
-        opened,
-        failures,
-        placed: &placed,
-    };
+    let sources = Sources { cache, opened, failures, placed: &placed };
     if options.pairing == Pairing::All {
         survey.crossings = crossing::crossings(&sources);
         return survey;
@@ -171,9 +149,7 @@ pub fn survey(cache: &Cache, opened: &[Opened], failures: &[Failures], options: 
     }
     survey.relations = Relations::of(&survey.panels, survey.models.len(), Criterion::default());
     survey.groups = groups::figures(&survey, &options.metrics);
-    survey.baselines = options
-        .simulation
-        .map(|simulation| Baselines::of(&survey.panels, &options.metrics, simulation));
+    survey.baselines = options.simulation.map(|simulation| Baselines::of(&survey.panels, &options.metrics, simulation));
     survey
 }
 
@@ -202,9 +178,7 @@ fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[PanelKey], optio
             .into_par_iter()
             .map(|model| sources.read(model, &source(key, model, survey.depths.as_ref())))
             .collect();
-        survey
-            .panels
-            .push(Panel::compare(*key, &cells, options.both_directions));
+        survey.panels.push(Panel::compare(*key, &cells, options.both_directions));
         let vector = |cell: Result<(Side, Loaded), String>| {
             let (_, loaded) = cell.ok()?;
             (loaded.numel() <= VECTOR).then_some(loaded)
@@ -226,16 +200,10 @@ fn placed<'a>(model: &'a Model, options: &SurveyOptions) -> Placed<'a> {
         return placed;
     }
     let chosen = |key: PanelKey| match key.alignment {
-        Alignment::Last => PanelKey {
-            alignment: Alignment::Chosen,
-            ..key
-        },
+        Alignment::Last => PanelKey { alignment: Alignment::Chosen, ..key },
         _ => key,
     };
-    placed
-        .into_iter()
-        .map(|(key, tensors)| (chosen(key), tensors))
-        .collect()
+    placed.into_iter().map(|(key, tensors)| (chosen(key), tensors)).collect()
 }
 
 /// The panels that have a tensor of at least one model.
@@ -244,17 +212,9 @@ fn keys(placed: &[Placed<'_>], depths: Option<&Depths>) -> Vec<PanelKey> {
     let Some(depths) = depths else {
         return own.into_iter().collect();
     };
-    let roles: BTreeSet<PanelKey> = own
-        .iter()
-        .filter(|key| key.layer.is_some())
-        .map(PanelKey::whole)
-        .collect();
+    let roles: BTreeSet<PanelKey> = own.iter().filter(|key| key.layer.is_some()).map(PanelKey::whole).collect();
     let at_depths = roles.iter().flat_map(|role| {
-        depths.at.iter().map(|&at| PanelKey {
-            layer: Some(at),
-            alignment: Alignment::Depth,
-            ..*role
-        })
+        depths.at.iter().map(|&at| PanelKey { layer: Some(at), alignment: Alignment::Depth, ..*role })
     });
     let has_one = |key: &PanelKey| {
         let mut models = placed.iter().enumerate();
@@ -287,11 +247,7 @@ pub(super) fn place(model: &Model, by_pattern: bool, last_only: bool) -> BTreeMa
             part: slot.map_or(Part::Weight, |slot| slot.part),
             stack: slot.map_or(Stack::Main, |slot| slot.stack),
             layer: tensor.layer.filter(|_| !last_only),
-            alignment: if last_only && tensor.layer.is_some() {
-                Alignment::Last
-            } else {
-                Alignment::Index
-            },
+            alignment: if last_only && tensor.layer.is_some() { Alignment::Last } else { Alignment::Index },
         };
         panels.entry(key).or_default().push(tensor);
     }
@@ -305,18 +261,12 @@ pub(super) fn cell(
     key: &PanelKey,
     tensors: Option<&Vec<&Tensor>>,
 ) -> Result<(Side, Loaded), String> {
-    let model = opened
-        .outcome
-        .as_ref()
-        .map_err(|error| format!("the model was not read: {}", chain(error)))?;
+    let model = opened.outcome.as_ref().map_err(|error| format!("the model was not read: {}", chain(error)))?;
     let tensor = match tensors.map(Vec::as_slice) {
         Some([tensor]) => *tensor,
         Some(several) if several.len() > 1 => {
-            let names: Vec<_> = several
-                .iter()
-                .take(3)
-                .map(|tensor| tensor.info.name.escape_debug().to_string())
-                .collect();
+            let names: Vec<_> =
+                several.iter().take(3).map(|tensor| tensor.info.name.escape_debug().to_string()).collect();
             let more = if several.len() > 3 { ", …" } else { "" };
             return Err(format!("{} tensors fit: {}{more}", several.len(), names.join(", ")));
         }

@@ -31,16 +31,12 @@ impl Locked {
         let shared = take(&root.join(LOCK), fs::File::lock_shared)?;
         fs::create_dir_all(folder).map_err(CacheError::write(folder))?;
         let alone = take(&folder.join(LOCK), fs::File::lock)?;
-        Ok(Self {
-            files: vec![alone, shared],
-        })
+        Ok(Self { files: vec![alone, shared] })
     }
 
     /// To write a file that takes its time: shares the cache with other writers.
     pub(super) fn sharing(root: &Path) -> Result<Self, CacheError> {
-        Ok(Self {
-            files: vec![take(&root.join(LOCK), fs::File::lock_shared)?],
-        })
+        Ok(Self { files: vec![take(&root.join(LOCK), fs::File::lock_shared)?] })
     }
 
     /// Has `folder` alone as well.
@@ -51,18 +47,12 @@ impl Locked {
 
     /// To remove anything anywhere: has the cache alone.
     pub(super) fn everything(root: &Path) -> Result<Self, CacheError> {
-        Ok(Self {
-            files: vec![take(&root.join(LOCK), fs::File::lock)?],
-        })
+        Ok(Self { files: vec![take(&root.join(LOCK), fs::File::lock)?] })
     }
 }
 
 fn take(path: &Path, lock: impl Fn(&fs::File) -> io::Result<()>) -> Result<fs::File, CacheError> {
-    let open = fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path);
+    let open = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path);
     let file = open.map_err(CacheError::write(path))?;
     match lock(&file) {
         // Some network file systems have no locks. Renames alone still keep every file whole there.
@@ -85,19 +75,12 @@ pub(super) fn write_whole(
 ) -> Result<Written, CacheError> {
     let failed = || CacheError::write(path);
     let mut temporary = temporary(path)?;
-    let mut digest = Digesting {
-        inner: temporary.as_file_mut(),
-        digest: Sha256Hex::new(),
-        bytes: 0,
-    };
+    let mut digest = Digesting { inner: temporary.as_file_mut(), digest: Sha256Hex::new(), bytes: 0 };
     let mut buffered = BufWriter::with_capacity(1 << 16, &mut digest);
     fill(&mut buffered).and_then(|()| buffered.flush()).map_err(failed())?;
     drop(buffered);
     let Digesting { digest, bytes, .. } = digest;
-    let written = Written {
-        sha256: digest.finish(),
-        bytes,
-    };
+    let written = Written { sha256: digest.finish(), bytes };
     temporary.persist(path).map_err(|error| failed()(error.error))?;
     Ok(written)
 }
@@ -139,9 +122,7 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, CacheError> 
 
 /// Removes a file that may already be gone.
 pub(super) fn remove(path: &Path) -> Result<(), CacheError> {
-    if_there(fs::remove_file(path))
-        .map(|_| ())
-        .map_err(CacheError::write(path))
+    if_there(fs::remove_file(path)).map(|_| ()).map_err(CacheError::write(path))
 }
 
 /// What `result` holds; `None` where the file is not there.
@@ -155,11 +136,7 @@ pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 /// The digest and length of what `reader` holds.
 pub(super) fn digest_of(reader: &mut impl io::Read) -> io::Result<Written> {
-    let mut digest = Digesting {
-        inner: io::sink(),
-        digest: Sha256Hex::new(),
-        bytes: 0,
-    };
+    let mut digest = Digesting { inner: io::sink(), digest: Sha256Hex::new(), bytes: 0 };
     let mut block = vec![0; 1 << 18];
     loop {
         match reader.read(&mut block)? {
@@ -167,10 +144,7 @@ pub(super) fn digest_of(reader: &mut impl io::Read) -> io::Result<Written> {
             read => digest.write_all(&block[..read])?,
         }
     }
-    Ok(Written {
-        sha256: digest.digest.finish(),
-        bytes: digest.bytes,
-    })
+    Ok(Written { sha256: digest.digest.finish(), bytes: digest.bytes })
 }
 
 #[cfg(test)]

@@ -79,9 +79,7 @@ impl Cache {
                     continue;
                 };
                 let named = sidecar.as_ref().and_then(|file| disk::read_if_there(&file.path).ok()?);
-                let named = named
-                    .and_then(|text| unseal::<Sidecar>(&text))
-                    .map(|sidecar| sidecar.listed_name());
+                let named = named.and_then(|text| unseal::<Sidecar>(&text)).map(|sidecar| sidecar.listed_name());
                 entries.push(Entry {
                     repo: repo.clone(),
                     commit: commit.clone(),
@@ -99,16 +97,13 @@ impl Cache {
 
     /// Reads every kept tensor and checks it against its sidecar. Nothing is removed.
     pub fn verify(&self) -> Result<Vec<(Entry, Verdict)>, CacheError> {
-        let checked = self
-            .ls()?
-            .into_iter()
-            .filter_map(|entry| match read_files(&entry.sidecar, &entry.npy) {
-                Ok(Found::Sound(_)) => Some(Ok((entry, Verdict::Sound))),
-                Ok(Found::Broken(flaw)) => Some(Ok((entry, Verdict::Broken(flaw)))),
-                // Removed by somebody else since it was listed.
-                Ok(Found::Absent) => None,
-                Err(error) => Some(Err(error)),
-            });
+        let checked = self.ls()?.into_iter().filter_map(|entry| match read_files(&entry.sidecar, &entry.npy) {
+            Ok(Found::Sound(_)) => Some(Ok((entry, Verdict::Sound))),
+            Ok(Found::Broken(flaw)) => Some(Ok((entry, Verdict::Broken(flaw)))),
+            // Removed by somebody else since it was listed.
+            Ok(Found::Absent) => None,
+            Err(error) => Some(Err(error)),
+        });
         checked.collect()
     }
 
@@ -168,12 +163,7 @@ impl Cache {
         for (owner, path) in subfolders(&key::models_folder(self.root()))? {
             for (name, path) in subfolders(&path)? {
                 for (commit, path) in subfolders(&path)? {
-                    folders.push(CommitFolder {
-                        owner: owner.clone(),
-                        name: name.clone(),
-                        commit,
-                        path,
-                    });
+                    folders.push(CommitFolder { owner: owner.clone(), name: name.clone(), commit, path });
                 }
             }
         }
@@ -205,11 +195,7 @@ struct Pair {
 
 impl Pair {
     fn bytes(&self) -> u64 {
-        [&self.npy, &self.sidecar]
-            .into_iter()
-            .flatten()
-            .map(|file| file.bytes)
-            .sum()
+        [&self.npy, &self.sidecar].into_iter().flatten().map(|file| file.bytes).sum()
     }
 }
 
@@ -260,12 +246,7 @@ impl CommitFolder {
         for (name, file) in files(&self.path)? {
             if [RECORD, TOKENIZER].contains(&name.as_str()) {
                 let Listed { path, bytes, modified } = file;
-                items.push(Item {
-                    paths: vec![path],
-                    bytes,
-                    modified,
-                    is_tensor: false,
-                });
+                items.push(Item { paths: vec![path], bytes, modified, is_tensor: false });
             } else if name.starts_with(TEMPORARY) {
                 leftovers.push(file);
             }
@@ -316,14 +297,7 @@ fn files(path: &Path) -> Result<Vec<(String, Listed)>, CacheError> {
         };
         if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
             let modified = metadata.modified().map_err(failed())?;
-            found.push((
-                name,
-                Listed {
-                    path: entry.path(),
-                    bytes: metadata.len(),
-                    modified,
-                },
-            ));
+            found.push((name, Listed { path: entry.path(), bytes: metadata.len(), modified }));
         }
     }
     Ok(found)
@@ -376,12 +350,7 @@ mod tests {
     }
 
     fn names(cache: &Cache) -> Vec<String> {
-        cache
-            .ls()
-            .unwrap()
-            .iter()
-            .map(|entry| format!("{}:{}", entry.repo, entry.tensor))
-            .collect()
+        cache.ls().unwrap().iter().map(|entry| format!("{}:{}", entry.repo, entry.tensor)).collect()
     }
 
     #[test]
@@ -401,12 +370,7 @@ mod tests {
         fs_err::write(entries[0].path(), &bytes[1..]).unwrap();
         fs_err::write(entries[1].path(), bytes.iter().map(|byte| !byte).collect::<Vec<_>>()).unwrap();
         fs_err::remove_file(&entries[2].sidecar).unwrap();
-        let verdicts: Vec<_> = cache
-            .verify()
-            .unwrap()
-            .into_iter()
-            .map(|(_, verdict)| verdict)
-            .collect();
+        let verdicts: Vec<_> = cache.verify().unwrap().into_iter().map(|(_, verdict)| verdict).collect();
         assert_eq!(
             verdicts,
             [
@@ -436,10 +400,7 @@ mod tests {
         let size = cache.ls().unwrap()[0].bytes;
         let report = cache.prune(None, Some(2 * size + 10), now).unwrap();
         assert_eq!(names(&cache), ["o/n:hour", "o/n:new"]);
-        assert_eq!(
-            report.kept_bytes,
-            cache.ls().unwrap().iter().map(|entry| entry.bytes).sum::<u64>()
-        );
+        assert_eq!(report.kept_bytes, cache.ls().unwrap().iter().map(|entry| entry.bytes).sum::<u64>());
         let report = cache.prune(None, Some(0), now).unwrap();
         assert_eq!((report.removed, report.kept, report.kept_bytes), (2, 0, 0));
         assert!(!cache.root().join("models").exists());
@@ -451,10 +412,7 @@ mod tests {
         let (repo, commit) = ("o/n".parse().unwrap(), COMMIT.parse().unwrap());
         let record = CommitRecord {
             source: "hub".to_owned(),
-            snapshot: Snapshot {
-                commit: None,
-                files: vec![],
-            },
+            snapshot: Snapshot { commit: None, files: vec![] },
             small_files: BTreeMap::new(),
             headers: BTreeMap::new(),
         };
@@ -464,10 +422,7 @@ mod tests {
         fs_err::write(folder.join("orphan.npy"), [0; 7]).unwrap();
         fs_err::write(folder.join("orphan2.json"), [0; 3]).unwrap();
         let report = cache.prune(None, None, now).unwrap();
-        assert_eq!(
-            (report.removed, report.kept, report.leftovers, report.freed_bytes),
-            (0, 2, 3, 60)
-        );
+        assert_eq!((report.removed, report.kept, report.leftovers, report.freed_bytes), (0, 2, 3, 60));
         assert_eq!(names(&cache), ["o/n:a", "o/n:b"]);
         assert_eq!(cache.record(&repo, &commit).unwrap(), Some(record));
     }
@@ -475,11 +430,7 @@ mod tests {
     #[test]
     fn clearing_out_beside_writers_loses_nothing_that_was_written_after() {
         let (_folder, cache, now) = filled(&[]);
-        let key = TensorKey {
-            repo: "o/n".parse().unwrap(),
-            commit: COMMIT.parse().unwrap(),
-            tensor: "t".to_owned(),
-        };
+        let key = TensorKey { repo: "o/n".parse().unwrap(), commit: COMMIT.parse().unwrap(), tensor: "t".to_owned() };
         let meta = TensorMeta {
             dtype: Dtype::U8,
             shape: vec![1],

@@ -43,11 +43,7 @@ impl Cache {
         let failed = || CacheError::write(&path);
         let mut temporary = disk::temporary(&path)?;
         npy::write_header(like, shape, temporary.as_file()).map_err(|error| {
-            if error.kind() == io::ErrorKind::InvalidInput {
-                misfit(key, shape, like.len())
-            } else {
-                failed()(error)
-            }
+            if error.kind() == io::ErrorKind::InvalidInput { misfit(key, shape, like.len()) } else { failed()(error) }
         })?;
         let whole = temporary.as_file().metadata().map_err(failed())?.len();
         let data = npy::data_bytes(like, shape).ok_or_else(|| misfit(key, shape, like.len()))?;
@@ -88,8 +84,7 @@ impl Incoming {
             return Err(misfit(&self.key, &meta.shape, 0));
         }
         let root = self.cache.root().to_owned();
-        self.locked
-            .also(&key::commit_folder(&root, &self.key.repo, &self.key.commit))?;
+        self.locked.also(&key::commit_folder(&root, &self.key.repo, &self.key.commit))?;
         let persisted = self.temporary.persist(&self.path);
         persisted.map_err(|error| CacheError::write(&self.path)(error.error))?;
         // The values first: a sidecar always speaks of values that are there.
@@ -110,11 +105,7 @@ impl Incoming {
 }
 
 fn misfit(key: &TensorKey, shape: &[u64], elements: usize) -> CacheError {
-    CacheError::Shape {
-        tensor: key.tensor.clone(),
-        shape: shape.to_vec(),
-        elements,
-    }
+    CacheError::Shape { tensor: key.tensor.clone(), shape: shape.to_vec(), elements }
 }
 
 #[cfg(test)]
@@ -167,11 +158,6 @@ mod tests {
         assert_eq!(cache.get(&key()).unwrap(), None);
         let left = fs_err::read_dir(key().npy_path(folder.path()).parent().unwrap()).unwrap();
         let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-        assert!(
-            names
-                .iter()
-                .all(|name| !name.to_string_lossy().starts_with(disk::TEMPORARY)),
-            "{names:?}"
-        );
+        assert!(names.iter().all(|name| !name.to_string_lossy().starts_with(disk::TEMPORARY)), "{names:?}");
     }
 }

@@ -57,10 +57,7 @@ pub(super) fn models_folder(root: &Path) -> PathBuf {
 
 /// The folder of one commit. A bare name without an owner lies under `%`, which is how the empty name is encoded.
 pub(super) fn commit_folder(root: &Path, repo: &RepoId, commit: &Commit) -> PathBuf {
-    models_folder(root)
-        .join(encode(repo.owner().unwrap_or_default()))
-        .join(encode(repo.name()))
-        .join(commit.as_str())
+    models_folder(root).join(encode(repo.owner().unwrap_or_default())).join(encode(repo.name())).join(commit.as_str())
 }
 
 /// The file that tells which commit a revision of `repo` last named.
@@ -74,11 +71,7 @@ pub(super) fn revision_path(root: &Path, repo: &RepoId, revision: &Revision) -> 
 /// The repository whose folders are `owner` and `name`.
 pub(super) fn repo_of(owner: &str, name: &str) -> Option<RepoId> {
     let (owner, name) = (decode(owner)?, decode(name)?);
-    let id = if owner.is_empty() {
-        name
-    } else {
-        format!("{owner}/{name}")
-    };
+    let id = if owner.is_empty() { name } else { format!("{owner}/{name}") };
     id.parse().ok()
 }
 
@@ -117,9 +110,7 @@ pub(super) fn encode(name: &str) -> String {
     if encoded.len() <= LONGEST {
         return encoded;
     }
-    let cut = (READABLE - 2..=READABLE)
-        .find(|&cut| encoded.as_bytes()[cut] == b'%')
-        .unwrap_or(READABLE);
+    let cut = (READABLE - 2..=READABLE).find(|&cut| encoded.as_bytes()[cut] == b'%').unwrap_or(READABLE);
     format!("{}~{}", &encoded[..cut], sha256_hex(name.as_bytes()))
 }
 
@@ -135,14 +126,10 @@ pub(super) fn decode(encoded: &str) -> Option<String> {
 fn is_reserved(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
     let device = DEVICES.contains(&stem.as_str())
-        || (["com", "lpt"].iter().any(|port| {
-            stem.strip_prefix(port)
-                .is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit())
-        }));
-    device
-        || ["headers", "tokenizer"]
+        || (["com", "lpt"]
             .iter()
-            .any(|taken| name.eq_ignore_ascii_case(taken))
+            .any(|port| stem.strip_prefix(port).is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit())));
+    device || ["headers", "tokenizer"].iter().any(|taken| name.eq_ignore_ascii_case(taken))
 }
 
 #[cfg(test)]
@@ -223,17 +210,10 @@ mod tests {
         let files = |name: &str| {
             let key = key("o/n", name);
             let [npy, sidecar] = key.row_paths(Path::new(""));
-            [
-                key.npy_path(Path::new("")),
-                key.sidecar_path(Path::new("")),
-                npy,
-                sidecar,
-            ]
+            [key.npy_path(Path::new("")), key.sidecar_path(Path::new("")), npy, sidecar]
         };
-        let all: Vec<PathBuf> = ["a", "a.rows", "a.rows.rows", "a%2Erows", ".rows", "rows"]
-            .into_iter()
-            .flat_map(files)
-            .collect();
+        let all: Vec<PathBuf> =
+            ["a", "a.rows", "a.rows.rows", "a%2Erows", ".rows", "rows"].into_iter().flat_map(files).collect();
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
         assert!(files("a")[2].ends_with("a.rows.npy"));
     }

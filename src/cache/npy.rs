@@ -70,9 +70,7 @@ fn write_elements<T: WritableElement>(elements: &[T], shape: &[u64], writer: imp
     let misfit = || io::Error::from(io::ErrorKind::InvalidInput);
     let extents: Option<Vec<usize>> = shape.iter().map(|&extent| usize::try_from(extent).ok()).collect();
     let extents = extents.ok_or_else(misfit)?;
-    let count = extents
-        .iter()
-        .try_fold(1_usize, |count, &extent| count.checked_mul(extent));
+    let count = extents.iter().try_fold(1_usize, |count, &extent| count.checked_mul(extent));
     // A view of the first elements would be taken for the whole.
     if count != Some(elements.len()) {
         return Err(misfit());
@@ -172,11 +170,8 @@ fn read_elements<T: ReadableElement + Copy>(
         other => io::Error::new(io::ErrorKind::InvalidData, other),
     })?;
     let shape = array.shape().iter().map(|&extent| extent as u64).collect();
-    let elements = if array.is_standard_layout() {
-        array.into_raw_vec_and_offset().0
-    } else {
-        array.iter().copied().collect()
-    };
+    let elements =
+        if array.is_standard_layout() { array.into_raw_vec_and_offset().0 } else { array.iter().copied().collect() };
     Ok((wrap(elements), shape))
 }
 
@@ -206,10 +201,7 @@ mod tests {
         let text = std::str::from_utf8(&header[10..]).unwrap();
         assert_eq!(text.trim_end(), NUMPY.replace(", }", "}"));
         assert!(text.ends_with('\n'));
-        let expected: Vec<u8> = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]
-            .iter()
-            .flat_map(|v| v.to_le_bytes())
-            .collect();
+        let expected: Vec<u8> = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0].iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(data, expected);
         assert_eq!(read(Cursor::new(&ours)).unwrap(), (values.clone(), vec![2, 3]));
 
@@ -219,11 +211,9 @@ mod tests {
 
     #[test]
     fn shapes_without_elements_and_without_extents_come_back() {
-        for (values, shape) in [
-            (Values::I8(vec![]), vec![0, 7]),
-            (Values::Bool(vec![true]), vec![]),
-            (Values::U64(vec![3]), vec![1; 6]),
-        ] {
+        for (values, shape) in
+            [(Values::I8(vec![]), vec![0, 7]), (Values::Bool(vec![true]), vec![]), (Values::U64(vec![3]), vec![1; 6])]
+        {
             assert_eq!(read(Cursor::new(written(&values, &shape))).unwrap(), (values, shape));
         }
     }
@@ -242,25 +232,14 @@ mod tests {
         let text = String::from_utf8_lossy(&good).replace("<f4", "<c8").into_bytes();
         for bytes in [vec![], b"hello".to_vec(), good[..good.len() - 1].to_vec(), text] {
             let error = read(Cursor::new(bytes)).unwrap_err();
-            assert!(
-                matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof),
-                "{error:?}"
-            );
+            assert!(matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof), "{error:?}");
         }
     }
 
     #[test]
     fn a_header_that_asks_for_more_than_the_file_has_takes_no_memory() {
         let good = written(&Values::F32(vec![1.0; 3]), &[3]);
-        for shape in [
-            "(9999999999,)",
-            "(2,)",
-            "(4,)",
-            "(18446744073709551615, 9)",
-            "(-3,)",
-            "(3",
-            "3",
-        ] {
+        for shape in ["(9999999999,)", "(2,)", "(4,)", "(18446744073709551615, 9)", "(-3,)", "(3", "3"] {
             let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}");
             let bytes = [&good[..10], format!("{header:<117}\n").as_bytes(), &good[128..]].concat();
             let error = read(Cursor::new(bytes)).unwrap_err();

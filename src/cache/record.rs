@@ -44,9 +44,7 @@ impl Cache {
         let path = key::commit_folder(self.root(), repo, commit).join(RECORD);
         let text = disk::read_if_there(&path)?;
         let kept = text.and_then(|text| unseal::<Kept>(&text));
-        Ok(kept
-            .filter(|kept| kept.repo == *repo && kept.commit == *commit)
-            .map(|kept| kept.record))
+        Ok(kept.filter(|kept| kept.repo == *repo && kept.commit == *commit).map(|kept| kept.record))
     }
 
     /// Adds `new` to the record of a commit, and gives the whole. Files and headers that were known stay, those in `new`
@@ -67,11 +65,7 @@ impl Cache {
                 known
             }
         };
-        let kept = Kept {
-            repo: repo.clone(),
-            commit: commit.clone(),
-            record,
-        };
+        let kept = Kept { repo: repo.clone(), commit: commit.clone(), record };
         self.write_sealed(&folder.join(RECORD), &kept)?;
         Ok(kept.record)
     }
@@ -99,10 +93,7 @@ mod tests {
         };
         CommitRecord {
             source: "hub".to_owned(),
-            snapshot: Snapshot {
-                commit: COMMIT.parse().ok(),
-                files,
-            },
+            snapshot: Snapshot { commit: COMMIT.parse().ok(), files },
             small_files: map(small),
             headers: map(headers),
         }
@@ -114,17 +105,9 @@ mod tests {
         let cache = Cache::open(folder.path()).unwrap();
         let (repo, commit) = ("o/n".parse().unwrap(), COMMIT.parse().unwrap());
         assert_eq!(cache.record(&repo, &commit).unwrap(), None);
-        cache
-            .update_record(&repo, &commit, record("a", &[("config.json", "{}")], &[("s1", "{}  ")]))
-            .unwrap();
-        let whole = cache
-            .update_record(&repo, &commit, record("", &[("x", "1")], &[("s2", "{\"a\":1}")]))
-            .unwrap();
-        let expected = record(
-            "a",
-            &[("config.json", "{}"), ("x", "1")],
-            &[("s1", "{}  "), ("s2", "{\"a\":1}")],
-        );
+        cache.update_record(&repo, &commit, record("a", &[("config.json", "{}")], &[("s1", "{}  ")])).unwrap();
+        let whole = cache.update_record(&repo, &commit, record("", &[("x", "1")], &[("s2", "{\"a\":1}")])).unwrap();
+        let expected = record("a", &[("config.json", "{}"), ("x", "1")], &[("s1", "{}  "), ("s2", "{\"a\":1}")]);
         assert_eq!(whole, expected);
         assert_eq!(cache.record(&repo, &commit).unwrap(), Some(expected));
     }
@@ -139,9 +122,7 @@ mod tests {
                 let (cache, repo, commit) = (&cache, &repo, &commit);
                 scope.spawn(move || {
                     let shard = format!("s{writer}");
-                    cache
-                        .update_record(repo, commit, record("", &[], &[(&shard, "{}")]))
-                        .unwrap();
+                    cache.update_record(repo, commit, record("", &[], &[(&shard, "{}")])).unwrap();
                 });
             }
         });
@@ -153,9 +134,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path()).unwrap();
         let (repo, commit) = ("o/n".parse().unwrap(), COMMIT.parse().unwrap());
-        cache
-            .update_record(&repo, &commit, record("a", &[("config.json", "17")], &[]))
-            .unwrap();
+        cache.update_record(&repo, &commit, record("a", &[("config.json", "17")], &[])).unwrap();
         let path = key::commit_folder(folder.path(), &repo, &commit).join(RECORD);
         let altered = fs_err::read_to_string(&path).unwrap().replace("17", "18");
         fs_err::write(&path, altered).unwrap();

@@ -44,9 +44,7 @@ impl Cache {
     pub fn check_rows(&self, key: &TensorKey) -> Result<Option<(Sidecar, PathBuf)>, CacheError> {
         let [path, sidecar] = key.row_paths(self.root());
         let text = disk::read_if_there(&sidecar)?;
-        let known = text
-            .and_then(|text| unseal::<Sidecar>(&text))
-            .filter(|known| known.is_of_rows(key));
+        let known = text.and_then(|text| unseal::<Sidecar>(&text)).filter(|known| known.is_of_rows(key));
         let opened = disk::if_there(fs::File::open(&path)).map_err(CacheError::read(&path))?;
         if let (Some(known), Some(mut file)) = (known, opened) {
             let written = disk::digest_of(&mut file).map_err(CacheError::read(&path))?;
@@ -69,10 +67,7 @@ impl Cache {
         meta: &TensorMeta,
     ) -> Result<PathBuf, CacheError> {
         let [path, sidecar_path] = key.row_paths(self.root());
-        let meta = TensorMeta {
-            sha256: String::new(),
-            ..meta.clone()
-        };
+        let meta = TensorMeta { sha256: String::new(), ..meta.clone() };
         let _locked = Locked::folder(self.root(), &key::commit_folder(self.root(), &key.repo, &key.commit))?;
         let known = match self.read_rows(key)? {
             Found::Sound(known) if known.sidecar.meta == meta => Some(known),
@@ -94,11 +89,9 @@ impl Cache {
         };
         let shape = sidecar.kept_shape();
         let written = disk::write_whole(&path, |to| npy::write(values, &shape, to)).map_err(|error| match error {
-            CacheError::Write { source, .. } if source.kind() == io::ErrorKind::InvalidInput => CacheError::Shape {
-                tensor: key.tensor.clone(),
-                shape,
-                elements: values.len(),
-            },
+            CacheError::Write { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
+                CacheError::Shape { tensor: key.tensor.clone(), shape, elements: values.len() }
+            }
             other => other,
         })?;
         sidecar.npy_sha256 = written.sha256;
@@ -113,12 +106,7 @@ impl Cache {
             Found::Absent | Found::Broken(super::Flaw::NoSidecar) => Found::Absent,
             Found::Broken(flaw) => Found::Broken(flaw),
             Found::Sound((sidecar, values)) => match sidecar.rows.clone() {
-                Some(rows) if sidecar.is_of_rows(key) => Found::Sound(CachedRows {
-                    rows,
-                    values,
-                    sidecar,
-                    path,
-                }),
+                Some(rows) if sidecar.is_of_rows(key) => Found::Sound(CachedRows { rows, values, sidecar, path }),
                 _ => Found::Absent,
             },
         })
@@ -242,20 +230,10 @@ mod tests {
         assert_eq!((&kept.rows, &kept.values, &kept.path), (&expected, &values, &path));
         let (checked, at) = cache.check_rows(&key).unwrap().unwrap();
         assert_eq!((checked, at), (kept.sidecar, path));
-        assert_eq!(
-            (cache.get(&key).unwrap(), cache.lookup(&key)),
-            (None, None),
-            "rows are not the whole"
-        );
+        assert_eq!((cache.get(&key).unwrap(), cache.lookup(&key)), (None, None), "rows are not the whole");
         let listed: Vec<String> = cache.ls().unwrap().into_iter().map(|entry| entry.tensor).collect();
         assert_eq!(listed, ["embed [5 rows]"]);
-        assert!(
-            cache
-                .verify()
-                .unwrap()
-                .iter()
-                .all(|(_, verdict)| *verdict == Verdict::Sound)
-        );
+        assert!(cache.verify().unwrap().iter().all(|(_, verdict)| *verdict == Verdict::Sound));
     }
 
     #[test]
@@ -263,10 +241,7 @@ mod tests {
         let (_folder, cache) = open();
         let key = key("embed");
         insert(&cache, &key, &meta(), &[1]);
-        let other = TensorMeta {
-            source: "elsewhere".to_owned(),
-            ..meta()
-        };
+        let other = TensorMeta { source: "elsewhere".to_owned(), ..meta() };
         insert(&cache, &key, &other, &[2]);
         assert_eq!(cache.rows(&key).unwrap().unwrap().rows, RowSet::run(2..3));
         let wrong = cache.insert_rows(&key, &RowSet::run(0..2), &Values::F32(vec![1.0; 3]), &meta());

@@ -48,10 +48,7 @@ mod tests {
             let read = unseal::<BTreeMap<String, u64>>(&altered);
             assert!(read.is_none_or(|read| read == content), "{at}");
             // All but the last line break is content.
-            assert!(
-                at + 1 == text.len() || unseal::<BTreeMap<String, u64>>(&text.as_bytes()[..at]).is_none(),
-                "{at}"
-            );
+            assert!(at + 1 == text.len() || unseal::<BTreeMap<String, u64>>(&text.as_bytes()[..at]).is_none(), "{at}");
         }
     }
 }

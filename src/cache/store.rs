@@ -142,11 +142,9 @@ impl Cache {
         let _locked = Locked::folder(&self.root, &key::commit_folder(&self.root, &key.repo, &key.commit))?;
         let written =
             disk::write_whole(&path, |to| npy::write(values, &meta.shape, to)).map_err(|error| match error {
-                CacheError::Write { source, .. } if source.kind() == io::ErrorKind::InvalidInput => CacheError::Shape {
-                    tensor: key.tensor.clone(),
-                    shape: meta.shape.clone(),
-                    elements: values.len(),
-                },
+                CacheError::Write { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
+                    CacheError::Shape { tensor: key.tensor.clone(), shape: meta.shape.clone(), elements: values.len() }
+                }
                 other => other,
             })?;
         // The values first: a sidecar always speaks of values that are there.
@@ -179,12 +177,9 @@ impl Cache {
             // Values whose sidecar was not yet written: the next insert replaces them.
             Found::Absent | Found::Broken(Flaw::NoSidecar) => Found::Absent,
             Found::Sound((sidecar, _)) if !sidecar.is_of(key) => Found::Absent,
-            Found::Sound((sidecar, values)) => Found::Sound(CachedTensor {
-                values,
-                shape: sidecar.meta.shape.clone(),
-                sidecar,
-                path,
-            }),
+            Found::Sound((sidecar, values)) => {
+                Found::Sound(CachedTensor { values, shape: sidecar.meta.shape.clone(), sidecar, path })
+            }
             Found::Broken(flaw) => Found::Broken(flaw),
         })
     }
@@ -321,10 +316,7 @@ mod tests {
             let path = cache.insert(&key, values, &meta).unwrap();
             let found = cache.get(&key).unwrap().unwrap();
             assert_eq!(bits(&found.values), bits(values));
-            assert_eq!(
-                (found.path, &found.sidecar.meta, &found.shape),
-                (path, &meta, &meta.shape)
-            );
+            assert_eq!((found.path, &found.sidecar.meta, &found.shape), (path, &meta, &meta.shape));
             assert_eq!(cache.lookup(&key), Some(found.sidecar));
         }
     }
@@ -336,10 +328,7 @@ mod tests {
         assert_eq!(cache.get(&key).unwrap(), None);
         assert_eq!(cache.lookup(&key), None);
         cache.insert(&key, &values(), &meta(&[4])).unwrap();
-        let other = TensorKey {
-            commit: "f".repeat(40).parse().unwrap(),
-            ..key
-        };
+        let other = TensorKey { commit: "f".repeat(40).parse().unwrap(), ..key };
         assert_eq!(cache.get(&other).unwrap(), None);
     }
 
@@ -399,20 +388,9 @@ mod tests {
     #[test]
     fn names_that_meet_when_naively_encoded_do_not() {
         let (_folder, cache) = open();
-        let names = [
-            "a/b_c",
-            "a_b/c",
-            "a%2Fb_c",
-            "../../../escape",
-            "headers",
-            "",
-            ".lock",
-            &"long/".repeat(99),
-        ];
+        let names = ["a/b_c", "a_b/c", "a%2Fb_c", "../../../escape", "headers", "", ".lock", &"long/".repeat(99)];
         for (index, name) in names.iter().enumerate() {
-            cache
-                .insert(&key("o/n", name), &Values::U64(vec![index as u64]), &meta(&[1]))
-                .unwrap();
+            cache.insert(&key("o/n", name), &Values::U64(vec![index as u64]), &meta(&[1])).unwrap();
         }
         for (index, name) in names.iter().enumerate() {
             let found = cache.get(&key("o/n", name)).unwrap().unwrap();
@@ -446,15 +424,9 @@ mod tests {
                         for key in keys {
                             let values = Values::U64(vec![writer * 100 + round; 500]);
                             cache.insert(key, &values, &meta(&[500])).unwrap();
-                            let found = cache
-                                .get(key)
-                                .unwrap()
-                                .expect("an entry that writers replace is never absent");
+                            let found = cache.get(key).unwrap().expect("an entry that writers replace is never absent");
                             let Values::U64(found) = found.values else { panic!() };
-                            assert!(
-                                found.iter().all(|value| *value == found[0]),
-                                "values of two writers in one file"
-                            );
+                            assert!(found.iter().all(|value| *value == found[0]), "values of two writers in one file");
                         }
                     }
                 });

@@ -13,10 +13,7 @@ use crate::values::Values;
 /// BF16, F16 and all F8 types give [`Values::F32`]; F32, F64, integers and booleans stay what they are. A length that is
 /// no whole number of elements, a boolean other than 0 and 1, and types without exact values are errors.
 pub fn decode(dtype: &Dtype, bytes: &[u8]) -> Result<Values, CheckpointError> {
-    let undecodable = |reason| CheckpointError::Undecodable {
-        dtype: dtype.clone(),
-        reason,
-    };
+    let undecodable = |reason| CheckpointError::Undecodable { dtype: dtype.clone(), reason };
     let table = |widen: fn(u8) -> f32| {
         let table: [f32; 256] = std::array::from_fn(|byte| widen(byte.to_le_bytes()[0]));
         Values::F32(bytes.iter().map(|&byte| table[usize::from(byte)]).collect())
@@ -41,9 +38,7 @@ pub fn decode(dtype: &Dtype, bytes: &[u8]) -> Result<Values, CheckpointError> {
         Dtype::U64 => Values::U64(elements(dtype, bytes, u64::from_le_bytes)?),
         Dtype::BOOL => Values::Bool(booleans(bytes)?),
         Dtype::F4 | Dtype::F6_E2M3 | Dtype::F6_E3M2 => {
-            return Err(undecodable(
-                "its elements share bytes, and their values hang on a scale elsewhere",
-            ));
+            return Err(undecodable("its elements share bytes, and their values hang on a scale elsewhere"));
         }
         Dtype::C64 => return Err(undecodable("complex numbers have no place in a real comparison")),
         Dtype::Other(_) => return Err(undecodable("the format does not define this type")),
@@ -59,10 +54,7 @@ fn elements<const N: usize, T>(
     if rest.is_empty() {
         Ok(chunks.iter().map(|&raw| read(raw)).collect())
     } else {
-        Err(CheckpointError::PartialElement {
-            dtype: dtype.clone(),
-            len: bytes.len(),
-        })
+        Err(CheckpointError::PartialElement { dtype: dtype.clone(), len: bytes.len() })
     }
 }
 
@@ -138,27 +130,12 @@ mod tests {
             ),
             (
                 Dtype::F64,
-                Values::F64(vec![
-                    f64::from_bits(0x0706_0504_0302_0100),
-                    f64::from_bits(0x0f0e_0d0c_0b0a_0908),
-                ]),
+                Values::F64(vec![f64::from_bits(0x0706_0504_0302_0100), f64::from_bits(0x0f0e_0d0c_0b0a_0908)]),
             ),
-            (
-                Dtype::I64,
-                Values::I64(vec![0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908]),
-            ),
-            (
-                Dtype::U64,
-                Values::U64(vec![0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908]),
-            ),
-            (
-                Dtype::I32,
-                Values::I32(vec![0x0302_0100, 0x0706_0504, 0x0b0a_0908, 0x0f0e_0d0c]),
-            ),
-            (
-                Dtype::U32,
-                Values::U32(vec![0x0302_0100, 0x0706_0504, 0x0b0a_0908, 0x0f0e_0d0c]),
-            ),
+            (Dtype::I64, Values::I64(vec![0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908])),
+            (Dtype::U64, Values::U64(vec![0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908])),
+            (Dtype::I32, Values::I32(vec![0x0302_0100, 0x0706_0504, 0x0b0a_0908, 0x0f0e_0d0c])),
+            (Dtype::U32, Values::U32(vec![0x0302_0100, 0x0706_0504, 0x0b0a_0908, 0x0f0e_0d0c])),
             (Dtype::U8, Values::U8(bytes.clone())),
             (Dtype::I8, Values::I8((0..16).collect())),
         ];
@@ -174,27 +151,12 @@ mod tests {
 
     #[test]
     fn what_has_no_exact_value_is_refused() {
-        assert!(matches!(
-            decode(&Dtype::BOOL, &[0, 2]),
-            Err(CheckpointError::NotBoolean { index: 1, found: 2 })
-        ));
+        assert!(matches!(decode(&Dtype::BOOL, &[0, 2]), Err(CheckpointError::NotBoolean { index: 1, found: 2 })));
         for dtype in [Dtype::BF16, Dtype::F32, Dtype::I64] {
-            assert!(matches!(
-                decode(&dtype, &[0; 9]),
-                Err(CheckpointError::PartialElement { len: 9, .. })
-            ));
+            assert!(matches!(decode(&dtype, &[0; 9]), Err(CheckpointError::PartialElement { len: 9, .. })));
         }
-        for dtype in [
-            Dtype::F4,
-            Dtype::F6_E2M3,
-            Dtype::F6_E3M2,
-            Dtype::C64,
-            Dtype::Other("F2".into()),
-        ] {
-            assert!(matches!(
-                decode(&dtype, &[0; 16]),
-                Err(CheckpointError::Undecodable { .. })
-            ));
+        for dtype in [Dtype::F4, Dtype::F6_E2M3, Dtype::F6_E3M2, Dtype::C64, Dtype::Other("F2".into())] {
+            assert!(matches!(decode(&dtype, &[0; 16]), Err(CheckpointError::Undecodable { .. })));
         }
     }
 
@@ -215,11 +177,7 @@ mod tests {
             let found: Vec<String> = if expected["f32"].is_array() {
                 let widened = values.as_f32().unwrap();
                 let word = |v: &f32| {
-                    if v.is_nan() {
-                        "nan".to_owned()
-                    } else {
-                        format!("{:08x}", v.to_bits())
-                    }
+                    if v.is_nan() { "nan".to_owned() } else { format!("{:08x}", v.to_bits()) }
                 };
                 widened.iter().map(word).collect()
             } else {
@@ -238,10 +196,7 @@ mod tests {
         match values {
             Values::F32(v) => v.iter().map(|&v| format!("{:?}", f64::from(v))).collect(),
             Values::F64(v) => v.iter().map(|v| format!("{v:?}")).collect(),
-            Values::Bool(v) => v
-                .iter()
-                .map(|&v| if v { "True".to_owned() } else { "False".to_owned() })
-                .collect(),
+            Values::Bool(v) => v.iter().map(|&v| if v { "True".to_owned() } else { "False".to_owned() }).collect(),
             Values::I8(v) => v.iter().map(ToString::to_string).collect(),
             Values::I16(v) => v.iter().map(ToString::to_string).collect(),
             Values::I32(v) => v.iter().map(ToString::to_string).collect(),

@@ -38,10 +38,7 @@ impl Dequantiser {
             if values.len() as u64 == expected {
                 Ok(values)
             } else {
-                Err(scales(format!(
-                    "{expected} {what} are needed, {} are there",
-                    values.len()
-                )))
+                Err(scales(format!("{expected} {what} are needed, {} are there", values.len())))
             }
         };
         let Values::F32(factors) = decode(scale.0, scale.1)? else {
@@ -54,17 +51,10 @@ impl Dequantiser {
                 Some(checked("zero points", signed)?)
             }
             Some((other, _)) => {
-                return Err(scales(format!(
-                    "zero points of type {other} on a weight of type {dtype}"
-                )));
+                return Err(scales(format!("zero points of type {other} on a weight of type {dtype}")));
             }
         };
-        Ok(Self {
-            table: Box::new(table),
-            scales: checked("scales", factors)?,
-            grid,
-            zero_points,
-        })
+        Ok(Self { table: Box::new(table), scales: checked("scales", factors)?, grid, zero_points })
     }
 
     /// Where the scales lie.
@@ -119,14 +109,9 @@ impl Dequantiser {
             let exact = |byte: u8| self.table[usize::from(byte)];
             // Both factors are f32: their product in f32 is the exact one, rounded once. Differences of bytes are exact.
             match zero {
-                None => here
-                    .iter()
-                    .zip(target)
-                    .for_each(|(&byte, value)| *value = exact(byte) * scale),
+                None => here.iter().zip(target).for_each(|(&byte, value)| *value = exact(byte) * scale),
                 Some(zero) => {
-                    here.iter()
-                        .zip(target)
-                        .for_each(|(&byte, value)| *value = (exact(byte) - zero) * scale);
+                    here.iter().zip(target).for_each(|(&byte, value)| *value = (exact(byte) - zero) * scale);
                 }
             }
             (stored, into, column) = (later, rest, column + length as u64);
@@ -175,19 +160,11 @@ mod tests {
 
     fn bytes(hex: &Value) -> Vec<u8> {
         let hex = hex.as_str().unwrap();
-        (0..hex.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
-            .collect()
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
     }
 
     fn extents(shape: &Value) -> Vec<u64> {
-        shape
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|extent| extent.as_u64().unwrap())
-            .collect()
+        shape.as_array().unwrap().iter().map(|extent| extent.as_u64().unwrap()).collect()
     }
 
     fn dtype(case: &Value, key: &str) -> Dtype {
@@ -195,9 +172,7 @@ mod tests {
     }
 
     fn dequantiser(case: &Value) -> Dequantiser {
-        let block = case["block"]
-            .as_array()
-            .map(|_| extents(&case["block"]).try_into().unwrap());
+        let block = case["block"].as_array().map(|_| extents(&case["block"]).try_into().unwrap());
         let grid = ScaleGrid::new(&extents(&case["shape"]), &extents(&case["scale_shape"]), block).unwrap();
         let zero_points = case["zero_point"].as_str().map(|_| bytes(&case["zero_point"]));
         let zero_points = zero_points.as_ref().map(|bytes| (&Dtype::I8, bytes.as_slice()));
@@ -207,10 +182,7 @@ mod tests {
 
     /// Bits, with one NaN for all.
     fn bits(values: &[f32]) -> Vec<Option<u32>> {
-        values
-            .iter()
-            .map(|value| (!value.is_nan()).then(|| value.to_bits()))
-            .collect()
+        values.iter().map(|value| (!value.is_nan()).then(|| value.to_bits())).collect()
     }
 
     #[test]

@@ -75,10 +75,7 @@ impl Dtype {
     pub fn name(&self) -> &str {
         match self {
             Self::Other(name) => name,
-            known => NAMED
-                .iter()
-                .find(|(dtype, ..)| dtype == known)
-                .map_or("", |&(_, name, _)| name),
+            known => NAMED.iter().find(|(dtype, ..)| dtype == known).map_or("", |&(_, name, _)| name),
         }
     }
 }

@@ -94,10 +94,7 @@ impl CheckpointError {
     /// The same error, saying which file of the repository it is about.
     #[must_use]
     pub fn in_file(self, file: impl Into<String>) -> Self {
-        Self::InFile {
-            file: file.into(),
-            source: Box::new(self),
-        }
+        Self::InFile { file: file.into(), source: Box::new(self) }
     }
 }
 
@@ -149,13 +146,7 @@ impl fmt::Display for Instead<'_> {
         f.write_str("; there is instead ")?;
         for (index, other) in self.0.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
-            write!(
-                f,
-                "{comma}{} `.{}` ({} bytes)",
-                other.files,
-                Escaped(&other.extension),
-                other.bytes
-            )?;
+            write!(f, "{comma}{} `.{}` ({} bytes)", other.files, Escaped(&other.extension), other.bytes)?;
         }
         Ok(())
     }

@@ -118,11 +118,7 @@ impl<'de> Visitor<'de> for Reader {
                 }
             }
         }
-        Ok(if long {
-            FieldValue::Long
-        } else {
-            FieldValue::Counts(counts)
-        })
+        Ok(if long { FieldValue::Long } else { FieldValue::Counts(counts) })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FieldValue, A::Error> {

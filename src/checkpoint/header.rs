@@ -38,9 +38,7 @@ pub struct TensorInfo {
 impl TensorInfo {
     /// Number of elements: the product of the shape, 1 for a scalar.
     pub fn numel(&self) -> u64 {
-        self.shape
-            .iter()
-            .fold(1, |count: u64, &extent| count.saturating_mul(extent))
+        self.shape.iter().fold(1, |count: u64, &extent| count.saturating_mul(extent))
     }
 }
 
@@ -93,15 +91,10 @@ impl Header {
 
     /// The tensor called `name`.
     pub fn get(&self, name: &str) -> Option<&TensorInfo> {
-        let found = self.by_name.binary_search_by(|&index| {
-            self.tensors
-                .get(index)
-                .map_or("", |tensor| tensor.name.as_str())
-                .cmp(name)
-        });
-        self.tensors
-            .get(*self.by_name.get(found.ok()?)?)
-            .filter(|tensor| tensor.name == name)
+        let found = self
+            .by_name
+            .binary_search_by(|&index| self.tensors.get(index).map_or("", |tensor| tensor.name.as_str()).cmp(name));
+        self.tensors.get(*self.by_name.get(found.ok()?)?).filter(|tensor| tensor.name == name)
     }
 }
 
@@ -111,10 +104,7 @@ fn total_length(prefix: &[u8], file_len: u64, limit: u64) -> Result<u64, HeaderE
         return Err(foreign().unwrap_or(HeaderError::TooShort { file_len }));
     }
     let Some(length) = prefix.first_chunk::<PREFIX>() else {
-        return Err(HeaderError::Truncated {
-            have: prefix.len() as u64,
-            need: PREFIX as u64,
-        });
+        return Err(HeaderError::Truncated { have: prefix.len() as u64, need: PREFIX as u64 });
     };
     let header_len = u64::from_le_bytes(*length);
     if header_len > limit {
@@ -132,10 +122,7 @@ fn total_length(prefix: &[u8], file_len: u64, limit: u64) -> Result<u64, HeaderE
 
 fn json(bytes: &[u8], file_len: u64) -> Result<&str, HeaderError> {
     let need = total_length(bytes, file_len, HARD_MAX_HEADER_BYTES)?;
-    let truncated = HeaderError::Truncated {
-        have: bytes.len() as u64,
-        need,
-    };
+    let truncated = HeaderError::Truncated { have: bytes.len() as u64, need };
     let Ok(end) = usize::try_from(need) else {
         return Err(truncated);
     };
@@ -170,30 +157,17 @@ fn validated(json: &str, file_len: u64) -> Result<Header, HeaderError> {
     }
     let mut tensors: Vec<TensorInfo> = entries
         .into_iter()
-        .map(
-            |Entry {
-                 name,
-                 dtype,
-                 shape,
-                 begin,
-                 end,
-             }| TensorInfo {
-                name,
-                dtype,
-                shape,
-                range: ByteRange::new(length + begin, length + end),
-            },
-        )
+        .map(|Entry { name, dtype, shape, begin, end }| TensorInfo {
+            name,
+            dtype,
+            shape,
+            range: ByteRange::new(length + begin, length + end),
+        })
         .collect();
     tensors.sort_by(|a, b| (a.range.start, &a.name).cmp(&(b.range.start, &b.name)));
     let mut by_name: Vec<usize> = (0..tensors.len()).collect();
     by_name.sort_by(|&a, &b| tensors[a].name.cmp(&tensors[b].name));
-    Ok(Header {
-        length,
-        metadata,
-        tensors,
-        by_name,
-    })
+    Ok(Header { length, metadata, tensors, by_name })
 }
 
 /// Checks one entry, which should begin at `expected`, and gives its end.
@@ -201,45 +175,23 @@ fn check(entry: &Entry, expected: u64) -> Result<u64, HeaderError> {
     let tensor = || entry.name.clone();
     let &Entry { begin, end, .. } = entry;
     if end < begin {
-        return Err(HeaderError::Reversed {
-            tensor: tensor(),
-            begin,
-            end,
-        });
+        return Err(HeaderError::Reversed { tensor: tensor(), begin, end });
     }
     if begin > expected {
-        return Err(HeaderError::Hole {
-            tensor: tensor(),
-            expected,
-            begin,
-        });
+        return Err(HeaderError::Hole { tensor: tensor(), expected, begin });
     }
     if begin < expected {
-        return Err(HeaderError::Overlap {
-            tensor: tensor(),
-            expected,
-            begin,
-        });
+        return Err(HeaderError::Overlap { tensor: tensor(), expected, begin });
     }
-    let overflow = || HeaderError::ShapeOverflow {
-        tensor: tensor(),
-        shape: entry.shape.clone(),
-    };
-    let product = entry
-        .shape
-        .iter()
-        .try_fold(1_u64, |count, &extent| count.checked_mul(extent));
+    let overflow = || HeaderError::ShapeOverflow { tensor: tensor(), shape: entry.shape.clone() };
+    let product = entry.shape.iter().try_fold(1_u64, |count, &extent| count.checked_mul(extent));
     let elements = product.ok_or_else(overflow)?;
     let Some(bits) = entry.dtype.bits() else {
         return Ok(end);
     };
     let bits = elements.checked_mul(bits).ok_or_else(overflow)?;
     if !bits.is_multiple_of(8) {
-        return Err(HeaderError::PartialByte {
-            tensor: tensor(),
-            dtype: entry.dtype.clone(),
-            elements,
-        });
+        return Err(HeaderError::PartialByte { tensor: tensor(), dtype: entry.dtype.clone(), elements });
     }
     if bits / 8 != end - begin {
         return Err(HeaderError::Size {
@@ -294,15 +246,9 @@ mod tests {
         let bytes = file(json, 4);
         let header = parse(&bytes).unwrap();
         assert_eq!(header.get("a").unwrap().dtype, Dtype::Other("F2".into()));
-        assert_eq!(
-            header.get("b").unwrap().range,
-            ByteRange::new(header.length + 3, header.length + 4)
-        );
+        assert_eq!(header.get("b").unwrap().range, ByteRange::new(header.length + 3, header.length + 4));
         assert!(!reference_accepts(&bytes));
-        assert!(matches!(
-            parse(&file(json.replace("[3,4]", "[4,5]"), 5)),
-            Err(HeaderError::Hole { .. })
-        ));
+        assert!(matches!(parse(&file(json.replace("[3,4]", "[4,5]"), 5)), Err(HeaderError::Hole { .. })));
     }
 
     #[test]
@@ -312,10 +258,7 @@ mod tests {
         assert_eq!(Header::total_length(&bytes[..8], len).unwrap(), len - 8);
         for cut in [0, 7, 8, bytes.len() - 9] {
             let error = Header::parse(&bytes[..cut], len).unwrap_err();
-            assert!(
-                matches!(error, CheckpointError::Header(HeaderError::Truncated { .. })),
-                "{cut}: {error}"
-            );
+            assert!(matches!(error, CheckpointError::Header(HeaderError::Truncated { .. })), "{cut}: {error}");
         }
         let json = Header::json(&bytes, len).unwrap();
         assert_eq!(json, one(GOOD));
@@ -327,20 +270,14 @@ mod tests {
     fn the_limit_can_be_raised_to_the_hard_one_and_no_further() {
         let prefix = 30_000_000_u64.to_le_bytes();
         assert!(Header::total_length(&prefix, u64::MAX).is_err());
-        assert_eq!(
-            Header::total_length_within(&prefix, u64::MAX, 100_000_000).unwrap(),
-            30_000_008
-        );
+        assert_eq!(Header::total_length_within(&prefix, u64::MAX, 100_000_000).unwrap(), 30_000_008);
         assert!(Header::total_length_within(&200_000_000_u64.to_le_bytes(), u64::MAX, u64::MAX).is_err());
     }
 
     #[test]
     fn messages_name_the_tensor_and_the_figures_and_no_control_character() {
         let bytes = file(format!("{{\"a\\u001b\":{}}}", GOOD.replace("[2]", "[3]")), 8);
-        assert_eq!(
-            parse(&bytes).unwrap_err().to_string(),
-            "tensor `a\\u{1b}` of F32 [3] needs 12 bytes and has 8"
-        );
+        assert_eq!(parse(&bytes).unwrap_err().to_string(), "tensor `a\\u{1b}` of F32 [3] needs 12 bytes and has 8");
     }
 
     proptest! {

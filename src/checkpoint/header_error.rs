@@ -61,12 +61,7 @@ pub enum HeaderError {
     MissingField { tensor: String, field: &'static str },
     /// A field holds the wrong kind of value.
     #[error("`{field}` of tensor `{}` is {found} instead of {expected}", Escaped(tensor))]
-    FieldType {
-        tensor: String,
-        field: &'static str,
-        expected: &'static str,
-        found: String,
-    },
+    FieldType { tensor: String, field: &'static str, expected: &'static str, found: String },
     /// A shape of more axes than any tensor has.
     #[error("tensor `{}` has more than {limit} axes", Escaped(tensor))]
     TooManyAxes { tensor: String, limit: usize },
@@ -74,45 +69,20 @@ pub enum HeaderError {
     #[error("tensor `{}` begins at byte {begin} and ends at {end}", Escaped(tensor))]
     Reversed { tensor: String, begin: u64, end: u64 },
     /// Bytes that belong to no tensor.
-    #[error(
-        "tensor `{}` begins at byte {begin}, leaving a hole from {expected}",
-        Escaped(tensor)
-    )]
+    #[error("tensor `{}` begins at byte {begin}, leaving a hole from {expected}", Escaped(tensor))]
     Hole { tensor: String, expected: u64, begin: u64 },
     /// Bytes that belong to two tensors.
-    #[error(
-        "tensor `{}` begins at byte {begin}, inside the one that ends at {expected}",
-        Escaped(tensor)
-    )]
+    #[error("tensor `{}` begins at byte {begin}, inside the one that ends at {expected}", Escaped(tensor))]
     Overlap { tensor: String, expected: u64, begin: u64 },
     /// The shape has more elements, or more bits, than 64 bits can count.
-    #[error(
-        "tensor `{}` of shape {shape:?} has more elements than can be counted",
-        Escaped(tensor)
-    )]
+    #[error("tensor `{}` of shape {shape:?} has more elements than can be counted", Escaped(tensor))]
     ShapeOverflow { tensor: String, shape: Vec<u64> },
     /// A sub-byte type whose elements do not fill whole bytes.
-    #[error(
-        "tensor `{}` of {elements} {dtype} elements does not fill whole bytes",
-        Escaped(tensor)
-    )]
-    PartialByte {
-        tensor: String,
-        dtype: Dtype,
-        elements: u64,
-    },
+    #[error("tensor `{}` of {elements} {dtype} elements does not fill whole bytes", Escaped(tensor))]
+    PartialByte { tensor: String, dtype: Dtype, elements: u64 },
     /// Shape and type ask for another number of bytes than the offsets hold.
-    #[error(
-        "tensor `{}` of {dtype} {shape:?} needs {needs} bytes and has {has}",
-        Escaped(tensor)
-    )]
-    Size {
-        tensor: String,
-        dtype: Dtype,
-        shape: Vec<u64>,
-        needs: u64,
-        has: u64,
-    },
+    #[error("tensor `{}` of {dtype} {shape:?} needs {needs} bytes and has {has}", Escaped(tensor))]
+    Size { tensor: String, dtype: Dtype, shape: Vec<u64>, needs: u64, has: u64 },
     /// Header and tensors together are longer or shorter than the file.
     #[error("header and tensors make {described} bytes, but the file has {file_len}")]
     FileLength { described: u64, file_len: u64 },
@@ -121,12 +91,10 @@ pub enum HeaderError {
 impl Hint for HeaderError {
     fn hint(&self) -> Option<String> {
         let advice = match self {
-            Self::NotSafetensors {
-                found: Foreign::LfsPointer,
-            } => "the folder holds git's pointers and not the files: run `git lfs pull` in it",
-            Self::NotSafetensors {
-                found: Foreign::Html | Foreign::Json,
-            } => {
+            Self::NotSafetensors { found: Foreign::LfsPointer } => {
+                "the folder holds git's pointers and not the files: run `git lfs pull` in it"
+            }
+            Self::NotSafetensors { found: Foreign::Html | Foreign::Json } => {
                 "the server answered with a message instead of the file: check the endpoint, a proxy, or access to the repository"
             }
             Self::NotSafetensors { .. } => "only safetensors files are read; look for a converted copy of the model",

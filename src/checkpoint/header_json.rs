@@ -31,18 +31,14 @@ pub(super) struct Entry {
 pub(super) fn read(json: &str) -> Result<(BTreeMap<String, String>, Vec<Entry>), HeaderError> {
     let mut fault = None;
     let mut reader = serde_json::Deserializer::from_str(json);
-    let read = Root { fault: &mut fault }
-        .deserialize(&mut reader)
-        .and_then(|found| reader.end().map(|()| found));
+    let read = Root { fault: &mut fault }.deserialize(&mut reader).and_then(|found| reader.end().map(|()| found));
     match (read, fault) {
         (_, Some(fault)) => Err(fault),
         (Err(error), None) => Err(HeaderError::Json(error)),
         (Ok((metadata, mut entries)), None) => {
             entries.sort_by(|a, b| a.name.cmp(&b.name));
             if let Some(pair) = entries.windows(2).find(|pair| pair[0].name == pair[1].name) {
-                return Err(HeaderError::DuplicateTensor {
-                    tensor: pair[0].name.clone(),
-                });
+                return Err(HeaderError::DuplicateTensor { tensor: pair[0].name.clone() });
             }
             Ok((metadata, entries))
         }
@@ -112,17 +108,12 @@ impl<'de> Visitor<'de> for Root<'_> {
         let mut entries = Vec::new();
         while let Some(name) = map.next_key::<String>()? {
             if name == METADATA {
-                let found = map.next_value_seed(Metadata {
-                    fault: &mut *self.fault,
-                })?;
+                let found = map.next_value_seed(Metadata { fault: &mut *self.fault })?;
                 if metadata.replace(found).is_some() {
                     return Err(stop(self.fault, HeaderError::DuplicateMetadata { key: name }));
                 }
             } else {
-                entries.push(map.next_value_seed(EntrySeed {
-                    name,
-                    fault: &mut *self.fault,
-                })?);
+                entries.push(map.next_value_seed(EntrySeed { name, fault: &mut *self.fault })?);
             }
         }
         Ok((metadata.unwrap_or_default(), entries))
@@ -230,10 +221,7 @@ impl Fields {
             expected,
             found: value.to_string(),
         };
-        let twice = |field: &'static str| HeaderError::DuplicateField {
-            tensor: tensor.to_owned(),
-            field,
-        };
+        let twice = |field: &'static str| HeaderError::DuplicateField { tensor: tensor.to_owned(), field };
         match (field.as_str(), value) {
             ("dtype", FieldValue::Text(name)) => {
                 let set = self.dtype.replace(Dtype::from(name));
@@ -244,10 +232,7 @@ impl Fields {
                 let set = self.shape.replace(shape);
                 set.map_or(Ok(()), |_| Err(twice("shape")))
             }
-            ("shape", FieldValue::Long) => Err(HeaderError::TooManyAxes {
-                tensor: tensor.to_owned(),
-                limit: MAX_AXES,
-            }),
+            ("shape", FieldValue::Long) => Err(HeaderError::TooManyAxes { tensor: tensor.to_owned(), limit: MAX_AXES }),
             ("shape", value) => Err(wrong("shape", "an array of whole numbers", &value)),
             ("data_offsets", value) => {
                 let Some(&[begin, end]) = value.counts() else {
@@ -256,10 +241,7 @@ impl Fields {
                 let set = self.offsets.replace((begin, end));
                 set.map_or(Ok(()), |_| Err(twice("data_offsets")))
             }
-            _ => Err(HeaderError::UnknownField {
-                tensor: tensor.to_owned(),
-                field,
-            }),
+            _ => Err(HeaderError::UnknownField { tensor: tensor.to_owned(), field }),
         }
     }
 
@@ -270,13 +252,7 @@ impl Fields {
             _ => "data_offsets",
         };
         match (self.dtype, self.shape, self.offsets) {
-            (Some(dtype), Some(shape), Some((begin, end))) => Ok(Entry {
-                name,
-                dtype,
-                shape,
-                begin,
-                end,
-            }),
+            (Some(dtype), Some(shape), Some((begin, end))) => Ok(Entry { name, dtype, shape, begin, end }),
             _ => Err(HeaderError::MissingField { tensor: name, field }),
         }
     }

@@ -43,11 +43,7 @@ pub enum IndexError {
     DuplicateTensor { tensor: String },
     /// A path that does not stay within the repository.
     #[error("the index places tensor `{}` in `{}`: {reason}", Escaped(tensor), Escaped(path))]
-    UnsafePath {
-        tensor: String,
-        path: String,
-        reason: &'static str,
-    },
+    UnsafePath { tensor: String, path: String, reason: &'static str },
     /// More files than any model has.
     #[error("the index names more than {limit} shards")]
     TooManyShards { limit: usize },
@@ -132,16 +128,11 @@ impl ShardIndex {
 
 fn parse(bytes: &[u8], folder: &str) -> Result<ShardIndex, IndexError> {
     if bytes.len() as u64 > MAX_INDEX_BYTES {
-        return Err(IndexError::TooLong {
-            len: bytes.len() as u64,
-            limit: MAX_INDEX_BYTES,
-        });
+        return Err(IndexError::TooLong { len: bytes.len() as u64, limit: MAX_INDEX_BYTES });
     }
     let mut fault = None;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = Root { fault: &mut fault }
-        .deserialize(&mut reader)
-        .and_then(|found| reader.end().map(|()| found));
+    let read = Root { fault: &mut fault }.deserialize(&mut reader).and_then(|found| reader.end().map(|()| found));
     if let Some(fault) = fault {
         return Err(fault);
     }
@@ -159,19 +150,11 @@ fn parse(bytes: &[u8], folder: &str) -> Result<ShardIndex, IndexError> {
                 return Err(IndexError::TooManyShards { limit: MAX_SHARDS });
             }
         }
-        let shard = if folder.is_empty() {
-            path
-        } else {
-            format!("{folder}/{path}")
-        };
+        let shard = if folder.is_empty() { path } else { format!("{folder}/{path}") };
         by_shard.entry(shard.clone()).or_default().push(tensor.clone());
         weight_map.insert(tensor, shard);
     }
-    Ok(ShardIndex {
-        weight_map,
-        total_size,
-        by_shard,
-    })
+    Ok(ShardIndex { weight_map, total_size, by_shard })
 }
 
 /// Why `path` may not be asked for; `None` where it stays within its folder however often a server decodes it.
@@ -238,9 +221,7 @@ impl<'de> Visitor<'de> for Root<'_> {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "weight_map" => {
-                    let found = map.next_value_seed(WeightMap {
-                        fault: &mut *self.fault,
-                    })?;
+                    let found = map.next_value_seed(WeightMap { fault: &mut *self.fault })?;
                     if weight_map.replace(found).is_some() {
                         *self.fault = Some(IndexError::WeightMap { found: "more than one" });
                         return Err(A::Error::custom("refused"));
@@ -370,11 +351,7 @@ impl<'de> Visitor<'de> for ClaimsReader {
 
 /// Some writers state the size as a float.
 fn whole(size: f64) -> Option<u64> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "whole and within 2^53"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within 2^53")]
     let whole = size as u64;
     (size.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&size)).then_some(whole)
 }
@@ -407,13 +384,7 @@ mod tests {
 
     #[test]
     fn a_size_that_is_no_number_of_bytes_is_none() {
-        for metadata in [
-            r#"{"total_size":-1}"#,
-            r#"{"total_size":"5"}"#,
-            r#"{"total_size":1.5}"#,
-            "null",
-            "[]",
-        ] {
+        for metadata in [r#"{"total_size":-1}"#, r#"{"total_size":"5"}"#, r#"{"total_size":1.5}"#, "null", "[]"] {
             let json = format!(r#"{{"metadata":{metadata},"weight_map":{{}}}}"#);
             assert_eq!(index(&json).unwrap().total_size, None, "{metadata}");
         }
@@ -447,15 +418,7 @@ mod tests {
         for path in refused {
             assert!(matches!(placed_in(path), Err(IndexError::UnsafePath { .. })), "{path}");
         }
-        for path in [
-            "model-00001-of-00002.safetensors",
-            "sub/a.safetensors",
-            "a..b",
-            "...",
-            "a b",
-            "100%",
-            "a%20b",
-        ] {
+        for path in ["model-00001-of-00002.safetensors", "sub/a.safetensors", "a..b", "...", "a b", "100%", "a%20b"] {
             assert!(placed_in(path).is_ok(), "{path}");
         }
     }
@@ -466,18 +429,9 @@ mod tests {
             index(r#"{"weight_map":{"a":"s","\u0061":"t"}}"#),
             Err(IndexError::DuplicateTensor { tensor }) if tensor == "a"
         ));
-        assert!(matches!(
-            index(r#"{"weight_map":{},"weight_map":{}}"#),
-            Err(IndexError::WeightMap { .. })
-        ));
+        assert!(matches!(index(r#"{"weight_map":{},"weight_map":{}}"#), Err(IndexError::WeightMap { .. })));
         assert!(matches!(index(r#"{"metadata":{}}"#), Err(IndexError::WeightMap { .. })));
-        for json in [
-            "",
-            "[]",
-            r#"{"weight_map":[]}"#,
-            r#"{"weight_map":{"a":1}}"#,
-            r#"{"weight_map":{}}x"#,
-        ] {
+        for json in ["", "[]", r#"{"weight_map":[]}"#, r#"{"weight_map":{"a":1}}"#, r#"{"weight_map":{}}x"#] {
             assert!(matches!(index(json), Err(IndexError::Json(_))), "{json}");
         }
     }
@@ -496,18 +450,13 @@ mod tests {
         let index = index(r#"{"weight_map":{"a":"s1","b":"s1","c":"s2"}}"#).unwrap();
         assert_eq!(
             index.disagreements("s1", &header),
-            [
-                Disagreement::MissingInShard("a".into()),
-                Disagreement::NotInIndex("mtp".into())
-            ]
+            [Disagreement::MissingInShard("a".into()), Disagreement::NotInIndex("mtp".into())]
         );
     }
 
     #[test]
     fn the_predicted_length_holds_a_header_of_large_matrices() {
-        let names: Vec<String> = (0..200)
-            .map(|i| format!("model.layers.{i}.mlp.gate_proj.weight"))
-            .collect();
+        let names: Vec<String> = (0..200).map(|i| format!("model.layers.{i}.mlp.gate_proj.weight")).collect();
         let map: BTreeMap<_, _> = names.iter().map(|name| (name.clone(), "s")).collect();
         let index = index(&serde_json::json!({ "weight_map": map }).to_string()).unwrap();
         let entry = |name| {

@@ -87,11 +87,7 @@ impl Layout {
     pub fn index_path(snapshot: &Snapshot) -> Option<&str> {
         let weights = weights(snapshot);
         let folder = main_folder(&weights);
-        let best = weights
-            .iter()
-            .filter(|w| w.folder == folder)
-            .map(|w| w.name.class)
-            .min();
+        let best = weights.iter().filter(|w| w.folder == folder).map(|w| w.name.class).min();
         snapshot
             .files
             .iter()
@@ -111,51 +107,38 @@ impl Layout {
     pub fn choose(snapshot: &Snapshot, index: Option<&ShardIndex>) -> Result<Self, CheckpointError> {
         let weights = weights(snapshot);
         if weights.is_empty() {
-            return Err(CheckpointError::NoSafetensors {
-                found: other_weights(snapshot),
-            });
+            return Err(CheckpointError::NoSafetensors { found: other_weights(snapshot) });
         }
         let folder = main_folder(&weights);
         let named: BTreeSet<&str> = index.map(ShardIndex::shards).unwrap_or_default().into_iter().collect();
         let (present, missing): (Vec<&str>, Vec<&str>) = named.iter().partition(|path| snapshot.file(path).is_some());
-        let unnamed = weights
-            .iter()
-            .filter(|w| w.folder == folder && !named.contains(w.path()));
+        let unnamed = weights.iter().filter(|w| w.folder == folder && !named.contains(w.path()));
         let without_index = Group::best(unnamed);
         let index_holds = index.is_some()
             && (missing.is_empty()
-                || without_index
-                    .as_ref()
-                    .is_none_or(|group| !present.is_empty() && !group.replaces_an_index()))
+                || without_index.as_ref().is_none_or(|group| !present.is_empty() && !group.replaces_an_index()))
             && !present.is_empty();
         let (index, shards, missing_shards) = if index_holds {
-            (
-                Self::index_path(snapshot).map(str::to_owned),
-                present,
-                missing.into_iter().map(str::to_owned).collect(),
-            )
+            (Self::index_path(snapshot).map(str::to_owned), present, missing.into_iter().map(str::to_owned).collect())
         } else {
             let group = without_index.unwrap_or_default();
             let missing = group.missing();
             (None, group.members.iter().map(|w| w.path()).collect(), missing)
         };
         let chosen: BTreeSet<&str> = shards.iter().copied().collect();
-        let unused = weights
-            .iter()
-            .filter(|w| !chosen.contains(w.path()))
-            .map(|w| UnusedFile {
-                path: w.path().to_owned(),
-                size: w.file.size,
-                why: match w.name.class {
-                    _ if w.folder != folder => Unused::OtherFolder,
-                    _ if named.contains(w.path()) => Unused::StaleIndex,
-                    Class::Consolidated => Unused::Consolidated,
-                    Class::Variant => Unused::Variant,
-                    Class::Adapter => Unused::Adapter,
-                    _ if index.is_some() => Unused::NotInIndex,
-                    _ => Unused::OtherName,
-                },
-            });
+        let unused = weights.iter().filter(|w| !chosen.contains(w.path())).map(|w| UnusedFile {
+            path: w.path().to_owned(),
+            size: w.file.size,
+            why: match w.name.class {
+                _ if w.folder != folder => Unused::OtherFolder,
+                _ if named.contains(w.path()) => Unused::StaleIndex,
+                Class::Consolidated => Unused::Consolidated,
+                Class::Variant => Unused::Variant,
+                Class::Adapter => Unused::Adapter,
+                _ if index.is_some() => Unused::NotInIndex,
+                _ => Unused::OtherName,
+            },
+        });
         Ok(Self {
             unused: unused.collect(),
             index,
@@ -171,11 +154,7 @@ impl Layout {
         if main.is_empty() {
             return Vec::new();
         }
-        let others: BTreeSet<&str> = weights
-            .iter()
-            .map(|w| w.folder)
-            .filter(|&folder| folder != main)
-            .collect();
+        let others: BTreeSet<&str> = weights.iter().map(|w| w.folder).filter(|&folder| folder != main).collect();
         [main].into_iter().chain(others).collect()
     }
 }
@@ -200,11 +179,7 @@ fn split(path: &str) -> (&str, &str) {
 fn weights<'s>(snapshot: &'s Snapshot) -> Vec<Weights<'s>> {
     let taken_apart = |file: &'s RepoFile| {
         let (folder, name) = split(&file.path);
-        Some(Weights {
-            file,
-            folder,
-            name: ShardName::parse(name)?,
-        })
+        Some(Weights { file, folder, name: ShardName::parse(name)? })
     };
     snapshot.files.iter().filter_map(taken_apart).collect()
 }
@@ -219,10 +194,7 @@ fn main_folder<'s>(weights: &[Weights<'s>]) -> &'s str {
     if bytes.contains_key("") {
         return "";
     }
-    bytes
-        .into_iter()
-        .min_by_key(|&(folder, bytes)| (Reverse(bytes), folder))
-        .map_or("", |(folder, _)| folder)
+    bytes.into_iter().min_by_key(|&(folder, bytes)| (Reverse(bytes), folder)).map_or("", |(folder, _)| folder)
 }
 
 /// Files that belong together by their names.
@@ -239,9 +211,8 @@ impl<'w, 's: 'w> Group<'w, 's> {
             groups.entry(w.name.group()).or_default().members.push(w);
         }
         let rank = |(key, group): &(_, Self)| {
-            let (class, single_first) = group.members.first().map_or((Class::Consolidated, false), |w| {
-                (w.name.class, w.name.number.is_some())
-            });
+            let (class, single_first) =
+                group.members.first().map_or((Class::Consolidated, false), |w| (w.name.class, w.name.number.is_some()));
             let named_alike = !matches!(class, Class::Other);
             let bytes: u64 = group.members.iter().fold(0, |sum, w| sum.saturating_add(w.file.size));
             (class, named_alike && single_first, Reverse(bytes), *key)
@@ -251,10 +222,7 @@ impl<'w, 's: 'w> Group<'w, 's> {
 
     /// Whether these files are preferred to those of an index that names absent files: a model in the usual names, whole.
     fn replaces_an_index(&self) -> bool {
-        let usual = self
-            .members
-            .iter()
-            .all(|w| matches!(w.name.class, Class::Model | Class::Diffusion));
+        let usual = self.members.iter().all(|w| matches!(w.name.class, Class::Model | Class::Diffusion));
         usual && self.missing().is_empty()
     }
 
@@ -286,10 +254,7 @@ const OTHER_FORMATS: [&str; 20] = [
 fn other_weights(snapshot: &Snapshot) -> Vec<OtherWeights> {
     let mut found: BTreeMap<&str, OtherWeights> = BTreeMap::new();
     for file in &snapshot.files {
-        let extension = split(&file.path)
-            .1
-            .rsplit_once('.')
-            .map_or("", |(_, extension)| extension);
+        let extension = split(&file.path).1.rsplit_once('.').map_or("", |(_, extension)| extension);
         let Some(&extension) = OTHER_FORMATS.iter().find(|known| known.eq_ignore_ascii_case(extension)) else {
             continue;
         };
@@ -326,21 +291,13 @@ mod tests {
     }
 
     fn index(shards: &[&str]) -> ShardIndex {
-        let map: BTreeMap<_, _> = shards
-            .iter()
-            .enumerate()
-            .map(|(i, shard)| (format!("t{i}"), *shard))
-            .collect();
+        let map: BTreeMap<_, _> = shards.iter().enumerate().map(|(i, shard)| (format!("t{i}"), *shard)).collect();
         let json = serde_json::json!({ "weight_map": map });
         ShardIndex::parse(json.to_string().as_bytes(), "").unwrap()
     }
 
     fn unused(layout: &Layout) -> Vec<(&str, Unused)> {
-        layout
-            .unused
-            .iter()
-            .map(|file| (file.path.as_str(), file.why))
-            .collect()
+        layout.unused.iter().map(|file| (file.path.as_str(), file.why)).collect()
     }
 
     const INDEX: &str = "model.safetensors.index.json";
@@ -371,10 +328,7 @@ mod tests {
         let named = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
         let snapshot = snapshot(&[(INDEX, 1), (named[0], 5), ("model.safetensors", 3)]);
         let layout = Layout::choose(&snapshot, Some(&index(&named))).unwrap();
-        assert_eq!(
-            (layout.index.as_deref(), layout.shards),
-            (None, vec!["model.safetensors".to_owned()])
-        );
+        assert_eq!((layout.index.as_deref(), layout.shards), (None, vec!["model.safetensors".to_owned()]));
         assert_eq!(layout.unused[0].why, Unused::StaleIndex);
     }
 
@@ -414,10 +368,7 @@ mod tests {
     #[test]
     fn a_consolidated_checkpoint_alone_is_read() {
         let path = "consolidated.safetensors.index.json";
-        let shards = [
-            "consolidated-00001-of-00002.safetensors",
-            "consolidated-00002-of-00002.safetensors",
-        ];
+        let shards = ["consolidated-00001-of-00002.safetensors", "consolidated-00002-of-00002.safetensors"];
         let snapshot = snapshot(&[(path, 1), (shards[0], 5), (shards[1], 5)]);
         assert_eq!(Layout::index_path(&snapshot), Some(path));
         let layout = Layout::choose(&snapshot, Some(&index(&shards))).unwrap();
@@ -440,10 +391,7 @@ mod tests {
 
     #[test]
     fn shards_may_be_numbered_from_zero() {
-        let snapshot = snapshot(&[
-            ("model-00000-of-00002.safetensors", 5),
-            ("model-00001-of-00002.safetensors", 5),
-        ]);
+        let snapshot = snapshot(&[("model-00000-of-00002.safetensors", 5), ("model-00001-of-00002.safetensors", 5)]);
         assert!(Layout::choose(&snapshot, None).unwrap().missing_shards.is_empty());
     }
 
@@ -459,10 +407,7 @@ mod tests {
         assert_eq!(layout.shards, ["model.safetensors"]);
         assert_eq!(unused(&layout), [("model.fp16.safetensors", Unused::Variant)]);
 
-        let alone = snapshot(&[
-            ("model.fp16-00001-of-00001.safetensors", 5),
-            ("model.safetensors.index.fp16.json", 1),
-        ]);
+        let alone = snapshot(&[("model.fp16-00001-of-00001.safetensors", 5), ("model.safetensors.index.fp16.json", 1)]);
         assert_eq!(Layout::index_path(&alone), Some("model.safetensors.index.fp16.json"));
         assert_eq!(Layout::choose(&alone, None).unwrap().shards.len(), 1);
     }
@@ -488,10 +433,7 @@ mod tests {
     #[test]
     fn an_adapter_counts_when_there_is_no_model() {
         let alone = snapshot(&[("adapter_model.safetensors", 5), ("new_embeddings.safetensors", 50)]);
-        assert_eq!(
-            Layout::choose(&alone, None).unwrap().shards,
-            ["adapter_model.safetensors"]
-        );
+        assert_eq!(Layout::choose(&alone, None).unwrap().shards, ["adapter_model.safetensors"]);
         let beside = snapshot(&[("adapter_model.safetensors", 50), ("model.safetensors", 5)]);
         assert_eq!(Layout::choose(&beside, None).unwrap().shards, ["model.safetensors"]);
     }

@@ -78,11 +78,7 @@ mod tests {
         let magnitude = i32::from(bits & 0x7f);
         let (e, m) = (magnitude >> fraction, magnitude % (1 << fraction));
         let scaled = f64::from(m) / 2.0_f64.powi(fraction);
-        sign * if e == 0 {
-            scaled * 2.0_f64.powi(1 - bias)
-        } else {
-            (1.0 + scaled) * 2.0_f64.powi(e - bias)
-        }
+        sign * if e == 0 { scaled * 2.0_f64.powi(1 - bias) } else { (1.0 + scaled) * 2.0_f64.powi(e - bias) }
     }
 
     fn same(a: f32, b: f64) -> bool {
@@ -92,11 +88,7 @@ mod tests {
     #[test]
     fn every_f8_is_what_its_definition_says() {
         for bits in 0..=u8::MAX {
-            let e4m3 = if bits & 0x7f == 0x7f {
-                f64::NAN
-            } else {
-                by_definition(bits, 3, 7)
-            };
+            let e4m3 = if bits & 0x7f == 0x7f { f64::NAN } else { by_definition(bits, 3, 7) };
             assert!(same(f8_e4m3(bits), e4m3), "E4M3 {bits:#04x}");
             let e5m2 = match bits & 0x7f {
                 0x7c => f64::INFINITY.copysign(by_definition(bits, 2, 15)),
@@ -105,19 +97,11 @@ mod tests {
             };
             assert!(same(f8_e5m2(bits), e5m2), "E5M2 {bits:#04x}");
             let fnuz = |bias, fraction| {
-                if bits == 0x80 {
-                    f64::NAN
-                } else {
-                    by_definition(bits, fraction, bias)
-                }
+                if bits == 0x80 { f64::NAN } else { by_definition(bits, fraction, bias) }
             };
             assert!(same(f8_e4m3fnuz(bits), fnuz(8, 3)), "E4M3FNUZ {bits:#04x}");
             assert!(same(f8_e5m2fnuz(bits), fnuz(16, 2)), "E5M2FNUZ {bits:#04x}");
-            let e8m0 = if bits == 0xff {
-                f64::NAN
-            } else {
-                2.0_f64.powi(i32::from(bits) - 127)
-            };
+            let e8m0 = if bits == 0xff { f64::NAN } else { 2.0_f64.powi(i32::from(bits) - 127) };
             assert!(same(f8_e8m0(bits), e8m0), "E8M0 {bits:#04x}");
         }
     }

@@ -82,10 +82,7 @@ impl Packed {
         let name = tensor.name.as_str();
         let module = |suffix: &str| name.strip_suffix(suffix);
         let found = |format, beside: Vec<String>| {
-            let beside = beside
-                .into_iter()
-                .filter(|name| all.contains_key(name.as_str()))
-                .collect();
+            let beside = beside.into_iter().filter(|name| all.contains_key(name.as_str())).collect();
             Some(Self { format, beside })
         };
         let join = |stem: &str, ends: &[&str]| ends.iter().map(|end| format!("{stem}{end}")).collect::<Vec<_>>();

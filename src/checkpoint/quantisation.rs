@@ -89,10 +89,7 @@ impl Quantisation {
     /// Of the tensors of all shards: a weight and its scales may lie in different ones, and a weight whose scales are not
     /// among `tensors` looks plain.
     pub fn of<'a>(tensors: impl IntoIterator<Item = &'a TensorInfo>, hints: QuantisationHints<'_>) -> Self {
-        let all: Named<'a> = tensors
-            .into_iter()
-            .map(|tensor| (tensor.name.as_str(), tensor))
-            .collect();
+        let all: Named<'a> = tensors.into_iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let mut storage = BTreeMap::new();
         for tensor in all.values() {
             let (found, beside) = match Packed::of(tensor, &all, hints.method) {
@@ -134,12 +131,8 @@ fn scaled(tensor: &TensorInfo, all: &Named<'_>, block: Option<[u64; 2]>) -> Opti
     }
     let name = &tensor.name;
     let stem = name.strip_suffix("weight");
-    let there = |names: Vec<String>| {
-        names
-            .into_iter()
-            .filter(|name| all.contains_key(name.as_str()))
-            .collect::<Vec<_>>()
-    };
+    let there =
+        |names: Vec<String>| names.into_iter().filter(|name| all.contains_key(name.as_str())).collect::<Vec<_>>();
     let scales = there(
         [format!("{name}_scale_inv"), format!("{name}_scale")]
             .into_iter()
@@ -147,51 +140,29 @@ fn scaled(tensor: &TensorInfo, all: &Named<'_>, block: Option<[u64; 2]>) -> Opti
             .collect(),
     );
     let zero_points = there(vec![format!("{name}_zero_point")]);
-    let further = there(vec![
-        format!("{name}_scale_2"),
-        format!("{name}_global_scale"),
-        format!("{name}_g_idx"),
-    ]);
-    let of_input = [
-        "input_scale",
-        "input_zero_point",
-        "input_global_scale",
-        "activation_scale",
-        "qscale_act",
-    ];
-    let of_input = there(
-        of_input
-            .iter()
-            .filter_map(|end| Some(format!("{}{end}", stem?)))
-            .collect(),
-    );
+    let further = there(vec![format!("{name}_scale_2"), format!("{name}_global_scale"), format!("{name}_g_idx")]);
+    let of_input = ["input_scale", "input_zero_point", "input_global_scale", "activation_scale", "qscale_act"];
+    let of_input = there(of_input.iter().filter_map(|end| Some(format!("{}{end}", stem?))).collect());
     let scale = all.get(scales.first()?.as_str())?;
     let unclear = |reason: String| Storage::Unclear { reason };
     let storage = if scales.len() > 1 {
         unclear(format!(
             "it has scales twice: `{}`",
-            scales
-                .iter()
-                .map(|name| Escaped(name).to_string())
-                .collect::<Vec<_>>()
-                .join("`, `")
+            scales.iter().map(|name| Escaped(name).to_string()).collect::<Vec<_>>().join("`, `")
         ))
     } else if let Some(name) = further.first() {
         unclear(format!("it has a second level of scales, `{}`", Escaped(name)))
     } else if !is_factor_type(&scale.dtype) {
         unclear(format!("its scales are of type {}", scale.dtype))
-    } else if let Some(reason) = zero_points
-        .first()
-        .and_then(|name| bad_zero_points(tensor, all.get(name.as_str())?, scale))
+    } else if let Some(reason) =
+        zero_points.first().and_then(|name| bad_zero_points(tensor, all.get(name.as_str())?, scale))
     {
         unclear(reason)
     } else {
         match ScaleGrid::new(&tensor.shape, &scale.shape, block) {
-            Ok(grid) => Storage::Scaled(Scaling {
-                scale: scale.name.clone(),
-                zero_point: zero_points.first().cloned(),
-                grid,
-            }),
+            Ok(grid) => {
+                Storage::Scaled(Scaling { scale: scale.name.clone(), zero_point: zero_points.first().cloned(), grid })
+            }
             Err(reason) => unclear(reason),
         }
     };
@@ -201,24 +172,14 @@ fn scaled(tensor: &TensorInfo, all: &Named<'_>, block: Option<[u64; 2]>) -> Opti
 /// Why zero points cannot be used; `None` where they can.
 fn bad_zero_points(weight: &TensorInfo, zero_points: &TensorInfo, scale: &TensorInfo) -> Option<String> {
     if weight.dtype != Dtype::I8 || zero_points.dtype != Dtype::I8 {
-        return Some(format!(
-            "zero points of type {} on a weight of type {}",
-            zero_points.dtype, weight.dtype
-        ));
+        return Some(format!("zero points of type {} on a weight of type {}", zero_points.dtype, weight.dtype));
     }
-    (zero_points.shape != scale.shape).then(|| {
-        format!(
-            "zero points of shape {:?} do not match scales of shape {:?}",
-            zero_points.shape, scale.shape
-        )
-    })
+    (zero_points.shape != scale.shape)
+        .then(|| format!("zero points of shape {:?} do not match scales of shape {:?}", zero_points.shape, scale.shape))
 }
 
 fn is_scaled_type(dtype: &Dtype) -> bool {
-    matches!(
-        dtype,
-        Dtype::I8 | Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F8_E4M3FNUZ | Dtype::F8_E5M2FNUZ
-    )
+    matches!(dtype, Dtype::I8 | Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F8_E4M3FNUZ | Dtype::F8_E5M2FNUZ)
 }
 
 /// Types that decode to f32, so that a product is rounded once.
@@ -325,12 +286,7 @@ mod tests {
                 .contains("do not match")
         );
         assert!(
-            reason(&[
-                square.clone(),
-                matrix.clone(),
-                ("w.weight_zero_point", Dtype::F32, &[8, 1])
-            ])
-            .contains("F32")
+            reason(&[square.clone(), matrix.clone(), ("w.weight_zero_point", Dtype::F32, &[8, 1])]).contains("F32")
         );
         assert!(reason(&[square, matrix, ("w.weight_scale_2", Dtype::F32, &[])]).contains("second level"));
     }
@@ -410,11 +366,7 @@ mod tests {
                 ],
                 "q.weight",
                 PackedFormat::Bitsandbytes4,
-                &[
-                    "q.weight.absmax",
-                    "q.weight.quant_map",
-                    "q.weight.quant_state.bitsandbytes__nf4",
-                ],
+                &["q.weight.absmax", "q.weight.quant_map", "q.weight.quant_state.bitsandbytes__nf4"],
             ),
             (
                 &[("q.weight", Dtype::I8, &[64, 64]), ("q.SCB", Dtype::F32, &[64])],
@@ -433,10 +385,7 @@ mod tests {
                 &["q.scales", "q.biases"],
             ),
             (
-                &[
-                    ("q.weight", Dtype::U8, &[64, 8]),
-                    ("q.weight_scale", Dtype::F32, &[64, 1]),
-                ],
+                &[("q.weight", Dtype::U8, &[64, 8]), ("q.weight_scale", Dtype::F32, &[64, 1])],
                 "q.weight",
                 PackedFormat::Unknown,
                 &["q.weight_scale"],
@@ -445,12 +394,7 @@ mod tests {
         for (list, weight, format, beside) in cases {
             let found = of(list, None, None);
             assert_eq!(found.storage(weight), &Storage::Packed(format));
-            assert!(
-                found
-                    .storage(weight)
-                    .why_not()
-                    .is_some_and(|reason| reason.contains(format.name()))
-            );
+            assert!(found.storage(weight).why_not().is_some_and(|reason| reason.contains(format.name())));
             for name in beside {
                 assert!(is_auxiliary(&found, name, weight), "{name} of {}", format.name());
             }
@@ -461,11 +405,9 @@ mod tests {
     #[test]
     fn the_configuration_tells_awq_from_gptq_where_shapes_do_not() {
         let square: [(&str, Dtype, &[u64]); 2] = [("q.qweight", Dtype::I32, &[64, 64]), ("q.scales", Dtype::F16, &[])];
-        for (method, format) in [
-            (Some("awq"), PackedFormat::Awq),
-            (Some("gptq"), PackedFormat::Gptq),
-            (None, PackedFormat::GptqOrAwq),
-        ] {
+        for (method, format) in
+            [(Some("awq"), PackedFormat::Awq), (Some("gptq"), PackedFormat::Gptq), (None, PackedFormat::GptqOrAwq)]
+        {
             assert_eq!(of(&square, method, None).storage("q.qweight"), &Storage::Packed(format));
         }
     }

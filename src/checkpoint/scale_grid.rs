@@ -25,9 +25,7 @@ impl ScaleGrid {
         let scales = match aligned(&shape, scale) {
             Ok(scales) => scales,
             Err(reason) => {
-                return Err(format!(
-                    "scales of shape {scale:?} on a weight of shape {weight:?}: {reason}"
-                ));
+                return Err(format!("scales of shape {scale:?} on a weight of shape {weight:?}: {reason}"));
             }
         };
         let mut blocks = Vec::with_capacity(shape.len());
@@ -52,25 +50,17 @@ impl ScaleGrid {
                 }
             });
         }
-        Ok(Self {
-            shape,
-            block: blocks,
-            scales,
-        })
+        Ok(Self { shape, block: blocks, scales })
     }
 
     /// Number of scales.
     pub fn scales(&self) -> u64 {
-        self.scales
-            .iter()
-            .fold(1, |count: u64, &extent| count.saturating_mul(extent))
+        self.scales.iter().fold(1, |count: u64, &extent| count.saturating_mul(extent))
     }
 
     /// Number of elements of the weight.
     pub fn numel(&self) -> u64 {
-        self.shape
-            .iter()
-            .fold(1, |count: u64, &extent| count.saturating_mul(extent))
+        self.shape.iter().fold(1, |count: u64, &extent| count.saturating_mul(extent))
     }
 
     /// Elements that share a scale, by axis.
@@ -185,10 +175,7 @@ mod tests {
     fn a_row_knows_its_first_scale() {
         let grid = ScaleGrid::new(&[2, 300, 256], &[2, 3, 2], Some([128, 128])).unwrap();
         let at = |row| grid.first_scale(row);
-        assert_eq!(
-            [at(0), at(127), at(128), at(299), at(300), at(599)],
-            [0, 0, 2, 4, 6, 10]
-        );
+        assert_eq!([at(0), at(127), at(128), at(299), at(300), at(599)], [0, 0, 2, 4, 6, 10]);
         assert_eq!(grid.describe(), "one scale for 1 × 128 × 128");
         assert_eq!((grid.scales(), grid.columns(), grid.numel()), (12, 256, 2 * 300 * 256));
     }

@@ -109,12 +109,7 @@ impl<'n> ShardName<'n> {
     /// The name of the shard with another number; `None` where this is no numbered shard.
     pub(super) fn sibling(&self, number: u32) -> Option<String> {
         self.number?;
-        Some(format!(
-            "{}{number:0width$}{}",
-            self.head,
-            self.tail,
-            width = self.digits
-        ))
+        Some(format!("{}{number:0width$}{}", self.head, self.tail, width = self.digits))
     }
 }
 
@@ -154,10 +149,7 @@ mod tests {
     #[test]
     fn indexes_are_told_from_other_files() {
         assert_eq!(Class::of_index("model.safetensors.index.json"), Some(Class::Model));
-        assert_eq!(
-            Class::of_index("model.safetensors.index.fp16.json"),
-            Some(Class::Variant)
-        );
+        assert_eq!(Class::of_index("model.safetensors.index.fp16.json"), Some(Class::Variant));
         assert_eq!(Class::of_index("pytorch_model.bin.index.json"), None);
     }
 }

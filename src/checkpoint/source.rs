@@ -84,21 +84,13 @@ impl FolderFile {
 
     /// Reads `range` from its start to its end, at the caller's pace.
     pub fn reader(&self, range: ByteRange) -> Result<RangeReader, CheckpointError> {
-        Ok(RangeReader {
-            file: self.clone(),
-            open: self.open_at(range)?,
-            rest: range,
-        })
+        Ok(RangeReader { file: self.clone(), open: self.open_at(range)?, rest: range })
     }
 
     /// The file, open where `range` begins, once it is certain that the range lies inside.
     fn open_at(&self, range: ByteRange) -> Result<fs_err::File, CheckpointError> {
         if range.end > self.len {
-            return Err(CheckpointError::PastEnd {
-                path: self.path.clone(),
-                range,
-                len: self.len,
-            });
+            return Err(CheckpointError::PastEnd { path: self.path.clone(), range, len: self.len });
         }
         let mut file = fs_err::File::open(&self.path)?;
         let now = file.metadata()?.len();
@@ -110,11 +102,7 @@ impl FolderFile {
     }
 
     fn changed(&self, now: u64) -> CheckpointError {
-        CheckpointError::Changed {
-            path: self.path.clone(),
-            before: self.len,
-            now,
-        }
+        CheckpointError::Changed { path: self.path.clone(), before: self.len, now }
     }
 }
 
@@ -131,12 +119,10 @@ impl RangeReader {
     /// range does is an error.
     pub fn fill(&mut self, into: &mut [u8]) -> Result<usize, CheckpointError> {
         let length = usize::try_from(self.rest.len()).map_or(into.len(), |rest| rest.min(into.len()));
-        self.open
-            .read_exact(&mut into[..length])
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => self.file.changed(self.rest.start),
-                _ => error.into(),
-            })?;
+        self.open.read_exact(&mut into[..length]).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.file.changed(self.rest.start),
+            _ => error.into(),
+        })?;
         self.rest = ByteRange::new(self.rest.start + length as u64, self.rest.end);
         Ok(length)
     }
@@ -212,11 +198,7 @@ mod tests {
             fs_err::write(folder.path().join(name), name).unwrap();
         }
         let snapshot = folder_snapshot(folder.path()).unwrap();
-        let listed: Vec<_> = snapshot
-            .files
-            .iter()
-            .map(|file| (file.path.as_str(), file.size))
-            .collect();
+        let listed: Vec<_> = snapshot.files.iter().map(|file| (file.path.as_str(), file.size)).collect();
         assert_eq!(listed, [("a.safetensors", 13), ("b/c/x.json", 10)]);
         assert!(snapshot.file("b/c/x.json").is_some());
     }
@@ -237,10 +219,7 @@ mod tests {
         let file = folder.path().join("file");
         fs_err::write(&file, "x").unwrap();
         for path in [folder.path().join("absent"), file] {
-            assert!(matches!(
-                folder_snapshot(&path),
-                Err(CheckpointError::NotAFolder { .. })
-            ));
+            assert!(matches!(folder_snapshot(&path), Err(CheckpointError::NotAFolder { .. })));
         }
     }
 
@@ -259,14 +238,8 @@ mod tests {
         };
         file.read_blocks(ByteRange::new(1, 9), 3, visit).unwrap();
         assert_eq!(blocks, ["123", "456", "78"]);
-        assert!(matches!(
-            file.read_at(ByteRange::new(9, 11)),
-            Err(CheckpointError::PastEnd { .. })
-        ));
+        assert!(matches!(file.read_at(ByteRange::new(9, 11)), Err(CheckpointError::PastEnd { .. })));
         fs_err::write(&path, "0123").unwrap();
-        assert!(matches!(
-            file.read_at(ByteRange::new(0, 2)),
-            Err(CheckpointError::Changed { .. })
-        ));
+        assert!(matches!(file.read_at(ByteRange::new(0, 2)), Err(CheckpointError::Changed { .. })));
     }
 }

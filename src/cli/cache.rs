@@ -28,14 +28,8 @@ pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitSta
             let entries = cache.ls().map_err(Error::from)?;
             let mut text = String::new();
             for entry in &entries {
-                let _ = writeln!(
-                    text,
-                    "{}@{}\t{}\t{}",
-                    entry.repo,
-                    entry.commit,
-                    entry.tensor.escape_debug(),
-                    entry.bytes
-                );
+                let _ =
+                    writeln!(text, "{}@{}\t{}\t{}", entry.repo, entry.commit, entry.tensor.escape_debug(), entry.bytes);
             }
             printer.data(&text)?;
             let bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
@@ -61,10 +55,7 @@ pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitSta
                     ))?;
                 }
             }
-            printer.talk(&format!(
-                "{} checked, {broken} broken",
-                table::count(checked.len() as u64, "tensor")
-            ));
+            printer.talk(&format!("{} checked, {broken} broken", table::count(checked.len() as u64, "tensor")));
             if broken > 0 {
                 printer.talk("a broken entry is removed and fetched again when it is next needed");
                 return Ok(ExitStatus::Incomplete);
@@ -73,11 +64,7 @@ pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitSta
         }
         CacheCommand::Prune { older_than, max_size } => {
             let report = cache
-                .prune(
-                    older_than.map(|age| age.0),
-                    max_size.map(|size| size.0),
-                    SystemTime::now(),
-                )
+                .prune(older_than.map(|age| age.0), max_size.map(|size| size.0), SystemTime::now())
                 .map_err(Error::from)?;
             printer.talk(&format!(
                 "{} removed, {} freed",

@@ -81,25 +81,15 @@ fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> Exi
 
 /// Why there is nothing to tell: nothing meets, or what meets cannot be compared.
 fn nothing_compared(comparison: &Comparison) -> String {
-    let with = |status: Status| {
-        comparison
-            .coverage
-            .pairs
-            .iter()
-            .filter(|&&found| found == status)
-            .count()
-    };
+    let with = |status: Status| comparison.coverage.pairs.iter().filter(|&&found| found == status).count();
     let obstacles = [
         (Status::ShapeDiffers, "another shape on the other side"),
         (Status::Undecodable, "no exact values"),
         (Status::Failed, "not been read"),
     ];
     let obstacles = obstacles.map(|(status, why)| (with(status), why));
-    let told: Vec<String> = obstacles
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, why)| format!("{count} have {why}"))
-        .collect();
+    let told: Vec<String> =
+        obstacles.iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} have {why}")).collect();
     if told.is_empty() {
         return "no comparable tensors: nothing that was chosen of the first model corresponds to anything of the second; \
                 `inspect` tells the roles of each, and --role all takes tensors that no family knows"
@@ -159,11 +149,7 @@ fn as_text(comparison: &Comparison) -> String {
     for status in Status::ALL {
         let counts = [0, 1].map(|side| comparison.coverage.count(side, status));
         if counts != [0, 0] {
-            table.add_row([
-                status.name().replace('_', " "),
-                counts[0].to_string(),
-                counts[1].to_string(),
-            ]);
+            table.add_row([status.name().replace('_', " "), counts[0].to_string(), counts[1].to_string()]);
         }
     }
     text += &table::text(&table);

@@ -56,20 +56,11 @@ fn study(args: &CritiqueArgs) -> anyhow::Result<(Study, Vec<ModelSpec>)> {
 fn answer(args: &CritiqueArgs, critique: &Critique, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let document = critique_report(critique, args.lang, &output::run(args.output.seed, cost));
     output::write(&args.output, &document, || critique_csv(critique), printer)?;
-    if critique.roles.is_empty()
-        || critique
-            .roles
-            .iter()
-            .any(hub_audit::audit::critique::RoleAnswer::has_empty_group)
-    {
+    if critique.roles.is_empty() || critique.roles.iter().any(hub_audit::audit::critique::RoleAnswer::has_empty_group) {
         printer.warn("no comparable tensors in at least one group: it has no mean");
     }
     cost.tell(printer);
-    let status = if critique.is_incomplete() {
-        ExitStatus::Incomplete
-    } else {
-        ExitStatus::Done
-    };
+    let status = if critique.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     output::print(&args.output, &document, || as_text(critique), status, printer)
 }
 
@@ -81,21 +72,9 @@ fn as_text(critique: &Critique) -> String {
     let labels = critique.labels();
     for role in &critique.roles {
         let square = &role.experiments.square;
-        let _ = write!(
-            text,
-            "{}, layer {}, group means (sd, ddof 0):\n\n",
-            role.role, square.layer
-        );
-        let mut groups = table::new(&[
-            "groups",
-            ">n",
-            ">cos_sim",
-            ">sd",
-            ">cos_null",
-            ">pearson",
-            ">unrelated",
-            ">cos_sim",
-        ]);
+        let _ = write!(text, "{}, layer {}, group means (sd, ddof 0):\n\n", role.role, square.layer);
+        let mut groups =
+            table::new(&["groups", ">n", ">cos_sim", ">sd", ">cos_null", ">pearson", ">unrelated", ">cos_sim"]);
         for of_pair in square.groups.chunks(audit::critique::GROUP_METRICS.len()) {
             let mean = |metric: Metric| {
                 let figure = of_pair.iter().find(|group| group.metric == metric);
@@ -119,10 +98,7 @@ fn as_text(critique: &Critique) -> String {
             let _ = write!(text, "\nset apart as related: {} × {}", labels[a], labels[b]);
         }
         if let Ok(average) = &role.by_layer.average {
-            let z = average
-                .z
-                .as_ref()
-                .map_or_else(|_| "–".to_owned(), |z| format!("{z:.2}"));
+            let z = average.z.as_ref().map_or_else(|_| "–".to_owned(), |z| format!("{z:.2}"));
             let _ = write!(
                 text,
                 "\n{} × {}: mean pearson {:.6} over {} layers, z {z}\n(as if layers were independent: {:.2})",

@@ -56,11 +56,9 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
     else {
         return Ok(ExitStatus::Done);
     };
-    let ([first, second], [failed_first, failed_second], Some(chosen)) = (
-        gathered.opened.as_slice(),
-        gathered.failures.as_slice(),
-        gathered.chosen,
-    ) else {
+    let ([first, second], [failed_first, failed_second], Some(chosen)) =
+        (gathered.opened.as_slice(), gathered.failures.as_slice(), gathered.chosen)
+    else {
         // A model that could not be opened has been reported.
         gathered.cost.tell(printer);
         return Ok(ExitStatus::Failed);
@@ -95,15 +93,8 @@ fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &
     if let Some(reason) = &embeddings.chosen.nothing {
         printer.warn(&format!("no rows were compared: {reason}"));
     }
-    let holds = args
-        .fail_if
-        .as_ref()
-        .is_some_and(|condition| holds(embeddings, condition, printer));
-    let status = if holds || embeddings.is_incomplete() {
-        ExitStatus::Incomplete
-    } else {
-        ExitStatus::Done
-    };
+    let holds = args.fail_if.as_ref().is_some_and(|condition| holds(embeddings, condition, printer));
+    let status = if holds || embeddings.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     cost.tell(printer);
     output::print(&args.output, &document, || as_text(embeddings), status, printer)
 }
@@ -112,11 +103,7 @@ fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &
 fn holds(embeddings: &Embeddings, condition: &Condition, printer: &Printer) -> bool {
     match embeddings.matched.mean(condition.metric) {
         Ok(mean) if condition.holds(mean) => {
-            printer.talk(&format!(
-                "--fail-if {} holds: mean {} = {mean}",
-                condition.text(),
-                condition.metric
-            ));
+            printer.talk(&format!("--fail-if {} holds: mean {} = {mean}", condition.text(), condition.metric));
             true
         }
         Ok(_) => false,
@@ -132,23 +119,10 @@ fn as_text(embeddings: &Embeddings) -> String {
     if embeddings.chosen.nothing.is_some() {
         return text;
     }
-    let matched = if embeddings.chosen.ask.same_id {
-        "same number"
-    } else {
-        "same token"
-    };
+    let matched = if embeddings.chosen.ask.same_id { "same number" } else { "same token" };
     let mut kinds = vec![(matched, &embeddings.matched), ("random tokens", &embeddings.random)];
     kinds.extend(embeddings.same_id.as_ref().map(|same| ("same number", same)));
-    let mut rows = table::new(&[
-        "rows of",
-        ">n",
-        ">cos_sim",
-        ">sd",
-        ">cos_null",
-        ">pearson",
-        ">median",
-        ">max",
-    ]);
+    let mut rows = table::new(&["rows of", ">n", ">cos_sim", ">sd", ">cos_null", ">pearson", ">median", ">max"]);
     for (name, compared) in kinds {
         rows.add_row(row(name, compared));
     }
@@ -168,15 +142,7 @@ fn as_text(embeddings: &Embeddings) -> String {
 }
 
 fn meeting(embeddings: &Embeddings, chosen: &Chosen) -> String {
-    let mut models = table::new(&[
-        "model",
-        ">rows",
-        ">width",
-        "dtype",
-        "vocabulary",
-        ">tokens",
-        ">padded rows",
-    ]);
+    let mut models = table::new(&["model", ">rows", ">width", "dtype", "vocabulary", ">tokens", ">padded rows"]);
     for (side, model) in embeddings.models.iter().enumerate() {
         let table = chosen.tables[side].as_ref().ok();
         let facts = chosen.vocabularies.as_ref().map(|both| &both[side]);
@@ -209,10 +175,7 @@ fn meeting(embeddings: &Embeddings, chosen: &Chosen) -> String {
 
 fn row(name: &str, compared: &RowPairs) -> [String; 8] {
     let number = |of: &Distribution, figure: fn(&Figures) -> f64| {
-        of.get(figure).map_or_else(
-            |reason: Undefined| reason.to_string(),
-            |value| Digits::Fixed(4).format(value),
-        )
+        of.get(figure).map_or_else(|reason: Undefined| reason.to_string(), |value| Digits::Fixed(4).format(value))
     };
     [
         name.to_owned(),

@@ -20,12 +20,7 @@ use super::{
 const ANY_LAYER: &str = r"(?:^|\.)(?:layers?|h|blocks?)\.(?<layer>\d+)\.|$";
 
 /// Roles of routed experts, whose names the default of `--skip` matches.
-const EXPERTS: [Role; 4] = [
-    Role::ExpertGateProj,
-    Role::ExpertUpProj,
-    Role::ExpertGateUpProj,
-    Role::ExpertDownProj,
-];
+const EXPERTS: [Role; 4] = [Role::ExpertGateProj, Role::ExpertUpProj, Role::ExpertGateUpProj, Role::ExpertDownProj];
 
 impl Choice {
     /// The question that the options ask.

@@ -135,21 +135,13 @@ fn end_at_ctrl_c(printer: &Printer) {
 }
 
 fn progress(printer: &Printer) -> Arc<dyn Progress> {
-    if printer.draws_bars() {
-        Arc::new(ProgressBars::new())
-    } else {
-        Arc::new(Silent)
-    }
+    if printer.draws_bars() { Arc::new(ProgressBars::new()) } else { Arc::new(Silent) }
 }
 
 impl Reach {
     /// Name of the Hub in the cache. The embedded one has another address each time, and always the same models.
     fn source(&self) -> String {
-        if self.demo {
-            "embedded Hub".to_owned()
-        } else {
-            self.endpoint.trim_end_matches('/').to_owned()
-        }
+        if self.demo { "embedded Hub".to_owned() } else { self.endpoint.trim_end_matches('/').to_owned() }
     }
 
     /// A client of the Hub; with `--demo` of the embedded one, which lives as long as what is returned beside it.
@@ -157,9 +149,7 @@ impl Reach {
         let mut options = self.hub_options()?;
         let mut demo = None;
         if self.demo {
-            let hub = serve::start(ServeOptions::new(Store::replica()))
-                .await
-                .map_err(Error::from)?;
+            let hub = serve::start(ServeOptions::new(Store::replica())).await.map_err(Error::from)?;
             hub.url().clone_into(&mut options.endpoint);
             demo = Some(hub);
         }

@@ -23,11 +23,7 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
     // A name that is asked for by a pattern is wanted, whatever is left out otherwise.
     let skip = question.skip.clone().filter(|_| args.choice.tensor.is_none());
     let wanted = move |name: &str| skip.as_ref().is_none_or(|skip| !skip.is_match(name));
-    let until = if args.files {
-        Until::Opened
-    } else {
-        Until::Hashed(&args.limits, &wanted)
-    };
+    let until = if args.files { Until::Opened } else { Until::Hashed(&args.limits, &wanted) };
     let Some(gathered) = gather::gather(&args.reach, &specs, &question, &until, printer)? else {
         return Ok(ExitStatus::Done);
     };
@@ -35,11 +31,7 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
         print_files(&gathered, printer)?
     } else {
         let (hashed, status) = hash(&gathered, &wanted, printer);
-        let text = if args.matches {
-            groups_csv(&hashed)
-        } else {
-            tensors_csv(&hashed)
-        };
+        let text = if args.matches { groups_csv(&hashed) } else { tensors_csv(&hashed) };
         printer.data(&String::from_utf8_lossy(&text))?;
         if args.matches {
             printer.talk(&summary(&hashed));
@@ -51,11 +43,7 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
         }
     };
     gathered.cost.tell(printer);
-    Ok(if gather::all_failed(&gathered.opened) {
-        ExitStatus::Failed
-    } else {
-        status
-    })
+    Ok(if gather::all_failed(&gathered.opened) { ExitStatus::Failed } else { status })
 }
 
 /// The digests of all wanted tensors, by model, then layer, then name. What failed is reported and left out.
@@ -83,10 +71,7 @@ fn hash(gathered: &Gathered, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -
         if count == 0 {
             // Of a model without a tensor in the question the reason has been told.
             if !model.tensors.is_empty() {
-                printer.warn(&format!(
-                    "{}: no tensor was chosen: --skip leaves out all",
-                    opened.label
-                ));
+                printer.warn(&format!("{}: no tensor was chosen: --skip leaves out all", opened.label));
             }
             status = ExitStatus::Incomplete;
         }
@@ -107,11 +92,7 @@ fn hash(gathered: &Gathered, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -
         }
     }
     for (number, streamed) in gathered.hashes.iter().enumerate() {
-        hashes.extend(
-            streamed
-                .iter()
-                .map(|(&position, hash)| ((number, position), hash.clone())),
-        );
+        hashes.extend(streamed.iter().map(|(&position, hash)| ((number, position), hash.clone())));
     }
     let row = |((number, position), hash)| {
         let model = model_of(number)?;
@@ -163,17 +144,11 @@ fn tensors_csv(hashed: &[Hashed]) -> Vec<u8> {
 }
 
 fn trivial(tensor: &Hashed) -> String {
-    tensor
-        .hash
-        .trivial
-        .map(|class| class.name().to_owned())
-        .unwrap_or_default()
+    tensor.hash.trivial.map(|class| class.name().to_owned()).unwrap_or_default()
 }
 
 fn groups_csv(hashed: &[Hashed]) -> Vec<u8> {
-    let heading = [
-        "group", "kind", "sha256", "dtype", "shape", "trivial", "model", "commit", "tensor",
-    ];
+    let heading = ["group", "kind", "sha256", "dtype", "shape", "trivial", "model", "commit", "tensor"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for (number, group) in audit::matches(hashed).iter().enumerate() {
         for &member in &group.members {
@@ -201,9 +176,7 @@ fn groups_csv(hashed: &[Hashed]) -> Vec<u8> {
 fn summary(hashed: &[Hashed]) -> String {
     let groups = audit::matches(hashed);
     let of = |kinship, trivial| {
-        let of_kind = groups
-            .iter()
-            .filter(|group| (group.kinship, group.trivial) == (kinship, trivial));
+        let of_kind = groups.iter().filter(|group| (group.kinship, group.trivial) == (kinship, trivial));
         table::count(of_kind.count() as u64, "group")
     };
     format!(
@@ -219,9 +192,7 @@ fn summary(hashed: &[Hashed]) -> String {
 fn print_files(gathered: &Gathered, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let models = gathered.opened.iter().enumerate();
     let snapshots = models.filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)));
-    let snapshots: Vec<_> = snapshots
-        .map(|(number, model)| (number, model.repository.snapshot()))
-        .collect();
+    let snapshots: Vec<_> = snapshots.map(|(number, model)| (number, model.repository.snapshot())).collect();
     let groups = audit::same_files(snapshots.iter().copied());
     let heading = ["group", "sha256", "xet_hash", "size", "model", "commit", "file"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
@@ -235,33 +206,19 @@ fn print_files(gathered: &Gathered, printer: &Printer) -> anyhow::Result<ExitSta
                 member.file.xet_hash.clone().unwrap_or_default(),
                 member.file.size.to_string(),
                 escape::csv(&opened.spec.to_string()).into_owned(),
-                commit
-                    .and_then(|(_, snapshot)| snapshot.commit.as_ref())
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
+                commit.and_then(|(_, snapshot)| snapshot.commit.as_ref()).map(ToString::to_string).unwrap_or_default(),
                 escape::csv(&member.file.path).into_owned(),
             ]);
         }
     }
     printer.data(&String::from_utf8_lossy(&csv::document(rows)))?;
-    let hashless: Vec<&(usize, &Snapshot)> = snapshots
-        .iter()
-        .filter(|(_, snapshot)| snapshot.commit.is_none())
-        .collect();
+    let hashless: Vec<&(usize, &Snapshot)> =
+        snapshots.iter().filter(|(_, snapshot)| snapshot.commit.is_none()).collect();
     for (model, _) in &hashless {
         let label = &gathered.opened[*model].label;
-        printer.warn(&format!(
-            "{label}: a folder states no hashes; use `hash --matches` to read its tensors"
-        ));
+        printer.warn(&format!("{label}: a folder states no hashes; use `hash --matches` to read its tensors"));
     }
-    printer.talk(&format!(
-        "{} of equal files",
-        table::count(groups.len() as u64, "group")
-    ));
+    printer.talk(&format!("{} of equal files", table::count(groups.len() as u64, "group")));
     let complete = snapshots.len() == gathered.opened.len() && hashless.is_empty();
-    Ok(if complete {
-        ExitStatus::Done
-    } else {
-        ExitStatus::Incomplete
-    })
+    Ok(if complete { ExitStatus::Done } else { ExitStatus::Incomplete })
 }

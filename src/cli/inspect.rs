@@ -32,21 +32,14 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         return Ok(ExitStatus::Done);
     };
     let inspections = audit::inspect(&gathered.opened);
-    let comparable = if specs.len() > 1 {
-        audit::comparable(&gathered.opened, &inspections)
-    } else {
-        Vec::new()
-    };
+    let comparable = if specs.len() > 1 { audit::comparable(&gathered.opened, &inspections) } else { Vec::new() };
     let text = match args.format {
         StdoutFormat::Json => serde_json::to_string_pretty(&as_json(&inspections, &comparable, args.tensors))?,
         StdoutFormat::Text => as_text(&inspections, &comparable, args.tensors),
     };
     printer.data(&text)?;
     gathered.cost.tell(printer);
-    let failed = inspections
-        .iter()
-        .filter(|inspection| inspection.contents.is_none())
-        .count();
+    let failed = inspections.iter().filter(|inspection| inspection.contents.is_none()).count();
     Ok(match failed {
         0 => ExitStatus::Done,
         n if n == inspections.len() => ExitStatus::Failed,
@@ -58,20 +51,12 @@ fn as_text(inspections: &[Inspection], comparable: &[Comparable], tensors: bool)
     let mut text = String::new();
     for inspection in inspections {
         let summary = &inspection.summary;
-        let at = summary
-            .commit
-            .as_ref()
-            .map(|commit| format!("@{commit}"))
-            .unwrap_or_default();
+        let at = summary.commit.as_ref().map(|commit| format!("@{commit}")).unwrap_or_default();
         let _ = writeln!(text, "{}{at}", summary.model);
         match &inspection.contents {
             Some(contents) => text.push_str(&contents_text(inspection, contents, tensors)),
             None => {
-                let _ = writeln!(
-                    text,
-                    "  not read: {}",
-                    summary.failure.as_deref().unwrap_or("no reason known")
-                );
+                let _ = writeln!(text, "  not read: {}", summary.failure.as_deref().unwrap_or("no reason known"));
             }
         }
         text.push('\n');
@@ -88,10 +73,10 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
     let summary = &inspection.summary;
     let known =
         |value: Option<String>| value.map_or_else(|| "not stated".to_owned(), |text| text.escape_debug().to_string());
-    let family = summary.family.as_ref().map_or_else(
-        || "not known".to_owned(),
-        |(name, by)| format!("{name} (recognised by {by})"),
-    );
+    let family = summary
+        .family
+        .as_ref()
+        .map_or_else(|| "not known".to_owned(), |(name, by)| format!("{name} (recognised by {by})"));
     let shards = format!(
         "{}, {}{}",
         table::count(contents.shards as u64, "safetensors file"),
@@ -136,12 +121,7 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
             Stack::Encoder => "encoder ",
             Stack::Decoder => "decoder ",
         };
-        roles.add_row([
-            format!("  {stack}{role}"),
-            count.tensors.to_string(),
-            layers_text(count),
-            shapes_text(count),
-        ]);
+        roles.add_row([format!("  {stack}{role}"), count.tensors.to_string(), layers_text(count), shapes_text(count)]);
     }
     text.push_str(&table::text(&roles));
     if contents.mtp_tensors > 0 {
@@ -184,22 +164,14 @@ fn names(title: &str, names: &[String]) -> String {
         let _ = writeln!(text, "    {}", name.escape_debug());
     }
     if names.len() > MOST_NAMES {
-        let _ = writeln!(
-            text,
-            "    … and {} more (--tensors lists all)",
-            names.len() - MOST_NAMES
-        );
+        let _ = writeln!(text, "    … and {} more (--tensors lists all)", names.len() - MOST_NAMES);
     }
     text
 }
 
 fn layers_text(count: &RoleCount) -> String {
     let layers: Vec<LayerIndex> = count.layers.iter().copied().collect();
-    if layers.is_empty() {
-        "–".to_owned()
-    } else {
-        audit::layer_runs(&layers)
-    }
+    if layers.is_empty() { "–".to_owned() } else { audit::layer_runs(&layers) }
 }
 
 fn shapes_text(count: &RoleCount) -> String {
@@ -220,10 +192,7 @@ fn architectures(inspections: &[Inspection]) -> String {
             summary.family.as_ref().map_or_else(dash, |(name, _)| name.clone()),
             summary.layers.map_or_else(dash, |layers| layers.to_string()),
             summary.width.map_or_else(dash, |width| width.to_string()),
-            inspection
-                .contents
-                .as_ref()
-                .map_or_else(dash, |contents| contents.parameters.to_string()),
+            inspection.contents.as_ref().map_or_else(dash, |contents| contents.parameters.to_string()),
             summary.dtypes.iter().cloned().collect::<Vec<_>>().join(" "),
         ]);
     }
@@ -258,18 +227,11 @@ fn comparison(inspections: &[Inspection], comparable: &[Comparable]) -> String {
 
 fn most_common(models: &[Result<String, String>]) -> Option<&String> {
     let shapes: Vec<&String> = models.iter().filter_map(|model| model.as_ref().ok()).collect();
-    shapes
-        .iter()
-        .rev()
-        .max_by_key(|shape| shapes.iter().filter(|other| other == shape).count())
-        .copied()
+    shapes.iter().rev().max_by_key(|shape| shapes.iter().filter(|other| other == shape).count()).copied()
 }
 
 fn as_json(inspections: &[Inspection], comparable: &[Comparable], tensors: bool) -> Value {
-    let labels: Vec<&str> = inspections
-        .iter()
-        .map(|inspection| inspection.summary.label.as_str())
-        .collect();
+    let labels: Vec<&str> = inspections.iter().map(|inspection| inspection.summary.label.as_str()).collect();
     json!({
         "models": inspections.iter().map(|inspection| model_json(inspection, tensors)).collect::<Vec<_>>(),
         "comparable": comparable.iter().map(|row| json!({

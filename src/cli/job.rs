@@ -79,18 +79,12 @@ impl Job<'_> {
                 self.allow(limits, &plans)?;
                 self.carry_out(&opened, &plans, work).await
             }
-            None => Done {
-                hashes: Vec::new(),
-                failures: opened.iter().map(|_| Failures::new()).collect(),
-                counts: (0, 0),
-            },
+            None => {
+                Done { hashes: Vec::new(), failures: opened.iter().map(|_| Failures::new()).collect(), counts: (0, 0) }
+            }
         };
         // A plan that is not carried out reads nothing, from the cache either.
-        let carried_out = if until.limits().is_some() {
-            plans.as_slice()
-        } else {
-            &[]
-        };
+        let carried_out = if until.limits().is_some() { plans.as_slice() } else { &[] };
         let cost = self.cost(&opened, carried_out, done.counts);
         let (cache, printer) = (Arc::clone(&self.session.cache), self.printer);
         // The bars must be gone before anything else is printed.
@@ -99,14 +93,7 @@ impl Job<'_> {
         if until.chooses() {
             gather::report_nothing(&opened, printer);
         }
-        Ok(Some(Gathered {
-            opened,
-            failures: done.failures,
-            hashes: done.hashes,
-            chosen,
-            cache,
-            cost,
-        }))
+        Ok(Some(Gathered { opened, failures: done.failures, hashes: done.hashes, chosen, cache, cost }))
     }
 
     async fn plan(&self, opened: &[Opened], until: &Until<'_>) -> anyhow::Result<Planned> {
@@ -220,18 +207,12 @@ impl Job<'_> {
             }
         };
         let counts = counts(opened, plans, &failures);
-        Done {
-            hashes,
-            failures,
-            counts,
-        }
+        Done { hashes, failures, counts }
     }
 
     fn cost(&self, opened: &[Opened], plans: &[ModelPlan], (fetched, shared): (usize, usize)) -> Cost {
         Cost {
-            of_the_hub: opened
-                .iter()
-                .any(|opened| matches!(opened.spec.source, ModelSource::Hub { .. })),
+            of_the_hub: opened.iter().any(|opened| matches!(opened.spec.source, ModelSource::Hub { .. })),
             traffic: self.session.hub.traffic(),
             fetched,
             cached: plans.iter().map(|plan| plan.cached).sum(),
@@ -243,10 +224,7 @@ impl Job<'_> {
 
 /// Those that were opened.
 fn models(opened: &[Opened]) -> Vec<&Arc<Model>> {
-    opened
-        .iter()
-        .filter_map(|opened| opened.outcome.as_ref().ok())
-        .collect()
+    opened.iter().filter_map(|opened| opened.outcome.as_ref().ok()).collect()
 }
 
 /// Something of every model that was opened, and nothing of the others.
@@ -287,9 +265,7 @@ fn counts(opened: &[Opened], plans: &[ModelPlan], failures: &[Failures]) -> (usi
 /// How many of the failures are of tensors that should have come from the cache that the Hub's own clients share.
 fn failed_shared(model: &Model, plan: &ModelPlan, failures: &Failures) -> usize {
     let positions = plan.shared_spans.iter().flat_map(|span| &span.tensors);
-    positions
-        .filter(|&&position| failures.contains_key(&model.tensors[position].info.name))
-        .count()
+    positions.filter(|&&position| failures.contains_key(&model.tensors[position].info.name)).count()
 }
 
 /// Says what could not be read, and what is odd about the files of what could.
@@ -314,11 +290,7 @@ fn report_failures(opened: &[Opened], failures: &[Failures], printer: &Printer) 
             }
         }
         for (tensor, error) in failures {
-            printer.warn(&format!(
-                "{}: tensor `{}` was not fetched",
-                opened.label,
-                tensor.escape_debug()
-            ));
+            printer.warn(&format!("{}: tensor `{}` was not fetched", opened.label, tensor.escape_debug()));
             render_error::render_model(error, printer);
         }
     }

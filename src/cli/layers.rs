@@ -53,17 +53,8 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
 fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let run = output::run(args.output.seed, cost);
     let document = report::layers_report(layers, &args.output.metric, &run);
-    output::write(
-        &args.output,
-        &document,
-        || report::layers_csv(layers, &args.output.metric),
-        printer,
-    )?;
-    let mut status = if layers.is_incomplete() {
-        ExitStatus::Incomplete
-    } else {
-        ExitStatus::Done
-    };
+    output::write(&args.output, &document, || report::layers_csv(layers, &args.output.metric), printer)?;
+    let mut status = if layers.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     if layers.ladders.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for in any layer");
     }
@@ -119,18 +110,12 @@ fn as_text(layers: &Layers) -> String {
 fn summary(layers: &Layers, ladders: &[Ladder]) -> String {
     let mut table = table::new(&["model", "layers", ">n", ">cos_sim", ">cos_null", ">n", ">pearson"]);
     for ladder in ladders {
-        let kinds = [
-            ("0 × later", ladder.baseline()),
-            ("adjacent", ladder.adjacent()),
-            ("all pairs", ladder.all_pairs()),
-        ];
+        let kinds =
+            [("0 × later", ladder.baseline()), ("adjacent", ladder.adjacent()), ("all pairs", ladder.all_pairs())];
         for (kind, pairs) in kinds {
             let of = |metric| ladder.statistics(metric, &pairs);
-            let mean = |metric| {
-                of(metric)
-                    .values
-                    .map_or_else(|| "–".to_owned(), |extent| format!("{:.4}", extent.mean))
-            };
+            let mean =
+                |metric| of(metric).values.map_or_else(|| "–".to_owned(), |extent| format!("{:.4}", extent.mean));
             let row = [
                 layers.models[ladder.model].label.clone(),
                 kind.to_owned(),
@@ -156,9 +141,7 @@ fn notes(layers: &Layers) -> Vec<[String; 2]> {
         }
     }
     for absence in &layers.absent {
-        let role = absence
-            .key
-            .map_or_else(String::new, |key| format!("{}: ", key.role_name()));
+        let role = absence.key.map_or_else(String::new, |key| format!("{}: ", key.role_name()));
         note(absence.model, format!("{role}{}", absence.reason));
     }
     for ladder in &layers.ladders {
@@ -166,10 +149,7 @@ fn notes(layers: &Layers) -> Vec<[String; 2]> {
         let missing = ladder.missing().count();
         if let Some((place, reason)) = ladder.missing().next() {
             let missing = table::count(missing as u64, "layer");
-            note(
-                ladder.model,
-                format!("{role}: {missing} without a tensor, first {place}: {reason}"),
-            );
+            note(ladder.model, format!("{role}: {missing} without a tensor, first {place}: {reason}"));
         }
         if let Some(blocks) = blocks(ladder) {
             note(ladder.model, format!("{role}: {blocks}, no layer; it is in the matrix"));

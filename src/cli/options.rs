@@ -41,12 +41,7 @@ pub(crate) struct Models {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Reach {
     /// The Hub's base URL.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "HF_ENDPOINT",
-        default_value = "https://huggingface.co"
-    )]
+    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
     pub(crate) endpoint: String,
     /// File that holds the token. Default: `HF_TOKEN`, else the file `HF_TOKEN_PATH`, else `$HF_HOME/token`.
     #[arg(long, value_name = "PATH")]
@@ -182,12 +177,7 @@ pub(crate) struct Output {
     #[arg(short = 'o', long = "output", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Formats to write under -o.
-    #[arg(
-        long,
-        value_name = "F,...",
-        value_delimiter = ',',
-        default_value = "csv,json,md,html,svg,png"
-    )]
+    #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "csv,json,md,html,svg,png")]
     pub(crate) formats: Vec<Format>,
     /// Form of what is printed.
     #[arg(long, value_enum, default_value = "text")]

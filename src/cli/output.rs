@@ -17,9 +17,7 @@ use super::{
 pub(crate) fn run(seed: u64, cost: Cost) -> Run {
     Run {
         // Secrets are never arguments: a token comes from the environment or from a file.
-        command_line: std::env::args_os()
-            .map(|word| word.to_string_lossy().into_owned())
-            .collect(),
+        command_line: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         seed,
         generated_at: Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
         requests: cost.traffic.requests,

@@ -17,10 +17,7 @@ impl Printer {
     }
 
     /// Data: always printed, to stdout. Fails when nobody reads it any more.
-    #[expect(
-        clippy::unused_self,
-        reason = "output goes through a printer, so that nothing bypasses it"
-    )]
+    #[expect(clippy::unused_self, reason = "output goes through a printer, so that nothing bypasses it")]
     pub(crate) fn data(&self, text: &str) -> io::Result<()> {
         let mut stdout = anstream::stdout().lock();
         stdout.write_all(text.as_bytes())?;
@@ -52,10 +49,7 @@ impl Printer {
     }
 
     /// An error: always printed.
-    #[expect(
-        clippy::unused_self,
-        reason = "output goes through a printer, so that nothing bypasses it"
-    )]
+    #[expect(clippy::unused_self, reason = "output goes through a printer, so that nothing bypasses it")]
     pub(crate) fn error(&self, lines: &[(&str, String)]) {
         let mut stderr = anstream::stderr().lock();
         for (label, text) in lines {

@@ -23,17 +23,10 @@ impl ProgressBars {
     pub(crate) fn new() -> Self {
         let all = MultiProgress::new();
         let total = all.add(ProgressBar::new(0));
-        total.set_style(style(
-            "{spinner} all models {bar:24} {bytes:>9} of {total_bytes} {msg}",
-            "{spinner} {msg}",
-        ));
+        total.set_style(style("{spinner} all models {bar:24} {bytes:>9} of {total_bytes} {msg}", "{spinner} {msg}"));
         total.enable_steady_tick(Duration::from_millis(120));
         total.set_message("reading headers");
-        Self {
-            all,
-            total,
-            models: Mutex::default(),
-        }
+        Self { all, total, models: Mutex::default() }
     }
 
     fn with(&self, model: &str, act: impl FnOnce(&mut HashMap<String, ProgressBar>, &str)) {
@@ -51,22 +44,12 @@ pub(crate) struct WorkBar {
 impl WorkBar {
     /// A bar where bars are drawn; else one that nobody sees.
     pub(crate) fn new(is_drawn: bool) -> Self {
-        let bar = if is_drawn {
-            ProgressBar::new(0)
-        } else {
-            ProgressBar::hidden()
-        };
-        bar.set_style(style(
-            "{spinner} {prefix} {bar:24} {percent:>3} %, {eta} left",
-            "{spinner} {prefix}",
-        ));
+        let bar = if is_drawn { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        bar.set_style(style("{spinner} {prefix} {bar:24} {percent:>3} %, {eta} left", "{spinner} {prefix}"));
         if is_drawn {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Self {
-            bar,
-            done: Mutex::default(),
-        }
+        Self { bar, done: Mutex::default() }
     }
 }
 

@@ -31,10 +31,7 @@ impl FromStr for NamedGroup {
         if name.is_empty() || models.iter().any(String::is_empty) {
             bail!("write NAME=MODEL,... with a name and at least one model");
         }
-        Ok(Self {
-            name: name.to_owned(),
-            models,
-        })
+        Ok(Self { name: name.to_owned(), models })
     }
 }
 
@@ -50,10 +47,7 @@ impl FromStr for ChosenLayer {
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let (model, layer) = text.rsplit_once('=').ok_or_else(|| anyhow!("write MODEL=N"))?;
-        Ok(Self {
-            model: model.to_owned(),
-            layer: layer.parse().map_err(|_| anyhow!("`{layer}` is not a layer"))?,
-        })
+        Ok(Self { model: model.to_owned(), layer: layer.parse().map_err(|_| anyhow!("`{layer}` is not a layer"))? })
     }
 }
 
@@ -123,9 +117,7 @@ impl Relate {
     /// The random vectors that are wanted.
     pub(crate) fn simulation(&self, seed: u64) -> Option<Simulation> {
         let normal = self.baseline_normal.map(|Normal(normal)| normal);
-        let trials = self
-            .trials
-            .unwrap_or(if normal.is_some() { PUBLISHED_TRIALS } else { 0 });
+        let trials = self.trials.unwrap_or(if normal.is_some() { PUBLISHED_TRIALS } else { 0 });
         (trials > 0).then_some(Simulation { trials, seed, normal })
     }
 }
@@ -165,18 +157,10 @@ mod tests {
 
     #[test]
     fn a_group_finds_its_models_by_name_and_adds_those_that_are_missing() {
-        let applied = relate(&["moe=a/x,y", "dense=c/z"], &[])
-            .applied(specs(&["a/x", "b/y"]))
-            .unwrap();
-        let groups: Vec<_> = applied
-            .iter()
-            .map(|spec| (spec.to_string(), spec.group.clone().unwrap()))
-            .collect();
+        let applied = relate(&["moe=a/x,y", "dense=c/z"], &[]).applied(specs(&["a/x", "b/y"])).unwrap();
+        let groups: Vec<_> = applied.iter().map(|spec| (spec.to_string(), spec.group.clone().unwrap())).collect();
         let expected = [("a/x", "moe"), ("b/y", "moe"), ("c/z", "dense")];
-        assert_eq!(
-            groups,
-            expected.map(|(model, group)| (model.to_owned(), group.to_owned()))
-        );
+        assert_eq!(groups, expected.map(|(model, group)| (model.to_owned(), group.to_owned())));
         assert!(relate(&["moe=a/x", "dense=x"], &[]).applied(specs(&["a/x"])).is_err());
     }
 

@@ -20,10 +20,7 @@ pub(crate) fn render(error: &anyhow::Error, printer: &Printer) {
         }
         lines.push((if lines.is_empty() { "error" } else { "caused by" }, text));
     }
-    if let Some(hint) = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<Error>().and_then(Hint::hint))
-    {
+    if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<Error>().and_then(Hint::hint)) {
         lines.push(("hint", hint));
     }
     printer.error(&lines);

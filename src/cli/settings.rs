@@ -71,10 +71,7 @@ fn read_list(path: &Path) -> anyhow::Result<String> {
         let mut file = fs_err::File::open(path).context("the model list cannot be read")?;
         read(&mut file).context("the model list cannot be read")?;
     }
-    anyhow::ensure!(
-        text.len() as u64 <= TEXT_CAP,
-        "the model list has more than {TEXT_CAP} bytes"
-    );
+    anyhow::ensure!(text.len() as u64 <= TEXT_CAP, "the model list has more than {TEXT_CAP} bytes");
     Ok(text)
 }
 
@@ -95,10 +92,7 @@ impl Reach {
             jobs: usize::from(self.jobs),
             offline: self.is_offline(),
             read_timeout: read_timeout.max(Duration::from_secs(1)),
-            retry: RetryPolicy {
-                max_wait: Duration::from_secs(self.max_wait),
-                ..RetryPolicy::default()
-            },
+            retry: RetryPolicy { max_wait: Duration::from_secs(self.max_wait), ..RetryPolicy::default() },
             ..defaults
         })
     }
@@ -122,14 +116,9 @@ impl Reach {
                 return Ok(Some(token));
             }
         }
-        let path = env::var_os("HF_TOKEN_PATH")
-            .map(PathBuf::from)
-            .or_else(|| Some(hugging_face_home()?.join("token")));
+        let path = env::var_os("HF_TOKEN_PATH").map(PathBuf::from).or_else(|| Some(hugging_face_home()?.join("token")));
         // No file is the usual case; one that cannot be read is none of our business unless it was asked for.
-        Ok(path
-            .and_then(|path| fs_err::read_to_string(path).ok())
-            .as_deref()
-            .and_then(Token::new))
+        Ok(path.and_then(|path| fs_err::read_to_string(path).ok()).as_deref().and_then(Token::new))
     }
 
     /// The cache that the Hub's own clients share, if it is there and may be read. The embedded Hub's models are not those that
@@ -139,9 +128,7 @@ impl Reach {
             return None;
         }
         let named = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"].iter().find_map(env::var_os);
-        let folder = named
-            .map(PathBuf::from)
-            .or_else(|| Some(hugging_face_home()?.join("hub")));
+        let folder = named.map(PathBuf::from).or_else(|| Some(hugging_face_home()?.join("hub")));
         SharedCache::open(&folder?)
     }
 
@@ -173,7 +160,5 @@ fn user_cache() -> Option<PathBuf> {
 }
 
 fn hugging_face_home() -> Option<PathBuf> {
-    env::var_os("HF_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(user_cache()?.join("huggingface")))
+    env::var_os("HF_HOME").map(PathBuf::from).or_else(|| Some(user_cache()?.join("huggingface")))
 }

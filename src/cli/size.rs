@@ -33,11 +33,7 @@ impl FromStr for Size {
         if !(0.0..9.2e18).contains(&bytes) {
             return Err(refuse());
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "checked just above"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
         Ok(Self(bytes as u64))
     }
 }
@@ -54,11 +50,7 @@ impl fmt::Display for Size {
             value /= 1000.0;
             unit = next;
         }
-        if unit == "bytes" || value >= 99.95 {
-            write!(f, "{value:.0} {unit}")
-        } else {
-            write!(f, "{value:.1} {unit}")
-        }
+        if unit == "bytes" || value >= 99.95 { write!(f, "{value:.0} {unit}") } else { write!(f, "{value:.1} {unit}") }
     }
 }
 
@@ -79,21 +71,15 @@ impl FromStr for Age {
             "w" => 604_800,
             _ => return Err("write an age as 30d, 12h or 2w".to_owned()),
         };
-        let count: u64 = number
-            .parse()
-            .map_err(|_| "write an age as 30d, 12h or 2w".to_owned())?;
-        let total = count
-            .checked_mul(seconds)
-            .ok_or_else(|| "the age is too long".to_owned())?;
+        let count: u64 = number.parse().map_err(|_| "write an age as 30d, 12h or 2w".to_owned())?;
+        let total = count.checked_mul(seconds).ok_or_else(|| "the age is too long".to_owned())?;
         Ok(Self(Duration::from_secs(total)))
     }
 }
 
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     (&text[..end], text[end..].trim())
 }
 
@@ -114,21 +100,9 @@ mod tests {
 
     #[test]
     fn sizes_are_short() {
-        let shown: Vec<_> = [0, 999, 1000, 73_728, 5_900_000, 999_600, 600_000_000_000]
-            .map(|bytes| Size(bytes).to_string())
-            .into();
-        assert_eq!(
-            shown,
-            [
-                "0 bytes",
-                "999 bytes",
-                "1.0 kB",
-                "73.7 kB",
-                "5.9 MB",
-                "1.0 MB",
-                "600 GB"
-            ]
-        );
+        let shown: Vec<_> =
+            [0, 999, 1000, 73_728, 5_900_000, 999_600, 600_000_000_000].map(|bytes| Size(bytes).to_string()).into();
+        assert_eq!(shown, ["0 bytes", "999 bytes", "1.0 kB", "73.7 kB", "5.9 MB", "1.0 MB", "600 GB"]);
     }
 
     #[test]

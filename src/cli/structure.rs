@@ -26,9 +26,7 @@ impl Matrices {
         let mut roles = question.roles.clone();
         if self.effective_rank && question.tensor.is_none() && !StructureOptions::has_matrix(&roles) {
             let names: Vec<&str> = roles.roles().iter().map(|role| role.name()).collect();
-            roles = format!("matrices,{}", names.join(","))
-                .parse()
-                .map_err(hub_audit::Error::from)?;
+            roles = format!("matrices,{}", names.join(",")).parse().map_err(hub_audit::Error::from)?;
         }
         let mut align: Vec<Gauge> = self.align.clone();
         align.sort_unstable();
@@ -77,11 +75,7 @@ pub(crate) fn run(
     if structure.rows.is_empty() {
         printer.warn("no comparable matrices: no model has what was asked for in any layer");
     }
-    let status = if structure.is_incomplete() {
-        ExitStatus::Incomplete
-    } else {
-        ExitStatus::Done
-    };
+    let status = if structure.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     gathered.cost.tell(printer);
     output::print(&args.output, &document, || as_text(&structure), status, printer)
 }
@@ -92,11 +86,7 @@ fn work(opened: &[Opened], options: &StructureOptions) -> String {
     let rate = rate();
     let mut table = table::new(&["model", ">pairs", ">arithmetic", ">memory", ">about"]);
     for (opened, estimate) in opened.iter().zip(&estimates) {
-        let Estimate {
-            pairs,
-            operations,
-            memory,
-        } = *estimate;
+        let Estimate { pairs, operations, memory } = *estimate;
         table.add_row([
             opened.label.clone(),
             pairs.to_string(),
@@ -105,11 +95,7 @@ fn work(opened: &[Opened], options: &StructureOptions) -> String {
             duration(operations / rate),
         ]);
     }
-    format!(
-        "Arithmetic, at {:.0} GFLOP/s as just measured:\n{}",
-        rate / 1e9,
-        table::text(&table)
-    )
+    format!("Arithmetic, at {:.0} GFLOP/s as just measured:\n{}", rate / 1e9, table::text(&table))
 }
 
 #[expect(
@@ -153,18 +139,8 @@ fn as_text(structure: &Structure) -> String {
         let _ = writeln!(text, "{}, layer k with layer k + {}:\n", model.label, structure.stride);
         text += &summary(&rows);
         let modes = structure.scales.iter().find(|track| track.model == number);
-        for (at, mode) in modes
-            .iter()
-            .flat_map(|track| track.modes.iter().flatten())
-            .take(2)
-            .enumerate()
-        {
-            let _ = writeln!(
-                text,
-                "\nscale mode {}: {:.1} % of ln-norm variance",
-                at + 1,
-                100.0 * mode.share
-            );
+        for (at, mode) in modes.iter().flat_map(|track| track.modes.iter().flatten()).take(2).enumerate() {
+            let _ = writeln!(text, "\nscale mode {}: {:.1} % of ln-norm variance", at + 1, 100.0 * mode.share);
         }
         for limit in structure.limits.iter().filter(|limit| limit.model == number) {
             let _ = writeln!(text, "\n{}: {}", limit.gauge, limit.text);
@@ -197,11 +173,7 @@ fn summary(rows: &[&StructureRow]) -> String {
         }
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let number = |value: f64| {
-            if value.abs() < 100.0 {
-                format!("{value:.4}")
-            } else {
-                format!("{value:.1}")
-            }
+            if value.abs() < 100.0 { format!("{value:.4}") } else { format!("{value:.1}") }
         };
         table.add_row([
             row.role.clone(),
@@ -210,11 +182,7 @@ fn summary(rows: &[&StructureRow]) -> String {
             number(mean(&values)),
             number(values.iter().copied().fold(f64::INFINITY, f64::min)),
             number(values.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
-            if nulls.is_empty() {
-                "–".to_owned()
-            } else {
-                number(mean(&nulls))
-            },
+            if nulls.is_empty() { "–".to_owned() } else { number(mean(&nulls)) },
         ]);
     }
     table::text(&table)
@@ -235,9 +203,7 @@ fn notes(structure: &Structure) -> Vec<[String; 2]> {
     for row in &structure.rows {
         let Err(reason) = &row.value else { continue };
         let reason = reason.to_string();
-        let known = reasons
-            .iter_mut()
-            .find(|(model, role, _)| (*model, *role) == (row.model, row.role.as_str()));
+        let known = reasons.iter_mut().find(|(model, role, _)| (*model, *role) == (row.model, row.role.as_str()));
         match known {
             Some((.., told)) if told.contains(&reason) => {}
             Some((.., told)) => told.push(reason),

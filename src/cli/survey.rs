@@ -27,12 +27,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     }
     let pairing = args.relate.pairing(&specs)?;
     let alone_at_one_layer = demo_alone && pairing == Pairing::Same;
-    let question = Question {
-        pairing,
-        ..args
-            .choice
-            .question(if alone_at_one_layer { DEMO_LAYERS } else { "all" })?
-    };
+    let question = Question { pairing, ..args.choice.question(if alone_at_one_layer { DEMO_LAYERS } else { "all" })? };
     let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)? else {
         return Ok(ExitStatus::Done);
     };
@@ -41,12 +36,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         return Ok(ExitStatus::Failed);
     }
     let lacks_layers = gather::lacks_layers(&gathered.opened, &question.layers, printer);
-    let asked = args
-        .output
-        .metric
-        .iter()
-        .copied()
-        .chain(args.fail_if.as_ref().map(|condition| condition.metric));
+    let asked = args.output.metric.iter().copied().chain(args.fail_if.as_ref().map(|condition| condition.metric));
     let options = SurveyOptions {
         by_pattern: args.choice.tensor.is_some(),
         last_only: args.choice.layers.as_ref().is_some_and(LayerSelection::is_last),
@@ -59,35 +49,20 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     let survey = audit::survey(&gathered.cache, &gathered.opened, &gathered.failures, &options);
     let status = answer(args, &survey, gathered.cost, printer)?;
     let lacks = gather::any_tensor_failed(&gathered.failures) || lacks_layers;
-    Ok(if lacks {
-        status.max(ExitStatus::Incomplete)
-    } else {
-        status
-    })
+    Ok(if lacks { status.max(ExitStatus::Incomplete) } else { status })
 }
 
 /// The nine synthetic models of the embedded Hub.
 pub(crate) fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
-    Ok(Replica::nine()
-        .ids()
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .map_err(Error::from)?)
+    Ok(Replica::nine().ids().map(str::parse).collect::<Result<_, _>>().map_err(Error::from)?)
 }
 
 fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let run = output::run(args.output.seed, cost);
-    let view = View {
-        metrics: &args.output.metric,
-        by_cluster: args.relate.order == Order::Cluster,
-    };
+    let view = View { metrics: &args.output.metric, by_cluster: args.relate.order == Order::Cluster };
     let document = report::survey_report(survey, &view, &run);
     output::write(&args.output, &document, || report::survey_csv(survey, &view), printer)?;
-    let mut status = if survey.is_incomplete() {
-        ExitStatus::Incomplete
-    } else {
-        ExitStatus::Done
-    };
+    let mut status = if survey.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     if survey.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for");
     }

@@ -115,10 +115,7 @@ fn pairs(survey: &Survey) -> String {
     headings.extend([">cos_sim", ">cos_null", ">pearson", ">z_perm"]);
     let mut table = table::new(&headings);
     for line in lines.iter().filter(|line| line.strength().is_some()).take(MOST) {
-        let mut row = vec![
-            survey.models[line.row].label.clone(),
-            survey.models[line.column].label.clone(),
-        ];
+        let mut row = vec![survey.models[line.row].label.clone(), survey.models[line.column].label.clone()];
         if several {
             row.push(line.place.clone());
         }
@@ -139,10 +136,7 @@ fn crossed(crossing: &Crossing) -> String {
     let difference = crossing.contrast(Metric::Pearson).map_or_else(
         || "no pearson on or off the diagonal".to_owned(),
         |contrast| {
-            format!(
-                "mean pearson {:.4} at the same index, {:.4} elsewhere",
-                contrast.same.mean, contrast.other.mean
-            )
+            format!("mean pearson {:.4} at the same index, {:.4} elsewhere", contrast.same.mean, contrast.other.mean)
         },
     );
     format!(
@@ -186,15 +180,10 @@ fn groups(survey: &Survey) -> String {
         return String::new();
     }
     if named.len() > MOST {
-        return format!(
-            "\nGroup figures of {} roles and layers: see groups.csv under -o.\n",
-            survey.panels.len()
-        );
+        return format!("\nGroup figures of {} roles and layers: see groups.csv under -o.\n", survey.panels.len());
     }
     let mut text = "\nGroups (the last three columns without the pairs set apart):\n\n".to_owned();
-    let mut table = table::new(&[
-        "groups", "metric", ">n", ">mean", ">null", ">sd", ">n", ">mean", ">null",
-    ]);
+    let mut table = table::new(&["groups", "metric", ">n", ">mean", ">null", ">sd", ">n", ">mean", ">null"]);
     for figures in named {
         let all = figures.all.as_ref();
         let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
@@ -217,10 +206,7 @@ fn groups(survey: &Survey) -> String {
 fn notes(survey: &Survey) -> String {
     let mut notes = String::new();
     for (number, model) in survey.models.iter().enumerate() {
-        let missing = survey
-            .panels
-            .iter()
-            .find_map(|panel| panel.sides[number].as_ref().err());
+        let missing = survey.panels.iter().find_map(|panel| panel.sides[number].as_ref().err());
         // Writing to a string cannot fail.
         let _ = match (&model.failure, missing) {
             (Some(failure), _) => writeln!(notes, "{}: not read: {failure}", model.label),

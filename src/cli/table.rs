@@ -15,11 +15,7 @@ const NARROWEST: u16 = 40;
 
 /// `1 request`, `2 requests`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
-    }
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Stands where a long name may be broken, and is taken out of what is printed.
@@ -87,17 +83,13 @@ fn breakable(text: &str) -> Option<String> {
 /// A table with these columns; a heading that begins with `>` is right-aligned.
 pub(crate) fn new(headings: &[&str]) -> Table {
     let mut table = comfy_table::Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     // A pipe has no width, and some terminals say that they have none.
     if !table.is_tty() || table.width().is_none_or(|width| width < NARROWEST) {
         table.set_width(PIPED_WIDTH);
     }
     table.set_header(
-        headings
-            .iter()
-            .map(|heading| Cell::new(heading.trim_start_matches('>')).add_attribute(Attribute::Bold)),
+        headings.iter().map(|heading| Cell::new(heading.trim_start_matches('>')).add_attribute(Attribute::Bold)),
     );
     for (number, heading) in headings.iter().enumerate() {
         if let Some(column) = table.column_mut(number) {
@@ -107,10 +99,7 @@ pub(crate) fn new(headings: &[&str]) -> Table {
             }
         }
     }
-    Table {
-        layout: table,
-        of_numbers: headings.iter().map(|heading| heading.starts_with('>')).collect(),
-    }
+    Table { layout: table, of_numbers: headings.iter().map(|heading| heading.starts_with('>')).collect() }
 }
 
 /// The table as text, without trailing blanks.
@@ -155,19 +144,8 @@ pub(crate) fn facts(rows: &[(&str, String)]) -> String {
 pub(crate) fn plan(opened: &[Opened], plans: &[ModelPlan]) -> String {
     // Only where the Hugging Face cache has any of it.
     let shared = plans.iter().any(|plan| plan.shared > 0);
-    let headings = [
-        "model",
-        ">tensors",
-        ">cached",
-        ">local",
-        ">HF cache",
-        ">requests",
-        ">bytes",
-    ];
-    let headings: Vec<&str> = headings
-        .into_iter()
-        .filter(|heading| shared || *heading != ">HF cache")
-        .collect();
+    let headings = ["model", ">tensors", ">cached", ">local", ">HF cache", ">requests", ">bytes"];
+    let headings: Vec<&str> = headings.into_iter().filter(|heading| shared || *heading != ">HF cache").collect();
     let mut table = new(&headings);
     for (opened, plan) in opened.iter().zip(plans) {
         let failed = opened.outcome.is_err();
@@ -210,10 +188,7 @@ mod tests {
 
     #[test]
     fn a_long_name_is_broken_after_a_mark_that_joins_its_parts() {
-        let [a, b] = [
-            "Mistral-Small-3.1-24B-Instruct-2503",
-            "DeepSeek-R1-Distill-Qwen-32B-checkpoint_epoch3",
-        ];
+        let [a, b] = ["Mistral-Small-3.1-24B-Instruct-2503", "DeepSeek-R1-Distill-Qwen-32B-checkpoint_epoch3"];
         let headings = ["model a", "model b", ">cos_sim", ">cos_null", ">pearson", ">z_perm"];
         let text = of(&headings, &[&[a, b, "-0.1697", "-0.1996", "0.3003", "1e-5"]]);
         let expected = "\

@@ -21,13 +21,7 @@ pub(crate) struct Verdict<'a> {
 
 impl<'a> Verdict<'a> {
     pub(crate) fn new(condition: &'a Condition, printer: &'a Printer) -> Self {
-        Self {
-            condition,
-            printer,
-            judged: 0,
-            met: 0,
-            unjudged: BTreeMap::new(),
-        }
+        Self { condition, printer, judged: 0, met: 0, unjudged: BTreeMap::new() }
     }
 
     /// Asks the condition of a pair, which `name` names.
@@ -43,8 +37,7 @@ impl<'a> Verdict<'a> {
         self.met += 1;
         if self.met <= MOST {
             let (text, metric) = (self.condition.text(), self.condition.metric);
-            self.printer
-                .talk(&format!("--fail-if {text} holds: {}, {metric} = {value}", name()));
+            self.printer.talk(&format!("--fail-if {text} holds: {}, {metric} = {value}", name()));
         }
     }
 
@@ -75,10 +68,7 @@ impl<'a> Verdict<'a> {
             (judged, met) => format!("--fail-if {text} holds for {met} of {}", table::count(judged, "pair")),
         };
         if self.met > MOST {
-            let _ = write!(
-                line,
-                ", of which the first {MOST} are above, and all in pairs.csv under -o"
-            );
+            let _ = write!(line, ", of which the first {MOST} are above, and all in pairs.csv under -o");
         }
         if !self.unjudged.is_empty() {
             let reasons = self.unjudged.iter().map(|(why, count)| format!("{count} {why}"));
@@ -117,13 +107,7 @@ mod tests {
 
     #[test]
     fn what_was_not_judged_is_counted_by_its_reason() {
-        let values = [
-            Ok(0.1),
-            Err(Undefined::Shape),
-            Ok(0.9),
-            Err(Undefined::Shape),
-            Err(Undefined::Constant),
-        ];
+        let values = [Ok(0.1), Err(Undefined::Shape), Ok(0.9), Err(Undefined::Shape), Err(Undefined::Constant)];
         let line =
             "--fail-if pearson>0.5 holds for 1 of 2 pairs; not judged: 2 of differing shape, 1 with a constant side";
         assert_eq!(of(values), (true, line.to_owned()));
@@ -135,10 +119,7 @@ mod tests {
     fn a_condition_that_nothing_could_be_asked_of_is_no_success() {
         let (fails, line) = of([Err(Undefined::TooFew)]);
         assert!(fails);
-        assert_eq!(
-            line,
-            "--fail-if pearson>0.5 could be asked of no pair; not judged: 1 with too few elements"
-        );
+        assert_eq!(line, "--fail-if pearson>0.5 could be asked of no pair; not judged: 1 with too few elements");
     }
 
     #[test]

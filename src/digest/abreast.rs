@@ -24,16 +24,7 @@ pub struct Midstate([u32; 8]);
 impl Default for Midstate {
     /// Of nothing yet.
     fn default() -> Self {
-        Self([
-            0x6a09_e667,
-            0xbb67_ae85,
-            0x3c6e_f372,
-            0xa54f_f53a,
-            0x510e_527f,
-            0x9b05_688c,
-            0x1f83_d9ab,
-            0x5be0_cd19,
-        ])
+        Self([0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19])
     }
 }
 
@@ -88,19 +79,11 @@ pub fn advance(streams: &mut [(Midstate, &[u8])]) {
 /// Lanes without a stream take the first one's blocks in, and nobody looks at what comes of it.
 fn together<const N: usize>(streams: &mut [(Midstate, &[u8])], blocks: usize) {
     let of = |lane: usize| {
-        if lane < streams.len() {
-            streams[lane]
-        } else {
-            streams[0]
-        }
+        if lane < streams.len() { streams[lane] } else { streams[0] }
     };
     let inputs: [&[[u8; BLOCK_LENGTH]]; N] = array::from_fn(|lane| of(lane).1.as_chunks().0);
     let mut state: [Lane<N>; 8] = array::from_fn(|word| array::from_fn(|lane| of(lane).0.0[word]));
-    Arch::new().dispatch(Kernel {
-        state: &mut state,
-        inputs,
-        blocks,
-    });
+    Arch::new().dispatch(Kernel { state: &mut state, inputs, blocks });
     for (lane, (midstate, _)) in streams.iter_mut().enumerate() {
         *midstate = Midstate(array::from_fn(|word| state[word][lane]));
     }
@@ -142,70 +125,14 @@ fn take_in<const N: usize>(state: &mut [Lane<N>; 8], mut words: [Lane<N>; 16]) {
     // over arrays that are known apart become vector instructions.
     macro_rules! eight {
         ($constants:expr, $from:literal) => {
-            round(
-                [&a, &b, &c],
-                &mut d,
-                [&e, &f, &g],
-                &mut h,
-                $constants[$from],
-                &words[$from],
-            );
-            round(
-                [&h, &a, &b],
-                &mut c,
-                [&d, &e, &f],
-                &mut g,
-                $constants[$from + 1],
-                &words[$from + 1],
-            );
-            round(
-                [&g, &h, &a],
-                &mut b,
-                [&c, &d, &e],
-                &mut f,
-                $constants[$from + 2],
-                &words[$from + 2],
-            );
-            round(
-                [&f, &g, &h],
-                &mut a,
-                [&b, &c, &d],
-                &mut e,
-                $constants[$from + 3],
-                &words[$from + 3],
-            );
-            round(
-                [&e, &f, &g],
-                &mut h,
-                [&a, &b, &c],
-                &mut d,
-                $constants[$from + 4],
-                &words[$from + 4],
-            );
-            round(
-                [&d, &e, &f],
-                &mut g,
-                [&h, &a, &b],
-                &mut c,
-                $constants[$from + 5],
-                &words[$from + 5],
-            );
-            round(
-                [&c, &d, &e],
-                &mut f,
-                [&g, &h, &a],
-                &mut b,
-                $constants[$from + 6],
-                &words[$from + 6],
-            );
-            round(
-                [&b, &c, &d],
-                &mut e,
-                [&f, &g, &h],
-                &mut a,
-                $constants[$from + 7],
-                &words[$from + 7],
-            );
+            round([&a, &b, &c], &mut d, [&e, &f, &g], &mut h, $constants[$from], &words[$from]);
+            round([&h, &a, &b], &mut c, [&d, &e, &f], &mut g, $constants[$from + 1], &words[$from + 1]);
+            round([&g, &h, &a], &mut b, [&c, &d, &e], &mut f, $constants[$from + 2], &words[$from + 2]);
+            round([&f, &g, &h], &mut a, [&b, &c, &d], &mut e, $constants[$from + 3], &words[$from + 3]);
+            round([&e, &f, &g], &mut h, [&a, &b, &c], &mut d, $constants[$from + 4], &words[$from + 4]);
+            round([&d, &e, &f], &mut g, [&h, &a, &b], &mut c, $constants[$from + 5], &words[$from + 5]);
+            round([&c, &d, &e], &mut f, [&g, &h, &a], &mut b, $constants[$from + 6], &words[$from + 6]);
+            round([&b, &c, &d], &mut e, [&f, &g, &h], &mut a, $constants[$from + 7], &words[$from + 7]);
         };
     }
     for (sixteen, constants) in ROUNDS.as_chunks::<16>().0.iter().enumerate() {
@@ -240,11 +167,7 @@ fn round<const N: usize>(
         let choice = g ^ (e & (f ^ g));
         let mix_a = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
         let majority = (a & b) | (c & (a | b));
-        let first = h[lane]
-            .wrapping_add(mix_e)
-            .wrapping_add(choice)
-            .wrapping_add(constant)
-            .wrapping_add(word[lane]);
+        let first = h[lane].wrapping_add(mix_e).wrapping_add(choice).wrapping_add(constant).wrapping_add(word[lane]);
         d[lane] = d[lane].wrapping_add(first);
         h[lane] = first.wrapping_add(mix_a).wrapping_add(majority);
     }
@@ -283,10 +206,7 @@ fn next<const N: usize>(first: &Lane<N>, second: &Lane<N>, tenth: &Lane<N>, fift
         let (near, far) = (second[lane], fifteenth[lane]);
         let mix_near = near.rotate_right(7) ^ near.rotate_right(18) ^ (near >> 3);
         let mix_far = far.rotate_right(17) ^ far.rotate_right(19) ^ (far >> 10);
-        word[lane] = first[lane]
-            .wrapping_add(mix_near)
-            .wrapping_add(tenth[lane])
-            .wrapping_add(mix_far);
+        word[lane] = first[lane].wrapping_add(mix_near).wrapping_add(tenth[lane]).wrapping_add(mix_far);
     }
     word
 }
@@ -311,10 +231,8 @@ mod tests {
 
     /// The digests of all streams at once, cut so that blocks come in several calls.
     fn digests(streams: &[Vec<u8>]) -> Vec<String> {
-        let whole: Vec<Vec<u8>> = streams
-            .iter()
-            .map(|stream| [stream.as_slice(), &ending(stream.len() as u64)].concat())
-            .collect();
+        let whole: Vec<Vec<u8>> =
+            streams.iter().map(|stream| [stream.as_slice(), &ending(stream.len() as u64)].concat()).collect();
         let mut states = vec![Midstate::default(); streams.len()];
         let mut taken = vec![0; streams.len()];
         loop {

@@ -85,14 +85,8 @@ mod tests {
 
     #[test]
     fn a_copy_in_a_wider_type_has_the_same_canonical_digest() {
-        assert_eq!(
-            canonical_bf16_sha256(&Values::F32(vec![1.0; 4096])).as_deref(),
-            Some(ONES_BF16)
-        );
-        assert_eq!(
-            canonical_bf16_sha256(&Values::F64(vec![1.0; 4096])).as_deref(),
-            Some(ONES_BF16)
-        );
+        assert_eq!(canonical_bf16_sha256(&Values::F32(vec![1.0; 4096])).as_deref(), Some(ONES_BF16));
+        assert_eq!(canonical_bf16_sha256(&Values::F64(vec![1.0; 4096])).as_deref(), Some(ONES_BF16));
         assert_eq!(canonical_bf16_sha256(&Values::I8(vec![1; 4096])), None);
     }
 

@@ -61,18 +61,10 @@ impl Pattern {
         let unit = unit_roundoff(dtype);
         let mut patterns = Vec::new();
         let mut add = |buffer, columns, formula: Box<Formula>| {
-            patterns.push(Self {
-                buffer,
-                columns,
-                formula,
-            });
+            patterns.push(Self { buffer, columns, formula });
         };
         if columns >= 2 {
-            add(
-                FixedBuffer::Positions,
-                columns,
-                Box::new(|_, _, column| exactly(column as f64)),
-            );
+            add(FixedBuffer::Positions, columns, Box::new(|_, _, column| exactly(column as f64)));
         }
         if rows >= 2 && columns >= 2 {
             let above = rows.saturating_sub(columns);
@@ -88,11 +80,7 @@ impl Pattern {
             }
         }
         if rows == 1 {
-            add(
-                FixedBuffer::Frequencies,
-                columns,
-                Box::new(move |second, _, i| frequency(second, i, unit)),
-            );
+            add(FixedBuffer::Frequencies, columns, Box::new(move |second, _, i| frequency(second, i, unit)));
             for period in [columns, columns - 1] {
                 let hann = move |_, _, i: u64| (hann(i, period), 4.0 * unit + 1e-6);
                 add(FixedBuffer::Window, columns, Box::new(hann));
@@ -103,10 +91,7 @@ impl Pattern {
                 for steps in [columns / 2, columns / 2 - 1] {
                     let sinusoid = move |_, row: u64, column: u64| {
                         // An angle made in f32 is off by some of its last places.
-                        (
-                            sinusoid(row, column, columns, split, steps),
-                            2.0 * unit + 1e-6 * (1.0 + row as f64),
-                        )
+                        (sinusoid(row, column, columns, split, steps), 2.0 * unit + 1e-6 * (1.0 + row as f64))
                     };
                     add(FixedBuffer::Sinusoids, columns, Box::new(sinusoid));
                 }
@@ -149,11 +134,7 @@ fn unit_roundoff(dtype: &Dtype) -> f64 {
 fn frequency(second: f64, i: u64, unit: f64) -> (f64, f64) {
     let power = second.abs().powf(i as f64);
     let falls = second > 0.0 && second < 1.0;
-    let tolerance = if falls {
-        power * 4.0 * unit * (i + 1) as f64
-    } else {
-        -1.0
-    };
+    let tolerance = if falls { power * 4.0 * unit * (i + 1) as f64 } else { -1.0 };
     (if falls { power } else { f64::NAN }, tolerance)
 }
 
@@ -164,11 +145,7 @@ fn hann(i: u64, period: u64) -> f64 {
 /// Sines in the first half and cosines in the second, or the two in turn; frequencies 10000^(−k/steps).
 fn sinusoid(row: u64, column: u64, columns: u64, split: bool, steps: u64) -> f64 {
     let half = columns / 2;
-    let (k, is_sine) = if split {
-        (column % half, column < half)
-    } else {
-        (column / 2, column.is_multiple_of(2))
-    };
+    let (k, is_sine) = if split { (column % half, column < half) } else { (column / 2, column.is_multiple_of(2)) };
     let angle = row as f64 * 10_000_f64.powf(-(k as f64) / steps as f64);
     if is_sine { angle.sin() } else { angle.cos() }
 }
@@ -178,11 +155,7 @@ fn fourier(row: u64, column: u64, columns: u64, sign: f64) -> f64 {
     let frequencies = columns / 2 + 1;
     // Reduced first: the product of a row and a column would cost the sine its accuracy.
     let angle = 2.0 * PI * ((row % frequencies * column) % columns) as f64 / columns as f64;
-    let wave = if row < frequencies {
-        angle.cos()
-    } else {
-        sign * angle.sin()
-    };
+    let wave = if row < frequencies { angle.cos() } else { sign * angle.sin() };
     wave * hann(column, columns)
 }
 

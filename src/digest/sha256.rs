@@ -29,14 +29,10 @@ impl Sha256Hex {
     /// The digest as 64 lower-case hexadecimal digits.
     pub fn finish(self) -> String {
         use std::fmt::Write;
-        self.0
-            .finish()
-            .as_ref()
-            .iter()
-            .fold(String::with_capacity(64), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        self.0.finish().as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
     }
 }
 

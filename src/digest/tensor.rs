@@ -27,10 +27,7 @@ impl TensorDigest {
 
     /// Of a tensor of this type and shape, no byte of which has come yet.
     pub fn new(dtype: &Dtype, shape: &[u64]) -> Self {
-        Self {
-            sha256: Sha256Hex::new(),
-            look: TensorLook::new(dtype, shape),
-        }
+        Self { sha256: Sha256Hex::new(), look: TensorLook::new(dtype, shape) }
     }
 
     /// Adds the next stored bytes: whole elements. What has no exact values is digested as bytes alone; bytes that are no
@@ -96,11 +93,7 @@ impl TensorLook {
             Some(canonical) => Some(canonical.finish()),
             None => (self.dtype == Dtype::BF16).then(|| sha256.clone()),
         };
-        TensorHash {
-            sha256,
-            canonical,
-            trivial: self.decodable.then(|| self.trivial.finish()).flatten(),
-        }
+        TensorHash { sha256, canonical, trivial: self.decodable.then(|| self.trivial.finish()).flatten() }
     }
 }
 
@@ -137,10 +130,7 @@ mod tests {
         let stored: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
         let hash = hash(&Dtype::BF16, &[1 << 16], &stored, 1000);
         assert_eq!(hash.canonical.as_ref(), Some(&hash.sha256));
-        assert_eq!(
-            hash.canonical,
-            canonical_bf16_sha256(&decode(&Dtype::BF16, &stored).unwrap())
-        );
+        assert_eq!(hash.canonical, canonical_bf16_sha256(&decode(&Dtype::BF16, &stored).unwrap()));
     }
 
     #[test]

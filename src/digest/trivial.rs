@@ -157,16 +157,10 @@ mod tests {
 
     #[test]
     fn tensors_that_prove_nothing_are_named() {
-        assert_eq!(
-            class(&Values::F32(vec![1.0; 4096]), &[4096]),
-            Some(TrivialClass::Constant)
-        );
+        assert_eq!(class(&Values::F32(vec![1.0; 4096]), &[4096]), Some(TrivialClass::Constant));
         assert_eq!(class(&Values::I8(vec![0]), &[1]), Some(TrivialClass::Constant));
         assert_eq!(class(&Values::F32(vec![]), &[0]), Some(TrivialClass::Tiny));
-        assert_eq!(
-            class(&floats(15, |i| (i as f64).sin()), &[15]),
-            Some(TrivialClass::Tiny)
-        );
+        assert_eq!(class(&floats(15, |i| (i as f64).sin()), &[15]), Some(TrivialClass::Tiny));
         assert_eq!(class(&floats(16, |i| (i as f64).sin()), &[16]), None);
         assert_eq!(class(&Values::F32(vec![f32::NAN; 16]), &[16]), None);
     }
@@ -184,22 +178,13 @@ mod tests {
         };
         let rotary = |i: usize| 500_000_f64.powf(-(i as f64) / 64.0);
         let hann = |i: usize| (std::f64::consts::PI * i as f64 / 400.0).sin().powi(2);
-        assert_eq!(
-            fixed(Values::I64((0..512).collect()), &[1, 512]),
-            Some(FixedBuffer::Positions)
-        );
+        assert_eq!(fixed(Values::I64((0..512).collect()), &[1, 512]), Some(FixedBuffer::Positions));
         assert_eq!(fixed(floats(23 * 22, identity), &[23, 22]), Some(FixedBuffer::OneHot));
-        assert_eq!(
-            fixed(floats(400 * 384, whisper), &[400, 384]),
-            Some(FixedBuffer::Sinusoids)
-        );
+        assert_eq!(fixed(floats(400 * 384, whisper), &[400, 384]), Some(FixedBuffer::Sinusoids));
         assert_eq!(fixed(floats(64, rotary), &[64]), Some(FixedBuffer::Frequencies));
         assert_eq!(fixed(floats(400, hann), &[400]), Some(FixedBuffer::Window));
         let mask = (0..64 * 64).map(|i| i % 64 <= i / 64).collect();
-        assert_eq!(
-            fixed(Values::Bool(mask), &[1, 1, 64, 64]),
-            Some(FixedBuffer::CausalMask)
-        );
+        assert_eq!(fixed(Values::Bool(mask), &[1, 1, 64, 64]), Some(FixedBuffer::CausalMask));
     }
 
     #[test]

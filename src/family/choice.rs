@@ -45,11 +45,6 @@ pub struct FamilyChoice {
 
 impl FamilyChoice {
     pub(super) fn of(family: &'static Family, by: ChosenBy, share: f64) -> Self {
-        Self {
-            family: Some(family),
-            by,
-            share,
-            rivals: Vec::new(),
-        }
+        Self { family: Some(family), by, share, rivals: Vec::new() }
     }
 }

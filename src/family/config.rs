@@ -9,13 +9,7 @@ use serde_json::Value;
 use super::FamilyError;
 
 /// Keys under which a composite model keeps its text model's configuration, outermost first.
-const NESTED: [&str; 5] = [
-    "text_config",
-    "llm_config",
-    "language_config",
-    "thinker_config",
-    "decoder",
-];
+const NESTED: [&str; 5] = ["text_config", "llm_config", "language_config", "thinker_config", "decoder"];
 
 /// How deep text configurations may nest (`thinker_config.text_config` is the deepest known).
 const MAX_NESTING: usize = 4;
@@ -93,9 +87,7 @@ impl ModelConfig {
 
     /// Key and value heads: as written, else one with `multi_query`, else as many as query heads.
     pub fn key_value_heads(&self) -> Option<u64> {
-        self.num_key_value_heads
-            .or_else(|| (self.multi_query == Some(true)).then_some(1))
-            .or(self.num_attention_heads)
+        self.num_key_value_heads.or_else(|| (self.multi_query == Some(true)).then_some(1)).or(self.num_attention_heads)
     }
 
     fn from_value(outer: &Value) -> Self {
@@ -103,22 +95,13 @@ impl ModelConfig {
         let mut levels = vec![outer];
         while levels.len() <= MAX_NESTING {
             let last = levels[levels.len() - 1];
-            match NESTED
-                .iter()
-                .find_map(|key| last.get(key).filter(|inner| inner.is_object()))
-            {
+            match NESTED.iter().find_map(|key| last.get(key).filter(|inner| inner.is_object())) {
                 Some(inner) => levels.push(inner),
                 None => break,
             }
         }
         let outward = Keys(levels.iter().rev().copied().collect());
-        let strings = |key: &str| {
-            levels
-                .iter()
-                .filter_map(|level| level.get(key))
-                .flat_map(texts)
-                .collect()
-        };
+        let strings = |key: &str| levels.iter().filter_map(|level| level.get(key)).flat_map(texts).collect();
         let known = Self {
             model_types: strings("model_type"),
             architectures: strings("architectures"),
@@ -133,14 +116,7 @@ impl ModelConfig {
                 .or_else(|| outward.seq2seq("num_layers")),
             hidden_size: outward.figure(&["hidden_size", "n_embd", "d_model", "dim"]),
             intermediate_size: outward
-                .figure(&[
-                    "intermediate_size",
-                    "ffn_hidden_size",
-                    "n_inner",
-                    "ffn_dim",
-                    "d_ff",
-                    "hidden_dim",
-                ])
+                .figure(&["intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", "d_ff", "hidden_dim"])
                 .or_else(|| outward.figure(&["encoder_ffn_dim"]))
                 .or_else(|| outward.figure_in("ffn_config", "ffn_hidden_size")),
             num_attention_heads: outward.figure(&[
@@ -151,13 +127,7 @@ impl ModelConfig {
                 "encoder_attention_heads",
             ]),
             num_key_value_heads: outward
-                .figure(&[
-                    "num_key_value_heads",
-                    "n_kv_heads",
-                    "num_kv_heads",
-                    "n_head_kv",
-                    "multi_query_group_num",
-                ])
+                .figure(&["num_key_value_heads", "n_kv_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num"])
                 .or_else(|| outward.figure_in("attn_config", "kv_n_heads")),
             head_dim: outward.figure(&["head_dim", "kv_channels", "d_kv", "attention_head_dim"]),
             vocab_size: outward.figure(&["vocab_size", "padded_vocab_size"]),
@@ -167,16 +137,10 @@ impl ModelConfig {
             quantisation_block: outward.quantisation_block(),
             rope: outward
                 .find(|level| {
-                    [
-                        "rope_theta",
-                        "rope_scaling",
-                        "rope_parameters",
-                        "rotary_dim",
-                        "rotary_pct",
-                    ]
-                    .iter()
-                    .any(|key| level.get(key).is_some_and(|value| !value.is_null()))
-                    .then_some(true)
+                    ["rope_theta", "rope_scaling", "rope_parameters", "rotary_dim", "rotary_pct"]
+                        .iter()
+                        .any(|key| level.get(key).is_some_and(|value| !value.is_null()))
+                        .then_some(true)
                 })
                 .unwrap_or_default(),
             new_decoder_architecture: outward.flag("new_decoder_architecture"),
@@ -185,10 +149,7 @@ impl ModelConfig {
             rotary_dim: outward.figure(&["rotary_dim"]),
         };
         let share = outward.share(&["partial_rotary_factor", "rotary_pct"]);
-        Self {
-            rotary_dim: known.rotary_dim.or_else(|| known.share_of_head(share?)),
-            ..known
-        }
+        Self { rotary_dim: known.rotary_dim.or_else(|| known.share_of_head(share?)), ..known }
     }
 
     /// A share of a head's width, in whole rows; `None` where it is no share.
@@ -217,9 +178,7 @@ impl Keys<'_> {
 
     /// T5 writes `num_layers` for its encoder, and for its decoder unless `num_decoder_layers` differs.
     fn seq2seq(&self, key: &str) -> Option<u32> {
-        self.flag("is_encoder_decoder")
-            .filter(|&both| both)
-            .and_then(|_| self.figure(&[key]))
+        self.flag("is_encoder_decoder").filter(|&both| both).and_then(|_| self.figure(&[key]))
     }
 
     /// A number of a level, or of its table of rotary parameters.
@@ -243,9 +202,7 @@ impl Keys<'_> {
     fn quantisation(&self) -> Option<String> {
         self.find(|level| {
             if let Some(table) = quantisation_table(level) {
-                let method = ["quant_method", "quant_algo"]
-                    .iter()
-                    .find_map(|key| table.get(key)?.as_str());
+                let method = ["quant_method", "quant_algo"].iter().find_map(|key| table.get(key)?.as_str());
                 return Some(method.unwrap_or("unknown").to_owned());
             }
             level.get("quantization")?.is_object().then(|| "mlx".to_owned())
@@ -267,9 +224,7 @@ impl Keys<'_> {
 }
 
 fn quantisation_table(level: &Value) -> Option<&Value> {
-    let table = level
-        .get("quantization_config")
-        .or_else(|| level.get("compression_config"));
+    let table = level.get("quantization_config").or_else(|| level.get("compression_config"));
     table.filter(|table| table.is_object())
 }
 
@@ -297,10 +252,7 @@ fn figure<T: TryFrom<u64>>(value: &Value) -> Option<T> {
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],
-        Value::Array(list) => list
-            .iter()
-            .filter_map(|text| text.as_str().map(str::to_owned))
-            .collect(),
+        Value::Array(list) => list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect(),
         _ => Vec::new(),
     }
 }
@@ -310,9 +262,7 @@ fn without_python_numbers(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let (mut rest, mut quoted) = (bytes, false);
     while let [first, tail @ ..] = rest {
-        let word = ["-Infinity", "Infinity", "NaN"]
-            .iter()
-            .find(|word| rest.starts_with(word.as_bytes()));
+        let word = ["-Infinity", "Infinity", "NaN"].iter().find(|word| rest.starts_with(word.as_bytes()));
         match (first, word) {
             (b'\\', _) if quoted => {
                 out.extend(rest.iter().take(2));
@@ -385,26 +335,15 @@ mod tests {
 
     #[test]
     fn quantisation_is_named_by_its_method() {
-        assert_eq!(
-            parse(r#"{"quantization_config":{"quant_method":"fp8"}}"#)
-                .quantisation
-                .as_deref(),
-            Some("fp8")
-        );
-        assert_eq!(
-            parse(r#"{"quantization":{"bits":4}}"#).quantisation.as_deref(),
-            Some("mlx")
-        );
+        assert_eq!(parse(r#"{"quantization_config":{"quant_method":"fp8"}}"#).quantisation.as_deref(), Some("fp8"));
+        assert_eq!(parse(r#"{"quantization":{"bits":4}}"#).quantisation.as_deref(), Some("mlx"));
         assert_eq!(parse(r#"{"quantization_config":null}"#).quantisation, None);
     }
 
     #[test]
     fn a_quantisations_block_is_read_where_it_is_one() {
         let block = |text: &str| parse(&format!(r#"{{"quantization_config":{text}}}"#)).quantisation_block;
-        assert_eq!(
-            block(r#"{"quant_method":"fp8","weight_block_size":[128,64]}"#),
-            Some([128, 64])
-        );
+        assert_eq!(block(r#"{"quant_method":"fp8","weight_block_size":[128,64]}"#), Some([128, 64]));
         assert_eq!(block(r#"{"weight_block_size":[128,0]}"#), None);
         assert_eq!(block(r#"{"weight_block_size":null}"#), None);
         let group = |weights: &str| format!(r#"{{"weights":{weights}}}"#);

@@ -111,14 +111,9 @@ impl Family {
             return Some((slot, name.tail));
         }
         // Packed experts are bare parameters, so that their biases and MXFP4 halves have no segment of their own.
-        for (suffix, tail) in [
-            ("_bias", Tail::Bias),
-            ("_blocks", Tail::Weight),
-            ("_scales", Tail::Auxiliary),
-        ] {
-            if let Some(slot) = path
-                .strip_suffix(suffix)
-                .and_then(|path| self.look_up(path, &name.numbers, tail, config))
+        for (suffix, tail) in [("_bias", Tail::Bias), ("_blocks", Tail::Weight), ("_scales", Tail::Auxiliary)] {
+            if let Some(slot) =
+                path.strip_suffix(suffix).and_then(|path| self.look_up(path, &name.numbers, tail, config))
             {
                 return Some((slot, tail));
             }
@@ -164,9 +159,7 @@ impl Family {
     fn add(&mut self, stack: Stack, layer: &str, templates: &Templates) -> Result<(), TableError> {
         for (&role, texts) in templates {
             for text in texts {
-                let written = text
-                    .strip_prefix('@')
-                    .map_or_else(|| text.clone(), |rest| format!("{layer}{rest}"));
+                let written = text.strip_prefix('@').map_or_else(|| text.clone(), |rest| format!("{layer}{rest}"));
                 let template = Template::parse(&written).map_err(|reason| TableError::Template {
                     family: self.name.clone(),
                     template: written.clone(),
@@ -193,11 +186,8 @@ impl Family {
     }
 
     fn without_roots<'n>(&self, mut path: &'n str) -> &'n str {
-        let stripped = |path: &'n str| {
-            self.roots
-                .iter()
-                .find_map(|root| path.strip_prefix(root.as_str())?.strip_prefix('.'))
-        };
+        let stripped =
+            |path: &'n str| self.roots.iter().find_map(|root| path.strip_prefix(root.as_str())?.strip_prefix('.'));
         while let Some(rest) = stripped(path) {
             path = rest;
         }
@@ -206,9 +196,7 @@ impl Family {
 
     fn look_up(&self, path: &str, numbers: &[u32], tail: Tail, config: &ModelConfig) -> Option<Slot> {
         self.look_up_written(path, numbers, tail, config).or_else(|| {
-            let (inner, layers) = MTP
-                .iter()
-                .find_map(|(prefix, layers)| Some((path.strip_prefix(prefix)?, layers)))?;
+            let (inner, layers) = MTP.iter().find_map(|(prefix, layers)| Some((path.strip_prefix(prefix)?, layers)))?;
             let inner = format!("{layers}{}", self.without_roots(inner));
             let slot = self.look_up_written(&inner, numbers, tail, config)?;
             Some(Slot { mtp: true, ..slot })
@@ -216,16 +204,10 @@ impl Family {
     }
 
     fn look_up_written(&self, path: &str, numbers: &[u32], tail: Tail, config: &ModelConfig) -> Option<Slot> {
-        let (entry, captures) = self
-            .entries
-            .get(path)?
-            .iter()
-            .find_map(|entry| Some((entry, entry.template.capture(numbers)?)))?;
+        let (entry, captures) =
+            self.entries.get(path)?.iter().find_map(|entry| Some((entry, entry.template.capture(numbers)?)))?;
         let past_the_last = entry.stack == Stack::Main
-            && captures
-                .layer
-                .zip(config.num_hidden_layers)
-                .is_some_and(|(layer, layers)| layer >= layers);
+            && captures.layer.zip(config.num_hidden_layers).is_some_and(|(layer, layers)| layer >= layers);
         Some(Slot {
             role: in_order(entry.role, config),
             part: if tail == Tail::Bias { Part::Bias } else { Part::Weight },
@@ -272,10 +254,7 @@ mod tests {
     }
 
     fn with_layers(layers: Option<u32>) -> ModelConfig {
-        ModelConfig {
-            num_hidden_layers: layers,
-            ..ModelConfig::default()
-        }
+        ModelConfig { num_hidden_layers: layers, ..ModelConfig::default() }
     }
 
     /// Reads a meaning as `fixtures/family_names.toml` writes it.
@@ -285,9 +264,7 @@ mod tests {
             "unclassified" => return Classified::Unclassified,
             _ => {}
         }
-        let (text, auxiliary) = text
-            .strip_prefix("auxiliary ")
-            .map_or((text, false), |rest| (rest, true));
+        let (text, auxiliary) = text.strip_prefix("auxiliary ").map_or((text, false), |rest| (rest, true));
         let mut words = text.split(' ');
         let mut slot = Slot {
             role: words.next().unwrap().parse().unwrap(),
@@ -309,11 +286,7 @@ mod tests {
                 },
             }
         }
-        if auxiliary {
-            Classified::Auxiliary(slot)
-        } else {
-            Classified::Slot(slot)
-        }
+        if auxiliary { Classified::Auxiliary(slot) } else { Classified::Slot(slot) }
     }
 
     #[test]
@@ -337,11 +310,7 @@ mod tests {
         let expected = expected();
         for family in Registry::builtin().families() {
             let names = expected.get(family.name()).map_or(0, |expected| expected.names.len());
-            assert!(
-                names >= 6,
-                "{} has {names} names in fixtures/family_names.toml",
-                family.name()
-            );
+            assert!(names >= 6, "{} has {names} names in fixtures/family_names.toml", family.name());
         }
     }
 
@@ -382,19 +351,10 @@ mod tests {
 
     #[test]
     fn opts_norms_stand_after_the_blocks_where_its_configuration_says_so() {
-        let config = ModelConfig {
-            do_layer_norm_before: Some(false),
-            ..ModelConfig::default()
-        };
+        let config = ModelConfig { do_layer_norm_before: Some(false), ..ModelConfig::default() };
         let role = |name| family("opt").classify(name, &config).slot().map(|slot| slot.role);
-        assert_eq!(
-            role("decoder.layers.0.final_layer_norm.weight"),
-            Some(Role::MlpOutputNorm)
-        );
-        assert_eq!(
-            role("decoder.layers.0.self_attn_layer_norm.weight"),
-            Some(Role::AttnOutputNorm)
-        );
+        assert_eq!(role("decoder.layers.0.final_layer_norm.weight"), Some(Role::MlpOutputNorm));
+        assert_eq!(role("decoder.layers.0.self_attn_layer_norm.weight"), Some(Role::AttnOutputNorm));
         assert_eq!(role("decoder.final_layer_norm.weight"), Some(Role::FinalNorm));
     }
 
@@ -407,23 +367,11 @@ mod tests {
         let two = [InputLayernorm, PostAttentionLayernorm];
         let expected: BTreeMap<&str, Vec<Role>> = [
             ("gemma", [&two[..], &[FinalNorm]].concat()),
-            (
-                "gemma2",
-                [&two[..], &[AttnOutputNorm, MlpOutputNorm, QNorm, KNorm, FinalNorm]].concat(),
-            ),
+            ("gemma2", [&two[..], &[AttnOutputNorm, MlpOutputNorm, QNorm, KNorm, FinalNorm]].concat()),
             (
                 "t5gemma",
-                [
-                    &two[..],
-                    &[
-                        AttnOutputNorm,
-                        MlpOutputNorm,
-                        CrossAttnLayernorm,
-                        CrossAttnOutputNorm,
-                        FinalNorm,
-                    ],
-                ]
-                .concat(),
+                [&two[..], &[AttnOutputNorm, MlpOutputNorm, CrossAttnLayernorm, CrossAttnOutputNorm, FinalNorm]]
+                    .concat(),
             ),
             ("recurrent_gemma", [&two[..], &[FinalNorm]].concat()),
             ("minimax_m3", [&two[..], &[QNorm, KNorm, FinalNorm]].concat()),
@@ -436,17 +384,9 @@ mod tests {
         for family in Registry::builtin().families() {
             let mut centred = expected.get(family.name()).cloned().unwrap_or_default();
             centred.sort();
-            let found: Vec<_> = Role::ALL
-                .iter()
-                .copied()
-                .filter(|&role| family.is_zero_centred(role))
-                .collect();
+            let found: Vec<_> = Role::ALL.iter().copied().filter(|&role| family.is_zero_centred(role)).collect();
             assert_eq!(found, centred, "{}", family.name());
-            assert!(
-                centred
-                    .iter()
-                    .all(|role| role.kind() == RoleKind::Norm && family.roles().contains(role))
-            );
+            assert!(centred.iter().all(|role| role.kind() == RoleKind::Norm && family.roles().contains(role)));
         }
     }
 
@@ -456,21 +396,9 @@ mod tests {
         assert!(reason("olmo", Role::InputLayernorm).contains("no parameters"));
         assert!(reason("olmo2", Role::InputLayernorm).contains("no norm on the attention block's input"));
         for name in ["phi", "gptj", "cohere", "falcon"] {
-            assert!(
-                reason(name, Role::PostAttentionLayernorm).contains("beside attention"),
-                "{name}"
-            );
+            assert!(reason(name, Role::PostAttentionLayernorm).contains("beside attention"), "{name}");
         }
-        for name in [
-            "gpt2",
-            "gpt_neox",
-            "opt",
-            "bloom",
-            "falcon",
-            "phi",
-            "gpt_bigcode",
-            "starcoder2",
-        ] {
+        for name in ["gpt2", "gpt_neox", "opt", "bloom", "falcon", "phi", "gpt_bigcode", "starcoder2"] {
             assert_eq!(reason(name, Role::GateProj), "its MLP has no gate", "{name}");
         }
         assert_eq!(family("llama").absent_reason(Role::InputLayernorm), None);
@@ -499,11 +427,7 @@ mod tests {
                 assert!(family.roles().contains(role), "{}: {role}", family.name());
             }
             let fuses = family.roles().contains(&Role::QkvProj);
-            assert!(
-                !fuses || family.fused(Role::QkvProj).is_some() || family.name() == "bert",
-                "{}",
-                family.name()
-            );
+            assert!(!fuses || family.fused(Role::QkvProj).is_some() || family.name() == "bert", "{}", family.name());
         }
     }
 

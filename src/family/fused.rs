@@ -69,13 +69,7 @@ impl Block {
 
     /// The runs in order.
     pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> + use<> {
-        let Self {
-            first,
-            length,
-            period,
-            count,
-            ..
-        } = *self;
+        let Self { first, length, period, count, .. } = *self;
         (0..count).map(move |run| first + run * period..first + run * period + length)
     }
 }
@@ -128,11 +122,9 @@ impl FusedLayout {
                 interleaved(&[(gate, 1), (up, 1)], extent / 2)
             }
             Self::Falcon if config.new_decoder_architecture == Some(true) => Heads::read(config)?.grouped()?,
-            Self::Falcon | Self::GptBigcode if self.has_one_key(config) => Heads {
-                groups: 1,
-                ..Heads::read(config)?
+            Self::Falcon | Self::GptBigcode if self.has_one_key(config) => {
+                Heads { groups: 1, ..Heads::read(config)? }.rows()
             }
-            .rows(),
             Self::QkvRows => Heads::read(config)?.rows(),
             Self::QkvGrouped => Heads::read(config)?.grouped()?,
             Self::QkvPerHead | Self::Falcon | Self::GptBigcode => Heads::read(config)?.per_head(),
@@ -140,13 +132,8 @@ impl FusedLayout {
         let parts = blocks.iter().map(|block| block.length.checked_mul(block.count));
         let sum = parts.into_iter().try_fold(0_u64, |sum, part| sum.checked_add(part?));
         if sum != Some(extent) || extent == 0 {
-            let parts = blocks
-                .iter()
-                .map(|block| (block.role, block.length.saturating_mul(block.count)));
-            return Err(FamilyError::FusedSum {
-                extent,
-                parts: parts.collect(),
-            });
+            let parts = blocks.iter().map(|block| (block.role, block.length.saturating_mul(block.count)));
+            return Err(FamilyError::FusedSum { extent, parts: parts.collect() });
         }
         Ok(Split { axis, blocks })
     }
@@ -162,11 +149,7 @@ impl FusedLayout {
 /// Packed experts have one axis more than a Linear.
 fn gate_up(shape: &[u64], part: Part) -> [Role; 2] {
     let axes = if part == Part::Bias { 2 } else { 3 };
-    if shape.len() == axes {
-        [Role::ExpertGateProj, Role::ExpertUpProj]
-    } else {
-        [Role::GateProj, Role::UpProj]
-    }
+    if shape.len() == axes { [Role::ExpertGateProj, Role::ExpertUpProj] } else { [Role::GateProj, Role::UpProj] }
 }
 
 fn equal(roles: &[Role], extent: u64) -> Result<Vec<Block>, FamilyError> {
@@ -184,13 +167,7 @@ fn interleaved(runs: &[(Role, u64)], count: u64) -> Vec<Block> {
     let mut first = 0_u64;
     let mut blocks = Vec::with_capacity(runs.len());
     for &(role, length) in runs {
-        blocks.push(Block {
-            role,
-            first,
-            length,
-            period,
-            count,
-        });
+        blocks.push(Block { role, first, length, period, count });
         first = first.saturating_add(length);
     }
     blocks
@@ -208,9 +185,7 @@ impl Heads {
     fn read(config: &ModelConfig) -> Result<Self, FamilyError> {
         let missing = |figure| FamilyError::FusedConfig { figure };
         Ok(Self {
-            queries: config
-                .num_attention_heads
-                .ok_or_else(|| missing("num_attention_heads"))?,
+            queries: config.num_attention_heads.ok_or_else(|| missing("num_attention_heads"))?,
             groups: config.key_value_heads().ok_or_else(|| missing("num_key_value_heads"))?,
             width: config.width_of_head().ok_or_else(|| missing("head_dim"))?,
         })
@@ -218,27 +193,18 @@ impl Heads {
 
     // Products saturate: figures so large can never add up to a tensor's rows, and are refused for that.
     fn rows(self) -> Vec<Block> {
-        let (q, kv) = (
-            self.queries.saturating_mul(self.width),
-            self.groups.saturating_mul(self.width),
-        );
+        let (q, kv) = (self.queries.saturating_mul(self.width), self.groups.saturating_mul(self.width));
         interleaved(&[(Role::QProj, q), (Role::KProj, kv), (Role::VProj, kv)], 1)
     }
 
     fn per_head(self) -> Vec<Block> {
         let width = self.width;
-        interleaved(
-            &[(Role::QProj, width), (Role::KProj, width), (Role::VProj, width)],
-            self.queries,
-        )
+        interleaved(&[(Role::QProj, width), (Role::KProj, width), (Role::VProj, width)], self.queries)
     }
 
     fn grouped(self) -> Result<Vec<Block>, FamilyError> {
         if self.groups == 0 || !self.queries.is_multiple_of(self.groups) {
-            return Err(FamilyError::FusedHeads {
-                heads: self.queries,
-                groups: self.groups,
-            });
+            return Err(FamilyError::FusedHeads { heads: self.queries, groups: self.groups });
         }
         let run = (self.queries / self.groups).saturating_mul(self.width);
         let runs = [(Role::QProj, run), (Role::KProj, self.width), (Role::VProj, self.width)];
@@ -270,28 +236,16 @@ mod tests {
     #[test]
     fn phi3_holds_q_then_k_then_v() {
         let config = heads(4, 2, 3);
-        assert_eq!(
-            rows(FusedLayout::QkvRows, &[24, 5], &config, Role::QProj),
-            (0..12).collect::<Vec<_>>()
-        );
-        assert_eq!(
-            rows(FusedLayout::QkvRows, &[24, 5], &config, Role::KProj),
-            (12..18).collect::<Vec<_>>()
-        );
-        assert_eq!(
-            rows(FusedLayout::QkvRows, &[24, 5], &config, Role::VProj),
-            (18..24).collect::<Vec<_>>()
-        );
+        assert_eq!(rows(FusedLayout::QkvRows, &[24, 5], &config, Role::QProj), (0..12).collect::<Vec<_>>());
+        assert_eq!(rows(FusedLayout::QkvRows, &[24, 5], &config, Role::KProj), (12..18).collect::<Vec<_>>());
+        assert_eq!(rows(FusedLayout::QkvRows, &[24, 5], &config, Role::VProj), (18..24).collect::<Vec<_>>());
     }
 
     #[test]
     fn internlm2_holds_groups_of_queries_with_their_key_and_value() {
         // view(2, 2 + 2, 1): q q k v, q q k v
         let config = heads(4, 2, 1);
-        assert_eq!(
-            rows(FusedLayout::QkvGrouped, &[8, 5], &config, Role::QProj),
-            [0, 1, 4, 5]
-        );
+        assert_eq!(rows(FusedLayout::QkvGrouped, &[8, 5], &config, Role::QProj), [0, 1, 4, 5]);
         assert_eq!(rows(FusedLayout::QkvGrouped, &[8, 5], &config, Role::KProj), [2, 6]);
         assert_eq!(rows(FusedLayout::QkvGrouped, &[8, 5], &config, Role::VProj), [3, 7]);
     }
@@ -299,53 +253,33 @@ mod tests {
     #[test]
     fn neox_holds_q_k_and_v_of_each_head_in_turn() {
         let config = heads(2, 2, 2);
-        assert_eq!(
-            rows(FusedLayout::QkvPerHead, &[12, 4], &config, Role::QProj),
-            [0, 1, 6, 7]
-        );
-        assert_eq!(
-            rows(FusedLayout::QkvPerHead, &[12, 4], &config, Role::VProj),
-            [4, 5, 10, 11]
-        );
+        assert_eq!(rows(FusedLayout::QkvPerHead, &[12, 4], &config, Role::QProj), [0, 1, 6, 7]);
+        assert_eq!(rows(FusedLayout::QkvPerHead, &[12, 4], &config, Role::VProj), [4, 5, 10, 11]);
     }
 
     #[test]
     fn falcon_has_three_layouts() {
-        let seven = ModelConfig {
-            multi_query: Some(true),
-            ..heads(71, 71, 64)
-        };
+        let seven = ModelConfig { multi_query: Some(true), ..heads(71, 71, 64) };
         let split = FusedLayout::Falcon.split(Part::Weight, &[4672, 4544], &seven).unwrap();
         assert_eq!(split.blocks.iter().map(Block::len).collect::<Vec<_>>(), [4544, 64, 64]);
-        let forty = ModelConfig {
-            new_decoder_architecture: Some(true),
-            multi_query: Some(true),
-            ..heads(128, 8, 64)
-        };
+        let forty = ModelConfig { new_decoder_architecture: Some(true), multi_query: Some(true), ..heads(128, 8, 64) };
         let split = FusedLayout::Falcon.split(Part::Weight, &[9216, 8192], &forty).unwrap();
         assert_eq!((split.blocks[1].first, split.blocks[1].count), (1024, 8));
-        let rw = FusedLayout::Falcon
-            .split(Part::Bias, &[6144], &heads(32, 32, 64))
-            .unwrap();
+        let rw = FusedLayout::Falcon.split(Part::Bias, &[6144], &heads(32, 32, 64)).unwrap();
         assert_eq!(rw.blocks[0].count, 32);
     }
 
     #[test]
     fn gpt2_is_divided_by_columns_and_its_bias_by_its_only_axis() {
         let config = ModelConfig::default();
-        let weight = FusedLayout::QkvColumns
-            .split(Part::Weight, &[768, 2304], &config)
-            .unwrap();
+        let weight = FusedLayout::QkvColumns.split(Part::Weight, &[768, 2304], &config).unwrap();
         let bias = FusedLayout::QkvColumns.split(Part::Bias, &[2304], &config).unwrap();
         assert_eq!((weight.axis, bias.axis), (1, 0));
         assert_eq!(weight.blocks[2].ranges().collect::<Vec<_>>(), vec![1536..2304]);
     }
 
     fn wide(hidden: u64) -> ModelConfig {
-        ModelConfig {
-            hidden_size: Some(hidden),
-            ..ModelConfig::default()
-        }
+        ModelConfig { hidden_size: Some(hidden), ..ModelConfig::default() }
     }
 
     #[test]
@@ -357,10 +291,7 @@ mod tests {
         ] {
             assert!(layout.split(Part::Weight, &right, &wide(2048)).is_ok());
             let error = layout.split(Part::Weight, &wrong, &wide(2048)).unwrap_err();
-            assert!(
-                error.to_string().contains("1536") && error.to_string().contains("2048"),
-                "{error}"
-            );
+            assert!(error.to_string().contains("1536") && error.to_string().contains("2048"), "{error}");
             assert!(layout.split(Part::Weight, &right, &ModelConfig::default()).is_err());
         }
     }
@@ -368,14 +299,10 @@ mod tests {
     #[test]
     fn gpt_oss_takes_every_other_column() {
         let config = wide(2880);
-        let split = FusedLayout::GateUpInterleaved
-            .split(Part::Weight, &[32, 2880, 6], &config)
-            .unwrap();
+        let split = FusedLayout::GateUpInterleaved.split(Part::Weight, &[32, 2880, 6], &config).unwrap();
         assert_eq!((split.axis, split.blocks[0].role), (2, Role::ExpertGateProj));
         assert_eq!(split.blocks[1].ranges().flatten().collect::<Vec<_>>(), [1, 3, 5]);
-        let bias = FusedLayout::GateUpInterleaved
-            .split(Part::Bias, &[32, 6], &config)
-            .unwrap();
+        let bias = FusedLayout::GateUpInterleaved.split(Part::Bias, &[32, 6], &config).unwrap();
         assert_eq!((bias.axis, bias.blocks[0].role), (1, Role::ExpertGateProj));
     }
 
@@ -383,43 +310,20 @@ mod tests {
     fn halves_are_rows_of_a_linear_and_of_each_expert() {
         let config = wide(4);
         let one = FusedLayout::GateUpRows.split(Part::Weight, &[16, 4], &config).unwrap();
-        assert_eq!(
-            (one.axis, one.blocks[1].role, one.blocks[1].first),
-            (0, Role::UpProj, 8)
-        );
-        let packed = FusedLayout::GateUpRows
-            .split(Part::Weight, &[3, 16, 4], &config)
-            .unwrap();
+        assert_eq!((one.axis, one.blocks[1].role, one.blocks[1].first), (0, Role::UpProj, 8));
+        let packed = FusedLayout::GateUpRows.split(Part::Weight, &[3, 16, 4], &config).unwrap();
         assert_eq!((packed.axis, packed.blocks[0].role), (1, Role::ExpertGateProj));
     }
 
     #[test]
     fn parts_that_do_not_add_up_are_refused_with_figures() {
-        let error = FusedLayout::QkvRows
-            .split(Part::Weight, &[25, 5], &heads(4, 2, 3))
-            .unwrap_err();
+        let error = FusedLayout::QkvRows.split(Part::Weight, &[25, 5], &heads(4, 2, 3)).unwrap_err();
         let message = error.to_string();
         assert!(message.contains("25") && message.contains("`q_proj` 12"), "{message}");
-        assert!(
-            FusedLayout::GateUpRows
-                .split(Part::Weight, &[17, 4], &ModelConfig::default())
-                .is_err()
-        );
-        assert!(
-            FusedLayout::GateUpInterleaved
-                .split(Part::Weight, &[1, 4, 7], &ModelConfig::default())
-                .is_err()
-        );
-        assert!(
-            FusedLayout::QkvRows
-                .split(Part::Weight, &[24, 5], &ModelConfig::default())
-                .is_err()
-        );
-        assert!(
-            FusedLayout::GateUpInterleaved
-                .split(Part::Weight, &[2, 8, 3, 16], &ModelConfig::default())
-                .is_err()
-        );
+        assert!(FusedLayout::GateUpRows.split(Part::Weight, &[17, 4], &ModelConfig::default()).is_err());
+        assert!(FusedLayout::GateUpInterleaved.split(Part::Weight, &[1, 4, 7], &ModelConfig::default()).is_err());
+        assert!(FusedLayout::QkvRows.split(Part::Weight, &[24, 5], &ModelConfig::default()).is_err());
+        assert!(FusedLayout::GateUpInterleaved.split(Part::Weight, &[2, 8, 3, 16], &ModelConfig::default()).is_err());
     }
 
     proptest! {

@@ -112,9 +112,7 @@ fn list(parts: &[(Role, u64)]) -> String {
 impl Hint for FamilyError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::RoleSelection {
-                similar: Some(role), ..
-            } => Some(format!("did you mean `{role}`?")),
+            Self::RoleSelection { similar: Some(role), .. } => Some(format!("did you mean `{role}`?")),
             Self::RoleSelection { .. } => {
                 Some("write all, norms, matrices or names of roles such as input_layernorm,q_proj".to_owned())
             }

@@ -8,12 +8,7 @@
 const WRAPPERS: [&str; 4] = ["base_model.model.", "_orig_mod.", "module.", "_fsdp_wrapped_module."];
 
 /// Wrappers that stand within a path as a segment of their own.
-const SEGMENTS: [&str; 4] = [
-    "_orig_mod",
-    "_fsdp_wrapped_module",
-    "_checkpoint_wrapped_module",
-    "base_layer",
-];
+const SEGMENTS: [&str; 4] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "base_layer"];
 
 /// Prefixes of the text model within a multimodal model; longer ones first.
 const TEXT_MODELS: [&str; 9] = [
@@ -94,11 +89,7 @@ impl Name {
     /// Takes a name apart. Every string can be; one that means nothing is simply not found by any family.
     pub(super) fn parse(raw: &str) -> Self {
         let (path, tail) = split_tail(without_prefixes(raw));
-        let mut name = Self {
-            key: String::with_capacity(path.len()),
-            numbers: Vec::new(),
-            tail,
-        };
+        let mut name = Self { key: String::with_capacity(path.len()), numbers: Vec::new(), tail };
         for segment in path.split('.').filter(|segment| !SEGMENTS.contains(segment)) {
             if !name.key.is_empty() {
                 name.key.push('.');
@@ -117,10 +108,7 @@ impl Name {
 
 /// Whether a name holds no parameter: one that every family knows, or one of `own`.
 pub(super) fn is_buffer(raw: &str, own: &[String]) -> bool {
-    let ends = |suffix: &str| {
-        raw.strip_suffix(suffix)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    };
+    let ends = |suffix: &str| raw.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     BUFFERS.iter().any(|suffix| ends(suffix)) || own.iter().any(|suffix| ends(suffix))
 }
 
@@ -134,10 +122,7 @@ fn without_prefixes(mut path: &str) -> &str {
     while let Some(rest) = WRAPPERS.iter().find_map(|prefix| path.strip_prefix(prefix)) {
         path = rest;
     }
-    TEXT_MODELS
-        .iter()
-        .find_map(|prefix| path.strip_prefix(prefix))
-        .unwrap_or(path)
+    TEXT_MODELS.iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path)
 }
 
 fn split_tail(path: &str) -> (&str, Tail) {
@@ -201,9 +186,6 @@ mod tests {
 
     #[test]
     fn only_plain_indices_are_numbers() {
-        assert_eq!(
-            key("layers.007.x.99999999999.+1"),
-            ("layers.007.x.99999999999.+1".into(), vec![], Tail::Weight)
-        );
+        assert_eq!(key("layers.007.x.99999999999.+1"), ("layers.007.x.99999999999.+1".into(), vec![], Tail::Weight));
     }
 }

@@ -83,9 +83,7 @@ impl Registry {
     /// Reads a table of families.
     fn parse(text: &str) -> Result<Self, TableError> {
         let families = Table::parse(text)?.resolve()?.into_iter().map(Family::compile);
-        Ok(Self {
-            families: families.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { families: families.collect::<Result<_, _>>()? })
     }
 
     fn rivals(&'static self, shapes: &Shapes, config: &ModelConfig, vote: &Vote<'static>) -> Vec<&'static Family> {
@@ -120,12 +118,8 @@ struct Vote<'f> {
 }
 
 /// The norms that tell families with otherwise equal names apart, by being there or not.
-const TELLING: [Role; 4] = [
-    Role::InputLayernorm,
-    Role::PostAttentionLayernorm,
-    Role::AttnOutputNorm,
-    Role::MlpOutputNorm,
-];
+const TELLING: [Role; 4] =
+    [Role::InputLayernorm, Role::PostAttentionLayernorm, Role::AttnOutputNorm, Role::MlpOutputNorm];
 
 impl Vote<'_> {
     fn equals(&self, other: &Self) -> bool {
@@ -162,10 +156,7 @@ impl Shapes {
 
     fn vote<'f>(&self, family: &'f Family, config: &ModelConfig) -> Vote<'f> {
         let (mut classified, mut layers) = (0, 0);
-        let mut missing: Vec<Role> = TELLING
-            .into_iter()
-            .filter(|role| family.roles().contains(role))
-            .collect();
+        let mut missing: Vec<Role> = TELLING.into_iter().filter(|role| family.roles().contains(role)).collect();
         for (name, count) in &self.counts {
             if let Some((slot, _)) = family.find(name, config) {
                 classified += count;
@@ -177,11 +168,7 @@ impl Shapes {
             family,
             classified,
             layers,
-            share: if self.is_empty() {
-                0.0
-            } else {
-                classified as f64 / self.total as f64
-            },
+            share: if self.is_empty() { 0.0 } else { classified as f64 / self.total as f64 },
             missing: missing.len(),
         }
     }
@@ -203,10 +190,7 @@ fn proposals<'f>(
     listed: impl Fn(&'f Family) -> &'f [String],
 ) -> Vec<&'f Family> {
     let words: Vec<String> = written.iter().map(|word| normal(word)).collect();
-    families
-        .iter()
-        .filter(|family| listed(family).iter().any(|word| words.contains(word)))
-        .collect()
+    families.iter().filter(|family| listed(family).iter().any(|word| words.contains(word))).collect()
 }
 
 fn normal_type(text: &str) -> String {
@@ -220,11 +204,7 @@ fn stem(class: &str) -> String {
         (at > 0 && after.is_ascii_uppercase()).then_some(&class[..at])
     });
     let stem = before_for
-        .or_else(|| {
-            ["LMHeadModel", "PreTrainedModel", "Model"]
-                .iter()
-                .find_map(|end| class.strip_suffix(end))
-        })
+        .or_else(|| ["LMHeadModel", "PreTrainedModel", "Model"].iter().find_map(|end| class.strip_suffix(end)))
         .unwrap_or(class);
     stem.to_owned()
 }
@@ -269,11 +249,7 @@ mod tests {
     #[test]
     fn a_model_type_belongs_to_one_family_unless_its_files_come_in_two_layouts() {
         let mut seen: HashMap<&str, &str> = HashMap::new();
-        for family in Registry::builtin()
-            .families()
-            .iter()
-            .filter(|family| family.name() != "mistral_consolidated")
-        {
+        for family in Registry::builtin().families().iter().filter(|family| family.name() != "mistral_consolidated") {
             for word in family.model_types() {
                 assert_eq!(normal_type(word), *word);
                 let other = seen.insert(word, family.name());
@@ -296,18 +272,9 @@ mod tests {
 
     #[test]
     fn the_model_type_decides_where_names_are_alike() {
-        assert_eq!(
-            choose(r#"{"model_type":"llama"}"#, &LLAMA),
-            (Some("llama"), ChosenBy::ModelType)
-        );
-        assert_eq!(
-            choose(r#"{"model_type":"gemma"}"#, &LLAMA),
-            (Some("gemma"), ChosenBy::ModelType)
-        );
-        assert_eq!(
-            choose(r#"{"model_type":"gemma"}"#, &[]),
-            (Some("gemma"), ChosenBy::ModelType)
-        );
+        assert_eq!(choose(r#"{"model_type":"llama"}"#, &LLAMA), (Some("llama"), ChosenBy::ModelType));
+        assert_eq!(choose(r#"{"model_type":"gemma"}"#, &LLAMA), (Some("gemma"), ChosenBy::ModelType));
+        assert_eq!(choose(r#"{"model_type":"gemma"}"#, &[]), (Some("gemma"), ChosenBy::ModelType));
     }
 
     #[test]
@@ -329,10 +296,8 @@ mod tests {
     #[test]
     fn the_text_models_type_decides_for_a_vision_language_model() {
         let config = r#"{"model_type":"internvl_chat","llm_config":{"model_type":"internlm2","num_hidden_layers":4}}"#;
-        let names = [
-            "language_model.model.layers.0.attention.wqkv.weight",
-            "vision_model.encoder.layers.0.attn.qkv.weight",
-        ];
+        let names =
+            ["language_model.model.layers.0.attention.wqkv.weight", "vision_model.encoder.layers.0.attn.qkv.weight"];
         assert_eq!(choose(config, &names), (Some("internlm2"), ChosenBy::ModelType));
     }
 
@@ -340,27 +305,15 @@ mod tests {
     fn the_layout_that_fits_the_names_is_chosen_among_those_of_one_model_type() {
         let config = r#"{"model_type":"mistral"}"#;
         assert_eq!(choose(config, &LLAMA), (Some("llama"), ChosenBy::ModelType));
-        assert_eq!(
-            choose(config, &CONSOLIDATED),
-            (Some("mistral_consolidated"), ChosenBy::ModelType)
-        );
+        assert_eq!(choose(config, &CONSOLIDATED), (Some("mistral_consolidated"), ChosenBy::ModelType));
         // params.json names no type.
-        assert_eq!(
-            choose(r#"{"dim":64}"#, &CONSOLIDATED),
-            (Some("mistral_consolidated"), ChosenBy::Names)
-        );
+        assert_eq!(choose(r#"{"dim":64}"#, &CONSOLIDATED), (Some("mistral_consolidated"), ChosenBy::Names));
     }
 
     #[test]
     fn a_proposal_that_the_names_contradict_yields() {
-        assert_eq!(
-            choose(r#"{"model_type":"bert"}"#, &LLAMA),
-            (Some("llama"), ChosenBy::Names)
-        );
-        assert_eq!(
-            choose(r#"{"model_type":"opt"}"#, &CONSOLIDATED),
-            (Some("mistral_consolidated"), ChosenBy::Names)
-        );
+        assert_eq!(choose(r#"{"model_type":"bert"}"#, &LLAMA), (Some("llama"), ChosenBy::Names));
+        assert_eq!(choose(r#"{"model_type":"opt"}"#, &CONSOLIDATED), (Some("mistral_consolidated"), ChosenBy::Names));
     }
 
     #[test]
@@ -368,19 +321,13 @@ mod tests {
         let mut names = vec!["language_model.model.layers.0.input_layernorm.weight".to_owned()];
         names.extend((0..9).map(|n| format!("vision_tower.blocks.{n}.attn.qkv.weight")));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        assert_eq!(
-            choose(r#"{"model_type":"gemma3"}"#, &names),
-            (Some("gemma2"), ChosenBy::ModelType)
-        );
+        assert_eq!(choose(r#"{"model_type":"gemma3"}"#, &names), (Some("gemma2"), ChosenBy::ModelType));
     }
 
     #[test]
     fn names_alone_choose_and_tell_which_families_would_read_them_otherwise() {
         let choice = Registry::builtin().choose(&ModelConfig::default(), LLAMA.into_iter());
-        assert_eq!(
-            (choice.family.map(Family::name), choice.by),
-            (Some("llama"), ChosenBy::Names)
-        );
+        assert_eq!((choice.family.map(Family::name), choice.by), (Some("llama"), ChosenBy::Names));
         assert!((choice.share - 1.0).abs() < f64::EPSILON);
         let rivals: Vec<_> = choice.rivals.iter().map(|family| family.name()).collect();
         assert!(rivals.contains(&"gemma"), "{rivals:?}");
@@ -397,10 +344,7 @@ mod tests {
             "model.norm.weight",
         ];
         assert_eq!(choose("{}", &names), (Some("olmo2"), ChosenBy::Names));
-        assert_eq!(
-            choose("{}", &["model.layers.0.self_attn.q_proj.weight"]),
-            (Some("olmo"), ChosenBy::Names)
-        );
+        assert_eq!(choose("{}", &["model.layers.0.self_attn.q_proj.weight"]), (Some("olmo"), ChosenBy::Names));
     }
 
     #[test]
@@ -413,17 +357,8 @@ mod tests {
 
     #[test]
     fn a_gpt2_repository_without_the_prefix_is_gpt2() {
-        let names = [
-            "wte.weight",
-            "h.0.ln_1.weight",
-            "h.0.attn.c_attn.weight",
-            "h.0.attn.bias",
-            "ln_f.weight",
-        ];
-        assert_eq!(
-            choose(r#"{"model_type":"gpt2"}"#, &names),
-            (Some("gpt2"), ChosenBy::ModelType)
-        );
+        let names = ["wte.weight", "h.0.ln_1.weight", "h.0.attn.c_attn.weight", "h.0.attn.bias", "ln_f.weight"];
+        assert_eq!(choose(r#"{"model_type":"gpt2"}"#, &names), (Some("gpt2"), ChosenBy::ModelType));
         assert_eq!(choose("{}", &names), (Some("gpt2"), ChosenBy::Names));
     }
 }

@@ -171,11 +171,7 @@ impl FromStr for Role {
     type Err = UnknownRole;
 
     fn from_str(name: &str) -> Result<Self, UnknownRole> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|role| role.name() == name)
-            .ok_or_else(|| UnknownRole { name: name.to_owned() })
+        Self::ALL.iter().copied().find(|role| role.name() == name).ok_or_else(|| UnknownRole { name: name.to_owned() })
     }
 }
 

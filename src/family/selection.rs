@@ -22,21 +22,13 @@ impl RoleSelection {
                 "matrices" => wanted.extend(of_kind(RoleKind::Matrix)),
                 _ => named.push(
                     Role::ALL[Role::ALL.iter().position(|role| role.name() == piece).ok_or_else(|| {
-                        FamilyError::RoleSelection {
-                            piece: piece.to_owned(),
-                            similar: similar(piece),
-                        }
+                        FamilyError::RoleSelection { piece: piece.to_owned(), similar: similar(piece) }
                     })?],
                 ),
             }
         }
-        let roles = Role::ALL
-            .iter()
-            .filter(|role| wanted.contains(role) || named.contains(role));
-        Ok(Self {
-            roles: roles.copied().collect(),
-            named,
-        })
+        let roles = Role::ALL.iter().filter(|role| wanted.contains(role) || named.contains(role));
+        Ok(Self { roles: roles.copied().collect(), named })
     }
 
     /// The roles, in the order in which reports list them.
@@ -107,30 +99,19 @@ impl LayerSelection {
     /// Reads a selection.
     pub fn parse(text: &str) -> Result<Self, FamilyError> {
         let pieces = text.split(',').map(str::trim).map(|piece| {
-            Piece::parse(piece).map_err(|reason| FamilyError::LayerSelection {
-                piece: piece.to_owned(),
-                reason,
-            })
+            Piece::parse(piece).map_err(|reason| FamilyError::LayerSelection { piece: piece.to_owned(), reason })
         });
-        Ok(Self {
-            pieces: pieces.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { pieces: pieces.collect::<Result<_, _>>()? })
     }
 
     /// Every layer.
     pub fn all() -> Self {
-        Self {
-            pieces: vec![Piece::All],
-        }
+        Self { pieces: vec![Piece::All] }
     }
 
     /// One layer.
     pub fn one(layer: LayerIndex) -> Self {
-        let piece = Piece::Span {
-            first: layer.0,
-            last: layer.0,
-            step: 1,
-        };
+        let piece = Piece::Span { first: layer.0, last: layer.0, step: 1 };
         Self { pieces: vec![piece] }
     }
 
@@ -161,11 +142,7 @@ impl LayerSelection {
     /// prediction; in the same order, none twice. A chosen layer that the model lacks is left out.
     pub fn resolve(&self, available: &[LayerIndex]) -> Vec<LayerIndex> {
         let last = available.last().copied();
-        available
-            .iter()
-            .copied()
-            .filter(|&layer| self.pieces.iter().any(|piece| piece.contains(layer, last)))
-            .collect()
+        available.iter().copied().filter(|&layer| self.pieces.iter().any(|piece| piece.contains(layer, last))).collect()
     }
 }
 

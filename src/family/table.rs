@@ -133,25 +133,18 @@ impl Table {
                 .get(like)
                 .or_else(|| self.family.iter().find(|other| other.name == *like))
                 .filter(|_| steps > 0)
-                .ok_or_else(|| TableError::Like {
-                    family: entry.name.clone(),
-                    like: like.clone(),
-                })?;
+                .ok_or_else(|| TableError::Like { family: entry.name.clone(), like: like.clone() })?;
             self.take_over(family, other, steps - 1)?;
         }
         let own = entry.clone();
         family.roots = own.roots.unwrap_or_else(|| std::mem::take(&mut family.roots));
         family.layer = own.layer.unwrap_or_else(|| std::mem::take(&mut family.layer));
-        family.zero_centred = own
-            .zero_centred
-            .unwrap_or_else(|| std::mem::take(&mut family.zero_centred));
+        family.zero_centred = own.zero_centred.unwrap_or_else(|| std::mem::take(&mut family.zero_centred));
         family.transposed = own.transposed.unwrap_or_else(|| std::mem::take(&mut family.transposed));
         family.buffers = own.buffers.unwrap_or_else(|| std::mem::take(&mut family.buffers));
-        for (into, names) in [
-            (&mut family.main, own.names),
-            (&mut family.encoder, own.encoder),
-            (&mut family.decoder, own.decoder),
-        ] {
+        for (into, names) in
+            [(&mut family.main, own.names), (&mut family.encoder, own.encoder), (&mut family.decoder, own.decoder)]
+        {
             for (role, names) in names {
                 match names {
                     Names::One(name) => into.insert(role, vec![name]),

@@ -32,10 +32,7 @@ pub(super) struct Captures {
 impl Template {
     /// Compiles a template; the error says what is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        let mut template = Self {
-            key: String::with_capacity(text.len()),
-            numbers: Vec::new(),
-        };
+        let mut template = Self { key: String::with_capacity(text.len()), numbers: Vec::new() };
         for segment in text.split('.') {
             let open = match segment {
                 "" => return Err("a segment is empty"),
@@ -106,10 +103,7 @@ mod tests {
     fn a_template_reads_layer_and_expert() {
         let expert = template("layers.{layer}.mlp.experts.{expert}.up_proj");
         assert_eq!(expert.key(), "layers.#.mlp.experts.#.up_proj");
-        let captures = Captures {
-            layer: Some(3),
-            expert: Some(17),
-        };
+        let captures = Captures { layer: Some(3), expert: Some(17) };
         assert_eq!(expert.capture(&[3, 17]), Some(captures));
         assert_eq!(expert.capture(&[3]), None);
     }
@@ -131,15 +125,7 @@ mod tests {
 
     #[test]
     fn a_faulty_template_is_refused() {
-        for text in [
-            "",
-            "a..b",
-            "layers.{layer",
-            "l{layer}",
-            "{layer}.{layer}",
-            "a.{head}",
-            "@.a",
-        ] {
+        for text in ["", "a..b", "layers.{layer", "l{layer}", "{layer}.{layer}", "a.{head}", "@.a"] {
             assert!(Template::parse(text).is_err(), "{text}");
         }
     }

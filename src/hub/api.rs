@@ -87,17 +87,12 @@ impl HubClient {
     pub async fn snapshot(&self, repo: &RepoId, commit: &Commit) -> Result<Snapshot, HubError> {
         let place = Place::new(repo, Some(commit), None);
         let revision: Option<Revision> = commit.as_str().parse().ok();
-        let mut next = Some(self.url(&format!(
-            "api/models/{}/tree/{commit}?recursive=true&expand=false",
-            path(repo.as_str())
-        ))?);
+        let mut next =
+            Some(self.url(&format!("api/models/{}/tree/{commit}?recursive=true&expand=false", path(repo.as_str())))?);
         let mut files = Vec::new();
         let mut pages = HashSet::new();
         let mut bytes = 0;
-        let unreasonable = |reason: String| HubError::Listing {
-            place: place.clone(),
-            reason,
-        };
+        let unreasonable = |reason: String| HubError::Listing { place: place.clone(), reason };
         while let Some(url) = next {
             if pages.len() == MAX_PAGES {
                 return Err(unreasonable(format!("has more than {MAX_PAGES} pages")));
@@ -119,10 +114,7 @@ impl HubClient {
             let reason = format!("names `{}` twice", twice[0].path.escape_debug());
             return Err(HubError::Listing { place, reason });
         }
-        Ok(Snapshot {
-            commit: Some(commit.clone()),
-            files,
-        })
+        Ok(Snapshot { commit: Some(commit.clone()), files })
     }
 
     /// Reads a small file whole, at most `cap` bytes, and checks its length and its hash: SHA-256 or git blob id,
@@ -136,26 +128,13 @@ impl HubClient {
     ) -> Result<Vec<u8>, HubError> {
         let place = Place::new(repo, Some(commit), Some(&file.path));
         if file.size > cap {
-            return Err(HubError::TooLarge {
-                place,
-                size: file.size,
-                cap,
-            });
+            return Err(HubError::TooLarge { place, size: file.size, cap });
         }
-        let url = self.url(&format!(
-            "{}/resolve/{commit}/{}",
-            path(repo.as_str()),
-            path(&file.path)
-        ))?;
+        let url = self.url(&format!("{}/resolve/{commit}/{}", path(repo.as_str()), path(&file.path)))?;
         let answer = self.get(&url, Bucket::Resolvers, &place, None, cap).await?;
         let got = answer.body.len() as u64;
         if got != file.size {
-            return Err(HubError::SizeDisagrees {
-                host: answer.host,
-                place,
-                expected: file.size,
-                got,
-            });
+            return Err(HubError::SizeDisagrees { host: answer.host, place, expected: file.size, got });
         }
         // What the listing states of the content is checked: SHA-256 of a large file, the git blob id of a small one.
         if file.lfs_sha256.is_none()
@@ -163,40 +142,25 @@ impl HubClient {
         {
             let got = digest::git_blob_id(&answer.body);
             if got != *expected {
-                return Err(HubError::WrongBlob {
-                    place,
-                    expected: expected.clone(),
-                    got,
-                });
+                return Err(HubError::WrongBlob { place, expected: expected.clone(), got });
             }
         }
         if let Some(expected) = &file.lfs_sha256 {
             let digest = digest::sha256_hex(&answer.body);
             if digest != *expected {
-                return Err(HubError::WrongDigest {
-                    place,
-                    expected: expected.clone(),
-                    got: digest,
-                });
+                return Err(HubError::WrongDigest { place, expected: expected.clone(), got: digest });
             }
         }
         Ok(answer.body)
     }
 
     fn parse_json<T: for<'a> Deserialize<'a>>(&self, answer: &Answer, place: &Place) -> Result<T, HubError> {
-        let content_type = answer
-            .headers
-            .get("content-type")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("no content type");
+        let content_type =
+            answer.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("no content type");
         serde_json::from_slice(&answer.body).map_err(|source| {
             let first = answer.body.iter().find(|byte| !byte.is_ascii_whitespace());
             if matches!(first, Some(b'{' | b'[')) {
-                HubError::Json {
-                    host: answer.host.clone(),
-                    place: place.clone(),
-                    source,
-                }
+                HubError::Json { host: answer.host.clone(), place: place.clone(), source }
             } else {
                 HubError::NotJson {
                     host: answer.host.clone(),
@@ -211,11 +175,7 @@ impl HubClient {
 
 /// The address of the next page, which must be where this one was.
 fn next_page(answer: &Answer, place: &Place) -> Result<Option<Url>, HubError> {
-    let Some(target) = answer
-        .headers
-        .get_all("link")
-        .iter()
-        .find_map(|value| link::next_page(value.to_str().ok()?))
+    let Some(target) = answer.headers.get_all("link").iter().find_map(|value| link::next_page(value.to_str().ok()?))
     else {
         return Ok(None);
     };
@@ -230,13 +190,11 @@ fn next_page(answer: &Answer, place: &Place) -> Result<Option<Url>, HubError> {
             reason: format!("continues at another host, {}", redact::host(&url)),
         });
     }
-    body::safe_target(&answer.url, target)
-        .map(Some)
-        .map_err(|reason| HubError::Redirect {
-            host: answer.host.clone(),
-            place: place.clone(),
-            reason: reason.to_owned(),
-        })
+    body::safe_target(&answer.url, target).map(Some).map_err(|reason| HubError::Redirect {
+        host: answer.host.clone(),
+        place: place.clone(),
+        reason: reason.to_owned(),
+    })
 }
 
 fn repo_file(entry: TreeEntry) -> RepoFile {
@@ -267,9 +225,6 @@ mod tests {
         )
         .unwrap();
         let file = repo_file(entry);
-        assert_eq!(
-            (file.size, file.lfs_sha256.as_deref(), file.xet_hash.as_deref()),
-            (99, Some("bb"), Some("cc"))
-        );
+        assert_eq!((file.size, file.lfs_sha256.as_deref(), file.xet_hash.as_deref()), (99, Some("bb"), Some("cc")));
     }
 }

@@ -76,11 +76,7 @@ impl HubClient {
 
     /// The server's own words about a refusal: the header, or the `error` of a JSON body, on one short line.
     pub(super) async fn server_message(&self, mut response: Response) -> String {
-        let header = response
-            .headers()
-            .get("x-error-message")
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let header = response.headers().get("x-error-message").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
         let complete = self.read_body(&mut response, MESSAGE_CAP, &mut body).await.is_ok();
         let from_body = || {
@@ -108,29 +104,19 @@ impl HubClient {
             let headers = exchange.response.headers().clone();
             let stated = exchange.response.content_length();
             let mut body = Vec::with_capacity(usize::try_from(stated.unwrap_or(0).min(cap)).unwrap_or(0));
-            let too_large = |size: u64| HubError::TooLarge {
-                place: place.clone(),
-                size,
-                cap,
-            };
+            let too_large = |size: u64| HubError::TooLarge { place: place.clone(), size, cap };
             if let Some(size) = stated.filter(|&size| size > cap) {
                 return Err(too_large(size));
             }
             match self.read_body(&mut exchange.response, cap, &mut body).await {
                 Ok(()) => {
-                    return Ok(Answer {
-                        url,
-                        host: exchange.host,
-                        headers,
-                        body,
-                    });
+                    return Ok(Answer { url, host: exchange.host, headers, body });
                 }
                 Err(BodyError::TooLarge) => return Err(too_large(cap + 1)),
                 Err(BodyError::Cut(error)) => {
                     let host = exchange.host.clone();
                     drop(exchange);
-                    self.pause_or_give_up(error, &host, body.len() as u64, &mut budget)
-                        .await?;
+                    self.pause_or_give_up(error, &host, body.len() as u64, &mut budget).await?;
                 }
             }
         }
@@ -164,12 +150,8 @@ impl HubClient {
     pub(super) async fn refusal(&self, exchange: Exchange, place: &Place, revision: Option<&Revision>) -> HubError {
         let Exchange { response, host, .. } = exchange;
         let status = response.status();
-        let code = response
-            .headers()
-            .get("x-error-code")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
+        let code =
+            response.headers().get("x-error-code").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let message = self.server_message(response).await;
         let repo = place.repo().clone();
         let anonymous = self.is_anonymous();
@@ -178,21 +160,12 @@ impl HubClient {
             (401, _) if message.contains("Invalid credentials") => HubError::BadToken,
             (403, _) if message.contains("is disabled") => HubError::Disabled { repo },
             (401, _) | (404, "RepoNotFound") => HubError::RepoNotFound { repo, anonymous },
-            (404, "RevisionNotFound") => HubError::RevisionNotFound {
-                repo,
-                revision: revision.cloned().unwrap_or_default(),
-            },
+            (404, "RevisionNotFound") => {
+                HubError::RevisionNotFound { repo, revision: revision.cloned().unwrap_or_default() }
+            }
             (404, "EntryNotFound") => HubError::EntryNotFound { place: place.clone() },
-            (403, _) => HubError::Forbidden {
-                place: place.clone(),
-                message,
-            },
-            (status, _) => HubError::Status {
-                host,
-                status,
-                place: place.clone(),
-                message,
-            },
+            (403, _) => HubError::Forbidden { place: place.clone(), message },
+            (status, _) => HubError::Status { host, status, place: place.clone(), message },
         }
     }
 }
@@ -203,11 +176,8 @@ pub(super) fn redirect_target(exchange: &Exchange, from: &Url, place: &Place) ->
     if !matches!(exchange.response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
-    let refuse = |reason: &str| HubError::Redirect {
-        host: redact::host(from),
-        place: place.clone(),
-        reason: reason.to_owned(),
-    };
+    let refuse =
+        |reason: &str| HubError::Redirect { host: redact::host(from), place: place.clone(), reason: reason.to_owned() };
     let text = exchange
         .response
         .headers()
@@ -248,22 +218,10 @@ mod tests {
         assert_eq!(target("/c?d=e"), Ok("https://hub.example/c?d=e".to_owned()));
         assert_eq!(target("https://cdn.example/f"), Ok("https://cdn.example/f".to_owned()));
         assert_eq!(target("http://cdn.example/f"), Err("from https to http"));
-        assert_eq!(
-            target("https://me:secret@cdn.example/f"),
-            Err("to an address with a user name in it")
-        );
+        assert_eq!(target("https://me:secret@cdn.example/f"), Err("to an address with a user name in it"));
         assert_eq!(target("https://"), Err("to something that is not an address"));
-        for text in [
-            "file:///etc/passwd",
-            "ftp://cdn.example/f",
-            "data:,x",
-            "javascript:alert(1)",
-        ] {
-            assert_eq!(
-                target(text),
-                Err("to an address that is neither http nor https"),
-                "{text}"
-            );
+        for text in ["file:///etc/passwd", "ftp://cdn.example/f", "data:,x", "javascript:alert(1)"] {
+            assert_eq!(target(text), Err("to an address that is neither http nor https"), "{text}");
         }
     }
 }

@@ -180,10 +180,7 @@ impl HubClient {
 
     /// What this client has moved so far.
     pub fn traffic(&self) -> Traffic {
-        Traffic {
-            requests: self.0.requests.load(Ordering::Relaxed),
-            bytes: self.0.bytes.load(Ordering::Relaxed),
-        }
+        Traffic { requests: self.0.requests.load(Ordering::Relaxed), bytes: self.0.bytes.load(Ordering::Relaxed) }
     }
 
     /// The Hub's address, without a trailing slash.
@@ -199,10 +196,7 @@ impl HubClient {
     /// From now on at most `bytes` of ranges may arrive, repeated and superfluous ones included; what is beyond is not asked
     /// for. Without this call there is no limit.
     pub fn limit_ranges(&self, bytes: u64) {
-        *self.allowance() = Allowance {
-            limit: Some(bytes),
-            left: bytes,
-        };
+        *self.allowance() = Allowance { limit: Some(bytes), left: bytes };
     }
 
     /// Takes `bytes` from what may still arrive, or tells what was allowed in all.
@@ -239,20 +233,13 @@ impl HubClient {
 
     /// Where `url` belongs: the Hub's own origin gets the token, everything else does not.
     pub(super) fn target(&self, url: &Url, bucket: Bucket) -> Target {
-        if url.origin() == self.0.endpoint.origin() {
-            Target::Hub(bucket)
-        } else {
-            Target::Cdn
-        }
+        if url.origin() == self.0.endpoint.origin() { Target::Hub(bucket) } else { Target::Cdn }
     }
 
     /// Joins path segments, already percent-encoded, to the endpoint.
     pub(super) fn url(&self, path: &str) -> Result<Url, HubError> {
         let text = format!("{}/{path}", self.endpoint());
-        Url::parse(&text).map_err(|error| HubError::Endpoint {
-            text,
-            reason: error.to_string(),
-        })
+        Url::parse(&text).map_err(|error| HubError::Endpoint { text, reason: error.to_string() })
     }
 
     /// Sends one GET until its headers arrive with a status that is not transient, within `budget`.
@@ -266,9 +253,7 @@ impl HubClient {
     ) -> Result<Exchange, HubError> {
         let host = redact::host(url);
         if self.0.offline {
-            return Err(HubError::Offline {
-                what: place.to_string(),
-            });
+            return Err(HubError::Offline { what: place.to_string() });
         }
         loop {
             if let Target::Hub(bucket) = target {
@@ -276,9 +261,7 @@ impl HubClient {
             }
             let Ok(permit) = Arc::clone(&self.0.jobs).acquire_owned().await else {
                 // The semaphore is never closed; should it ever be, no request may go out uncounted.
-                return Err(HubError::Offline {
-                    what: place.to_string(),
-                });
+                return Err(HubError::Offline { what: place.to_string() });
             };
             // The window may have closed while this request queued for its place.
             if let Target::Hub(bucket) = target
@@ -305,11 +288,7 @@ impl HubClient {
                     self.pause(asked, delay, status, target).await?;
                 }
                 Ok(response) => {
-                    return Ok(Exchange {
-                        response,
-                        host,
-                        _permit: permit,
-                    });
+                    return Ok(Exchange { response, host, _permit: permit });
                 }
                 Err(error) => {
                     drop(permit);
@@ -327,11 +306,7 @@ impl HubClient {
         received: u64,
         budget: &mut Budget,
     ) -> Result<(), HubError> {
-        let delay = if fault.is_transient() {
-            budget.next_delay()
-        } else {
-            None
-        };
+        let delay = if fault.is_transient() { budget.next_delay() } else { None };
         if let Some(delay) = delay {
             tokio::time::sleep(delay).await;
             return Ok(());
@@ -340,11 +315,7 @@ impl HubClient {
         let source = match fault {
             Fault::Http(error) => error.without_url(),
             Fault::Slow => {
-                return Err(HubError::TooSlow {
-                    host,
-                    attempts,
-                    received,
-                });
+                return Err(HubError::TooSlow { host, attempts, received });
             }
         };
         Err(if source.is_timeout() && !source.is_connect() {
@@ -352,12 +323,7 @@ impl HubClient {
         } else if source.is_connect() {
             HubError::Unreachable { host, attempts, source }
         } else {
-            HubError::Broken {
-                host,
-                attempts,
-                received,
-                source,
-            }
+            HubError::Broken { host, attempts, received, source }
         })
     }
 
@@ -389,14 +355,9 @@ impl HubClient {
             return Ok(());
         };
         // A wait beyond the end of time is refused like one beyond the limit.
-        let until = Instant::now()
-            .checked_add(wait)
-            .filter(|_| wait <= self.0.retry.max_wait);
+        let until = Instant::now().checked_add(wait).filter(|_| wait <= self.0.retry.max_wait);
         let Some(until) = until else {
-            return Err(HubError::RateLimited {
-                wait,
-                max_wait: self.0.retry.max_wait,
-            });
+            return Err(HubError::RateLimited { wait, max_wait: self.0.retry.max_wait });
         };
         match target {
             // The whole process shares the Hub's window: every request of the bucket waits, not only this one.
@@ -433,10 +394,7 @@ impl HubClient {
 }
 
 fn parse_endpoint(text: &str) -> Result<Url, HubError> {
-    let invalid = |reason: String| HubError::Endpoint {
-        text: text.to_owned(),
-        reason,
-    };
+    let invalid = |reason: String| HubError::Endpoint { text: text.to_owned(), reason };
     let url = Url::parse(text.trim().trim_end_matches('/')).map_err(|error| invalid(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(invalid("it must begin with http:// or https://".to_owned()));

@@ -42,10 +42,7 @@ impl FromStr for ContentRange {
         if total.is_some_and(|total| end > total) {
             return Err(Malformed);
         }
-        Ok(Self {
-            range: ByteRange::new(first, end),
-            total,
-        })
+        Ok(Self { range: ByteRange::new(first, end), total })
     }
 }
 

@@ -22,11 +22,7 @@ struct Inner {
 
 impl Place {
     pub(super) fn new(repo: &RepoId, commit: Option<&Commit>, file: Option<&str>) -> Self {
-        Self(Arc::new(Inner {
-            repo: repo.clone(),
-            commit: commit.cloned(),
-            file: file.map(str::to_owned),
-        }))
+        Self(Arc::new(Inner { repo: repo.clone(), commit: commit.cloned(), file: file.map(str::to_owned) }))
     }
 
     /// The repository.
@@ -71,24 +67,11 @@ pub enum HubError {
     #[error("{what} is not in the cache, and the network is switched off")]
     Offline { what: String },
     #[error("{host} cannot be reached ({attempts} attempts)")]
-    Unreachable {
-        host: String,
-        attempts: u32,
-        source: reqwest::Error,
-    },
+    Unreachable { host: String, attempts: u32, source: reqwest::Error },
     #[error("{host} did not answer in time ({attempts} attempts)")]
-    Timeout {
-        host: String,
-        attempts: u32,
-        source: reqwest::Error,
-    },
+    Timeout { host: String, attempts: u32, source: reqwest::Error },
     #[error("the connection to {host} broke ({attempts} attempts, {received} bytes of the last answer arrived)")]
-    Broken {
-        host: String,
-        attempts: u32,
-        received: u64,
-        source: reqwest::Error,
-    },
+    Broken { host: String, attempts: u32, received: u64, source: reqwest::Error },
     #[error(
         "{host} sends less than 64 KiB a minute ({attempts} attempts, {received} bytes of the last answer arrived)"
     )]
@@ -110,35 +93,15 @@ pub enum HubError {
     #[error("the Hub refuses access to {place}: {message}")]
     Forbidden { place: Place, message: String },
     #[error("{host} answered {status} for {place}{}", after_colon(.message))]
-    Status {
-        host: String,
-        status: u16,
-        place: Place,
-        message: String,
-    },
+    Status { host: String, status: u16, place: Place, message: String },
     #[error("{host} still answers {status} for {place} after {attempts} attempts{}", after_colon(.message))]
-    StillFailing {
-        host: String,
-        status: u16,
-        place: Place,
-        attempts: u32,
-        message: String,
-    },
+    StillFailing { host: String, status: u16, place: Place, attempts: u32, message: String },
     #[error("the Hub asks to wait {} s before the next request, longer than the {} s allowed", .wait.as_secs(), .max_wait.as_secs())]
     RateLimited { wait: Duration, max_wait: Duration },
     #[error("{host} answered {place} with `{content_type}` instead of JSON; it begins with `{start}`")]
-    NotJson {
-        host: String,
-        place: Place,
-        content_type: String,
-        start: String,
-    },
+    NotJson { host: String, place: Place, content_type: String, start: String },
     #[error("{host} answered {place} with JSON of another form than the Hub's")]
-    Json {
-        host: String,
-        place: Place,
-        source: serde_json::Error,
-    },
+    Json { host: String, place: Place, source: serde_json::Error },
     #[error("the listing of {place} {reason}")]
     Listing { place: Place, reason: String },
     #[error("{host} redirects {place} {reason}")]
@@ -149,54 +112,21 @@ pub enum HubError {
         "{host} ignored the range: asked {} bytes ({range}) of {place}, and it answered 200 with {}",
         .range.len(), .length.map_or_else(|| "a body of unstated length".to_owned(), |n| format!("{n} bytes"))
     )]
-    RangeIgnored {
-        host: String,
-        range: ByteRange,
-        place: Place,
-        length: Option<u64>,
-    },
+    RangeIgnored { host: String, range: ByteRange, place: Place, length: Option<u64> },
     #[error("{host} answered the range {range} of {place} ({total} bytes in all) with the wrong bytes: {got}")]
-    WrongRange {
-        host: String,
-        range: ByteRange,
-        total: u64,
-        place: Place,
-        got: String,
-    },
+    WrongRange { host: String, range: ByteRange, total: u64, place: Place, got: String },
     #[error("{host} sent {got} bytes for the range {range} of {place}, which has {}", .range.len())]
-    WrongLength {
-        host: String,
-        range: ByteRange,
-        place: Place,
-        got: u64,
-    },
+    WrongLength { host: String, range: ByteRange, place: Place, got: u64 },
     #[error("{place} has {expected} bytes by the listing, but {host} states {got}")]
-    SizeDisagrees {
-        host: String,
-        place: Place,
-        expected: u64,
-        got: u64,
-    },
+    SizeDisagrees { host: String, place: Place, expected: u64, got: u64 },
     #[error("{place} changed while it was being read: its ETag was `{before}` and is now `{after}`")]
-    EtagChanged {
-        place: Place,
-        before: String,
-        after: String,
-    },
+    EtagChanged { place: Place, before: String, after: String },
     #[error("{host} answered {place} for commit `{got}`")]
     CommitDisagrees { host: String, place: Place, got: String },
     #[error("{place} has SHA-256 {got}, but the Hub states {expected}")]
-    WrongDigest {
-        place: Place,
-        expected: String,
-        got: String,
-    },
+    WrongDigest { place: Place, expected: String, got: String },
     #[error("{place} has git blob id {got}, but the Hub lists {expected}")]
-    WrongBlob {
-        place: Place,
-        expected: String,
-        got: String,
-    },
+    WrongBlob { place: Place, expected: String, got: String },
     /// The failure of another reader of the same file that was waited for.
     #[error(transparent)]
     Shared(Arc<HubError>),
@@ -205,11 +135,7 @@ pub enum HubError {
 }
 
 fn after_colon(message: &str) -> String {
-    if message.is_empty() {
-        String::new()
-    } else {
-        format!(": {message}")
-    }
+    if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
 impl Hint for HubError {

@@ -34,10 +34,7 @@ mod tests {
 
     #[test]
     fn the_next_page_is_found_among_links() {
-        assert_eq!(
-            next_page(r#"<https://h/a?cursor=x,y>; rel="next""#),
-            Some("https://h/a?cursor=x,y")
-        );
+        assert_eq!(next_page(r#"<https://h/a?cursor=x,y>; rel="next""#), Some("https://h/a?cursor=x,y"));
         assert_eq!(next_page(r#"<a>; rel="prev", <b>; title="t"; rel=next"#), Some("b"));
         assert_eq!(next_page(r#"</api/x>; rel="xet-auth next""#), Some("/api/x"));
     }

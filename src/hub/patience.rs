@@ -42,20 +42,13 @@ async fn line_with(
     let folder = tempfile::tempdir().unwrap();
     let repo = folder.path().join("o/a");
     fs_err::create_dir_all(&repo).unwrap();
-    fs_err::write(
-        repo.join(".hub.json"),
-        format!("{{\"refs\":{{\"main\":\"{COMMIT}\"}}}}"),
-    )
-    .unwrap();
+    fs_err::write(repo.join(".hub.json"), format!("{{\"refs\":{{\"main\":\"{COMMIT}\"}}}}")).unwrap();
     fs_err::write(repo.join("config.json"), "{}").unwrap();
     fs_err::write(repo.join("model.safetensors"), content()).unwrap();
     let mut options = ServeOptions::new(Store::folder(folder.path()).unwrap());
     options.intercept = Some(Intercept::new(hook));
     let hub = serve::start(options).await.unwrap();
-    let mut options = HubOptions {
-        endpoint: hub.url().to_owned(),
-        ..HubOptions::default()
-    };
+    let mut options = HubOptions { endpoint: hub.url().to_owned(), ..HubOptions::default() };
     change(&mut options);
     Line {
         client: HubClient::new(&options).unwrap(),
@@ -100,11 +93,7 @@ impl Line {
     }
 
     fn asked_of(&self, listener: Listener) -> usize {
-        self.hub
-            .log()
-            .iter()
-            .filter(|request| request.listener == listener)
-            .count()
+        self.hub.log().iter().filter(|request| request.listener == listener).count()
     }
 }
 
@@ -147,20 +136,14 @@ fn on_cdn(request: &LoggedRequest) -> bool {
 /// Whether `waited` is these seconds and at most a second more.
 #[track_caller]
 fn about(waited: Duration, seconds: u64) {
-    assert!(
-        (seconds..=seconds + 1).contains(&waited.as_secs()),
-        "{waited:?} is not {seconds} s"
-    );
+    assert!((seconds..=seconds + 1).contains(&waited.as_secs()), "{waited:?} is not {seconds} s");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_used_up_window_is_waited_out_once_by_all_and_other_buckets_go_on() {
-    let line = line_with(
-        refuse(1, on_api, 429, &[("ratelimit", "\"api\";r=0;t=120")]),
-        |options| {
-            options.jobs = 1;
-        },
-    )
+    let line = line_with(refuse(1, on_api, 429, &[("ratelimit", "\"api\";r=0;t=120")]), |options| {
+        options.jobs = 1;
+    })
     .await;
     let start = Instant::now();
     let pins = futures::future::join_all((0..5).map(|_| line.pin()));
@@ -206,10 +189,7 @@ async fn a_refusal_with_requests_left_in_the_window_is_tried_again_soon() {
 async fn a_wait_is_refused_above_the_limit_even_at_the_end_of_time() {
     for (asked, longest) in [("600", 330), ("18446744073709551615", u64::MAX)] {
         let line = line_with(refuse(9, |_| true, 503, &[("retry-after", asked)]), |options| {
-            options.retry = RetryPolicy {
-                max_wait: Duration::from_secs(longest),
-                ..RetryPolicy::default()
-            };
+            options.retry = RetryPolicy { max_wait: Duration::from_secs(longest), ..RetryPolicy::default() };
         })
         .await;
         let error = line.pin().await.unwrap_err();
@@ -225,10 +205,7 @@ async fn a_server_that_stays_busy_is_left_after_five_attempts() {
     let start = Instant::now();
     let error = line.list().await.unwrap_err();
     let host = line.hub.url().trim_start_matches("http://");
-    assert_eq!(
-        error.to_string(),
-        format!("{host} still answers 503 for `o/a@01234567` after 5 attempts: maintenance")
-    );
+    assert_eq!(error.to_string(), format!("{host} still answers 503 for `o/a@01234567` after 5 attempts: maintenance"));
     assert!(error.hint().unwrap().contains("run the same command again"));
     assert_eq!(line.asked_of(Listener::Hub), 5);
     // 250 ms, doubled three times, each with up to as much again of jitter.
@@ -240,10 +217,7 @@ async fn a_file_host_that_fails_for_ever_is_named() {
     let line = line(refuse(usize::MAX, on_cdn, 500, &[])).await;
     let error = line.read(0, 10).await.unwrap_err();
     let host = line.hub.cdn_url().trim_start_matches("http://");
-    assert!(
-        error.to_string().starts_with(&format!("{host} still answers 500")),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with(&format!("{host} still answers 500")), "{error}");
     assert_eq!((line.asked_of(Listener::Hub), line.asked_of(Listener::Cdn)), (1, 5));
 }
 
@@ -256,38 +230,25 @@ async fn a_server_that_falls_silent_is_asked_again_and_then_left() {
     let line = self::line(first(usize::MAX, on_cdn, Stunt::Wait(Duration::MAX))).await;
     let start = Instant::now();
     let error = line.read(0, 10).await.unwrap_err();
-    assert!(
-        error.to_string().ends_with("did not answer in time (5 attempts)"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("did not answer in time (5 attempts)"), "{error}");
     assert_eq!(line.asked_of(Listener::Cdn), 5);
     assert!((53..=60).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_stops_midway_is_taken_up_where_it_stopped() {
-    let stall = Stunt::Drip {
-        bytes: 4000,
-        pause: Duration::from_hours(1),
-    };
+    let stall = Stunt::Drip { bytes: 4000, pause: Duration::from_hours(1) };
     let line = line(first(1, on_cdn, stall)).await;
     line.read(100, 10_100).await.unwrap();
     let log = line.hub.log();
-    let ranges: Vec<_> = log
-        .iter()
-        .filter(|request| on_cdn(request))
-        .map(|request| request.range.as_deref())
-        .collect();
+    let ranges: Vec<_> = log.iter().filter(|request| on_cdn(request)).map(|request| request.range.as_deref()).collect();
     assert_eq!(ranges, [Some("bytes=100-10099"), Some("bytes=4100-10099")]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_line_is_no_fault() {
     // 4 kB every two seconds: slow, and above the least pace.
-    let slow = Stunt::Drip {
-        bytes: 4000,
-        pause: Duration::from_secs(2),
-    };
+    let slow = Stunt::Drip { bytes: 4000, pause: Duration::from_secs(2) };
     let line = line(first(usize::MAX, on_cdn, slow)).await;
     let start = Instant::now();
     line.read(0, SIZE).await.unwrap();
@@ -297,10 +258,7 @@ async fn a_slow_line_is_no_fault() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_drips_for_ever_is_left_within_minutes() {
-    let drip = Stunt::Drip {
-        bytes: 1,
-        pause: Duration::from_secs(9),
-    };
+    let drip = Stunt::Drip { bytes: 1, pause: Duration::from_secs(9) };
     for what in ["weights", "listing"] {
         let line = line(first(usize::MAX, |_| true, drip.clone())).await;
         let start = Instant::now();
@@ -308,19 +266,10 @@ async fn a_server_that_drips_for_ever_is_left_within_minutes() {
             "listing" => line.list().await.unwrap_err(),
             _ => line.file().read(ByteRange::new(0, SIZE)).await.unwrap_err(),
         };
-        assert!(
-            error
-                .to_string()
-                .contains("sends less than 64 KiB a minute (5 attempts, "),
-            "{error}"
-        );
+        assert!(error.to_string().contains("sends less than 64 KiB a minute (5 attempts, "), "{error}");
         assert!(error.hint().unwrap().contains("run the same command again"));
         // Of the resolver's answer, one minute is waited for its body, which says nothing.
-        assert!(
-            (300..=380).contains(&start.elapsed().as_secs()),
-            "{what}: {:?}",
-            start.elapsed()
-        );
+        assert!((300..=380).contains(&start.elapsed().as_secs()), "{what}: {:?}", start.elapsed());
     }
 }
 
@@ -342,10 +291,7 @@ async fn a_listing_that_comes_back_to_itself_is_left() {
     let next = format!("/api/models/o/a/tree/{COMMIT}?cursor=again");
     let line = line(first(usize::MAX, on_api, page(&next, b"[]".to_vec()))).await;
     let error = line.list().await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the listing of `o/a@01234567` comes back to a page that was read before"
-    );
+    assert_eq!(error.to_string(), "the listing of `o/a@01234567` comes back to a page that was read before");
     assert_eq!(line.asked_of(Listener::Hub), 2);
 }
 
@@ -386,22 +332,13 @@ async fn one_page_is_bounded_in_bytes_before_it_is_read() {
     };
     let line = line(first(usize::MAX, on_api, huge)).await;
     let error = line.list().await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .ends_with("has 67108865 bytes, more than the 67108864 bytes read at most"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("has 67108865 bytes, more than the 67108864 bytes read at most"), "{error}");
     assert_eq!(line.client.traffic().bytes, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn json_of_any_depth_is_no_danger() {
-    for body in [
-        "[".repeat(1_000_000),
-        format!("{{\"x\":{}", "[".repeat(1_000_000)),
-        "{\"a\":".repeat(500_000),
-    ] {
+    for body in ["[".repeat(1_000_000), format!("{{\"x\":{}", "[".repeat(1_000_000)), "{\"a\":".repeat(500_000)] {
         let deep = Stunt::Reply {
             status: 200,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],

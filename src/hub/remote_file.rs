@@ -69,11 +69,7 @@ struct Location {
 #[derive(Debug)]
 enum Resolved {
     Found(Location),
-    Failed {
-        at: Instant,
-        error: Arc<HubError>,
-        generation: u64,
-    },
+    Failed { at: Instant, error: Arc<HubError>, generation: u64 },
 }
 
 /// What one attempt at a range came to.
@@ -94,11 +90,8 @@ enum Attempt {
 impl RemoteFile {
     /// A file of `repo` at `commit`. No request is sent yet.
     pub fn new(client: &HubClient, repo: &RepoId, commit: &Commit, file: &RepoFile) -> Result<Self, HubError> {
-        let resolver = client.url(&format!(
-            "{}/resolve/{commit}/{}",
-            api::path(repo.as_str()),
-            api::path(&file.path)
-        ))?;
+        let resolver =
+            client.url(&format!("{}/resolve/{commit}/{}", api::path(repo.as_str()), api::path(&file.path)))?;
         Ok(Self {
             client: client.clone(),
             place: Place::new(repo, Some(commit), Some(&file.path)),
@@ -124,26 +117,17 @@ impl RemoteFile {
         let mut refused = None;
         loop {
             let location = self.location(refused, &mut budget).await?;
-            match self
-                .attempt(&location, range, &mut buffer, &mut etag, &mut budget)
-                .await?
-            {
+            match self.attempt(&location, range, &mut buffer, &mut etag, &mut budget).await? {
                 Attempt::Done => return Ok(Bytes::from(buffer)),
                 // All of it came, only the end of the message did not.
                 Attempt::Cut { .. } if buffer.len() as u64 == range.len() => return Ok(Bytes::from(buffer)),
                 Attempt::Cut { fault, host } => {
                     let received = buffer.len() as u64;
-                    self.client
-                        .pause_or_give_up(fault, &host, received, &mut budget)
-                        .await?;
+                    self.client.pause_or_give_up(fault, &host, received, &mut budget).await?;
                 }
                 Attempt::Refused { .. } if refused.is_none() => refused = Some(location.generation),
                 Attempt::Refused { host, status } => {
-                    return Err(HubError::CdnRefused {
-                        host,
-                        status: status.as_u16(),
-                        place: self.place.clone(),
-                    });
+                    return Err(HubError::CdnRefused { host, status: status.as_u16(), place: self.place.clone() });
                 }
             }
         }
@@ -159,10 +143,8 @@ impl RemoteFile {
         budget: &mut Budget,
     ) -> Result<Attempt, HubError> {
         let rest = ByteRange::new(range.start + buffer.len() as u64, range.end);
-        let mut exchange = self
-            .client
-            .exchange(&location.url, location.target, Some(rest), &self.place, budget)
-            .await?;
+        let mut exchange =
+            self.client.exchange(&location.url, location.target, Some(rest), &self.place, budget).await?;
         let status = exchange.response.status();
         if !body::is_hub(location.target) && matches!(status.as_u16(), 400 | 401 | 403) {
             let host = exchange.host.clone();
@@ -176,10 +158,7 @@ impl RemoteFile {
         let whole = self.is_whole_file(&exchange, rest)?;
         let before = buffer.len();
         let expected = if whole { self.size } else { rest.len() };
-        self.client.reserve(expected).map_err(|limit| HubError::Exhausted {
-            place: self.place.clone(),
-            limit,
-        })?;
+        self.client.reserve(expected).map_err(|limit| HubError::Exhausted { place: self.place.clone(), limit })?;
         let outcome = self.client.read_body(&mut exchange.response, expected, buffer).await;
         let arrived = (buffer.len() - before) as u64;
         self.client.give_back(expected.saturating_sub(arrived));
@@ -192,10 +171,7 @@ impl RemoteFile {
                 if whole || !fault.is_transient() {
                     buffer.truncate(before);
                 }
-                return Ok(Attempt::Cut {
-                    fault,
-                    host: exchange.host,
-                });
+                return Ok(Attempt::Cut { fault, host: exchange.host });
             }
         }
         let got = (buffer.len() - before) as u64;
@@ -209,12 +185,7 @@ impl RemoteFile {
     }
 
     fn wrong_length(&self, exchange: &Exchange, range: ByteRange, got: u64) -> HubError {
-        HubError::WrongLength {
-            host: exchange.host.clone(),
-            range,
-            place: self.place.clone(),
-            got,
-        }
+        HubError::WrongLength { host: exchange.host.clone(), range, place: self.place.clone(), got }
     }
 
     /// Checks that the answer is the range that was asked. `true` if it is the whole of a small file instead.
@@ -230,34 +201,17 @@ impl RemoteFile {
         if let Some(encoding) = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok())
             && !encoding.eq_ignore_ascii_case("identity")
         {
-            return Err(wrong(format!(
-                "a body encoded as `{}`",
-                self.client.excerpt(encoding.as_bytes())
-            )));
+            return Err(wrong(format!("a body encoded as `{}`", self.client.excerpt(encoding.as_bytes()))));
         }
-        let stated = headers
-            .get(CONTENT_RANGE)
-            .map(|value| value.to_str().unwrap_or("unreadable"));
+        let stated = headers.get(CONTENT_RANGE).map(|value| value.to_str().unwrap_or("unreadable"));
         match stated {
             Some(text) => {
                 // Some servers answer 200 with an exact Content-Range; the range is what counts.
                 let parsed: Option<ContentRange> = text.parse().ok();
-                if parsed
-                    != Some(ContentRange {
-                        range,
-                        total: Some(self.size),
-                    })
-                {
-                    return Err(wrong(format!(
-                        "`Content-Range: {}`",
-                        self.client.excerpt(text.as_bytes())
-                    )));
+                if parsed != Some(ContentRange { range, total: Some(self.size) }) {
+                    return Err(wrong(format!("`Content-Range: {}`", self.client.excerpt(text.as_bytes()))));
                 }
-                if exchange
-                    .response
-                    .content_length()
-                    .is_some_and(|length| length != range.len())
-                {
+                if exchange.response.content_length().is_some_and(|length| length != range.len()) {
                     return Err(self.wrong_length(exchange, range, exchange.response.content_length().unwrap_or(0)));
                 }
                 Ok(false)
@@ -266,10 +220,7 @@ impl RemoteFile {
                 Err(wrong("206 without a Content-Range".to_owned()))
             }
             None if self.size <= WHOLE_FILE_CAP
-                && exchange
-                    .response
-                    .content_length()
-                    .is_none_or(|length| length == self.size) =>
+                && exchange.response.content_length().is_none_or(|length| length == self.size) =>
             {
                 Ok(true)
             }
@@ -309,9 +260,7 @@ impl RemoteFile {
         let mut known = self.location.lock().await;
         let generation = match known.as_ref() {
             Some(Resolved::Found(location)) => {
-                let alive = location
-                    .expires
-                    .is_none_or(|expires| SystemTime::now() + EXPIRY_MARGIN < expires);
+                let alive = location.expires.is_none_or(|expires| SystemTime::now() + EXPIRY_MARGIN < expires);
                 if alive && refused != Some(location.generation) {
                     return Ok(location.clone());
                 }
@@ -331,11 +280,7 @@ impl RemoteFile {
             }
             Err(error) => {
                 let error = Arc::new(error);
-                *known = Some(Resolved::Failed {
-                    at: Instant::now(),
-                    error: Arc::clone(&error),
-                    generation,
-                });
+                *known = Some(Resolved::Failed { at: Instant::now(), error: Arc::clone(&error), generation });
                 Err(HubError::Shared(error))
             }
         }
@@ -347,10 +292,7 @@ impl RemoteFile {
         let probe = ByteRange::new(0, 1);
         for _ in 0..=MAX_HOPS {
             let target = self.client.target(&url, Bucket::Resolvers);
-            let exchange = self
-                .client
-                .exchange(&url, target, Some(probe), &self.place, budget)
-                .await?;
+            let exchange = self.client.exchange(&url, target, Some(probe), &self.place, budget).await?;
             self.check_facts(&exchange)?;
             if let Some(next) = body::redirect_target(&exchange, &url, &self.place)? {
                 let moved = matches!(exchange.response.status().as_u16(), 301 | 307 | 308);
@@ -363,12 +305,7 @@ impl RemoteFile {
                     continue;
                 }
                 let expires = expiry(&next);
-                return Ok(Location {
-                    url: next,
-                    target,
-                    expires,
-                    generation,
-                });
+                return Ok(Location { url: next, target, expires, generation });
             }
             if !exchange.response.status().is_success() {
                 return Err(self.client.refusal(exchange, &self.place, None).await);
@@ -379,12 +316,7 @@ impl RemoteFile {
             if length.is_some_and(|length| length <= 1) {
                 self.client.drain(exchange.response).await;
             }
-            return Ok(Location {
-                url,
-                target,
-                expires: None,
-                generation,
-            });
+            return Ok(Location { url, target, expires: None, generation });
         }
         Err(HubError::Redirect {
             host: redact::host(&url),
@@ -395,13 +327,7 @@ impl RemoteFile {
 
     /// The commit and the size that the resolver states must be those that were pinned and listed.
     fn check_facts(&self, exchange: &Exchange) -> Result<(), HubError> {
-        let text = |name: &str| {
-            exchange
-                .response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
+        let text = |name: &str| exchange.response.headers().get(name).and_then(|value| value.to_str().ok());
         if let (Some(got), Some(pinned)) = (text("x-repo-commit"), self.place.commit())
             && got != pinned.as_str()
         {
@@ -436,9 +362,7 @@ fn cut_to(buffer: &mut Vec<u8>, from: usize, range: ByteRange) {
 /// When a signed address dies: `Expires` in seconds since 1970, or `X-Amz-Date` + `X-Amz-Expires`.
 fn expiry(url: &Url) -> Option<SystemTime> {
     let query = |name: &str| {
-        url.query_pairs()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.into_owned())
+        url.query_pairs().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.into_owned())
     };
     if let Some(seconds) = query("Expires").and_then(|text| text.parse::<u64>().ok()) {
         return SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
@@ -460,10 +384,7 @@ mod tests {
                 .map(|time| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs())
         };
         assert_eq!(at("https://c/a?Expires=1752681256&Policy=x"), Some(1_752_681_256));
-        assert_eq!(
-            at("https://c/a?X-Amz-Date=20250716T145416Z&X-Amz-Expires=3600"),
-            Some(1_752_681_256)
-        );
+        assert_eq!(at("https://c/a?X-Amz-Date=20250716T145416Z&X-Amz-Expires=3600"), Some(1_752_681_256));
         assert_eq!(at("https://c/a?Expires=soon"), None);
         assert_eq!(at("https://c/a"), None);
     }

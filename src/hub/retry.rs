@@ -184,24 +184,15 @@ mod tests {
         let wait = |pairs: &[(&'static str, &str)]| asked_wait(&headers(pairs), now).map(|wait| wait.as_secs());
         assert_eq!(wait(&[("ratelimit", "\"api\";r=0;t=55")]), Some(56));
         assert_eq!(wait(&[("ratelimit", "\"api\";r=489;t=189")]), None);
-        assert_eq!(
-            wait(&[("ratelimit", "\"api\";r=0;t=5, \"resolvers\";r=9;t=9")]),
-            Some(6)
-        );
-        assert_eq!(
-            wait(&[("ratelimit", "\"api\";r=3;t=189"), ("retry-after", "7")]),
-            Some(8)
-        );
+        assert_eq!(wait(&[("ratelimit", "\"api\";r=0;t=5, \"resolvers\";r=9;t=9")]), Some(6));
+        assert_eq!(wait(&[("ratelimit", "\"api\";r=3;t=189"), ("retry-after", "7")]), Some(8));
         assert_eq!(wait(&[("retry-after", "Thu, 01 Jan 1970 00:00:09 GMT")]), Some(10));
         assert_eq!(wait(&[("retry-after", "soon")]), None);
     }
 
     #[test]
     fn a_budget_ends() {
-        let policy = RetryPolicy {
-            attempts: 3,
-            ..RetryPolicy::default()
-        };
+        let policy = RetryPolicy { attempts: 3, ..RetryPolicy::default() };
         let mut budget = Budget::new(&policy);
         assert!(budget.next_delay().is_some());
         assert!(budget.next_delay().is_some());
@@ -211,9 +202,8 @@ mod tests {
 
     #[test]
     fn only_passing_faults_are_tried_again() {
-        let retried: Vec<u16> = (400..600)
-            .filter(|&code| is_transient_status(StatusCode::from_u16(code).unwrap()))
-            .collect();
+        let retried: Vec<u16> =
+            (400..600).filter(|&code| is_transient_status(StatusCode::from_u16(code).unwrap())).collect();
         assert_eq!(retried, [408, 429, 500, 502, 503, 504]);
     }
 }

@@ -65,10 +65,7 @@ impl SharedCache {
         };
         let mut files: Vec<RepoFile> = revision.files.into_iter().filter_map(file).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        (!files.is_empty()).then(|| Snapshot {
-            commit: Some(commit.clone()),
-            files,
-        })
+        (!files.is_empty()).then(|| Snapshot { commit: Some(commit.clone()), files })
     }
 
     /// Where the files of a commit lie that are there whole: of each file of `snapshot` its path, or `None`.
@@ -76,11 +73,7 @@ impl SharedCache {
         let mut found = Vec::with_capacity(snapshot.files.len());
         let is_there = self.folder(repo, commit.as_str()).await.is_some();
         for file in &snapshot.files {
-            found.push(if is_there {
-                self.file(repo, commit, file).await
-            } else {
-                None
-            });
+            found.push(if is_there { self.file(repo, commit, file).await } else { None });
         }
         found
     }
@@ -92,10 +85,7 @@ impl SharedCache {
         }
         let repository = self.repository(repo);
         let lookup = repository.download_file();
-        let lookup = lookup
-            .filename(&file.path)
-            .revision(commit.as_str())
-            .local_files_only(true);
+        let lookup = lookup.filename(&file.path).revision(commit.as_str()).local_files_only(true);
         let path = lookup.send().await.ok()?;
         let is_whole = fs_err::metadata(&path).is_ok_and(|found| found.len() == file.size);
         (is_whole && self.is_sound(&path) && is_named(&path, file)).then_some(path)

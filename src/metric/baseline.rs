@@ -27,10 +27,7 @@ impl GaussianBaseline {
     /// Draws `trials` pairs of vectors of `n` elements, rounded to `f32`, from N(μ, σ²) with the means and deviations of
     /// `a` and `b`. `TooFew` without elements or trials, `NonFinite` where a mean or deviation is.
     pub fn draw(a: MeanSd, b: MeanSd, n: usize, trials: u32, seed: u64) -> Result<Self, Undefined> {
-        let count = [a.mean, a.sd, b.mean, b.sd]
-            .iter()
-            .filter(|figure| !figure.is_finite())
-            .count() as u64;
+        let count = [a.mean, a.sd, b.mean, b.sd].iter().filter(|figure| !figure.is_finite()).count() as u64;
         if count > 0 {
             return Err(Undefined::NonFinite { count });
         }
@@ -50,12 +47,7 @@ impl GaussianBaseline {
             let values = drawn.iter().map(|metrics| metrics.get(Metric::ALL[index]).clone());
             MeanSd::of(&values.collect::<Result<Vec<f64>, _>>()?).ok_or(Undefined::TooFew)
         });
-        Ok(Self {
-            n,
-            trials,
-            seed,
-            metrics,
-        })
+        Ok(Self { n, trials, seed, metrics })
     }
 
     /// Mean and deviation of `metric`; undefined, with the first trial's reason, where any trial was.
@@ -64,16 +56,9 @@ impl GaussianBaseline {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding to f32 is said in the documentation"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is said in the documentation")]
 fn vector(of: MeanSd, n: usize, random: &mut ChaCha8Rng) -> Vec<f32> {
-    random
-        .sample_iter(StandardNormal)
-        .take(n)
-        .map(|unit: f64| (of.mean + of.sd * unit) as f32)
-        .collect()
+    random.sample_iter(StandardNormal).take(n).map(|unit: f64| (of.mean + of.sd * unit) as f32).collect()
 }
 
 #[cfg(test)]
@@ -107,8 +92,7 @@ mod tests {
     fn a_seed_gives_the_same_figures_on_any_number_of_threads() {
         let draw = |threads, seed| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| GaussianBaseline::draw(NORM, NORM, 50, 20, seed))
-                .unwrap()
+            pool.install(|| GaussianBaseline::draw(NORM, NORM, 50, 20, seed)).unwrap()
         };
         assert_eq!(draw(1, 3), draw(5, 3));
         assert_ne!(draw(1, 3).get(Metric::Pearson), draw(1, 4).get(Metric::Pearson));
@@ -119,14 +103,8 @@ mod tests {
         let zero = MeanSd { mean: 0.0, sd: 0.0 };
         assert_eq!(GaussianBaseline::draw(NORM, NORM, 0, 9, 1), Err(Undefined::TooFew));
         assert_eq!(GaussianBaseline::draw(NORM, NORM, 9, 0, 1), Err(Undefined::TooFew));
-        let broken = MeanSd {
-            mean: f64::NAN,
-            sd: 1.0,
-        };
-        assert_eq!(
-            GaussianBaseline::draw(NORM, broken, 9, 9, 1),
-            Err(Undefined::NonFinite { count: 1 })
-        );
+        let broken = MeanSd { mean: f64::NAN, sd: 1.0 };
+        assert_eq!(GaussianBaseline::draw(NORM, broken, 9, 9, 1), Err(Undefined::NonFinite { count: 1 }));
         let baseline = GaussianBaseline::draw(zero, NORM, 9, 9, 1).unwrap();
         assert_eq!(baseline.get(Metric::CosSim), &Err(Undefined::ZeroNorm));
         assert!(baseline.get(Metric::L2).is_ok());

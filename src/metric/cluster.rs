@@ -47,10 +47,7 @@ impl Dendrogram {
     /// whatever happened before, so is the tree.
     pub fn of(items: usize, pearson: impl Fn(usize, usize) -> Result<f64, Undefined>) -> Self {
         let distance = |i: usize, j: usize| {
-            pearson(i.min(j), i.max(j))
-                .ok()
-                .filter(|r| r.is_finite())
-                .map(|r| 1.0 - r.abs().min(1.0))
+            pearson(i.min(j), i.max(j)).ok().filter(|r| r.is_finite()).map(|r| 1.0 - r.abs().min(1.0))
         };
         let lonely = |i: usize| (0..items).all(|j| i == j || distance(i, j).is_none());
         let (left_out, leaves): (Vec<usize>, Vec<usize>) = (0..items).partition(|&i| items > 1 && lonely(i));
@@ -65,12 +62,7 @@ impl Dendrogram {
             }
         }
         if leaves.len() < 2 {
-            return Self {
-                merges: Vec::new(),
-                order: leaves,
-                left_out,
-                assumed_unrelated,
-            };
+            return Self { merges: Vec::new(), order: leaves, left_out, assumed_unrelated };
         }
         let steps = linkage(&mut condensed, leaves.len(), Method::Average);
         let (mut merges, mut members): (Vec<Merge>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
@@ -83,21 +75,11 @@ impl Dendrogram {
             if right.1.iter().min() < left.1.iter().min() {
                 std::mem::swap(&mut left, &mut right);
             }
-            merges.push(Merge {
-                left: left.0,
-                right: right.0,
-                height: step.dissimilarity,
-                size: step.size,
-            });
+            merges.push(Merge { left: left.0, right: right.0, height: step.dissimilarity, size: step.size });
             members.push([left.1, right.1].concat());
         }
         let order = members.pop().unwrap_or(leaves);
-        Self {
-            merges,
-            order,
-            left_out,
-            assumed_unrelated,
-        }
+        Self { merges, order, left_out, assumed_unrelated }
     }
 }
 
@@ -132,13 +114,7 @@ mod tests {
 
     #[test]
     fn an_item_that_compares_with_none_is_left_out_and_named() {
-        let tree = Dendrogram::of(5, |i, j| {
-            if i == 2 || j == 2 {
-                Err(Undefined::Shape)
-            } else {
-                pearson(i, j)
-            }
-        });
+        let tree = Dendrogram::of(5, |i, j| if i == 2 || j == 2 { Err(Undefined::Shape) } else { pearson(i, j) });
         assert_eq!(tree.left_out, [2]);
         assert_eq!(tree.order, [0, 3, 1, 4]);
         assert!(tree.assumed_unrelated.is_empty());
@@ -146,13 +122,7 @@ mod tests {
 
     #[test]
     fn a_pair_without_a_correlation_counts_as_unrelated_and_is_named() {
-        let tree = Dendrogram::of(5, |i, j| {
-            if (i, j) == (0, 4) {
-                Err(Undefined::Constant)
-            } else {
-                pearson(i, j)
-            }
-        });
+        let tree = Dendrogram::of(5, |i, j| if (i, j) == (0, 4) { Err(Undefined::Constant) } else { pearson(i, j) });
         assert_eq!(tree.assumed_unrelated, [(0, 4)]);
         assert_eq!(tree.merges, Dendrogram::of(5, pearson).merges);
     }

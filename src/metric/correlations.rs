@@ -64,12 +64,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_correlated_keeps_its_place_with_the_reason() {
-        let vectors: [Result<&[f64], Undefined>; 4] = [
-            Ok(&[1.0, 2.0, 4.0]),
-            Err(Undefined::TooFew),
-            Ok(&[5.0, 5.0, 5.0]),
-            Ok(&[1.0, 2.0]),
-        ];
+        let vectors: [Result<&[f64], Undefined>; 4] =
+            [Ok(&[1.0, 2.0, 4.0]), Err(Undefined::TooFew), Ok(&[5.0, 5.0, 5.0]), Ok(&[1.0, 2.0])];
         let r = Correlations::of(&vectors);
         assert!((r.get(0, 0).unwrap() - 1.0).abs() < 1e-15);
         assert_eq!(r.get(0, 1), Err(Undefined::TooFew));

@@ -20,9 +20,8 @@ pub(super) struct Eigen {
 pub(super) fn symmetric(mut matrix: Vec<Vec<f64>>) -> Vec<Eigen> {
     let size = matrix.len();
     // Row i becomes eigenvector i: rotating rows keeps memory access in order.
-    let mut vectors: Vec<Vec<f64>> = (0..size)
-        .map(|row| (0..size).map(|column| if row == column { 1.0 } else { 0.0 }).collect())
-        .collect();
+    let mut vectors: Vec<Vec<f64>> =
+        (0..size).map(|row| (0..size).map(|column| if row == column { 1.0 } else { 0.0 }).collect()).collect();
     let largest = (0..size).map(|i| matrix[i][i].abs()).fold(0.0, f64::max);
     for _ in 0..SWEEPS {
         let mut rotated = false;
@@ -38,14 +37,8 @@ pub(super) fn symmetric(mut matrix: Vec<Vec<f64>>) -> Vec<Eigen> {
             break;
         }
     }
-    let mut eigen: Vec<Eigen> = vectors
-        .into_iter()
-        .enumerate()
-        .map(|(i, vector)| Eigen {
-            value: matrix[i][i],
-            vector,
-        })
-        .collect();
+    let mut eigen: Vec<Eigen> =
+        vectors.into_iter().enumerate().map(|(i, vector)| Eigen { value: matrix[i][i], vector }).collect();
     eigen.sort_by(|left, right| right.value.total_cmp(&left.value));
     eigen
 }

@@ -13,10 +13,7 @@ struct Uniforms(u64);
 
 impl Uniforms {
     fn next(&mut self) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f64 / 16_777_216.0
     }
 
@@ -43,19 +40,11 @@ fn to_f32(values: &[f64]) -> Vec<f32> {
 }
 
 fn to_bf16(values: &[f64]) -> Vec<f32> {
-    to_f32(values)
-        .into_iter()
-        .map(|value| half::bf16::from_f32(value).to_f32())
-        .collect()
+    to_f32(values).into_iter().map(|value| half::bf16::from_f32(value).to_f32()).collect()
 }
 
 fn stored(side: &Value) -> Vec<f32> {
-    let values: Vec<f64> = side
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|value| value.as_f64().unwrap_or(f64::NAN))
-        .collect();
+    let values: Vec<f64> = side.as_array().unwrap().iter().map(|value| value.as_f64().unwrap_or(f64::NAN)).collect();
     to_f32(&values)
 }
 
@@ -73,10 +62,7 @@ fn check<T: Element>(case: &Value, a: &[T], b: &[T]) {
                     Metric::Residual | Metric::ResidualScaled => 1e-9,
                     _ => 1e-12 * expected.abs().max(1e-3),
                 };
-                assert!(
-                    (value - expected).abs() <= tolerance,
-                    "{context}: {value} is not {expected}"
-                );
+                assert!((value - expected).abs() <= tolerance, "{context}: {value} is not {expected}");
             }
             _ => panic!("{context}: {value:?} is not {golden}"),
         }
@@ -103,12 +89,7 @@ fn every_metric_of_every_case_is_that_of_numpy_and_scipy() {
 #[test]
 fn four_million_independent_values_stay_uncorrelated() {
     let goldens = goldens();
-    let case = goldens["cases"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|case| case["name"] == "four million")
-        .unwrap();
+    let case = goldens["cases"].as_array().unwrap().iter().find(|case| case["name"] == "four million").unwrap();
     let (a, b) = generate(&case["recipe"]);
     let (a, b) = (to_f32(&a), to_f32(&b));
     let pearson = PairMetrics::compute(&a, &b).get(Metric::Pearson).clone().unwrap();
@@ -128,19 +109,12 @@ fn normal_tails_are_those_of_scipy() {
     for tail in goldens()["log10_two_sided"].as_array().unwrap() {
         let (z, expected) = (tail[0].as_f64().unwrap(), tail[1].as_f64().unwrap());
         let value = log10_two_sided(z);
-        assert!(
-            (value - expected).abs() <= 1e-12 * expected.abs(),
-            "z = {z}: {value} is not {expected}"
-        );
+        assert!((value - expected).abs() <= 1e-12 * expected.abs(), "z = {z}: {value} is not {expected}");
     }
 }
 
 fn numbers(list: &Value) -> Vec<f64> {
-    list.as_array()
-        .unwrap()
-        .iter()
-        .map(|value| value.as_f64().unwrap())
-        .collect()
+    list.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
 }
 
 fn assert_near(values: &[f64], golden: &Value) {
@@ -154,13 +128,8 @@ fn assert_near(values: &[f64], golden: &Value) {
 #[test]
 fn principal_components_are_those_of_numpy() {
     let mut uniforms = Uniforms(11);
-    let vectors: Vec<Vec<f64>> = (1..7)
-        .map(|size| {
-            (0..40)
-                .map(|_| f64::from(size) * (1.0 + 0.1 * uniforms.bell()))
-                .collect()
-        })
-        .collect();
+    let vectors: Vec<Vec<f64>> =
+        (1..7).map(|size| (0..40).map(|_| f64::from(size) * (1.0 + 0.1 * uniforms.bell())).collect()).collect();
     let vectors: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
     for (name, scale) in [("kept", Scale::Kept), ("removed", Scale::Removed)] {
         let pca = Pca::of(&vectors, scale, 9).unwrap();
@@ -168,10 +137,7 @@ fn principal_components_are_those_of_numpy() {
         assert_eq!(pca.components.len(), goldens.as_array().unwrap().len());
         for (component, golden) in pca.components.iter().zip(goldens.as_array().unwrap()) {
             assert_near(&[component.share], &Value::from(vec![golden["share"].clone()]));
-            assert_near(
-                &[component.singular_value],
-                &Value::from(vec![golden["singular_value"].clone()]),
-            );
+            assert_near(&[component.singular_value], &Value::from(vec![golden["singular_value"].clone()]));
             assert_near(&component.scores, &golden["scores"]);
             assert_near(&component.loadings, &golden["loadings"]);
         }
@@ -196,19 +162,13 @@ fn average_linkage_is_that_of_scipy() {
         members.push(both);
     }
     assert_eq!(serde_json::to_value(&members).unwrap(), golden["members"]);
-    assert_near(
-        &tree.merges.iter().map(|merge| merge.height).collect::<Vec<f64>>(),
-        &golden["heights"],
-    );
+    assert_near(&tree.merges.iter().map(|merge| merge.height).collect::<Vec<f64>>(), &golden["heights"]);
 }
 
 #[test]
 fn discovery_rates_are_those_of_scipy() {
     let golden = &goldens()["discoveries"];
     let log10_p: Vec<f64> = numbers(&golden["p"]).into_iter().map(f64::log10).collect();
-    let q: Vec<f64> = benjamini_hochberg(&log10_p)
-        .into_iter()
-        .map(|log10_q| 10.0_f64.powf(log10_q))
-        .collect();
+    let q: Vec<f64> = benjamini_hochberg(&log10_p).into_iter().map(|log10_q| 10.0_f64.powf(log10_q)).collect();
     assert_near(&q, &golden["q"]);
 }

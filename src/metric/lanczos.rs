@@ -93,10 +93,7 @@ fn lifted(basis: &[Vec<f64>], small: &Eigen) -> Eigen {
             *x += weight * y;
         }
     }
-    Eigen {
-        value: small.value,
-        vector,
-    }
+    Eigen { value: small.value, vector }
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -113,16 +110,10 @@ mod tests {
             let hash = ((i * 400 + k) as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             ((hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
         };
-        let vector = |i: usize| -> Vec<f64> {
-            (0..400)
-                .map(|k| noise(i, k) + ((i / 20) * (k % 7)) as f64 * 0.05)
-                .collect()
-        };
+        let vector =
+            |i: usize| -> Vec<f64> { (0..400).map(|k| noise(i, k) + ((i / 20) * (k % 7)) as f64 * 0.05).collect() };
         let vectors: Vec<Vec<f64>> = (0..size).map(vector).collect();
-        vectors
-            .iter()
-            .map(|a| vectors.iter().map(|b| dot(a, b)).collect())
-            .collect()
+        vectors.iter().map(|a| vectors.iter().map(|b| dot(a, b)).collect()).collect()
     }
 
     #[test]
@@ -139,12 +130,8 @@ mod tests {
     #[test]
     fn what_it_cannot_do_it_leaves_to_the_slow_method() {
         assert!(leading(&gram(20), 2).is_none());
-        let identity: Vec<Vec<f64>> = (0..100)
-            .map(|row| (0..100).map(|column| f64::from(u8::from(row == column))).collect())
-            .collect();
-        assert!(
-            leading(&identity, 2).is_none(),
-            "one direction of a hundred equal ones is no answer"
-        );
+        let identity: Vec<Vec<f64>> =
+            (0..100).map(|row| (0..100).map(|column| f64::from(u8::from(row == column))).collect()).collect();
+        assert!(leading(&identity, 2).is_none(), "one direction of a hundred equal ones is no answer");
     }
 }

@@ -48,11 +48,7 @@ impl LayerAverage {
         let (count, free) = (layers.len() as f64, (n - 1) as f64);
         let mean_r = compensated(values) / count;
         let shared = |l: usize, m: usize| {
-            if l == m {
-                Ok(1.0)
-            } else {
-                Ok(within_a(l, m)? * within_b(l, m)?)
-            }
+            if l == m { Ok(1.0) } else { Ok(within_a(l, m)? * within_b(l, m)?) }
         };
         let z = layers
             .iter()
@@ -61,19 +57,9 @@ impl LayerAverage {
             .collect::<Result<Vec<f64>, Undefined>>()
             .and_then(|products| {
                 let variance = compensated(products) / (count * count * free);
-                if variance > 0.0 {
-                    Ok(mean_r / variance.sqrt())
-                } else {
-                    Err(Undefined::Constant)
-                }
+                if variance > 0.0 { Ok(mean_r / variance.sqrt()) } else { Err(Undefined::Constant) }
             });
-        Ok(Self {
-            mean_r,
-            z,
-            naive_z: mean_r * (count * free).sqrt(),
-            layers,
-            left_out,
-        })
+        Ok(Self { mean_r, z, naive_z: mean_r * (count * free).sqrt(), layers, left_out })
     }
 }
 
@@ -107,11 +93,7 @@ mod tests {
     fn a_layer_without_r_is_left_out_and_named() {
         let r = [Ok(0.1), Err(Undefined::Constant), Ok(0.3)];
         let within = |l: usize, m: usize| {
-            if l == 1 || m == 1 {
-                Err(Undefined::Constant)
-            } else {
-                Ok(0.5)
-            }
+            if l == 1 || m == 1 { Err(Undefined::Constant) } else { Ok(0.5) }
         };
         let average = LayerAverage::of(&r, 101, within, within).unwrap();
         assert_eq!(average.layers, [0, 2]);
@@ -121,10 +103,7 @@ mod tests {
 
     #[test]
     fn no_layer_and_no_variance_are_said() {
-        assert_eq!(
-            LayerAverage::of(&[], 9, |_, _| Ok(0.0), |_, _| Ok(0.0)),
-            Err(Undefined::TooFew)
-        );
+        assert_eq!(LayerAverage::of(&[], 9, |_, _| Ok(0.0), |_, _| Ok(0.0)), Err(Undefined::TooFew));
         let opposed = LayerAverage::of(&[Ok(0.1), Ok(0.1)], 9, |_, _| Ok(1.0), |_, _| Ok(-1.0)).unwrap();
         assert_eq!(opposed.z, Err(Undefined::Constant));
     }

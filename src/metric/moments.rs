@@ -28,10 +28,7 @@ impl MeanSd {
         let n = values.len() as f64;
         let mean = sums::compensated(values.iter().copied()) / n;
         let squares = sums::compensated(values.iter().map(|value| (value - mean) * (value - mean)));
-        Some(Self {
-            mean,
-            sd: (squares / n).sqrt(),
-        })
+        Some(Self { mean, sd: (squares / n).sqrt() })
     }
 
     /// Root mean square √(μ² + σ²).
@@ -92,11 +89,7 @@ impl Moments {
 
     /// Share of exact zeros; `TooFew` of an empty slice.
     pub fn zero_fraction(&self) -> Result<f64, Undefined> {
-        if self.n == 0 {
-            Err(Undefined::TooFew)
-        } else {
-            Ok(self.zeros as f64 / self.n as f64)
-        }
+        if self.n == 0 { Err(Undefined::TooFew) } else { Ok(self.zeros as f64 / self.n as f64) }
     }
 }
 
@@ -139,9 +132,7 @@ impl FirstPass {
         } else if non_finite > 0 {
             Err(Undefined::NonFinite { count: non_finite })
         } else if magnitude > LARGEST || (magnitude > 0.0 && magnitude < SMALLEST) {
-            Err(Undefined::NotComparable(
-                "magnitudes beyond 2^200 or below 2^-200".to_owned(),
-            ))
+            Err(Undefined::NotComparable("magnitudes beyond 2^200 or below 2^-200".to_owned()))
         } else {
             Ok(())
         };
@@ -174,12 +165,7 @@ impl FirstPass {
 
     /// The counts alone, and why there is nothing else.
     pub(super) fn without_summary(&self, reason: Undefined) -> Moments {
-        Moments {
-            n: self.n,
-            zeros: self.zeros,
-            non_finite: self.non_finite,
-            summary: Err(reason),
-        }
+        Moments { n: self.n, zeros: self.zeros, non_finite: self.non_finite, summary: Err(reason) }
     }
 
     /// All moments, with the refined mean and Σ(x − μ)².
@@ -196,12 +182,7 @@ impl FirstPass {
             centred_squares,
             n,
         };
-        Moments {
-            n: self.n,
-            zeros: self.zeros,
-            non_finite: self.non_finite,
-            summary: Ok(summary),
-        }
+        Moments { n: self.n, zeros: self.zeros, non_finite: self.non_finite, summary: Ok(summary) }
     }
 }
 
@@ -219,28 +200,17 @@ impl Summary {
 
     /// Coefficient of variation σ/|μ|; `MeanNearZero` where the mean does not differ from zero.
     pub fn cv(&self) -> Result<f64, Undefined> {
-        if self.is_mean_near_zero() {
-            Err(Undefined::MeanNearZero)
-        } else {
-            Ok(self.sd / self.mean.abs())
-        }
+        if self.is_mean_near_zero() { Err(Undefined::MeanNearZero) } else { Ok(self.sd / self.mean.abs()) }
     }
 
     /// Mean and standard deviation alone, as the null models take them.
     pub fn mean_sd(&self) -> MeanSd {
-        MeanSd {
-            mean: self.mean,
-            sd: self.sd,
-        }
+        MeanSd { mean: self.mean, sd: self.sd }
     }
 }
 
 /// A count that was summed as `f64`, where whole numbers are exact up to 2^53.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a sum of zeros and ones"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a sum of zeros and ones")]
 pub(super) fn count(sum: f64) -> u64 {
     sum as u64
 }
@@ -271,10 +241,7 @@ mod tests {
     fn equal_elements_are_constant_whatever_their_value_and_number() {
         for value in [0.0, 1.0, 0.1, -1.0 / 3.0, 1e-40, 3e38] {
             for n in [1, 2, 1000, 4096, 200_000] {
-                assert!(
-                    Moments::of(&vec![value; n]).summary.unwrap().is_constant(),
-                    "{value} × {n}"
-                );
+                assert!(Moments::of(&vec![value; n]).summary.unwrap().is_constant(), "{value} × {n}");
             }
         }
     }
@@ -304,10 +271,7 @@ mod tests {
     #[test]
     fn magnitudes_whose_squares_leave_f64_are_refused() {
         for value in [1e100, 1e-100, f64::MAX, f64::MIN_POSITIVE] {
-            assert!(
-                matches!(Moments::of(&[value, 0.0]).summary, Err(Undefined::NotComparable(_))),
-                "{value}"
-            );
+            assert!(matches!(Moments::of(&[value, 0.0]).summary, Err(Undefined::NotComparable(_))), "{value}");
         }
         assert!(Moments::of(&[f32::MAX, f32::from_bits(1)]).summary.is_ok());
         assert!(Moments::of(&[f32::from_bits(1)]).summary.is_ok());

@@ -12,11 +12,7 @@ use super::{MeanSd, Undefined};
 /// Mean cosine under permutation, `μaμb/(rms_a rms_b)`; `ZeroNorm` where a side is all zeros.
 pub fn cos_null(a: MeanSd, b: MeanSd) -> Result<f64, Undefined> {
     let norms = a.rms() * b.rms();
-    if norms == 0.0 {
-        Err(Undefined::ZeroNorm)
-    } else {
-        Ok((a.mean * b.mean / norms).clamp(-1.0, 1.0))
-    }
+    if norms == 0.0 { Err(Undefined::ZeroNorm) } else { Ok((a.mean * b.mean / norms).clamp(-1.0, 1.0)) }
 }
 
 /// Standard deviation of the cosine under permutation of `n` channels, `σaσb/(rms_a rms_b √(n−1)`); `ZeroNorm` where a
@@ -44,11 +40,7 @@ pub fn z_perm(pearson: f64, n: u64) -> f64 {
 /// fraction of erfc, with the factor exp(−z²/2) taken out and its exponent added.
 pub fn log10_two_sided(z: f64) -> f64 {
     let x = z.abs() * FRAC_1_SQRT_2;
-    let ln_tail = if x < SERIES_BELOW {
-        (-erf_series(x)).ln_1p()
-    } else {
-        ln_erfc_fraction(x, z * z / 2.0)
-    };
+    let ln_tail = if x < SERIES_BELOW { (-erf_series(x)).ln_1p() } else { ln_erfc_fraction(x, z * z / 2.0) };
     // `+ 0.0` makes 0 of −0.
     ln_tail / LN_10 + 0.0
 }

@@ -75,12 +75,9 @@ impl PairMetrics {
     pub(super) fn counts_only(in_a: &Moments, in_b: &Moments, differences: &Differences) -> Self {
         let shares = Shares::of(in_a, in_b, differences);
         match (&in_a.summary, &in_b.summary) {
-            (Err(Undefined::NonFinite { .. }), _) | (_, Err(Undefined::NonFinite { .. })) => Self::shares_only(
-                shares,
-                &Undefined::NonFinite {
-                    count: in_a.non_finite + in_b.non_finite,
-                },
-            ),
+            (Err(Undefined::NonFinite { .. }), _) | (_, Err(Undefined::NonFinite { .. })) => {
+                Self::shares_only(shares, &Undefined::NonFinite { count: in_a.non_finite + in_b.non_finite })
+            }
             (Err(reason), _) | (_, Err(reason)) => Self::shares_only(shares, reason),
             (Ok(_), Ok(_)) => Self::shares_only(shares, &Undefined::TooFew),
         }
@@ -88,16 +85,12 @@ impl PairMetrics {
 
     /// The metrics, from what they are made of.
     pub(super) fn assemble(pair: &Pair<'_>) -> Self {
-        Self {
-            values: std::array::from_fn(|index| pair.value(Metric::ALL[index])),
-        }
+        Self { values: std::array::from_fn(|index| pair.value(Metric::ALL[index])) }
     }
 
     /// No metric at all, for one reason: a tensor is missing, its type is not decoded, the shapes differ.
     pub fn undefined(reason: &Undefined) -> Self {
-        Self {
-            values: std::array::from_fn(|_| Err(reason.clone())),
-        }
+        Self { values: std::array::from_fn(|_| Err(reason.clone())) }
     }
 
     fn shares_only(shares: Shares, reason: &Undefined) -> Self {
@@ -130,11 +123,7 @@ pub(super) struct Shares {
 impl Shares {
     pub(super) fn of(in_a: &Moments, in_b: &Moments, differences: &Differences) -> Self {
         let n = in_a.n as f64;
-        Self {
-            zero_a: in_a.zeros as f64 / n,
-            zero_b: in_b.zeros as f64 / n,
-            changed: differences.changed as f64 / n,
-        }
+        Self { zero_a: in_a.zeros as f64 / n, zero_b: in_b.zeros as f64 / n, changed: differences.changed as f64 / n }
     }
 }
 
@@ -169,11 +158,7 @@ impl Differences {
         };
         let mut buffer = sums::BUFFER;
         let gaps = sums::map(a, b, |x, y| (x - y).abs(), &mut buffer);
-        let [absolute, largest, squares] = [
-            sums::sum(gaps, |x| x),
-            sums::max(gaps, |x| x),
-            sums::sum(gaps, |x| x * x),
-        ];
+        let [absolute, largest, squares] = [sums::sum(gaps, |x| x), sums::max(gaps, |x| x), sums::sum(gaps, |x| x * x)];
         let relative = sums::map(a, b, relative, &mut buffer);
         [
             sums::pair_sum(a, b, |x, y| x * y),
@@ -224,10 +209,7 @@ pub(super) struct About {
 
 impl Centred {
     pub(super) fn about(means: [f64; 2], norms: [f64; 2]) -> About {
-        About {
-            means,
-            per_norm: norms.map(|norm| 1.0 / norm),
-        }
+        About { means, per_norm: norms.map(|norm| 1.0 / norm) }
     }
 
     /// From the figures of all blocks, which begin at `index` of each.
@@ -311,9 +293,9 @@ impl Pair<'_> {
             }
             Metric::Residual => self.both_norms().map(|()| self.centred.apart.min(2.0)),
             // sin θ = 2 sin(θ/2) cos(θ/2), with ‖â−b̂‖ = 2 sin(θ/2) and ‖â+b̂‖ = 2 cos(θ/2).
-            Metric::ResidualScaled => self
-                .both_norms()
-                .map(|()| (self.centred.apart * self.centred.together / 2.0).min(1.0)),
+            Metric::ResidualScaled => {
+                self.both_norms().map(|()| (self.centred.apart * self.centred.together / 2.0).min(1.0))
+            }
             Metric::ZeroFracA => Ok(self.shares.zero_a),
             Metric::ZeroFracB => Ok(self.shares.zero_b),
             Metric::ChangedFrac => Ok(self.shares.changed),
@@ -321,19 +303,11 @@ impl Pair<'_> {
     }
 
     fn both_norms(&self) -> Result<(), Undefined> {
-        if self.a.squares > 0.0 && self.b.squares > 0.0 {
-            Ok(())
-        } else {
-            Err(Undefined::ZeroNorm)
-        }
+        if self.a.squares > 0.0 && self.b.squares > 0.0 { Ok(()) } else { Err(Undefined::ZeroNorm) }
     }
 
     fn both_vary(&self) -> Result<(), Undefined> {
-        if self.a.is_constant() || self.b.is_constant() {
-            Err(Undefined::Constant)
-        } else {
-            Ok(())
-        }
+        if self.a.is_constant() || self.b.is_constant() { Err(Undefined::Constant) } else { Ok(()) }
     }
 
     fn cos_sim(&self) -> Result<f64, Undefined> {
@@ -361,20 +335,13 @@ impl Pair<'_> {
     }
 
     fn quantile(&self, index: usize) -> Result<f64, Undefined> {
-        self.quantiles
-            .as_ref()
-            .map(|quantiles| quantiles[index])
-            .map_err(Clone::clone)
+        self.quantiles.as_ref().map(|quantiles| quantiles[index]).map_err(Clone::clone)
     }
 }
 
 /// A quotient over something that is 0 only where elements are.
 fn ratio(value: f64, denominator: f64) -> Result<f64, Undefined> {
-    if denominator > 0.0 {
-        Ok(value / denominator)
-    } else {
-        Err(Undefined::ZeroNorm)
-    }
+    if denominator > 0.0 { Ok(value / denominator) } else { Err(Undefined::ZeroNorm) }
 }
 
 #[cfg(test)]
@@ -425,13 +392,7 @@ mod tests {
         let metrics = PairMetrics::compute(&[1.0_f32; 4096], &[0.5_f32; 4096]);
         assert_eq!(metrics.get(Metric::CosSim), &Ok(1.0));
         assert_eq!(metrics.get(Metric::CosNull), &Ok(1.0));
-        for metric in [
-            Metric::Pearson,
-            Metric::ZPerm,
-            Metric::Log10PPerm,
-            Metric::Spearman,
-            Metric::StdRatio,
-        ] {
+        for metric in [Metric::Pearson, Metric::ZPerm, Metric::Log10PPerm, Metric::Spearman, Metric::StdRatio] {
             assert_eq!(metrics.get(metric), &Err(Undefined::Constant), "{metric}");
         }
     }
@@ -451,36 +412,22 @@ mod tests {
 
     #[test]
     fn nothing_and_unequal_lengths_have_no_metrics() {
-        assert!(
-            PairMetrics::compute::<f32, f32>(&[], &[])
-                .iter()
-                .all(|(_, value)| value == &Err(Undefined::TooFew))
-        );
-        assert!(
-            PairMetrics::compute(&[1], &[1, 2])
-                .iter()
-                .all(|(_, value)| value == &Err(Undefined::Shape))
-        );
+        assert!(PairMetrics::compute::<f32, f32>(&[], &[]).iter().all(|(_, value)| value == &Err(Undefined::TooFew)));
+        assert!(PairMetrics::compute(&[1], &[1, 2]).iter().all(|(_, value)| value == &Err(Undefined::Shape)));
     }
 
     #[test]
     fn the_type_of_the_elements_does_not_matter_to_the_numbers() {
         let (narrow, wide): (Vec<i8>, Vec<f64>) = (-100..100).map(|x: i8| (x, f64::from(x))).unzip();
         let other: Vec<f32> = (0..200_u8).map(|x| f32::from(x % 7)).collect();
-        assert_eq!(
-            PairMetrics::compute(&narrow, &other),
-            PairMetrics::compute(&wide, &other)
-        );
+        assert_eq!(PairMetrics::compute(&narrow, &other), PairMetrics::compute(&wide, &other));
     }
 
     fn sides() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
         let element =
             prop_oneof![4 => -10.0..10.0_f32, 1 => Just(0.0), 1 => Just(-0.0), 1 => Just(1.0), 1 => 1e-30..1e-20_f32];
         (1..1500_usize).prop_flat_map(move |n| {
-            (
-                prop::collection::vec(element.clone(), n),
-                prop::collection::vec(element.clone(), n),
-            )
+            (prop::collection::vec(element.clone(), n), prop::collection::vec(element.clone(), n))
         })
     }
 

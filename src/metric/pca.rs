@@ -81,9 +81,7 @@ impl Component {
                 *loading += u * x / singular_value;
             }
         }
-        let largest = loadings
-            .iter()
-            .fold(0.0_f64, |best, x| if x.abs() > best.abs() { *x } else { best });
+        let largest = loadings.iter().fold(0.0_f64, |best, x| if x.abs() > best.abs() { *x } else { best });
         let sign = if largest < 0.0 { -1.0 } else { 1.0 };
         Self {
             share: eigen.value / total,
@@ -126,11 +124,8 @@ fn centred<T: Element>(vectors: &[&[T]], scale: Scale) -> Result<(Vec<Vec<f64>>,
 fn gram(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let product =
         |x: &[f64], y: &[f64]| sums::total(&sums::pair_blocks(x, y, |x, y| [sums::pair_sum(x, y, |x, y| x * y)]), 0);
-    let mut gram: Vec<Vec<f64>> = rows
-        .par_iter()
-        .enumerate()
-        .map(|(i, x)| rows[..=i].iter().map(|y| product(x, y)).collect())
-        .collect();
+    let mut gram: Vec<Vec<f64>> =
+        rows.par_iter().enumerate().map(|(i, x)| rows[..=i].iter().map(|y| product(x, y)).collect()).collect();
     for i in 0..gram.len() {
         for j in i + 1..gram.len() {
             let mirrored = gram[j][i];
@@ -167,21 +162,9 @@ mod tests {
         assert_eq!(Pca::of::<f32>(&[], Scale::Kept, 1), Err(Undefined::TooFew));
         assert_eq!(Pca::of::<f32>(&[&[1.0]], Scale::Kept, 1), Err(Undefined::TooFew));
         assert_eq!(Pca::of::<f32>(&[&[], &[]], Scale::Kept, 1), Err(Undefined::TooFew));
-        assert_eq!(
-            Pca::of::<f32>(&[&[1.0], &[1.0, 2.0]], Scale::Kept, 1),
-            Err(Undefined::Shape)
-        );
-        assert_eq!(
-            Pca::of::<f32>(&[&[1.0], &[f32::NAN]], Scale::Kept, 1),
-            Err(Undefined::NonFinite { count: 1 })
-        );
-        assert_eq!(
-            Pca::of::<f32>(&[&[1.0], &[0.0]], Scale::Removed, 1),
-            Err(Undefined::ZeroNorm)
-        );
-        assert_eq!(
-            Pca::of::<f32>(&[&[0.1], &[0.1], &[0.1]], Scale::Kept, 1),
-            Err(Undefined::Constant)
-        );
+        assert_eq!(Pca::of::<f32>(&[&[1.0], &[1.0, 2.0]], Scale::Kept, 1), Err(Undefined::Shape));
+        assert_eq!(Pca::of::<f32>(&[&[1.0], &[f32::NAN]], Scale::Kept, 1), Err(Undefined::NonFinite { count: 1 }));
+        assert_eq!(Pca::of::<f32>(&[&[1.0], &[0.0]], Scale::Removed, 1), Err(Undefined::ZeroNorm));
+        assert_eq!(Pca::of::<f32>(&[&[0.1], &[0.1], &[0.1]], Scale::Kept, 1), Err(Undefined::Constant));
     }
 }

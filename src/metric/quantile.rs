@@ -19,21 +19,12 @@ pub fn quantiles(values: &mut [f64], probabilities: &[f64]) -> Result<Vec<f64>, 
         return Err(Undefined::NonFinite { count: non_finite });
     }
     let last = values.len() - 1;
-    let places: Vec<Place> = probabilities
-        .iter()
-        .map(|&probability| Place::of(probability, last))
-        .collect();
-    let mut wanted: Vec<usize> = places
-        .iter()
-        .flat_map(|place| [place.below, (place.below + 1).min(last)])
-        .collect();
+    let places: Vec<Place> = probabilities.iter().map(|&probability| Place::of(probability, last)).collect();
+    let mut wanted: Vec<usize> = places.iter().flat_map(|place| [place.below, (place.below + 1).min(last)]).collect();
     wanted.sort_unstable();
     wanted.dedup();
     select(values, 0, &wanted);
-    Ok(places
-        .iter()
-        .map(|place| place.interpolate(values[place.below], values[(place.below + 1).min(last)]))
-        .collect())
+    Ok(places.iter().map(|place| place.interpolate(values[place.below], values[(place.below + 1).min(last)])).collect())
 }
 
 /// The quantile of `values` at one probability, as [`quantiles`].
@@ -54,23 +45,12 @@ pub(super) struct Place {
 }
 
 impl Place {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and the last index"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the last index")]
     pub(super) fn of(probability: f64, last: usize) -> Self {
-        let probability = if probability.is_nan() {
-            0.0
-        } else {
-            probability.clamp(0.0, 1.0)
-        };
+        let probability = if probability.is_nan() { 0.0 } else { probability.clamp(0.0, 1.0) };
         let place = probability * last as f64;
         let below = (place.floor() as usize).min(last);
-        Self {
-            below,
-            fraction: place - below as f64,
-        }
+        Self { below, fraction: place - below as f64 }
     }
 
     /// From the nearer end, as NumPy, so that a fraction of 1 gives the upper value exactly.
@@ -115,10 +95,7 @@ mod tests {
     #[test]
     fn quantiles_interpolate_between_order_statistics() {
         let mut values = [20.0, 1.0, 0.0, 1.0, 0.0];
-        assert_eq!(
-            quantiles(&mut values, &[0.99, 0.5, 0.0, 1.0]).unwrap(),
-            [19.24, 1.0, 0.0, 20.0]
-        );
+        assert_eq!(quantiles(&mut values, &[0.99, 0.5, 0.0, 1.0]).unwrap(), [19.24, 1.0, 0.0, 20.0]);
     }
 
     #[test]
@@ -128,10 +105,7 @@ mod tests {
 
     #[test]
     fn odd_probabilities_are_taken_as_the_nearer_end() {
-        assert_eq!(
-            quantiles(&mut [1.0, 2.0], &[-1.0, 2.0, f64::NAN]).unwrap(),
-            [1.0, 2.0, 1.0]
-        );
+        assert_eq!(quantiles(&mut [1.0, 2.0], &[-1.0, 2.0, f64::NAN]).unwrap(), [1.0, 2.0, 1.0]);
     }
 
     #[test]
@@ -142,10 +116,7 @@ mod tests {
     #[test]
     fn nothing_and_nan_have_no_quantile() {
         assert_eq!(median(&mut []), Err(Undefined::TooFew));
-        assert_eq!(
-            median(&mut [1.0, f64::NAN, f64::INFINITY]),
-            Err(Undefined::NonFinite { count: 2 })
-        );
+        assert_eq!(median(&mut [1.0, f64::NAN, f64::INFINITY]), Err(Undefined::NonFinite { count: 2 }));
     }
 
     proptest! {

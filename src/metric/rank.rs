@@ -35,17 +35,11 @@ impl Ranks {
         if i32::try_from(values.len()).is_err() {
             return Err(Undefined::NotComparable("more than 2^31-1 elements to rank".to_owned()));
         }
-        let doubled = if values.iter().all(|value| fits_f32(value.to_f64())) {
-            rank_narrow(values)
-        } else {
-            rank_wide(values)
-        };
+        let doubled =
+            if values.iter().all(|value| fits_f32(value.to_f64())) { rank_narrow(values) } else { rank_wide(values) };
         let centre = (doubled.len() + 1) as f64;
         let squares = sums::blocks(&doubled, |block| [sums::sum(block, |x| (x - centre) * (x - centre))]);
-        Ok(Self {
-            centred_squares: sums::total(&squares, 0),
-            doubled,
-        })
+        Ok(Self { centred_squares: sums::total(&squares, 0), doubled })
     }
 
     /// How many elements were ranked.
@@ -82,18 +76,10 @@ impl Ranks {
 
 /// Spearman's ρ of two slices, as [`Ranks::of`] and [`Ranks::spearman`].
 pub fn spearman<A: Element, B: Element>(a: &[A], b: &[B]) -> Result<f64, Undefined> {
-    if a.len() == b.len() {
-        Ranks::of(a)?.spearman(&Ranks::of(b)?)
-    } else {
-        Err(Undefined::Shape)
-    }
+    if a.len() == b.len() { Ranks::of(a)?.spearman(&Ranks::of(b)?) } else { Err(Undefined::Shape) }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::float_cmp,
-    reason = "asks whether the cast is exact"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::float_cmp, reason = "asks whether the cast is exact")]
 fn fits_f32(value: f64) -> bool {
     f64::from(value as f32) == value
 }
@@ -101,14 +87,11 @@ fn fits_f32(value: f64) -> bool {
 /// Ranks of elements that `f32` holds: counted where the values lie close together, as widened BF16 does, else sorted.
 #[expect(clippy::cast_possible_truncation, reason = "the values fit f32, the indices u32")]
 fn rank_narrow<T: Element>(values: &[T]) -> Vec<u32> {
-    let keys: Vec<u32> = values
-        .iter()
-        .map(|value| key_of_bits((value.to_f64() as f32).to_bits()))
-        .collect();
+    let keys: Vec<u32> = values.iter().map(|value| key_of_bits((value.to_f64() as f32).to_bits())).collect();
     let first = keys.first().copied().unwrap_or_default();
-    let (low, high, varying) = keys.iter().fold((first, first, 0), |(low, high, varying), &key| {
-        (low.min(key), high.max(key), varying | (key ^ first))
-    });
+    let (low, high, varying) = keys
+        .iter()
+        .fold((first, first, 0), |(low, high, varying), &key| (low.min(key), high.max(key), varying | (key ^ first)));
     // Low bits that all keys share, zeros of the widening mostly, tell nothing apart.
     let shift = varying.trailing_zeros().min(31);
     let width = ((high - low) >> shift) as usize + 1;
@@ -116,11 +99,7 @@ fn rank_narrow<T: Element>(values: &[T]) -> Vec<u32> {
         return rank_counted(&keys, width, |key| ((key - low) >> shift) as usize);
     }
     // Key and index share one integer.
-    let mut entries: Vec<u64> = keys
-        .iter()
-        .zip(0..)
-        .map(|(&key, index)| u64::from(key) << 32 | index)
-        .collect();
+    let mut entries: Vec<u64> = keys.iter().zip(0..).map(|(&key, index)| u64::from(key) << 32 | index).collect();
     sort(&mut entries);
     midranks(&entries, |entry| entry >> 32, |entry| *entry as u32)
 }
@@ -139,11 +118,7 @@ fn rank_wide<T: Element>(values: &[T]) -> Vec<u32> {
 /// are one, and low zero bits stay zero.
 fn key_of_bits(bits: u32) -> u32 {
     let magnitude = bits & (u32::MAX >> 1);
-    (1_u32 << 31).wrapping_add(if bits >> 31 == 0 {
-        magnitude
-    } else {
-        0_u32.wrapping_sub(magnitude)
-    })
+    (1_u32 << 31).wrapping_add(if bits >> 31 == 0 { magnitude } else { 0_u32.wrapping_sub(magnitude) })
 }
 
 /// Doubled midranks by counting how often each of `width` slots occurs: c elements after s smaller ones share the ranks
@@ -207,10 +182,7 @@ mod tests {
                 0.0
             }
         };
-        values
-            .iter()
-            .map(|&x| values.iter().map(|&y| share(x, y)).sum::<f64>() + 0.5)
-            .collect()
+        values.iter().map(|&x| values.iter().map(|&y| share(x, y)).sum::<f64>() + 0.5).collect()
     }
 
     #[test]
@@ -237,10 +209,7 @@ mod tests {
         assert_eq!(spearman(&[1, 1, 1], &[1, 2, 3]), Err(Undefined::Constant));
         assert_eq!(spearman(&[1, 2], &[1, 2, 3]), Err(Undefined::Shape));
         assert_eq!(spearman::<f32, f32>(&[], &[]), Err(Undefined::TooFew));
-        assert_eq!(
-            spearman(&[1.0, f32::NAN], &[1, 2]),
-            Err(Undefined::NonFinite { count: 1 })
-        );
+        assert_eq!(spearman(&[1.0, f32::NAN], &[1, 2]), Err(Undefined::NonFinite { count: 1 }));
     }
 
     proptest! {

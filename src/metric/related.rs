@@ -34,10 +34,7 @@ pub struct Criterion {
 
 impl Default for Criterion {
     fn default() -> Self {
-        Self {
-            robust_z: 6.0,
-            log10_q: -2.0,
-        }
+        Self { robust_z: 6.0, log10_q: -2.0 }
     }
 }
 
@@ -62,10 +59,7 @@ pub fn related(population: &[Correlation], criterion: Criterion) -> Vec<Result<R
     let scores: Vec<Result<f64, Undefined>> = population.iter().map(fisher_score).collect();
     let mut defined: Vec<f64> = scores.iter().filter_map(|score| score.as_ref().ok().copied()).collect();
     if defined.len() < FEWEST {
-        return scores
-            .into_iter()
-            .map(|score| Err(score.err().unwrap_or(Undefined::TooFew)))
-            .collect();
+        return scores.into_iter().map(|score| Err(score.err().unwrap_or(Undefined::TooFew))).collect();
     }
     let spread = median(&mut defined).and_then(|centre| {
         let mut deviations: Vec<f64> = defined.iter().map(|score| (score - centre).abs()).collect();
@@ -86,11 +80,7 @@ pub fn related(population: &[Correlation], criterion: Criterion) -> Vec<Result<R
             let robust_z = z?;
             let log10_q = log10_q.next().unwrap_or(0.0);
             let related = robust_z >= criterion.robust_z && log10_q <= criterion.log10_q;
-            Ok(RelatedVerdict {
-                related,
-                robust_z,
-                log10_q,
-            })
+            Ok(RelatedVerdict { related, robust_z, log10_q })
         })
         .collect()
 }
@@ -122,11 +112,7 @@ fn fisher_score(correlation: &Correlation) -> Result<f64, Undefined> {
 
 fn log10_upper_tail(z: f64) -> f64 {
     let log10_tail = log10_two_sided(z) - 2.0_f64.log10();
-    if z >= 0.0 {
-        log10_tail
-    } else {
-        (-10.0_f64.powf(log10_tail)).ln_1p() / LN_10
-    }
+    if z >= 0.0 { log10_tail } else { (-10.0_f64.powf(log10_tail)).ln_1p() / LN_10 }
 }
 
 #[cfg(test)]
@@ -140,18 +126,13 @@ mod tests {
             .map(|pair| {
                 let planted = planted.iter().find(|(place, _)| *place == pair as usize);
                 let r = planted.map_or(0.035 * f64::from(pair * 17 % 36) / 35.0 * 2.0 - 0.035, |(_, r)| *r);
-                Correlation {
-                    pearson: Ok(r),
-                    n: 4096,
-                }
+                Correlation { pearson: Ok(r), n: 4096 }
             })
             .collect()
     }
 
     fn set_apart(verdicts: &[Result<RelatedVerdict, Undefined>]) -> Vec<usize> {
-        (0..verdicts.len())
-            .filter(|&pair| verdicts[pair].as_ref().is_ok_and(|verdict| verdict.related))
-            .collect()
+        (0..verdicts.len()).filter(|&pair| verdicts[pair].as_ref().is_ok_and(|verdict| verdict.related)).collect()
     }
 
     #[test]
@@ -181,17 +162,8 @@ mod tests {
 
     #[test]
     fn pairs_that_agree_by_luck_do_not_make_chance_stand_out() {
-        let mut population = vec![
-            Correlation {
-                pearson: Ok(0.001),
-                n: 4096
-            };
-            9
-        ];
-        population.push(Correlation {
-            pearson: Ok(0.03),
-            n: 4096,
-        });
+        let mut population = vec![Correlation { pearson: Ok(0.001), n: 4096 }; 9];
+        population.push(Correlation { pearson: Ok(0.03), n: 4096 });
         assert_eq!(set_apart(&related(&population, Criterion::default())), [0_usize; 0]);
     }
 

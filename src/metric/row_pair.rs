@@ -32,9 +32,7 @@ impl RowPair {
         match (&of_a.summary, &of_b.summary) {
             (Ok(summary_a), Ok(summary_b)) => Self::of(a, b, summary_a, summary_b),
             (Err(Undefined::NonFinite { .. }), _) | (_, Err(Undefined::NonFinite { .. })) => {
-                Self::undefined(&Undefined::NonFinite {
-                    count: of_a.non_finite + of_b.non_finite,
-                })
+                Self::undefined(&Undefined::NonFinite { count: of_a.non_finite + of_b.non_finite })
             }
             (Err(reason), _) | (_, Err(reason)) => Self::undefined(reason),
         }
@@ -43,21 +41,12 @@ impl RowPair {
     /// No number at all, for one reason.
     pub fn undefined(reason: &Undefined) -> Self {
         let none = || Err(reason.clone());
-        Self {
-            cos_sim: none(),
-            cos_null: none(),
-            cos_null_sd: none(),
-            pearson: none(),
-            z_perm: none(),
-        }
+        Self { cos_sim: none(), cos_null: none(), cos_null_sd: none(), pearson: none(), z_perm: none() }
     }
 
     fn of<A: Element, B: Element>(a: &[A], b: &[B], of_a: &Summary, of_b: &Summary) -> Self {
         let figures = sums::pair_blocks(a, b, |a, b| {
-            [
-                sums::pair_sum(a, b, |x, y| x * y),
-                sums::pair_sum(a, b, |x, y| (x - of_a.mean) * (y - of_b.mean)),
-            ]
+            [sums::pair_sum(a, b, |x, y| x * y), sums::pair_sum(a, b, |x, y| (x - of_a.mean) * (y - of_b.mean))]
         });
         let n = a.len() as u64;
         let over = |product: f64, squares: f64| (product / squares.sqrt()).clamp(-1.0, 1.0);

@@ -22,12 +22,7 @@ impl<'a, T: Element> Side<'a, T> {
             let mut magnitudes: Vec<f64> = values.iter().map(|value| value.to_f64().abs()).collect();
             quantile(&mut magnitudes, 0.99)
         });
-        Self {
-            values,
-            moments,
-            ranks,
-            abs_q99,
-        }
+        Self { values, moments, ranks, abs_q99 }
     }
 
     /// The slice's moments.

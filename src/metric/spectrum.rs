@@ -98,19 +98,13 @@ impl Tiles {
     fn zeros(size: usize) -> Self {
         let extent = |tile: usize| (size - tile * TILE).min(TILE);
         let places = (0..size.div_ceil(TILE)).flat_map(|i| (0..=i).map(move |j| (i, j)));
-        Self {
-            size,
-            tiles: places.map(|(i, j)| (i, j, Mat::zeros(extent(i), extent(j)))).collect(),
-        }
+        Self { size, tiles: places.map(|(i, j)| (i, j, Mat::zeros(extent(i), extent(j)))).collect() }
     }
 
     fn into_whole(self) -> Mat<f64> {
         let mut whole = Mat::<f64>::zeros(self.size, self.size);
         for (i, j, tile) in self.tiles {
-            whole
-                .as_mut()
-                .submatrix_mut(i * TILE, j * TILE, tile.nrows(), tile.ncols())
-                .copy_from(&tile);
+            whole.as_mut().submatrix_mut(i * TILE, j * TILE, tile.nrows(), tile.ncols()).copy_from(&tile);
         }
         whole
     }
@@ -161,20 +155,17 @@ fn fill_along(panel: &mut [f64], first: usize, length: usize, fill: Fill<'_>) {
 
 /// Short side across: pieces of rows stand upright in the panel.
 fn fill_across(panel: &mut [f64], first: usize, length: usize, small: usize, fill: Fill<'_>) {
-    panel
-        .par_chunks_mut(TILE * PANEL_STRIDE)
-        .enumerate()
-        .for_each(|(tile, part)| {
-            let column = tile * TILE;
-            let width = TILE.min(small - column);
-            let (mut piece, mut buffer) = ([0.0; TILE], [0.0; TILE]);
-            for row in 0..length {
-                fill(first + row, column, &mut piece[..width], &mut buffer[..width]);
-                for (out, &value) in part.chunks_exact_mut(PANEL_STRIDE).zip(&piece[..width]) {
-                    out[row] = value;
-                }
+    panel.par_chunks_mut(TILE * PANEL_STRIDE).enumerate().for_each(|(tile, part)| {
+        let column = tile * TILE;
+        let width = TILE.min(small - column);
+        let (mut piece, mut buffer) = ([0.0; TILE], [0.0; TILE]);
+        for row in 0..length {
+            fill(first + row, column, &mut piece[..width], &mut buffer[..width]);
+            for (out, &value) in part.chunks_exact_mut(PANEL_STRIDE).zip(&piece[..width]) {
+                out[row] = value;
             }
-        });
+        }
+    });
 }
 
 /// The eigenvalues of a symmetric matrix, of which the lower half is read, ascending.
@@ -208,26 +199,20 @@ mod tests {
             let direction: Vec<f64> = (0..n).map(|k| ((k + 1) as f64 * 0.9).sin()).collect();
             let size: f64 = direction.iter().map(|x| x * x).sum();
             let entry = |i: usize, k: usize| f64::from(u8::from(i == k)) - 2.0 * direction[i] * direction[k] / size;
-            (0..n)
-                .map(|i| (0..values.len()).map(|k| entry(i, k)).collect())
-                .collect()
+            (0..n).map(|i| (0..values.len()).map(|k| entry(i, k)).collect()).collect()
         };
         let (left, right) = (reflection(rows), reflection(columns));
         let element = |i: usize, j: usize| {
             let terms = values.iter().zip(&left[i]).zip(&right[j]);
             terms.map(|((value, x), y)| x * value * y).sum()
         };
-        let elements = (0..rows)
-            .flat_map(|i| (0..columns).map(move |j| element(i, j)))
-            .collect();
+        let elements = (0..rows).flat_map(|i| (0..columns).map(move |j| element(i, j))).collect();
         Weights::f64(rows, columns, elements).unwrap()
     }
 
     fn rank(rows: usize, columns: usize, values: &[f64]) -> f64 {
         let weights = with_values(rows, columns, values);
-        Spectrum::of_combination(&weights, 1.0, &weights, 0.0)
-            .unwrap()
-            .effective_rank()
+        Spectrum::of_combination(&weights, 1.0, &weights, 0.0).unwrap().effective_rank()
     }
 
     #[test]

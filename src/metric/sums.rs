@@ -70,10 +70,7 @@ pub(super) fn total<const N: usize>(blocks: &[[f64; N]], index: usize) -> f64 {
 
 /// The largest figure `index` of all blocks; −∞ without blocks.
 pub(super) fn peak<const N: usize>(blocks: &[[f64; N]], index: usize) -> f64 {
-    blocks
-        .iter()
-        .map(|figures| figures[index])
-        .fold(f64::NEG_INFINITY, f64::max)
+    blocks.iter().map(|figures| figures[index]).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// Neumaier's sum: what an addition rounds away is kept and added at the end.
@@ -81,11 +78,7 @@ pub(super) fn compensated(terms: impl IntoIterator<Item = f64>) -> f64 {
     let (mut sum, mut lost) = (0.0_f64, 0.0);
     for term in terms {
         let next = sum + term;
-        lost += if sum.abs() >= term.abs() {
-            (sum - next) + term
-        } else {
-            (term - next) + sum
-        };
+        lost += if sum.abs() >= term.abs() { (sum - next) + term } else { (term - next) + sum };
         sum = next;
     }
     sum + lost
@@ -159,9 +152,7 @@ mod tests {
 
     #[test]
     fn a_sum_does_not_depend_on_the_number_of_threads() {
-        let values: Vec<f64> = (0..BLOCK * PARALLEL_BLOCKS * 2 + 17)
-            .map(|i| (i as f64).sin())
-            .collect();
+        let values: Vec<f64> = (0..BLOCK * PARALLEL_BLOCKS * 2 + 17).map(|i| (i as f64).sin()).collect();
         let sum_on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| total(&blocks(&values, |block| [sum(block, |x| x * x)]), 0))
@@ -177,10 +168,7 @@ mod tests {
             assert_eq!(total(&sums, 0), f64::from(length) * f64::from(length + 1) / 2.0);
             let pairs = pair_blocks(&values, &values, |a, b| {
                 let mut buffer = BUFFER;
-                [
-                    pair_sum(a, b, |x, y| x - 2.0 * y),
-                    max(map(a, b, |x, _| x, &mut buffer), |x| x),
-                ]
+                [pair_sum(a, b, |x, y| x - 2.0 * y), max(map(a, b, |x, _| x, &mut buffer), |x| x)]
             });
             assert_eq!(total(&pairs, 0), -total(&sums, 0));
             assert_eq!(peak(&pairs, 1), peak(&sums, 1));

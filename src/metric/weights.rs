@@ -176,19 +176,12 @@ impl Weights {
             Stored::F32(elements) => Stored::F32(transposed(&elements, columns)),
             Stored::F64(elements) => Stored::F64(transposed(&elements, columns)),
         };
-        Self {
-            rows: columns,
-            columns: rows,
-            stored,
-        }
+        Self { rows: columns, columns: rows, stored }
     }
 
     /// The rows of these ranges, one below the other; `Shape` where one lies outside.
     pub fn take_rows(&self, ranges: &[Range<usize>]) -> Result<Self, Undefined> {
-        if ranges
-            .iter()
-            .any(|range| range.start > range.end || range.end > self.rows)
-        {
+        if ranges.iter().any(|range| range.start > range.end || range.end > self.rows) {
             return Err(Undefined::Shape);
         }
         let rows = ranges.iter().map(ExactSizeIterator::len).sum();
@@ -202,17 +195,11 @@ impl Weights {
 }
 
 fn transposed<T: Copy>(elements: &[T], columns: usize) -> Vec<T> {
-    (0..columns)
-        .flat_map(|column| elements.iter().skip(column).step_by(columns).copied())
-        .collect()
+    (0..columns).flat_map(|column| elements.iter().skip(column).step_by(columns).copied()).collect()
 }
 
 fn taken<T: Copy>(elements: &[T], ranges: &[Range<usize>], columns: usize) -> Vec<T> {
-    ranges
-        .iter()
-        .flat_map(|range| &elements[range.start * columns..range.end * columns])
-        .copied()
-        .collect()
+    ranges.iter().flat_map(|range| &elements[range.start * columns..range.end * columns]).copied().collect()
 }
 
 #[cfg(test)]
@@ -227,14 +214,9 @@ mod tests {
 
     #[test]
     fn every_width_widens_exactly() {
-        let stored = [1.5_f32, -0.25, 3.0e38, -0.0]
-            .map(|value| half::bf16::from_f32(value).to_le_bytes())
-            .to_vec();
+        let stored = [1.5_f32, -0.25, 3.0e38, -0.0].map(|value| half::bf16::from_f32(value).to_le_bytes()).to_vec();
         let narrow = Weights::bf16(2, 2, stored.clone()).unwrap();
-        let wide = stored
-            .iter()
-            .map(|&raw| half::bf16::from_le_bytes(raw).to_f32())
-            .collect();
+        let wide = stored.iter().map(|&raw| half::bf16::from_le_bytes(raw).to_f32()).collect();
         let single = Weights::f32(2, 2, wide).unwrap();
         for at in 0..2 {
             assert_eq!(row(&narrow, at), row(&single, at));

@@ -15,13 +15,7 @@ pub(super) fn left_out(excluded: &[Excluded]) -> Section {
     let block = if excluded.is_empty() {
         Block::prose("Nothing of what was chosen: every model has it, and every pair could be compared.")
     } else {
-        let row = |line: &Excluded| {
-            vec![
-                Cell::code(&line.model),
-                Cell::code(&line.tensor),
-                Cell::text(&line.reason),
-            ]
-        };
+        let row = |line: &Excluded| vec![Cell::code(&line.model), Cell::code(&line.tensor), Cell::text(&line.reason)];
         Block::Table(Table {
             caption: "What was asked for and is in no number above.".to_owned(),
             csv: None,
@@ -29,11 +23,7 @@ pub(super) fn left_out(excluded: &[Excluded]) -> Section {
             rows: excluded.iter().map(row).collect(),
         })
     };
-    Section {
-        id: "left-out".to_owned(),
-        title: "What was left out, and why".to_owned(),
-        blocks: vec![block],
-    }
+    Section { id: "left-out".to_owned(), title: "What was left out, and why".to_owned(), blocks: vec![block] }
 }
 
 /// What the numbers rest on, which does not depend on what happened to be in the cache. `used` gives the number of tensors

@@ -23,10 +23,7 @@ pub(super) const GROUPS: [&str; 13] = [
 
 /// A number as a field: the shortest text that reads back as the same number; empty where it is absent.
 pub fn number(value: Option<f64>) -> String {
-    value
-        .filter(|value| value.is_finite())
-        .map(round_trip)
-        .unwrap_or_default()
+    value.filter(|value| value.is_finite()).map(round_trip).unwrap_or_default()
 }
 
 /// Rows of text fields as a CSV document, quoted where needed. Fields are written as they are: text that others wrote goes
@@ -51,24 +48,16 @@ pub fn matrix_csv(matrix: &Matrix) -> Vec<u8> {
         std::iter::once(String::new()).chain(matrix.columns.iter().map(|label| escape::csv(label).into_owned()));
     let row = |row: usize| {
         let cells = (0..matrix.columns.len()).map(move |column| number(Datum::from(matrix.get(row, column)).value()));
-        std::iter::once(escape::csv(&matrix.rows[row]).into_owned())
-            .chain(cells)
-            .collect::<Vec<String>>()
+        std::iter::once(escape::csv(&matrix.rows[row]).into_owned()).chain(cells).collect::<Vec<String>>()
     };
     document(std::iter::once(heading.collect()).chain((0..matrix.rows.len()).map(row)))
 }
 
 /// `table` with its headings. Numbers are written in full, whatever digits the table shows.
 pub fn table_csv(table: &Table) -> Vec<u8> {
-    let heading = table
-        .columns
-        .iter()
-        .map(|column| escape::csv(&column.title).into_owned())
-        .collect();
+    let heading = table.columns.iter().map(|column| escape::csv(&column.title).into_owned()).collect();
     let row = |row: &Vec<Cell>| {
-        (0..table.columns.len())
-            .map(|column| row.get(column).map(field).unwrap_or_default())
-            .collect()
+        (0..table.columns.len()).map(|column| row.get(column).map(field).unwrap_or_default()).collect()
     };
     document(std::iter::once::<Vec<String>>(heading).chain(table.rows.iter().map(row)))
 }
@@ -90,22 +79,11 @@ mod tests {
 
     #[test]
     fn a_matrix_is_a_labelled_rectangle_with_empty_cells_where_undefined() {
-        let matrix = Matrix::from_fn(
-            vec!["a,b".into(), "=c".into()],
-            vec!["x".into(), "y".into()],
-            |row, column| {
-                if row == 1 && column == 0 {
-                    Err(Undefined::ZeroNorm)
-                } else {
-                    Ok(0.1 + row as f64 / 3.0)
-                }
-            },
-        );
+        let matrix = Matrix::from_fn(vec!["a,b".into(), "=c".into()], vec!["x".into(), "y".into()], |row, column| {
+            if row == 1 && column == 0 { Err(Undefined::ZeroNorm) } else { Ok(0.1 + row as f64 / 3.0) }
+        });
         let text = String::from_utf8(matrix_csv(&matrix)).unwrap();
-        assert_eq!(
-            text,
-            "\"\",x,y\n\"a,b\",0.1,0.1\n'=c,,0.43333333333333335\n".replace("\"\",x", ",x")
-        );
+        assert_eq!(text, "\"\",x,y\n\"a,b\",0.1,0.1\n'=c,,0.43333333333333335\n".replace("\"\",x", ",x"));
     }
 
     #[test]

@@ -12,11 +12,7 @@ pub struct Datum(Result<f64, String>);
 impl Datum {
     /// `value`, or "not a finite number".
     pub fn new(value: f64) -> Self {
-        Self(if value.is_finite() {
-            Ok(value)
-        } else {
-            Err("not a finite number".to_owned())
-        })
+        Self(if value.is_finite() { Ok(value) } else { Err("not a finite number".to_owned()) })
     }
 
     /// Absent, because of `reason`.
@@ -85,10 +81,7 @@ mod tests {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let datum = Datum::from(Ok::<_, Undefined>(value));
             assert_eq!(datum.value(), None);
-            assert_eq!(
-                serde_json::to_string(&datum).unwrap(),
-                r#"{"value":null,"undefined":"not a finite number"}"#
-            );
+            assert_eq!(serde_json::to_string(&datum).unwrap(), r#"{"value":null,"undefined":"not a finite number"}"#);
         }
         assert_eq!(serde_json::to_string(&Datum::new(0.25)).unwrap(), "0.25");
     }

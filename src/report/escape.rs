@@ -78,16 +78,8 @@ pub fn markdown_code(text: &str, in_table: bool) -> String {
         longest = longest.max(run);
     }
     let fence = "`".repeat(longest + 1);
-    let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) || text.is_empty() {
-        " "
-    } else {
-        ""
-    };
-    let text = if in_table {
-        text.replace('|', "\\|")
-    } else {
-        text.into_owned()
-    };
+    let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) || text.is_empty() { " " } else { "" };
+    let text = if in_table { text.replace('|', "\\|") } else { text.into_owned() };
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
@@ -104,22 +96,10 @@ pub fn csv(text: &str) -> Cow<'_, str> {
 /// `text` as the stem of a file name: letters, digits, `.`, `_` and `-` stay, all else becomes `-`; no leading dot, never
 /// empty.
 pub fn file_stem(text: &str) -> String {
-    let stem: String = text
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect();
+    let stem: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' }).collect();
     let stem = stem.trim_start_matches('.');
-    if stem.is_empty() {
-        "picture".to_owned()
-    } else {
-        stem.to_owned()
-    }
+    if stem.is_empty() { "picture".to_owned() } else { stem.to_owned() }
 }
 
 fn is_hidden(c: char) -> bool {

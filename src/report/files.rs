@@ -18,19 +18,13 @@ pub fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>
             }
             Format::Json => files.push(("report.json".to_owned(), json::render(report)?)),
             Format::Md => {
-                let image = [Format::Png, Format::Svg]
-                    .into_iter()
-                    .find(|image| formats.contains(image));
+                let image = [Format::Png, Format::Svg].into_iter().find(|image| formats.contains(image));
                 files.push(("REPORT.md".to_owned(), markdown::render(report, image).into_bytes()));
             }
             Format::Html => files.push(("report.html".to_owned(), html::render(report).into_bytes())),
             Format::Svg => {
                 let svg = |picture: &Picture| picture.svg(report.synthetic).into_bytes();
-                files.extend(
-                    report
-                        .pictures()
-                        .map(|picture| (format!("{}.svg", picture.file_stem()), svg(picture))),
-                );
+                files.extend(report.pictures().map(|picture| (format!("{}.svg", picture.file_stem()), svg(picture))));
             }
             Format::Png => {
                 // Rasterising is the one slow format; each picture stands alone, and their order is kept.
@@ -77,15 +71,7 @@ mod tests {
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             names,
-            [
-                "groups.csv",
-                "matrix_cos_sim.csv",
-                "report.json",
-                "REPORT.md",
-                "report.html",
-                "cosine.svg",
-                "cosine.png"
-            ]
+            ["groups.csv", "matrix_cos_sim.csv", "report.json", "REPORT.md", "report.html", "cosine.svg", "cosine.png"]
         );
         assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
         assert_eq!(files, super::files(&report, Format::ALL).unwrap());

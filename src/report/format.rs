@@ -87,10 +87,7 @@ mod tests {
 
     #[test]
     fn a_list_of_formats_is_sorted_and_without_repetition() {
-        assert_eq!(
-            Format::list("png, csv,png,,md").unwrap(),
-            [Format::Csv, Format::Md, Format::Png]
-        );
+        assert_eq!(Format::list("png, csv,png,,md").unwrap(), [Format::Csv, Format::Md, Format::Png]);
         assert_eq!(Format::list("all").unwrap(), Format::ALL);
     }
 

@@ -20,51 +20,22 @@ const POLICY: &str =
 pub fn render(report: &Report) -> String {
     let mut out = String::with_capacity(1 << 16);
     let title = xml(&report.title);
-    let _ = writeln!(
-        out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">"
-    );
-    let _ = writeln!(
-        out,
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-    );
-    let _ = writeln!(
-        out,
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">"
-    );
+    let _ = writeln!(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">");
+    let _ = writeln!(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
+    let _ = writeln!(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">");
     let synthetic = if report.synthetic { " (synthetic)" } else { "" };
-    let _ = writeln!(
-        out,
-        "<title>{title}{synthetic}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>"
-    );
+    let _ = writeln!(out, "<title>{title}{synthetic}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>");
     if report.synthetic {
         let _ = writeln!(out, "<div class=\"banner\" role=\"note\">{SYNTHETIC}</div>");
     }
-    let _ = writeln!(
-        out,
-        "<header>\n<h1>{title}</h1>\n<p class=\"question\">{}</p>",
-        prose(&report.question)
-    );
+    let _ = writeln!(out, "<header>\n<h1>{title}</h1>\n<p class=\"question\">{}</p>", prose(&report.question));
     let _ = writeln!(out, "<nav aria-label=\"Contents\"><ul>");
     for section in &report.sections {
-        let _ = writeln!(
-            out,
-            "<li><a href=\"#{}\">{}</a></li>",
-            anchor(&section.id),
-            xml(&section.title)
-        );
+        let _ = writeln!(out, "<li><a href=\"#{}\">{}</a></li>", anchor(&section.id), xml(&section.title));
     }
-    let _ = writeln!(
-        out,
-        "<li><a href=\"#provenance\">Provenance</a></li>\n</ul></nav>\n</header>\n<main>"
-    );
+    let _ = writeln!(out, "<li><a href=\"#provenance\">Provenance</a></li>\n</ul></nav>\n</header>\n<main>");
     for section in &report.sections {
-        let _ = writeln!(
-            out,
-            "<section>\n<h2 id=\"{}\">{}</h2>",
-            anchor(&section.id),
-            xml(&section.title)
-        );
+        let _ = writeln!(out, "<section>\n<h2 id=\"{}\">{}</h2>", anchor(&section.id), xml(&section.title));
         for block in &section.blocks {
             match block {
                 Block::Prose { text } => {
@@ -134,11 +105,7 @@ fn cell(out: &mut String, cell: Option<&Cell>, numeric: bool) {
                 round_trip(value),
                 xml(&digits.format(value))
             ),
-            Err(reason) => write!(
-                out,
-                "<td{class}><abbr title=\"undefined: {}\">—</abbr></td>",
-                xml(reason)
-            ),
+            Err(reason) => write!(out, "<td{class}><abbr title=\"undefined: {}\">—</abbr></td>", xml(reason)),
         },
     };
 }
@@ -195,10 +162,7 @@ mod tests {
     #[test]
     fn the_page_asks_nothing_of_a_network() {
         let page = render(&sample());
-        assert!(
-            !page.contains("http:") && !page.contains("https:") && !page.contains("//"),
-            "{page}"
-        );
+        assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("//"), "{page}");
         assert!(!page.contains("@import") && !page.contains("url(") && !page.contains(" src="));
     }
 
@@ -225,15 +189,8 @@ mod tests {
     fn a_synthetic_page_says_so_in_banner_title_and_picture() {
         let page = render(&sample());
         assert!(page.contains("<title>Two models (synthetic)</title>"));
-        assert_eq!(
-            page.matches(SYNTHETIC).count(),
-            4,
-            "banner, picture, and its two descriptions"
-        );
-        let real = Report {
-            synthetic: false,
-            ..sample()
-        };
+        assert_eq!(page.matches(SYNTHETIC).count(), 4, "banner, picture, and its two descriptions");
+        let real = Report { synthetic: false, ..sample() };
         assert!(!render(&real).contains("ynthetic"));
     }
 

@@ -44,10 +44,7 @@ pub fn code(name: &str) -> String {
 
 /// `text` without its marks.
 pub fn plain(text: &str) -> String {
-    spans(text)
-        .into_iter()
-        .map(|(Span::Text(text) | Span::Code(text) | Span::Strong(text))| text)
-        .collect()
+    spans(text).into_iter().map(|(Span::Text(text) | Span::Code(text) | Span::Strong(text))| text).collect()
 }
 
 fn enclosed<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
@@ -64,13 +61,7 @@ mod tests {
     fn code_and_strong_are_told_from_text() {
         assert_eq!(
             spans("a `b*` é **c d** e"),
-            [
-                Span::Text("a "),
-                Span::Code("b*"),
-                Span::Text(" é "),
-                Span::Strong("c d"),
-                Span::Text(" e")
-            ]
+            [Span::Text("a "), Span::Code("b*"), Span::Text(" é "), Span::Strong("c d"), Span::Text(" e")]
         );
     }
 

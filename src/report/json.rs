@@ -14,11 +14,8 @@ pub fn render(report: &Report) -> Result<Vec<u8>, ReportError> {
 
 /// `{rows, columns, cells}` with the cells as rows of numbers or `{"value": null, "undefined": reason}`.
 pub(super) fn serialize_matrix<S: Serializer>(matrix: &Matrix, serializer: S) -> Result<S::Ok, S::Error> {
-    let row = |row: usize| {
-        (0..matrix.columns.len())
-            .map(|column| Datum::from(matrix.get(row, column)))
-            .collect::<Vec<_>>()
-    };
+    let row =
+        |row: usize| (0..matrix.columns.len()).map(|column| Datum::from(matrix.get(row, column))).collect::<Vec<_>>();
     let cells: Vec<Vec<Datum>> = (0..matrix.rows.len()).map(row).collect();
     let mut out = serializer.serialize_struct("Matrix", 3)?;
     out.serialize_field("rows", &matrix.rows)?;
@@ -39,10 +36,7 @@ mod tests {
         assert_eq!(value["synthetic"], true);
         assert_eq!(value["provenance"]["models"][0]["files"][0]["size"], 1234);
         assert_eq!(value["sections"][0]["blocks"][2]["type"], "table");
-        assert_eq!(
-            value["sections"][0]["blocks"][2]["rows"][1][1]["number"]["value"]["undefined"],
-            "ZeroNorm"
-        );
+        assert_eq!(value["sections"][0]["blocks"][2]["rows"][1][1]["number"]["value"]["undefined"], "ZeroNorm");
         assert_eq!(
             value["sections"][0]["blocks"][3]["kind"]["heatmap"]["matrix"]["cells"][0][1]["value"],
             serde_json::Value::Null

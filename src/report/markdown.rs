@@ -27,12 +27,7 @@ pub fn render(report: &Report, image: Option<Format>) -> String {
     }
     for section in &report.sections {
         // GitHub derives anchors from headings, which may repeat; an anchor of our own does not.
-        let _ = writeln!(
-            out,
-            "<a id=\"{}\"></a>\n\n## {}\n",
-            anchor(&section.id),
-            text(&section.title)
-        );
+        let _ = writeln!(out, "<a id=\"{}\"></a>\n\n## {}\n", anchor(&section.id), text(&section.title));
         for block in &section.blocks {
             match block {
                 Block::Prose { text } => {
@@ -64,25 +59,18 @@ fn table(out: &mut String, table: &Table) {
         let _ = writeln!(out, "{}\n", prose(&table.caption));
     }
     let headings: Vec<String> = table.columns.iter().map(|column| text(&column.title)).collect();
-    let rules: Vec<&str> = table
-        .columns
-        .iter()
-        .map(|column| if column.numeric { "--:" } else { ":--" })
-        .collect();
+    let rules: Vec<&str> = table.columns.iter().map(|column| if column.numeric { "--:" } else { ":--" }).collect();
     let _ = writeln!(out, "| {} |\n| {} |", headings.join(" | "), rules.join(" | "));
     for row in &table.rows {
-        let cells: Vec<String> = (0..table.columns.len())
-            .map(|column| row.get(column).map(cell).unwrap_or_default())
-            .collect();
+        let cells: Vec<String> =
+            (0..table.columns.len()).map(|column| row.get(column).map(cell).unwrap_or_default()).collect();
         let _ = writeln!(out, "| {} |", cells.join(" | "));
     }
     out.push('\n');
     let undefined = table.undefined();
     if !undefined.is_empty() {
-        let list: Vec<String> = undefined
-            .iter()
-            .map(|(reason, cells)| format!("{} ({})", text(reason), cells.len()))
-            .collect();
+        let list: Vec<String> =
+            undefined.iter().map(|(reason, cells)| format!("{} ({})", text(reason), cells.len())).collect();
         let _ = writeln!(out, "— undefined: {}.\n", list.join(", "));
     }
 }
@@ -91,18 +79,12 @@ fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(plain) => text(plain),
         Cell::Code(name) => code(name, true),
-        Cell::Number { value, digits } => value
-            .value()
-            .map_or_else(|| "—".to_owned(), |value| digits.format(value)),
+        Cell::Number { value, digits } => value.value().map_or_else(|| "—".to_owned(), |value| digits.format(value)),
     }
 }
 
 fn picture(out: &mut String, picture: &Picture, image: Option<Format>) {
-    let alt = if picture.alt.is_empty() {
-        &picture.title
-    } else {
-        &picture.alt
-    };
+    let alt = if picture.alt.is_empty() { &picture.title } else { &picture.alt };
     match image {
         Some(format) => {
             let _ = writeln!(out, "![{}]({}.{format})\n", text(alt), picture.file_stem());
@@ -168,13 +150,8 @@ mod tests {
     fn many_sections_have_a_list_of_contents() {
         let mut report = sample();
         assert!(!render(&report, None).contains("](#"));
-        report.sections = (0..5)
-            .map(|i| Section {
-                id: format!("s{i}"),
-                title: format!("S {i}"),
-                blocks: Vec::new(),
-            })
-            .collect();
+        report.sections =
+            (0..5).map(|i| Section { id: format!("s{i}"), title: format!("S {i}"), blocks: Vec::new() }).collect();
         assert_eq!(render(&report, None).matches("](#s").count(), 5);
     }
 

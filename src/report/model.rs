@@ -111,11 +111,8 @@ impl Table {
     pub fn undefined(&self) -> Vec<(&str, Vec<(usize, usize)>)> {
         let mut reasons: Vec<(&str, Vec<(usize, usize)>)> = Vec::new();
         for (row, cells) in self.rows.iter().enumerate() {
-            for (column, reason) in cells
-                .iter()
-                .take(self.columns.len())
-                .enumerate()
-                .filter_map(|(i, c)| Some((i, c.reason()?)))
+            for (column, reason) in
+                cells.iter().take(self.columns.len()).enumerate().filter_map(|(i, c)| Some((i, c.reason()?)))
             {
                 match reasons.iter_mut().find(|(known, _)| *known == reason) {
                     Some((_, places)) => places.push((row, column)),
@@ -139,18 +136,12 @@ pub struct Column {
 impl Column {
     /// A column of text, aligned left.
     pub fn text(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            numeric: false,
-        }
+        Self { title: title.into(), numeric: false }
     }
 
     /// A column of numbers, aligned right.
     pub fn numeric(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            numeric: true,
-        }
+        Self { title: title.into(), numeric: true }
     }
 }
 
@@ -184,10 +175,7 @@ impl Cell {
 
     /// A number, shown with `digits`.
     pub fn number(value: impl Into<Datum>, digits: Digits) -> Self {
-        Self::Number {
-            value: value.into(),
-            digits,
-        }
+        Self::Number { value: value.into(), digits }
     }
 
     /// A count.
@@ -225,11 +213,7 @@ pub(super) mod tests {
     pub(in super::super) fn sample() -> Report {
         let names = vec!["owner/<script>alert(1)</script>".to_owned(), "a|b`c".to_owned()];
         let matrix = Matrix::from_fn(names.clone(), names.clone(), |row, column| {
-            if row < column {
-                Err(Undefined::ZeroNorm)
-            } else {
-                Ok(1.0 - 0.25 * (row - column) as f64)
-            }
+            if row < column { Err(Undefined::ZeroNorm) } else { Ok(1.0 - 0.25 * (row - column) as f64) }
         });
         let heatmap = Heatmap {
             csv: Some("matrix_cos_sim.csv".into()),
@@ -295,10 +279,7 @@ pub(super) mod tests {
     #[test]
     fn pictures_and_tables_are_listed_in_reading_order() {
         let report = sample();
-        assert_eq!(
-            report.pictures().map(|picture| picture.id.as_str()).collect::<Vec<_>>(),
-            ["cosine"]
-        );
+        assert_eq!(report.pictures().map(|picture| picture.id.as_str()).collect::<Vec<_>>(), ["cosine"]);
         assert_eq!(report.tables().count(), 1);
     }
 }

@@ -61,9 +61,7 @@ pub fn common_digits(values: impl Iterator<Item = f64>) -> Digits {
     }
     let spread = high - low;
     if spread.is_finite() && spread > 0.0 {
-        let digits = (0..4)
-            .find(|&digits| spread * 10_f64.powi(digits) >= 500.0)
-            .unwrap_or(4);
+        let digits = (0..4).find(|&digits| spread * 10_f64.powi(digits) >= 500.0).unwrap_or(4);
         return Digits::Fixed(u8::try_from(digits).unwrap_or(4));
     }
     Digits::Fixed(3)
@@ -95,11 +93,7 @@ fn significant(value: f64, digits: usize) -> String {
         return "0".to_owned();
     }
     let scientific = format!("{value:.*e}", digits - 1);
-    let exponent: i32 = scientific
-        .rsplit('e')
-        .next()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0);
+    let exponent: i32 = scientific.rsplit('e').next().and_then(|text| text.parse().ok()).unwrap_or(0);
     if !(-4..6).contains(&exponent) {
         return scientific;
     }
@@ -174,13 +168,7 @@ mod tests {
 
     #[test]
     fn a_huge_number_is_not_written_with_three_hundred_digits() {
-        let styles = [
-            Digits::Fixed(4),
-            Digits::Integer,
-            Digits::Percent(1),
-            Digits::Bytes,
-            Digits::Exact,
-        ];
+        let styles = [Digits::Fixed(4), Digits::Integer, Digits::Percent(1), Digits::Bytes, Digits::Exact];
         assert!(styles.iter().all(|style| style.format(-1.5e300).len() < 14));
         assert_eq!(Digits::Integer.format(1.5e300), "1.500e300");
     }

@@ -51,11 +51,7 @@ impl PairTable {
             _ => None,
         };
         record.push(shape.map(|shape| shape_text(shape)).unwrap_or_default());
-        record.push(
-            shape
-                .map(|shape| shape.iter().product::<u64>().to_string())
-                .unwrap_or_default(),
-        );
+        record.push(shape.map(|shape| shape.iter().product::<u64>().to_string()).unwrap_or_default());
         record.extend(metric_cells(metrics));
         let _ = self.0.write_record(record);
     }
@@ -71,9 +67,7 @@ impl PairSide<'_> {
         [
             escape::csv(&self.model.model).into_owned(),
             self.model.commit.as_ref().map(ToString::to_string).unwrap_or_default(),
-            self.side
-                .map(|side| escape::csv(&side.tensor).into_owned())
-                .unwrap_or_default(),
+            self.side.map(|side| escape::csv(&side.tensor).into_owned()).unwrap_or_default(),
             self.layer.map(|layer| layer.to_string()).unwrap_or_default(),
         ]
     }
@@ -90,11 +84,7 @@ pub fn pairs_csv(survey: &Survey) -> Vec<u8> {
             .zip(&panel.sides)
             .map(|(model, side)| {
                 let side = side.as_ref().ok();
-                PairSide {
-                    model,
-                    side,
-                    layer: side.map_or(panel.key.layer, |side| side.layer),
-                }
+                PairSide { model, side, layer: side.map_or(panel.key.layer, |side| side.layer) }
             })
             .collect();
         for row in 0..sides.len() {
@@ -123,11 +113,7 @@ fn metric_cells(metrics: &PairMetrics) -> Vec<String> {
     cells.push(if same {
         format!("all:{}", reasons[0].1)
     } else {
-        reasons
-            .iter()
-            .map(|(name, reason)| format!("{name}:{reason}"))
-            .collect::<Vec<_>>()
-            .join(";")
+        reasons.iter().map(|(name, reason)| format!("{name}:{reason}")).collect::<Vec<_>>().join(";")
     });
     cells
 }

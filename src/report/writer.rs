@@ -24,10 +24,8 @@ pub fn write_reports(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec
         }
     }
     check_folder(folder)?;
-    fs_err::create_dir_all(folder).map_err(|error| ReportError::Folder {
-        path: folder.to_owned(),
-        source: bare(&error),
-    })?;
+    fs_err::create_dir_all(folder)
+        .map_err(|error| ReportError::Folder { path: folder.to_owned(), source: bare(&error) })?;
     let write = |(name, bytes): (String, Vec<u8>)| {
         let path = folder.join(name);
         match replace(folder, &path, &bytes) {
@@ -41,9 +39,7 @@ pub fn write_reports(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec
 /// Refuses a file where the folder of a report should be. Whoever asks before the work is done saves it.
 pub fn check_folder(folder: &Path) -> Result<(), ReportError> {
     if folder.exists() && !folder.is_dir() {
-        return Err(ReportError::IsFile {
-            path: folder.to_owned(),
-        });
+        return Err(ReportError::IsFile { path: folder.to_owned() });
     }
     Ok(())
 }
@@ -128,10 +124,7 @@ mod tests {
         let path = temp.path().join("taken");
         fs_err::File::create(&path).unwrap();
         let error = write_reports(&path, vec![file("x", "")]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("`{}` is a file, and a report is a folder of files", path.display())
-        );
+        assert_eq!(error.to_string(), format!("`{}` is a file, and a report is a folder of files", path.display()));
         assert!(error.hint().is_some());
         let below = write_reports(&path.join("below"), vec![file("x", "")]).unwrap_err();
         assert!(matches!(below, ReportError::Folder { .. }), "{below}");

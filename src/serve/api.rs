@@ -121,9 +121,7 @@ fn siblings(site: &Site, repo: &Repo, blobs: bool) -> Result<Value, Stop> {
 
 /// The part of `config.json` that the Hub indexes.
 fn config(site: &Site, repo: &Repo) -> Value {
-    let config = repo
-        .entry("config.json")
-        .and_then(|entry| read_json(site, repo, entry).ok());
+    let config = repo.entry("config.json").and_then(|entry| read_json(site, repo, entry).ok());
     let mut answer = Map::new();
     for key in ["architectures", "model_type", "quantization_config"] {
         if let Some(value) = config.as_ref().and_then(|config| config.get(key)) {
@@ -141,25 +139,13 @@ fn parameters(site: &Site, repo: &Repo) -> Value {
     } else {
         let weights = |prefix: &str| -> Vec<&Entry> {
             let files = repo.entries.iter();
-            files
-                .filter(|e| e.path.starts_with(prefix) && e.path.ends_with(".safetensors"))
-                .collect()
+            files.filter(|e| e.path.starts_with(prefix) && e.path.ends_with(".safetensors")).collect()
         };
         // A consolidated copy beside the shards is not counted once more.
-        let shards = Some(weights("model"))
-            .filter(|shards| !shards.is_empty())
-            .unwrap_or_else(|| weights(""));
-        for tensor in shards
-            .into_iter()
-            .filter_map(|entry| header_of(site, repo, entry).ok())
-            .flat_map(tensors)
-        {
+        let shards = Some(weights("model")).filter(|shards| !shards.is_empty()).unwrap_or_else(|| weights(""));
+        for tensor in shards.into_iter().filter_map(|entry| header_of(site, repo, entry).ok()).flat_map(tensors) {
             let dtype = tensor["dtype"].as_str().unwrap_or_default().to_owned();
-            let shape = tensor["shape"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|n| n.as_u64().unwrap_or_default());
+            let shape = tensor["shape"].as_array().into_iter().flatten().map(|n| n.as_u64().unwrap_or_default());
             let elements = shape.fold(1_u64, u64::saturating_mul);
             let count = counts.entry(dtype).or_default();
             *count = count.saturating_add(elements);
@@ -174,40 +160,27 @@ fn parameters(site: &Site, repo: &Repo) -> Value {
 
 fn tensors(header: Value) -> Vec<Value> {
     match header {
-        Value::Object(map) => map
-            .into_iter()
-            .filter(|(name, _)| name != "__metadata__")
-            .map(|(_, value)| value)
-            .collect(),
+        Value::Object(map) => {
+            map.into_iter().filter(|(name, _)| name != "__metadata__").map(|(_, value)| value).collect()
+        }
         _ => Vec::new(),
     }
 }
 
 /// `GET /api/models/{id}/safetensors-metadata/{index}`: the headers of all shards that an index names.
 pub(super) fn safetensors_metadata(site: &Site, repo: &Repo, path: &str) -> Result<Reply, Stop> {
-    let absent = |path: &str| Refusal::EntryNotFound {
-        path: path.to_owned(),
-        commit: repo.commit.clone(),
-    };
+    let absent = |path: &str| Refusal::EntryNotFound { path: path.to_owned(), commit: repo.commit.clone() };
     let index = read_json(site, repo, repo.entry(path).ok_or_else(|| absent(path))?)?;
-    let names: BTreeSet<&str> = index["weight_map"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(|(_, v)| v.as_str())
-        .collect();
-    let folder = path
-        .rsplit_once('/')
-        .map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let names: BTreeSet<&str> =
+        index["weight_map"].as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()).collect();
+    let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let mut headers = Map::new();
     for name in names {
         let shard = format!("{folder}{name}");
         let entry = repo.entry(&shard).ok_or_else(|| absent(&shard))?;
         headers.insert(name.to_owned(), header_of(site, repo, entry)?);
     }
-    Ok(Reply::json(
-        &json!({ "index": { "metadata": index["metadata"] }, "headers": headers }),
-    ))
+    Ok(Reply::json(&json!({ "index": { "metadata": index["metadata"] }, "headers": headers })))
 }
 
 /// `GET /api/models/{id}/refs`.
@@ -245,10 +218,7 @@ pub(super) fn list(site: &Site, caller: Caller, asked: &Asked) -> Result<Reply, 
     ids.sort();
     let mut page = Vec::new();
     let mut more = None;
-    for id in ids
-        .into_iter()
-        .filter(|id| after.as_ref().is_none_or(|after| id > after))
-    {
+    for id in ids.into_iter().filter(|id| after.as_ref().is_none_or(|after| id > after)) {
         let Found::Repo(repo) = site.options.store.find(&id)? else {
             continue;
         };
@@ -261,10 +231,7 @@ pub(super) fn list(site: &Site, caller: Caller, asked: &Asked) -> Result<Reply, 
             continue;
         }
         if page.len() == limit.max(1) {
-            more = page
-                .last()
-                .and_then(|last: &Value| last["id"].as_str())
-                .map(str::to_owned);
+            more = page.last().and_then(|last: &Value| last["id"].as_str()).map(str::to_owned);
             break;
         }
         page.push(json!({
@@ -281,19 +248,12 @@ pub(super) fn list(site: &Site, caller: Caller, asked: &Asked) -> Result<Reply, 
 }
 
 fn read_json(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Stop> {
-    let bytes = site
-        .options
-        .store
-        .read(&repo.id, &entry.path, ByteRange::new(0, entry.size))?;
+    let bytes = site.options.store.read(&repo.id, &entry.path, ByteRange::new(0, entry.size))?;
     parse(&entry.path, &bytes)
 }
 
 fn header_of(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Stop> {
-    let read = |start, end| {
-        site.options
-            .store
-            .read(&repo.id, &entry.path, ByteRange::new(start, end))
-    };
+    let read = |start, end| site.options.store.read(&repo.id, &entry.path, ByteRange::new(start, end));
     let prefix: [u8; 8] = read(0, 8)?.as_ref().try_into().unwrap_or([u8::MAX; 8]);
     let length = u64::from_le_bytes(prefix);
     if length > MAX_HEADER {
@@ -338,22 +298,10 @@ mod tests {
         let site = site(&dir, |options| options.page_size = 2);
         let reply = get(&site, "/api/models?author=o", &[]);
         let first = reply.json_body();
-        let next = reply
-            .text_of("link")
-            .strip_prefix("<http://hub")
-            .unwrap()
-            .split('>')
-            .next()
-            .unwrap()
-            .to_owned();
+        let next = reply.text_of("link").strip_prefix("<http://hub").unwrap().split('>').next().unwrap().to_owned();
         let second = get(&site, &next, &[]).json_body();
-        let ids = |page: &serde_json::Value| {
-            page.as_array()
-                .unwrap()
-                .iter()
-                .map(|m| m["id"].to_string())
-                .collect::<String>()
-        };
+        let ids =
+            |page: &serde_json::Value| page.as_array().unwrap().iter().map(|m| m["id"].to_string()).collect::<String>();
         assert_eq!(ids(&first) + &ids(&second), r#""o/gated""o/new""o/off""o/open""#);
     }
 

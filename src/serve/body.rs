@@ -98,10 +98,9 @@ fn drip(
 ) -> BoxStream<'static, io::Result<Bytes>> {
     let pieces = blocks.flat_map(move |block| {
         let pieces: Vec<io::Result<Bytes>> = match block {
-            Ok(bytes) => (0..bytes.len())
-                .step_by(size)
-                .map(|at| Ok(bytes.slice(at..bytes.len().min(at + size))))
-                .collect(),
+            Ok(bytes) => {
+                (0..bytes.len()).step_by(size).map(|at| Ok(bytes.slice(at..bytes.len().min(at + size)))).collect()
+            }
             Err(error) => vec![Err(error)],
         };
         stream::iter(pieces)

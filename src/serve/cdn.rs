@@ -21,10 +21,7 @@ pub(super) fn answer(site: &Site, asked: &Asked) -> Reply {
     if asked.method != Method::GET && asked.method != Method::HEAD {
         return Reply::text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
     }
-    match site
-        .signer
-        .verify(asked.method.as_str(), &asked.path, &asked.query, now())
-    {
+    match site.signer.verify(asked.method.as_str(), &asked.path, &asked.query, now()) {
         Ok(()) => {}
         Err(SignatureFault::Expired) => return Reply::text(StatusCode::FORBIDDEN, "Request has expired"),
         Err(SignatureFault::Wrong) => return Reply::text(StatusCode::FORBIDDEN, "SignatureError: invalid signature"),

@@ -54,20 +54,10 @@ pub async fn start(options: ServeOptions) -> Result<Hub, ServeError> {
     let journal = Arc::new(Journal::default());
     let (stop, _) = watch::channel(false);
     let listeners = [(hub, Listener::Hub), (cdn, Listener::Cdn)].map(|(socket, listener)| {
-        let desk = Desk {
-            site: Arc::clone(&site),
-            journal: Arc::clone(&journal),
-            listener,
-            asked: Arc::default(),
-        };
+        let desk = Desk { site: Arc::clone(&site), journal: Arc::clone(&journal), listener, asked: Arc::default() };
         tokio::spawn(serve(socket, desk, stop.subscribe()))
     });
-    Ok(Hub {
-        site,
-        journal,
-        stop,
-        listeners: listeners.into(),
-    })
+    Ok(Hub { site, journal, stop, listeners: listeners.into() })
 }
 
 impl Hub {
@@ -119,9 +109,7 @@ struct Desk {
 
 async fn listen(port: u16) -> Result<(TcpListener, String), ServeError> {
     let failed = |source| ServeError::Listen { port, source };
-    let socket = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-        .await
-        .map_err(failed)?;
+    let socket = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await.map_err(failed)?;
     let address = socket.local_addr().map_err(failed)?;
     Ok((socket, format!("http://{address}")))
 }
@@ -166,11 +154,7 @@ async fn handle(State(desk): State<Desk>, ConnectInfo(switch): ConnectInfo<Switc
         }
         Some(Stunt::Reply { status, headers, body }) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let mut reply = Reply {
-                status,
-                headers: HeaderMap::new(),
-                content: Content::Bytes(body.into()),
-            };
+            let mut reply = Reply { status, headers: HeaderMap::new(), content: Content::Bytes(body.into()) };
             for (name, value) in headers {
                 if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                     reply.headers.append(name, value);
@@ -192,13 +176,7 @@ async fn handle(State(desk): State<Desk>, ConnectInfo(switch): ConnectInfo<Switc
 }
 
 fn logged(listener: Listener, asked: &Asked) -> LoggedRequest {
-    let text = |name| {
-        asked
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
+    let text = |name| asked.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     LoggedRequest {
         listener,
         method: asked.method.to_string(),
@@ -237,11 +215,7 @@ impl Desk {
         logged.status = Some(reply.status.as_u16());
         let sent = self.journal.add(logged);
         let bodiless = *method == Method::HEAD || reply.status == StatusCode::NOT_MODIFIED;
-        let content = if bodiless {
-            Body::empty()
-        } else {
-            body(&self.site, reply.content, sent, manner)
-        };
+        let content = if bodiless { Body::empty() } else { body(&self.site, reply.content, sent, manner) };
         let mut response = Response::new(content);
         *response.status_mut() = reply.status;
         *response.headers_mut() = reply.headers;
@@ -272,11 +246,7 @@ mod tests {
 
     async fn weights(hub: &Hub) -> reqwest::Result<bytes::Bytes> {
         let client = reqwest::Client::new().get(format!("{}{WEIGHTS}", hub.url()));
-        let response = client
-            .bearer_auth("hf_test")
-            .header("range", "bytes=76-85")
-            .send()
-            .await?;
+        let response = client.bearer_auth("hf_test").header("range", "bytes=76-85").send().await?;
         response.error_for_status()?.bytes().await
     }
 
@@ -286,10 +256,7 @@ mod tests {
         assert_eq!(weights(&hub).await.unwrap(), &b"  01234567"[..]);
         let log = hub.log();
         let listeners: Vec<_> = log.iter().map(|r| (r.listener, r.status, r.authorised)).collect();
-        assert_eq!(
-            listeners,
-            [(Listener::Hub, Some(302), true), (Listener::Cdn, Some(206), false)]
-        );
+        assert_eq!(listeners, [(Listener::Hub, Some(302), true), (Listener::Cdn, Some(206), false)]);
         assert_eq!((log[1].bytes_sent, log[1].range.as_deref()), (10, Some("bytes=76-85")));
         hub.clear_log();
         assert!(hub.log().is_empty());
@@ -319,10 +286,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_never_answers_is_left_by_its_client_and_still_logged() {
         let (_dir, hub) = hub(on_cdn(Stunt::Wait(Duration::MAX))).await;
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_millis(200))
-            .build()
-            .unwrap();
+        let client = reqwest::Client::builder().timeout(Duration::from_millis(200)).build().unwrap();
         let error = client.get(format!("{}{WEIGHTS}", hub.url())).send().await.unwrap_err();
         assert!(error.is_timeout(), "{error:?}");
         assert_eq!(hub.log().len(), 2);

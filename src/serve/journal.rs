@@ -63,10 +63,7 @@ impl Journal {
     pub(super) fn snapshot(&self) -> Vec<LoggedRequest> {
         let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         log.iter()
-            .map(|(request, sent)| LoggedRequest {
-                bytes_sent: sent.load(Ordering::Acquire),
-                ..request.clone()
-            })
+            .map(|(request, sent)| LoggedRequest { bytes_sent: sent.load(Ordering::Acquire), ..request.clone() })
             .collect()
     }
 

@@ -24,10 +24,7 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new() -> Self {
-        Self {
-            began: Mutex::new(Instant::now()),
-            used: Default::default(),
-        }
+        Self { began: Mutex::new(Instant::now()), used: Default::default() }
     }
 
     /// Counts a request and writes what is left of its bucket.
@@ -44,11 +41,7 @@ impl Limits {
         let left = self.left_of_window();
         let used = self.used[index].fetch_add(1, Ordering::Relaxed) + 1;
         let remaining = u64::saturating_sub(quota, used).max(1);
-        put(
-            headers,
-            HeaderName::from_static("ratelimit"),
-            &format!("\"{bucket}\";r={remaining};t={left}"),
-        );
+        put(headers, HeaderName::from_static("ratelimit"), &format!("\"{bucket}\";r={remaining};t={left}"));
         let policy = format!("\"fixed window\";\"{bucket}\";q={quota};w={}", WINDOW.as_secs());
         put(headers, HeaderName::from_static("ratelimit-policy"), &policy);
     }
@@ -75,13 +68,7 @@ mod tests {
         let ask = |path| {
             let mut headers = HeaderMap::new();
             limits.count(path, Caller::Anonymous, &mut headers);
-            headers["ratelimit"]
-                .to_str()
-                .unwrap()
-                .split(";t=")
-                .next()
-                .unwrap()
-                .to_owned()
+            headers["ratelimit"].to_str().unwrap().split(";t=").next().unwrap().to_owned()
         };
         assert_eq!(ask("/api/models"), "\"api\";r=499");
         assert_eq!(ask("/a/b/resolve/main/c"), "\"resolvers\";r=2999");

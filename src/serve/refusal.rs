@@ -35,11 +35,8 @@ impl Refusal {
     /// The answer: JSON below `/api`, text elsewhere, and the same in headers, because HEAD has no body.
     pub(super) fn reply(&self, api: bool) -> Reply {
         let (status, code, message) = self.row();
-        let mut reply = if api {
-            Reply::json_status(status, &json!({ "error": message }))
-        } else {
-            Reply::text(status, &message)
-        };
+        let mut reply =
+            if api { Reply::json_status(status, &json!({ "error": message })) } else { Reply::text(status, &message) };
         if let Some(code) = code {
             reply = reply.with(HeaderName::from_static("x-error-code"), code);
         }
@@ -60,11 +57,7 @@ impl Refusal {
                 let message = "Invalid username or password.";
                 (StatusCode::UNAUTHORIZED, Some("RepoNotFound"), message.to_owned())
             }
-            Self::RepoNotFound(_) => (
-                StatusCode::NOT_FOUND,
-                Some("RepoNotFound"),
-                "Repository not found".to_owned(),
-            ),
+            Self::RepoNotFound(_) => (StatusCode::NOT_FOUND, Some("RepoNotFound"), "Repository not found".to_owned()),
             Self::Gated(caller, id) if anonymous(caller) => {
                 let message = format!(
                     "Access to model {id} is restricted. You must have access to it and be authenticated to access it. \
@@ -79,27 +72,17 @@ impl Refusal {
                 );
                 (StatusCode::FORBIDDEN, Some("GatedRepo"), message)
             }
-            Self::Disabled => (
-                StatusCode::FORBIDDEN,
-                None,
-                "Access to this resource is disabled.".to_owned(),
-            ),
-            Self::RevisionNotFound(revision) => (
-                StatusCode::NOT_FOUND,
-                Some("RevisionNotFound"),
-                format!("Invalid rev id: {revision}"),
-            ),
-            Self::EntryNotFound { path, .. } => (
-                StatusCode::NOT_FOUND,
-                Some("EntryNotFound"),
-                format!("Entry not found: {path}"),
-            ),
+            Self::Disabled => (StatusCode::FORBIDDEN, None, "Access to this resource is disabled.".to_owned()),
+            Self::RevisionNotFound(revision) => {
+                (StatusCode::NOT_FOUND, Some("RevisionNotFound"), format!("Invalid rev id: {revision}"))
+            }
+            Self::EntryNotFound { path, .. } => {
+                (StatusCode::NOT_FOUND, Some("EntryNotFound"), format!("Entry not found: {path}"))
+            }
             Self::BadRequest(message) => (StatusCode::BAD_REQUEST, None, message.clone()),
-            Self::NoRoute => (
-                StatusCode::NOT_FOUND,
-                None,
-                "Sorry, we can't find the page you are looking for.".to_owned(),
-            ),
+            Self::NoRoute => {
+                (StatusCode::NOT_FOUND, None, "Sorry, we can't find the page you are looking for.".to_owned())
+            }
         }
     }
 }
@@ -131,29 +114,15 @@ mod tests {
             (file("o/gated"), MEMBER, 200, ""),
             (file("o/off"), MEMBER, 403, ""),
             (file("o/open"), NOBODY, 401, ""),
-            (
-                "/o/open/resolve/none/config.json".to_owned(),
-                &[],
-                404,
-                "RevisionNotFound",
-            ),
+            ("/o/open/resolve/none/config.json".to_owned(), &[], 404, "RevisionNotFound"),
             ("/o/open/resolve/main/none".to_owned(), &[], 404, "EntryNotFound"),
-            (
-                "/api/models/o/open/tree/main/none".to_owned(),
-                &[],
-                404,
-                "EntryNotFound",
-            ),
+            ("/api/models/o/open/tree/main/none".to_owned(), &[], 404, "EntryNotFound"),
             ("/api/models/o/gated".to_owned(), &[], 200, ""),
             ("/o/open/blob/main/x".to_owned(), &[], 404, ""),
         ];
         for (url, headers, status, code) in rows {
             let reply = get(&site, &url, headers);
-            assert_eq!(
-                (reply.status.as_u16(), reply.text_of("x-error-code")),
-                (status, code),
-                "{url} {headers:?}"
-            );
+            assert_eq!((reply.status.as_u16(), reply.text_of("x-error-code")), (status, code), "{url} {headers:?}");
             assert!(reply.headers.contains_key("ratelimit"), "{url}");
         }
         let missing = get(&site, "/o/open/resolve/main/none", &[]);
@@ -161,10 +130,7 @@ mod tests {
         let off = get(&site, "/api/models/o/off", &[]);
         assert_eq!(off.json_body()["error"], "Access to this resource is disabled.");
         let wrong = get(&site, "/api/models/o/open", NOBODY);
-        assert_eq!(
-            wrong.text_of("x-error-message"),
-            "Invalid credentials in Authorization header"
-        );
+        assert_eq!(wrong.text_of("x-error-message"), "Invalid credentials in Authorization header");
     }
 
     #[test]
@@ -172,13 +138,7 @@ mod tests {
         let dir = folder();
         fs_err::write(dir.path().join("secret"), "x").unwrap();
         let site = site(&dir, |_| {});
-        for path in [
-            "../../secret",
-            "%2e%2e/%2e%2e/secret",
-            "..%2F..%2Fsecret",
-            ".hub.json",
-            "sub/../config.json",
-        ] {
+        for path in ["../../secret", "%2e%2e/%2e%2e/secret", "..%2F..%2Fsecret", ".hub.json", "sub/../config.json"] {
             let reply = get(&site, &format!("/o/open/resolve/main/{path}"), &[]);
             assert_eq!(reply.text_of("x-error-code"), "EntryNotFound", "{path}");
         }

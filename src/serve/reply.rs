@@ -33,11 +33,7 @@ pub(super) enum Content {
 
 impl Reply {
     pub(super) fn text(status: StatusCode, text: &str) -> Self {
-        Self::bytes(
-            status,
-            "text/plain; charset=utf-8",
-            Bytes::copy_from_slice(text.as_bytes()),
-        )
+        Self::bytes(status, "text/plain; charset=utf-8", Bytes::copy_from_slice(text.as_bytes()))
     }
 
     pub(super) fn json(value: &Value) -> Self {
@@ -70,11 +66,7 @@ impl Reply {
         let mut reply = Self {
             status,
             headers: HeaderMap::new(),
-            content: Content::File {
-                repo: repo.to_owned(),
-                path: path.to_owned(),
-                range: part,
-            },
+            content: Content::File { repo: repo.to_owned(), path: path.to_owned(), range: part },
         }
         .with(header::CONTENT_LENGTH, &part.len().to_string())
         .with(header::ACCEPT_RANGES, "bytes");
@@ -93,13 +85,9 @@ impl Reply {
 
     fn bytes(status: StatusCode, content_type: &str, bytes: Bytes) -> Self {
         let length = bytes.len().to_string();
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            content: Content::Bytes(bytes),
-        }
-        .with(header::CONTENT_TYPE, content_type)
-        .with(header::CONTENT_LENGTH, &length)
+        Self { status, headers: HeaderMap::new(), content: Content::Bytes(bytes) }
+            .with(header::CONTENT_TYPE, content_type)
+            .with(header::CONTENT_LENGTH, &length)
     }
 }
 

@@ -50,10 +50,8 @@ pub(super) fn cached(site: &Site, asked: &Asked, repo: &Repo, commit: &str, path
 }
 
 fn find<'a>(site: &Site, repo: &'a Repo, commit: &str, path: &str) -> Result<(&'a Entry, Digests), Stop> {
-    let entry = repo.entry(path).ok_or_else(|| Refusal::EntryNotFound {
-        path: path.to_owned(),
-        commit: commit.to_owned(),
-    })?;
+    let entry =
+        repo.entry(path).ok_or_else(|| Refusal::EntryNotFound { path: path.to_owned(), commit: commit.to_owned() })?;
     Ok((entry, site.options.store.digests(&repo.id, entry)?))
 }
 
@@ -80,10 +78,8 @@ fn elsewhere(site: &Site, asked: &Asked, repo: &Repo, commit: &str, entry: &Entr
     let path = format!("/xet-bridge/{}/{}", encode_segment(&repo.id), encode_path(&entry.path));
     let query = site.signer.query(asked.method.as_str(), &path, now());
     let name = encode_segment(entry.path.rsplit('/').next().unwrap_or(&entry.path));
-    let location = format!(
-        "{}{path}?response-content-disposition=inline%3B%20filename%3D%22{name}%22&{query}",
-        site.cdn_url
-    );
+    let location =
+        format!("{}{path}?response-content-disposition=inline%3B%20filename%3D%22{name}%22&{query}", site.cdn_url);
     let mut reply = Reply::redirect(StatusCode::FOUND, &location)
         .with(X_REPO_COMMIT, commit)
         .with(X_LINKED_SIZE, &entry.size.to_string())
@@ -125,19 +121,9 @@ mod tests {
         assert_eq!(redirect.text_of("x-linked-size"), "86");
         assert_ne!(redirect.text_of("content-length"), "86");
         let reply = from_cdn(&site, redirect.text_of("location"), &[("range", "bytes=78-")]);
-        assert_eq!(
-            (reply.status.as_u16(), reply.text_of("content-range")),
-            (206, "bytes 78-85/86")
-        );
+        assert_eq!((reply.status.as_u16(), reply.text_of("content-range")), (206, "bytes 78-85/86"));
         let range = ByteRange::new(78, 86);
-        assert_eq!(
-            reply.content,
-            Content::File {
-                repo: "o/open".into(),
-                path: "model.safetensors".into(),
-                range
-            }
-        );
+        assert_eq!(reply.content, Content::File { repo: "o/open".into(), path: "model.safetensors".into(), range });
         assert!(!reply.headers.contains_key("x-repo-commit"));
         assert_ne!(reply.text_of("etag"), redirect.text_of("x-linked-etag"));
         assert_eq!(reply.text_of("etag").trim_matches('"'), redirect.text_of("x-xet-hash"));
@@ -156,10 +142,7 @@ mod tests {
         now = site(&dir, |options| options.location_ttl = std::time::Duration::ZERO);
         let location = get(&now, WEIGHTS, &[]).text_of("location").to_owned();
         let expired = from_cdn(&now, &location, &[]);
-        assert_eq!(
-            (expired.status.as_u16(), expired.text_of("content-type")),
-            (403, "text/plain; charset=utf-8")
-        );
+        assert_eq!((expired.status.as_u16(), expired.text_of("content-type")), (403, "text/plain; charset=utf-8"));
     }
 
     #[test]
@@ -170,15 +153,9 @@ mod tests {
         assert_eq!(redirect.status, 307);
         assert!(!redirect.headers.contains_key("x-repo-commit"));
         let location = redirect.text_of("location");
-        assert!(
-            location.starts_with(&format!("/api/resolve-cache/models/o/open/{COMMIT}/config.json?")),
-            "{location}"
-        );
+        assert!(location.starts_with(&format!("/api/resolve-cache/models/o/open/{COMMIT}/config.json?")), "{location}");
         let file = get(&site, location, &[("range", "bytes=2-3")]);
-        assert_eq!(
-            (file.status.as_u16(), file.text_of("content-range")),
-            (206, "bytes 2-3/22")
-        );
+        assert_eq!((file.status.as_u16(), file.text_of("content-range")), (206, "bytes 2-3/22"));
         assert_eq!(file.text_of("x-repo-commit"), COMMIT);
         let etag = file.text_of("etag").to_owned();
         assert_eq!(get(&site, location, &[("if-none-match", &etag)]).status, 304);
@@ -189,18 +166,11 @@ mod tests {
         let dir = folder();
         let site = site(&dir, |_| {});
         let member = [("authorization", "Bearer hf_test")];
-        let paths = [
-            "solo/resolve/main/config.json",
-            "o/gated/resolve/main/config.json",
-            "o/private/resolve/main/config.json",
-        ];
+        let paths =
+            ["solo/resolve/main/config.json", "o/gated/resolve/main/config.json", "o/private/resolve/main/config.json"];
         for path in paths.into_iter().chain(["o/open/resolve/main/sub/empty.txt"]) {
             let reply = get(&site, &format!("/{path}"), &member);
-            assert_eq!(
-                (reply.status.as_u16(), reply.text_of("x-repo-commit")),
-                (200, COMMIT),
-                "{path}"
-            );
+            assert_eq!((reply.status.as_u16(), reply.text_of("x-repo-commit")), (200, COMMIT), "{path}");
         }
     }
 
@@ -209,10 +179,7 @@ mod tests {
         let dir = folder();
         let site = site(&dir, |_| {});
         let rows = [
-            (
-                "/o/old/resolve/main/model.safetensors?x=1",
-                "/o/new/resolve/main/model.safetensors?x=1",
-            ),
+            ("/o/old/resolve/main/model.safetensors?x=1", "/o/new/resolve/main/model.safetensors?x=1"),
             ("/O/OPEN/resolve/main/a%20b", "/o/open/resolve/main/a%20b"),
             (
                 "/api/models/o/Open/tree/refs%2Fpr%2F1?recursive=true",

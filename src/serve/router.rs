@@ -124,26 +124,16 @@ fn moved(asked: &Asked, route: Option<&Route<'_>>, id: &str) -> Reply {
     }
     segments.push(id);
     segments.extend(&route.behind);
-    let query = if asked.query.is_empty() {
-        String::new()
-    } else {
-        format!("?{}", asked.query)
-    };
-    Reply::redirect(
-        StatusCode::TEMPORARY_REDIRECT,
-        &format!("/{}{query}", segments.join("/")),
-    )
+    let query = if asked.query.is_empty() { String::new() } else { format!("?{}", asked.query) };
+    Reply::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("/{}{query}", segments.join("/")))
 }
 
 /// Finds the id in a path. Ids have one segment or two; the verb behind them tells.
 fn route(path: &str) -> Option<Route<'_>> {
-    let (before, rest) = [
-        ("api/resolve-cache/models", "/api/resolve-cache/models/"),
-        ("api/models", "/api/models/"),
-        ("", "/"),
-    ]
-    .into_iter()
-    .find_map(|(before, prefix)| path.strip_prefix(prefix).map(|rest| (before, rest)))?;
+    let (before, rest) =
+        [("api/resolve-cache/models", "/api/resolve-cache/models/"), ("api/models", "/api/models/"), ("", "/")]
+            .into_iter()
+            .find_map(|(before, prefix)| path.strip_prefix(prefix).map(|rest| (before, rest)))?;
     let segments: Vec<&str> = rest.split('/').collect();
     if segments.iter().take(2).any(|segment| segment.is_empty()) {
         return None;
@@ -167,11 +157,7 @@ fn route(path: &str) -> Option<Route<'_>> {
     };
     Some(Route {
         before,
-        id: segments[..split]
-            .iter()
-            .map(|segment| decode(segment))
-            .collect::<Vec<_>>()
-            .join("/"),
+        id: segments[..split].iter().map(|segment| decode(segment)).collect::<Vec<_>>().join("/"),
         behind: segments[split..].to_vec(),
         target,
     })
@@ -180,9 +166,7 @@ fn route(path: &str) -> Option<Route<'_>> {
 fn api_target(segments: &[&str]) -> Option<Target> {
     match segments {
         // Behind one segment this is the second half of an id, behind two it is the whole question.
-        [] => Some(Target::Info {
-            revision: "main".to_owned(),
-        }),
+        [] => Some(Target::Info { revision: "main".to_owned() }),
         ["revision", rest @ ..] => match revision_and_path(rest)? {
             (revision, path) if path.is_empty() => Some(Target::Info { revision }),
             _ => None,
@@ -193,9 +177,9 @@ fn api_target(segments: &[&str]) -> Option<Target> {
             _ => None,
         },
         ["refs"] => Some(Target::Refs),
-        ["safetensors-metadata", path @ ..] if !path.is_empty() => Some(Target::SafetensorsMetadata {
-            index: decode_path(path),
-        }),
+        ["safetensors-metadata", path @ ..] if !path.is_empty() => {
+            Some(Target::SafetensorsMetadata { index: decode_path(path) })
+        }
         _ => None,
     }
 }
@@ -211,11 +195,7 @@ fn revision_and_path(segments: &[&str]) -> Option<(String, String)> {
 }
 
 fn decode_path(segments: &[&str]) -> String {
-    segments
-        .iter()
-        .map(|segment| decode(segment))
-        .collect::<Vec<_>>()
-        .join("/")
+    segments.iter().map(|segment| decode(segment)).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -227,30 +207,14 @@ mod tests {
     }
 
     fn resolve(revision: &str, path: &str) -> Target {
-        Target::Resolve {
-            revision: revision.to_owned(),
-            path: path.to_owned(),
-        }
+        Target::Resolve { revision: revision.to_owned(), path: path.to_owned() }
     }
 
     #[test]
     fn ids_of_one_and_two_segments_are_found() {
-        assert_eq!(
-            target("/a/b/resolve/main/x/y.json"),
-            Some(("a/b".into(), resolve("main", "x/y.json")))
-        );
-        assert_eq!(
-            target("/gpt2/resolve/main/x"),
-            Some(("gpt2".into(), resolve("main", "x")))
-        );
-        let info = |id: &str| {
-            Some((
-                id.to_owned(),
-                Target::Info {
-                    revision: "main".into(),
-                },
-            ))
-        };
+        assert_eq!(target("/a/b/resolve/main/x/y.json"), Some(("a/b".into(), resolve("main", "x/y.json"))));
+        assert_eq!(target("/gpt2/resolve/main/x"), Some(("gpt2".into(), resolve("main", "x"))));
+        let info = |id: &str| Some((id.to_owned(), Target::Info { revision: "main".into() }));
         assert_eq!(target("/api/models/a/b"), info("a/b"));
         assert_eq!(target("/api/models/gpt2"), info("gpt2"));
         assert_eq!(target("/api/models/gpt2/refs").map(|(id, _)| id), Some("gpt2".into()));

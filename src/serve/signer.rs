@@ -27,14 +27,8 @@ pub(super) enum SignatureFault {
 impl Signer {
     /// A signer with a secret of its own, so that locations of another run are not valid here.
     pub(super) fn new(ttl: Duration, sign_method: bool) -> Self {
-        let secret = [(); 4]
-            .map(|()| RandomState::new().build_hasher().finish().to_string())
-            .concat();
-        Self {
-            secret,
-            ttl,
-            sign_method,
-        }
+        let secret = [(); 4].map(|()| RandomState::new().build_hasher().finish().to_string()).concat();
+        Self { secret, ttl, sign_method }
     }
 
     /// The query that makes `path` valid from `now` (seconds since 1970) on.
@@ -98,10 +92,7 @@ mod tests {
 
     #[test]
     fn another_runs_locations_are_refused() {
-        let (ours, theirs) = (
-            Signer::new(Duration::from_mins(1), false),
-            Signer::new(Duration::from_mins(1), false),
-        );
+        let (ours, theirs) = (Signer::new(Duration::from_mins(1), false), Signer::new(Duration::from_mins(1), false));
         let query = theirs.query("GET", "/a", 0);
         assert_eq!(ours.verify("GET", "/a", &query, 0), Err(SignatureFault::Wrong));
     }

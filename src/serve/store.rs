@@ -82,10 +82,7 @@ impl Repo {
         if revision == "main" || revision.eq_ignore_ascii_case(&self.commit) {
             return Some(&self.commit);
         }
-        let found = self
-            .refs
-            .iter()
-            .find(|(name, commit)| name == revision || commit == revision);
+        let found = self.refs.iter().find(|(name, commit)| name == revision || commit == revision);
         found.map(|(_, commit)| commit.as_str())
     }
 
@@ -107,11 +104,7 @@ impl Repo {
 impl Entry {
     /// Whether the file is stored outside git, and served by the CDN.
     pub(super) fn is_large(&self) -> bool {
-        let weights = self
-            .path
-            .rsplit('.')
-            .next()
-            .is_some_and(|end| end.eq_ignore_ascii_case("safetensors"));
+        let weights = self.path.rsplit('.').next().is_some_and(|end| end.eq_ignore_ascii_case("safetensors"));
         self.size > LARGE || (weights && self.size > 0)
     }
 }
@@ -184,23 +177,15 @@ impl Digests {
     /// Digests of a file with this SHA-256; `content` is needed of a small file only.
     pub(super) fn of(entry: &Entry, sha256: &str, content: &[u8]) -> Self {
         if entry.is_large() {
-            Self {
-                oid: git_blob_id(pointer(sha256, entry.size).as_bytes()),
-                sha256: Some(sha256.to_owned()),
-            }
+            Self { oid: git_blob_id(pointer(sha256, entry.size).as_bytes()), sha256: Some(sha256.to_owned()) }
         } else {
-            Self {
-                oid: git_blob_id(content),
-                sha256: None,
-            }
+            Self { oid: git_blob_id(content), sha256: None }
         }
     }
 
     /// The name of a large file in content-addressed storage, and its tag at the CDN: never the SHA-256 of the content.
     pub(super) fn xet_hash(&self) -> Option<String> {
-        self.sha256
-            .as_ref()
-            .map(|sha256| sha256_hex(format!("xet:{sha256}").as_bytes()))
+        self.sha256.as_ref().map(|sha256| sha256_hex(format!("xet:{sha256}").as_bytes()))
     }
 }
 
@@ -240,10 +225,7 @@ mod tests {
             panic!("not found");
         };
         assert_eq!(repo.commit.len(), 40);
-        assert_eq!(
-            store.find("01-ai/yi-1.5-6b-chat").unwrap(),
-            Found::Moved(repo.id.clone())
-        );
+        assert_eq!(store.find("01-ai/yi-1.5-6b-chat").unwrap(), Found::Moved(repo.id.clone()));
         assert_eq!(store.find("01-ai/other").unwrap(), Found::Missing);
         let shard = repo.entry("model-00001-of-00003.safetensors").unwrap();
         let digests = store.digests(&repo.id, shard).unwrap();
@@ -258,9 +240,7 @@ mod tests {
     fn every_replica_says_that_it_is_synthetic() {
         let store = Store::replica();
         for id in store.ids().unwrap() {
-            let Found::Repo(repo) = store.find(&id).unwrap() else {
-                panic!("{id}")
-            };
+            let Found::Repo(repo) = store.find(&id).unwrap() else { panic!("{id}") };
             let read = |path: &str| store.read(&id, path, ByteRange::new(0, u64::MAX)).unwrap();
             let config: Value = serde_json::from_slice(&read("config.json")).unwrap();
             assert_eq!(config["_synthetic"], "synthetic replica, not the real weights");

@@ -53,30 +53,18 @@ pub(super) fn tree(site: &Site, asked: &Asked, repo: &Repo, revision: &str, fold
     let folder = folder.trim_matches('/');
     if !folder.is_empty() && nodes.get(folder).is_none_or(Option::is_some) {
         let path = folder.to_owned();
-        return Err(Refusal::EntryNotFound {
-            path,
-            commit: commit.to_owned(),
-        }
-        .into());
+        return Err(Refusal::EntryNotFound { path, commit: commit.to_owned() }.into());
     }
-    let prefix = if folder.is_empty() {
-        String::new()
-    } else {
-        format!("{folder}/")
-    };
+    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
     let listed: Vec<(&str, Option<&Entry>)> = nodes
         .into_iter()
-        .filter(|(path, _)| {
-            path.strip_prefix(&prefix)
-                .is_some_and(|rest| recursive || !rest.contains('/'))
-        })
+        .filter(|(path, _)| path.strip_prefix(&prefix).is_some_and(|rest| recursive || !rest.contains('/')))
         .filter(|(path, _)| *path > after.as_str())
         .collect();
     let limit = limit.max(1);
     let page = listed.iter().take(limit);
-    let page: Result<Vec<Value>, Stop> = page
-        .map(|(path, entry)| described(site, repo, path, *entry, expand))
-        .collect();
+    let page: Result<Vec<Value>, Stop> =
+        page.map(|(path, entry)| described(site, repo, path, *entry, expand)).collect();
     let reply = Reply::json(&Value::Array(page?));
     Ok(match listed.get(limit - 1) {
         Some((last, _)) if listed.len() > limit => reply.with(header::LINK, &next_link(site, asked, last)),
@@ -152,26 +140,14 @@ mod tests {
     use super::*;
 
     fn paths(value: &Value) -> Vec<String> {
-        value
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|entry| entry["path"].as_str().unwrap().to_owned())
-            .collect()
+        value.as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap().to_owned()).collect()
     }
 
     #[test]
     fn pages_put_together_are_the_whole_listing() {
         let dir = folder();
         let whole = get(&site(&dir, |_| {}), "/api/models/o/open/tree/main?recursive=true", &[]);
-        let expected = [
-            "config.json",
-            "model.safetensors",
-            "sub",
-            "sub/deep",
-            "sub/deep/a.txt",
-            "sub/empty.txt",
-        ];
+        let expected = ["config.json", "model.safetensors", "sub", "sub/deep", "sub/deep/a.txt", "sub/empty.txt"];
         assert_eq!(paths(&whole.json_body()), expected);
         assert!(!whole.headers.contains_key("link"));
         let site = site(&dir, |options| options.page_size = 2);
@@ -182,9 +158,7 @@ mod tests {
             found.extend(paths(&reply.json_body()));
             let link = reply.text_of("link").to_owned();
             assert_eq!(link.is_empty(), page == 2, "{link}");
-            let next = link
-                .strip_prefix("<http://hub")
-                .and_then(|link| link.strip_suffix(">; rel=\"next\""));
+            let next = link.strip_prefix("<http://hub").and_then(|link| link.strip_suffix(">; rel=\"next\""));
             url = next.unwrap_or_default().to_owned();
         }
         assert_eq!(found, expected);
@@ -195,10 +169,7 @@ mod tests {
         let dir = folder();
         let site = site(&dir, |_| {});
         let list = |url: &str| paths(&get(&site, url, &[]).json_body());
-        assert_eq!(
-            list("/api/models/o/open/tree/main"),
-            ["config.json", "model.safetensors", "sub"]
-        );
+        assert_eq!(list("/api/models/o/open/tree/main"), ["config.json", "model.safetensors", "sub"]);
         assert_eq!(list("/api/models/o/open/tree/main/sub"), ["sub/deep", "sub/empty.txt"]);
     }
 
@@ -211,10 +182,7 @@ mod tests {
             "paths=sub&paths=none&paths=model.safetensors",
         ];
         for body in bodies {
-            let reply = router::answer(
-                &site,
-                &asked(Method::POST, "/api/models/o/open/paths-info/main", &[], body),
-            );
+            let reply = router::answer(&site, &asked(Method::POST, "/api/models/o/open/paths-info/main", &[], body));
             let found = reply.json_body();
             assert_eq!(paths(&found), ["sub", "model.safetensors"]);
             assert_eq!(found[1]["lfs"]["oid"].as_str().map(str::len), Some(64));

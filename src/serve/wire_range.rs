@@ -38,11 +38,7 @@ pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
 }
 
 fn part(start: u64, end: u64) -> Wanted {
-    if start < end {
-        Wanted::Part(ByteRange::new(start, end))
-    } else {
-        Wanted::Beyond
-    }
+    if start < end { Wanted::Part(ByteRange::new(start, end)) } else { Wanted::Beyond }
 }
 
 #[cfg(test)]
@@ -62,11 +58,7 @@ mod tests {
             ("bytes=-40", 0, 10),
         ];
         for (header, start, end) in cases {
-            assert_eq!(
-                wanted(Some(header), 10),
-                Wanted::Part(ByteRange::new(start, end)),
-                "{header}"
-            );
+            assert_eq!(wanted(Some(header), 10), Wanted::Part(ByteRange::new(start, end)), "{header}");
         }
     }
 
@@ -81,15 +73,7 @@ mod tests {
 
     #[test]
     fn several_ranges_and_nonsense_give_the_whole() {
-        for header in [
-            "bytes=0-1,3-4",
-            "bytes=4-2",
-            "bytes=",
-            "bytes=-",
-            "bytes=a-b",
-            "lines=0-1",
-            "bytes=+1-2",
-        ] {
+        for header in ["bytes=0-1,3-4", "bytes=4-2", "bytes=", "bytes=-", "bytes=a-b", "lines=0-1", "bytes=+1-2"] {
             assert_eq!(wanted(Some(header), 10), Wanted::Whole, "{header}");
         }
         assert_eq!(wanted(None, 10), Wanted::Whole);

@@ -40,11 +40,8 @@ mod tests {
 
     #[test]
     fn every_byte_has_exactly_one_character() {
-        let written: Vec<u8> = (0..0x200)
-            .filter_map(char::from_u32)
-            .filter_map(|c| bytes(&c.to_string()))
-            .flatten()
-            .collect();
+        let written: Vec<u8> =
+            (0..0x200).filter_map(char::from_u32).filter_map(|c| bytes(&c.to_string())).flatten().collect();
         assert_eq!(written.len(), 256);
         assert_eq!(written.iter().collect::<BTreeSet<_>>().len(), 256);
         for byte in 0..=u8::MAX {

@@ -46,11 +46,7 @@ impl Spelling {
                     Some(stem) => (stem, true),
                     None => (piece, false),
                 };
-                let mut text = if *bytes {
-                    byte_level(stem)
-                } else {
-                    stem.as_bytes().to_vec()
-                };
+                let mut text = if *bytes { byte_level(stem) } else { stem.as_bytes().to_vec() };
                 if ended {
                     text.push(b' ');
                 }
@@ -98,11 +94,8 @@ mod tests {
 
     #[test]
     fn one_text_is_one_token_in_every_spelling() {
-        let (bytes, marked, continued) = (
-            Spelling::ByteLevel,
-            Spelling::Marked("▁".to_owned()),
-            Spelling::Continued("##".to_owned()),
-        );
+        let (bytes, marked, continued) =
+            (Spelling::ByteLevel, Spelling::Marked("▁".to_owned()), Spelling::Continued("##".to_owned()));
         assert_eq!(bytes.read("Ġthe"), marked.read("▁the"));
         assert_eq!(bytes.read("Ġthe"), continued.read("the"));
         assert_eq!(bytes.read("the"), continued.read("##the"));
@@ -120,10 +113,7 @@ mod tests {
             assert_eq!(marked.read(piece), Token::text(piece), "{piece}");
         }
         assert_eq!(Spelling::Plain.read("<0x0A>"), Token::text("<0x0A>"));
-        assert_eq!(
-            Spelling::Continued("##".to_owned()).read("##"),
-            Token::piece("##", true)
-        );
+        assert_eq!(Spelling::Continued("##".to_owned()).read("##"), Token::piece("##", true));
     }
 
     #[test]
@@ -133,10 +123,7 @@ mod tests {
 
     #[test]
     fn a_suffix_ends_a_word() {
-        let ended = Spelling::Ended {
-            suffix: "</w>".to_owned(),
-            bytes: true,
-        };
+        let ended = Spelling::Ended { suffix: "</w>".to_owned(), bytes: true };
         assert_eq!(ended.read("the</w>"), Token::piece("the ", false));
         assert_eq!(ended.read("the"), Token::piece("the", false));
     }

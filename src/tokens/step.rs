@@ -12,16 +12,8 @@ use serde::{
 use serde_json::{Map, Value};
 
 /// What is kept of an object. Steps of a sequence, what a step is, and what it replaces by what.
-const FIELDS: [&str; 8] = [
-    "normalizers",
-    "pretokenizers",
-    "decoders",
-    "type",
-    "replacement",
-    "pattern",
-    "String",
-    "content",
-];
+const FIELDS: [&str; 8] =
+    ["normalizers", "pretokenizers", "decoders", "type", "replacement", "pattern", "String", "content"];
 
 /// Most values that are kept: real files have a few dozen.
 const MOST: usize = 4096;
@@ -41,8 +33,7 @@ struct Kept<'c> {
 impl Kept<'_> {
     fn count<E: Error>(self) -> Result<(), E> {
         let left = self.left.get().checked_sub(1);
-        self.left
-            .set(left.ok_or_else(|| E::custom(format_args!("more than {MOST} steps and fields of steps")))?);
+        self.left.set(left.ok_or_else(|| E::custom(format_args!("more than {MOST} steps and fields of steps")))?);
         Ok(())
     }
 }

@@ -22,39 +22,23 @@ impl Token {
         if begins_word {
             bytes.remove(0);
         }
-        Self {
-            bytes,
-            begins_word,
-            special: false,
-        }
+        Self { bytes, begins_word, special: false }
     }
 
     /// A token whose bytes are known apart from whether a word begins with them.
     pub fn piece(bytes: impl Into<Vec<u8>>, begins_word: bool) -> Self {
-        Self {
-            bytes: bytes.into(),
-            begins_word,
-            special: false,
-        }
+        Self { bytes: bytes.into(), begins_word, special: false }
     }
 
     /// A marker.
     pub fn marker(name: &str) -> Self {
-        Self {
-            bytes: name.as_bytes().to_vec(),
-            begins_word: false,
-            special: true,
-        }
+        Self { bytes: name.as_bytes().to_vec(), begins_word: false, special: true }
     }
 
     /// The bytes as text; `None` where they are not UTF-8.
     pub fn as_text(&self) -> Option<Cow<'_, str>> {
         let text = std::str::from_utf8(&self.bytes).ok()?;
-        Some(if self.begins_word {
-            Cow::Owned(format!(" {text}"))
-        } else {
-            Cow::Borrowed(text)
-        })
+        Some(if self.begins_word { Cow::Owned(format!(" {text}")) } else { Cow::Borrowed(text) })
     }
 }
 

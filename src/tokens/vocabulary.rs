@@ -56,11 +56,7 @@ impl Vocabulary {
         let mut written: BTreeMap<u32, (String, Origin)> = BTreeMap::new();
         for (piece, id) in std::mem::take(&mut file.model.vocab.pieces) {
             if let Some((other, _)) = written.get(&id) {
-                return Err(TokenError::SameId {
-                    id,
-                    first: other.clone(),
-                    second: piece,
-                });
+                return Err(TokenError::SameId { id, first: other.clone(), second: piece });
             }
             written.insert(id, (piece, Origin::Piece));
         }
@@ -69,11 +65,7 @@ impl Vocabulary {
             written.insert(added.id, (added.content, origin));
         }
         if let Some((&id, (piece, _))) = written.iter().find(|(_, (piece, _))| piece.len() > LONGEST) {
-            return Err(TokenError::Long {
-                id,
-                bytes: piece.len(),
-                most: LONGEST,
-            });
+            return Err(TokenError::Long { id, bytes: piece.len(), most: LONGEST });
         }
         if written.is_empty() {
             return Err(TokenError::Empty);
@@ -97,12 +89,7 @@ impl Vocabulary {
         for (token, id) in fallbacks {
             ids.entry(token).or_insert(id);
         }
-        Ok(Self {
-            kind,
-            spelling,
-            entries,
-            ids,
-        })
+        Ok(Self { kind, spelling, entries, ids })
     }
 
     /// What kind of tokenizer it is, as the file names it: `BPE`, `WordPiece`, `Unigram`, `WordLevel`.
@@ -161,11 +148,7 @@ impl Vocabulary {
                 shared.push((entry.token.clone(), entry.id, theirs));
             }
         }
-        Overlap {
-            only_first: self.distinct() - shared.len(),
-            only_second: other.distinct() - shared.len(),
-            shared,
-        }
+        Overlap { only_first: self.distinct() - shared.len(), only_second: other.distinct() - shared.len(), shared }
     }
 }
 
@@ -236,12 +219,7 @@ mod tests {
         let seen = [gpt2(), llama(), unigram(), bert()].map(|of| format!("{}, {}", of.kind(), of.spelling()));
         assert_eq!(
             seen,
-            [
-                "BPE, byte-level",
-                "BPE, `▁` for a space",
-                "Unigram, `▁` for a space",
-                "WordPiece, `##` inside a word"
-            ]
+            ["BPE, byte-level", "BPE, `▁` for a space", "Unigram, `▁` for a space", "WordPiece, `##` inside a word"]
         );
     }
 
@@ -251,11 +229,8 @@ mod tests {
         let ids = [gpt2(), llama(), unigram(), bert()].map(|of| of.id(&the));
         assert_eq!(ids, [Some(5), Some(3), Some(1), Some(1)]);
         let overlap = gpt2().overlap(&llama());
-        let shared: Vec<(String, u32, u32)> = overlap
-            .shared
-            .iter()
-            .map(|(token, a, b)| (token.to_string(), *a, *b))
-            .collect();
+        let shared: Vec<(String, u32, u32)> =
+            overlap.shared.iter().map(|(token, a, b)| (token.to_string(), *a, *b)).collect();
         let expected = [("\\n", 1, 1), ("▁", 4, 5), ("▁the", 5, 3)];
         assert_eq!(shared, expected.map(|(token, a, b)| (token.to_owned(), a, b)));
         assert_eq!((overlap.only_first, overlap.only_second, overlap.same_id()), (5, 2, 1));
@@ -267,10 +242,7 @@ mod tests {
         assert_eq!(llama.id(&Token::marker("<unk>")), Some(0));
         assert_eq!(llama.id(&Token::text("<unk>")), None);
         assert_eq!(llama.id(&Token::text("A")), Some(4));
-        assert_eq!(
-            (llama.len(), llama.distinct(), llama.special(), llama.end()),
-            (6, 5, 1, 6)
-        );
+        assert_eq!((llama.len(), llama.distinct(), llama.special(), llama.end()), (6, 5, 1, 6));
         assert_eq!(gpt2().id(&Token::text("  ")), Some(7));
     }
 
@@ -279,10 +251,7 @@ mod tests {
         let kind = |model: Value| read(&json!({ "model": model })).kind();
         assert_eq!(kind(json!({ "vocab": { "a": 0 }, "merges": [] })), "BPE");
         assert_eq!(kind(json!({ "vocab": [["a", 0.5]] })), "Unigram");
-        assert_eq!(
-            kind(json!({ "vocab": { "a": 0 }, "continuing_subword_prefix": "##" })),
-            "WordPiece"
-        );
+        assert_eq!(kind(json!({ "vocab": { "a": 0 }, "continuing_subword_prefix": "##" })), "WordPiece");
         assert_eq!(kind(json!({ "vocab": { "a": 0 } })), "WordLevel");
     }
 
@@ -300,17 +269,10 @@ mod tests {
         ] {
             assert_eq!(refused(text), "it is not the JSON of a tokenizer", "{text}");
         }
-        let deep = format!(
-            r#"{{"model":{{"vocab":{{}}}},"decoder":{}{}}}"#,
-            "[".repeat(9999),
-            "]".repeat(9999)
-        );
+        let deep = format!(r#"{{"model":{{"vocab":{{}}}},"decoder":{}{}}}"#, "[".repeat(9999), "]".repeat(9999));
         assert_eq!(refused(&deep), "it is not the JSON of a tokenizer");
         assert_eq!(refused(r#"{"model":{"vocab":{}}}"#), "its vocabulary is empty");
-        assert_eq!(
-            refused(r#"{"model":{"vocab":{"a":3,"b":3}}}"#),
-            "its tokens `a` and `b` both have number 3"
-        );
+        assert_eq!(refused(r#"{"model":{"vocab":{"a":3,"b":3}}}"#), "its tokens `a` and `b` both have number 3");
         assert_eq!(
             refused(r#"{"model":{"type":"Tiktoken","vocab":{"a":3}}}"#),
             "its model is of the kind `Tiktoken`, which is not known here"
@@ -338,10 +300,7 @@ mod tests {
                 .starts_with("more than 4096 steps and fields of steps at line 1")
         );
         // Fields that nobody asks for cost nothing.
-        assert!(is_read(&steps(&format!(
-            r#"{{"trie":[{}]}}"#,
-            vec!["0"; 100_000].join(",")
-        ))));
+        assert!(is_read(&steps(&format!(r#"{{"trie":[{}]}}"#, vec!["0"; 100_000].join(",")))));
         let pieces = vec![r#"["",0]"#; (1 << 22) + 1].join(",");
         assert!(
             reason(&format!(r#"{{"model":{{"vocab":[{pieces}]}}}}"#)).starts_with("more than 4194304 tokens at line 1")

@@ -145,10 +145,7 @@ fn what_is_no_model_at_all_is_refused_without_a_request() {
     ");
     assert_eq!(at.asked().count(), 0);
     let none = at.run(&["survey"]).expect(2);
-    none.says(&[
-        "error: no model was named",
-        "hint: name at least one model, or give a list by --models",
-    ]);
+    none.says(&["error: no model was named", "hint: name at least one model, or give a list by --models"]);
 }
 
 #[test]
@@ -183,10 +180,7 @@ fn weights_in_other_formats_are_listed_and_not_downloaded() {
     hint: check the name: the repository may be a data set, a gated stub, or empty
     ");
     let asked = at.asked();
-    assert_eq!(
-        asked.to_cdn().count() + asked.hub_paths_with(".bin") + asked.hub_paths_with(".gguf"),
-        0
-    );
+    assert_eq!(asked.to_cdn().count() + asked.hub_paths_with(".bin") + asked.hub_paths_with(".gguf"), 0);
 }
 
 #[test]
@@ -402,11 +396,7 @@ fn a_configuration_that_is_no_json_is_said() {
 #[test]
 fn one_bad_model_among_good_ones_keeps_its_row_and_the_rest_goes_on() {
     let at = closed_doors();
-    let outcome = at
-        .run(&[
-            "survey", "o/a", "o/gone", "o/a@main", "-q", "--layers", "1", "-o", "out",
-        ])
-        .expect(1);
+    let outcome = at.run(&["survey", "o/a", "o/gone", "o/a@main", "-q", "--layers", "1", "-o", "out"]).expect(1);
     outcome.says(&["error: repository `o/gone` does not exist"]);
     let pairs = at.read("out/pairs.csv");
     let reason = "all:the model was not read: repository `o/gone` does not exist, or it is private";
@@ -429,19 +419,10 @@ fn options_that_mean_nothing_are_refused_without_a_request() {
         (["--role", "input_layernrom"], "did you mean `input_layernorm`?"),
         (["--layers", "9-3"], "the range ends before it begins"),
         (["--tensor", "("], "`(` is not a regular expression"),
-        (
-            ["--fail-if", "pearson"],
-            "it has neither < nor >; write METRIC OP NUMBER",
-        ),
-        (
-            ["--fail-if", "pearsn>0.9"],
-            "`pearsn` is not a metric; the metrics are cos_sim, ",
-        ),
+        (["--fail-if", "pearson"], "it has neither < nor >; write METRIC OP NUMBER"),
+        (["--fail-if", "pearsn>0.9"], "`pearsn` is not a metric; the metrics are cos_sim, "),
         (["--fail-if", "pearson>much"], "`much` is not a number"),
-        (
-            ["--metric", "cosine"],
-            "`cosine` is not a metric; the metrics are cos_sim, ",
-        ),
+        (["--metric", "cosine"], "`cosine` is not a metric; the metrics are cos_sim, "),
         (["--formats", "pdf"], "`pdf` is not a format"),
         (["--max-bytes", "1 furlong"], "is not a unit of size"),
     ] {
@@ -465,11 +446,7 @@ fn a_folder_that_is_named_like_a_repository_is_pointed_at() {
 fn a_layer_that_no_model_has_is_named_and_told_by_the_exit_status() {
     let at = closed_doors();
     for command in ["survey", "fetch", "hash", "compare"] {
-        let models: &[&str] = if command == "compare" {
-            &["o/a", "o/a"]
-        } else {
-            &["o/a"]
-        };
+        let models: &[&str] = if command == "compare" { &["o/a", "o/a"] } else { &["o/a"] };
         let outcome = at.run(&[&[command], models, &["--layers", "0,99"]].concat()).expect(1);
         outcome.says(&["no model has layer 99 of what was asked for"]);
     }
@@ -495,10 +472,7 @@ fn nothing_found_says_what_was_missing_and_what_to_do() {
             "a: no tensor was chosen: its family `llama` has no `q_norm`; `inspect` lists the roles that it has, and --tensor \
              chooses by name",
         ),
-        (
-            &["o/gpt", "--role", "gate_proj"],
-            "gpt: no tensor was chosen: it has no `gate_proj`: its MLP has no gate; ",
-        ),
+        (&["o/gpt", "--role", "gate_proj"], "gpt: no tensor was chosen: it has no `gate_proj`: its MLP has no gate; "),
         (
             &["o/a", "--role", "gate_proj"],
             "a: no tensor was chosen: it has no `gate_proj`, which other models of its family `llama` have; ",
@@ -507,18 +481,12 @@ fn nothing_found_says_what_was_missing_and_what_to_do() {
             &["o/odd"],
             "odd: no tensor was chosen: its family is not known, so no tensor of it has a role: choose by name with --tensor; ",
         ),
-        (
-            &["o/a", "--layers", "7"],
-            "a: no tensor was chosen: it has what was asked for in layers 0–1 only\n",
-        ),
+        (&["o/a", "--layers", "7"], "a: no tensor was chosen: it has what was asked for in layers 0–1 only\n"),
         (
             &["o/odd", "--tensor", "norms"],
             "odd: no tensor was chosen: none of its names matches --tensor `norms`; `inspect --tensors` lists them\n",
         ),
-        (
-            &["o/a", "--skip", "input"],
-            "a: no tensor was chosen: what was asked for is left out by --skip; ",
-        ),
+        (&["o/a", "--skip", "input"], "a: no tensor was chosen: what was asked for is left out by --skip; "),
     ];
     for (args, told) in cases {
         for command in ["fetch", "survey", "layers"] {
@@ -528,24 +496,9 @@ fn nothing_found_says_what_was_missing_and_what_to_do() {
         }
     }
     // The report has the reason too.
-    at.run(&[
-        "survey",
-        "o/a",
-        "o/odd",
-        "--layers",
-        "7",
-        "-o",
-        "out",
-        "--formats",
-        "md",
-        "-q",
-    ])
-    .expect(1);
+    at.run(&["survey", "o/a", "o/odd", "--layers", "7", "-o", "out", "--formats", "md", "-q"]).expect(1);
     let report = at.read("out/REPORT.md");
-    assert!(
-        report.contains("it has what was asked for in layers 0–1 only"),
-        "{report}"
-    );
+    assert!(report.contains("it has what was asked for in layers 0–1 only"), "{report}");
     assert!(report.contains("its family is not known"), "{report}");
 }
 

@@ -30,27 +30,17 @@ fn what_is_kept_is_listed() {
     let outcome = at.run(&["cache", "ls"]).expect(0);
     let lines: Vec<&str> = outcome.stdout.lines().collect();
     assert_eq!(lines.len(), 2, "{outcome}");
-    assert!(
-        lines[0].starts_with(&format!("o/a@{COMMIT}\tmodel.layers.0.input_layernorm.weight\t")),
-        "{outcome}"
-    );
+    assert!(lines[0].starts_with(&format!("o/a@{COMMIT}\tmodel.layers.0.input_layernorm.weight\t")), "{outcome}");
     outcome.says(&["2 tensors in TMP/store, "]);
 }
 
 #[test]
 fn a_sound_cache_verifies_and_a_damaged_one_does_not() {
     let at = warm();
-    at.run(&["cache", "verify"])
-        .expect(0)
-        .says(&["2 tensors checked, 0 broken"]);
+    at.run(&["cache", "verify"]).expect(0).says(&["2 tensors checked, 0 broken"]);
     damage(&at);
     let outcome = at.run(&["cache", "verify"]).expect(1);
-    assert!(
-        outcome
-            .stdout
-            .contains("model.layers.0.input_layernorm.weight\tbytes differ"),
-        "{outcome}"
-    );
+    assert!(outcome.stdout.contains("model.layers.0.input_layernorm.weight\tbytes differ"), "{outcome}");
     outcome.says(&["2 tensors checked, 1 broken"]);
 }
 
@@ -77,9 +67,7 @@ fn a_damaged_entry_is_fetched_again_within_the_same_run() {
 #[test]
 fn what_one_hub_said_of_a_branch_is_not_taken_for_anothers() {
     let at = warm();
-    let outcome = at
-        .run(&["fetch", "o/a", "--offline", "--endpoint", "http://127.0.0.1:1"])
-        .expect(2);
+    let outcome = at.run(&["fetch", "o/a", "--offline", "--endpoint", "http://127.0.0.1:1"]).expect(2);
     outcome.says(&["`main` of `o/a` is not in the cache"]);
 }
 
@@ -88,12 +76,8 @@ fn room_is_made_by_age_and_by_size() {
     let at = warm();
     at.run(&["cache", "prune"]).expect(0).says(&["0 tensors removed"]);
     assert_eq!(at.kept_tensors(), 2);
-    at.run(&["cache", "prune", "--older-than", "30d"])
-        .expect(0)
-        .says(&["0 tensors removed"]);
-    at.run(&["cache", "prune", "--max-size", "1B"])
-        .expect(0)
-        .says(&["2 tensors removed"]);
+    at.run(&["cache", "prune", "--older-than", "30d"]).expect(0).says(&["0 tensors removed"]);
+    at.run(&["cache", "prune", "--max-size", "1B"]).expect(0).says(&["2 tensors removed"]);
     assert_eq!(at.kept_tensors(), 0);
     // It is a cache: what is gone comes back.
     at.run(&["fetch", "o/a"]).expect(0);
@@ -107,9 +91,7 @@ fn without_network_the_cache_answers() {
     let mut at = warm();
     at.close();
     for args in [["survey", "o/a", "--offline"], ["survey", "o/a@main", "--offline"]] {
-        at.run(&args)
-            .expect(0)
-            .says(&["moved 0 bytes in 0 requests, 0 tensors fetched, 2 from cache"]);
+        at.run(&args).expect(0).says(&["moved 0 bytes in 0 requests, 0 tensors fetched, 2 from cache"]);
     }
     let by_variable = at.run_as(&["fetch", "o/a"], |command| {
         command.env("HF_HUB_OFFLINE", "1");
@@ -156,9 +138,7 @@ fn two_programs_share_a_cache_at_the_same_time() {
     for outcome in runs {
         assert_eq!(outcome.expect(0).stdout.lines().count(), 12);
     }
-    at.run(&["cache", "verify"])
-        .expect(0)
-        .says(&["12 tensors checked, 0 broken"]);
+    at.run(&["cache", "verify"]).expect(0).says(&["12 tensors checked, 0 broken"]);
 }
 
 #[test]

@@ -30,17 +30,12 @@ fn matrix(name: &str, values: &[f32], rows: usize) -> Tensor {
 
 /// Rows `chosen` of a matrix with `WIDTH` columns.
 fn taken(values: &[f32], chosen: &[usize]) -> Vec<f32> {
-    chosen
-        .iter()
-        .flat_map(|&row| values[row * WIDTH..(row + 1) * WIDTH].to_vec())
-        .collect()
+    chosen.iter().flat_map(|&row| values[row * WIDTH..(row + 1) * WIDTH].to_vec()).collect()
 }
 
 fn turned(values: &[f32], rows: usize) -> Vec<f32> {
     let columns = values.len() / rows;
-    (0..columns)
-        .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
-        .collect()
+    (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
 }
 
 /// `pairs.csv` of a comparison by role, and what it printed.
@@ -90,21 +85,12 @@ fn a_fused_internlm2_meets_a_split_llama_row_by_row() {
     at.serve();
     let pairs = compare(&at, "o/intern", "o/llama", &[]);
     let changed = |role: &str| pairs[role]["changed_frac"].parse::<f64>().unwrap();
-    assert_eq!(
-        (changed("q_proj"), changed("k_proj"), changed("input_layernorm")),
-        (0.0, 0.0, 0.0)
-    );
+    assert_eq!((changed("q_proj"), changed("k_proj"), changed("input_layernorm")), (0.0, 0.0, 0.0));
     // Two rows of four are swapped.
     assert!(changed("v_proj") > 0.3 && changed("v_proj") <= 0.5);
     assert_eq!(pairs["q_proj"]["tensor_a"], "model.layers.0.attention.wqkv.weight");
-    assert_eq!(
-        (pairs["q_proj"]["shape"].as_str(), pairs["v_proj"]["numel"].as_str()),
-        ("8×8", "32")
-    );
-    let alone: Vec<_> = coverage(&at)
-        .into_iter()
-        .filter(|row| row["status"] == "only_in_b")
-        .collect();
+    assert_eq!((pairs["q_proj"]["shape"].as_str(), pairs["v_proj"]["numel"].as_str()), ("8×8", "32"));
+    let alone: Vec<_> = coverage(&at).into_iter().filter(|row| row["status"] == "only_in_b").collect();
     assert_eq!(alone.len(), 1);
     assert_eq!(alone[0]["tensor_b"], "lm_head.weight");
 }
@@ -135,24 +121,12 @@ fn gpt2_is_turned_before_it_meets_a_linear() {
     at.model("o/llama", &llama, &tensors);
     at.serve();
     let pairs = compare(&at, "o/gpt2", "o/llama", &[]);
-    let roles = [
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "q_proj_bias",
-        "k_proj_bias",
-        "v_proj_bias",
-    ];
+    let roles = ["q_proj", "k_proj", "v_proj", "o_proj", "q_proj_bias", "k_proj_bias", "v_proj_bias"];
     assert_eq!(pairs.keys().count(), roles.len());
     for role in roles {
         assert_eq!(pairs[role]["changed_frac"], "0", "{role}");
     }
-    assert!(
-        coverage(&at)
-            .iter()
-            .all(|row| row["status"] == "compared" && row["equal_bytes"] == "true")
-    );
+    assert!(coverage(&at).iter().all(|row| row["status"] == "compared" && row["equal_bytes"] == "true"));
 }
 
 #[test]
@@ -160,25 +134,16 @@ fn a_split_that_does_not_add_up_is_a_reason_and_no_comparison() {
     let mut at = Workspace::new();
     let mut wrong = config("internlm2", "InternLM2ForCausalLM");
     wrong["head_dim"] = json!(5);
-    at.model(
-        "o/intern",
-        &wrong,
-        &[matrix("model.layers.0.attention.wqkv.weight", &gain(1, 16 * WIDTH), 16)],
-    );
+    at.model("o/intern", &wrong, &[matrix("model.layers.0.attention.wqkv.weight", &gain(1, 16 * WIDTH), 16)]);
     at.model(
         "o/llama",
         &config("llama", "LlamaForCausalLM"),
         &[matrix("model.layers.0.self_attn.q_proj.weight", &gain(1, 8 * WIDTH), 8)],
     );
     at.serve();
-    let outcome = at
-        .run(&["compare", "o/intern", "o/llama", "-o", "out", "--formats", "csv"])
-        .expect(1);
+    let outcome = at.run(&["compare", "o/intern", "o/llama", "-o", "out", "--formats", "csv"]).expect(1);
     outcome.says(&["no comparable tensors"]);
-    let intern = coverage(&at)
-        .into_iter()
-        .find(|row| row["status"] == "only_in_a")
-        .unwrap();
+    let intern = coverage(&at).into_iter().find(|row| row["status"] == "only_in_a").unwrap();
     assert!(intern["reason"].contains("do not add up to its 16 rows"), "{intern:?}");
 }
 
@@ -193,12 +158,7 @@ fn over_the_hub_and_from_folders_the_pairs_are_the_same_but_for_the_commits() {
             Tensor::bf16("model.layers.0.input_layernorm.weight", &gain(seed + 7, 64)),
             Tensor::f32("model.norm.weight", &gain(seed + 9, 64)),
         ];
-        tensors.push(Tensor::raw(
-            "model.layers.0.odd",
-            "I64",
-            &[2],
-            vec![seed.to_le_bytes()[0]; 16],
-        ));
+        tensors.push(Tensor::raw("model.layers.0.odd", "I64", &[2], vec![seed.to_le_bytes()[0]; 16]));
         at.model(id, &llama_config(1, 64), &tensors);
     }
     at.serve();
@@ -232,11 +192,7 @@ fn of_two_copies_of_one_file_one_is_read() {
     assert_eq!(pairs["up_proj"]["cos_sim"], "1");
     assert_eq!(coverage(&at)[0]["equal_bytes"], "true");
     let range = shard.asked("model.layers.0.mlp.up_proj.weight");
-    let read = at
-        .asked()
-        .ranges("model.safetensors")
-        .into_iter()
-        .filter(|asked| *asked == range);
+    let read = at.asked().ranges("model.safetensors").into_iter().filter(|asked| *asked == range);
     assert_eq!(read.count(), 1);
 }
 
@@ -263,26 +219,15 @@ fn norms_stand_apart_from_matrices_in_every_table() {
         .filter(|row| row["metric"] == "cos_sim")
         .map(|row| (row["group"].clone(), row["count"].clone()))
         .collect();
-    let expected = [
-        ("norms_and_biases", "2"),
-        ("rest", "2"),
-        ("input_layernorm", "2"),
-        ("up_proj", "2"),
-    ];
-    assert_eq!(
-        counts,
-        expected.map(|(group, count)| (group.to_owned(), count.to_owned()))
-    );
+    let expected = [("norms_and_biases", "2"), ("rest", "2"), ("input_layernorm", "2"), ("up_proj", "2")];
+    assert_eq!(counts, expected.map(|(group, count)| (group.to_owned(), count.to_owned())));
     let layers: Vec<_> = read("layers.csv")
         .into_iter()
         .filter(|row| row["metric"] == "pearson" && row["group"] == "rest")
         .map(|row| row["layer"].clone())
         .collect();
     assert_eq!(layers, ["0", "1"]);
-    let matrices: u32 = read("bands.csv")
-        .iter()
-        .map(|row| row["matrices"].parse::<u32>().unwrap())
-        .sum();
+    let matrices: u32 = read("bands.csv").iter().map(|row| row["matrices"].parse::<u32>().unwrap()).sum();
     assert_eq!(matrices, 2);
 }
 
@@ -308,28 +253,15 @@ fn a_condition_on_a_pair_is_an_exit_status() {
     at.run(&["compare", "o/a", "o/b", "--role", "norms", "--fail-if", "cos_sim>0.5"])
         .expect(1)
         .says(&["--fail-if cos_sim>0.5 holds: `model.layers.0.input_layernorm.weight`"]);
-    at.run(&[
-        "compare",
-        "o/a",
-        "o/b",
-        "--role",
-        "norms",
-        "--fail-if",
-        "abs(pearson)>0.9",
-    ])
-    .expect(0);
-    at.run(&["compare", "o/a"])
-        .expect(2)
-        .says(&["`compare` takes two models, and one is named"]);
+    at.run(&["compare", "o/a", "o/b", "--role", "norms", "--fail-if", "abs(pearson)>0.9"]).expect(0);
+    at.run(&["compare", "o/a"]).expect(2).says(&["`compare` takes two models, and one is named"]);
 }
 
 #[test]
 fn what_is_constant_or_a_fixed_buffer_on_both_sides_is_listed_and_counts_nowhere() {
     let mut at = Workspace::new();
     let ones = [1.0; WIDTH];
-    let one_hot: Vec<f32> = (0..WIDTH * WIDTH)
-        .map(|at| f32::from(u8::from(at % (WIDTH + 1) == 0)))
-        .collect();
+    let one_hot: Vec<f32> = (0..WIDTH * WIDTH).map(|at| f32::from(u8::from(at % (WIDTH + 1) == 0))).collect();
     for (id, seed) in [("o/a", 1), ("o/b", 20)] {
         at.model(
             id,
@@ -361,19 +293,10 @@ fn what_is_constant_or_a_fixed_buffer_on_both_sides_is_listed_and_counts_nowhere
     }
     let groups: Vec<[String; 3]> = table(&at, "closeness.csv")
         .into_iter()
-        .map(|row| {
-            [
-                row["group"].clone(),
-                row["n_cos_sim"].clone(),
-                row["equal_bytes"].clone(),
-            ]
-        })
+        .map(|row| [row["group"].clone(), row["n_cos_sim"].clone(), row["equal_bytes"].clone()])
         .collect();
     assert_eq!(groups.len(), 4, "{groups:?}");
-    assert!(
-        groups.iter().all(|[_, with, equal]| with == "1" && equal == "0"),
-        "{groups:?}"
-    );
+    assert!(groups.iter().all(|[_, with, equal]| with == "1" && equal == "0"), "{groups:?}");
 }
 
 #[test]
@@ -417,12 +340,7 @@ fn a_scaled_weight_is_compared_and_elsewhere_it_is_said_that_only_compare_scales
                 let stored = (0..=255_u8).map(|at| at.wrapping_mul(seed) % 0x70).collect();
                 [
                     Tensor::raw(&name(layer), "F8_E4M3", &[16, 16], stored),
-                    Tensor::raw(
-                        &format!("{}_scale_inv", name(layer)),
-                        "F32",
-                        &[1, 1],
-                        0.5_f32.to_le_bytes().to_vec(),
-                    ),
+                    Tensor::raw(&format!("{}_scale_inv", name(layer)), "F32", &[1, 1], 0.5_f32.to_le_bytes().to_vec()),
                 ]
             })
             .collect();
@@ -435,12 +353,7 @@ fn a_scaled_weight_is_compared_and_elsewhere_it_is_said_that_only_compare_scales
         let outcome = at.run(&words).expect(1);
         if command[0] == "layers" {
             assert_eq!(outcome.stdout.matches("q_proj: layer ").count(), 3, "{outcome}");
-            assert!(
-                outcome
-                    .stdout
-                    .contains("q_proj: 2 more reasons; structure.csv under -o has all\n"),
-                "{outcome}"
-            );
+            assert!(outcome.stdout.contains("q_proj: 2 more reasons; structure.csv under -o has all\n"), "{outcome}");
         }
         let report = at.read("out/REPORT.md").replace('\\', "");
         let told = "is stored as F8_E4M3 with scales beside it (one scale for all): only `compare` makes values of it; for all else \
@@ -453,9 +366,8 @@ fn a_scaled_weight_is_compared_and_elsewhere_it_is_said_that_only_compare_scales
 fn scales_in_another_shard_are_seen_though_nothing_else_of_it_is_needed() {
     let mut at = Workspace::new();
     let name = |layer: u32| format!("model.layers.{layer}.self_attn.q_proj.weight");
-    let weights: Vec<Tensor> = (0..2)
-        .map(|layer| Tensor::raw(&name(layer), "F8_E4M3", &[16, 16], vec![0x38; 256]))
-        .collect();
+    let weights: Vec<Tensor> =
+        (0..2).map(|layer| Tensor::raw(&name(layer), "F8_E4M3", &[16, 16], vec![0x38; 256])).collect();
     let scales: Vec<Tensor> = (0..2)
         .map(|layer| {
             let stored = 0.5_f32.to_le_bytes().to_vec();
@@ -469,14 +381,9 @@ fn scales_in_another_shard_are_seen_though_nothing_else_of_it_is_needed() {
         placed.extend(tensors.iter().map(|tensor| (tensor.name.clone(), json!(file))));
     }
     at.file("o/a", "config.json", llama_config(2, 16).to_string());
-    at.file(
-        "o/a",
-        "model.safetensors.index.json",
-        json!({ "weight_map": placed }).to_string(),
-    );
+    at.file("o/a", "model.safetensors.index.json", json!({ "weight_map": placed }).to_string());
     at.serve();
-    at.run(&["layers", "o/a", "--role", "q_proj", "-o", "out", "--formats", "csv"])
-        .expect(1);
+    at.run(&["layers", "o/a", "--role", "q_proj", "-o", "out", "--formats", "csv"]).expect(1);
     let told = at.read("out/structure.csv");
     assert!(told.contains("is stored as F8_E4M3 with scales beside it"), "{told}");
 }
@@ -487,26 +394,10 @@ fn a_cosine_in_a_picture_stands_beside_its_null() {
     at.llama("o/a", 1, 3, 64);
     at.llama("o/b", 2, 3, 64);
     at.serve();
-    let words = [
-        "compare",
-        "o/a",
-        "o/b",
-        "--role",
-        "norms",
-        "-o",
-        "out",
-        "--formats",
-        "svg",
-    ];
+    let words = ["compare", "o/a", "o/b", "--role", "norms", "-o", "out", "--formats", "svg"];
     at.run(&words).expect(0);
     let histogram = at.read("out/cosines_norms.svg");
-    assert!(
-        histogram.contains(">mean = 0.9") && histogram.contains(">mean null = 0.9"),
-        "{histogram}"
-    );
+    assert!(histogram.contains(">mean = 0.9") && histogram.contains(">mean null = 0.9"), "{histogram}");
     let by_layer = at.read("out/layers_norms.svg");
-    assert!(
-        by_layer.contains(">cos_sim") && by_layer.contains(">cos_null"),
-        "{by_layer}"
-    );
+    assert!(by_layer.contains(">cos_sim") && by_layer.contains(">cos_null"), "{by_layer}");
 }

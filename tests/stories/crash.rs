@@ -99,20 +99,15 @@ fn survived(at: &Workspace, whole: &[(String, Vec<u8>)]) -> usize {
     values(at)
         .iter()
         .filter(|(name, bytes)| {
-            assert!(
-                whole.iter().any(|(known, right)| known == name && right == bytes),
-                "{name} is no whole file"
-            );
+            assert!(whole.iter().any(|(known, right)| known == name && right == bytes), "{name} is no whole file");
             has(&name.replace(".npy", ".json"))
         })
         .count()
 }
 
 fn interrupt(child: &Child) {
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .stderr(Stdio::null())
-        .status();
+    let kill =
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).stderr(Stdio::null()).status();
     assert!(kill.is_ok());
 }
 
@@ -147,9 +142,7 @@ fn whenever_it_is_killed_the_next_run_gives_the_same_files_and_pays_for_the_rest
             noun(expected, "request"),
             noun(missing, "tensor")
         )]);
-        at.run(&["cache", "verify"])
-            .expect(0)
-            .says(&[&format!("{LAYERS} tensors checked, 0 broken")]);
+        at.run(&["cache", "verify"]).expect(0).says(&[&format!("{LAYERS} tensors checked, 0 broken")]);
     }
 }
 
@@ -197,9 +190,7 @@ fn ctrl_c_stops_within_a_second_and_the_same_command_goes_on() {
     moment.never();
     assert_eq!(at.kept_tensors(), 2);
     at.asked();
-    at.run(&["survey", "o/a", "-o", "out"])
-        .expect(0)
-        .says(&["6 tensors fetched, 2 from cache"]);
+    at.run(&["survey", "o/a", "-o", "out"]).expect(0).says(&["6 tensors fetched, 2 from cache"]);
     // The branch, the shard's address, and what was missing.
     assert_eq!(at.asked().count(), 1 + 1 + 6);
 }
@@ -242,9 +233,7 @@ fn ctrl_c_stops_it_when_the_network_is_no_longer_needed_too() {
         interrupt(&child);
     }
     let output = child.wait_with_output().unwrap();
-    at.outcome(&output)
-        .expect(2)
-        .says(&["error: interrupted; the tensors are kept in the cache"]);
+    at.outcome(&output).expect(2).says(&["error: interrupted; the tensors are kept in the cache"]);
     drop(reader);
     filler.join().unwrap();
 }
@@ -275,7 +264,5 @@ fn a_program_beside_one_that_is_killed_is_not_disturbed() {
     killed.wait().unwrap();
     let outcome = at.outcome(&other.wait_with_output().unwrap()).expect(0);
     assert_eq!(outcome.stdout.lines().count(), LAYERS);
-    at.run(&["cache", "verify"])
-        .expect(0)
-        .says(&[&format!("{LAYERS} tensors checked, 0 broken")]);
+    at.run(&["cache", "verify"]).expect(0).says(&[&format!("{LAYERS} tensors checked, 0 broken")]);
 }

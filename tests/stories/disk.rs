@@ -32,11 +32,7 @@ fn a_full_disk_is_said_and_leaves_nothing_half() {
         "File too large",
     ]);
     let left = Workspace::files(&at.kept("o/a"));
-    let left: Vec<&str> = left
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .filter(|name| *name != ".lock")
-        .collect();
+    let left: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).filter(|name| *name != ".lock").collect();
     assert_eq!(left, ["headers.json"]);
     at.asked();
     at.run(&["fetch", "o/a"]).expect(0);
@@ -53,9 +49,7 @@ fn a_report_that_does_not_fit_on_the_disk_leaves_no_half_of_a_file() {
     outcome.says(&["error: ", "File too large"]);
     for (name, bytes) in Workspace::files(&at.path().join("out")) {
         // Provenance tells what moved, which differs.
-        let is_whole = whole
-            .iter()
-            .any(|(known, right)| *known == name && (*right == bytes || name == "report.json"));
+        let is_whole = whole.iter().any(|(known, right)| *known == name && (*right == bytes || name == "report.json"));
         assert!(is_whole, "{name} is half a file, or none of the report's");
     }
 }
@@ -118,9 +112,7 @@ fn a_cache_that_may_only_be_read_is_read() {
     let before = Workspace::files(&at.cache());
     let pinned = format!("o/a@{COMMIT}");
     for model in ["o/a", pinned.as_str()] {
-        as_a_stranger(&at, &["fetch", model])
-            .expect(0)
-            .says(&["0 tensors fetched, 1 from cache"]);
+        as_a_stranger(&at, &["fetch", model]).expect(0).says(&["0 tensors fetched, 1 from cache"]);
     }
     assert_eq!(Workspace::files(&at.cache()), before);
 }
@@ -152,9 +144,7 @@ fn an_entry_without_its_sidecar_is_fetched_again() {
                 fs_err::write(&sidecar, text).unwrap();
             }
         }
-        at.run(&["survey", "o/a"])
-            .expect(0)
-            .says(&["1 tensor fetched, 0 from cache"]);
+        at.run(&["survey", "o/a"]).expect(0).says(&["1 tensor fetched, 0 from cache"]);
         assert_eq!(Workspace::files(&at.kept("o/a")), whole, "{damage}");
     }
 }
@@ -169,9 +159,7 @@ fn a_broken_record_of_a_commit_is_asked_again() {
     for broken in [String::new(), "{".to_owned(), text.replacen("8192", "8191", 1)] {
         assert_ne!(broken, text);
         fs_err::write(&record, broken).unwrap();
-        at.run(&["fetch", "o/a"])
-            .expect(0)
-            .says(&["0 tensors fetched, 1 from cache"]);
+        at.run(&["fetch", "o/a"]).expect(0).says(&["0 tensors fetched, 1 from cache"]);
         assert_eq!(fs_err::read(&record).unwrap(), whole);
     }
 }
@@ -180,21 +168,8 @@ fn a_broken_record_of_a_commit_is_asked_again() {
 fn names_that_would_meet_in_one_file_are_kept_apart() {
     let mut at = Workspace::new();
     let long = "x".repeat(300);
-    let names = [
-        "a/b_c",
-        "a_b/c",
-        "a%2Fb_c",
-        "..",
-        "headers",
-        "con",
-        &long,
-        &format!("{long}y"),
-    ];
-    let tensors: Vec<Tensor> = names
-        .iter()
-        .zip(1..)
-        .map(|(name, seed)| Tensor::f32(name, &gain(seed, 16)))
-        .collect();
+    let names = ["a/b_c", "a_b/c", "a%2Fb_c", "..", "headers", "con", &long, &format!("{long}y")];
+    let tensors: Vec<Tensor> = names.iter().zip(1..).map(|(name, seed)| Tensor::f32(name, &gain(seed, 16))).collect();
     // The same again where a repository's own name could meet another's.
     for id in ["a/b_c", "a_b/c"] {
         at.model(id, &llama_config(1, 16), &tensors);
@@ -211,13 +186,7 @@ fn names_that_would_meet_in_one_file_are_kept_apart() {
         kept.dedup();
         assert_eq!(kept.len(), names.len());
     }
-    at.run(&["cache", "verify"])
-        .expect(0)
-        .says(&["16 tensors checked, 0 broken"]);
+    at.run(&["cache", "verify"]).expect(0).says(&["16 tensors checked, 0 broken"]);
     let outside = Workspace::files(at.path());
-    assert!(
-        outside
-            .iter()
-            .all(|(name, _)| name.starts_with("hub/") || name.starts_with("store/"))
-    );
+    assert!(outside.iter().all(|(name, _)| name.starts_with("hub/") || name.starts_with("store/")));
 }

@@ -43,10 +43,7 @@ fn numbered(pieces: &[&str]) -> Value {
 
 /// A table whose rows are drawn by these seeds.
 fn table(name: &str, seeds: &[u64], width: usize) -> Tensor {
-    let bytes = seeds
-        .iter()
-        .flat_map(|&seed| Tensor::bf16("row", &gain(seed, width)).bytes)
-        .collect();
+    let bytes = seeds.iter().flat_map(|&seed| Tensor::bf16("row", &gain(seed, width)).bytes).collect();
     Tensor::raw(name, "BF16", &[seeds.len() as u64, width as u64], bytes)
 }
 
@@ -62,20 +59,8 @@ fn model(at: &Workspace, id: &str, seeds: &[u64], width: usize, tokenizer: Optio
 /// Two models whose rows of shared tokens are equal, seeds 1 to 4, and all others of their own.
 fn pair() -> (Workspace, Shard, Shard) {
     let at = Workspace::new();
-    let a = model(
-        &at,
-        "o/a",
-        &[1, 11, 12, 2, 3, 13, 4, 14, 15, 16],
-        WIDTH,
-        Some(&byte_level()),
-    );
-    let b = model(
-        &at,
-        "o/b",
-        &[21, 2, 4, 22, 23, 1, 24, 3, 25, 26, 27, 28],
-        WIDTH,
-        Some(&marked()),
-    );
+    let a = model(&at, "o/a", &[1, 11, 12, 2, 3, 13, 4, 14, 15, 16], WIDTH, Some(&byte_level()));
+    let b = model(&at, "o/b", &[21, 2, 4, 22, 23, 1, 24, 3, 25, 26, 27, 28], WIDTH, Some(&marked()));
     (at, a, b)
 }
 
@@ -105,34 +90,15 @@ fn rows_are_matched_by_text_and_only_theirs_are_asked_for() {
     assert!(outcome.stdout.contains("tokens in both       4"), "{outcome}");
     outcome.says(&["2 tensors fetched, 0 from cache"]);
     // Of the first the rows of the shared tokens, neighbours together; of the second also the rows of the same numbers.
-    let mut expected = vec![
-        asked_rows(&a, 0, 1),
-        asked_rows(&a, 3, 5),
-        asked_rows(&a, 6, 7),
-        asked_rows(&b, 0, 8),
-    ];
+    let mut expected = vec![asked_rows(&a, 0, 1), asked_rows(&a, 3, 5), asked_rows(&a, 6, 7), asked_rows(&b, 0, 8)];
     expected.sort();
     assert_eq!(row_ranges(&at), expected);
     let found = tokens(&at, "out");
-    let shown: Vec<(&str, &str, &str)> = found
-        .values()
-        .map(|row| (row["token"].as_str(), row["row_a"].as_str(), row["row_b"].as_str()))
-        .collect();
-    assert_eq!(
-        shown,
-        [
-            ("\\n", "3", "1"),
-            ("▁cat", "4", "7"),
-            ("▁dog", "6", "2"),
-            ("▁the", "0", "5")
-        ]
-    );
+    let shown: Vec<(&str, &str, &str)> =
+        found.values().map(|row| (row["token"].as_str(), row["row_a"].as_str(), row["row_b"].as_str())).collect();
+    assert_eq!(shown, [("\\n", "3", "1"), ("▁cat", "4", "7"), ("▁dog", "6", "2"), ("▁the", "0", "5")]);
     for row in found.values() {
-        assert_eq!(
-            (row["cos_sim"].as_str(), row["pearson"].as_str()),
-            ("1", "1"),
-            "{row:?}"
-        );
+        assert_eq!((row["cos_sim"].as_str(), row["pearson"].as_str()), ("1", "1"), "{row:?}");
         let [null, same]: [f64; 2] = ["cos_null", "same_id_pearson"].map(|column| row[column].parse().unwrap());
         assert!((0.9..0.95).contains(&null) && same.abs() < 0.05, "{row:?}");
     }
@@ -143,12 +109,7 @@ fn rows_are_matched_by_text_and_only_theirs_are_asked_for() {
     met.sort_unstable();
     assert_eq!(met, ["1", "2", "5", "7"]);
     let report = at.read("out/REPORT.md");
-    for text in [
-        "byte-level",
-        "▁ for a space",
-        "`cos_null`",
-        "a token and another at random",
-    ] {
+    for text in ["byte-level", "▁ for a space", "`cos_null`", "a token and another at random"] {
         assert!(report.contains(text), "{text}");
     }
 }
@@ -194,20 +155,7 @@ fn what_is_kept_is_not_asked_for_again_and_rows_are_added_to_it() {
 fn a_folder_and_the_hub_give_the_same_tokens_on_any_number_of_threads() {
     let (mut at, ..) = pair();
     at.serve();
-    at.run(&[
-        "embeddings",
-        "o/a",
-        "o/b",
-        "--tokens",
-        "3",
-        "--seed",
-        "7",
-        "--threads",
-        "1",
-        "-o",
-        "hub",
-    ])
-    .expect(0);
+    at.run(&["embeddings", "o/a", "o/b", "--tokens", "3", "--seed", "7", "--threads", "1", "-o", "hub"]).expect(0);
     at.run(&[
         "embeddings",
         "./hub/o/a",
@@ -226,24 +174,11 @@ fn a_folder_and_the_hub_give_the_same_tokens_on_any_number_of_threads() {
     .says(&["wrote "]);
     assert_eq!(at.read("hub/tokens.csv"), at.read("folder/tokens.csv"));
     assert_eq!(rows(&at.read("hub/tokens.csv")).len(), 3);
-    at.run(&[
-        "embeddings",
-        "o/a",
-        "o/b",
-        "--tokens",
-        "3",
-        "--seed",
-        "8",
-        "-o",
-        "other",
-    ])
-    .expect(0);
+    at.run(&["embeddings", "o/a", "o/b", "--tokens", "3", "--seed", "8", "-o", "other"]).expect(0);
     // A whole table in the cache serves as well.
     at.run(&["fetch", "o/a", "o/b", "--role", "embed_tokens"]).expect(0);
     at.asked();
-    at.run(&["embeddings", "o/a", "o/b", "-o", "whole"])
-        .expect(0)
-        .says(&["0 tensors fetched, 2 from cache"]);
+    at.run(&["embeddings", "o/a", "o/b", "-o", "whole"]).expect(0).says(&["0 tensors fetched, 2 from cache"]);
     let all = tokens(&at, "whole");
     for (token, row) in tokens(&at, "hub") {
         assert_eq!(row["same_id_cos_sim"], all[&token]["same_id_cos_sim"]);
@@ -259,16 +194,11 @@ fn a_model_without_a_tokenizer_can_be_compared_by_number() {
     at.serve();
     let outcome = at.run(&["embeddings", "o/a", "o/b"]).expect(2);
     outcome.says(&["`o/a@c0ffee00` has no `tokenizer.json`", "hint: ", "--same-id"]);
-    let outcome = at
-        .run(&["embeddings", "o/a", "o/b", "--same-id", "-o", "out"])
-        .expect(0);
+    let outcome = at.run(&["embeddings", "o/a", "o/b", "--same-id", "-o", "out"]).expect(0);
     assert!(outcome.stdout.contains("same number"), "{outcome}");
     // Every row is wanted: the table came whole, and is an entry like any other.
     assert!(at.kept("o/a").join(format!("{EMBED}.npy")).exists());
-    let pearson: Vec<String> = rows(&at.read("out/tokens.csv"))
-        .iter()
-        .map(|row| row["pearson"].clone())
-        .collect();
+    let pearson: Vec<String> = rows(&at.read("out/tokens.csv")).iter().map(|row| row["pearson"].clone()).collect();
     assert_eq!(pearson[..3], ["1", "1", "1"]);
     assert!(pearson[3].parse::<f64>().unwrap().abs() < 0.5);
     assert!(at.read("out/REPORT.md").contains("Rows are matched by number alone"));
@@ -279,76 +209,39 @@ fn tables_that_cannot_be_compared_are_said_and_no_weight_moves() {
     let mut at = Workspace::new();
     model(&at, "o/a", &[1; 10], 64, Some(&byte_level()));
     model(&at, "o/wide", &[1; 12], 128, Some(&marked()));
-    model(
-        &at,
-        "o/none",
-        &[1; 9],
-        64,
-        Some(&json!({ "model": { "vocab": { "only": 0 }, "merges": [] } })),
-    );
+    model(&at, "o/none", &[1; 9], 64, Some(&json!({ "model": { "vocab": { "only": 0 }, "merges": [] } })));
     at.file("o/broken", "config.json", llama_config(0, 64).to_string());
     model(&at, "o/broken", &[1; 4], 64, None);
-    at.file(
-        "o/broken",
-        "tokenizer.json",
-        "{\"model\":{\"vocab\":{\"a\":1,\"b\":1}}}",
-    );
+    at.file("o/broken", "tokenizer.json", "{\"model\":{\"vocab\":{\"a\":1,\"b\":1}}}");
     at.serve();
     let outcome = at.run(&["embeddings", "o/a", "o/wide", "-o", "out"]).expect(1);
     outcome.says(&["no rows were compared: rows of the first table have 64 elements and those of the second 128"]);
     assert!(outcome.stdout.contains("tokens in both       4"), "{outcome}");
     assert!(at.read("out/REPORT.md").contains("No rows were compared"));
-    at.run(&["embeddings", "o/a", "o/none"])
-        .expect(1)
-        .says(&["share no token"]);
+    at.run(&["embeddings", "o/a", "o/none"]).expect(1).says(&["share no token"]);
     let head = at.run(&["embeddings", "o/a", "o/a", "--role", "lm_head"]).expect(1);
     head.says(&["it has no `lm_head` tensor", "ask for embed_tokens"]);
     let moved = at.asked();
-    assert!(
-        moved
-            .ranges(".safetensors")
-            .iter()
-            .all(|range| range.starts_with("bytes=0-"))
-    );
+    assert!(moved.ranges(".safetensors").iter().all(|range| range.starts_with("bytes=0-")));
     let outcome = at.run(&["embeddings", "o/a", "o/broken"]).expect(2);
-    outcome.says(&[
-        "file `tokenizer.json` of `o/broken@c0ffee00` cannot be used",
-        "both have number 1",
-        "--same-id",
-    ]);
-    at.run(&["embeddings", "o/a"])
-        .expect(2)
-        .says(&["between two models, and 1 are named"]);
+    outcome.says(&["file `tokenizer.json` of `o/broken@c0ffee00` cannot be used", "both have number 1", "--same-id"]);
+    at.run(&["embeddings", "o/a"]).expect(2).says(&["between two models, and 1 are named"]);
     at.run(&["embeddings", "o/a", "o/gone"]).expect(2).says(&["o/gone"]);
-    at.run(&["embeddings", "o/a", "o/a", "--tokens", "0"])
-        .expect(2)
-        .says(&["write a number above 0, or all"]);
+    at.run(&["embeddings", "o/a", "o/a", "--tokens", "0"]).expect(2).says(&["write a number above 0, or all"]);
 }
 
 #[test]
 fn what_a_token_says_is_harmless_and_a_plan_above_the_limit_is_refused() {
     let (mut at, ..) = pair();
     at.serve();
-    at.run(&["embeddings", "o/a", "o/a", "--max-bytes", "1kB"])
-        .expect(2)
-        .says(&["more than the 1000 bytes allowed"]);
+    at.run(&["embeddings", "o/a", "o/a", "--max-bytes", "1kB"]).expect(2).says(&["more than the 1000 bytes allowed"]);
     let outcome = at.run(&["embeddings", "o/a", "o/a", "-o", "out"]).expect(0);
-    assert!(
-        outcome.stdout.contains("padded rows") && outcome.stdout.contains("8 of 8"),
-        "{outcome}"
-    );
+    assert!(outcome.stdout.contains("padded rows") && outcome.stdout.contains("8 of 8"), "{outcome}");
     let found = tokens(&at, "out");
-    assert!(
-        found.contains_key("'=1+1") && found.contains_key("x\\u{202e}"),
-        "{:?}",
-        found.keys()
-    );
-    let found = at
-        .run(&["embeddings", "o/a", "o/a", "--fail-if", "pearson>=0.99"])
-        .expect(1);
+    assert!(found.contains_key("'=1+1") && found.contains_key("x\\u{202e}"), "{:?}", found.keys());
+    let found = at.run(&["embeddings", "o/a", "o/a", "--fail-if", "pearson>=0.99"]).expect(1);
     assert!(found.stderr.contains("--fail-if pearson>=0.99 holds"), "{found}");
-    at.run(&["embeddings", "o/a", "o/a", "--fail-if", "abs(pearson)<0.9", "-q"])
-        .expect(0);
+    at.run(&["embeddings", "o/a", "o/a", "--fail-if", "abs(pearson)<0.9", "-q"]).expect(0);
     for (name, bytes) in Workspace::files(&at.path().join("out")) {
         assert!(!String::from_utf8_lossy(&bytes).contains('\u{202e}'), "{name}");
     }
@@ -371,9 +264,5 @@ fn rows_that_did_not_arrive_are_said_and_the_others_stay() {
 
 /// A range that is gone, for good.
 fn refusal() -> Stunt {
-    Stunt::Reply {
-        status: 404,
-        headers: vec![("Content-Length".to_owned(), "0".to_owned())],
-        body: Vec::new(),
-    }
+    Stunt::Reply { status: 404, headers: vec![("Content-Length".to_owned(), "0".to_owned())], body: Vec::new() }
 }

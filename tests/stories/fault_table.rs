@@ -34,9 +34,7 @@ fn every_test_that_the_table_of_faults_names_exists() {
     let is_row = |line: &&str| line.starts_with("| ") && !line.starts_with("| Fault |");
     for row in TABLE.lines().filter(is_row) {
         let cells: Vec<&str> = row.trim().trim_matches('|').split(" | ").collect();
-        let [_, _, named] = cells.as_slice() else {
-            panic!("not three cells: {row}")
-        };
+        let [_, _, named] = cells.as_slice() else { panic!("not three cells: {row}") };
         let named: Vec<&str> = named.split('`').skip(1).step_by(2).collect();
         assert!(!named.is_empty(), "no test: {row}");
         for name in named {

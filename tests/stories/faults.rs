@@ -15,11 +15,7 @@ fn is_cdn(request: &LoggedRequest) -> bool {
 
 /// Whether weights are asked for: a range that does not begin the file.
 fn is_weights(request: &LoggedRequest) -> bool {
-    is_cdn(request)
-        && request
-            .range
-            .as_deref()
-            .is_some_and(|range| !range.starts_with("bytes=0-"))
+    is_cdn(request) && request.range.as_deref().is_some_and(|range| !range.starts_with("bytes=0-"))
 }
 
 /// A Hub with `o/a`, and what it keeps of it when nothing goes wrong.
@@ -70,12 +66,7 @@ fn a_busy_server_is_asked_again() {
     at.serve_with(|options| options.intercept = Some(first(2, busy, reply(503, &[], "try later"))));
     at.run(&["fetch", "o/a"]).expect(0);
     assert_eq!(values(&at), kept);
-    let refused = at
-        .asked()
-        .0
-        .iter()
-        .filter(|request| request.status == Some(503))
-        .count();
+    let refused = at.asked().0.iter().filter(|request| request.status == Some(503)).count();
     assert_eq!(refused, 2);
 }
 
@@ -128,10 +119,7 @@ fn a_link_that_is_refused_again_names_the_host_and_no_signature() {
     caused by: the file host CDN refuses `o/a@c0ffee00`, file `model.safetensors` with 403, also after the link was renewed
     moved 1.4 kB in 8 requests, 0 tensors fetched, 0 from cache, TIME
     ");
-    assert!(
-        !outcome.raw.contains("Signature") && !outcome.raw.contains("Expires"),
-        "{outcome}"
-    );
+    assert!(!outcome.raw.contains("Signature") && !outcome.raw.contains("Expires"), "{outcome}");
     assert_eq!(at.asked().hub_paths_with("model.safetensors"), 2);
     assert!(!at.path().join("out").exists());
 }
@@ -142,13 +130,8 @@ fn weights_that_cannot_be_fetched_leave_an_empty_row_with_the_reason() {
     at.llama("o/b", 2, 2, 64);
     let of_b = |request: &LoggedRequest| is_weights(request) && request.path.contains("o%2Fb");
     at.serve_with(|options| options.intercept = Some(always(of_b, reply(403, &[], "Auth failed"))));
-    let outcome = at
-        .run(&["survey", "o/a", "o/b", "--layers", "1", "-o", "out"])
-        .expect(1);
-    outcome.says(&[
-        "tensor `model.layers.1.input_layernorm.weight` was not fetched",
-        "the file host CDN refuses",
-    ]);
+    let outcome = at.run(&["survey", "o/a", "o/b", "--layers", "1", "-o", "out"]).expect(1);
+    outcome.says(&["tensor `model.layers.1.input_layernorm.weight` was not fetched", "the file host CDN refuses"]);
     let pairs = at.read("out/pairs.csv");
     assert_eq!(pairs.lines().count(), 2);
     assert!(pairs.contains("all:the tensor was not read: "), "{pairs}");
@@ -161,10 +144,7 @@ fn one_tensor_of_several_that_cannot_be_fetched_is_told_by_the_exit_status() {
     let chosen = move |request: &LoggedRequest| request.range.as_deref() == Some(&lost);
     at.serve_with(|options| options.intercept = Some(always(chosen, reply(403, &[], "Auth failed"))));
     let outcome = at.run(&["survey", "o/a", "-o", "out"]).expect(1);
-    outcome.says(&[
-        "tensor `model.layers.1.input_layernorm.weight` was not fetched",
-        "1 tensor fetched",
-    ]);
+    outcome.says(&["tensor `model.layers.1.input_layernorm.weight` was not fetched", "1 tensor fetched"]);
 }
 
 #[test]
@@ -206,10 +186,7 @@ fn a_server_that_ignores_ranges_is_left_before_it_sends_a_large_file() {
     at.file("o/big", "config.json", llama_config(1, 64).to_string());
     // 11 MB that take no room: the file is sparse.
     at.file("o/big", "model.safetensors", "");
-    let file = fs_err::OpenOptions::new()
-        .write(true)
-        .open(at.repo("o/big").join("model.safetensors"))
-        .unwrap();
+    let file = fs_err::OpenOptions::new().write(true).open(at.repo("o/big").join("model.safetensors")).unwrap();
     file.set_len(11_000_000).unwrap();
     let whole = reply(200, &[("content-length", "11000000")], " ".repeat(11_000_000));
     at.serve_with(|options| options.intercept = Some(always(is_cdn, whole)));
@@ -241,11 +218,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
     let (mut at, shard, _) = undisturbed();
     let norm = shard.ranges["model.layers.0.input_layernorm.weight"];
     let rest = format!("bytes {}-{}/{}", norm.start + 50, norm.end - 1, shard.bytes.len());
-    let other = reply(
-        206,
-        &[("content-range", &rest), ("etag", "\"another\"")],
-        "x".repeat(78),
-    );
+    let other = reply(206, &[("content-range", &rest), ("etag", "\"another\"")], "x".repeat(78));
     let asked = AtomicUsize::new(0);
     at.serve_with(|options| {
         options.intercept = Some(Intercept::new(move |request| {
@@ -259,10 +232,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
         }));
     });
     let outcome = at.run(&["fetch", "o/a", "--layers", "0"]).expect(1);
-    outcome.says(&[
-        "changed while it was being read: its ETag was",
-        "and is now `\"another\"`",
-    ]);
+    outcome.says(&["changed while it was being read: its ETag was", "and is now `\"another\"`"]);
     assert_eq!(at.kept_tensors(), 0);
 }
 
@@ -270,10 +240,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
 #[test]
 fn an_address_where_nobody_answers_is_named_with_advice() {
     let at = Workspace::with_llama(1, 64);
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let endpoint = format!("http://{closed}");
     let outcome = at.run(&["inspect", "o/a", "--endpoint", &endpoint]).expect(2);
     outcome.says(&[

@@ -51,9 +51,7 @@ fn i_fetch_four_tensors_and_not_one_byte_more() {
         let (header, tensors): (Vec<_>, Vec<_>) = ranges.into_iter().partition(|range| range.starts_with("bytes=0-"));
         expected.sort();
         assert_eq!(tensors, expected, "{file}");
-        let [header] = header.as_slice() else {
-            panic!("{file}: {header:?}")
-        };
+        let [header] = header.as_slice() else { panic!("{file}: {header:?}") };
         let last: u64 = header.trim_start_matches("bytes=0-").parse().unwrap();
         assert!(last < shard.ranges[&norm(layers[0])].start + 300, "{file}: {header}");
     }
@@ -81,12 +79,7 @@ fn a_layer_of_one_role_touches_one_shard() {
 fn neighbours_share_a_request() {
     let mut at = Workspace::new();
     let norms: Vec<Tensor> = (0..5)
-        .map(|layer| {
-            Tensor::bf16(
-                &format!("model.layers.{layer}.input_layernorm.weight"),
-                &gain(layer, 64),
-            )
-        })
+        .map(|layer| Tensor::bf16(&format!("model.layers.{layer}.input_layernorm.weight"), &gain(layer, 64)))
         .collect();
     let mut tensors = vec![Tensor::filler("model.embed_tokens.weight", 200)];
     tensors.extend(norms);
@@ -149,11 +142,7 @@ fn a_dry_run_prints_the_plan_and_moves_no_weight() {
     let asked = at.asked();
     // The headers alone.
     assert_eq!(asked.to_cdn().count(), 2);
-    assert!(
-        asked
-            .to_cdn()
-            .all(|request| request.range.as_deref().unwrap().starts_with("bytes=0-"))
-    );
+    assert!(asked.to_cdn().all(|request| request.range.as_deref().unwrap().starts_with("bytes=0-")));
     assert_eq!(at.kept_tensors(), 0);
     let survey = at.run(&["survey", "o/two", "--dry-run", "-o", "out"]).expect(0);
     assert!(survey.stdout.contains("4 tensors"), "{survey}");
@@ -165,9 +154,7 @@ fn a_dry_run_prints_the_plan_and_moves_no_weight() {
 fn a_plan_above_the_limit_is_refused_before_the_first_weight() {
     let (mut at, ..) = two_shards();
     at.serve();
-    let outcome = at
-        .run(&["survey", "o/two", "--max-bytes", "511", "-o", "out"])
-        .expect(2);
+    let outcome = at.run(&["survey", "o/two", "--max-bytes", "511", "-o", "out"]).expect(2);
     insta::assert_snapshot!(outcome, @"
     exit status 2
     ----- stderr -----
@@ -177,8 +164,7 @@ fn a_plan_above_the_limit_is_refused_before_the_first_weight() {
     assert_eq!(at.asked().to_cdn().count(), 2);
     assert_eq!(at.kept_tensors(), 0);
     assert!(!at.path().join("out").exists());
-    at.run(&["survey", "o/two", "--max-bytes", "512", "-o", "out"])
-        .expect(0);
+    at.run(&["survey", "o/two", "--max-bytes", "512", "-o", "out"]).expect(0);
 }
 
 #[test]
@@ -211,10 +197,7 @@ fn a_renamed_repository_is_followed_and_named_as_it_is_now() {
     at.part("o/new", &json!({ "renamed_from": ["o/old"] }));
     at.serve();
     let outcome = at.run(&["fetch", "o/old"]).expect(0);
-    assert!(
-        outcome.stdout.lines().all(|path| path.contains("/models/o/new/")),
-        "{outcome}"
-    );
+    assert!(outcome.stdout.lines().all(|path| path.contains("/models/o/new/")), "{outcome}");
     assert_eq!(at.asked().hub_paths_with("o/old"), 1);
 }
 
@@ -222,11 +205,7 @@ fn a_renamed_repository_is_followed_and_named_as_it_is_now() {
 fn npy_files_hold_the_bytes_of_the_weights() {
     let mut at = Workspace::new();
     let values = gain(7, 48);
-    at.model(
-        "o/a",
-        &llama_config(1, 48),
-        &[Tensor::f32("model.layers.0.input_layernorm.weight", &values)],
-    );
+    at.model("o/a", &llama_config(1, 48), &[Tensor::f32("model.layers.0.input_layernorm.weight", &values)]);
     at.serve();
     let outcome = at.run(&["fetch", "o/a"]).expect(0);
     let path = outcome.stdout.trim().replace("TMP", &at.path().display().to_string());
@@ -235,10 +214,7 @@ fn npy_files_hold_the_bytes_of_the_weights() {
     assert_eq!(&npy[..8], b"\x93NUMPY\x01\x00");
     let data = 10 + usize::from(u16::from_le_bytes([npy[8], npy[9]]));
     let header = String::from_utf8(npy[10..data].to_vec()).unwrap();
-    assert!(
-        header.contains("'descr': '<f4'") && header.contains("(48,)"),
-        "{header}"
-    );
+    assert!(header.contains("'descr': '<f4'") && header.contains("(48,)"), "{header}");
     assert_eq!(data % 64, 0);
     let expected: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     assert_eq!(&npy[data..], expected);
@@ -247,15 +223,12 @@ fn npy_files_hold_the_bytes_of_the_weights() {
 #[test]
 fn unknown_names_are_chosen_by_a_pattern_that_tells_the_layer() {
     let mut at = Workspace::new();
-    let tensors: Vec<Tensor> = (0..3)
-        .map(|layer| Tensor::f32(&format!("strange.block{layer}.gamma_in"), &gain(layer, 32)))
-        .collect();
+    let tensors: Vec<Tensor> =
+        (0..3).map(|layer| Tensor::f32(&format!("strange.block{layer}.gamma_in"), &gain(layer, 32))).collect();
     at.model("o/odd", &json!({ "model_type": "never_seen" }), &tensors);
     at.serve();
     let pattern = r"block(?<layer>\d+)\.gamma_in$";
-    let outcome = at
-        .run(&["fetch", "o/odd", "--tensor", pattern, "--layers", "1-2"])
-        .expect(0);
+    let outcome = at.run(&["fetch", "o/odd", "--tensor", pattern, "--layers", "1-2"]).expect(0);
     assert_eq!(outcome.stdout.lines().count(), 2, "{outcome}");
     assert!(outcome.stdout.contains("block2"), "{outcome}");
     let nothing = at.run(&["fetch", "o/odd"]).expect(1);
@@ -267,12 +240,6 @@ fn a_folders_tensors_are_not_copied() {
     let at = Workspace::with_llama(2, 64);
     let folder = format!("file:{}", at.repo("o/a").display());
     let outcome = at.run(&["fetch", &folder, "--offline"]).expect(0);
-    assert!(
-        outcome
-            .stdout
-            .lines()
-            .all(|path| path.ends_with("o/a/model.safetensors")),
-        "{outcome}"
-    );
+    assert!(outcome.stdout.lines().all(|path| path.ends_with("o/a/model.safetensors")), "{outcome}");
     assert_eq!(at.kept_tensors(), 0);
 }

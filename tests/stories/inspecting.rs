@@ -53,16 +53,10 @@ fn every_tensor_is_listed_when_asked_for() {
     let at = two_models();
     let outcome = at.run(&["inspect", "o/b", "--tensors"]).expect(0);
     let line = |name: &str| {
-        let found = outcome
-            .stdout
-            .lines()
-            .find(|line| line.starts_with(&format!("{name}\t")));
+        let found = outcome.stdout.lines().find(|line| line.starts_with(&format!("{name}\t")));
         found.map(|line| line.split('\t').skip(1).take(3).collect::<Vec<_>>().join(" "))
     };
-    assert_eq!(
-        line("model.layers.2.input_layernorm.weight").as_deref(),
-        Some("input_layernorm BF16 96")
-    );
+    assert_eq!(line("model.layers.2.input_layernorm.weight").as_deref(), Some("input_layernorm BF16 96"));
     assert_eq!(line("adapter.mystery").as_deref(), Some("unclassified F32 8"));
     assert_eq!(outcome.stdout.lines().filter(|line| line.contains('\t')).count(), 15);
 }
@@ -81,11 +75,7 @@ fn two_models_are_set_side_by_side_with_what_can_be_compared() {
     assert!(row("input_layernorm")["reason"].is_string());
     assert_eq!(row("q_proj")["models_sharing_a_shape"], 2);
     let text = at.run(&["inspect", "o/a", "o/b"]).expect(0);
-    let table = text
-        .stdout
-        .split("models that share a shape")
-        .nth(1)
-        .unwrap_or_default();
+    let table = text.stdout.split("models that share a shape").nth(1).unwrap_or_default();
     assert!(table.contains("input_layernorm") && table.contains("b: 96"), "{text}");
 }
 
@@ -98,30 +88,19 @@ fn blocks_past_the_last_layer_are_kept_apart() {
     at.model("o/mtp", &config, &llama(1, 3, 64));
     at.serve();
     let outcome = at.run(&["inspect", "o/mtp"]).expect(0);
-    assert!(
-        outcome
-            .stdout
-            .contains("4 tensors of multi-token-prediction blocks, kept apart"),
-        "{outcome}"
-    );
+    assert!(outcome.stdout.contains("4 tensors of multi-token-prediction blocks, kept apart"), "{outcome}");
     at.run(&["fetch", "o/mtp"]).expect(0);
     assert_eq!(at.kept_tensors(), 2);
     at.run(&["survey", "o/mtp", "-q", "-o", "out"]).expect(0);
     let report = at.read("out/REPORT.md");
-    assert!(
-        report.contains("multi-token-prediction block, which is kept apart"),
-        "{report}"
-    );
+    assert!(report.contains("multi-token-prediction block, which is kept apart"), "{report}");
 }
 
 #[test]
 fn a_model_that_cannot_be_read_does_not_hide_the_others() {
     let at = two_models();
     let outcome = at.run(&["inspect", "o/a", "o/gone"]).expect(1);
-    assert!(
-        outcome.stdout.contains("not read: repository `o/gone` does not exist"),
-        "{outcome}"
-    );
+    assert!(outcome.stdout.contains("not read: repository `o/gone` does not exist"), "{outcome}");
     assert!(outcome.stdout.contains("parameters"), "{outcome}");
 }
 

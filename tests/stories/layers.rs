@@ -36,10 +36,7 @@ fn checkpoint(folder: &Path, layers: &[u32], stated: u32) {
 
 fn layers(work: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::cargo_bin("hub-audit").unwrap();
-    command
-        .current_dir(work)
-        .env_clear()
-        .args(["layers", "--cache-dir", "cache"]);
+    command.current_dir(work).env_clear().args(["layers", "--cache-dir", "cache"]);
     command.args(arguments).output().unwrap()
 }
 
@@ -85,14 +82,8 @@ fn a_condition_is_asked_of_neighbours_and_a_model_without_layers_is_missed() {
     assert_eq!(met.status.code(), Some(1));
     let told = String::from_utf8(met.stderr).unwrap();
     assert_eq!(told.matches("--fail-if cos_sim>0.9 holds: ").count(), 2, "{told}");
-    assert!(
-        told.contains("--fail-if cos_sim>0.9 holds for 2 of 2 pairs\n"),
-        "{told}"
-    );
-    assert_eq!(
-        layers(work.path(), &["./m", "--fail-if", "cos_sim<0.1"]).status.code(),
-        Some(0)
-    );
+    assert!(told.contains("--fail-if cos_sim>0.9 holds for 2 of 2 pairs\n"), "{told}");
+    assert_eq!(layers(work.path(), &["./m", "--fail-if", "cos_sim<0.1"]).status.code(), Some(0));
     let missed = layers(work.path(), &["./m", "./empty"]);
     assert_eq!(missed.status.code(), Some(1));
     let text = String::from_utf8(missed.stdout).unwrap();
@@ -111,16 +102,11 @@ fn files_are_the_same_bytes_for_any_number_of_threads() {
         let out = format!("out-{threads}");
         let arguments = ["./m", "--threads", threads, "-o", &out, "--formats", "csv,md,html,svg"];
         let metrics = ["--metric", "cos_sim,pearson,norm_ratio"];
-        assert_eq!(
-            layers(work.path(), &[&arguments[..], &metrics].concat()).status.code(),
-            Some(0)
-        );
+        assert_eq!(layers(work.path(), &[&arguments[..], &metrics].concat()).status.code(), Some(0));
     }
     let names = |out: &str| {
-        let mut names: Vec<_> = fs::read_dir(work.path().join(out))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let mut names: Vec<_> =
+            fs::read_dir(work.path().join(out)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         names
     };

@@ -6,10 +6,7 @@ const FIRST: &str = "model-00001-of-00002.safetensors";
 const SECOND: &str = "model-00002-of-00002.safetensors";
 
 fn norm(layer: u64) -> Tensor {
-    Tensor::bf16(
-        &format!("model.layers.{layer}.input_layernorm.weight"),
-        &gain(layer, 64),
-    )
+    Tensor::bf16(&format!("model.layers.{layer}.input_layernorm.weight"), &gain(layer, 64))
 }
 
 fn name(layer: u64) -> String {
@@ -32,11 +29,7 @@ fn two_files(claimed: Option<&[(u64, &str)]>) -> Workspace {
 /// An index of layers.
 fn index_of(claimed: &[(u64, &str)]) -> String {
     let names: Vec<String> = claimed.iter().map(|&(layer, _)| name(layer)).collect();
-    let placed: Vec<(&str, &str)> = names
-        .iter()
-        .zip(claimed)
-        .map(|(name, (_, file))| (name.as_str(), *file))
-        .collect();
+    let placed: Vec<(&str, &str)> = names.iter().zip(claimed).map(|(name, (_, file))| (name.as_str(), *file)).collect();
     index(&placed)
 }
 
@@ -98,9 +91,7 @@ fn an_index_that_omits_a_tensor_is_reported_and_the_tensor_found() {
 fn a_layer_that_the_index_omits_is_missing_when_nothing_else_is_asked_for() {
     let placed = [(0, FIRST), (2, SECOND), (3, SECOND)];
     let at = two_files(Some(&placed));
-    at.run(&["fetch", "o/a", "--layers", "1"])
-        .expect(1)
-        .says(&["warning: a: no tensor was chosen"]);
+    at.run(&["fetch", "o/a", "--layers", "1"]).expect(1).says(&["warning: a: no tensor was chosen"]);
 }
 
 #[test]
@@ -120,16 +111,8 @@ fn an_index_that_names_a_file_that_is_not_there_is_reported() {
 fn a_checkpoint_in_a_subfolder_is_found() {
     let mut at = Workspace::new();
     at.file("o/a", "config.json", llama_config(2, 64).to_string());
-    at.file(
-        "o/a",
-        "weights/model-00001-of-00002.safetensors",
-        shard(&[norm(0)]).bytes,
-    );
-    at.file(
-        "o/a",
-        "weights/model-00002-of-00002.safetensors",
-        shard(&[norm(1)]).bytes,
-    );
+    at.file("o/a", "weights/model-00001-of-00002.safetensors", shard(&[norm(0)]).bytes);
+    at.file("o/a", "weights/model-00002-of-00002.safetensors", shard(&[norm(1)]).bytes);
     let placed = [(0, FIRST), (1, SECOND)];
     at.file("o/a", "weights/model.safetensors.index.json", index_of(&placed));
     at.serve();
@@ -174,38 +157,25 @@ fn which_part_of_a_model_is_read_is_said_aloud() {
     let told =
         "there are no weights at its root: its folder `large` is read, which holds most, and not `medium`, `small`; ";
     let hub = at.run(&["inspect", "o/many"]).expect(0);
-    hub.says(&[&format!(
-        "warning: many: {told}download another and name its folder to read it"
-    )]);
+    hub.says(&[&format!("warning: many: {told}download another and name its folder to read it")]);
     // The configuration is that of the part.
     assert!(hub.stdout.contains("layers        3\n"), "{hub}");
     assert!(hub.stdout.contains(&format!("warning: {told}")), "{hub}");
     at.file("o/many", "model_index.json", "{}");
     let folder = at.run(&["layers", "./hub/o/many"]).expect(0);
-    folder.says(&[&format!(
-        "{told}name the folder of another to read it, such as `./hub/o/many/medium`"
-    )]);
+    folder.says(&[&format!("{told}name the folder of another to read it, such as `./hub/o/many/medium`")]);
 }
 
 #[test]
 fn a_name_that_is_not_safe_as_a_file_name_stays_in_the_cache() {
     let mut at = Workspace::new();
-    let tensors = [
-        Tensor::f32("../../../escape", &gain(1, 8)),
-        Tensor::f32("a/b\u{1b}[31m", &gain(2, 8)),
-    ];
+    let tensors = [Tensor::f32("../../../escape", &gain(1, 8)), Tensor::f32("a/b\u{1b}[31m", &gain(2, 8))];
     at.model("o/a", &llama_config(1, 8), &tensors);
     at.serve();
     let outcome = at.run(&["fetch", "o/a", "--tensor", "."]).expect(0);
     assert_eq!(outcome.stdout.lines().count(), 2, "{outcome}");
     assert!(!outcome.raw.contains('\u{1b}'), "{outcome}");
-    assert_eq!(
-        Workspace::files(&at.kept("o/a"))
-            .iter()
-            .filter(|(name, _)| is_one_of(name, &["npy"]))
-            .count(),
-        2
-    );
+    assert_eq!(Workspace::files(&at.kept("o/a")).iter().filter(|(name, _)| is_one_of(name, &["npy"])).count(), 2);
     let inspected = at.run(&["inspect", "o/a", "--tensors"]).expect(0);
     assert!(!inspected.raw.contains('\u{1b}'), "{inspected}");
 }

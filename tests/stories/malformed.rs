@@ -86,9 +86,7 @@ fn every_malformed_file_gets_its_verdict_at_once() {
     let (table, files) = (table(), files());
     assert!(files.len() >= 80, "{} files", files.len());
     let mut found = csv::Writer::from_writer(Vec::new());
-    found
-        .write_record(["file", "what is wrong", "hub-audit", "safetensors 0.8"])
-        .unwrap();
+    found.write_record(["file", "what is wrong", "hub-audit", "safetensors 0.8"]).unwrap();
     let mut differences = String::new();
     for (file, bytes) in &files {
         let started = Instant::now();
@@ -121,11 +119,7 @@ fn every_malformed_file_gets_its_verdict_at_once() {
 fn every_row_says_what_is_wrong_and_good_files_say_so() {
     for (file, (wrong, [ours, _])) in table() {
         assert!(!wrong.is_empty(), "{file}");
-        assert_eq!(
-            wrong.starts_with("nothing"),
-            ours == READ,
-            "{file}: {wrong}, and {ours}"
-        );
+        assert_eq!(wrong.starts_with("nothing"), ours == READ, "{file}: {wrong}, and {ours}");
     }
 }
 
@@ -139,17 +133,11 @@ fn a_header_of_100_mb_is_refused_by_its_first_bytes_and_read_on_request() {
     let refused = Header::total_length(&bytes, file_len).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        format!(
-            "the header claims {} bytes, above the limit of {MAX_HEADER_BYTES}",
-            json.len()
-        )
+        format!("the header claims {} bytes, above the limit of {MAX_HEADER_BYTES}", json.len())
     );
     bytes.extend(json.into_bytes());
     bytes.push(0);
-    assert_eq!(
-        Header::total_length_within(&bytes[..8], file_len, u64::MAX).unwrap(),
-        file_len - 1
-    );
+    assert_eq!(Header::total_length_within(&bytes[..8], file_len, u64::MAX).unwrap(), file_len - 1);
     let header = Header::parse(&bytes, file_len).unwrap();
     assert_eq!(header.tensors[0].name.len(), name_len);
     // A message about it is not as long as its name.
@@ -161,10 +149,7 @@ fn a_header_of_100_mb_is_refused_by_its_first_bytes_and_read_on_request() {
 fn index_of(tensors: usize, shard: impl Fn(usize) -> String) -> String {
     let placed = (0..tensors).map(|n| format!(r#""model.layers.{n}.w":"{}""#, shard(n)));
     let placed: Vec<_> = placed.collect();
-    format!(
-        r#"{{"metadata":{{"total_size":1}},"weight_map":{{{}}}}}"#,
-        placed.join(",")
-    )
+    format!(r#"{{"metadata":{{"total_size":1}},"weight_map":{{{}}}}}"#, placed.join(","))
 }
 
 #[test]
@@ -174,12 +159,7 @@ fn an_index_of_500_000_tensors_is_read_and_one_above_the_limit_is_refused() {
     assert_eq!((index.weight_map.len(), index.shards().len()), (500_000, 100));
     assert_eq!(index.tensors_of(&shard(99)).len(), 5_000);
     let refused = ShardIndex::parse(index_of(MAX_TENSORS + 1, |_| "s".to_owned()).as_bytes(), "");
-    assert!(matches!(
-        refused,
-        Err(CheckpointError::Index(IndexError::TooManyTensors {
-            limit: MAX_TENSORS
-        }))
-    ));
+    assert!(matches!(refused, Err(CheckpointError::Index(IndexError::TooManyTensors { limit: MAX_TENSORS }))));
 }
 
 /// Runs `inspect` on a local model of this header and this index in an address space of `limit` kB.

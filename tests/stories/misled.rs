@@ -37,10 +37,7 @@ fn a_redirect_to_something_else_than_the_web_is_refused() {
     for location in ["file:///etc/passwd", "ftp://127.0.0.1/model", "data:text/plain,x"] {
         for chosen in [is_listing, is_shard] {
             let (outcome, asked) = misled(chosen, reply(302, &[("location", location)], ""));
-            outcome.says(&[
-                "redirects `o/a@c0ffee00`",
-                "to an address that is neither http nor https",
-            ]);
+            outcome.says(&["redirects `o/a@c0ffee00`", "to an address that is neither http nor https"]);
             assert_eq!(asked, 1);
         }
     }
@@ -49,10 +46,7 @@ fn a_redirect_to_something_else_than_the_web_is_refused() {
 #[test]
 fn a_redirect_with_a_user_name_in_it_is_refused_and_not_repeated() {
     for chosen in [is_listing, is_shard] {
-        let (outcome, asked) = misled(
-            chosen,
-            reply(302, &[("location", "http://me:hunter2@127.0.0.1:9/")], ""),
-        );
+        let (outcome, asked) = misled(chosen, reply(302, &[("location", "http://me:hunter2@127.0.0.1:9/")], ""));
         outcome.says(&["to an address with a user name in it"]);
         assert!(!outcome.raw.contains("hunter2"), "{outcome}");
         assert_eq!(asked, 1);
@@ -140,14 +134,8 @@ fn a_listing_that_names_a_file_twice_is_refused() {
 #[test]
 fn json_cut_short_is_said_or_asked_again() {
     // In full length by its own account: nothing more will come.
-    let (outcome, asked) = misled(
-        is_listing,
-        reply(200, &[("content-length", "20")], "[{\"type\":\"file\",\"pat"),
-    );
-    outcome.says(&[
-        "answered `o/a@c0ffee00` with JSON of another form than the Hub's",
-        "EOF while parsing",
-    ]);
+    let (outcome, asked) = misled(is_listing, reply(200, &[("content-length", "20")], "[{\"type\":\"file\",\"pat"));
+    outcome.says(&["answered `o/a@c0ffee00` with JSON of another form than the Hub's", "EOF while parsing"]);
     assert_eq!(asked, 1);
     // Shorter than it promised: the connection broke.
     let mut at = Workspace::with_llama(1, 64);
@@ -160,10 +148,7 @@ fn json_cut_short_is_said_or_asked_again() {
 fn a_shard_of_another_size_than_was_listed_is_refused() {
     let headers = [("location", "http://127.0.0.1:9/"), ("x-linked-size", "5")];
     let (outcome, asked) = misled(is_shard, reply(302, &headers, ""));
-    outcome.says(&[
-        "file `model.safetensors` has ",
-        " bytes by the listing, but HUB states 5",
-    ]);
+    outcome.says(&["file `model.safetensors` has ", " bytes by the listing, but HUB states 5"]);
     assert_eq!(asked, 1);
 }
 
@@ -172,9 +157,7 @@ fn a_shard_of_another_commit_than_was_pinned_is_refused() {
     let other = "ab".repeat(20);
     let headers = [("location", "http://127.0.0.1:9/"), ("x-repo-commit", other.as_str())];
     let (outcome, asked) = misled(is_shard, reply(302, &headers, ""));
-    outcome.says(&[&format!(
-        "HUB answered `o/a@c0ffee00`, file `model.safetensors` for commit `{other}`"
-    )]);
+    outcome.says(&[&format!("HUB answered `o/a@c0ffee00`, file `model.safetensors` for commit `{other}`")]);
     assert_eq!(asked, 1);
 }
 

@@ -35,18 +35,10 @@ fn every_type(chosen: &[usize; 10]) -> Vec<Tensor> {
             Tensor::raw(&format!("t.{number}.w"), dtype, &[10], stored)
         })
         .collect();
-    for (number, (dtype, width)) in [
-        ("I8", 1),
-        ("U8", 1),
-        ("I16", 2),
-        ("U16", 2),
-        ("I32", 4),
-        ("U32", 4),
-        ("I64", 8),
-        ("U64", 8),
-    ]
-    .into_iter()
-    .enumerate()
+    for (number, (dtype, width)) in
+        [("I8", 1), ("U8", 1), ("I16", 2), ("U16", 2), ("I32", 4), ("U32", 4), ("I64", 8), ("U64", 8)]
+            .into_iter()
+            .enumerate()
     {
         let stored = chosen.iter().flat_map(|&value| bytes(width, value as u64)).collect();
         tensors.push(Tensor::raw(&format!("t.{}.w", 10 + number), dtype, &[10], stored));
@@ -79,17 +71,8 @@ fn every_element_type_is_read_exactly_from_the_hub_and_from_a_folder() {
     at.model("o/b", &json!({}), &every_type(&B));
     at.serve();
     let pattern = ["--tensor", r"t\.(?<layer>\d+)\.w", "-q", "--formats", "csv", "-o"];
-    at.run(&[&["survey", "o/a", "o/b"], &pattern[..], &["hub"]].concat())
-        .expect(0);
-    at.run(
-        &[
-            &["survey", "./hub/o/a", "./hub/o/b", "--offline"],
-            &pattern[..],
-            &["folder"],
-        ]
-        .concat(),
-    )
-    .expect(0);
+    at.run(&[&["survey", "o/a", "o/b"], &pattern[..], &["hub"]].concat()).expect(0);
+    at.run(&[&["survey", "./hub/o/a", "./hub/o/b", "--offline"], &pattern[..], &["folder"]].concat()).expect(0);
     let pairs = comparisons(&at.read("hub/pairs.csv"));
     assert_eq!(pairs, comparisons(&at.read("folder/pairs.csv")));
     assert_eq!(pairs.len(), 15);
@@ -101,11 +84,7 @@ fn every_element_type_is_read_exactly_from_the_hub_and_from_a_folder() {
             _ => cosine(|value| f64::from(u8::from(value > 1))),
         };
         let got: f64 = pair["cos_sim"].parse().unwrap();
-        assert!(
-            (got - expected).abs() < 1e-12,
-            "{}: {got} is not {expected}",
-            pair["dtype_a"]
-        );
+        assert!((got - expected).abs() < 1e-12, "{}: {got} is not {expected}", pair["dtype_a"]);
     }
 }
 
@@ -114,21 +93,13 @@ fn an_element_type_that_has_no_numbers_is_said() {
     let mut at = Workspace::new();
     for id in ["o/a", "o/b"] {
         let fine = Tensor::f32("t.1.w", &gain(1, 8));
-        at.model(
-            id,
-            &json!({}),
-            &[Tensor::raw("t.0.w", "F4", &[16], vec![0x21; 8]), fine],
-        );
+        at.model(id, &json!({}), &[Tensor::raw("t.0.w", "F4", &[16], vec![0x21; 8]), fine]);
     }
     at.serve();
     let outcome = at.run(&["survey", "o/a", "o/b", "--tensor", r"t\.(?<layer>\d+)\.w", "-o", "out"]);
     let pairs = comparisons(&at.read("out/pairs.csv"));
     assert_eq!(pairs.len(), 2);
-    assert!(
-        pairs[0]["undefined"].contains("F4 elements are not decoded"),
-        "{outcome}\n{}",
-        pairs[0]["undefined"]
-    );
+    assert!(pairs[0]["undefined"].contains("F4 elements are not decoded"), "{outcome}\n{}", pairs[0]["undefined"]);
     assert!(!pairs[1]["cos_sim"].is_empty());
     // Four-bit weights would be paid for in vain.
     assert!(at.asked().cdn_bytes() < 1000);
@@ -140,37 +111,17 @@ fn an_element_type_that_has_no_numbers_is_said() {
 fn what_is_not_a_number_is_undefined_and_never_printed() {
     let mut at = Workspace::new();
     let mut values = gain(1, 64);
-    at.model(
-        "o/a",
-        &llama_config(1, 64),
-        &[Tensor::bf16("model.layers.0.input_layernorm.weight", &values)],
-    );
+    at.model("o/a", &llama_config(1, 64), &[Tensor::bf16("model.layers.0.input_layernorm.weight", &values)]);
     values[3] = f32::NAN;
     values[5] = f32::INFINITY;
-    at.model(
-        "o/broken",
-        &llama_config(1, 64),
-        &[Tensor::bf16("model.layers.0.input_layernorm.weight", &values)],
-    );
-    at.model(
-        "o/zero",
-        &llama_config(1, 64),
-        &[Tensor::bf16("model.layers.0.input_layernorm.weight", &[0.0; 64])],
-    );
+    at.model("o/broken", &llama_config(1, 64), &[Tensor::bf16("model.layers.0.input_layernorm.weight", &values)]);
+    at.model("o/zero", &llama_config(1, 64), &[Tensor::bf16("model.layers.0.input_layernorm.weight", &[0.0; 64])]);
     at.serve();
     let outcome = at.run(&["survey", "o/a", "o/broken", "o/zero", "-o", "out"]);
     let pairs = comparisons(&at.read("out/pairs.csv"));
     assert_eq!((pairs[0]["cos_sim"].as_str(), pairs[0]["pearson"].as_str()), ("", ""));
-    assert!(
-        pairs[0]["undefined"].contains("NonFinite{2}"),
-        "{}",
-        pairs[0]["undefined"]
-    );
-    assert!(
-        pairs[1]["undefined"].contains("cos_sim:ZeroNorm"),
-        "{}",
-        pairs[1]["undefined"]
-    );
+    assert!(pairs[0]["undefined"].contains("NonFinite{2}"), "{}", pairs[0]["undefined"]);
+    assert!(pairs[1]["undefined"].contains("cos_sim:ZeroNorm"), "{}", pairs[1]["undefined"]);
     let mut texts = vec![("output".to_owned(), outcome.raw)];
     for (name, bytes) in Workspace::files(&at.path().join("out")) {
         if is_one_of(&name, &["csv", "json", "md", "svg"]) {
@@ -180,9 +131,7 @@ fn what_is_not_a_number_is_undefined_and_never_printed() {
     assert_eq!(texts.len(), 10);
     let word = regex::Regex::new(r"(?i)\b(nan|inf|infinity)\b").unwrap();
     for (name, text) in texts {
-        let found = word
-            .find(&text)
-            .map(|found| &text[found.start().saturating_sub(40)..found.end()]);
+        let found = word.find(&text).map(|found| &text[found.start().saturating_sub(40)..found.end()]);
         assert_eq!(found, None, "{name}");
     }
 }
@@ -191,10 +140,7 @@ fn what_is_not_a_number_is_undefined_and_never_printed() {
 fn a_gain_that_is_stored_less_one_is_compared_as_it_acts() {
     let mut at = Workspace::new();
     // Multiples of 1/256, so that one more and one less are exact.
-    let effective: Vec<f32> = gain(1, 64)
-        .iter()
-        .map(|value| (value * 256.0).round() / 256.0)
-        .collect();
+    let effective: Vec<f32> = gain(1, 64).iter().map(|value| (value * 256.0).round() / 256.0).collect();
     let stored: Vec<f32> = effective.iter().map(|value| value - 1.0).collect();
     let name = "model.layers.0.input_layernorm.weight";
     at.model("o/llama", &llama_config(1, 64), &[Tensor::f32(name, &effective)]);
@@ -205,12 +151,7 @@ fn a_gain_that_is_stored_less_one_is_compared_as_it_acts() {
     at.serve();
     at.run(&["survey", "o/llama", "o/gemma", "-q", "-o", "out"]).expect(0);
     let pairs = comparisons(&at.read("out/pairs.csv"));
-    assert_eq!(
-        (pairs[0]["l2"].parse(), pairs[0]["changed_frac"].parse()),
-        (Ok(0.0), Ok(0.0)),
-        "{:?}",
-        pairs[0]
-    );
+    assert_eq!((pairs[0]["l2"].parse(), pairs[0]["changed_frac"].parse()), (Ok(0.0), Ok(0.0)), "{:?}", pairs[0]);
     let report = at.read("out/REPORT.md");
     assert!(
         report.contains("**gemma** stores the gain of its norms zero-centred; the effective gain 1 + w is compared"),

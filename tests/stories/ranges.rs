@@ -21,10 +21,7 @@ impl Forged {
         Self {
             status: 206,
             headers: vec![
-                (
-                    "content-range",
-                    format!("bytes {}-{}/{}", range.start, range.end - 1, shard.bytes.len()),
-                ),
+                ("content-range", format!("bytes {}-{}/{}", range.start, range.end - 1, shard.bytes.len())),
                 ("content-length", range.len().to_string()),
                 ("etag", "\"true\"".to_owned()),
             ],
@@ -44,11 +41,7 @@ impl Forged {
     fn stunt(self) -> Stunt {
         Stunt::Reply {
             status: self.status,
-            headers: self
-                .headers
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
+            headers: self.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             body: self.body,
         }
     }
@@ -69,10 +62,7 @@ fn forging(forge: impl Fn(&mut Forged, ByteRange) + Send + Sync + 'static) -> (W
     at.serve_with(|options| {
         options.intercept = Some(Intercept::new(move |request| {
             let range = weights(request)?;
-            let shard = Shard {
-                bytes: fs_err::read(&truth).unwrap(),
-                ranges: std::collections::BTreeMap::new(),
-            };
+            let shard = Shard { bytes: fs_err::read(&truth).unwrap(), ranges: std::collections::BTreeMap::new() };
             let mut forged = Forged::new(&shard, range);
             forge(&mut forged, range);
             Some(forged.stunt())
@@ -135,10 +125,7 @@ fn more_bytes_than_were_asked_are_refused() {
 #[test]
 fn a_range_beside_the_one_that_was_asked_is_refused() {
     refused(|forged, range| {
-        forged.set(
-            "content-range",
-            format!("bytes {}-{}/81000", range.start + 1, range.end),
-        );
+        forged.set("content-range", format!("bytes {}-{}/81000", range.start + 1, range.end));
     })
     .says(&["with the wrong bytes: `Content-Range: bytes "]);
 }
@@ -146,10 +133,7 @@ fn a_range_beside_the_one_that_was_asked_is_refused() {
 #[test]
 fn another_size_of_the_file_is_refused() {
     refused(|forged, range| {
-        forged.set(
-            "content-range",
-            format!("bytes {}-{}/999999", range.start, range.end - 1),
-        );
+        forged.set("content-range", format!("bytes {}-{}/999999", range.start, range.end - 1));
     })
     .says(&["with the wrong bytes: `Content-Range: bytes ", "/999999`"]);
 }
@@ -190,11 +174,9 @@ fn a_200_that_states_the_very_range_is_taken() {
     at.run(&["fetch", "o/a"]).expect(0);
     let norm = shard.ranges["model.layers.0.input_layernorm.weight"];
     assert_eq!(at.asked().ranges("model.safetensors").len(), 2);
-    let npy = Workspace::files(&at.kept("o/a")).into_iter().find(|(name, _)| {
-        std::path::Path::new(name)
-            .extension()
-            .is_some_and(|extension| extension == "npy")
-    });
+    let npy = Workspace::files(&at.kept("o/a"))
+        .into_iter()
+        .find(|(name, _)| std::path::Path::new(name).extension().is_some_and(|extension| extension == "npy"));
     // BF16 is widened to F32: the upper half of each value is what was sent.
     let (_, npy) = npy.unwrap();
     let data = &npy[npy.len() - 2 * usize::try_from(norm.len()).unwrap()..];

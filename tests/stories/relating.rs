@@ -60,30 +60,12 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
 fn the_two_related_pairs_are_set_apart_and_every_pair_of_the_groups_is_counted() {
     let home = TempDir::new().unwrap();
     let (moe, dense) = (group("moe", &MOE), group("dense", &DENSE));
-    let arguments = |threads| {
-        vec![
-            moe.as_str(),
-            dense.as_str(),
-            "--layers",
-            "10,20",
-            "--trials",
-            "3",
-            "--threads",
-            threads,
-        ]
-    };
+    let arguments =
+        |threads| vec![moe.as_str(), dense.as_str(), "--layers", "10,20", "--trials", "3", "--threads", threads];
     let first = survey(home.path(), "one", &arguments("1"));
-    assert_eq!(
-        first.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&first.stderr)
-    );
+    assert_eq!(first.status.code(), Some(0), "{}", String::from_utf8_lossy(&first.stderr));
     let stdout = String::from_utf8(first.stdout).unwrap();
-    assert!(
-        stdout.contains("Depart from what the other pairs of this survey show"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("Depart from what the other pairs of this survey show"), "{stdout}");
 
     let one = home.path().join("one");
     let apart: Vec<(String, String)> = rows(&one, "related.csv")
@@ -105,17 +87,11 @@ fn the_two_related_pairs_are_set_apart_and_every_pair_of_the_groups_is_counted()
         let row = row_of(a, b, layer, "pearson");
         let unrelated: f64 = row["mean_unrelated"].parse().unwrap();
         assert!(unrelated.abs() < 0.03, "{row:?}");
-        assert_eq!(
-            (row["mean_null"].as_str(), row["mean_null_unrelated"].as_str()),
-            ("", "")
-        );
+        assert_eq!((row["mean_null"].as_str(), row["mean_null_unrelated"].as_str()), ("", ""));
         // Of pairs that do not stand apart the cosine is what its null says.
         let cosine = row_of(a, b, layer, "cos_sim");
         let of = |column: &str| cosine[column].parse::<f64>().unwrap();
-        assert!(
-            (of("mean_unrelated") - of("mean_null_unrelated")).abs() < 0.01,
-            "{cosine:?}"
-        );
+        assert!((of("mean_unrelated") - of("mean_null_unrelated")).abs() < 0.01, "{cosine:?}");
         assert!(of("mean_null") > 0.5, "{cosine:?}");
         (row["n"].clone(), row["n_unrelated"].clone())
     };
@@ -128,10 +104,7 @@ fn the_two_related_pairs_are_set_apart_and_every_pair_of_the_groups_is_counted()
     assert_eq!(averages.len(), 36);
     for row in &averages {
         let number = |name: &str| row[name].parse::<f64>().unwrap().abs();
-        assert!(
-            number("z") < number("naive_z"),
-            "layers of the replica resemble each other: {row:?}"
-        );
+        assert!(number("z") < number("naive_z"), "layers of the replica resemble each other: {row:?}");
     }
     assert_eq!(rows(&one, "baselines.csv").len(), 2 * 36 * 2);
 
@@ -140,10 +113,7 @@ fn the_two_related_pairs_are_set_apart_and_every_pair_of_the_groups_is_counted()
     assert_eq!(second.status.code(), Some(0));
     let (one, mut two) = (files(&one), files(&home.path().join("two")));
     for (name, text) in &one {
-        assert!(
-            two.remove(name).as_ref() == Some(text),
-            "{name} differs between one thread and two"
-        );
+        assert!(two.remove(name).as_ref() == Some(text), "{name} differs between one thread and two");
     }
     assert!(two.is_empty());
 }
@@ -151,46 +121,25 @@ fn the_two_related_pairs_are_set_apart_and_every_pair_of_the_groups_is_counted()
 #[test]
 fn a_group_whose_models_are_missing_has_no_mean() {
     let home = TempDir::new().unwrap();
-    let arguments = [
-        group("moe", &MOE[..2]),
-        group("ghosts", &["nobody/one", "nobody/two"]),
-        "--layers=10".to_owned(),
-    ];
+    let arguments = [group("moe", &MOE[..2]), group("ghosts", &["nobody/one", "nobody/two"]), "--layers=10".to_owned()];
     let outcome = survey(home.path(), "r", &arguments.each_ref().map(String::as_str)[..]);
     assert_eq!(outcome.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&outcome.stderr).contains("no comparable tensors"));
     let report = home.path().join("r");
-    for row in rows(&report, "groups.csv")
-        .iter()
-        .filter(|row| row["group_b"] == "ghosts")
-    {
-        assert_eq!(
-            (row["n"].as_str(), row["mean"].as_str(), row["sd"].as_str()),
-            ("0", "", "")
-        );
+    for row in rows(&report, "groups.csv").iter().filter(|row| row["group_b"] == "ghosts") {
+        assert_eq!((row["n"].as_str(), row["mean"].as_str(), row["sd"].as_str()), ("0", "", ""));
     }
     let text = fs_err::read_to_string(report.join("REPORT.md")).unwrap();
-    assert!(
-        text.contains("ghosts × ghosts, input\\_layernorm: no comparable tensors"),
-        "{text}"
-    );
+    assert!(text.contains("ghosts × ghosts, input\\_layernorm: no comparable tensors"), "{text}");
 }
 
 #[test]
 fn every_layer_meets_every_layer_of_two_models() {
     let home = TempDir::new().unwrap();
     let outcome = survey(home.path(), "r", &["--pairing=all", MOE[3], DENSE[0], "--layers=5-8"]);
-    assert_eq!(
-        outcome.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&outcome.stderr)
-    );
+    assert_eq!(outcome.status.code(), Some(0), "{}", String::from_utf8_lossy(&outcome.stderr));
     let stdout = String::from_utf8(outcome.stdout).unwrap();
-    assert!(
-        stdout.contains("4 of 4\nlayers resemble their own index most (chance: 1.0)"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("4 of 4\nlayers resemble their own index most (chance: 1.0)"), "{stdout}");
     assert_eq!(rows(&home.path().join("r"), "pairs.csv").len(), 16);
     let three = survey(home.path(), "r", &["--pairing=all", MOE[0], MOE[1], MOE[2]]);
     assert_eq!(three.status.code(), Some(2));
@@ -199,36 +148,21 @@ fn every_layer_meets_every_layer_of_two_models() {
 #[test]
 fn layers_meet_at_their_relative_depth_and_no_other_is_fetched() {
     let home = TempDir::new().unwrap();
-    let outcome = survey(
-        home.path(),
-        "r",
-        &["--pairing=depth", MOE[0], MOE[2], "--layers=0,10,47"],
-    );
+    let outcome = survey(home.path(), "r", &["--pairing=depth", MOE[0], MOE[2], "--layers=0,10,47"]);
     let stderr = String::from_utf8(outcome.stderr).unwrap();
     assert_eq!(outcome.status.code(), Some(0), "{stderr}");
     assert!(stderr.contains("6 tensors fetched"), "{stderr}");
     let pairs = rows(&home.path().join("r"), "pairs.csv");
-    let layers: Vec<(&str, &str)> = pairs
-        .iter()
-        .map(|row| (row["layer_a"].as_str(), row["layer_b"].as_str()))
-        .collect();
+    let layers: Vec<(&str, &str)> =
+        pairs.iter().map(|row| (row["layer_a"].as_str(), row["layer_b"].as_str())).collect();
     assert_eq!(layers, [("0", "0"), ("10", "7"), ("47", "31")]);
 }
 
 #[test]
 fn chosen_layers_meet() {
     let home = TempDir::new().unwrap();
-    let outcome = survey(
-        home.path(),
-        "r",
-        &[MOE[0], MOE[1], "--at", "Solar-Open-100B=3,zai-org/GLM-4.5-Air=9"],
-    );
-    assert_eq!(
-        outcome.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&outcome.stderr)
-    );
+    let outcome = survey(home.path(), "r", &[MOE[0], MOE[1], "--at", "Solar-Open-100B=3,zai-org/GLM-4.5-Air=9"]);
+    assert_eq!(outcome.status.code(), Some(0), "{}", String::from_utf8_lossy(&outcome.stderr));
     let pairs = rows(&home.path().join("r"), "pairs.csv");
     assert_eq!((pairs[0]["layer_a"].as_str(), pairs[0]["layer_b"].as_str()), ("3", "9"));
     let refused = survey(home.path(), "r", &[MOE[0], MOE[1], "--at", "elsewhere=3"]);

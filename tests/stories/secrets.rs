@@ -44,17 +44,7 @@ fn no_command_tells_a_secret_even_when_servers_repeat_it() {
         &["inspect", "o/a", "-v"],
         &["fetch", "o/a", "o/b", "-v"],
         &["layers", "o/a", "o/b", "-v", "-o", "out"],
-        &[
-            "layers",
-            "o/a",
-            "--role",
-            "q_proj,o_proj",
-            "--align",
-            "heads",
-            "-v",
-            "-o",
-            "out",
-        ],
+        &["layers", "o/a", "--role", "q_proj,o_proj", "--align", "heads", "-v", "-o", "out"],
         &["compare", "o/a", "o/b", "-v", "-o", "out"],
         &["embeddings", "o/a", "o/b", "--same-id", "-v", "-o", "out"],
         &["hash", "o/a", "o/b", "-v", "-o", "out"],
@@ -75,34 +65,21 @@ fn no_command_tells_a_secret_even_when_servers_repeat_it() {
         body: said.clone().into_bytes(),
     };
     // Who talks: nobody, the Hub at once, at its listing, at the files' addresses; the file host at headers, at weights.
-    for who in [
-        "nobody",
-        "hub",
-        "listing",
-        "resolver",
-        "cdn",
-        "weights",
-        "weights as parts",
-    ] {
+    for who in ["nobody", "hub", "listing", "resolver", "cdn", "weights", "weights as parts"] {
         for command in commands {
             let mut at = private();
             let talks = talks.clone();
             at.serve_with(|options| {
                 options.intercept = Some(Intercept::new(move |request| {
                     let is_cdn = request.listener == Listener::Cdn;
-                    let is_weights = is_cdn
-                        && !request
-                            .range
-                            .as_deref()
-                            .is_some_and(|range| range.starts_with("bytes=0-"));
+                    let is_weights =
+                        is_cdn && !request.range.as_deref().is_some_and(|range| range.starts_with("bytes=0-"));
                     match who {
                         "hub" => Some(talks(403)),
                         "listing" => request.path.contains("/tree/").then(|| talks(200)),
-                        "resolver" => request
-                            .path
-                            .ends_with("model.safetensors")
-                            .then(|| talks(403))
-                            .filter(|_| !is_cdn),
+                        "resolver" => {
+                            request.path.ends_with("model.safetensors").then(|| talks(403)).filter(|_| !is_cdn)
+                        }
                         "cdn" => is_cdn.then(|| talks(404)),
                         "weights" => is_weights.then(|| talks(403)),
                         "weights as parts" => is_weights.then(|| talks(206)),
@@ -148,8 +125,7 @@ fn the_token_is_taken_from_where_the_hubs_own_client_keeps_it() {
     let dry = ["fetch", "o/b", "--dry-run"];
     at.run(&dry).expect(2).says(&["does not exist, or it is private"]);
     let path = file("token-file");
-    at.run(&["fetch", "o/b", "--token-file", path.to_str().unwrap()])
-        .expect(0);
+    at.run(&["fetch", "o/b", "--token-file", path.to_str().unwrap()]).expect(0);
     at.run_as(&dry, |command| {
         command.env("HF_TOKEN_PATH", &path);
     })
@@ -198,9 +174,7 @@ fn a_listing_that_goes_on_at_another_host_is_refused() {
 #[test]
 fn a_password_in_an_address_is_not_repeated() {
     let at = Workspace::with_llama(1, 64);
-    let outcome = at
-        .run(&["inspect", "o/a", "--endpoint", "http://me:hunter2@127.0.0.1:1"])
-        .expect(2);
+    let outcome = at.run(&["inspect", "o/a", "--endpoint", "http://me:hunter2@127.0.0.1:1"]).expect(2);
     assert!(!outcome.raw.contains("hunter2"), "{outcome}");
     outcome.says(&["must not hold a user name or password"]);
 }

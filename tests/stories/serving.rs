@@ -30,9 +30,7 @@ fn a_folder_of_checkpoints_is_served_at_the_address_on_the_first_line() {
         .unwrap();
     let mut running = Running(child);
     let mut url = String::new();
-    BufReader::new(running.0.stdout.take().unwrap())
-        .read_line(&mut url)
-        .unwrap();
+    BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut url).unwrap();
     let outcome = at.run(&["fetch", "o/a", "--endpoint", url.trim()]).expect(0);
     assert_eq!(outcome.stdout.lines().count(), 2, "{outcome}");
 }
@@ -41,12 +39,8 @@ fn a_folder_of_checkpoints_is_served_at_the_address_on_the_first_line() {
 fn a_folder_without_checkpoints_is_not_served() {
     let at = Workspace::new();
     fs_err::create_dir_all(at.path().join("empty/owner/name")).unwrap();
-    at.run(&["serve", "nowhere"])
-        .expect(2)
-        .says(&["error: cannot read the folder `nowhere`", "hint: "]);
+    at.run(&["serve", "nowhere"]).expect(2).says(&["error: cannot read the folder `nowhere`", "hint: "]);
     fs_err::remove_dir_all(at.path().join("empty/owner")).unwrap();
-    at.run(&["serve", "empty"])
-        .expect(2)
-        .says(&["error: no model below `empty`", "hint: "]);
+    at.run(&["serve", "empty"]).expect(2).says(&["error: no model below `empty`", "hint: "]);
     at.run(&["serve"]).expect(2);
 }

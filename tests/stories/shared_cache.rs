@@ -20,11 +20,7 @@ fn model_folder(at: &Workspace, id: &str) -> PathBuf {
 fn lay(at: &Workspace, id: &str, path: &str, hash: &str, bytes: &[u8]) {
     let folder = model_folder(at, id);
     let link = folder.join("snapshots").join(COMMIT).join(path);
-    for folder in [
-        folder.join("refs"),
-        folder.join("blobs"),
-        link.parent().unwrap().to_owned(),
-    ] {
+    for folder in [folder.join("refs"), folder.join("blobs"), link.parent().unwrap().to_owned()] {
         fs_err::create_dir_all(folder).unwrap();
     }
     fs_err::write(folder.join("refs/main"), COMMIT).unwrap();
@@ -46,13 +42,7 @@ fn lay_llama(at: &Workspace) -> Shard {
     let model = shard(&llama(1, 3, 64));
     let config = config();
     lay(at, "o/a", "model.safetensors", &sha256(&model.bytes), &model.bytes);
-    lay(
-        at,
-        "o/a",
-        "config.json",
-        &hub_audit::digest::git_blob_id(config.as_bytes()),
-        config.as_bytes(),
-    );
+    lay(at, "o/a", "config.json", &hub_audit::digest::git_blob_id(config.as_bytes()), config.as_bytes());
     model
 }
 
@@ -100,9 +90,7 @@ fn a_file_that_is_there_moves_no_byte() {
         record.contains(r#""source":"Hugging Face cache""#) || record.contains(r#""source": "Hugging Face cache""#),
         "{record}"
     );
-    at.run(&["fetch", "o/a"])
-        .expect(0)
-        .says(&["0 tensors fetched, 3 from cache"]);
+    at.run(&["fetch", "o/a"]).expect(0).says(&["0 tensors fetched, 3 from cache"]);
 }
 
 #[test]
@@ -116,9 +104,7 @@ fn what_is_read_there_is_what_the_hub_would_have_given() {
     // Only o/b was copied: what lies there already is read there.
     assert_eq!(at.kept_tensors(), 3);
     let other: Vec<&str> = [&survey[..], &["network", "--no-hf-cache", "--cache-dir", "other"]].concat();
-    at.run(&other)
-        .expect(0)
-        .says(&["6 tensors fetched, 0 from cache, TIME"]);
+    at.run(&other).expect(0).says(&["6 tensors fetched, 0 from cache, TIME"]);
     assert_eq!(at.read("there/pairs.csv"), at.read("network/pairs.csv"));
     assert!(rows(&at.read("there/pairs.csv")).len() > 2);
     let provenance = |folder: &str| -> serde_json::Value {
@@ -192,24 +178,12 @@ fn without_network_a_model_that_is_wholly_there_can_be_audited() {
     let before = listing(&at);
     for name in ["o/a".to_owned(), format!("o/a@{COMMIT}")] {
         let cache = format!("cache-of-{}", name.len());
-        let run = [
-            "layers",
-            &name,
-            "--offline",
-            "--cache-dir",
-            &cache,
-            "--formats",
-            "csv",
-            "-o",
-            "out",
-        ];
+        let run = ["layers", &name, "--offline", "--cache-dir", &cache, "--formats", "csv", "-o", "out"];
         let outcome = at.run(&run).expect(0);
         outcome.says(&["moved 0 bytes in 0 requests, 0 tensors fetched, 0 from cache, 3 from the Hugging Face cache"]);
         assert!(at.read("out/pairs.csv").contains(COMMIT), "{outcome}");
     }
-    at.run(&["inspect", "o/a", "--offline", "-v"])
-        .expect(0)
-        .says(&["only the files that the Hugging Face cache has"]);
+    at.run(&["inspect", "o/a", "--offline", "-v"]).expect(0).says(&["only the files that the Hugging Face cache has"]);
     at.run(&["inspect", "o/a", "--offline", "--no-hf-cache"]).expect(2);
     assert_eq!(listing(&at), before);
 }
@@ -261,10 +235,7 @@ fn a_file_that_is_not_whole_is_not_used() {
         make(&at, &model_folder(&at, "o/a").join("blobs").join(sha256(&bytes)));
         let before = listing(&at);
         let outcome = at.run(&["fetch", "o/a"]).expect(0);
-        assert!(
-            outcome.stderr.contains("3 tensors fetched, 0 from cache, TIME"),
-            "{harm}: {outcome}"
-        );
+        assert!(outcome.stderr.contains("3 tensors fetched, 0 from cache, TIME"), "{harm}: {outcome}");
         // The configuration is still there.
         assert_eq!(at.asked().hub_paths_with("config.json"), 0, "{harm}");
         assert_eq!(listing(&at), before, "{harm}");
@@ -272,10 +243,7 @@ fn a_file_that_is_not_whole_is_not_used() {
 }
 
 fn relink(at: &Workspace, target: &Path) {
-    let link = model_folder(at, "o/a")
-        .join("snapshots")
-        .join(COMMIT)
-        .join("model.safetensors");
+    let link = model_folder(at, "o/a").join("snapshots").join(COMMIT).join("model.safetensors");
     fs_err::remove_file(&link).unwrap();
     symlink(target, link).unwrap();
 }
@@ -285,18 +253,14 @@ fn a_snapshot_of_another_commit_is_not_this_one() {
     let at = known();
     let snapshots = model_folder(&at, "o/a").join("snapshots");
     fs_err::rename(snapshots.join(COMMIT), snapshots.join("d".repeat(40))).unwrap();
-    at.run(&["fetch", "o/a"])
-        .expect(0)
-        .says(&["3 tensors fetched, 0 from cache, TIME"]);
+    at.run(&["fetch", "o/a"]).expect(0).says(&["3 tensors fetched, 0 from cache, TIME"]);
 }
 
 #[test]
 fn the_cache_is_where_the_environment_says() {
     let at = known();
     fs_err::rename(at.path().join("home/.cache/huggingface"), at.path().join("elsewhere")).unwrap();
-    at.run(&["fetch", "o/a", "--cache-dir", "one"])
-        .expect(0)
-        .says(&["3 tensors fetched"]);
+    at.run(&["fetch", "o/a", "--cache-dir", "one"]).expect(0).says(&["3 tensors fetched"]);
     for (name, folder) in [("HF_HOME", "elsewhere"), ("HF_HUB_CACHE", "elsewhere/hub")] {
         let folder = at.path().join(folder);
         let args = ["fetch", "o/a", "--cache-dir", name];
@@ -319,7 +283,5 @@ fn a_shared_store_behind_the_blobs_is_followed() {
     fs_err::create_dir_all(&store).unwrap();
     fs_err::rename(&blob, store.join("abcdef")).unwrap();
     symlink("../../blobs/ab/abcdef", &blob).unwrap();
-    at.run(&["fetch", "o/a"])
-        .expect(0)
-        .says(&["0 tensors fetched, 0 from cache, 3 from the Hugging Face cache"]);
+    at.run(&["fetch", "o/a"]).expect(0).says(&["0 tensors fetched, 0 from cache, 3 from the Hugging Face cache"]);
 }

@@ -59,10 +59,7 @@ fn noise(seed: u64, count: usize) -> Vec<f64> {
 
 /// Upper halves of `f32`, cut off.
 fn stored(values: &[f64], scale: f64) -> Vec<u8> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "rounding to the stored type is the point"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to the stored type is the point")]
     let upper = |value: &f64| ((value * scale) as f32).to_le_bytes()[2..].to_vec();
     values.iter().flat_map(upper).collect()
 }
@@ -111,10 +108,7 @@ fn goldens() -> Value {
 #[track_caller]
 fn near(found: f64, expected: &Value, what: &str) {
     let expected = expected.as_f64().unwrap();
-    assert!(
-        (found - expected).abs() <= 1e-9 * expected.abs().max(1.0),
-        "{what}: {found}, and NumPy has {expected}"
-    );
+    assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{what}: {found}, and NumPy has {expected}");
 }
 
 #[test]
@@ -122,31 +116,15 @@ fn the_raw_test_the_scale_and_its_modes_are_those_of_numpy() {
     let at = Workspace::new();
     let (config, tensors) = golden_model();
     at.model("o/m", &config, &tensors);
-    let run = [
-        "layers",
-        "./hub/o/m",
-        "--role",
-        "matrices",
-        "-o",
-        "out",
-        "--formats",
-        "csv,json,md,html,svg",
-    ];
+    let run = ["layers", "./hub/o/m", "--role", "matrices", "-o", "out", "--formats", "csv,json,md,html,svg"];
     let outcome = at.run(&run).expect(0);
-    assert!(
-        outcome.stdout.lines().all(|line| line.chars().count() <= 80),
-        "{outcome}"
-    );
+    assert!(outcome.stdout.lines().all(|line| line.chars().count() <= 80), "{outcome}");
     let (found, golden) = (structure(&at, "out"), goldens());
     for (role, ..) in ROLES {
         for quantity in ["cos_sim", "residual", "residual_scaled"] {
             for pair in 0..11 {
                 let here = value(&found, role, pair, Some(pair + 1), quantity);
-                near(
-                    here,
-                    &golden[quantity][role][pair],
-                    &format!("{quantity} of {role}, {pair}"),
-                );
+                near(here, &golden[quantity][role][pair], &format!("{quantity} of {role}, {pair}"));
             }
         }
         for layer in 0..12 {
@@ -177,15 +155,7 @@ fn effective_ranks_and_aligned_residuals_are_those_of_numpy() {
     let at = Workspace::new();
     let (config, tensors) = golden_model();
     at.model("o/m", &config, &tensors);
-    let run = [
-        "layers",
-        "./hub/o/m",
-        "--role",
-        "q_proj,k_proj",
-        "--block",
-        "0-2",
-        "--effective-rank",
-    ];
+    let run = ["layers", "./hub/o/m", "--role", "q_proj,k_proj", "--block", "0-2", "--effective-rank"];
     let align = ["--align", "heads,attention", "-o", "out", "--formats", "csv,md"];
     let outcome = at.run(&[&run[..], &align].concat()).expect(0);
     outcome.says(&["GFLOP/s as just measured"]);
@@ -200,27 +170,11 @@ fn effective_ranks_and_aligned_residuals_are_those_of_numpy() {
         near(of(all, "aligned_heads"), &golden["aligned_heads"][pair], "heads");
         assert!(of(all, "aligned_heads") <= of(all, "residual"));
         for (number, role) in ["q_proj", "k_proj", "v_proj", "o_proj"].into_iter().enumerate() {
-            near(
-                of(role, "aligned_heads"),
-                &golden["aligned_heads_each"][pair][number],
-                role,
-            );
-            near(
-                of(role, "aligned_attention"),
-                &golden["aligned_attention"][pair][role],
-                role,
-            );
+            near(of(role, "aligned_heads"), &golden["aligned_heads_each"][pair][number], role);
+            near(of(role, "aligned_attention"), &golden["aligned_attention"][pair][role], role);
         }
-        near(
-            of("q_proj+k_proj", "aligned_attention"),
-            &golden["aligned_attention"][pair]["qk"],
-            "qk",
-        );
-        near(
-            of("v_proj+o_proj", "aligned_attention"),
-            &golden["aligned_attention"][pair]["vo"],
-            "vo",
-        );
+        near(of("q_proj+k_proj", "aligned_attention"), &golden["aligned_attention"][pair]["qk"], "qk");
+        near(of("v_proj+o_proj", "aligned_attention"), &golden["aligned_attention"][pair]["vo"], "vo");
     }
     assert!(!found.keys().any(|(role, a, ..)| role == "v_proj" && a.is_empty()));
 }
@@ -230,20 +184,8 @@ fn aligned_units_are_those_of_numpy() {
     let at = Workspace::new();
     let (config, tensors) = golden_model();
     at.model("o/m", &config, &tensors);
-    let run = [
-        "layers",
-        "./hub/o/m",
-        "--role",
-        "gate_proj",
-        "--block",
-        "0-1",
-        "-o",
-        "out",
-        "--formats",
-        "csv",
-    ];
-    at.run(&[&run[..], &["--align", "mlp-rotation,mlp-permutation"]].concat())
-        .expect(0);
+    let run = ["layers", "./hub/o/m", "--role", "gate_proj", "--block", "0-1", "-o", "out", "--formats", "csv"];
+    at.run(&[&run[..], &["--align", "mlp-rotation,mlp-permutation"]].concat()).expect(0);
     let (found, golden, all) = (structure(&at, "out"), goldens(), "gate_proj+up_proj+down_proj");
     for gauge in ["aligned_mlp_rotation", "aligned_mlp_permutation"] {
         near(value(&found, all, 0, Some(1), gauge), &golden[gauge][0], gauge);
@@ -279,17 +221,8 @@ fn reasons(found: &Rows) -> Vec<String> {
 
 /// Runs on `o/m` with all alignments; gives what is in `structure.csv`, after exit status 1.
 fn incomplete(at: &Workspace, arguments: &[&str]) -> Rows {
-    let run = [
-        "layers",
-        "./hub/o/m",
-        "--role",
-        "matrices",
-        "--effective-rank",
-        "-o",
-        "out",
-        "--formats",
-        "csv,md,html,json",
-    ];
+    let run =
+        ["layers", "./hub/o/m", "--role", "matrices", "--effective-rank", "-o", "out", "--formats", "csv,md,html,json"];
     at.run(&[&run[..], arguments].concat()).expect(1);
     structure(at, "out")
 }
@@ -301,10 +234,7 @@ fn a_missing_layer_and_a_weight_that_is_no_number_cost_their_own_pairs_only() {
     let at = Workspace::new();
     let (config, mut tensors) = small(5);
     tensors.retain(|tensor| !tensor.name.starts_with("model.layers.1.self_attn"));
-    let broken = tensors
-        .iter_mut()
-        .find(|tensor| tensor.name.starts_with("model.layers.4.mlp.up"))
-        .unwrap();
+    let broken = tensors.iter_mut().find(|tensor| tensor.name.starts_with("model.layers.4.mlp.up")).unwrap();
     broken.bytes[..2].copy_from_slice(&half::bf16::NAN.to_le_bytes());
     at.model("o/m", &config, &tensors);
     let found = incomplete(&at, &EVERY);
@@ -312,15 +242,7 @@ fn a_missing_layer_and_a_weight_that_is_no_number_cost_their_own_pairs_only() {
     assert_eq!(known, ["NonFinite{1}", "layer 1: it has no such tensor"]);
     assert!(value(&found, "q_proj", 2, Some(3), "effective_rank") > 1.0);
     assert!(value(&found, "q_proj+k_proj+v_proj+o_proj", 2, Some(3), "aligned_heads") < 1.5);
-    assert!(
-        value(
-            &found,
-            "gate_proj+up_proj+down_proj",
-            2,
-            Some(3),
-            "aligned_mlp_permutation"
-        ) < 1.5
-    );
+    assert!(value(&found, "gate_proj+up_proj+down_proj", 2, Some(3), "aligned_mlp_permutation") < 1.5);
 }
 
 #[test]
@@ -330,25 +252,16 @@ fn heads_that_do_not_divide_and_a_family_without_a_gate_get_their_reason() {
     config["num_key_value_heads"] = json!(3);
     at.model("o/m", &config, &tensors);
     let known = reasons(&incomplete(&at, &EVERY));
-    assert_eq!(
-        known,
-        ["2 query heads of 4 rows cannot be shared among 3 key and value heads"]
-    );
+    assert_eq!(known, ["2 query heads of 4 rows cannot be shared among 3 key and value heads"]);
     config["num_key_value_heads"] = json!(2);
     at.model("o/m", &config, &tensors);
     let known = reasons(&incomplete(&at, &EVERY));
-    assert!(
-        known.len() == 1 && known[0].starts_with("k_proj is 4 × 8, and 2 query heads and 2 key"),
-        "{known:?}"
-    );
+    assert!(known.len() == 1 && known[0].starts_with("k_proj is 4 × 8, and 2 query heads and 2 key"), "{known:?}");
     let bare = json!({ "model_type": "llama", "architectures": ["LlamaForCausalLM"], "num_hidden_layers": 3 });
     at.model("o/m", &bare, &tensors);
     let known = reasons(&incomplete(&at, &EVERY));
     assert_eq!(known, ["the model's configuration does not state num_attention_heads"]);
-    let ungated: Vec<Tensor> = tensors
-        .into_iter()
-        .filter(|tensor| !tensor.name.contains("gate_proj"))
-        .collect();
+    let ungated: Vec<Tensor> = tensors.into_iter().filter(|tensor| !tensor.name.contains("gate_proj")).collect();
     config["num_key_value_heads"] = json!(1);
     at.model("o/m", &config, &ungated);
     let found = incomplete(&at, &EVERY);
@@ -362,27 +275,13 @@ fn a_stride_compares_layers_that_far_apart_and_any_number_of_threads_gives_the_s
     let at = Workspace::new();
     let (config, tensors) = small(6);
     at.model("o/m", &config, &tensors);
-    let run = [
-        "layers",
-        "./hub/o/m",
-        "--role",
-        "matrices",
-        "--stride",
-        "2",
-        "--effective-rank",
-        "--formats",
-        "csv,md",
-    ];
+    let run = ["layers", "./hub/o/m", "--role", "matrices", "--stride", "2", "--effective-rank", "--formats", "csv,md"];
     for threads in ["1", "2"] {
         let out = format!("out-{threads}");
-        at.run(&[&run[..], &EVERY, &["--threads", threads, "-o", &out]].concat())
-            .expect(0);
+        at.run(&[&run[..], &EVERY, &["--threads", threads, "-o", &out]].concat()).expect(0);
     }
     for file in ["structure.csv", "modes.csv", "REPORT.md"] {
-        assert!(
-            at.read(&format!("out-1/{file}")) == at.read(&format!("out-2/{file}")),
-            "{file}"
-        );
+        assert!(at.read(&format!("out-1/{file}")) == at.read(&format!("out-2/{file}")), "{file}");
     }
     let found = structure(&at, "out-1");
     let pairs: Vec<String> = found
@@ -400,25 +299,13 @@ fn matrices_read_strip_by_strip_have_the_rows_of_matrices_read_whole() {
     // More layers than are read side by side, one of them absent, one no number, one of another shape; fused ones as well.
     for layer in (0..150_u64).filter(|layer| *layer != 70) {
         let rows = if layer == 20 { 10 } else { 12 };
-        let shapes = [
-            ("self_attn.qkv_proj", [16, 8]),
-            ("self_attn.o_proj", [8, 8]),
-            ("mlp.gate_up_proj", [rows, 8]),
-        ];
+        let shapes = [("self_attn.qkv_proj", [16, 8]), ("self_attn.o_proj", [8, 8]), ("mlp.gate_up_proj", [rows, 8])];
         for (number, (name, shape)) in (0..).zip(shapes) {
-            let mut bytes = stored(
-                &noise(layer * 10 + number, usize::try_from(shape[0] * shape[1]).unwrap()),
-                1.0,
-            );
+            let mut bytes = stored(&noise(layer * 10 + number, usize::try_from(shape[0] * shape[1]).unwrap()), 1.0);
             if layer == 90 && number == 1 {
                 bytes[..2].copy_from_slice(&half::bf16::INFINITY.to_le_bytes());
             }
-            tensors.push(Tensor::raw(
-                &format!("model.layers.{layer}.{name}.weight"),
-                "BF16",
-                &shape,
-                bytes,
-            ));
+            tensors.push(Tensor::raw(&format!("model.layers.{layer}.{name}.weight"), "BF16", &shape, bytes));
         }
     }
     let config = json!({
@@ -429,8 +316,7 @@ fn matrices_read_strip_by_strip_have_the_rows_of_matrices_read_whole() {
     let run = ["layers", "./hub/o/m", "--role", "matrices", "--formats", "csv"];
     for stride in ["1", "7"] {
         let with = |arguments: &[&str]| {
-            at.run(&[&run[..], &["--stride", stride, "-o", "out"], arguments].concat())
-                .expect(1);
+            at.run(&[&run[..], &["--stride", stride, "-o", "out"], arguments].concat()).expect(1);
             structure(&at, "out")
         };
         let (strips, mut whole) = (with(&[]), with(&["--effective-rank"]));
@@ -438,19 +324,8 @@ fn matrices_read_strip_by_strip_have_the_rows_of_matrices_read_whole() {
         whole.retain(|(.., quantity), _| quantity != "effective_rank" && quantity != "spectral_entropy");
         assert_eq!(strips, whole, "{stride}");
         let known = reasons(&strips);
-        assert!(
-            known.iter().any(|reason| reason == "NonFinite{1}") && known.len() >= 3,
-            "{known:?}"
-        );
-        assert!(
-            value(
-                &strips,
-                "v_proj",
-                100,
-                Some(100 + stride.parse::<usize>().unwrap()),
-                "residual"
-            ) > 1.0
-        );
+        assert!(known.iter().any(|reason| reason == "NonFinite{1}") && known.len() >= 3, "{known:?}");
+        assert!(value(&strips, "v_proj", 100, Some(100 + stride.parse::<usize>().unwrap()), "residual") > 1.0);
     }
 }
 
@@ -461,15 +336,10 @@ fn only_the_tensors_that_are_needed_move_and_the_plan_says_how_much_and_how_long
     let run = ["layers", "Qwen/Qwen3-4B", "--role", "k_proj", "--block", "34-35"];
     let plan = at.run(&[&run[..], &["--dry-run"]].concat()).expect(0);
     let bytes = 2 * 1024 * 2560 * 2;
-    assert!(
-        plan.stdout.contains("10.5 MB") && plan.stdout.contains("GFLOP"),
-        "{plan}"
-    );
+    assert!(plan.stdout.contains("10.5 MB") && plan.stdout.contains("GFLOP"), "{plan}");
     let large = |asked: &Asked| asked.cdn_bytes();
     let headers = large(&at.asked());
-    let done = at
-        .run(&[&run[..], &["-o", "out", "--formats", "csv"]].concat())
-        .expect(0);
+    let done = at.run(&[&run[..], &["-o", "out", "--formats", "csv"]].concat()).expect(0);
     assert!(done.stderr.contains("2 tensors fetched"), "{done}");
     assert_eq!(large(&at.asked()), bytes, "{headers} bytes of headers came before");
     let found = structure(&at, "out");

@@ -23,13 +23,8 @@ fn four_models() -> Workspace {
 #[test]
 fn every_file_of_the_contract_is_written() {
     let at = four_models();
-    let outcome = at
-        .run(&["survey", "o/a", "o/b", "--layers", "1", "-o", "out"])
-        .expect(0);
-    let names: Vec<String> = Workspace::files(&at.path().join("out"))
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
+    let outcome = at.run(&["survey", "o/a", "o/b", "--layers", "1", "-o", "out"]).expect(0);
+    let names: Vec<String> = Workspace::files(&at.path().join("out")).into_iter().map(|(name, _)| name).collect();
     insta::assert_snapshot!(names.join("\n"), @"
     REPORT.md
     groups.csv
@@ -46,18 +41,9 @@ fn every_file_of_the_contract_is_written() {
     assert_eq!(at.read("out/pairs.csv").lines().next(), Some(PAIRS));
     outcome.says(&["wrote 11 files to out"]);
     let report = at.read("out/REPORT.md");
-    let places = [
-        "## Models",
-        "## input\\_layernorm",
-        "cos\\_null",
-        "## What was left out, and why",
-        "## Traffic",
-    ];
+    let places = ["## Models", "## input\\_layernorm", "cos\\_null", "## What was left out, and why", "## Traffic"];
     let found: Vec<Option<usize>> = places.iter().map(|place| report.find(place)).collect();
-    assert!(
-        found.iter().all(Option::is_some) && found.is_sorted(),
-        "{found:?}\n{report}"
-    );
+    assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{found:?}\n{report}");
     let png = fs_err::read(at.path().join("out/heatmap_input_layernorm_1.png")).unwrap();
     assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
 }
@@ -65,50 +51,22 @@ fn every_file_of_the_contract_is_written() {
 #[test]
 fn only_the_formats_asked_for_are_written() {
     let at = four_models();
-    at.run(&[
-        "survey",
-        "o/a",
-        "o/b",
-        "--layers",
-        "1",
-        "-o",
-        "out",
-        "--formats",
-        "csv,md",
-        "--metric",
-        "spearman",
-    ])
-    .expect(0);
-    let names: Vec<String> = Workspace::files(&at.path().join("out"))
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
-    assert_eq!(
-        names,
-        [
-            "REPORT.md",
-            "groups.csv",
-            "matrix_spearman_input_layernorm_1.csv",
-            "pairs.csv",
-            "related.csv"
-        ]
-    );
+    at.run(&["survey", "o/a", "o/b", "--layers", "1", "-o", "out", "--formats", "csv,md", "--metric", "spearman"])
+        .expect(0);
+    let names: Vec<String> = Workspace::files(&at.path().join("out")).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["REPORT.md", "groups.csv", "matrix_spearman_input_layernorm_1.csv", "pairs.csv", "related.csv"]);
 }
 
 #[test]
 fn a_model_of_another_width_keeps_its_row_with_the_reason() {
     let at = four_models();
-    at.run(&["survey", "o/a", "o/b", "o/wide", "--layers", "1", "-q", "-o", "out"])
-        .expect(0);
+    at.run(&["survey", "o/a", "o/b", "o/wide", "--layers", "1", "-q", "-o", "out"]).expect(0);
     let matrix = at.read("out/matrix_pearson_input_layernorm_1.csv");
     let last: Vec<&str> = matrix.lines().last().unwrap().split(',').collect();
     assert_eq!((last[0], last[1], last[2]), ("wide", "", ""), "{matrix}");
     let pairs = rows(&at.read("out/pairs.csv"));
     assert_eq!(pairs.len(), 3);
-    assert_eq!(
-        (pairs[1]["undefined"].as_str(), pairs[1]["cos_sim"].as_str()),
-        ("all:Shape", "")
-    );
+    assert_eq!((pairs[1]["undefined"].as_str(), pairs[1]["cos_sim"].as_str()), ("all:Shape", ""));
     let report = at.read("out/REPORT.md");
     assert!(
         report.contains("its shape is 96, that of others 64: vectors of different width cannot be compared"),
@@ -122,8 +80,7 @@ fn a_condition_that_holds_is_the_exit_status() {
     let related = ["survey", "o/a", "o/c", "--layers", "1", "--fail-if", "pearson>0.9"];
     let outcome = at.run(&related).expect(1);
     outcome.says(&["--fail-if pearson>0.9 holds: a × c, input_layernorm, layer 1, pearson = 1"]);
-    at.run(&["survey", "o/a", "o/b", "--layers", "1", "--fail-if", "abs(pearson)>0.9"])
-        .expect(0);
+    at.run(&["survey", "o/a", "o/b", "--layers", "1", "--fail-if", "abs(pearson)>0.9"]).expect(0);
 }
 
 #[test]
@@ -131,27 +88,15 @@ fn a_list_of_models_has_groups_labels_and_comments() {
     let at = four_models();
     let list = "# the models\n\no/a group=first label=Alpha # the oldest\no/b@main group=second\n";
     fs_err::write(at.path().join("models.txt"), list).unwrap();
-    at.run(&["survey", "--models", "models.txt", "--layers", "1", "-q", "-o", "out"])
-        .expect(0);
-    assert!(
-        at.read("out/matrix_cos_sim_input_layernorm_1.csv")
-            .starts_with(",Alpha,b\n")
-    );
+    at.run(&["survey", "--models", "models.txt", "--layers", "1", "-q", "-o", "out"]).expect(0);
+    assert!(at.read("out/matrix_cos_sim_input_layernorm_1.csv").starts_with(",Alpha,b\n"));
     let report = at.read("out/REPORT.md");
-    let row = |label: &str| {
-        report
-            .lines()
-            .find(|line| line.starts_with(&format!("| {label} |")))
-            .map(str::to_owned)
-    };
+    let row = |label: &str| report.lines().find(|line| line.starts_with(&format!("| {label} |"))).map(str::to_owned);
     assert!(row("Alpha").is_some_and(|row| row.ends_with("| first |")), "{report}");
     assert!(row("b").is_some_and(|row| row.ends_with("| second |")), "{report}");
-    let from_stdin = at.run_as(
-        &["survey", "--models", "-", "--layers", "1", "-q", "-o", "again"],
-        |command| {
-            command.write_stdin(list);
-        },
-    );
+    let from_stdin = at.run_as(&["survey", "--models", "-", "--layers", "1", "-q", "-o", "again"], |command| {
+        command.write_stdin(list);
+    });
     from_stdin.expect(0);
     assert_eq!(at.read("again/pairs.csv"), at.read("out/pairs.csv"));
 }
@@ -168,17 +113,13 @@ fn a_faulty_line_of_a_list_is_numbered() {
     error: line 3 of the model list
     caused by: `colour=red` is neither `group=NAME`, `label=NAME` nor `layer=N`
     ");
-    at.run(&["survey", "--models", "absent.txt"])
-        .expect(2)
-        .says(&["the model list cannot be read", "absent.txt"]);
+    at.run(&["survey", "--models", "absent.txt"]).expect(2).says(&["the model list cannot be read", "absent.txt"]);
 }
 
 #[test]
 fn json_on_stdout_is_the_report() {
     let at = four_models();
-    let outcome = at
-        .run(&["survey", "o/a", "o/b", "--layers", "1", "--format", "json"])
-        .expect(0);
+    let outcome = at.run(&["survey", "o/a", "o/b", "--layers", "1", "--format", "json"]).expect(0);
     let value: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(value["provenance"]["models"].as_array().map(Vec::len), Some(2));
     assert_eq!(value["synthetic"], false);
@@ -198,8 +139,7 @@ fn quiet_is_quiet() {
 fn a_second_run_gives_the_same_bytes() {
     let at = four_models();
     let run = || {
-        at.run(&["survey", "o/a", "o/b", "o/c", "o/wide", "-q", "-o", "out"])
-            .expect(0);
+        at.run(&["survey", "o/a", "o/b", "o/c", "o/wide", "-q", "-o", "out"]).expect(0);
         let mut files = Workspace::files(&at.path().join("out"));
         files.retain(|(name, _)| name != "report.json");
         let mut report: Value = serde_json::from_str(&at.read("out/report.json")).unwrap();
@@ -225,8 +165,7 @@ fn numbers_do_not_depend_on_the_number_of_threads() {
     let at = four_models();
     let run = |threads: &str| {
         let models = ["survey", "o/a", "o/b", "o/c", "o/wide", "-q", "-o", threads];
-        at.run(&[&models[..], &["--formats", "csv,svg", "--threads", threads]].concat())
-            .expect(0);
+        at.run(&[&models[..], &["--formats", "csv,svg", "--threads", threads]].concat()).expect(0);
         Workspace::files(&at.path().join(threads))
     };
     let one = run("1");
@@ -238,11 +177,7 @@ fn numbers_do_not_depend_on_the_number_of_threads() {
 fn a_pattern_that_fits_several_tensors_of_a_layer_is_not_guessed_at() {
     let at = four_models();
     let pattern = r"layers\.(?<layer>\d+)\..*norm";
-    let outcome = at
-        .run(&[
-            "survey", "o/a", "o/b", "--layers", "1", "--tensor", pattern, "-o", "out",
-        ])
-        .expect(1);
+    let outcome = at.run(&["survey", "o/a", "o/b", "--layers", "1", "--tensor", pattern, "-o", "out"]).expect(1);
     let report = at.read("out/REPORT.md");
     let reason =
         "2 tensors fit: model.layers.1.input\\_layernorm.weight, model.layers.1.post\\_attention\\_layernorm.weight";
@@ -260,8 +195,7 @@ fn layers_that_only_some_models_have_are_reported() {
     let report = at.read("out/REPORT.md");
     assert!(report.contains("it has 2 layers"), "{report}");
     // Each model's own last layer, whichever that is.
-    at.run(&["survey", "o/a", "o/short", "--layers", "last", "-q", "-o", "last"])
-        .expect(0);
+    at.run(&["survey", "o/a", "o/short", "--layers", "last", "-q", "-o", "last"]).expect(0);
     let pairs = rows(&at.read("last/pairs.csv"));
     assert_eq!((pairs[0]["layer_a"].as_str(), pairs[0]["layer_b"].as_str()), ("2", "1"));
     assert!(!pairs[0]["cos_sim"].is_empty());
@@ -270,9 +204,7 @@ fn layers_that_only_some_models_have_are_reported() {
 #[test]
 fn asking_for_what_no_model_has_is_said_and_ends_with_one() {
     let at = four_models();
-    let outcome = at
-        .run(&["survey", "o/a", "o/b", "--role", "router", "-o", "out"])
-        .expect(1);
+    let outcome = at.run(&["survey", "o/a", "o/b", "--role", "router", "-o", "out"]).expect(1);
     outcome.says(&["warning: no comparable tensors"]);
     assert!(at.read("out/REPORT.md").contains("No comparable tensors"));
     assert_eq!(at.read("out/pairs.csv").lines().count(), 1);
@@ -284,10 +216,7 @@ fn routed_experts_are_left_out_unless_asked_for() {
     for (id, seed) in [("o/a", 1), ("o/b", 2)] {
         let tensors: Vec<Tensor> = (0..2)
             .map(|expert| {
-                Tensor::f32(
-                    &format!("model.layers.0.mlp.experts.{expert}.gate_proj.weight"),
-                    &gain(seed + expert, 64),
-                )
+                Tensor::f32(&format!("model.layers.0.mlp.experts.{expert}.gate_proj.weight"), &gain(seed + expert, 64))
             })
             .chain([Tensor::f32("model.layers.0.input_layernorm.weight", &gain(seed, 64))])
             .collect();
@@ -307,35 +236,21 @@ fn routed_experts_are_left_out_unless_asked_for() {
 fn a_report_that_cannot_be_written_is_a_failure() {
     let at = four_models();
     fs_err::write(at.path().join("taken"), "a file").unwrap();
-    let outcome = at
-        .run(&["survey", "o/a", "o/b", "--layers", "1", "-q", "-o", "taken"])
-        .expect(2);
-    outcome.says(&[
-        "error: `taken` is a file, and a report is a folder of files",
-        "hint: name a folder with `-o DIR`",
-    ]);
+    let outcome = at.run(&["survey", "o/a", "o/b", "--layers", "1", "-q", "-o", "taken"]).expect(2);
+    outcome.says(&["error: `taken` is a file, and a report is a folder of files", "hint: name a folder with `-o DIR`"]);
     assert_eq!(at.asked().count(), 0, "refused before anything was asked");
     let below = at.run(&["survey", "o/a", "o/b", "--layers", "1", "-q", "-o", "taken/below"]);
-    below
-        .expect(2)
-        .says(&["error: cannot create the folder `taken/below`", "hint: "]);
+    below.expect(2).says(&["error: cannot create the folder `taken/below`", "hint: "]);
 }
 
 #[test]
 fn the_demo_says_that_it_is_synthetic_everywhere() {
     let at = Workspace::new();
-    let outcome = at
-        .run(&["survey", "--demo", "-o", "out", "--formats", "csv,md,html,svg,json"])
-        .expect(0);
+    let outcome = at.run(&["survey", "--demo", "-o", "out", "--formats", "csv,md,html,svg,json"]).expect(0);
     let words = "Synthetic replica, not the real weights";
     assert!(outcome.stdout.contains(words), "{outcome}");
     for file in ["REPORT.md", "report.html", "heatmap_input_layernorm_10.svg"] {
-        assert!(
-            at.read(&format!("out/{file}"))
-                .to_lowercase()
-                .contains(&words.to_lowercase()),
-            "{file}"
-        );
+        assert!(at.read(&format!("out/{file}")).to_lowercase().contains(&words.to_lowercase()), "{file}");
     }
     let pairs = rows(&at.read("out/pairs.csv"));
     assert_eq!(pairs.len(), 36);
@@ -347,21 +262,14 @@ fn the_demo_says_that_it_is_synthetic_everywhere() {
     assert_eq!(
         related,
         [
-            (
-                "mistralai/Mixtral-8x7B-Instruct-v0.1",
-                "mistralai/Mistral-7B-Instruct-v0.3"
-            ),
+            ("mistralai/Mixtral-8x7B-Instruct-v0.1", "mistralai/Mistral-7B-Instruct-v0.3"),
             ("01-ai/Yi-1.5-6B-Chat", "01-ai/Yi-1.5-9B-Chat"),
         ]
     );
     // At most ten requests a model and eight megabytes.
     let report: Value = serde_json::from_str(&at.read("out/report.json")).unwrap();
     let cost = |key: &str| report["provenance"][key].as_u64().unwrap();
-    assert!(
-        cost("requests") <= 90 && cost("bytes") <= 8_000_000,
-        "{}",
-        report["provenance"]
-    );
+    assert!(cost("requests") <= 90 && cost("bytes") <= 8_000_000, "{}", report["provenance"]);
 }
 
 #[test]
@@ -372,10 +280,7 @@ fn one_model_has_nothing_to_be_compared_with_and_that_is_said() {
     assert!(outcome.stdout.contains(": nothing to compare it with.\n"), "{outcome}");
     assert!(!outcome.stdout.contains("cos_null"), "{outcome}");
     let report = at.read("out/REPORT.md");
-    assert!(
-        report.contains("**One model.** There is nothing to compare it with"),
-        "{report}"
-    );
+    assert!(report.contains("**One model.** There is nothing to compare it with"), "{report}");
     // A condition asked of no pair is no success.
     at.run(&["survey", "o/a", "--fail-if", "pearson>0.9"])
         .expect(1)
@@ -385,10 +290,7 @@ fn one_model_has_nothing_to_be_compared_with_and_that_is_said() {
 #[test]
 fn what_is_piped_fits_eighty_columns_and_breaks_names_at_their_marks() {
     let mut at = Workspace::new();
-    let names = [
-        "o/Mistral-Small-3.1-24B-Instruct-2503",
-        "o/DeepSeek-R1-Distill-Qwen-32B-checkpoint_epoch3",
-    ];
+    let names = ["o/Mistral-Small-3.1-24B-Instruct-2503", "o/DeepSeek-R1-Distill-Qwen-32B-checkpoint_epoch3"];
     for (seed, id) in (1..).zip(names) {
         at.llama(id, seed, 2, 64);
     }
@@ -399,24 +301,13 @@ fn what_is_piped_fits_eighty_columns_and_breaks_names_at_their_marks() {
     }
     for part in ["Mistral-Small-", "DeepSeek-R1-"] {
         assert!(
-            outcome
-                .stdout
-                .lines()
-                .any(|line| line.starts_with(part) || line.contains(&format!("  {part}"))),
+            outcome.stdout.lines().any(|line| line.starts_with(part) || line.contains(&format!("  {part}"))),
             "{outcome}"
         );
     }
     // Of each name every line ends where a part of it does.
-    let rows: Vec<&str> = outcome
-        .stdout
-        .lines()
-        .skip_while(|line| !line.starts_with("model a"))
-        .skip(1)
-        .collect();
-    let words = rows
-        .iter()
-        .take_while(|line| !line.is_empty())
-        .flat_map(|line| line.split_whitespace());
+    let rows: Vec<&str> = outcome.stdout.lines().skip_while(|line| !line.starts_with("model a")).skip(1).collect();
+    let words = rows.iter().take_while(|line| !line.is_empty()).flat_map(|line| line.split_whitespace());
     let whole = |word: &str| names.iter().any(|name| name.trim_start_matches("o/").ends_with(word));
     for word in words.filter(|word| word.starts_with(char::is_alphabetic) && *word != "layer") {
         assert!(word.ends_with(['-', '_', '.']) || whole(word), "{word}: {outcome}");

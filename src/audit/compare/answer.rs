@@ -123,11 +123,7 @@ pub fn compare(
     let [Ok(a), Ok(b)] = opened.map(|opened| opened.outcome.as_ref()) else {
         return None;
     };
-    let pair = Pair {
-        cache,
-        models: [a, b],
-        failures,
-    };
+    let pair = Pair { cache, models: [a, b], failures };
     let small = |found: &Match| numel(a, &found.a) <= SIDE_BY_SIDE;
     let mut meetings: Vec<(usize, Meeting)> = matching
         .pairs
@@ -225,18 +221,10 @@ impl Pair<'_> {
         };
         let a = open(0, &found.a)?;
         if found.same_file {
-            return Ok(Read {
-                metrics: metrics(&a, &a)?,
-                equal: Some(true),
-                trivial: trivial(&a, &a)?,
-            });
+            return Ok(Read { metrics: metrics(&a, &a)?, equal: Some(true), trivial: trivial(&a, &a)? });
         }
         let b = open(1, &found.b)?;
-        Ok(Read {
-            metrics: metrics(&a, &b)?,
-            equal: are_equal(&a, &b)?,
-            trivial: trivial(&a, &b)?,
-        })
+        Ok(Read { metrics: metrics(&a, &b)?, equal: are_equal(&a, &b)?, trivial: trivial(&a, &b)? })
     }
 }
 
@@ -295,9 +283,7 @@ fn are_equal(a: &Elements, b: &Elements) -> Result<Option<bool>> {
     if a.is_scaled() != b.is_scaled() || stored_a.dtype() != stored_b.dtype() || stored_a.shape() != stored_b.shape() {
         return Ok(None);
     }
-    Ok(Some(
-        same_bytes(stored_a, stored_b)? && (!a.is_scaled() || same_bytes(a, b)?),
-    ))
+    Ok(Some(same_bytes(stored_a, stored_b)? && (!a.is_scaled() || same_bytes(a, b)?)))
 }
 
 /// Of two sources of one element type and length. Reads no further than the first difference.

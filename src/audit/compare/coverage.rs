@@ -96,10 +96,7 @@ pub struct Coverage {
 
 impl Coverage {
     pub(super) fn of(models: [&Model; 2], matching: &Matching, meetings: &[Meeting]) -> Self {
-        let mut coverage = Self {
-            pairs: meetings.iter().map(Status::of).collect(),
-            uncompared: Vec::new(),
-        };
+        let mut coverage = Self { pairs: meetings.iter().map(Status::of).collect(), uncompared: Vec::new() };
         for (side, model) in models.into_iter().enumerate() {
             let only = if side == 0 { Status::OnlyInA } else { Status::OnlyInB };
             for (at, reason) in &matching.alone[side] {
@@ -114,24 +111,17 @@ impl Coverage {
                 });
             }
             for (at, reason) in &matching.passed_over[side] {
-                coverage
-                    .uncompared
-                    .push(skipped(side, &model.tensors[*at].info, reason.clone()));
+                coverage.uncompared.push(skipped(side, &model.tensors[*at].info, reason.clone()));
             }
             coverage.uncompared.extend(unasked(side, model));
         }
-        coverage
-            .uncompared
-            .sort_by(|left, right| (left.side, &left.tensor).cmp(&(right.side, &right.tensor)));
+        coverage.uncompared.sort_by(|left, right| (left.side, &left.tensor).cmp(&(right.side, &right.tensor)));
         coverage
     }
 
     /// How many tensors of the model on `side` have each status; a fused tensor compared in parts counts once for each part.
     pub fn count(&self, side: usize, status: Status) -> usize {
-        let alone = self
-            .uncompared
-            .iter()
-            .filter(|tensor| tensor.side == side && tensor.status == status);
+        let alone = self.uncompared.iter().filter(|tensor| tensor.side == side && tensor.status == status);
         self.pairs.iter().filter(|&&found| found == status).count() + alone.count()
     }
 }

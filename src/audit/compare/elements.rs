@@ -16,10 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Elements {
     Plain(Stored),
-    Scaled {
-        values: Box<Dequantised<Stored>>,
-        stored: Stored,
-    },
+    Scaled { values: Box<Dequantised<Stored>>, stored: Stored },
 }
 
 impl Elements {
@@ -31,10 +28,7 @@ impl Elements {
             return Ok(Self::Plain(open()?));
         };
         let dequantiser = dequantiser(cache, model, &tensor.info.dtype, scaling)?;
-        Ok(Self::Scaled {
-            values: Box::new(Dequantised::new(open()?, dequantiser)),
-            stored: open()?,
-        })
+        Ok(Self::Scaled { values: Box::new(Dequantised::new(open()?, dequantiser)), stored: open()? })
     }
 
     /// The stored elements.

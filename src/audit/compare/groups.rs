@@ -156,11 +156,7 @@ pub(super) fn groups(meetings: &[Meeting]) -> Vec<GroupFigures> {
     groups
         .into_iter()
         .map(|group| {
-            let held: Vec<&Meeting> = compared
-                .iter()
-                .copied()
-                .filter(|meeting| group.holds(meeting))
-                .collect();
+            let held: Vec<&Meeting> = compared.iter().copied().filter(|meeting| group.holds(meeting)).collect();
             figures(group, &held)
         })
         .filter(|figures| figures.pairs > 0)
@@ -170,11 +166,8 @@ pub(super) fn groups(meetings: &[Meeting]) -> Vec<GroupFigures> {
 impl Comparison {
     /// The published page's bands of the cosine, over matrices only.
     pub fn bands(&self) -> [Band; 4] {
-        let matrices: Vec<&Meeting> = self
-            .meetings
-            .iter()
-            .filter(|meeting| meeting.is_evidence() && !meeting.is_norm_or_bias())
-            .collect();
+        let matrices: Vec<&Meeting> =
+            self.meetings.iter().filter(|meeting| meeting.is_evidence() && !meeting.is_norm_or_bias()).collect();
         let cosines: Vec<(f64, bool)> = matrices
             .iter()
             .filter_map(|meeting| {
@@ -188,16 +181,10 @@ impl Comparison {
         BANDS.map(|(above, reading)| {
             // A cosine of exactly 0.95 is not above it.
             let inside = cosines.iter().filter(|(cosine, _)| *cosine > above && *cosine <= below);
-            let (count, beyond_null) = inside.fold((0, 0), |(n, beyond), (_, is_beyond)| {
-                (n + 1, beyond + usize::from(*is_beyond))
-            });
+            let (count, beyond_null) =
+                inside.fold((0, 0), |(n, beyond), (_, is_beyond)| (n + 1, beyond + usize::from(*is_beyond)));
             below = above;
-            Band {
-                above,
-                reading,
-                count,
-                beyond_null,
-            }
+            Band { above, reading, count, beyond_null }
         })
     }
 }
@@ -244,10 +231,7 @@ mod tests {
     fn a_describe_has_the_quartiles_and_both_deviations_of_pandas_and_of_the_published_tables() {
         // pandas.Series([1, 2, 3, 4, 10]).describe() and .std(ddof=0)
         let described = Describe::of(&[10.0, 1.0, 3.0, 2.0, 4.0]).unwrap();
-        assert_eq!(
-            described.quartiles.map(f64::to_bits),
-            [1.0, 2.0, 3.0, 4.0, 10.0].map(f64::to_bits)
-        );
+        assert_eq!(described.quartiles.map(f64::to_bits), [1.0, 2.0, 3.0, 4.0, 10.0].map(f64::to_bits));
         assert!((described.mean - 4.0).abs() < 1e-15);
         assert!((described.sd - 3.162_277_660_168_379_5).abs() < 1e-12);
         assert!((described.sd_sample.unwrap() - 3.535_533_905_932_737_8).abs() < 1e-12);

@@ -137,9 +137,7 @@ impl Matching {
             matching.alone[side].extend(alone);
             matching.alone[side].sort();
         }
-        matching
-            .pairs
-            .sort_by_key(|pair| (a.tensors[pair.a.tensor].layer, pair.a.tensor, pair.a.view.clone()));
+        matching.pairs.sort_by_key(|pair| (a.tensors[pair.a.tensor].layer, pair.a.tensor, pair.a.view.clone()));
         for pair in &mut matching.pairs {
             for (half, side) in [(&mut pair.a, 0), (&mut pair.b, 1)] {
                 let name = &models[side].tensors[half.tensor].info.name;
@@ -181,13 +179,7 @@ impl Matching {
     }
 
     fn push(&mut self, a: Half, b: Half, how: Counterpart) {
-        self.pairs.push(Match {
-            a,
-            b,
-            how,
-            same_file: false,
-            obstacle: None,
-        });
+        self.pairs.push(Match { a, b, how, same_file: false, obstacle: None });
     }
 
     /// Tensors of one name whose elements lie in one order.
@@ -258,12 +250,7 @@ impl Matching {
     ) {
         open[0].remove(&at);
         open[1].remove(&other);
-        let half = |tensor: usize, slot: Option<Slot>| Half {
-            tensor,
-            view: View::Whole,
-            slot,
-            scaling: None,
-        };
+        let half = |tensor: usize, slot: Option<Slot>| Half { tensor, view: View::Whole, slot, scaling: None };
         self.push(half(at, left.slot), half(other, right.slot), how);
     }
 }
@@ -292,12 +279,7 @@ fn is_same_place(sides: [(&Model, &Half); 2]) -> bool {
         let tensor = &model.tensors[half.tensor];
         let file = model.repository.snapshot().file(&tensor.shard)?;
         let content = file.lfs_sha256.clone()?;
-        Some((
-            content,
-            tensor.info.range,
-            tensor.info.dtype.clone(),
-            tensor.zero_centred,
-        ))
+        Some((content, tensor.info.range, tensor.info.dtype.clone(), tensor.zero_centred))
     };
     let [a, b] = sides.map(place);
     a.is_some() && a == b
@@ -305,10 +287,7 @@ fn is_same_place(sides: [(&Model, &Half); 2]) -> bool {
 
 /// What the headers alone say against a comparison.
 fn obstacle(sides: [(&Model, &Half); 2]) -> Option<Obstacle> {
-    if sides
-        .iter()
-        .any(|(_, half)| half.scaling.is_some() && half.view != View::Whole)
-    {
+    if sides.iter().any(|(_, half)| half.scaling.is_some() && half.view != View::Whole) {
         let reason = "a quantised tensor is compared whole only, not in parts or turned".to_owned();
         return Some(Obstacle::Undecodable(reason));
     }
@@ -338,10 +317,7 @@ fn pieces(model: &Model, open: &BTreeSet<usize>) -> BTreeMap<Slot, Option<Half>>
     let mut pieces: BTreeMap<Slot, Option<Half>> = BTreeMap::new();
     let mut add = |half: Half| {
         if let Some(slot) = half.slot {
-            pieces
-                .entry(slot)
-                .and_modify(|known| *known = None)
-                .or_insert(Some(half));
+            pieces.entry(slot).and_modify(|known| *known = None).or_insert(Some(half));
         }
     };
     for &at in open {
@@ -351,12 +327,7 @@ fn pieces(model: &Model, open: &BTreeSet<usize>) -> BTreeMap<Slot, Option<Half>>
             add(straight((at, tensor, layout)));
         }
         for (slot, view) in parts(model, tensor, layout).unwrap_or_default() {
-            add(Half {
-                tensor: at,
-                view,
-                slot: Some(slot),
-                scaling: None,
-            });
+            add(Half { tensor: at, view, slot: Some(slot), scaling: None });
         }
     }
     pieces
@@ -366,11 +337,7 @@ fn pieces(model: &Model, open: &BTreeSet<usize>) -> BTreeMap<Slot, Option<Half>>
 fn straight((at, tensor, layout): (usize, &Tensor, Layout)) -> Half {
     Half {
         tensor: at,
-        view: if layout.turned {
-            View::turned(&tensor.info.shape)
-        } else {
-            View::Whole
-        },
+        view: if layout.turned { View::turned(&tensor.info.shape) } else { View::Whole },
         slot: tensor.slot,
         scaling: None,
     }

@@ -16,17 +16,11 @@ pub(super) struct Layout {
 
 /// How `model` lays out one of its tensors.
 pub(super) fn layout(model: &Model, tensor: &Tensor) -> Layout {
-    let plain = Layout {
-        turned: false,
-        fused: None,
-    };
+    let plain = Layout { turned: false, fused: None };
     let (Some(family), Some(slot)) = (model.family.family, tensor.slot) else {
         return plain;
     };
-    Layout {
-        turned: slot.part == Part::Weight && family.is_transposed(slot.role),
-        fused: family.fused(slot.role),
-    }
+    Layout { turned: slot.part == Part::Weight && family.is_transposed(slot.role), fused: family.fused(slot.role) }
 }
 
 /// The places that the parts of a fused tensor fill, each with its own runs.
@@ -38,14 +32,8 @@ pub(super) fn parts(model: &Model, tensor: &Tensor, layout: Layout) -> Result<Ve
     if tensor.info.shape.len() > axes {
         return Err("experts that are packed in one tensor are compared with experts packed alike only".to_owned());
     }
-    let split = fused
-        .split(slot.part, &tensor.info.shape, &model.config)
-        .map_err(|error| error.to_string())?;
+    let split = fused.split(slot.part, &tensor.info.shape, &model.config).map_err(|error| error.to_string())?;
     let transposed = split.axis == 1;
     let place = |role: Role| Slot { role, ..slot };
-    Ok(split
-        .blocks
-        .iter()
-        .map(|block| (place(block.role), super::View::of_block(block, transposed)))
-        .collect())
+    Ok(split.blocks.iter().map(|block| (place(block.role), super::View::of_block(block, transposed))).collect())
 }

@@ -41,10 +41,7 @@ const BLOCK: usize = 1 << 14;
 impl Stored {
     /// Opens what `view` shows of a tensor that has been fetched, or lies in a folder.
     pub fn open(cache: &Cache, model: &Model, tensor: &Tensor, view: &View) -> Result<Self> {
-        let vanished = || AuditError::Vanished {
-            model: model.repository.place(),
-            tensor: tensor.info.name.clone(),
-        };
+        let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
         // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
         crate::checkpoint::decode(&tensor.info.dtype, &[])?;
         let undecodable = || AuditError::Undecodable {
@@ -66,10 +63,7 @@ impl Stored {
             let start = kept.npy_bytes.checked_sub(numel * width).ok_or_else(vanished)?;
             (cache.path(&key).ok_or_else(vanished)?, start, narrowing)
         };
-        let file = File::open(&path).map_err(|source| AuditError::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
+        let file = File::open(&path).map_err(|source| AuditError::Unreadable { path: path.clone(), source })?;
         Ok(Self {
             file,
             path,
@@ -131,13 +125,7 @@ impl Source for Stored {
         let fill = |element: u64, into: &mut [u8]| self.fill(element, into);
         self.view
             .read(&self.whole, width, start / self.width, into, fill)
-            .map_err(|source| {
-                AuditError::Unreadable {
-                    path: self.path.clone(),
-                    source,
-                }
-                .into()
-            })
+            .map_err(|source| AuditError::Unreadable { path: self.path.clone(), source }.into())
     }
 }
 

@@ -19,11 +19,7 @@ impl View {
     /// The rows, or the columns, of one part of a fused tensor.
     pub fn of_block(block: &Block, transposed: bool) -> Self {
         let runs = block.ranges().map(|Range { start, end }| (start, end)).collect();
-        if transposed {
-            Self::Columns(runs)
-        } else {
-            Self::Rows(runs)
-        }
+        if transposed { Self::Columns(runs) } else { Self::Rows(runs) }
     }
 
     /// All columns of a matrix that is stored `[in, out]`; as stored where it is no matrix.
@@ -137,12 +133,7 @@ mod tests {
             Ok(())
         });
         read.unwrap();
-        bytes
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|&element| u64::from_le_bytes(element))
-            .collect()
+        bytes.as_chunks::<8>().0.iter().map(|&element| u64::from_le_bytes(element)).collect()
     }
 
     #[test]

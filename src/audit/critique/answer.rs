@@ -102,12 +102,8 @@ pub fn critique(study: Study, opened: &[Opened], strands: &[Strand], seed: u64) 
     for (strand, bench) in strands.iter().zip(&benches) {
         let mut answer = RoleAnswer::of(&study, &strand.key.role_name(), bench, depth, seed);
         for layers in &strand.models {
-            let read = layers
-                .iter()
-                .filter_map(|(layer, cell)| Some((*layer, cell.as_ref().ok()?.0.clone())));
-            let absent = layers
-                .iter()
-                .filter_map(|(layer, cell)| Some((*layer, cell.as_ref().err()?.clone())));
+            let read = layers.iter().filter_map(|(layer, cell)| Some((*layer, cell.as_ref().ok()?.0.clone())));
+            let absent = layers.iter().filter_map(|(layer, cell)| Some((*layer, cell.as_ref().err()?.clone())));
             answer.sides.push(read.collect());
             answer.absent.push(absent.collect());
         }
@@ -127,11 +123,5 @@ pub fn critique(study: Study, opened: &[Opened], strands: &[Strand], seed: u64) 
         .flat_map(|(number, model)| model.excluded.iter().map(move |exclusion| (number, exclusion.clone())))
         .collect();
     drop(measured);
-    Critique {
-        study,
-        models,
-        roles,
-        published,
-        excluded: excluded.into_iter().collect(),
-    }
+    Critique { study, models, roles, published, excluded: excluded.into_iter().collect() }
 }

@@ -22,10 +22,7 @@ pub struct Place {
 impl Place {
     /// Layer `layer` of the model at `model`.
     pub fn new(model: usize, layer: u32) -> Self {
-        Self {
-            model,
-            layer: LayerIndex(layer),
-        }
+        Self { model, layer: LayerIndex(layer) }
     }
 }
 
@@ -59,20 +56,13 @@ impl Vectors {
             };
             layers.iter().map(elements).collect()
         });
-        Self {
-            models: models.collect(),
-        }
+        Self { models: models.collect() }
     }
 
     /// Vectors by model and layer.
     pub fn from_rows(models: Vec<BTreeMap<u32, Vec<f64>>>) -> Self {
         let row = |(layer, values): (u32, Vec<f64>)| (LayerIndex(layer), Ok((vec![values.len() as u64], values)));
-        Self {
-            models: models
-                .into_iter()
-                .map(|layers| layers.into_iter().map(row).collect())
-                .collect(),
-        }
+        Self { models: models.into_iter().map(|layers| layers.into_iter().map(row).collect()).collect() }
     }
 }
 
@@ -100,22 +90,13 @@ impl<'a> Bench<'a> {
     pub fn new(vectors: &'a Vectors) -> Self {
         let prepare = |(layer, elements): (&LayerIndex, &'a Elements)| {
             let prepared = match elements {
-                Ok((shape, values)) => Ok(Prepared {
-                    shape,
-                    side: Side::new(values),
-                }),
+                Ok((shape, values)) => Ok(Prepared { shape, side: Side::new(values) }),
                 Err(reason) => Err(reason.as_str()),
             };
             (*layer, prepared)
         };
-        let models = vectors
-            .models
-            .par_iter()
-            .map(|layers| layers.par_iter().map(prepare).collect());
-        Self {
-            models: models.collect(),
-            known: Mutex::default(),
-        }
+        let models = vectors.models.par_iter().map(|layers| layers.par_iter().map(prepare).collect());
+        Self { models: models.collect(), known: Mutex::default() }
     }
 
     /// How many models there are, read or not.
@@ -126,16 +107,12 @@ impl<'a> Bench<'a> {
     /// The layers of `model` that were read, ascending.
     pub fn layers(&self, model: usize) -> Vec<LayerIndex> {
         let layers = self.models.get(model).into_iter().flatten();
-        layers
-            .filter(|(_, prepared)| prepared.is_ok())
-            .map(|(layer, _)| *layer)
-            .collect()
+        layers.filter(|(_, prepared)| prepared.is_ok()).map(|(layer, _)| *layer).collect()
     }
 
     /// Elements of the vector at `place`; 0 where there is none.
     pub fn numel(&self, place: Place) -> u64 {
-        self.prepared(place)
-            .map_or(0, |prepared| prepared.shape.iter().product())
+        self.prepared(place).map_or(0, |prepared| prepared.shape.iter().product())
     }
 
     /// Mean, spread, norm of the vector at `place`.

@@ -38,13 +38,7 @@ impl UnitTrials {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_stream(u64::from(trial));
             let u: Vec<f64> = (&mut random).sample_iter(StandardNormal).take(n).collect();
-            let mut sums = Sums {
-                u: u.iter().sum(),
-                v: 0.0,
-                uu: u.iter().map(|u| u * u).sum(),
-                vv: 0.0,
-                uv: 0.0,
-            };
+            let mut sums = Sums { u: u.iter().sum(), v: 0.0, uu: u.iter().map(|u| u * u).sum(), vv: 0.0, uv: 0.0 };
             for (u, v) in u.iter().zip(random.sample_iter::<f64, _>(StandardNormal)) {
                 sums.v += v;
                 sums.vv += v * v;
@@ -52,20 +46,13 @@ impl UnitTrials {
             }
             sums
         };
-        Self {
-            n,
-            trials: (0..trials).into_par_iter().map(draw).collect(),
-        }
+        Self { n, trials: (0..trials).into_par_iter().map(draw).collect() }
     }
 
     /// Mean and deviation (ddof 0) of `metric` over the trials, for elements with these means and spreads. `TooFew` without
     /// elements or trials, `ZeroNorm` and `Constant` as of real vectors, `NotComparable` for any other metric.
     pub fn expect(&self, metric: Metric, a: MeanSd, b: MeanSd) -> Result<MeanSd, Undefined> {
-        let values: Result<Vec<f64>, _> = self
-            .trials
-            .iter()
-            .map(|sums| sums.value(metric, a, b, self.n))
-            .collect();
+        let values: Result<Vec<f64>, _> = self.trials.iter().map(|sums| sums.value(metric, a, b, self.n)).collect();
         MeanSd::of(&values?).filter(|_| self.n > 1).ok_or(Undefined::TooFew)
     }
 }
@@ -114,16 +101,10 @@ pub fn closed_form(metric: Metric, a: MeanSd, b: MeanSd, n: u64) -> Result<MeanS
                 (square * square + 2.0 * square.powi(3)) / (2.0 * count * (1.0 + square).powi(2))
             };
             let variance = fixed * fixed + mean * mean * (sampled(a) + sampled(b));
-            Ok(MeanSd {
-                mean,
-                sd: variance.sqrt(),
-            })
+            Ok(MeanSd { mean, sd: variance.sqrt() })
         }
         Metric::Pearson if a.sd == 0.0 || b.sd == 0.0 => Err(Undefined::Constant),
-        Metric::Pearson => Ok(MeanSd {
-            mean: 0.0,
-            sd: 1.0 / (count - 1.0).sqrt(),
-        }),
+        Metric::Pearson => Ok(MeanSd { mean: 0.0, sd: 1.0 / (count - 1.0).sqrt() }),
         Metric::L2 => {
             let (offset, spread) = ((a.mean - b.mean).powi(2), a.sd * a.sd + b.sd * b.sd);
             let square = count * (offset + spread);
@@ -150,20 +131,14 @@ mod tests {
     use crate::metric::GaussianBaseline;
 
     const NORM: MeanSd = MeanSd { mean: 1.0, sd: 0.1 };
-    const SOLAR: MeanSd = MeanSd {
-        mean: 0.235_74,
-        sd: 0.040_96,
-    };
+    const SOLAR: MeanSd = MeanSd { mean: 0.235_74, sd: 0.040_96 };
 
     #[test]
     fn five_sums_give_what_whole_vectors_give() {
         let whole = GaussianBaseline::draw(SOLAR, NORM, 300, 40, 7).unwrap();
         let trials = UnitTrials::draw(300, 40, 7);
         for metric in BESIDE_CHANCE {
-            let (whole, sums) = (
-                whole.get(metric).clone().unwrap(),
-                trials.expect(metric, SOLAR, NORM).unwrap(),
-            );
+            let (whole, sums) = (whole.get(metric).clone().unwrap(), trials.expect(metric, SOLAR, NORM).unwrap());
             assert!((whole.mean - sums.mean).abs() < 1e-6, "{metric}: {whole:?} {sums:?}");
             assert!((whole.sd - sums.sd).abs() < 1e-6, "{metric}: {whole:?} {sums:?}");
         }
@@ -173,10 +148,7 @@ mod tests {
     fn the_closed_form_is_the_published_one() {
         let near = |metric, mean: f64, sd: f64| {
             let closed = closed_form(metric, NORM, NORM, 4096).unwrap();
-            assert!(
-                (closed.mean - mean).abs() < 5e-5 && (closed.sd / sd - 1.0).abs() < 0.01,
-                "{metric}: {closed:?}"
-            );
+            assert!((closed.mean - mean).abs() < 5e-5 && (closed.sd / sd - 1.0).abs() < 0.01, "{metric}: {closed:?}");
         };
         near(Metric::CosSim, 0.990_099, 0.000_219);
         near(Metric::Pearson, 0.0, 0.015_627);
@@ -188,18 +160,12 @@ mod tests {
         let trials = UnitTrials::draw(1024, 1000, 3);
         for (a, b) in [(NORM, NORM), (SOLAR, NORM), (SOLAR, SOLAR)] {
             for metric in BESIDE_CHANCE {
-                let (drawn, closed) = (
-                    trials.expect(metric, a, b).unwrap(),
-                    closed_form(metric, a, b, 1024).unwrap(),
-                );
+                let (drawn, closed) = (trials.expect(metric, a, b).unwrap(), closed_form(metric, a, b, 1024).unwrap());
                 assert!(
                     (drawn.mean - closed.mean).abs() < 5.0 * closed.sd / 1000_f64.sqrt(),
                     "{metric}: {drawn:?} {closed:?}"
                 );
-                assert!(
-                    (drawn.sd / closed.sd - 1.0).abs() < 0.12,
-                    "{metric}: {drawn:?} {closed:?}"
-                );
+                assert!((drawn.sd / closed.sd - 1.0).abs() < 0.12, "{metric}: {drawn:?} {closed:?}");
             }
         }
     }
@@ -220,10 +186,7 @@ mod tests {
         let trials = UnitTrials::draw(9, 3, 0);
         assert_eq!(trials.expect(Metric::Pearson, flat, NORM), Err(Undefined::Constant));
         assert!(trials.expect(Metric::CosSim, flat, NORM).is_ok());
-        assert_eq!(
-            UnitTrials::draw(9, 0, 0).expect(Metric::L2, NORM, NORM),
-            Err(Undefined::TooFew)
-        );
+        assert_eq!(UnitTrials::draw(9, 0, 0).expect(Metric::L2, NORM, NORM), Err(Undefined::TooFew));
         assert!(closed_form(Metric::Spearman, NORM, NORM, 9).is_err());
     }
 }

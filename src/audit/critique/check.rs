@@ -97,9 +97,7 @@ impl Measured<'_> {
             ("within" | "cross", Layers::List(layers)) => self.of_pair(record, bench, layers),
             ("within-mean", Layers::Pairs(layers)) => {
                 let model = self.model(record.repos.first())?;
-                let places = layers
-                    .iter()
-                    .map(|&[a, b]| (Place::new(model, a), Place::new(model, b)));
+                let places = layers.iter().map(|&[a, b]| (Place::new(model, a), Place::new(model, b)));
                 statistic(record, bench, &[places.collect()])
             }
             ("cross-mean" | "cross-std" | "cross-min" | "cross-max", Layers::List(layers)) => {
@@ -110,14 +108,12 @@ impl Measured<'_> {
             ("group", Layers::List(layers)) => statistic(record, bench, &self.group(record, layers)?),
             ("stat", Layers::List(layers)) if record.metric == "l2_norm" => {
                 let place = self.place(record.repos.first(), layers.first())?;
-                bench
-                    .summary(place)
-                    .map(|summary| summary.norm)
-                    .map_err(|reason| reason.to_string())
+                bench.summary(place).map(|summary| summary.norm).map_err(|reason| reason.to_string())
             }
-            (_, Layers::Words(_)) => Err(
-                "its layers include a multi-token-prediction block, which is kept apart, or are not stated".to_owned(),
-            ),
+            (_, Layers::Words(_)) => {
+                Err("its layers include a multi-token-prediction block, which is kept apart, or are not stated"
+                    .to_owned())
+            }
             (kind, _) => Err(format!("figures of kind `{kind}` are not measured")),
         }
     }
@@ -129,9 +125,7 @@ impl Measured<'_> {
         if let Some((figure, label)) = record.metric.trim_end_matches(']').split_once('[') {
             let member = self.study.members.iter().find(|member| member.label == label);
             let first = member.is_some_and(|member| Some(&member.repo) == record.repos.first());
-            let side = bench
-                .mean_sd(if first { a } else { b })
-                .map_err(|reason| reason.to_string())?;
+            let side = bench.mean_sd(if first { a } else { b }).map_err(|reason| reason.to_string())?;
             return match figure {
                 "mean" => Ok(side.mean),
                 "std_ddof0" => Ok(side.sd),
@@ -145,18 +139,8 @@ impl Measured<'_> {
 
     /// The pairs of a group, one list a layer.
     fn group(&self, record: &Record, layers: &[u32]) -> Result<Vec<Vec<Pair>>, String> {
-        let models: Vec<usize> = record
-            .repos
-            .iter()
-            .map(|repo| self.model(Some(repo)))
-            .collect::<Result<_, _>>()?;
-        let group = |repo: &str| {
-            self.study
-                .members
-                .iter()
-                .find(|member| member.repo == repo)
-                .map(|m| &m.group)
-        };
+        let models: Vec<usize> = record.repos.iter().map(|repo| self.model(Some(repo))).collect::<Result<_, _>>()?;
+        let group = |repo: &str| self.study.members.iter().find(|member| member.repo == repo).map(|m| &m.group);
         let at = |&layer: &u32| {
             let mut pairs = Vec::new();
             for (first, &a) in models.iter().enumerate() {
@@ -186,11 +170,8 @@ impl Measured<'_> {
                     _ => false,
                 })
         };
-        let values: Vec<f64> = records
-            .iter()
-            .filter(fits)
-            .map(|record| self.value(record, records))
-            .collect::<Result<_, _>>()?;
+        let values: Vec<f64> =
+            records.iter().filter(fits).map(|record| self.value(record, records)).collect::<Result<_, _>>()?;
         let mean = MeanSd::of(&values).ok_or("what it summarises is not known")?.mean;
         match &of.minus {
             // One step only: the figure taken off takes off none itself.
@@ -206,10 +187,7 @@ impl Measured<'_> {
 
     fn model(&self, repo: Option<&String>) -> Result<usize, String> {
         let repo = repo.ok_or("its model is not stated")?;
-        let place = self
-            .models
-            .iter()
-            .position(|model| !model.is_folder && model.model == *repo);
+        let place = self.models.iter().position(|model| !model.is_folder && model.model == *repo);
         place.ok_or_else(|| format!("{repo} is not among the models"))
     }
 }
@@ -231,18 +209,10 @@ fn named(metric: &str) -> Result<(Metric, f64), String> {
 
 /// A statistic over pairs, which are listed by layer. Every pair must have been measured.
 fn statistic(record: &Record, bench: &Bench<'_>, pairs: &[Vec<Pair>]) -> Result<f64, String> {
-    let metric = if record.metric.contains("pearson") {
-        Metric::Pearson
-    } else {
-        Metric::CosSim
-    };
+    let metric = if record.metric.contains("pearson") { Metric::Pearson } else { Metric::CosSim };
     let of_layer = |pairs: &Vec<Pair>| {
-        let values = pairs
-            .iter()
-            .map(|&(a, b)| bench.compare(a, b).metrics.get(metric).clone());
-        values
-            .collect::<Result<Vec<f64>, _>>()
-            .map_err(|reason| reason.to_string())
+        let values = pairs.iter().map(|&(a, b)| bench.compare(a, b).metrics.get(metric).clone());
+        values.collect::<Result<Vec<f64>, _>>().map_err(|reason| reason.to_string())
     };
     let layers: Vec<Vec<f64>> = pairs.iter().map(of_layer).collect::<Result<_, _>>()?;
     let all: Vec<f64> = layers.iter().flatten().copied().collect();
@@ -254,10 +224,7 @@ fn statistic(record: &Record, bench: &Bench<'_>, pairs: &[Vec<Pair>]) -> Result<
         "max_cosine" | "max_pearson" => Ok(all.into_iter().fold(f64::NEG_INFINITY, f64::max)),
         "n_pairs" | "n_comparisons" => Ok(all.len() as f64),
         "std_of_layer_means_ddof0" => {
-            let means: Vec<f64> = layers
-                .iter()
-                .map(|layer| over(layer).map(|of| of.mean))
-                .collect::<Result<_, _>>()?;
+            let means: Vec<f64> = layers.iter().map(|layer| over(layer).map(|of| of.mean)).collect::<Result<_, _>>()?;
             Ok(over(&means)?.sd)
         }
         other => Err(format!("`{other}` is not measured")),
@@ -276,9 +243,7 @@ mod tests {
     /// Two vectors of mean 0 and deviation 1 that do not correlate.
     fn orthonormal() -> [Vec<f64>; 2] {
         let wave = |step: f64| -> Vec<f64> {
-            (0..N)
-                .map(|i| (i as f64 * step).sin() + (i as f64 * step * 0.37).cos())
-                .collect()
+            (0..N).map(|i| (i as f64 * step).sin() + (i as f64 * step * 0.37).cos()).collect()
         };
         let standard = |values: Vec<f64>| -> Vec<f64> {
             let of = MeanSd::of(&values).unwrap();
@@ -322,20 +287,13 @@ mod tests {
         models.truncate(2);
         models[0].synthetic = synthetic;
         let bench = Bench::new(vectors);
-        let measured = Measured {
-            study: &study,
-            models: &models,
-            roles: vec![("input_layernorm".to_owned(), &bench)],
-        };
+        let measured = Measured { study: &study, models: &models, roles: vec![("input_layernorm".to_owned(), &bench)] };
         check(Record::all(), &measured)
     }
 
     fn outcomes<'a>(checked: &'a [Checked], experiment: &'a str) -> impl Iterator<Item = (&'a Checked, Outcome)> {
-        let of = checked
-            .iter()
-            .filter(move |figure| figure.record.experiment == experiment);
-        of.filter(|figure| figure.record.role() == Some("input_layernorm"))
-            .map(|figure| (figure, figure.outcome()))
+        let of = checked.iter().filter(move |figure| figure.record.experiment == experiment);
+        of.filter(|figure| figure.record.role() == Some("input_layernorm")).map(|figure| (figure, figure.outcome()))
     }
 
     #[test]
@@ -350,9 +308,8 @@ mod tests {
         }
         // Other sources printed the same pair: cosine, r and distance must come out for them too.
         for experiment in ["exp6-2", "exp3", "fig1", "scale"] {
-            let done: Vec<_> = outcomes(&checked, experiment)
-                .filter(|(_, outcome)| *outcome != Outcome::NotChecked)
-                .collect();
+            let done: Vec<_> =
+                outcomes(&checked, experiment).filter(|(_, outcome)| *outcome != Outcome::NotChecked).collect();
             assert!(!done.is_empty(), "{experiment}");
             assert!(done.iter().all(|(_, outcome)| *outcome == Outcome::Match), "{done:?}");
         }
@@ -381,19 +338,13 @@ mod tests {
     fn what_the_run_did_not_measure_is_not_checked_and_says_why() {
         let checked = checked(&published_vectors(0.0), false);
         let reason = |experiment: &str, metric: &str| {
-            let found = checked
-                .iter()
-                .find(|figure| figure.record.experiment == experiment && figure.record.metric == metric);
+            let found =
+                checked.iter().find(|figure| figure.record.experiment == experiment && figure.record.metric == metric);
             found.unwrap().value.clone().unwrap_err()
         };
-        assert_eq!(
-            reason("exp5:MoE-MoE", "mean_cosine"),
-            "microsoft/Phi-3.5-MoE-instruct is not among the models"
-        );
+        assert_eq!(reason("exp5:MoE-MoE", "mean_cosine"), "microsoft/Phi-3.5-MoE-instruct is not among the models");
         assert!(reason("fig2", "diag_mean_cosine").contains("multi-token-prediction"));
-        let posts = checked
-            .iter()
-            .filter(|figure| figure.record.role() == Some("post_attention_layernorm"));
+        let posts = checked.iter().filter(|figure| figure.record.role() == Some("post_attention_layernorm"));
         assert!(posts.into_iter().all(|figure| figure.value.is_err()));
     }
 
@@ -408,16 +359,11 @@ mod tests {
         let study = Study::nine_models();
         let (models, vectors) = (planted::summaries(&study), planted::vectors());
         let bench = Bench::new(&vectors);
-        let measured = Measured {
-            study: &study,
-            models: &models,
-            roles: vec![("input_layernorm".to_owned(), &bench)],
-        };
+        let measured = Measured { study: &study, models: &models, roles: vec![("input_layernorm".to_owned(), &bench)] };
         let checked = check(Record::all(), &measured);
         let value = |experiment: &str, metric: &str| {
-            let found = checked
-                .iter()
-                .find(|figure| figure.record.experiment == experiment && figure.record.metric == metric);
+            let found =
+                checked.iter().find(|figure| figure.record.experiment == experiment && figure.record.metric == metric);
             found.unwrap().value.clone().unwrap()
         };
         assert!((value("exp5:MoE-nonMoE", "n_pairs") - 16.0).abs() < 1e-9);

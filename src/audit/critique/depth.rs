@@ -31,26 +31,15 @@ impl ByLayer {
     /// Compares the models at places 0 and 1.
     pub(super) fn of(bench: &Bench<'_>) -> Self {
         let second = bench.layers(1);
-        let layers: Vec<LayerIndex> = bench
-            .layers(0)
-            .into_iter()
-            .filter(|layer| second.contains(layer))
-            .collect();
+        let layers: Vec<LayerIndex> = bench.layers(0).into_iter().filter(|layer| second.contains(layer)).collect();
         let places = |model: usize| layers.iter().map(move |&layer| Place { model, layer });
         let pairs: Vec<(Place, Place)> = places(0).zip(places(1)).collect();
         let comparisons = bench.compare_all(&pairs);
-        let correlations: Vec<Result<f64, Undefined>> = comparisons
-            .iter()
-            .map(|comparison| comparison.metrics.get(Metric::Pearson).clone())
-            .collect();
+        let correlations: Vec<Result<f64, Undefined>> =
+            comparisons.iter().map(|comparison| comparison.metrics.get(Metric::Pearson).clone()).collect();
         let channels = pairs.first().map_or(0, |(a, _)| bench.numel(*a));
         let within = [0, 1].map(|model| Correlations::of(bench, model, &layers));
-        let average = LayerAverage::of(
-            &correlations,
-            channels,
-            |l, m| within[0].get(l, m),
-            |l, m| within[1].get(l, m),
-        );
+        let average = LayerAverage::of(&correlations, channels, |l, m| within[0].get(l, m), |l, m| within[1].get(l, m));
         Self { comparisons, average }
     }
 }
@@ -63,23 +52,12 @@ struct Correlations {
 
 impl Correlations {
     fn of(bench: &Bench<'_>, model: usize, layers: &[LayerIndex]) -> Self {
-        let place = |layer: usize| Place {
-            model,
-            layer: layers[layer],
-        };
+        let place = |layer: usize| Place { model, layer: layers[layer] };
         let n = layers.len();
-        let pairs: Vec<(Place, Place)> = (0..n)
-            .flat_map(|l| (l + 1..n).map(move |m| (l, m)))
-            .map(|(l, m)| (place(l), place(m)))
-            .collect();
+        let pairs: Vec<(Place, Place)> =
+            (0..n).flat_map(|l| (l + 1..n).map(move |m| (l, m))).map(|(l, m)| (place(l), place(m))).collect();
         let compared = bench.compare_all(&pairs);
-        Self {
-            layers: n,
-            cells: compared
-                .iter()
-                .map(|pair| pair.metrics.get(Metric::Pearson).clone())
-                .collect(),
-        }
+        Self { layers: n, cells: compared.iter().map(|pair| pair.metrics.get(Metric::Pearson).clone()).collect() }
     }
 
     /// r between the layers at `l` and `m` of the list, which differ.
@@ -87,10 +65,7 @@ impl Correlations {
         let (l, m) = (l.min(m), l.max(m));
         // Rows of the upper triangle have n−1, n−2, … cells.
         let before = l * self.layers - l * (l + 1) / 2;
-        self.cells
-            .get(before + m - l - 1)
-            .cloned()
-            .unwrap_or(Err(Undefined::TooFew))
+        self.cells.get(before + m - l - 1).cloned().unwrap_or(Err(Undefined::TooFew))
     }
 }
 
@@ -100,30 +75,19 @@ impl SameDepth {
     pub(super) fn of(study: &Study, bench: &Bench<'_>, depth: impl Fn(usize) -> Option<u32>) -> Vec<Self> {
         let group = study.first_group();
         let shallowest = group.iter().filter_map(|&model| depth(model)).min().unwrap_or(0);
-        let columns: Vec<Vec<u32>> = group
-            .iter()
-            .map(|&model| study.relative_layers(model, &depth))
-            .collect();
+        let columns: Vec<Vec<u32>> = group.iter().map(|&model| study.relative_layers(model, &depth)).collect();
         let inside = study.plan.relative.iter().filter(|&&layer| layer < shallowest);
         let mut entries = Vec::new();
         for (index, &layer) in inside.enumerate() {
             let layers: Option<Vec<u32>> = columns.iter().map(|column| column.get(index).copied()).collect();
             let Some(layers) = layers else { continue };
-            let places: Vec<Place> = group
-                .iter()
-                .zip(layers)
-                .map(|(&model, layer)| Place::new(model, layer))
-                .collect();
+            let places: Vec<Place> = group.iter().zip(layers).map(|(&model, layer)| Place::new(model, layer)).collect();
             let mut pairs = Vec::new();
             for (first, &a) in places.iter().enumerate() {
                 pairs.extend(places[first + 1..].iter().map(|&b| (a, b)));
             }
             let figures = AtLayer::of_pairs(bench, LayerIndex(layer), &pairs);
-            entries.push(Self {
-                layer: LayerIndex(layer),
-                places,
-                figures,
-            });
+            entries.push(Self { layer: LayerIndex(layer), places, figures });
         }
         entries
     }
@@ -155,14 +119,7 @@ mod tests {
             let own: Vec<u64> = depth.places.iter().map(|place| place.layer.0.into()).collect();
             assert_eq!(serde_json::json!(own), expected["own"]);
             planted::near(
-                depth
-                    .figures
-                    .average(Metric::CosSim)
-                    .unwrap()
-                    .values
-                    .as_ref()
-                    .unwrap()
-                    .mean,
+                depth.figures.average(Metric::CosSim).unwrap().values.as_ref().unwrap().mean,
                 &expected["mean"],
             );
         }

@@ -44,23 +44,13 @@ impl AtLayer {
     /// Compares `pairs`, which stand for `layer`.
     pub(super) fn of_pairs(bench: &Bench<'_>, layer: LayerIndex, pairs: &[(Place, Place)]) -> Self {
         let comparisons = bench.compare_all(pairs);
-        let averages = super::GROUP_METRICS
-            .iter()
-            .map(|&metric| (metric, Average::of(metric, &comparisons)))
-            .collect();
-        Self {
-            layer,
-            comparisons,
-            averages,
-        }
+        let averages = super::GROUP_METRICS.iter().map(|&metric| (metric, Average::of(metric, &comparisons))).collect();
+        Self { layer, comparisons, averages }
     }
 
     /// The mean of one metric.
     pub fn average(&self, metric: Metric) -> Option<&Average> {
-        self.averages
-            .iter()
-            .find(|(known, _)| *known == metric)
-            .map(|(_, average)| average)
+        self.averages.iter().find(|(known, _)| *known == metric).map(|(_, average)| average)
     }
 }
 
@@ -174,10 +164,8 @@ impl Experiments {
         let first_group = study.first_group();
         let at = |&layer: &u32| AtLayer::of(bench, &first_group, layer);
         let depths: Vec<AtLayer> = plan.depths.iter().map(at).collect();
-        let means: Vec<f64> = depths
-            .iter()
-            .filter_map(|depth| Some(depth.average(Metric::CosSim)?.values.as_ref().ok()?.mean))
-            .collect();
+        let means: Vec<f64> =
+            depths.iter().filter_map(|depth| Some(depth.average(Metric::CosSim)?.values.as_ref().ok()?.mean)).collect();
         Self {
             base: within(&base),
             apart: within(&plan.apart),
@@ -204,16 +192,10 @@ impl Experiments {
 
 impl Within {
     fn of(bench: &Bench<'_>, model: usize, pairs: &[[u32; 2]]) -> Self {
-        let places: Vec<(Place, Place)> = pairs
-            .iter()
-            .map(|&[a, b]| (Place::new(model, a), Place::new(model, b)))
-            .collect();
+        let places: Vec<(Place, Place)> =
+            pairs.iter().map(|&[a, b]| (Place::new(model, a), Place::new(model, b))).collect();
         let comparisons = bench.compare_all(&places);
-        Self {
-            model,
-            cosine: Average::of(Metric::CosSim, &comparisons),
-            comparisons,
-        }
+        Self { model, cosine: Average::of(Metric::CosSim, &comparisons), comparisons }
     }
 }
 
@@ -221,27 +203,14 @@ impl Square {
     fn of(study: &Study, bench: &Bench<'_>) -> Self {
         let n = bench.models();
         let layer = study.plan.across;
-        let places: Vec<(Place, Place)> = (0..n * n)
-            .map(|cell| (Place::new(cell / n, layer), Place::new(cell % n, layer)))
-            .collect();
+        let places: Vec<(Place, Place)> =
+            (0..n * n).map(|cell| (Place::new(cell / n, layer), Place::new(cell % n, layer))).collect();
         let cells = bench.compare_all(&places);
-        let pairs: Vec<Comparison> = cells
-            .iter()
-            .filter(|cell| cell.a.model < cell.b.model)
-            .cloned()
-            .collect();
+        let pairs: Vec<Comparison> = cells.iter().filter(|cell| cell.a.model < cell.b.model).cloned().collect();
         let verdicts = verdicts(&pairs, |pair| bench.numel(pair.a));
-        let mut square = Self {
-            layer: LayerIndex(layer),
-            cells,
-            pairs,
-            verdicts,
-            groups: Vec::new(),
-        };
+        let mut square = Self { layer: LayerIndex(layer), cells, pairs, verdicts, groups: Vec::new() };
         let related = square.related();
-        square.groups = group_figures(study, &square.pairs, |pair| {
-            related.contains(&(pair.a.model, pair.b.model))
-        });
+        square.groups = group_figures(study, &square.pairs, |pair| related.contains(&(pair.a.model, pair.b.model)));
         square
     }
 }
@@ -251,9 +220,8 @@ impl ChanceExperiment {
         let plan = &study.plan;
         let inside = |&&[a, b]: &&[usize; 2]| a < bench.models() && b < bench.models();
         let cross = plan.cross.iter().filter(inside);
-        let mut places: Vec<(Place, Place)> = cross
-            .map(|&[a, b]| (Place::new(a, plan.across), Place::new(b, plan.across)))
-            .collect();
+        let mut places: Vec<(Place, Place)> =
+            cross.map(|&[a, b]| (Place::new(a, plan.across), Place::new(b, plan.across))).collect();
         for &[a, b] in &plan.within {
             let first_two = 0..bench.models().min(2);
             places.extend(first_two.map(|model| (Place::new(model, a), Place::new(model, b))));
@@ -264,18 +232,11 @@ impl ChanceExperiment {
         for length in places.iter().map(|(a, _)| bench.numel(*a)).chain([n]) {
             // Lengths of vectors in memory fit.
             let elements = usize::try_from(length).unwrap_or_default();
-            drawn
-                .entry(length)
-                .or_insert_with(|| UnitTrials::draw(elements, trials, seed));
+            drawn.entry(length).or_insert_with(|| UnitTrials::draw(elements, trials, seed));
         }
-        let own = MeanSd {
-            mean: study.random.mean,
-            sd: study.random.sd,
-        };
+        let own = MeanSd { mean: study.random.mean, sd: study.random.sd };
         let expect = |metric, a: MeanSd, b: MeanSd, n: u64| {
-            drawn
-                .get(&n)
-                .map_or(Err(Undefined::TooFew), |trials| trials.expect(metric, a, b))
+            drawn.get(&n).map_or(Err(Undefined::TooFew), |trials| trials.expect(metric, a, b))
         };
         let study_chance = BESIDE_CHANCE.iter().map(|&metric| StudyChance {
             metric,
@@ -298,17 +259,9 @@ impl ChanceExperiment {
                     observed: observed.clone(),
                 }
             });
-            Chance {
-                lines: lines.collect(),
-                comparison,
-            }
+            Chance { lines: lines.collect(), comparison }
         });
-        Self {
-            n,
-            trials,
-            study: study_chance.collect(),
-            pairs: pairs.collect(),
-        }
+        Self { n, trials, study: study_chance.collect(), pairs: pairs.collect() }
     }
 }
 
@@ -343,12 +296,7 @@ mod tests {
         planted::near(overall.sd, &golden["exp4_overall"][2]);
         planted::near(experiments.depths_spread.unwrap().sd, &golden["exp4_spread"]);
         planted::assert_pairs(&experiments.square.pairs, &golden["exp5"]);
-        let chance: Vec<Comparison> = experiments
-            .chance
-            .pairs
-            .iter()
-            .map(|pair| pair.comparison.clone())
-            .collect();
+        let chance: Vec<Comparison> = experiments.chance.pairs.iter().map(|pair| pair.comparison.clone()).collect();
         planted::assert_pairs(&chance, &golden["exp6"]);
     }
 

@@ -32,11 +32,7 @@ impl Average {
                 Err(_) => missing += 1,
             }
         }
-        Self {
-            n: values.len(),
-            missing,
-            values: MeanSd::of(&values).ok_or_else(nothing),
-        }
+        Self { n: values.len(), missing, values: MeanSd::of(&values).ok_or_else(nothing) }
     }
 }
 
@@ -102,10 +98,7 @@ pub(super) fn verdicts(
 ) -> Vec<Result<RelatedVerdict, Undefined>> {
     let population: Vec<Correlation> = comparisons
         .iter()
-        .map(|pair| Correlation {
-            pearson: pair.metrics.get(Metric::Pearson).clone(),
-            n: channels(pair),
-        })
+        .map(|pair| Correlation { pearson: pair.metrics.get(Metric::Pearson).clone(), n: channels(pair) })
         .collect();
     related(&population, Criterion::default())
 }

@@ -28,16 +28,8 @@ pub(crate) fn summaries(study: &Study) -> Vec<ModelSummary> {
     let specs = study.specs().unwrap().into_iter().zip(&study.members);
     specs
         .map(|(spec, member)| {
-            let opened = Opened {
-                label: member.label.clone(),
-                spec,
-                outcome: Err(AuditError::NoModels.into()),
-            };
-            ModelSummary {
-                failure: None,
-                layers: member.layers,
-                ..ModelSummary::of(&opened)
-            }
+            let opened = Opened { label: member.label.clone(), spec, outcome: Err(AuditError::NoModels.into()) };
+            ModelSummary { failure: None, layers: member.layers, ..ModelSummary::of(&opened) }
         })
         .collect()
 }
@@ -50,35 +42,17 @@ pub(crate) fn critique(synthetic: bool) -> Critique {
     for model in &mut models {
         model.synthetic = synthetic;
     }
-    let role = RoleAnswer::of(
-        &study,
-        "input_layernorm",
-        &bench,
-        |model| study.members[model].layers,
-        0,
-    );
-    let measured = Measured {
-        study: &study,
-        models: &models,
-        roles: vec![("input_layernorm".to_owned(), &bench)],
-    };
+    let role = RoleAnswer::of(&study, "input_layernorm", &bench, |model| study.members[model].layers, 0);
+    let measured = Measured { study: &study, models: &models, roles: vec![("input_layernorm".to_owned(), &bench)] };
     let published = check(Record::all(), &measured);
-    Critique {
-        published,
-        study: study.clone(),
-        models,
-        roles: vec![role],
-        excluded: Vec::new(),
-    }
+    Critique { published, study: study.clone(), models, roles: vec![role], excluded: Vec::new() }
 }
 
 /// The same without a single tensor of the dense models.
 pub(crate) fn critique_without_dense() -> Critique {
     let mut critique = critique(false);
     let layers = rows().into_iter().enumerate();
-    let rows = layers
-        .map(|(model, layers)| if model < 4 { layers } else { BTreeMap::new() })
-        .collect();
+    let rows = layers.map(|(model, layers)| if model < 4 { layers } else { BTreeMap::new() }).collect();
     let vectors = Vectors::from_rows(rows);
     critique.roles[0].experiments = Experiments::run(&critique.study, &Bench::new(&vectors), 0);
     critique
@@ -87,10 +61,7 @@ pub(crate) fn critique_without_dense() -> Critique {
 /// Whether `value` is NumPy's, to 1e-9.
 pub(crate) fn near(value: f64, expected: &Value) {
     let expected = expected.as_f64().unwrap();
-    assert!(
-        (value - expected).abs() <= 1e-9 * expected.abs().max(1.0),
-        "{value} is not {expected}"
-    );
+    assert!((value - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{value} is not {expected}");
 }
 
 pub(crate) fn assert_average(average: &Average, expected: &Value) {
@@ -104,17 +75,8 @@ pub(crate) fn assert_pairs(pairs: &[Comparison], expected: &Value) {
     assert_eq!(pairs.len(), expected.len());
     for (pair, expected) in pairs.iter().zip(expected) {
         let place = |place: Place| serde_json::json!([place.model, place.layer.0]);
-        assert_eq!(
-            (place(pair.a), place(pair.b)),
-            (expected["a"].clone(), expected["b"].clone())
-        );
-        for metric in [
-            Metric::CosSim,
-            Metric::CosNull,
-            Metric::Pearson,
-            Metric::ZPerm,
-            Metric::L2,
-        ] {
+        assert_eq!((place(pair.a), place(pair.b)), (expected["a"].clone(), expected["b"].clone()));
+        for metric in [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm, Metric::L2] {
             near(*pair.metrics.get(metric).as_ref().unwrap(), &expected[metric.name()]);
         }
     }

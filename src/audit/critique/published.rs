@@ -47,10 +47,7 @@ pub enum Layers {
 impl Record {
     /// Every published figure, in the order of the file. A line that cannot be read is left out; a test reads them all.
     pub fn all() -> Vec<Self> {
-        NUMBERS
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect()
+        NUMBERS.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// The role of its tensor, such as `input_layernorm`; `None` where it is about no tensor.
@@ -61,10 +58,7 @@ impl Record {
 
     /// Whether it is about pairs between two groups, such as `exp5:MoE-nonMoE`.
     pub fn is_between_groups(&self) -> bool {
-        let groups = self
-            .experiment
-            .split_once(':')
-            .and_then(|(_, groups)| groups.split_once('-'));
+        let groups = self.experiment.split_once(':').and_then(|(_, groups)| groups.split_once('-'));
         groups.is_some_and(|(a, b)| a != b)
     }
 }

@@ -119,10 +119,7 @@ impl Study {
                 repo,
             }
         };
-        Self {
-            members: specs.iter().map(member).collect(),
-            ..study
-        }
+        Self { members: specs.iter().map(member).collect(), ..study }
     }
 
     /// The models as they would be named on a command line, with their groups and labels.
@@ -150,17 +147,12 @@ impl Study {
     /// The models of one group, by place.
     pub fn in_group(&self, group: &str) -> Vec<usize> {
         let places = self.members.iter().enumerate();
-        places
-            .filter(|(_, member)| member.group == group)
-            .map(|(place, _)| place)
-            .collect()
+        places.filter(|(_, member)| member.group == group).map(|(place, _)| place).collect()
     }
 
     /// The models of experiments 3 and 4: those of the first model's group.
     pub fn first_group(&self) -> Vec<usize> {
-        self.members
-            .first()
-            .map_or_else(Vec::new, |first| self.in_group(&first.group))
+        self.members.first().map_or_else(Vec::new, |first| self.in_group(&first.group))
     }
 
     /// What is asked of each model: `roles` in the layers that its experiments need, or in all.
@@ -210,9 +202,7 @@ impl Study {
             return Vec::new();
         };
         let inside = self.plan.relative.iter().filter(|&&layer| layer < shallowest);
-        inside
-            .map(|&layer| same_depth(LayerIndex(layer), shallowest, own).0)
-            .collect()
+        inside.map(|&layer| same_depth(LayerIndex(layer), shallowest, own).0).collect()
     }
 }
 
@@ -253,10 +243,7 @@ mod tests {
         let study = Study::of(&specs);
         assert_eq!(study.plan, Study::nine_models().plan);
         assert_eq!(study.groups(), ["models"]);
-        assert_eq!(
-            study.layers_of(2).into_iter().collect::<Vec<_>>(),
-            [5, 10, 15, 20, 25, 30]
-        );
+        assert_eq!(study.layers_of(2).into_iter().collect::<Vec<_>>(), [5, 10, 15, 20, 25, 30]);
     }
 
     #[test]

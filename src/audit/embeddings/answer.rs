@@ -118,10 +118,7 @@ pub fn embeddings(cache: &Cache, opened: [&Opened; 2], failures: [&Failures; 2],
     Embeddings {
         models: opened.map(|opened| summary(opened, &chosen)),
         matched: RowPairs::of(pairs.iter().map(|pair| &pair.matched)),
-        test: loaded
-            .as_ref()
-            .ok_or(Undefined::TooFew)
-            .and_then(|[a, b]| mean_test(a, b, &pairs)),
+        test: loaded.as_ref().ok_or(Undefined::TooFew).and_then(|[a, b]| mean_test(a, b, &pairs)),
         random: RowPairs::of(pairs.iter().filter_map(|pair| Some(&pair.random.as_ref()?.1))),
         same_id: (!chosen.ask.same_id).then(same_id),
         chosen,
@@ -133,22 +130,15 @@ pub fn embeddings(cache: &Cache, opened: [&Opened; 2], failures: [&Failures; 2],
 fn summary(opened: &Opened, chosen: &Chosen) -> ModelSummary {
     let mut summary = ModelSummary::of(opened);
     if let (Ok(model), Some(_)) = (&opened.outcome, &chosen.vocabularies) {
-        summary
-            .files
-            .extend(model.repository.snapshot().file(TOKENIZER).cloned());
+        summary.files.extend(model.repository.snapshot().file(TOKENIZER).cloned());
     }
     summary
 }
 
 impl RowPairs {
     /// The numbers that a pair of rows has.
-    pub const METRICS: [Metric; 5] = [
-        Metric::CosSim,
-        Metric::CosNull,
-        Metric::CosNullSd,
-        Metric::Pearson,
-        Metric::ZPerm,
-    ];
+    pub const METRICS: [Metric; 5] =
+        [Metric::CosSim, Metric::CosNull, Metric::CosNullSd, Metric::Pearson, Metric::ZPerm];
 
     /// The mean of one of the five numbers over the pairs; `NotComparable` of any other metric.
     pub fn mean(&self, metric: Metric) -> Result<f64, Undefined> {
@@ -189,11 +179,7 @@ fn load(
         let model: &Model = opened[side].outcome.as_ref().map_err(chain)?;
         let tensor = &model.tensors[table.position];
         if let Some(error) = failures[side].get(&table.tensor) {
-            return Err(format!(
-                "rows of {} were not fetched: {}",
-                opened[side].label,
-                chain(error)
-            ));
+            return Err(format!("rows of {} were not fetched: {}", opened[side].label, chain(error)));
         }
         RowReader::open(cache, model, tensor, wanted).map_err(|error| chain(&error))
     };
@@ -209,22 +195,10 @@ fn mean_test(a: &RowReader, b: &RowReader, pairs: &[TokenPair]) -> Result<MeanTe
         let rows: Vec<_> = tested.iter().map(|pair| table.as_f64(pair.drawn.rows[side])).collect();
         let rows: Vec<Result<&[f64], Undefined>> =
             rows.iter().map(|row| row.as_deref().map_err(Clone::clone)).collect();
-        let width = rows
-            .iter()
-            .find_map(|row| row.as_ref().ok().map(|row| row.len() as u64));
+        let width = rows.iter().find_map(|row| row.as_ref().ok().map(|row| row.len() as u64));
         (Correlations::of(&rows), width)
     };
     let ((within_a, width), (within_b, _)) = (within(a, 0), within(b, 1));
-    let average = LayerAverage::of(
-        &pearson,
-        width.unwrap_or(0),
-        |i, j| within_a.get(i, j),
-        |i, j| within_b.get(i, j),
-    )?;
-    Ok(MeanTest {
-        n: average.layers.len(),
-        mean_r: average.mean_r,
-        z: average.z,
-        naive_z: average.naive_z,
-    })
+    let average = LayerAverage::of(&pearson, width.unwrap_or(0), |i, j| within_a.get(i, j), |i, j| within_b.get(i, j))?;
+    Ok(MeanTest { n: average.layers.len(), mean_r: average.mean_r, z: average.z, naive_z: average.naive_z })
 }

@@ -104,25 +104,12 @@ pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: Tok
         None
     } else {
         let [first, second] = models;
-        Some(tokio::try_join!(
-            vocabulary(session, first),
-            vocabulary(session, second)
-        )?)
+        Some(tokio::try_join!(vocabulary(session, first), vocabulary(session, second))?)
     };
     let nothing = incomparable(&tables);
-    let mut chosen = Chosen {
-        ask,
-        tables,
-        vocabularies: None,
-        meeting: None,
-        candidates: 0,
-        drawn: Vec::new(),
-        nothing,
-    };
-    let rows = chosen
-        .tables
-        .each_ref()
-        .map(|table| table.as_ref().map_or(0, |table| table.rows));
+    let mut chosen =
+        Chosen { ask, tables, vocabularies: None, meeting: None, candidates: 0, drawn: Vec::new(), nothing };
+    let rows = chosen.tables.each_ref().map(|table| table.as_ref().map_or(0, |table| table.rows));
     let candidates = match &vocabularies {
         Some((first, second)) => {
             let overlap = first.overlap(second);
@@ -131,12 +118,7 @@ pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: Tok
             chosen.meeting = Some(meeting);
             candidates
         }
-        None => (0..rows[0].min(rows[1]))
-            .map(|row| Drawn {
-                token: None,
-                rows: [row, row],
-            })
-            .collect(),
+        None => (0..rows[0].min(rows[1])).map(|row| Drawn { token: None, rows: [row, row] }).collect(),
     };
     if chosen.nothing.is_none() {
         chosen.candidates = candidates.len();
@@ -156,12 +138,7 @@ async fn vocabulary(session: &Session, model: &Arc<Model>) -> Result<Vocabulary>
     let parsed = spawn_blocking(move || Vocabulary::parse(&bytes)).await;
     let parsed = parsed.map_err(|source| AuditError::Task { source })?;
     parsed.map_err(|source| {
-        AuditError::File {
-            model: place,
-            file: TOKENIZER.to_owned(),
-            source: Box::new(Error::from(source)),
-        }
-        .into()
+        AuditError::File { model: place, file: TOKENIZER.to_owned(), source: Box::new(Error::from(source)) }.into()
     })
 }
 
@@ -196,10 +173,7 @@ fn meet(overlap: Overlap, rows: [u64; 2]) -> (Meeting, Vec<Drawn>) {
         } else if ids.iter().zip(rows).any(|(&id, rows)| id >= rows) {
             meeting.beyond += 1;
         } else {
-            candidates.push(Drawn {
-                token: Some(token),
-                rows: ids,
-            });
+            candidates.push(Drawn { token: Some(token), rows: ids });
         }
     }
     (meeting, candidates)
@@ -207,11 +181,7 @@ fn meet(overlap: Overlap, rows: [u64; 2]) -> (Meeting, Vec<Drawn>) {
 
 fn facts(vocabulary: &Vocabulary, rows: u64) -> VocabularyFacts {
     let with_table = |count: u64| (rows > 0).then_some(count);
-    let beyond = vocabulary
-        .entries()
-        .iter()
-        .filter(|entry| u64::from(entry.id) >= rows)
-        .count();
+    let beyond = vocabulary.entries().iter().filter(|entry| u64::from(entry.id) >= rows).count();
     VocabularyFacts {
         kind: vocabulary.kind(),
         // A stranger's text, of any length.

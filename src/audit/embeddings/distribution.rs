@@ -48,23 +48,11 @@ impl Distribution {
         }
         let figures = MeanSd::of(&defined).ok_or(Undefined::TooFew).and_then(|of| {
             match quantiles(&mut defined, &[0.0, 0.25, 0.5, 0.75, 1.0])?.as_slice() {
-                &[min, q25, q50, q75, max] => Ok(Figures {
-                    mean: of.mean,
-                    sd: of.sd,
-                    min,
-                    q25,
-                    q50,
-                    q75,
-                    max,
-                }),
+                &[min, q25, q50, q75, max] => Ok(Figures { mean: of.mean, sd: of.sd, min, q25, q50, q75, max }),
                 _ => Err(Undefined::TooFew),
             }
         });
-        Self {
-            n: defined.len(),
-            undefined,
-            figures,
-        }
+        Self { n: defined.len(), undefined, figures }
     }
 
     /// One of the figures.
@@ -79,27 +67,12 @@ mod tests {
 
     #[test]
     fn what_is_defined_is_described_and_the_rest_counted() {
-        let values = [
-            Ok(4.0),
-            Err(Undefined::ZeroNorm),
-            Ok(1.0),
-            Ok(2.0),
-            Err(Undefined::ZeroNorm),
-            Ok(3.0),
-        ];
+        let values = [Ok(4.0), Err(Undefined::ZeroNorm), Ok(1.0), Ok(2.0), Err(Undefined::ZeroNorm), Ok(3.0)];
         let of = Distribution::of(&values);
         assert_eq!((of.n, of.undefined.clone()), (4, vec![(Undefined::ZeroNorm, 2)]));
         let figures = of.figures.unwrap();
         // numpy.percentile([1, 2, 3, 4], [25, 50, 75])
-        let got = [
-            figures.q25,
-            figures.q50,
-            figures.q75,
-            figures.min,
-            figures.max,
-            figures.mean,
-            figures.sd,
-        ];
+        let got = [figures.q25, figures.q50, figures.q75, figures.min, figures.max, figures.mean, figures.sd];
         for (got, expected) in got.into_iter().zip([1.75, 2.5, 3.25, 1.0, 4.0, 2.5, 1.25_f64.sqrt()]) {
             assert!((got - expected).abs() < 1e-15, "{figures:?}");
         }

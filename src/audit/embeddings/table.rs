@@ -30,16 +30,10 @@ impl Table {
     pub(super) fn of(model: &Model, ask: TokenAsk) -> Result<Self, String> {
         let role = ask.role;
         let has_role = |tensor: &Tensor| {
-            tensor
-                .slot
-                .is_some_and(|slot| slot.role == role && slot.part == Part::Weight && !slot.mtp)
+            tensor.slot.is_some_and(|slot| slot.role == role && slot.part == Part::Weight && !slot.mtp)
         };
-        let mut found: Vec<(usize, &Tensor)> = model
-            .tensors
-            .iter()
-            .enumerate()
-            .filter(|(_, tensor)| ask.by_name || has_role(tensor))
-            .collect();
+        let mut found: Vec<(usize, &Tensor)> =
+            model.tensors.iter().enumerate().filter(|(_, tensor)| ask.by_name || has_role(tensor)).collect();
         found.sort_by_key(|(_, tensor)| (tensor.slot.map(|slot| slot.stack), &tensor.info.name));
         let Some(&(position, tensor)) = found.first() else {
             return Err(absent(ask));

@@ -131,26 +131,17 @@ mod tests {
     use crate::{checkpoint::Dtype, digest::TensorDigest, error::ErrorKind, range::ByteRange};
 
     fn info(dtype: Dtype, elements: u64, range: ByteRange) -> TensorInfo {
-        TensorInfo {
-            name: "t".to_owned(),
-            dtype,
-            shape: vec![elements],
-            range,
-        }
+        TensorInfo { name: "t".to_owned(), dtype, shape: vec![elements], range }
     }
 
     #[test]
     fn each_of_many_has_the_hash_that_it_has_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let bytes: Vec<u8> = (0..400_000_u32)
-            .map(|i| (i.wrapping_mul(i) / 7 % 253).to_le_bytes()[0])
-            .collect();
+        let bytes: Vec<u8> = (0..400_000_u32).map(|i| (i.wrapping_mul(i) / 7 % 253).to_le_bytes()[0]).collect();
         fs_err::write(&path, &bytes).unwrap();
         // Lengths around those of blocks and buffers; more tensors than lanes.
-        let lengths = [
-            0_u64, 4, 60, 64, 32_764, 32_768, 32_772, 65_536, 100_000, 131_072, 8, 12, 200_000,
-        ];
+        let lengths = [0_u64, 4, 60, 64, 32_764, 32_768, 32_772, 65_536, 100_000, 131_072, 8, 12, 200_000];
         let tensors: Vec<TensorInfo> = (7_u64..)
             .zip(lengths)
             .map(|(start, length)| match start % 3 {
@@ -159,10 +150,7 @@ mod tests {
                 _ => info(Dtype::I8, length, ByteRange::new(start, start + length)),
             })
             .collect();
-        let mut jobs = tensors
-            .iter()
-            .enumerate()
-            .map(|(position, info)| (position, path.clone(), info));
+        let mut jobs = tensors.iter().enumerate().map(|(position, info)| (position, path.clone(), info));
         let mut found = hash_files(|| jobs.next());
         found.sort_by_key(|(position, _)| *position);
         assert_eq!(found.len(), tensors.len());
@@ -170,13 +158,7 @@ mod tests {
         for ((_, hash), info) in found.into_iter().zip(&tensors) {
             let mut alone = TensorDigest::new(&info.dtype, &info.shape);
             alone.update(&file.read_at(info.range).unwrap()).unwrap();
-            assert_eq!(
-                hash.unwrap(),
-                alone.finish(),
-                "{} bytes of {}",
-                info.range.len(),
-                info.dtype
-            );
+            assert_eq!(hash.unwrap(), alone.finish(), "{} bytes of {}", info.range.len(), info.dtype);
         }
     }
 
@@ -190,24 +172,14 @@ mod tests {
             info(Dtype::BOOL, 100, ByteRange::new(0, 100)),
             info(Dtype::I8, 100, ByteRange::new(0, 100)),
         ];
-        let mut jobs = tensors
-            .iter()
-            .enumerate()
-            .map(|(position, info)| (position, path.clone(), info));
+        let mut jobs = tensors.iter().enumerate().map(|(position, info)| (position, path.clone(), info));
         let found = hash_files(|| jobs.next());
-        let outcome = |wanted: usize| {
-            found
-                .iter()
-                .find(|(position, _)| *position == wanted)
-                .map(|(_, outcome)| outcome)
-        };
+        let outcome =
+            |wanted: usize| found.iter().find(|(position, _)| *position == wanted).map(|(_, outcome)| outcome);
         for broken in [0, 1] {
             let error = outcome(broken).unwrap().as_ref().unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Checkpoint(_)), "{error}");
         }
-        assert_eq!(
-            outcome(2).unwrap().as_ref().unwrap().sha256,
-            digest::sha256_hex(&[2; 100])
-        );
+        assert_eq!(outcome(2).unwrap().as_ref().unwrap().sha256, digest::sha256_hex(&[2; 100]));
     }
 }

@@ -27,18 +27,12 @@ pub fn same_files<'a>(snapshots: impl IntoIterator<Item = (usize, &'a Snapshot)>
     for (model, snapshot) in snapshots {
         for file in &snapshot.files {
             if let Some(hash) = file.lfs_sha256.as_ref().or(file.xet_hash.as_ref()) {
-                by_hash
-                    .entry((hash, file.size))
-                    .or_default()
-                    .push(FileMember { model, file });
+                by_hash.entry((hash, file.size)).or_default().push(FileMember { model, file });
             }
         }
     }
-    let mut groups: Vec<FileGroup<'a>> = by_hash
-        .into_values()
-        .filter(|members| members.len() > 1)
-        .map(|members| FileGroup { members })
-        .collect();
+    let mut groups: Vec<FileGroup<'a>> =
+        by_hash.into_values().filter(|members| members.len() > 1).map(|members| FileGroup { members }).collect();
     groups.sort_by(|a, b| {
         let first = |group: &FileGroup<'a>| group.members.first().map(|member| (member.model, &member.file.path));
         first(a).cmp(&first(b))
@@ -82,20 +76,11 @@ mod tests {
         let groups = same_files([(0, &one), (1, &two)]);
         let paths: Vec<Vec<_>> = groups
             .iter()
-            .map(|group| {
-                group
-                    .members
-                    .iter()
-                    .map(|member| (member.model, member.file.path.as_str()))
-                    .collect()
-            })
+            .map(|group| group.members.iter().map(|member| (member.model, member.file.path.as_str())).collect())
             .collect();
         assert_eq!(
             paths,
-            [
-                [(0, "model-2.safetensors"), (1, "model.safetensors")],
-                [(0, "only-xet.bin"), (1, "weights.bin")]
-            ]
+            [[(0, "model-2.safetensors"), (1, "model.safetensors")], [(0, "only-xet.bin"), (1, "weights.bin")]]
         );
     }
 }

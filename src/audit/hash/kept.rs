@@ -74,11 +74,7 @@ pub fn hash_kept(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Tensor
 }
 
 fn vanished(model: &Model, tensor: &Tensor) -> Error {
-    AuditError::Vanished {
-        model: model.repository.place(),
-        tensor: tensor.info.name.clone(),
-    }
-    .into()
+    AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() }.into()
 }
 
 /// `None` where the entry is absent or its values are not those that were written.
@@ -102,10 +98,7 @@ fn hash_cached(cache: &Cache, key: &TensorKey, tensor: &Tensor) -> Result<Option
     if whole.finish() != sidecar.npy_sha256 {
         return Ok(None);
     }
-    Ok(Some(TensorHash {
-        sha256: sidecar.meta.sha256,
-        ..digest.finish()
-    }))
+    Ok(Some(TensorHash { sha256: sidecar.meta.sha256, ..digest.finish() }))
 }
 
 /// The type that a `.npy` holds tensors of this type in.
@@ -127,11 +120,7 @@ fn widened(dtype: &Dtype) -> Dtype {
 
 /// Where the values begin in a `.npy`: they are what it ends with.
 fn values_at(sidecar: &Sidecar, widened: &Dtype) -> Option<u64> {
-    let numel = sidecar
-        .meta
-        .shape
-        .iter()
-        .try_fold(1_u64, |n, &extent| n.checked_mul(extent))?;
+    let numel = sidecar.meta.shape.iter().try_fold(1_u64, |n, &extent| n.checked_mul(extent))?;
     let bytes = numel.checked_mul(widened.bits()? / 8)?;
     sidecar.npy_bytes.checked_sub(bytes)
 }

@@ -104,11 +104,7 @@ mod tests {
             layer: None,
             dtype: Dtype::F32,
             shape: vec![64],
-            hash: TensorHash {
-                sha256: sha256.to_owned(),
-                canonical: Some(canonical.to_owned()),
-                trivial,
-            },
+            hash: TensorHash { sha256: sha256.to_owned(), canonical: Some(canonical.to_owned()), trivial },
         }
     }
 
@@ -124,10 +120,8 @@ mod tests {
             tensor("c", "4", "4", None),
         ];
         let found = matches(&list);
-        let found: Vec<_> = found
-            .iter()
-            .map(|group| (group.kinship, group.trivial, group.members.as_slice()))
-            .collect();
+        let found: Vec<_> =
+            found.iter().map(|group| (group.kinship, group.trivial, group.members.as_slice())).collect();
         assert_eq!(
             found,
             [
@@ -140,10 +134,8 @@ mod tests {
 
     #[test]
     fn tensors_without_elements_are_no_match() {
-        let mut list = [
-            tensor("a", "e", "e", Some(TrivialClass::Tiny)),
-            tensor("b", "e", "e", Some(TrivialClass::Tiny)),
-        ];
+        let mut list =
+            [tensor("a", "e", "e", Some(TrivialClass::Tiny)), tensor("b", "e", "e", Some(TrivialClass::Tiny))];
         for tensor in &mut list {
             tensor.shape = vec![0, 64];
         }

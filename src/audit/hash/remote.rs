@@ -97,11 +97,7 @@ pub async fn hash_remote(
             match result {
                 Ok(hash) => drop(hashes.insert(position, hash)),
                 Err(error) => {
-                    let name = models[number]
-                        .1
-                        .tensors
-                        .get(position)
-                        .map(|tensor| tensor.info.name.clone());
+                    let name = models[number].1.tensors.get(position).map(|tensor| tensor.info.name.clone());
                     failures.insert(name.unwrap_or_default(), error);
                 }
             }
@@ -175,17 +171,13 @@ impl Stream {
             // The first tensor carries the cause; the others name it.
             let result = match (&reason, cause.take()) {
                 (_, Some(error)) => Err(error),
-                (Some(reason), None) => Err(AuditError::SameRequest {
-                    model: self.model.repository.place(),
-                    reason: reason.clone(),
+                (Some(reason), None) => {
+                    Err(AuditError::SameRequest { model: self.model.repository.place(), reason: reason.clone() }.into())
                 }
-                .into()),
                 (None, None) => {
                     let at = |offset: u64| usize::try_from(offset - self.span.range.start).unwrap_or(usize::MAX);
                     let stored = bytes.slice(at(info.range.start)..at(info.range.end));
-                    update(TensorDigest::new(&info.dtype, &info.shape), stored)
-                        .await
-                        .map(TensorDigest::finish)
+                    update(TensorDigest::new(&info.dtype, &info.shape), stored).await.map(TensorDigest::finish)
                 }
             };
             results.push((position, result));

@@ -47,9 +47,7 @@ pub async fn fetch_rows(session: &Session, models: &[(String, Arc<Model>, RowPla
             let (label, in_flight) = (label.clone(), Arc::clone(&in_flight));
             tasks.spawn(async move {
                 let units = span.range.len().div_ceil(UNIT).clamp(1, BYTES_IN_FLIGHT / UNIT);
-                let permit = in_flight
-                    .acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX))
-                    .await;
+                let permit = in_flight.acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX)).await;
                 let read = model.repository.read(&span.shard, span.range).await;
                 if read.is_ok() {
                     session.progress.arrived(&label, span.range.len());
@@ -70,22 +68,14 @@ pub async fn fetch_rows(session: &Session, models: &[(String, Arc<Model>, RowPla
         };
         // What is between the rows is gone by now.
         drop(permit);
-        let kept = if table.is_full() {
-            table.keep(session).await
-        } else {
-            Ok(())
-        };
+        let kept = if table.is_full() { table.keep(session).await } else { Ok(()) };
         table.note(outcome.and(kept));
     }
     let mut failures = Vec::with_capacity(tables.len());
     for mut table in tables {
         let kept = table.keep(session).await;
         table.note(kept);
-        failures.push(if table.plan.whole {
-            failed_whole.next().unwrap_or_default()
-        } else {
-            table.failures()
-        });
+        failures.push(if table.plan.whole { failed_whole.next().unwrap_or_default() } else { table.failures() });
     }
     failures
 }
@@ -103,14 +93,7 @@ struct Arriving {
 
 impl Arriving {
     fn new(model: Arc<Model>, plan: RowPlan) -> Self {
-        Self {
-            model,
-            plan,
-            waiting: BTreeMap::new(),
-            waiting_bytes: 0,
-            kept_bytes: 0,
-            failure: None,
-        }
+        Self { model, plan, waiting: BTreeMap::new(), waiting_bytes: 0, kept_bytes: 0, failure: None }
     }
 
     /// Takes the missing rows out of a span; the bytes between them are let go.
@@ -118,10 +101,7 @@ impl Arriving {
         let tensor = &self.model.tensors[self.plan.position];
         let (start, width) = (tensor.info.range.start, self.plan.width);
         let row_at = |offset: u64| (offset - start) / width;
-        let rows = self
-            .plan
-            .missing
-            .within(&(row_at(span.range.start)..row_at(span.range.end)));
+        let rows = self.plan.missing.within(&(row_at(span.range.start)..row_at(span.range.end)));
         let mut stored = Vec::new();
         for run in rows.runs() {
             let at = |row: u64| usize::try_from(start + row * width - span.range.start).unwrap_or(usize::MAX);
@@ -166,9 +146,7 @@ impl Arriving {
             cache.insert_rows(&key, &rows, &values, &row_meta(tensor, &source))?;
             Ok(())
         };
-        spawn_blocking(work)
-            .await
-            .unwrap_or_else(|source| Err(AuditError::Task { source }.into()))
+        spawn_blocking(work).await.unwrap_or_else(|source| Err(AuditError::Task { source }.into()))
     }
 
     /// Remembers the first failure.
@@ -179,12 +157,7 @@ impl Arriving {
     }
 
     fn failures(self) -> Failures {
-        let name = |model: &Model| {
-            model
-                .tensors
-                .get(self.plan.position)
-                .map(|tensor| tensor.info.name.clone())
-        };
+        let name = |model: &Model| model.tensors.get(self.plan.position).map(|tensor| tensor.info.name.clone());
         let mut failures = Failures::new();
         if let (Some(error), Some(name)) = (self.failure, name(&self.model)) {
             failures.insert(name, error);

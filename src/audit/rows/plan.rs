@@ -47,11 +47,7 @@ pub fn plan_rows(session: &Session, model: &Model, position: usize, wanted: &Row
         has,
     };
     let width = row_width(tensor).filter(|_| wanted.end() <= has).ok_or_else(no_rows)?;
-    let mut plan = RowPlan {
-        position,
-        width,
-        ..RowPlan::default()
-    };
+    let mut plan = RowPlan { position, width, ..RowPlan::default() };
     let (mut cached, mut local, mut shared) = (0, 0, 0);
     match model.key(tensor) {
         None => local = 1,
@@ -71,11 +67,8 @@ pub fn plan_rows(session: &Session, model: &Model, position: usize, wanted: &Row
     } else {
         plan.missing.byte_ranges(tensor.info.range.start, width, SPAN_LIMIT)
     };
-    let missing: Vec<_> = ranges
-        .ok_or_else(no_rows)?
-        .into_iter()
-        .map(|range| (position, tensor.shard.clone(), range))
-        .collect();
+    let missing: Vec<_> =
+        ranges.ok_or_else(no_rows)?.into_iter().map(|range| (position, tensor.shard.clone(), range)).collect();
     plan.plan = ModelPlan::new(1, cached, local, &missing, |shard| model.repository.is_resolved(shard));
     plan.plan.shared = shared;
     Ok(plan)

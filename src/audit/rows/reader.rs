@@ -31,10 +31,7 @@ pub struct RowReader {
 impl RowReader {
     /// Finds the rows `wanted` of a tensor. One that is not there is [`AuditError::Vanished`].
     pub fn open(cache: &Cache, model: &Model, tensor: &Tensor, wanted: &RowSet) -> Result<Self> {
-        let vanished = || AuditError::Vanished {
-            model: model.repository.place(),
-            tensor: tensor.info.name.clone(),
-        };
+        let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
         if let Some(path) = model.repository.local_file(&tensor.shard) {
             return Ok(Self {
                 file: FolderFile::open(path)?,

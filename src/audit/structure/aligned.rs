@@ -47,10 +47,7 @@ impl Group {
             (&ATTENTION[..], [Gauge::Heads, Gauge::Attention]),
             (&MLP[..], [Gauge::MlpRotation, Gauge::MlpPermutation]),
         ] {
-            let gauges: Vec<Gauge> = gauges
-                .into_iter()
-                .filter(|gauge| options.align.contains(gauge))
-                .collect();
+            let gauges: Vec<Gauge> = gauges.into_iter().filter(|gauge| options.align.contains(gauge)).collect();
             if gauges.is_empty() {
                 continue;
             }
@@ -63,11 +60,7 @@ impl Group {
             if stacks.is_empty() {
                 stacks.push(Stack::Main);
             }
-            groups.extend(stacks.into_iter().map(|stack| Self {
-                roles,
-                gauges: gauges.clone(),
-                stack,
-            }));
+            groups.extend(stacks.into_iter().map(|stack| Self { roles, gauges: gauges.clone(), stack }));
         }
         groups
     }
@@ -78,10 +71,7 @@ impl Group {
 
     /// Names of roles, joined.
     fn name(&self, roles: &[Role]) -> String {
-        let names: Vec<String> = roles
-            .iter()
-            .map(|&role| Kind::weight(role, self.stack).name())
-            .collect();
+        let names: Vec<String> = roles.iter().map(|&role| Kind::weight(role, self.stack).name()).collect();
         names.join("+")
     }
 
@@ -89,12 +79,7 @@ impl Group {
     fn layers(&self, model: &Model, atlas: &Atlas, options: &StructureOptions) -> Result<Vec<u32>, String> {
         let kinds = self.kinds();
         let found = kinds.iter().filter_map(|kind| atlas.kinds.get(kind));
-        chosen(
-            model,
-            found.flat_map(|layers| layers.keys().copied()),
-            self.stack,
-            options,
-        )
+        chosen(model, found.flat_map(|layers| layers.keys().copied()), self.stack, options)
     }
 }
 
@@ -107,16 +92,8 @@ pub(super) fn rows(
 ) -> (Vec<StructureRow>, Vec<Limit>) {
     let (mut rows, mut limits) = (Vec::new(), Vec::new());
     for group in Group::all(source.atlas, options) {
-        let mut writer = Writer {
-            model,
-            group: &group,
-            rows: &mut rows,
-            pair: (None, None),
-        };
-        let missing = group
-            .kinds()
-            .into_iter()
-            .find(|kind| !source.atlas.kinds.contains_key(kind));
+        let mut writer = Writer { model, group: &group, rows: &mut rows, pair: (None, None) };
+        let missing = group.kinds().into_iter().find(|kind| !source.atlas.kinds.contains_key(kind));
         if let Some(kind) = missing {
             let reason = source.reason(&kind, "it has no such tensor");
             writer.refuse(&Undefined::NotComparable(format!("{}: {reason}", kind.name())));
@@ -147,11 +124,7 @@ pub(super) fn rows(
             steps.done(work.operations);
         }
         if group.gauges.contains(&Gauge::Attention) {
-            limits.push(Limit {
-                model,
-                gauge: Gauge::Attention,
-                text: attention::explained(source.model),
-            });
+            limits.push(Limit { model, gauge: Gauge::Attention, text: attention::explained(source.model) });
         }
     }
     (rows, limits)
@@ -208,16 +181,9 @@ impl Writer<'_> {
                     self.write(gauge, &self.group.roles[2..], carrying);
                 }
                 (Gauge::MlpRotation | Gauge::MlpPermutation, [gate, up, down], [other_gate, other_up, other_down]) => {
-                    let pair = UnitPair {
-                        gate: [gate, other_gate],
-                        up: [up, other_up],
-                        down: [down, other_down],
-                    };
-                    let found = if gauge == Gauge::MlpRotation {
-                        align::rotation(&pair)
-                    } else {
-                        align::permutation(&pair)
-                    };
+                    let pair = UnitPair { gate: [gate, other_gate], up: [up, other_up], down: [down, other_down] };
+                    let found =
+                        if gauge == Gauge::MlpRotation { align::rotation(&pair) } else { align::permutation(&pair) };
                     self.write(gauge, self.group.roles, found);
                 }
                 _ => {}
@@ -279,21 +245,14 @@ fn work(model: &Model, atlas: &Atlas, group: &Group) -> Estimate {
     });
     let elements: f64 = sizes.sum();
     // Both layers in their stored width, taken as two bytes.
-    let mut estimate = Estimate {
-        pairs: 1,
-        operations: 0.0,
-        memory: 4.0 * elements,
-    };
+    let mut estimate = Estimate { pairs: 1, operations: 0.0, memory: 4.0 * elements };
     for gauge in &group.gauges {
         let (operations, memory) = match gauge {
             Gauge::Heads | Gauge::Attention => {
                 let width = attention::layout(&model.config).map_or(0.0, |layout| layout.width as f64);
                 // Products of every row with its head's rows, and decompositions that count twentyfold.
                 let heads = estimate::extents(model, atlas, &group.kinds()[0]).0;
-                (
-                    2.0 * elements * width + 20.0 * heads * width * width,
-                    16.0 * width * width,
-                )
+                (2.0 * elements * width + 20.0 * heads * width * width, 16.0 * width * width)
             }
             Gauge::MlpRotation | Gauge::MlpPermutation => {
                 let (units, _) = estimate::extents(model, atlas, &group.kinds()[0]);

@@ -21,12 +21,7 @@ pub(super) struct Kind {
 impl Kind {
     /// The weight of a role.
     pub(super) fn weight(role: Role, stack: Stack) -> Self {
-        Self {
-            role: Some(role),
-            part: Part::Weight,
-            stack,
-            expert: None,
-        }
+        Self { role: Some(role), part: Part::Weight, stack, expert: None }
     }
 
     /// Its name in reports: `q_proj`, `encoder_q_proj`, `expert_up_proj[3]`.
@@ -77,11 +72,7 @@ impl Atlas {
             let transposed = turned && tensor.info.shape.len() == 2;
             let fused = kind.role.map_or(&[][..], parts);
             if fused.is_empty() {
-                let piece = Piece {
-                    tensor: position,
-                    split: None,
-                    transposed,
-                };
+                let piece = Piece { tensor: position, split: None, transposed };
                 atlas.add(kind, layer.0, Ok(piece));
                 continue;
             }
@@ -91,20 +82,12 @@ impl Atlas {
                 .and_then(|(role, family)| family.fused(role))
                 .ok_or_else(|| "how its fused tensor is divided is not known".to_owned())
                 .and_then(|layout| {
-                    layout
-                        .split(kind.part, &tensor.info.shape, &model.config)
-                        .map_err(|error| error.to_string())
+                    layout.split(kind.part, &tensor.info.shape, &model.config).map_err(|error| error.to_string())
                 });
             for &role in fused {
-                let kind = Kind {
-                    role: Some(role),
-                    ..kind
-                };
-                let piece = divided.clone().map(|split| Piece {
-                    tensor: position,
-                    split: Some((split, role)),
-                    transposed,
-                });
+                let kind = Kind { role: Some(role), ..kind };
+                let piece =
+                    divided.clone().map(|split| Piece { tensor: position, split: Some((split, role)), transposed });
                 atlas.add(kind, layer.0, piece);
             }
         }

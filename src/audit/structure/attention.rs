@@ -56,11 +56,7 @@ pub(super) fn gauge(model: &Model, layout: &HeadLayout) -> AttentionGauge {
         let stated = model.config.rotary_dim.and_then(|dims| usize::try_from(dims).ok());
         AttentionGauge::Rotary {
             // ChatGLM's configurations do not say that it turns half a head.
-            dims: stated.unwrap_or(if family == "chatglm" {
-                layout.width / 2
-            } else {
-                layout.width
-            }),
+            dims: stated.unwrap_or(if family == "chatglm" { layout.width / 2 } else { layout.width }),
             interleaved: INTERLEAVED.contains(&family),
         }
     }
@@ -71,16 +67,8 @@ fn has_query_norms(model: &Model) -> bool {
     let Some(family) = model.family.family else {
         return false;
     };
-    let in_headers = model
-        .headers
-        .values()
-        .flat_map(|header| &header.tensors)
-        .map(|tensor| tensor.name.as_str());
-    let in_index = model
-        .index
-        .iter()
-        .flat_map(|index| index.weight_map.keys())
-        .map(String::as_str);
+    let in_headers = model.headers.values().flat_map(|header| &header.tensors).map(|tensor| tensor.name.as_str());
+    let in_index = model.index.iter().flat_map(|index| index.weight_map.keys()).map(String::as_str);
     in_headers.chain(in_index).any(|name| {
         matches!(family.classify(name, &model.config), Classified::Slot(slot) if matches!(slot.role, Role::QNorm | Role::KNorm))
     })

@@ -25,9 +25,7 @@ pub struct Estimate {
 pub fn estimate(opened: &[Opened], options: &StructureOptions) -> Vec<Estimate> {
     let one = |opened: &Opened| {
         let model = opened.outcome.as_ref().ok();
-        model.map_or_else(Estimate::default, |model| {
-            of_model(model, &Atlas::of(model, options), options)
-        })
+        model.map_or_else(Estimate::default, |model| of_model(model, &Atlas::of(model, options), options))
     };
     opened.iter().map(one).collect()
 }
@@ -76,12 +74,7 @@ pub(super) fn extents(model: &Model, atlas: &Atlas, kind: &Kind) -> (f64, f64) {
 }
 
 fn of_piece(model: &Model, piece: &Piece) -> (f64, f64) {
-    let mut shape: Vec<f64> = model.tensors[piece.tensor]
-        .info
-        .shape
-        .iter()
-        .map(|&extent| extent as f64)
-        .collect();
+    let mut shape: Vec<f64> = model.tensors[piece.tensor].info.shape.iter().map(|&extent| extent as f64).collect();
     if let Some((split, role)) = &piece.split
         && let (Some(extent), Some(block)) = (shape.get_mut(split.axis), split.block(*role))
     {

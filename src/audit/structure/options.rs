@@ -52,18 +52,12 @@ impl StructureOptions {
         let mut roles: Vec<Role> = self.roles.roles().to_vec();
         roles.extend(self.needed());
         let fused = [Role::QkvProj, Role::GateUpProj, Role::ExpertGateUpProj];
-        let fused: Vec<Role> = fused
-            .into_iter()
-            .filter(|&role| parts(role).iter().any(|part| roles.contains(part)))
-            .collect();
+        let fused: Vec<Role> =
+            fused.into_iter().filter(|&role| parts(role).iter().any(|part| roles.contains(part))).collect();
         roles.extend(fused);
         let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
         let roles = RoleSelection::parse(&names.join(",")).unwrap_or_else(|_| self.roles.clone());
-        Question {
-            roles,
-            mtp: false,
-            ..question
-        }
+        Question { roles, mtp: false, ..question }
     }
 
     /// Roles that the alignments need.

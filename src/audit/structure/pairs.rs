@@ -68,11 +68,9 @@ impl Along<'_> {
         }
         drop(kept);
         for &layer in &self.layers {
-            let norm = norms.remove(&layer).unwrap_or_else(|| {
-                self.source
-                    .read(&self.kind, layer)
-                    .and_then(|weights| frobenius_norm(&weights))
-            });
+            let norm = norms
+                .remove(&layer)
+                .unwrap_or_else(|| self.source.read(&self.kind, layer).and_then(|weights| frobenius_norm(&weights)));
             rows.push(self.row(Some(layer), None, Quantity::FrobeniusNorm, norm, None));
         }
         rows
@@ -121,11 +119,7 @@ impl Along<'_> {
         let mut push = |quantity, value, null| rows.push(self.row(Some(a), Some(b), quantity, value, null));
         push(Quantity::CosSim, cosine.clone(), null);
         push(Quantity::Residual, cosine.clone().map(residual), null.map(residual));
-        push(
-            Quantity::ResidualScaled,
-            cosine.map(residual_scaled),
-            null.map(residual_scaled),
-        );
+        push(Quantity::ResidualScaled, cosine.map(residual_scaled), null.map(residual_scaled));
     }
 
     fn row(
@@ -136,15 +130,7 @@ impl Along<'_> {
         value: Result<f64, Undefined>,
         null: Option<f64>,
     ) -> StructureRow {
-        StructureRow {
-            model: self.model,
-            role: self.kind.name(),
-            layer_a,
-            layer_b,
-            quantity,
-            value,
-            null,
-        }
+        StructureRow { model: self.model, role: self.kind.name(), layer_a, layer_b, quantity, value, null }
     }
 }
 

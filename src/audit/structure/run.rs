@@ -84,12 +84,7 @@ pub fn structure(
         let atlas = Atlas::of(model, options);
         let work = estimate::of_model(model, &atlas, options);
         steps.start(&opened.label, work.operations);
-        let source = Source {
-            cache,
-            model,
-            failures,
-            atlas: &atlas,
-        };
+        let source = Source { cache, model, failures, atlas: &atlas };
         let mut rows = raw(number, &source, options, steps);
         structure.scales.push(ScaleTrack::of(number, &rows));
         let (aligned, limits) = aligned::rows(number, &source, options, steps);
@@ -134,17 +129,8 @@ fn raw(number: usize, source: &Source<'_>, options: &StructureOptions, steps: &d
         let found: BTreeSet<Option<Role>> = source.atlas.kinds.keys().map(|kind| kind.role).collect();
         let fused = super::options::parts(role);
         if named && !found.contains(&Some(role)) && !fused.iter().any(|&part| found.contains(&Some(part))) {
-            let kind = Kind {
-                role: Some(role),
-                part: Part::Weight,
-                stack: Stack::Main,
-                expert: None,
-            };
-            rows.push(without(
-                number,
-                kind.name(),
-                source.reason(&kind, "it has no such tensor"),
-            ));
+            let kind = Kind { role: Some(role), part: Part::Weight, stack: Stack::Main, expert: None };
+            rows.push(without(number, kind.name(), source.reason(&kind, "it has no such tensor")));
         }
     }
     rows
@@ -169,11 +155,7 @@ pub(super) fn chosen(
     stack: Stack,
     options: &StructureOptions,
 ) -> Result<Vec<u32>, String> {
-    let stated = if options.by_pattern {
-        None
-    } else {
-        stated(&model.config, stack)
-    };
+    let stated = if options.by_pattern { None } else { stated(&model.config, stack) };
     let all = every_layer(found, stated)
         .map_err(|count| format!("it claims {count} layers, and at most {MOST_LAYERS} are compared with each other"))?;
     Ok(options.layers.resolve(&all).into_iter().map(|layer| layer.0).collect())

@@ -66,14 +66,7 @@ impl ScaleTrack {
                 left_out.push((role, missing));
             }
         }
-        Self {
-            modes: modes(&logarithms, layers.len()),
-            model,
-            layers,
-            roles,
-            logarithms,
-            left_out,
-        }
+        Self { modes: modes(&logarithms, layers.len()), model, layers, roles, logarithms, left_out }
     }
 }
 
@@ -82,25 +75,17 @@ fn modes(logarithms: &[Vec<f64>], layers: usize) -> Result<Vec<Mode>, Undefined>
     match logarithms.len() {
         0 => return Err(Undefined::TooFew),
         1 => {
-            return Err(Undefined::NotComparable(
-                "a single role has no other to move with".to_owned(),
-            ));
+            return Err(Undefined::NotComparable("a single role has no other to move with".to_owned()));
         }
         _ => {}
     }
-    let vectors: Vec<Vec<f64>> = (0..layers)
-        .map(|layer| logarithms.iter().map(|of| of[layer]).collect())
-        .collect();
+    let vectors: Vec<Vec<f64>> = (0..layers).map(|layer| logarithms.iter().map(|of| of[layer]).collect()).collect();
     let vectors: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
     let pca = Pca::of(&vectors, Scale::Kept, MODES)?;
     Ok(pca
         .components
         .into_iter()
-        .map(|component| Mode {
-            share: component.share,
-            loadings: component.loadings,
-            scores: component.scores,
-        })
+        .map(|component| Mode { share: component.share, loadings: component.loadings, scores: component.scores })
         .collect())
 }
 
@@ -155,9 +140,7 @@ mod tests {
 
     #[test]
     fn one_role_has_no_modes_to_tell_apart() {
-        let rows: Vec<StructureRow> = (0..4)
-            .map(|layer| norm("q_proj", layer, f64::from(layer + 1)))
-            .collect();
+        let rows: Vec<StructureRow> = (0..4).map(|layer| norm("q_proj", layer, f64::from(layer + 1))).collect();
         let reason = ScaleTrack::of(0, &rows).modes.unwrap_err().to_string();
         assert_eq!(reason, "a single role has no other to move with");
     }

@@ -45,9 +45,8 @@ impl Source<'_> {
         if let Some(error) = self.failures.get(&tensor.info.name) {
             return Err(absent(format!("the tensor was not read: {}", chain(error))));
         }
-        let stored = self
-            .stored(tensor)
-            .map_err(|error| absent(format!("the tensor was not read: {}", chain(&error))))??;
+        let stored =
+            self.stored(tensor).map_err(|error| absent(format!("the tensor was not read: {}", chain(&error))))??;
         part(stored, tensor, piece)
     }
 
@@ -128,14 +127,9 @@ fn run(tensor: &Tensor, piece: &Piece) -> Option<(ByteRange, Vec<u64>)> {
     let block = split.block(*role)?;
     let rows = shape.first_mut().filter(|rows| split.axis == 0 && **rows > 0)?;
     let (row, mut runs) = (whole.len() / *rows, block.ranges());
-    let range = runs
-        .next()
-        .filter(|range| runs.next().is_none() && range.end <= *rows)?;
+    let range = runs.next().filter(|range| runs.next().is_none() && range.end <= *rows)?;
     *rows = block.len();
-    Some((
-        ByteRange::new(whole.start + range.start * row, whole.start + range.end * row),
-        shape,
-    ))
+    Some((ByteRange::new(whole.start + range.start * row, whole.start + range.end * row), shape))
 }
 
 /// The tensor, or its part, as a matrix.
@@ -156,11 +150,7 @@ fn part(stored: Weights, tensor: &Tensor, piece: &Piece) -> Read {
     let columns = shape.last().copied().unwrap_or(1);
     let rows: usize = shape.iter().rev().skip(1).product();
     let weights = weights.reshaped(rows, columns)?;
-    Ok(if piece.transposed {
-        weights.transposed()
-    } else {
-        weights
-    })
+    Ok(if piece.transposed { weights.transposed() } else { weights })
 }
 
 /// The runs of `block` along an axis.

@@ -57,10 +57,8 @@ fn add(found: &mut Overlaps, run: &[(u32, Lying)]) {
     let Some((_, first)) = run.first() else {
         return;
     };
-    let bands: Result<Vec<Vec<Vec<Strip>>>, CheckpointError> = (0..first.range.len().div_ceil(BAND))
-        .into_par_iter()
-        .map(|band| read_band(run, band * BAND))
-        .collect();
+    let bands: Result<Vec<Vec<Vec<Strip>>>, CheckpointError> =
+        (0..first.range.len().div_ceil(BAND)).into_par_iter().map(|band| read_band(run, band * BAND)).collect();
     let Ok(bands) = bands else {
         return;
     };
@@ -81,9 +79,7 @@ fn read_band(run: &[(u32, Lying)], first: u64) -> Result<Vec<Vec<Strip>>, Checkp
         .iter()
         .map(|(_, lying)| {
             let start = lying.range.start + first;
-            lying
-                .file
-                .reader(ByteRange::new(start, lying.range.end.min(start + BAND)))
+            lying.file.reader(ByteRange::new(start, lying.range.end.min(start + BAND)))
         })
         .collect::<Result<Vec<_>, _>>()?;
     let mut strips = vec![Vec::new(); run.len() - 1];

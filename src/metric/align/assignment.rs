@@ -34,11 +34,7 @@ fn number(unit: usize) -> i64 {
     unit as i64
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it was a `usize`"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a `usize`")]
 fn index(unit: i64) -> usize {
     unit as usize
 }
@@ -105,11 +101,7 @@ impl<'c> Partial<'c> {
 
     /// Fills `above` with a unit's costs above the prices.
     fn weigh(&mut self, unit: usize) {
-        Path::best().kernel(Weigh {
-            row: self.costs.row(unit),
-            prices: &self.prices,
-            above: &mut self.above,
-        });
+        Path::best().kernel(Weigh { row: self.costs.row(unit), prices: &self.prices, above: &mut self.above });
     }
 
     /// Each free unit takes its cheapest column and lowers its price as far as it would still take it; who had it, is free.
@@ -166,11 +158,7 @@ impl<'c> Partial<'c> {
                     lengths: &mut lengths,
                     before: &mut before,
                 });
-                let column = Path::best().kernel(Find {
-                    least,
-                    lengths: &lengths,
-                    barred: &barred,
-                });
+                let column = Path::best().kernel(Find { least, lengths: &lengths, barred: &barred });
                 let length = lengths[column];
                 if self.from[column] == FREE {
                     break (column, length);
@@ -223,10 +211,7 @@ mod tests {
         for &column in onto {
             assert!(!mem::replace(&mut seen[column], true), "{onto:?} takes {column} twice");
         }
-        onto.iter()
-            .enumerate()
-            .map(|(unit, column)| costs[unit * units + column])
-            .sum()
+        onto.iter().enumerate().map(|(unit, column)| costs[unit * units + column]).sum()
     }
 
     /// By another implementation.
@@ -238,11 +223,7 @@ mod tests {
 
     fn check(units: usize, costs: &[u64]) {
         let found = assignment(&Costs::given(units, costs));
-        assert_eq!(
-            total(units, costs, &found),
-            least(units, costs),
-            "{units} units, {costs:?}"
-        );
+        assert_eq!(total(units, costs, &found), least(units, costs), "{units} units, {costs:?}");
     }
 
     #[test]
@@ -257,9 +238,8 @@ mod tests {
     fn a_renumbering_is_found_among_costs_that_differ_in_the_last_bit() {
         let units = 300;
         let onto = |unit: usize| (7 * unit + 11) % units;
-        let costs: Vec<u64> = (0..units * units)
-            .map(|at| u64::from(onto(at / units) != at % units) + (1 << 39))
-            .collect();
+        let costs: Vec<u64> =
+            (0..units * units).map(|at| u64::from(onto(at / units) != at % units) + (1 << 39)).collect();
         let found = assignment(&Costs::given(units, &costs));
         assert!(found.iter().enumerate().all(|(unit, &column)| column == onto(unit)));
     }
@@ -270,9 +250,7 @@ mod tests {
             let mut state = 9_u64;
             let costs: Vec<u64> = (0..units * units)
                 .map(|_| {
-                    state = state
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1_442_695_040_888_963_407);
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                     (state >> 20) % span
                 })
                 .collect();

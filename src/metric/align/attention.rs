@@ -40,16 +40,8 @@ pub fn attention(
     layout.check(b)?;
     let shared = layout.shared_by()?;
     let hidden = a.q.columns();
-    let queries = Family {
-        sides: [a.q, b.q],
-        blocks: shared,
-        along_rows: true,
-    };
-    let family = |sides, blocks, along_rows| Family {
-        sides,
-        blocks,
-        along_rows,
-    };
+    let queries = Family { sides: [a.q, b.q], blocks: shared, along_rows: true };
+    let family = |sides, blocks, along_rows| Family { sides, blocks, along_rows };
     let null = |gauge| match gauge {
         AttentionGauge::Rotation => null::shared_rotation(layout.width, hidden, &[shared, 1]),
         AttentionGauge::Rotary { dims, .. } => null::rotary(layout.width, dims / 2, hidden, &[shared, 1]),
@@ -108,11 +100,7 @@ fn turned(
                 .iter()
                 .zip(scales)
                 .map(|(family, scale)| {
-                    let cross = if family.along_rows {
-                        blocks::rows
-                    } else {
-                        blocks::columns
-                    };
+                    let cross = if family.along_rows { blocks::rows } else { blocks::columns };
                     let [a, b] = family.sides;
                     let mut sum = Mat::<f64>::zeros(width, width);
                     for head in group * family.blocks..(group + 1) * family.blocks {
@@ -147,20 +135,12 @@ fn gains(gauge: AttentionGauge, parts: [&Mat<f64>; 2]) -> Result<[[f64; 2]; 2], 
         AttentionGauge::Rotary { dims, interleaved } => {
             let mut gained = [0.0; 2];
             for pair in 0..dims / 2 {
-                let (p, q) = if interleaved {
-                    (2 * pair, 2 * pair + 1)
-                } else {
-                    (pair, pair + dims / 2)
-                };
+                let (p, q) = if interleaved { (2 * pair, 2 * pair + 1) } else { (pair, pair + dims / 2) };
                 // tr(R·M) of a rotation by φ is cos φ·(Mpp + Mqq) + sin φ·(Mpq − Mqp).
                 let [first, second] = parts.map(|m| (m[(p, p)] + m[(q, q)], m[(p, q)] - m[(q, p)]));
                 let (cosine, sine) = (first.0 + second.0, first.1 + second.1);
                 let length = cosine.hypot(sine);
-                let (cosine, sine) = if length > 0.0 {
-                    (cosine / length, sine / length)
-                } else {
-                    (1.0, 0.0)
-                };
+                let (cosine, sine) = if length > 0.0 { (cosine / length, sine / length) } else { (1.0, 0.0) };
                 for (gained, (along, across)) in gained.iter_mut().zip([first, second]) {
                     *gained += cosine * along + sine * across;
                 }
@@ -219,11 +199,7 @@ mod tests {
     #[test]
     fn rotations_of_query_and_key_apart_from_value_and_output_are_recovered_here_and_not_by_heads() {
         for groups in [1, 2, 4] {
-            let layout = HeadLayout {
-                heads: 4,
-                groups,
-                width: 8,
-            };
+            let layout = HeadLayout { heads: 4, groups, width: 8 };
             let a = Attention::gaussian(4, groups, 8, 48, 7);
             let b = turned(&layout, &a, |group, which| orthogonal(8, (10 * group + which) as u64));
             for found in aligned(&layout, AttentionGauge::Rotation, &a, &b) {
@@ -238,11 +214,7 @@ mod tests {
 
     #[test]
     fn under_rotary_embeddings_only_rotations_within_pairs_are_recovered() {
-        let layout = HeadLayout {
-            heads: 2,
-            groups: 1,
-            width: 8,
-        };
+        let layout = HeadLayout { heads: 2, groups: 1, width: 8 };
         let a = Attention::gaussian(2, 1, 8, 48, 7);
         for interleaved in [false, true] {
             let in_pairs = |group: usize, which: usize| {
@@ -252,11 +224,7 @@ mod tests {
                 // Pairs of the first six rows turn by angles of their own; the last two rows turn freely.
                 let mut rotation = Mat::<f64>::identity(8, 8);
                 for pair in 0..3 {
-                    let (p, q) = if interleaved {
-                        (2 * pair, 2 * pair + 1)
-                    } else {
-                        (pair, pair + 3)
-                    };
+                    let (p, q) = if interleaved { (2 * pair, 2 * pair + 1) } else { (pair, pair + 3) };
                     let (sine, cosine) = (1.0 + (group + pair) as f64).sin_cos();
                     (rotation[(p, p)], rotation[(q, q)]) = (cosine, cosine);
                     (rotation[(p, q)], rotation[(q, p)]) = (-sine, sine);
@@ -274,33 +242,20 @@ mod tests {
             assert!(fixed[1].joint.aligned < 1e-5);
         }
         let weights = a.weights();
-        let odd = AttentionGauge::Rotary {
-            dims: 9,
-            interleaved: false,
-        };
+        let odd = AttentionGauge::Rotary { dims: 9, interleaved: false };
         assert!(attention(&layout, odd, &of(&weights), &of(&weights)).is_err());
     }
 
     #[test]
     fn unrelated_attentions_meet_the_null_whatever_is_shared() {
         for groups in [1, 2, 4, 8] {
-            let layout = HeadLayout {
-                heads: 8,
-                groups,
-                width: 16,
-            };
+            let layout = HeadLayout { heads: 8, groups, width: 16 };
             let of = |seed| Attention::gaussian(8, groups, 16, 320, seed);
-            let rotary = AttentionGauge::Rotary {
-                dims: 16,
-                interleaved: false,
-            };
+            let rotary = AttentionGauge::Rotary { dims: 16, interleaved: false };
             for gauge in [AttentionGauge::Rotation, rotary, AttentionGauge::Fixed] {
                 for found in aligned(&layout, gauge, &of(1), &of(60)) {
                     for residual in std::iter::once(&found.joint).chain(&found.each) {
-                        assert!(
-                            (residual.aligned - residual.null).abs() < 0.012,
-                            "{groups} {gauge:?}: {found:?}"
-                        );
+                        assert!((residual.aligned - residual.null).abs() < 0.012, "{groups} {gauge:?}: {found:?}");
                     }
                     assert!(found.joint.aligned <= found.joint.raw);
                 }

@@ -41,9 +41,8 @@ pub(super) fn columns(a: &Weights, b: &Weights, first: usize, width: usize, scal
                 weights.widen(row + at, first, &mut out[..width]);
             }
         }
-        let [left, right] = panels
-            .each_ref()
-            .map(|panel| MatRef::from_column_major_slice_with_stride(panel, width, length, stride));
+        let [left, right] =
+            panels.each_ref().map(|panel| MatRef::from_column_major_slice_with_stride(panel, width, length, stride));
         matmul(cross.as_mut(), Accum::Add, left, right.transpose(), scale, Par::Seq);
     }
     cross

@@ -41,15 +41,7 @@ impl Gain<'_> {
             for (side, panel) in panels.iter_mut().enumerate() {
                 let part = &mut panel[..widths[side] * PANEL_STRIDE];
                 let factors = self.factors.map(|factors| factors[side]);
-                fill(
-                    part,
-                    self.sides[side],
-                    self.in_rows,
-                    firsts[side],
-                    start,
-                    length,
-                    factors,
-                );
+                fill(part, self.sides[side], self.in_rows, firsts[side], start, length, factors);
             }
             let [of_a, of_b] = [0, 1].map(|side| {
                 MatRef::from_column_major_slice_with_stride(&panels[side], length, widths[side], PANEL_STRIDE)
@@ -61,11 +53,7 @@ impl Gain<'_> {
 }
 
 /// The nearest whole cost; a sum may exceed its bound by what rounding adds.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it was brought within its bounds"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was brought within its bounds")]
 fn whole(steps: f64) -> u64 {
     steps.round().clamp(0.0, GREATEST) as u64
 }
@@ -87,33 +75,27 @@ impl Costs {
     pub(super) fn of(units: usize, gains: &[Gain<'_>]) -> Self {
         let bound: f64 = gains.iter().map(|gain| gain.bound).sum();
         let steps = if bound > 0.0 { GREATEST / (2.0 * bound) } else { 0.0 };
-        let mut costs = Self {
-            units,
-            high: vec![0; units * units],
-            low: vec![0; units * units],
-        };
+        let mut costs = Self { units, high: vec![0; units * units], low: vec![0; units * units] };
         let rows = costs.high.par_chunks_mut(TILE * units);
-        rows.zip(costs.low.par_chunks_mut(TILE * units))
-            .enumerate()
-            .for_each(|(tile, (high, low))| {
-                let mut products = vec![0.0; TILE * TILE];
-                let mut panels = [0; 2].map(|_| vec![0.0; TILE * PANEL_STRIDE]);
-                let of_a = high.len() / units;
-                for first in (0..units).step_by(TILE) {
-                    let widths = [of_a, TILE.min(units - first)];
-                    let products = &mut products[..of_a * widths[1]];
-                    products.fill(0.0);
-                    for gain in gains {
-                        gain.add_to(products, [tile * TILE, first], widths, &mut panels);
-                    }
-                    for (row, products) in products.chunks_exact(widths[1]).enumerate() {
-                        let at = row * units + first..row * units + first + widths[1];
-                        for ((high, low), gain) in high[at.clone()].iter_mut().zip(&mut low[at]).zip(products) {
-                            (*high, *low) = parts(whole((bound - gain) * steps));
-                        }
+        rows.zip(costs.low.par_chunks_mut(TILE * units)).enumerate().for_each(|(tile, (high, low))| {
+            let mut products = vec![0.0; TILE * TILE];
+            let mut panels = [0; 2].map(|_| vec![0.0; TILE * PANEL_STRIDE]);
+            let of_a = high.len() / units;
+            for first in (0..units).step_by(TILE) {
+                let widths = [of_a, TILE.min(units - first)];
+                let products = &mut products[..of_a * widths[1]];
+                products.fill(0.0);
+                for gain in gains {
+                    gain.add_to(products, [tile * TILE, first], widths, &mut panels);
+                }
+                for (row, products) in products.chunks_exact(widths[1]).enumerate() {
+                    let at = row * units + first..row * units + first + widths[1];
+                    for ((high, low), gain) in high[at.clone()].iter_mut().zip(&mut low[at]).zip(products) {
+                        (*high, *low) = parts(whole((bound - gain) * steps));
                     }
                 }
-            });
+            }
+        });
         costs
     }
 

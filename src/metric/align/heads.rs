@@ -72,11 +72,7 @@ impl Aligned {
         let (raw, aligned) = (mean(0), mean(1).max(mean(0)));
         Self {
             joint: Residual::of(raw, aligned, joint_null),
-            each: parts
-                .iter()
-                .zip(nulls)
-                .map(|(part, &null)| Residual::of(part[0], part[1], null))
-                .collect(),
+            each: parts.iter().zip(nulls).map(|(part, &null)| Residual::of(part[0], part[1], null)).collect(),
         }
     }
 }
@@ -91,15 +87,7 @@ mod tests {
     fn aligned(layout: &HeadLayout, a: &Attention, b: &Attention) -> Result<Aligned, Undefined> {
         let (a, b) = (a.weights(), b.weights());
         let of = |[q, k, v, o]: &[crate::metric::Weights; 4]| -> Result<Aligned, Undefined> {
-            let (left, right) = (
-                Projections {
-                    q: &a[0],
-                    k: &a[1],
-                    v: &a[2],
-                    o: &a[3],
-                },
-                Projections { q, k, v, o },
-            );
+            let (left, right) = (Projections { q: &a[0], k: &a[1], v: &a[2], o: &a[3] }, Projections { q, k, v, o });
             heads(layout, &left, &right)
         };
         of(&b)
@@ -107,11 +95,7 @@ mod tests {
 
     #[test]
     fn a_rotation_of_each_head_is_recovered() {
-        let layout = HeadLayout {
-            heads: 3,
-            groups: 3,
-            width: 8,
-        };
+        let layout = HeadLayout { heads: 3, groups: 3, width: 8 };
         let a = Attention::gaussian(3, 3, 8, 40, 1);
         let mut b = a.clone();
         for head in 0..3 {
@@ -128,11 +112,7 @@ mod tests {
 
     #[test]
     fn unrelated_heads_meet_the_null_and_alignment_never_makes_it_worse() {
-        let layout = |groups| HeadLayout {
-            heads: 8,
-            groups,
-            width: 16,
-        };
+        let layout = |groups| HeadLayout { heads: 8, groups, width: 16 };
         for groups in [1, 2, 4, 8] {
             let of = |seed| Attention::gaussian(8, groups, 16, 320, seed);
             let found = aligned(&layout(groups), &of(1), &of(50)).unwrap();
@@ -157,11 +137,7 @@ mod tests {
         dead.0[1].submatrix_mut(0, 0, 4, 20).fill(0.0);
         dead.0[2].submatrix_mut(0, 0, 4, 20).fill(0.0);
         dead.0[3].submatrix_mut(0, 4, 20, 4).fill(0.0);
-        let layout = HeadLayout {
-            heads: 4,
-            groups: 2,
-            width: 4,
-        };
+        let layout = HeadLayout { heads: 4, groups: 2, width: 4 };
         assert!(reason(aligned(&layout, &dead, &a)).starts_with("head 1: the cross-product has rank 0 of 4"));
         let mut broken = a.clone();
         broken.0[2][(0, 0)] = f64::NAN;

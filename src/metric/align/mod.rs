@@ -67,10 +67,7 @@ impl FromStr for Gauge {
     type Err = UnknownGauge;
 
     fn from_str(name: &str) -> Result<Self, UnknownGauge> {
-        Self::ALL
-            .into_iter()
-            .find(|gauge| gauge.name() == name)
-            .ok_or_else(|| UnknownGauge { name: name.to_owned() })
+        Self::ALL.into_iter().find(|gauge| gauge.name() == name).ok_or_else(|| UnknownGauge { name: name.to_owned() })
     }
 }
 

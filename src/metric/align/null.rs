@@ -19,10 +19,7 @@ pub fn rotation(y: f64) -> f64 {
         return 8.0 / (3.0 * PI) / y.sqrt();
     }
     let theta = y.sqrt().recip().asin();
-    let (first, second) = (
-        theta + theta.sin() * theta.cos(),
-        theta / 4.0 - (4.0 * theta).sin() / 16.0,
-    );
+    let (first, second) = (theta + theta.sin() * theta.cos(), theta / 4.0 - (4.0 * theta).sin() / 16.0);
     (first - y * second) / FRAC_PI_2
 }
 
@@ -33,11 +30,7 @@ pub fn rotation(y: f64) -> f64 {
 pub fn shared_rotation(width: usize, inputs: usize, blocks: &[usize]) -> f64 {
     let (weight, m) = (inverse_sum(blocks), blocks.len() as f64);
     let y = m * m * inputs as f64 / (width as f64 * weight);
-    if y >= 16.0 {
-        8.0 / (3.0 * PI) / y.sqrt()
-    } else {
-        rotation(y)
-    }
+    if y >= 16.0 { 8.0 / (3.0 * PI) / y.sqrt() } else { rotation(y) }
 }
 
 /// The same, where only the `pairs` pairs of rows turn, each in its plane: (√π/2)/√inputs · √(Σ 1/blocks)/m for all rows in
@@ -135,11 +128,7 @@ mod tests {
     #[test]
     fn the_best_assignment_grows_with_the_square_without_a_step() {
         let values: Vec<f64> = (1..20_000).map(best_assignment).collect();
-        assert!(
-            values
-                .windows(2)
-                .all(|pair| pair[1] > pair[0] && pair[1] - pair[0] < 0.41)
-        );
+        assert!(values.windows(2).all(|pair| pair[1] > pair[0] && pair[1] - pair[0] < 0.41));
         assert!((best_assignment(9728) - 3.688).abs() < 1e-12);
     }
 }

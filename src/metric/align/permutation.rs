@@ -46,30 +46,15 @@ pub fn permutation(pair: &UnitPair<'_>) -> Result<Aligned, Undefined> {
     }
     let onto = assignment(&Costs::of(units, &gains));
     let gate = in_rows(pair.gate, &onto) / norms[0];
-    let renumbered = [
-        gate,
-        in_rows(pair.up, &onto) / norms[1],
-        in_columns(pair.down, &onto, None) / norms[2],
-    ];
+    let renumbered = [gate, in_rows(pair.up, &onto) / norms[1], in_columns(pair.down, &onto, None) / norms[2]];
     let scaled = (balanced > 0.0).then(|| {
-        [
-            gate,
-            in_rows_scaled(pair.up, &onto, up) / balanced,
-            in_columns(pair.down, &onto, Some(down)) / balanced,
-        ]
+        [gate, in_rows_scaled(pair.up, &onto, up) / balanced, in_columns(pair.down, &onto, Some(down)) / balanced]
     });
     let best = [Some(renumbered), scaled]
         .into_iter()
         .flatten()
-        .fold(
-            raw,
-            |best, found| if total(&found) > total(&best) { found } else { best },
-        );
-    let parts: Vec<[f64; 2]> = raw
-        .into_iter()
-        .zip(best)
-        .map(|(raw, best)| [raw, best.clamp(-1.0, 1.0)])
-        .collect();
+        .fold(raw, |best, found| if total(&found) > total(&best) { found } else { best });
+    let parts: Vec<[f64; 2]> = raw.into_iter().zip(best).map(|(raw, best)| [raw, best.clamp(-1.0, 1.0)]).collect();
     let null = null::permutation(units, hidden, 3);
     Ok(Aligned::of(&parts, null, &[null; 3]))
 }
@@ -115,11 +100,7 @@ impl Balance {
             }
         }
         let factor = |own: f64, other: f64| {
-            if own > 0.0 && other > 0.0 {
-                (other / own).powf(0.25)
-            } else {
-                0.0
-            }
+            if own > 0.0 && other > 0.0 { (other / own).powf(0.25) } else { 0.0 }
         };
         let pairs = || of_up.iter().zip(&of_down);
         Self {
@@ -175,19 +156,11 @@ mod tests {
     };
 
     pub(crate) fn pair_of(a: &[Weights; 3], b: &[Weights; 3]) -> Result<Aligned, Undefined> {
-        permutation(&UnitPair {
-            gate: [&a[0], &b[0]],
-            up: [&a[1], &b[1]],
-            down: [&a[2], &b[2]],
-        })
+        permutation(&UnitPair { gate: [&a[0], &b[0]], up: [&a[1], &b[1]], down: [&a[2], &b[2]] })
     }
 
     fn mlp(units: usize, hidden: usize, seed: u64) -> [Mat<f64>; 3] {
-        [
-            gaussian(units, hidden, seed),
-            gaussian(units, hidden, seed + 1),
-            gaussian(hidden, units, seed + 2),
-        ]
+        [gaussian(units, hidden, seed), gaussian(units, hidden, seed + 1), gaussian(hidden, units, seed + 2)]
     }
 
     #[test]

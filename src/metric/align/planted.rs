@@ -40,9 +40,8 @@ pub(super) fn turn_rows(matrix: &Mat<f64>, at: usize, rotation: &Mat<f64>) -> Ma
     let (width, mut turned) = (rotation.nrows(), matrix.clone());
     for column in 0..matrix.ncols() {
         for i in 0..width {
-            turned[(at * width + i, column)] = (0..width)
-                .map(|j| rotation[(i, j)] * matrix[(at * width + j, column)])
-                .sum();
+            turned[(at * width + i, column)] =
+                (0..width).map(|j| rotation[(i, j)] * matrix[(at * width + j, column)]).sum();
         }
     }
     turned
@@ -50,9 +49,7 @@ pub(super) fn turn_rows(matrix: &Mat<f64>, at: usize, rotation: &Mat<f64>) -> Ma
 
 /// Turns block `at` of columns by `rotation`.
 pub(super) fn turn_columns(matrix: &Mat<f64>, at: usize, rotation: &Mat<f64>) -> Mat<f64> {
-    turn_rows(&matrix.transpose().to_owned(), at, rotation)
-        .transpose()
-        .to_owned()
+    turn_rows(&matrix.transpose().to_owned(), at, rotation).transpose().to_owned()
 }
 
 /// As weights.

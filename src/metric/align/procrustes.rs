@@ -43,21 +43,13 @@ impl Rotation {
                 "the cross-product has rank {rank} of {size}, which leaves the rotation open"
             )));
         }
-        Ok(Self {
-            matrix: turned(&left, &right),
-        })
+        Ok(Self { matrix: turned(&left, &right) })
     }
 
     /// tr(R·M): what this rotation gains in a cross-product that is a part of its own.
     pub(super) fn gain_in(&self, part: MatRef<'_, f64>) -> f64 {
         let size = part.nrows();
-        (0..size)
-            .map(|column| {
-                (0..size)
-                    .map(|row| self.matrix[(row, column)] * part[(column, row)])
-                    .sum::<f64>()
-            })
-            .sum()
+        (0..size).map(|column| (0..size).map(|row| self.matrix[(row, column)] * part[(column, row)]).sum::<f64>()).sum()
     }
 }
 
@@ -75,26 +67,14 @@ fn decompose(
 ) -> Result<Vec<f64>, Undefined> {
     let size = matrix.nrows();
     let par = if size < PARALLEL_FROM { Par::Seq } else { Par::rayon(2) };
-    let wanted = if vectors.is_some() {
-        ComputeSvdVectors::Full
-    } else {
-        ComputeSvdVectors::No
-    };
+    let wanted = if vectors.is_some() { ComputeSvdVectors::Full } else { ComputeSvdVectors::No };
     let params = faer::prelude::default();
     let mut memory = MemBuffer::try_new(svd_scratch::<f64>(size, size, wanted, wanted, par, params))
         .map_err(|_| Undefined::NotComparable("the memory for its singular values cannot be had".to_owned()))?;
     let mut values = Diag::<f64>::zeros(size);
     let (left, right) = vectors.unzip();
-    svd(
-        matrix,
-        values.as_mut(),
-        left,
-        right,
-        par,
-        MemStack::new(&mut memory),
-        params,
-    )
-    .map_err(|_| Undefined::NotComparable("the singular values did not converge".to_owned()))?;
+    svd(matrix, values.as_mut(), left, right, par, MemStack::new(&mut memory), params)
+        .map_err(|_| Undefined::NotComparable("the singular values did not converge".to_owned()))?;
     Ok(values.column_vector().iter().copied().collect())
 }
 
@@ -120,10 +100,8 @@ pub(super) fn nuclear_norm_of_large(
     rank: usize,
 ) -> Result<f64, Undefined> {
     let gram = spectrum::gram_of_columns(matrix, size, stride);
-    let mut roots: Vec<f64> = spectrum::eigenvalues(gram.as_ref())?
-        .into_iter()
-        .map(|value| value.max(0.0).sqrt())
-        .collect();
+    let mut roots: Vec<f64> =
+        spectrum::eigenvalues(gram.as_ref())?.into_iter().map(|value| value.max(0.0).sqrt()).collect();
     // What lies beyond the rank is zero, and rounding would make 10⁻⁸ of each.
     roots.sort_by(|left, right| right.total_cmp(left));
     Ok(roots.iter().take(rank).sum())
@@ -151,10 +129,7 @@ mod tests {
                 assert!((found.matrix[(i, j)] - turn[(i, j)]).abs() < 1e-12);
             }
         }
-        let size: f64 = (0..9)
-            .flat_map(|j| (0..4).map(move |i| (i, j)))
-            .map(|at| a[at] * a[at])
-            .sum();
+        let size: f64 = (0..9).flat_map(|j| (0..4).map(move |i| (i, j))).map(|at| a[at] * a[at]).sum();
         assert!((found.gain_in(cross.as_ref()) - size).abs() < 1e-12 * size);
     }
 

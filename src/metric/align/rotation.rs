@@ -32,10 +32,7 @@ pub fn rotation(pair: &UnitPair<'_>) -> Result<Aligned, Undefined> {
     let raw = raw.iter().sum::<f64>() / 3.0;
     let aligned = (gain / 3.0).min(1.0);
     let null = null::rotation(3.0 * hidden as f64 / units as f64);
-    Ok(Aligned {
-        each: Vec::new(),
-        ..Aligned::of(&[[raw, aligned]], null, &[null])
-    })
+    Ok(Aligned { each: Vec::new(), ..Aligned::of(&[[raw, aligned]], null, &[null]) })
 }
 
 #[cfg(test)]
@@ -49,20 +46,12 @@ mod tests {
     use crate::metric::Weights;
 
     fn mlp(units: usize, hidden: usize, seed: u64) -> [Mat<f64>; 3] {
-        [
-            gaussian(units, hidden, seed),
-            gaussian(units, hidden, seed + 1),
-            gaussian(hidden, units, seed + 2),
-        ]
+        [gaussian(units, hidden, seed), gaussian(units, hidden, seed + 1), gaussian(hidden, units, seed + 2)]
     }
 
     fn aligned(a: &[Mat<f64>; 3], b: &[Mat<f64>; 3]) -> Result<Aligned, Undefined> {
         let (a, b): ([Weights; 3], [Weights; 3]) = (a.each_ref().map(weights), b.each_ref().map(weights));
-        rotation(&UnitPair {
-            gate: [&a[0], &b[0]],
-            up: [&a[1], &b[1]],
-            down: [&a[2], &b[2]],
-        })
+        rotation(&UnitPair { gate: [&a[0], &b[0]], up: [&a[1], &b[1]], down: [&a[2], &b[2]] })
     }
 
     #[test]
@@ -71,11 +60,7 @@ mod tests {
         for (units, hidden) in [(40, 8), (20, 16)] {
             let a = mlp(units, hidden, 3);
             let turn = orthogonal(units, 9);
-            let b = [
-                turn_rows(&a[0], 0, &turn),
-                turn_rows(&a[1], 0, &turn),
-                turn_columns(&a[2], 0, &turn),
-            ];
+            let b = [turn_rows(&a[0], 0, &turn), turn_rows(&a[1], 0, &turn), turn_columns(&a[2], 0, &turn)];
             let found = aligned(&a, &b).unwrap();
             assert!(found.joint.aligned < 1e-5 && found.joint.raw > 1.0, "{found:?}");
         }

@@ -78,16 +78,13 @@ pub(super) fn add_products(products: &mut [f64], stride: usize, [a, b]: [&Weight
         }
         let [left, right] = &panels;
         let whole = MatRef::from_column_major_slice_with_stride(right, length, units, PANEL_STRIDE);
-        products
-            .par_chunks_mut(TILE * stride)
-            .enumerate()
-            .for_each(|(tile, part)| {
-                let width = TILE.min(units - tile * TILE);
-                let slice = &left[tile * TILE * PANEL_STRIDE..];
-                let of_a = MatRef::from_column_major_slice_with_stride(slice, length, width, PANEL_STRIDE);
-                let out = MatMut::from_column_major_slice_with_stride_mut(part, units, width, stride);
-                matmul(out, Accum::Add, whole.transpose(), of_a, scale, Par::Seq);
-            });
+        products.par_chunks_mut(TILE * stride).enumerate().for_each(|(tile, part)| {
+            let width = TILE.min(units - tile * TILE);
+            let slice = &left[tile * TILE * PANEL_STRIDE..];
+            let of_a = MatRef::from_column_major_slice_with_stride(slice, length, width, PANEL_STRIDE);
+            let out = MatMut::from_column_major_slice_with_stride_mut(part, units, width, stride);
+            matmul(out, Accum::Add, whole.transpose(), of_a, scale, Par::Seq);
+        });
     }
 }
 

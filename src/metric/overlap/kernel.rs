@@ -76,19 +76,11 @@ impl Terms {
     fn plus<const FUSED: bool, const OF_A: bool, A: Lane, B: Lane>(self, x: f64, y: f64) -> Self {
         // Where a product is exact, fusing it with the addition changes no bit.
         let add = |x: f64, y: f64, sum: f64, is_exact: bool| {
-            if FUSED && is_exact {
-                x.mul_add(y, sum)
-            } else {
-                x * y + sum
-            }
+            if FUSED && is_exact { x.mul_add(y, sum) } else { x * y + sum }
         };
         Self {
             dot: add(x, y, self.dot, A::HAS_EXACT_PRODUCTS && B::HAS_EXACT_PRODUCTS),
-            square_a: if OF_A {
-                add(x, x, self.square_a, A::HAS_EXACT_PRODUCTS)
-            } else {
-                0.0
-            },
+            square_a: if OF_A { add(x, x, self.square_a, A::HAS_EXACT_PRODUCTS) } else { 0.0 },
             square_b: add(y, y, self.square_b, B::HAS_EXACT_PRODUCTS),
             sum_a: if OF_A { self.sum_a + x } else { 0.0 },
             sum_b: self.sum_b + y,
@@ -140,25 +132,14 @@ impl Lanes {
 #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn block<const FUSED: bool, const OF_A: bool, A: Lane, B: Lane>(a: &[A], b: &[B]) -> Figures {
     let zero = [[0.0; COLUMNS / 2]; 2];
-    let mut lanes = Lanes {
-        dot: zero,
-        square_a: zero,
-        square_b: zero,
-        sum_a: zero,
-        sum_b: zero,
-    };
+    let mut lanes = Lanes { dot: zero, square_a: zero, square_b: zero, sum_a: zero, sum_b: zero };
     let ((twos_a, last_a), (twos_b, last_b)) = (a.as_chunks::<2>(), b.as_chunks::<2>());
-    let ((rows_a, rest_a), (rows_b, rest_b)) = (
-        twos_a.as_chunks::<{ COLUMNS / 2 }>(),
-        twos_b.as_chunks::<{ COLUMNS / 2 }>(),
-    );
+    let ((rows_a, rest_a), (rows_b, rest_b)) =
+        (twos_a.as_chunks::<{ COLUMNS / 2 }>(), twos_b.as_chunks::<{ COLUMNS / 2 }>());
     let ((tiles_a, rows_a), (tiles_b, rows_b)) = (rows_a.as_chunks::<ROWS>(), rows_b.as_chunks::<ROWS>());
     let plus = |[even, odd]: [Terms; 2], a: [A; 2], b: [B; 2]| {
         let ([even_a, odd_a], [even_b, odd_b]) = (A::wide_two(a), B::wide_two(b));
-        [
-            even.plus::<FUSED, OF_A, A, B>(even_a, even_b),
-            odd.plus::<FUSED, OF_A, A, B>(odd_a, odd_b),
-        ]
+        [even.plus::<FUSED, OF_A, A, B>(even_a, even_b), odd.plus::<FUSED, OF_A, A, B>(odd_a, odd_b)]
     };
     for (a, b) in tiles_a.iter().zip(tiles_b) {
         for column in 0..COLUMNS / 2 {
@@ -178,11 +159,7 @@ fn block<const FUSED: bool, const OF_A: bool, A: Lane, B: Lane>(a: &[A], b: &[B]
             lanes.set(1, column, odd);
         }
     }
-    let rest = rest_a
-        .as_flattened()
-        .iter()
-        .chain(last_a)
-        .zip(rest_b.as_flattened().iter().chain(last_b));
+    let rest = rest_a.as_flattened().iter().chain(last_a).zip(rest_b.as_flattened().iter().chain(last_b));
     for (at, (a, b)) in rest.enumerate() {
         let terms = lanes.at(at % 2, at / 2).plus::<FUSED, OF_A, A, B>(a.wide(), b.wide());
         lanes.set(at % 2, at / 2, terms);

@@ -61,12 +61,7 @@ impl Overlap {
                 Undefined::NotComparable("the sum of squares exceeds what a 64-bit number holds".to_owned())
             });
         }
-        Ok(Self {
-            dot,
-            squares: [square_a, square_b],
-            sums: [sum_a, sum_b],
-            numel,
-        })
+        Ok(Self { dot, squares: [square_a, square_b], sums: [sum_a, sum_b], numel })
     }
 
     /// Frobenius norms of both sides.
@@ -78,13 +73,11 @@ impl Overlap {
     pub fn cos_sim(&self) -> Result<f64, Undefined> {
         let [a, b] = self.nonzero_norms()?;
         // To the bit: one matrix and itself.
-        Ok(
-            if self.squares.iter().all(|square| square.to_bits() == self.dot.to_bits()) {
-                1.0
-            } else {
-                (self.dot / (a * b)).clamp(-1.0, 1.0)
-            },
-        )
+        Ok(if self.squares.iter().all(|square| square.to_bits() == self.dot.to_bits()) {
+            1.0
+        } else {
+            (self.dot / (a * b)).clamp(-1.0, 1.0)
+        })
     }
 
     /// The mean of the cosine when the elements of one side are permuted, `μaμb/(rms_a rms_b)`: near zero for projections, near
@@ -97,11 +90,7 @@ impl Overlap {
 
     fn nonzero_norms(&self) -> Result<[f64; 2], Undefined> {
         let norms = self.norms();
-        if norms.contains(&0.0) {
-            Err(Undefined::ZeroNorm)
-        } else {
-            Ok(norms)
-        }
+        if norms.contains(&0.0) { Err(Undefined::ZeroNorm) } else { Ok(norms) }
     }
 }
 
@@ -117,13 +106,11 @@ pub fn residual_scaled(cosine: f64) -> f64 {
 
 /// The Frobenius norm of a matrix; undefined as [`Overlap::of`] is.
 pub fn frobenius_norm(weights: &Weights) -> Result<f64, Undefined> {
-    Overlap::of(weights, weights)
-        .map(|overlap| overlap.norms()[0])
-        .map_err(|reason| match reason {
-            // Both sides were counted.
-            Undefined::NonFinite { count } => Undefined::NonFinite { count: count / 2 },
-            other => other,
-        })
+    Overlap::of(weights, weights).map(|overlap| overlap.norms()[0]).map_err(|reason| match reason {
+        // Both sides were counted.
+        Undefined::NonFinite { count } => Undefined::NonFinite { count: count / 2 },
+        other => other,
+    })
 }
 
 fn non_finite(weights: &Weights) -> u64 {
@@ -176,10 +163,7 @@ mod tests {
     #[test]
     fn a_level_that_both_share_is_all_of_the_cosine_of_norms() {
         let norm = |phase: f32| (0..4096).map(|i| 2.0 + 0.1 * (i as f32 * phase).sin()).collect();
-        let (a, b) = (
-            Weights::f32(1, 4096, norm(0.7)).unwrap(),
-            Weights::f32(1, 4096, norm(1.9)).unwrap(),
-        );
+        let (a, b) = (Weights::f32(1, 4096, norm(0.7)).unwrap(), Weights::f32(1, 4096, norm(1.9)).unwrap());
         let overlap = Overlap::of(&a, &b).unwrap();
         let (cosine, null) = (overlap.cos_sim().unwrap(), overlap.cos_null().unwrap());
         assert!(null > 0.99 && (cosine - null).abs() < 1e-4, "{cosine} {null}");

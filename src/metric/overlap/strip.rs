@@ -29,12 +29,7 @@ impl Strip {
     #[must_use]
     pub fn after(&self, before: &[[u8; 2]], elements: &[[u8; 2]]) -> Self {
         debug_assert_eq!(before.len(), elements.len(), "strips of one shape");
-        Self::of(
-            &self.blocks,
-            self.non_finite[1],
-            blocks_after(before, elements),
-            elements,
-        )
+        Self::of(&self.blocks, self.non_finite[1], blocks_after(before, elements), elements)
     }
 
     fn of(before: &[Figures], non_finite_before: u64, mut blocks: Vec<Figures>, elements: &[[u8; 2]]) -> Self {
@@ -43,10 +38,7 @@ impl Strip {
         }
         let is_finite = blocks.iter().all(|block| block[2].is_finite());
         Self {
-            non_finite: [
-                non_finite_before,
-                if is_finite { 0 } else { count_non_finite(elements) },
-            ],
+            non_finite: [non_finite_before, if is_finite { 0 } else { count_non_finite(elements) }],
             numel: elements.len(),
             blocks,
         }
@@ -62,9 +54,7 @@ impl Overlap {
             return Err(Undefined::TooFew);
         }
         let blocks: Vec<Figures> = strips.iter().flat_map(|strip| &strip.blocks).copied().collect();
-        Self::total(&blocks, numel, || {
-            strips.iter().flat_map(|strip| strip.non_finite).sum()
-        })
+        Self::total(&blocks, numel, || strips.iter().flat_map(|strip| strip.non_finite).sum())
     }
 }
 
@@ -75,9 +65,7 @@ mod tests {
 
     fn elements(numel: usize, seed: u32) -> Vec<[u8; 2]> {
         let value = |at: usize| ((at as f32) * 0.37 + seed as f32).sin() * 0.05;
-        (0..numel)
-            .map(|at| half::bf16::from_f32(value(at)).to_le_bytes())
-            .collect()
+        (0..numel).map(|at| half::bf16::from_f32(value(at)).to_le_bytes()).collect()
     }
 
     /// The overlaps of each matrix with the next, by strips.

@@ -46,9 +46,7 @@ pub(super) struct Sample {
 impl Sample {
     /// All of at most `counted` elements, else some.
     pub(super) fn of(numel: u64, counted: u64) -> Self {
-        Self {
-            is_all: numel <= counted,
-        }
+        Self { is_all: numel <= counted }
     }
 
     /// Empty counts for a stripe; none at all unless they are wanted.
@@ -162,12 +160,7 @@ impl Brackets {
                 _ => apart.push((first, last)),
             }
         }
-        Self {
-            places,
-            last,
-            zeros,
-            ranges: std::array::from_fn(|index| apart.get(index).copied().unwrap_or(NO_RANGE)),
-        }
+        Self { places, last, zeros, ranges: std::array::from_fn(|index| apart.get(index).copied().unwrap_or(NO_RANGE)) }
     }
 
     /// Nothing found yet, for a stripe; `is_wanted`: and something to be found.
@@ -183,10 +176,7 @@ impl Brackets {
     /// Takes in up to [`BLOCK`] magnitudes, rounded to `f32`; `exact` gives one as it is.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    #[expect(
-        clippy::needless_bitwise_bool,
-        reason = "a branch would keep the loop from being vectorised"
-    )]
+    #[expect(clippy::needless_bitwise_bool, reason = "a branch would keep the loop from being vectorised")]
     pub(super) fn gather(&self, inside: &mut Inside, magnitudes: &[f32], exact: impl Fn(usize) -> f64) {
         let mut keys = [0_i16; BLOCK];
         for (key_of, &magnitude) in keys.iter_mut().zip(magnitudes) {
@@ -243,9 +233,7 @@ impl Brackets {
         if stripes.iter().any(|stripe| stripe.is_too_much) {
             return None;
         }
-        let mut parts: Vec<Part> = (0..MOST)
-            .map(|range| Part::new(self.ranges[range], range, &mut stripes))
-            .collect();
+        let mut parts: Vec<Part> = (0..MOST).map(|range| Part::new(self.ranges[range], range, &mut stripes)).collect();
         let mut statistic = |place: u64| {
             if place < self.zeros {
                 return Some(0.0);
@@ -274,11 +262,7 @@ struct Part {
 
 impl Part {
     fn new((first, last): (i16, i16), range: usize, stripes: &mut [Inside]) -> Self {
-        let keys = if first <= last {
-            index(first)..index(last) + 1
-        } else {
-            0..0
-        };
+        let keys = if first <= last { index(first)..index(last) + 1 } else { 0..0 };
         let mut values = vec![Vec::new(); keys.len()];
         let mut least = vec![0; keys.len()];
         for stripe in stripes.iter_mut() {
@@ -291,12 +275,7 @@ impl Part {
                 *sum += u64::from(count);
             }
         }
-        Self {
-            below: stripes.iter().map(|stripe| stripe.below[range]).sum(),
-            first,
-            values,
-            least,
-        }
+        Self { below: stripes.iter().map(|stripe| stripe.below[range]).sum(), first, values, least }
     }
 
     /// The order statistic at this place of what lies here.
@@ -310,11 +289,7 @@ impl Part {
                 continue;
             }
             // Values that are rounded up to the key's least one lie before it.
-            let before = if least > 0 {
-                values.iter().filter(|&&value| value < key).count() as u64
-            } else {
-                0
-            };
+            let before = if least > 0 { values.iter().filter(|&&value| value < key).count() as u64 } else { 0 };
             if least > 0 && (before..before + least).contains(&within) {
                 return Some(key);
             }

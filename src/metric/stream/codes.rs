@@ -28,17 +28,10 @@ impl Codes {
         let mut held: Vec<Held> = all
             .filter(|&(_, (_, &count))| count > 0)
             // Adding 0.0 makes 0.0 of −0.0.
-            .map(|(code, (&value, &count))| Held {
-                code,
-                value: value + 0.0,
-                count,
-            })
+            .map(|(code, (&value, &count))| Held { code, value: value + 0.0, count })
             .collect();
         held.sort_by(|left, right| left.value.total_cmp(&right.value));
-        Self {
-            numel: held.iter().map(|held| held.count).sum(),
-            held,
-        }
+        Self { numel: held.iter().map(|held| held.count).sum(), held }
     }
 
     /// The values that occur, and how often.
@@ -95,9 +88,7 @@ impl Codes {
         let (mut centred, mut doubled) = (vec![0.0; CODES], vec![0; CODES]);
         let (mut smaller, mut doubled_squares) = (0, 0);
         let mut squares = Vec::new();
-        let ties = self
-            .held
-            .chunk_by(|left, right| left.value.total_cmp(&right.value).is_eq());
+        let ties = self.held.chunk_by(|left, right| left.value.total_cmp(&right.value).is_eq());
         for tied in ties {
             let count: u64 = tied.iter().map(|held| held.count).sum();
             let rank = centred_rank(smaller, count, self.numel);
@@ -110,12 +101,7 @@ impl Codes {
             squares.push(count as f64 * (rank * rank));
             smaller += count;
         }
-        CodeRanks {
-            centred,
-            squares: sums::compensated(squares),
-            doubled,
-            doubled_squares,
-        }
+        CodeRanks { centred, squares: sums::compensated(squares), doubled, doubled_squares }
     }
 }
 

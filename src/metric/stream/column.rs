@@ -61,9 +61,9 @@ impl Column {
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     pub(super) fn widen<'b>(&self, stored: &[u8], buffer: &'b mut [f64; BLOCK]) -> &'b [f64] {
         let count = match self {
-            Self::Bf16(_) => each(stored, buffer, |raw| {
-                f64::from(f32::from_bits(u32::from(u16::from_le_bytes(raw)) << 16))
-            }),
+            Self::Bf16(_) => {
+                each(stored, buffer, |raw| f64::from(f32::from_bits(u32::from(u16::from_le_bytes(raw)) << 16)))
+            }
             Self::Word(table) => each(stored, buffer, |raw| at(table, usize::from(u16::from_le_bytes(raw)))),
             Self::Byte(table) => each(stored, buffer, |[raw]| at(table, usize::from(raw))),
             Self::F32 => each(stored, buffer, |raw| f64::from(f32::from_le_bytes(raw))),
@@ -86,11 +86,7 @@ impl Column {
         match self {
             Self::Bf16(_) => {
                 let (words, _) = stored.as_chunks::<2>();
-                into.extend(
-                    words
-                        .iter()
-                        .map(|&word| f32::from_bits(u32::from(u16::from_le_bytes(word)) << 16)),
-                );
+                into.extend(words.iter().map(|&word| f32::from_bits(u32::from(u16::from_le_bytes(word)) << 16)));
             }
             Self::F32 | Self::I32 | Self::U32 => {
                 let (words, _) = stored.as_chunks::<4>();
@@ -164,11 +160,7 @@ fn each<const N: usize>(stored: &[u8], buffer: &mut [f64; BLOCK], read: impl Fn(
 /// A magnitude above or below the middle.
 fn key_of_f32(bits: u32) -> u32 {
     let magnitude = bits & (u32::MAX >> 1);
-    let signed = if bits >> 31 == 0 {
-        magnitude
-    } else {
-        magnitude.wrapping_neg()
-    };
+    let signed = if bits >> 31 == 0 { magnitude } else { magnitude.wrapping_neg() };
     (1_u32 << 31).wrapping_add(signed)
 }
 
@@ -202,9 +194,7 @@ fn table(dtype: &Dtype, codes: u32) -> Result<Arc<[f64]>, Undefined> {
     let width = if codes > 256 { 2 } else { 1 };
     // Not every byte is a boolean, and those that are come first.
     let valid = if *dtype == Dtype::BOOL { 2 } else { codes };
-    let stored: Vec<u8> = (0..valid)
-        .flat_map(|code| code.to_le_bytes().into_iter().take(width))
-        .collect();
+    let stored: Vec<u8> = (0..valid).flat_map(|code| code.to_le_bytes().into_iter().take(width)).collect();
     let values = decode(dtype, &stored).map_err(|error| Undefined::NotComparable(error.to_string()))?;
     let mut table = widened(&values).unwrap_or_default();
     table.resize(codes as usize, f64::NAN);

@@ -33,10 +33,7 @@ struct Limits {
     counted: u64,
 }
 
-const LIMITS: Limits = Limits {
-    pairs_at_once: None,
-    counted: 1 << 19,
-};
+const LIMITS: Limits = Limits { pairs_at_once: None, counted: 1 << 19 };
 
 /// All metrics of two tensors of any size, as [`PairMetrics::compute`] gives them of the decoded elements: equal to it
 /// within 1e-12.
@@ -199,12 +196,10 @@ fn means<A: Source, B: Source>(
             |_, _, [a, b]| [sums::sum(a, |x| x - rough[0]), sums::sum(b, |x| x - rough[1])],
         )?
     };
-    Ok(
-        [0, 1].map(|side: usize| match codes_of(&walk.streams.columns, classes, side) {
-            Some(codes) => sides[side].mean(&[[codes.sum(|x| x - rough[side])]], 0),
-            None => sides[side].mean(&blocks, side),
-        }),
-    )
+    Ok([0, 1].map(|side: usize| match codes_of(&walk.streams.columns, classes, side) {
+        Some(codes) => sides[side].mean(&[[codes.sum(|x| x - rough[side])]], 0),
+        None => sides[side].mean(&blocks, side),
+    }))
 }
 
 pub(super) fn spearman(products: f64, [of_a, of_b]: [f64; 2]) -> Result<f64, Undefined> {
@@ -239,11 +234,8 @@ mod tests {
     fn holds(a: (&Dtype, &[u8]), b: (&Dtype, &[u8])) {
         let [values_a, values_b] = [a, b].map(|(dtype, stored)| floats(dtype, stored));
         let expected = PairMetrics::compute(&values_a, &values_b);
-        let memory = |(dtype, bytes): (&Dtype, _), numel: usize| Memory {
-            dtype: dtype.clone(),
-            numel: numel as u64,
-            bytes,
-        };
+        let memory =
+            |(dtype, bytes): (&Dtype, _), numel: usize| Memory { dtype: dtype.clone(), numel: numel as u64, bytes };
         let (source_a, source_b) = (memory(a, values_a.len()), memory(b, values_b.len()));
         for path in Path::all() {
             // All pairs at once, and in parts, as small as a piece.
@@ -256,11 +248,7 @@ mod tests {
                         (Ok(found), Ok(expected)) => (found - expected).abs() <= 1e-12 * expected.abs().max(1e-3),
                         (found, expected) => found == expected,
                     };
-                    assert!(
-                        same,
-                        "{metric} of {} and {} on {path:?}: {found:?}, {expected:?}",
-                        a.0, b.0
-                    );
+                    assert!(same, "{metric} of {} and {} on {path:?}: {found:?}, {expected:?}", a.0, b.0);
                 }
             }
         }
@@ -293,9 +281,7 @@ mod tests {
         let mut state = seed;
         let mut bytes = Vec::new();
         for _ in 0..n {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let bits = (state >> 24) & mask;
             let bits = if *dtype == Dtype::BOOL { bits & 1 } else { bits };
             bytes.extend_from_slice(&bits.to_le_bytes()[..width(dtype)]);
@@ -319,11 +305,7 @@ mod tests {
     #[test]
     fn random_tied_and_non_finite_elements_of_every_type_have_the_metrics_of_memory() {
         for dtype in &DTYPES {
-            for (n, mask) in [
-                (70_000, finite(dtype)),
-                (3000, finite(dtype) & 0x4343_4343),
-                (500, u64::MAX),
-            ] {
+            for (n, mask) in [(70_000, finite(dtype)), (3000, finite(dtype) & 0x4343_4343), (500, u64::MAX)] {
                 holds((dtype, &stored(dtype, n, 1, mask)), (dtype, &stored(dtype, n, 2, mask)));
             }
         }
@@ -331,11 +313,7 @@ mod tests {
 
     #[test]
     fn types_may_differ_between_the_sides() {
-        for (of_a, of_b) in [
-            (Dtype::BF16, Dtype::F32),
-            (Dtype::I32, Dtype::F16),
-            (Dtype::U8, Dtype::U32),
-        ] {
+        for (of_a, of_b) in [(Dtype::BF16, Dtype::F32), (Dtype::I32, Dtype::F16), (Dtype::U8, Dtype::U32)] {
             let a = stored(&of_a, 5000, 3, finite(&of_a));
             let b = stored(&of_b, 5000, 4, finite(&of_b));
             holds((&of_a, &a), (&of_b, &b));
@@ -377,15 +355,8 @@ mod tests {
 
     #[test]
     fn the_metrics_do_not_depend_on_the_number_of_threads() {
-        let (a, b) = (
-            stored(&Dtype::BF16, 300_000, 5, 0xbf7f),
-            stored(&Dtype::BF16, 300_000, 6, 0xbf7f),
-        );
-        let memory = |bytes| Memory {
-            dtype: Dtype::BF16,
-            numel: 300_000,
-            bytes,
-        };
+        let (a, b) = (stored(&Dtype::BF16, 300_000, 5, 0xbf7f), stored(&Dtype::BF16, 300_000, 6, 0xbf7f));
+        let memory = |bytes| Memory { dtype: Dtype::BF16, numel: 300_000, bytes };
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| compare(&memory(&a), &memory(&b)).unwrap())

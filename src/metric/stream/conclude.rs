@@ -40,10 +40,7 @@ pub(super) fn conclude<A: Source, B: Source>(
     }
     let mut classes = first.classes.clone();
     let ranks_a = codes_of(columns, &classes, 0).as_ref().map(Codes::ranks);
-    let ranked = ranks_a
-        .as_ref()
-        .filter(|_| is_crossed)
-        .and_then(|ranks| Ranked::new(ranks, numel));
+    let ranked = ranks_a.as_ref().filter(|_| is_crossed).and_then(|ranks| Ranked::new(ranks, numel));
     let of_elements = |side: usize| FirstPass::of(numel, &first.sides[side]);
     let sides = [0, 1].map(|side: usize| columns[side].codes().is_none().then(|| of_elements(side)));
     let brackets = |of: usize, probabilities: &[f64], zeros: u64| {
@@ -53,23 +50,13 @@ pub(super) fn conclude<A: Source, B: Source>(
         let zeros = sides[side].as_ref()?.zeros;
         Some(brackets(1 + side, &ABS_QUANTILE, zeros))
     };
-    let brackets = [
-        Some(brackets(0, &QUANTILES, numel - differences.changed)),
-        of_side(0),
-        of_side(1),
-    ];
+    let brackets = [Some(brackets(0, &QUANTILES, numel - differences.changed)), of_side(0), of_side(1)];
     let second = narrow.second(&Wanted {
         ranked: ranked.as_ref(),
         brackets: brackets.each_ref().map(Option::as_ref),
-        centres: sides
-            .each_ref()
-            .map(|side| side.as_ref().map_or(0.0, FirstPass::rough_mean)),
+        centres: sides.each_ref().map(|side| side.as_ref().map_or(0.0, FirstPass::rough_mean)),
     })?;
-    let Second {
-        crosses,
-        inside,
-        sides: blocks,
-    } = second;
+    let Second { crosses, inside, sides: blocks } = second;
     let crossed = ranked.as_ref().map(|ranked| Crossed::of(crosses, ranked));
     if let Some(crossed) = &crossed {
         classes[1].clone_from(&crossed.counts);
@@ -100,14 +87,9 @@ pub(super) fn conclude<A: Source, B: Source>(
     };
     let centred = match derived {
         Some(centred) => centred,
-        None => Centred::of(
-            &narrow.centred(Centred::about([of_a.mean, of_b.mean], [of_a.norm, of_b.norm]))?,
-            0,
-        ),
+        None => Centred::of(&narrow.centred(Centred::about([of_a.mean, of_b.mean], [of_a.norm, of_b.norm]))?, 0),
     };
-    let abs_of_codes = codes
-        .each_ref()
-        .map(|codes| codes.as_ref().map(|codes| codes.abs_quantile(ABS_QUANTILE[0])));
+    let abs_of_codes = codes.each_ref().map(|codes| codes.as_ref().map(|codes| codes.abs_quantile(ABS_QUANTILE[0])));
     let [gaps, abs_a, abs_b] = quantiles(narrow, &brackets, inside)?;
     let mut abs = [abs_a, abs_b]
         .into_iter()
@@ -172,9 +154,7 @@ fn quantiles<A: Source, B: Source>(
     let mut inside = inside.into_iter();
     let found = brackets.each_ref().map(|brackets| {
         let inside = inside.next().unwrap_or_default();
-        brackets
-            .as_ref()
-            .map_or(Some(Vec::new()), |brackets| brackets.quantiles(inside))
+        brackets.as_ref().map_or(Some(Vec::new()), |brackets| brackets.quantiles(inside))
     });
     if let [Some(gaps), Some(of_a), Some(of_b)] = found {
         return Ok([gaps, of_a, of_b]);
@@ -183,11 +163,7 @@ fn quantiles<A: Source, B: Source>(
     while walk.is_open() {
         walk.later(|_, _, _| [])?;
     }
-    Ok([
-        walk.quantiles(),
-        walk.abs_q99(0).into_iter().collect(),
-        walk.abs_q99(1).into_iter().collect(),
-    ])
+    Ok([walk.quantiles(), walk.abs_q99(0).into_iter().collect(), walk.abs_q99(1).into_iter().collect()])
 }
 
 /// Sums about the means and over the norms, from sums that are there, where no digits cancel: what a side alone decides is
@@ -209,11 +185,7 @@ fn derived(codes: [&Codes; 2], sides: [&Summary; 2], differences: &Differences, 
         return None;
     };
     if size == 0.0 {
-        return Some(Centred {
-            products,
-            apart: 0.0,
-            together: 0.0,
-        });
+        return Some(Centred { products, apart: 0.0, together: 0.0 });
     }
     // ‖â−b̂‖² = (‖a−b‖² − (‖a‖−‖b‖)²)/(‖a‖‖b‖).
     let norms = difference(codes, |x| x * x) / (a.norm + b.norm);

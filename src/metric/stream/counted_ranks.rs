@@ -32,35 +32,28 @@ impl CountedRanks {
         let mut counts = vec![[0; 2]; pairs.len()];
         let of_a_thread = pairs.len().div_ceil(rayon::current_num_threads()).max(1);
         let column = &streams.columns[side];
-        counts
-            .par_chunks_mut(of_a_thread)
-            .enumerate()
-            .try_for_each(|(thread, counts)| {
-                let (before, from) = pairs.split_at(thread * of_a_thread);
-                let pairs = &from[..counts.len()];
-                // All after the last key of the thread before. What lies beyond the very last is below no key.
-                let first = before.last().map_or(0, |pair| key_of(*pair) + 1);
-                let range = first..=pairs.last().map_or(0, |pair| key_of(*pair));
-                let at_once = AT_ONCE / rayon::current_num_threads();
-                let mut inside = Vec::new();
-                streams.each_piece(side, |stored| {
-                    column.keys(stored, |key| {
-                        if range.contains(&u64::from(key)) {
-                            inside.push(key);
-                        }
-                    });
-                    if inside.len() >= at_once {
-                        count(&mut inside, pairs, counts);
+        counts.par_chunks_mut(of_a_thread).enumerate().try_for_each(|(thread, counts)| {
+            let (before, from) = pairs.split_at(thread * of_a_thread);
+            let pairs = &from[..counts.len()];
+            // All after the last key of the thread before. What lies beyond the very last is below no key.
+            let first = before.last().map_or(0, |pair| key_of(*pair) + 1);
+            let range = first..=pairs.last().map_or(0, |pair| key_of(*pair));
+            let at_once = AT_ONCE / rayon::current_num_threads();
+            let mut inside = Vec::new();
+            streams.each_piece(side, |stored| {
+                column.keys(stored, |key| {
+                    if range.contains(&u64::from(key)) {
+                        inside.push(key);
                     }
-                })?;
-                count(&mut inside, pairs, counts);
-                Ok(())
+                });
+                if inside.len() >= at_once {
+                    count(&mut inside, pairs, counts);
+                }
             })?;
-        Ok(Self {
-            counts,
-            smaller: 0,
-            next: 0,
-        })
+            count(&mut inside, pairs, counts);
+            Ok(())
+        })?;
+        Ok(Self { counts, smaller: 0, next: 0 })
     }
 
     /// The doubled midrank of the next `tied` keys, which are equal.
@@ -110,18 +103,9 @@ mod tests {
             })
             .collect();
         let bytes: Vec<u8> = all.iter().flat_map(|key| key.to_le_bytes()).collect();
-        let side = Memory {
-            dtype: Dtype::U32,
-            numel: all.len() as u64,
-            bytes: &bytes,
-        };
+        let side = Memory { dtype: Dtype::U32, numel: all.len() as u64, bytes: &bytes };
         let columns = [0; 2].map(|_| Column::new(&Dtype::U32).unwrap());
-        let streams = Streams {
-            a: &side,
-            b: &side,
-            columns,
-            numel: all.len() as u64,
-        };
+        let streams = Streams { a: &side, b: &side, columns, numel: all.len() as u64 };
         let mut sorted = all.clone();
         sorted.sort_unstable();
         for (from, to) in [(0, 10), (50_000, 90_000), (0, all.len())] {

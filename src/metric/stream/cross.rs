@@ -35,11 +35,7 @@ impl Ranked {
         let period_bits = (63 - rank_bits) / 2;
         let shift = rank_bits + period_bits;
         let units = ranks.doubled.iter().map(|&rank| 1 << shift | rank).collect();
-        Some(Self {
-            units,
-            shift,
-            period: 1 << period_bits,
-        })
+        Some(Self { units, shift, period: 1 << period_bits })
     }
 }
 
@@ -55,12 +51,7 @@ pub(super) struct Cross {
 
 impl Cross {
     pub(super) fn new() -> Self {
-        Self {
-            packed: Scratch::zeros(CODES),
-            pending: 0,
-            counts: Scratch::zeros(CODES),
-            sums: Scratch::zeros(CODES),
-        }
+        Self { packed: Scratch::zeros(CODES), pending: 0, counts: Scratch::zeros(CODES), sums: Scratch::zeros(CODES) }
     }
 
     /// Adds pairs as they are stored.
@@ -166,21 +157,13 @@ impl Crossed {
                 *total += u128::from(sum);
             }
         }
-        Self {
-            counts: totals(stripes.iter().map(|stripe| &stripe.counts)),
-            sums,
-        }
+        Self { counts: totals(stripes.iter().map(|stripe| &stripe.counts)), sums }
     }
 
     /// Spearman's ρ of `numel` pairs; undefined where all elements of a side tie (`Constant`).
     pub(super) fn spearman(&self, a: &CodeRanks, b: &CodeRanks, numel: u64) -> Result<f64, Undefined> {
         // Doubled midranks have the mean n + 1.
-        let products: u128 = self
-            .sums
-            .iter()
-            .zip(&b.doubled)
-            .map(|(sum, &rank)| sum * u128::from(rank))
-            .sum();
+        let products: u128 = self.sums.iter().zip(&b.doubled).map(|(sum, &rank)| sum * u128::from(rank)).sum();
         let mean = u128::from(numel + 1);
         let centred = |sum: u128| sum.cast_signed() - (u128::from(numel) * mean * mean).cast_signed();
         let (of_a, of_b) = (centred(a.doubled_squares), centred(b.doubled_squares));

@@ -57,25 +57,14 @@ impl Kernel for FirstKernel<'_> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn run<const FUSED: bool>(self) {
-        let Self {
-            columns,
-            stored,
-            stripe,
-            ..
-        } = self;
+        let Self { columns, stored, stripe, .. } = self;
         if let [Column::Bf16(_), Column::Bf16(_)] = columns {
             let [a, b] = stored.map(|stored| stored.as_chunks::<2>().0);
             stripe.pairs.push(pair_figures::<FUSED, _>(a, b, bf16));
             sample_gaps(self.sample, self.from, [a, b], &mut stripe.samples[0], bf16);
             return;
         }
-        let FirstStripe {
-            sides,
-            pairs,
-            samples,
-            widened,
-            ..
-        } = stripe;
+        let FirstStripe { sides, pairs, samples, widened, .. } = stripe;
         let [wide_a, wide_b] = widened;
         columns[0].narrow(stored[0], wide_a);
         columns[1].narrow(stored[1], wide_b);
@@ -109,20 +98,13 @@ impl Kernel for SecondKernel<'_> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn run<const FUSED: bool>(self) {
-        let Self {
-            columns,
-            wanted,
-            stored,
-            stripe,
-        } = self;
+        let Self { columns, wanted, stored, stripe } = self;
         if let [Column::Bf16(_), Column::Bf16(_)] = columns {
             let [a, b] = stored.map(|stored| stored.as_chunks::<2>().0);
             gather_gaps(wanted.brackets[0], [a, b], &mut stripe.inside[0], bf16);
             return;
         }
-        let SecondStripe {
-            inside, sides, widened, ..
-        } = stripe;
+        let SecondStripe { inside, sides, widened, .. } = stripe;
         let [wide_a, wide_b] = widened;
         columns[0].narrow(stored[0], wide_a);
         columns[1].narrow(stored[1], wide_b);
@@ -143,10 +125,7 @@ impl Kernel for SecondKernel<'_> {
                 let centre = wanted.centres[side];
                 let mut buffer = BUFFER;
                 let block = widen(block, &mut buffer);
-                sides[side].push([
-                    sums::sum(block, |x| x - centre),
-                    sums::sum(block, |x| (x - centre) * (x - centre)),
-                ]);
+                sides[side].push([sums::sum(block, |x| x - centre), sums::sum(block, |x| (x - centre) * (x - centre))]);
             }
         }
     }

@@ -48,11 +48,7 @@ impl Terms {
         let size = larger32(narrow_x.abs(), narrow_y.abs());
         // Never 0; below the least normal number the quotient is wrong, and is made again.
         let divisor = larger32(size, f32::MIN_POSITIVE);
-        let relative = if FUSED {
-            quotient(gap, divisor)
-        } else {
-            gap / f64::from(divisor)
-        };
+        let relative = if FUSED { quotient(gap, divisor) } else { gap / f64::from(divisor) };
         let add = |x: f64, y: f64, sum: f64| if FUSED { x.mul_add(y, sum) } else { x * y + sum };
         Self {
             dot: add(x, y, self.dot),

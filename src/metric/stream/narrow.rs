@@ -102,23 +102,13 @@ impl<'s, A: Source, B: Source> Narrow<'s, A, B> {
         let stripes = self.streams.pass(start, |stripe, from, stored| {
             let columns = &self.streams.columns;
             let stretches = columns.each_ref().map(|column| column.width() * STRETCH);
-            for (index, (a, b)) in stored[0]
-                .chunks(stretches[0])
-                .zip(stored[1].chunks(stretches[1]))
-                .enumerate()
-            {
+            for (index, (a, b)) in stored[0].chunks(stretches[0]).zip(stored[1].chunks(stretches[1])).enumerate() {
                 let from = from + (index * STRETCH) as u64;
                 for &side in counted {
                     // Not compiled for AVX-512, whose gathers are slower than loads.
                     count_classes(&columns[side], [a, b][side], &mut stripe.classes[side]);
                 }
-                self.path.kernel(FirstKernel {
-                    columns,
-                    sample: self.sample,
-                    from,
-                    stored: [a, b],
-                    stripe,
-                });
+                self.path.kernel(FirstKernel { columns, sample: self.sample, from, stored: [a, b], stripe });
             }
         })?;
         Ok(First {
@@ -131,10 +121,9 @@ impl<'s, A: Source, B: Source> Narrow<'s, A, B> {
 
     /// How many elements of b have each code, for a pair that has no ranks to cross.
     pub(super) fn count_b(&self) -> Result<Vec<u64>, StreamError<A::Error, B::Error>> {
-        let stripes = self.streams.pass(
-            || Scratch::zeros(CODES),
-            |classes, _, [_, b]| count_classes(&self.streams.columns[1], b, classes),
-        )?;
+        let stripes = self
+            .streams
+            .pass(|| Scratch::zeros(CODES), |classes, _, [_, b]| count_classes(&self.streams.columns[1], b, classes))?;
         Ok(totals(&stripes))
     }
 
@@ -153,22 +142,14 @@ impl<'s, A: Source, B: Source> Narrow<'s, A, B> {
                 if let (Some(cross), Some(ranked)) = (&mut stripe.cross, wanted.ranked) {
                     cross.add(ranked, columns, [a, b]);
                 }
-                self.path.kernel(SecondKernel {
-                    columns,
-                    wanted,
-                    stored: [a, b],
-                    stripe,
-                });
+                self.path.kernel(SecondKernel { columns, wanted, stored: [a, b], stripe });
             }
             for inside in &mut stripe.inside {
                 Brackets::limit(inside, self.streams.stripes());
             }
         })?;
-        let mut second = Second {
-            crosses: Vec::new(),
-            inside: [const { Vec::new() }; MAGNITUDES],
-            sides: [Vec::new(), Vec::new()],
-        };
+        let mut second =
+            Second { crosses: Vec::new(), inside: [const { Vec::new() }; MAGNITUDES], sides: [Vec::new(), Vec::new()] };
         for stripe in stripes {
             second.crosses.extend(stripe.cross);
             for (all, inside) in second.inside.iter_mut().zip(stripe.inside) {
@@ -187,13 +168,7 @@ impl<A: Source, B: Source> Narrow<'_, A, B> {
     pub(super) fn centred(&self, about: About) -> Result<Blocks<3>, StreamError<A::Error, B::Error>> {
         let start = || (Vec::new(), [Vec::new(), Vec::new()]);
         let stripes = self.streams.pass(start, |(blocks, widened), _, stored| {
-            self.path.kernel(CentredKernel {
-                streams: &self.streams,
-                about,
-                stored,
-                blocks,
-                widened,
-            });
+            self.path.kernel(CentredKernel { streams: &self.streams, about, stored, blocks, widened });
         })?;
         Ok(stripes.into_iter().flat_map(|(blocks, _)| blocks).collect())
     }

@@ -75,10 +75,7 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
             }
             Ok(result)
         };
-        let firsts: Vec<u64> = pieces
-            .clone()
-            .step_by(usize::try_from(per_stripe).unwrap_or(usize::MAX))
-            .collect();
+        let firsts: Vec<u64> = pieces.clone().step_by(usize::try_from(per_stripe).unwrap_or(usize::MAX)).collect();
         firsts.into_par_iter().map(stripe).collect()
     }
 

@@ -33,11 +33,7 @@ struct Bin {
     most: u64,
 }
 
-const EMPTY: Bin = Bin {
-    count: 0,
-    least: u64::MAX,
-    most: 0,
-};
+const EMPTY: Bin = Bin { count: 0, least: u64::MAX, most: 0 };
 
 /// Finds order statistics among keys that are read again and again in the same number.
 #[derive(Debug)]
@@ -78,18 +74,11 @@ impl Selector {
             .iter()
             .map(|&probability| Place::of(probability, usize::try_from(last).unwrap_or(usize::MAX)))
             .collect();
-        let mut wanted: Vec<u64> = places
-            .iter()
-            .flat_map(|place| [place.below as u64, (place.below as u64 + 1).min(last)])
-            .collect();
+        let mut wanted: Vec<u64> =
+            places.iter().flat_map(|place| [place.below as u64, (place.below as u64 + 1).min(last)]).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let target = |place| Target {
-            place,
-            within: place,
-            prefix: 0,
-            key: None,
-        };
+        let target = |place| Target { place, within: place, prefix: 0, key: None };
         Self {
             places,
             last,
@@ -178,11 +167,7 @@ impl Selector {
                 }
             }
             let prefix = self.prefixes[slot];
-            for target in self
-                .targets
-                .iter_mut()
-                .filter(|target| target.key.is_none() && target.prefix == prefix)
-            {
+            for target in self.targets.iter_mut().filter(|target| target.key.is_none() && target.prefix == prefix) {
                 let mut within = target.within;
                 for (digit, &(count, least, most)) in (0_u64..).zip(&sums) {
                     if within < count {
@@ -202,12 +187,7 @@ impl Selector {
                 target.key = Some(target.prefix);
             }
         }
-        self.prefixes = self
-            .targets
-            .iter()
-            .filter(|target| target.key.is_none())
-            .map(|target| target.prefix)
-            .collect();
+        self.prefixes = self.targets.iter().filter(|target| target.key.is_none()).map(|target| target.prefix).collect();
         self.prefixes.sort_unstable();
         self.prefixes.dedup();
         self.leads = vec![false; LEADS];

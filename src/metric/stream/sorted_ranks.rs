@@ -42,11 +42,7 @@ pub(super) fn sorted_spearman<A: Source, B: Source>(
     }
     let is_whole = at_once.is_none() && numel <= WHOLE;
     let pieces = numel.div_ceil(PIECE);
-    let per_part = if is_whole {
-        pieces
-    } else {
-        at_once.unwrap_or(PART).div_ceil(PIECE)
-    };
+    let per_part = if is_whole { pieces } else { at_once.unwrap_or(PART).div_ceil(PIECE) };
     let (mut squares, mut products) = ([0, 0], 0);
     for first in (0..pieces).step_by(usize::try_from(per_part.max(1)).unwrap_or(usize::MAX)) {
         let mut pairs = collect(streams, first..pieces.min(first + per_part), codes)?;

@@ -48,10 +48,7 @@ impl Source for Memory<'_> {
     }
 
     fn read(&self, start: u64, into: &mut [u8]) -> Result<(), Infallible> {
-        let rest = usize::try_from(start)
-            .ok()
-            .and_then(|start| self.bytes.get(start..))
-            .unwrap_or_default();
+        let rest = usize::try_from(start).ok().and_then(|start| self.bytes.get(start..)).unwrap_or_default();
         let held = rest.len().min(into.len());
         into[..held].copy_from_slice(&rest[..held]);
         into[held..].fill(0);

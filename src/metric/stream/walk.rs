@@ -51,16 +51,9 @@ impl<'s, A: Source, B: Source> Walk<'s, A, B> {
         // What a side of few codes decides alone comes from their counts.
         let of_side =
             |column: &Column| Selector::new(if column.codes().is_some() { &[] } else { &[0.99] }, streams.numel);
-        let selectors = [
-            Selector::new(&QUANTILES, streams.numel),
-            of_side(&streams.columns[0]),
-            of_side(&streams.columns[1]),
-        ];
-        Self {
-            path,
-            streams,
-            selectors,
-        }
+        let selectors =
+            [Selector::new(&QUANTILES, streams.numel), of_side(&streams.columns[0]), of_side(&streams.columns[1])];
+        Self { path, streams, selectors }
     }
 
     /// Whether quantiles need another pass.

@@ -87,13 +87,7 @@ fn overview(groups: &[GroupFigures]) -> Section {
     columns.push(Column::numeric("min cos_sim"));
     columns.push(Column::numeric("max abs z_perm"));
     let rows = groups.iter().map(|figures| {
-        let of = |metric: Metric| {
-            figures
-                .metrics
-                .iter()
-                .find(|(known, _)| *known == metric)
-                .map(|(_, of)| of)
-        };
+        let of = |metric: Metric| figures.metrics.iter().find(|(known, _)| *known == metric).map(|(_, of)| of);
         let none = || Datum::undefined("no pair has a value");
         let mut row = vec![Cell::code(figures.group.name()), Cell::count(figures.pairs)];
         row.extend(shown.map(|(metric, _)| {
@@ -102,9 +96,8 @@ fn overview(groups: &[GroupFigures]) -> Section {
         }));
         let least = of(Metric::CosSim).map_or_else(none, |described| described.quartiles[0].into());
         row.push(Cell::number(least, Digits::Fixed(6)));
-        let largest = of(Metric::ZPerm).map_or_else(none, |described| {
-            described.quartiles[0].abs().max(described.quartiles[4].abs()).into()
-        });
+        let largest = of(Metric::ZPerm)
+            .map_or_else(none, |described| described.quartiles[0].abs().max(described.quartiles[4].abs()).into());
         row.push(Cell::number(largest, Digits::Significant(4)));
         row
     });
@@ -248,29 +241,21 @@ fn reading() -> Section {
 
 fn left_out(comparison: &Comparison) -> Vec<Excluded> {
     let model = |side: usize| -> &ModelSummary { &comparison.models[side] };
-    let pairs = comparison
-        .meetings
-        .iter()
-        .filter(|meeting| !meeting.is_evidence())
-        .map(|meeting| {
-            let reason = match (&meeting.failure, meeting.metrics.get(Metric::CosSim)) {
-                (Some(failure), _) => failure.clone(),
-                _ if meeting.trivial.is_some() => trivial(meeting),
-                (None, Err(_)) if meeting.a.shape != meeting.b.shape => format!(
-                    "shape {} here, {} in `{}`",
-                    shape_text(&meeting.a.shape),
-                    shape_text(&meeting.b.shape),
-                    meeting.b.tensor
-                ),
-                (None, Err(reason)) => reason.to_string(),
-                (None, Ok(_)) => String::new(),
-            };
-            Excluded {
-                model: model(0).model.clone(),
-                tensor: meeting.a.tensor.clone(),
-                reason,
-            }
-        });
+    let pairs = comparison.meetings.iter().filter(|meeting| !meeting.is_evidence()).map(|meeting| {
+        let reason = match (&meeting.failure, meeting.metrics.get(Metric::CosSim)) {
+            (Some(failure), _) => failure.clone(),
+            _ if meeting.trivial.is_some() => trivial(meeting),
+            (None, Err(_)) if meeting.a.shape != meeting.b.shape => format!(
+                "shape {} here, {} in `{}`",
+                shape_text(&meeting.a.shape),
+                shape_text(&meeting.b.shape),
+                meeting.b.tensor
+            ),
+            (None, Err(reason)) => reason.to_string(),
+            (None, Ok(_)) => String::new(),
+        };
+        Excluded { model: model(0).model.clone(), tensor: meeting.a.tensor.clone(), reason }
+    });
     let alone = comparison.coverage.uncompared.iter().map(|tensor| Excluded {
         model: model(tensor.side).model.clone(),
         tensor: tensor.tensor.clone(),

@@ -27,17 +27,8 @@ fn pairs(comparison: &Comparison) -> Vec<u8> {
     let mut table = PairTable::new();
     let [model_a, model_b] = &comparison.models;
     for meeting in &comparison.meetings {
-        let side = |model, side| PairSide {
-            model,
-            side: Some(side),
-            layer: side.layer,
-        };
-        table.push(
-            side(model_a, &meeting.a),
-            side(model_b, &meeting.b),
-            &meeting.role_name(),
-            &meeting.metrics,
-        );
+        let side = |model, side| PairSide { model, side: Some(side), layer: side.layer };
+        table.push(side(model_a, &meeting.a), side(model_b, &meeting.b), &meeting.role_name(), &meeting.metrics);
     }
     table.into_bytes()
 }
@@ -50,20 +41,9 @@ fn summary(groups: &[GroupFigures]) -> Vec<Vec<String>> {
     let mut rows = heading("group,metric,count,mean,sd,min,q25,q50,q75,max,sd_ddof1");
     for figures in groups {
         for (metric, described) in &figures.metrics {
-            let Describe {
-                count,
-                mean,
-                sd,
-                sd_sample,
-                quartiles,
-            } = described;
+            let Describe { count, mean, sd, sd_sample, quartiles } = described;
             let mut row = vec![figures.group.name().to_owned(), metric.to_string(), count.to_string()];
-            row.extend(
-                [*mean, *sd]
-                    .into_iter()
-                    .chain(*quartiles)
-                    .map(|value| csv::number(Some(value))),
-            );
+            row.extend([*mean, *sd].into_iter().chain(*quartiles).map(|value| csv::number(Some(value))));
             row.push(csv::number(*sd_sample));
             rows.push(row);
         }
@@ -144,16 +124,7 @@ fn coverage(comparison: &Comparison) -> Vec<Vec<String>> {
         let [a, b] = names;
         let reason = escape::csv(&tensor.reason).into_owned();
         let empty = String::new;
-        rows.push(vec![
-            tensor.status.name().to_owned(),
-            a,
-            b,
-            empty(),
-            empty(),
-            empty(),
-            empty(),
-            reason,
-        ]);
+        rows.push(vec![tensor.status.name().to_owned(), a, b, empty(), empty(), empty(), empty(), reason]);
     }
     rows
 }

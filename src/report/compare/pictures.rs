@@ -21,10 +21,7 @@ const BINS: usize = 50;
 /// All pictures; fewer where there is nothing to draw.
 pub(super) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<Picture> {
     let mut pictures = Vec::new();
-    for (id, title, vectors) in [
-        ("layers_matrices", "matrices", false),
-        ("layers_norms", "norms and biases", true),
-    ] {
+    for (id, title, vectors) in [("layers_matrices", "matrices", false), ("layers_norms", "norms and biases", true)] {
         let is_of = |figures: &&GroupFigures| match &figures.group {
             Group::Role(role) => comparison
                 .meetings
@@ -40,16 +37,9 @@ pub(super) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<
         roles.retain(|figures| figures.layers.len() > 1);
         pictures.extend(by_layer(id, title, &roles));
     }
-    let compared: Vec<&Meeting> = comparison
-        .meetings
-        .iter()
-        .filter(|meeting| meeting.is_evidence())
-        .collect();
+    let compared: Vec<&Meeting> = comparison.meetings.iter().filter(|meeting| meeting.is_evidence()).collect();
     pictures.extend(scatter(&compared));
-    for (id, title, vectors) in [
-        ("cosines_matrices", "matrices", false),
-        ("cosines_norms", "norms and biases", true),
-    ] {
+    for (id, title, vectors) in [("cosines_matrices", "matrices", false), ("cosines_norms", "norms and biases", true)] {
         let of = |metric: Metric| -> Vec<f64> {
             let alike = compared.iter().filter(|meeting| meeting.is_norm_or_bias() == vectors);
             alike.filter_map(|meeting| value(meeting, metric)).collect()
@@ -64,10 +54,7 @@ fn value(meeting: &Meeting, metric: Metric) -> Option<f64> {
 }
 
 fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
-    let mut layers: Vec<LayerIndex> = roles
-        .iter()
-        .flat_map(|figures| figures.layers.keys().copied())
-        .collect();
+    let mut layers: Vec<LayerIndex> = roles.iter().flat_map(|figures| figures.layers.keys().copied()).collect();
     layers.sort_unstable();
     layers.dedup();
     let cosines = extent(roles, &[Metric::CosSim, Metric::CosNull]);
@@ -87,18 +74,10 @@ fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
             });
             Series::new(figures.group.name(), values.collect())
         });
-        LinePanel {
-            y_label: metric.name().to_owned(),
-            series: series.collect(),
-            references,
-            at_least,
-        }
+        LinePanel { y_label: metric.name().to_owned(), series: series.collect(), references, at_least }
     };
     let shown = if roles.len() > MOST_LINES {
-        format!(
-            "The first {MOST_LINES} of {} roles; the others are in layers.csv. ",
-            roles.len()
-        )
+        format!("The first {MOST_LINES} of {} roles; the others are in layers.csv. ", roles.len())
     } else {
         String::new()
     };
@@ -122,13 +101,8 @@ fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
 
 /// What the means of these metrics cover, so that their panels can share a scale.
 fn extent(roles: &[&GroupFigures], metrics: &[Metric]) -> Option<(f64, f64)> {
-    let means = roles
-        .iter()
-        .take(MOST_LINES)
-        .flat_map(|figures| figures.layers.values().flatten());
-    let means = means
-        .filter(|(metric, ..)| metrics.contains(metric))
-        .map(|(_, mean, _)| *mean);
+    let means = roles.iter().take(MOST_LINES).flat_map(|figures| figures.layers.values().flatten());
+    let means = means.filter(|(metric, ..)| metrics.contains(metric)).map(|(_, mean, _)| *mean);
     means.fold(None, |extent, mean| {
         let (low, high) = extent.unwrap_or((mean, mean));
         Some((low.min(mean), high.max(mean)))
@@ -171,10 +145,7 @@ fn histogram(id: &str, title: &str, cosines: &[f64], nulls: &[f64]) -> Option<Pi
     let reference = |(name, of): (&str, &[f64])| Some(Reference::new(name, MeanSd::of(of)?.mean));
     let low = cosines.iter().copied().fold(f64::INFINITY, f64::min);
     // Cosines of unrelated matrices lie around 0, those of relatives near 1: each needs a scale of its own.
-    let low = [0.99, 0.9, 0.5, -0.1, -1.0]
-        .into_iter()
-        .find(|&bound| low >= bound)
-        .unwrap_or(-1.0);
+    let low = [0.99, 0.9, 0.5, -0.1, -1.0].into_iter().find(|&bound| low >= bound).unwrap_or(-1.0);
     (!cosines.is_empty()).then(|| Picture {
         id: id.to_owned(),
         title: format!("How many pairs have which cosine: {title}"),

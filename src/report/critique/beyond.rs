@@ -42,12 +42,7 @@ fn by_layer(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         _ => list.join(", "),
     };
     let n = layers.comparisons.len().to_string();
-    let figures = [
-        ("a", writer.label(0)),
-        ("b", writer.label(1)),
-        ("n", &n),
-        ("list", &list),
-    ];
+    let figures = [("a", writer.label(0)), ("b", writer.label(1)), ("n", &n), ("list", &list)];
     let average = match &layers.average {
         Ok(average) => {
             let (count, mean, naive) = (
@@ -57,18 +52,8 @@ fn by_layer(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
             );
             let z = figure(average.z.as_ref().ok().copied(), Digits::Fixed(2));
             let reason = average.z.as_ref().err().map(ToString::to_string).unwrap_or_default();
-            let figures = [
-                ("n", count.as_str()),
-                ("r", &mean),
-                ("naive", &naive),
-                ("z", &z),
-                ("reason", &reason),
-            ];
-            let name = if average.z.is_ok() {
-                "average"
-            } else {
-                "average_undefined"
-            };
+            let figures = [("n", count.as_str()), ("r", &mean), ("naive", &naive), ("z", &z), ("reason", &reason)];
+            let name = if average.z.is_ok() { "average" } else { "average_undefined" };
             writer.say("layers", name, &figures)
         }
         Err(reason) => writer.say("layers", "none", &[("reason", &reason.to_string())]),
@@ -106,16 +91,9 @@ fn same_depth(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     columns.extend(writer.numeric_columns(&["n"]));
     columns.extend(average_columns(writer));
     columns.push(Column::numeric(writer.prose.text("depth", "same_index")));
-    let table = Table {
-        caption: writer.prose.fill("depth", "caption", &figures),
-        csv: None,
-        columns,
-        rows: rows.collect(),
-    };
-    let blocks = vec![
-        writer.say("depth", "what", &figures),
-        Block::Table(table),
-        writer.say("depth", "shows", &figures),
-    ];
+    let table =
+        Table { caption: writer.prose.fill("depth", "caption", &figures), csv: None, columns, rows: rows.collect() };
+    let blocks =
+        vec![writer.say("depth", "what", &figures), Block::Table(table), writer.say("depth", "shows", &figures)];
     writer.section(role, "depth", &figures, blocks)
 }

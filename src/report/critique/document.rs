@@ -65,10 +65,9 @@ fn models(writer: &Writer<'_>) -> Section {
             },
             Cell::text(group.unwrap_or_default()),
             text(model.family.as_ref().map(|(name, _)| name.clone())),
-            model.layers.map_or_else(
-                || Cell::undefined(unread),
-                |layers| Cell::number(f64::from(layers), Digits::Integer),
-            ),
+            model
+                .layers
+                .map_or_else(|| Cell::undefined(unread), |layers| Cell::number(f64::from(layers), Digits::Integer)),
             Cell::count(critique.layers_read(place)),
             text((!model.dtypes.is_empty()).then(|| model.dtypes.iter().cloned().collect::<Vec<_>>().join(", "))),
         ]
@@ -88,11 +87,7 @@ fn models(writer: &Writer<'_>) -> Section {
     for model in &critique.models {
         let label = ("label", model.label.as_str());
         if let Some(reason) = &model.failure {
-            blocks.push(Block::note(writer.prose.fill(
-                "models",
-                "unread",
-                &[label, ("reason", reason)],
-            )));
+            blocks.push(Block::note(writer.prose.fill("models", "unread", &[label, ("reason", reason)])));
         }
         if model.zero_centred {
             blocks.push(writer.say("models", "zero", &[label]));
@@ -108,32 +103,19 @@ fn models(writer: &Writer<'_>) -> Section {
         .collect();
     let name = if partial.is_empty() { "complete" } else { "partial" };
     blocks.push(writer.say("models", name, &[("counts", &partial.join(", "))]));
-    Section {
-        id: "models".to_owned(),
-        title: writer.prose.text("models", "title"),
-        blocks,
-    }
+    Section { id: "models".to_owned(), title: writer.prose.text("models", "title"), blocks }
 }
 
 fn reading(writer: &Writer<'_>) -> Section {
     Section {
         id: "reading".to_owned(),
         title: writer.prose.text("reading", "title"),
-        blocks: vec![
-            writer.say("reading", "first", &[]),
-            writer.say("reading", "second", &[]),
-        ],
+        blocks: vec![writer.say("reading", "first", &[]), writer.say("reading", "second", &[])],
     }
 }
 
 fn left_out(critique: &Critique) -> Vec<Excluded> {
-    let model = |place: usize| {
-        critique
-            .models
-            .get(place)
-            .map(|model| model.model.clone())
-            .unwrap_or_default()
-    };
+    let model = |place: usize| critique.models.get(place).map(|model| model.model.clone()).unwrap_or_default();
     let mut excluded: Vec<Excluded> = critique
         .excluded
         .iter()
@@ -172,13 +154,7 @@ fn left_out(critique: &Critique) -> Vec<Excluded> {
 }
 
 fn left_out_section(writer: &Writer<'_>, excluded: &[Excluded]) -> Section {
-    let row = |line: &Excluded| {
-        vec![
-            Cell::code(&line.model),
-            Cell::code(&line.tensor),
-            Cell::text(&line.reason),
-        ]
-    };
+    let row = |line: &Excluded| vec![Cell::code(&line.model), Cell::code(&line.tensor), Cell::text(&line.reason)];
     let block = if excluded.is_empty() {
         writer.say("left_out", "nothing", &[])
     } else {
@@ -189,11 +165,7 @@ fn left_out_section(writer: &Writer<'_>, excluded: &[Excluded]) -> Section {
             rows: excluded.iter().map(row).collect(),
         })
     };
-    Section {
-        id: "left-out".to_owned(),
-        title: writer.prose.text("left_out", "title"),
-        blocks: vec![block],
-    }
+    Section { id: "left-out".to_owned(), title: writer.prose.text("left_out", "title"), blocks: vec![block] }
 }
 
 #[cfg(test)]
@@ -210,17 +182,9 @@ mod tests {
     #[test]
     fn no_words_and_no_figures_are_missing_in_either_language() {
         for &language in Language::ALL {
-            for critique in [
-                planted::critique(false),
-                planted::critique(true),
-                planted::critique_without_dense(),
-            ] {
+            for critique in [planted::critique(false), planted::critique(true), planted::critique_without_dense()] {
                 let text = text(&critique, language);
-                assert!(
-                    !text.contains('⟨'),
-                    "{language}: {}",
-                    &text[text.find('⟨').unwrap_or(0)..]
-                );
+                assert!(!text.contains('⟨'), "{language}: {}", &text[text.find('⟨').unwrap_or(0)..]);
                 assert!(!text.contains("NaN"));
             }
         }
@@ -247,11 +211,7 @@ mod tests {
         let text = text(&critique, Language::En);
         assert!(text.contains("**No comparable tensors** for MoE × dense, dense × dense: there is no mean."));
         let csv = critique_csv(&critique).swap_remove(1).1;
-        assert!(
-            String::from_utf8(csv)
-                .unwrap()
-                .contains("dense,dense,input_layernorm,10,cos_sim,0,,,0,,,,\n")
-        );
+        assert!(String::from_utf8(csv).unwrap().contains("dense,dense,input_layernorm,10,cos_sim,0,,,0,,,,\n"));
     }
 
     #[test]
@@ -272,10 +232,7 @@ mod tests {
     #[test]
     fn the_same_answer_gives_the_same_bytes() {
         let critique = planted::critique(false);
-        assert_eq!(
-            text(&critique, Language::En),
-            text(&planted::critique(false), Language::En)
-        );
+        assert_eq!(text(&critique, Language::En), text(&planted::critique(false), Language::En));
         assert_eq!(critique_csv(&critique), critique_csv(&planted::critique(false)));
     }
 }

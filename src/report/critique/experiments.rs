@@ -31,12 +31,8 @@ fn base(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let within = &role.experiments.base;
     let (base, later) = (plan.base.to_string(), list(&plan.later));
     let (models, means) = (writer.first_two(), writer.means(within));
-    let figures = [
-        ("base", base.as_str()),
-        ("later", later.as_str()),
-        ("models", models.as_str()),
-        ("means", means.as_str()),
-    ];
+    let figures =
+        [("base", base.as_str()), ("later", later.as_str()), ("models", models.as_str()), ("means", means.as_str())];
     let picture = pictures::base(writer, role);
     within_section(writer, role, "exp1", &figures, within, picture)
 }
@@ -46,11 +42,7 @@ fn apart(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let pairs = writer.critique.study.plan.apart.iter().map(|[a, b]| format!("{a}–{b}"));
     let pairs = pairs.collect::<Vec<_>>().join(", ");
     let (models, means) = (writer.first_two(), writer.means(within));
-    let figures = [
-        ("pairs", pairs.as_str()),
-        ("models", models.as_str()),
-        ("means", means.as_str()),
-    ];
+    let figures = [("pairs", pairs.as_str()), ("models", models.as_str()), ("means", means.as_str())];
     let picture = pictures::apart(writer, role);
     within_section(writer, role, "exp2", &figures, within, picture)
 }
@@ -71,11 +63,7 @@ fn within_section(
     let means = Table {
         caption: writer.prose.text(part, "means"),
         csv: None,
-        columns: [
-            writer.text_columns(&["model"]),
-            writer.numeric_columns(&["n", "mean", "sd"]),
-        ]
-        .concat(),
+        columns: [writer.text_columns(&["model"]), writer.numeric_columns(&["n", "mean", "sd"])].concat(),
         rows: rows.collect(),
     };
     let pairs = within.iter().flat_map(|within| &within.comparisons);
@@ -120,9 +108,7 @@ fn across(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
 }
 
 fn largest_correlation(pairs: &[Comparison]) -> String {
-    let sizes = pairs
-        .iter()
-        .filter_map(|pair| pair.metrics.get(Metric::Pearson).as_ref().ok());
+    let sizes = pairs.iter().filter_map(|pair| pair.metrics.get(Metric::Pearson).as_ref().ok());
     figure(sizes.map(|r| r.abs()).max_by(f64::total_cmp), Digits::Fixed(4))
 }
 
@@ -130,25 +116,16 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let experiments = &role.experiments;
     let layers = list(&writer.critique.study.plan.depths);
     let range = |metric| {
-        let means = experiments
-            .depths
-            .iter()
-            .filter_map(move |depth| depth.average(metric)?.values.as_ref().ok());
+        let means = experiments.depths.iter().filter_map(move |depth| depth.average(metric)?.values.as_ref().ok());
         let means: Vec<f64> = means.map(|of| of.mean).collect();
         let end = |value: Option<f64>| figure(value, Digits::Fixed(4));
-        [
-            end(means.iter().copied().min_by(f64::total_cmp)),
-            end(means.iter().copied().max_by(f64::total_cmp)),
-        ]
+        [end(means.iter().copied().min_by(f64::total_cmp)), end(means.iter().copied().max_by(f64::total_cmp))]
     };
     let [low, high] = range(Metric::CosSim);
     let [null_low, null_high] = range(Metric::CosNull);
     let overall = &experiments.depths_overall;
     let (n, mean_all, sd_all) = (overall.n.to_string(), mean(overall), sd(overall));
-    let spread = figure(
-        experiments.depths_spread.as_ref().ok().map(|of| of.sd),
-        Digits::Fixed(4),
-    );
+    let spread = figure(experiments.depths_spread.as_ref().ok().map(|of| of.sd), Digits::Fixed(4));
     let figures = [
         ("group", writer.first_group()),
         ("layers", &layers),
@@ -174,12 +151,8 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     });
     let mut columns = writer.numeric_columns(&["layer", "n", "missing"]);
     columns.extend(average_columns(writer));
-    let table = Table {
-        caption: writer.prose.fill("exp4", "caption", &figures),
-        csv: None,
-        columns,
-        rows: rows.collect(),
-    };
+    let table =
+        Table { caption: writer.prose.fill("exp4", "caption", &figures), csv: None, columns, rows: rows.collect() };
     let blocks = vec![
         writer.say("exp4", "what", &figures),
         Block::picture(pictures::depth_means(writer, role)),
@@ -203,13 +176,7 @@ fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let random = writer.critique.study.random;
     let (mean, sd, n) = (random.mean.to_string(), random.sd.to_string(), chance.n.to_string());
     let (trials, seed) = (chance.trials.to_string(), writer.seed.to_string());
-    let figures = [
-        ("mean", mean.as_str()),
-        ("sd", &sd),
-        ("n", &n),
-        ("trials", &trials),
-        ("seed", &seed),
-    ];
+    let figures = [("mean", mean.as_str()), ("sd", &sd), ("n", &n), ("trials", &trials), ("seed", &seed)];
     let study_rows = chance.study.iter().map(|line| {
         let mut row = vec![Cell::code(line.metric.name())];
         row.extend(mean_sd(&line.drawn, Digits::Fixed(6)));
@@ -223,12 +190,7 @@ fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let study = Table {
         caption: writer.prose.fill("exp6", "study", &figures),
         csv: None,
-        columns: [
-            writer.text_columns(&["metric"]),
-            headings("drawn").to_vec(),
-            headings("formula").to_vec(),
-        ]
-        .concat(),
+        columns: [writer.text_columns(&["metric"]), headings("drawn").to_vec(), headings("formula").to_vec()].concat(),
         rows: study_rows.collect(),
     };
     let rows = chance.pairs.iter().flat_map(|pair| {
@@ -268,10 +230,9 @@ fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
 /// The average of one metric as a cell.
 pub(super) fn average_cell(average: Option<&Average>) -> Cell {
     match average.map(|average| &average.values) {
-        Some(values) => Cell::number(
-            Datum::from(values.as_ref().map(|of| of.mean).map_err(Clone::clone)),
-            Digits::Fixed(6),
-        ),
+        Some(values) => {
+            Cell::number(Datum::from(values.as_ref().map(|of| of.mean).map_err(Clone::clone)), Digits::Fixed(6))
+        }
         None => Cell::undefined("TooFew"),
     }
 }

@@ -44,10 +44,7 @@ fn side<'a>(critique: &'a Critique, role: &'a RoleAnswer, place: Place) -> Optio
     let layers = role.sides.get(place.model)?;
     Some(PairSide {
         model: critique.models.get(place.model)?,
-        side: layers
-            .iter()
-            .find(|(layer, _)| *layer == place.layer)
-            .map(|(_, side)| side),
+        side: layers.iter().find(|(layer, _)| *layer == place.layer).map(|(_, side)| side),
         layer: Some(place.layer),
     })
 }
@@ -55,30 +52,19 @@ fn side<'a>(critique: &'a Critique, role: &'a RoleAnswer, place: Place) -> Optio
 /// One row a group, layer and metric: all groups at the layer of experiment 5, the first group at those of experiment 4.
 pub(super) fn groups_csv(critique: &Critique) -> Vec<u8> {
     let mut rows: Vec<Vec<String>> = vec![csv::GROUPS.map(str::to_owned).to_vec()];
-    let first = critique
-        .study
-        .members
-        .first()
-        .map_or("", |member| member.group.as_str());
+    let first = critique.study.members.first().map_or("", |member| member.group.as_str());
     for role in &critique.roles {
         let square = &role.experiments.square;
         let related: BTreeSet<(usize, usize)> = square.related().into_iter().collect();
         for group in &square.groups {
             let beside = |other: &&GroupFigure| (&other.a, &other.b) == (&group.a, &group.b);
-            let null = square
-                .groups
-                .iter()
-                .filter(beside)
-                .find(|other| other.metric == Metric::CosNull);
+            let null = square.groups.iter().filter(beside).find(|other| other.metric == Metric::CosNull);
             let names = [group.a.as_str(), group.b.as_str(), role.role.as_str()];
             rows.push(group_row(
                 names,
                 &square.layer.to_string(),
                 group.metric,
-                [
-                    (&group.all, null.map(|null| &null.all)),
-                    (&group.unrelated, null.map(|null| &null.unrelated)),
-                ],
+                [(&group.all, null.map(|null| &null.all)), (&group.unrelated, null.map(|null| &null.unrelated))],
             ));
         }
         for at in role.experiments.depths.iter().filter(|at| at.layer != square.layer) {

@@ -22,13 +22,7 @@ fn picture(role: &RoleAnswer, id: &str, title: &str, subtitle: &str, kind: Pictu
 }
 
 fn bars(y_label: &str, groups: Vec<String>, series: Vec<BarSeries>) -> Bars {
-    Bars {
-        y_label: y_label.to_owned(),
-        groups,
-        series,
-        references: Vec::new(),
-        cut: None,
-    }
+    Bars { y_label: y_label.to_owned(), groups, series, references: Vec::new(), cut: None }
 }
 
 fn bar(comparison: &Comparison, metric: Metric) -> Bar {
@@ -65,30 +59,15 @@ fn within(writer: &Writer<'_>, within: &[Within]) -> Bars {
 /// Experiment 1.
 pub(super) fn base(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let kind = PictureKind::Bars(within(writer, &role.experiments.base));
-    let title = format!(
-        "Experiment 1: layer {} against later layers",
-        writer.critique.study.plan.base
-    );
-    picture(
-        role,
-        "exp1_base",
-        &title,
-        "Cosine and its permutation null, within each model.",
-        kind,
-    )
+    let title = format!("Experiment 1: layer {} against later layers", writer.critique.study.plan.base);
+    picture(role, "exp1_base", &title, "Cosine and its permutation null, within each model.", kind)
 }
 
 /// Experiment 2.
 pub(super) fn apart(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let kind = PictureKind::Bars(within(writer, &role.experiments.apart));
     let subtitle = "Cosine and its permutation null, within each model.";
-    picture(
-        role,
-        "exp2_apart",
-        "Experiment 2: two layers of one model",
-        subtitle,
-        kind,
-    )
+    picture(role, "exp2_apart", "Experiment 2: two layers of one model", subtitle, kind)
 }
 
 /// A model × model heatmap. `cell` gives the comparison of two places in `models`.
@@ -101,9 +80,7 @@ fn heatmap<'c>(
     let labels: Vec<String> = models.iter().map(|&model| writer.label(model).to_owned()).collect();
     let matrix = Matrix::from_fn(labels.clone(), labels, |row, column| {
         let comparison = cell(models[row], models[column]);
-        comparison.map_or(Err(Undefined::TooFew), |comparison| {
-            comparison.metrics.get(metric).clone()
-        })
+        comparison.map_or(Err(Undefined::TooFew), |comparison| comparison.metrics.get(metric).clone())
     });
     let scale = match metric {
         Metric::Pearson => ColorScale::correlation(),
@@ -135,13 +112,7 @@ pub(super) fn across(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let kind = side_by_side(writer, role, &writer.critique.study.first_group());
     let layer = role.experiments.across.layer;
     let title = format!("Experiment 3: {} models at layer {layer}", writer.first_group());
-    picture(
-        role,
-        "exp3_across",
-        &title,
-        "Model × model, cosine and Pearson's r.",
-        kind,
-    )
+    picture(role, "exp3_across", &title, "Model × model, cosine and Pearson's r.", kind)
 }
 
 /// Experiment 5: all models.
@@ -149,13 +120,7 @@ pub(super) fn square(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let all: Vec<usize> = (0..writer.labels.len()).collect();
     let kind = side_by_side(writer, role, &all);
     let title = format!("Experiment 5: all models at layer {}", role.experiments.square.layer);
-    picture(
-        role,
-        "exp5_models",
-        &title,
-        "Model × model, cosine and Pearson's r.",
-        kind,
-    )
+    picture(role, "exp5_models", &title, "Model × model, cosine and Pearson's r.", kind)
 }
 
 fn mean_bar(average: Option<&crate::audit::critique::Average>) -> Bar {
@@ -181,13 +146,7 @@ pub(super) fn depth_means(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let title = format!("Experiment 4: {} models by layer", writer.first_group());
     let subtitle =
         "Mean over pairs of the cosine and of its permutation null; bars of one standard deviation (ddof 0).";
-    picture(
-        role,
-        "exp4_means",
-        &title,
-        subtitle,
-        PictureKind::Bars(depth_bars(role)),
-    )
+    picture(role, "exp4_means", &title, subtitle, PictureKind::Bars(depth_bars(role)))
 }
 
 /// Experiment 4: each pair by layer.
@@ -196,9 +155,7 @@ pub(super) fn depth_pairs(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let pairs = depths.first().map_or(0, |depth| depth.comparisons.len());
     let panel = |metric: Metric| LinePanel {
         y_label: metric.name().to_owned(),
-        series: (0..pairs)
-            .filter_map(|pair| line(writer, depths, pair, metric))
-            .collect(),
+        series: (0..pairs).filter_map(|pair| line(writer, depths, pair, metric)).collect(),
         references: Vec::new(),
         at_least: None,
     };
@@ -208,13 +165,7 @@ pub(super) fn depth_pairs(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
         panels: [Metric::CosSim, Metric::CosNull, Metric::Pearson].map(panel).to_vec(),
     });
     let title = format!("Experiment 4: pairs of {} models by layer", writer.first_group());
-    picture(
-        role,
-        "exp4_pairs",
-        &title,
-        "Cosine, its permutation null, and Pearson's r.",
-        kind,
-    )
+    picture(role, "exp4_pairs", &title, "Cosine, its permutation null, and Pearson's r.", kind)
 }
 
 fn line(writer: &Writer<'_>, depths: &[AtLayer], pair: usize, metric: Metric) -> Option<Series> {
@@ -232,14 +183,10 @@ fn group_bars(role: &RoleAnswer) -> Bars {
         let groups = role.experiments.square.groups.iter();
         groups.filter(move |group| group.metric == metric)
     };
-    let groups = of(Metric::CosSim)
-        .map(|group| format!("{} × {}", group.a, group.b))
-        .collect();
-    let series =
-        |label: &str, metric: Metric, average: fn(&GroupFigure) -> &crate::audit::critique::Average| BarSeries {
-            label: label.to_owned(),
-            bars: of(metric).map(|group| mean_bar(Some(average(group)))).collect(),
-        };
+    let groups = of(Metric::CosSim).map(|group| format!("{} × {}", group.a, group.b)).collect();
+    let series = |label: &str, metric: Metric, average: fn(&GroupFigure) -> &crate::audit::critique::Average| {
+        BarSeries { label: label.to_owned(), bars: of(metric).map(|group| mean_bar(Some(average(group)))).collect() }
+    };
     let series = vec![
         series("cos_sim, all pairs", Metric::CosSim, |group| &group.all),
         series("cos_sim, without related", Metric::CosSim, |group| &group.unrelated),
@@ -252,23 +199,13 @@ fn group_bars(role: &RoleAnswer) -> Bars {
 pub(super) fn groups(_: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let title = format!("Experiment 5: groups at layer {}", role.experiments.square.layer);
     let subtitle = "Mean over pairs; bars of one standard deviation (ddof 0).";
-    picture(
-        role,
-        "exp5_groups",
-        &title,
-        subtitle,
-        PictureKind::Bars(group_bars(role)),
-    )
+    picture(role, "exp5_groups", &title, subtitle, PictureKind::Bars(group_bars(role)))
 }
 
 /// Experiment 6.
 pub(super) fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let chance = &role.experiments.chance;
-    let names: Vec<String> = chance
-        .pairs
-        .iter()
-        .map(|pair| pair_name(writer, &pair.comparison))
-        .collect();
+    let names: Vec<String> = chance.pairs.iter().map(|pair| pair_name(writer, &pair.comparison)).collect();
     let pictures = chance.study.iter().enumerate().map(|(index, study)| {
         let lines = || chance.pairs.iter().filter_map(|pair| pair.lines.get(index));
         let observed = lines().map(|line| Bar::new(&line.observed)).collect();
@@ -297,18 +234,9 @@ pub(super) fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
             kind: PictureKind::Bars(bars),
         }
     });
-    let kind = PictureKind::Panel(Panel {
-        columns: 1,
-        pictures: pictures.collect(),
-    });
+    let kind = PictureKind::Panel(Panel { columns: 1, pictures: pictures.collect() });
     let subtitle = "Observed, and the mean ± sd of random vectors with the mean and spread of each side.";
-    picture(
-        role,
-        "exp6_chance",
-        "Experiment 6: beside random vectors",
-        subtitle,
-        kind,
-    )
+    picture(role, "exp6_chance", "Experiment 6: beside random vectors", subtitle, kind)
 }
 
 /// The first two models at every layer that was read.
@@ -351,21 +279,9 @@ pub(super) fn summary(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let plan = &writer.critique.study.plan;
     let experiments = &role.experiments;
     let pictures = vec![
-        part(
-            "one",
-            format!("1: layer {} against later", plan.base),
-            within(writer, &experiments.base),
-        ),
-        part(
-            "two",
-            "2: two layers of one model".to_owned(),
-            within(writer, &experiments.apart),
-        ),
-        part(
-            "four",
-            format!("4: {} models by layer", writer.first_group()),
-            depth_bars(role),
-        ),
+        part("one", format!("1: layer {} against later", plan.base), within(writer, &experiments.base)),
+        part("two", "2: two layers of one model".to_owned(), within(writer, &experiments.apart)),
+        part("four", format!("4: {} models by layer", writer.first_group()), depth_bars(role)),
         part("five", format!("5: groups at layer {}", plan.across), group_bars(role)),
     ];
     let kind = PictureKind::Panel(Panel { columns: 2, pictures });

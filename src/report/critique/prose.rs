@@ -64,9 +64,7 @@ pub(super) struct Prose {
 impl Prose {
     pub(super) fn new(language: Language) -> Self {
         // The files are part of the program, and a test reads them.
-        Self {
-            parts: toml::from_str(language.text()).unwrap_or_default(),
-        }
+        Self { parts: toml::from_str(language.text()).unwrap_or_default() }
     }
 
     /// The text `name` of `part`. One that is missing shows its name, which a test looks for.
@@ -122,9 +120,7 @@ mod tests {
             let parts = prose.parts.iter();
             parts
                 .flat_map(|(part, texts)| {
-                    texts
-                        .iter()
-                        .map(move |(name, text)| ((part.clone(), name.clone()), names(text)))
+                    texts.iter().map(move |(name, text)| ((part.clone(), name.clone()), names(text)))
                 })
                 .collect()
         };

@@ -28,19 +28,11 @@ const HEAD: [&str; 14] = [
 pub(super) fn section(writer: &Writer<'_>) -> Section {
     let figures = &writer.critique.published;
     let count = |outcome: Outcome| figures.iter().filter(|figure| figure.outcome() == outcome).count();
-    let (n, matches, mismatches) = (
-        figures.len().to_string(),
-        count(Outcome::Match).to_string(),
-        count(Outcome::Mismatch).to_string(),
-    );
+    let (n, matches, mismatches) =
+        (figures.len().to_string(), count(Outcome::Match).to_string(), count(Outcome::Mismatch).to_string());
     let checked: Vec<&Checked> = figures.iter().filter(|figure| figure.value.is_ok()).collect();
     let total = checked.len().to_string();
-    let words = [
-        ("n", n.as_str()),
-        ("checked", &total),
-        ("match", &matches),
-        ("mismatch", &mismatches),
-    ];
+    let words = [("n", n.as_str()), ("checked", &total), ("match", &matches), ("mismatch", &mismatches)];
     let mut blocks = Vec::new();
     if writer.critique.is_synthetic() {
         blocks.push(Block::note(writer.prose.fill("published", "nothing", &words)));
@@ -53,11 +45,7 @@ pub(super) fn section(writer: &Writer<'_>) -> Section {
             blocks.push(table(writer, &checked));
         }
     }
-    Section {
-        id: "published".to_owned(),
-        title: writer.prose.text("published", "title"),
-        blocks,
-    }
+    Section { id: "published".to_owned(), title: writer.prose.text("published", "title"), blocks }
 }
 
 /// Counts by source and part, in the order of the file.
@@ -78,18 +66,16 @@ fn summary(writer: &Writer<'_>) -> Block {
             counts.push((source, part, first));
         }
     }
-    let rows = counts
-        .into_iter()
-        .map(|(source, part, [matches, mismatches, unchecked])| {
-            vec![
-                Cell::text(source),
-                Cell::text(part),
-                Cell::count(matches + mismatches + unchecked),
-                Cell::count(matches),
-                Cell::count(mismatches),
-                Cell::count(unchecked),
-            ]
-        });
+    let rows = counts.into_iter().map(|(source, part, [matches, mismatches, unchecked])| {
+        vec![
+            Cell::text(source),
+            Cell::text(part),
+            Cell::count(matches + mismatches + unchecked),
+            Cell::count(matches),
+            Cell::count(mismatches),
+            Cell::count(unchecked),
+        ]
+    });
     Block::Table(Table {
         caption: writer.prose.text("published", "summary"),
         csv: None,
@@ -133,12 +119,7 @@ fn table(writer: &Writer<'_>, checked: &[&Checked]) -> Block {
     let mut columns = writer.text_columns(&["source", "model_a", "layer_a", "model_b", "layer_b", "tensor", "metric"]);
     columns.extend(writer.numeric_columns(&["value", "published", "difference", "tolerance"]));
     columns.extend(writer.text_columns(&["outcome"]));
-    Block::Table(Table {
-        caption: writer.prose.text("published", "caption"),
-        csv: None,
-        columns,
-        rows: rows.collect(),
-    })
+    Block::Table(Table { caption: writer.prose.text("published", "caption"), csv: None, columns, rows: rows.collect() })
 }
 
 /// Names without their owners.
@@ -162,18 +143,11 @@ fn places(record: &Record) -> [String; 4] {
             [a, b] if pair => (a.to_string(), b.to_string()),
             several => {
                 let all = join(&mut several.iter().copied());
-                let second = if record.repos.len() == 2 {
-                    all.clone()
-                } else {
-                    String::new()
-                };
+                let second = if record.repos.len() == 2 { all.clone() } else { String::new() };
                 (all, second)
             }
         },
-        Layers::Pairs(pairs) => (
-            join(&mut pairs.iter().map(|[a, _]| *a)),
-            join(&mut pairs.iter().map(|[_, b]| *b)),
-        ),
+        Layers::Pairs(pairs) => (join(&mut pairs.iter().map(|[a, _]| *a)), join(&mut pairs.iter().map(|[_, b]| *b))),
         Layers::Words(words) => (words.clone(), String::new()),
     };
     [repo_a, repo_b, layer_a, layer_b]
@@ -184,11 +158,7 @@ pub(super) fn published_csv(critique: &Critique) -> Vec<u8> {
     let row = |figure: &Checked| {
         let record = &figure.record;
         let [repo_a, repo_b, layer_a, layer_b] = places(record);
-        let reason = figure
-            .value
-            .as_ref()
-            .err()
-            .map(|reason| escape::csv(reason).into_owned());
+        let reason = figure.value.as_ref().err().map(|reason| escape::csv(reason).into_owned());
         vec![
             record.source.clone(),
             record.experiment.clone(),

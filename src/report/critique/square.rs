@@ -20,33 +20,15 @@ fn group_pair(group: &GroupFigure) -> String {
 pub(super) fn section(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let square = &role.experiments.square;
     let (layer, n) = (square.layer.to_string(), writer.labels.len().to_string());
-    let cosines: Vec<&GroupFigure> = square
-        .groups
-        .iter()
-        .filter(|group| group.metric == Metric::CosSim)
-        .collect();
-    let means = cosines
-        .iter()
-        .map(|group| format!("{} {}", group_pair(group), mean(&group.all)));
+    let cosines: Vec<&GroupFigure> = square.groups.iter().filter(|group| group.metric == Metric::CosSim).collect();
+    let means = cosines.iter().map(|group| format!("{} {}", group_pair(group), mean(&group.all)));
     let means = means.collect::<Vec<_>>().join(", ");
     let related = square.related();
-    let names = related
-        .iter()
-        .map(|&(a, b)| format!("**{} × {}**", writer.label(a), writer.label(b)));
+    let names = related.iter().map(|&(a, b)| format!("**{} × {}**", writer.label(a), writer.label(b)));
     let names = names.collect::<Vec<_>>().join(", ");
-    let empty: Vec<String> = cosines
-        .iter()
-        .filter(|group| group.all.n == 0)
-        .map(|g| group_pair(g))
-        .collect();
+    let empty: Vec<String> = cosines.iter().filter(|group| group.all.n == 0).map(|g| group_pair(g)).collect();
     let empty = empty.join(", ");
-    let figures = [
-        ("layer", layer.as_str()),
-        ("n", &n),
-        ("means", &means),
-        ("pairs", &names),
-        ("groups", &empty),
-    ];
+    let figures = [("layer", layer.as_str()), ("n", &n), ("means", &means), ("pairs", &names), ("groups", &empty)];
     let mut blocks = vec![writer.say("exp5", "what", &figures)];
     if !empty.is_empty() || cosines.is_empty() {
         blocks.push(Block::note(writer.prose.fill("exp5", "empty", &figures)));
@@ -70,16 +52,8 @@ fn group_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)])
     let groups = role.experiments.square.groups.chunks(GROUP_METRICS.len());
     let rows = groups.filter_map(|of_pair| {
         let first = of_pair.first()?;
-        let mut row = vec![
-            Cell::text(group_pair(first)),
-            Cell::count(first.all.n),
-            Cell::count(first.all.missing),
-        ];
-        row.extend(
-            of_pair
-                .iter()
-                .flat_map(|group| mean_sd(&group.all.values, digits(group.metric))),
-        );
+        let mut row = vec![Cell::text(group_pair(first)), Cell::count(first.all.n), Cell::count(first.all.missing)];
+        row.extend(of_pair.iter().flat_map(|group| mean_sd(&group.all.values, digits(group.metric))));
         row.push(Cell::count(first.unrelated.n));
         row.extend(mean_sd(&first.unrelated.values, digits(first.metric)));
         Some(row)

@@ -8,13 +8,7 @@ use crate::{
 };
 
 /// The metrics that stand beside each other in every table of pairs.
-pub(super) const BESIDE: [Metric; 5] = [
-    Metric::CosSim,
-    Metric::CosNull,
-    Metric::Pearson,
-    Metric::ZPerm,
-    Metric::L2,
-];
+pub(super) const BESIDE: [Metric; 5] = [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm, Metric::L2];
 
 /// The answer and the words for it.
 pub(super) struct Writer<'a> {
@@ -26,12 +20,7 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(critique: &'a Critique, language: Language, seed: u64) -> Self {
-        Self {
-            critique,
-            prose: Prose::new(language),
-            labels: critique.labels(),
-            seed,
-        }
+        Self { critique, prose: Prose::new(language), labels: critique.labels(), seed }
     }
 
     /// The label of the model at `place`.
@@ -79,21 +68,13 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn numeric_columns(&self, words: &[&str]) -> Vec<Column> {
-        words
-            .iter()
-            .map(|word| Column::numeric(self.prose.word(word)))
-            .collect()
+        words.iter().map(|word| Column::numeric(self.prose.word(word))).collect()
     }
 
     /// A table of pairs with the metrics that stand beside each other.
     pub(super) fn pair_table<'c>(&self, caption: String, pairs: impl IntoIterator<Item = &'c Comparison>) -> Block {
         let rows = pairs.into_iter().map(|pair| self.pair_cells(pair).collect()).collect();
-        Block::Table(Table {
-            caption,
-            csv: None,
-            columns: self.pair_columns(),
-            rows,
-        })
+        Block::Table(Table { caption, csv: None, columns: self.pair_columns(), rows })
     }
 
     pub(super) fn pair_columns(&self) -> Vec<Column> {
@@ -110,11 +91,7 @@ impl<'a> Writer<'a> {
             let layer = Cell::number(f64::from(place.layer.0), Digits::Integer);
             [Cell::text(self.label(place.model)), layer]
         });
-        places.chain(
-            BESIDE
-                .iter()
-                .map(|&metric| Cell::number(pair.metrics.get(metric), digits(metric))),
-        )
+        places.chain(BESIDE.iter().map(|&metric| Cell::number(pair.metrics.get(metric), digits(metric))))
     }
 
     /// `Solar 0.3759, GLM 0.3769`.
@@ -135,9 +112,7 @@ pub(super) fn digits(metric: Metric) -> Digits {
 
 /// A figure for a sentence, or a dash.
 pub(super) fn figure(value: Option<f64>, digits: Digits) -> String {
-    value
-        .filter(|value| value.is_finite())
-        .map_or_else(|| "–".to_owned(), |value| digits.format(value))
+    value.filter(|value| value.is_finite()).map_or_else(|| "–".to_owned(), |value| digits.format(value))
 }
 
 /// The mean for a sentence.
@@ -153,8 +128,5 @@ pub(super) fn sd(average: &Average) -> String {
 /// Mean and deviation as two cells.
 pub(super) fn mean_sd(values: &Result<MeanSd, Undefined>, digits: Digits) -> [Cell; 2] {
     let part = |of: fn(&MeanSd) -> f64| Datum::from(values.as_ref().map(of).map_err(Clone::clone));
-    [
-        Cell::number(part(|of| of.mean), digits),
-        Cell::number(part(|of| of.sd), digits),
-    ]
+    [Cell::number(part(|of| of.mean), digits), Cell::number(part(|of| of.sd), digits)]
 }

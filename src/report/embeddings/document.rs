@@ -42,11 +42,7 @@ pub fn embeddings_report(embeddings: &Embeddings, run: &Run) -> Report {
 }
 
 fn table_name(role: Role) -> &'static str {
-    if role == Role::LmHead {
-        "Output embeddings"
-    } else {
-        "Token embeddings"
-    }
+    if role == Role::LmHead { "Output embeddings" } else { "Token embeddings" }
 }
 
 fn vocabularies(embeddings: &Embeddings) -> Section {
@@ -58,11 +54,7 @@ fn vocabularies(embeddings: &Embeddings) -> Section {
              that they do.",
         )),
     }
-    Section {
-        id: "vocabularies".to_owned(),
-        title: "Tables and vocabularies".to_owned(),
-        blocks,
-    }
+    Section { id: "vocabularies".to_owned(), title: "Tables and vocabularies".to_owned(), blocks }
 }
 
 fn comparison(embeddings: &Embeddings) -> Section {
@@ -73,11 +65,7 @@ fn comparison(embeddings: &Embeddings) -> Section {
     }
     blocks.push(Block::prose(test(embeddings)));
     blocks.push(Block::Table(tables::spread(embeddings)));
-    Section {
-        id: "comparison".to_owned(),
-        title: "Rows compared".to_owned(),
-        blocks,
-    }
+    Section { id: "comparison".to_owned(), title: "Rows compared".to_owned(), blocks }
 }
 
 fn test(embeddings: &Embeddings) -> String {
@@ -104,10 +92,7 @@ fn tokens(embeddings: &Embeddings) -> Section {
     Section {
         id: "tokens".to_owned(),
         title: "The ends of the distribution".to_owned(),
-        blocks: vec![
-            Block::Table(tables::ends(embeddings, true)),
-            Block::Table(tables::ends(embeddings, false)),
-        ],
+        blocks: vec![Block::Table(tables::ends(embeddings, true)), Block::Table(tables::ends(embeddings, false))],
     }
 }
 
@@ -125,42 +110,26 @@ fn reading(embeddings: &Embeddings) -> Section {
         ),
     ];
     if !embeddings.chosen.ask.same_id {
-        let same = embeddings
-            .chosen
-            .drawn
-            .iter()
-            .filter(|drawn| drawn.rows[0] == drawn.rows[1])
-            .count();
+        let same = embeddings.chosen.drawn.iter().filter(|drawn| drawn.rows[0] == drawn.rows[1]).count();
         blocks.push(Block::prose(format!(
             "Rows of the same number stand for different tokens where vocabularies differ: of the {} compared tokens {same} have \
              the same number in both. They are here for contrast, since published comparisons have paired rows so.",
             embeddings.chosen.drawn.len()
         )));
     }
-    Section {
-        id: "reading".to_owned(),
-        title: "How to read these numbers".to_owned(),
-        blocks,
-    }
+    Section { id: "reading".to_owned(), title: "How to read these numbers".to_owned(), blocks }
 }
 
 fn left_out(embeddings: &Embeddings) -> Vec<Excluded> {
     let mut excluded = Vec::new();
     for (model, table) in embeddings.models.iter().zip(&embeddings.chosen.tables) {
         let mut leave = |tensor: &str, reason: String| {
-            excluded.push(Excluded {
-                model: model.model.clone(),
-                tensor: tensor.to_owned(),
-                reason,
-            });
+            excluded.push(Excluded { model: model.model.clone(), tensor: tensor.to_owned(), reason });
         };
         match table {
             Ok(table) => {
                 for other in &table.others {
-                    leave(
-                        other,
-                        format!("{} is compared in its place", inline::code(&table.tensor)),
-                    );
+                    leave(other, format!("{} is compared in its place", inline::code(&table.tensor)));
                 }
             }
             Err(reason) => leave(embeddings.chosen.ask.role.name(), reason.clone()),
@@ -172,15 +141,9 @@ fn left_out(embeddings: &Embeddings) -> Vec<Excluded> {
 fn traffic(embeddings: &Embeddings) -> Section {
     let wanted = embeddings.chosen.wanted();
     closing::traffic(&embeddings.models, |number| {
-        let table = embeddings
-            .chosen
-            .tables
-            .get(number)
-            .and_then(|table| table.as_ref().ok());
+        let table = embeddings.chosen.tables.get(number).and_then(|table| table.as_ref().ok());
         let used = table.filter(|_| !embeddings.pairs.is_empty());
-        let bytes = used.map_or(0, |table| {
-            wanted[number].len() * table.width * table.dtype.bits().unwrap_or(0) / 8
-        });
+        let bytes = used.map_or(0, |table| wanted[number].len() * table.width * table.dtype.bits().unwrap_or(0) / 8);
         (usize::from(used.is_some()), bytes)
     })
 }

@@ -39,11 +39,9 @@ pub fn embeddings_csv(embeddings: &Embeddings) -> Vec<(String, Vec<u8>)> {
 
 fn row(pair: &TokenPair) -> Vec<String> {
     let mut cells = match &pair.drawn.token {
-        Some(token) => vec![
-            escape::csv(&token.to_string()).into_owned(),
-            hexadecimal(&token.bytes),
-            token.begins_word.to_string(),
-        ],
+        Some(token) => {
+            vec![escape::csv(&token.to_string()).into_owned(), hexadecimal(&token.bytes), token.begins_word.to_string()]
+        }
         None => vec![String::new(); 3],
     };
     cells.extend(pair.drawn.rows.map(|row| row.to_string()));
@@ -57,15 +55,8 @@ fn row(pair: &TokenPair) -> Vec<String> {
             values.map_or_else(String::new, |values| number(names[at], values[at], &mut reasons))
         })
     };
-    cells.extend(contrast(
-        pair.same_id.as_ref(),
-        ["same_id_cos_sim", "same_id_cos_null", "same_id_pearson"],
-    ));
-    cells.push(
-        pair.random
-            .as_ref()
-            .map_or_else(String::new, |(row, _)| row.to_string()),
-    );
+    cells.extend(contrast(pair.same_id.as_ref(), ["same_id_cos_sim", "same_id_cos_null", "same_id_pearson"]));
+    cells.push(pair.random.as_ref().map_or_else(String::new, |(row, _)| row.to_string()));
     cells.extend(contrast(
         pair.random.as_ref().map(|(_, numbers)| numbers),
         ["random_cos_sim", "random_cos_null", "random_pearson"],
@@ -95,10 +86,8 @@ fn number(name: &str, value: &Result<f64, Undefined>, reasons: &mut Vec<String>)
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

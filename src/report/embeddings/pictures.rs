@@ -13,11 +13,7 @@ const BINS: usize = 50;
 
 /// How many matched rows have which cosine, with what they would have for nothing.
 pub(super) fn matched(embeddings: &Embeddings, (low, high): (f64, f64)) -> Picture {
-    let values = embeddings
-        .matched
-        .cosines
-        .iter()
-        .filter_map(|value| value.as_ref().ok());
+    let values = embeddings.matched.cosines.iter().filter_map(|value| value.as_ref().ok());
     let mut histogram = Histogram::count(values.copied(), low, high, BINS);
     "cos_sim".clone_into(&mut histogram.x_label);
     let references = [
@@ -25,10 +21,8 @@ pub(super) fn matched(embeddings: &Embeddings, (low, high): (f64, f64)) -> Pictu
         ("mean cos_null", embeddings.matched.cos_null.get(|f| f.mean)),
         ("mean of random tokens", embeddings.random.cos_sim.get(|f| f.mean)),
     ];
-    histogram.references = references
-        .into_iter()
-        .filter_map(|(label, value)| Some(Reference::new(label, value.ok()?)))
-        .collect();
+    histogram.references =
+        references.into_iter().filter_map(|(label, value)| Some(Reference::new(label, value.ok()?))).collect();
     Picture {
         id: "matched".to_owned(),
         title: format!("Cosine of rows of {}", kinds(embeddings)[0].0),
@@ -42,12 +36,7 @@ pub(super) fn matched(embeddings: &Embeddings, (low, high): (f64, f64)) -> Pictu
 /// The shares of all kinds of pairs over one axis.
 pub(super) fn contrast(embeddings: &Embeddings, (low, high): (f64, f64)) -> Picture {
     let series = |(name, compared): (&'static str, &crate::audit::RowPairs)| {
-        let values: Vec<f64> = compared
-            .cosines
-            .iter()
-            .filter_map(|value| value.as_ref().ok())
-            .copied()
-            .collect();
+        let values: Vec<f64> = compared.cosines.iter().filter_map(|value| value.as_ref().ok()).copied().collect();
         let histogram = Histogram::count(values.iter().copied(), low, high, BINS);
         let share = |&count: &u64| match values.len() {
             0 => Datum::undefined("no pair"),
@@ -80,15 +69,10 @@ pub(super) fn extent(embeddings: &Embeddings) -> Option<(f64, f64)> {
         .into_iter()
         .flat_map(|(_, compared)| &compared.cosines)
         .filter_map(|value| value.as_ref().ok().copied());
-    let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
+    let (low, high) =
+        all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     (low <= high).then(|| {
         let (low, high) = ((low * 10.0).floor() / 10.0, (high * 10.0).ceil() / 10.0);
-        if low < high {
-            (low, high)
-        } else {
-            (low - 0.1, high + 0.1)
-        }
+        if low < high { (low, high) } else { (low - 0.1, high + 0.1) }
     })
 }

@@ -103,15 +103,8 @@ pub(super) fn comparison(embeddings: &Embeddings) -> Table {
         ]
     };
     let mut columns = vec![Column::text("rows of")];
-    let titles = [
-        "n cos_sim",
-        "mean cos_sim",
-        "sd cos_sim",
-        "mean cos_null",
-        "n pearson",
-        "mean pearson",
-        "sd pearson",
-    ];
+    let titles =
+        ["n cos_sim", "mean cos_sim", "sd cos_sim", "mean cos_null", "n pearson", "mean pearson", "sd pearson"];
     columns.extend(titles.map(Column::numeric));
     Table {
         caption: "Means and standard deviations (ddof 0) over pairs of rows. `tokens.csv` has every pair.".to_owned(),
@@ -133,15 +126,8 @@ pub(super) fn spread(embeddings: &Embeddings) -> Table {
         ];
         metrics.map(|(metric, of)| {
             let number = |figure: fn(&Figures) -> f64| Cell::number(of.get(figure), Digits::Fixed(4));
-            let figures: [fn(&Figures) -> f64; 7] = [
-                |f| f.mean,
-                |f| f.sd,
-                |f| f.min,
-                |f| f.q25,
-                |f| f.q50,
-                |f| f.q75,
-                |f| f.max,
-            ];
+            let figures: [fn(&Figures) -> f64; 7] =
+                [|f| f.mean, |f| f.sd, |f| f.min, |f| f.q25, |f| f.q50, |f| f.q75, |f| f.max];
             let mut cells = vec![Cell::text(name), Cell::code(metric), Cell::count(of.n)];
             cells.extend(figures.map(number));
             cells
@@ -159,11 +145,8 @@ pub(super) fn spread(embeddings: &Embeddings) -> Table {
 
 /// The tokens whose rows are most alike, or least.
 pub(super) fn ends(embeddings: &Embeddings, most: bool) -> Table {
-    let mut pairs: Vec<(f64, &TokenPair)> = embeddings
-        .pairs
-        .iter()
-        .filter_map(|pair| Some((*pair.matched.pearson.as_ref().ok()?, pair)))
-        .collect();
+    let mut pairs: Vec<(f64, &TokenPair)> =
+        embeddings.pairs.iter().filter_map(|pair| Some((*pair.matched.pearson.as_ref().ok()?, pair))).collect();
     // Sorting is stable: equal values stay in the order of rows.
     pairs.sort_by(|(a, _), (b, _)| if most { b.total_cmp(a) } else { a.total_cmp(b) });
     let number = |value: &Result<f64, Undefined>, digits| Cell::number(value, digits);
@@ -206,15 +189,8 @@ fn shortened(token: &str) -> String {
 
 /// The kinds of pairs with their names.
 pub(super) fn kinds(embeddings: &Embeddings) -> Vec<(&'static str, &RowPairs)> {
-    let matched = if embeddings.chosen.ask.same_id {
-        "the same number"
-    } else {
-        "the same token"
-    };
-    let mut kinds = vec![
-        (matched, &embeddings.matched),
-        ("a token and another at random", &embeddings.random),
-    ];
+    let matched = if embeddings.chosen.ask.same_id { "the same number" } else { "the same token" };
+    let mut kinds = vec![(matched, &embeddings.matched), ("a token and another at random", &embeddings.random)];
     kinds.extend(embeddings.same_id.as_ref().map(|same| ("the same number", same)));
     kinds
 }

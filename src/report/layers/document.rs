@@ -57,16 +57,8 @@ fn question(named: &[Named<'_>], models: usize) -> String {
             roles.push(role);
         }
     }
-    let of = if models == 1 {
-        "this model"
-    } else {
-        "each of these models"
-    };
-    let roles = if roles.is_empty() {
-        "the tensors that were asked for".to_owned()
-    } else {
-        roles.join(", ")
-    };
+    let of = if models == 1 { "this model" } else { "each of these models" };
+    let roles = if roles.is_empty() { "the tensors that were asked for".to_owned() } else { roles.join(", ") };
     format!(
         "How alike are the layers of {of} among themselves in {roles}, so that a number between models has something to stand beside?"
     )
@@ -101,14 +93,10 @@ fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
             reason: exclusion.reason.clone(),
         })
         .collect();
-    excluded.extend(layers.absent.iter().map(|absence| {
-        Excluded {
-            model: layers.models[absence.model].model.clone(),
-            tensor: absence
-                .key
-                .map_or_else(|| "every layer".to_owned(), |key| key.role_name()),
-            reason: absence.reason.clone(),
-        }
+    excluded.extend(layers.absent.iter().map(|absence| Excluded {
+        model: layers.models[absence.model].model.clone(),
+        tensor: absence.key.map_or_else(|| "every layer".to_owned(), |key| key.role_name()),
+        reason: absence.reason.clone(),
     }));
     for named in named {
         // One reason for many layers is one line.
@@ -138,10 +126,7 @@ pub(in crate::report) fn listed(places: &[String]) -> String {
 fn extent(layers: &Layers) -> Section {
     closing::traffic(&layers.models, |number| {
         let ladders = layers.ladders.iter().filter(|ladder| ladder.model == number);
-        let sides: Vec<_> = ladders
-            .flat_map(|ladder| &ladder.rungs)
-            .flat_map(|rung| &rung.side)
-            .collect();
+        let sides: Vec<_> = ladders.flat_map(|ladder| &ladder.rungs).flat_map(|rung| &rung.side).collect();
         (sides.len(), sides.iter().map(|side| side.stored_bytes).sum())
     })
 }

@@ -116,9 +116,6 @@ fn without(named: &Named<'_>, metric: Metric, pairs: &[(usize, usize)]) -> Strin
             None => reasons.push((reason, 1)),
         }
     }
-    let shown: Vec<String> = reasons
-        .iter()
-        .map(|(reason, count)| format!("{reason} ({count})"))
-        .collect();
+    let shown: Vec<String> = reasons.iter().map(|(reason, count)| format!("{reason} ({count})")).collect();
     shown.join(";")
 }

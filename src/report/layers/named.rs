@@ -34,12 +34,7 @@ impl<'a> Named<'a> {
                 stem = format!("{first}-{number}");
                 number += 1;
             }
-            Self {
-                ladder,
-                model,
-                role,
-                stem,
-            }
+            Self { ladder, model, role, stem }
         };
         layers.ladders.iter().map(name).collect()
     }
@@ -58,11 +53,7 @@ impl<'a> Named<'a> {
 /// Lower-case letters, digits and hyphens.
 fn plain(stem: &str) -> String {
     let keep = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_lowercase()
-        } else {
-            '-'
-        }
+        if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
     };
     stem.chars().map(keep).collect()
 }

@@ -32,36 +32,17 @@ pub(super) fn section(named: &[Named<'_>]) -> Section {
          does not show how alike tensors of two unrelated models are, and a lower or higher value between two models is no \
          finding by itself.",
     ));
-    Section {
-        id: "overview".to_owned(),
-        title: "Overview".to_owned(),
-        blocks,
-    }
+    Section { id: "overview".to_owned(), title: "Overview".to_owned(), blocks }
 }
 
 fn table(named: &[Named<'_>]) -> Table {
-    let mut columns = vec![
-        Column::text("model"),
-        Column::text("role"),
-        Column::text("pairs of layers"),
-    ];
-    let numbers = [
-        "n pairs",
-        "n cos_sim",
-        "mean cos_sim",
-        "mean cos_null",
-        "n pearson",
-        "mean pearson",
-        "sd pearson",
-    ];
+    let mut columns = vec![Column::text("model"), Column::text("role"), Column::text("pairs of layers")];
+    let numbers = ["n pairs", "n cos_sim", "mean cos_sim", "mean cos_null", "n pearson", "mean pearson", "sd pearson"];
     columns.extend(numbers.map(Column::numeric));
     let rows = named.iter().flat_map(|named| {
         let ladder = named.ladder;
-        let kinds = [
-            ("layer 0 × later", ladder.baseline()),
-            ("adjacent", ladder.adjacent()),
-            ("all", ladder.all_pairs()),
-        ];
+        let kinds =
+            [("layer 0 × later", ladder.baseline()), ("adjacent", ladder.adjacent()), ("all", ladder.all_pairs())];
         kinds.into_iter().map(move |(kind, pairs)| {
             let of = |metric| ladder.statistics(metric, &pairs);
             let (cosine, pearson) = (of(Metric::CosSim), of(Metric::Pearson));
@@ -90,32 +71,22 @@ fn table(named: &[Named<'_>]) -> Table {
 
 /// The mean of `statistics`, or that there is no pair with a value.
 pub(super) fn mean(statistics: &Statistics) -> Datum {
-    statistics
-        .values
-        .map_or_else(|| none(statistics), |extent| extent.mean.into())
+    statistics.values.map_or_else(|| none(statistics), |extent| extent.mean.into())
 }
 
 /// The standard deviation of `statistics`, or that there is no pair with a value.
 pub(super) fn deviation(statistics: &Statistics) -> Datum {
-    statistics
-        .values
-        .map_or_else(|| none(statistics), |extent| extent.sd.into())
+    statistics.values.map_or_else(|| none(statistics), |extent| extent.sd.into())
 }
 
 fn none(statistics: &Statistics) -> Datum {
-    Datum::undefined(if statistics.undefined > 0 {
-        "no pair has a value"
-    } else {
-        "there is no such pair"
-    })
+    Datum::undefined(if statistics.undefined > 0 { "no pair has a value" } else { "there is no such pair" })
 }
 
 /// Mean and coefficient of variation of every model's tensors by layer.
 fn levels(role: &str, named: &[&Named<'_>]) -> Picture {
-    let layers: BTreeSet<u32> = named
-        .iter()
-        .flat_map(|named| named.ladder.layers().map(|at| named.ladder.rungs[at].place.layer.0))
-        .collect();
+    let layers: BTreeSet<u32> =
+        named.iter().flat_map(|named| named.ladder.layers().map(|at| named.ladder.rungs[at].place.layer.0)).collect();
     let panel = |y_label: &str, of: fn(&Summary) -> Result<f64, Undefined>| LinePanel {
         y_label: y_label.to_owned(),
         series: named.iter().map(|named| series(named, &layers, of)).collect(),

@@ -21,19 +21,14 @@ pub(super) fn norms(named: &Named<'_>) -> Picture {
     let rungs: Vec<_> = named.ladder.layers().map(|at| &named.ladder.rungs[at]).collect();
     let of = |get: fn(&crate::metric::Summary) -> f64| -> Vec<Datum> {
         let summaries = rungs.iter().map(|rung| rung.summary.as_ref());
-        summaries
-            .map(|summary| Datum::from(summary.map(get).map_err(Clone::clone)))
-            .collect()
+        summaries.map(|summary| Datum::from(summary.map(get).map_err(Clone::clone))).collect()
     };
     let elements = Series::new("mean ± sd", of(|summary| summary.mean)).with_spread(of(|summary| summary.sd));
     Picture {
         id: format!("norm_{}", named.stem),
         title: format!("{}: mean ± sd by layer", named.title()),
         subtitle: "Bars reach one standard deviation of the elements (ddof 0) to each side.".to_owned(),
-        alt: format!(
-            "Mean and standard deviation of the elements of {} by layer",
-            named.title()
-        ),
+        alt: format!("Mean and standard deviation of the elements of {} by layer", named.title()),
         kind: PictureKind::Lines(Lines {
             x_label: "layer".to_owned(),
             x: rungs.iter().map(|rung| f64::from(rung.place.layer.0)).collect(),
@@ -63,20 +58,11 @@ pub(super) fn pair_lines(
         id: format!("{id}_{}", named.stem),
         title: format!("{}: {title}", named.title()),
         subtitle: "Where cosine and null agree, mean and spread alone explain the cosine.".to_owned(),
-        alt: format!(
-            "Cosine, its permutation null and Pearson's r: {title}, {}",
-            named.title()
-        ),
+        alt: format!("Cosine, its permutation null and Pearson's r: {title}, {}", named.title()),
         kind: PictureKind::Lines(Lines {
             x_label: x_label.to_owned(),
-            x: pairs
-                .iter()
-                .map(|pair| f64::from(ladder.rungs[at(pair)].place.layer.0))
-                .collect(),
-            panels: two_panels(
-                vec![series(Metric::CosSim), series(Metric::CosNull)],
-                vec![series(Metric::Pearson)],
-            ),
+            x: pairs.iter().map(|pair| f64::from(ladder.rungs[at(pair)].place.layer.0)).collect(),
+            panels: two_panels(vec![series(Metric::CosSim), series(Metric::CosNull)], vec![series(Metric::Pearson)]),
         }),
     }
 }
@@ -125,12 +111,7 @@ pub(super) fn distances(named: &Named<'_>) -> Picture {
 
 fn two_panels(cosines: Vec<Series>, pearson: Vec<Series>) -> Vec<LinePanel> {
     vec![
-        LinePanel {
-            y_label: "cosine".to_owned(),
-            series: cosines,
-            references: Vec::new(),
-            at_least: None,
-        },
+        LinePanel { y_label: "cosine".to_owned(), series: cosines, references: Vec::new(), at_least: None },
         LinePanel {
             y_label: "pearson".to_owned(),
             series: pearson,
@@ -187,11 +168,7 @@ pub(super) fn matrices(named: &Named<'_>, metrics: &[Metric]) -> Option<Picture>
         });
     }
     let only = pictures.pop()?;
-    Some(Picture {
-        id,
-        title: format!("{title}, {}", only.title),
-        ..only
-    })
+    Some(Picture { id, title: format!("{title}, {}", only.title), ..only })
 }
 
 /// Colours over the cosines of later layers, where layer 0 would take more than half of the scale for itself; its cells are
@@ -202,12 +179,8 @@ fn later_cosines(named: &Named<'_>, metric: Metric, matrix: &Matrix) -> Option<C
         return None;
     }
     let smallest = |with_first: bool| {
-        let cells = matrix
-            .iter()
-            .filter(|&(row, column, _)| with_first || (row != first && column != first));
-        cells
-            .filter_map(|(_, _, cell)| cell.as_ref().ok().copied())
-            .fold(1.0, f64::min)
+        let cells = matrix.iter().filter(|&(row, column, _)| with_first || (row != first && column != first));
+        cells.filter_map(|(_, _, cell)| cell.as_ref().ok().copied()).fold(1.0, f64::min)
     };
     let (all, later) = (smallest(true), smallest(false));
     (1.0 - later > 0.0 && 1.0 - all > 2.0 * (1.0 - later)).then(|| ColorScale::sequential(later, 1.0))

@@ -39,31 +39,18 @@ pub(super) fn section(named: &Named<'_>, metrics: &[Metric]) -> Section {
                  alike: `cos_sim` is high wherever both layers vary little, whichever channels vary.",
             ));
         }
-        None => blocks.push(Block::prose(
-            "The layer × layer matrices are in CSV files and not drawn here.",
-        )),
+        None => blocks.push(Block::prose("The layer × layer matrices are in CSV files and not drawn here.")),
     }
-    Section {
-        id: named.anchor(),
-        title: named.title(),
-        blocks,
-    }
+    Section { id: named.anchor(), title: named.title(), blocks }
 }
 
 /// What there is.
 fn opening(named: &Named<'_>) -> String {
     let ladder = named.ladder;
     let layers = ladder.layers().filter(|&at| ladder.rungs[at].side.is_ok()).count();
-    let mut text = if layers == 1 {
-        "1 layer.".to_owned()
-    } else {
-        format!("{layers} layers.")
-    };
-    let missing: Vec<String> = ladder
-        .missing()
-        .filter(|(place, _)| !place.mtp)
-        .map(|(place, _)| place.to_string())
-        .collect();
+    let mut text = if layers == 1 { "1 layer.".to_owned() } else { format!("{layers} layers.") };
+    let missing: Vec<String> =
+        ladder.missing().filter(|(place, _)| !place.mtp).map(|(place, _)| place.to_string()).collect();
     if !missing.is_empty() {
         let _ = write!(
             text,
@@ -71,12 +58,8 @@ fn opening(named: &Named<'_>) -> String {
             listed(&missing)
         );
     }
-    let blocks: Vec<String> = ladder
-        .rungs
-        .iter()
-        .filter(|rung| rung.place.mtp)
-        .map(|rung| rung.place.to_string())
-        .collect();
+    let blocks: Vec<String> =
+        ladder.rungs.iter().filter(|rung| rung.place.mtp).map(|rung| rung.place.to_string()).collect();
     if !blocks.is_empty() {
         let _ = write!(
             text,
@@ -96,14 +79,8 @@ fn baseline(named: &Named<'_>, blocks: &mut Vec<Block>) {
         ));
         return;
     }
-    let words = [
-        "layer0",
-        "layer 0 against each later layer",
-        "layer k, compared with layer 0",
-    ];
-    blocks.push(Block::picture(pictures::pair_lines(named, &pairs, words, |pair| {
-        pair.1
-    })));
+    let words = ["layer0", "layer 0 against each later layer", "layer k, compared with layer 0"];
+    blocks.push(Block::picture(pictures::pair_lines(named, &pairs, words, |pair| pair.1)));
     blocks.push(Block::prose(
         "This shows how far the first layer stands from the others. Layer 0 is usually an outlier in level and spread, so a value \
          between two models that lies above this baseline says nothing about those models.",
@@ -118,14 +95,8 @@ fn adjacent(named: &Named<'_>, blocks: &mut Vec<Block>) {
         blocks.push(Block::prose("No two of the chosen layers are adjacent."));
         return;
     }
-    let words = [
-        "adjacent",
-        "each layer against the next",
-        "layer k, compared with layer k + 1",
-    ];
-    blocks.push(Block::picture(pictures::pair_lines(named, &pairs, words, |pair| {
-        pair.0
-    })));
+    let words = ["adjacent", "each layer against the next", "layer k, compared with layer k + 1"];
+    blocks.push(Block::picture(pictures::pair_lines(named, &pairs, words, |pair| pair.0)));
     blocks.push(Block::prose(
         "This shows how alike neighbouring layers of one model are. It does not show how alike layers of another model would be, \
          related or not: neighbours share one residual stream and one training.",

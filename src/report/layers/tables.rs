@@ -41,22 +41,12 @@ pub(super) fn per_layer(named: &Named<'_>) -> Table {
 pub(super) fn pairs(named: &Named<'_>, pairs: &[(usize, usize)], caption: &str) -> Table {
     let ladder = named.ladder;
     let row = |&(a, b): &(usize, usize)| {
-        let numbers = BESIDE
-            .iter()
-            .map(|&metric| Cell::number(ladder.value(metric, a, b), digits(metric)));
-        [layer(&ladder.rungs[a]), layer(&ladder.rungs[b])]
-            .into_iter()
-            .chain(numbers)
-            .collect()
+        let numbers = BESIDE.iter().map(|&metric| Cell::number(ladder.value(metric, a, b), digits(metric)));
+        [layer(&ladder.rungs[a]), layer(&ladder.rungs[b])].into_iter().chain(numbers).collect()
     };
     let mut columns = vec![Column::numeric("layer a"), Column::numeric("layer b")];
     columns.extend(BESIDE.iter().map(|metric| Column::numeric(metric.name())));
-    Table {
-        caption: caption.to_owned(),
-        csv: None,
-        columns,
-        rows: pairs.iter().map(row).collect(),
-    }
+    Table { caption: caption.to_owned(), csv: None, columns, rows: pairs.iter().map(row).collect() }
 }
 
 /// Mean and deviation over the pairs of each distance.
@@ -100,11 +90,7 @@ pub(super) fn by_distance(named: &Named<'_>) -> Table {
 
 /// A number to sort by, and the mark of a block that is no layer.
 fn layer(rung: &Rung) -> Cell {
-    if rung.place.mtp {
-        Cell::text(rung.place.to_string())
-    } else {
-        Cell::count(rung.place.layer.0 as usize)
-    }
+    if rung.place.mtp { Cell::text(rung.place.to_string()) } else { Cell::count(rung.place.layer.0 as usize) }
 }
 
 fn digits(metric: Metric) -> Digits {

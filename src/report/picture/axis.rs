@@ -25,22 +25,14 @@ impl Axis {
         let (low, high) = extent(low, high);
         let step = round_step(high - low, wanted);
         // The tolerance keeps an end that is a tick up to rounding from gaining another one.
-        Self {
-            low: (low / step + 1e-9).floor() * step,
-            high: (high / step - 1e-9).ceil() * step,
-            step,
-        }
+        Self { low: (low / step + 1e-9).floor() * step, high: (high / step - 1e-9).ceil() * step, step }
     }
 
     /// An axis over exactly `low..high`, with ticks at round numbers inside; only whole ones where `whole`.
     pub fn within(low: f64, high: f64, wanted: usize, whole: bool) -> Self {
         let (low, high) = extent(low, high);
         let step = round_step(high - low, wanted);
-        Self {
-            low,
-            high,
-            step: if whole { step.max(1.0) } else { step },
-        }
+        Self { low, high, step: if whole { step.max(1.0) } else { step } }
     }
 
     /// The smallest value.
@@ -84,19 +76,14 @@ impl Axis {
 
     /// Width of the widest tick label.
     pub fn label_width(&self) -> f64 {
-        self.ticks()
-            .iter()
-            .map(|(_, label)| font::width(label, TICK, false))
-            .fold(0.0, f64::max)
+        self.ticks().iter().map(|(_, label)| font::width(label, TICK, false)).fold(0.0, f64::max)
     }
 
     fn label(&self, tick: f64) -> String {
         let size = self.low.abs().max(self.high.abs());
         let tick = if tick.abs() < self.step * 1e-6 { 0.0 } else { tick };
         if (1e-4..1e6).contains(&size) {
-            let digits = (0..9)
-                .find(|&digits| self.step * 10_f64.powi(digits) > 0.999_999)
-                .unwrap_or(9);
+            let digits = (0..9).find(|&digits| self.step * 10_f64.powi(digits) > 0.999_999).unwrap_or(9);
             typeset(&Digits::Fixed(u8::try_from(digits).unwrap_or(9)).format(tick))
         } else {
             typeset(&Digits::Significant(3).format(tick))
@@ -154,11 +141,7 @@ impl Plot {
         for (tick, label) in self.y.ticks() {
             let y = self.y(tick);
             scene.mark(Mark::line((self.left, y), (self.right(), y)).stroke(Stroke::solid(GRID, 1.0)));
-            scene.text(
-                Text::centred(self.left - 7.0, y, label, TICK)
-                    .anchor(Anchor::End)
-                    .color(MUTED),
-            );
+            scene.text(Text::centred(self.left - 7.0, y, label, TICK).anchor(Anchor::End).color(MUTED));
         }
         if self.y.holds_zero() {
             let y = self.y(0.0);
@@ -166,11 +149,7 @@ impl Plot {
         }
         scene.mark(Mark::line((self.left, self.top), (self.left, self.bottom())).stroke(Stroke::solid(INK, 1.0)));
         if !self.y.holds_zero() {
-            let y = if self.y.low > 0.0 {
-                self.bottom() - 12.0
-            } else {
-                self.top + 4.0
-            };
+            let y = if self.y.low > 0.0 { self.bottom() - 12.0 } else { self.top + 4.0 };
             scene.mark(zigzag_down(self.left, y, PAPER, 5.0));
             scene.mark(zigzag_down(self.left, y, INK, 1.2));
         }
@@ -186,9 +165,7 @@ impl Plot {
         // Where labels are wider than their ticks are apart, only some are written.
         let apart = self.width * self.x.step / (self.x.high - self.x.low);
         let need = self.x.label_width() + 8.0;
-        let every = (1..ticks.len())
-            .find(|&every| every as f64 * apart >= need)
-            .unwrap_or(ticks.len().max(1));
+        let every = (1..ticks.len()).find(|&every| every as f64 * apart >= need).unwrap_or(ticks.len().max(1));
         for (index, (tick, label)) in ticks.into_iter().enumerate() {
             let x = self.x(tick);
             scene.mark(Mark::line((x, y), (x, y + 4.0)).stroke(Stroke::solid(INK, 1.0)));
@@ -202,11 +179,7 @@ impl Plot {
     /// Writes the horizontal axis's name `below` pixels under the plot.
     pub fn name_x(&self, scene: &mut Scene, name: &str, below: f64) {
         let middle = self.left + self.width / 2.0;
-        scene.text(
-            Text::new(middle, self.bottom() + below, name, 12.0)
-                .anchor(Anchor::Middle)
-                .elided(self.width),
-        );
+        scene.text(Text::new(middle, self.bottom() + below, name, 12.0).anchor(Anchor::Middle).elided(self.width));
     }
 }
 
@@ -234,10 +207,7 @@ fn extent(low: f64, high: f64) -> (f64, f64) {
 fn round_step(width: f64, wanted: usize) -> f64 {
     let raw = width / wanted.max(1) as f64;
     let power = 10_f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|factor| factor * power)
-        .find(|&step| step >= raw * 0.7);
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|&step| step >= raw * 0.7);
     step.filter(|step| step.is_finite() && *step > 0.0).unwrap_or(width)
 }
 
@@ -253,14 +223,8 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_labels_have_just_enough_digits() {
-        assert_eq!(
-            labels(&Axis::covering(0.0, 1.0, 5)),
-            ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
-        );
-        assert_eq!(
-            labels(&Axis::covering(-0.04, 0.05, 4)),
-            ["−0.04", "−0.02", "0.00", "0.02", "0.04", "0.06"]
-        );
+        assert_eq!(labels(&Axis::covering(0.0, 1.0, 5)), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(labels(&Axis::covering(-0.04, 0.05, 4)), ["−0.04", "−0.02", "0.00", "0.02", "0.04", "0.06"]);
         assert_eq!(labels(&Axis::within(0.0, 47.0, 5, true)), ["0", "10", "20", "30", "40"]);
         assert_eq!(labels(&Axis::within(0.0, 2.0, 10, true)), ["0", "1", "2"]);
     }

@@ -56,18 +56,12 @@ pub struct Bar {
 impl Bar {
     /// A bar without an error bar.
     pub fn new(value: impl Into<Datum>) -> Self {
-        Self {
-            value: value.into(),
-            error: None,
-        }
+        Self { value: value.into(), error: None }
     }
 
     /// A bar of `value` ± `error`.
     pub fn with_error(value: impl Into<Datum>, error: f64) -> Self {
-        Self {
-            value: value.into(),
-            error: Some(error),
-        }
+        Self { value: value.into(), error: Some(error) }
     }
 
     /// Lower and upper end of what is drawn.
@@ -105,15 +99,7 @@ impl Bars {
         let labels = ColumnLabels::new(&self.groups, pitch, LABEL);
         let left = (axis.label_width() + 12.0).max(labels.left());
         let x = Axis::within(0.0, 1.0, 1, false);
-        let plot = Plot {
-            left,
-            top: Plot::HEAD + CLEAR,
-            width,
-            height: HEIGHT,
-            x,
-            y: axis,
-            clear: CLEAR,
-        };
+        let plot = Plot { left, top: Plot::HEAD + CLEAR, width, height: HEIGHT, x, y: axis, clear: CLEAR };
         let legend = self.legend();
         let below = if plot.y.low() < 0.0 { CLEAR } else { 0.0 };
         let height = (HEIGHT + below + labels.height()).max(legend.height()) + Plot::HEAD + CLEAR + 4.0;
@@ -126,11 +112,8 @@ impl Bars {
                 draw_bar(&mut scene, &plot, item, (x + 1.0, bar - 2.0), base, (index, &tooltip));
             }
         }
-        for (index, reference) in self
-            .references
-            .iter()
-            .enumerate()
-            .filter(|(_, reference)| reference.value.is_finite())
+        for (index, reference) in
+            self.references.iter().enumerate().filter(|(_, reference)| reference.value.is_finite())
         {
             let y = plot.y(reference.value);
             scene.mark(Mark::line((plot.left, y), (plot.right(), y)).stroke(reference_stroke(index)));
@@ -150,10 +133,7 @@ impl Bars {
     fn axis(&self) -> (Axis, f64) {
         let ends = self.bars().filter_map(Bar::span).flat_map(|(low, high)| [low, high]);
         let (low, high) = range(ends.chain(self.references.iter().map(|reference| reference.value)));
-        if let Some(cut) = self
-            .cut
-            .filter(|&cut| cut.is_finite() && cut > 0.0 && low >= cut && high > cut)
-        {
+        if let Some(cut) = self.cut.filter(|&cut| cut.is_finite() && cut > 0.0 && low >= cut && high > cut) {
             return (Axis::covering(cut, high, 5), cut);
         }
         if low > high {
@@ -171,10 +151,7 @@ impl Bars {
         }
         for (index, reference) in self.references.iter().enumerate() {
             let value = typeset(&Digits::Significant(3).format(reference.value));
-            legend.push(
-                Key::Line(reference_stroke(index)),
-                format!("{} = {value}", reference.label),
-            );
+            legend.push(Key::Line(reference_stroke(index)), format!("{} = {value}", reference.label));
         }
         legend
     }
@@ -185,14 +162,8 @@ impl Bars {
         let slot = if self.series.len() == 1 { pitch } else { bar };
         let text = |value: f64| typeset(&digits.format(value));
         let widest = self.bars().filter_map(|bar| bar.value.value());
-        let fits = widest
-            .map(|value| font::width(&text(value), NUMBER, false))
-            .all(|width| width + 1.0 <= slot);
-        let zero = if plot.y.holds_zero() {
-            plot.y(0.0)
-        } else {
-            plot.bottom()
-        };
+        let fits = widest.map(|value| font::width(&text(value), NUMBER, false)).all(|width| width + 1.0 <= slot);
+        let zero = if plot.y.holds_zero() { plot.y(0.0) } else { plot.bottom() };
         let count = self.series.len().max(1) as f64;
         for (index, series) in self.series.iter().enumerate() {
             for (group, item) in series.bars.iter().enumerate().take(self.groups.len()) {
@@ -203,11 +174,7 @@ impl Bars {
                 };
                 let value = item.value.value().unwrap_or_default();
                 if fits {
-                    let y = if value < 0.0 {
-                        plot.y(low) + NUMBER + 2.0
-                    } else {
-                        plot.y(high) - 4.0
-                    };
+                    let y = if value < 0.0 { plot.y(low) + NUMBER + 2.0 } else { plot.y(high) - 4.0 };
                     scene.text(Text::new(x, y, text(value), NUMBER).anchor(Anchor::Middle));
                 }
             }
@@ -233,10 +200,7 @@ fn draw_bar(
     };
     let from = plot.y(base.max(plot.y.low()));
     let to = plot.y(value);
-    let error = bar
-        .error
-        .map(|error| format!(" ± {}", Digits::Significant(3).format(error)))
-        .unwrap_or_default();
+    let error = bar.error.map(|error| format!(" ± {}", Digits::Significant(3).format(error))).unwrap_or_default();
     let tooltip = format!("{name}: {}{error}", typeset(&Digits::Significant(5).format(value)));
     let mark = Mark::rect(x, from.min(to), width, (from - to).abs()).fill(series_color(index));
     scene.mark(mark.tooltip(tooltip));
@@ -275,9 +239,7 @@ mod tests {
             series: (0..series)
                 .map(|s| BarSeries {
                     label: format!("series {s}"),
-                    bars: (0..groups)
-                        .map(|group| Bar::with_error(value(group, s), 0.03))
-                        .collect(),
+                    bars: (0..groups).map(|group| Bar::with_error(value(group, s), 0.03)).collect(),
                 })
                 .collect(),
             references: vec![Reference::new("threshold", 0.95)],
@@ -296,10 +258,7 @@ mod tests {
     #[test]
     fn bars_start_at_zero_unless_cut_and_a_cut_shows() {
         let close = |cut| Bars {
-            series: vec![BarSeries {
-                label: String::new(),
-                bars: vec![Bar::new(0.95), Bar::new(0.99)],
-            }],
+            series: vec![BarSeries { label: String::new(), bars: vec![Bar::new(0.95), Bar::new(0.99)] }],
             groups: vec!["a".into(), "b".into()],
             references: Vec::new(),
             y_label: "cosine".into(),

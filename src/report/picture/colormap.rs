@@ -96,9 +96,8 @@ impl ColorScale {
 
     /// Sequential over the values that `matrix` has.
     pub fn fit(matrix: &Matrix) -> Self {
-        let (low, high) = values(matrix).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
-            (low.min(v), high.max(v))
-        });
+        let (low, high) =
+            values(matrix).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
         Self::new(false, low, high, "from the smallest to the largest cell")
     }
 
@@ -116,12 +115,7 @@ impl ColorScale {
             (true, false) => (high - 1.0, high),
             (false, _) => (if diverging { -1.0 } else { 0.0 }, 1.0),
         };
-        Self {
-            diverging,
-            low,
-            high,
-            reason,
-        }
+        Self { diverging, low, high, reason }
     }
 
     /// The value of the first colour.
@@ -152,10 +146,7 @@ impl ColorScale {
         // Halves first: the width of the widest range is not a finite number.
         let t = ((value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0)).clamp(0.0, 1.0);
         let at = t * (stops.len() - 1) as f64;
-        let index = (0..stops.len() - 1)
-            .rev()
-            .find(|&index| at >= index as f64)
-            .unwrap_or(0);
+        let index = (0..stops.len() - 1).rev().find(|&index| at >= index as f64).unwrap_or(0);
         mix(stops[index], stops[index + 1], at - index as f64)
     }
 }
@@ -163,11 +154,7 @@ impl ColorScale {
 /// Black or white, whichever contrasts more with `ground` by WCAG.
 pub fn ink_on(ground: Rgb) -> Rgb {
     let (dark, light) = (Rgb(0, 0, 0), PAPER);
-    if contrast(dark, ground) >= contrast(light, ground) {
-        dark
-    } else {
-        light
-    }
+    if contrast(dark, ground) >= contrast(light, ground) { dark } else { light }
 }
 
 /// WCAG 2 contrast ratio, 1 to 21.
@@ -178,17 +165,11 @@ pub fn contrast(a: Rgb, b: Rgb) -> f64 {
 
 fn values(matrix: &Matrix) -> impl Iterator<Item = f64> {
     let cells = (0..matrix.rows.len()).flat_map(|row| (0..matrix.columns.len()).map(move |column| (row, column)));
-    cells
-        .filter_map(|(row, column)| matrix.get(row, column).as_ref().ok().copied())
-        .filter(|value| value.is_finite())
+    cells.filter_map(|(row, column)| matrix.get(row, column).as_ref().ok().copied()).filter(|value| value.is_finite())
 }
 
 fn mix(a: Rgb, b: Rgb, t: f64) -> Rgb {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a mean of bytes is a byte"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mean of bytes is a byte")]
     let channel = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * t).round() as u8;
     Rgb(channel(a.0, b.0), channel(a.1, b.1), channel(a.2, b.2))
 }
@@ -196,11 +177,7 @@ fn mix(a: Rgb, b: Rgb, t: f64) -> Rgb {
 fn luminance(Rgb(r, g, b): Rgb) -> f64 {
     let linear = |channel: u8| {
         let channel = f64::from(channel) / 255.0;
-        if channel <= 0.040_45 {
-            channel / 12.92
-        } else {
-            ((channel + 0.055) / 1.055).powf(2.4)
-        }
+        if channel <= 0.040_45 { channel / 12.92 } else { ((channel + 0.055) / 1.055).powf(2.4) }
     };
     0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
 }
@@ -236,20 +213,16 @@ mod tests {
     #[test]
     fn the_sequential_scale_brightens_all_the_way() {
         let scale = ColorScale::sequential(0.0, 1.0);
-        let light: Vec<f64> = (0..=90)
-            .map(|step| luminance(scale.color(f64::from(step) / 90.0)))
-            .collect();
+        let light: Vec<f64> = (0..=90).map(|step| luminance(scale.color(f64::from(step) / 90.0))).collect();
         assert!(light.windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!((scale.color(0.0), scale.color(1.0)), (VIRIDIS[0], VIRIDIS[9]));
     }
 
     #[test]
     fn the_cosine_scale_covers_every_cell_and_ends_at_one() {
-        let matrix = Matrix::from_fn(
-            vec!["a".into()],
-            vec!["x".into(), "y".into(), "z".into()],
-            |_, column| [Ok(0.2), Ok(1.0 + 1e-15), Err(Undefined::ZeroNorm)][column].clone(),
-        );
+        let matrix = Matrix::from_fn(vec!["a".into()], vec!["x".into(), "y".into(), "z".into()], |_, column| {
+            [Ok(0.2), Ok(1.0 + 1e-15), Err(Undefined::ZeroNorm)][column].clone()
+        });
         let scale = ColorScale::cosine(&matrix);
         assert_eq!((scale.low(), scale.high()), (0.2, 1.0));
         assert!(scale.covers(1.0 + 1e-15) && scale.covers(0.2) && !scale.covers(0.1) && !scale.covers(1.1));
@@ -259,11 +232,7 @@ mod tests {
     fn a_matrix_without_extent_or_values_still_has_a_scale() {
         for cell in [Ok(0.5), Ok(f64::MAX), Err(Undefined::Constant)] {
             let matrix = Matrix::from_fn(vec!["a".into()], vec!["x".into()], |_, _| cell.clone());
-            for scale in [
-                ColorScale::fit(&matrix),
-                ColorScale::cosine(&matrix),
-                ColorScale::fit_signed(&matrix),
-            ] {
+            for scale in [ColorScale::fit(&matrix), ColorScale::cosine(&matrix), ColorScale::fit_signed(&matrix)] {
                 assert!(scale.low() < scale.high() || scale.low().abs() > 1e300);
                 scale.color(0.5);
             }

@@ -62,10 +62,7 @@ impl Dendrogram {
     pub fn remarks(&self) -> Vec<String> {
         let lost = self.merges.len() - self.brackets(&HashMap::new()).len();
         if lost > 0 {
-            vec![format!(
-                "{} of clusters that do not exist, not drawn.",
-                counted(lost, "merge")
-            )]
+            vec![format!("{} of clusters that do not exist, not drawn.", counted(lost, "merge"))]
         } else {
             Vec::new()
         }
@@ -79,32 +76,18 @@ impl Dendrogram {
         let x = Axis::covering(0.0, high.max(0.0), 6);
         let left = labels::widest(&ordered, 11.0) + 14.0;
         let height = PITCH * ordered.len().max(1) as f64;
-        let plot = Plot {
-            left,
-            top: 2.0,
-            width: WIDTH,
-            height,
-            x: x.clone(),
-            y: Axis::covering(0.0, 1.0, 1),
-            clear: 0.0,
-        };
+        let plot =
+            Plot { left, top: 2.0, width: WIDTH, height, x: x.clone(), y: Axis::covering(0.0, 1.0, 1), clear: 0.0 };
         let mut scene = Scene::new(plot.right() + x.label_width() / 2.0 + 4.0, height + 4.0 + Plot::FOOT);
         labels::row_labels(&mut scene, &ordered, left - 7.0, plot.top, PITCH, 11.0);
         plot.draw_x(&mut scene, &self.x_label);
-        let rows: HashMap<usize, f64> = order
-            .iter()
-            .enumerate()
-            .map(|(row, &leaf)| (leaf, (row as f64 + 0.5) * PITCH))
-            .collect();
+        let rows: HashMap<usize, f64> =
+            order.iter().enumerate().map(|(row, &leaf)| (leaf, (row as f64 + 0.5) * PITCH)).collect();
         for Bracket { merge, a, b } in self.brackets(&rows) {
             let end = plot.x(merge.height.max(0.0));
             let (a_row, b_row) = (plot.top + a.0, plot.top + b.0);
             let points = vec![(plot.x(a.1), a_row), (end, a_row), (end, b_row), (plot.x(b.1), b_row)];
-            let tooltip = format!(
-                "{} {}",
-                self.x_label,
-                typeset(&Digits::Significant(4).format(merge.height))
-            );
+            let tooltip = format!("{} {}", self.x_label, typeset(&Digits::Significant(4).format(merge.height)));
             scene.mark(Mark::path(vec![points]).stroke(series_stroke(0)).tooltip(tooltip));
         }
         scene
@@ -169,21 +152,9 @@ mod tests {
     fn leaves_that_merge_first_stand_together() {
         let mut tree = chain(4, |leaf| leaf.to_string());
         tree.merges = vec![
-            Merge {
-                a: 0,
-                b: 3,
-                height: 0.1,
-            },
-            Merge {
-                a: 1,
-                b: 2,
-                height: 0.2,
-            },
-            Merge {
-                a: 4,
-                b: 5,
-                height: 0.5,
-            },
+            Merge { a: 0, b: 3, height: 0.1 },
+            Merge { a: 1, b: 2, height: 0.2 },
+            Merge { a: 4, b: 5, height: 0.5 },
         ];
         assert_eq!(tree.leaf_order(), [0, 3, 1, 2]);
     }
@@ -191,18 +162,7 @@ mod tests {
     #[test]
     fn broken_merges_lose_no_leaf_and_do_not_panic() {
         let mut tree = chain(4, |leaf| leaf.to_string());
-        tree.merges = vec![
-            Merge {
-                a: 0,
-                b: 99,
-                height: f64::NAN,
-            },
-            Merge {
-                a: 0,
-                b: 0,
-                height: -1.0,
-            },
-        ];
+        tree.merges = vec![Merge { a: 0, b: 99, height: f64::NAN }, Merge { a: 0, b: 0, height: -1.0 }];
         let mut order = tree.leaf_order();
         order.sort_unstable();
         assert_eq!(order, [0, 1, 2, 3]);

@@ -35,12 +35,8 @@ pub fn elide(text: &str, size: f64, limit: f64) -> String {
     for kept in (1..chars.len().min(MOST_KEPT)).rev() {
         let tail = kept / 3;
         let head = kept - tail;
-        let candidate: String = chars[..head]
-            .iter()
-            .chain(&['…'])
-            .chain(&chars[chars.len() - tail..])
-            .copied()
-            .collect();
+        let candidate: String =
+            chars[..head].iter().chain(&['…']).chain(&chars[chars.len() - tail..]).copied().collect();
         if width(&candidate, size, false) <= limit {
             return candidate;
         }
@@ -67,10 +63,7 @@ pub fn wrap(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
 
 fn advance(table: &[(u32, &[u16])], c: char) -> f64 {
     let code = u32::from(c);
-    let run = table
-        .partition_point(|(start, _)| *start <= code)
-        .checked_sub(1)
-        .map(|index| table[index]);
+    let run = table.partition_point(|(start, _)| *start <= code).checked_sub(1).map(|index| table[index]);
     let units = run.and_then(|(start, advances)| advances.get((code - start) as usize));
     match units {
         Some(&units) => f64::from(units) / UNITS,

@@ -55,10 +55,7 @@ impl Picture {
         let framed = self.framed();
         let banner = if synthetic { 24.0 } else { 0.0 };
         let width = framed.width.max(if synthetic { NARROWEST } else { 0.0 });
-        let mut scene = Scene::new(
-            (width + 2.0 * MARGIN).ceil(),
-            (framed.height + banner + 2.0 * MARGIN).ceil(),
-        );
+        let mut scene = Scene::new((width + 2.0 * MARGIN).ceil(), (framed.height + banner + 2.0 * MARGIN).ceil());
         scene.mark(Mark::rect(0.0, 0.0, scene.width, scene.height).fill(PAPER));
         if synthetic {
             scene.text(Text::new(MARGIN, MARGIN + 11.0, SYNTHETIC, 13.0).bold().color(WARNING));
@@ -127,11 +124,7 @@ impl Picture {
 
     fn described(&self, synthetic: bool) -> String {
         let alt = if self.alt.is_empty() { &self.title } else { &self.alt };
-        if synthetic {
-            format!("{SYNTHETIC}. {alt}")
-        } else {
-            alt.clone()
-        }
+        if synthetic { format!("{SYNTHETIC}. {alt}") } else { alt.clone() }
     }
 }
 
@@ -145,9 +138,7 @@ mod tests {
 
     fn picture(count: usize) -> Picture {
         let names: Vec<String> = (0..count).map(|index| format!("owner/<model>-{index}")).collect();
-        let matrix = Matrix::from_fn(names.clone(), names, |row, column| {
-            Ok(if row == column { 1.0 } else { 0.25 })
-        });
+        let matrix = Matrix::from_fn(names.clone(), names, |row, column| Ok(if row == column { 1.0 } else { 0.25 }));
         Picture {
             id: "cosine/../x".into(),
             title: "Cosine similarity of the attention input norm, layer 10, nine models".into(),
@@ -168,28 +159,15 @@ mod tests {
 
     #[test]
     fn a_synthetic_picture_says_so_itself() {
-        assert!(
-            picture(2)
-                .svg(true)
-                .contains(">Synthetic replica, not the real weights</text>")
-        );
+        assert!(picture(2).svg(true).contains(">Synthetic replica, not the real weights</text>"));
         assert!(!picture(2).svg(false).contains("Synthetic"));
     }
 
     #[test]
     fn the_subtitle_states_the_range_of_the_colours() {
         let scene = picture(2).scene(false);
-        let words: Vec<&str> = scene
-            .text_boxes()
-            .into_iter()
-            .map(|(text, _)| text.text.as_str())
-            .collect();
-        assert!(
-            words
-                .join(" ")
-                .contains("Colour 0.2500 to 1.000: from the smallest cell to 1."),
-            "{words:?}"
-        );
+        let words: Vec<&str> = scene.text_boxes().into_iter().map(|(text, _)| text.text.as_str()).collect();
+        assert!(words.join(" ").contains("Colour 0.2500 to 1.000: from the smallest cell to 1."), "{words:?}");
     }
 
     #[test]

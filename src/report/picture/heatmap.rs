@@ -87,15 +87,8 @@ impl Heatmap {
                 counted(beyond.0, "cell")
             ));
         }
-        let data: Vec<Datum> = self
-            .places()
-            .map(|(row, column)| Datum::from(self.matrix.get(row, column)))
-            .collect();
-        remarks.extend(remarks::undefined(
-            data.iter().filter_map(Datum::reason),
-            "cell",
-            "hatched",
-        ));
+        let data: Vec<Datum> = self.places().map(|(row, column)| Datum::from(self.matrix.get(row, column))).collect();
+        remarks.extend(remarks::undefined(data.iter().filter_map(Datum::reason), "cell", "hatched"));
         remarks
     }
 
@@ -104,23 +97,14 @@ impl Heatmap {
         let (rows, columns) = (self.matrix.rows.len(), self.matrix.columns.len());
         let most = rows.max(columns).max(1);
         // Every name needs a row of its own; numbers can be thinned.
-        let numbers = [&self.matrix.rows, &self.matrix.columns]
-            .into_iter()
-            .all(|axis| labels::are_numbers(axis));
+        let numbers = [&self.matrix.rows, &self.matrix.columns].into_iter().all(|axis| labels::are_numbers(axis));
         let cell = (760.0 / most as f64).clamp(if numbers { 4.0 } else { 13.0 }, 72.0);
         let label = if cell < 16.0 { 10.0 } else { 11.0 };
         let column_labels = ColumnLabels::new(&self.matrix.columns, cell, label);
         let row_title = if self.row_title.is_empty() { 0.0 } else { 18.0 };
         let left = (labels::widest(&self.matrix.rows, label) + 7.0 + row_title).max(column_labels.left());
         let top = label / 2.0;
-        let grid = Grid {
-            left,
-            top,
-            cell,
-            label,
-            rows,
-            columns,
-        };
+        let grid = Grid { left, top, cell, label, rows, columns };
         let foot = column_labels.height() + if self.column_title.is_empty() { 0.0 } else { 20.0 };
         let bar_width = BAR_GAP.max(column_labels.right() + 4.0) + BAR_WIDTH + self.bar_text_width();
         let bar_height = (rows as f64 * cell).max(90.0);
@@ -143,15 +127,12 @@ impl Heatmap {
     }
 
     fn cells(&self) -> impl Iterator<Item = (usize, usize, Option<f64>)> {
-        self.places()
-            .map(|(row, column)| (row, column, Datum::from(self.matrix.get(row, column)).value()))
+        self.places().map(|(row, column)| (row, column, Datum::from(self.matrix.get(row, column)).value()))
     }
 
     /// How many cells lie below and above the colours.
     fn beyond(&self) -> (usize, usize) {
-        let outside = self
-            .cells()
-            .filter_map(|(_, _, value)| value.filter(|&value| !self.scale.covers(value)));
+        let outside = self.cells().filter_map(|(_, _, value)| value.filter(|&value| !self.scale.covers(value)));
         let (above, below): (Vec<f64>, Vec<f64>) = outside.partition(|&value| value > self.scale.high());
         (below.len(), above.len())
     }
@@ -225,9 +206,7 @@ impl Heatmap {
             other => other,
         };
         [best, fewer].into_iter().find_map(|digits| {
-            let widest = finite()
-                .map(|v| font::width(&typeset(&digits.format(v)), 1.0, false))
-                .fold(0.0, f64::max);
+            let widest = finite().map(|v| font::width(&typeset(&digits.format(v)), 1.0, false)).fold(0.0, f64::max);
             let size = ((grid.cell - 3.0) / widest.max(0.1)).min(grid.cell * 0.5).min(13.0);
             (size >= SMALLEST_NUMBER).then_some((size, digits))
         })
@@ -282,19 +261,14 @@ impl Heatmap {
         };
         let ends = [(low, end(low, "≤", below)), (high, end(high, "≥", above))];
         let inner = super::axis::Axis::within(low, high, 5, false).ticks();
-        let inner = inner
-            .into_iter()
-            .filter(|(tick, _)| tick - low > room && high - tick > room);
+        let inner = inner.into_iter().filter(|(tick, _)| tick - low > room && high - tick > room);
         let mut ticks: Vec<_> = inner.collect();
         ticks.extend(ends);
         ticks
     }
 
     fn bar_label_width(&self) -> f64 {
-        self.bar_ticks(200.0)
-            .iter()
-            .map(|(_, label)| font::width(label, 10.0, false))
-            .fold(0.0, f64::max)
+        self.bar_ticks(200.0).iter().map(|(_, label)| font::width(label, 10.0, false)).fold(0.0, f64::max)
     }
 
     /// Width of what stands right of the colour bar: ticks and the quantity's name.
@@ -307,11 +281,7 @@ impl Heatmap {
 fn corner(right: f64, top: f64, cell: f64, up: bool) -> Mark {
     let side = (cell * 0.3).min(9.0);
     let (right, top) = (right - cell * 0.08 - 0.5, top + cell * 0.08 + 0.5);
-    let (base, tip) = if up {
-        (top + side * 0.9, top)
-    } else {
-        (top, top + side * 0.9)
-    };
+    let (base, tip) = if up { (top + side * 0.9, top) } else { (top, top + side * 0.9) };
     Mark::polygon(vec![(right - side, base), (right, base), (right - side / 2.0, tip)])
 }
 
@@ -319,9 +289,7 @@ fn corner(right: f64, top: f64, cell: f64, up: bool) -> Mark {
 pub(super) fn hatching(x: f64, y: f64, side: f64) -> Mark {
     let steps = [0.25, 0.5, 0.75, 1.0];
     let lower = steps.iter().map(|t| vec![(x, y + side * t), (x + side * t, y)]);
-    let upper = steps[..3]
-        .iter()
-        .map(|t| vec![(x + side * t, y + side), (x + side, y + side * t)]);
+    let upper = steps[..3].iter().map(|t| vec![(x + side * t, y + side), (x + side, y + side * t)]);
     Mark::path(lower.chain(upper).collect()).stroke(Stroke::solid(HATCH, 0.8))
 }
 
@@ -388,30 +356,17 @@ mod tests {
         let heatmap = Heatmap::new(square(3, |i| format!("m{i}"), wave), ColorScale::correlation(), "r");
         let svg = super::super::svg::document(&heatmap.draw(), "");
         assert!(svg.contains("<title>m1 × m2: undefined, ZeroNorm</title>"));
-        assert!(
-            heatmap
-                .remarks()
-                .contains(&"1 cell undefined, hatched: ZeroNorm (1).".to_owned())
-        );
+        assert!(heatmap.remarks().contains(&"1 cell undefined, hatched: ZeroNorm (1).".to_owned()));
         assert!(!svg.contains("NaN"));
     }
 
     #[test]
     fn a_cell_outside_the_scale_is_marked_and_counted() {
-        let heatmap = Heatmap::new(
-            square(2, |i| format!("m{i}"), |_, c| Ok(c as f64)),
-            ColorScale::sequential(0.5, 1.0),
-            "x",
-        );
+        let heatmap =
+            Heatmap::new(square(2, |i| format!("m{i}"), |_, c| Ok(c as f64)), ColorScale::sequential(0.5, 1.0), "x");
         let corners = |heatmap: &Heatmap| {
             let triangle = |node: &&Node| {
-                matches!(
-                    node,
-                    Node::Mark(Mark {
-                        shape: super::super::scene::Shape::Path { closed: true, .. },
-                        ..
-                    })
-                )
+                matches!(node, Node::Mark(Mark { shape: super::super::scene::Shape::Path { closed: true, .. }, .. }))
             };
             heatmap.draw().nodes.iter().filter(triangle).count()
         };
@@ -422,27 +377,16 @@ mod tests {
                 .iter()
                 .any(|remark| remark.ends_with("0 cells above (marked ▲), 2 cells below (marked ▼)."))
         );
-        let inside = Heatmap {
-            scale: ColorScale::sequential(0.0, 1.0),
-            ..heatmap
-        };
+        let inside = Heatmap { scale: ColorScale::sequential(0.0, 1.0), ..heatmap };
         assert_eq!(corners(&inside), 0);
     }
 
     #[test]
     fn numbers_stand_on_cells_up_to_twenty_four_models_only() {
         let texts = |count| {
-            let heatmap = Heatmap::new(
-                square(count, |i| i.to_string(), |_, _| Ok(0.5)),
-                ColorScale::correlation(),
-                "x",
-            );
-            heatmap
-                .draw()
-                .text_boxes()
-                .iter()
-                .filter(|(text, _)| text.text == "0.500")
-                .count()
+            let heatmap =
+                Heatmap::new(square(count, |i| i.to_string(), |_, _| Ok(0.5)), ColorScale::correlation(), "x");
+            heatmap.draw().text_boxes().iter().filter(|(text, _)| text.text == "0.500").count()
         };
         assert_eq!((texts(9), texts(24), texts(25)), (81, 576, 0));
     }

@@ -76,9 +76,7 @@ impl Histogram {
         let mut remarks = Vec::new();
         if self.below + self.above > 0 {
             let (below, above) = (self.below, self.above);
-            remarks.push(format!(
-                "{below} values below and {above} above the bins, hatched at the ends."
-            ));
+            remarks.push(format!("{below} values below and {above} above the bins, hatched at the ends."));
         }
         if self.not_finite > 0 {
             remarks.push(format!("{} not a finite number, not drawn.", self.not_finite));
@@ -92,43 +90,22 @@ impl Histogram {
 
     /// Draws it.
     pub fn draw(&self) -> Scene {
-        let most = self
-            .counts
-            .iter()
-            .copied()
-            .chain([self.below, self.above])
-            .max()
-            .unwrap_or(0);
+        let most = self.counts.iter().copied().chain([self.below, self.above]).max().unwrap_or(0);
         let y = Axis::covering(0.0, (most as f64).max(1.0) * 1.05, 5);
         let x = Axis::within(self.low, self.high, 8, false);
         let ends = if self.below + self.above > 0 { END } else { 0.0 };
         let left = (y.label_width() + 12.0).max(x.label_width() / 2.0);
-        let plot = Plot {
-            left: left + ends,
-            top: Plot::HEAD,
-            width: WIDTH,
-            height: HEIGHT,
-            x,
-            y,
-            clear: 0.0,
-        };
+        let plot = Plot { left: left + ends, top: Plot::HEAD, width: WIDTH, height: HEIGHT, x, y, clear: 0.0 };
         let mut legend = Legend::default();
         for (index, reference) in self.references.iter().enumerate() {
             let value = typeset(&Digits::Significant(4).format(reference.value));
             let place = if self.spans(reference) { "" } else { ", off the axis" };
-            legend.push(
-                Key::Line(reference_stroke(index)),
-                format!("{} = {value}{place}", reference.label),
-            );
+            legend.push(Key::Line(reference_stroke(index)), format!("{} = {value}{place}", reference.label));
         }
         let legend_left = plot.right() + ends + (plot.x.label_width() / 2.0).max(18.0);
         let height = HEIGHT.max(legend.height()) + Plot::HEAD + Plot::FOOT;
         let mut scene = Scene::new(legend_left + legend.width() + 4.0, height);
-        let wide = Plot {
-            left,
-            width: WIDTH + 2.0 * ends,
-            ..plot.clone()
-        };
+        let wide = Plot { left, width: WIDTH + 2.0 * ends, ..plot.clone() };
         wide.draw_y(&mut scene, "count");
         let width = WIDTH / self.counts.len().max(1) as f64;
         for (index, &count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -158,9 +135,7 @@ impl Histogram {
 /// The bar of values outside the bins on one side.
 fn draw_end(scene: &mut Scene, plot: &Plot, left: f64, count: u64, word: &str) {
     let (top, bottom, width) = (plot.y(count as f64), plot.bottom(), END - 14.0);
-    let bar = Mark::rect(left, top, width, bottom - top)
-        .fill(HATCH)
-        .stroke(Stroke::solid(INK, 0.8));
+    let bar = Mark::rect(left, top, width, bottom - top).fill(HATCH).stroke(Stroke::solid(INK, 0.8));
     scene.mark(bar.tooltip(format!("{word} the bins: {count}")));
     scene.text(Text::new(left + width / 2.0, bottom + 35.0, word, 10.0).anchor(Anchor::Middle));
 }
@@ -174,10 +149,7 @@ mod tests {
     fn every_value_is_counted_once() {
         let values = [-1.0, 0.0, 0.49, 0.5, 1.0, 2.5, f64::NAN, f64::INFINITY];
         let histogram = Histogram::count(values, 0.0, 1.0, 2);
-        assert_eq!(
-            (histogram.counts, histogram.below, histogram.above, histogram.not_finite),
-            (vec![2, 2], 1, 1, 2)
-        );
+        assert_eq!((histogram.counts, histogram.below, histogram.above, histogram.not_finite), (vec![2, 2], 1, 1, 2));
     }
 
     #[test]
@@ -186,14 +158,8 @@ mod tests {
         histogram.references = vec![Reference::new("mean", 1.825), Reference::new("null", -0.25)];
         let svg = super::super::svg::document(&histogram.draw(), "");
         assert!(svg.contains("above the bins: 2"));
-        assert!(
-            svg.contains("mean = 1.825<") && svg.contains("null = −0.2500, off the axis"),
-            "{svg}"
-        );
-        assert_eq!(
-            histogram.remarks(),
-            ["0 values below and 2 above the bins, hatched at the ends."]
-        );
+        assert!(svg.contains("mean = 1.825<") && svg.contains("null = −0.2500, off the axis"), "{svg}");
+        assert_eq!(histogram.remarks(), ["0 values below and 2 above the bins, hatched at the ends."]);
     }
 
     #[test]

@@ -42,37 +42,16 @@ pub(super) struct ColumnLabels<'a> {
 impl<'a> ColumnLabels<'a> {
     /// Lays `labels` out below columns `pitch` pixels wide; `size` pixels per em.
     pub(super) fn new(labels: &'a [String], pitch: f64, size: f64) -> Self {
-        let widest = labels
-            .iter()
-            .map(|label| font::width(label, size, false).min(LIMIT))
-            .fold(0.0, f64::max);
-        let level = |every| Self {
-            labels,
-            pitch,
-            size,
-            turn: Turn::Level,
-            every,
-            widest,
-        };
+        let widest = labels.iter().map(|label| font::width(label, size, false).min(LIMIT)).fold(0.0, f64::max);
+        let level = |every| Self { labels, pitch, size, turn: Turn::Level, every, widest };
         if widest + 5.0 <= pitch {
             return level(1);
         }
         if are_numbers(labels) {
             return level(thinning(widest + 7.0, pitch));
         }
-        let turn = if pitch >= size * 1.5 {
-            Turn::Slanted
-        } else {
-            Turn::Upright
-        };
-        Self {
-            labels,
-            pitch,
-            size,
-            turn,
-            every: 1,
-            widest,
-        }
+        let turn = if pitch >= size * 1.5 { Turn::Slanted } else { Turn::Upright };
+        Self { labels, pitch, size, turn, every: 1, widest }
     }
 
     /// Height of the labels, with the gap above them.
@@ -96,11 +75,7 @@ impl<'a> ColumnLabels<'a> {
 
     /// How far they reach right of the last column.
     pub(super) fn right(&self) -> f64 {
-        let reach = if self.turn == Turn::Level {
-            self.widest / 2.0
-        } else {
-            self.size
-        };
+        let reach = if self.turn == Turn::Level { self.widest / 2.0 } else { self.size };
         (reach - self.pitch / 2.0).max(0.0)
     }
 
@@ -125,11 +100,7 @@ pub(super) fn row_labels(scene: &mut Scene, labels: &[String], right: f64, top: 
     let every = if are_numbers(labels) { thinning(size, pitch) } else { 1 };
     for (index, label) in labels.iter().enumerate().step_by(every) {
         let middle = top + (index as f64 + 0.5) * pitch;
-        scene.text(
-            Text::centred(right, middle, label, size)
-                .anchor(Anchor::End)
-                .elided(LIMIT),
-        );
+        scene.text(Text::centred(right, middle, label, size).anchor(Anchor::End).elided(LIMIT));
     }
 }
 
@@ -140,19 +111,13 @@ pub(super) fn are_numbers(labels: &[String]) -> bool {
 
 /// Width of the widest of `labels` as they are drawn.
 pub(super) fn widest(labels: &[String], size: f64) -> f64 {
-    labels
-        .iter()
-        .map(|label| font::width(&font::elide(label, size, LIMIT), size, false))
-        .fold(0.0, f64::max)
+    labels.iter().map(|label| font::width(&font::elide(label, size, LIMIT), size, false)).fold(0.0, f64::max)
 }
 
 /// The smallest round step at which labels `need` pixels apart fit columns of `pitch` pixels.
 fn thinning(need: f64, pitch: f64) -> usize {
     let steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
-    steps
-        .into_iter()
-        .find(|&step| step as f64 * pitch >= need)
-        .unwrap_or(5000)
+    steps.into_iter().find(|&step| step as f64 * pitch >= need).unwrap_or(5000)
 }
 
 #[cfg(test)]

@@ -16,11 +16,7 @@ const DASHES: [&[f64]; 4] = [&[], &[6.0, 3.0], &[2.0, 2.0], &[8.0, 3.0, 2.0, 3.0
 
 /// The paint of the series at `index`: colour first, then dash, so that 32 differ.
 pub(super) fn series_stroke(index: usize) -> Stroke {
-    Stroke {
-        color: series_color(index),
-        width: 1.8,
-        dash: DASHES[index / SERIES.len() % DASHES.len()],
-    }
+    Stroke { color: series_color(index), width: 1.8, dash: DASHES[index / SERIES.len() % DASHES.len()] }
 }
 
 /// The colour of the series at `index`.
@@ -44,11 +40,7 @@ pub(super) fn ring(x: f64, y: f64, color: Rgb) -> Mark {
 
 /// The paint of the reference line at `index`.
 pub(super) fn reference_stroke(index: usize) -> Stroke {
-    Stroke {
-        color: INK,
-        width: 1.3,
-        dash: [DASHES[1], DASHES[2], DASHES[3]][index % 3],
-    }
+    Stroke { color: INK, width: 1.3, dash: [DASHES[1], DASHES[2], DASHES[3]][index % 3] }
 }
 
 /// How an entry is drawn.
@@ -78,16 +70,9 @@ impl Legend {
 
     /// Width in pixels; 0 where there are no entries.
     pub(super) fn width(&self) -> f64 {
-        let widest = self
-            .entries
-            .iter()
-            .map(|(_, label)| font::width(label, SIZE, false).min(LIMIT))
-            .fold(0.0, f64::max);
-        if self.entries.is_empty() {
-            0.0
-        } else {
-            KEY + 6.0 + widest
-        }
+        let widest =
+            self.entries.iter().map(|(_, label)| font::width(label, SIZE, false).min(LIMIT)).fold(0.0, f64::max);
+        if self.entries.is_empty() { 0.0 } else { KEY + 6.0 + widest }
     }
 
     /// Height in pixels.

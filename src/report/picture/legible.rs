@@ -21,34 +21,23 @@ pub(super) fn assert_legible(scene: &Scene) {
     }
     for (index, (a, a_corners)) in boxes.iter().enumerate() {
         for (b, b_corners) in &boxes[index + 1..] {
-            assert!(
-                !overlap(a_corners, b_corners),
-                "`{}` overlaps `{}`: {a_corners:?} {b_corners:?}",
-                a.text,
-                b.text
-            );
+            assert!(!overlap(a_corners, b_corners), "`{}` overlaps `{}`: {a_corners:?} {b_corners:?}", a.text, b.text);
         }
     }
 }
 
 /// Whether two rectangles share more than half a pixel, by the separating axes of both.
 fn overlap(a: &Corners, b: &Corners) -> bool {
-    [a, b]
-        .into_iter()
-        .flat_map(|c| [(c[0], c[1]), (c[1], c[2])])
-        .all(|(from, to)| {
-            let axis = (to.0 - from.0, to.1 - from.1);
-            let length = axis.0.hypot(axis.1);
-            let span = |c: &Corners| {
-                let along = c.map(|(x, y)| (x * axis.0 + y * axis.1) / length);
-                (
-                    along.into_iter().fold(f64::INFINITY, f64::min),
-                    along.into_iter().fold(f64::NEG_INFINITY, f64::max),
-                )
-            };
-            let (a, b) = (span(a), span(b));
-            a.0 + 0.5 < b.1 && b.0 + 0.5 < a.1
-        })
+    [a, b].into_iter().flat_map(|c| [(c[0], c[1]), (c[1], c[2])]).all(|(from, to)| {
+        let axis = (to.0 - from.0, to.1 - from.1);
+        let length = axis.0.hypot(axis.1);
+        let span = |c: &Corners| {
+            let along = c.map(|(x, y)| (x * axis.0 + y * axis.1) / length);
+            (along.into_iter().fold(f64::INFINITY, f64::min), along.into_iter().fold(f64::NEG_INFINITY, f64::max))
+        };
+        let (a, b) = (span(a), span(b));
+        a.0 + 0.5 < b.1 && b.0 + 0.5 < a.1
+    })
 }
 
 #[test]

@@ -64,9 +64,7 @@ impl Lines {
     pub fn remarks(&self) -> Vec<String> {
         let series = self.panels.iter().flat_map(|panel| &panel.series);
         let reasons = series.flat_map(|series| &series.values).filter_map(Datum::reason);
-        remarks::undefined(reasons, "value", "left as gaps")
-            .into_iter()
-            .collect()
+        remarks::undefined(reasons, "value", "left as gaps").into_iter().collect()
     }
 
     /// Draws it.
@@ -83,15 +81,7 @@ impl Lines {
         let mut scene = Scene::new(legend_left + legend_width + 4.0, 0.0);
         let mut top = 0.0;
         for ((panel, y), legend) in self.panels.iter().zip(axes).zip(&legends) {
-            let plot = Plot {
-                left,
-                top: top + Plot::HEAD,
-                width,
-                height: HEIGHT,
-                x: x.clone(),
-                y,
-                clear: 0.0,
-            };
+            let plot = Plot { left, top: top + Plot::HEAD, width, height: HEIGHT, x: x.clone(), y, clear: 0.0 };
             plot.draw_y(&mut scene, &panel.y_label);
             plot.draw_x(&mut scene, &self.x_label);
             panel.draw(&mut scene, &plot, &self.x, &self.x_label);
@@ -105,11 +95,7 @@ impl Lines {
 
 impl LinePanel {
     fn axis(&self) -> Axis {
-        let values = self
-            .series
-            .iter()
-            .flat_map(|series| &series.values)
-            .filter_map(Datum::value);
+        let values = self.series.iter().flat_map(|series| &series.values).filter_map(Datum::value);
         let references = self.references.iter().map(|reference| reference.value);
         let least = self.at_least.into_iter().flat_map(|(low, high)| [low, high]);
         let bars = self.series.iter().flat_map(Series::bars);
@@ -125,20 +111,14 @@ impl LinePanel {
         }
         for (index, reference) in self.references.iter().enumerate() {
             let value = typeset(&Digits::Significant(3).format(reference.value));
-            legend.push(
-                Key::Line(reference_stroke(index)),
-                format!("{} = {value}", reference.label),
-            );
+            legend.push(Key::Line(reference_stroke(index)), format!("{} = {value}", reference.label));
         }
         legend
     }
 
     fn draw(&self, scene: &mut Scene, plot: &Plot, x: &[f64], x_label: &str) {
-        for (index, reference) in self
-            .references
-            .iter()
-            .enumerate()
-            .filter(|(_, reference)| reference.value.is_finite())
+        for (index, reference) in
+            self.references.iter().enumerate().filter(|(_, reference)| reference.value.is_finite())
         {
             let y = plot.y(reference.value);
             scene.mark(Mark::line((plot.left, y), (plot.right(), y)).stroke(reference_stroke(index)));
@@ -167,11 +147,7 @@ impl LinePanel {
                     if let Some(spread) = spread.and_then(Datum::value) {
                         shown = format!("{shown} ± {}", typeset(&Digits::Significant(3).format(spread)));
                     }
-                    let tooltip = format!(
-                        "{}, {x_label} {}: {shown}",
-                        series.label,
-                        typeset(&Digits::Exact.format(x))
-                    );
+                    let tooltip = format!("{}, {x_label} {}: {shown}", series.label, typeset(&Digits::Exact.format(x)));
                     let dot = Mark::circle(plot.x(x), plot.y(value), 2.2).fill(series_color(index));
                     scene.mark(dot.stroke(Stroke::solid(super::colormap::PAPER, 0.5)).tooltip(tooltip));
                 }
@@ -183,11 +159,7 @@ impl LinePanel {
 impl Series {
     /// A line of `values`.
     pub fn new(label: impl Into<String>, values: Vec<Datum>) -> Self {
-        Self {
-            label: label.into(),
-            values,
-            spread: Vec::new(),
-        }
+        Self { label: label.into(), values, spread: Vec::new() }
     }
 
     /// The line with a bar of `spread` above and below each value.
@@ -205,11 +177,8 @@ impl Series {
 
     /// Runs of defined values, as points of `plot`.
     fn stretches(&self, plot: &Plot, x: &[f64]) -> Vec<Vec<(f64, f64)>> {
-        let points: Vec<_> = x
-            .iter()
-            .zip(&self.values)
-            .map(|(&x, value)| value.value().map(|y| (plot.x(x), plot.y(y))))
-            .collect();
+        let points: Vec<_> =
+            x.iter().zip(&self.values).map(|(&x, value)| value.value().map(|y| (plot.x(x), plot.y(y)))).collect();
         points
             .split(Option::is_none)
             .map(|run| run.iter().flatten().copied().collect())
@@ -221,10 +190,7 @@ impl Series {
 impl Reference {
     /// A line at `value`.
     pub fn new(label: impl Into<String>, value: f64) -> Self {
-        Self {
-            label: label.into(),
-            value,
-        }
+        Self { label: label.into(), value }
     }
 }
 
@@ -232,9 +198,7 @@ impl Reference {
 pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values
         .filter(|value| value.is_finite())
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-            (low.min(value), high.max(value))
-        })
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
 }
 
 #[cfg(test)]
@@ -251,10 +215,7 @@ mod tests {
                     Series::new(label(s), (0..layers).map(value).collect())
                 })
                 .collect(),
-            references: vec![
-                Reference::new("null mean", 0.91),
-                Reference::new("0.99 threshold of a long name", 0.99),
-            ],
+            references: vec![Reference::new("null mean", 0.91), Reference::new("0.99 threshold of a long name", 0.99)],
             at_least: None,
         };
         Lines {
@@ -266,15 +227,9 @@ mod tests {
 
     #[test]
     fn no_text_overlaps_in_nine_series_over_forty_eight_layers() {
-        for (series, layers, panels) in [
-            (1, 1, 1),
-            (2, 2, 2),
-            (9, 48, 2),
-            (9, 128, 1),
-            (20, 48, 2),
-            (0, 0, 1),
-            (0, 0, 0),
-        ] {
+        for (series, layers, panels) in
+            [(1, 1, 1), (2, 2, 2), (9, 48, 2), (9, 128, 1), (20, 48, 2), (0, 0, 1), (0, 0, 0)]
+        {
             assert_legible(&lines(series, layers, panels, |s| format!("organisation/Model-{s}")).draw());
             assert_legible(&lines(series, layers, panels, |s| format!("{s}{}", "m".repeat(95))).draw());
         }
@@ -285,10 +240,7 @@ mod tests {
         let mut lines = lines(1, 7, 1, |_| "m".into());
         lines.panels[0].series[0].values[3] = Datum::undefined("Constant");
         let svg = svg::document(&lines.draw(), "");
-        let path = svg
-            .lines()
-            .find(|line| line.contains(r##"stroke="#0072b2" stroke-width="1.8""##))
-            .unwrap();
+        let path = svg.lines().find(|line| line.contains(r##"stroke="#0072b2" stroke-width="1.8""##)).unwrap();
         assert_eq!(path.matches('M').count(), 2);
         assert_eq!(lines.remarks(), ["1 value undefined, left as gaps: Constant (1)."]);
     }

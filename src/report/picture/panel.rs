@@ -62,19 +62,13 @@ mod tests {
             kind: PictureKind::Bars(Bars {
                 y_label: "cosine".into(),
                 groups: (0..=index).map(|group| format!("model-{group}")).collect(),
-                series: vec![BarSeries {
-                    label: "s".into(),
-                    bars: (0..=index).map(|_| Bar::new(0.5)).collect(),
-                }],
+                series: vec![BarSeries { label: "s".into(), bars: (0..=index).map(|_| Bar::new(0.5)).collect() }],
                 references: Vec::new(),
                 cut: None,
             }),
         };
         for count in [0, 1, 2, 3, 4] {
-            let panel = Panel {
-                columns: 2,
-                pictures: (0..count).map(part).collect(),
-            };
+            let panel = Panel { columns: 2, pictures: (0..count).map(part).collect() };
             assert_legible(&panel.draw());
         }
     }

@@ -26,15 +26,8 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
 
 /// Rasterises `svg` at [`SCALE`] times its size; `picture` names it in errors. The same SVG gives the same bytes.
 pub fn render(picture: &str, svg: &str) -> Result<Vec<u8>, ReportError> {
-    let invalid = |reason: String| ReportError::Raster {
-        picture: picture.to_owned(),
-        reason,
-    };
-    let options = Options {
-        font_family: "DejaVu Sans".to_owned(),
-        fontdb: Arc::clone(&FONTS),
-        ..Options::default()
-    };
+    let invalid = |reason: String| ReportError::Raster { picture: picture.to_owned(), reason };
+    let options = Options { font_family: "DejaVu Sans".to_owned(), fontdb: Arc::clone(&FONTS), ..Options::default() };
     let tree = Tree::from_str(svg, &options).map_err(|error| invalid(error.to_string()))?;
     let longest = tree.size().width().max(tree.size().height());
     let scale = SCALE.min(LARGEST / longest);
@@ -80,27 +73,16 @@ mod tests {
 
     #[test]
     fn widths_of_text_are_those_of_the_rasteriser() {
-        for (line, bold) in [
-            ("Mathematics of γ and σ, 0.9871 − 3×10²", false),
-            ("Attention input norm", true),
-        ] {
+        for (line, bold) in [("Mathematics of γ and σ, 0.9871 − 3×10²", false), ("Attention input norm", true)] {
             let mut scene = Scene::new(600.0, 40.0);
             let text = Text::new(0.0, 20.0, line, 20.0);
             scene.text(if bold { text.bold() } else { text });
-            let options = Options {
-                fontdb: Arc::clone(&FONTS),
-                ..Options::default()
-            };
+            let options = Options { fontdb: Arc::clone(&FONTS), ..Options::default() };
             let tree = Tree::from_str(&svg::document(&scene, ""), &options).unwrap();
-            let Some(Node::Text(node)) = tree.root().children().first() else {
-                panic!("no text")
-            };
+            let Some(Node::Text(node)) = tree.root().children().first() else { panic!("no text") };
             let drawn = f64::from(node.bounding_box().width());
             let measured = font::width(line, 20.0, bold);
-            assert!(
-                (drawn - measured).abs() < 4.0,
-                "`{line}`: drawn {drawn}, measured {measured}"
-            );
+            assert!((drawn - measured).abs() < 4.0, "`{line}`: drawn {drawn}, measured {measured}");
         }
     }
 

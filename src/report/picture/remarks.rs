@@ -18,19 +18,12 @@ pub(super) fn undefined<'a>(reasons: impl Iterator<Item = &'a str>, noun: &str, 
         return None;
     }
     let total = counts.iter().map(|(_, count)| count).sum();
-    let mut named: Vec<String> = counts
-        .iter()
-        .take(MOST_REASONS)
-        .map(|(reason, count)| format!("{reason} ({count})"))
-        .collect();
+    let mut named: Vec<String> =
+        counts.iter().take(MOST_REASONS).map(|(reason, count)| format!("{reason} ({count})")).collect();
     if counts.len() > MOST_REASONS {
         named.push(counted(counts.len() - MOST_REASONS, "other reason"));
     }
-    Some(format!(
-        "{} undefined, {shown}: {}.",
-        counted(total, noun),
-        named.join(", ")
-    ))
+    Some(format!("{} undefined, {shown}: {}.", counted(total, noun), named.join(", ")))
 }
 
 #[cfg(test)]
@@ -41,14 +34,8 @@ mod tests {
     fn reasons_are_counted_and_the_many_are_summed_up() {
         assert_eq!(undefined(std::iter::empty(), "cell", "hatched"), None);
         let few = undefined(["Shape", "ZeroNorm", "Shape"].into_iter(), "cell", "hatched");
-        assert_eq!(
-            few.as_deref(),
-            Some("3 cells undefined, hatched: Shape (2), ZeroNorm (1).")
-        );
+        assert_eq!(few.as_deref(), Some("3 cells undefined, hatched: Shape (2), ZeroNorm (1)."));
         let many = undefined("a b c d e".split(' '), "value", "left as gaps");
-        assert_eq!(
-            many.as_deref(),
-            Some("5 values undefined, left as gaps: a (1), b (1), c (1), 2 other reasons.")
-        );
+        assert_eq!(many.as_deref(), Some("5 values undefined, left as gaps: a (1), b (1), c (1), 2 other reasons."));
     }
 }

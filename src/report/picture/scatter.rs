@@ -54,10 +54,7 @@ impl Scatter {
     pub fn remarks(&self) -> Vec<String> {
         let lost = self.points.len() - self.drawn().count();
         if lost > 0 {
-            vec![format!(
-                "{} without finite coordinates, not drawn.",
-                counted(lost, "point")
-            )]
+            vec![format!("{} without finite coordinates, not drawn.", counted(lost, "point"))]
         } else {
             Vec::new()
         }
@@ -71,15 +68,7 @@ impl Scatter {
         let left = y.label_width() + 12.0;
         // The last tick's label reaches half its width past the plot.
         let right = x.label_width() / 2.0;
-        let plot = Plot {
-            left: left.max(right),
-            top: Plot::HEAD,
-            width: WIDTH,
-            height: SIDE,
-            x,
-            y,
-            clear: 0.0,
-        };
+        let plot = Plot { left: left.max(right), top: Plot::HEAD, width: WIDTH, height: SIDE, x, y, clear: 0.0 };
         let mut legend = Legend::default();
         for (index, group) in self.groups.iter().enumerate() {
             legend.push(point_key(index), group);
@@ -101,9 +90,7 @@ impl Scatter {
             let (x, y) = (plot.x(point.x), plot.y(point.y));
             let dot = match point_key(point.group) {
                 Key::Ring(color) => ring(x, y, color),
-                _ => Mark::circle(x, y, 4.0)
-                    .fill(series_color(point.group))
-                    .stroke(Stroke::solid(PAPER, 0.8)),
+                _ => Mark::circle(x, y, 4.0).fill(series_color(point.group)).stroke(Stroke::solid(PAPER, 0.8)),
             };
             scene.mark(dot.tooltip(tooltip));
         }
@@ -115,9 +102,7 @@ impl Scatter {
     }
 
     fn drawn(&self) -> impl Iterator<Item = &Point> {
-        self.points
-            .iter()
-            .filter(|point| point.x.is_finite() && point.y.is_finite())
+        self.points.iter().filter(|point| point.x.is_finite() && point.y.is_finite())
     }
 
     /// The ends of y = x on `plot`; `None` where it is not asked for or does not cross the plot.
@@ -129,10 +114,7 @@ impl Scatter {
 
     /// Tries right, left, above and below of each point, and leaves a label out where none is free.
     fn draw_labels(&self, scene: &mut Scene, plot: &Plot) {
-        let dots = self
-            .drawn()
-            .map(|p| (plot.x(p.x), plot.y(p.y)))
-            .map(|(x, y)| [x - 4.0, y - 4.0, x + 4.0, y + 4.0]);
+        let dots = self.drawn().map(|p| (plot.x(p.x), plot.y(p.y))).map(|(x, y)| [x - 4.0, y - 4.0, x + 4.0, y + 4.0]);
         let mut taken: Vec<[f64; 4]> = dots.collect();
         if let Some((from, to)) = self.identity_line(plot) {
             let along = (0..=60).map(|step| f64::from(step) / 60.0);

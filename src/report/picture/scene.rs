@@ -58,10 +58,7 @@ pub enum Shape {
     /// A circle.
     Circle { x: f64, y: f64, radius: f64 },
     /// Straight lines through points, one list a stretch; closed where `closed`.
-    Path {
-        stretches: Vec<Vec<(f64, f64)>>,
-        closed: bool,
-    },
+    Path { stretches: Vec<Vec<(f64, f64)>>, closed: bool },
 }
 
 /// A line's paint.
@@ -78,22 +75,13 @@ pub struct Stroke {
 impl Stroke {
     /// A solid line.
     pub fn solid(color: Rgb, width: f64) -> Self {
-        Self {
-            color,
-            width,
-            dash: &[],
-        }
+        Self { color, width, dash: &[] }
     }
 }
 
 impl Mark {
     fn new(shape: Shape) -> Self {
-        Self {
-            shape,
-            fill: None,
-            stroke: None,
-            tooltip: None,
-        }
+        Self { shape, fill: None, stroke: None, tooltip: None }
     }
 
     /// A rectangle.
@@ -113,18 +101,12 @@ impl Mark {
 
     /// Open lines.
     pub fn path(stretches: Vec<Vec<(f64, f64)>>) -> Self {
-        Self::new(Shape::Path {
-            stretches,
-            closed: false,
-        })
+        Self::new(Shape::Path { stretches, closed: false })
     }
 
     /// A closed outline.
     pub fn polygon(points: Vec<(f64, f64)>) -> Self {
-        Self::new(Shape::Path {
-            stretches: vec![points],
-            closed: true,
-        })
+        Self::new(Shape::Path { stretches: vec![points], closed: true })
     }
 
     /// Filled with `color`.
@@ -186,17 +168,7 @@ pub struct Text {
 impl Text {
     /// `text` in ink, from `x` on the baseline `y`.
     pub fn new(x: f64, y: f64, text: impl Into<String>, size: f64) -> Self {
-        Self {
-            x,
-            y,
-            text: text.into(),
-            size,
-            bold: false,
-            anchor: Anchor::Start,
-            turn: 0.0,
-            color: INK,
-            tooltip: None,
-        }
+        Self { x, y, text: text.into(), size, bold: false, anchor: Anchor::Start, turn: 0.0, color: INK, tooltip: None }
     }
 
     /// `text` with its capitals centred on the height `middle`.
@@ -265,11 +237,7 @@ impl Text {
 impl Scene {
     /// An empty canvas.
     pub fn new(width: f64, height: f64) -> Self {
-        Self {
-            width,
-            height,
-            nodes: Vec::new(),
-        }
+        Self { width, height, nodes: Vec::new() }
     }
 
     /// Draws a shape.
@@ -284,23 +252,13 @@ impl Scene {
 
     /// Draws `scene` with its origin at (`x`, `y`).
     pub fn place(&mut self, x: f64, y: f64, scene: Self) {
-        self.nodes.push(Node::Group {
-            dx: x,
-            dy: y,
-            inert: false,
-            nodes: scene.nodes,
-        });
+        self.nodes.push(Node::Group { dx: x, dy: y, inert: false, nodes: scene.nodes });
     }
 
     /// Writes lines of text that the pointer passes through.
     pub fn inert_texts(&mut self, texts: Vec<Text>) {
         let nodes = texts.into_iter().map(Node::Text).collect();
-        self.nodes.push(Node::Group {
-            dx: 0.0,
-            dy: 0.0,
-            inert: true,
-            nodes,
-        });
+        self.nodes.push(Node::Group { dx: 0.0, dy: 0.0, inert: true, nodes });
     }
 
     /// Every line of text with the corners of its box on the canvas.
@@ -316,12 +274,7 @@ fn collect<'a>(nodes: &'a [Node], dx: f64, dy: f64, boxes: &mut Vec<(&'a Text, [
         match node {
             Node::Mark(_) => {}
             Node::Text(text) => boxes.push((text, text.corners().map(|(x, y)| (x + dx, y + dy)))),
-            Node::Group {
-                dx: right,
-                dy: down,
-                nodes,
-                ..
-            } => collect(nodes, dx + right, dy + down, boxes),
+            Node::Group { dx: right, dy: down, nodes, .. } => collect(nodes, dx + right, dy + down, boxes),
         }
     }
 }

@@ -36,12 +36,7 @@ fn nodes(out: &mut String, list: &[Node]) {
         match node {
             Node::Mark(shape) => mark(out, shape),
             Node::Text(line) => text(out, line),
-            Node::Group {
-                dx,
-                dy,
-                inert,
-                nodes: list,
-            } => {
+            Node::Group { dx, dy, inert, nodes: list } => {
                 out.push_str("<g");
                 if *dx != 0.0 || *dy != 0.0 {
                     let _ = write!(out, r#" transform="translate({} {})""#, px(*dx), px(*dy));
@@ -60,14 +55,8 @@ fn nodes(out: &mut String, list: &[Node]) {
 fn mark(out: &mut String, mark: &Mark) {
     let element = match &mark.shape {
         Shape::Rect { x, y, width, height } => {
-            let _ = write!(
-                out,
-                r#"<rect x="{}" y="{}" width="{}" height="{}""#,
-                px(*x),
-                px(*y),
-                px(*width),
-                px(*height)
-            );
+            let _ =
+                write!(out, r#"<rect x="{}" y="{}" width="{}" height="{}""#, px(*x), px(*y), px(*width), px(*height));
             "rect"
         }
         Shape::Circle { x, y, radius } => {
@@ -105,13 +94,7 @@ fn mark(out: &mut String, mark: &Mark) {
 }
 
 fn text(out: &mut String, text: &Text) {
-    let _ = write!(
-        out,
-        r#"<text x="{}" y="{}" font-size="{}""#,
-        px(text.x),
-        px(text.y),
-        px(text.size)
-    );
+    let _ = write!(out, r#"<text x="{}" y="{}" font-size="{}""#, px(text.x), px(text.y), px(text.size));
     match text.anchor {
         Anchor::Start => {}
         Anchor::Middle => out.push_str(r#" text-anchor="middle""#),
@@ -121,13 +104,7 @@ fn text(out: &mut String, text: &Text) {
         out.push_str(r#" font-weight="bold""#);
     }
     if text.turn != 0.0 {
-        let _ = write!(
-            out,
-            r#" transform="rotate({} {} {})""#,
-            px(text.turn),
-            px(text.x),
-            px(text.y)
-        );
+        let _ = write!(out, r#" transform="rotate({} {} {})""#, px(text.turn), px(text.x), px(text.y));
     }
     let _ = write!(out, r#" fill="{}""#, hex(text.color));
     close(out, "text", &xml(&text.text), text.tooltip.as_deref());
@@ -172,9 +149,7 @@ mod tests {
         }));
         let mut scene = Scene::new(120.0, 40.0);
         scene.place(5.0, 6.0, inner);
-        scene.inert_texts(vec![
-            Text::new(1.0, 2.0, "<x>", 9.0).bold().anchor(Anchor::End).turn(-45.0),
-        ]);
+        scene.inert_texts(vec![Text::new(1.0, 2.0, "<x>", 9.0).bold().anchor(Anchor::End).turn(-45.0)]);
         insta::assert_snapshot!(document(&scene, "two \"things\""), @r##"
         <svg xmlns="http://www.w3.org/2000/svg" width="120" height="40" viewBox="0 0 120 40" font-family="DejaVu Sans, Verdana, sans-serif" role="img" aria-label="two &quot;things&quot;">
         <desc>two &quot;things&quot;</desc>

@@ -43,11 +43,7 @@ pub(super) fn section(view: &View<'_>) -> Option<Section> {
             },
         )));
     }
-    Some(Section {
-        id: view.anchor("aligned"),
-        title: format!("{}: layers after alignment", view.model.label),
-        blocks,
-    })
+    Some(Section { id: view.anchor("aligned"), title: format!("{}: layers after alignment", view.model.label), blocks })
 }
 
 /// What the family of changes of basis is.
@@ -105,16 +101,7 @@ fn ranking(view: &View<'_>, gauges: &[(Gauge, Vec<&str>)]) -> Table {
     // Those without a value last; equal ones as they came.
     let key = |below: Option<f64>| below.map_or(f64::INFINITY, |below| -below);
     lines.sort_by(|(left, _), (right, _)| key(*left).total_cmp(&key(*right)));
-    let titles = [
-        "n",
-        "undefined",
-        "mean raw",
-        "mean aligned",
-        "min",
-        "max",
-        "null",
-        "below null",
-    ];
+    let titles = ["n", "undefined", "mean raw", "mean aligned", "min", "max", "null", "below null"];
     Table {
         caption: "Families by how far their residual lies below its own null, on average over pairs of layers. A name with `+` is \
                   what its matrices have together."

@@ -25,19 +25,14 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
     for view in &views {
         sections.push(raw::section(view));
         let track = structure.scales.iter().find(|track| track.model == view.number);
-        sections.extend(
-            track
-                .filter(|track| !track.layers.is_empty())
-                .map(|track| scale::section(view, track)),
-        );
+        sections.extend(track.filter(|track| !track.layers.is_empty()).map(|track| scale::section(view, track)));
         sections.extend(aligned::section(view));
     }
     sections.push(reading());
     let excluded = left_out(structure);
     sections.push(closing::left_out(&excluded));
-    sections.push(closing::traffic(&structure.models, |number| {
-        structure.used.get(number).copied().unwrap_or_default()
-    }));
+    sections
+        .push(closing::traffic(&structure.models, |number| structure.used.get(number).copied().unwrap_or_default()));
     Report {
         title: match structure.models.as_slice() {
             [one] => format!("Matrices of {} along depth", one.label),
@@ -93,11 +88,7 @@ fn left_out(structure: &Structure) -> Vec<Excluded> {
     }
     excluded.extend(reasons.into_iter().map(|((model, role, reason), count)| Excluded {
         model: structure.models[model].model.clone(),
-        tensor: if count == 1 {
-            format!("{role}, 1 number")
-        } else {
-            format!("{role}, {count} numbers")
-        },
+        tensor: if count == 1 { format!("{role}, 1 number") } else { format!("{role}, {count} numbers") },
         reason,
     }));
     excluded

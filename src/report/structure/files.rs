@@ -52,12 +52,7 @@ fn modes(structure: &Structure) -> Vec<Vec<String>> {
             }
             for (layer, &score) in track.layers.iter().zip(&mode.scores) {
                 let mut cells = start();
-                cells.extend([
-                    String::new(),
-                    String::new(),
-                    layer.to_string(),
-                    csv::number(Some(score)),
-                ]);
+                cells.extend([String::new(), String::new(), layer.to_string(), csv::number(Some(score))]);
                 rows.push(cells);
             }
         }
@@ -67,8 +62,5 @@ fn modes(structure: &Structure) -> Vec<Vec<String>> {
 
 fn model_cells(structure: &Structure, model: usize) -> Vec<String> {
     let model = &structure.models[model];
-    vec![
-        escape::csv(&model.model).into_owned(),
-        model.commit.as_ref().map(ToString::to_string).unwrap_or_default(),
-    ]
+    vec![escape::csv(&model.model).into_owned(), model.commit.as_ref().map(ToString::to_string).unwrap_or_default()]
 }

@@ -16,9 +16,8 @@ pub(super) fn section(view: &View<'_>) -> Section {
     let own: Vec<&str> = roles.iter().copied().filter(|role| !role.contains('+')).collect();
     let mut blocks = Vec::new();
     if own.is_empty() {
-        blocks.push(Block::prose(
-            "No two of the chosen layers are this far apart, or no role was asked for on its own.",
-        ));
+        blocks
+            .push(Block::prose("No two of the chosen layers are this far apart, or no role was asked for on its own."));
     } else {
         blocks.push(Block::Table(summary(view, &own, Quantity::Residual, Digits::Fixed(6))));
         blocks.push(Block::Table(summary(view, &own, Quantity::CosSim, Digits::Fixed(6))));
@@ -43,12 +42,7 @@ pub(super) fn section(view: &View<'_>) -> Section {
     }
     let ranked = view.roles(Quantity::EffectiveRank);
     if !ranked.is_empty() {
-        blocks.push(Block::Table(summary(
-            view,
-            &ranked,
-            Quantity::EffectiveRank,
-            Digits::Fixed(2),
-        )));
+        blocks.push(Block::Table(summary(view, &ranked, Quantity::EffectiveRank, Digits::Fixed(2))));
         blocks.push(Block::picture(view.lines(
             Quantity::EffectiveRank,
             &ranked,
@@ -66,11 +60,7 @@ pub(super) fn section(view: &View<'_>) -> Section {
              difference, or the matrices themselves, have few strong directions; it does not say which of the two.",
         ));
     }
-    Section {
-        id: view.anchor("raw"),
-        title: format!("{}: layers as they are stored", view.model.label),
-        blocks,
-    }
+    Section { id: view.anchor("raw"), title: format!("{}: layers as they are stored", view.model.label), blocks }
 }
 
 /// Per role: how many, mean, median, extremes, deviation, and the null's mean.
@@ -98,10 +88,7 @@ pub(super) fn summary(view: &View<'_>, roles: &[&str], quantity: Quantity, digit
              layers. `structure.csv` has every pair."
         ),
         csv: None,
-        columns: [Column::text("role")]
-            .into_iter()
-            .chain(titles.map(Column::numeric))
-            .collect(),
+        columns: [Column::text("role")].into_iter().chain(titles.map(Column::numeric)).collect(),
         rows: roles.iter().map(row).collect(),
     }
 }
@@ -118,30 +105,19 @@ fn by_layer(view: &View<'_>, roles: &[&str], quantity: Quantity, digits: Digits)
         let layers = [a, b].map(|layer| Cell::count(layer.unwrap_or_default() as usize));
         let cells = of.iter().map(|rows| {
             let row = rows.iter().find(|row| (row.layer_a, row.layer_b) == (a, b));
-            row.map_or_else(
-                || Cell::undefined("it has no such layer"),
-                |row| Cell::number(&row.value, digits),
-            )
+            row.map_or_else(|| Cell::undefined("it has no such layer"), |row| Cell::number(&row.value, digits))
         });
         layers.into_iter().chain(cells).collect()
     };
     let caption = if shown.len() < roles.len() {
-        format!(
-            "`{quantity}` by layer, for the first {} of {} roles.",
-            shown.len(),
-            roles.len()
-        )
+        format!("`{quantity}` by layer, for the first {} of {} roles.", shown.len(), roles.len())
     } else {
         format!("`{quantity}` by layer and role.")
     };
     Table {
         caption,
         csv: None,
-        columns: ["layer a", "layer b"]
-            .iter()
-            .chain(shown)
-            .map(|title| Column::numeric(*title))
-            .collect(),
+        columns: ["layer a", "layer b"].iter().chain(shown).map(|title| Column::numeric(*title)).collect(),
         rows: pairs.iter().map(line).collect(),
     }
 }

@@ -51,23 +51,13 @@ pub(super) fn section(view: &View<'_>, track: &ScaleTrack) -> Section {
             listed(&places)
         )));
     }
-    Section {
-        id: view.anchor("scale"),
-        title: format!("{}: scale along depth", view.model.label),
-        blocks,
-    }
+    Section { id: view.anchor("scale"), title: format!("{}: scale along depth", view.model.label), blocks }
 }
 
 fn explained(track: &ScaleTrack, modes: &[Mode]) -> Table {
     let row = |(number, mode): (usize, &Mode)| {
-        let loadings = mode
-            .loadings
-            .iter()
-            .map(|&loading| Cell::number(loading, Digits::Fixed(4)));
-        [Cell::count(number + 1), Cell::number(mode.share, Digits::Percent(2))]
-            .into_iter()
-            .chain(loadings)
-            .collect()
+        let loadings = mode.loadings.iter().map(|&loading| Cell::number(loading, Digits::Fixed(4)));
+        [Cell::count(number + 1), Cell::number(mode.share, Digits::Percent(2))].into_iter().chain(loadings).collect()
     };
     let titles = ["mode", "explained"].map(str::to_owned);
     Table {
@@ -122,10 +112,7 @@ fn modes_picture(view: &View<'_>, track: &ScaleTrack, modes: &[Mode]) -> Picture
     Picture {
         title: format!("{}: modes of the scale", view.model.label),
         subtitle: "Principal components of ln‖W‖ over layers.".to_owned(),
-        alt: format!(
-            "Loadings by role and scores by layer of the scale's modes, {}",
-            view.model.label
-        ),
+        alt: format!("Loadings by role and scores by layer of the scale's modes, {}", view.model.label),
         kind: PictureKind::Panel(Panel {
             columns: 1,
             pictures: vec![

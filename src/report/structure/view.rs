@@ -37,12 +37,7 @@ impl<'a> View<'a> {
                 stem = format!("{first}-{count}");
                 count += 1;
             }
-            views.push(Self {
-                structure,
-                number,
-                model,
-                stem,
-            });
+            views.push(Self { structure, number, model, stem });
         }
         views
     }
@@ -50,11 +45,7 @@ impl<'a> View<'a> {
     /// An anchor: lower-case letters, digits and hyphens.
     pub(super) fn anchor(&self, section: &str) -> String {
         let plain = |c: char| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '-'
-            }
+            if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
         };
         format!("{section}-{}", self.stem.chars().map(plain).collect::<String>())
     }
@@ -87,11 +78,8 @@ impl<'a> View<'a> {
 
     /// A quantity of several roles by layer, one line each; references where all nulls of a role agree to a thousandth.
     pub(super) fn lines(&self, quantity: Quantity, roles: &[&str], words: &Words<'_>) -> Picture {
-        let mut layers: Vec<u32> = roles
-            .iter()
-            .flat_map(|role| self.of(quantity, role))
-            .filter_map(|row| row.layer_a)
-            .collect();
+        let mut layers: Vec<u32> =
+            roles.iter().flat_map(|role| self.of(quantity, role)).filter_map(|row| row.layer_a).collect();
         layers.sort_unstable();
         layers.dedup();
         let series = |role: &&str| {
@@ -107,11 +95,7 @@ impl<'a> View<'a> {
             if let Some(null) = constant_null(&self.of(quantity, role))
                 && references.iter().all(|known| (known.value - null).abs() > 0.002)
             {
-                let label = if words.nulls_by_role {
-                    format!("null of {role}")
-                } else {
-                    "null".to_owned()
-                };
+                let label = if words.nulls_by_role { format!("null of {role}") } else { "null".to_owned() };
                 references.push(Reference::new(label, null));
             }
         }
@@ -159,11 +143,7 @@ fn constant_null(rows: &[&StructureRow]) -> Option<f64> {
 /// Statistics of the values, and their median.
 pub(super) fn statistics(rows: &[&StructureRow]) -> (Statistics, Datum) {
     let mut values: Vec<f64> = rows.iter().filter_map(|row| row.value.as_ref().ok().copied()).collect();
-    let median = if values.is_empty() {
-        Err(Undefined::TooFew)
-    } else {
-        median(&mut values)
-    };
+    let median = if values.is_empty() { Err(Undefined::TooFew) } else { median(&mut values) };
     (
         Statistics::of(rows.iter().map(|row| &row.value)),
         Datum::from(median.map_err(|_| Undefined::NotComparable("no pair has a value".to_owned()))),
@@ -182,8 +162,5 @@ pub(super) fn mean_null(rows: &[&StructureRow]) -> Datum {
 
 /// A figure of the statistics; a reason where no pair has a value.
 pub(super) fn figure(statistics: &Statistics, get: fn(&crate::matrix::Extent) -> f64) -> Datum {
-    statistics.values.as_ref().map_or_else(
-        || Datum::undefined("no pair has a value"),
-        |extent| Datum::new(get(extent)),
-    )
+    statistics.values.as_ref().map_or_else(|| Datum::undefined("no pair has a value"), |extent| Datum::new(get(extent)))
 }

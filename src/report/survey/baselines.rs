@@ -49,11 +49,7 @@ pub(super) fn lines(survey: &Survey, baseline: &Baseline) -> Vec<Line> {
         let value = metrics.get(*metric).clone();
         let z = value.clone().and_then(|value| {
             let drawn = drawn.clone()?;
-            if drawn.sd > 0.0 {
-                Ok((value - drawn.mean) / drawn.sd)
-            } else {
-                Err(Undefined::Constant)
-            }
+            if drawn.sd > 0.0 { Ok((value - drawn.mean) / drawn.sd) } else { Err(Undefined::Constant) }
         });
         let null = match metric {
             Metric::CosSim => metrics
@@ -68,13 +64,7 @@ pub(super) fn lines(survey: &Survey, baseline: &Baseline) -> Vec<Line> {
             }
             _ => None,
         };
-        Line {
-            metric: *metric,
-            value,
-            null: null.map(|(mean, sd)| MeanSd { mean, sd }),
-            drawn: drawn.clone(),
-            z,
-        }
+        Line { metric: *metric, value, null: null.map(|(mean, sd)| MeanSd { mean, sd }), drawn: drawn.clone(), z }
     };
     baseline.figures.iter().map(line).collect()
 }

@@ -28,11 +28,8 @@ pub(super) fn block(survey: &Survey, panels: &[Panel]) -> Option<Block> {
         Node::Leaf(model) => leaves.iter().position(|leaf| *leaf == model).unwrap_or(model),
         Node::Merge(merge) => leaves.len() + merge,
     };
-    let merges = tree.merges.iter().map(|merge| Merge {
-        a: number(merge.left),
-        b: number(merge.right),
-        height: merge.height,
-    });
+    let merges =
+        tree.merges.iter().map(|merge| Merge { a: number(merge.left), b: number(merge.right), height: merge.height });
     let key = &panels.first()?.key;
     let (role, place) = match panels {
         [one] => (key.title(), one.key.layer_name()),
@@ -48,11 +45,8 @@ pub(super) fn block(survey: &Survey, panels: &[Panel]) -> Option<Block> {
         let _ = write!(subtitle, " Not comparable with any other: {}.", names.join(", "));
     }
     if !tree.assumed_unrelated.is_empty() {
-        let pairs: Vec<String> = tree
-            .assumed_unrelated
-            .iter()
-            .map(|(a, b)| format!("{} × {}", label(a), label(b)))
-            .collect();
+        let pairs: Vec<String> =
+            tree.assumed_unrelated.iter().map(|(a, b)| format!("{} × {}", label(a), label(b))).collect();
         let _ = write!(subtitle, " Not comparable, taken as unrelated: {}.", pairs.join(", "));
     }
     Some(Block::picture(Picture {

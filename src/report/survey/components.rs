@@ -22,10 +22,8 @@ pub(super) fn blocks(survey: &Survey, components: &RoleComponents) -> Vec<Block>
         components.vectors.len()
     ))];
     let sides = [("scale kept", &components.kept), ("scale removed", &components.removed)];
-    let pictures: Vec<Picture> = sides
-        .iter()
-        .filter_map(|(title, pca)| Some(scatter(survey, components, title, pca.as_ref().ok()?)))
-        .collect();
+    let pictures: Vec<Picture> =
+        sides.iter().filter_map(|(title, pca)| Some(scatter(survey, components, title, pca.as_ref().ok()?))).collect();
     if !pictures.is_empty() {
         blocks.push(Block::picture(Picture {
             id: format!("components_{role}"),
@@ -41,10 +39,7 @@ pub(super) fn blocks(survey: &Survey, components: &RoleComponents) -> Vec<Block>
             .left_out
             .iter()
             .map(|(at, reason)| format!("{} layer {} ({reason})", survey.models[at.model].label, at.layer));
-        blocks.push(Block::prose(format!(
-            "In no component: {}.",
-            names.collect::<Vec<_>>().join(", ")
-        )));
+        blocks.push(Block::prose(format!("In no component: {}.", names.collect::<Vec<_>>().join(", "))));
     }
     blocks
 }
@@ -52,16 +47,10 @@ pub(super) fn blocks(survey: &Survey, components: &RoleComponents) -> Vec<Block>
 fn scatter(survey: &Survey, components: &RoleComponents, title: &str, pca: &Pca) -> Picture {
     let score = |component: usize, vector: usize| {
         let component = pca.components.get(component);
-        component
-            .and_then(|component| component.scores.get(vector).copied())
-            .unwrap_or(0.0)
+        component.and_then(|component| component.scores.get(vector).copied()).unwrap_or(0.0)
     };
     let axis = |component: usize| match pca.components.get(component) {
-        Some(found) => format!(
-            "component {} ({})",
-            component + 1,
-            Digits::Percent(1).format(found.share)
-        ),
+        Some(found) => format!("component {} ({})", component + 1, Digits::Percent(1).format(found.share)),
         None => format!("component {} (none)", component + 1),
     };
     let mut models: Vec<usize> = components.vectors.iter().map(|at| at.model).collect();
@@ -97,9 +86,7 @@ fn shares(sides: &[(&str, &Result<Pca, Undefined>)]) -> Table {
             ),
             Err(reason) => Cell::number(Datum::undefined(reason.to_string()), Digits::Exact),
         };
-        std::iter::once(Cell::text(*title))
-            .chain((0..TOLD).map(share))
-            .collect()
+        std::iter::once(Cell::text(*title)).chain((0..TOLD).map(share)).collect()
     };
     let mut columns = vec![Column::text("vectors")];
     columns.extend((1..=TOLD).map(|place| Column::numeric(format!("component {place}"))));

@@ -37,12 +37,7 @@ pub(super) fn section(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> 
 fn picture(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> Picture {
     let role = crossing.key.role_name();
     let labels = survey.labels();
-    let titled = |index: usize| {
-        labels
-            .get(index)
-            .map(|label| format!("layer of {label}"))
-            .unwrap_or_default()
-    };
+    let titled = |index: usize| labels.get(index).map(|label| format!("layer of {label}")).unwrap_or_default();
     let matrices = view.shown().into_iter().map(|metric| (metric, crossing.matrix(metric)));
     let pictures: Vec<Picture> = colored(matrices.collect())
         .into_iter()
@@ -50,10 +45,7 @@ fn picture(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> Picture {
             id: metric.name().to_owned(),
             title: metric.name().to_owned(),
             subtitle: String::new(),
-            alt: format!(
-                "{} of every layer of one model with every layer of the other",
-                metric.name()
-            ),
+            alt: format!("{} of every layer of one model with every layer of the other", metric.name()),
             kind: PictureKind::Heatmap(Heatmap {
                 row_title: titled(0),
                 column_title: titled(1),
@@ -104,23 +96,13 @@ fn contrasts(crossing: &Crossing, view: &View<'_>) -> Block {
 
 fn best(survey: &Survey, crossing: &Crossing) -> Vec<Block> {
     let best = crossing.best_layers();
-    let label = |model: usize| {
-        survey
-            .models
-            .get(model)
-            .map(|model| model.label.clone())
-            .unwrap_or_default()
-    };
+    let label = |model: usize| survey.models.get(model).map(|model| model.label.clone()).unwrap_or_default();
     let rows = crossing.rows.iter().zip(&best.best).map(|((layer, _), found)| {
         let (column, r) = match found {
-            Some((column, r)) => (
-                Cell::text(crossing.columns[*column].0.to_string()),
-                Cell::number(*r, Digits::Fixed(4)),
-            ),
-            None => (
-                Cell::undefined("no comparable layer"),
-                Cell::undefined("no comparable layer"),
-            ),
+            Some((column, r)) => {
+                (Cell::text(crossing.columns[*column].0.to_string()), Cell::number(*r, Digits::Fixed(4)))
+            }
+            None => (Cell::undefined("no comparable layer"), Cell::undefined("no comparable layer")),
         };
         vec![Cell::text(layer.to_string()), column, r]
     });

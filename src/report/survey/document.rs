@@ -22,27 +22,15 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
     }
     sections.extend(groups::section(survey));
     sections.extend(survey.roles().into_iter().map(|panels| role(survey, panels, view)));
-    sections.extend(
-        survey
-            .crossings
-            .iter()
-            .map(|crossing| crossing::section(survey, crossing, view)),
-    );
+    sections.extend(survey.crossings.iter().map(|crossing| crossing::section(survey, crossing, view)));
     sections.extend(baselines::section(survey));
     if survey.is_empty() {
         let mut blocks = vec![Block::note(
             "**No comparable tensors.** None of the models has a tensor that was asked for, so there is no number to report.",
         )];
-        let reasons = survey
-            .models
-            .iter()
-            .filter_map(|model| Some((model, model.nothing.as_ref()?)));
+        let reasons = survey.models.iter().filter_map(|model| Some((model, model.nothing.as_ref()?)));
         blocks.extend(reasons.map(|(model, reason)| Block::note(format!("**{}**: {reason}.", model.label))));
-        sections.push(Section {
-            id: "nothing".to_owned(),
-            title: "No comparable tensors".to_owned(),
-            blocks,
-        });
+        sections.push(Section { id: "nothing".to_owned(), title: "No comparable tensors".to_owned(), blocks });
     } else if survey.models.len() == 1 {
         sections.push(Section {
             id: "one".to_owned(),
@@ -109,25 +97,15 @@ fn pairing(survey: &Survey) -> Option<Section> {
                 .iter()
                 .enumerate()
                 .filter_map(|(number, model)| {
-                    let mut panels = survey
-                        .panels
-                        .iter()
-                        .filter(|panel| panel.key.alignment == Alignment::Chosen);
+                    let mut panels = survey.panels.iter().filter(|panel| panel.key.alignment == Alignment::Chosen);
                     let layer = panels.find_map(|panel| panel.sides[number].as_ref().ok()?.layer)?;
                     Some(format!("{} {layer}", model.label))
                 })
                 .collect();
-            format!(
-                "One chosen layer of each model meets those of the others: {}.",
-                chosen.join(", ")
-            )
+            format!("One chosen layer of each model meets those of the others: {}.", chosen.join(", "))
         }
     };
-    Some(Section {
-        id: "pairing".to_owned(),
-        title: "Which layers meet".to_owned(),
-        blocks: vec![Block::prose(text)],
-    })
+    Some(Section { id: "pairing".to_owned(), title: "Which layers meet".to_owned(), blocks: vec![Block::prose(text)] })
 }
 
 fn role(survey: &Survey, panels: &[Panel], view: &View<'_>) -> Section {
@@ -145,18 +123,11 @@ fn role(survey: &Survey, panels: &[Panel], view: &View<'_>) -> Section {
     }
     blocks.extend(averages.map(|averages| pairs::of_means(survey, panels, averages)));
     blocks.extend(clusters::block(survey, panels));
-    let components = survey
-        .components
-        .iter()
-        .find(|components| Some(components.key) == whole);
+    let components = survey.components.iter().find(|components| Some(components.key) == whole);
     if let Some(components) = components {
         blocks.extend(components::blocks(survey, components));
     }
-    Section {
-        id: format!("role-{}", role.replace('_', "-")),
-        title: role,
-        blocks,
-    }
+    Section { id: format!("role-{}", role.replace('_', "-")), title: role, blocks }
 }
 
 fn reading() -> Section {

@@ -22,11 +22,7 @@ pub fn survey_csv(survey: &Survey, view: &View<'_>) -> Vec<(String, Vec<u8>)> {
     let labels = survey.labels();
     let mut files = vec![(
         "pairs.csv".to_owned(),
-        if survey.crossings.is_empty() {
-            pairs_csv(survey)
-        } else {
-            crossed_pairs(survey)
-        },
+        if survey.crossings.is_empty() { pairs_csv(survey) } else { crossed_pairs(survey) },
     )];
     for panel in &survey.panels {
         for metric in view.shown() {
@@ -60,11 +56,8 @@ fn crossed_pairs(survey: &Survey) -> Vec<u8> {
         let role = crossing.key.role_name();
         for (row, (row_layer, a)) in crossing.rows.iter().enumerate() {
             for (column, (column_layer, b)) in crossing.columns.iter().enumerate() {
-                let side = |model: usize, side, layer| PairSide {
-                    model: &survey.models[model],
-                    side,
-                    layer: Some(layer),
-                };
+                let side =
+                    |model: usize, side, layer| PairSide { model: &survey.models[model], side, layer: Some(layer) };
                 table.push(
                     side(0, a.as_ref().ok(), *row_layer),
                     side(1, b.as_ref().ok(), *column_layer),
@@ -172,12 +165,7 @@ fn averages(survey: &Survey) -> Vec<u8> {
             let average = pair.average.as_ref();
             let reason = match average {
                 Err(reason) => format!("all:{reason}"),
-                Ok(average) => average
-                    .z
-                    .as_ref()
-                    .err()
-                    .map(|reason| format!("z:{reason}"))
-                    .unwrap_or_default(),
+                Ok(average) => average.z.as_ref().err().map(|reason| format!("z:{reason}")).unwrap_or_default(),
             };
             let mut row = Vec::new();
             row.extend(model(survey, pair.models.0));
@@ -185,9 +173,7 @@ fn averages(survey: &Survey) -> Vec<u8> {
             row.extend([
                 averages.key.role_name(),
                 average.map_or(0, |average| average.layers.len()).to_string(),
-                average
-                    .map_or(averages.layers.len(), |average| average.left_out.len())
-                    .to_string(),
+                average.map_or(averages.layers.len(), |average| average.left_out.len()).to_string(),
                 pair.channels.map(|channels| channels.to_string()).unwrap_or_default(),
                 number(average.ok().map(|average| average.mean_r)),
                 optional(average.ok().and_then(|average| average.z.as_ref().ok())),
@@ -215,10 +201,7 @@ fn averages(survey: &Survey) -> Vec<u8> {
 }
 
 fn sides(components: &RoleComponents) -> [(&'static str, Option<&Pca>); 2] {
-    [
-        ("kept", components.kept.as_ref().ok()),
-        ("removed", components.removed.as_ref().ok()),
-    ]
+    [("kept", components.kept.as_ref().ok()), ("removed", components.removed.as_ref().ok())]
 }
 
 fn components(survey: &Survey) -> Vec<u8> {
@@ -235,9 +218,7 @@ fn components(survey: &Survey) -> Vec<u8> {
             }
         }
     }
-    let head = [
-        "role", "scale", "model", "commit", "layer", "score_1", "score_2", "score_3", "score_4", "score_5",
-    ];
+    let head = ["role", "scale", "model", "commit", "layer", "score_1", "score_2", "score_3", "score_4", "score_5"];
     table(head, rows.into_iter())
 }
 
@@ -256,10 +237,7 @@ fn shares(survey: &Survey) -> Vec<u8> {
             }
         }
     }
-    table(
-        ["role", "scale", "component", "share", "singular_value"],
-        rows.into_iter(),
-    )
+    table(["role", "scale", "component", "share", "singular_value"], rows.into_iter())
 }
 
 fn baselines(survey: &Survey) -> Option<Vec<u8>> {

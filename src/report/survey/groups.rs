@@ -30,16 +30,9 @@ pub(super) fn section(survey: &Survey) -> Option<Section> {
     let outside = survey.models.iter().filter(|model| model.group.is_none());
     let outside: Vec<&str> = outside.map(|model| model.label.as_str()).collect();
     if !outside.is_empty() && outside.len() < survey.models.len() {
-        blocks.push(Block::prose(format!(
-            "In no group, and in no figure here: {}.",
-            outside.join(", ")
-        )));
+        blocks.push(Block::prose(format!("In no group, and in no figure here: {}.", outside.join(", "))));
     }
-    Some(Section {
-        id: "groups".to_owned(),
-        title: "Groups".to_owned(),
-        blocks,
-    })
+    Some(Section { id: "groups".to_owned(), title: "Groups".to_owned(), blocks })
 }
 
 const EXPLAINED: &str = "Mean and standard deviation (ddof 0) over the `n` pairs of models that have a value; in the last four \
@@ -54,12 +47,7 @@ fn by_layer(survey: &Survey) -> Block {
             Cell::code(figures.metric.name()),
         ];
         row.extend(numbers(figures, figures.n, &figures.all, figures.null));
-        row.extend(numbers(
-            figures,
-            figures.n_unrelated,
-            &figures.unrelated,
-            figures.null_unrelated,
-        ));
+        row.extend(numbers(figures, figures.n_unrelated, &figures.unrelated, figures.null_unrelated));
         row
     });
     Block::Table(Table {
@@ -76,10 +64,7 @@ fn over_layers(survey: &Survey, panels: &[Panel]) -> Block {
         return Block::prose("");
     };
     let mut seen: Vec<(&GroupFigures, Vec<&GroupFigures>)> = Vec::new();
-    let of_role = survey
-        .groups
-        .iter()
-        .filter(|figures| survey.panels[figures.panel].key.whole() == role);
+    let of_role = survey.groups.iter().filter(|figures| survey.panels[figures.panel].key.whole() == role);
     for figures in of_role {
         let same = |known: &GroupFigures| known.groups == figures.groups && known.metric == figures.metric;
         match seen.iter_mut().find(|(known, _)| same(known)) {
@@ -94,9 +79,7 @@ fn over_layers(survey: &Survey, panels: &[Panel]) -> Block {
             Cell::count(all.iter().filter(|figures| figures.n > 0).count()),
         ];
         row.extend(pooled(first, all, |figures| (figures.n, &figures.all, figures.null)));
-        row.extend(pooled(first, all, |figures| {
-            (figures.n_unrelated, &figures.unrelated, figures.null_unrelated)
-        }));
+        row.extend(pooled(first, all, |figures| (figures.n_unrelated, &figures.unrelated, figures.null_unrelated)));
         row
     });
     Block::Table(Table {
@@ -117,10 +100,7 @@ fn pooled<'a>(
     figure: impl Fn(&'a GroupFigures) -> (usize, &'a Result<MeanSd, Undefined>, Option<f64>),
 ) -> [Cell; 4] {
     let most = all.iter().map(|figures| figure(figures).0).max().unwrap_or(0);
-    let means: Vec<f64> = all
-        .iter()
-        .filter_map(|figures| Some(figure(figures).1.as_ref().ok()?.mean))
-        .collect();
+    let means: Vec<f64> = all.iter().filter_map(|figures| Some(figure(figures).1.as_ref().ok()?.mean)).collect();
     let reason = || match figure(all[0]).1 {
         Err(reason) => reason.clone(),
         Ok(_) => Undefined::TooFew,
@@ -132,11 +112,7 @@ fn pooled<'a>(
 
 fn names(figures: &GroupFigures) -> String {
     let groups = &figures.groups;
-    if groups.a == groups.b {
-        format!("within {}", groups.a)
-    } else {
-        format!("{} × {}", groups.a, groups.b)
-    }
+    if groups.a == groups.b { format!("within {}", groups.a) } else { format!("{} × {}", groups.a, groups.b) }
 }
 
 fn numbers(figures: &GroupFigures, n: usize, of: &Result<MeanSd, Undefined>, null: Option<f64>) -> [Cell; 4] {
@@ -174,11 +150,7 @@ fn left_out(survey: &Survey) -> Option<Block> {
     }
     let label = |model: usize| survey.models[model].label.as_str();
     let rows = reasons.into_iter().map(|((groups, reason), pairs)| {
-        let listed: Vec<String> = pairs
-            .iter()
-            .take(8)
-            .map(|&(a, b)| format!("{} × {}", label(a), label(b)))
-            .collect();
+        let listed: Vec<String> = pairs.iter().take(8).map(|&(a, b)| format!("{} × {}", label(a), label(b))).collect();
         let more = if pairs.len() > 8 { ", …" } else { "" };
         vec![
             Cell::text(groups),
@@ -190,12 +162,7 @@ fn left_out(survey: &Survey) -> Option<Block> {
     Some(Block::Table(Table {
         caption: "Pairs that are missing from a group's figures in at least one layer, and why.".to_owned(),
         csv: None,
-        columns: vec![
-            Column::text("groups"),
-            Column::numeric("pairs"),
-            Column::text("which"),
-            Column::text("reason"),
-        ],
+        columns: vec![Column::text("groups"), Column::numeric("pairs"), Column::text("which"), Column::text("reason")],
         rows: rows.collect(),
     }))
 }

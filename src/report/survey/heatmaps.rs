@@ -20,9 +20,7 @@ pub(super) fn of_panel(survey: &Survey, panel: &Panel, view: &View<'_>) -> Pictu
         &format!("heatmap_{}_{}", panel.key.role_name(), panel.key.layer_name()),
         &panel.key.title(),
         &format!("Model × model{}.", ordered(view)),
-        matrices
-            .map(|metric| (metric, panel.matrix(metric, &labels).reorder(&order)))
-            .collect(),
+        matrices.map(|metric| (metric, panel.matrix(metric, &labels).reorder(&order))).collect(),
     )
 }
 
@@ -48,31 +46,20 @@ pub(super) fn of_means(survey: &Survey, panels: &[Panel], view: &View<'_>) -> Pi
             ordered(view),
             panels.len()
         ),
-        view.shown()
-            .into_iter()
-            .map(|metric| (metric, matrix(metric).reorder(&order)))
-            .collect(),
+        view.shown().into_iter().map(|metric| (metric, matrix(metric).reorder(&order))).collect(),
     )
 }
 
 fn ordered(view: &View<'_>) -> &'static str {
-    if view.by_cluster {
-        ", in the order of the clustering"
-    } else {
-        ""
-    }
+    if view.by_cluster { ", in the order of the clustering" } else { "" }
 }
 
 /// Heatmaps with the colours that their metrics call for. The cosine and its null share one scale: they are there to be
 /// compared.
 pub(super) fn colored(matrices: Vec<(Metric, Matrix)>) -> Vec<(Metric, Heatmap)> {
-    let cosines = matrices
-        .iter()
-        .filter(|(metric, _)| is_cosine(*metric))
-        .map(|(_, matrix)| matrix);
-    let cells: Vec<Result<f64, Undefined>> = cosines
-        .flat_map(|matrix| matrix.iter().map(|(.., cell)| cell.clone()))
-        .collect();
+    let cosines = matrices.iter().filter(|(metric, _)| is_cosine(*metric)).map(|(_, matrix)| matrix);
+    let cells: Vec<Result<f64, Undefined>> =
+        cosines.flat_map(|matrix| matrix.iter().map(|(.., cell)| cell.clone())).collect();
     let labels = |count: usize| vec![String::new(); count];
     let together = Matrix::from_fn(labels(1), labels(cells.len()), |_, column| cells[column].clone());
     let scale = |metric: Metric, matrix: &Matrix| match metric {
@@ -95,11 +82,7 @@ fn is_cosine(metric: Metric) -> bool {
 }
 
 fn grid(id: &str, title: &str, subtitle: &str, matrices: Vec<(Metric, Matrix)>) -> Picture {
-    let columns = if matrices.iter().any(|(_, matrix)| matrix.rows.len() > WIDE) {
-        1
-    } else {
-        2
-    };
+    let columns = if matrices.iter().any(|(_, matrix)| matrix.rows.len() > WIDE) { 1 } else { 2 };
     let mut pictures: Vec<Picture> = colored(matrices)
         .into_iter()
         .map(|(metric, heatmap)| Picture {

@@ -24,9 +24,7 @@ pub(super) fn left_out(survey: &Survey) -> Vec<Excluded> {
     for panel in &survey.panels {
         for (model, side) in panel.sides.iter().enumerate() {
             if let Err(reason) = side {
-                let entry = absent
-                    .entry((model, panel.key.role_name(), reason.clone()))
-                    .or_default();
+                let entry = absent.entry((model, panel.key.role_name(), reason.clone())).or_default();
                 entry.push(panel.key.layer_name());
             }
         }
@@ -36,10 +34,7 @@ pub(super) fn left_out(survey: &Survey) -> Vec<Excluded> {
             let role = crossing.key.role_name();
             if layers.is_empty() {
                 let reason = "it has no such tensor in its layers".to_owned();
-                absent
-                    .entry((model, role.clone(), reason))
-                    .or_default()
-                    .push("all".to_owned());
+                absent.entry((model, role.clone(), reason)).or_default().push("all".to_owned());
             }
             for (layer, side) in layers {
                 if let Err(reason) = side {
@@ -69,11 +64,8 @@ fn incomparable(survey: &Survey) -> Vec<Excluded> {
             let Ok(side) = side else { continue };
             let mut reasons = Vec::new();
             if !(one_wins && counts[side.shape.as_slice()] == most) {
-                let others: Vec<String> = counts
-                    .keys()
-                    .filter(|&&shape| shape != side.shape)
-                    .map(|shape| shape_text(shape))
-                    .collect();
+                let others: Vec<String> =
+                    counts.keys().filter(|&&shape| shape != side.shape).map(|shape| shape_text(shape)).collect();
                 reasons.push(format!(
                     "its shape is {}, that of others {}: vectors of different width cannot be compared",
                     shape_text(&side.shape),
@@ -84,17 +76,11 @@ fn incomparable(survey: &Survey) -> Vec<Excluded> {
                 reasons.push(format!("it admits no comparison: {reason}"));
             }
             for reason in reasons {
-                lines
-                    .entry((model, panel.key.role_name(), reason))
-                    .or_default()
-                    .push(panel.key.layer_name());
+                lines.entry((model, panel.key.role_name(), reason)).or_default().push(panel.key.layer_name());
             }
         }
     }
-    lines
-        .into_iter()
-        .map(|(line, layers)| excluded(survey, line, &layers))
-        .collect()
+    lines.into_iter().map(|(line, layers)| excluded(survey, line, &layers)).collect()
 }
 
 fn excluded(survey: &Survey, (model, role, reason): (usize, String, String), layers: &[String]) -> Excluded {
@@ -103,20 +89,14 @@ fn excluded(survey: &Survey, (model, role, reason): (usize, String, String), lay
         [first, .., last] => format!("{} layers, {first} to {last}", layers.len()),
         [] => String::new(),
     };
-    Excluded {
-        model: survey.models[model].model.clone(),
-        tensor: format!("{role}, {layers}"),
-        reason,
-    }
+    Excluded { model: survey.models[model].model.clone(), tensor: format!("{role}, {layers}"), reason }
 }
 
 /// What the question needs of each model.
 pub(super) fn traffic(survey: &Survey) -> Section {
     closing::traffic(&survey.models, |model| {
-        let sides: BTreeMap<&str, u64> = survey
-            .tensors_of(model)
-            .map(|side| (side.tensor.as_str(), side.stored_bytes))
-            .collect();
+        let sides: BTreeMap<&str, u64> =
+            survey.tensors_of(model).map(|side| (side.tensor.as_str(), side.stored_bytes)).collect();
         (sides.len(), sides.values().sum())
     })
 }

@@ -24,13 +24,10 @@ pub(in crate::report) fn models(models: &[ModelSummary]) -> Section {
                     model.family.as_ref().map(|(name, _)| name.clone()),
                     model.failure.as_deref().unwrap_or("no known family"),
                 ),
+                model.layers.map_or_else(|| Cell::undefined(unread), |layers| Cell::count(layers as usize)),
                 model
-                    .layers
-                    .map_or_else(|| Cell::undefined(unread), |layers| Cell::count(layers as usize)),
-                model.width.map_or_else(
-                    || Cell::undefined(unread),
-                    |width| Cell::number(width as f64, Digits::Integer),
-                ),
+                    .width
+                    .map_or_else(|| Cell::undefined(unread), |width| Cell::number(width as f64, Digits::Integer)),
                 known(
                     (!model.dtypes.is_empty()).then(|| model.dtypes.iter().cloned().collect::<Vec<_>>().join(", ")),
                     unread,
@@ -65,9 +62,5 @@ pub(in crate::report) fn models(models: &[ModelSummary]) -> Section {
             )));
         }
     }
-    Section {
-        id: "models".to_owned(),
-        title: "Models".to_owned(),
-        blocks,
-    }
+    Section { id: "models".to_owned(), title: "Models".to_owned(), blocks }
 }

@@ -37,12 +37,8 @@ pub(super) fn of_means(survey: &Survey, panels: &[Panel], averages: &RoleAverage
         average.z.as_ref().ok().copied().or(Some(0.0))
     });
     let row = |&(a, b): &(usize, usize)| {
-        let plain = |metric| {
-            Cell::number(
-                Datum::from(mean(panels, metric, a, b).map(|(mean, _)| mean)),
-                digits(metric),
-            )
-        };
+        let plain =
+            |metric| Cell::number(Datum::from(mean(panels, metric, a, b).map(|(mean, _)| mean)), digits(metric));
         let average = of_pair((a, b)).map_or(Err(Undefined::TooFew), |pair| pair.average.clone());
         let number = |value: Result<f64, Undefined>, digits| Cell::number(Datum::from(value), digits);
         let layers = average.as_ref().map_or(0, |average| average.layers.len());
@@ -73,9 +69,8 @@ pub(super) fn of_means(survey: &Survey, panels: &[Panel], averages: &RoleAverage
 
 /// Pairs of different models, the largest magnitude of `strength` first, pairs without one last.
 fn ranked(models: usize, strength: impl Fn((usize, usize)) -> Option<f64>) -> Vec<(usize, usize)> {
-    let mut pairs: Vec<((usize, usize), f64)> = pairs_of(models)
-        .map(|pair| (pair, strength(pair).map_or(f64::NEG_INFINITY, f64::abs)))
-        .collect();
+    let mut pairs: Vec<((usize, usize), f64)> =
+        pairs_of(models).map(|pair| (pair, strength(pair).map_or(f64::NEG_INFINITY, f64::abs))).collect();
     pairs.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     pairs.into_iter().map(|(pair, _)| pair).collect()
 }

@@ -8,11 +8,7 @@ use crate::{
 
 /// The section; it is there also when nothing stands apart, because that is an answer.
 pub(super) fn section(survey: &Survey) -> Section {
-    Section {
-        id: "apart".to_owned(),
-        title: "Pairs that stand apart".to_owned(),
-        blocks: blocks(survey),
-    }
+    Section { id: "apart".to_owned(), title: "Pairs that stand apart".to_owned(), blocks: blocks(survey) }
 }
 
 fn blocks(survey: &Survey) -> Vec<Block> {
@@ -37,11 +33,7 @@ fn blocks(survey: &Survey) -> Vec<Block> {
             Block::prose(explained),
         ];
     }
-    let count = if apart.len() == 1 {
-        "One pair departs".to_owned()
-    } else {
-        format!("{} pairs depart", apart.len())
-    };
+    let count = if apart.len() == 1 { "One pair departs".to_owned() } else { format!("{} pairs depart", apart.len()) };
     vec![
         Block::prose(format!(
             "**{count} from what the other pairs of this survey show.** Group figures are given with and without them. That two \

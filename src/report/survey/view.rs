@@ -26,10 +26,7 @@ impl View<'_> {
     pub(super) fn shown(&self) -> Vec<Metric> {
         let mut shown: Vec<Metric> = Vec::new();
         for &metric in self.metrics {
-            for metric in [metric]
-                .into_iter()
-                .chain((metric == Metric::CosSim).then_some(Metric::CosNull))
-            {
+            for metric in [metric].into_iter().chain((metric == Metric::CosSim).then_some(Metric::CosNull)) {
                 if !shown.contains(&metric) {
                     shown.push(metric);
                 }
@@ -87,11 +84,7 @@ pub(super) fn digits(metric: Metric) -> Digits {
 
 /// `: the first 60 of 80; FILE has all`, where rows are left out.
 pub(super) fn rest(total: usize, file: &str) -> String {
-    if total > MOST_PAIRS {
-        format!(" The first {MOST_PAIRS} of {total}; `{file}` has all.")
-    } else {
-        String::new()
-    }
+    if total > MOST_PAIRS { format!(" The first {MOST_PAIRS} of {total}; `{file}` has all.") } else { String::new() }
 }
 
 #[cfg(test)]
@@ -101,20 +94,11 @@ mod tests {
     #[test]
     fn no_cosine_stands_without_its_null() {
         let shown = |metrics: &[Metric]| {
-            let view = View {
-                metrics,
-                by_cluster: false,
-            };
+            let view = View { metrics, by_cluster: false };
             view.shown()
         };
-        assert_eq!(
-            shown(&[Metric::CosSim, Metric::Pearson]),
-            [Metric::CosSim, Metric::CosNull, Metric::Pearson]
-        );
-        assert_eq!(
-            shown(&[Metric::CosNull, Metric::CosSim]),
-            [Metric::CosNull, Metric::CosSim]
-        );
+        assert_eq!(shown(&[Metric::CosSim, Metric::Pearson]), [Metric::CosSim, Metric::CosNull, Metric::Pearson]);
+        assert_eq!(shown(&[Metric::CosNull, Metric::CosSim]), [Metric::CosNull, Metric::CosSim]);
         assert_eq!(shown(&[Metric::L2]), [Metric::L2]);
     }
 }

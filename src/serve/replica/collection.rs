@@ -33,14 +33,8 @@ impl Replica {
     /// Beside the nine, and in no list of them, stands `Qwen/Qwen3-4B`: another width, norms on queries and keys, and tied
     /// embeddings.
     pub fn nine() -> Self {
-        let repo = |model| ReplicaRepo {
-            model,
-            files: OnceLock::new(),
-        };
-        Self {
-            repos: MODELS.iter().map(repo).collect(),
-            beside: Arc::new(repo(&QWEN3_4B)),
-        }
+        let repo = |model| ReplicaRepo { model, files: OnceLock::new() };
+        Self { repos: MODELS.iter().map(repo).collect(), beside: Arc::new(repo(&QWEN3_4B)) }
     }
 
     /// The ids, in the order of the study.
@@ -98,10 +92,7 @@ impl ReplicaRepo {
 
     /// Path and size of each file, in the order of paths.
     pub(in crate::serve) fn entries(&self) -> Vec<(String, u64)> {
-        self.files()
-            .iter()
-            .map(|(path, file)| (path.clone(), file.len()))
-            .collect()
+        self.files().iter().map(|(path, file)| (path.clone(), file.len())).collect()
     }
 
     /// The whole of a text file; `None` for a shard.
@@ -135,10 +126,7 @@ impl ReplicaRepo {
             let shards = shards(tensors(model), model.sharding);
             let text = |path: &str, text: String| (path.to_owned(), File::Text(text.into()));
             let mut files = vec![
-                text(
-                    ".gitattributes",
-                    "*.safetensors filter=lfs diff=lfs merge=lfs -text\n".to_owned(),
-                ),
+                text(".gitattributes", "*.safetensors filter=lfs diff=lfs merge=lfs -text\n".to_owned()),
                 text("README.md", documents::readme(model)),
                 text("config.json", documents::config(model)),
                 text("model.safetensors.index.json", documents::index(&shards)),
@@ -190,9 +178,7 @@ mod tests {
             .unwrap();
         let mut bytes = vec![0; 8192];
         tensor.values.fill(2, 0, &mut bytes);
-        let values = bytes
-            .chunks_exact(2)
-            .map(|pair| half::bf16::from_le_bytes([pair[0], pair[1]]).to_f64());
+        let values = bytes.chunks_exact(2).map(|pair| half::bf16::from_le_bytes([pair[0], pair[1]]).to_f64());
         values.collect()
     }
 
@@ -219,20 +205,10 @@ mod tests {
         let counts: Vec<usize> = replica
             .repos()
             .iter()
-            .map(|repo| {
-                repo.entries()
-                    .iter()
-                    .filter(|(path, _)| path.starts_with("model-"))
-                    .count()
-            })
+            .map(|repo| repo.entries().iter().filter(|(path, _)| path.starts_with("model-")).count())
             .collect();
         assert_eq!(counts, [42, 47, 17, 19, 3, 3, 4, 8, 4]);
-        let total: u64 = replica
-            .repos()
-            .iter()
-            .flat_map(ReplicaRepo::entries)
-            .map(|(_, size)| size)
-            .sum();
+        let total: u64 = replica.repos().iter().flat_map(ReplicaRepo::entries).map(|(_, size)| size).sum();
         assert_eq!(total / 1_000_000_000, 693, "{total} bytes");
     }
 
@@ -244,9 +220,7 @@ mod tests {
             let index = repo.text("model.safetensors.index.json").unwrap();
             let index: Value = serde_json::from_slice(&index).unwrap();
             let name = format!("model.layers.{layer}.input_layernorm.weight");
-            index["weight_map"][name].as_str().unwrap()[6..11]
-                .parse::<u32>()
-                .unwrap()
+            index["weight_map"][name].as_str().unwrap()[6..11].parse::<u32>().unwrap()
         };
         let layers = [0, 5, 10, 15, 20, 25, 30, 40];
         assert_eq!(layers.map(|layer| shard_of(0, layer)), [2, 6, 10, 14, 19, 23, 27, 35]);
@@ -260,12 +234,7 @@ mod tests {
                 let Some(shard) = file.shard() else { continue };
                 let header = shard.header();
                 let metadata: safetensors::tensor::Metadata = serde_json::from_slice(&header[8..]).unwrap();
-                assert_eq!(
-                    (header.len() + metadata.data_len()) as u64,
-                    shard.len(),
-                    "{}",
-                    shard.name
-                );
+                assert_eq!((header.len() + metadata.data_len()) as u64, shard.len(), "{}", shard.name);
             }
         }
     }
@@ -291,10 +260,7 @@ mod tests {
         let replica = Replica::nine();
         let solar = |layer| norm(&replica.repos()[0], layer);
         let (mean, sd) = moments(&solar(10));
-        assert!(
-            (mean - 0.2357).abs() < 0.002 && (sd - 0.041).abs() < 0.001,
-            "{mean} {sd}"
-        );
+        assert!((mean - 0.2357).abs() < 0.002 && (sd - 0.041).abs() < 0.001, "{mean} {sd}");
         let odd = cosine(&solar(0), &solar(10));
         assert!((odd - 0.373).abs() < 0.03, "{odd}");
         let near = pearson(&solar(10), &solar(11));

@@ -13,16 +13,7 @@ pub(super) const NOTICE: &str = "synthetic replica, not the real weights";
 /// Tags as the API lists them.
 pub(super) fn tags(model: &Model) -> Vec<String> {
     let license = format!("license:{}", model.license);
-    [
-        "transformers",
-        "safetensors",
-        model.kind,
-        "synthetic-replica",
-        &license,
-        "region:us",
-    ]
-    .map(str::to_owned)
-    .to_vec()
+    ["transformers", "safetensors", model.kind, "synthetic-replica", &license, "region:us"].map(str::to_owned).to_vec()
 }
 
 /// The card's metadata as the API gives it.
@@ -69,12 +60,7 @@ pub(super) fn config(model: &Model) -> String {
             set("num_local_experts", json!(experts));
             set("num_experts_per_tok", json!(2));
         }
-        Mlp::Shared {
-            experts,
-            inner,
-            first_sparse,
-            dense_inner,
-        } => {
+        Mlp::Shared { experts, inner, first_sparse, dense_inner } => {
             set("intermediate_size", json!(dense_inner));
             set("moe_intermediate_size", json!(inner));
             set("n_routed_experts", json!(experts));
@@ -119,17 +105,11 @@ pub(super) fn params(model: &Model) -> String {
 pub(super) fn index(shards: &[Shard]) -> String {
     let mut names: Vec<(&str, &str)> = shards
         .iter()
-        .flat_map(|shard| {
-            shard
-                .tensors()
-                .map(|tensor| (tensor.name.as_str(), shard.name.as_str()))
-        })
+        .flat_map(|shard| shard.tensors().map(|tensor| (tensor.name.as_str(), shard.name.as_str())))
         .collect();
     names.sort_unstable();
-    let weight_map: Map<String, Value> = names
-        .into_iter()
-        .map(|(tensor, shard)| (tensor.to_owned(), Value::from(shard)))
-        .collect();
+    let weight_map: Map<String, Value> =
+        names.into_iter().map(|(tensor, shard)| (tensor.to_owned(), Value::from(shard))).collect();
     let total: u64 = shards.iter().map(Shard::data_len).sum();
     pretty(&json!({ "metadata": { "total_size": total }, "weight_map": weight_map }))
 }

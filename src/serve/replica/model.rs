@@ -17,18 +17,10 @@ pub(super) struct Knot {
 /// Knots at layers 0, 1, 10, 20, 30 and `last`, from their means and coefficients of variation.
 pub(super) const fn profile(last: u64, means: [f64; 6], cvs: [f64; 6]) -> Profile {
     let layers = [0, 1, 10, 20, 30, last];
-    let mut knots = [Knot {
-        layer: 0,
-        mean: 0.0,
-        cv: 0.0,
-    }; 6];
+    let mut knots = [Knot { layer: 0, mean: 0.0, cv: 0.0 }; 6];
     let mut at = 0;
     while at < 6 {
-        knots[at] = Knot {
-            layer: layers[at],
-            mean: means[at],
-            cv: cvs[at],
-        };
+        knots[at] = Knot { layer: layers[at], mean: means[at], cv: cvs[at] };
         at += 1;
     }
     knots
@@ -147,10 +139,7 @@ mod tests {
         let solar = &MODELS[0].input;
         for knot in solar {
             let found = moments(solar, knot.layer);
-            assert!(
-                (found.mean - knot.mean).abs() < 1e-12 && (found.cv - knot.cv).abs() < 1e-12,
-                "{found:?}"
-            );
+            assert!((found.mean - knot.mean).abs() < 1e-12 && (found.cv - knot.cv).abs() < 1e-12, "{found:?}");
         }
         let middle = moments(solar, 15);
         assert!((middle.mean - f64::midpoint(0.2357, 0.322)).abs() < 1e-12);
@@ -161,11 +150,7 @@ mod tests {
     fn layers_are_in_order_in_every_profile() {
         for model in &MODELS {
             for profile in [&model.input, &model.post] {
-                assert!(
-                    profile.windows(2).all(|pair| pair[0].layer < pair[1].layer),
-                    "{}",
-                    model.id
-                );
+                assert!(profile.windows(2).all(|pair| pair[0].layer < pair[1].layer), "{}", model.id);
             }
         }
     }

@@ -32,12 +32,7 @@ impl Shard {
                 (begin, tensor)
             })
             .collect();
-        Self {
-            name,
-            tensors,
-            data_len,
-            header: OnceLock::new(),
-        }
+        Self { name, tensors, data_len, header: OnceLock::new() }
     }
 
     /// The tensors, in file order.
@@ -95,10 +90,7 @@ impl Shard {
         }
         while !rest.is_empty() {
             let offset = at - header.len() as u64;
-            let index = self
-                .tensors
-                .partition_point(|(begin, _)| *begin <= offset)
-                .saturating_sub(1);
+            let index = self.tensors.partition_point(|(begin, _)| *begin <= offset).saturating_sub(1);
             let Some((begin, tensor)) = self.tensors.get(index) else {
                 break;
             };
@@ -137,11 +129,7 @@ pub(super) fn shards(tensors: Vec<Tensor>, sharding: Sharding) -> Vec<Shard> {
     }
     let count = groups.len();
     let name = |number: usize| format!("model-{number:05}-of-{count:05}.safetensors");
-    groups
-        .into_iter()
-        .enumerate()
-        .map(|(index, group)| Shard::new(name(index + 1), group))
-        .collect()
+    groups.into_iter().enumerate().map(|(index, group)| Shard::new(name(index + 1), group)).collect()
 }
 
 #[cfg(test)]
@@ -164,12 +152,7 @@ mod tests {
     fn small() -> Shard {
         Shard::new(
             "model.safetensors".to_owned(),
-            vec![
-                tensor("b", 2, &[3, 5]),
-                tensor("a", 2, &[7]),
-                tensor("c", 4, &[2]),
-                tensor("empty", 2, &[0]),
-            ],
+            vec![tensor("b", 2, &[3, 5]), tensor("a", 2, &[7]), tensor("c", 4, &[2]), tensor("empty", 2, &[0])],
         )
     }
 

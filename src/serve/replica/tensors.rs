@@ -53,11 +53,7 @@ enum Naming {
 
 /// All tensors of a model's shards.
 pub(super) fn tensors(model: &Model) -> Vec<Tensor> {
-    let naming = if model.kind == "internlm2" {
-        Naming::InternLm2
-    } else {
-        Naming::Llama
-    };
+    let naming = if model.kind == "internlm2" { Naming::InternLm2 } else { Naming::Llama };
     Writer::new(model, naming).write()
 }
 
@@ -75,12 +71,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(model: &'a Model, naming: Naming) -> Self {
-        Self {
-            model,
-            naming,
-            layer: 0,
-            tensors: Vec::new(),
-        }
+        Self { model, naming, layer: 0, tensors: Vec::new() }
     }
 
     fn write(mut self) -> Vec<Tensor> {
@@ -132,22 +123,13 @@ impl<'a> Writer<'a> {
             Naming::Llama => ("input_layernorm", "post_attention_layernorm"),
             _ => ("attention_norm", "ffn_norm"),
         };
-        let (input_knot, post_knot) = (
-            moments(&self.model.input, self.layer),
-            moments(&self.model.post, self.layer),
-        );
+        let (input_knot, post_knot) = (moments(&self.model.input, self.layer), moments(&self.model.post, self.layer));
         self.gamma(format!("{prefix}.{input}"), "input_layernorm", input_knot);
         self.gamma(format!("{prefix}.{post}"), "post_attention_layernorm", post_knot);
     }
 
     fn attention(&mut self, prefix: &str) {
-        let Model {
-            heads,
-            kv_heads,
-            head_dim,
-            qkv_bias,
-            ..
-        } = *self.model;
+        let Model { heads, kv_heads, head_dim, qkv_bias, .. } = *self.model;
         let (queries, keys) = (heads * head_dim, kv_heads * head_dim);
         let projections = [
             ("q_proj", "wq", [queries, self.model.hidden]),
@@ -175,19 +157,10 @@ impl<'a> Writer<'a> {
 
     /// InternLM2 keeps queries, keys and values in one matrix, group by group.
     fn fused_attention(&mut self, prefix: &str) {
-        let Model {
-            heads,
-            kv_heads,
-            head_dim,
-            ..
-        } = *self.model;
+        let Model { heads, kv_heads, head_dim, .. } = *self.model;
         let rows = (heads + 2 * kv_heads) * head_dim;
         self.matrix(format!("{prefix}.attention.wqkv"), "wqkv", &[rows, self.model.hidden]);
-        self.matrix(
-            format!("{prefix}.attention.wo"),
-            "o_proj",
-            &[self.model.hidden, heads * head_dim],
-        );
+        self.matrix(format!("{prefix}.attention.wo"), "o_proj", &[self.model.hidden, heads * head_dim]);
     }
 
     fn mlp(&mut self, prefix: &str) {
@@ -207,11 +180,9 @@ impl<'a> Writer<'a> {
                     self.gated(&format!("{module}.experts.{expert}"), &of, inner, true);
                 }
             }
-            Mlp::Shared {
-                first_sparse,
-                dense_inner,
-                ..
-            } if self.layer < first_sparse => self.gated(&format!("{prefix}.mlp"), "", dense_inner, false),
+            Mlp::Shared { first_sparse, dense_inner, .. } if self.layer < first_sparse => {
+                self.gated(&format!("{prefix}.mlp"), "", dense_inner, false)
+            }
             Mlp::Shared { experts, inner, .. } => {
                 let module = format!("{prefix}.mlp");
                 for expert in 0..experts {
@@ -224,10 +195,7 @@ impl<'a> Writer<'a> {
                     format!("{module}.gate.e_score_correction_bias"),
                     4,
                     &[experts],
-                    Values::Noise {
-                        seed: correction,
-                        sd: BIAS_SD,
-                    },
+                    Values::Noise { seed: correction, sd: BIAS_SD },
                 );
                 self.gated(&format!("{module}.shared_experts"), "shared.", inner, false);
             }
@@ -259,25 +227,13 @@ impl<'a> Writer<'a> {
         let prefix = self.prefix();
         let vocab = self.model.vocab;
         let knot = last_knot(&self.model.post);
-        self.matrix(
-            format!("{prefix}.embed_tokens"),
-            "embed_tokens",
-            &[vocab, self.model.hidden],
-        );
+        self.matrix(format!("{prefix}.embed_tokens"), "embed_tokens", &[vocab, self.model.hidden]);
         self.gamma(format!("{prefix}.enorm"), "enorm", knot);
         self.gamma(format!("{prefix}.hnorm"), "hnorm", knot);
-        self.matrix(
-            format!("{prefix}.eh_proj"),
-            "eh_proj",
-            &[self.model.hidden, 2 * self.model.hidden],
-        );
+        self.matrix(format!("{prefix}.eh_proj"), "eh_proj", &[self.model.hidden, 2 * self.model.hidden]);
         self.block();
         self.gamma(format!("{prefix}.shared_head.norm"), "shared_head_norm", knot);
-        self.matrix(
-            format!("{prefix}.shared_head.head"),
-            "lm_head",
-            &[vocab, self.model.hidden],
-        );
+        self.matrix(format!("{prefix}.shared_head.head"), "lm_head", &[vocab, self.model.hidden]);
     }
 
     fn seed(&self, role: &str) -> u64 {
@@ -287,12 +243,7 @@ impl<'a> Writer<'a> {
     fn matrix(&mut self, module: String, role: &str, shape: &[u64; 2]) {
         let seed = self.seed(role);
         let values = if self.naming == Naming::Mistral && matches!(role, "q_proj" | "k_proj") {
-            Values::Interleaved {
-                seed,
-                sd: WEIGHT_SD,
-                head_dim: self.model.head_dim,
-                columns: shape[1],
-            }
+            Values::Interleaved { seed, sd: WEIGHT_SD, head_dim: self.model.head_dim, columns: shape[1] }
         } else {
             Values::Noise { seed, sd: WEIGHT_SD }
         };
@@ -320,13 +271,7 @@ impl<'a> Writer<'a> {
     }
 
     fn push(&mut self, name: String, width: u64, shape: &[u64], values: Values) {
-        self.tensors.push(Tensor {
-            name,
-            width,
-            shape: shape.to_vec(),
-            values,
-            layer: self.layer,
-        });
+        self.tensors.push(Tensor { name, width, shape: shape.to_vec(), values, layer: self.layer });
     }
 }
 
@@ -350,9 +295,7 @@ mod tests {
         let without_head = |t: &Tensor| t.name != "lm_head.weight";
         assert_eq!(parameters("microsoft/Phi-3.5-MoE-instruct", |_| true), 41_873_153_344);
         assert_eq!(parameters("upstage/Solar-Open-100B", without_head), 101_846_493_184);
-        let glm = parameters("zai-org/GLM-4.5-Air", |t| {
-            without_head(t) && t.layer < 46 && t.width == 2
-        });
+        let glm = parameters("zai-org/GLM-4.5-Air", |t| without_head(t) && t.layer < 46 && t.width == 2);
         assert_eq!(glm, 106_231_488_512);
     }
 
@@ -368,10 +311,7 @@ mod tests {
             out
         };
         for (ours, theirs) in [
-            (
-                "model.layers.7.input_layernorm.weight",
-                "layers.7.attention_norm.weight",
-            ),
+            ("model.layers.7.input_layernorm.weight", "layers.7.attention_norm.weight"),
             ("model.layers.7.mlp.down_proj.weight", "layers.7.feed_forward.w2.weight"),
             ("model.norm.weight", "norm.weight"),
         ] {

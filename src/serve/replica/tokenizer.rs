@@ -42,9 +42,7 @@ fn marked(vocab: u64, controls: u64) -> Value {
 
 /// The bytes, then every third word from the last to the first, then three markers.
 fn byte_level() -> Value {
-    let markers: Vec<String> = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-        .map(str::to_owned)
-        .to_vec();
+    let markers: Vec<String> = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].map(str::to_owned).to_vec();
     let mut pieces: Vec<String> = (0..=u8::MAX).map(|byte| visible(byte).to_string()).collect();
     let words = QWEN_TOKENS - (pieces.len() + markers.len()) as u64;
     pieces.extend((0..words).rev().map(|number| spelled("Ġ", 3 * number)));
@@ -66,9 +64,8 @@ fn spelled(space: &str, number: u64) -> String {
 
 /// A word of its own for each number: a syllable for each of its digits to the base 100.
 fn word(mut number: u64) -> String {
-    const CONSONANTS: [char; 20] = [
-        'b', 'c', 'd', 'f', 'g', 'h', 'j', 'k', 'l', 'm', 'n', 'p', 'q', 'r', 's', 't', 'v', 'w', 'x', 'z',
-    ];
+    const CONSONANTS: [char; 20] =
+        ['b', 'c', 'd', 'f', 'g', 'h', 'j', 'k', 'l', 'm', 'n', 'p', 'q', 'r', 's', 't', 'v', 'w', 'x', 'z'];
     const VOWELS: [char; 5] = ['a', 'e', 'i', 'o', 'u'];
     let mut word = String::new();
     loop {
@@ -87,21 +84,14 @@ fn visible(byte: u8) -> char {
     let hidden = |byte: u8| matches!(byte, 0..=0x20 | 0x7f..=0xa0 | 0xad);
     if hidden(byte) {
         let before = (0..byte).filter(|&other| hidden(other)).count();
-        u32::try_from(before)
-            .ok()
-            .and_then(|before| char::from_u32(0x100 + before))
-            .unwrap_or('\u{fffd}')
+        u32::try_from(before).ok().and_then(|before| char::from_u32(0x100 + before)).unwrap_or('\u{fffd}')
     } else {
         char::from(byte)
     }
 }
 
 fn numbered(pieces: &[String]) -> Map<String, Value> {
-    pieces
-        .iter()
-        .enumerate()
-        .map(|(id, piece)| (piece.clone(), Value::from(id)))
-        .collect()
+    pieces.iter().enumerate().map(|(id, piece)| (piece.clone(), Value::from(id))).collect()
 }
 
 fn added(pieces: &[String], first: usize) -> Vec<Value> {
@@ -118,10 +108,7 @@ mod tests {
     fn the_vocabularies_fit_their_tables_and_meet_in_part() {
         let of = |id: &str| {
             let model = MODELS.iter().find(|model| model.id == id).unwrap();
-            (
-                Vocabulary::parse(tokenizer(model).unwrap().as_bytes()).unwrap(),
-                model.vocab,
-            )
+            (Vocabulary::parse(tokenizer(model).unwrap().as_bytes()).unwrap(), model.vocab)
         };
         let (mistral, rows) = of("mistralai/Mistral-7B-Instruct-v0.3");
         let (mixtral, fewer) = of("mistralai/Mixtral-8x7B-Instruct-v0.1");
@@ -129,10 +116,7 @@ mod tests {
         assert_eq!((mistral.end(), mixtral.end(), qwen.end()), (rows, fewer, QWEN_TOKENS));
         assert_eq!(more - qwen.end(), 290, "padding");
         let numbers = [&mistral, &mixtral, &qwen].map(|of| (of.len(), of.distinct()));
-        assert!(
-            numbers.iter().all(|(numbers, distinct)| numbers == distinct),
-            "{numbers:?}"
-        );
+        assert!(numbers.iter().all(|(numbers, distinct)| numbers == distinct), "{numbers:?}");
         let relatives = mistral.overlap(&mixtral);
         assert_eq!((relatives.shared.len(), relatives.same_id()), (32_000, 3));
         assert_eq!(mistral.overlap(&qwen).shared.len(), 256 + 31_741_usize.div_ceil(3));

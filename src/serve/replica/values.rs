@@ -104,12 +104,7 @@ impl Values {
     fn at(&self, index: u64) -> f64 {
         match *self {
             Self::Noise { seed, sd } => centred(hash(seed, index)) * (sd / SPREAD),
-            Self::Interleaved {
-                seed,
-                sd,
-                head_dim,
-                columns,
-            } => {
+            Self::Interleaved { seed, sd, head_dim, columns } => {
                 let (row, column) = (index / columns, index % columns);
                 let (head, within) = (row / head_dim, row % head_dim);
                 let row = head * head_dim + (within % 2) * (head_dim / 2) + within / 2;
@@ -130,10 +125,7 @@ impl Values {
         let mut skip = usize::try_from(offset % width).unwrap_or_default();
         let mut rest = out;
         while !rest.is_empty() {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "rounding to the stored type is the point"
-            )]
+            #[expect(clippy::cast_possible_truncation, reason = "rounding to the stored type is the point")]
             let value = self.at(index) as f32;
             let (wide, narrow) = (value.to_le_bytes(), bf16::from_f32(value).to_le_bytes());
             let bytes: &[u8] = if width == 4 { &wide } else { &narrow };
@@ -157,21 +149,8 @@ mod tests {
     fn some() -> [Values; 3] {
         [
             Values::Noise { seed: 7, sd: 0.02 },
-            Values::Interleaved {
-                seed: 7,
-                sd: 0.02,
-                head_dim: 8,
-                columns: 16,
-            },
-            Values::Norm {
-                lineage: 1,
-                own: 2,
-                knot: Knot {
-                    layer: 3,
-                    mean: 0.5,
-                    cv: 0.1,
-                },
-            },
+            Values::Interleaved { seed: 7, sd: 0.02, head_dim: 8, columns: 16 },
+            Values::Norm { lineage: 1, own: 2, knot: Knot { layer: 3, mean: 0.5, cv: 0.1 } },
         ]
     }
 
@@ -192,10 +171,7 @@ mod tests {
         for head in 0..2 {
             for i in 0..4 {
                 for b in 0..2 {
-                    assert_eq!(
-                        row(&interleaved, head * 8 + 2 * i + b),
-                        row(&plain, head * 8 + b * 4 + i)
-                    );
+                    assert_eq!(row(&interleaved, head * 8 + 2 * i + b), row(&plain, head * 8 + b * 4 + i));
                 }
             }
         }

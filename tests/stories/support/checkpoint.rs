@@ -17,12 +17,7 @@ pub(crate) struct Tensor {
 impl Tensor {
     /// A tensor of any type from its stored bytes.
     pub(crate) fn raw(name: &str, dtype: &'static str, shape: &[u64], bytes: Vec<u8>) -> Self {
-        Self {
-            name: name.to_owned(),
-            dtype,
-            shape: shape.to_vec(),
-            bytes,
-        }
+        Self { name: name.to_owned(), dtype, shape: shape.to_vec(), bytes }
     }
 
     /// A vector of `F32`.
@@ -98,10 +93,8 @@ pub(crate) fn shard(tensors: &[Tensor]) -> Shard {
 
 /// A shard index: (tensor, file) pairs.
 pub(crate) fn index(placed: &[(&str, &str)]) -> String {
-    let map: serde_json::Map<String, Value> = placed
-        .iter()
-        .map(|&(tensor, file)| (tensor.to_owned(), file.into()))
-        .collect();
+    let map: serde_json::Map<String, Value> =
+        placed.iter().map(|&(tensor, file)| (tensor.to_owned(), file.into())).collect();
     json!({ "metadata": { "total_size": 1 }, "weight_map": map }).to_string()
 }
 
@@ -142,15 +135,9 @@ pub(crate) fn llama(seed: u64, layers: usize, width: usize) -> Vec<Tensor> {
             Tensor::bf16(&format!("model.layers.{layer}.{role}.weight"), &values)
         };
         tensors.push(norm("input_layernorm", 0));
-        tensors.push(Tensor::filler(
-            &format!("model.layers.{layer}.mlp.down_proj.weight"),
-            100,
-        ));
+        tensors.push(Tensor::filler(&format!("model.layers.{layer}.mlp.down_proj.weight"), 100));
         tensors.push(norm("post_attention_layernorm", 1));
-        tensors.push(Tensor::filler(
-            &format!("model.layers.{layer}.self_attn.q_proj.weight"),
-            100,
-        ));
+        tensors.push(Tensor::filler(&format!("model.layers.{layer}.self_attn.q_proj.weight"), 100));
     }
     tensors.push(Tensor::bf16("model.norm.weight", &gain(seed * 1000 + 999, width)));
     tensors

@@ -68,10 +68,7 @@ pub(crate) fn always(chosen: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'st
 pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Stunt {
     Stunt::Reply {
         status,
-        headers: headers
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
+        headers: headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
         body: body.into(),
     }
 }

@@ -33,11 +33,7 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     pub(crate) fn new() -> Self {
-        Self {
-            hub: None,
-            url: "http://127.0.0.1:9".to_owned(),
-            folder: tempfile::tempdir().unwrap(),
-        }
+        Self { hub: None, url: "http://127.0.0.1:9".to_owned(), folder: tempfile::tempdir().unwrap() }
     }
 
     /// A place whose Hub has the repository `o/a`, a llama of `layers` layers, `width` wide, in one file.
@@ -76,10 +72,8 @@ impl Workspace {
     /// Says which part a repository plays: gated, private, renamed …
     pub(crate) fn part(&self, id: &str, part: &Value) {
         let path = self.repo(id).join(".hub.json");
-        let mut known: Value = fs_err::read(&path).map_or_else(
-            |_| json!({ "refs": { "main": COMMIT } }),
-            |bytes| serde_json::from_slice(&bytes).unwrap(),
-        );
+        let mut known: Value = fs_err::read(&path)
+            .map_or_else(|_| json!({ "refs": { "main": COMMIT } }), |bytes| serde_json::from_slice(&bytes).unwrap());
         for (key, value) in part.as_object().unwrap() {
             known[key] = value.clone();
         }
