@@ -111,7 +111,7 @@ impl Repository {
             }
             ModelSource::Hub { repo, revision } => {
                 let (present, commit) = if session.offline && revision.as_commit().is_none() {
-                    offline_revision(session, repo, revision).await?
+                    offline_revision(session, repo, revision)?
                 } else {
                     let pinned = session.hub.resolve_revision(repo, revision).await?;
                     // For a later run without network. What cannot be kept is asked again; that is no reason to fail.
@@ -126,7 +126,7 @@ impl Repository {
                     Some(record) => Kept { record, changed: false, partial: false },
                     None => first_look(session, &present, &commit).await?,
                 };
-                let shared = shared_files(session, [&present, repo], &commit, &kept.record.snapshot).await;
+                let shared = shared_files(session, [&present, repo], &commit, &kept.record.snapshot);
                 let renamed_from = (present != *repo).then(|| repo.clone());
                 let repo = present;
                 Ok(Self {
@@ -366,12 +366,12 @@ fn is_stated(file: &RepoFile, bytes: &[u8]) -> Option<bool> {
 }
 
 /// What a revision was when it was last asked for, here or by another program.
-async fn offline_revision(session: &Session, repo: &RepoId, revision: &Revision) -> Result<(RepoId, Commit)> {
+fn offline_revision(session: &Session, repo: &RepoId, revision: &Revision) -> Result<(RepoId, Commit)> {
     if let Some(kept) = session.cache.revision(&session.source, repo, revision) {
         return Ok(kept);
     }
     let commit = match &session.shared {
-        Some(shared) => shared.commit(repo, revision).await,
+        Some(shared) => shared.commit(repo, revision),
         None => None,
     };
     let unknown = || AuditError::OfflineRevision { repo: repo.to_string(), revision: revision.to_string() };
@@ -381,7 +381,7 @@ async fn offline_revision(session: &Session, repo: &RepoId, revision: &Revision)
 /// The listing of a commit of which nothing is kept.
 async fn first_look(session: &Session, repo: &RepoId, commit: &Commit) -> Result<Kept> {
     let shared = match &session.shared {
-        Some(shared) if session.offline => shared.snapshot(repo, commit).await,
+        Some(shared) if session.offline => shared.snapshot(repo, commit),
         _ => None,
     };
     let partial = shared.is_some();
@@ -394,7 +394,7 @@ async fn first_look(session: &Session, repo: &RepoId, commit: &Commit) -> Result
 
 /// The files of a commit that the Hub's standard cache has, under the repository's present id or the one that was asked for:
 /// it keeps what was downloaded under the name that it then had.
-async fn shared_files(
+fn shared_files(
     session: &Session,
     ids: [&RepoId; 2],
     commit: &Commit,
@@ -403,7 +403,7 @@ async fn shared_files(
     let mut files = BTreeMap::new();
     let Some(shared) = &session.shared else { return files };
     for id in BTreeSet::from(ids) {
-        let found = shared.files(id, commit, snapshot).await;
+        let found = shared.files(id, commit, snapshot);
         // One that went away, or grew, since it was looked up is not there.
         files.extend(snapshot.files.iter().zip(found).filter_map(|(file, path)| {
             let found = FolderFile::open(path?).ok()?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use sha2::{Digest, Sha256};
 
 /// SHA-256 as 64 lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
@@ -13,12 +13,12 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// SHA-256 of bytes that come in pieces.
 #[derive(Clone)]
-pub struct Sha256Hex(Context);
+pub struct Sha256Hex(Sha256);
 
 impl Sha256Hex {
     /// The digest of nothing yet.
     pub fn new() -> Self {
-        Self(Context::new(&SHA256))
+        Self(Sha256::new())
     }
 
     /// Adds the next bytes.
@@ -29,7 +29,7 @@ impl Sha256Hex {
     /// The digest as 64 lower-case hexadecimal digits.
     pub fn finish(self) -> String {
         use std::fmt::Write;
-        self.0.finish().as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        self.0.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
             hex
         })

@@ -151,6 +151,7 @@ impl HubClient {
     /// Sets up the two clients. No request is sent.
     pub fn new(options: &HubOptions) -> Result<Self, HubError> {
         let endpoint = parse_endpoint(&options.endpoint)?;
+        super::choose_provider();
         let build = || {
             Client::builder()
                 .redirect(redirect::Policy::none())

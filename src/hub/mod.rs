@@ -17,6 +17,7 @@ mod shared_cache;
 #[cfg(not(feature = "hf-cache"))]
 #[path = "no_shared_cache.rs"]
 mod shared_cache;
+mod tls;
 
 pub use client::{HubClient, HubOptions, Token, Traffic};
 pub use content_range::ContentRange;
@@ -25,3 +26,5 @@ pub use link::next_page;
 pub use remote_file::RemoteFile;
 pub use retry::RetryPolicy;
 pub use shared_cache::SharedCache;
+
+pub(crate) use tls::choose_provider;

@@ -14,7 +14,6 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct SharedCache(Infallible);
 
-#[expect(clippy::unused_async, reason = "as with the feature")]
 impl SharedCache {
     /// Always `None`: built without the feature `hf-cache`.
     pub fn open(_root: &Path) -> Option<Self> {
@@ -22,17 +21,17 @@ impl SharedCache {
     }
 
     /// Never called: there is no such cache.
-    pub async fn commit(&self, _repo: &RepoId, _revision: &Revision) -> Option<Commit> {
+    pub fn commit(&self, _repo: &RepoId, _revision: &Revision) -> Option<Commit> {
         match self.0 {}
     }
 
     /// Never called: there is no such cache.
-    pub async fn snapshot(&self, _repo: &RepoId, _commit: &Commit) -> Option<Snapshot> {
+    pub fn snapshot(&self, _repo: &RepoId, _commit: &Commit) -> Option<Snapshot> {
         match self.0 {}
     }
 
     /// Never called: there is no such cache.
-    pub async fn files(&self, _repo: &RepoId, _commit: &Commit, _snapshot: &Snapshot) -> Vec<Option<PathBuf>> {
+    pub fn files(&self, _repo: &RepoId, _commit: &Commit, _snapshot: &Snapshot) -> Vec<Option<PathBuf>> {
         match self.0 {}
     }
 }

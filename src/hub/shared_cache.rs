@@ -1,15 +1,12 @@
 //! The cache that the Hub's own client programs share, read and never written.
 //!
-//! Look-ups go through the `hf-hub` crate with `local_files_only`, and through its scan of the folder: both ask no network
-//! and write nothing. The client behind them has an address that leads nowhere and an empty token, so that it reads no
-//! environment and could not send anything if it tried. What it does not check is checked here: it takes any file that is
-//! there, also one whose link leads out of the cache, and it knows neither sizes nor hashes. A file counts as there only if it
-//! has the size that the Hub states, and if the name of its blob, which is the hash of its content, does not contradict it.
-//! The crate can neither list one snapshot alone nor read ranges; the scan is narrowed here, and files are read as any file is.
+//! The `hf-hub` crate says where a commit's files lie; without its network features it is that rule and little else. What it does
+//! not check is checked here: a link may lead out of the cache, and it knows neither sizes nor hashes. A file counts as there only
+//! if it has the size that the Hub states, and if the name of its blob, which is the hash of its content, does not contradict it.
 
 use std::path::{Path, PathBuf};
 
-use hf_hub::{HFClient, HFRepository, RepoTypeModel};
+use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
 use crate::{
     snapshot::{RepoFile, Snapshot},
@@ -20,86 +17,67 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct SharedCache {
     root: PathBuf,
-    client: HFClient,
 }
 
 impl SharedCache {
     /// The cache at `root`; `None` if there is no such folder.
     pub fn open(root: &Path) -> Option<Self> {
         let root = fs_err::canonicalize(root).ok().filter(|root| root.is_dir())?;
-        let client = HFClient::builder()
-            .endpoint("http://shared-cache.invalid")
-            .token("")
-            .user_agent(concat!("hub-audit/", env!("CARGO_PKG_VERSION")))
-            .cache_dir(&root)
-            .retry_max_attempts(0)
-            .build()
-            .ok()?;
-        Some(Self { root, client })
+        Some(Self { root })
     }
 
     /// The commit that a branch or tag was when it was last downloaded, if its files are there.
-    pub async fn commit(&self, repo: &RepoId, revision: &Revision) -> Option<Commit> {
-        let folder = self.folder(repo, revision.as_str()).await?;
-        folder.file_name()?.to_str()?.parse().ok()
+    pub fn commit(&self, repo: &RepoId, revision: &Revision) -> Option<Commit> {
+        if !is_plain(revision.as_str()) {
+            return None;
+        }
+        let refs = self.root.join(Repo::model(repo.to_string()).folder_name()).join("refs");
+        let commit: Commit = fs_err::read_to_string(refs.join(revision.as_str())).ok()?.trim().parse().ok()?;
+        self.folder(repo, &commit).is_dir().then_some(commit)
     }
 
     /// The files of a commit that are there, which need not be all that it has. Sizes are those of the files, hashes the names
     /// of their blobs. `None` if there are none.
-    pub async fn snapshot(&self, repo: &RepoId, commit: &Commit) -> Option<Snapshot> {
-        let folder = self.folder(repo, commit.as_str()).await?;
-        let scanned = self.client.scan_cache().send().await.ok()?;
-        let mut revisions = scanned.repos.into_iter().flat_map(|repo| repo.revisions);
-        let revision = revisions.find(|revision| revision.snapshot_path == folder)?;
-        let file = |found: hf_hub::cache::CachedFileInfo| {
-            self.is_sound(&found.file_path).then(|| {
-                let blob = blob_name(&found.file_path);
-                RepoFile {
-                    path: found.file_name,
-                    size: found.size_on_disk,
-                    blob_id: blob.clone().filter(|name| name.len() == 40),
-                    lfs_sha256: blob.filter(|name| name.len() == 64),
-                    xet_hash: None,
+    pub fn snapshot(&self, repo: &RepoId, commit: &Commit) -> Option<Snapshot> {
+        let mut files = Vec::new();
+        let mut folders = vec![(self.folder(repo, commit), String::new())];
+        while let Some((folder, prefix)) = folders.pop() {
+            for entry in fs_err::read_dir(&folder).ok()?.flatten() {
+                let Some(name) = entry.file_name().to_str().map(|name| format!("{prefix}{name}")) else { continue };
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push((path, format!("{name}/")));
+                } else if let Some(metadata) = fs_err::metadata(&path).ok().filter(|_| self.is_sound(&path)) {
+                    let blob = blob_name(&path);
+                    files.push(RepoFile {
+                        path: name,
+                        size: metadata.len(),
+                        blob_id: blob.clone().filter(|name| name.len() == 40),
+                        lfs_sha256: blob.filter(|name| name.len() == 64),
+                        xet_hash: None,
+                    });
                 }
-            })
-        };
-        let mut files: Vec<RepoFile> = revision.files.into_iter().filter_map(file).collect();
+            }
+        }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         (!files.is_empty()).then(|| Snapshot { commit: Some(commit.clone()), files })
     }
 
     /// Where the files of a commit lie that are there whole: of each file of `snapshot` its path, or `None`.
-    pub async fn files(&self, repo: &RepoId, commit: &Commit, snapshot: &Snapshot) -> Vec<Option<PathBuf>> {
-        let mut found = Vec::with_capacity(snapshot.files.len());
-        let is_there = self.folder(repo, commit.as_str()).await.is_some();
-        for file in &snapshot.files {
-            found.push(if is_there { self.file(repo, commit, file).await } else { None });
-        }
-        found
+    pub fn files(&self, repo: &RepoId, commit: &Commit, snapshot: &Snapshot) -> Vec<Option<PathBuf>> {
+        let folder = self.folder(repo, commit);
+        let file = |file: &RepoFile| {
+            let path = is_plain(&file.path).then(|| folder.join(&file.path))?;
+            let is_whole = fs_err::metadata(&path).is_ok_and(|found| found.len() == file.size);
+            (is_whole && self.is_sound(&path) && is_named(&path, file)).then_some(path)
+        };
+        snapshot.files.iter().map(file).collect()
     }
 
-    async fn file(&self, repo: &RepoId, commit: &Commit, file: &RepoFile) -> Option<PathBuf> {
-        // A listing is a stranger's text: it must not name files elsewhere.
-        if file.path.split('/').any(|segment| matches!(segment, "" | "." | "..")) || file.path.contains('\\') {
-            return None;
-        }
-        let repository = self.repository(repo);
-        let lookup = repository.download_file();
-        let lookup = lookup.filename(&file.path).revision(commit.as_str()).local_files_only(true);
-        let path = lookup.send().await.ok()?;
-        let is_whole = fs_err::metadata(&path).is_ok_and(|found| found.len() == file.size);
-        (is_whole && self.is_sound(&path) && is_named(&path, file)).then_some(path)
-    }
-
-    /// The folder of a snapshot.
-    async fn folder(&self, repo: &RepoId, revision: &str) -> Option<PathBuf> {
-        let repository = self.repository(repo);
-        let lookup = repository.snapshot_download().revision(revision).local_files_only(true);
-        lookup.send().await.ok()
-    }
-
-    fn repository(&self, repo: &RepoId) -> HFRepository<RepoTypeModel> {
-        self.client.model(repo.owner().unwrap_or_default(), repo.name())
+    /// The folder of a commit's files, whether or not it is there.
+    fn folder(&self, repo: &RepoId, commit: &Commit) -> PathBuf {
+        let repo: CacheRepo = Cache::new(self.root.clone()).repo(Repo::new(repo.to_string(), RepoType::Model));
+        repo.pointer_path(commit.as_str())
     }
 
     /// Whether a path ends at a file inside the cache that nobody is still writing.
@@ -110,6 +88,11 @@ impl SharedCache {
         let unfinished = end.extension().is_some_and(|extension| extension == "incomplete");
         end.starts_with(&self.root) && end.is_file() && !unfinished
     }
+}
+
+/// Whether a name that others wrote stays below the folder that it is joined to.
+fn is_plain(path: &str) -> bool {
+    !path.contains('\\') && path.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
 }
 
 /// The hash by which the file's blob is named: of git or SHA-256. `None` where the snapshot holds the file itself.
