@@ -1,18 +1,12 @@
 //! The crate's error: a boxed kind per layer. Message, cause and advice are three things, rendered once by the binary.
 
 use crate::{
-    audit::AuditError, cache::CacheError, checkpoint::CheckpointError, family::FamilyError, hub::HubError,
+    cache::CacheError, checkpoint::CheckpointError, family::FamilyError, hint::Hint, hub::HubError, model::AuditError,
     report::ReportError, serve::ServeError, spec::SpecError, tokens::TokenError,
 };
 
 /// `Result` with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// Advice that helps past an error. Kept apart from the message, printed after the chain of causes.
-pub trait Hint {
-    /// What to do, as a lower-case sentence without a full stop; `None` where there is nothing useful to say.
-    fn hint(&self) -> Option<String>;
-}
 
 /// Any error of the library. Small to move; ask [`Error::kind`] for what it is.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +50,21 @@ impl Error {
     /// What failed.
     pub fn kind(&self) -> &ErrorKind {
         &self.0
+    }
+
+    /// The message with its causes on one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !text.ends_with(&cause_text) {
+                text.push_str(": ");
+                text.push_str(&cause_text);
+            }
+            source = cause.source();
+        }
+        text
     }
 }
 

@@ -30,22 +30,27 @@
 //! `cli → report → {audit's results, matrix}`. The nouns that all of them share ([`spec`], [`snapshot`], [`range`],
 //! [`rows`], [`values`]) stand at the root and depend on nothing else.
 
-pub mod audit;
 pub mod cache;
 pub mod checkpoint;
 pub mod digest;
 pub mod error;
 pub mod family;
+pub mod fetch;
+pub mod hint;
 pub mod hub;
-pub mod matrix;
 pub mod metric;
+pub mod model;
+pub mod question;
 pub mod range;
 pub mod report;
 pub mod rows;
 pub mod serve;
 pub mod snapshot;
 pub mod spec;
+pub mod table;
+pub mod tensor;
 pub mod tokens;
 pub mod values;
 
-pub use error::{Error, ErrorKind, Hint, Result};
+pub use error::{Error, ErrorKind, Result};
+pub use hint::Hint;

@@ -3,7 +3,7 @@
 use std::{fmt, io, path::PathBuf};
 
 use super::{Dtype, Escaped, HeaderError, IndexError};
-use crate::{error::Hint, range::ByteRange};
+use crate::{hint::Hint, range::ByteRange};
 
 /// A checkpoint that cannot be read.
 #[derive(Debug, thiserror::Error)]

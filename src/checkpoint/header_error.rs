@@ -1,7 +1,7 @@
 //! Every way in which a safetensors header can be wrong, with the tensor and the figures.
 
 use super::{Dtype, Escaped, Foreign};
-use crate::error::Hint;
+use crate::hint::Hint;
 
 /// A safetensors header that is refused. Names in messages are shown through [`Escaped`].
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{CheckpointError, Escaped, Header};
-use crate::error::Hint;
+use crate::hint::Hint;
 
 /// Longest index that is read, in bytes.
 pub const MAX_INDEX_BYTES: u64 = 250_000_000;

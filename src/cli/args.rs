@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hub_audit::{
-    audit::{Condition, Sample},
     family::RoleSelection,
-    report::critique::Language,
+    question::{critique::page::Language, embeddings::Sample},
+    table::Condition,
 };
 
 use super::{

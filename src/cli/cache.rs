@@ -3,8 +3,8 @@
 use std::{fmt::Write, time::SystemTime};
 
 use hub_audit::{
-    Error,
     cache::{Cache, Verdict},
+    error::Error,
 };
 
 use super::{

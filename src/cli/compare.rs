@@ -2,12 +2,9 @@
 
 use anyhow::bail;
 use hub_audit::{
-    audit::{
-        self, Condition,
-        compare::{Comparison, Matching, Status},
-    },
     metric::Metric,
-    report,
+    question::compare::{Comparison, Matching, Status},
+    table::Condition,
 };
 
 use super::{
@@ -23,7 +20,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     question.biases = true;
     question.mtp = true;
     question.all_headers = true;
-    let matched = |a: &audit::Model, b: &audit::Model| {
+    let matched = |a: &hub_audit::model::Model, b: &hub_audit::model::Model| {
         let matching = Matching::of(a, b);
         match args.max_tensors {
             Some(most) => matching.first(most),
@@ -41,11 +38,12 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     };
     let matching = matched(model_a, model_b);
     let failures = [0, 1].map(|side| &gathered.failures[side]);
-    let Some(comparison) = audit::compare::compare(&gathered.cache, [a, b], failures, &matching) else {
+    let Some(comparison) = hub_audit::question::compare::compare(&gathered.cache, [a, b], failures, &matching) else {
         return Ok(ExitStatus::Failed);
     };
-    let document = report::compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
-    output::write(&args.output, &document, || report::compare_csv(&comparison), printer)?;
+    let document =
+        hub_audit::question::compare::page::compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
+    output::write(&args.output, &document, || hub_audit::question::compare::page::compare_csv(&comparison), printer)?;
     let mut status = status(args, &comparison, printer);
     if gather::lacks_layers(&gathered.opened, &question.layers, printer) {
         status = status.max(ExitStatus::Incomplete);

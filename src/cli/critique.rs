@@ -4,13 +4,12 @@ use std::fmt::Write;
 
 use anyhow::bail;
 use hub_audit::{
-    audit::{
-        self,
-        critique::{Critique, Outcome, Study},
-    },
     family::RoleKind,
     metric::Metric,
-    report::critique::{critique_csv, critique_report},
+    question::critique::{
+        Critique, Outcome, Study,
+        page::{critique_csv, critique_report},
+    },
     spec::ModelSpec,
 };
 
@@ -30,8 +29,8 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
         gathered.cost.tell(printer);
         return Ok(ExitStatus::Failed);
     }
-    let strands = audit::strands(&gathered.cache, &gathered.opened, &gathered.failures, false);
-    let critique = audit::critique::critique(study, &gathered.opened, &strands, args.output.seed);
+    let strands = hub_audit::table::strands(&gathered.cache, &gathered.opened, &gathered.failures, false);
+    let critique = hub_audit::question::critique::critique(study, &gathered.opened, &strands, args.output.seed);
     answer(args, &critique, gathered.cost, printer)
 }
 
@@ -56,7 +55,9 @@ fn study(args: &CritiqueArgs) -> anyhow::Result<(Study, Vec<ModelSpec>)> {
 fn answer(args: &CritiqueArgs, critique: &Critique, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let document = critique_report(critique, args.lang, &output::run(args.output.seed, cost));
     output::write(&args.output, &document, || critique_csv(critique), printer)?;
-    if critique.roles.is_empty() || critique.roles.iter().any(hub_audit::audit::critique::RoleAnswer::has_empty_group) {
+    if critique.roles.is_empty()
+        || critique.roles.iter().any(hub_audit::question::critique::RoleAnswer::has_empty_group)
+    {
         printer.warn("no comparable tensors in at least one group: it has no mean");
     }
     cost.tell(printer);
@@ -75,7 +76,7 @@ fn as_text(critique: &Critique) -> String {
         let _ = write!(text, "{}, layer {}, group means (sd, ddof 0):\n\n", role.role, square.layer);
         let mut groups =
             table::new(&["groups", ">n", ">cos_sim", ">sd", ">cos_null", ">pearson", ">unrelated", ">cos_sim"]);
-        for of_pair in square.groups.chunks(audit::critique::GROUP_METRICS.len()) {
+        for of_pair in square.groups.chunks(hub_audit::question::critique::GROUP_METRICS.len()) {
             let mean = |metric: Metric| {
                 let figure = of_pair.iter().find(|group| group.metric == metric);
                 figure.and_then(|group| group.all.values.as_ref().ok())

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use hub_audit::{
-    Error,
-    audit::{
-        self, AuditError, Chosen, Condition, Distribution, Embeddings, Figures, Pairing, Question, RowPairs, TokenAsk,
-    },
+    error::Error,
     family::{LayerSelection, Role, RoleSelection},
     metric::Undefined,
-    report::{self, Digits},
+    model::{AuditError, Pairing, Question},
+    question::embeddings::{Chosen, Distribution, Embeddings, Figures, RowPairs, TokenAsk},
+    report::Digits,
     spec::ModelSpec,
+    table::Condition,
 };
 
 use super::{
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
         return Ok(ExitStatus::Failed);
     };
     let failures = [failed_first, failed_second];
-    let embeddings = audit::embeddings(&gathered.cache, [first, second], failures, chosen);
+    let embeddings = hub_audit::question::embeddings::embeddings(&gathered.cache, [first, second], failures, chosen);
     answer(args, &embeddings, gathered.cost, printer)
 }
 
@@ -78,7 +78,7 @@ fn question(args: &EmbeddingsArgs, role: Role) -> anyhow::Result<Question> {
         roles: RoleSelection::parse(role.name()).map_err(Error::from)?,
         layers: LayerSelection::all(),
         pairing: Pairing::Same,
-        tensor: args.tensor.as_deref().map(audit::pattern).transpose()?,
+        tensor: args.tensor.as_deref().map(hub_audit::model::pattern).transpose()?,
         skip: None,
         biases: false,
         all_headers: false,
@@ -88,8 +88,13 @@ fn question(args: &EmbeddingsArgs, role: Role) -> anyhow::Result<Question> {
 
 fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let run = output::run(args.output.seed, cost);
-    let document = report::embeddings_report(embeddings, &run);
-    output::write(&args.output, &document, || report::embeddings_csv(embeddings), printer)?;
+    let document = hub_audit::question::embeddings::page::embeddings_report(embeddings, &run);
+    output::write(
+        &args.output,
+        &document,
+        || hub_audit::question::embeddings::page::embeddings_csv(embeddings),
+        printer,
+    )?;
     if let Some(reason) = &embeddings.chosen.nothing {
         printer.warn(&format!("no rows were compared: {reason}"));
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use hub_audit::{
-    audit::{self, DEFAULT_SKIP, Pairing, Question},
     family::Role,
+    model::{DEFAULT_SKIP, Pairing, Question},
 };
 
 use super::{
@@ -28,9 +28,9 @@ impl Choice {
         // What is asked for by name is not passed over by default.
         let asked = self.tensor.is_some() || EXPERTS.iter().any(|&role| self.role.names(role));
         let skip = match &self.skip {
-            Some(pattern) => Some(audit::pattern(pattern)?),
+            Some(pattern) => Some(hub_audit::model::pattern(pattern)?),
             None if self.experts || asked => None,
-            None => Some(audit::pattern(DEFAULT_SKIP)?),
+            None => Some(hub_audit::model::pattern(DEFAULT_SKIP)?),
         };
         let layers = match &self.layers {
             Some(layers) => layers.clone(),
@@ -39,7 +39,7 @@ impl Choice {
         Ok(Question {
             roles: self.role.clone(),
             layers,
-            tensor: self.tensor.as_deref().map(audit::pattern).transpose()?,
+            tensor: self.tensor.as_deref().map(hub_audit::model::pattern).transpose()?,
             skip,
             biases: self.biases,
             pairing: Pairing::Same,
@@ -52,7 +52,7 @@ impl Choice {
     pub(crate) fn everything_or_question(&self) -> anyhow::Result<Question> {
         let mut question = self.question("all")?;
         if question.tensor.is_none() && self.role.roles().len() == Role::ALL.len() {
-            question.tensor = Some(audit::pattern(ANY_LAYER)?);
+            question.tensor = Some(hub_audit::model::pattern(ANY_LAYER)?);
             question.all_headers = true;
         }
         Ok(question)

@@ -10,12 +10,14 @@ use std::{
 
 use anyhow::{Context, bail};
 use hub_audit::{
-    Error,
-    audit::{Chosen, Failures, Opened, Progress, Question, Session, Silent},
     cache::Cache,
     digest::TensorHash,
+    error::Error,
     family::{LayerIndex, LayerSelection},
+    fetch::Failures,
     hub::HubClient,
+    model::{Opened, Progress, Question, Session, Silent},
+    question::embeddings::Chosen,
     serve::{self, Hub, ServeOptions, Store},
     spec::ModelSpec,
 };

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use hub_audit::{
-    audit::{self, Hashed, Kinship, Model, Tensor, shape_text},
+    model::{Model, Tensor},
+    question::{
+        hash::{Hashed, Kinship},
+        inspect::shape_text,
+    },
     report::{csv, escape},
     snapshot::Snapshot,
 };
@@ -82,7 +86,9 @@ fn hash(gathered: &Gathered, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -
         .filter_map(|&(number, position)| model_of(number).map(|model| (model, &model.tensors[position])))
         .collect();
     let mut hashes: BTreeMap<(usize, usize), _> = BTreeMap::new();
-    for (&(number, position), result) in here.iter().zip(audit::hash_all_kept(&gathered.cache, &jobs)) {
+    for (&(number, position), result) in
+        here.iter().zip(hub_audit::question::hash::hash_all_kept(&gathered.cache, &jobs))
+    {
         match result {
             Ok(hash) => drop(hashes.insert((number, position), hash)),
             Err(error) => {
@@ -150,7 +156,7 @@ fn trivial(tensor: &Hashed) -> String {
 fn groups_csv(hashed: &[Hashed]) -> Vec<u8> {
     let heading = ["group", "kind", "sha256", "dtype", "shape", "trivial", "model", "commit", "tensor"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    for (number, group) in audit::matches(hashed).iter().enumerate() {
+    for (number, group) in hub_audit::question::hash::matches(hashed).iter().enumerate() {
         for &member in &group.members {
             let tensor = &hashed[member];
             let digest = match group.kinship {
@@ -174,7 +180,7 @@ fn groups_csv(hashed: &[Hashed]) -> Vec<u8> {
 }
 
 fn summary(hashed: &[Hashed]) -> String {
-    let groups = audit::matches(hashed);
+    let groups = hub_audit::question::hash::matches(hashed);
     let of = |kinship, trivial| {
         let of_kind = groups.iter().filter(|group| (group.kinship, group.trivial) == (kinship, trivial));
         table::count(of_kind.count() as u64, "group")
@@ -193,7 +199,7 @@ fn print_files(gathered: &Gathered, printer: &Printer) -> anyhow::Result<ExitSta
     let models = gathered.opened.iter().enumerate();
     let snapshots = models.filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)));
     let snapshots: Vec<_> = snapshots.map(|(number, model)| (number, model.repository.snapshot())).collect();
-    let groups = audit::same_files(snapshots.iter().copied());
+    let groups = hub_audit::question::hash::same_files(snapshots.iter().copied());
     let heading = ["group", "sha256", "xet_hash", "size", "model", "commit", "file"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for (number, group) in groups.iter().enumerate() {

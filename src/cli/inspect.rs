@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use hub_audit::{
-    audit::{self, Comparable, Contents, Inspection, Pairing, Question, RoleCount, shape_text},
     family::{LayerIndex, Stack},
+    model::{Pairing, Question},
+    question::inspect::{Comparable, Contents, Inspection, RoleCount, shape_text},
 };
 use serde_json::{Value, json};
 
@@ -31,8 +32,12 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
     let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Opened, printer)? else {
         return Ok(ExitStatus::Done);
     };
-    let inspections = audit::inspect(&gathered.opened);
-    let comparable = if specs.len() > 1 { audit::comparable(&gathered.opened, &inspections) } else { Vec::new() };
+    let inspections = hub_audit::question::inspect::inspect(&gathered.opened);
+    let comparable = if specs.len() > 1 {
+        hub_audit::question::inspect::comparable(&gathered.opened, &inspections)
+    } else {
+        Vec::new()
+    };
     let text = match args.format {
         StdoutFormat::Json => serde_json::to_string_pretty(&as_json(&inspections, &comparable, args.tensors))?,
         StdoutFormat::Text => as_text(&inspections, &comparable, args.tensors),
@@ -171,7 +176,7 @@ fn names(title: &str, names: &[String]) -> String {
 
 fn layers_text(count: &RoleCount) -> String {
     let layers: Vec<LayerIndex> = count.layers.iter().copied().collect();
-    if layers.is_empty() { "–".to_owned() } else { audit::layer_runs(&layers) }
+    if layers.is_empty() { "–".to_owned() } else { hub_audit::model::layer_runs(&layers) }
 }
 
 fn shapes_text(count: &RoleCount) -> String {

@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use anyhow::bail;
 use hub_audit::{
-    Error,
-    audit::{
-        self, AuditError, Chosen, Failures, HashPlan, Model, ModelPlan, Opened, Question, RowPlan, Session, TokenAsk,
-        compare::Matching,
-    },
     digest::TensorHash,
+    error::Error,
+    fetch::{Failures, HashPlan, ModelPlan, RowPlan},
+    model::{AuditError, Model, Opened, Question, Session},
+    question::{
+        compare::Matching,
+        embeddings::{Chosen, TokenAsk},
+    },
     spec::{ModelSource, ModelSpec},
 };
 
@@ -100,7 +102,7 @@ impl Job<'_> {
         let (mut chosen, mut work) = (None, Work::Tensors);
         let mut plans: Vec<ModelPlan> = match until {
             Until::Hashed(_, wanted) => {
-                let hashes = each(opened, |model| audit::plan_hash(&self.session, model, wanted));
+                let hashes = each(opened, |model| hub_audit::fetch::plan_hash(&self.session, model, wanted));
                 let plans = hashes.iter().map(|hash| hash.plan.clone()).collect();
                 work = Work::Hashes(hashes);
                 plans
@@ -114,7 +116,7 @@ impl Job<'_> {
             }
             Until::Matched(_, matched) => self.plan_matched(opened, matched),
             Until::Opened | Until::Fetched(_) | Until::Computed(..) | Until::Kept(_) => {
-                each(opened, |model| audit::plan(&self.session, model))
+                each(opened, |model| hub_audit::fetch::plan(&self.session, model))
             }
         };
         if !matches!(until, Until::Kept(_)) {
@@ -136,7 +138,9 @@ impl Job<'_> {
         models
             .iter()
             .zip(&needed)
-            .map(|(model, needed)| audit::plan_where(&self.session, model, |position| needed.contains(&position)))
+            .map(|(model, needed)| {
+                hub_audit::fetch::plan_where(&self.session, model, |position| needed.contains(&position))
+            })
             .collect()
     }
 
@@ -146,11 +150,11 @@ impl Job<'_> {
         let &[first, second] = models.as_slice() else {
             return Ok((None, vec![RowPlan::default(); opened.len()]));
         };
-        let chosen = audit::choose_tokens(&self.session, [first, second], ask).await?;
+        let chosen = hub_audit::question::embeddings::choose_tokens(&self.session, [first, second], ask).await?;
         let mut plans = Vec::with_capacity(models.len());
         for ((model, table), wanted) in models.iter().zip(&chosen.tables).zip(chosen.wanted()) {
             plans.push(match table {
-                Ok(table) => audit::plan_rows(&self.session, model, table.position, &wanted)?,
+                Ok(table) => hub_audit::fetch::plan_rows(&self.session, model, table.position, &wanted)?,
                 Err(_) => RowPlan::default(),
             });
         }
@@ -192,15 +196,15 @@ impl Job<'_> {
         let failures: Vec<Failures> = match work {
             Work::Tensors => {
                 let jobs = jobs(opened, plans.iter().cloned());
-                one_each(opened, audit::fetch(&self.session, &jobs).await)
+                one_each(opened, hub_audit::fetch::fetch(&self.session, &jobs).await)
             }
             Work::Rows(rows) => {
                 let jobs = jobs(opened, rows);
-                one_each(opened, audit::fetch_rows(&self.session, &jobs).await)
+                one_each(opened, hub_audit::fetch::fetch_rows(&self.session, &jobs).await)
             }
             Work::Hashes(plans) => {
                 let jobs = jobs(opened, plans);
-                let outcomes = audit::hash_remote(&self.session, &jobs).await;
+                let outcomes = hub_audit::fetch::hash_remote(&self.session, &jobs).await;
                 let failures;
                 (hashes, failures) = one_each(opened, outcomes).into_iter().unzip();
                 failures

@@ -1,11 +1,11 @@
 //! `layers`: each model against itself.
 
 use hub_audit::{
-    Error,
-    audit::{self, Condition, Ladder, Layers},
+    error::Error,
     metric::Metric,
-    report::{self},
+    question::layers::Layers,
     spec::ModelSpec,
+    table::{Condition, Ladder},
 };
 
 use super::{
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
         gathered.cost.tell(printer);
         return Ok(ExitStatus::Failed);
     }
-    let layers = audit::layers(
+    let layers = hub_audit::question::layers::layers(
         &gathered.cache,
         &gathered.opened,
         &gathered.failures,
@@ -52,8 +52,13 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
 
 fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let run = output::run(args.output.seed, cost);
-    let document = report::layers_report(layers, &args.output.metric, &run);
-    output::write(&args.output, &document, || report::layers_csv(layers, &args.output.metric), printer)?;
+    let document = hub_audit::question::layers::page::layers_report(layers, &args.output.metric, &run);
+    output::write(
+        &args.output,
+        &document,
+        || hub_audit::question::layers::page::layers_csv(layers, &args.output.metric),
+        printer,
+    )?;
     let mut status = if layers.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     if layers.ladders.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for in any layer");

@@ -5,9 +5,9 @@ use std::{fmt::Display, path::PathBuf, str::FromStr};
 use clap::ValueEnum;
 use hub_audit::{
     Hint,
-    audit::Pairing,
     family::{LayerSelection, RoleSelection},
     metric::{Metric, align::Gauge},
+    model::Pairing,
     report::Format,
 };
 

@@ -1,8 +1,9 @@
 //! Reports into a folder.
 
 use hub_audit::{
-    Error,
-    report::{self, Format, Report, Run},
+    error::Error,
+    question::page::Run,
+    report::{self, Format, Report},
 };
 
 use super::{
@@ -40,7 +41,7 @@ pub(crate) fn write(
     if output.formats.contains(&Format::Csv) {
         files.extend(csv());
     }
-    let written = report::write_reports(dir, files).map_err(Error::from)?;
+    let written = hub_audit::report::write_reports(dir, files).map_err(Error::from)?;
     printer.talk(&format!("wrote {} files to {}", written.len(), dir.display()));
     Ok(())
 }
@@ -55,7 +56,7 @@ pub(crate) fn print(
 ) -> anyhow::Result<ExitStatus> {
     let text = match output.format {
         StdoutFormat::Json => {
-            String::from_utf8_lossy(&report::json::render(document).map_err(Error::from)?).into_owned()
+            String::from_utf8_lossy(&hub_audit::report::json::render(document).map_err(Error::from)?).into_owned()
         }
         StdoutFormat::Text => text(),
     };
@@ -83,7 +84,7 @@ impl Output {
     /// Refuses a folder that cannot be one, before anything is fetched for it.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let folder = self.dir.as_deref();
-        Ok(folder.map_or(Ok(()), report::check_folder).map_err(Error::from)?)
+        Ok(folder.map_or(Ok(()), hub_audit::report::check_folder).map_err(Error::from)?)
     }
 
     /// What is named twice is meant once.

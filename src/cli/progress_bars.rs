@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use hub_audit::audit::{Progress, Steps};
+use hub_audit::{model::Progress, question::structure::Steps};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// More models than this would fill the screen: then only the total is drawn.

@@ -4,9 +4,10 @@ use std::str::FromStr;
 
 use anyhow::{anyhow, bail};
 use hub_audit::{
-    Error,
-    audit::{AuditError, Pairing, Simulation},
+    error::Error,
     metric::MeanSd,
+    model::{AuditError, Pairing},
+    question::survey::Simulation,
     spec::ModelSpec,
 };
 

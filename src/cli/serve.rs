@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hub_audit::{
-    Error,
+    error::Error,
     serve::{self, ServeOptions, Store},
 };
 

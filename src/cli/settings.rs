@@ -1,16 +1,16 @@
 //! From arguments and environment to what the library is given. The library itself reads no environment.
 
 use std::{
-    env, io,
-    io::Read,
+    env,
+    io::{self, Read},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::Context;
 use hub_audit::{
-    audit::AuditError,
     hub::{HubOptions, RetryPolicy, SharedCache, Token},
+    model::AuditError,
     spec::{ModelSpec, parse_model_list},
 };
 

@@ -3,10 +3,10 @@
 use std::{fmt::Write as _, time::Instant};
 
 use hub_audit::{
-    audit::{self, Estimate, Opened, Quantity, Question, Structure, StructureOptions, StructureRow},
     family::{LayerSelection, RoleSelection},
     metric::align::Gauge,
-    report,
+    model::{Opened, Question},
+    question::structure::{Estimate, Quantity, Structure, StructureOptions, StructureRow},
     spec::ModelSpec,
 };
 
@@ -67,11 +67,22 @@ pub(crate) fn run(
         printer.talk(work(&gathered.opened, &options).trim_end());
     }
     let bar = WorkBar::new(printer.draws_bars());
-    let structure = audit::structure(&gathered.cache, &gathered.opened, &gathered.failures, &options, &bar);
+    let structure = hub_audit::question::structure::structure(
+        &gathered.cache,
+        &gathered.opened,
+        &gathered.failures,
+        &options,
+        &bar,
+    );
     drop(bar);
     let run = output::run(args.output.seed, gathered.cost);
-    let document = report::structure_report(&structure, &run);
-    output::write(&args.output, &document, || report::structure_csv(&structure), printer)?;
+    let document = hub_audit::question::structure::page::structure_report(&structure, &run);
+    output::write(
+        &args.output,
+        &document,
+        || hub_audit::question::structure::page::structure_csv(&structure),
+        printer,
+    )?;
     if structure.rows.is_empty() {
         printer.warn("no comparable matrices: no model has what was asked for in any layer");
     }
@@ -82,7 +93,7 @@ pub(crate) fn run(
 
 /// Memory and arithmetic, and the time that it will take on this machine.
 fn work(opened: &[Opened], options: &StructureOptions) -> String {
-    let estimates = audit::estimate(opened, options);
+    let estimates = hub_audit::question::structure::estimate(opened, options);
     let rate = rate();
     let mut table = table::new(&["model", ">pairs", ">arithmetic", ">memory", ">about"]);
     for (opened, estimate) in opened.iter().zip(&estimates) {
@@ -112,7 +123,7 @@ fn rate() -> f64 {
     (0..3)
         .map(|_| {
             let start = Instant::now();
-            let operations = audit::rehearse();
+            let operations = hub_audit::question::structure::rehearse();
             operations / start.elapsed().as_secs_f64().max(1e-9)
         })
         .fold(0.0, f64::max)

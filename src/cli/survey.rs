@@ -1,13 +1,14 @@
 //! `survey`: models against models.
 
 use hub_audit::{
-    Error,
-    audit::{self, Condition, Pairing, Question, Survey, SurveyOptions},
+    error::Error,
     family::LayerSelection,
     metric::Undefined,
-    report::{self, View},
+    model::{Pairing, Question},
+    question::survey::{Survey, SurveyOptions, page::View},
     serve::Replica,
     spec::ModelSpec,
+    table::Condition,
 };
 
 use super::{
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         both_directions: asked.into_iter().any(|metric| !metric.is_symmetric()),
         simulation: args.relate.simulation(args.output.seed),
     };
-    let survey = audit::survey(&gathered.cache, &gathered.opened, &gathered.failures, &options);
+    let survey = hub_audit::question::survey::survey(&gathered.cache, &gathered.opened, &gathered.failures, &options);
     let status = answer(args, &survey, gathered.cost, printer)?;
     let lacks = gather::any_tensor_failed(&gathered.failures) || lacks_layers;
     Ok(if lacks { status.max(ExitStatus::Incomplete) } else { status })
@@ -60,8 +61,8 @@ pub(crate) fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
 fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let run = output::run(args.output.seed, cost);
     let view = View { metrics: &args.output.metric, by_cluster: args.relate.order == Order::Cluster };
-    let document = report::survey_report(survey, &view, &run);
-    output::write(&args.output, &document, || report::survey_csv(survey, &view), printer)?;
+    let document = hub_audit::question::survey::page::survey_report(survey, &view, &run);
+    output::write(&args.output, &document, || hub_audit::question::survey::page::survey_csv(survey, &view), printer)?;
     let mut status = if survey.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     if survey.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for");
@@ -71,7 +72,7 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
             "one model is named, and there is nothing to compare it with: name another, or compare its own layers by `layers`",
         );
     }
-    for (role, a, b) in audit::empty_groups(&survey.groups, &survey.panels) {
+    for (role, a, b) in hub_audit::table::empty_groups(&survey.groups, &survey.panels) {
         printer.warn(&format!("{a} × {b}, {role}: no comparable tensors, so no mean"));
     }
     if let Some(condition) = &args.fail_if

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use hub_audit::{
-    audit::{Crossing, GroupFigures, Panel, Survey, pairs_of},
     metric::{Metric, PairMetrics},
+    question::survey::{Survey, pairs_of},
+    table::{Crossing, GroupFigures, Panel},
 };
 
 use super::table;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, presets};
-use hub_audit::audit::{ModelPlan, Opened};
+use hub_audit::{fetch::ModelPlan, model::Opened};
 
 use super::size::Size;
 

@@ -1,6 +1,9 @@
 //! How far a command goes with the models it is given.
 
-use hub_audit::audit::{Model, Opened, TokenAsk, compare::Matching};
+use hub_audit::{
+    model::{Model, Opened},
+    question::{compare::Matching, embeddings::TokenAsk},
+};
 
 use super::options::Limits;
 

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use hub_audit::{audit::Condition, metric::Undefined};
+use hub_audit::{metric::Undefined, table::Condition};
 
 use super::{printer::Printer, table};
 

@@ -24,7 +24,7 @@ pub use registry::Registry;
 pub use role::{LayerIndex, Part, Role, RoleKind, Slot, Stack, UnknownRole};
 pub use selection::{LayerSelection, RoleSelection};
 
-use crate::error::Hint;
+use crate::hint::Hint;
 
 /// Names, selections and configurations that cannot be understood.
 #[derive(Debug, thiserror::Error)]

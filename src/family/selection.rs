@@ -202,7 +202,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::error::Hint;
+    use crate::hint::Hint;
 
     fn layers(text: &str, available: u32) -> Vec<u32> {
         let available: Vec<_> = (0..available).map(LayerIndex).collect();

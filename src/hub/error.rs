@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    error::Hint,
+    hint::Hint,
     range::ByteRange,
     spec::{Commit, RepoId, Revision},
 };

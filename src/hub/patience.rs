@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{HubClient, HubError, HubOptions, RemoteFile, RetryPolicy};
 use crate::{
-    error::Hint,
+    hint::Hint,
     range::ByteRange,
     serve::{self, Hub, Intercept, Listener, LoggedRequest, ServeOptions, Store, Stunt},
     snapshot::RepoFile,

@@ -2,10 +2,10 @@
 //! a formula made harmless.
 
 use super::{Cell, Datum, Table, escape, number::round_trip};
-use crate::matrix::Matrix;
+use crate::table::Matrix;
 
 /// Columns of `groups.csv`, which surveys and the study write alike.
-pub(super) const GROUPS: [&str; 13] = [
+pub(crate) const GROUPS: [&str; 13] = [
     "group_a",
     "group_b",
     "role",
@@ -71,11 +71,9 @@ fn field(cell: &Cell) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Column, Digits};
     use super::*;
-    use crate::{
-        metric::Undefined,
-        report::{Column, Digits},
-    };
+    use crate::metric::Undefined;
 
     #[test]
     fn a_matrix_is_a_labelled_rectangle_with_empty_cells_where_undefined() {

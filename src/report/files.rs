@@ -2,7 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::{Format, Picture, PictureKind, Report, ReportError, csv, html, json, markdown, picture::Heatmap};
+use super::{
+    Format, Report, ReportError, csv, html, json, markdown,
+    picture::{Heatmap, Picture, PictureKind},
+};
 
 /// The files of `report` in `formats`, as (name, bytes): `report.json`, `REPORT.md`, `report.html`, one picture a file, and
 /// the CSV files that tables and heatmaps name. The same report gives the same bytes.
@@ -60,8 +63,8 @@ fn heatmaps(picture: &Picture) -> Vec<&Heatmap> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::tests::sample;
     use super::*;
-    use crate::report::model::tests::sample;
 
     #[cfg(feature = "png")]
     #[test]

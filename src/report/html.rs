@@ -4,10 +4,11 @@
 use std::fmt::Write as _;
 
 use super::{
-    Block, Cell, Picture, Provenance, Report, SYNTHETIC, Table,
+    Block, Cell, Provenance, Report, SYNTHETIC, Table,
     escape::{file_stem, xml},
     inline::{Span, plain, spans},
     number::round_trip,
+    picture::Picture,
 };
 
 const STYLE: &str = include_str!("assets/report.css");
@@ -156,8 +157,8 @@ fn anchor(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::tests::sample;
     use super::*;
-    use crate::report::model::tests::sample;
 
     #[test]
     fn the_page_asks_nothing_of_a_network() {

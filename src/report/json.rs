@@ -3,7 +3,7 @@
 use serde::{Serializer, ser::SerializeStruct};
 
 use super::{Datum, Report, ReportError};
-use crate::matrix::Matrix;
+use crate::table::Matrix;
 
 /// `report` as indented JSON, with fields in a fixed order and a line break at its end.
 pub fn render(report: &Report) -> Result<Vec<u8>, ReportError> {
@@ -26,8 +26,8 @@ pub(super) fn serialize_matrix<S: Serializer>(matrix: &Matrix, serializer: S) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::tests::sample;
     use super::*;
-    use crate::report::model::tests::sample;
 
     #[test]
     fn the_whole_report_is_written_and_nothing_is_nan() {

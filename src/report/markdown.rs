@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    Block, Cell, Format, Picture, Provenance, Report, SYNTHETIC, Table,
+    Block, Cell, Format, Provenance, Report, SYNTHETIC, Table,
     escape::{markdown as text, markdown_code as code, markdown_paragraph},
     inline::{Span, spans},
+    picture::Picture,
 };
 
 /// Sections from which a list of contents is worth its room.
@@ -107,8 +108,8 @@ fn anchor(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Section, model::tests::sample};
     use super::*;
-    use crate::report::{Section, model::tests::sample};
 
     #[test]
     fn a_report_reads_as_markdown() {

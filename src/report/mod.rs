@@ -3,9 +3,8 @@
 
 use std::{io, path::PathBuf};
 
-use crate::error::Hint;
+use crate::hint::Hint;
 
-pub mod critique;
 pub mod csv;
 pub mod escape;
 pub mod html;
@@ -15,36 +14,21 @@ pub mod markdown;
 pub mod number;
 pub mod picture;
 
-mod closing;
-mod compare;
 mod datum;
-mod embeddings;
 mod files;
 mod format;
-mod layers;
 mod model;
-mod pairs;
 mod provenance;
-mod run;
-mod structure;
-mod survey;
 mod writer;
 
 pub use self::{
-    compare::{compare_csv, compare_report},
     datum::Datum,
-    embeddings::{embeddings_csv, embeddings_report},
     files::files,
     format::{Format, UnknownFormat},
-    layers::{layers_csv, layers_report},
     model::{Block, Cell, Column, Report, SYNTHETIC, Section, Table},
     number::Digits,
-    pairs::pairs_csv,
     picture::{Picture, PictureKind},
     provenance::{Excluded, FileProvenance, ModelProvenance, Provenance},
-    run::Run,
-    structure::{structure_csv, structure_report},
-    survey::{View, matrix_file, survey_csv, survey_report},
     writer::{check_folder, write_reports},
 };
 

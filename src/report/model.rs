@@ -199,15 +199,12 @@ impl Cell {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::*;
-    use crate::{
-        matrix::Matrix,
-        metric::Undefined,
-        report::{
-            Excluded, FileProvenance, ModelProvenance,
-            picture::{ColorScale, Heatmap, PictureKind},
-        },
+    use super::super::{
+        Excluded, FileProvenance, ModelProvenance,
+        picture::{ColorScale, Heatmap, PictureKind},
     };
+    use super::*;
+    use crate::{metric::Undefined, table::Matrix};
 
     /// A small report with one of everything, and names that mean harm.
     pub(in super::super) fn sample() -> Report {

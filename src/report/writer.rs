@@ -77,7 +77,7 @@ fn bare(error: &io::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Hint;
+    use crate::hint::Hint;
 
     fn file(name: &str, text: &str) -> (String, Vec<u8>) {
         (name.to_owned(), text.as_bytes().to_vec())

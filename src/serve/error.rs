@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::error::Hint;
+use crate::hint::Hint;
 
 /// The embedded Hub cannot run.
 #[derive(Debug, thiserror::Error)]

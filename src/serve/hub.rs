@@ -329,7 +329,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_in_use_is_an_error_with_a_hint() {
-        use crate::error::Hint;
+        use crate::hint::Hint;
         let (dir, hub) = hub(|_| None).await;
         let mut options = ServeOptions::new(Store::folder(dir.path()).unwrap());
         options.port = hub.url().rsplit(':').next().unwrap().parse().unwrap();

@@ -1,6 +1,6 @@
 //! What can be wrong with a tokenizer's file.
 
-use crate::error::Hint;
+use crate::hint::Hint;
 
 /// A `tokenizer.json` whose tokens cannot be told.
 #[derive(Debug, thiserror::Error)]

@@ -79,7 +79,7 @@ pub struct UnknownGauge {
     pub name: String,
 }
 
-impl crate::error::Hint for UnknownGauge {
+impl crate::hint::Hint for UnknownGauge {
     fn hint(&self) -> Option<String> {
         Some("write heads, attention, mlp-rotation or mlp-permutation".to_owned())
     }

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::matrix::Matrix;
+use crate::table::Matrix;
 
 /// An sRGB colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

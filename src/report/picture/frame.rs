@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::{
-    Bars, Dendrogram, Heatmap, Histogram, Lines, Panel, Scatter,
+    Bars, Dendrogram, Heatmap, Histogram, Lines, Panel, Scatter, Scene,
     colormap::{MUTED, PAPER, WARNING},
     font,
-    scene::{Mark, Scene, Text},
+    scene::{Mark, Text},
     svg,
 };
-use crate::report::{escape, model::SYNTHETIC};
+use crate::report::{SYNTHETIC, escape};
 
 /// A picture of a report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -130,11 +130,9 @@ impl Picture {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{ColorScale, legible::assert_legible};
     use super::*;
-    use crate::{
-        matrix::Matrix,
-        report::picture::{ColorScale, legible::assert_legible},
-    };
+    use crate::table::Matrix;
 
     fn picture(count: usize) -> Picture {
         let names: Vec<String> = (0..count).map(|index| format!("owner/<model>-{index}")).collect();

@@ -4,18 +4,19 @@
 use serde::Serialize;
 
 use super::{
-    colormap::{ABSENT, ColorScale, HATCH, INK, MUTED, ink_on},
+    ColorScale, Scene,
+    colormap::{ABSENT, HATCH, INK, MUTED, ink_on},
     font,
     labels::{self, ColumnLabels},
     remarks,
-    scene::{Anchor, Mark, Scene, Stroke, Text},
+    scene::{Anchor, Mark, Stroke, Text},
 };
 use crate::{
-    matrix::Matrix,
     report::{
         Datum, Digits,
         number::{common_digits, counted, typeset},
     },
+    table::Matrix,
 };
 
 const BAR_WIDTH: f64 = 14.0;
@@ -295,11 +296,9 @@ pub(super) fn hatching(x: f64, y: f64, side: f64) -> Mark {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{legible::assert_legible, scene::Node};
     use super::*;
-    use crate::{
-        metric::Undefined,
-        report::picture::{legible::assert_legible, scene::Node},
-    };
+    use crate::metric::Undefined;
 
     fn square(
         count: usize,

@@ -1,0 +1,29 @@
+//! A named model opened once: its repository pinned to a commit, its configuration, family and headers, and the tensors that a question
+//! wants of it, located to the byte.
+
+mod absence;
+mod description;
+mod error;
+mod open;
+mod pairing;
+mod progress;
+mod repository;
+mod select;
+mod session;
+mod subfolder;
+mod summary;
+
+pub use absence::layer_runs;
+pub(crate) use absence::nothing;
+pub(crate) use description::{read_config, read_index};
+pub use error::AuditError;
+pub(crate) use error::listed;
+pub use open::{Exclusion, Model, Tensor};
+pub use pairing::{Depths, Pairing};
+pub use progress::{Progress, Silent};
+pub(crate) use repository::TOKENIZER;
+pub use repository::{HEADER_GUESS, Repository};
+pub use select::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
+pub use session::{Opened, Session};
+pub(crate) use subfolder::Subfolder;
+pub use summary::ModelSummary;

@@ -1,0 +1,423 @@
+//! One model's files, wherever they are: a repository on the Hub at a pinned commit, or a folder on this machine.
+//!
+//! What the Hub says about a commit never changes, so it is kept: listing, small files and headers go into the cache's record
+//! of the commit, and a later run on the same commit asks for none of them again. Files that the Hub's standard cache has at
+//! that commit are read where they lie.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+
+use super::{AuditError, Session};
+use crate::{
+    cache::{CommitRecord, TensorKey},
+    checkpoint::{FolderFile, Header, RangeRead, folder_snapshot},
+    digest,
+    error::Result,
+    hub::{HubClient, RemoteFile},
+    range::ByteRange,
+    snapshot::{RepoFile, Snapshot},
+    spec::{Commit, ModelSource, ModelSpec, RepoId, Revision},
+};
+
+/// Length of the first range of a header when nothing is known of it. Most headers are shorter.
+pub const HEADER_GUESS: u64 = 64 * 1024;
+
+/// The file that tells what the rows of an embedding stand for.
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
+
+/// An opened repository or folder.
+#[derive(Debug)]
+pub struct Repository {
+    origin: Origin,
+    snapshot: Snapshot,
+    record: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+enum Origin {
+    Hub {
+        client: HubClient,
+        repo: RepoId,
+        /// The id that was asked for, where the Hub knows the repository by another one now.
+        renamed_from: Option<RepoId>,
+        commit: Commit,
+        files: Mutex<HashMap<String, Arc<RemoteFile>>>,
+        /// Files that the Hub's standard cache has.
+        shared: BTreeMap<String, FolderFile>,
+    },
+    Folder(PathBuf),
+}
+
+#[derive(Debug)]
+struct Kept {
+    record: CommitRecord,
+    changed: bool,
+    /// The listing is what the Hub's standard cache happens to have: good for this run, and no knowledge of the commit.
+    partial: bool,
+}
+
+/// A shard that can be read by ranges, wherever it is.
+enum Shard {
+    Remote(Arc<RemoteFile>),
+    Local(FolderFile),
+}
+
+impl RangeRead for RemoteFile {
+    fn len(&self) -> u64 {
+        self.size()
+    }
+
+    async fn read(&self, range: ByteRange) -> Result<Bytes> {
+        Ok(RemoteFile::read(self, range).await?)
+    }
+}
+
+impl RangeRead for Shard {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Remote(file) => file.len(),
+            Self::Local(file) => file.len(),
+        }
+    }
+
+    async fn read(&self, range: ByteRange) -> Result<Bytes> {
+        match self {
+            Self::Remote(file) => RangeRead::read(file.as_ref(), range).await,
+            Self::Local(file) => file.read(range).await,
+        }
+    }
+}
+
+impl Repository {
+    /// Pins the model's revision to a commit and lists its files. A commit that the cache knows costs no request, a branch one.
+    pub async fn open(session: &Session, spec: &ModelSpec) -> Result<Self> {
+        match &spec.source {
+            ModelSource::Folder(path) => {
+                let snapshot = folder_snapshot(path)?;
+                Ok(Self {
+                    origin: Origin::Folder(path.clone()),
+                    record: Mutex::new(Kept {
+                        record: empty_record("", snapshot.clone()),
+                        changed: false,
+                        partial: false,
+                    }),
+                    snapshot,
+                })
+            }
+            ModelSource::Hub { repo, revision } => {
+                let (present, commit) = if session.offline && revision.as_commit().is_none() {
+                    offline_revision(session, repo, revision)?
+                } else {
+                    let pinned = session.hub.resolve_revision(repo, revision).await?;
+                    // For a later run without network. What cannot be kept is asked again; that is no reason to fail.
+                    for id in BTreeSet::from([repo, &pinned.0]) {
+                        let _ = session.cache.keep_revision(&session.source, id, revision, &pinned);
+                    }
+                    pinned
+                };
+                // What another endpoint said of a commit of the same name is no knowledge of this one.
+                let known = session.cache.record(&present, &commit)?.filter(|record| record.source == session.source);
+                let kept = match known {
+                    Some(record) => Kept { record, changed: false, partial: false },
+                    None => first_look(session, &present, &commit).await?,
+                };
+                let shared = shared_files(session, [&present, repo], &commit, &kept.record.snapshot);
+                let renamed_from = (present != *repo).then(|| repo.clone());
+                let repo = present;
+                Ok(Self {
+                    snapshot: kept.record.snapshot.clone(),
+                    record: Mutex::new(kept),
+                    origin: Origin::Hub {
+                        client: session.hub.clone(),
+                        repo,
+                        renamed_from,
+                        commit,
+                        files: Mutex::default(),
+                        shared,
+                    },
+                })
+            }
+        }
+    }
+
+    /// The files, with sizes and hashes.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The repository's present id; `None` for a folder.
+    pub fn repo(&self) -> Option<&RepoId> {
+        match &self.origin {
+            Origin::Hub { repo, .. } => Some(repo),
+            Origin::Folder(_) => None,
+        }
+    }
+
+    /// The id that was asked for, where the Hub knows the repository by another one now.
+    pub fn renamed_from(&self) -> Option<&RepoId> {
+        match &self.origin {
+            Origin::Hub { renamed_from, .. } => renamed_from.as_ref(),
+            Origin::Folder(_) => None,
+        }
+    }
+
+    /// The pinned commit; `None` for a folder.
+    pub fn commit(&self) -> Option<&Commit> {
+        match &self.origin {
+            Origin::Hub { commit, .. } => Some(commit),
+            Origin::Folder(_) => None,
+        }
+    }
+
+    /// The folder, if it is one.
+    pub fn folder(&self) -> Option<&PathBuf> {
+        match &self.origin {
+            Origin::Hub { .. } => None,
+            Origin::Folder(path) => Some(path),
+        }
+    }
+
+    /// `owner/name@commit`, or the folder's path: how messages name the model.
+    pub fn place(&self) -> String {
+        match &self.origin {
+            Origin::Hub { repo, commit, .. } => format!("`{repo}@{}`", commit.short()),
+            Origin::Folder(path) => format!("`{}`", path.display()),
+        }
+    }
+
+    /// The cache's name for a tensor; `None` for a folder, whose tensors are not copied.
+    pub fn key(&self, tensor: &str) -> Option<TensorKey> {
+        match &self.origin {
+            Origin::Hub { repo, commit, .. } => {
+                Some(TensorKey { repo: repo.clone(), commit: commit.clone(), tensor: tensor.to_owned() })
+            }
+            Origin::Folder(_) => None,
+        }
+    }
+
+    /// Where a file is on this machine: in the folder, or in the Hub's standard cache. Reading it costs no traffic.
+    pub fn local_file(&self, path: &str) -> Option<PathBuf> {
+        match &self.origin {
+            Origin::Hub { shared, .. } => shared.get(path).map(|file| file.path().to_owned()),
+            Origin::Folder(folder) => Some(folder.join(path)),
+        }
+    }
+
+    /// Whether a file is read from the Hub's standard cache.
+    pub fn is_shared(&self, path: &str) -> bool {
+        matches!(&self.origin, Origin::Hub { shared, .. } if shared.contains_key(path))
+    }
+
+    /// Whether the listing is only what the Hub's standard cache has of the commit, for want of network.
+    pub fn is_partly_known(&self) -> bool {
+        lock(&self.record).partial
+    }
+
+    /// Whether the shard's address is known, so that a range of it costs one request and not two.
+    pub fn is_resolved(&self, shard: &str) -> bool {
+        match &self.origin {
+            Origin::Hub { files, shared, .. } => shared.contains_key(shard) || lock(files).contains_key(shard),
+            Origin::Folder(_) => true,
+        }
+    }
+
+    /// A small text file whole, at most `cap` bytes; `None` if there is no such file.
+    pub async fn small_file(&self, path: &str, cap: u64) -> Result<Option<Vec<u8>>> {
+        let Some(file) = self.snapshot.file(path) else {
+            return Ok(None);
+        };
+        if let Some(text) = lock(&self.record).record.small_files.get(path) {
+            return Ok(Some(text.clone().into_bytes()));
+        }
+        let bytes = match (&self.origin, self.shared_small_file(file, cap)) {
+            (Origin::Hub { .. }, Some(bytes)) => bytes,
+            (Origin::Hub { client, repo, commit, .. }, None) => client.small_file(repo, commit, file, cap).await?,
+            (Origin::Folder(folder), _) => {
+                if file.size > cap {
+                    return Err(AuditError::TooLarge {
+                        model: self.place(),
+                        file: path.to_owned(),
+                        size: file.size,
+                        cap,
+                    }
+                    .into());
+                }
+                FolderFile::open(folder.join(path))?.read_at(ByteRange::new(0, file.size))?.to_vec()
+            }
+        };
+        if let (Origin::Hub { .. }, Ok(text)) = (&self.origin, String::from_utf8(bytes.clone())) {
+            let mut kept = lock(&self.record);
+            kept.record.small_files.insert(path.to_owned(), text);
+            kept.changed = true;
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The tokenizer's file whole, at most `cap` bytes; `None` if there is none. What is kept of it is checked against the hash
+    /// that the listing states, and costs no request.
+    pub async fn tokenizer(&self, session: &Session, cap: u64) -> Result<Option<Vec<u8>>> {
+        let Origin::Hub { client, repo, commit, .. } = &self.origin else {
+            return self.small_file(TOKENIZER, cap).await;
+        };
+        let Some(file) = self.snapshot.file(TOKENIZER) else {
+            return Ok(None);
+        };
+        // What cannot be read from the cache is asked of the Hub.
+        let kept = session.cache.tokenizer(repo, commit).ok().flatten();
+        let kept = kept.filter(|bytes| is_stated(file, bytes) == Some(true));
+        if let Some(bytes) = kept.or_else(|| self.shared_small_file(file, cap)) {
+            return Ok(Some(bytes));
+        }
+        let bytes = client.small_file(repo, commit, file, cap).await?;
+        if is_stated(file, &bytes) == Some(true) {
+            // What cannot be kept costs a later run; that is no reason to fail.
+            let _ = session.cache.keep_tokenizer(repo, commit, &bytes);
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The header of a shard: one range of the predicted length, and at most one more for its tail.
+    pub async fn header(&self, shard: &str, predicted: Option<u64>) -> Result<Header> {
+        let file = self.shard_file(shard)?.clone();
+        let known = lock(&self.record).record.headers.get(shard).cloned();
+        if let Some(json) = known {
+            return Ok(Header::from_json(&json, file.size)?);
+        }
+        let source = self.shard(&file)?;
+        let first = predicted.unwrap_or(HEADER_GUESS).min(file.size);
+        let mut bytes = source.read(ByteRange::new(0, first)).await?.to_vec();
+        let total = Header::total_length(&bytes, file.size)?;
+        if total > first {
+            bytes.extend_from_slice(&source.read(ByteRange::new(first, total)).await?);
+        }
+        let header = Header::parse(&bytes, file.size)?;
+        // What is on this machine already costs nothing to read again.
+        if let Shard::Remote(_) = source {
+            let mut kept = lock(&self.record);
+            kept.record.headers.insert(shard.to_owned(), Header::json(&bytes, file.size)?.to_owned());
+            kept.changed = true;
+        }
+        Ok(header)
+    }
+
+    /// Bytes of a shard.
+    pub async fn read(&self, shard: &str, range: ByteRange) -> Result<Bytes> {
+        let file = self.shard_file(shard)?.clone();
+        self.shard(&file)?.read(range).await
+    }
+
+    /// Writes what has been learnt of the commit to the cache.
+    pub fn keep(&self, session: &Session) -> Result<()> {
+        let mut kept = lock(&self.record);
+        if let (Origin::Hub { repo, commit, .. }, true) = (&self.origin, kept.changed && !kept.partial) {
+            session.cache.update_record(repo, commit, kept.record.clone())?;
+            kept.changed = false;
+        }
+        Ok(())
+    }
+
+    /// A small file from the Hub's standard cache, if what is there is what the listing states.
+    fn shared_small_file(&self, file: &RepoFile, cap: u64) -> Option<Vec<u8>> {
+        let Origin::Hub { shared, .. } = &self.origin else {
+            return None;
+        };
+        let found = shared.get(&file.path).filter(|_| file.size <= cap)?;
+        let bytes = found.read_at(ByteRange::new(0, file.size)).ok()?.to_vec();
+        (is_stated(file, &bytes) != Some(false)).then_some(bytes)
+    }
+
+    fn shard_file(&self, shard: &str) -> Result<&RepoFile> {
+        self.snapshot
+            .file(shard)
+            .ok_or_else(|| AuditError::NoFile { model: self.place(), file: shard.to_owned() }.into())
+    }
+
+    fn shard(&self, file: &RepoFile) -> Result<Shard> {
+        match &self.origin {
+            Origin::Hub { client, repo, commit, files, shared, .. } => {
+                if let Some(file) = shared.get(&file.path) {
+                    return Ok(Shard::Local(file.clone()));
+                }
+                let mut files = lock(files);
+                if let Some(remote) = files.get(&file.path) {
+                    return Ok(Shard::Remote(Arc::clone(remote)));
+                }
+                let remote = Arc::new(RemoteFile::new(client, repo, commit, file)?);
+                files.insert(file.path.clone(), Arc::clone(&remote));
+                Ok(Shard::Remote(remote))
+            }
+            Origin::Folder(folder) => Ok(Shard::Local(FolderFile::open(folder.join(&file.path))?)),
+        }
+    }
+}
+
+/// Whether these are the bytes whose hash the listing states; `None` where it states none.
+fn is_stated(file: &RepoFile, bytes: &[u8]) -> Option<bool> {
+    match (&file.lfs_sha256, &file.blob_id) {
+        (Some(sha256), _) => Some(digest::sha256_hex(bytes) == *sha256),
+        (None, Some(blob)) => Some(digest::git_blob_id(bytes) == *blob),
+        (None, None) => None,
+    }
+}
+
+/// What a revision was when it was last asked for, here or by another program.
+fn offline_revision(session: &Session, repo: &RepoId, revision: &Revision) -> Result<(RepoId, Commit)> {
+    if let Some(kept) = session.cache.revision(&session.source, repo, revision) {
+        return Ok(kept);
+    }
+    let commit = match &session.shared {
+        Some(shared) => shared.commit(repo, revision),
+        None => None,
+    };
+    let unknown = || AuditError::OfflineRevision { repo: repo.to_string(), revision: revision.to_string() };
+    Ok((repo.clone(), commit.ok_or_else(unknown)?))
+}
+
+/// The listing of a commit of which nothing is kept.
+async fn first_look(session: &Session, repo: &RepoId, commit: &Commit) -> Result<Kept> {
+    let shared = match &session.shared {
+        Some(shared) if session.offline => shared.snapshot(repo, commit),
+        _ => None,
+    };
+    let partial = shared.is_some();
+    let snapshot = match shared {
+        Some(snapshot) => snapshot,
+        None => session.hub.snapshot(repo, commit).await?,
+    };
+    Ok(Kept { record: empty_record(&session.source, snapshot), changed: !partial, partial })
+}
+
+/// The files of a commit that the Hub's standard cache has, under the repository's present id or the one that was asked for:
+/// it keeps what was downloaded under the name that it then had.
+fn shared_files(
+    session: &Session,
+    ids: [&RepoId; 2],
+    commit: &Commit,
+    snapshot: &Snapshot,
+) -> BTreeMap<String, FolderFile> {
+    let mut files = BTreeMap::new();
+    let Some(shared) = &session.shared else { return files };
+    for id in BTreeSet::from(ids) {
+        let found = shared.files(id, commit, snapshot);
+        // One that went away, or grew, since it was looked up is not there.
+        files.extend(snapshot.files.iter().zip(found).filter_map(|(file, path)| {
+            let found = FolderFile::open(path?).ok()?;
+            (found.len() == file.size).then(|| (file.path.clone(), found))
+        }));
+    }
+    files
+}
+
+fn empty_record(source: &str, snapshot: Snapshot) -> CommitRecord {
+    CommitRecord { source: source.to_owned(), snapshot, small_files: BTreeMap::new(), headers: BTreeMap::new() }
+}
+
+/// A poisoned lock holds plain data that is still whole: a panic elsewhere must not become a second one here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

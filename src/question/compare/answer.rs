@@ -1,0 +1,303 @@
+//! The pairs, read and compared.
+
+use rayon::prelude::*;
+
+use super::{Counterpart, Coverage, GroupFigures, Half, Match, Matching, Obstacle, groups};
+use crate::{
+    cache::Cache,
+    checkpoint::decode,
+    digest::{TrivialClass, TrivialTest},
+    error::Result,
+    family::{Part, RoleKind, Slot},
+    fetch::Failures,
+    metric::{
+        PairMetrics, Undefined,
+        stream::{self, Source, StreamError},
+    },
+    model::{Model, ModelSummary, Opened},
+    table::{Alignment, PanelKey, Side},
+    tensor::Elements,
+};
+
+/// Pairs with at most this many elements are read whole, several at once; larger ones stream, one after the other, each on
+/// all threads.
+const HELD: u64 = 1 << 16;
+
+/// Pairs with at most this many elements stream side by side.
+const SIDE_BY_SIDE: u64 = 1 << 22;
+
+/// Elements of 64 bits do not stream: up to this many are held.
+const WIDE_HELD: u64 = 1 << 24;
+
+/// Bytes of each side that are compared at once.
+const BLOCK: usize = 1 << 18;
+
+/// Bytes of a side that nearly always tell that it is neither constant nor a fixed buffer.
+const TELLING: usize = 1 << 12;
+
+/// Two tensors that correspond, and what is known of them.
+#[derive(Debug, Clone)]
+pub struct Meeting {
+    /// Of the first model.
+    pub a: Side,
+    /// Of the second.
+    pub b: Side,
+    /// What they do; `None` where no family knows.
+    pub slot: Option<Slot>,
+    /// How they met.
+    pub how: Counterpart,
+    /// All metrics, or why there are none.
+    pub metrics: PairMetrics,
+    /// Whether the stored bytes, in the order of the comparison, are the same; `None` where they were not read, or have
+    /// different element types.
+    pub equal: Option<bool>,
+    /// Why they were not compared, where that is not the metrics' own reason.
+    pub obstacle: Option<Obstacle>,
+    /// Why a side could not be read.
+    pub failure: Option<String>,
+    /// What both sides are, where each is constant or a buffer that a formula fills: alike for nothing.
+    pub trivial: Option<[TrivialClass; 2]>,
+}
+
+impl Meeting {
+    /// The role's name, as `pairs.csv` has it; `unclassified` where no family knows.
+    pub fn role_name(&self) -> String {
+        self.slot.map_or_else(
+            || "unclassified".to_owned(),
+            |slot| {
+                PanelKey {
+                    role: Some(slot.role),
+                    part: slot.part,
+                    stack: slot.stack,
+                    layer: None,
+                    alignment: Alignment::default(),
+                }
+                .role_name()
+            },
+        )
+    }
+
+    /// Whether it is a norm, a bias or another vector, whose cosine says little.
+    pub fn is_norm_or_bias(&self) -> bool {
+        match self.slot {
+            Some(slot) => slot.part == Part::Bias || slot.role.kind() == RoleKind::Norm || self.a.shape.len() < 2,
+            None => self.a.shape.len() < 2,
+        }
+    }
+
+    /// Whether it was compared.
+    pub fn is_compared(&self) -> bool {
+        self.obstacle.is_none() && self.failure.is_none()
+    }
+
+    /// Whether it was compared and says something: it is in no figure of groups, and meets no condition, otherwise.
+    pub fn is_evidence(&self) -> bool {
+        self.is_compared() && self.trivial.is_none()
+    }
+}
+
+/// Two checkpoints, compared.
+#[derive(Debug)]
+pub struct Comparison {
+    /// The models.
+    pub models: [ModelSummary; 2],
+    /// Every pair of tensors that correspond.
+    pub meetings: Vec<Meeting>,
+    /// The figures of all pairs in groups: norms and biases, the rest, then each role.
+    pub groups: Vec<GroupFigures>,
+    /// Every tensor of both, and what became of it.
+    pub coverage: Coverage,
+}
+
+/// Compares what [`Matching::needed`] names, which has been fetched, or lies in a folder. `failures` are the tensors that
+/// could not be fetched. The numbers depend neither on the number of threads nor on where the bytes lie. `None` where a model could not be read.
+pub fn compare(
+    cache: &Cache,
+    opened: [&Opened; 2],
+    failures: [&Failures; 2],
+    matching: &Matching,
+) -> Option<Comparison> {
+    let models = opened.map(ModelSummary::of);
+    let [Ok(a), Ok(b)] = opened.map(|opened| opened.outcome.as_ref()) else {
+        return None;
+    };
+    let pair = Pair { cache, models: [a, b], failures };
+    let small = |found: &Match| numel(a, &found.a) <= SIDE_BY_SIDE;
+    let mut meetings: Vec<(usize, Meeting)> = matching
+        .pairs
+        .par_iter()
+        .enumerate()
+        .filter(|(_, found)| small(found))
+        .map(|(at, found)| (at, pair.meet(found)))
+        .collect();
+    let large = matching.pairs.iter().enumerate().filter(|(_, found)| !small(found));
+    meetings.extend(large.map(|(at, found)| (at, pair.meet(found))));
+    meetings.sort_by_key(|&(at, _)| at);
+    let meetings: Vec<Meeting> = meetings.into_iter().map(|(_, meeting)| meeting).collect();
+    Some(Comparison {
+        groups: groups(&meetings),
+        coverage: Coverage::of([a, b], matching, &meetings),
+        models,
+        meetings,
+    })
+}
+
+fn numel(model: &Model, half: &Half) -> u64 {
+    model.tensors[half.tensor].info.shape.iter().product()
+}
+
+struct Pair<'p> {
+    cache: &'p Cache,
+    models: [&'p Model; 2],
+    failures: [&'p Failures; 2],
+}
+
+impl Pair<'_> {
+    fn meet(&self, found: &Match) -> Meeting {
+        let [a, b] = [(0, &found.a), (1, &found.b)].map(|(side, half)| self.side(side, half));
+        let slot = found.a.slot.or(found.b.slot);
+        let mut meeting = Meeting {
+            a,
+            b,
+            slot,
+            how: found.how,
+            metrics: PairMetrics::undefined(&Undefined::Shape),
+            equal: None,
+            obstacle: found.obstacle.clone(),
+            failure: None,
+            trivial: None,
+        };
+        match &found.obstacle {
+            Some(Obstacle::Shape) => {}
+            Some(Obstacle::Undecodable(reason)) => {
+                meeting.metrics = PairMetrics::undefined(&Undefined::NotComparable(reason.clone()));
+            }
+            Some(Obstacle::Beyond) => {
+                let reason = "more pairs come before it than --max-tensors allows".to_owned();
+                meeting.metrics = PairMetrics::undefined(&Undefined::NotComparable(reason));
+            }
+            None => match self.read(found) {
+                Ok(read) => {
+                    meeting.metrics = read.metrics;
+                    meeting.equal = read.equal;
+                    meeting.trivial = read.trivial;
+                }
+                Err(error) => {
+                    let reason = error.chain();
+                    meeting.metrics = PairMetrics::undefined(&Undefined::NotComparable(reason.clone()));
+                    meeting.failure = Some(reason);
+                }
+            },
+        }
+        meeting
+    }
+
+    fn side(&self, side: usize, half: &Half) -> Side {
+        let tensor = &self.models[side].tensors[half.tensor];
+        Side {
+            tensor: tensor.info.name.clone(),
+            layer: tensor.layer,
+            dtype: tensor.info.dtype.clone(),
+            shape: half.view.shape(&tensor.info.shape).unwrap_or_default(),
+            stored_bytes: tensor.info.range.len(),
+            zero_centred: tensor.zero_centred,
+        }
+    }
+
+    fn read(&self, found: &Match) -> Result<Read> {
+        let open = |side: usize, half: &Half| {
+            let tensor = &self.models[side].tensors[half.tensor];
+            if let Some(error) = self.failures[side].get(&tensor.info.name) {
+                return Err(crate::model::AuditError::NotFetched {
+                    model: self.models[side].repository.place(),
+                    tensor: tensor.info.name.clone(),
+                    reason: error.chain(),
+                }
+                .into());
+            }
+            Elements::open(self.cache, self.models[side], half)
+        };
+        let a = open(0, &found.a)?;
+        if found.same_file {
+            return Ok(Read { metrics: metrics(&a, &a)?, equal: Some(true), trivial: trivial(&a, &a)? });
+        }
+        let b = open(1, &found.b)?;
+        Ok(Read { metrics: metrics(&a, &b)?, equal: are_equal(&a, &b)?, trivial: trivial(&a, &b)? })
+    }
+}
+
+/// What the elements of a pair say.
+struct Read {
+    metrics: PairMetrics,
+    equal: Option<bool>,
+    trivial: Option<[TrivialClass; 2]>,
+}
+
+/// The metrics of two tensors, held where they are small or have elements that do not stream.
+fn metrics(a: &Elements, b: &Elements) -> Result<PairMetrics> {
+    let numel = a.numel();
+    let is_wide = [a, b].iter().any(|side| side.dtype().bits() == Some(64));
+    let is_zero_centred = [a, b].iter().any(|side| side.stored().is_zero_centred());
+    let must_be_held = is_wide || is_zero_centred;
+    if numel <= HELD || must_be_held && numel <= WIDE_HELD {
+        return Ok(a.load()?.compare(&b.load()?));
+    }
+    if is_zero_centred {
+        let reason = format!("a gain of {numel} elements that is stored as w, where 1 + w acts, is too large to hold");
+        return Ok(PairMetrics::undefined(&Undefined::NotComparable(reason)));
+    }
+    stream::compare(a, b).map_err(|(StreamError::A(error) | StreamError::B(error))| error)
+}
+
+/// What both sides are, where each is constant or a fixed buffer.
+fn trivial(a: &Elements, b: &Elements) -> Result<Option<[TrivialClass; 2]>> {
+    let Some(of_a) = class(a)? else { return Ok(None) };
+    Ok(class(b)?.map(|of_b| [of_a, of_b]))
+}
+
+/// Whether a side is constant or a fixed buffer. Reads no further than the first element that says no.
+fn class(side: &Elements) -> Result<Option<TrivialClass>> {
+    let mut test = TrivialTest::new(side.dtype(), side.stored().shape());
+    let total = side.numel() * side.dtype().bits().unwrap_or(0) / 8;
+    let mut buffer = Vec::new();
+    let mut at = 0;
+    while at < total && test.is_open() {
+        let most = if at == 0 { TELLING } else { BLOCK };
+        buffer.resize(usize::try_from(total - at).map_or(most, |left| left.min(most)), 0);
+        side.read(at, &mut buffer)?;
+        let Ok(values) = decode(side.dtype(), &buffer) else {
+            return Ok(None);
+        };
+        test.update(&values);
+        at += buffer.len() as u64;
+    }
+    // A few elements say little, but they are no buffer.
+    Ok(test.finish().filter(|&class| class != TrivialClass::Tiny))
+}
+
+/// Whether the bytes are the same, and the values where those are scaled; `None` where the element types differ.
+fn are_equal(a: &Elements, b: &Elements) -> Result<Option<bool>> {
+    let (stored_a, stored_b) = (a.stored(), b.stored());
+    if a.is_scaled() != b.is_scaled() || stored_a.dtype() != stored_b.dtype() || stored_a.shape() != stored_b.shape() {
+        return Ok(None);
+    }
+    Ok(Some(same_bytes(stored_a, stored_b)? && (!a.is_scaled() || same_bytes(a, b)?)))
+}
+
+/// Of two sources of one element type and length. Reads no further than the first difference.
+fn same_bytes<S: Source<Error = crate::Error>>(a: &S, b: &S) -> Result<bool> {
+    let total = a.numel() * a.dtype().bits().unwrap_or(0) / 8;
+    let mut buffers = [vec![0; BLOCK], vec![0; BLOCK]];
+    let mut at = 0;
+    while at < total {
+        let length = usize::try_from((total - at).min(BLOCK as u64)).unwrap_or(BLOCK);
+        let [of_a, of_b] = &mut buffers;
+        a.read(at, &mut of_a[..length])?;
+        b.read(at, &mut of_b[..length])?;
+        if of_a[..length] != of_b[..length] {
+            return Ok(false);
+        }
+        at += length as u64;
+    }
+    Ok(true)
+}

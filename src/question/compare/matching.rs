@@ -1,0 +1,351 @@
+//! Which tensor of one model corresponds to which of the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    checkpoint::{Escaped, Scaling, Storage, decode},
+    family::{Classified, Slot},
+    model::{Model, Tensor},
+    tensor::{Layout, View, layout, parts},
+};
+
+/// One side of a pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Half {
+    /// Position of the tensor in its model.
+    pub tensor: usize,
+    /// Which of its elements are meant, in which order.
+    pub view: View,
+    /// What they are, where a family knows.
+    pub slot: Option<Slot>,
+    /// How values are made of them.
+    pub scaling: Option<Scaled>,
+}
+
+impl Half {
+    /// Positions of the tensors that its values are made of.
+    fn positions(&self) -> impl Iterator<Item = usize> {
+        let scaled = self.scaling.iter();
+        let beside = scaled.flat_map(|scaled| std::iter::once(scaled.scale).chain(scaled.zero_point));
+        std::iter::once(self.tensor).chain(beside)
+    }
+}
+
+/// How values are made of a quantised tensor, and where what that takes is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scaled {
+    /// How it is scaled.
+    pub scaling: Scaling,
+    /// Position of the tensor of scales in the model.
+    pub scale: usize,
+    /// Position of the tensor of zero points, where there is one.
+    pub zero_point: Option<usize>,
+}
+
+impl Scaled {
+    /// Finds the scales among the tensors that were asked for, by name; else says which is missing.
+    fn find(scaling: &Scaling, positions: &BTreeMap<&str, usize>) -> Result<Self, String> {
+        let position = |name: &String| {
+            let found = positions.get(name.as_str()).copied();
+            found.ok_or_else(|| format!("`{}`, by which it is scaled, was not asked for", Escaped(name)))
+        };
+        Ok(Self {
+            scaling: scaling.clone(),
+            scale: position(&scaling.scale)?,
+            zero_point: scaling.zero_point.as_ref().map(position).transpose()?,
+        })
+    }
+}
+
+/// How two tensors found each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counterpart {
+    /// They have one name.
+    Name,
+    /// They do the same in the same layer.
+    Role,
+    /// They are the same part of what one side or both store fused.
+    Part,
+}
+
+/// Two tensors that correspond.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// Of the first model.
+    pub a: Half,
+    /// Of the second.
+    pub b: Half,
+    /// How they met.
+    pub how: Counterpart,
+    /// Whether their files are known to be the same, and they lie at the same place: then one is read for both.
+    pub same_file: bool,
+    /// Why they cannot be compared, as their headers tell.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// Why two tensors that correspond are not compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// They have different shapes.
+    Shape,
+    /// The elements of one have no exact values.
+    Undecodable(String),
+    /// More pairs come before it than were asked for.
+    Beyond,
+}
+
+/// What corresponds, and what stands alone.
+#[derive(Debug, Clone, Default)]
+pub struct Matching {
+    /// The pairs: first those outside the layers, then by layer, in the order of the first model.
+    pub pairs: Vec<Match>,
+    /// Tensors of each model without a counterpart, by position, with the reason.
+    pub alone: [Vec<(usize, String)>; 2],
+    /// Tensors of each model that are no parameters, by position, with the reason.
+    pub passed_over: [Vec<(usize, String)>; 2],
+}
+
+const NO_COUNTERPART: &str = "the other model has no tensor of this name or role";
+
+impl Matching {
+    /// Matches the tensors that were wanted of two models.
+    pub fn of(a: &Model, b: &Model) -> Self {
+        let mut matching = Self::default();
+        let models = [a, b];
+        let quantisation = models.map(Model::quantisation);
+        let positions = models.map(positions);
+        let mut open = models.map(|model| (0..model.tensors.len()).collect::<BTreeSet<usize>>());
+        for (side, open) in open.iter_mut().enumerate() {
+            let told = |at: usize| {
+                let tensor = &models[side].tensors[at];
+                let reason = no_parameter(models[side], tensor, quantisation[side].storage(&tensor.info.name));
+                reason.map(|reason| (at, reason))
+            };
+            matching.passed_over[side] = open.iter().filter_map(|&at| told(at)).collect();
+            for (at, _) in &matching.passed_over[side] {
+                open.remove(at);
+            }
+        }
+        matching.by_name(models, &positions[1], &mut open);
+        matching.by_slot(models, &mut open);
+        matching.by_part(models, &mut open);
+        for (side, open) in open.into_iter().enumerate() {
+            let alone = open.into_iter().map(|at| (at, reason(models[side], at)));
+            matching.alone[side].extend(alone);
+            matching.alone[side].sort();
+        }
+        matching.pairs.sort_by_key(|pair| (a.tensors[pair.a.tensor].layer, pair.a.tensor, pair.a.view.clone()));
+        for pair in &mut matching.pairs {
+            for (half, side) in [(&mut pair.a, 0), (&mut pair.b, 1)] {
+                let name = &models[side].tensors[half.tensor].info.name;
+                match quantisation[side].storage(name) {
+                    Storage::Scaled(scaling) => match Scaled::find(scaling, &positions[side]) {
+                        Ok(scaled) => half.scaling = Some(scaled),
+                        Err(reason) => pair.obstacle = Some(Obstacle::Undecodable(reason)),
+                    },
+                    storage => pair.obstacle = pair.obstacle.take().or(storage.why_not().map(Obstacle::Undecodable)),
+                }
+            }
+            let sides = [(a, &pair.a), (b, &pair.b)];
+            pair.same_file = pair.a.view == pair.b.view && is_same_place(sides);
+            pair.obstacle = pair.obstacle.take().or_else(|| obstacle(sides));
+        }
+        matching
+    }
+
+    /// The first `most` pairs that can be compared stay; the others say that they lie beyond.
+    #[must_use]
+    pub fn first(mut self, most: usize) -> Self {
+        for pair in self.pairs.iter_mut().filter(|pair| pair.obstacle.is_none()).skip(most) {
+            pair.obstacle = Some(Obstacle::Beyond);
+        }
+        self
+    }
+
+    /// Positions of the tensors of each model that must be read: those of the pairs, and the scales of quantised ones. Of two
+    /// that are known to be the same bytes, the first is.
+    pub fn needed(&self) -> [BTreeSet<usize>; 2] {
+        let mut needed = [BTreeSet::new(), BTreeSet::new()];
+        for pair in self.pairs.iter().filter(|pair| pair.obstacle.is_none()) {
+            needed[0].extend(pair.a.positions());
+            if !pair.same_file {
+                needed[1].extend(pair.b.positions());
+            }
+        }
+        needed
+    }
+
+    fn push(&mut self, a: Half, b: Half, how: Counterpart) {
+        self.pairs.push(Match { a, b, how, same_file: false, obstacle: None });
+    }
+
+    /// Tensors of one name whose elements lie in one order.
+    fn by_name(&mut self, [a, b]: [&Model; 2], names: &BTreeMap<&str, usize>, open: &mut [BTreeSet<usize>; 2]) {
+        for (at, tensor) in a.tensors.iter().enumerate() {
+            let Some(&other) = names.get(tensor.info.name.as_str()) else {
+                continue;
+            };
+            let both_open = open[0].contains(&at) && open[1].contains(&other);
+            if both_open && layout(a, tensor) == layout(b, &b.tensors[other]) {
+                self.whole(open, at, tensor, other, &b.tensors[other], Counterpart::Name);
+            }
+        }
+    }
+
+    /// Tensors that do the same, where one of each model does; a matrix stored the other way round is turned.
+    fn by_slot(&mut self, [a, b]: [&Model; 2], open: &mut [BTreeSet<usize>; 2]) {
+        let [of_a, of_b] = [by_slot(a, &open[0]), by_slot(b, &open[1])];
+        for (slot, &at) in &of_a {
+            let (Some(at), Some(&Some(other))) = (at, of_b.get(slot)) else {
+                continue;
+            };
+            let (left, right) = (&a.tensors[at], &b.tensors[other]);
+            let layouts = [layout(a, left), layout(b, right)];
+            if layouts[0] == layouts[1] {
+                self.whole(open, at, left, other, right, Counterpart::Role);
+            } else if layouts.iter().all(|layout| layout.fused.is_none()) {
+                let [left, right] = [(at, left, layouts[0]), (other, right, layouts[1])].map(straight);
+                open[0].remove(&left.tensor);
+                open[1].remove(&right.tensor);
+                self.push(left, right, Counterpart::Role);
+            }
+        }
+    }
+
+    /// What one side fuses or both fuse differently, part by part.
+    fn by_part(&mut self, [a, b]: [&Model; 2], open: &mut [BTreeSet<usize>; 2]) {
+        let pieces = [pieces(a, &open[0]), pieces(b, &open[1])];
+        let mut met: BTreeSet<Slot> = BTreeSet::new();
+        for (slot, left) in &pieces[0] {
+            if let (Some(left), Some(Some(right))) = (left, pieces[1].get(slot)) {
+                open[0].remove(&left.tensor);
+                open[1].remove(&right.tensor);
+                met.insert(*slot);
+                self.push(left.clone(), right.clone(), Counterpart::Part);
+            }
+        }
+        // A part that met nothing must not vanish with the tensor whose other parts did.
+        for (side, pieces) in pieces.iter().enumerate() {
+            for (slot, half) in pieces.iter().filter(|(slot, _)| !met.contains(slot)) {
+                if let Some(half) = half
+                    && !open[side].contains(&half.tensor)
+                {
+                    self.alone[side].push((half.tensor, format!("its part `{}` has no counterpart", slot.role)));
+                }
+            }
+        }
+    }
+
+    fn whole(
+        &mut self,
+        open: &mut [BTreeSet<usize>; 2],
+        at: usize,
+        left: &Tensor,
+        other: usize,
+        right: &Tensor,
+        how: Counterpart,
+    ) {
+        open[0].remove(&at);
+        open[1].remove(&other);
+        let half = |tensor: usize, slot: Option<Slot>| Half { tensor, view: View::Whole, slot, scaling: None };
+        self.push(half(at, left.slot), half(other, right.slot), how);
+    }
+}
+
+/// The positions of a model's tensors, by name.
+fn positions(model: &Model) -> BTreeMap<&str, usize> {
+    let tensors = model.tensors.iter().enumerate();
+    tensors.map(|(at, tensor)| (tensor.info.name.as_str(), at)).collect()
+}
+
+/// Why a tensor is no parameter, if it is none.
+fn no_parameter(model: &Model, tensor: &Tensor, storage: &Storage) -> Option<String> {
+    if let Storage::Auxiliary { .. } = storage {
+        return storage.why_not();
+    }
+    match model.family.family?.classify(&tensor.info.name, &model.config) {
+        Classified::Buffer => Some("a fixed buffer, no parameter".to_owned()),
+        Classified::Auxiliary(slot) => Some(format!("belongs to the quantised `{}`", slot.role)),
+        Classified::Slot(_) | Classified::Unclassified => None,
+    }
+}
+
+/// Whether the Hub states one content for both files, and the tensors lie at one place in it.
+fn is_same_place(sides: [(&Model, &Half); 2]) -> bool {
+    let place = |(model, half): (&Model, &Half)| {
+        let tensor = &model.tensors[half.tensor];
+        let file = model.repository.snapshot().file(&tensor.shard)?;
+        let content = file.lfs_sha256.clone()?;
+        Some((content, tensor.info.range, tensor.info.dtype.clone(), tensor.zero_centred))
+    };
+    let [a, b] = sides.map(place);
+    a.is_some() && a == b
+}
+
+/// What the headers alone say against a comparison.
+fn obstacle(sides: [(&Model, &Half); 2]) -> Option<Obstacle> {
+    if sides.iter().any(|(_, half)| half.scaling.is_some() && half.view != View::Whole) {
+        let reason = "a quantised tensor is compared whole only, not in parts or turned".to_owned();
+        return Some(Obstacle::Undecodable(reason));
+    }
+    let tensors = sides.map(|(model, half)| (&model.tensors[half.tensor].info, &half.view));
+    for (info, _) in tensors {
+        if let Err(error) = decode(&info.dtype, &[]) {
+            return Some(Obstacle::Undecodable(error.to_string()));
+        }
+    }
+    let [a, b] = tensors.map(|(info, view)| view.shape(&info.shape));
+    (a.is_none() || a != b).then_some(Obstacle::Shape)
+}
+
+/// The open tensors by what they do; `None` where several do the same.
+fn by_slot(model: &Model, open: &BTreeSet<usize>) -> BTreeMap<Slot, Option<usize>> {
+    let mut slots = BTreeMap::new();
+    for &at in open {
+        if let Some(slot) = model.tensors[at].slot {
+            slots.entry(slot).and_modify(|known| *known = None).or_insert(Some(at));
+        }
+    }
+    slots
+}
+
+/// What the open tensors hold by what it does: parts of fused ones, and the others whole; `None` where several do the same.
+fn pieces(model: &Model, open: &BTreeSet<usize>) -> BTreeMap<Slot, Option<Half>> {
+    let mut pieces: BTreeMap<Slot, Option<Half>> = BTreeMap::new();
+    let mut add = |half: Half| {
+        if let Some(slot) = half.slot {
+            pieces.entry(slot).and_modify(|known| *known = None).or_insert(Some(half));
+        }
+    };
+    for &at in open {
+        let tensor = &model.tensors[at];
+        let layout = layout(model, tensor);
+        if layout.fused.is_none() {
+            add(straight((at, tensor, layout)));
+        }
+        for (slot, view) in parts(model, tensor, layout).unwrap_or_default() {
+            add(Half { tensor: at, view, slot: Some(slot), scaling: None });
+        }
+    }
+    pieces
+}
+
+/// A whole tensor in the order `[out, in]`.
+fn straight((at, tensor, layout): (usize, &Tensor, Layout)) -> Half {
+    Half {
+        tensor: at,
+        view: if layout.turned { View::turned(&tensor.info.shape) } else { View::Whole },
+        slot: tensor.slot,
+        scaling: None,
+    }
+}
+
+/// Why a tensor found no counterpart.
+fn reason(model: &Model, at: usize) -> String {
+    let tensor = &model.tensors[at];
+    let layout = layout(model, tensor);
+    match parts(model, tensor, layout) {
+        Err(why) if layout.fused.is_some() => format!("{NO_COUNTERPART}, and its parts are not known: {why}"),
+        _ => NO_COUNTERPART.to_owned(),
+    }
+}

@@ -1,0 +1,17 @@
+//! Two whole checkpoints, tensor by tensor: what corresponds to what, how every pair compares, and what has no counterpart.
+//!
+//! Tensors meet by name, else by what they do: role, layer, weight or bias. Where one side fuses what the other keeps
+//! apart, or stores `[in, out]` where the other stores `[out, in]`, the elements that mean the same are read in one order.
+//! Nothing is guessed: a division that does not add up is a reason, not a comparison.
+
+mod answer;
+mod coverage;
+mod groups;
+mod matching;
+pub mod page;
+
+pub use answer::{Comparison, Meeting, compare};
+pub use coverage::{Coverage, Status, Uncompared};
+pub(crate) use groups::groups;
+pub use groups::{Band, CLOSE, Closeness, Describe, Group, GroupFigures};
+pub use matching::{Counterpart, Half, Match, Matching, Obstacle, Scaled};

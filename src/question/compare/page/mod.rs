@@ -1,0 +1,9 @@
+//! Two whole checkpoints as a document and as tables: by role and by layer, what is how close, and what was not compared.
+
+mod document;
+mod files;
+mod pictures;
+
+pub use document::compare_report;
+pub use files::compare_csv;
+pub(crate) use pictures::pictures;

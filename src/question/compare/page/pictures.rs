@@ -1,0 +1,160 @@
+//! The pictures of a comparison: by layer and role, cosine against relative error, and how many pairs have which cosine.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    family::LayerIndex,
+    metric::{MeanSd, Metric},
+    question::compare::{Comparison, Group, GroupFigures, Meeting},
+    report::{
+        Datum,
+        picture::{Histogram, LinePanel, Lines, Picture, PictureKind, Point, Reference, Scatter, Series},
+    },
+};
+
+/// Lines that can still be told apart.
+const MOST_LINES: usize = 8;
+
+/// Bins of the histograms.
+const BINS: usize = 50;
+
+/// All pictures; fewer where there is nothing to draw.
+pub(crate) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<Picture> {
+    let mut pictures = Vec::new();
+    for (id, title, vectors) in [("layers_matrices", "matrices", false), ("layers_norms", "norms and biases", true)] {
+        let is_of = |figures: &&GroupFigures| match &figures.group {
+            Group::Role(role) => comparison
+                .meetings
+                .iter()
+                .any(|meeting| meeting.role_name() == *role && meeting.is_norm_or_bias() == vectors),
+            Group::NormsAndBiases | Group::Rest => false,
+        };
+        let mut roles: Vec<&GroupFigures> = groups.iter().filter(is_of).collect();
+        if roles.is_empty() {
+            let whole = if vectors { Group::NormsAndBiases } else { Group::Rest };
+            roles.extend(groups.iter().filter(|figures| figures.group == whole));
+        }
+        roles.retain(|figures| figures.layers.len() > 1);
+        pictures.extend(by_layer(id, title, &roles));
+    }
+    let compared: Vec<&Meeting> = comparison.meetings.iter().filter(|meeting| meeting.is_evidence()).collect();
+    pictures.extend(scatter(&compared));
+    for (id, title, vectors) in [("cosines_matrices", "matrices", false), ("cosines_norms", "norms and biases", true)] {
+        let of = |metric: Metric| -> Vec<f64> {
+            let alike = compared.iter().filter(|meeting| meeting.is_norm_or_bias() == vectors);
+            alike.filter_map(|meeting| value(meeting, metric)).collect()
+        };
+        pictures.extend(histogram(id, title, &of(Metric::CosSim), &of(Metric::CosNull)));
+    }
+    pictures
+}
+
+fn value(meeting: &Meeting, metric: Metric) -> Option<f64> {
+    meeting.metrics.get(metric).as_ref().ok().copied()
+}
+
+fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
+    let mut layers: Vec<LayerIndex> = roles.iter().flat_map(|figures| figures.layers.keys().copied()).collect();
+    layers.sort_unstable();
+    layers.dedup();
+    let cosines = extent(roles, &[Metric::CosSim, Metric::CosNull]);
+    let panel = |metric: Metric, references: Vec<Reference>, at_least: Option<(f64, f64)>| {
+        let series = roles.iter().take(MOST_LINES).map(|figures| {
+            let means: BTreeMap<LayerIndex, f64> = figures
+                .layers
+                .iter()
+                .filter_map(|(layer, means)| {
+                    let found = means.iter().find(|(known, ..)| *known == metric)?;
+                    Some((*layer, found.1))
+                })
+                .collect();
+            let values = layers.iter().map(|layer| match means.get(layer) {
+                Some(&mean) => Datum::from(mean),
+                None => Datum::undefined("no pair has a value"),
+            });
+            Series::new(figures.group.name(), values.collect())
+        });
+        LinePanel { y_label: metric.name().to_owned(), series: series.collect(), references, at_least }
+    };
+    let shown = if roles.len() > MOST_LINES {
+        format!("The first {MOST_LINES} of {} roles; the others are in layers.csv. ", roles.len())
+    } else {
+        String::new()
+    };
+    (!roles.is_empty()).then(|| Picture {
+        id: id.to_owned(),
+        title: format!("By layer: {title}"),
+        subtitle: format!("{shown}Mean over the pairs of one role and layer; the null is the cosine of pairs that have nothing to do with each other. \
+             Below, r is free of mean and spread."),
+        alt: format!("Cosine, its null and Pearson's r by layer and role, {title}"),
+        kind: PictureKind::Lines(Lines {
+            x_label: "layer".to_owned(),
+            x: layers.iter().map(|layer| f64::from(layer.0)).collect(),
+            panels: vec![
+                panel(Metric::CosSim, Vec::new(), cosines),
+                panel(Metric::CosNull, Vec::new(), cosines),
+                panel(Metric::Pearson, vec![Reference::new("null mean", 0.0)], None),
+            ],
+        }),
+    })
+}
+
+/// What the means of these metrics cover, so that their panels can share a scale.
+fn extent(roles: &[&GroupFigures], metrics: &[Metric]) -> Option<(f64, f64)> {
+    let means = roles.iter().take(MOST_LINES).flat_map(|figures| figures.layers.values().flatten());
+    let means = means.filter(|(metric, ..)| metrics.contains(metric)).map(|(_, mean, _)| *mean);
+    means.fold(None, |extent, mean| {
+        let (low, high) = extent.unwrap_or((mean, mean));
+        Some((low.min(mean), high.max(mean)))
+    })
+}
+
+fn scatter(meetings: &[&Meeting]) -> Option<Picture> {
+    let points: Vec<Point> = meetings
+        .iter()
+        .filter_map(|meeting| {
+            Some(Point {
+                label: meeting.a.tensor.clone(),
+                group: usize::from(meeting.is_norm_or_bias()),
+                x: value(meeting, Metric::CosSim)?,
+                y: value(meeting, Metric::RelL2Err)?,
+            })
+        })
+        .collect();
+    (!points.is_empty()).then(|| Picture {
+        id: "cosine_error".to_owned(),
+        title: "Cosine against relative error".to_owned(),
+        subtitle:
+            "One point a pair. A cosine near 1 may stand beside a large error: the cosine knows nothing of scale."
+                .to_owned(),
+        alt: "Relative L2 error against cosine, one point a pair of tensors".to_owned(),
+        kind: PictureKind::Scatter(Scatter {
+            x_label: Metric::CosSim.name().to_owned(),
+            y_label: Metric::RelL2Err.name().to_owned(),
+            groups: vec!["matrices".to_owned(), "norms and biases".to_owned()],
+            points,
+            identity: false,
+            labelled: false,
+        }),
+    })
+}
+
+/// `nulls` are what the cosines would be if the pairs had nothing to do with each other.
+fn histogram(id: &str, title: &str, cosines: &[f64], nulls: &[f64]) -> Option<Picture> {
+    let means = [("mean", cosines), ("mean null", nulls)];
+    let reference = |(name, of): (&str, &[f64])| Some(Reference::new(name, MeanSd::of(of)?.mean));
+    let low = cosines.iter().copied().fold(f64::INFINITY, f64::min);
+    // Cosines of unrelated matrices lie around 0, those of relatives near 1: each needs a scale of its own.
+    let low = [0.99, 0.9, 0.5, -0.1, -1.0].into_iter().find(|&bound| low >= bound).unwrap_or(-1.0);
+    (!cosines.is_empty()).then(|| Picture {
+        id: id.to_owned(),
+        title: format!("How many pairs have which cosine: {title}"),
+        subtitle: String::new(),
+        alt: format!("Histogram of the cosine, {title}"),
+        kind: PictureKind::Histogram(Histogram {
+            x_label: Metric::CosSim.name().to_owned(),
+            references: means.into_iter().filter_map(reference).collect(),
+            ..Histogram::count(cosines.iter().copied(), low, 1.0, BINS)
+        }),
+    })
+}

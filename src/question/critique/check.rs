@@ -1,0 +1,376 @@
+//! Published figures beside measured ones. A figure is checked where the run measured everything that it rests on; where it
+//! did not, that is said with the reason, and nothing is filled in.
+
+use super::{Bench, Layers, Place, Record, Study};
+use crate::{
+    metric::{MeanSd, Metric},
+    model::ModelSummary,
+};
+
+/// How a published figure fared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// What was published.
+    pub record: Record,
+    /// The figure as measured, or the reason why it was not.
+    pub value: Result<f64, String>,
+}
+
+/// Whether a published figure stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Within the tolerance.
+    Match,
+    /// Beyond it.
+    Mismatch,
+    /// Not measured by the run.
+    NotChecked,
+}
+
+impl Outcome {
+    /// As `published.csv` writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Match => "match",
+            Self::Mismatch => "mismatch",
+            Self::NotChecked => "not checked",
+        }
+    }
+}
+
+impl Checked {
+    /// Measured less published.
+    pub fn difference(&self) -> Option<f64> {
+        self.value.as_ref().ok().map(|value| value - self.record.value)
+    }
+
+    /// Whether it stands.
+    pub fn outcome(&self) -> Outcome {
+        match self.difference() {
+            None => Outcome::NotChecked,
+            Some(difference) if difference.abs() <= self.record.tolerance => Outcome::Match,
+            Some(_) => Outcome::Mismatch,
+        }
+    }
+}
+
+/// What the run measured, to be looked up.
+#[derive(Debug)]
+pub struct Measured<'a> {
+    /// The study that the figures are of: its groups and short names.
+    pub study: &'a Study,
+    /// The models that were read.
+    pub models: &'a [ModelSummary],
+    /// The vectors of each role, by its name.
+    pub roles: Vec<(String, &'a Bench<'a>)>,
+}
+
+/// Checks every record. Figures of synthetic models are compared with nothing.
+pub fn check(records: Vec<Record>, measured: &Measured<'_>) -> Vec<Checked> {
+    let synthetic = measured.models.iter().any(|model| model.synthetic);
+    let value = |record: &Record| {
+        if synthetic {
+            return Err("the models are a synthetic replica, not the real weights".to_owned());
+        }
+        measured.value(record, &records)
+    };
+    let values: Vec<Result<f64, String>> = records.iter().map(value).collect();
+    let checked = records.into_iter().zip(values);
+    checked.map(|(record, value)| Checked { record, value }).collect()
+}
+
+/// Two places of a record.
+type Pair = (Place, Place);
+
+impl Measured<'_> {
+    fn value(&self, record: &Record, records: &[Record]) -> Result<f64, String> {
+        if record.kind == "summary" {
+            return self.summary(&record.metric, records);
+        }
+        let role = record.role().ok_or("it is about no tensor")?;
+        let known = self.roles.iter().find(|(name, _)| name == role);
+        let (_, bench) = known.ok_or_else(|| format!("the run did not read {role}"))?;
+        match (record.kind.as_str(), &record.layers) {
+            ("within" | "cross", Layers::List(layers)) => self.of_pair(record, bench, layers),
+            ("within-mean", Layers::Pairs(layers)) => {
+                let model = self.model(record.repos.first())?;
+                let places = layers.iter().map(|&[a, b]| (Place::new(model, a), Place::new(model, b)));
+                statistic(record, bench, &[places.collect()])
+            }
+            ("cross-mean" | "cross-std" | "cross-min" | "cross-max", Layers::List(layers)) => {
+                let (a, b) = (self.model(record.repos.first())?, self.model(record.repos.get(1))?);
+                let places = layers.iter().map(|&layer| (Place::new(a, layer), Place::new(b, layer)));
+                statistic(record, bench, &[places.collect()])
+            }
+            ("group", Layers::List(layers)) => statistic(record, bench, &self.group(record, layers)?),
+            ("stat", Layers::List(layers)) if record.metric == "l2_norm" => {
+                let place = self.place(record.repos.first(), layers.first())?;
+                bench.summary(place).map(|summary| summary.norm).map_err(|reason| reason.to_string())
+            }
+            (_, Layers::Words(_)) => {
+                Err("its layers include a multi-token-prediction block, which is kept apart, or are not stated"
+                    .to_owned())
+            }
+            (kind, _) => Err(format!("figures of kind `{kind}` are not measured")),
+        }
+    }
+
+    /// A figure of one pair, or of one of its sides.
+    fn of_pair(&self, record: &Record, bench: &Bench<'_>, layers: &[u32]) -> Result<f64, String> {
+        let a = self.place(record.repos.first(), layers.first())?;
+        let b = self.place(record.repos.get(1), layers.get(1))?;
+        if let Some((figure, label)) = record.metric.trim_end_matches(']').split_once('[') {
+            let member = self.study.members.iter().find(|member| member.label == label);
+            let first = member.is_some_and(|member| Some(&member.repo) == record.repos.first());
+            let side = bench.mean_sd(if first { a } else { b }).map_err(|reason| reason.to_string())?;
+            return match figure {
+                "mean" => Ok(side.mean),
+                "std_ddof0" => Ok(side.sd),
+                other => Err(format!("`{other}` is not measured")),
+            };
+        }
+        let (metric, factor) = named(&record.metric)?;
+        let value = bench.compare(a, b).metrics.get(metric).clone();
+        value.map(|value| value * factor).map_err(|reason| reason.to_string())
+    }
+
+    /// The pairs of a group, one list a layer.
+    fn group(&self, record: &Record, layers: &[u32]) -> Result<Vec<Vec<Pair>>, String> {
+        let models: Vec<usize> = record.repos.iter().map(|repo| self.model(Some(repo))).collect::<Result<_, _>>()?;
+        let group = |repo: &str| self.study.members.iter().find(|member| member.repo == repo).map(|m| &m.group);
+        let at = |&layer: &u32| {
+            let mut pairs = Vec::new();
+            for (first, &a) in models.iter().enumerate() {
+                for (second, &b) in models.iter().enumerate().skip(first + 1) {
+                    let between = group(&record.repos[first]) != group(&record.repos[second]);
+                    if between || !record.is_between_groups() {
+                        pairs.push((Place::new(a, layer), Place::new(b, layer)));
+                    }
+                }
+            }
+            pairs
+        };
+        Ok(layers.iter().map(at).collect())
+    }
+
+    /// A summary figure: the mean of what other records measure.
+    fn summary(&self, name: &str, records: &[Record]) -> Result<f64, String> {
+        let of = self.study.summary.get(name).ok_or("what it summarises is not known")?;
+        let fits = |record: &&Record| {
+            record.kind != "summary"
+                && record.experiment == of.experiment
+                && record.metric == of.metric
+                && record.role() == Some("input_layernorm")
+                && of.repos.as_ref().is_none_or(|repos| *repos == record.repos)
+                && of.layers.as_ref().is_none_or(|layers| match &record.layers {
+                    Layers::List(own) => own.iter().all(|layer| layers.contains(layer)),
+                    _ => false,
+                })
+        };
+        let values: Vec<f64> =
+            records.iter().filter(fits).map(|record| self.value(record, records)).collect::<Result<_, _>>()?;
+        let mean = MeanSd::of(&values).ok_or("what it summarises is not known")?.mean;
+        match &of.minus {
+            // One step only: the figure taken off takes off none itself.
+            Some(other) if other != name => Ok(mean - self.summary(other, records)?),
+            _ => Ok(mean),
+        }
+    }
+
+    fn place(&self, repo: Option<&String>, layer: Option<&u32>) -> Result<Place, String> {
+        let layer = layer.ok_or("its layer is not stated")?;
+        Ok(Place::new(self.model(repo)?, *layer))
+    }
+
+    fn model(&self, repo: Option<&String>) -> Result<usize, String> {
+        let repo = repo.ok_or("its model is not stated")?;
+        let place = self.models.iter().position(|model| !model.is_folder && model.model == *repo);
+        place.ok_or_else(|| format!("{repo} is not among the models"))
+    }
+}
+
+/// The metric of a source's name for it, and what it is multiplied by.
+fn named(metric: &str) -> Result<(Metric, f64), String> {
+    Ok(match metric {
+        "cosine" => (Metric::CosSim, 1.0),
+        "pearson" | "centered_cosine" => (Metric::Pearson, 1.0),
+        "l2" => (Metric::L2, 1.0),
+        "rel_l2" => (Metric::RelL2Err, 1.0),
+        "mean_abs_diff" => (Metric::MeanAbsDiff, 1.0),
+        "p99_abs_diff" => (Metric::AbsValueQ99Gap, 1.0),
+        "cv_diff" => (Metric::CvGap, 1.0),
+        "changed_elements_pct" => (Metric::ChangedFrac, 100.0),
+        other => return Err(format!("`{other}` is not measured")),
+    })
+}
+
+/// A statistic over pairs, which are listed by layer. Every pair must have been measured.
+fn statistic(record: &Record, bench: &Bench<'_>, pairs: &[Vec<Pair>]) -> Result<f64, String> {
+    let metric = if record.metric.contains("pearson") { Metric::Pearson } else { Metric::CosSim };
+    let of_layer = |pairs: &Vec<Pair>| {
+        let values = pairs.iter().map(|&(a, b)| bench.compare(a, b).metrics.get(metric).clone());
+        values.collect::<Result<Vec<f64>, _>>().map_err(|reason| reason.to_string())
+    };
+    let layers: Vec<Vec<f64>> = pairs.iter().map(of_layer).collect::<Result<_, _>>()?;
+    let all: Vec<f64> = layers.iter().flatten().copied().collect();
+    let over = |values: &[f64]| MeanSd::of(values).ok_or_else(|| "it is about no pair".to_owned());
+    match record.metric.as_str() {
+        "mean_cosine" | "mean_pearson" => Ok(over(&all)?.mean),
+        "std_cosine_ddof0" | "std_ddof0_cosine" | "std_ddof0_pearson" => Ok(over(&all)?.sd),
+        "min_cosine" | "min_pearson" => Ok(all.into_iter().fold(f64::INFINITY, f64::min)),
+        "max_cosine" | "max_pearson" => Ok(all.into_iter().fold(f64::NEG_INFINITY, f64::max)),
+        "n_pairs" | "n_comparisons" => Ok(all.len() as f64),
+        "std_of_layer_means_ddof0" => {
+            let means: Vec<f64> = layers.iter().map(|layer| over(layer).map(|of| of.mean)).collect::<Result<_, _>>()?;
+            Ok(over(&means)?.sd)
+        }
+        other => Err(format!("`{other}` is not measured")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::{Vectors, planted};
+    use super::*;
+
+    const N: usize = 4096;
+
+    /// Two vectors of mean 0 and deviation 1 that do not correlate.
+    fn orthonormal() -> [Vec<f64>; 2] {
+        let wave = |step: f64| -> Vec<f64> {
+            (0..N).map(|i| (i as f64 * step).sin() + (i as f64 * step * 0.37).cos()).collect()
+        };
+        let standard = |values: Vec<f64>| -> Vec<f64> {
+            let of = MeanSd::of(&values).unwrap();
+            values.iter().map(|value| (value - of.mean) / of.sd).collect()
+        };
+        let (u, v) = (standard(wave(0.71)), wave(1.93));
+        let shared: f64 = u.iter().zip(&v).map(|(u, v)| u * v).sum::<f64>() / N as f64;
+        let v = standard(v.iter().zip(&u).map(|(v, u)| v - shared * u).collect());
+        [u, v]
+    }
+
+    /// Solar and GLM at every layer, with exactly the means, deviations and correlations that one source published of
+    /// them, but for `nudge`, which is added to r at layer 10.
+    fn published_vectors(nudge: f64) -> Vectors {
+        let records = Record::all();
+        let [u, v] = orthonormal();
+        let mut models = vec![BTreeMap::new(), BTreeMap::new()];
+        for layer in 0..46 {
+            let figure = |metric: &str| {
+                let fits = |record: &&Record| {
+                    record.experiment == "layerwise"
+                        && record.metric == metric
+                        && record.role() == Some("input_layernorm")
+                        && record.layers == Layers::List(vec![layer, layer])
+                };
+                records.iter().find(fits).unwrap().value
+            };
+            let r = figure("pearson") + if layer == 10 { nudge } else { 0.0 };
+            let (mean_a, sd_a) = (figure("mean[Solar]"), figure("std_ddof0[Solar]"));
+            let (mean_b, sd_b) = (figure("mean[GLM]"), figure("std_ddof0[GLM]"));
+            models[0].insert(layer, u.iter().map(|u| mean_a + sd_a * u).collect());
+            let mix = |(u, v): (&f64, &f64)| mean_b + sd_b * (r * u + (1.0 - r * r).sqrt() * v);
+            models[1].insert(layer, u.iter().zip(&v).map(mix).collect());
+        }
+        Vectors::from_rows(models)
+    }
+
+    fn checked(vectors: &Vectors, synthetic: bool) -> Vec<Checked> {
+        let study = Study::nine_models();
+        let mut models = planted::summaries(&study);
+        models.truncate(2);
+        models[0].synthetic = synthetic;
+        let bench = Bench::new(vectors);
+        let measured = Measured { study: &study, models: &models, roles: vec![("input_layernorm".to_owned(), &bench)] };
+        check(Record::all(), &measured)
+    }
+
+    fn outcomes<'a>(checked: &'a [Checked], experiment: &'a str) -> impl Iterator<Item = (&'a Checked, Outcome)> {
+        let of = checked.iter().filter(move |figure| figure.record.experiment == experiment);
+        of.filter(|figure| figure.record.role() == Some("input_layernorm")).map(|figure| (figure, figure.outcome()))
+    }
+
+    #[test]
+    fn vectors_with_the_published_moments_and_correlations_match_what_was_published_of_them() {
+        let checked = checked(&published_vectors(0.0), false);
+        // Six figures of each layer, and the mean, deviation and extremes of two of them.
+        for (experiment, count) in [("layerwise", 276), ("aggregate", 8)] {
+            for (figure, outcome) in outcomes(&checked, experiment) {
+                assert_eq!(outcome, Outcome::Match, "{figure:?}");
+            }
+            assert_eq!(outcomes(&checked, experiment).count(), count);
+        }
+        // Other sources printed the same pair: cosine, r and distance must come out for them too.
+        for experiment in ["exp6-2", "exp3", "fig1", "scale"] {
+            let done: Vec<_> =
+                outcomes(&checked, experiment).filter(|(_, outcome)| *outcome != Outcome::NotChecked).collect();
+            assert!(!done.is_empty(), "{experiment}");
+            assert!(done.iter().all(|(_, outcome)| *outcome == Outcome::Match), "{done:?}");
+        }
+        for metric in ["cosine", "pearson", "centered_cosine", "cv_diff", "rel_l2"] {
+            let of = outcomes(&checked, "confusion").filter(|(figure, _)| figure.record.metric == metric);
+            let done: Vec<_> = of.filter(|(_, outcome)| *outcome != Outcome::NotChecked).collect();
+            assert_eq!(done.len(), 3, "{metric}");
+            assert!(done.iter().all(|(_, outcome)| *outcome == Outcome::Match), "{done:?}");
+        }
+    }
+
+    #[test]
+    fn a_correlation_that_is_off_by_a_thousandth_is_a_mismatch() {
+        let checked = checked(&published_vectors(0.001), false);
+        let mut wrong = Vec::new();
+        for (figure, outcome) in outcomes(&checked, "layerwise") {
+            if outcome == Outcome::Mismatch {
+                assert_eq!(figure.record.layers, Layers::List(vec![10, 10]));
+                wrong.push(figure.record.metric.as_str());
+            }
+        }
+        assert_eq!(wrong, ["cosine", "pearson"]);
+    }
+
+    #[test]
+    fn what_the_run_did_not_measure_is_not_checked_and_says_why() {
+        let checked = checked(&published_vectors(0.0), false);
+        let reason = |experiment: &str, metric: &str| {
+            let found =
+                checked.iter().find(|figure| figure.record.experiment == experiment && figure.record.metric == metric);
+            found.unwrap().value.clone().unwrap_err()
+        };
+        assert_eq!(reason("exp5:MoE-MoE", "mean_cosine"), "microsoft/Phi-3.5-MoE-instruct is not among the models");
+        assert!(reason("fig2", "diag_mean_cosine").contains("multi-token-prediction"));
+        let posts = checked.iter().filter(|figure| figure.record.role() == Some("post_attention_layernorm"));
+        assert!(posts.into_iter().all(|figure| figure.value.is_err()));
+    }
+
+    #[test]
+    fn figures_of_synthetic_models_are_compared_with_nothing() {
+        let checked = checked(&published_vectors(0.0), true);
+        assert!(checked.iter().all(|figure| figure.outcome() == Outcome::NotChecked));
+    }
+
+    #[test]
+    fn group_figures_leave_out_the_models_that_the_source_left_out() {
+        let study = Study::nine_models();
+        let (models, vectors) = (planted::summaries(&study), planted::vectors());
+        let bench = Bench::new(&vectors);
+        let measured = Measured { study: &study, models: &models, roles: vec![("input_layernorm".to_owned(), &bench)] };
+        let checked = check(Record::all(), &measured);
+        let value = |experiment: &str, metric: &str| {
+            let found =
+                checked.iter().find(|figure| figure.record.experiment == experiment && figure.record.metric == metric);
+            found.unwrap().value.clone().unwrap()
+        };
+        assert!((value("exp5:MoE-nonMoE", "n_pairs") - 16.0).abs() < 1e-9);
+        assert!((value("exp5:nonMoE-nonMoE", "n_pairs") - 6.0).abs() < 1e-9);
+        assert!((value("exp4", "n_comparisons") - 36.0).abs() < 1e-9);
+        let golden = planted::golden();
+        planted::near(value("exp3", "std_cosine_ddof0"), &golden["exp3"]["sd"]);
+        planted::near(value("summary", "moe_mean"), &golden["exp3"]["mean"]);
+        let within = value("background", "sionic_within");
+        planted::near(within, &golden["exp1"][1]["mean"]);
+        assert!((value("background", "sionic_diff") + within - value("background", "sionic_cross")).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,238 @@
+//! The document: what was asked, the models, how to read, then role by role the experiments and what goes beyond them, the
+//! published figures, and what was left out.
+
+use std::collections::BTreeMap;
+
+use super::{Language, Writer, beyond, experiments, pairs, published};
+use crate::{
+    question::{critique::Critique, page::Run},
+    report::{Block, Cell, Digits, Excluded, Report, Section, Table},
+};
+
+/// Builds the document in a language. The seed of the random vectors is that of `run`.
+pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Report {
+    let writer = Writer::new(critique, language, run.seed);
+    let excluded = left_out(critique);
+    let mut sections = vec![models(&writer), reading(&writer)];
+    for role in &critique.roles {
+        sections.extend(experiments::sections(&writer, role));
+        sections.extend(beyond::sections(&writer, role));
+    }
+    if critique.roles.is_empty() {
+        let all = critique.study.groups().join(", ");
+        sections.push(Section {
+            id: "nothing".to_owned(),
+            title: writer.prose.word("none"),
+            blocks: vec![Block::note(writer.prose.fill("exp5", "empty", &[("groups", &all)]))],
+        });
+    }
+    sections.push(published::section(&writer));
+    sections.push(left_out_section(&writer, &excluded));
+    let n = writer.labels.len().to_string();
+    let figures = [("n", n.as_str()), ("a", writer.label(0)), ("b", writer.label(1))];
+    Report {
+        title: writer.prose.fill("report", "title", &figures),
+        question: writer.prose.fill("report", "question", &figures),
+        synthetic: critique.is_synthetic(),
+        sections,
+        provenance: crate::question::page::provenance(run, &critique.models, excluded),
+    }
+}
+
+/// `pairs.csv`, `groups.csv` and `published.csv`.
+pub fn critique_csv(critique: &Critique) -> Vec<(String, Vec<u8>)> {
+    vec![
+        ("pairs.csv".to_owned(), pairs::pairs_csv(critique)),
+        ("groups.csv".to_owned(), pairs::groups_csv(critique)),
+        ("published.csv".to_owned(), published::published_csv(critique)),
+    ]
+}
+
+fn models(writer: &Writer<'_>) -> Section {
+    let critique = writer.critique;
+    let not_stated = writer.prose.word("not_stated");
+    let rows = critique.models.iter().enumerate().map(|(place, model)| {
+        let unread = model.failure.as_deref().unwrap_or(&not_stated);
+        let text = |text: Option<String>| text.map_or_else(|| Cell::undefined(unread), Cell::text);
+        let group = critique.study.members.get(place).map(|member| member.group.clone());
+        vec![
+            Cell::text(&model.label),
+            Cell::code(&model.model),
+            match (&model.commit, model.is_folder) {
+                (Some(commit), _) => Cell::code(commit.as_str()),
+                (None, true) => Cell::text(writer.prose.word("folder")),
+                (None, false) => Cell::undefined(unread),
+            },
+            Cell::text(group.unwrap_or_default()),
+            text(model.family.as_ref().map(|(name, _)| name.clone())),
+            model
+                .layers
+                .map_or_else(|| Cell::undefined(unread), |layers| Cell::number(f64::from(layers), Digits::Integer)),
+            Cell::count(critique.layers_read(place)),
+            text((!model.dtypes.is_empty()).then(|| model.dtypes.iter().cloned().collect::<Vec<_>>().join(", "))),
+        ]
+    });
+    let mut columns = writer.text_columns(&["model", "source", "commit", "group", "family"]);
+    columns.extend(writer.numeric_columns(&["layers", "read"]));
+    columns.extend(writer.text_columns(&["dtype"]));
+    let mut blocks = vec![
+        writer.say("models", "what", &[]),
+        Block::Table(Table {
+            caption: writer.prose.text("models", "caption"),
+            csv: None,
+            columns,
+            rows: rows.collect(),
+        }),
+    ];
+    for model in &critique.models {
+        let label = ("label", model.label.as_str());
+        if let Some(reason) = &model.failure {
+            blocks.push(Block::note(writer.prose.fill("models", "unread", &[label, ("reason", reason)])));
+        }
+        if model.zero_centred {
+            blocks.push(writer.say("models", "zero", &[label]));
+        }
+    }
+    let partial: Vec<String> = critique
+        .models
+        .iter()
+        .enumerate()
+        .filter_map(|(place, model)| Some((critique.layers_read(place), model.layers? as usize, &model.label)))
+        .filter(|(read, all, _)| read < all)
+        .map(|(read, all, label)| format!("{label} {read}/{all}"))
+        .collect();
+    let name = if partial.is_empty() { "complete" } else { "partial" };
+    blocks.push(writer.say("models", name, &[("counts", &partial.join(", "))]));
+    Section { id: "models".to_owned(), title: writer.prose.text("models", "title"), blocks }
+}
+
+fn reading(writer: &Writer<'_>) -> Section {
+    Section {
+        id: "reading".to_owned(),
+        title: writer.prose.text("reading", "title"),
+        blocks: vec![writer.say("reading", "first", &[]), writer.say("reading", "second", &[])],
+    }
+}
+
+fn left_out(critique: &Critique) -> Vec<Excluded> {
+    let model = |place: usize| critique.models.get(place).map(|model| model.model.clone()).unwrap_or_default();
+    let mut excluded: Vec<Excluded> = critique
+        .excluded
+        .iter()
+        .map(|(place, exclusion)| Excluded {
+            model: model(*place),
+            tensor: exclusion.tensor.clone(),
+            reason: exclusion.reason.clone(),
+        })
+        .collect();
+    // One reason for many layers is one line.
+    let mut absent: BTreeMap<(usize, &str, String), Vec<String>> = BTreeMap::new();
+    for role in &critique.roles {
+        for (place, layers) in role.absent.iter().enumerate() {
+            for (layer, reason) in layers {
+                let key = (place, role.role.as_str(), reason.clone());
+                absent.entry(key).or_default().push(layer.to_string());
+            }
+        }
+        for (place, read) in role.sides.iter().enumerate() {
+            let failed = critique.models.get(place).and_then(|model| model.failure.clone());
+            if read.is_empty() && role.absent.get(place).is_none_or(Vec::is_empty) {
+                let reason = failed.unwrap_or_else(|| "it has no such tensor".to_owned());
+                absent.entry((place, role.role.as_str(), reason)).or_default();
+            }
+        }
+    }
+    excluded.extend(absent.into_iter().map(|((place, role, reason), layers)| Excluded {
+        model: model(place),
+        tensor: match layers.as_slice() {
+            [] => role.to_owned(),
+            layers => format!("{role}, layer {}", layers.join(", ")),
+        },
+        reason,
+    }));
+    excluded
+}
+
+fn left_out_section(writer: &Writer<'_>, excluded: &[Excluded]) -> Section {
+    let row = |line: &Excluded| vec![Cell::code(&line.model), Cell::code(&line.tensor), Cell::text(&line.reason)];
+    let block = if excluded.is_empty() {
+        writer.say("left_out", "nothing", &[])
+    } else {
+        Block::Table(Table {
+            caption: writer.prose.text("left_out", "caption"),
+            csv: None,
+            columns: writer.text_columns(&["model", "tensor", "reason"]),
+            rows: excluded.iter().map(row).collect(),
+        })
+    };
+    Section { id: "left-out".to_owned(), title: writer.prose.text("left_out", "title"), blocks: vec![block] }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{question::critique::planted, report::markdown};
+
+    fn text(critique: &Critique, language: Language) -> String {
+        markdown::render(&critique_report(critique, language, &Run::default()), None)
+    }
+
+    #[test]
+    fn no_words_and_no_figures_are_missing_in_either_language() {
+        for &language in Language::ALL {
+            for critique in [planted::critique(false), planted::critique(true), planted::critique_without_dense()] {
+                let text = text(&critique, language);
+                assert!(!text.contains('⟨'), "{language}: {}", &text[text.find('⟨').unwrap_or(0)..]);
+                assert!(!text.contains("NaN"));
+            }
+        }
+        assert!(text(&planted::critique(false), Language::Ko).contains("실험 1"));
+    }
+
+    #[test]
+    fn sections_and_pictures_have_names_of_their_own_also_with_two_roles() {
+        let mut critique = planted::critique(false);
+        let mut other = planted::critique(false).roles.remove(0);
+        other.role = "post_attention_layernorm".to_owned();
+        critique.roles.push(other);
+        let report = critique_report(&critique, Language::En, &Run::default());
+        let ids: BTreeSet<&str> = report.sections.iter().map(|section| section.id.as_str()).collect();
+        assert_eq!(ids.len(), report.sections.len());
+        let pictures: BTreeSet<String> = report.pictures().map(crate::report::Picture::file_stem).collect();
+        assert_eq!((pictures.len(), report.pictures().count()), (20, 20));
+    }
+
+    #[test]
+    fn an_empty_group_is_said_to_be_one_and_has_no_mean() {
+        let critique = planted::critique_without_dense();
+        assert!(critique.is_incomplete());
+        let text = text(&critique, Language::En);
+        assert!(text.contains("**No comparable tensors** for MoE × dense, dense × dense: there is no mean."));
+        let csv = critique_csv(&critique).swap_remove(1).1;
+        assert!(String::from_utf8(csv).unwrap().contains("dense,dense,input_layernorm,10,cos_sim,0,,,0,,,,\n"));
+    }
+
+    #[test]
+    fn published_figures_have_a_row_each_and_none_is_filled_in_for_a_replica() {
+        let csv = |critique: &Critique| String::from_utf8(critique_csv(critique).swap_remove(2).1).unwrap();
+        let synthetic = csv(&planted::critique(true));
+        assert_eq!(synthetic.lines().count(), 1320);
+        assert!(synthetic.lines().skip(1).all(|line| line.contains(",not checked,")));
+        assert!(text(&planted::critique(true), Language::En).contains("**There is nothing to compare.**"));
+        let planted = csv(&planted::critique(false));
+        assert!(planted.starts_with(
+            "source,experiment,repo_a,repo_b,layer_a,layer_b,tensor,metric,value,published,difference,tolerance,match,reason\n"
+        ));
+        assert!(planted.contains(",16,16,0,0,match,\n"), "the study's n of pairs");
+        assert!(planted.contains(",mismatch,\n"));
+    }
+
+    #[test]
+    fn the_same_answer_gives_the_same_bytes() {
+        let critique = planted::critique(false);
+        assert_eq!(text(&critique, Language::En), text(&planted::critique(false), Language::En));
+        assert_eq!(critique_csv(&critique), critique_csv(&planted::critique(false)));
+    }
+}

@@ -1,0 +1,235 @@
+//! Sections of the six experiments.
+
+use super::{Writer, digits, figure, mean, mean_sd, pictures, sd, square};
+use crate::{
+    metric::Metric,
+    question::critique::{Average, Comparison, GROUP_METRICS, RoleAnswer, Within},
+    report::{Block, Cell, Column, Datum, Digits, Section, Table},
+};
+
+/// Experiments 1 to 6 of one role.
+pub(crate) fn sections(writer: &Writer<'_>, role: &RoleAnswer) -> Vec<Section> {
+    vec![
+        base(writer, role),
+        apart(writer, role),
+        across(writer, role),
+        depths(writer, role),
+        square::section(writer, role),
+        chance(writer, role),
+    ]
+}
+
+fn list(layers: &[u32]) -> String {
+    layers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn base(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
+    let plan = &writer.critique.study.plan;
+    let within = &role.experiments.base;
+    let (base, later) = (plan.base.to_string(), list(&plan.later));
+    let (models, means) = (writer.first_two(), writer.means(within));
+    let figures =
+        [("base", base.as_str()), ("later", later.as_str()), ("models", models.as_str()), ("means", means.as_str())];
+    let picture = pictures::base(writer, role);
+    within_section(writer, role, "exp1", &figures, within, picture)
+}
+
+fn apart(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
+    let within = &role.experiments.apart;
+    let pairs = writer.critique.study.plan.apart.iter().map(|[a, b]| format!("{a}–{b}"));
+    let pairs = pairs.collect::<Vec<_>>().join(", ");
+    let (models, means) = (writer.first_two(), writer.means(within));
+    let figures = [("pairs", pairs.as_str()), ("models", models.as_str()), ("means", means.as_str())];
+    let picture = pictures::apart(writer, role);
+    within_section(writer, role, "exp2", &figures, within, picture)
+}
+
+fn within_section(
+    writer: &Writer<'_>,
+    role: &RoleAnswer,
+    part: &str,
+    figures: &[(&str, &str)],
+    within: &[Within],
+    picture: crate::report::Picture,
+) -> Section {
+    let rows = within.iter().map(|within| {
+        let mut row = vec![Cell::text(writer.label(within.model)), Cell::count(within.cosine.n)];
+        row.extend(mean_sd(&within.cosine.values, Digits::Fixed(6)));
+        row
+    });
+    let means = Table {
+        caption: writer.prose.text(part, "means"),
+        csv: None,
+        columns: [writer.text_columns(&["model"]), writer.numeric_columns(&["n", "mean", "sd"])].concat(),
+        rows: rows.collect(),
+    };
+    let pairs = within.iter().flat_map(|within| &within.comparisons);
+    let blocks = vec![
+        writer.say(part, "what", figures),
+        Block::picture(picture),
+        writer.pair_table(writer.prose.fill(part, "caption", figures), pairs),
+        Block::Table(means),
+        writer.say(part, "shows", figures),
+    ];
+    writer.section(role, part, figures, blocks)
+}
+
+fn across(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
+    let across = &role.experiments.across;
+    let layer = across.layer.to_string();
+    let of = |metric| across.average(metric);
+    let cosine = of(Metric::CosSim);
+    let (n, mean_cosine, sd_cosine, null, largest) = (
+        cosine.map_or(0, |of| of.n).to_string(),
+        cosine.map_or_else(String::new, mean),
+        cosine.map_or_else(String::new, sd),
+        of(Metric::CosNull).map_or_else(String::new, mean),
+        largest_correlation(&across.comparisons),
+    );
+    let figures = [
+        ("group", writer.first_group()),
+        ("layer", &layer),
+        ("n", &n),
+        ("mean", &mean_cosine),
+        ("sd", &sd_cosine),
+        ("null", &null),
+        ("r", &largest),
+    ];
+    let blocks = vec![
+        writer.say("exp3", "what", &figures),
+        Block::picture(pictures::across(writer, role)),
+        writer.pair_table(writer.prose.fill("exp3", "caption", &figures), &across.comparisons),
+        writer.say("exp3", "shows", &figures),
+    ];
+    writer.section(role, "exp3", &figures, blocks)
+}
+
+fn largest_correlation(pairs: &[Comparison]) -> String {
+    let sizes = pairs.iter().filter_map(|pair| pair.metrics.get(Metric::Pearson).as_ref().ok());
+    figure(sizes.map(|r| r.abs()).max_by(f64::total_cmp), Digits::Fixed(4))
+}
+
+fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
+    let experiments = &role.experiments;
+    let layers = list(&writer.critique.study.plan.depths);
+    let range = |metric| {
+        let means = experiments.depths.iter().filter_map(move |depth| depth.average(metric)?.values.as_ref().ok());
+        let means: Vec<f64> = means.map(|of| of.mean).collect();
+        let end = |value: Option<f64>| figure(value, Digits::Fixed(4));
+        [end(means.iter().copied().min_by(f64::total_cmp)), end(means.iter().copied().max_by(f64::total_cmp))]
+    };
+    let [low, high] = range(Metric::CosSim);
+    let [null_low, null_high] = range(Metric::CosNull);
+    let overall = &experiments.depths_overall;
+    let (n, mean_all, sd_all) = (overall.n.to_string(), mean(overall), sd(overall));
+    let spread = figure(experiments.depths_spread.as_ref().ok().map(|of| of.sd), Digits::Fixed(4));
+    let figures = [
+        ("group", writer.first_group()),
+        ("layers", &layers),
+        ("n", &n),
+        ("mean", &mean_all),
+        ("sd", &sd_all),
+        ("spread", &spread),
+        ("low", &low),
+        ("high", &high),
+        ("null_low", &null_low),
+        ("null_high", &null_high),
+    ];
+    let rows = experiments.depths.iter().map(|depth| {
+        let cosine = depth.average(Metric::CosSim);
+        let mut row = vec![
+            Cell::number(f64::from(depth.layer.0), Digits::Integer),
+            Cell::count(cosine.map_or(0, |of| of.n)),
+            Cell::count(cosine.map_or(0, |of| of.missing)),
+        ];
+        let averages = depth.averages.iter();
+        row.extend(averages.flat_map(|(metric, average)| mean_sd(&average.values, digits(*metric))));
+        row
+    });
+    let mut columns = writer.numeric_columns(&["layer", "n", "missing"]);
+    columns.extend(average_columns(writer));
+    let table =
+        Table { caption: writer.prose.fill("exp4", "caption", &figures), csv: None, columns, rows: rows.collect() };
+    let blocks = vec![
+        writer.say("exp4", "what", &figures),
+        Block::picture(pictures::depth_means(writer, role)),
+        Block::picture(pictures::depth_pairs(writer, role)),
+        Block::Table(table),
+        writer.say("exp4", "overall", &figures),
+        writer.say("exp4", "shows", &figures),
+    ];
+    writer.section(role, "exp4", &figures, blocks)
+}
+
+/// A column of the mean and one of the deviation for each metric of group means.
+pub(crate) fn average_columns(writer: &Writer<'_>) -> Vec<Column> {
+    let heading = |name: &str, metric: Metric| writer.prose.fill("words", name, &[("metric", metric.name())]);
+    let both = |&metric: &Metric| ["mean_of", "sd_of"].map(|name| Column::numeric(heading(name, metric)));
+    GROUP_METRICS.iter().flat_map(both).collect()
+}
+
+fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
+    let chance = &role.experiments.chance;
+    let random = writer.critique.study.random;
+    let (mean, sd, n) = (random.mean.to_string(), random.sd.to_string(), chance.n.to_string());
+    let (trials, seed) = (chance.trials.to_string(), writer.seed.to_string());
+    let figures = [("mean", mean.as_str()), ("sd", &sd), ("n", &n), ("trials", &trials), ("seed", &seed)];
+    let study_rows = chance.study.iter().map(|line| {
+        let mut row = vec![Cell::code(line.metric.name())];
+        row.extend(mean_sd(&line.drawn, Digits::Fixed(6)));
+        row.extend(mean_sd(&line.closed, Digits::Fixed(6)));
+        row
+    });
+    let headings = |of: &str| {
+        let of = writer.prose.word(of);
+        ["mean", "sd"].map(|word| Column::numeric(format!("{of}: {}", writer.prose.word(word))))
+    };
+    let study = Table {
+        caption: writer.prose.fill("exp6", "study", &figures),
+        csv: None,
+        columns: [writer.text_columns(&["metric"]), headings("drawn").to_vec(), headings("formula").to_vec()].concat(),
+        rows: study_rows.collect(),
+    };
+    let rows = chance.pairs.iter().flat_map(|pair| {
+        pair.lines.iter().map(|line| {
+            let mut row = vec![
+                Cell::text(pictures::pair_name(writer, &pair.comparison)),
+                Cell::code(line.metric.name()),
+                Cell::number(&line.observed, Digits::Fixed(6)),
+            ];
+            row.extend(mean_sd(&line.own_drawn, Digits::Fixed(6)));
+            row.extend(mean_sd(&line.own_closed, Digits::Fixed(6)));
+            row
+        })
+    });
+    let pairs = Table {
+        caption: writer.prose.fill("exp6", "caption", &figures),
+        csv: None,
+        columns: [
+            writer.text_columns(&["pair", "metric"]),
+            writer.numeric_columns(&["observed"]),
+            headings("random").to_vec(),
+            headings("closed").to_vec(),
+        ]
+        .concat(),
+        rows: rows.collect(),
+    };
+    let blocks = vec![
+        writer.say("exp6", "what", &figures),
+        Block::picture(pictures::chance(writer, role)),
+        Block::Table(pairs),
+        Block::Table(study),
+        writer.say("exp6", "shows", &figures),
+    ];
+    writer.section(role, "exp6", &figures, blocks)
+}
+
+/// The average of one metric as a cell.
+pub(crate) fn average_cell(average: Option<&Average>) -> Cell {
+    match average.map(|average| &average.values) {
+        Some(values) => {
+            Cell::number(Datum::from(values.as_ref().map(|of| of.mean).map_err(Clone::clone)), Digits::Fixed(6))
+        }
+        None => Cell::undefined("TooFew"),
+    }
+}

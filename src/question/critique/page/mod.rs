@@ -1,0 +1,18 @@
+//! The study as a document: a section an experiment with its table, its picture and one plain sentence; what the study
+//! lacked; its published figures beside the measured ones. The words are data, one file a language.
+
+mod beyond;
+mod document;
+mod experiments;
+mod pairs;
+mod pictures;
+mod prose;
+mod published;
+mod square;
+mod writer;
+
+pub use document::{critique_csv, critique_report};
+pub(crate) use experiments::{average_cell, average_columns};
+pub(crate) use prose::Prose;
+pub use prose::{Language, UnknownLanguage};
+pub(crate) use writer::{Writer, digits, figure, mean, mean_sd, sd};

@@ -1,0 +1,143 @@
+//! The words of the report, kept as data, one file a language.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// A language of the report's prose. Names of metrics, models and files are the same in each; pictures are in English.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// Korean.
+    Ko,
+}
+
+impl Language {
+    /// Every language.
+    pub const ALL: &'static [Self] = &[Self::En, Self::Ko];
+
+    /// Its code.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Ko => "ko",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::En => include_str!("prose_en.toml"),
+            Self::Ko => include_str!("prose_ko.toml"),
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A language that the report is not written in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is not a language of the report: en, ko")]
+pub struct UnknownLanguage {
+    /// What was written.
+    pub name: String,
+}
+
+impl FromStr for Language {
+    type Err = UnknownLanguage;
+
+    fn from_str(name: &str) -> Result<Self, UnknownLanguage> {
+        let known = Self::ALL.iter().copied().find(|language| language.name() == name);
+        known.ok_or_else(|| UnknownLanguage { name: name.to_owned() })
+    }
+}
+
+/// The words of one language, by part and name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Prose {
+    parts: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Prose {
+    pub(crate) fn new(language: Language) -> Self {
+        // The files are part of the program, and a test reads them.
+        Self { parts: toml::from_str(language.text()).unwrap_or_default() }
+    }
+
+    /// The text `name` of `part`. One that is missing shows its name, which a test looks for.
+    pub(crate) fn text(&self, part: &str, name: &str) -> String {
+        let text = self.parts.get(part).and_then(|texts| texts.get(name));
+        text.cloned().unwrap_or_else(|| format!("⟨{part}.{name}⟩"))
+    }
+
+    /// A heading of a table or a single word.
+    pub(crate) fn word(&self, name: &str) -> String {
+        self.text("words", name)
+    }
+
+    /// A text with each `{name}` replaced by what stands beside it.
+    pub(crate) fn fill(&self, part: &str, name: &str, figures: &[(&str, &str)]) -> String {
+        let text = self.text(part, name);
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        // In one pass, so that braces in a model's label are not taken for names.
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let Some((key, tail)) = after.split_once('}') else {
+                filled.push('{');
+                rest = after;
+                continue;
+            };
+            match figures.iter().find(|(known, _)| *known == key) {
+                Some((_, figure)) => filled.push_str(figure),
+                None => filled.extend(["⟨", key, "⟩"]),
+            }
+            rest = tail;
+        }
+        filled.push_str(rest);
+        filled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn names(text: &str) -> BTreeSet<String> {
+        let names = text.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+        names.map(|(name, _)| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn both_languages_say_the_same_things_about_the_same_figures() {
+        let [en, ko] = [Language::En, Language::Ko].map(Prose::new);
+        assert!(en.parts.len() > 10);
+        let keys = |prose: &Prose| -> BTreeMap<(String, String), BTreeSet<String>> {
+            let parts = prose.parts.iter();
+            parts
+                .flat_map(|(part, texts)| {
+                    texts.iter().map(move |(name, text)| ((part.clone(), name.clone()), names(text)))
+                })
+                .collect()
+        };
+        assert_eq!(keys(&en), keys(&ko));
+    }
+
+    #[test]
+    fn figures_are_filled_in_once_and_a_missing_one_shows() {
+        let prose = Prose::new(Language::En);
+        assert_eq!(prose.fill("words", "mean_of", &[("metric", "{n} of")]), "mean {n} of");
+        assert_eq!(prose.fill("words", "mean_of", &[]), "mean ⟨metric⟩");
+        assert_eq!(prose.text("words", "nothing here"), "⟨words.nothing here⟩");
+    }
+
+    #[test]
+    fn a_language_is_known_by_its_code() {
+        assert_eq!("ko".parse(), Ok(Language::Ko));
+        assert_eq!("fr".parse::<Language>().unwrap_err().name, "fr");
+    }
+}

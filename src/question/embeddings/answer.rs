@@ -1,0 +1,206 @@
+//! The comparison itself: matched rows, the two contrasts, and how unusual the mean is.
+
+use rayon::prelude::*;
+
+use super::{Chosen, Distribution, Drawn, derangement};
+use crate::{
+    cache::Cache,
+    error::{Error, Result},
+    fetch::Failures,
+    metric::{Correlations, LayerAverage, Metric, RowPair, Undefined},
+    model::{Model, ModelSummary, Opened, TOKENIZER},
+    rows::RowSet,
+    tensor::RowReader,
+};
+
+/// Pairs on which the test of the mean rests at most: it needs the correlation of each with every other.
+const MOST_TESTED: usize = 512;
+
+/// Two embedding tables, compared.
+#[derive(Debug, Clone)]
+pub struct Embeddings {
+    /// The models.
+    pub models: [ModelSummary; 2],
+    /// What was chosen, and why nothing was where that is so.
+    pub chosen: Chosen,
+    /// Each drawn token with its numbers, in the order of the first model's rows.
+    pub pairs: Vec<TokenPair>,
+    /// Rows of the same token.
+    pub matched: RowPairs,
+    /// The test of the mean of Pearson's r over matched rows.
+    pub test: Result<MeanTest, Undefined>,
+    /// Each token's row in the first table with another token's in the second, drawn at random.
+    pub random: RowPairs,
+    /// Rows of the first model's numbers in both tables; `None` where that is what was matched.
+    pub same_id: Option<RowPairs>,
+}
+
+/// One token and the numbers of its rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenPair {
+    /// The token and its rows.
+    pub drawn: Drawn,
+    /// The numbers of its two rows.
+    pub matched: RowPair,
+    /// Those of its row in the first table with the row of the same number in the second; `None` where there is none.
+    pub same_id: Option<RowPair>,
+    /// The row of the second table that belongs to another token, drawn at random, and the numbers of its row in the first
+    /// table with that; `None` where there is no other token.
+    pub random: Option<(u64, RowPair)>,
+}
+
+/// How the pairs of one kind are spread.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowPairs {
+    /// Every pair's cosine.
+    pub cosines: Vec<Result<f64, Undefined>>,
+    /// Cosines.
+    pub cos_sim: Distribution,
+    /// What they would be on average if channels were permuted, pair by pair.
+    pub cos_null: Distribution,
+    /// The standard deviation of each about that.
+    pub cos_null_sd: Distribution,
+    /// Pearson's r.
+    pub pearson: Distribution,
+    /// r·√(n−1) of each pair.
+    pub z_perm: Distribution,
+}
+
+/// How unusual the mean of Pearson's r is under one permutation of channels for all tokens at once.
+///
+/// Rows of one table resemble each other, so a thousand tokens are far fewer than a thousand independent tests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeanTest {
+    /// Pairs that it rests on: evenly spaced among the drawn, with a defined r.
+    pub n: usize,
+    /// Mean r of those.
+    pub mean_r: f64,
+    /// The mean over its standard deviation.
+    pub z: Result<f64, Undefined>,
+    /// What it would be if tokens were independent, for contrast.
+    pub naive_z: f64,
+}
+
+impl Embeddings {
+    /// Whether something that was asked for has no number: nothing could be compared, or nothing was defined.
+    pub fn is_incomplete(&self) -> bool {
+        self.chosen.nothing.is_some() || self.matched.cos_sim.n == 0
+    }
+}
+
+/// Compares the rows that were chosen. Rows that were not fetched leave nothing to compare, with the reason.
+pub fn embeddings(cache: &Cache, opened: [&Opened; 2], failures: [&Failures; 2], mut chosen: Chosen) -> Embeddings {
+    let loaded = if chosen.nothing.is_some() {
+        None
+    } else {
+        match load(cache, opened, failures, &chosen) {
+            Ok(loaded) => Some(loaded),
+            Err(reason) => {
+                chosen.nothing = Some(reason);
+                None
+            }
+        }
+    };
+    let pairs: Vec<TokenPair> = loaded.as_ref().map_or_else(Vec::new, |[a, b]| {
+        let others = derangement(chosen.drawn.len(), chosen.ask.seed);
+        let pair = |(at, drawn): (usize, &Drawn)| {
+            let with = |row: u64| a.compare(drawn.rows[0], b, row);
+            let same = (!chosen.ask.same_id && chosen.has_second(drawn.rows[0])).then_some(drawn.rows[0]);
+            let other = others.get(at).map(|&other| chosen.drawn[other].rows[1]);
+            TokenPair {
+                drawn: drawn.clone(),
+                matched: with(drawn.rows[1]),
+                same_id: same.map(with),
+                random: other.map(|row| (row, with(row))),
+            }
+        };
+        chosen.drawn.par_iter().enumerate().map(pair).collect()
+    });
+    let same_id = || RowPairs::of(pairs.iter().filter_map(|pair| pair.same_id.as_ref()));
+    Embeddings {
+        models: opened.map(|opened| summary(opened, &chosen)),
+        matched: RowPairs::of(pairs.iter().map(|pair| &pair.matched)),
+        test: loaded.as_ref().ok_or(Undefined::TooFew).and_then(|[a, b]| mean_test(a, b, &pairs)),
+        random: RowPairs::of(pairs.iter().filter_map(|pair| Some(&pair.random.as_ref()?.1))),
+        same_id: (!chosen.ask.same_id).then(same_id),
+        chosen,
+        pairs,
+    }
+}
+
+/// As of any model, and its tokenizer among the files that were read.
+fn summary(opened: &Opened, chosen: &Chosen) -> ModelSummary {
+    let mut summary = ModelSummary::of(opened);
+    if let (Ok(model), Some(_)) = (&opened.outcome, &chosen.vocabularies) {
+        summary.files.extend(model.repository.snapshot().file(TOKENIZER).cloned());
+    }
+    summary
+}
+
+impl RowPairs {
+    /// The numbers that a pair of rows has.
+    pub const METRICS: [Metric; 5] =
+        [Metric::CosSim, Metric::CosNull, Metric::CosNullSd, Metric::Pearson, Metric::ZPerm];
+
+    /// The mean of one of the five numbers over the pairs; `NotComparable` of any other metric.
+    pub fn mean(&self, metric: Metric) -> Result<f64, Undefined> {
+        let of = match metric {
+            Metric::CosSim => &self.cos_sim,
+            Metric::CosNull => &self.cos_null,
+            Metric::CosNullSd => &self.cos_null_sd,
+            Metric::Pearson => &self.pearson,
+            Metric::ZPerm => &self.z_perm,
+            other => return Err(Undefined::NotComparable(format!("{other} is not worked out for rows"))),
+        };
+        of.get(|figures| figures.mean)
+    }
+
+    fn of<'a>(pairs: impl IntoIterator<Item = &'a RowPair>) -> Self {
+        let pairs: Vec<&RowPair> = pairs.into_iter().collect();
+        let of = |get: fn(&RowPair) -> &Result<f64, Undefined>| Distribution::of(pairs.iter().map(|pair| get(pair)));
+        Self {
+            cosines: pairs.iter().map(|pair| pair.cos_sim.clone()).collect(),
+            cos_sim: of(|pair| &pair.cos_sim),
+            cos_null: of(|pair| &pair.cos_null),
+            cos_null_sd: of(|pair| &pair.cos_null_sd),
+            pearson: of(|pair| &pair.pearson),
+            z_perm: of(|pair| &pair.z_perm),
+        }
+    }
+}
+
+fn load(
+    cache: &Cache,
+    opened: [&Opened; 2],
+    failures: [&Failures; 2],
+    chosen: &Chosen,
+) -> Result<[RowReader; 2], String> {
+    let [first, second] = chosen.wanted();
+    let one = |side: usize, wanted: &RowSet| -> Result<RowReader, String> {
+        let table = chosen.tables[side].as_ref().map_err(Clone::clone)?;
+        let model: &Model = opened[side].outcome.as_ref().map_err(Error::chain)?;
+        let tensor = &model.tensors[table.position];
+        if let Some(error) = failures[side].get(&table.tensor) {
+            return Err(format!("rows of {} were not fetched: {}", opened[side].label, error.chain()));
+        }
+        RowReader::open(cache, model, tensor, wanted).map_err(|error| error.chain())
+    };
+    Ok([one(0, &first)?, one(1, &second)?])
+}
+
+fn mean_test(a: &RowReader, b: &RowReader, pairs: &[TokenPair]) -> Result<MeanTest, Undefined> {
+    // Evenly spaced, so that all parts of the vocabulary have their share.
+    let count = pairs.len().min(MOST_TESTED);
+    let tested: Vec<&TokenPair> = (0..count).map(|at| &pairs[at * pairs.len() / count]).collect();
+    let pearson: Vec<Result<f64, Undefined>> = tested.iter().map(|pair| pair.matched.pearson.clone()).collect();
+    let within = |table: &RowReader, side: usize| {
+        let rows: Vec<_> = tested.iter().map(|pair| table.as_f64(pair.drawn.rows[side])).collect();
+        let rows: Vec<Result<&[f64], Undefined>> =
+            rows.iter().map(|row| row.as_deref().map_err(Clone::clone)).collect();
+        let width = rows.iter().find_map(|row| row.as_ref().ok().map(|row| row.len() as u64));
+        (Correlations::of(&rows), width)
+    };
+    let ((within_a, width), (within_b, _)) = (within(a, 0), within(b, 1));
+    let average = LayerAverage::of(&pearson, width.unwrap_or(0), |i, j| within_a.get(i, j), |i, j| within_b.get(i, j))?;
+    Ok(MeanTest { n: average.layers.len(), mean_r: average.mean_r, z: average.z, naive_z: average.naive_z })
+}

@@ -1,0 +1,195 @@
+//! From two vocabularies to the rows that are read.
+
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use super::{Table, TokenAsk};
+use crate::{
+    error::{Error, Result},
+    model::{AuditError, Model, Session, TOKENIZER},
+    rows::RowSet,
+    tokens::{Overlap, Token, Vocabulary},
+};
+
+/// Bytes of a tokenizer that are read at most. The largest seen has 35 MB.
+const TOKENIZER_CAP: u64 = 100 * 1024 * 1024;
+
+/// What is known of two models' tables and vocabularies, and which of their rows are compared.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// What was asked.
+    pub ask: TokenAsk,
+    /// The tables, or why there is none.
+    pub tables: [Result<Table, String>; 2],
+    /// The vocabularies; `None` where rows are matched by number.
+    pub vocabularies: Option<[VocabularyFacts; 2]>,
+    /// How they meet.
+    pub meeting: Option<Meeting>,
+    /// Tokens, or numbers, that could be compared.
+    pub candidates: usize,
+    /// Those that are, by the first model's number.
+    pub drawn: Vec<Drawn>,
+    /// Why nothing is compared.
+    pub nothing: Option<String>,
+}
+
+/// One token that is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drawn {
+    /// What it stands for; `None` where rows are matched by number.
+    pub token: Option<Token>,
+    /// Its row in each table.
+    pub rows: [u64; 2],
+}
+
+/// What a report says of a vocabulary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VocabularyFacts {
+    /// `BPE`, `WordPiece`, `Unigram`, `WordLevel`.
+    pub kind: &'static str,
+    /// How it spells texts.
+    pub spelling: String,
+    /// Numbers that have a token.
+    pub numbers: usize,
+    /// Tokens that differ.
+    pub distinct: usize,
+    /// Markers among the numbers.
+    pub special: usize,
+    /// Rows of the table after the last token's: padding. `None` without a table.
+    pub padded: Option<u64>,
+    /// Numbers that the table has no row for.
+    pub beyond: Option<u64>,
+}
+
+/// How two vocabularies meet, in tokens that differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meeting {
+    /// Tokens in both.
+    pub shared: usize,
+    /// Of those, with the same number in both.
+    pub same_id: usize,
+    /// Of those, markers, which are not compared: their names say nothing of what they are used for.
+    pub special: usize,
+    /// Of those, without a row in one of the tables.
+    pub beyond: usize,
+    /// Tokens in one only.
+    pub only: [usize; 2],
+}
+
+impl Chosen {
+    /// The rows that are read of each table: those of the drawn tokens and, of the second, those of the first's numbers.
+    pub fn wanted(&self) -> [RowSet; 2] {
+        let first: RowSet = self.drawn.iter().map(|drawn| drawn.rows[0]).collect();
+        let second = self.drawn.iter().flat_map(|drawn| {
+            let same = self.has_second(drawn.rows[0]).then_some(drawn.rows[0]);
+            [Some(drawn.rows[1]), same].into_iter().flatten()
+        });
+        [first, second.collect()]
+    }
+
+    /// Whether the second table has a row of this number.
+    pub(crate) fn has_second(&self, row: u64) -> bool {
+        self.tables[1].as_ref().is_ok_and(|table| row < table.rows)
+    }
+}
+
+/// Reads the tokenizers, as far as they are needed, and draws the tokens to compare.
+///
+/// Fails where a tokenizer is missing or cannot be read. Tables that cannot be compared are no failure: the vocabularies still
+/// are, and [`Chosen::nothing`] says why nothing else is.
+pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: TokenAsk) -> Result<Chosen> {
+    let tables = models.map(|model| Table::of(model, ask));
+    let vocabularies = if ask.same_id {
+        None
+    } else {
+        let [first, second] = models;
+        Some(tokio::try_join!(vocabulary(session, first), vocabulary(session, second))?)
+    };
+    let nothing = incomparable(&tables);
+    let mut chosen =
+        Chosen { ask, tables, vocabularies: None, meeting: None, candidates: 0, drawn: Vec::new(), nothing };
+    let rows = chosen.tables.each_ref().map(|table| table.as_ref().map_or(0, |table| table.rows));
+    let candidates = match &vocabularies {
+        Some((first, second)) => {
+            let overlap = first.overlap(second);
+            let (meeting, candidates) = meet(overlap, rows);
+            chosen.vocabularies = Some([facts(first, rows[0]), facts(second, rows[1])]);
+            chosen.meeting = Some(meeting);
+            candidates
+        }
+        None => (0..rows[0].min(rows[1])).map(|row| Drawn { token: None, rows: [row, row] }).collect(),
+    };
+    if chosen.nothing.is_none() {
+        chosen.candidates = candidates.len();
+        chosen.drawn = ask.sample.draw(candidates, ask.seed);
+        if chosen.drawn.is_empty() {
+            chosen.nothing = Some("the vocabularies share no token of text that both tables have a row for".to_owned());
+        }
+    }
+    Ok(chosen)
+}
+
+async fn vocabulary(session: &Session, model: &Arc<Model>) -> Result<Vocabulary> {
+    let place = model.repository.place();
+    let bytes = model.repository.tokenizer(session, TOKENIZER_CAP).await?;
+    let bytes = bytes.ok_or_else(|| AuditError::NoTokenizer { model: place.clone() })?;
+    // Off the reactor: reading 30 MB of JSON is work.
+    let parsed = spawn_blocking(move || Vocabulary::parse(&bytes)).await;
+    let parsed = parsed.map_err(|source| AuditError::Task { source })?;
+    parsed.map_err(|source| {
+        AuditError::File { model: place, file: TOKENIZER.to_owned(), source: Box::new(Error::from(source)) }.into()
+    })
+}
+
+fn incomparable(tables: &[Result<Table, String>; 2]) -> Option<String> {
+    match tables {
+        [Ok(a), Ok(b)] if a.width != b.width => Some(format!(
+            "rows of the first table have {} elements and those of the second {}: a row of one cannot be compared with a row of the \
+             other",
+            a.width, b.width
+        )),
+        [Ok(_), Ok(_)] => None,
+        [Err(first), Err(second)] => Some(format!("the first model: {first}; the second: {second}")),
+        [Err(reason), _] => Some(format!("the first model: {reason}")),
+        [_, Err(reason)] => Some(format!("the second model: {reason}")),
+    }
+}
+
+/// What is shared, and what of it can be compared: texts, not markers, that both tables have a row for.
+fn meet(overlap: Overlap, rows: [u64; 2]) -> (Meeting, Vec<Drawn>) {
+    let mut meeting = Meeting {
+        shared: overlap.shared.len(),
+        same_id: overlap.same_id(),
+        special: 0,
+        beyond: 0,
+        only: [overlap.only_first, overlap.only_second],
+    };
+    let mut candidates = Vec::with_capacity(overlap.shared.len());
+    for (token, first, second) in overlap.shared {
+        let ids = [first, second].map(u64::from);
+        if token.special {
+            meeting.special += 1;
+        } else if ids.iter().zip(rows).any(|(&id, rows)| id >= rows) {
+            meeting.beyond += 1;
+        } else {
+            candidates.push(Drawn { token: Some(token), rows: ids });
+        }
+    }
+    (meeting, candidates)
+}
+
+fn facts(vocabulary: &Vocabulary, rows: u64) -> VocabularyFacts {
+    let with_table = |count: u64| (rows > 0).then_some(count);
+    let beyond = vocabulary.entries().iter().filter(|entry| u64::from(entry.id) >= rows).count();
+    VocabularyFacts {
+        kind: vocabulary.kind(),
+        // A stranger's text, of any length.
+        spelling: vocabulary.spelling().to_string().chars().take(40).collect(),
+        numbers: vocabulary.len(),
+        distinct: vocabulary.distinct(),
+        special: vocabulary.special(),
+        padded: with_table(rows.saturating_sub(vocabulary.end())),
+        beyond: with_table(beyond as u64),
+    }
+}

@@ -1,0 +1,264 @@
+//! What is in a checkpoint, from its headers alone: no byte of a weight is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    checkpoint::TensorInfo,
+    family::{Classified, LayerIndex, Part, Role, Stack},
+    model::{Model, ModelSummary, Opened},
+};
+
+/// Suffixes of tensors that describe the quantisation of another and hold no parameters of their own.
+const AUXILIARY: [&str; 18] = [
+    ".weight_scale",
+    ".weight_scale_inv",
+    ".weight_scale_2",
+    ".weight_global_scale",
+    ".weight_zero_point",
+    ".input_scale",
+    ".input_global_scale",
+    ".input_zero_point",
+    ".zero_point",
+    ".weight_shape",
+    ".weight_g_idx",
+    ".g_idx",
+    ".qzeros",
+    ".scales",
+    "_scales",
+    ".absmax",
+    ".quant_map",
+    ".nested_absmax",
+];
+
+/// Tensors, elements and bytes of one element type.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DtypeCount {
+    /// Tensors.
+    pub tensors: usize,
+    /// Elements.
+    pub elements: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// What a model has of one role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleCount {
+    /// Tensors, weights and biases together.
+    pub tensors: usize,
+    /// Layers that have a weight of the role.
+    pub layers: BTreeSet<LayerIndex>,
+    /// Distinct shapes of the weights.
+    pub shapes: BTreeSet<Vec<u64>>,
+}
+
+/// One tensor as `--tensors` lists it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The shard that holds it.
+    pub shard: String,
+    /// Name, element type, shape, place.
+    pub info: TensorInfo,
+    /// `role`, `role_bias`, `buffer` or `unclassified`.
+    pub what: String,
+    /// Its layer.
+    pub layer: Option<LayerIndex>,
+}
+
+/// What is in one checkpoint.
+#[derive(Debug)]
+pub struct Inspection {
+    /// The model.
+    pub summary: ModelSummary,
+    /// Facts that need the headers; `None` if the model was not read.
+    pub contents: Option<Contents>,
+}
+
+/// The contents of a checkpoint that was read.
+#[derive(Debug)]
+pub struct Contents {
+    /// Safetensors files that make up the checkpoint, and their bytes.
+    pub shards: usize,
+    /// Bytes of those files.
+    pub bytes: u64,
+    /// Whether a shard index was used.
+    pub indexed: bool,
+    /// By element type.
+    pub dtypes: BTreeMap<String, DtypeCount>,
+    /// Elements of all tensors that are not buffers and do not merely describe a quantisation.
+    pub parameters: u64,
+    /// By stack and role, weights and biases together, multi-token-prediction blocks apart.
+    pub roles: BTreeMap<(Stack, Role), RoleCount>,
+    /// How many tensors belong to multi-token-prediction blocks.
+    pub mtp_tensors: usize,
+    /// Parameters of those, which are among `parameters`.
+    pub mtp_parameters: u64,
+    /// Known buffers: not learned.
+    pub buffers: Vec<String>,
+    /// Names that no rule of the family knows.
+    pub unclassified: Vec<String>,
+    /// `quantization_config.quant_method` or the like.
+    pub quantisation: Option<String>,
+    /// All tensors, in the order of the files.
+    pub tensors: Vec<Listed>,
+}
+
+/// Describes each opened model.
+pub fn inspect(opened: &[Opened]) -> Vec<Inspection> {
+    opened
+        .iter()
+        .map(|opened| {
+            let contents = opened.outcome.as_ref().ok().map(|model| contents(model));
+            let mut summary = ModelSummary::of(opened);
+            if let Some(contents) = &contents {
+                summary.dtypes = contents.dtypes.keys().cloned().collect();
+            }
+            Inspection { summary, contents }
+        })
+        .collect()
+}
+
+fn contents(model: &Model) -> Contents {
+    let shards = &model.layout.shards;
+    let mut contents = Contents {
+        shards: shards.len(),
+        bytes: shards.iter().filter_map(|shard| model.repository.snapshot().file(shard)).map(|file| file.size).sum(),
+        indexed: model.layout.index.is_some(),
+        dtypes: BTreeMap::new(),
+        parameters: 0,
+        roles: BTreeMap::new(),
+        mtp_tensors: 0,
+        mtp_parameters: 0,
+        buffers: Vec::new(),
+        unclassified: Vec::new(),
+        quantisation: model.config.quantisation.clone(),
+        tensors: Vec::new(),
+    };
+    for (shard, header) in &model.headers {
+        for info in &header.tensors {
+            contents.count(model, shard, info);
+        }
+    }
+    contents
+}
+
+impl Contents {
+    fn count(&mut self, model: &Model, shard: &str, info: &TensorInfo) {
+        let elements = info.numel();
+        let dtype = self.dtypes.entry(info.dtype.to_string()).or_default();
+        dtype.tensors += 1;
+        dtype.elements += elements;
+        dtype.bytes += info.range.len();
+        let class =
+            model.family.family.map_or(Classified::Unclassified, |family| family.classify(&info.name, &model.config));
+        let (what, layer) = match class {
+            Classified::Slot(slot) => {
+                if slot.mtp {
+                    self.mtp_tensors += 1;
+                } else {
+                    let count = self.roles.entry((slot.stack, slot.role)).or_insert_with(|| RoleCount {
+                        tensors: 0,
+                        layers: BTreeSet::new(),
+                        shapes: BTreeSet::new(),
+                    });
+                    count.tensors += 1;
+                    if slot.part == Part::Weight {
+                        count.layers.extend(slot.layer);
+                        count.shapes.insert(info.shape.clone());
+                    }
+                }
+                let bias = if slot.part == Part::Bias { "_bias" } else { "" };
+                let mtp = if slot.mtp { "mtp:" } else { "" };
+                (format!("{mtp}{}{bias}", slot.role), slot.layer)
+            }
+            Classified::Auxiliary(slot) => (format!("auxiliary:{}", slot.role), slot.layer),
+            Classified::Buffer => {
+                self.buffers.push(info.name.clone());
+                ("buffer".to_owned(), None)
+            }
+            Classified::Unclassified => {
+                self.unclassified.push(info.name.clone());
+                ("unclassified".to_owned(), None)
+            }
+        };
+        let auxiliary =
+            matches!(class, Classified::Auxiliary(_)) || AUXILIARY.iter().any(|suffix| info.name.ends_with(suffix));
+        if !auxiliary && what != "buffer" {
+            self.parameters += elements;
+            if class.slot().is_some_and(|slot| slot.mtp) {
+                self.mtp_parameters += elements;
+            }
+        }
+        self.tensors.push(Listed { shard: shard.to_owned(), info: info.clone(), what, layer });
+    }
+}
+
+/// Whether the weights of one role can be compared across models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparable {
+    /// The role.
+    pub role: Role,
+    /// For each model its shapes, or why it has none.
+    pub models: Vec<Result<String, String>>,
+    /// `Ok` with the number of models that share a shape, or the reason why no two do.
+    pub verdict: Result<usize, String>,
+}
+
+/// For every role that at least one model has: which models share its shape, and why the others do not.
+pub fn comparable(opened: &[Opened], inspections: &[Inspection]) -> Vec<Comparable> {
+    let roles: BTreeSet<Role> = inspections
+        .iter()
+        .filter_map(|inspection| inspection.contents.as_ref())
+        .flat_map(|contents| contents.roles.keys().map(|&(_, role)| role))
+        .collect();
+    roles
+        .into_iter()
+        .map(|role| {
+            let shapes: Vec<BTreeSet<Vec<u64>>> = inspections
+                .iter()
+                .map(|inspection| {
+                    let roles = inspection.contents.iter().flat_map(|contents| &contents.roles);
+                    roles.filter(|((_, other), _)| *other == role).flat_map(|(_, count)| count.shapes.clone()).collect()
+                })
+                .collect();
+            let models = opened
+                .iter()
+                .zip(&shapes)
+                .map(|(opened, shapes)| match &opened.outcome {
+                    Ok(_) if !shapes.is_empty() => {
+                        Ok(shapes.iter().map(|shape| shape_text(shape)).collect::<Vec<_>>().join(" | "))
+                    }
+                    Ok(model) => Err(model
+                        .family
+                        .family
+                        .and_then(|family| family.absent_reason(role))
+                        .unwrap_or("it has no such tensor")
+                        .to_owned()),
+                    Err(_) => Err("the model was not read".to_owned()),
+                })
+                .collect();
+            Comparable { role, models, verdict: verdict(&shapes) }
+        })
+        .collect()
+}
+
+fn verdict(shapes: &[BTreeSet<Vec<u64>>]) -> Result<usize, String> {
+    let mut holders: BTreeMap<&Vec<u64>, usize> = BTreeMap::new();
+    for shape in shapes.iter().flatten() {
+        *holders.entry(shape).or_default() += 1;
+    }
+    let with = shapes.iter().filter(|shapes| !shapes.is_empty()).count();
+    match holders.values().max() {
+        Some(&most) if most > 1 => Ok(most),
+        _ if with < 2 => Err("only one model has it".to_owned()),
+        _ => Err("the shapes differ".to_owned()),
+    }
+}
+
+/// `4096×1024`; `scalar` for no axis.
+pub fn shape_text(shape: &[u64]) -> String {
+    if shape.is_empty() {
+        return "scalar".to_owned();
+    }
+    shape.iter().map(u64::to_string).collect::<Vec<_>>().join("×")
+}

@@ -1,0 +1,5 @@
+//! What is in a model, from its headers alone.
+
+mod answer;
+
+pub use answer::{Comparable, Contents, DtypeCount, Inspection, Listed, RoleCount, comparable, inspect, shape_text};

@@ -1,0 +1,7 @@
+//! The layers of each model against each other.
+
+mod answer;
+pub mod page;
+
+pub use answer::{Absence, Layers, layers};
+pub(crate) use answer::{MOST_LAYERS, every_layer, stated};

@@ -1,0 +1,135 @@
+//! The document: the question, the models, an overview, one section a model and role, what was left out.
+
+use std::collections::BTreeMap;
+
+use super::{Named, overview, section};
+use crate::{
+    metric::Metric,
+    question::{
+        layers::Layers,
+        page::{ABOUT_COSINE, Run, closing, models, provenance},
+    },
+    report::{Block, Excluded, Report, Section},
+};
+
+/// Ladders that get their matrices as pictures; the matrices of all are in CSV files. One picture of 48 layers weighs a
+/// quarter of a megabyte in the page.
+const MOST_PICTURED: usize = 12;
+
+/// Builds the document. `metrics` are those of matrices.
+pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
+    let named = Named::all(layers);
+    let mut sections = vec![models(&layers.models)];
+    if named.is_empty() {
+        sections.push(Section {
+            id: "nothing".to_owned(),
+            title: "No comparable tensors".to_owned(),
+            blocks: vec![Block::note(
+                "**No comparable tensors.** None of the models has a tensor that was asked for in any layer, so there is no \
+                 number to report.",
+            )],
+        });
+    } else {
+        sections.push(overview::section(&named));
+    }
+    for (number, named) in named.iter().enumerate() {
+        let pictured: &[Metric] = if number < MOST_PICTURED { metrics } else { &[] };
+        sections.push(section::section(named, pictured));
+    }
+    sections.push(reading());
+    let excluded = left_out(layers, &named);
+    sections.push(closing::left_out(&excluded));
+    sections.push(extent(layers));
+    Report {
+        title: match layers.models.as_slice() {
+            [one] => format!("Layers of {}", one.label),
+            several => format!("Layers of {} models", several.len()),
+        },
+        question: question(&named, layers.models.len()),
+        synthetic: layers.models.iter().any(|model| model.synthetic),
+        sections,
+        provenance: provenance(run, &layers.models, excluded),
+    }
+}
+
+fn question(named: &[Named<'_>], models: usize) -> String {
+    let mut roles: Vec<String> = Vec::new();
+    for named in named {
+        let role = format!("`{}`", named.role);
+        if !roles.contains(&role) {
+            roles.push(role);
+        }
+    }
+    let of = if models == 1 { "this model" } else { "each of these models" };
+    let roles = if roles.is_empty() { "the tensors that were asked for".to_owned() } else { roles.join(", ") };
+    format!(
+        "How alike are the layers of {of} among themselves in {roles}, so that a number between models has something to stand beside?"
+    )
+}
+
+fn reading() -> Section {
+    Section {
+        id: "reading".to_owned(),
+        title: "How to read these numbers".to_owned(),
+        blocks: vec![
+            Block::prose(ABOUT_COSINE),
+            Block::prose(
+                "All layers of a model read and write one residual stream, so their channels mean the same thing and a shared \
+                 pattern is expected. What is high here says how alike tensors of one training are; it is no measure of how \
+                 unlike tensors of two trainings ought to be.",
+            ),
+            Block::prose(
+                "Means and standard deviations (ddof 0) over pairs of layers describe those pairs. The pairs share their layers \
+                 and are not independent, so the deviation divided by √n is no standard error.",
+            ),
+        ],
+    }
+}
+
+fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
+    let mut excluded: Vec<Excluded> = layers
+        .excluded
+        .iter()
+        .map(|(model, exclusion)| Excluded {
+            model: layers.models[*model].model.clone(),
+            tensor: exclusion.tensor.clone(),
+            reason: exclusion.reason.clone(),
+        })
+        .collect();
+    excluded.extend(layers.absent.iter().map(|absence| Excluded {
+        model: layers.models[absence.model].model.clone(),
+        tensor: absence.key.map_or_else(|| "every layer".to_owned(), |key| key.role_name()),
+        reason: absence.reason.clone(),
+    }));
+    for named in named {
+        // One reason for many layers is one line.
+        let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (place, reason) in named.ladder.missing() {
+            reasons.entry(reason).or_default().push(place.to_string());
+        }
+        excluded.extend(reasons.into_iter().map(|(reason, places)| Excluded {
+            model: named.model.model.clone(),
+            tensor: format!("{}, {}", named.role, listed(&places)),
+            reason: reason.to_owned(),
+        }));
+    }
+    excluded
+}
+
+/// `layer 3`, or `layers 3, 5, 7`; of many the first and last, and how many.
+pub(crate) fn listed(places: &[String]) -> String {
+    match places {
+        [one] => format!("layer {one}"),
+        [first, .., last] if places.len() > 8 => format!("{} layers, {first} to {last}", places.len()),
+        several => format!("layers {}", several.join(", ")),
+    }
+}
+
+/// What the numbers rest on, which does not depend on what happened to be in the cache.
+fn extent(layers: &Layers) -> Section {
+    closing::traffic(&layers.models, |number| {
+        let ladders = layers.ladders.iter().filter(|ladder| ladder.model == number);
+        let sides: Vec<_> = ladders.flat_map(|ladder| &ladder.rungs).flat_map(|rung| &rung.side).collect();
+        (sides.len(), sides.iter().map(|side| side.stored_bytes).sum())
+    })
+}

@@ -1,0 +1,15 @@
+//! The layers of each model against each other: a document, and the files that hold every number of it.
+
+mod document;
+mod files;
+mod named;
+mod overview;
+mod pictures;
+mod section;
+mod tables;
+
+pub use document::layers_report;
+pub(crate) use document::listed;
+pub use files::layers_csv;
+pub(crate) use named::{BESIDE, Named};
+pub(crate) use overview::{deviation, mean};

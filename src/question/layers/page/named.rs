@@ -1,0 +1,55 @@
+//! A ladder with the names by which a document speaks of it.
+
+use std::collections::BTreeSet;
+
+use crate::{metric::Metric, model::ModelSummary, question::layers::Layers, report::escape, table::Ladder};
+
+/// The four numbers that always stand side by side.
+pub(crate) const BESIDE: [Metric; 4] = [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm];
+
+/// A ladder and its names.
+#[derive(Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) ladder: &'a Ladder,
+    pub(crate) model: &'a ModelSummary,
+    pub(crate) role: String,
+    /// `input_layernorm_GLM-4.5-Air`: part of file names, distinct within the run whatever a file system makes of case.
+    pub(crate) stem: String,
+}
+
+impl<'a> Named<'a> {
+    /// All ladders of `layers`, in order.
+    pub(crate) fn all(layers: &'a Layers) -> Vec<Self> {
+        let mut taken = BTreeSet::new();
+        let name = |ladder: &'a Ladder| {
+            let (model, role) = (&layers.models[ladder.model], ladder.key.role_name());
+            let first = escape::file_stem(&format!("{role}_{}", model.label));
+            let mut stem = first.clone();
+            let mut number = 2;
+            while !taken.insert(plain(&stem)) {
+                stem = format!("{first}-{number}");
+                number += 1;
+            }
+            Self { ladder, model, role, stem }
+        };
+        layers.ladders.iter().map(name).collect()
+    }
+
+    /// Anchor of its section.
+    pub(crate) fn anchor(&self) -> String {
+        format!("layers-{}", plain(&self.stem))
+    }
+
+    /// For headings: `GLM-4.5-Air, input_layernorm`.
+    pub(crate) fn title(&self) -> String {
+        format!("{}, {}", self.model.label, self.role)
+    }
+}
+
+/// Lower-case letters, digits and hyphens.
+fn plain(stem: &str) -> String {
+    let keep = |c: char| {
+        if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
+    };
+    stem.chars().map(keep).collect()
+}

@@ -1,0 +1,122 @@
+//! All ladders beside each other: what the pairs of each come to, and how the level of the tensors runs through the layers.
+
+use std::collections::BTreeSet;
+
+use super::Named;
+use crate::{
+    metric::{Metric, Summary, Undefined},
+    report::{
+        Block, Cell, Column, Datum, Digits, Section, Table,
+        picture::{LinePanel, Lines, Picture, PictureKind, Series},
+    },
+    table::Statistics,
+};
+
+/// The section that all others spell out.
+pub(crate) fn section(named: &[Named<'_>]) -> Section {
+    let mut blocks = vec![Block::Table(table(named))];
+    let mut roles: Vec<&str> = Vec::new();
+    for named in named {
+        if !roles.contains(&named.role.as_str()) {
+            roles.push(&named.role);
+        }
+    }
+    for role in roles {
+        let of_role: Vec<&Named<'_>> = named.iter().filter(|named| named.role == role).collect();
+        if of_role.len() > 1 {
+            blocks.push(Block::picture(levels(role, &of_role)));
+        }
+    }
+    blocks.push(Block::prose(
+        "The table shows how alike the layers of one model are by each way of pairing them, each number a mean over pairs. It \
+         does not show how alike tensors of two unrelated models are, and a lower or higher value between two models is no \
+         finding by itself.",
+    ));
+    Section { id: "overview".to_owned(), title: "Overview".to_owned(), blocks }
+}
+
+fn table(named: &[Named<'_>]) -> Table {
+    let mut columns = vec![Column::text("model"), Column::text("role"), Column::text("pairs of layers")];
+    let numbers = ["n pairs", "n cos_sim", "mean cos_sim", "mean cos_null", "n pearson", "mean pearson", "sd pearson"];
+    columns.extend(numbers.map(Column::numeric));
+    let rows = named.iter().flat_map(|named| {
+        let ladder = named.ladder;
+        let kinds =
+            [("layer 0 × later", ladder.baseline()), ("adjacent", ladder.adjacent()), ("all", ladder.all_pairs())];
+        kinds.into_iter().map(move |(kind, pairs)| {
+            let of = |metric| ladder.statistics(metric, &pairs);
+            let (cosine, pearson) = (of(Metric::CosSim), of(Metric::Pearson));
+            vec![
+                Cell::text(&named.model.label),
+                Cell::code(&named.role),
+                Cell::text(kind),
+                Cell::count(pairs.len()),
+                Cell::count(cosine.n),
+                Cell::number(mean(&cosine), Digits::Fixed(6)),
+                Cell::number(mean(&of(Metric::CosNull)), Digits::Fixed(6)),
+                Cell::count(pearson.n),
+                Cell::number(mean(&pearson), Digits::Fixed(6)),
+                Cell::number(deviation(&pearson), Digits::Fixed(6)),
+            ]
+        })
+    });
+    Table {
+        caption: "Pairs of layers of one model, multi-token-prediction blocks apart. Standard deviations have ddof 0."
+            .to_owned(),
+        csv: None,
+        columns,
+        rows: rows.collect(),
+    }
+}
+
+/// The mean of `statistics`, or that there is no pair with a value.
+pub(crate) fn mean(statistics: &Statistics) -> Datum {
+    statistics.values.map_or_else(|| none(statistics), |extent| extent.mean.into())
+}
+
+/// The standard deviation of `statistics`, or that there is no pair with a value.
+pub(crate) fn deviation(statistics: &Statistics) -> Datum {
+    statistics.values.map_or_else(|| none(statistics), |extent| extent.sd.into())
+}
+
+fn none(statistics: &Statistics) -> Datum {
+    Datum::undefined(if statistics.undefined > 0 { "no pair has a value" } else { "there is no such pair" })
+}
+
+/// Mean and coefficient of variation of every model's tensors by layer.
+fn levels(role: &str, named: &[&Named<'_>]) -> Picture {
+    let layers: BTreeSet<u32> =
+        named.iter().flat_map(|named| named.ladder.layers().map(|at| named.ladder.rungs[at].place.layer.0)).collect();
+    let panel = |y_label: &str, of: fn(&Summary) -> Result<f64, Undefined>| LinePanel {
+        y_label: y_label.to_owned(),
+        series: named.iter().map(|named| series(named, &layers, of)).collect(),
+        references: Vec::new(),
+        at_least: Some((0.0, 0.0)),
+    };
+    Picture {
+        id: format!("levels_{role}"),
+        title: format!("{role}: level and relative spread by layer"),
+        subtitle: "One line a model; layers that a model does not have are left as gaps.".to_owned(),
+        alt: format!("Mean and coefficient of variation of {role} by layer, one line a model"),
+        kind: PictureKind::Lines(Lines {
+            x_label: "layer".to_owned(),
+            x: layers.iter().copied().map(f64::from).collect(),
+            panels: vec![
+                panel("mean of the elements", |summary| Ok(summary.mean)),
+                panel("coefficient of variation", Summary::cv),
+            ],
+        }),
+    }
+}
+
+fn series(named: &Named<'_>, layers: &BTreeSet<u32>, of: fn(&Summary) -> Result<f64, Undefined>) -> Series {
+    let rungs: Vec<_> = named.ladder.layers().map(|at| &named.ladder.rungs[at]).collect();
+    let value = |layer: &u32| {
+        let rung = rungs.iter().find(|rung| rung.place.layer.0 == *layer);
+        rung.map_or_else(
+            || Datum::undefined("the model has no such layer"),
+            |rung| Datum::from(rung.summary.as_ref().map_err(Clone::clone).and_then(of)),
+        )
+    };
+    Series::new(&named.model.label, layers.iter().map(value).collect())
+}

@@ -1,0 +1,184 @@
+//! The pictures of one ladder.
+
+use super::{Named, deviation, mean};
+use crate::{
+    metric::Metric,
+    report::{
+        Datum,
+        picture::{ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Reference, Series},
+    },
+    table::Matrix,
+};
+
+/// Two layer × layer matrices with more rows than this stand below each other.
+const MOST_BESIDE: usize = 16;
+
+/// Mean ± standard deviation of the elements, by layer.
+pub(crate) fn norms(named: &Named<'_>) -> Picture {
+    let rungs: Vec<_> = named.ladder.layers().map(|at| &named.ladder.rungs[at]).collect();
+    let of = |get: fn(&crate::metric::Summary) -> f64| -> Vec<Datum> {
+        let summaries = rungs.iter().map(|rung| rung.summary.as_ref());
+        summaries.map(|summary| Datum::from(summary.map(get).map_err(Clone::clone))).collect()
+    };
+    let elements = Series::new("mean ± sd", of(|summary| summary.mean)).with_spread(of(|summary| summary.sd));
+    Picture {
+        id: format!("norm_{}", named.stem),
+        title: format!("{}: mean ± sd by layer", named.title()),
+        subtitle: "Bars reach one standard deviation of the elements (ddof 0) to each side.".to_owned(),
+        alt: format!("Mean and standard deviation of the elements of {} by layer", named.title()),
+        kind: PictureKind::Lines(Lines {
+            x_label: "layer".to_owned(),
+            x: rungs.iter().map(|rung| f64::from(rung.place.layer.0)).collect(),
+            panels: vec![LinePanel {
+                y_label: "elements".to_owned(),
+                series: vec![elements],
+                references: Vec::new(),
+                at_least: Some((0.0, 0.0)),
+            }],
+        }),
+    }
+}
+
+/// Cosine beside its null, and Pearson below, over `pairs`; each stands at the layer of its side `at`.
+pub(crate) fn pair_lines(
+    named: &Named<'_>,
+    pairs: &[(usize, usize)],
+    [id, title, x_label]: [&str; 3],
+    at: fn(&(usize, usize)) -> usize,
+) -> Picture {
+    let ladder = named.ladder;
+    let series = |metric: Metric| {
+        let values = pairs.iter().map(|&(a, b)| Datum::from(ladder.value(metric, a, b)));
+        Series::new(metric.name(), values.collect())
+    };
+    Picture {
+        id: format!("{id}_{}", named.stem),
+        title: format!("{}: {title}", named.title()),
+        subtitle: "Where cosine and null agree, mean and spread alone explain the cosine.".to_owned(),
+        alt: format!("Cosine, its permutation null and Pearson's r: {title}, {}", named.title()),
+        kind: PictureKind::Lines(Lines {
+            x_label: x_label.to_owned(),
+            x: pairs.iter().map(|pair| f64::from(ladder.rungs[at(pair)].place.layer.0)).collect(),
+            panels: two_panels(vec![series(Metric::CosSim), series(Metric::CosNull)], vec![series(Metric::Pearson)]),
+        }),
+    }
+}
+
+/// Mean ± standard deviation over the pairs of each distance, and what is left of the mean without layer 0.
+pub(crate) fn distances(named: &Named<'_>) -> Picture {
+    let by_distance = named.ladder.by_distance();
+    let first = |at: usize| named.ladder.rungs[at].place.layer.0 == 0;
+    let has_first = by_distance.values().flatten().any(|&(a, _)| first(a));
+    let profile = |metric: Metric, keep: &dyn Fn(usize) -> bool| -> (Vec<Datum>, Vec<Datum>) {
+        let statistics = by_distance.values().map(|pairs| {
+            let kept: Vec<_> = pairs.iter().copied().filter(|&(a, _)| keep(a)).collect();
+            named.ladder.statistics(metric, &kept)
+        });
+        statistics.map(|of| (mean(&of), deviation(&of))).unzip()
+    };
+    let with_spread = |metric: Metric| {
+        let (means, deviations) = profile(metric, &|_| true);
+        Series::new(format!("{metric}, mean ± sd"), means).with_spread(deviations)
+    };
+    let later = |metric: Metric| {
+        let means = profile(metric, &|at| !first(at)).0;
+        has_first.then(|| Series::new(format!("{metric}, mean without layer 0"), means))
+    };
+    let null = Series::new("cos_null, mean", profile(Metric::CosNull, &|_| true).0);
+    Picture {
+        id: format!("distance_{}", named.stem),
+        title: format!("{}: by distance between layers", named.title()),
+        subtitle: "Mean and standard deviation (ddof 0) over the pairs of one distance; the largest distances have few pairs. A \
+                   deviation is no range: its bar may reach past 1."
+            .to_owned(),
+        alt: format!(
+            "Cosine, its null and Pearson's r by distance between layers, {}",
+            named.title()
+        ),
+        kind: PictureKind::Lines(Lines {
+            x_label: "distance d between layers k and k + d".to_owned(),
+            x: by_distance.keys().copied().map(f64::from).collect(),
+            panels: two_panels(
+                [with_spread(Metric::CosSim), null].into_iter().chain(later(Metric::CosSim)).collect(),
+                std::iter::once(with_spread(Metric::Pearson)).chain(later(Metric::Pearson)).collect(),
+            ),
+        }),
+    }
+}
+
+fn two_panels(cosines: Vec<Series>, pearson: Vec<Series>) -> Vec<LinePanel> {
+    vec![
+        LinePanel { y_label: "cosine".to_owned(), series: cosines, references: Vec::new(), at_least: None },
+        LinePanel {
+            y_label: "pearson".to_owned(),
+            series: pearson,
+            references: vec![Reference::new("null mean", 0.0)],
+            at_least: None,
+        },
+    ]
+}
+
+/// Layer × layer, one matrix a metric. `None` without metrics.
+pub(crate) fn matrices(named: &Named<'_>, metrics: &[Metric]) -> Option<Picture> {
+    let id = format!("layers_{}", named.stem);
+    let title = format!("{}: layer × layer", named.title());
+    let mut pictures: Vec<Picture> = metrics
+        .iter()
+        .map(|&metric| {
+            let matrix = named.ladder.matrix(metric);
+            let without_first = later_cosines(named, metric, &matrix);
+            let scale = match metric {
+                Metric::CosSim | Metric::CosNull => {
+                    without_first.clone().unwrap_or_else(|| ColorScale::cosine(&matrix))
+                }
+                Metric::Pearson | Metric::Spearman => ColorScale::correlation(),
+                Metric::ZPerm | Metric::MeanRatio => ColorScale::fit_signed(&matrix),
+                _ => ColorScale::fit(&matrix),
+            };
+            let heatmap = Heatmap {
+                row_title: "layer".to_owned(),
+                column_title: "layer".to_owned(),
+                diagonal: true,
+                ..Heatmap::new(matrix, scale, metric.name())
+            };
+            Picture {
+                id: format!("{id}_{metric}"),
+                title: metric.name().to_owned(),
+                subtitle: if without_first.is_some() {
+                    "Layer 0 stands so far off that the colours leave it out.".to_owned()
+                } else {
+                    String::new()
+                },
+                alt: format!("{metric} of every pair of layers, {}", named.title()),
+                kind: PictureKind::Heatmap(heatmap),
+            }
+        })
+        .collect();
+    if pictures.len() > 1 {
+        let columns = if named.ladder.rungs.len() > MOST_BESIDE { 1 } else { 2 };
+        return Some(Picture {
+            alt: format!("Heatmaps of every pair of layers, {}", named.title()),
+            id,
+            title,
+            subtitle: String::new(),
+            kind: PictureKind::Panel(Panel { columns, pictures }),
+        });
+    }
+    let only = pictures.pop()?;
+    Some(Picture { id, title: format!("{title}, {}", only.title), ..only })
+}
+
+/// Colours over the cosines of later layers, where layer 0 would take more than half of the scale for itself; its cells are
+/// marked as lying outside.
+fn later_cosines(named: &Named<'_>, metric: Metric, matrix: &Matrix) -> Option<ColorScale> {
+    let (first, _) = *named.ladder.baseline().first()?;
+    if !matches!(metric, Metric::CosSim | Metric::CosNull) {
+        return None;
+    }
+    let smallest = |with_first: bool| {
+        let cells = matrix.iter().filter(|&(row, column, _)| with_first || (row != first && column != first));
+        cells.filter_map(|(_, _, cell)| cell.as_ref().ok().copied()).fold(1.0, f64::min)
+    };
+    let (all, later) = (smallest(true), smallest(false));
+    (1.0 - later > 0.0 && 1.0 - all > 2.0 * (1.0 - later)).then(|| ColorScale::sequential(later, 1.0))
+}

@@ -1,0 +1,106 @@
+//! One model and role as a section: its numbers and pictures, each with a sentence on what it shows and what it does not.
+
+use std::fmt::Write as _;
+
+use super::{Named, listed, pictures, tables};
+use crate::{
+    metric::Metric,
+    report::{Block, Section},
+};
+
+/// The section of one ladder, with matrices of `metrics` as pictures.
+pub(crate) fn section(named: &Named<'_>, metrics: &[Metric]) -> Section {
+    let ladder = named.ladder;
+    let mut blocks = vec![
+        Block::prose(opening(named)),
+        Block::picture(pictures::norms(named)),
+        Block::prose(
+            "This shows the level of the elements in each layer and how much they vary. It does not show whether two layers vary \
+             in the same channels.",
+        ),
+        Block::Table(tables::per_layer(named)),
+    ];
+    baseline(named, &mut blocks);
+    adjacent(named, &mut blocks);
+    if !ladder.by_distance().is_empty() {
+        blocks.push(Block::picture(pictures::distances(named)));
+        blocks.push(Block::prose(
+            "This shows how likeness changes with the distance between layers. It does not show that depth alone explains it: \
+             pairs at a large distance always hold the first or the last layers. The mean without layer 0 tells how much of \
+             the fall is that layer's.",
+        ));
+        blocks.push(Block::Table(tables::by_distance(named)));
+    }
+    match pictures::matrices(named, metrics) {
+        Some(picture) => {
+            blocks.push(Block::picture(picture));
+            blocks.push(Block::prose(
+                "This shows every pair of layers, and blocks of neighbours that are alike. It does not show what made them \
+                 alike: `cos_sim` is high wherever both layers vary little, whichever channels vary.",
+            ));
+        }
+        None => blocks.push(Block::prose("The layer × layer matrices are in CSV files and not drawn here.")),
+    }
+    Section { id: named.anchor(), title: named.title(), blocks }
+}
+
+/// What there is.
+fn opening(named: &Named<'_>) -> String {
+    let ladder = named.ladder;
+    let layers = ladder.layers().filter(|&at| ladder.rungs[at].side.is_ok()).count();
+    let mut text = if layers == 1 { "1 layer.".to_owned() } else { format!("{layers} layers.") };
+    let missing: Vec<String> =
+        ladder.missing().filter(|(place, _)| !place.mtp).map(|(place, _)| place.to_string()).collect();
+    if !missing.is_empty() {
+        let _ = write!(
+            text,
+            " There is no tensor of {}; their places stay empty and the others keep their number.",
+            listed(&missing)
+        );
+    }
+    let blocks: Vec<String> =
+        ladder.rungs.iter().filter(|rung| rung.place.mtp).map(|rung| rung.place.to_string()).collect();
+    if !blocks.is_empty() {
+        let _ = write!(
+            text,
+            " {} is no layer but a multi-token-prediction block: it stands in the table of elements and in the matrices, and \
+             in no line, mean or deviation.",
+            blocks.join(", ")
+        );
+    }
+    text
+}
+
+fn baseline(named: &Named<'_>, blocks: &mut Vec<Block>) {
+    let pairs = named.ladder.baseline();
+    if pairs.is_empty() {
+        blocks.push(Block::prose(
+            "There is no layer 0 with a later one among the chosen layers, hence no layer-0 baseline.",
+        ));
+        return;
+    }
+    let words = ["layer0", "layer 0 against each later layer", "layer k, compared with layer 0"];
+    blocks.push(Block::picture(pictures::pair_lines(named, &pairs, words, |pair| pair.1)));
+    blocks.push(Block::prose(
+        "This shows how far the first layer stands from the others. Layer 0 is usually an outlier in level and spread, so a value \
+         between two models that lies above this baseline says nothing about those models.",
+    ));
+    let caption = "Layer 0 (a) against each later layer (b).";
+    blocks.push(Block::Table(tables::pairs(named, &pairs, caption)));
+}
+
+fn adjacent(named: &Named<'_>, blocks: &mut Vec<Block>) {
+    let pairs = named.ladder.adjacent();
+    if pairs.is_empty() {
+        blocks.push(Block::prose("No two of the chosen layers are adjacent."));
+        return;
+    }
+    let words = ["adjacent", "each layer against the next", "layer k, compared with layer k + 1"];
+    blocks.push(Block::picture(pictures::pair_lines(named, &pairs, words, |pair| pair.0)));
+    blocks.push(Block::prose(
+        "This shows how alike neighbouring layers of one model are. It does not show how alike layers of another model would be, \
+         related or not: neighbours share one residual stream and one training.",
+    ));
+    let caption = "Each layer (a) against the next (b).";
+    blocks.push(Block::Table(tables::pairs(named, &pairs, caption)));
+}

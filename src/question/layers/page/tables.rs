@@ -1,0 +1,98 @@
+//! The tables of one ladder, for reading; `layers.csv`, `distance.csv` and `pairs.csv` hold the same in full digits.
+
+use super::{BESIDE, Named, deviation, mean};
+use crate::{
+    metric::{Metric, Summary, Undefined},
+    report::{Cell, Column, Digits, Table},
+    table::Rung,
+};
+
+/// What each tensor is on its own.
+pub(crate) fn per_layer(named: &Named<'_>) -> Table {
+    let number = |value: Result<f64, Undefined>| Cell::number(value, Digits::Significant(5));
+    let row = |rung: &Rung| {
+        let of = |get: fn(&Summary) -> f64| number(rung.summary.as_ref().map(get).map_err(Clone::clone));
+        vec![
+            layer(rung),
+            of(|summary| summary.mean),
+            of(|summary| summary.sd),
+            number(rung.summary.as_ref().map_err(Clone::clone).and_then(Summary::cv)),
+            of(|summary| summary.min),
+            of(|summary| summary.max),
+            of(|summary| summary.norm),
+        ]
+    };
+    let mut columns = vec![Column::numeric("layer")];
+    columns.extend(["mean", "sd", "CV", "min", "max", "norm"].map(Column::numeric));
+    Table {
+        caption: "The elements of each layer's tensor: mean, standard deviation (ddof 0), coefficient of variation, extremes, \
+                  Euclidean norm. `layers.csv` has all digits."
+            .to_owned(),
+        csv: None,
+        columns,
+        rows: named.ladder.rungs.iter().map(row).collect(),
+    }
+}
+
+/// Pairs of layers, one row each, with the four numbers that belong together.
+pub(crate) fn pairs(named: &Named<'_>, pairs: &[(usize, usize)], caption: &str) -> Table {
+    let ladder = named.ladder;
+    let row = |&(a, b): &(usize, usize)| {
+        let numbers = BESIDE.iter().map(|&metric| Cell::number(ladder.value(metric, a, b), digits(metric)));
+        [layer(&ladder.rungs[a]), layer(&ladder.rungs[b])].into_iter().chain(numbers).collect()
+    };
+    let mut columns = vec![Column::numeric("layer a"), Column::numeric("layer b")];
+    columns.extend(BESIDE.iter().map(|metric| Column::numeric(metric.name())));
+    Table { caption: caption.to_owned(), csv: None, columns, rows: pairs.iter().map(row).collect() }
+}
+
+/// Mean and deviation over the pairs of each distance.
+pub(crate) fn by_distance(named: &Named<'_>) -> Table {
+    let rows = named.ladder.by_distance().into_iter().map(|(distance, pairs)| {
+        let of = |metric| named.ladder.statistics(metric, &pairs);
+        let (cosine, null, pearson) = (of(Metric::CosSim), of(Metric::CosNull), of(Metric::Pearson));
+        let number = |value| Cell::number(value, Digits::Fixed(6));
+        vec![
+            Cell::count(distance as usize),
+            Cell::count(pairs.len()),
+            Cell::count(cosine.n),
+            number(mean(&cosine)),
+            number(deviation(&cosine)),
+            number(mean(&null)),
+            Cell::count(pearson.n),
+            number(mean(&pearson)),
+            number(deviation(&pearson)),
+        ]
+    });
+    let titles = [
+        "distance",
+        "n pairs",
+        "n cos_sim",
+        "mean cos_sim",
+        "sd cos_sim",
+        "mean cos_null",
+        "n pearson",
+        "mean pearson",
+        "sd pearson",
+    ];
+    Table {
+        caption: "Layers k and k + d by their distance d: mean and standard deviation (ddof 0) over the n pairs of that distance that have a value. \
+                  `distance.csv` has all digits and the other metrics."
+            .to_owned(),
+        csv: None,
+        columns: titles.map(Column::numeric).into(),
+        rows: rows.collect(),
+    }
+}
+
+/// A number to sort by, and the mark of a block that is no layer.
+fn layer(rung: &Rung) -> Cell {
+    if rung.place.mtp { Cell::text(rung.place.to_string()) } else { Cell::count(rung.place.layer.0 as usize) }
+}
+
+fn digits(metric: Metric) -> Digits {
+    match metric {
+        Metric::ZPerm => Digits::Fixed(2),
+        _ => Digits::Fixed(6),
+    }
+}

@@ -1,0 +1,13 @@
+//! What the pages of several questions have in common: the table of models, the pairs as CSV, what was left out, what it took.
+
+pub(crate) mod closing;
+mod models;
+mod pairs;
+mod run;
+
+pub(crate) use closing::ABOUT_COSINE;
+pub(crate) use models::models;
+pub use pairs::pairs_csv;
+pub(crate) use pairs::{PairSide, PairTable};
+pub use run::Run;
+pub(crate) use run::provenance;

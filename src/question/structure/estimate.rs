@@ -1,0 +1,102 @@
+//! What the arithmetic will cost, before it begins: operations, and memory at its height.
+
+use rayon::prelude::*;
+
+use super::{Along, Atlas, Kind, Piece, StructureOptions, chosen};
+use crate::model::{Model, Opened};
+
+/// What the arithmetic on one model costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Estimate {
+    /// Pairs of matrices that are compared.
+    pub pairs: usize,
+    /// Multiplications and additions.
+    pub operations: f64,
+    /// Bytes in memory at the height of it.
+    pub memory: f64,
+}
+
+/// What each model costs; nothing where it was not read.
+pub fn estimate(opened: &[Opened], options: &StructureOptions) -> Vec<Estimate> {
+    let one = |opened: &Opened| {
+        let model = opened.outcome.as_ref().ok();
+        model.map_or_else(Estimate::default, |model| of_model(model, &Atlas::of(model, options), options))
+    };
+    opened.iter().map(one).collect()
+}
+
+pub(crate) fn of_model(model: &Model, atlas: &Atlas, options: &StructureOptions) -> Estimate {
+    let mut estimate = Estimate::default();
+    for (kind, layers) in &atlas.kinds {
+        if kind.role.is_some_and(|role| !options.wants(role)) {
+            continue;
+        }
+        let Ok(layers) = chosen(model, layers.keys().copied(), kind.stack, options) else {
+            continue;
+        };
+        let pairs = Along::pairs(&layers, options.stride).len();
+        let (rows, columns) = extents(model, atlas, kind);
+        estimate.pairs += pairs;
+        estimate.operations += pairs as f64 * raw_pair(model, atlas, kind, options);
+        let mut memory = 4.0 * rows * columns;
+        if options.effective_rank {
+            memory += 28.0 * rows.min(columns).powi(2);
+        }
+        estimate.memory = estimate.memory.max(memory);
+    }
+    crate::question::structure::add_estimate(model, atlas, options, &mut estimate);
+    estimate
+}
+
+/// Operations of one pair of a role: five sums of two each, and the spectrum.
+pub(crate) fn raw_pair(model: &Model, atlas: &Atlas, kind: &Kind, options: &StructureOptions) -> f64 {
+    let (rows, columns) = extents(model, atlas, kind);
+    let (small, large) = (rows.min(columns), rows.max(columns));
+    let spectrum = if options.effective_rank && small > 1.0 {
+        // Half of the products, and a reduction to three diagonals that waits for memory and counts fourfold.
+        small * small * large + 4.0 * 4.0 / 3.0 * small.powi(3)
+    } else {
+        0.0
+    };
+    10.0 * rows * columns + spectrum
+}
+
+/// Rows and columns of a role's matrix in the first layer that has it.
+pub(crate) fn extents(model: &Model, atlas: &Atlas, kind: &Kind) -> (f64, f64) {
+    let layers = atlas.kinds.get(kind);
+    let piece = layers.and_then(|layers| layers.values().find_map(|piece| piece.as_ref().ok()));
+    piece.map_or((0.0, 0.0), |piece| of_piece(model, piece))
+}
+
+fn of_piece(model: &Model, piece: &Piece) -> (f64, f64) {
+    let mut shape: Vec<f64> = model.tensors[piece.tensor].info.shape.iter().map(|&extent| extent as f64).collect();
+    if let Some((split, role)) = &piece.split
+        && let (Some(extent), Some(block)) = (shape.get_mut(split.axis), split.block(*role))
+    {
+        *extent = block.len() as f64;
+    }
+    let columns = shape.pop().unwrap_or(1.0);
+    (shape.iter().product(), columns)
+}
+
+/// A small product, to measure this machine by; gives the operations that it took.
+pub fn rehearse() -> f64 {
+    const SIZE: usize = 384;
+    let operand = faer::Mat::<f64>::from_fn(SIZE, SIZE, |i, j| ((i + 3 * j) % 7) as f64 - 3.0);
+    let products: Vec<f64> = (0..4_u8)
+        .into_par_iter()
+        .map(|_| {
+            let mut product = faer::Mat::<f64>::zeros(SIZE, SIZE);
+            faer::linalg::matmul::matmul(
+                product.as_mut(),
+                faer::Accum::Replace,
+                operand.transpose(),
+                operand.as_ref(),
+                1.0,
+                faer::Par::Seq,
+            );
+            std::hint::black_box(product[(0, 0)])
+        })
+        .collect();
+    products.len() as f64 * 2.0 * (SIZE as f64).powi(3)
+}

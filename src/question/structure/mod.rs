@@ -1,0 +1,31 @@
+//! The structure of weight matrices along depth: how each role's matrix changes from layer to layer, raw and after the
+//! freedom of its basis is taken off, and how its scale runs through the model.
+//!
+//! Matrices are read one pair of layers at a time and dropped, so that memory is that of a pair, whatever the model's depth.
+
+mod aligned;
+mod atlas;
+mod attention;
+mod estimate;
+mod options;
+pub mod page;
+mod pairs;
+mod row;
+mod run;
+mod scale;
+mod source;
+mod strips;
+
+pub use aligned::Limit;
+pub(crate) use aligned::add_estimate;
+pub(crate) use atlas::{Atlas, Kind, Piece};
+pub use estimate::{Estimate, estimate, rehearse};
+pub use options::StructureOptions;
+pub(crate) use options::{ATTENTION, MLP, parts};
+pub(crate) use pairs::Along;
+pub use row::{Quantity, StructureRow};
+pub(crate) use run::chosen;
+pub use run::{Steps, Structure, structure};
+pub use scale::{Mode, ScaleTrack};
+pub(crate) use source::{Lying, Read, Source};
+pub(crate) use strips::Overlaps;

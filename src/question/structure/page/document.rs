@@ -1,0 +1,98 @@
+//! The document: the question, the models, three sections a model, what was left out.
+
+use std::collections::BTreeMap;
+
+use super::{View, aligned, raw, scale};
+use crate::{
+    question::{
+        page::{Run, closing, models, provenance},
+        structure::Structure,
+    },
+    report::{Block, Excluded, Report, Section},
+};
+
+/// Builds the document.
+pub fn structure_report(structure: &Structure, run: &Run) -> Report {
+    let views = View::all(structure);
+    let mut sections = vec![models(&structure.models)];
+    if views.is_empty() {
+        sections.push(Section {
+            id: "nothing".to_owned(),
+            title: "No comparable matrices".to_owned(),
+            blocks: vec![Block::note(
+                "**No comparable matrices.** None of the models has a tensor that was asked for in any layer, so there is no number \
+                 to report.",
+            )],
+        });
+    }
+    for view in &views {
+        sections.push(raw::section(view));
+        let track = structure.scales.iter().find(|track| track.model == view.number);
+        sections.extend(track.filter(|track| !track.layers.is_empty()).map(|track| scale::section(view, track)));
+        sections.extend(aligned::section(view));
+    }
+    sections.push(reading());
+    let excluded = left_out(structure);
+    sections.push(closing::left_out(&excluded));
+    sections
+        .push(closing::traffic(&structure.models, |number| structure.used.get(number).copied().unwrap_or_default()));
+    Report {
+        title: match structure.models.as_slice() {
+            [one] => format!("Matrices of {} along depth", one.label),
+            several => format!("Matrices of {} models along depth", several.len()),
+        },
+        question: "How do the weight matrices of one model change from layer to layer, as they are stored and after the freedom of \
+                   their basis is taken off, and how does their scale run through the model?"
+            .to_owned(),
+        synthetic: structure.models.iter().any(|model| model.synthetic),
+        sections,
+        provenance: provenance(run, &structure.models, excluded),
+    }
+}
+
+fn reading() -> Section {
+    Section {
+        id: "reading".to_owned(),
+        title: "How to read these numbers".to_owned(),
+        blocks: vec![
+            Block::prose(
+                "`cos_sim` is the cosine of two matrices as vectors, `residual` is √(2 − 2·cos_sim), `residual_scaled` is \
+                 √(1 − cos_sim²): what is left after the best factor. The nulls of these three are those of a permutation of the \
+                 elements, and carry the level that the elements share.",
+            ),
+            Block::prose(
+                "An effective rank is exp(H), H the entropy of squared singular values over their sum. Its null, and those of \
+                 alignments, are expectations for unrelated Gaussian matrices of the same shapes.",
+            ),
+            Block::prose(
+                "None of these numbers tells where weights come from. A residual at its null is what layers of any trained model may \
+                 show, and one below it may come from structure that all models of an architecture share.",
+            ),
+        ],
+    }
+}
+
+fn left_out(structure: &Structure) -> Vec<Excluded> {
+    let mut excluded: Vec<Excluded> = structure
+        .excluded
+        .iter()
+        .map(|(model, exclusion)| Excluded {
+            model: structure.models[*model].model.clone(),
+            tensor: exclusion.tensor.clone(),
+            reason: exclusion.reason.clone(),
+        })
+        .collect();
+    // One reason for many rows is one line.
+    let mut reasons: BTreeMap<(usize, &str, String), usize> = BTreeMap::new();
+    for row in &structure.rows {
+        if let Err(reason) = &row.value {
+            *reasons.entry((row.model, &row.role, reason.to_string())).or_default() += 1;
+        }
+    }
+    excluded.extend(reasons.into_iter().map(|((model, role, reason), count)| Excluded {
+        model: structure.models[model].model.clone(),
+        tensor: if count == 1 { format!("{role}, 1 number") } else { format!("{role}, {count} numbers") },
+        reason,
+    }));
+    excluded
+}

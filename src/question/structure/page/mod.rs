@@ -1,0 +1,12 @@
+//! The structure of weight matrices along depth: a document, and the files that hold every number of it.
+
+mod aligned;
+mod document;
+mod files;
+mod raw;
+mod scale;
+mod view;
+
+pub use document::structure_report;
+pub use files::structure_csv;
+pub(crate) use view::{View, Words, figure, mean_null, statistics};

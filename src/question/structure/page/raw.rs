@@ -1,0 +1,123 @@
+//! The raw test: matrices as they are stored, and the spectrum of what lies between them.
+
+use super::{View, Words, figure, mean_null, statistics};
+use crate::{
+    question::structure::{Quantity, StructureRow},
+    report::{Block, Cell, Column, Digits, Section, Table},
+    table::Extent,
+};
+
+/// Rows of a table by layer and role at most; `structure.csv` holds all.
+const MOST_COLUMNS: usize = 12;
+
+/// The section of one model.
+pub(crate) fn section(view: &View<'_>) -> Section {
+    let roles = view.roles(Quantity::Residual);
+    let own: Vec<&str> = roles.iter().copied().filter(|role| !role.contains('+')).collect();
+    let mut blocks = Vec::new();
+    if own.is_empty() {
+        blocks
+            .push(Block::prose("No two of the chosen layers are this far apart, or no role was asked for on its own."));
+    } else {
+        blocks.push(Block::Table(summary(view, &own, Quantity::Residual, Digits::Fixed(6))));
+        blocks.push(Block::Table(summary(view, &own, Quantity::CosSim, Digits::Fixed(6))));
+        blocks.push(Block::picture(view.lines(
+            Quantity::Residual,
+            &own,
+            &Words {
+                id: "residual",
+                title: "residual of each layer and a later one",
+                subtitle: "‖â − b̂‖ of matrices divided by their norms: 0 for the same direction, √2 for none in common.",
+                x_label: view.pair_axis(),
+                y_label: "residual",
+                nulls_by_role: false,
+            },
+        )));
+        blocks.push(Block::prose(
+            "This shows whether neighbouring layers hold the same matrix in the same coordinates. A residual at its null says \
+             that they do not; it does not say that the layers compute different things, because the same map can be written \
+             in other coordinates. Norms stand lower for nothing: their elements share a level, which their null carries.",
+        ));
+        blocks.push(Block::Table(by_layer(view, &own, Quantity::Residual, Digits::Fixed(4))));
+    }
+    let ranked = view.roles(Quantity::EffectiveRank);
+    if !ranked.is_empty() {
+        blocks.push(Block::Table(summary(view, &ranked, Quantity::EffectiveRank, Digits::Fixed(2))));
+        blocks.push(Block::picture(view.lines(
+            Quantity::EffectiveRank,
+            &ranked,
+            &Words {
+                id: "effective_rank",
+                title: "effective rank of the residual",
+                subtitle: "exp(H) of the energies of b̂ − â; the null is that of unrelated Gaussian matrices of the shape.",
+                x_label: view.pair_axis(),
+                y_label: "effective rank",
+                nulls_by_role: true,
+            },
+        )));
+        blocks.push(Block::prose(
+            "This shows over how many directions the difference of two layers spreads. A value far below its null says that the \
+             difference, or the matrices themselves, have few strong directions; it does not say which of the two.",
+        ));
+    }
+    Section { id: view.anchor("raw"), title: format!("{}: layers as they are stored", view.model.label), blocks }
+}
+
+/// Per role: how many, mean, median, extremes, deviation, and the null's mean.
+pub(crate) fn summary(view: &View<'_>, roles: &[&str], quantity: Quantity, digits: Digits) -> Table {
+    let row = |role: &&str| {
+        let rows = view.of(quantity, role);
+        let (of, median) = statistics(&rows);
+        let number = |get: fn(&Extent) -> f64| Cell::number(figure(&of, get), digits);
+        vec![
+            Cell::code(*role),
+            Cell::count(of.n),
+            Cell::count(of.undefined),
+            number(|extent| extent.mean),
+            Cell::number(median, digits),
+            number(|extent| extent.min),
+            number(|extent| extent.max),
+            number(|extent| extent.sd),
+            Cell::number(mean_null(&rows), digits),
+        ]
+    };
+    let titles = ["n", "undefined", "mean", "median", "min", "max", "sd", "mean null"];
+    Table {
+        caption: format!(
+            "`{quantity}` over pairs of layers, by role. The deviation has ddof 0 and describes these pairs, which share their \
+             layers. `structure.csv` has every pair."
+        ),
+        csv: None,
+        columns: [Column::text("role")].into_iter().chain(titles.map(Column::numeric)).collect(),
+        rows: roles.iter().map(row).collect(),
+    }
+}
+
+/// Pairs of layers down, roles across.
+fn by_layer(view: &View<'_>, roles: &[&str], quantity: Quantity, digits: Digits) -> Table {
+    let shown = &roles[..roles.len().min(MOST_COLUMNS)];
+    let of: Vec<Vec<&StructureRow>> = shown.iter().map(|role| view.of(quantity, role)).collect();
+    let mut pairs: Vec<(Option<u32>, Option<u32>)> =
+        of.iter().flatten().map(|row| (row.layer_a, row.layer_b)).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    let line = |&(a, b): &(Option<u32>, Option<u32>)| {
+        let layers = [a, b].map(|layer| Cell::count(layer.unwrap_or_default() as usize));
+        let cells = of.iter().map(|rows| {
+            let row = rows.iter().find(|row| (row.layer_a, row.layer_b) == (a, b));
+            row.map_or_else(|| Cell::undefined("it has no such layer"), |row| Cell::number(&row.value, digits))
+        });
+        layers.into_iter().chain(cells).collect()
+    };
+    let caption = if shown.len() < roles.len() {
+        format!("`{quantity}` by layer, for the first {} of {} roles.", shown.len(), roles.len())
+    } else {
+        format!("`{quantity}` by layer and role.")
+    };
+    Table {
+        caption,
+        csv: None,
+        columns: ["layer a", "layer b"].iter().chain(shown).map(|title| Column::numeric(*title)).collect(),
+        rows: pairs.iter().map(line).collect(),
+    }
+}

@@ -1,0 +1,127 @@
+//! How the scale of the matrices runs through the layers.
+
+use super::{View, Words};
+use crate::{
+    question::{
+        layers::page::listed,
+        structure::{Mode, Quantity, ScaleTrack},
+    },
+    report::{
+        Block, Cell, Column, Datum, Digits, Section, Table,
+        picture::{Bar, BarSeries, Bars, LinePanel, Lines, Panel, Picture, PictureKind, Series},
+    },
+};
+
+/// The section of one model.
+pub(crate) fn section(view: &View<'_>, track: &ScaleTrack) -> Section {
+    let roles = view.roles(Quantity::FrobeniusNorm);
+    let mut blocks = vec![
+        Block::picture(view.lines(
+            Quantity::FrobeniusNorm,
+            &roles,
+            &Words {
+                id: "scale",
+                title: "Frobenius norm",
+                subtitle: "Of each layer's matrix as it is stored.",
+                x_label: "layer".to_owned(),
+                y_label: "norm",
+                nulls_by_role: false,
+            },
+        )),
+        Block::prose(
+            "This shows how large the matrices are. It does not show how much they do: a norm before a matrix, or the next \
+             matrix, can undo its scale.",
+        ),
+    ];
+    match &track.modes {
+        Ok(modes) if !modes.is_empty() => {
+            blocks.push(Block::Table(explained(track, modes)));
+            blocks.push(Block::picture(modes_picture(view, track, modes)));
+            blocks.push(Block::prose(
+                "Principal components of ln‖W‖: roles centred over layers and not standardised. A mode that nearly all roles load \
+                 alike is a common growth with depth; one with both signs trades one role's scale for another's. Shares are of \
+                 these few numbers, and with few layers even noise has a strong first mode.",
+            ));
+        }
+        Ok(_) => blocks.push(Block::prose("No direction of ln‖W‖ stands out of rounding.")),
+        Err(reason) => blocks.push(Block::prose(format!("The norms have no modes: {reason}."))),
+    }
+    for (role, layers) in &track.left_out {
+        let places: Vec<String> = layers.iter().map(u32::to_string).collect();
+        blocks.push(Block::prose(format!(
+            "`{role}` is not among the modes: it has no norm above zero in {}.",
+            listed(&places)
+        )));
+    }
+    Section { id: view.anchor("scale"), title: format!("{}: scale along depth", view.model.label), blocks }
+}
+
+fn explained(track: &ScaleTrack, modes: &[Mode]) -> Table {
+    let row = |(number, mode): (usize, &Mode)| {
+        let loadings = mode.loadings.iter().map(|&loading| Cell::number(loading, Digits::Fixed(4)));
+        [Cell::count(number + 1), Cell::number(mode.share, Digits::Percent(2))].into_iter().chain(loadings).collect()
+    };
+    let titles = ["mode", "explained"].map(str::to_owned);
+    Table {
+        caption:
+            "Modes of ln‖W‖: share of the variance, and the weight of each role (unit length, the largest positive)."
+                .to_owned(),
+        csv: None,
+        columns: titles.iter().chain(&track.roles).map(Column::numeric).collect(),
+        rows: modes.iter().enumerate().map(row).collect(),
+    }
+}
+
+/// Loadings by role, and scores by layer.
+fn modes_picture(view: &View<'_>, track: &ScaleTrack, modes: &[Mode]) -> Picture {
+    let name = |number: usize, mode: &Mode| format!("mode {}, {}", number + 1, Digits::Percent(1).format(mode.share));
+    let shown = || modes.iter().take(3).enumerate();
+    let bars = Bars {
+        y_label: "loading".to_owned(),
+        groups: track.roles.clone(),
+        series: shown()
+            .map(|(number, mode)| BarSeries {
+                label: name(number, mode),
+                bars: mode.loadings.iter().map(|&loading| Bar::new(loading)).collect(),
+            })
+            .collect(),
+        references: Vec::new(),
+        cut: None,
+    };
+    let lines = Lines {
+        x_label: "layer".to_owned(),
+        x: track.layers.iter().copied().map(f64::from).collect(),
+        panels: vec![LinePanel {
+            y_label: "score".to_owned(),
+            series: shown()
+                .map(|(number, mode)| {
+                    let scores = mode.scores.iter().map(|&score| Datum::new(score));
+                    Series::new(name(number, mode), scores.collect())
+                })
+                .collect(),
+            references: Vec::new(),
+            at_least: None,
+        }],
+    };
+    let id = format!("modes_{}", view.stem);
+    let picture = |part: &str, title: &str, kind: PictureKind| Picture {
+        id: format!("{id}_{part}"),
+        title: title.to_owned(),
+        subtitle: String::new(),
+        alt: title.to_owned(),
+        kind,
+    };
+    Picture {
+        title: format!("{}: modes of the scale", view.model.label),
+        subtitle: "Principal components of ln‖W‖ over layers.".to_owned(),
+        alt: format!("Loadings by role and scores by layer of the scale's modes, {}", view.model.label),
+        kind: PictureKind::Panel(Panel {
+            columns: 1,
+            pictures: vec![
+                picture("loadings", "Loadings by role", PictureKind::Bars(bars)),
+                picture("scores", "Scores by layer", PictureKind::Lines(lines)),
+            ],
+        }),
+        id,
+    }
+}

@@ -1,0 +1,167 @@
+//! The rows of one model, as the sections of a document ask for them.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    metric::{Undefined, median},
+    model::ModelSummary,
+    question::structure::{Quantity, Structure, StructureRow},
+    report::{
+        Datum, escape,
+        picture::{LinePanel, Lines, Picture, PictureKind, Reference, Series},
+    },
+    table::Statistics,
+};
+
+/// One model of a structure.
+pub(crate) struct View<'a> {
+    pub(crate) structure: &'a Structure,
+    pub(crate) number: usize,
+    pub(crate) model: &'a ModelSummary,
+    /// Part of file names and anchors, distinct within the run whatever a file system makes of case.
+    pub(crate) stem: String,
+}
+
+impl<'a> View<'a> {
+    /// All models that have a row.
+    pub(crate) fn all(structure: &'a Structure) -> Vec<Self> {
+        let mut taken = BTreeSet::new();
+        let mut views = Vec::new();
+        for (number, model) in structure.models.iter().enumerate() {
+            if structure.rows.iter().all(|row| row.model != number) {
+                continue;
+            }
+            let first = escape::file_stem(&model.label);
+            let mut stem = first.clone();
+            let mut count = 2;
+            while !taken.insert(stem.to_ascii_lowercase()) {
+                stem = format!("{first}-{count}");
+                count += 1;
+            }
+            views.push(Self { structure, number, model, stem });
+        }
+        views
+    }
+
+    /// An anchor: lower-case letters, digits and hyphens.
+    pub(crate) fn anchor(&self, section: &str) -> String {
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
+        };
+        format!("{section}-{}", self.stem.chars().map(plain).collect::<String>())
+    }
+
+    /// The rows of a quantity.
+    pub(crate) fn rows(&self, quantity: Quantity) -> impl Iterator<Item = &'a StructureRow> {
+        let number = self.number;
+        let rows = self.structure.rows.iter();
+        rows.filter(move |row| row.model == number && row.quantity == quantity)
+    }
+
+    /// The roles that have rows of a quantity between layers, in order.
+    pub(crate) fn roles(&self, quantity: Quantity) -> Vec<&'a str> {
+        let mut roles: Vec<&str> = Vec::new();
+        for row in self.rows(quantity).filter(|row| row.layer_a.is_some()) {
+            if !roles.contains(&row.role.as_str()) {
+                roles.push(&row.role);
+            }
+        }
+        roles
+    }
+
+    /// The rows of a quantity and role, by their earlier layer.
+    pub(crate) fn of(&self, quantity: Quantity, role: &str) -> Vec<&'a StructureRow> {
+        let rows = self.rows(quantity);
+        let mut rows: Vec<_> = rows.filter(|row| row.role == role && row.layer_a.is_some()).collect();
+        rows.sort_by_key(|row| row.layer_a);
+        rows
+    }
+
+    /// A quantity of several roles by layer, one line each; references where all nulls of a role agree to a thousandth.
+    pub(crate) fn lines(&self, quantity: Quantity, roles: &[&str], words: &Words<'_>) -> Picture {
+        let mut layers: Vec<u32> =
+            roles.iter().flat_map(|role| self.of(quantity, role)).filter_map(|row| row.layer_a).collect();
+        layers.sort_unstable();
+        layers.dedup();
+        let series = |role: &&str| {
+            let rows = self.of(quantity, role);
+            let value = |layer: &u32| {
+                let row = rows.iter().find(|row| row.layer_a == Some(*layer));
+                row.map_or_else(|| Datum::undefined("it has no such row"), |row| Datum::from(&row.value))
+            };
+            Series::new(*role, layers.iter().map(value).collect())
+        };
+        let mut references: Vec<Reference> = Vec::new();
+        for role in roles {
+            if let Some(null) = constant_null(&self.of(quantity, role))
+                && references.iter().all(|known| (known.value - null).abs() > 0.002)
+            {
+                let label = if words.nulls_by_role { format!("null of {role}") } else { "null".to_owned() };
+                references.push(Reference::new(label, null));
+            }
+        }
+        Picture {
+            id: format!("{}_{}", words.id, self.stem),
+            title: format!("{}: {}", self.model.label, words.title),
+            subtitle: words.subtitle.to_owned(),
+            alt: format!("{} by layer, one line a role, {}", words.title, self.model.label),
+            kind: PictureKind::Lines(Lines {
+                x_label: words.x_label.clone(),
+                x: layers.iter().copied().map(f64::from).collect(),
+                panels: vec![LinePanel {
+                    y_label: words.y_label.to_owned(),
+                    series: roles.iter().map(series).collect(),
+                    references,
+                    at_least: None,
+                }],
+            }),
+        }
+    }
+
+    /// What the horizontal axis of pairs is.
+    pub(crate) fn pair_axis(&self) -> String {
+        format!("layer k, compared with layer k + {}", self.structure.stride)
+    }
+}
+
+/// The words of a picture.
+pub(crate) struct Words<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) title: &'a str,
+    pub(crate) subtitle: &'a str,
+    pub(crate) x_label: String,
+    pub(crate) y_label: &'a str,
+    pub(crate) nulls_by_role: bool,
+}
+
+/// The null of all rows, where they agree.
+fn constant_null(rows: &[&StructureRow]) -> Option<f64> {
+    let mut nulls = rows.iter().filter_map(|row| row.null);
+    let first = nulls.next()?;
+    nulls.all(|null| (null - first).abs() < 1e-3).then_some(first)
+}
+
+/// Statistics of the values, and their median.
+pub(crate) fn statistics(rows: &[&StructureRow]) -> (Statistics, Datum) {
+    let mut values: Vec<f64> = rows.iter().filter_map(|row| row.value.as_ref().ok().copied()).collect();
+    let median = if values.is_empty() { Err(Undefined::TooFew) } else { median(&mut values) };
+    (
+        Statistics::of(rows.iter().map(|row| &row.value)),
+        Datum::from(median.map_err(|_| Undefined::NotComparable("no pair has a value".to_owned()))),
+    )
+}
+
+/// The mean of the nulls; a reason where there is none.
+pub(crate) fn mean_null(rows: &[&StructureRow]) -> Datum {
+    let nulls: Vec<f64> = rows.iter().filter_map(|row| row.null).collect();
+    if nulls.is_empty() {
+        Datum::undefined("no pair has a null")
+    } else {
+        Datum::new(nulls.iter().sum::<f64>() / nulls.len() as f64)
+    }
+}
+
+/// A figure of the statistics; a reason where no pair has a value.
+pub(crate) fn figure(statistics: &Statistics, get: fn(&crate::table::Extent) -> f64) -> Datum {
+    statistics.values.as_ref().map_or_else(|| Datum::undefined("no pair has a value"), |extent| Datum::new(get(extent)))
+}

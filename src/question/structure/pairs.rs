@@ -1,0 +1,148 @@
+//! The raw test: each role's matrix of one layer against that of a later one, and its norm in every layer.
+
+use std::collections::BTreeMap;
+
+use super::{Kind, Overlaps, Quantity, Read, Source, StructureRow, strips};
+use crate::metric::{
+    Overlap, Undefined, Weights,
+    align::null,
+    overlap::{frobenius_norm, residual, residual_scaled},
+    spectrum::Spectrum,
+};
+
+/// One role of one model along depth.
+pub(crate) struct Along<'a> {
+    pub(crate) model: usize,
+    pub(crate) kind: Kind,
+    /// Layers that are compared, ascending.
+    pub(crate) layers: Vec<u32>,
+    pub(crate) stride: u32,
+    pub(crate) effective_rank: bool,
+    pub(crate) source: &'a Source<'a>,
+}
+
+impl Along<'_> {
+    /// Layers k and k + stride that are both chosen; those that share a layer stand next to each other, so that each tensor
+    /// is read once.
+    pub(crate) fn pairs(layers: &[u32], stride: u32) -> Vec<(u32, u32)> {
+        let mut pairs: Vec<(u32, u32)> = layers
+            .iter()
+            .filter_map(|&layer| Some((layer, layer.checked_add(stride)?)))
+            .filter(|(_, later)| layers.contains(later))
+            .collect();
+        pairs.sort_by_key(|&(layer, _)| (layer % stride.max(1), layer));
+        pairs
+    }
+
+    /// All rows of the role; `done` is told after each pair.
+    pub(crate) fn rows(&self, done: &dyn Fn()) -> Vec<StructureRow> {
+        let mut rows = Vec::new();
+        let mut norms: BTreeMap<u32, Result<f64, Undefined>> = BTreeMap::new();
+        let mut kept: Option<(u32, Read)> = None;
+        let pairs = Self::pairs(&self.layers, self.stride);
+        let mut overlaps = if self.effective_rank {
+            // The spectrum needs whole matrices.
+            Overlaps::new()
+        } else {
+            strips::overlaps(self.source, &self.kind, &pairs)
+        };
+        for (a, b) in pairs {
+            if let Some(overlap) = overlaps.remove(&(a, b)) {
+                self.raw(a, b, overlap, &mut rows, &mut norms);
+                done();
+                continue;
+            }
+            let first = match kept.take() {
+                Some((layer, read)) if layer == a => read,
+                _ => self.source.read(&self.kind, a),
+            };
+            let second = self.source.read(&self.kind, b);
+            self.pair(a, b, &first, &second, &mut rows, &mut norms);
+            kept = Some((b, second));
+            done();
+        }
+        drop(kept);
+        for &layer in &self.layers {
+            let norm = norms
+                .remove(&layer)
+                .unwrap_or_else(|| self.source.read(&self.kind, layer).and_then(|weights| frobenius_norm(&weights)));
+            rows.push(self.row(Some(layer), None, Quantity::FrobeniusNorm, norm, None));
+        }
+        rows
+    }
+
+    fn pair(
+        &self,
+        a: u32,
+        b: u32,
+        first: &Read,
+        second: &Read,
+        rows: &mut Vec<StructureRow>,
+        norms: &mut BTreeMap<u32, Result<f64, Undefined>>,
+    ) {
+        let both = first.as_ref().and_then(|first| Ok((first, second.as_ref()?)));
+        let both = both.map_err(Clone::clone);
+        let overlap = both.clone().and_then(|(first, second)| Overlap::of(first, second));
+        self.raw(a, b, overlap, rows, norms);
+        let mut push = |quantity, value, null| rows.push(self.row(Some(a), Some(b), quantity, value, null));
+        if self.effective_rank && both.as_ref().map_or(true, |(first, _)| is_matrix(first)) {
+            let shape = both.as_ref().map(|(first, _)| first.shape()).ok();
+            let spectrum = both.and_then(|(first, second)| Spectrum::of_residual(first, second));
+            let null = shape.map(|(rows, columns)| null::effective_rank(rows, columns));
+            let of = |get: fn(&Spectrum) -> f64| spectrum.as_ref().map(get).map_err(Clone::clone);
+            push(Quantity::EffectiveRank, of(Spectrum::effective_rank), null);
+            push(Quantity::SpectralEntropy, of(Spectrum::entropy), null.map(f64::ln));
+        }
+    }
+
+    /// The rows of an overlap; the norms are kept.
+    fn raw(
+        &self,
+        a: u32,
+        b: u32,
+        overlap: Result<Overlap, Undefined>,
+        rows: &mut Vec<StructureRow>,
+        norms: &mut BTreeMap<u32, Result<f64, Undefined>>,
+    ) {
+        if let Ok(overlap) = &overlap {
+            let [of_a, of_b] = overlap.norms();
+            norms.insert(a, Ok(of_a));
+            norms.insert(b, Ok(of_b));
+        }
+        let cosine = overlap.clone().and_then(|overlap| overlap.cos_sim());
+        let null = overlap.and_then(|overlap| overlap.cos_null()).ok();
+        let mut push = |quantity, value, null| rows.push(self.row(Some(a), Some(b), quantity, value, null));
+        push(Quantity::CosSim, cosine.clone(), null);
+        push(Quantity::Residual, cosine.clone().map(residual), null.map(residual));
+        push(Quantity::ResidualScaled, cosine.map(residual_scaled), null.map(residual_scaled));
+    }
+
+    fn row(
+        &self,
+        layer_a: Option<u32>,
+        layer_b: Option<u32>,
+        quantity: Quantity,
+        value: Result<f64, Undefined>,
+        null: Option<f64>,
+    ) -> StructureRow {
+        StructureRow { model: self.model, role: self.kind.name(), layer_a, layer_b, quantity, value, null }
+    }
+}
+
+/// A vector has one direction, and nothing to be learnt from its spectrum.
+fn is_matrix(weights: &Weights) -> bool {
+    weights.rows() > 1 && weights.columns() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stride_pairs_layers_of_one_chain_after_each_other() {
+        assert_eq!(Along::pairs(&[0, 1, 2, 3], 1), [(0, 1), (1, 2), (2, 3)]);
+        assert_eq!(Along::pairs(&[0, 1, 2, 3, 4], 2), [(0, 2), (2, 4), (1, 3)]);
+        assert_eq!(Along::pairs(&[0, 10, 20], 1), []);
+        assert_eq!(Along::pairs(&[u32::MAX], 1), []);
+    }
+}

@@ -1,0 +1,133 @@
+//! Principal components of the vectors of all layers of all models: what differs most among them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    family::LayerIndex,
+    metric::{Pca, Scale, Undefined},
+    table::{Panel, PanelKey},
+    tensor::Loaded,
+};
+
+/// Components that are worked out.
+const COMPONENTS: usize = 5;
+
+/// Vectors beyond which no components are worked out.
+const MOST: usize = 2000;
+
+/// A vector: one layer of one model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VectorAt {
+    /// The model, by place.
+    pub model: usize,
+    /// Its layer.
+    pub layer: LayerIndex,
+}
+
+/// The components of one role.
+#[derive(Debug)]
+pub struct RoleComponents {
+    /// The role.
+    pub key: PanelKey,
+    /// The vectors, in the order of the scores.
+    pub vectors: Vec<VectorAt>,
+    /// Vectors that are in no component, with the reason.
+    pub left_out: Vec<(VectorAt, String)>,
+    /// The components of the vectors as they are.
+    pub kept: Result<Pca, Undefined>,
+    /// The components of the vectors divided by their norms.
+    pub removed: Result<Pca, Undefined>,
+}
+
+/// The components over the panels of one role; `None` where fewer than two layers are held.
+pub(crate) fn role(panels: &[Panel], vectors: &[Vec<Option<Loaded>>]) -> Option<RoleComponents> {
+    let mut held: BTreeMap<VectorAt, &Loaded> = BTreeMap::new();
+    for (panel, loaded) in panels.iter().zip(vectors) {
+        for (model, (side, loaded)) in panel.sides.iter().zip(loaded).enumerate() {
+            if let (Ok(side), Some(loaded)) = (side, loaded)
+                && let Some(layer) = side.layer
+            {
+                held.insert(VectorAt { model, layer }, loaded);
+            }
+        }
+    }
+    let layers: BTreeSet<LayerIndex> = held.keys().map(|at| at.layer).collect();
+    if layers.len() < 2 {
+        return None;
+    }
+    let (held, left_out) = comparable(held);
+    let (at, values): (Vec<VectorAt>, Vec<Vec<f64>>) = held.into_iter().unzip();
+    let slices: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
+    let pca = |scale| {
+        if slices.len() > MOST {
+            let reason = format!("more than {MOST} vectors");
+            return Err(Undefined::NotComparable(reason));
+        }
+        Pca::of(&slices, scale, COMPONENTS)
+    };
+    let (kept, removed) = rayon::join(|| pca(Scale::Kept), || pca(Scale::Removed));
+    Some(RoleComponents { key: panels.first()?.key.whole(), vectors: at, left_out, kept, removed })
+}
+
+type Held = Vec<(VectorAt, Vec<f64>)>;
+type LeftOut = Vec<(VectorAt, String)>;
+
+/// The vectors of the most frequent length that have components: finite, and not all zeros.
+fn comparable(held: BTreeMap<VectorAt, &Loaded>) -> (Held, LeftOut) {
+    let mut lengths: BTreeMap<u64, usize> = BTreeMap::new();
+    for loaded in held.values() {
+        *lengths.entry(loaded.numel()).or_default() += 1;
+    }
+    // Of lengths that are as frequent, the smallest.
+    let usual =
+        lengths.iter().max_by_key(|&(length, &count)| (count, std::cmp::Reverse(*length))).map(|(&length, _)| length);
+    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+    for (at, loaded) in held {
+        let refused = match (loaded.moments().and_then(|moments| moments.summary), usual) {
+            (Err(reason), _) => reason.to_string(),
+            (Ok(summary), _) if summary.norm == 0.0 => Undefined::ZeroNorm.to_string(),
+            (Ok(_), Some(usual)) if loaded.numel() != usual => {
+                format!("{} elements, where most vectors have {usual}", loaded.numel())
+            }
+            _ => match loaded.as_f64() {
+                Ok(values) => {
+                    kept.push((at, values.into_owned()));
+                    continue;
+                }
+                Err(reason) => reason.to_string(),
+            },
+        };
+        left_out.push((at, refused));
+    }
+    (kept, left_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::panel::tests::planted;
+
+    #[test]
+    fn every_vector_of_the_usual_length_has_its_score_and_the_others_a_reason() {
+        let vector = |model: u32, layer: u32| vec![1.0, f64::from(layer), f64::from(model) * 0.1];
+        let models = |layer: u32| {
+            let odd = if layer == 2 { vec![1.0; 5] } else { vector(1, layer) };
+            [Some(vector(0, layer)), Some(odd), (layer == 0).then(|| vec![0.0; 3])]
+        };
+        let (panels, loaded): (Vec<_>, Vec<_>) = (0..3).map(|layer| planted(layer, &models(layer), false)).unzip();
+        let components = role(&panels, &loaded).unwrap();
+        let at: Vec<(usize, u32)> = components.vectors.iter().map(|at| (at.model, at.layer.0)).collect();
+        assert_eq!(at, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]);
+        let reasons: Vec<&str> = components.left_out.iter().map(|(_, reason)| reason.as_str()).collect();
+        assert_eq!(reasons, ["5 elements, where most vectors have 3", "ZeroNorm"]);
+        let first = &components.kept.as_ref().unwrap().components[0];
+        assert_eq!(first.scores.len(), 5);
+        assert!(first.share > 0.9 && first.scores[0] < first.scores[1] && first.scores[1] < first.scores[2]);
+    }
+
+    #[test]
+    fn one_layer_has_no_components() {
+        let (panel, loaded) = planted(4, &[Some(vec![1.0, 2.0]), Some(vec![2.0, 1.0])], false);
+        assert!(role(&[panel], &[loaded]).is_none());
+    }
+}

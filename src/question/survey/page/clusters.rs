@@ -1,0 +1,64 @@
+//! The clustering of the models as a tree.
+
+use std::fmt::Write;
+
+use super::tree;
+use crate::{
+    metric::Node,
+    question::survey::Survey,
+    report::{
+        Block,
+        picture::{Dendrogram, Merge, Picture, PictureKind},
+    },
+    table::Panel,
+};
+
+/// Models beyond which a tree is too tall to be read.
+const MOST_LEAVES: usize = 200;
+
+/// The tree of one role; `None` with fewer than three models that can be compared, where there is nothing to order.
+pub(crate) fn block(survey: &Survey, panels: &[Panel]) -> Option<Block> {
+    let tree = tree(panels, survey.models.len());
+    if !(3..=MOST_LEAVES).contains(&tree.order.len()) {
+        return None;
+    }
+    let label = |model: &usize| survey.models[*model].label.clone();
+    // A picture's leaves are numbered by their place in it, and its merges after them.
+    let leaves = &tree.order;
+    let number = |node: Node| match node {
+        Node::Leaf(model) => leaves.iter().position(|leaf| *leaf == model).unwrap_or(model),
+        Node::Merge(merge) => leaves.len() + merge,
+    };
+    let merges =
+        tree.merges.iter().map(|merge| Merge { a: number(merge.left), b: number(merge.right), height: merge.height });
+    let key = &panels.first()?.key;
+    let (role, place) = match panels {
+        [one] => (key.title(), one.key.layer_name()),
+        _ => (format!("{}, mean over layers", key.role_name()), "mean".to_owned()),
+    };
+    let mut subtitle =
+        "Average linkage over 1 − |mean pearson|. Unrelated models join near 1; a tree shows resemblance, and proves \
+                        no descent."
+            .to_owned();
+    // Writing to a string cannot fail.
+    if !tree.left_out.is_empty() {
+        let names: Vec<String> = tree.left_out.iter().map(label).collect();
+        let _ = write!(subtitle, " Not comparable with any other: {}.", names.join(", "));
+    }
+    if !tree.assumed_unrelated.is_empty() {
+        let pairs: Vec<String> =
+            tree.assumed_unrelated.iter().map(|(a, b)| format!("{} × {}", label(a), label(b))).collect();
+        let _ = write!(subtitle, " Not comparable, taken as unrelated: {}.", pairs.join(", "));
+    }
+    Some(Block::picture(Picture {
+        id: format!("dendrogram_{}_{place}", key.role_name()),
+        title: format!("Clustering, {role}"),
+        subtitle,
+        alt: format!("Tree of {} models by resemblance in {role}", leaves.len()),
+        kind: PictureKind::Dendrogram(Dendrogram {
+            x_label: "1 − |pearson|".to_owned(),
+            labels: leaves.iter().map(label).collect(),
+            merges: merges.collect(),
+        }),
+    }))
+}

@@ -1,0 +1,99 @@
+//! Principal components of all layers' vectors: scores as a picture, explained shares as a table.
+
+use crate::{
+    metric::{Pca, Undefined},
+    question::survey::{RoleComponents, Survey},
+    report::{
+        Block, Cell, Column, Datum, Digits, Table,
+        picture::{Panel as Grid, Picture, PictureKind, Point, Scatter},
+    },
+};
+
+/// Components whose share is told.
+const TOLD: usize = 5;
+
+/// The blocks of one role.
+pub(crate) fn blocks(survey: &Survey, components: &RoleComponents) -> Vec<Block> {
+    let role = components.key.role_name();
+    let mut blocks = vec![Block::prose(format!(
+        "**Principal components** of {} vectors of `{role}`, one a model and layer, centred on their mean vector. With its scale \
+         the first component is mostly the size of a layer's norm, which grows with depth in every model; with each vector \
+         divided by its own norm, patterns are left.",
+        components.vectors.len()
+    ))];
+    let sides = [("scale kept", &components.kept), ("scale removed", &components.removed)];
+    let pictures: Vec<Picture> =
+        sides.iter().filter_map(|(title, pca)| Some(scatter(survey, components, title, pca.as_ref().ok()?))).collect();
+    if !pictures.is_empty() {
+        blocks.push(Block::picture(Picture {
+            id: format!("components_{role}"),
+            title: format!("Principal components of {role}"),
+            subtitle: "Each point is one layer of one model; in the HTML report a pointer names it.".to_owned(),
+            alt: format!("First two principal components of every layer's {role}"),
+            kind: PictureKind::Panel(Grid { columns: 1, pictures }),
+        }));
+    }
+    blocks.push(Block::Table(shares(&sides)));
+    if !components.left_out.is_empty() {
+        let names = components
+            .left_out
+            .iter()
+            .map(|(at, reason)| format!("{} layer {} ({reason})", survey.models[at.model].label, at.layer));
+        blocks.push(Block::prose(format!("In no component: {}.", names.collect::<Vec<_>>().join(", "))));
+    }
+    blocks
+}
+
+fn scatter(survey: &Survey, components: &RoleComponents, title: &str, pca: &Pca) -> Picture {
+    let score = |component: usize, vector: usize| {
+        let component = pca.components.get(component);
+        component.and_then(|component| component.scores.get(vector).copied()).unwrap_or(0.0)
+    };
+    let axis = |component: usize| match pca.components.get(component) {
+        Some(found) => format!("component {} ({})", component + 1, Digits::Percent(1).format(found.share)),
+        None => format!("component {} (none)", component + 1),
+    };
+    let mut models: Vec<usize> = components.vectors.iter().map(|at| at.model).collect();
+    models.dedup();
+    let points = components.vectors.iter().enumerate().map(|(vector, at)| Point {
+        label: format!("{} layer {}", survey.models[at.model].label, at.layer),
+        group: models.iter().position(|model| *model == at.model).unwrap_or(0),
+        x: score(0, vector),
+        y: score(1, vector),
+    });
+    Picture {
+        id: title.replace(' ', "_"),
+        title: title.to_owned(),
+        subtitle: String::new(),
+        alt: format!("Scores of the first two components, {title}"),
+        kind: PictureKind::Scatter(Scatter {
+            x_label: axis(0),
+            y_label: axis(1),
+            groups: models.iter().map(|&model| survey.models[model].label.clone()).collect(),
+            points: points.collect(),
+            identity: false,
+            labelled: false,
+        }),
+    }
+}
+
+fn shares(sides: &[(&str, &Result<Pca, Undefined>)]) -> Table {
+    let row = |(title, pca): &(&str, &Result<Pca, Undefined>)| {
+        let share = |place: usize| match pca {
+            Ok(pca) => pca.components.get(place).map_or_else(
+                || Cell::undefined("no further component"),
+                |component| Cell::number(component.share, Digits::Percent(1)),
+            ),
+            Err(reason) => Cell::number(Datum::undefined(reason.to_string()), Digits::Exact),
+        };
+        std::iter::once(Cell::text(*title)).chain((0..TOLD).map(share)).collect()
+    };
+    let mut columns = vec![Column::text("vectors")];
+    columns.extend((1..=TOLD).map(|place| Column::numeric(format!("component {place}"))));
+    Table {
+        caption: "Shares of the variance that each component explains.".to_owned(),
+        csv: None,
+        columns,
+        rows: sides.iter().map(row).collect(),
+    }
+}

@@ -1,0 +1,130 @@
+//! Layer × layer of two models: the matrices, the diagonal against the rest, and which layer resembles which most.
+
+use super::{View, colored, digits};
+use crate::{
+    metric::Metric,
+    question::survey::Survey,
+    report::{
+        Block, Cell, Column, Datum, Digits, Section, Table,
+        picture::{Heatmap, Panel as Grid, Picture, PictureKind},
+    },
+    table::Crossing,
+};
+
+/// The section of one role.
+pub(crate) fn section(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> Section {
+    let role = crossing.key.role_name();
+    let mut blocks = Vec::new();
+    if crossing.defined(Metric::CosSim) == 0 {
+        blocks.push(Block::note(
+            "**No comparable tensors.** No layer of one model can be compared with a layer of the other.",
+        ));
+    }
+    if !crossing.rows.is_empty() && !crossing.columns.is_empty() {
+        blocks.push(Block::picture(picture(survey, crossing, view)));
+        blocks.push(contrasts(crossing, view));
+        blocks.extend(best(survey, crossing));
+    }
+    Section {
+        id: format!("role-{}", role.replace('_', "-")),
+        title: format!("{role}, every layer with every layer"),
+        blocks,
+    }
+}
+
+fn picture(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> Picture {
+    let role = crossing.key.role_name();
+    let labels = survey.labels();
+    let titled = |index: usize| labels.get(index).map(|label| format!("layer of {label}")).unwrap_or_default();
+    let matrices = view.shown().into_iter().map(|metric| (metric, crossing.matrix(metric)));
+    let pictures: Vec<Picture> = colored(matrices.collect())
+        .into_iter()
+        .map(|(metric, heatmap)| Picture {
+            id: metric.name().to_owned(),
+            title: metric.name().to_owned(),
+            subtitle: String::new(),
+            alt: format!("{} of every layer of one model with every layer of the other", metric.name()),
+            kind: PictureKind::Heatmap(Heatmap {
+                row_title: titled(0),
+                column_title: titled(1),
+                diagonal: true,
+                ..heatmap
+            }),
+        })
+        .collect();
+    Picture {
+        id: format!("crossing_{role}"),
+        title: format!("{role}, layer × layer"),
+        subtitle: "Outlined: layers of one index.".to_owned(),
+        alt: format!("Layer × layer heatmaps of {role}"),
+        kind: PictureKind::Panel(Grid { columns: 1, pictures }),
+    }
+}
+
+fn contrasts(crossing: &Crossing, view: &View<'_>) -> Block {
+    let row = |metric: &Metric| {
+        let contrast = crossing.contrast(*metric);
+        let number = |value: Option<f64>| {
+            Cell::number(
+                value.map_or_else(|| Datum::undefined("no value on or off the diagonal"), Datum::new),
+                digits(*metric),
+            )
+        };
+        vec![
+            Cell::code(metric.name()),
+            Cell::count(contrast.map_or(0, |contrast| contrast.same_n)),
+            number(contrast.map(|contrast| contrast.same.mean)),
+            number(contrast.map(|contrast| contrast.same.sd)),
+            Cell::count(contrast.map_or(0, |contrast| contrast.other_n)),
+            number(contrast.map(|contrast| contrast.other.mean)),
+            number(contrast.map(|contrast| contrast.other.sd)),
+            number(contrast.map(|contrast| contrast.difference())),
+        ]
+    };
+    let numbers = ["n same", "mean", "sd", "n other", "mean", "sd", "difference"].map(Column::numeric);
+    Block::Table(Table {
+        caption: "Layers of one index against all other pairs of layers: mean, standard deviation (ddof 0), and the difference of the \
+                  means. A difference of cosines is expected wherever norms change with depth in both models: look at `pearson`."
+            .to_owned(),
+        csv: None,
+        columns: std::iter::once(Column::text("metric")).chain(numbers).collect(),
+        rows: view.shown().iter().map(row).collect(),
+    })
+}
+
+fn best(survey: &Survey, crossing: &Crossing) -> Vec<Block> {
+    let best = crossing.best_layers();
+    let label = |model: usize| survey.models.get(model).map(|model| model.label.clone()).unwrap_or_default();
+    let rows = crossing.rows.iter().zip(&best.best).map(|((layer, _), found)| {
+        let (column, r) = match found {
+            Some((column, r)) => {
+                (Cell::text(crossing.columns[*column].0.to_string()), Cell::number(*r, Digits::Fixed(4)))
+            }
+            None => (Cell::undefined("no comparable layer"), Cell::undefined("no comparable layer")),
+        };
+        vec![Cell::text(layer.to_string()), column, r]
+    });
+    vec![
+        Block::prose(format!(
+            "Of the {} layers of {} whose own index {} has too, {} resemble the layer of their own index most, by `pearson`; \
+             chance alone would give about {}.",
+            best.possible,
+            label(0),
+            label(1),
+            best.own,
+            Digits::Fixed(1).format(best.by_chance)
+        )),
+        Block::Table(Table {
+            caption: "The best layer map: for each layer of the first model the layer of the second that it resembles most. The largest \
+                      of many chance values is no resemblance by itself."
+                .to_owned(),
+            csv: None,
+            columns: vec![
+                Column::numeric(format!("layer of {}", label(0))),
+                Column::numeric(format!("best layer of {}", label(1))),
+                Column::numeric("pearson"),
+            ],
+            rows: rows.collect(),
+        }),
+    ]
+}

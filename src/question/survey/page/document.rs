@@ -1,0 +1,149 @@
+//! The document as a whole: which sections, in which order.
+
+use std::collections::BTreeSet;
+
+use super::{
+    MOST_PICTURED, View, baselines, clusters, components, crossing, groups, heatmaps, left_out, pairs, relations,
+    traffic,
+};
+use crate::{
+    model::Pairing,
+    question::{
+        page::{Run, closing, models, provenance},
+        survey::Survey,
+    },
+    report::{Block, Report, Section},
+    table::{Alignment, Panel},
+};
+
+/// Builds the document.
+pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
+    let mut sections = vec![models(&survey.models)];
+    sections.extend(pairing(survey));
+    if !survey.panels.is_empty() {
+        sections.push(relations::section(survey));
+    }
+    sections.extend(groups::section(survey));
+    sections.extend(survey.roles().into_iter().map(|panels| role(survey, panels, view)));
+    sections.extend(survey.crossings.iter().map(|crossing| crossing::section(survey, crossing, view)));
+    sections.extend(baselines::section(survey));
+    if survey.is_empty() {
+        let mut blocks = vec![Block::note(
+            "**No comparable tensors.** None of the models has a tensor that was asked for, so there is no number to report.",
+        )];
+        let reasons = survey.models.iter().filter_map(|model| Some((model, model.nothing.as_ref()?)));
+        blocks.extend(reasons.map(|(model, reason)| Block::note(format!("**{}**: {reason}.", model.label))));
+        sections.push(Section { id: "nothing".to_owned(), title: "No comparable tensors".to_owned(), blocks });
+    } else if survey.models.len() == 1 {
+        sections.push(Section {
+            id: "one".to_owned(),
+            title: "One model".to_owned(),
+            blocks: vec![Block::note(
+                "**One model.** There is nothing to compare it with, so there is no number between models.",
+            )],
+        });
+    }
+    sections.push(reading());
+    let excluded = left_out(survey);
+    sections.push(closing::left_out(&excluded));
+    sections.push(traffic(survey));
+    Report {
+        title: match survey.models.len() {
+            1 => "Survey of one model".to_owned(),
+            models => format!("Survey of {models} models"),
+        },
+        question: question(survey),
+        synthetic: survey.models.iter().any(|model| model.synthetic),
+        sections,
+        provenance: provenance(run, &survey.models, excluded),
+    }
+}
+
+fn question(survey: &Survey) -> String {
+    let mut roles: Vec<String> = survey.panels.iter().map(|panel| panel.key.role_name()).collect();
+    roles.extend(survey.crossings.iter().map(|crossing| crossing.key.role_name()));
+    roles.dedup();
+    let layers: BTreeSet<_> = survey.panels.iter().map(|panel| panel.key.layer_name()).collect();
+    let models = survey.models.len();
+    if models == 1 {
+        return "One model is named, so there is nothing to compare it with.".to_owned();
+    }
+    let (what, how) = match (survey.panels.as_slice(), roles.as_slice()) {
+        (_, []) => return "Do these models resemble each other in the tensors that were asked for?".to_owned(),
+        ([one], _) => (one.key.title(), ""),
+        ([], _) => (roles.join(", "), ", every layer with every layer,"),
+        (_, _) if layers.len() == 1 => (roles.join(", "), ""),
+        _ => (format!("{}, {} layers,", roles.join(", "), layers.len()), ""),
+    };
+    format!("Do these {models} models resemble each other in {what}{how} more than unrelated models would?")
+}
+
+/// How layers meet, where it is not by their index.
+fn pairing(survey: &Survey) -> Option<Section> {
+    let text = match survey.pairing {
+        Pairing::Same => return None,
+        Pairing::Depth => {
+            let depths = survey.depths.as_ref()?;
+            let label = |model: usize| survey.models[model].label.as_str();
+            let layers = depths.layers.get(depths.reference).copied().flatten().unwrap_or(0);
+            format!(
+                "Layers meet at the same relative depth. The reference is **{}** with {layers} layers: its layer i meets layer \
+                 round(i·(L−1)/({layers}−1)) of a model with L layers. Panels are named by the reference's layer; `pairs.csv` has \
+                 each side's own. A model of fewer layers gives one layer to several depths, so depths are not independent.",
+                label(depths.reference)
+            )
+        }
+        Pairing::All => "Every layer of the first model meets every layer of the second.".to_owned(),
+        Pairing::Mixed => {
+            let chosen: Vec<String> = survey
+                .models
+                .iter()
+                .enumerate()
+                .filter_map(|(number, model)| {
+                    let mut panels = survey.panels.iter().filter(|panel| panel.key.alignment == Alignment::Chosen);
+                    let layer = panels.find_map(|panel| panel.sides[number].as_ref().ok()?.layer)?;
+                    Some(format!("{} {layer}", model.label))
+                })
+                .collect();
+            format!("One chosen layer of each model meets those of the others: {}.", chosen.join(", "))
+        }
+    };
+    Some(Section { id: "pairing".to_owned(), title: "Which layers meet".to_owned(), blocks: vec![Block::prose(text)] })
+}
+
+fn role(survey: &Survey, panels: &[Panel], view: &View<'_>) -> Section {
+    let whole = panels.first().map(|panel| panel.key.whole());
+    let role = panels.first().map(|panel| panel.key.role_name()).unwrap_or_default();
+    let averages = survey.averages.iter().find(|averages| Some(averages.key) == whole);
+    let mut blocks = Vec::new();
+    if panels.len() > MOST_PICTURED {
+        blocks.push(Block::picture(heatmaps::of_means(survey, panels, view)));
+    } else {
+        for panel in panels {
+            blocks.push(Block::picture(heatmaps::of_panel(survey, panel, view)));
+            blocks.push(pairs::of_panel(survey, panel));
+        }
+    }
+    blocks.extend(averages.map(|averages| pairs::of_means(survey, panels, averages)));
+    blocks.extend(clusters::block(survey, panels));
+    let components = survey.components.iter().find(|components| Some(components.key) == whole);
+    if let Some(components) = components {
+        blocks.extend(components::blocks(survey, components));
+    }
+    Section { id: format!("role-{}", role.replace('_', "-")), title: role, blocks }
+}
+
+fn reading() -> Section {
+    Section {
+        id: "reading".to_owned(),
+        title: "How to read these numbers".to_owned(),
+        blocks: vec![
+            Block::prose(closing::ABOUT_COSINE),
+            Block::prose(
+                "Channels of trained models are not quite exchangeable, so a nominal z overstates: compare a pair with the other \
+                 pairs of this survey before anything is concluded. Norm weights alone neither prove nor refute that one model \
+                 comes from another.",
+            ),
+        ],
+    }
+}

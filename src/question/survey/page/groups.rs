@@ -1,0 +1,169 @@
+//! The section on groups: means within and between, with and without the pairs that stand apart.
+
+use std::collections::BTreeMap;
+
+use super::{MOST_PICTURED, digits};
+use crate::{
+    metric::{MeanSd, Metric, Undefined},
+    question::survey::Survey,
+    report::{Block, Cell, Column, Datum, Section, Table},
+    table::{GroupFigures, Panel, empty_groups},
+};
+
+/// The section; `None` where nothing was compared.
+pub(crate) fn section(survey: &Survey) -> Option<Section> {
+    if survey.groups.is_empty() {
+        return None;
+    }
+    let mut blocks = Vec::new();
+    for (role, a, b) in empty_groups(&survey.groups, &survey.panels) {
+        blocks.push(Block::note(format!(
+            "**{a} × {b}, {role}: no comparable tensors.** There is no mean, and nothing follows from this pair of groups."
+        )));
+    }
+    let roles = survey.roles();
+    if roles.iter().all(|panels| panels.len() <= MOST_PICTURED) {
+        blocks.push(by_layer(survey));
+    } else {
+        blocks.extend(roles.iter().map(|panels| over_layers(survey, panels)));
+    }
+    blocks.extend(left_out(survey));
+    let outside = survey.models.iter().filter(|model| model.group.is_none());
+    let outside: Vec<&str> = outside.map(|model| model.label.as_str()).collect();
+    if !outside.is_empty() && outside.len() < survey.models.len() {
+        blocks.push(Block::prose(format!("In no group, and in no figure here: {}.", outside.join(", "))));
+    }
+    Some(Section { id: "groups".to_owned(), title: "Groups".to_owned(), blocks })
+}
+
+const EXPLAINED: &str = "Mean and standard deviation (ddof 0) over the `n` pairs of models that have a value; in the last four \
+                         columns without the pairs that stand apart. Beside a mean cosine stands that of the cosines which the same \
+                         pairs would have if they had nothing to do with each other. A pair counts once, with the first-named model as reference.";
+
+fn by_layer(survey: &Survey) -> Block {
+    let rows = survey.groups.iter().map(|figures| {
+        let mut row = vec![
+            Cell::text(names(figures)),
+            Cell::text(survey.panels[figures.panel].key.title()),
+            Cell::code(figures.metric.name()),
+        ];
+        row.extend(numbers(figures, figures.n, &figures.all, figures.null));
+        row.extend(numbers(figures, figures.n_unrelated, &figures.unrelated, figures.null_unrelated));
+        row
+    });
+    Block::Table(Table {
+        caption: format!("Pairs within and between groups. {EXPLAINED}"),
+        csv: None,
+        columns: columns(&["groups", "where", "metric"]),
+        rows: rows.collect(),
+    })
+}
+
+/// With many layers, the mean of the layers' means; `groups.csv` has every layer.
+fn over_layers(survey: &Survey, panels: &[Panel]) -> Block {
+    let Some(role) = panels.first().map(|panel| panel.key.whole()) else {
+        return Block::prose("");
+    };
+    let mut seen: Vec<(&GroupFigures, Vec<&GroupFigures>)> = Vec::new();
+    let of_role = survey.groups.iter().filter(|figures| survey.panels[figures.panel].key.whole() == role);
+    for figures in of_role {
+        let same = |known: &GroupFigures| known.groups == figures.groups && known.metric == figures.metric;
+        match seen.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, all)) => all.push(figures),
+            None => seen.push((figures, vec![figures])),
+        }
+    }
+    let rows = seen.iter().map(|(first, all)| {
+        let mut row = vec![
+            Cell::text(names(first)),
+            Cell::code(first.metric.name()),
+            Cell::count(all.iter().filter(|figures| figures.n > 0).count()),
+        ];
+        row.extend(pooled(first, all, |figures| (figures.n, &figures.all, figures.null)));
+        row.extend(pooled(first, all, |figures| (figures.n_unrelated, &figures.unrelated, figures.null_unrelated)));
+        row
+    });
+    Block::Table(Table {
+        caption: format!(
+            "Pairs within and between groups, {}: mean over layers of the mean over pairs, its standard deviation over layers \
+             (ddof 0), and the most pairs that a layer has. `groups.csv` has every layer.",
+            role.role_name()
+        ),
+        csv: None,
+        columns: columns(&["groups", "metric", "layers"]),
+        rows: rows.collect(),
+    })
+}
+
+fn pooled<'a>(
+    first: &GroupFigures,
+    all: &[&'a GroupFigures],
+    figure: impl Fn(&'a GroupFigures) -> (usize, &'a Result<MeanSd, Undefined>, Option<f64>),
+) -> [Cell; 4] {
+    let most = all.iter().map(|figures| figure(figures).0).max().unwrap_or(0);
+    let means: Vec<f64> = all.iter().filter_map(|figures| Some(figure(figures).1.as_ref().ok()?.mean)).collect();
+    let reason = || match figure(all[0]).1 {
+        Err(reason) => reason.clone(),
+        Ok(_) => Undefined::TooFew,
+    };
+    let nulls: Vec<f64> = all.iter().filter_map(|figures| figure(figures).2).collect();
+    let null = MeanSd::of(&nulls).map(|of| of.mean);
+    numbers(first, most, &MeanSd::of(&means).ok_or_else(reason), null)
+}
+
+fn names(figures: &GroupFigures) -> String {
+    let groups = &figures.groups;
+    if groups.a == groups.b { format!("within {}", groups.a) } else { format!("{} × {}", groups.a, groups.b) }
+}
+
+fn numbers(figures: &GroupFigures, n: usize, of: &Result<MeanSd, Undefined>, null: Option<f64>) -> [Cell; 4] {
+    let digits = digits(figures.metric);
+    let null = match null {
+        Some(null) => Cell::number(null, digits),
+        None if figures.metric == Metric::CosSim => Cell::undefined("no pair has one"),
+        None => Cell::text(""),
+    };
+    let number =
+        |value: fn(&MeanSd) -> f64| Cell::number(Datum::from(of.as_ref().map(value).map_err(Clone::clone)), digits);
+    [Cell::count(n), number(|of| of.mean), null, number(|of| of.sd)]
+}
+
+fn columns(head: &[&str]) -> Vec<Column> {
+    let mut columns: Vec<Column> = head.iter().map(|title| Column::text(*title)).collect();
+    let numbers = ["n", "mean", "null", "sd", "n, set apart left out", "mean", "null", "sd"];
+    columns.extend(numbers.map(Column::numeric));
+    columns
+}
+
+/// Pairs without a value, by reason: a number of pairs never shrinks in silence.
+fn left_out(survey: &Survey) -> Option<Block> {
+    let mut reasons: BTreeMap<(String, String), Vec<(usize, usize)>> = BTreeMap::new();
+    for figures in &survey.groups {
+        for left_out in &figures.left_out {
+            let pairs = reasons.entry((names(figures), left_out.reason.clone())).or_default();
+            if !pairs.contains(&left_out.models) {
+                pairs.push(left_out.models);
+            }
+        }
+    }
+    if reasons.is_empty() {
+        return None;
+    }
+    let label = |model: usize| survey.models[model].label.as_str();
+    let rows = reasons.into_iter().map(|((groups, reason), pairs)| {
+        let listed: Vec<String> = pairs.iter().take(8).map(|&(a, b)| format!("{} × {}", label(a), label(b))).collect();
+        let more = if pairs.len() > 8 { ", …" } else { "" };
+        vec![
+            Cell::text(groups),
+            Cell::count(pairs.len()),
+            Cell::text(format!("{}{more}", listed.join(", "))),
+            Cell::text(reason),
+        ]
+    });
+    Some(Block::Table(Table {
+        caption: "Pairs that are missing from a group's figures in at least one layer, and why.".to_owned(),
+        csv: None,
+        columns: vec![Column::text("groups"), Column::numeric("pairs"), Column::text("which"), Column::text("reason")],
+        rows: rows.collect(),
+    }))
+}

@@ -1,0 +1,110 @@
+//! Matrices as pictures: the cosine, its null and the correlation side by side.
+
+use super::{View, mean};
+use crate::{
+    metric::{Metric, Undefined},
+    model::Pairing,
+    question::survey::Survey,
+    report::picture::{ColorScale, Heatmap, Panel as Grid, Picture, PictureKind},
+    table::{Matrix, Panel},
+};
+
+/// Rows and columns from which matrices stand below each other: side by side they cannot be read on a page.
+const WIDE: usize = 16;
+
+/// The matrices of one panel.
+pub(crate) fn of_panel(survey: &Survey, panel: &Panel, view: &View<'_>) -> Picture {
+    let order = view.order(std::slice::from_ref(panel), survey.models.len());
+    let labels = survey.labels();
+    let matrices = view.shown().into_iter();
+    grid(
+        &format!("heatmap_{}_{}", panel.key.role_name(), panel.key.layer_name()),
+        &panel.key.title(),
+        &format!("Model × model{}.", ordered(view)),
+        matrices.map(|metric| (metric, panel.matrix(metric, &labels).reorder(&order))).collect(),
+    )
+}
+
+/// The means over the panels of one role.
+pub(crate) fn of_means(survey: &Survey, panels: &[Panel], view: &View<'_>) -> Picture {
+    let role = panels.first().map(|panel| panel.key.role_name()).unwrap_or_default();
+    let order = view.order(panels, survey.models.len());
+    let labels = survey.labels();
+    let matrix = |metric| {
+        Matrix::from_fn(labels.clone(), labels.clone(), |row, column| {
+            mean(panels, metric, row, column).map(|(mean, _)| mean)
+        })
+    };
+    let which = match survey.pairing {
+        Pairing::Depth => "depths at",
+        _ => "layers in",
+    };
+    grid(
+        &format!("heatmap_{role}_mean"),
+        &format!("{role}, mean over layers"),
+        &format!(
+            "Model × model{}. Mean over the {which} which both models have the tensor, of {} in all.",
+            ordered(view),
+            panels.len()
+        ),
+        view.shown().into_iter().map(|metric| (metric, matrix(metric).reorder(&order))).collect(),
+    )
+}
+
+fn ordered(view: &View<'_>) -> &'static str {
+    if view.by_cluster { ", in the order of the clustering" } else { "" }
+}
+
+/// Heatmaps with the colours that their metrics call for. The cosine and its null share one scale: they are there to be
+/// compared.
+pub(crate) fn colored(matrices: Vec<(Metric, Matrix)>) -> Vec<(Metric, Heatmap)> {
+    let cosines = matrices.iter().filter(|(metric, _)| is_cosine(*metric)).map(|(_, matrix)| matrix);
+    let cells: Vec<Result<f64, Undefined>> =
+        cosines.flat_map(|matrix| matrix.iter().map(|(.., cell)| cell.clone())).collect();
+    let labels = |count: usize| vec![String::new(); count];
+    let together = Matrix::from_fn(labels(1), labels(cells.len()), |_, column| cells[column].clone());
+    let scale = |metric: Metric, matrix: &Matrix| match metric {
+        _ if is_cosine(metric) => ColorScale::cosine(&together),
+        Metric::Pearson | Metric::Spearman => ColorScale::correlation(),
+        Metric::ZPerm | Metric::MeanRatio => ColorScale::fit_signed(matrix),
+        _ => ColorScale::fit(matrix),
+    };
+    matrices
+        .into_iter()
+        .map(|(metric, matrix)| {
+            let scale = scale(metric, &matrix);
+            (metric, Heatmap::new(matrix, scale, metric.name()))
+        })
+        .collect()
+}
+
+fn is_cosine(metric: Metric) -> bool {
+    matches!(metric, Metric::CosSim | Metric::CosNull)
+}
+
+fn grid(id: &str, title: &str, subtitle: &str, matrices: Vec<(Metric, Matrix)>) -> Picture {
+    let columns = if matrices.iter().any(|(_, matrix)| matrix.rows.len() > WIDE) { 1 } else { 2 };
+    let mut pictures: Vec<Picture> = colored(matrices)
+        .into_iter()
+        .map(|(metric, heatmap)| Picture {
+            id: format!("{id}_{}", metric.name()),
+            title: metric.name().to_owned(),
+            subtitle: String::new(),
+            alt: format!("{} of every pair of models, {title}", metric.name()),
+            kind: PictureKind::Heatmap(heatmap),
+        })
+        .collect();
+    if pictures.len() == 1 {
+        id.clone_into(&mut pictures[0].id);
+        pictures[0].title = format!("{title}: {}", pictures[0].title);
+        subtitle.clone_into(&mut pictures[0].subtitle);
+        return pictures.remove(0);
+    }
+    Picture {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        subtitle: subtitle.to_owned(),
+        alt: format!("Heatmaps of {title}"),
+        kind: PictureKind::Panel(Grid { columns, pictures }),
+    }
+}

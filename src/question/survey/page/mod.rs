@@ -1,0 +1,23 @@
+//! A survey as a document: the question, the models, the outliers, groups, the matrices with their nulls, what was left out, what it
+//! took.
+
+mod baselines;
+mod clusters;
+mod components;
+mod crossing;
+mod document;
+mod files;
+mod groups;
+mod heatmaps;
+mod left_out;
+mod pairs;
+mod relations;
+mod view;
+
+pub(crate) use baselines::lines;
+pub use document::survey_report;
+pub use files::{matrix_file, survey_csv};
+pub(crate) use heatmaps::colored;
+pub(crate) use left_out::{left_out, traffic};
+pub use view::View;
+pub(crate) use view::{MOST_PAIRS, MOST_PICTURED, digits, mean, names, rest, tree};

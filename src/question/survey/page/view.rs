@@ -1,0 +1,105 @@
+//! What a reader asked to see of a survey.
+
+use crate::{
+    metric::{Dendrogram, Metric, Undefined},
+    question::survey::Survey,
+    report::{Cell, Digits},
+    table::Panel,
+};
+
+/// Pairs that a table of the report lists; the CSV files have all.
+pub(crate) const MOST_PAIRS: usize = 60;
+
+/// Panels of one role that get a picture each; beyond, the mean over layers is drawn.
+pub(crate) const MOST_PICTURED: usize = 6;
+
+/// What to show.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// Metrics of matrices and pictures.
+    pub metrics: &'a [Metric],
+    /// Whether rows and columns of heatmaps stand in the order of the clustering instead of the given one.
+    pub by_cluster: bool,
+}
+
+impl View<'_> {
+    /// The metrics that are drawn: those asked for, with the null of the cosine beside it.
+    pub(crate) fn shown(&self) -> Vec<Metric> {
+        let mut shown: Vec<Metric> = Vec::new();
+        for &metric in self.metrics {
+            for metric in [metric].into_iter().chain((metric == Metric::CosSim).then_some(Metric::CosNull)) {
+                if !shown.contains(&metric) {
+                    shown.push(metric);
+                }
+            }
+        }
+        shown
+    }
+
+    /// The order of rows and columns for one role.
+    pub(crate) fn order(&self, panels: &[Panel], models: usize) -> Vec<usize> {
+        if !self.by_cluster {
+            return (0..models).collect();
+        }
+        let tree = tree(panels, models);
+        tree.order.into_iter().chain(tree.left_out).collect()
+    }
+}
+
+/// The clustering of the models by their mean r over the layers of one role.
+pub(crate) fn tree(panels: &[Panel], models: usize) -> Dendrogram {
+    Dendrogram::of(models, |a, b| mean(panels, Metric::Pearson, a, b).map(|(mean, _)| mean))
+}
+
+/// Mean over the panels in which the pair is defined, and their number.
+pub(crate) fn mean(panels: &[Panel], metric: Metric, row: usize, column: usize) -> Result<(f64, usize), Undefined> {
+    let (mut sum, mut count, mut reason) = (0.0, 0_usize, None);
+    for panel in panels {
+        match panel.get(row, column, metric) {
+            Ok(value) => {
+                sum += value;
+                count += 1;
+            }
+            Err(other) => reason = reason.or(Some(other)),
+        }
+    }
+    if count == 0 {
+        return Err(reason.unwrap_or(Undefined::TooFew));
+    }
+    Ok((sum / count as f64, count))
+}
+
+/// The labels of two models as cells.
+pub(crate) fn names(survey: &Survey, (a, b): (usize, usize)) -> Vec<Cell> {
+    vec![Cell::text(&survey.models[a].label), Cell::text(&survey.models[b].label)]
+}
+
+/// How a metric is rounded in tables.
+pub(crate) fn digits(metric: Metric) -> Digits {
+    match metric {
+        Metric::ZPerm => Digits::Fixed(2),
+        Metric::L2 | Metric::Log10PPerm => Digits::Significant(5),
+        _ => Digits::Fixed(6),
+    }
+}
+
+/// `: the first 60 of 80; FILE has all`, where rows are left out.
+pub(crate) fn rest(total: usize, file: &str) -> String {
+    if total > MOST_PAIRS { format!(" The first {MOST_PAIRS} of {total}; `{file}` has all.") } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cosine_stands_without_its_null() {
+        let shown = |metrics: &[Metric]| {
+            let view = View { metrics, by_cluster: false };
+            view.shown()
+        };
+        assert_eq!(shown(&[Metric::CosSim, Metric::Pearson]), [Metric::CosSim, Metric::CosNull, Metric::Pearson]);
+        assert_eq!(shown(&[Metric::CosNull, Metric::CosSim]), [Metric::CosNull, Metric::CosSim]);
+        assert_eq!(shown(&[Metric::L2]), [Metric::L2]);
+    }
+}

@@ -1,8 +1,0 @@
-//! Two whole checkpoints as a document and as tables: by role and by layer, what is how close, and what was not compared.
-
-mod document;
-mod files;
-mod pictures;
-
-pub use document::compare_report;
-pub use files::compare_csv;

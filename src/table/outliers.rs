@@ -1,0 +1,181 @@
+//! Which pairs of models stand apart from what the other pairs of the same survey show.
+//!
+//! Every comparable cell of the survey, a pair at one role and layer, is one test; the population is all of them, and the
+//! false discovery rate is controlled over all of them at once. A pair of models is set apart where at least one of its
+//! cells is. That is a statement about this survey: it does not say how two models came to resemble each other.
+
+use std::collections::BTreeSet;
+
+use super::Panel;
+use crate::{
+    metric::{Correlation, Criterion, Metric, RelatedVerdict, Undefined, related},
+    question::survey::pairs_of,
+};
+
+/// Pairs of models below which there is no population to depart from.
+const FEWEST: usize = 4;
+
+/// One pair of models in the population.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Relation {
+    /// The models, by place; the lower first.
+    pub models: (usize, usize),
+    /// Whether the pair is set apart.
+    pub related: bool,
+    /// Cells with a verdict.
+    pub cells: usize,
+    /// Cells that are set apart.
+    pub apart: usize,
+    /// Mean r over the cells with a verdict.
+    pub mean_r: f64,
+    /// Place of the panel in which the pair departs most.
+    pub panel: usize,
+    /// r in that panel.
+    pub pearson: f64,
+    /// Robust z and false discovery rate in that panel.
+    pub verdict: RelatedVerdict,
+}
+
+/// The pairs of a survey as one population.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Relations {
+    /// Pairs with at least one verdict, ordered by model.
+    pub pairs: Vec<Relation>,
+    /// Cells of the population.
+    pub cells: usize,
+    /// Why there are no verdicts; `None` where there are.
+    pub undefined: Option<String>,
+    /// How far a pair must stand out.
+    pub criterion: Option<Criterion>,
+}
+
+impl Relations {
+    /// Judges the pairs of `models` models over all panels.
+    pub fn of(panels: &[Panel], models: usize, criterion: Criterion) -> Self {
+        let places: Vec<(usize, (usize, usize))> = (0..panels.len())
+            .flat_map(|panel| pairs_of(models).map(move |pair| (panel, pair)))
+            .filter(|&(panel, (a, b))| panels[panel].metrics(a, b).get(Metric::Pearson).is_ok())
+            .collect();
+        let population: Vec<Correlation> = places
+            .iter()
+            .map(|&(panel, (a, b))| Correlation {
+                pearson: panels[panel].metrics(a, b).get(Metric::Pearson).clone(),
+                n: panels[panel].channels(a, b).unwrap_or(0),
+            })
+            .collect();
+        Self::judge(&places, &population, models, criterion)
+    }
+
+    fn judge(
+        places: &[(usize, (usize, usize))],
+        population: &[Correlation],
+        models: usize,
+        criterion: Criterion,
+    ) -> Self {
+        let distinct = places.iter().map(|(_, pair)| pair).collect::<BTreeSet<_>>().len();
+        if distinct < FEWEST {
+            return Self {
+                undefined: Some(format!(
+                    "{distinct} comparable pairs of models are no population to depart from; {FEWEST} are needed"
+                )),
+                ..Self::default()
+            };
+        }
+        let mut relations: Vec<Option<Relation>> = pairs_of(models).map(|_| None).collect();
+        let place_of = |(a, b): (usize, usize)| a * (2 * models - a - 1) / 2 + b - a - 1;
+        let mut cells = 0;
+        for ((&(panel, pair), correlation), verdict) in
+            places.iter().zip(population).zip(related(population, criterion))
+        {
+            let (Ok(pearson), Ok(verdict)): (&Result<f64, Undefined>, _) = (&correlation.pearson, verdict) else {
+                continue;
+            };
+            cells += 1;
+            let relation = relations[place_of(pair)].get_or_insert(Relation {
+                models: pair,
+                related: false,
+                cells: 0,
+                apart: 0,
+                mean_r: 0.0,
+                panel,
+                pearson: *pearson,
+                verdict,
+            });
+            relation.related |= verdict.related;
+            relation.cells += 1;
+            relation.apart += usize::from(verdict.related);
+            // The sum for now.
+            relation.mean_r += pearson;
+            if verdict.robust_z > relation.verdict.robust_z {
+                (relation.panel, relation.pearson, relation.verdict) = (panel, *pearson, verdict);
+            }
+        }
+        let mut pairs: Vec<Relation> = relations.into_iter().flatten().collect();
+        for pair in &mut pairs {
+            pair.mean_r /= pair.cells as f64;
+        }
+        Self { pairs, cells, undefined: None, criterion: Some(criterion) }
+    }
+
+    /// The pairs that are set apart, the strongest departure first.
+    pub fn apart(&self) -> Vec<&Relation> {
+        let mut apart: Vec<&Relation> = self.pairs.iter().filter(|pair| pair.related).collect();
+        apart.sort_by(|a, b| b.verdict.robust_z.total_cmp(&a.verdict.robust_z));
+        apart
+    }
+
+    /// Whether the pair (`a`, `b`), in either order, is set apart.
+    pub fn is_apart(&self, a: usize, b: usize) -> bool {
+        let models = (a.min(b), a.max(b));
+        let found = self.pairs.binary_search_by_key(&models, |pair| pair.models);
+        found.is_ok_and(|place| self.pairs[place].related)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `panels` cells of every pair of `models` models, r from a small pattern unless planted.
+    fn judge(models: usize, panels: usize, planted: impl Fn(usize, (usize, usize)) -> Option<f64>) -> Relations {
+        let mut places = Vec::new();
+        let mut population = Vec::new();
+        for panel in 0..panels {
+            for (number, pair) in pairs_of(models).enumerate() {
+                let small = f64::from(u32::try_from((number * 7 + panel * 13) % 29).unwrap()) / 14.0 - 1.0;
+                places.push((panel, pair));
+                population.push(Correlation { pearson: Ok(planted(panel, pair).unwrap_or(0.03 * small)), n: 4096 });
+            }
+        }
+        Relations::judge(&places, &population, models, Criterion::default())
+    }
+
+    #[test]
+    fn a_pair_that_stands_out_in_one_layer_is_set_apart_with_that_layer() {
+        let relations = judge(5, 6, |panel, pair| (panel == 4 && pair == (1, 3)).then_some(0.6));
+        let apart = relations.apart();
+        assert_eq!(apart.len(), 1);
+        assert_eq!((apart[0].models, apart[0].panel, apart[0].apart, apart[0].cells), ((1, 3), 4, 1, 6));
+        assert!((apart[0].pearson - 0.6).abs() < 1e-15 && apart[0].mean_r < 0.2);
+        assert!(relations.is_apart(3, 1) && !relations.is_apart(0, 1));
+        assert_eq!(relations.cells, 60);
+    }
+
+    #[test]
+    fn the_strongest_departure_comes_first() {
+        let relations = judge(9, 1, |_, pair| match pair {
+            (5, 6) => Some(0.5),
+            (3, 4) => Some(0.99),
+            _ => None,
+        });
+        let models: Vec<_> = relations.apart().iter().map(|pair| pair.models).collect();
+        assert_eq!(models, [(3, 4), (5, 6)]);
+    }
+
+    #[test]
+    fn three_models_are_no_population_however_many_layers_they_have() {
+        let relations = judge(3, 40, |_, pair| (pair == (0, 1)).then_some(0.99));
+        assert!(relations.apart().is_empty());
+        assert!(relations.undefined.unwrap().starts_with("3 comparable pairs"));
+    }
+}

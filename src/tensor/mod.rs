@@ -1,0 +1,20 @@
+//! Any tensor of an opened model as one thing, wherever its bytes lie: in a folder, in the cache, in the Hugging Face cache.
+
+mod dequantised;
+mod elements;
+mod loaded;
+mod orientation;
+mod prepared;
+mod row_reader;
+mod stored;
+mod view;
+
+pub use dequantised::Dequantised;
+pub(crate) use elements::Elements;
+pub use loaded::Loaded;
+pub(crate) use loaded::{Floats, floats};
+pub(crate) use orientation::{Layout, layout, parts};
+pub(crate) use prepared::Prepared;
+pub use row_reader::RowReader;
+pub use stored::Stored;
+pub use view::View;

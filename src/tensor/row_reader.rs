@@ -1,0 +1,106 @@
+//! Rows of a tensor where they lie, in a folder, in the Hub's standard cache or in ours, read one by one: a table of gigabytes is never held.
+
+use super::{Floats, floats};
+use crate::{
+    cache::{Cache, Sidecar},
+    checkpoint::{Dtype, FolderFile, decode},
+    error::Result,
+    fetch::row_width,
+    metric::{RowPair, Undefined},
+    model::{AuditError, Model, Tensor},
+    range::ByteRange,
+    rows::RowSet,
+};
+
+/// Rows of one tensor that can be read. What the cache holds was checked when the reader was opened.
+#[derive(Debug, Clone)]
+pub struct RowReader {
+    file: FolderFile,
+    /// Where the first row begins in the file.
+    start: u64,
+    /// Bytes of a row there.
+    width: u64,
+    /// Type of the elements there.
+    dtype: Dtype,
+    /// The rows that the file holds, ascending; `None` where it holds all.
+    rows: Option<Vec<u64>>,
+}
+
+impl RowReader {
+    /// Finds the rows `wanted` of a tensor. One that is not there is [`AuditError::Vanished`].
+    pub fn open(cache: &Cache, model: &Model, tensor: &Tensor, wanted: &RowSet) -> Result<Self> {
+        let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
+        if let Some(path) = model.repository.local_file(&tensor.shard) {
+            return Ok(Self {
+                file: FolderFile::open(path)?,
+                start: tensor.info.range.start,
+                width: row_width(tensor).ok_or_else(vanished)?,
+                dtype: tensor.info.dtype.clone(),
+                rows: None,
+            });
+        }
+        let key = model.key(tensor).ok_or_else(vanished)?;
+        let kept = cache.check_rows(&key)?;
+        let kept = kept.filter(|(sidecar, _)| sidecar.rows.as_ref().is_some_and(|rows| rows.contains(wanted)));
+        let (sidecar, path) = match kept {
+            Some(kept) => kept,
+            None => cache.check(&key)?.zip(cache.path(&key)).ok_or_else(vanished)?,
+        };
+        let dtype = match tensor.info.dtype {
+            Dtype::F64 => Dtype::F64,
+            _ => Dtype::F32,
+        };
+        let (start, width) = place(&sidecar, &dtype).ok_or_else(vanished)?;
+        Ok(Self {
+            file: FolderFile::open(path)?,
+            start,
+            width,
+            dtype,
+            rows: sidecar.rows.map(|rows| rows.iter().collect()),
+        })
+    }
+
+    /// The five numbers of row `row` of this table and row `other_row` of `other`; `NotComparable` where one cannot be read.
+    pub fn compare(&self, row: u64, other: &Self, other_row: u64) -> RowPair {
+        match (self.floats(row), other.floats(other_row)) {
+            (Err(reason), _) | (_, Err(reason)) => RowPair::undefined(&reason),
+            (Ok(Floats::F32(a)), Ok(Floats::F32(b))) => RowPair::compute(&a, &b),
+            (Ok(Floats::F64(a)), Ok(Floats::F64(b))) => RowPair::compute(&a, &b),
+            (Ok(Floats::F32(a)), Ok(Floats::F64(b))) => RowPair::compute(&a, &b),
+            (Ok(Floats::F64(a)), Ok(Floats::F32(b))) => RowPair::compute(&a, &b),
+        }
+    }
+
+    /// A row's elements as f64.
+    pub fn as_f64(&self, row: u64) -> Result<Vec<f64>, Undefined> {
+        Ok(match self.floats(row)? {
+            Floats::F32(values) => values.into_iter().map(f64::from).collect(),
+            Floats::F64(values) => values,
+        })
+    }
+
+    fn floats(&self, row: u64) -> Result<Floats, Undefined> {
+        let unread =
+            |error: &dyn std::fmt::Display| Undefined::NotComparable(format!("row {row} was not read: {error}"));
+        let place = match &self.rows {
+            None => Some(row),
+            Some(rows) => rows.binary_search(&row).ok().map(|place| place as u64),
+        };
+        let range = place.and_then(|place| {
+            let start = place.checked_mul(self.width)?.checked_add(self.start)?;
+            Some(ByteRange::new(start, start.checked_add(self.width)?))
+        });
+        let range = range.ok_or_else(|| unread(&"it is not kept"))?;
+        let stored = self.file.read_at(range).map_err(|error| unread(&error))?;
+        floats(decode(&self.dtype, &stored).map_err(|error| unread(&error))?)
+    }
+}
+
+/// Where the first row begins in a `.npy`, whose elements are what it ends with, and the bytes of a row.
+fn place(sidecar: &Sidecar, dtype: &Dtype) -> Option<(u64, u64)> {
+    let shape = sidecar.kept_shape();
+    let (&rows, others) = shape.split_first()?;
+    let elements = others.iter().try_fold(1_u64, |n, &extent| n.checked_mul(extent))?;
+    let width = elements.checked_mul(dtype.bits()? / 8)?;
+    Some((sidecar.npy_bytes.checked_sub(width.checked_mul(rows)?)?, width))
+}
