@@ -1,14 +1,24 @@
 //! `compare`: every tensor of two checkpoints.
 
+use std::collections::BTreeSet;
+
 use anyhow::bail;
 use hub_audit::{
+    fetch::{self, ModelPlan, Work},
     metric::Metric,
+    model::Session,
     question::compare::{Comparison, Matching, Status},
     table::Condition,
 };
 
 use super::{
-    args::CompareArgs, exit::ExitStatus, gather, output, printer::Printer, table, until::Until, verdict::Verdict,
+    args::CompareArgs,
+    exit::ExitStatus,
+    gather::{self, Gather},
+    output,
+    printer::Printer,
+    table,
+    verdict::Verdict,
 };
 
 pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
@@ -20,23 +30,31 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     question.biases = true;
     question.mtp = true;
     question.all_headers = true;
-    let matched = |a: &hub_audit::model::Model, b: &hub_audit::model::Model| {
-        let matching = Matching::of(a, b);
-        match args.max_tensors {
-            Some(most) => matching.first(most),
-            None => matching,
-        }
+    let matched = async |session: &Session, limits| {
+        let opened = session.open(&specs, &question).await;
+        let (matching, plans) = match [&opened[0].outcome, &opened[1].outcome] {
+            [Ok(a), Ok(b)] => {
+                let matching = Matching::of(a, b);
+                let matching = matching.first(args.max_tensors.unwrap_or(usize::MAX));
+                let [of_a, of_b] = matching.needed();
+                let plan = |model, needed: &BTreeSet<usize>| {
+                    fetch::plan_where(session, model, |position| needed.contains(&position)).in_place()
+                };
+                let plans = vec![plan(a, &of_a), plan(b, &of_b)];
+                (Some(matching), plans)
+            }
+            _ => (None, vec![ModelPlan::default(); 2]),
+        };
+        Ok((session.bring(opened, Work::Tensors(plans), limits).await?, matching))
     };
-    let until = Until::Matched(&args.limits, &matched);
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &until, printer)? else {
+    let Some((gathered, matching)) = Gather::new(&args.reach, &args.limits, printer).run(matched)? else {
         return Ok(ExitStatus::Done);
     };
     let [a, b] = [0, 1].map(|side| &gathered.opened[side]);
-    let (Ok(model_a), Ok(model_b)) = (&a.outcome, &b.outcome) else {
-        gathered.cost.tell(printer);
+    let Some(matching) = matching else {
+        gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     };
-    let matching = matched(model_a, model_b);
     let failures = [0, 1].map(|side| &gathered.failures[side]);
     let Some(comparison) = hub_audit::question::compare::compare(&gathered.cache, [a, b], failures, &matching) else {
         return Ok(ExitStatus::Failed);
@@ -48,7 +66,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     if gather::lacks_layers(&gathered.opened, &question.layers, printer) {
         status = status.max(ExitStatus::Incomplete);
     }
-    gathered.cost.tell(printer);
+    gather::print_summary(&gathered.cost, printer);
     output::print(&args.output, &document, || as_text(&comparison), status, printer)
 }
 

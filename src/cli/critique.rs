@@ -5,7 +5,10 @@ use std::fmt::Write;
 use anyhow::bail;
 use hub_audit::{
     family::RoleKind,
+    fetch::Cost,
+    fetch::{self, Work},
     metric::Metric,
+    model::Session,
     question::critique::{
         Critique, Outcome, Study,
         page::{critique_csv, critique_report},
@@ -13,7 +16,14 @@ use hub_audit::{
     spec::ModelSpec,
 };
 
-use super::{args::CritiqueArgs, cost::Cost, exit::ExitStatus, gather, output, printer::Printer, table, until::Until};
+use super::{
+    args::CritiqueArgs,
+    exit::ExitStatus,
+    gather::{self, Gather},
+    output,
+    printer::Printer,
+    table,
+};
 
 pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let (study, specs) = study(args)?;
@@ -21,12 +31,16 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
         bail!("the study is one of norm weights, and `{role}` is no norm; `survey --role {role}` compares it");
     }
     let questions = study.questions(&args.roles, args.all_layers)?;
-    let until = Until::Fetched(&args.limits);
-    let Some(gathered) = gather::gather_each(&args.reach, &specs, &questions, &until, printer)? else {
+    let ask_each = async |session: &Session, limits| {
+        let opened = session.open_each(&specs, &questions).await;
+        let plans = fetch::each(&opened, |model| fetch::plan(session, model).in_place());
+        Ok((session.bring(opened, Work::Tensors(plans), limits).await?, ()))
+    };
+    let Some((gathered, ())) = Gather::new(&args.reach, &args.limits, printer).run(ask_each)? else {
         return Ok(ExitStatus::Done);
     };
-    if gather::all_failed(&gathered.opened) {
-        gathered.cost.tell(printer);
+    if gathered.all_failed() {
+        gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
     let strands = hub_audit::table::strands(&gathered.cache, &gathered.opened, &gathered.failures, false);
@@ -60,7 +74,7 @@ fn answer(args: &CritiqueArgs, critique: &Critique, cost: Cost, printer: &Printe
     {
         printer.warn("no comparable tensors in at least one group: it has no mean");
     }
-    cost.tell(printer);
+    gather::print_summary(&cost, printer);
     let status = if critique.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     output::print(&args.output, &document, || as_text(critique), status, printer)
 }

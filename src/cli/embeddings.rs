@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 use hub_audit::{
     error::Error,
     family::{LayerSelection, Role, RoleSelection},
+    fetch::Cost,
+    fetch::Work,
     metric::Undefined,
+    model::Session,
     model::{AuditError, Pairing, Question},
-    question::embeddings::{Chosen, Distribution, Embeddings, Figures, RowPairs, TokenAsk},
+    question::embeddings::{Chosen, Distribution, Embeddings, Figures, RowPairs, TokenAsk, choose_tokens},
     report::Digits,
     spec::ModelSpec,
     table::Condition,
@@ -15,12 +18,11 @@ use hub_audit::{
 
 use super::{
     args::{EmbeddingsArgs, TableRole},
-    cost::Cost,
     exit::ExitStatus,
-    gather, output,
+    gather::{self, Gather},
+    output,
     printer::Printer,
     table,
-    until::Until,
 };
 
 /// The two models that are asked of the embedded Hub when nothing else is: one of each spelling.
@@ -52,15 +54,27 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
         );
     }
     let question = question(args, ask.role)?;
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Rows(&args.limits, ask), printer)?
-    else {
+    let rows = async |session: &Session, limits| {
+        let opened = session.open(&specs, &question).await;
+        let (chosen, plans) = match [&opened[0].outcome, &opened[1].outcome] {
+            [Ok(a), Ok(b)] => {
+                let chosen = choose_tokens(session, [a, b], ask).await?;
+                let plans = chosen.plan(session, [a, b])?;
+                (Some(chosen), plans.into())
+            }
+            _ => (None, vec![Vec::new(); 2]),
+        };
+        Ok((session.bring(opened, Work::Rows(plans), limits).await?, chosen))
+    };
+    let gather = Gather { explains_absence: false, ..Gather::new(&args.reach, &args.limits, printer) };
+    let Some((gathered, chosen)) = gather.run(rows)? else {
         return Ok(ExitStatus::Done);
     };
     let ([first, second], [failed_first, failed_second], Some(chosen)) =
-        (gathered.opened.as_slice(), gathered.failures.as_slice(), gathered.chosen)
+        (gathered.opened.as_slice(), gathered.failures.as_slice(), chosen)
     else {
         // A model that could not be opened has been reported.
-        gathered.cost.tell(printer);
+        gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     };
     let failures = [failed_first, failed_second];
@@ -100,7 +114,7 @@ fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &
     }
     let holds = args.fail_if.as_ref().is_some_and(|condition| holds(embeddings, condition, printer));
     let status = if holds || embeddings.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
-    cost.tell(printer);
+    gather::print_summary(&cost, printer);
     output::print(&args.output, &document, || as_text(embeddings), status, printer)
 }
 

@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 
 use hub_audit::{
     family::Role,
+    fetch::Corpus,
+    fetch::{self, Work},
+    model::Session,
     model::{DEFAULT_SKIP, Pairing, Question},
 };
 
 use super::{
     args::FetchArgs,
     exit::ExitStatus,
-    gather::{self, Gathered},
+    gather::{self, Gather},
     options::Choice,
     printer::Printer,
-    until::Until,
 };
 
 /// Any name, and its layer where no family says which: numbers stand behind few words.
@@ -62,8 +64,13 @@ impl Choice {
 pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required()?;
     let question = args.choice.question("all")?;
-    let gathered = gather::gather(&args.reach, &specs, &question, &Until::Kept(&args.limits), printer)?;
-    let Some(gathered) = gathered else {
+    let keep = async |session: &Session, limits| {
+        let opened = session.open(&specs, &question).await;
+        // Each tensor as a file of its own, also where the Hugging Face cache has it.
+        let plans = fetch::each(&opened, |model| fetch::plan(session, model));
+        Ok((session.bring(opened, Work::Tensors(plans), limits).await?, ()))
+    };
+    let Some((gathered, ())) = Gather::new(&args.reach, &args.limits, printer).run(keep)? else {
         return Ok(ExitStatus::Done);
     };
     let (paths, mut status) = paths(&gathered, printer);
@@ -71,11 +78,11 @@ pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitSta
         status = status.max(ExitStatus::Incomplete);
     }
     printer.data(&paths)?;
-    gathered.cost.tell(printer);
+    gather::print_summary(&gathered.cost, printer);
     Ok(status)
 }
 
-fn paths(gathered: &Gathered, printer: &Printer) -> (String, ExitStatus) {
+fn paths(gathered: &Corpus, printer: &Printer) -> (String, ExitStatus) {
     let mut text = String::new();
     let mut files = BTreeSet::new();
     let mut status = ExitStatus::Done;
@@ -113,7 +120,7 @@ fn paths(gathered: &Gathered, printer: &Printer) -> (String, ExitStatus) {
             }
         }
     }
-    if gather::all_failed(&gathered.opened) {
+    if gathered.all_failed() {
         status = ExitStatus::Failed;
     }
     (text, status)

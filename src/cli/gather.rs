@@ -1,120 +1,140 @@
-//! The way of every command that needs tensors: open, plan, fetch, on one runtime that is gone before anything is computed.
+//! The way of every command that needs models: what the library gathers on one runtime, which is gone before anything is computed, and
+//! what is said of it.
 
-use std::{
-    collections::BTreeMap,
-    process,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{process, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, bail};
 use hub_audit::{
-    cache::Cache,
-    digest::TensorHash,
-    error::Error,
+    Error,
     family::{LayerIndex, LayerSelection},
-    fetch::Failures,
-    hub::HubClient,
-    model::{Opened, Progress, Question, Session, Silent},
-    question::embeddings::Chosen,
+    fetch::{Corpus, Cost, Failures, Gathered, Limits, Request},
+    model::{Opened, Question, Session},
     serve::{self, Hub, ServeOptions, Store},
     spec::ModelSpec,
 };
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    cost::Cost,
     exit::ExitStatus,
-    job::{Job, Questions},
-    options::Reach,
+    options::{self, Reach},
     printer::Printer,
     progress_bars::ProgressBars,
+    render_error,
+    size::Size,
     table,
-    until::Until,
 };
 
 /// Models whose lack of tensors is explained; of more, their number is told.
 const MOST_MODELS: usize = 10;
 
-/// What was opened and brought into the cache.
-pub(crate) struct Gathered {
-    pub(crate) opened: Vec<Opened>,
-    pub(crate) failures: Vec<Failures>,
-    /// Digests of the tensors that streamed past, by position in their model. Only after [`Until::Hashed`].
-    pub(crate) hashes: Vec<BTreeMap<usize, TensorHash>>,
-    /// The tokens whose rows were brought into the cache. Only after [`Until::Rows`], and where both models were opened.
-    pub(crate) chosen: Option<Chosen>,
-    pub(crate) cache: Arc<Cache>,
-    pub(crate) cost: Cost,
+/// How models are gathered.
+pub(crate) struct Gather<'a> {
+    pub(crate) reach: &'a Reach,
+    /// `None` where only headers are read.
+    pub(crate) limits: Option<&'a options::Limits>,
+    pub(crate) printer: &'a Printer,
+    /// Whether tensors are chosen by the question alone, so that none at all has a reason in it.
+    pub(crate) explains_absence: bool,
+    /// What `--dry-run` prints after the plan.
+    pub(crate) after_plan: &'a dyn Fn(&[Opened]) -> String,
 }
 
-/// Opens the models and, if asked, fetches their tensors. `None` after `--dry-run`, whose plan has been printed.
-pub(crate) fn gather(
-    reach: &Reach,
-    specs: &[ModelSpec],
-    question: &Question,
-    until: &Until<'_>,
-    printer: &Printer,
-) -> anyhow::Result<Option<Gathered>> {
-    gather_by(reach, specs, Questions::One(question), until, printer)
-}
-
-/// As [`gather`], with a question of its own for each model.
-pub(crate) fn gather_each(
-    reach: &Reach,
-    specs: &[ModelSpec],
-    questions: &[Question],
-    until: &Until<'_>,
-    printer: &Printer,
-) -> anyhow::Result<Option<Gathered>> {
-    gather_by(reach, specs, Questions::Each(questions), until, printer)
-}
-
-fn gather_by(
-    reach: &Reach,
-    specs: &[ModelSpec],
-    questions: Questions<'_>,
-    until: &Until<'_>,
-    printer: &Printer,
-) -> anyhow::Result<Option<Gathered>> {
-    let cache = Arc::new(Cache::open(reach.cache_folder()?).map_err(Error::from)?);
-    if let Some(limits) = until.limits() {
-        set_threads(limits.threads)?;
+impl<'a> Gather<'a> {
+    /// The usual way: tensors are chosen by the question alone.
+    pub(crate) fn new(reach: &'a Reach, limits: &'a options::Limits, printer: &'a Printer) -> Self {
+        Self { reach, limits: Some(limits), printer, explains_absence: true, after_plan: &|_| String::new() }
     }
-    let runtime = Runtime::new().context("the network runtime cannot start")?;
-    let outcome = runtime.block_on(async {
-        let (hub, demo) = reach.connect().await?;
-        let job = Job {
-            session: Session {
-                hub,
-                cache: Arc::clone(&cache),
-                shared: reach.shared_cache().map(Arc::new),
-                progress: progress(printer),
-                offline: reach.is_offline(),
-                source: reach.source(),
-            },
-            // Counted from here: the embedded Hub's start-up is not part of what an audit costs.
-            started: Instant::now(),
-            printer,
+
+    /// Headers alone.
+    pub(crate) fn headers(reach: &'a Reach, printer: &'a Printer) -> Self {
+        Self { reach, limits: None, printer, explains_absence: false, after_plan: &|_| String::new() }
+    }
+
+    /// Opens the models and brings what the question chooses. `None` after `--dry-run`, whose plan has been printed.
+    pub(crate) fn ask(&self, specs: &[ModelSpec], question: &Question) -> anyhow::Result<Option<Corpus>> {
+        let gather = async |session: &Session, limits: Limits| {
+            Ok((session.gather(Request { specs, question, limits }).await?, ()))
         };
-        let outcome = tokio::select! {
-            outcome = job.run(specs, questions, until) => outcome,
-            _ = tokio::signal::ctrl_c() => bail!(
-                "interrupted; the tensors that have arrived are kept in the cache, and the same command goes on from there"
-            ),
-        };
-        if let Some(hub) = demo {
-            hub.shutdown().await;
+        Ok(self.run(gather)?.map(|(corpus, ())| corpus))
+    }
+
+    /// As [`Gather::ask`], by work that also tells something of its own.
+    pub(crate) fn run<T>(
+        &self,
+        work: impl AsyncFnOnce(&Session, Limits) -> Result<(Gathered, T), Error>,
+    ) -> anyhow::Result<Option<(Corpus, T)>> {
+        if let Some(limits) = self.limits {
+            set_threads(limits.threads)?;
         }
-        outcome
-    });
-    // Nothing may run on the runtime while the pairs are computed; writes that have begun get a moment to end.
-    runtime.shutdown_timeout(Duration::from_millis(500));
-    if let Ok(Some(_)) = outcome {
-        end_at_ctrl_c(printer);
+        let limits = self
+            .limits
+            .map_or_else(Limits::default, |limits| Limits { max_bytes: limits.max_bytes.0, dry_run: limits.dry_run });
+        let runtime = Runtime::new().context("the network runtime cannot start")?;
+        let outcome = runtime.block_on(async {
+            let (session, demo) = self.session().await?;
+            let outcome = tokio::select! {
+                outcome = work(&session, limits) => outcome.map_err(anyhow::Error::from),
+                _ = tokio::signal::ctrl_c() => bail!(
+                    "interrupted; the tensors that have arrived are kept in the cache, and the same command goes on from there"
+                ),
+            };
+            if let Some(hub) = demo {
+                hub.shutdown().await;
+            }
+            // The bars are gone with the session, before anything else is printed.
+            outcome
+        });
+        // Nothing may run on the runtime while the pairs are computed; writes that have begun get a moment to end.
+        runtime.shutdown_timeout(Duration::from_millis(500));
+        let (gathered, told) = outcome?;
+        match gathered {
+            Gathered::Planned(opened, plans, cost) => {
+                let no_failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
+                self.report(&opened, &no_failures);
+                let after = (self.after_plan)(&opened);
+                self.printer.data(&(table::plan(&opened, &plans) + &after))?;
+                print_summary(&cost, self.printer);
+                if opened.iter().all(|opened| opened.outcome.is_err()) {
+                    bail!("no model could be read, so there is no plan");
+                }
+                Ok(None)
+            }
+            Gathered::Done(corpus) => {
+                end_at_ctrl_c(self.printer);
+                self.report(&corpus.opened, &corpus.failures);
+                Ok(Some((corpus, told)))
+            }
+        }
     }
-    outcome
+
+    /// A session, and with `--demo` the embedded Hub that it asks.
+    async fn session(&self) -> anyhow::Result<(Session, Option<Hub>)> {
+        let reach = self.reach;
+        let mut options = reach.hub_options()?;
+        let mut demo = None;
+        if reach.demo {
+            let hub = serve::start(ServeOptions::new(Store::replica())).await.map_err(Error::from)?;
+            hub.url().clone_into(&mut options.endpoint);
+            demo = Some(hub);
+        }
+        let mut session = Session::new(&options, reach.cache_folder()?)?;
+        session.shared = reach.shared_cache().map(Arc::new);
+        if self.printer.draws_bars() {
+            session.progress = Arc::new(ProgressBars::new());
+        }
+        if reach.demo {
+            // It has another address each time, and always the same models.
+            "embedded Hub".clone_into(&mut session.source);
+        }
+        Ok((session, demo))
+    }
+
+    fn report(&self, opened: &[Opened], failures: &[Failures]) {
+        report_failures(opened, failures, self.printer);
+        if self.explains_absence {
+            report_absence(opened, self.printer);
+        }
+    }
 }
 
 /// Once a program has listened for Ctrl-C, the system no longer ends it. From here on this does, while it computes and writes:
@@ -136,41 +156,28 @@ fn end_at_ctrl_c(printer: &Printer) {
     });
 }
 
-fn progress(printer: &Printer) -> Arc<dyn Progress> {
-    if printer.draws_bars() { Arc::new(ProgressBars::new()) } else { Arc::new(Silent) }
-}
-
-impl Reach {
-    /// Name of the Hub in the cache. The embedded one has another address each time, and always the same models.
-    fn source(&self) -> String {
-        if self.demo { "embedded Hub".to_owned() } else { self.endpoint.trim_end_matches('/').to_owned() }
+/// Says what a run cost, where there was anything to pay for: `moved 5.9 MB in 131 requests, 33 tensors fetched, 0 from cache, 0.9 s`;
+/// before the time also `12 from the Hugging Face cache`, where any were.
+pub(crate) fn print_summary(cost: &Cost, printer: &Printer) {
+    if !cost.of_the_hub {
+        return;
     }
-
-    /// A client of the Hub; with `--demo` of the embedded one, which lives as long as what is returned beside it.
-    async fn connect(&self) -> anyhow::Result<(HubClient, Option<Hub>)> {
-        let mut options = self.hub_options()?;
-        let mut demo = None;
-        if self.demo {
-            let hub = serve::start(ServeOptions::new(Store::replica())).await.map_err(Error::from)?;
-            hub.url().clone_into(&mut options.endpoint);
-            demo = Some(hub);
-        }
-        Ok((HubClient::new(&options).map_err(Error::from)?, demo))
-    }
-}
-
-/// Whether nothing at all could be read: then there is no result to speak of.
-pub(crate) fn all_failed(opened: &[Opened]) -> bool {
-    opened.iter().all(|opened| opened.outcome.is_err())
-}
-
-/// Whether a tensor that was asked for could not be fetched.
-pub(crate) fn any_tensor_failed(failures: &[Failures]) -> bool {
-    failures.iter().any(|failures| !failures.is_empty())
+    let shared = match cost.from_hf_cache {
+        0 => String::new(),
+        count => format!(", {count} from the Hugging Face cache"),
+    };
+    printer.talk(&format!(
+        "moved {} in {}, {} fetched, {} from cache{shared}, {:.1} s",
+        Size(cost.traffic.bytes),
+        table::count(cost.traffic.requests, "request"),
+        table::count(cost.fetched as u64, "tensor"),
+        cost.cached,
+        cost.elapsed.as_secs_f64()
+    ));
 }
 
 /// Says of each model that was opened and has nothing of what was asked why that is.
-pub(super) fn report_nothing(opened: &[Opened], printer: &Printer) {
+fn report_absence(opened: &[Opened], printer: &Printer) {
     let mut without = opened.iter().filter_map(|opened| {
         let model = opened.outcome.as_ref().ok()?;
         Some((&opened.label, model.nothing.as_ref()?))
@@ -207,4 +214,32 @@ fn set_threads(threads: Option<usize>) -> anyhow::Result<()> {
             .context("the compute threads cannot be set up")?;
     }
     Ok(())
+}
+
+/// Says what could not be read, and what is odd about the files of what could.
+fn report_failures(opened: &[Opened], failures: &[Failures], printer: &Printer) {
+    for (opened, failures) in opened.iter().zip(failures) {
+        match &opened.outcome {
+            Err(error) => {
+                render_error::render_model(error, printer);
+                render_error::hint_at_folder(&opened.spec, printer);
+            }
+            Ok(model) => {
+                if let Some(notice) = &model.notice {
+                    printer.warn(&format!("{}: {notice}", opened.label));
+                }
+                for warning in &model.warnings {
+                    printer.detail(&format!("{}: {warning}", opened.label));
+                }
+                if !printer.is_verbose() && !model.warnings.is_empty() {
+                    let count = table::count(model.warnings.len() as u64, "warning");
+                    printer.talk(&format!("{}: {count} about its files (-v prints them)", opened.label));
+                }
+            }
+        }
+        for (tensor, error) in failures {
+            printer.warn(&format!("{}: tensor `{}` was not fetched", opened.label, tensor.escape_debug()));
+            render_error::render_model(error, printer);
+        }
+    }
 }

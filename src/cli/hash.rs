@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use hub_audit::{
+    fetch::Corpus,
+    fetch::{self, Work},
+    model::Session,
     model::{Model, Tensor},
     question::{
         hash::{Hashed, Kinship},
@@ -15,10 +18,9 @@ use hub_audit::{
 use super::{
     args::HashArgs,
     exit::ExitStatus,
-    gather::{self, Gathered},
+    gather::{self, Gather},
     printer::Printer,
     render_error, table,
-    until::Until,
 };
 
 pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
@@ -27,8 +29,21 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
     // A name that is asked for by a pattern is wanted, whatever is left out otherwise.
     let skip = question.skip.clone().filter(|_| args.choice.tensor.is_none());
     let wanted = move |name: &str| skip.as_ref().is_none_or(|skip| !skip.is_match(name));
-    let until = if args.files { Until::Opened } else { Until::Hashed(&args.limits, &wanted) };
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &until, printer)? else {
+    let digest = async |session: &Session, limits| {
+        let opened = session.open(&specs, &question).await;
+        let work = if args.files {
+            Work::Headers
+        } else {
+            Work::Digests(fetch::each(&opened, |model| fetch::plan_hash(session, model, &wanted)))
+        };
+        Ok((session.bring(opened, work, limits).await?, ()))
+    };
+    let gather = if args.files {
+        Gather::headers(&args.reach, printer)
+    } else {
+        Gather::new(&args.reach, &args.limits, printer)
+    };
+    let Some((gathered, ())) = gather.run(digest)? else {
         return Ok(ExitStatus::Done);
     };
     let status = if args.files {
@@ -46,12 +61,12 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
             status
         }
     };
-    gathered.cost.tell(printer);
-    Ok(if gather::all_failed(&gathered.opened) { ExitStatus::Failed } else { status })
+    gather::print_summary(&gathered.cost, printer);
+    Ok(if gathered.all_failed() { ExitStatus::Failed } else { status })
 }
 
 /// The digests of all wanted tensors, by model, then layer, then name. What failed is reported and left out.
-fn hash(gathered: &Gathered, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -> (Vec<Hashed>, ExitStatus) {
+fn hash(gathered: &Corpus, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -> (Vec<Hashed>, ExitStatus) {
     let mut status = ExitStatus::Done;
     let mut here: Vec<(usize, usize)> = Vec::new();
     for (number, opened) in gathered.opened.iter().enumerate() {
@@ -60,7 +75,7 @@ fn hash(gathered: &Gathered, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -
             continue;
         };
         let chosen = (0..model.tensors.len()).filter(|&at| wanted(&model.tensors[at].info.name));
-        let streamed = gathered.hashes.get(number);
+        let streamed = gathered.digests.get(number);
         let failed = &gathered.failures[number];
         let mut count = 0;
         for position in chosen {
@@ -97,7 +112,7 @@ fn hash(gathered: &Gathered, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -
             }
         }
     }
-    for (number, streamed) in gathered.hashes.iter().enumerate() {
+    for (number, streamed) in gathered.digests.iter().enumerate() {
         hashes.extend(streamed.iter().map(|(&position, hash)| ((number, position), hash.clone())));
     }
     let row = |((number, position), hash)| {
@@ -195,7 +210,7 @@ fn summary(hashed: &[Hashed]) -> String {
     )
 }
 
-fn print_files(gathered: &Gathered, printer: &Printer) -> anyhow::Result<ExitStatus> {
+fn print_files(gathered: &Corpus, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let models = gathered.opened.iter().enumerate();
     let snapshots = models.filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)));
     let snapshots: Vec<_> = snapshots.map(|(number, model)| (number, model.repository.snapshot())).collect();

@@ -4,14 +4,21 @@ use std::fmt::Write;
 
 use hub_audit::{
     family::{LayerIndex, Stack},
+    fetch::Work,
+    model::Session,
     model::{Pairing, Question},
     question::inspect::{Comparable, Contents, Inspection, RoleCount, shape_text},
 };
 use serde_json::{Value, json};
 
 use super::{
-    args::InspectArgs, exit::ExitStatus, gather, options::StdoutFormat, printer::Printer, size::Size, table,
-    until::Until,
+    args::InspectArgs,
+    exit::ExitStatus,
+    gather::{self, Gather},
+    options::StdoutFormat,
+    printer::Printer,
+    size::Size,
+    table,
 };
 
 /// Names of a list that are printed before `…`.
@@ -29,7 +36,11 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         all_headers: true,
         mtp: false,
     };
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Opened, printer)? else {
+    let open = async |session: &Session, limits| {
+        let opened = session.open(&specs, &question).await;
+        Ok((session.bring(opened, Work::Headers, limits).await?, ()))
+    };
+    let Some((gathered, ())) = Gather::headers(&args.reach, printer).run(open)? else {
         return Ok(ExitStatus::Done);
     };
     let inspections = hub_audit::question::inspect::inspect(&gathered.opened);
@@ -43,7 +54,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         StdoutFormat::Text => as_text(&inspections, &comparable, args.tensors),
     };
     printer.data(&text)?;
-    gathered.cost.tell(printer);
+    gather::print_summary(&gathered.cost, printer);
     let failed = inspections.iter().filter(|inspection| inspection.contents.is_none()).count();
     Ok(match failed {
         0 => ExitStatus::Done,

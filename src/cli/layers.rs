@@ -2,6 +2,7 @@
 
 use hub_audit::{
     error::Error,
+    fetch::Cost,
     metric::Metric,
     question::layers::Layers,
     spec::ModelSpec,
@@ -9,7 +10,12 @@ use hub_audit::{
 };
 
 use super::{
-    args::LayersArgs, cost::Cost, exit::ExitStatus, gather, output, printer::Printer, structure, table, until::Until,
+    args::LayersArgs,
+    exit::ExitStatus,
+    gather::{self, Gather},
+    output,
+    printer::Printer,
+    structure, table,
     verdict::Verdict,
 };
 
@@ -32,11 +38,11 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
         return structure::run(args, &specs, question, printer);
     }
     question.mtp = true;
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)? else {
+    let Some(gathered) = Gather::new(&args.reach, &args.limits, printer).ask(&specs, &question)? else {
         return Ok(ExitStatus::Done);
     };
-    if gather::all_failed(&gathered.opened) {
-        gathered.cost.tell(printer);
+    if gathered.all_failed() {
+        gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
     let layers = hub_audit::question::layers::layers(
@@ -68,7 +74,7 @@ fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> 
     {
         status = status.max(ExitStatus::Incomplete);
     }
-    cost.tell(printer);
+    gather::print_summary(&cost, printer);
     output::print(&args.output, &document, || as_text(layers), status, printer)
 }
 

@@ -2,13 +2,13 @@
 
 use hub_audit::{
     error::Error,
+    fetch::Cost,
     question::page::Run,
     report::{self, Format, Report},
 };
 
 use super::{
     args::Command,
-    cost::Cost,
     exit::ExitStatus,
     options::{Output, StdoutFormat},
     printer::Printer,
@@ -24,7 +24,7 @@ pub(crate) fn run(seed: u64, cost: Cost) -> Run {
         requests: cost.traffic.requests,
         bytes: cost.traffic.bytes,
         cache_hits: cost.cached as u64,
-        shared_hits: cost.shared as u64,
+        shared_hits: cost.from_hf_cache as u64,
     }
 }
 

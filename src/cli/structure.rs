@@ -11,8 +11,15 @@ use hub_audit::{
 };
 
 use super::{
-    args::LayersArgs, exit::ExitStatus, gather, options::Matrices, output, printer::Printer, progress_bars::WorkBar,
-    size::Size, table, until::Until,
+    args::LayersArgs,
+    exit::ExitStatus,
+    gather::{self, Gather},
+    options::Matrices,
+    output,
+    printer::Printer,
+    progress_bars::WorkBar,
+    size::Size,
+    table,
 };
 
 impl Matrices {
@@ -54,13 +61,13 @@ pub(crate) fn run(
     let options = args.matrices.options(&question)?;
     let layers: LayerSelection = options.layers.clone();
     let question = options.widen(Question { layers, ..question });
-    let arithmetic = |opened: &[Opened]| work(opened, &options);
-    let until = Until::Computed(&args.limits, &arithmetic);
-    let Some(gathered) = gather::gather(&args.reach, specs, &question, &until, printer)? else {
+    let arithmetic = |opened: &[Opened]| format!("\n{}", work(opened, &options));
+    let gather = Gather { after_plan: &arithmetic, ..Gather::new(&args.reach, &args.limits, printer) };
+    let Some(gathered) = gather.ask(&specs, &question)? else {
         return Ok(ExitStatus::Done);
     };
-    if gather::all_failed(&gathered.opened) {
-        gathered.cost.tell(printer);
+    if gathered.all_failed() {
+        gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
     if !options.align.is_empty() || options.effective_rank {
@@ -87,7 +94,7 @@ pub(crate) fn run(
         printer.warn("no comparable matrices: no model has what was asked for in any layer");
     }
     let status = if structure.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
-    gathered.cost.tell(printer);
+    gather::print_summary(&gathered.cost, printer);
     output::print(&args.output, &document, || as_text(&structure), status, printer)
 }
 

@@ -3,6 +3,7 @@
 use hub_audit::{
     error::Error,
     family::LayerSelection,
+    fetch::Cost,
     metric::Undefined,
     model::{Pairing, Question},
     question::survey::{Survey, SurveyOptions, page::View},
@@ -12,8 +13,14 @@ use hub_audit::{
 };
 
 use super::{
-    args::SurveyArgs, cost::Cost, exit::ExitStatus, gather, options::Order, output, printer::Printer, survey_text,
-    until::Until, verdict::Verdict,
+    args::SurveyArgs,
+    exit::ExitStatus,
+    gather::{self, Gather},
+    options::Order,
+    output,
+    printer::Printer,
+    survey_text,
+    verdict::Verdict,
 };
 
 /// The layer of the published study, asked of the nine synthetic models when nothing else is.
@@ -29,11 +36,11 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     let pairing = args.relate.pairing(&specs)?;
     let alone_at_one_layer = demo_alone && pairing == Pairing::Same;
     let question = Question { pairing, ..args.choice.question(if alone_at_one_layer { DEMO_LAYERS } else { "all" })? };
-    let Some(gathered) = gather::gather(&args.reach, &specs, &question, &Until::Fetched(&args.limits), printer)? else {
+    let Some(gathered) = Gather::new(&args.reach, &args.limits, printer).ask(&specs, &question)? else {
         return Ok(ExitStatus::Done);
     };
-    if gather::all_failed(&gathered.opened) {
-        gathered.cost.tell(printer);
+    if gathered.all_failed() {
+        gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
     let lacks_layers = gather::lacks_layers(&gathered.opened, &question.layers, printer);
@@ -49,7 +56,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     };
     let survey = hub_audit::question::survey::survey(&gathered.cache, &gathered.opened, &gathered.failures, &options);
     let status = answer(args, &survey, gathered.cost, printer)?;
-    let lacks = gather::any_tensor_failed(&gathered.failures) || lacks_layers;
+    let lacks = gathered.any_tensor_failed() || lacks_layers;
     Ok(if lacks { status.max(ExitStatus::Incomplete) } else { status })
 }
 
@@ -80,7 +87,7 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     {
         status = status.max(ExitStatus::Incomplete);
     }
-    cost.tell(printer);
+    gather::print_summary(&cost, printer);
     output::print(&args.output, &document, || survey_text::text(survey), status, printer)
 }
 

@@ -3,21 +3,18 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::{JoinSet, spawn_blocking},
-};
+use tokio::task::spawn_blocking;
 
-use super::{BYTES_IN_FLIGHT, Failures, ModelPlan, SPAN_LIMIT, Span};
+use super::{
+    Failures, ModelPlan, SPAN_LIMIT, Span,
+    spans::{Visit, room_for_all, start},
+};
 use crate::{
     digest::{TensorDigest, TensorHash},
     error::Result,
     model::{AuditError, Model, Session},
     range::ByteRange,
 };
-
-/// Unit of the bound on bytes in flight: a semaphore counts in u32.
-const UNIT: u64 = 1024;
 
 /// What hashing a model costs, and the way to it.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +25,7 @@ pub struct HashPlan {
     work: Vec<Span>,
 }
 
-/// Plans what of `model` must move to be hashed: tensors in the cache, in the Hub's standard cache and in folders cost nothing.
+/// Plans what of `model` must move to be hashed: tensors in the cache, in the Hugging Face cache and in folders cost nothing.
 ///
 /// `is_wanted` tells which of the model's tensors are hashed at all.
 pub fn plan_hash(session: &Session, model: &Model, is_wanted: impl Fn(&str) -> bool) -> HashPlan {
@@ -67,29 +64,26 @@ fn pieces(span: &Span) -> Vec<Span> {
     starts.map(piece).collect()
 }
 
+/// Digests of a model's tensors, by position.
+pub type Digests = BTreeMap<usize, TensorHash>;
+
 /// Streams and digests what the plans say, all models at once: for each, the digests by position, and the tensors that
 /// failed by name. The rest goes on.
-pub async fn hash_remote(
-    session: &Session,
-    models: &[(String, Arc<Model>, HashPlan)],
-) -> Vec<(BTreeMap<usize, TensorHash>, Failures)> {
-    let in_flight = Arc::new(Semaphore::new(usize::try_from(BYTES_IN_FLIGHT / UNIT).unwrap_or(1)));
-    let mut tasks = JoinSet::new();
+pub async fn hash_remote(session: &Session, models: &[(String, Arc<Model>, HashPlan)]) -> Vec<(Digests, Failures)> {
+    let room = room_for_all();
+    let mut visits = Vec::new();
     for (number, (label, model, plan)) in models.iter().enumerate() {
         session.progress.planned(label, plan.plan.bytes());
-        for span in &plan.work {
-            let stream = Stream {
-                session: session.clone(),
-                label: label.clone(),
-                model: Arc::clone(model),
-                span: span.clone(),
-                in_flight: Arc::clone(&in_flight),
-            };
-            tasks.spawn(async move { (number, stream.run().await) });
-        }
+        let visit = |span| (number, Visit::new(session, (label, model), span, &session.source, &room));
+        visits.extend(plan.work.iter().map(visit));
     }
-    let mut outcomes: Vec<(BTreeMap<usize, TensorHash>, Failures)> =
-        models.iter().map(|_| Default::default()).collect();
+    let mut tasks = start(visits, |visit| async move {
+        match visit.span.tensors.as_slice() {
+            &[position] => vec![(position, alone(&visit, position).await)],
+            _ => together(&visit).await,
+        }
+    });
+    let mut outcomes: Vec<(Digests, Failures)> = models.iter().map(|_| Default::default()).collect();
     while let Some(joined) = tasks.join_next().await {
         // A task that panicked is a defect; its tensors then have no digest, and are reported as missing.
         let Ok((number, results)) = joined else { continue };
@@ -98,8 +92,7 @@ pub async fn hash_remote(
             match result {
                 Ok(hash) => drop(hashes.insert(position, hash)),
                 Err(error) => {
-                    let name = models[number].1.tensors.get(position).map(|tensor| tensor.info.name.clone());
-                    failures.insert(name.unwrap_or_default(), error);
+                    drop(failures.insert(models[number].1.tensors[position].info.name.clone(), error));
                 }
             }
         }
@@ -107,84 +100,37 @@ pub async fn hash_remote(
     outcomes
 }
 
-/// One span on its way.
-struct Stream {
-    session: Session,
-    label: String,
-    model: Arc<Model>,
-    span: Span,
-    in_flight: Arc<Semaphore>,
+/// One tensor, in as many pieces as it takes: the next one travels while the last one is digested.
+async fn alone(visit: &Visit, position: usize) -> Result<TensorHash> {
+    let info = &visit.model.tensors[position].info;
+    let _room = visit.room(info.range.len().min(2 * SPAN_LIMIT)).await;
+    let mut digest = TensorDigest::new(&info.dtype, &info.shape);
+    let mut arrived = Bytes::new();
+    for piece in pieces(&visit.span) {
+        let (read, digested) = tokio::join!(visit.read(piece.range), update(digest, arrived));
+        (digest, arrived) = (digested?, read?);
+    }
+    Ok(update(digest, arrived).await?.finish())
 }
 
-type Results = Vec<(usize, Result<TensorHash>)>;
-
-impl Stream {
-    async fn run(self) -> Results {
-        match self.span.tensors.as_slice() {
-            &[position] => {
-                let result = self.alone(position).await;
-                vec![(position, result)]
-            }
-            _ => self.together().await,
-        }
+/// Several small tensors that share a request.
+async fn together(visit: &Visit) -> Vec<(usize, Result<TensorHash>)> {
+    let _room = visit.room(visit.span.range.len()).await;
+    let bytes = match visit.read(visit.span.range).await {
+        Ok(bytes) => bytes,
+        Err(error) => return visit.fail_all(error),
+    };
+    let mut results = Vec::with_capacity(visit.span.tensors.len());
+    for &position in &visit.span.tensors {
+        let info = &visit.model.tensors[position].info;
+        let digest = TensorDigest::new(&info.dtype, &info.shape);
+        let result = match visit.slice(&bytes, position) {
+            Ok(stored) => update(digest, stored).await.map(TensorDigest::finish),
+            Err(error) => Err(error),
+        };
+        results.push((position, result));
     }
-
-    /// Room for so many bytes; one request larger than all the room goes alone.
-    async fn room(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
-        let units = bytes.div_ceil(UNIT).clamp(1, BYTES_IN_FLIGHT / UNIT);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        Arc::clone(&self.in_flight).acquire_many_owned(units).await.ok()
-    }
-
-    async fn read(&self, range: ByteRange) -> Result<Bytes> {
-        let bytes = self.model.repository.read(&self.span.shard, range).await?;
-        self.session.progress.arrived(&self.label, range.len());
-        Ok(bytes)
-    }
-
-    /// One tensor, in as many pieces as it takes: the next one travels while the last one is digested.
-    async fn alone(&self, position: usize) -> Result<TensorHash> {
-        let info = &self.model.tensors[position].info;
-        let _room = self.room(info.range.len().min(2 * SPAN_LIMIT)).await;
-        let mut digest = TensorDigest::new(&info.dtype, &info.shape);
-        let mut arrived = Bytes::new();
-        for piece in pieces(&self.span) {
-            let (read, digested) = tokio::join!(self.read(piece.range), update(digest, arrived));
-            (digest, arrived) = (digested?, read?);
-        }
-        Ok(update(digest, arrived).await?.finish())
-    }
-
-    /// Several small tensors that share a request.
-    async fn together(&self) -> Results {
-        let _room = self.room(self.span.range.len()).await;
-        let read = self.read(self.span.range).await;
-        let mut cause = None;
-        let bytes = read.unwrap_or_else(|error| {
-            cause = Some((error.to_string(), error));
-            Bytes::new()
-        });
-        let mut results = Vec::with_capacity(self.span.tensors.len());
-        let reason = cause.as_ref().map(|(reason, _)| reason.clone());
-        let mut cause = cause.map(|(_, error)| error);
-        for &position in &self.span.tensors {
-            let info = &self.model.tensors[position].info;
-            // The first tensor carries the cause; the others name it.
-            let result = match (&reason, cause.take()) {
-                (_, Some(error)) => Err(error),
-                (Some(reason), None) => {
-                    Err(AuditError::SameRequest { model: self.model.repository.place(), reason: reason.clone() }.into())
-                }
-                (None, None) => {
-                    let at = |offset: u64| usize::try_from(offset - self.span.range.start).unwrap_or(usize::MAX);
-                    let stored = bytes.slice(at(info.range.start)..at(info.range.end));
-                    update(TensorDigest::new(&info.dtype, &info.shape), stored).await.map(TensorDigest::finish)
-                }
-            };
-            results.push((position, result));
-        }
-        results
-    }
+    results
 }
 
 /// Off the reactor: digesting is work.

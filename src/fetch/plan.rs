@@ -35,14 +35,14 @@ pub struct ModelPlan {
     pub cached: usize,
     /// Of those, read from a local folder.
     pub local: usize,
-    /// Of those, read from the Hub's standard cache.
+    /// Of those, read from the Hugging Face cache.
     pub shared: usize,
     /// The requests for weights.
     pub spans: Vec<Span>,
     /// What of it is copied into the cache, for one who needs it there; it costs no request.
     pub shared_spans: Vec<Span>,
-    /// Requests that tell where a shard's bytes are, for shards not read yet.
-    pub resolves: usize,
+    /// Shards whose address is not known yet: a request each.
+    pub unresolved: BTreeSet<String>,
 }
 
 impl ModelPlan {
@@ -56,22 +56,35 @@ impl ModelPlan {
         is_resolved: impl Fn(&str) -> bool,
     ) -> Self {
         let spans = spans(missing);
-        let shards: BTreeSet<&str> =
-            spans.iter().filter(|span| !span.range.is_empty()).map(|span| span.shard.as_str()).collect();
-        Self {
-            tensors,
-            cached,
-            local,
-            resolves: shards.into_iter().filter(|shard| !is_resolved(shard)).count(),
-            spans,
-            ..Self::default()
-        }
+        let shards = spans.iter().filter(|span| !span.range.is_empty()).map(|span| &span.shard);
+        let unresolved = shards.filter(|shard| !is_resolved(shard)).cloned().collect();
+        Self { tensors, cached, local, unresolved, spans, ..Self::default() }
     }
 
-    /// The same plan with tensors that the Hub's standard cache has: (position, shard, range), to be read and kept.
+    /// The same plan for one who reads where they lie the tensors that the Hugging Face cache has.
+    #[must_use]
+    pub fn in_place(self) -> Self {
+        Self { shared_spans: Vec::new(), ..self }
+    }
+
+    /// The same plan with tensors that the Hugging Face cache has: (position, shard, range), to be read and kept.
     #[must_use]
     pub fn with_shared(self, shared: &[(usize, String, ByteRange)]) -> Self {
         Self { shared: shared.len(), shared_spans: spans(shared), ..self }
+    }
+
+    /// Several plans of one model as one.
+    pub fn sum<'p>(plans: impl IntoIterator<Item = &'p Self>) -> Self {
+        plans.into_iter().fold(Self::default(), |mut sum, plan| {
+            sum.tensors += plan.tensors;
+            sum.cached += plan.cached;
+            sum.local += plan.local;
+            sum.shared += plan.shared;
+            sum.unresolved.extend(plan.unresolved.iter().cloned());
+            sum.spans.extend(plan.spans.iter().cloned());
+            sum.shared_spans.extend(plan.shared_spans.iter().cloned());
+            sum
+        })
     }
 
     /// Bytes of weights that will move, gaps between coalesced tensors included.
@@ -87,7 +100,7 @@ impl ModelPlan {
 
     /// Requests that will be sent if none fails.
     pub fn requests(&self) -> usize {
-        self.resolves + self.spans.iter().map(|span| span.pieces().count()).sum::<usize>()
+        self.unresolved.len() + self.spans.iter().map(|span| span.pieces().count()).sum::<usize>()
     }
 }
 

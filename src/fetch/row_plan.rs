@@ -1,8 +1,11 @@
 //! Which rows of a tensor must move, and in which requests.
 
-use super::{ModelPlan, SPAN_LIMIT, is_kept};
+use super::{
+    ModelPlan, SPAN_LIMIT,
+    tensors::{is_kept, meta},
+};
 use crate::{
-    cache::{TensorKey, TensorMeta},
+    cache::TensorKey,
     checkpoint::decode,
     error::Result,
     model::{AuditError, Model, Session, Tensor},
@@ -78,18 +81,6 @@ pub fn plan_rows(session: &Session, model: &Model, position: usize, wanted: &Row
 /// The rows that the cache has of this very tensor from this source, every byte intact.
 fn kept_rows(session: &Session, key: &TensorKey, tensor: &Tensor) -> RowSet {
     let kept = session.cache.check_rows(key).ok().flatten();
-    let kept = kept.filter(|(sidecar, _)| sidecar.meta == row_meta(tensor, &session.source));
+    let kept = kept.filter(|(sidecar, _)| sidecar.meta == meta(tensor, &session.source, String::new()));
     kept.and_then(|(sidecar, _)| sidecar.rows).unwrap_or_default()
-}
-
-/// What is kept beside rows of a tensor.
-pub(crate) fn row_meta(tensor: &Tensor, source: &str) -> TensorMeta {
-    TensorMeta {
-        dtype: tensor.info.dtype.clone(),
-        shape: tensor.info.shape.clone(),
-        shard: tensor.shard.clone(),
-        range: tensor.info.range,
-        sha256: String::new(),
-        source: source.to_owned(),
-    }
 }

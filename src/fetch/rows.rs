@@ -1,14 +1,15 @@
-//! Rows into the cache: requests in parallel, bytes in flight bounded, and what has arrived written whole.
+//! Rows into the cache: what has arrived is written whole, several tensors of a model side by side.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use tokio::{
-    sync::Semaphore,
-    task::{JoinSet, spawn_blocking},
-};
+use tokio::task::spawn_blocking;
 
-use super::{BYTES_IN_FLIGHT, Failures, RowPlan, Span, row_meta, tensors::fetch};
+use super::{
+    Failures, ModelPlan, RowPlan, Span, fetch,
+    spans::{Visit, room_for_all, start},
+    tensors::meta,
+};
 use crate::{
     checkpoint::decode,
     error::Result,
@@ -16,66 +17,48 @@ use crate::{
     rows::RowSet,
 };
 
-/// Unit of the bound on bytes in flight: a semaphore counts in u32.
-const UNIT: u64 = 1024;
-
 /// Bytes of rows that wait in memory before they are written, and may be lost where the run is interrupted. An entry is
 /// rewritten whole, so what waits must also be as much as what was written before: then every byte is written twice at most on
 /// average.
 const WAITING: u64 = 8 * 1024 * 1024;
 
-/// Carries out the plans of all models at once and returns, for each, whether its tensor failed. Rows that have arrived are
+/// Carries out the plans of all models at once and returns, for each, the tensors that failed. Rows that have arrived are
 /// kept all the same.
-pub async fn fetch_rows(session: &Session, models: &[(String, Arc<Model>, RowPlan)]) -> Vec<Failures> {
-    let whole: Vec<_> = models
-        .iter()
-        .filter(|(_, _, plan)| plan.whole)
-        .map(|(label, model, plan)| (label.clone(), Arc::clone(model), plan.plan.clone()))
-        .collect();
-    let mut failed_whole = fetch(session, &whole).await.into_iter();
-    let in_flight = Arc::new(Semaphore::new(usize::try_from(BYTES_IN_FLIGHT / UNIT).unwrap_or(1)));
-    let mut tasks = JoinSet::new();
-    let mut tables: Vec<Arriving> = Vec::with_capacity(models.len());
-    for (number, (label, model, plan)) in models.iter().enumerate() {
-        tables.push(Arriving::new(Arc::clone(model), plan.clone()));
-        if plan.whole {
-            continue;
-        }
-        session.progress.planned(label, plan.plan.bytes());
-        for span in &plan.plan.spans {
-            let (session, model, span) = (session.clone(), Arc::clone(model), span.clone());
-            let (label, in_flight) = (label.clone(), Arc::clone(&in_flight));
-            tasks.spawn(async move {
-                let units = span.range.len().div_ceil(UNIT).clamp(1, BYTES_IN_FLIGHT / UNIT);
-                let permit = in_flight.acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX)).await;
-                let read = model.repository.read(&span.shard, span.range).await;
-                if read.is_ok() {
-                    session.progress.arrived(&label, span.range.len());
-                }
-                (number, span, read, permit)
-            });
+pub async fn fetch_rows(session: &Session, models: &[(String, Arc<Model>, Vec<RowPlan>)]) -> Vec<Failures> {
+    let room = room_for_all();
+    let (mut whole, mut visits, mut tables) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, (label, model, plans)) in models.iter().enumerate() {
+        let (entire, parts): (Vec<&RowPlan>, Vec<&RowPlan>) = plans.iter().partition(|plan| plan.whole);
+        whole.push((label.clone(), Arc::clone(model), ModelPlan::sum(entire.into_iter().map(|plan| &plan.plan))));
+        session.progress.planned(label, parts.iter().map(|plan| plan.plan.bytes()).sum());
+        for plan in parts {
+            let visit = |span| (tables.len(), Visit::new(session, (label, model), span, &session.source, &room));
+            visits.extend(plan.plan.spans.iter().map(visit));
+            tables.push((number, Arriving::new(Arc::clone(model), plan.clone())));
         }
     }
+    let mut failures = fetch(session, &whole).await;
+    let mut tasks = start(visits, |visit| async move {
+        let room = visit.room(visit.span.range.len()).await;
+        let read = visit.read(visit.span.range).await;
+        (visit.span, read, room)
+    });
     while let Some(joined) = tasks.join_next().await {
         // A task that panicked is a defect; its rows then miss from the cache and say so when they are read.
-        let Ok((number, span, read, permit)) = joined else {
-            continue;
-        };
-        let table = &mut tables[number];
-        let outcome = match read {
-            Ok(bytes) => table.arrived(&span, &bytes),
-            Err(error) => Err(error),
-        };
+        let Ok((number, (span, read, room))) = joined else { continue };
+        let table = &mut tables[number].1;
+        let outcome = read.and_then(|bytes| table.arrived(&span, &bytes));
         // What is between the rows is gone by now.
-        drop(permit);
+        drop(room);
         let kept = if table.is_full() { table.keep(session).await } else { Ok(()) };
         table.note(outcome.and(kept));
     }
-    let mut failures = Vec::with_capacity(tables.len());
-    for mut table in tables {
+    for (number, mut table) in tables {
         let kept = table.keep(session).await;
         table.note(kept);
-        failures.push(if table.plan.whole { failed_whole.next().unwrap_or_default() } else { table.failures() });
+        if let Some(error) = table.failure {
+            failures[number].insert(table.model.tensors[table.plan.position].info.name.clone(), error);
+        }
     }
     failures
 }
@@ -143,7 +126,7 @@ impl Arriving {
             }
             let rows: RowSet = rows.into_iter().collect();
             let values = decode(&tensor.info.dtype, &stored)?;
-            cache.insert_rows(&key, &rows, &values, &row_meta(tensor, &source))?;
+            cache.insert_rows(&key, &rows, &values, &meta(tensor, &source, String::new()))?;
             Ok(())
         };
         spawn_blocking(work).await.unwrap_or_else(|source| Err(AuditError::Task { source }.into()))
@@ -154,14 +137,5 @@ impl Arriving {
         if let Err(error) = outcome {
             self.failure.get_or_insert(error);
         }
-    }
-
-    fn failures(self) -> Failures {
-        let name = |model: &Model| model.tensors.get(self.plan.position).map(|tensor| tensor.info.name.clone());
-        let mut failures = Failures::new();
-        if let (Some(error), Some(name)) = (self.failure, name(&self.model)) {
-            failures.insert(name, error);
-        }
-        failures
     }
 }

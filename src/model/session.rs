@@ -1,15 +1,15 @@
 //! What every question needs: a way to the Hub, the cache, and somebody who watches.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use futures::future::join_all;
 
-use super::{Depths, Model, Pairing, Progress, Question};
+use super::{Depths, Model, Pairing, Progress, Question, Silent};
 use crate::{
     cache::Cache,
     error::Error,
     family::{LayerIndex, LayerSelection},
-    hub::{HubClient, SharedCache},
+    hub::{HubClient, HubOptions, SharedCache},
     spec::ModelSpec,
 };
 
@@ -28,6 +28,8 @@ pub struct Session {
     pub offline: bool,
     /// Name of who is asked, as the cache keeps it: the endpoint. What another source said is not used.
     pub source: String,
+    /// When it began.
+    pub started: Instant,
 }
 
 impl std::fmt::Debug for Session {
@@ -51,6 +53,20 @@ pub struct Opened {
 }
 
 impl Session {
+    /// A session with a Hub that keeps what it fetches in the folder `cache`. It reads no Hugging Face cache and reports no
+    /// progress until its fields say otherwise. No request is sent.
+    pub fn new(hub: &HubOptions, cache: impl Into<PathBuf>) -> Result<Self, Error> {
+        Ok(Self {
+            hub: HubClient::new(hub)?,
+            cache: Arc::new(Cache::open(cache)?),
+            shared: None,
+            progress: Arc::new(Silent),
+            offline: hub.offline,
+            source: hub.endpoint.trim_end_matches('/').to_owned(),
+            started: Instant::now(),
+        })
+    }
+
     /// Opens all models at once, as far as `question` needs them.
     ///
     /// Where one chosen layer a model is paired, a model's own layer takes the place of the question's. Where depths are, the

@@ -7,6 +7,7 @@ use tokio::task::spawn_blocking;
 use super::{Table, TokenAsk};
 use crate::{
     error::{Error, Result},
+    fetch::{RowPlan, plan_rows},
     model::{AuditError, Model, Session, TOKENIZER},
     rows::RowSet,
     tokens::{Overlap, Token, Vocabulary},
@@ -86,6 +87,16 @@ impl Chosen {
             [Some(drawn.rows[1]), same].into_iter().flatten()
         });
         [first, second.collect()]
+    }
+
+    /// What must move for them, of each table that can be compared.
+    pub fn plan(&self, session: &Session, models: [&Arc<Model>; 2]) -> Result<[Vec<RowPlan>; 2]> {
+        let [first, second] = self.wanted();
+        let plan = |side: usize, wanted: &RowSet| match &self.tables[side] {
+            Ok(table) => Ok(vec![plan_rows(session, models[side], table.position, wanted)?]),
+            Err(_) => Ok::<_, Error>(Vec::new()),
+        };
+        Ok([plan(0, &first)?, plan(1, &second)?])
     }
 
     /// Whether the second table has a row of this number.
