@@ -8,7 +8,7 @@ use hub_audit::{
     Error,
     family::{LayerIndex, LayerSelection},
     fetch::{Corpus, Cost, Failures, Gathered, Limits, Request},
-    model::{Opened, Question, Session},
+    model::{Access, Opened, Question, Session},
     serve::{self, Hub, ServeOptions, Store},
     spec::ModelSpec,
 };
@@ -117,14 +117,14 @@ impl<'a> Gather<'a> {
             hub.url().clone_into(&mut options.endpoint);
             demo = Some(hub);
         }
-        let mut session = Session::new(&options, reach.cache_folder()?)?;
-        session.shared = reach.shared_cache().map(Arc::new);
+        let mut session = Session::new(Access::new(&options, reach.cache_folder()?)?);
+        session.access.shared = reach.shared_cache().map(Arc::new);
         if self.printer.draws_bars() {
             session.progress = Arc::new(ProgressBars::new());
         }
         if reach.demo {
             // It has another address each time, and always the same models.
-            "embedded Hub".clone_into(&mut session.source);
+            "embedded Hub".clone_into(&mut session.access.source);
         }
         Ok((session, demo))
     }
@@ -180,7 +180,7 @@ pub(crate) fn print_summary(cost: &Cost, printer: &Printer) {
 fn report_absence(opened: &[Opened], printer: &Printer) {
     let mut without = opened.iter().filter_map(|opened| {
         let model = opened.outcome.as_ref().ok()?;
-        Some((&opened.label, model.nothing.as_ref()?))
+        Some((&opened.label, model.absence.as_ref()?))
     });
     for (label, reason) in without.by_ref().take(MOST_MODELS) {
         printer.warn(&format!("{label}: no tensor was chosen: {reason}"));

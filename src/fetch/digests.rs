@@ -38,7 +38,7 @@ pub fn plan_hash(session: &Session, model: &Model, is_wanted: impl Fn(&str) -> b
         tensors += 1;
         match model.key(tensor) {
             None => local += 1,
-            Some(key) if session.cache.lookup(&key).is_some() => cached += 1,
+            Some(key) if session.access.cache.lookup(&key).is_some() => cached += 1,
             Some(_) if model.repository.is_shared(&tensor.shard) => shared += 1,
             Some(_) => missing.push((position, tensor.shard.clone(), tensor.info.range)),
         }
@@ -74,7 +74,7 @@ pub async fn hash_remote(session: &Session, models: &[(String, Arc<Model>, HashP
     let mut visits = Vec::new();
     for (number, (label, model, plan)) in models.iter().enumerate() {
         session.progress.planned(label, plan.plan.bytes());
-        let visit = |span| (number, Visit::new(session, (label, model), span, &session.source, &room));
+        let visit = |span| (number, Visit::new(session, (label, model), span, &session.access.source, &room));
         visits.extend(plan.work.iter().map(visit));
     }
     let mut tasks = start(visits, |visit| async move {

@@ -138,7 +138,7 @@ impl Session {
         }
         // A server may answer with more than was planned.
         if !matches!(work, Work::Headers) {
-            self.hub.limit_ranges(limits.max_bytes);
+            self.access.hub.limit_ranges(limits.max_bytes);
         }
         let mut digests = Vec::new();
         let failures: Vec<Failures> = match work {
@@ -153,13 +153,13 @@ impl Session {
             }
         };
         let cost = self.cost(&opened, &plans, counts(&opened, &plans, &failures));
-        Ok(Gathered::Done(Corpus { opened, failures, digests, cache: Arc::clone(&self.cache), cost }))
+        Ok(Gathered::Done(Corpus { opened, failures, digests, cache: Arc::clone(&self.access.cache), cost }))
     }
 
     fn cost(&self, opened: &[Opened], plans: &[ModelPlan], (fetched, from_hf_cache): (usize, usize)) -> Cost {
         Cost {
             of_the_hub: opened.iter().any(|opened| matches!(opened.spec.source, ModelSource::Hub { .. })),
-            traffic: self.hub.traffic(),
+            traffic: self.access.hub.traffic(),
             fetched,
             cached: plans.iter().map(|plan| plan.cached).sum(),
             from_hf_cache,

@@ -80,7 +80,7 @@ pub fn plan_rows(session: &Session, model: &Model, position: usize, wanted: &Row
 
 /// The rows that the cache has of this very tensor from this source, every byte intact.
 fn kept_rows(session: &Session, key: &TensorKey, tensor: &Tensor) -> RowSet {
-    let kept = session.cache.check_rows(key).ok().flatten();
-    let kept = kept.filter(|(sidecar, _)| sidecar.meta == meta(tensor, &session.source, String::new()));
+    let kept = session.access.cache.check_rows(key).ok().flatten();
+    let kept = kept.filter(|(sidecar, _)| sidecar.meta == meta(tensor, &session.access.source, String::new()));
     kept.and_then(|(sidecar, _)| sidecar.rows).unwrap_or_default()
 }

@@ -32,7 +32,7 @@ pub async fn fetch_rows(session: &Session, models: &[(String, Arc<Model>, Vec<Ro
         whole.push((label.clone(), Arc::clone(model), ModelPlan::sum(entire.into_iter().map(|plan| &plan.plan))));
         session.progress.planned(label, parts.iter().map(|plan| plan.plan.bytes()).sum());
         for plan in parts {
-            let visit = |span| (tables.len(), Visit::new(session, (label, model), span, &session.source, &room));
+            let visit = |span| (tables.len(), Visit::new(session, (label, model), span, &session.access.source, &room));
             visits.extend(plan.plan.spans.iter().map(visit));
             tables.push((number, Arriving::new(Arc::clone(model), plan.clone())));
         }
@@ -113,7 +113,7 @@ impl Arriving {
         if waiting.is_empty() {
             return Ok(());
         }
-        let (cache, source) = (Arc::clone(&session.cache), session.source.clone());
+        let (cache, source) = (Arc::clone(&session.access.cache), session.access.source.clone());
         let (model, position) = (Arc::clone(&self.model), self.plan.position);
         let work = move || {
             let tensor = &model.tensors[position];

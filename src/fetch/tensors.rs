@@ -50,10 +50,10 @@ pub fn plan_where(session: &Session, model: &Model, wanted: impl Fn(usize) -> bo
 /// Whether the cache has the tensor from this source, every byte of it intact: a broken entry is found before the plan, and
 /// fetched again.
 pub(crate) fn is_kept(session: &Session, key: &TensorKey) -> bool {
-    let kept = session.cache.check(key).ok().flatten();
+    let kept = session.access.cache.check(key).ok().flatten();
     kept.is_some_and(|sidecar| {
         let source = &sidecar.meta.source;
-        *source == session.source || (session.shared.is_some() && source == HF_CACHE)
+        *source == session.access.source || (session.access.shared.is_some() && source == HF_CACHE)
     })
 }
 
@@ -68,7 +68,7 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
     let mut visits = Vec::new();
     for (number, (label, model, plan)) in models.iter().enumerate() {
         session.progress.planned(label, plan.bytes());
-        let network = plan.spans.iter().map(|span| (span, session.source.as_str()));
+        let network = plan.spans.iter().map(|span| (span, session.access.source.as_str()));
         let shared = plan.shared_spans.iter().map(|span| (span, HF_CACHE));
         let visit = |(span, source)| (number, Visit::new(session, (label, model), span, source, &room));
         visits.extend(network.chain(shared).map(visit));
@@ -114,7 +114,7 @@ fn keep(visit: &Visit, position: usize, bytes: &Bytes) -> Result<()> {
     let tensor = &visit.model.tensors[position];
     let Some(key) = visit.model.key(tensor) else { return Ok(()) };
     let stored = visit.slice(bytes, position)?;
-    let cache: &Cache = &visit.session.cache;
+    let cache: &Cache = &visit.session.access.cache;
     let values = decode(&tensor.info.dtype, &stored)?;
     cache.insert(&key, &values, &meta(tensor, &visit.source, digest::sha256_hex(&stored)))?;
     Ok(())
@@ -129,7 +129,7 @@ async fn bring_large(visit: &Visit) -> Outcomes {
 async fn keep_large(visit: &Visit, tensor: &Tensor) -> Result<()> {
     let Some(key) = visit.model.key(tensor) else { return Ok(()) };
     let like = decode(&tensor.info.dtype, &[])?;
-    let mut incoming = visit.session.cache.begin(&key, &like, &tensor.info.shape)?;
+    let mut incoming = visit.session.access.cache.begin(&key, &like, &tensor.info.shape)?;
     let mut digest = Sha256Hex::new();
     for piece in visit.span.pieces() {
         let bytes = visit.read(piece).await?;

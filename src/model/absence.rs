@@ -10,7 +10,7 @@ use crate::family::{Family, LayerIndex, LayerSelection, Role};
 const MOST_ROLES: usize = 4;
 
 /// Why no tensor of the model was chosen, and what to do; `None` where any was.
-pub(crate) fn nothing(model: &Model, question: &Question) -> Option<String> {
+pub(crate) fn absence(model: &Model, question: &Question) -> Option<String> {
     if !model.tensors.is_empty() {
         return None;
     }

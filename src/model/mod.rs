@@ -2,9 +2,12 @@
 //! wants of it, located to the byte.
 
 mod absence;
+mod access;
+mod depths;
 mod description;
 mod error;
 mod open;
+mod opened;
 mod pairing;
 mod progress;
 mod repository;
@@ -13,17 +16,20 @@ mod session;
 mod subfolder;
 mod summary;
 
+pub(crate) use absence::absence;
 pub use absence::layer_runs;
-pub(crate) use absence::nothing;
+pub use access::Access;
+pub use depths::Depths;
 pub(crate) use description::{read_config, read_index};
 pub use error::AuditError;
 pub(crate) use error::listed;
 pub use open::{Exclusion, Model, Tensor};
-pub use pairing::{Depths, Pairing};
+pub use opened::Opened;
+pub use pairing::Pairing;
 pub use progress::{Progress, Silent};
 pub(crate) use repository::TOKENIZER;
 pub use repository::{HEADER_GUESS, Repository};
 pub use select::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
-pub use session::{Opened, Session};
+pub use session::Session;
 pub(crate) use subfolder::Subfolder;
 pub use summary::ModelSummary;

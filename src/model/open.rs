@@ -7,7 +7,7 @@ use std::{
 
 use futures::future::try_join_all;
 
-use super::{Question, Repository, Selection, Session, Subfolder, nothing, read_config, read_index};
+use super::{Access, Question, Repository, Selection, Subfolder, read_config, read_index};
 use crate::{
     cache::TensorKey,
     checkpoint::{Disagreement, Header, Layout, Quantisation, QuantisationHints, ShardIndex, TensorInfo},
@@ -60,7 +60,7 @@ pub struct Model {
     /// Tensors that the question wants, sorted by layer, then name.
     pub tensors: Vec<Tensor>,
     /// Why there are none, and what to do.
-    pub nothing: Option<String>,
+    pub absence: Option<String>,
     /// Tensors passed over with a reason worth telling.
     pub excluded: Vec<Exclusion>,
     /// What was chosen for the reader among what the files offer, and must be told wherever the model is named.
@@ -73,8 +73,8 @@ pub struct Model {
 impl Model {
     /// Opens a model as far as `question` needs: its listing, configuration and index, and the headers of the shards that hold
     /// what is wanted. Without an index every header is read.
-    pub async fn open(session: &Session, spec: &ModelSpec, question: &Question) -> Result<Self> {
-        let repository = Repository::open(session, spec).await?;
+    pub async fn open(access: &Access, spec: &ModelSpec, question: &Question) -> Result<Self> {
+        let repository = Repository::open(access, spec).await?;
         let subfolder = Subfolder::of(&repository)?;
         let index_path = Layout::index_path(repository.snapshot()).map(str::to_owned);
         let (config, index) = tokio::try_join!(
@@ -91,7 +91,7 @@ impl Model {
             family: FamilyChoice::default(),
             headers: BTreeMap::new(),
             tensors: Vec::new(),
-            nothing: None,
+            absence: None,
             excluded: Vec::new(),
             notice: subfolder.and_then(|subfolder| subfolder.notice),
             warnings: Vec::new(),
@@ -104,11 +104,10 @@ impl Model {
         let found = model.locate(question).await;
         // Whatever was learnt is kept, also when what followed failed. A cache that cannot be written costs a later run, not
         // this one.
-        if let Err(error) = model.repository.keep(session) {
+        if let Err(error) = model.repository.keep(access) {
             model.warnings.push(format!("what was learnt of its files could not be kept: {}", error.chain()));
         }
         found?;
-        model.nothing = nothing(&model, question);
         Ok(model)
     }
 

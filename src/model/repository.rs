@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{AuditError, Session};
+use super::{Access, AuditError};
 use crate::{
     cache::{CommitRecord, TensorKey},
     checkpoint::{FolderFile, Header, RangeRead, folder_snapshot},
@@ -95,7 +95,7 @@ impl RangeRead for Shard {
 
 impl Repository {
     /// Pins the model's revision to a commit and lists its files. A commit that the cache knows costs no request, a branch one.
-    pub async fn open(session: &Session, spec: &ModelSpec) -> Result<Self> {
+    pub async fn open(access: &Access, spec: &ModelSpec) -> Result<Self> {
         match &spec.source {
             ModelSource::Folder(path) => {
                 let snapshot = folder_snapshot(path)?;
@@ -110,30 +110,30 @@ impl Repository {
                 })
             }
             ModelSource::Hub { repo, revision } => {
-                let (present, commit) = if session.offline && revision.as_commit().is_none() {
-                    offline_revision(session, repo, revision)?
+                let (present, commit) = if access.offline && revision.as_commit().is_none() {
+                    offline_revision(access, repo, revision)?
                 } else {
-                    let pinned = session.hub.resolve_revision(repo, revision).await?;
+                    let pinned = access.hub.resolve_revision(repo, revision).await?;
                     // For a later run without network. What cannot be kept is asked again; that is no reason to fail.
                     for id in BTreeSet::from([repo, &pinned.0]) {
-                        let _ = session.cache.keep_revision(&session.source, id, revision, &pinned);
+                        let _ = access.cache.keep_revision(&access.source, id, revision, &pinned);
                     }
                     pinned
                 };
                 // What another endpoint said of a commit of the same name is no knowledge of this one.
-                let known = session.cache.record(&present, &commit)?.filter(|record| record.source == session.source);
+                let known = access.cache.record(&present, &commit)?.filter(|record| record.source == access.source);
                 let kept = match known {
                     Some(record) => Kept { record, changed: false, partial: false },
-                    None => first_look(session, &present, &commit).await?,
+                    None => first_look(access, &present, &commit).await?,
                 };
-                let shared = shared_files(session, [&present, repo], &commit, &kept.record.snapshot);
+                let shared = shared_files(access, [&present, repo], &commit, &kept.record.snapshot);
                 let renamed_from = (present != *repo).then(|| repo.clone());
                 let repo = present;
                 Ok(Self {
                     snapshot: kept.record.snapshot.clone(),
                     record: Mutex::new(kept),
                     origin: Origin::Hub {
-                        client: session.hub.clone(),
+                        client: access.hub.clone(),
                         repo,
                         renamed_from,
                         commit,
@@ -260,7 +260,7 @@ impl Repository {
 
     /// The tokenizer's file whole, at most `cap` bytes; `None` if there is none. What is kept of it is checked against the hash
     /// that the listing states, and costs no request.
-    pub async fn tokenizer(&self, session: &Session, cap: u64) -> Result<Option<Vec<u8>>> {
+    pub async fn tokenizer(&self, access: &Access, cap: u64) -> Result<Option<Vec<u8>>> {
         let Origin::Hub { client, repo, commit, .. } = &self.origin else {
             return self.small_file(TOKENIZER, cap).await;
         };
@@ -268,7 +268,7 @@ impl Repository {
             return Ok(None);
         };
         // What cannot be read from the cache is asked of the Hub.
-        let kept = session.cache.tokenizer(repo, commit).ok().flatten();
+        let kept = access.cache.tokenizer(repo, commit).ok().flatten();
         let kept = kept.filter(|bytes| is_stated(file, bytes) == Some(true));
         if let Some(bytes) = kept.or_else(|| self.shared_small_file(file, cap)) {
             return Ok(Some(bytes));
@@ -276,7 +276,7 @@ impl Repository {
         let bytes = client.small_file(repo, commit, file, cap).await?;
         if is_stated(file, &bytes) == Some(true) {
             // What cannot be kept costs a later run; that is no reason to fail.
-            let _ = session.cache.keep_tokenizer(repo, commit, &bytes);
+            let _ = access.cache.keep_tokenizer(repo, commit, &bytes);
         }
         Ok(Some(bytes))
     }
@@ -312,10 +312,10 @@ impl Repository {
     }
 
     /// Writes what has been learnt of the commit to the cache.
-    pub fn keep(&self, session: &Session) -> Result<()> {
+    pub fn keep(&self, access: &Access) -> Result<()> {
         let mut kept = lock(&self.record);
         if let (Origin::Hub { repo, commit, .. }, true) = (&self.origin, kept.changed && !kept.partial) {
-            session.cache.update_record(repo, commit, kept.record.clone())?;
+            access.cache.update_record(repo, commit, kept.record.clone())?;
             kept.changed = false;
         }
         Ok(())
@@ -366,11 +366,11 @@ fn is_stated(file: &RepoFile, bytes: &[u8]) -> Option<bool> {
 }
 
 /// What a revision was when it was last asked for, here or by another program.
-fn offline_revision(session: &Session, repo: &RepoId, revision: &Revision) -> Result<(RepoId, Commit)> {
-    if let Some(kept) = session.cache.revision(&session.source, repo, revision) {
+fn offline_revision(access: &Access, repo: &RepoId, revision: &Revision) -> Result<(RepoId, Commit)> {
+    if let Some(kept) = access.cache.revision(&access.source, repo, revision) {
         return Ok(kept);
     }
-    let commit = match &session.shared {
+    let commit = match &access.shared {
         Some(shared) => shared.commit(repo, revision),
         None => None,
     };
@@ -379,29 +379,29 @@ fn offline_revision(session: &Session, repo: &RepoId, revision: &Revision) -> Re
 }
 
 /// The listing of a commit of which nothing is kept.
-async fn first_look(session: &Session, repo: &RepoId, commit: &Commit) -> Result<Kept> {
-    let shared = match &session.shared {
-        Some(shared) if session.offline => shared.snapshot(repo, commit),
+async fn first_look(access: &Access, repo: &RepoId, commit: &Commit) -> Result<Kept> {
+    let shared = match &access.shared {
+        Some(shared) if access.offline => shared.snapshot(repo, commit),
         _ => None,
     };
     let partial = shared.is_some();
     let snapshot = match shared {
         Some(snapshot) => snapshot,
-        None => session.hub.snapshot(repo, commit).await?,
+        None => access.hub.snapshot(repo, commit).await?,
     };
-    Ok(Kept { record: empty_record(&session.source, snapshot), changed: !partial, partial })
+    Ok(Kept { record: empty_record(&access.source, snapshot), changed: !partial, partial })
 }
 
 /// The files of a commit that the Hub's standard cache has, under the repository's present id or the one that was asked for:
 /// it keeps what was downloaded under the name that it then had.
 fn shared_files(
-    session: &Session,
+    access: &Access,
     ids: [&RepoId; 2],
     commit: &Commit,
     snapshot: &Snapshot,
 ) -> BTreeMap<String, FolderFile> {
     let mut files = BTreeMap::new();
-    let Some(shared) = &session.shared else { return files };
+    let Some(shared) = &access.shared else { return files };
     for id in BTreeSet::from(ids) {
         let found = shared.files(id, commit, snapshot);
         // One that went away, or grew, since it was looked up is not there.

@@ -1,70 +1,37 @@
 //! What every question needs: a way to the Hub, the cache, and somebody who watches.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use futures::future::join_all;
 
-use super::{Depths, Model, Pairing, Progress, Question, Silent};
+use super::{Access, Depths, Model, Opened, Pairing, Progress, Question, Silent, absence};
 use crate::{
-    cache::Cache,
     error::Error,
     family::{LayerIndex, LayerSelection},
-    hub::{HubClient, HubOptions, SharedCache},
     spec::ModelSpec,
 };
 
-/// The means of an audit.
+/// One run: the way to the models, and who watches.
 #[derive(Clone)]
 pub struct Session {
-    /// The Hub.
-    pub hub: HubClient,
-    /// What is kept.
-    pub cache: Arc<Cache>,
-    /// The cache that the Hub's own clients share, where it is read.
-    pub shared: Option<Arc<SharedCache>>,
+    /// Where models are read from.
+    pub access: Access,
     /// Who watches.
     pub progress: Arc<dyn Progress>,
-    /// No network at all.
-    pub offline: bool,
-    /// Name of who is asked, as the cache keeps it: the endpoint. What another source said is not used.
-    pub source: String,
     /// When it began.
     pub started: Instant,
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session")
-            .field("endpoint", &self.hub.endpoint())
-            .field("offline", &self.offline)
-            .finish_non_exhaustive()
+        f.debug_struct("Session").field("access", &self.access).finish_non_exhaustive()
     }
 }
 
-/// A model that was named: opened, or the reason why not. It keeps its row either way.
-#[derive(Debug)]
-pub struct Opened {
-    /// As it was named.
-    pub spec: ModelSpec,
-    /// Its short name for rows and columns, distinct within the run.
-    pub label: String,
-    /// The opened model.
-    pub outcome: Result<Arc<Model>, Error>,
-}
-
 impl Session {
-    /// A session with a Hub that keeps what it fetches in the folder `cache`. It reads no Hugging Face cache and reports no
-    /// progress until its fields say otherwise. No request is sent.
-    pub fn new(hub: &HubOptions, cache: impl Into<PathBuf>) -> Result<Self, Error> {
-        Ok(Self {
-            hub: HubClient::new(hub)?,
-            cache: Arc::new(Cache::open(cache)?),
-            shared: None,
-            progress: Arc::new(Silent),
-            offline: hub.offline,
-            source: hub.endpoint.trim_end_matches('/').to_owned(),
-            started: Instant::now(),
-        })
+    /// A session that reports no progress until its field says otherwise.
+    pub fn new(access: Access) -> Self {
+        Self { access, progress: Arc::new(Silent), started: Instant::now() }
     }
 
     /// Opens all models at once, as far as `question` needs them.
@@ -91,7 +58,7 @@ impl Session {
             // One task a model: parsing a large index must not hold up the others.
             tokio::spawn(async move {
                 session.progress.opening(&label);
-                let outcome = Model::open(&session, &spec, &question).await.map(Arc::new);
+                let outcome = open_one(&session.access, &spec, &question).await.map(Arc::new);
                 session.progress.opened(&label);
                 outcome
             })
@@ -108,6 +75,13 @@ impl Session {
             })
             .collect()
     }
+}
+
+/// Opens a model, and says why it has nothing of what was asked where that is so.
+async fn open_one(access: &Access, spec: &ModelSpec, question: &Question) -> Result<Model, Error> {
+    let mut model = Model::open(access, spec, question).await?;
+    model.absence = absence(&model, question);
+    Ok(model)
 }
 
 fn own_question(question: &Question, spec: &ModelSpec) -> Question {

@@ -44,8 +44,8 @@ pub struct ModelSummary {
     pub synthetic: bool,
     /// What a reader should know about its files.
     pub warnings: Vec<String>,
-    /// Why it has nothing of what was asked, and what to do.
-    pub nothing: Option<String>,
+    /// Why it has absence of what was asked, and what to do.
+    pub absence: Option<String>,
     /// Why it could not be read.
     pub failure: Option<String>,
 }
@@ -73,7 +73,7 @@ impl ModelSummary {
             checkpoint_bytes: 0,
             synthetic: false,
             warnings: Vec::new(),
-            nothing: None,
+            absence: None,
             failure: None,
         };
         let model = match &opened.outcome {
@@ -98,7 +98,7 @@ impl ModelSummary {
         let shards = model.layout.shards.iter().filter_map(|shard| model.repository.snapshot().file(shard));
         summary.checkpoint_bytes = shards.map(|file| file.size).fold(0, u64::saturating_add);
         summary.synthetic = model.synthetic;
-        summary.nothing.clone_from(&model.nothing);
+        summary.absence.clone_from(&model.absence);
         summary.warnings = model.notice.iter().chain(&model.warnings).cloned().collect();
         summary
     }

@@ -21,6 +21,8 @@ mod fetching;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod inspecting;
 #[cfg(test)]
 mod layers;

@@ -143,7 +143,7 @@ pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: Tok
 
 async fn vocabulary(session: &Session, model: &Arc<Model>) -> Result<Vocabulary> {
     let place = model.repository.place();
-    let bytes = model.repository.tokenizer(session, TOKENIZER_CAP).await?;
+    let bytes = model.repository.tokenizer(&session.access, TOKENIZER_CAP).await?;
     let bytes = bytes.ok_or_else(|| AuditError::NoTokenizer { model: place.clone() })?;
     // Off the reactor: reading 30 MB of JSON is work.
     let parsed = spawn_blocking(move || Vocabulary::parse(&bytes)).await;

@@ -92,7 +92,7 @@ pub fn layers(
         let known = ladders.iter().map(|ladder| ladder.model).chain(absent.iter().map(|absence| absence.model));
         if !known.collect::<BTreeSet<_>>().contains(&model) {
             let no_layer = || "none of its tensors that were asked for belongs to a layer".to_owned();
-            absent.push(Absence { model, key: None, reason: read.nothing.clone().unwrap_or_else(no_layer) });
+            absent.push(Absence { model, key: None, reason: read.absence.clone().unwrap_or_else(no_layer) });
         }
     }
     Layers { models: opened.iter().map(ModelSummary::of).collect(), ladders, absent, excluded: excluded(opened) }

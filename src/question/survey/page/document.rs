@@ -31,7 +31,7 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
         let mut blocks = vec![Block::note(
             "**No comparable tensors.** None of the models has a tensor that was asked for, so there is no number to report.",
         )];
-        let reasons = survey.models.iter().filter_map(|model| Some((model, model.nothing.as_ref()?)));
+        let reasons = survey.models.iter().filter_map(|model| Some((model, model.absence.as_ref()?)));
         blocks.extend(reasons.map(|(model, reason)| Block::note(format!("**{}**: {reason}.", model.label))));
         sections.push(Section { id: "nothing".to_owned(), title: "No comparable tensors".to_owned(), blocks });
     } else if survey.models.len() == 1 {
