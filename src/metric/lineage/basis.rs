@@ -184,7 +184,7 @@ mod tests {
             let width: usize = width.parse().unwrap();
             let block = coordinate_block(width);
             let blocks = width / block;
-            assert_eq!([blocks, block], integers(golden)[..2]);
+            assert_eq!([blocks, block], [&golden[0], &golden[1]].map(|count| integers(count)[0]));
             assert_eq!([(blocks - 1) * block, width], integers(&golden[2])[..]);
         }
     }

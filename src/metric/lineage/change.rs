@@ -4,7 +4,7 @@ use super::{
     distance::PairedRows,
     products::{dot, energies},
 };
-use crate::metric::{Element, median, quantile, quantiles};
+use crate::metric::{Element, median, quantiles};
 
 /// Fewer rows have no flatness.
 const FEWEST_ROWS: usize = 8;
@@ -22,10 +22,11 @@ pub(crate) struct Change {
     pub(crate) zero_share: f64,
     /// ‖D‖/‖a‖.
     pub(crate) relative: f64,
-    /// Robust coefficient of variation of the rms of rows, in units of what Gaussian noise of one size shows.
-    pub(crate) uneven_rows: f64,
+    /// Robust coefficient of variation of the rms of rows, in units of what Gaussian noise of one size shows;
+    /// `None` where most are zero.
+    pub(crate) uneven_rows: Option<f64>,
     /// The same of columns.
-    pub(crate) uneven_columns: f64,
+    pub(crate) uneven_columns: Option<f64>,
     /// Largest singular value of D with rows of rms 1, over √m + √k; 1 for noise.
     pub(crate) flatness: Option<f64>,
     /// Of D with rows of rms 1; 3 for Gaussian noise.
@@ -61,9 +62,11 @@ impl Change {
             return None;
         }
         let live = rms.len() as f64;
-        let columns: Vec<f64> = (0..width)
-            .map(|j| (normed.iter().skip(j).step_by(width).map(|x| x * x).sum::<f64>() / live).sqrt())
-            .collect();
+        let mut columns = vec![0.0; width];
+        for row in normed.chunks_exact(width) {
+            columns.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
+        }
+        columns.iter_mut().for_each(|column| *column = (*column / live).sqrt());
         let scale = live.sqrt() + (width as f64).sqrt();
         let flatness = (rms.len() >= FEWEST_ROWS)
             .then(|| energies(&normed, width))
@@ -71,16 +74,17 @@ impl Change {
             .and_then(|energies| energies.first().map(|largest| largest.max(0.0).sqrt() / scale));
         let moment = |power| normed.iter().map(|x| x.powi(power)).sum::<f64>() / normed.len() as f64;
         let mut sizes: Vec<f64> = normed.iter().filter(|x| **x != 0.0).map(|x| x.abs()).collect();
-        let tail = quantiles(&mut sizes, &[0.05, 0.5]).map_or(0.0, |quantiles| quantiles[0] / quantiles[1]);
+        let sizes = quantiles(&mut sizes, &[0.05, 0.5]).ok()?;
         let zeros = Zeros::of(rows);
+        let uneven_rows = [spread(rms), spread(relative_rms)].into_iter().flatten().reduce(f64::min);
         Some(Self {
             zero_share: zeros.share,
             relative: (squares / squares_a).sqrt(),
-            uneven_rows: spread(rms).min(spread(relative_rms)) * (2.0 * width as f64).sqrt(),
-            uneven_columns: spread(columns) * (2.0 * live).sqrt(),
+            uneven_rows: uneven_rows.map(|spread| spread * (2.0 * width as f64).sqrt()),
+            uneven_columns: spread(columns).map(|spread| spread * (2.0 * live).sqrt()),
             flatness,
             kurtosis: moment(4) / moment(2).powi(2),
-            tail,
+            tail: sizes[0] / sizes[1],
             zero_spread: zeros.spread,
             below_step: zeros.below_step,
         })
@@ -95,8 +99,8 @@ impl Change {
         Some(Self {
             zero_share: of(|change| Some(change.zero_share))?,
             relative: of(|change| Some(change.relative))?,
-            uneven_rows: of(|change| Some(change.uneven_rows))?,
-            uneven_columns: of(|change| Some(change.uneven_columns))?,
+            uneven_rows: of(|change| change.uneven_rows),
+            uneven_columns: of(|change| change.uneven_columns),
             flatness: of(|change| change.flatness),
             kurtosis: of(|change| Some(change.kurtosis))?,
             tail: of(|change| Some(change.tail))?,
@@ -150,7 +154,7 @@ pub(super) fn step(x: f64, bits: u32) -> f64 {
 }
 
 /// (Q.75 − Q.25)/1.349/median: the coefficient of variation of a bell, whatever its tails.
-fn spread(mut values: Vec<f64>) -> f64 {
-    let [low, middle, high] = [0.25, 0.5, 0.75].map(|share| quantile(&mut values, share).unwrap_or(0.0));
-    if middle > 0.0 { (high - low) / 1.349 / middle } else { f64::INFINITY }
+fn spread(mut values: Vec<f64>) -> Option<f64> {
+    let quartiles = quantiles(&mut values, &[0.25, 0.5, 0.75]).ok()?;
+    (quartiles[1] > 0.0).then(|| (quartiles[2] - quartiles[0]) / 1.349 / quartiles[1])
 }

@@ -58,7 +58,11 @@ pub(super) fn check_evidence(evidence: &Evidence, golden: &Value) {
 /// Blocks of these sizes, one after the other.
 pub(super) fn as_blocks(sizes: &[usize]) -> Vec<Range<usize>> {
     let mut first = 0;
-    sizes.iter().map(|size| std::mem::replace(&mut first, first + size)..first).collect()
+    let mut next = |size: &usize| {
+        first += size;
+        first - size..first
+    };
+    sizes.iter().map(&mut next).collect()
 }
 
 fn uniform(key: u64, n: u64) -> f64 {

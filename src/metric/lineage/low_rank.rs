@@ -17,7 +17,8 @@ pub(crate) struct LowRank {
     pub(crate) over_noise: f64,
     /// What the directions leave, over the rounding noise; `None` where they leave nothing.
     pub(crate) rest_over_noise: Option<f64>,
-    readable: bool,
+    /// Whether the rank is small enough, and the change large enough, to be read.
+    pub(crate) readable: bool,
 }
 
 impl LowRank {
