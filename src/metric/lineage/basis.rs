@@ -11,7 +11,7 @@ use super::{
     draws::draw_key,
     evidence::{Evidence, detectable},
     products::{column_products, dot, row_products, to_unit_length},
-    untested::Untested,
+    untested::{Untested, positive},
 };
 use crate::metric::{Element, Ranks};
 
@@ -48,7 +48,9 @@ impl AnchoredRows {
         for row in values.chunks_exact(width) {
             means.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
         }
-        means.iter_mut().for_each(|mean| *mean /= rows.len() as f64);
+        for mean in &mut means {
+            *mean /= rows.len() as f64;
+        }
         for row in values.chunks_exact_mut(width) {
             row.iter_mut().zip(&means).for_each(|(x, mean)| *x -= mean);
         }
@@ -72,7 +74,9 @@ impl AnchoredRows {
             .chunks_exact_mut(width)
             .map(|row| {
                 let mean = row.iter().sum::<f64>() / width as f64;
-                row.iter_mut().for_each(|x| *x -= mean);
+                for x in row.iter_mut() {
+                    *x -= mean;
+                }
                 to_unit_length(row)
             })
             .collect();
@@ -89,7 +93,7 @@ impl AnchoredRows {
         self.test(other, coordinate_block(self.width), draw_key(seed, "embeddings"), Tail::Upper)
     }
 
-    /// z = Σᵢ⟨xᵢ, yᵢ⟩/√V with V = ⟨XXᵀ, YYᵀ⟩/(d−1), the exact variance over permutations of coordinates (Hoeffding 1951). Tables
+    /// z = Σᵢ⟨xᵢ, yᵢ⟩/√V with V = `⟨XXᵀ, YYᵀ⟩/(d−1)`, the exact variance over permutations of coordinates (Hoeffding 1951). Tables
     /// are of `block` consecutive coordinates; the last takes the rest.
     pub(super) fn test(&self, other: &Self, block: usize, key: u64, tail: Tail) -> Result<Evidence, Untested> {
         if self.width != other.width {
@@ -106,10 +110,7 @@ impl AnchoredRows {
             return Err(Untested::TooFew);
         }
         let (n, free) = (rows as f64, (self.width - 1) as f64);
-        let variance = dot(&self.products, &other.products) / free;
-        if !(variance > 0.0) {
-            return Err(Untested::Constant);
-        }
+        let variance = positive(dot(&self.products, &other.products) / free)?;
         let sd = variance.sqrt();
         let trace = dot(&self.values, &other.values);
         let tables = self.tables(other, block, sd);

@@ -183,7 +183,9 @@ mod tests {
         for key in 0..200 {
             let mut tables = Tables::default();
             let blocks: Vec<[f64; 4]> = (0..3).map(|b| [0, 1, 2, 3].map(|s| bell(key, 4 * b + s))).collect();
-            blocks.iter().for_each(|block| tables.push_shares(block));
+            for block in &blocks {
+                tables.push_shares(block);
+            }
             let observed = blocks[0][0] + blocks[1][0] + blocks[2][0];
             let sums = (0..64).map(|g| blocks[0][g % 4] + blocks[1][g / 4 % 4] + blocks[2][g / 16]);
             let exact = sums.filter(|sum| *sum >= observed - 1e-12).count() as f64 / 64.0;

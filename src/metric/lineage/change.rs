@@ -66,7 +66,9 @@ impl Change {
         for row in normed.chunks_exact(width) {
             columns.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
         }
-        columns.iter_mut().for_each(|column| *column = (*column / live).sqrt());
+        for column in &mut columns {
+            *column = (*column / live).sqrt();
+        }
         let scale = live.sqrt() + (width as f64).sqrt();
         let flatness = (rms.len() >= FEWEST_ROWS)
             .then(|| energies(&normed, width))
@@ -125,8 +127,9 @@ impl Zeros {
         for (a, b) in rows.pairs() {
             let binade = &mut binades[exponent(a)];
             binade.0 += 1;
-            binade.1 += u64::from(a == b);
-            small += u64::from((b - a).abs() <= 1.01 * step(a, BF16_BITS));
+            let change = b - a;
+            binade.1 += u64::from(change == 0.0);
+            small += u64::from(change.abs() <= 1.01 * step(a, BF16_BITS));
         }
         let count = rows.a.len() as f64;
         let fewest = FEWEST_IN_BINADE.max(0.05 * count);

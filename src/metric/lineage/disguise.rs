@@ -140,10 +140,14 @@ pub(crate) fn take_columns<T: Copy>(rows: &[T], width: usize, columns: &[usize])
 fn standardise_rows(values: &mut [f64], width: usize) {
     for row in values.chunks_exact_mut(width) {
         let mean = row.iter().sum::<f64>() / width as f64;
-        row.iter_mut().for_each(|x| *x -= mean);
+        for x in row.iter_mut() {
+            *x -= mean;
+        }
         let rms = (row.iter().map(|x| x * x).sum::<f64>() / width as f64).sqrt();
         if rms > 0.0 {
-            row.iter_mut().for_each(|x| *x /= rms);
+            for x in row.iter_mut() {
+                *x /= rms;
+            }
         }
     }
 }
@@ -165,7 +169,9 @@ fn to_unit_columns(values: &mut [f64], width: usize) {
     for row in values.chunks_exact(width) {
         lengths.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
     }
-    lengths.iter_mut().for_each(|length| *length = if *length > 0.0 { length.sqrt() } else { 1.0 });
+    for length in &mut lengths {
+        *length = if *length > 0.0 { length.sqrt() } else { 1.0 };
+    }
     for row in values.chunks_exact_mut(width) {
         row.iter_mut().zip(&lengths).for_each(|(x, length)| *x /= length);
     }
@@ -240,7 +246,7 @@ mod tests {
     use super::*;
     use crate::metric::lineage::{
         choice,
-        goldens::{Array, Arrays, check_significance, goldens, integers, near, text},
+        goldens::{Array, Arrays, as_blocks, check_significance, goldens, integers, near, text},
         units::{UnitRows, unit_test},
     };
 
@@ -282,7 +288,7 @@ mod tests {
                 arrays.get(text(&case[["a", "b"][side]][format!("{role}.{layer}")])).clone()
             };
             let down = |side: usize, layer: usize| of("down", side, &layer.to_string());
-            let blocks = choice::blocks("residual", &[0..256], COORDINATE_BLOCKS, 0).unwrap();
+            let blocks = choice::blocks("residual", &as_blocks(&[256]), COORDINATE_BLOCKS, 0).unwrap();
             let (matching, testing) = split_blocks(&blocks);
             let rows = |blocks: &[Range<usize>]| -> Vec<usize> { blocks.iter().cloned().flatten().collect() };
             assert_eq!(rows(matching), integers(&case["coordinates"][0]));
@@ -305,7 +311,7 @@ mod tests {
                 [side(|matched| matched.a), side(|matched| matched.b)]
             };
             let columns = sides(&matches);
-            let blocks = choice::blocks("mlp", &[0..96], choice::blocks_per_layer(3, 0), 0).unwrap();
+            let blocks = choice::blocks("mlp", &as_blocks(&[96]), choice::blocks_per_layer(3, 0), 0).unwrap();
             let [a, b] = [0, 1].map(|side| {
                 let mut units = UnitRows::new(matches.len(), &blocks);
                 for layer in 0..3 {

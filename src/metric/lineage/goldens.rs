@@ -193,7 +193,9 @@ fn round(recipe: &Value, array: &mut Array) {
         let [run, steps] = ["run", "steps"].map(|name| integers(&grid[name])[0]);
         for run in array.values.chunks_exact_mut(run) {
             let step = run.iter().fold(0.0_f64, |largest, x| largest.max(x.abs())) / steps as f64;
-            run.iter_mut().for_each(|x| *x = (*x / step).round_ties_even() * step);
+            for x in run.iter_mut() {
+                *x = (*x / step).round_ties_even() * step;
+            }
         }
     }
     if let Some(bits) = recipe["significant"].as_u64() {

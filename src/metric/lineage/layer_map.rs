@@ -12,7 +12,7 @@ use super::{
     evidence::{Evidence, POWER_90},
     products::row_products,
     units::{Moments, UnitRows},
-    untested::Untested,
+    untested::{Untested, positive},
 };
 use crate::metric::median;
 
@@ -64,9 +64,9 @@ impl Cells {
     fn z(&self, used: impl Fn(usize) -> bool) -> Result<Vec<f64>, Untested> {
         let of_cell = |moments: &Vec<Moments>| {
             let picked = || moments.iter().enumerate().filter(|(k, _)| used(*k)).map(|(_, moments)| moments);
-            let variance: f64 = picked().map(|moments| moments.variance).sum();
+            let variance = positive(picked().map(|moments| moments.variance).sum())?;
             let risen: f64 = picked().map(|moments| moments.trace - moments.expected).sum();
-            if variance > 0.0 { Ok(risen / variance.sqrt()) } else { Err(Untested::Constant) }
+            Ok(risen / variance.sqrt())
         };
         self.moments.iter().map(of_cell).collect()
     }
@@ -184,10 +184,7 @@ fn path(cells: &Cells, rows: &[usize], repeats: &Repeats) -> Result<(Tables, f64
         let row = cells.best_row(&even, column);
         let cell = row * cells.columns + column;
         let odd = || (1..cells.sizes.len()).step_by(2);
-        let variance: f64 = odd().map(|k| cells.moments[cell][k].variance).sum();
-        if !(variance > 0.0) {
-            return Err(Untested::Constant);
-        }
+        let variance = positive(odd().map(|k| cells.moments[cell][k].variance).sum())?;
         let cluster = repeats.clusters.get(&rows[row]).copied().unwrap_or(rows[row]);
         for k in odd() {
             let products = &cells.products[cell][k];
@@ -294,7 +291,7 @@ mod tests {
     use super::*;
     use crate::metric::lineage::{
         choice,
-        goldens::{Arrays, check_significance, goldens, near, text},
+        goldens::{Arrays, as_blocks, check_significance, goldens, near, text},
         pattern::pattern,
     };
 
@@ -317,7 +314,7 @@ mod tests {
             let [shallow, deep] = names.each_ref().map(Vec::len);
             let seed = case["seed"].as_u64().unwrap();
             let most = names.each_ref().map(|names| choice::blocks_per_layer(names.len(), 0));
-            let chosen = choice::blocks("mlp", &[0..64], most[0].max(most[1]).max(4), seed).unwrap();
+            let chosen = choice::blocks("mlp", &as_blocks(&[64]), most[0].max(most[1]).max(4), seed).unwrap();
             let even: Vec<_> = chosen.iter().step_by(2).cloned().collect();
             let repeats = names.each_ref().map(|names| Repeats::of(&rows(&arrays, names, &even)).unwrap());
             let [a, b] = names.each_ref().map(|names| rows(&arrays, names, &chosen));

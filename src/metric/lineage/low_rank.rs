@@ -37,7 +37,9 @@ impl LowRank {
         for row in steps.chunks_exact(k) {
             columns.iter_mut().zip(row).for_each(|(sum, step)| *sum += step * step);
         }
-        columns.iter_mut().for_each(|column| *column = (*column / m as f64).sqrt());
+        for column in &mut columns {
+            *column = (*column / m as f64).sqrt();
+        }
         for (row, steps) in change.chunks_exact_mut(k).zip(steps.chunks_exact(k)) {
             let even = steps.iter().zip(&columns).map(|(step, column)| step / column);
             let size = (even.map(|x| x * x).sum::<f64>() / k as f64).sqrt();

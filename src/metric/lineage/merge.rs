@@ -2,7 +2,7 @@
 
 use faer::{Mat, Side, prelude::Solve};
 
-use super::untested::Untested;
+use super::untested::{Untested, positive};
 use crate::metric::Element;
 
 /// Least squares of C − B on A − B: C = wA + (1−w)B.
@@ -41,10 +41,7 @@ impl Merge {
             }
         }
         let [product, square] = [&products, &squares].map(|sums| sums.iter().sum::<f64>());
-        if !(square > 0.0) {
-            return Err(Untested::Constant);
-        }
-        let weight = product / square;
+        let weight = product / positive(square)?;
         let without: Vec<f64> =
             products.iter().zip(&squares).map(|(of_block, size)| (product - of_block) / (square - size)).collect();
         let n = without.len() as f64;

@@ -4,7 +4,7 @@ use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
 use crate::metric::spectrum::eigenvalues;
 
-/// A·Bᵀ, row-major, of two matrices with rows of `width` elements. Its sums do not depend on the number of threads.
+/// `A·Bᵀ`, row-major, of two matrices with rows of `width` elements. Its sums do not depend on the number of threads.
 pub(super) fn row_products(a: &[f64], b: &[f64], width: usize) -> Vec<f64> {
     let (rows, columns) = (a.len() / width, b.len() / width);
     let mut out = vec![0.0; rows * columns];
@@ -19,7 +19,7 @@ pub(super) fn row_products(a: &[f64], b: &[f64], width: usize) -> Vec<f64> {
     out
 }
 
-/// AᵀB, row-major, of two matrices with `rows` rows.
+/// `AᵀB`, row-major, of two matrices with `rows` rows.
 pub(super) fn column_products(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Vec<f64> {
     let mut out = vec![0.0; a.ncols() * b.ncols()];
     let product = MatMut::from_row_major_slice_mut(&mut out, a.ncols(), b.ncols());
@@ -46,7 +46,9 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
 pub(super) fn to_unit_length(row: &mut [f64]) -> bool {
     let length = dot(row, row).sqrt();
     if length > 0.0 {
-        row.iter_mut().for_each(|x| *x /= length);
+        for x in row.iter_mut() {
+            *x /= length;
+        }
     }
     length > 0.0
 }

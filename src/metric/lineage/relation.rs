@@ -147,6 +147,7 @@ impl<'a, T: Element> Read<'a, T> {
         facts(kind, deep, Some(medians))
     }
 
+    #[expect(clippy::float_cmp, reason = "asks whether the cast is exact")]
     fn is_cast(&self) -> bool {
         let [of_a, of_b] = self.precisions;
         of_a != of_b
@@ -205,7 +206,7 @@ mod tests {
     use super::*;
     use crate::metric::lineage::{
         choice,
-        goldens::{Array, Arrays, goldens, near, text},
+        goldens::{Array, Arrays, as_blocks, goldens, integers, near, text},
     };
 
     fn check(change: &Change, golden: &Value) {
@@ -254,11 +255,11 @@ mod tests {
             let chosen = |kind: &str, runs: &[std::ops::Range<usize>], count| {
                 choice::blocks(kind, runs, count, 0).unwrap().into_iter().flatten().collect::<Vec<_>>()
             };
-            let of_mlp = [0, 1].map(|l| rows("mlp", l, &|_| chosen("mlp", &[0..272], 16)));
-            let of_heads = [0, 1].map(|l| rows("heads", l, &|_| chosen("heads", &[0..16, 16..32], 16)));
+            let of_mlp = [0, 1].map(|l| rows("mlp", l, &|_| chosen("mlp", &as_blocks(&[272]), 16)));
+            let of_heads = [0, 1].map(|l| rows("heads", l, &|_| chosen("heads", &as_blocks(&[16, 16]), 16)));
             let deep_rows = |array: &Array| match array.len() {
                 rows @ ..=256 => (0..rows).collect(),
-                rows => chosen("deep", &[0..rows], 32),
+                rows => chosen("deep", &as_blocks(&[rows]), 32),
             };
             let places: Vec<(&str, usize)> =
                 ["q", "heads", "mlp"].into_iter().flat_map(|role| [(role, 0), (role, 1)]).collect();
@@ -270,7 +271,7 @@ mod tests {
                 basis_equal: true,
                 deep: &deep,
                 precisions: [0, 1].map(|side| precision(&case["types"][side])),
-                vocabularies: [0, 1].map(|side| case["words"][side].as_u64().unwrap() as usize),
+                vocabularies: [0, 1].map(|side| integers(&case["words"][side])[0]),
             };
             for (rows, golden) in read.units().zip(case["changes"].as_array().unwrap()) {
                 match Change::of(rows) {

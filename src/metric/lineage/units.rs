@@ -10,7 +10,7 @@ use super::{
     draws::draw_key,
     evidence::{Evidence, detectable},
     products::{mean, row_products, to_unit_length},
-    untested::Untested,
+    untested::{Untested, positive},
 };
 use crate::metric::Element;
 
@@ -138,7 +138,9 @@ fn normalise(rows: &mut [f64], width: usize, sizes: &[usize]) -> usize {
         for row in block.chunks_exact(width) {
             means.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
         }
-        means.iter_mut().for_each(|mean| *mean /= *size as f64);
+        for mean in &mut means {
+            *mean /= *size as f64;
+        }
         for row in block.chunks_exact_mut(width) {
             for ((x, mean), square) in row.iter_mut().zip(&means).zip(&mut squares) {
                 *x -= mean;
@@ -199,7 +201,8 @@ impl Layer {
             total.variance += moments.variance;
             products.push(block);
         }
-        if total.variance > 0.0 { Ok(Self { products, total }) } else { Err(Untested::Constant) }
+        positive(total.variance)?;
+        Ok(Self { products, total })
     }
 }
 

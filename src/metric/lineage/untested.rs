@@ -28,6 +28,11 @@ pub(crate) enum Untested {
     },
 }
 
+/// A variance that may be divided by; `Constant` where there is none.
+pub(super) fn positive(variance: f64) -> Result<f64, Untested> {
+    if variance > 0.0 { Ok(variance) } else { Err(Untested::Constant) }
+}
+
 impl fmt::Display for Untested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -119,7 +119,7 @@ impl Decision {
     }
 
     /// What the two signs mean together; `None` where one is unclear or missing.
-    pub(crate) fn reading(&self) -> Option<&'static str> {
+    pub(crate) fn reading(self) -> Option<&'static str> {
         match (self.units, self.basis) {
             (Sign::Plus, Sign::Plus) => Some(
                 "Layers are inherited (trained on, merged, quantised, cut), or both grew from the same random start.",
