@@ -1,0 +1,330 @@
+//! Units: MLP units, value dimensions within a head, experts. Each layer has its own order of units, so layers are
+//! independent tests.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{
+    block_test::{Tables, Tail},
+    draws::draw_key,
+    evidence::{Evidence, detectable},
+    products::{mean, row_products, to_unit_length},
+    untested::{Untested, positive},
+};
+use crate::metric::Element;
+
+/// The same blocks of rows of every layer of one model, normalised: prepared once, met with many others.
+#[derive(Debug, Clone)]
+pub(crate) struct UnitRows {
+    width: usize,
+    sizes: Vec<usize>,
+    /// Layers whose rows are here.
+    layers: Vec<usize>,
+    left_out: Vec<(usize, Untested)>,
+    /// For each block its rows of all layers, one layer after the other.
+    blocks: Vec<Vec<f64>>,
+}
+
+/// Products of the rows of two layers within one block, and what a permutation of rows makes of their trace.
+#[derive(Debug, Clone)]
+pub(super) struct Moments {
+    /// Σ of products of corresponding rows.
+    pub(super) trace: f64,
+    /// Its mean over all permutations of rows.
+    pub(super) expected: f64,
+    /// Its variance (Hoeffding 1951).
+    pub(super) variance: f64,
+}
+
+/// The units of one pair.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct UnitTest {
+    pub(crate) evidence: Evidence,
+    pub(crate) layers: Vec<LayerEvidence>,
+    pub(crate) left_out: Vec<(usize, Untested)>,
+}
+
+/// One layer of a [`UnitTest`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LayerEvidence {
+    pub(crate) layer: usize,
+    pub(crate) z: f64,
+    pub(crate) rho: f64,
+}
+
+impl UnitRows {
+    /// No layer yet, of rows of `width` elements in these blocks.
+    pub(crate) fn new(width: usize, blocks: &[Range<usize>]) -> Self {
+        let sizes = blocks.iter().map(Range::len).collect();
+        Self { width, sizes, layers: vec![], left_out: vec![], blocks: vec![vec![]; blocks.len()] }
+    }
+
+    /// Adds a layer's rows, block after block. A layer that is undefined is left out with its reason: `NonFinite`, or `Constant`
+    /// where over half of its rows have no length.
+    pub(crate) fn push<T: Element>(&mut self, layer: usize, rows: &[T]) {
+        let count: usize = self.sizes.iter().sum();
+        if rows.len() != count * self.width {
+            return self.leave_out(layer, Untested::Units);
+        }
+        let non_finite = rows.iter().filter(|x| !x.to_f64().is_finite()).count() as u64;
+        if non_finite > 0 {
+            return self.leave_out(layer, Untested::NonFinite { count: non_finite });
+        }
+        let mut rows: Vec<f64> = rows.iter().map(|x| x.to_f64()).collect();
+        let with_length = normalise(&mut rows, self.width, &self.sizes);
+        if 2 * with_length < count {
+            return self.leave_out(layer, Untested::Constant);
+        }
+        let mut rest = rows.as_slice();
+        for (block, size) in self.blocks.iter_mut().zip(&self.sizes) {
+            let (rows, others) = rest.split_at(size * self.width);
+            block.extend_from_slice(rows);
+            rest = others;
+        }
+        self.layers.push(layer);
+    }
+
+    /// Names a layer that could not be read.
+    pub(crate) fn leave_out(&mut self, layer: usize, reason: Untested) {
+        self.left_out.push((layer, reason));
+    }
+
+    pub(crate) fn layers(&self) -> &[usize] {
+        &self.layers
+    }
+
+    pub(super) fn sizes(&self) -> &[usize] {
+        &self.sizes
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.sizes.iter().sum()
+    }
+
+    /// A block's rows of all layers.
+    pub(super) fn block(&self, block: usize) -> &[f64] {
+        &self.blocks[block]
+    }
+
+    /// Whether the rows of both can be compared.
+    pub(super) fn meets(&self, other: &Self) -> Result<(), Untested> {
+        if self.width != other.width {
+            Err(Untested::Width)
+        } else if self.sizes != other.sizes {
+            Err(Untested::Units)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn reason(&self, layer: usize) -> Option<Untested> {
+        self.left_out.iter().find(|(at, _)| *at == layer).map(|(_, reason)| *reason)
+    }
+}
+
+/// Takes the column means off within each block, divides each column by its rms over all rows, then each row by its length;
+/// says how many rows have one. Every step commutes with permutations of rows inside blocks.
+fn normalise(rows: &mut [f64], width: usize, sizes: &[usize]) -> usize {
+    let mut rest = &mut *rows;
+    let mut squares = vec![0.0; width];
+    for size in sizes {
+        let (block, others) = rest.split_at_mut(size * width);
+        let mut means = vec![0.0; width];
+        for row in block.chunks_exact(width) {
+            means.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
+        }
+        for mean in &mut means {
+            *mean /= *size as f64;
+        }
+        for row in block.chunks_exact_mut(width) {
+            for ((x, mean), square) in row.iter_mut().zip(&means).zip(&mut squares) {
+                *x -= mean;
+                *square += *x * *x;
+            }
+        }
+        rest = others;
+    }
+    let count = rows.len() / width;
+    let rms: Vec<f64> = squares.iter().map(|square| (square / count as f64).sqrt()).collect();
+    let mut with_length = 0;
+    for row in rows.chunks_exact_mut(width) {
+        row.iter_mut().zip(&rms).filter(|(_, rms)| **rms != 0.0).for_each(|(x, rms)| *x /= rms);
+        with_length += usize::from(to_unit_length(row));
+    }
+    with_length
+}
+
+impl Moments {
+    /// Of a square matrix of products.
+    pub(super) fn of(products: &[f64], size: usize) -> Self {
+        let grand = mean(products);
+        let row_means: Vec<f64> = products.chunks_exact(size).map(mean).collect();
+        let column_mean = |j: usize| products.iter().skip(j).step_by(size).sum::<f64>() / size as f64;
+        let column_means: Vec<f64> = (0..size).map(column_mean).collect();
+        let mut squares = 0.0;
+        for (row, row_mean) in products.chunks_exact(size).zip(&row_means) {
+            for (x, column_mean) in row.iter().zip(&column_means) {
+                let d = x - row_mean - column_mean + grand;
+                squares += d * d;
+            }
+        }
+        Self {
+            trace: products.iter().step_by(size + 1).sum(),
+            expected: size as f64 * grand,
+            variance: squares / (size - 1) as f64,
+        }
+    }
+}
+
+/// A layer's products by block, and Σ of trace, mean and variance over them.
+struct Layer {
+    products: Vec<Vec<f64>>,
+    total: Moments,
+}
+
+impl Layer {
+    fn of(a: &UnitRows, b: &UnitRows, places: [usize; 2]) -> Result<Self, Untested> {
+        let mut total = Moments { trace: 0.0, expected: 0.0, variance: 0.0 };
+        let mut products = Vec::with_capacity(a.sizes.len());
+        for (k, &size) in a.sizes.iter().enumerate() {
+            let rows = |side: &UnitRows, place: usize| place * size * side.width..(place + 1) * size * side.width;
+            let [of_a, of_b] = [&a.blocks[k][rows(a, places[0])], &b.blocks[k][rows(b, places[1])]];
+            let block = row_products(of_a, of_b, a.width);
+            let moments = Moments::of(&block, size);
+            total.trace += moments.trace;
+            total.expected += moments.expected;
+            total.variance += moments.variance;
+            products.push(block);
+        }
+        positive(total.variance)?;
+        Ok(Self { products, total })
+    }
+}
+
+/// Tests layers of equal number. z = Σ z of layers/√layers, one-sided; p and bound over all blocks of all layers. Undefined where
+/// no layer is left: the first layer's reason.
+pub(crate) fn unit_test(a: &UnitRows, b: &UnitRows, name: &str, seed: u64) -> Result<UnitTest, Untested> {
+    a.meets(b)?;
+    let mut numbers: Vec<usize> = [a, b].iter().flat_map(|side| &side.layers).copied().collect();
+    numbers.extend([a, b].iter().flat_map(|side| &side.left_out).map(|(layer, _)| *layer));
+    numbers.sort_unstable();
+    numbers.dedup();
+    let met: Vec<(usize, Result<Layer, Untested>)> = numbers
+        .into_par_iter()
+        .map(|layer| {
+            let place = |side: &UnitRows| {
+                let place = side.layers.iter().position(|at| *at == layer);
+                place.ok_or_else(|| side.reason(layer).unwrap_or(Untested::NoTensor))
+            };
+            (layer, place(a).and_then(|of_a| Layer::of(a, b, [of_a, place(b)?])))
+        })
+        .collect();
+    let (mut tables, mut layers, mut left_out) = (Tables::default(), vec![], vec![]);
+    let rows = a.rows() as f64;
+    let mut rows_per_sd = 0.0;
+    for (layer, met) in met {
+        match met {
+            Ok(Layer { products, total }) => {
+                let sd = total.variance.sqrt();
+                for (block, &size) in products.iter().zip(&a.sizes) {
+                    tables.push(block, size, sd);
+                }
+                rows_per_sd += rows / sd;
+                layers.push(LayerEvidence { layer, z: (total.trace - total.expected) / sd, rho: total.trace / rows });
+            }
+            Err(reason) => left_out.push((layer, reason)),
+        }
+    }
+    if layers.is_empty() {
+        return Err(left_out.first().map_or(Untested::NoTensor, |(_, reason)| *reason));
+    }
+    let root = (layers.len() as f64).sqrt();
+    let rho_sd = root / rows_per_sd;
+    let evidence = Evidence {
+        z: layers.iter().map(|layer| layer.z).sum::<f64>() / root,
+        significance: tables.test(draw_key(seed, name), Tail::Upper),
+        tail: Tail::Upper,
+        exact: true,
+        rows: layers.len() * a.rows(),
+        width: a.width,
+        blocks: tables.len(),
+        rho: Some(layers.iter().map(|layer| layer.rho).sum::<f64>() / layers.len() as f64),
+        rho_sd: Some(rho_sd),
+        rho_detectable: detectable(rho_sd),
+        n_eff: None,
+    };
+    Ok(UnitTest { evidence, layers, left_out })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::lineage::goldens::{Arrays, as_blocks, check_evidence, goldens, integers, near, text};
+
+    fn rows(arrays: &Arrays, names: &serde_json::Value, sizes: &[usize]) -> UnitRows {
+        let names: Vec<&str> = names.as_array().unwrap().iter().map(text).collect();
+        let mut rows = UnitRows::new(arrays.get(names[0]).columns, &as_blocks(sizes));
+        for (layer, name) in names.iter().enumerate() {
+            rows.push(layer, &arrays.get(name).values);
+        }
+        rows
+    }
+
+    #[test]
+    fn units_are_tested_as_the_reference_does() {
+        let arrays = Arrays::of("unit.");
+        for case in goldens()["unit_tests"].as_array().unwrap() {
+            let sizes = integers(&case["sizes"]);
+            let [a, b] = ["a", "b"].map(|side| rows(&arrays, &case[side], &sizes));
+            let test = unit_test(&a, &b, "mlp", case["seed"].as_u64().unwrap()).unwrap();
+            let golden = &case["test"];
+            check_evidence(&test.evidence, golden);
+            assert_eq!(test.layers.len(), golden["by_layer"].as_object().unwrap().len());
+            for layer in &test.layers {
+                near(layer.z, &golden["by_layer"][layer.layer.to_string()]);
+            }
+            let left_out: Vec<_> =
+                test.left_out.iter().map(|(layer, reason)| serde_json::json!([layer, reason.to_string()])).collect();
+            assert_eq!(&left_out, golden["skipped"].as_array().unwrap());
+        }
+    }
+
+    #[test]
+    fn relabelling_units_inside_blocks_on_both_sides_changes_nothing() {
+        let arrays = Arrays::of("unit.");
+        let [a, b] = ["unit.a.0", "unit.child.0"].map(|name| arrays.get(name));
+        let relabelled = |array: &crate::metric::lineage::goldens::Array| {
+            let order: Vec<usize> = (0..3).flat_map(|k| (0..8).rev().map(move |i| 8 * k + i)).chain(24..29).collect();
+            array.rows(order)
+        };
+        let sizes = [8, 8, 8, 5];
+        let test = |of_a: &[f64], of_b: &[f64]| {
+            let [a, b] = [of_a, of_b].map(|values| {
+                let mut rows = UnitRows::new(a.columns, &as_blocks(&sizes));
+                rows.push(0, values);
+                rows
+            });
+            unit_test(&a, &b, "mlp", 0).unwrap().evidence.z
+        };
+        let (plain, moved) = (test(&a.values, &b.values), test(&relabelled(a), &relabelled(b)));
+        assert!((plain - moved).abs() < 1e-9, "{plain} {moved}");
+        assert!(test(&a.values, &relabelled(b)) < 4.0);
+    }
+
+    #[test]
+    fn what_cannot_be_compared_has_its_reason() {
+        let blocks = as_blocks(&[8]);
+        let mut a = UnitRows::new(2, &blocks);
+        a.push(0, &[1.0_f32; 16]);
+        a.push(1, &[f32::NAN; 16]);
+        assert_eq!(a.left_out, [(0, Untested::Constant), (1, Untested::NonFinite { count: 16 })]);
+        assert_eq!(unit_test(&a, &a, "mlp", 0), Err(Untested::Constant));
+        assert_eq!(unit_test(&a, &UnitRows::new(3, &blocks), "mlp", 0), Err(Untested::Width));
+        assert_eq!(unit_test(&a, &UnitRows::new(2, &as_blocks(&[7])), "mlp", 0), Err(Untested::Units));
+    }
+}
