@@ -4,6 +4,8 @@
 //! result does not depend on the number of threads; [`Metric`] is the catalogue, [`PairMetrics`] its values for one
 //! pair, [`null`] what they would be if nothing were shared.
 
+#![expect(clippy::inline_always, reason = "kernels are compiled anew for each instruction set")]
+
 pub mod align;
 mod baseline;
 mod catalogue;

@@ -78,13 +78,22 @@ impl Moments {
     /// The moments of `values`.
     pub fn of<T: Element>(values: &[T]) -> Self {
         let first = FirstPass::of(values.len() as u64, &sums::blocks(values, FirstPass::figures));
-        if let Err(reason) = &first.usable {
-            return first.without_summary(reason.clone());
+        if first.usable.is_err() {
+            return first.without_summary();
         }
         let rough = first.rough_mean();
         let mean = first.mean(&sums::blocks(values, |block| [sums::sum(block, |x| x - rough)]), 0);
         let centred = sums::blocks(values, |block| [sums::sum(block, |x| (x - mean) * (x - mean))]);
         first.moments(mean, sums::total(&centred, 0))
+    }
+
+    /// Why a pair has no sums of which a side has none: elements that are not finite, over both sides, come first.
+    pub(super) fn why_not(sides: [&Self; 2]) -> Undefined {
+        let reasons = || sides.iter().filter_map(|side| side.summary.as_ref().err());
+        if reasons().any(|reason| matches!(reason, Undefined::NonFinite { .. })) {
+            return Undefined::NonFinite { count: sides.iter().map(|side| side.non_finite).sum() };
+        }
+        reasons().next().cloned().unwrap_or(Undefined::TooFew)
     }
 
     /// Share of exact zeros; `TooFew` of an empty slice.
@@ -111,7 +120,6 @@ pub(super) struct FirstPass {
 impl FirstPass {
     /// The figures of one block.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     pub(super) fn figures(block: &[f64]) -> [f64; 6] {
         [
             sums::sum(block, |x| if x == 0.0 { 1.0 } else { 0.0 }),
@@ -164,7 +172,8 @@ impl FirstPass {
     }
 
     /// The counts alone, and why there is nothing else.
-    pub(super) fn without_summary(&self, reason: Undefined) -> Moments {
+    pub(super) fn without_summary(&self) -> Moments {
+        let reason = self.usable.clone().err().unwrap_or(Undefined::TooFew);
         Moments { n: self.n, zeros: self.zeros, non_finite: self.non_finite, summary: Err(reason) }
     }
 

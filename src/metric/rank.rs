@@ -63,15 +63,20 @@ impl Ranks {
         if self.len() != other.len() {
             return Err(Undefined::Shape);
         }
-        if self.centred_squares == 0.0 || other.centred_squares == 0.0 {
-            return Err(Undefined::Constant);
-        }
         let centre = (self.len() + 1) as f64;
         let products = sums::pair_blocks(&self.doubled, &other.doubled, |a, b| {
             [sums::pair_sum(a, b, |x, y| (x - centre) * (y - centre))]
         });
-        Ok((sums::total(&products, 0) / (self.centred_squares * other.centred_squares).sqrt()).clamp(-1.0, 1.0))
+        rho(sums::total(&products, 0), [self.centred_squares, other.centred_squares])
     }
+}
+
+/// ρ from Σ of the products of the centred ranks of both sides and of their squares; `Constant` where all elements of a side tie.
+pub(super) fn rho(products: f64, [of_a, of_b]: [f64; 2]) -> Result<f64, Undefined> {
+    if of_a == 0.0 || of_b == 0.0 {
+        return Err(Undefined::Constant);
+    }
+    Ok((products / (of_a * of_b).sqrt()).clamp(-1.0, 1.0))
 }
 
 /// Spearman's ρ of two slices, as [`Ranks::of`] and [`Ranks::spearman`].

@@ -83,7 +83,6 @@ pub(super) trait Kernel {
 
 /// Joins the lanes of a sum, halves with halves, in an order that does not depend on the set.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 pub(super) fn fold<const N: usize>(lanes: &[f64; N], join: impl Fn(f64, f64) -> f64) -> f64 {
     const { assert!(N.is_power_of_two()) };
     let mut lanes = *lanes;

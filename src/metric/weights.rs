@@ -31,7 +31,6 @@ pub(super) trait Lane: Copy + Sync {
 
     /// Two neighbours.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide_two([first, second]: [Self; 2]) -> [f64; 2] {
         [first.wide(), second.wide()]
     }
@@ -41,14 +40,12 @@ impl Lane for [u8; 2] {
     const HAS_EXACT_PRODUCTS: bool = true;
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide(self) -> f64 {
         f64::from(f32::from_bits(u32::from(u16::from_le_bytes(self)) << 16))
     }
 
     /// As one word, whose halves need a shift and a mask: half of the instructions that two numbers of 16 bits take.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide_two([first, second]: [Self; 2]) -> [f64; 2] {
         let word = u32::from_le_bytes([first[0], first[1], second[0], second[1]]);
         [word << 16, word & 0xFFFF_0000].map(|bits| f64::from(f32::from_bits(bits)))
@@ -59,7 +56,6 @@ impl Lane for f32 {
     const HAS_EXACT_PRODUCTS: bool = true;
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide(self) -> f64 {
         f64::from(self)
     }
@@ -69,7 +65,6 @@ impl Lane for f64 {
     const HAS_EXACT_PRODUCTS: bool = false;
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide(self) -> f64 {
         self
     }

@@ -4,7 +4,6 @@ use crate::metric::simd::Kernel;
 
 /// Twice the cost: the lowest bit is left for whether a column is taken.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 pub(super) fn doubled(high: u32, low: u8) -> i64 {
     (i64::from(high) << 9) | (i64::from(low) << 1)
 }
@@ -21,7 +20,6 @@ impl Kernel for Lower<'_> {
     type Output = ();
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn run<const FUSED: bool>(self) {
         let unit = self.unit;
         let row = self.row.0.iter().zip(self.row.1);
@@ -45,7 +43,6 @@ impl Kernel for Weigh<'_> {
     type Output = ();
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn run<const FUSED: bool>(self) {
         let row = self.row.0.iter().zip(self.row.1);
         for ((above, (&high, &low)), price) in self.above.iter_mut().zip(row).zip(self.prices) {
@@ -71,7 +68,6 @@ impl Kernel for Relax<'_> {
     type Output = i64;
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn run<const FUSED: bool>(self) -> i64 {
         let (unit, base) = (self.unit, self.base);
         let row = self.row.0.iter().zip(self.row.1).zip(self.prices);
@@ -103,7 +99,6 @@ impl Kernel for Find<'_> {
     type Output = usize;
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn run<const FUSED: bool>(self) -> usize {
         let blocks = self.lengths.chunks(BLOCK).zip(self.barred.chunks(BLOCK));
         for (number, (lengths, barred)) in blocks.enumerate() {

@@ -49,7 +49,6 @@ impl<A: Lane, B: Lane, const OF_A: bool> Kernel for Blocks<'_, A, B, OF_A> {
     type Output = Vec<Figures>;
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn run<const FUSED: bool>(self) -> Vec<Figures> {
         // Not collected from an iterator: that would be compiled apart, and for the plain set.
         let mut figures = Vec::with_capacity(self.a.len().div_ceil(BLOCK));
@@ -72,7 +71,6 @@ struct Terms {
 
 impl Terms {
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn plus<const FUSED: bool, const OF_A: bool, A: Lane, B: Lane>(self, x: f64, y: f64) -> Self {
         // Where a product is exact, fusing it with the addition changes no bit.
         let add = |x: f64, y: f64, sum: f64, is_exact: bool| {
@@ -104,7 +102,6 @@ struct Lanes {
 
 impl Lanes {
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn at(&self, half: usize, column: usize) -> Terms {
         Terms {
             dot: self.dot[half][column],
@@ -116,7 +113,6 @@ impl Lanes {
     }
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn set(&mut self, half: usize, column: usize, terms: Terms) {
         self.dot[half][column] = terms.dot;
         self.square_a[half][column] = terms.square_a;
@@ -129,7 +125,6 @@ impl Lanes {
 /// Elements are laid out in rows of [`COLUMNS`], and each column has sums of its own: see
 /// [`stream::lanes`](crate::metric::stream). Neighbours are widened together.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn block<const FUSED: bool, const OF_A: bool, A: Lane, B: Lane>(a: &[A], b: &[B]) -> Figures {
     let zero = [[0.0; COLUMNS / 2]; 2];
     let mut lanes = Lanes { dot: zero, square_a: zero, square_b: zero, sum_a: zero, sum_b: zero };

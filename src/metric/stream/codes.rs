@@ -1,9 +1,7 @@
 //! Everything that a side alone decides, where its elements are one of a few codes: counting the codes gives all of it.
 
+use super::column::CODES;
 use crate::metric::{Undefined, moments::FirstPass, quantile::Place, sums};
-
-/// Room for a code of two bytes.
-pub(super) const CODES: usize = 1 << 16;
 
 /// One code that occurs.
 #[derive(Debug, Clone, Copy)]

@@ -41,7 +41,6 @@ const NOTHING: Terms = Terms {
 impl Terms {
     /// Adds a pair. `FUSED`: the instruction set multiplies and adds at once, which makes a quotient cheaper than a division.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn plus<const FUSED: bool>(self, narrow_x: f32, narrow_y: f32) -> Self {
         let (x, y) = (f64::from(narrow_x), f64::from(narrow_y));
         let gap = (x - y).abs();
@@ -65,7 +64,6 @@ impl Terms {
 
 /// `value / divisor` to the last bit: the reciprocal in `f32`, then twice what is left over.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn quotient(value: f64, divisor: f32) -> f64 {
     let (reciprocal, divisor) = (f64::from(1.0 / divisor), f64::from(divisor));
     let near = value * reciprocal;
@@ -89,7 +87,6 @@ struct Lanes {
 
 impl Lanes {
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn new() -> Self {
         Self {
             dot: [NOTHING.dot; COLUMNS],
@@ -104,7 +101,6 @@ impl Lanes {
     }
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn at(&self, column: usize) -> Terms {
         Terms {
             dot: self.dot[column],
@@ -119,7 +115,6 @@ impl Lanes {
     }
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn set(&mut self, column: usize, terms: Terms) {
         self.dot[column] = terms.dot;
         self.absolute[column] = terms.absolute;
@@ -132,7 +127,6 @@ impl Lanes {
     }
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn total(&self) -> Terms {
         let sum = |left: f64, right: f64| left + right;
         Terms {
@@ -151,7 +145,6 @@ impl Lanes {
 /// The figures of a stretch of pairs, as [`Differences::figures`](crate::metric::pair::Differences) orders them; `read_a` and
 /// `read_b` make numbers of what is stored.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: impl Fn(E) -> f32) -> [f64; 8] {
     let mut lanes = Lanes::new();
     let ((rows_a, rest_a), (rows_b, rest_b)) = (a.as_chunks::<COLUMNS>(), b.as_chunks::<COLUMNS>());
@@ -208,7 +201,6 @@ pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: i
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 #[expect(clippy::float_cmp, reason = "counts elements that are the same number")]
 fn same((x, y): (f32, f32)) -> u32 {
     u32::from(x == y)
@@ -229,7 +221,6 @@ fn divided(pairs: impl Iterator<Item = (f32, f32)>) -> (f64, f64) {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn larger32(left: f32, right: f32) -> f32 {
     if left > right { left } else { right }
 }
