@@ -3,39 +3,12 @@
 //! Norm weights are nearly constant vectors, so most of what a cosine between two of them says is already said by each
 //! side's mean and spread. Reports show these beside every comparison, and the null models are made of them.
 
-use super::{Element, Undefined, sums};
+use super::{Element, MeanSd, Undefined, sums};
 
 /// Sums of squares and their products stay inside `f64` while magnitudes are within 2^±200, that is 1.6e60; every value
 /// of BF16, F16, F8 and F32 is.
 const LARGEST: f64 = f64::from_bits((1023 + 200) << 52);
 const SMALLEST: f64 = f64::from_bits((1023 - 200) << 52);
-
-/// The mean and the population standard deviation (ddof 0) of something.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MeanSd {
-    /// Mean μ.
-    pub mean: f64,
-    /// Standard deviation σ, ddof 0.
-    pub sd: f64,
-}
-
-impl MeanSd {
-    /// Of a list of finite numbers; `None` of an empty one.
-    pub fn of(values: &[f64]) -> Option<Self> {
-        if values.is_empty() {
-            return None;
-        }
-        let n = values.len() as f64;
-        let mean = sums::compensated(values.iter().copied()) / n;
-        let squares = sums::compensated(values.iter().map(|value| (value - mean) * (value - mean)));
-        Some(Self { mean, sd: (squares / n).sqrt() })
-    }
-
-    /// Root mean square √(μ² + σ²).
-    pub fn rms(self) -> f64 {
-        self.mean.hypot(self.sd)
-    }
-}
 
 /// Counts and, where they exist, the statistics of one slice.
 #[derive(Debug, Clone, PartialEq)]
