@@ -45,7 +45,6 @@ pub use overlap::{Overlap, Strip};
 pub use pair::PairMetrics;
 pub use pca::{Component, Pca, Scale};
 pub use quantile::{median, quantile, quantiles};
-pub use rank::{Ranks, spearman};
 pub use related::{Correlation, Criterion, RelatedVerdict, benjamini_hochberg, related};
 pub use row_pair::RowPair;
 pub use side::Side;

@@ -68,11 +68,6 @@ impl Moments {
         }
         reasons().next().cloned().unwrap_or(Undefined::TooFew)
     }
-
-    /// Share of exact zeros; `TooFew` of an empty slice.
-    pub fn zero_fraction(&self) -> Result<f64, Undefined> {
-        if self.n == 0 { Err(Undefined::TooFew) } else { Ok(self.zeros as f64 / self.n as f64) }
-    }
 }
 
 /// What one pass over the blocks of a slice says of it, and how the figures of later passes complete it. A slice in memory
@@ -240,14 +235,11 @@ mod tests {
         let moments = Moments::of(&[0.0_f32, -0.0, f32::NAN, f32::INFINITY, 1.0]);
         assert_eq!((moments.n, moments.zeros, moments.non_finite), (5, 2, 2));
         assert_eq!(moments.summary, Err(Undefined::NonFinite { count: 2 }));
-        assert_eq!(moments.zero_fraction(), Ok(0.4));
     }
 
     #[test]
     fn an_empty_slice_has_no_statistics() {
-        let moments = Moments::of::<f32>(&[]);
-        assert_eq!(moments.summary, Err(Undefined::TooFew));
-        assert_eq!(moments.zero_fraction(), Err(Undefined::TooFew));
+        assert_eq!(Moments::of::<f32>(&[]).summary, Err(Undefined::TooFew));
     }
 
     #[test]

@@ -164,8 +164,7 @@ mod tests {
             Err(Undefined::ZeroNorm),
         ];
         let stats = Stats::of(&values);
-        let reasons =
-            vec![(Undefined::ZeroNorm, 2), (Undefined::NonFinite { count: 1 }, 1), (Undefined::Constant, 1)];
+        let reasons = vec![(Undefined::ZeroNorm, 2), (Undefined::NonFinite { count: 1 }, 1), (Undefined::Constant, 1)];
         assert_eq!((stats.n, stats.missing()), (2, 4));
         assert_eq!(stats.undefined, reasons);
         assert_eq!(stats.get(|figures| figures.mean), Ok(2.5));

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::Element;
+use super::{Element, simd};
 
 /// Elements per block: two blocks of `f64` fit a first-level cache with room to spare.
 pub(super) const BLOCK: usize = 1024;
@@ -108,7 +108,7 @@ pub(super) fn pair_sum(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64
     for (lane, (&x, &y)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane += f(x, y);
     }
-    tree(lanes, |left, right| left + right)
+    simd::fold(&lanes, |left, right| left + right)
 }
 
 /// `f64::max` without its care for NaN, which keeps a loop from becoming one instruction per vector.
@@ -129,18 +129,13 @@ fn fold(block: &[f64], start: f64, step: impl Fn(f64, f64) -> f64, join: impl Fn
     for (lane, &x) in lanes.iter_mut().zip(rest) {
         *lane = step(*lane, x);
     }
-    tree(lanes, join)
-}
-
-#[inline(always)]
-fn tree(lanes: [f64; LANES], join: impl Fn(f64, f64) -> f64) -> f64 {
-    let fours: [f64; 4] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 4]));
-    join(join(fours[0], fours[2]), join(fours[1], fours[3]))
+    simd::fold(&lanes, join)
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these figures are exact")]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "these figures are exact")]
+
     use super::*;
 
     #[test]

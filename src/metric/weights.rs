@@ -70,7 +70,7 @@ impl Lane for f64 {
     }
 }
 
-/// Evaluates `$body` with `$elements` bound to the elements, whatever their width.
+/// Evaluates `$body` with `$elements` bound to the elements of any width.
 macro_rules! for_stored {
     ($stored:expr, $elements:ident => $body:expr) => {
         match $stored {
@@ -124,16 +124,6 @@ impl Weights {
     /// Number of elements.
     pub fn numel(&self) -> usize {
         self.rows * self.columns
-    }
-
-    /// Bytes that the elements take in memory.
-    pub fn bytes(&self) -> usize {
-        let width = match self.stored {
-            Stored::Bf16(_) => 2,
-            Stored::F32(_) => 4,
-            Stored::F64(_) => 8,
-        };
-        self.numel() * width
     }
 
     /// The same elements in other rows; `Shape` where their number differs.
@@ -216,7 +206,6 @@ mod tests {
         for at in 0..2 {
             assert_eq!(row(&narrow, at), row(&single, at));
         }
-        assert_eq!((narrow.bytes(), single.bytes()), (8, 16));
         assert_eq!(Weights::f64(2, 3, vec![0.0; 5]), Err(Undefined::Shape));
     }
 

@@ -10,6 +10,9 @@ use std::ops::Range;
 use super::scratch::Scratch;
 use crate::metric::{quantile::Place, sums::BLOCK};
 
+/// Magnitudes whose quantiles are asked for: those of a−b, of a, of b.
+pub(super) const MAGNITUDES: usize = 3;
+
 /// Leading bits of magnitudes in `f32`: the sign is off, 7 bits of the fraction are left.
 const KEYS: usize = 1 << 15;
 

@@ -8,7 +8,7 @@ use super::{
     pass::Streams,
     sorted_ranks::sorted_spearman,
     source::Source,
-    walk::{Walk, code_rank_products},
+    walk::Walk,
 };
 use crate::{
     checkpoint::{Dtype, decode},
@@ -16,7 +16,6 @@ use crate::{
         PairMetrics, Undefined,
         moments::FirstPass,
         pair::{Centred, Differences, Pair},
-        rank::rho,
         simd::Path,
         sums,
     },
@@ -106,17 +105,13 @@ fn compare_wide<S: Source>(
     let sides = [0, 1].map(|side| first.side(side, codes[side].as_ref(), streams.numel));
     let means = means(&mut walk, &codes, &sides)?;
     let about = Centred::about(means, sides.each_ref().map(FirstPass::norm));
-    let ranks = codes.each_ref().map(|codes| codes.as_ref().map(Codes::ranks));
     let blocks = walk.later(
         #[inline(always)]
-        |stored, [a, b]| {
+        |[a, b]| {
             let [products, apart, together] = about.figures(a, b);
-            let mut figures = [products, apart, together, 0.0, 0.0, 0.0];
-            if let [Some(ranks_a), Some(ranks_b)] = &ranks {
-                figures[5] = code_rank_products(&streams.columns, stored, [ranks_a, ranks_b]);
-            }
+            let mut figures = [products, apart, together, 0.0, 0.0];
             for (side, values) in [a, b].into_iter().enumerate() {
-                if ranks[side].is_none() {
+                if codes[side].is_none() {
                     figures[3 + side] = sums::sum(values, |x| (x - means[side]) * (x - means[side]));
                 }
             }
@@ -124,10 +119,8 @@ fn compare_wide<S: Source>(
         },
     )?;
     let quantiles = walk.quantiles()?;
-    let spearman = match &ranks {
-        [Some(of_a), Some(of_b)] => rho(sums::total(&blocks, 5), [of_a.squares, of_b.squares]),
-        ranks => sorted_spearman(streams, ranks.each_ref().map(Option::as_ref), pairs_at_once)?,
-    };
+    let ranks = codes.each_ref().map(|codes| codes.as_ref().map(Codes::ranks));
+    let spearman = sorted_spearman(streams, ranks.each_ref().map(Option::as_ref), pairs_at_once)?;
     let moments = [0, 1].map(|side: usize| {
         let mean = means[side];
         let centred_squares = match &codes[side] {
@@ -153,21 +146,17 @@ fn compare_wide<S: Source>(
     }))
 }
 
-/// The refined means. Sides whose codes are counted need no pass for them.
+/// The refined means.
 fn means<S: Source>(
     walk: &mut Walk<'_, S>,
     codes: &[Option<Codes>; 2],
     sides: &[FirstPass; 2],
 ) -> Result<[f64; 2], S::Error> {
     let rough = sides.each_ref().map(FirstPass::rough_mean);
-    let blocks = if walk.streams.are_codes() {
-        Vec::new()
-    } else {
-        walk.later(
-            #[inline(always)]
-            |_, [a, b]| [sums::sum(a, |x| x - rough[0]), sums::sum(b, |x| x - rough[1])],
-        )?
-    };
+    let blocks = walk.later(
+        #[inline(always)]
+        |[a, b]| [sums::sum(a, |x| x - rough[0]), sums::sum(b, |x| x - rough[1])],
+    )?;
     Ok([0, 1].map(|side: usize| match &codes[side] {
         Some(codes) => sides[side].mean(&[[codes.sum(|x| x - rough[side])]], 0),
         None => sides[side].mean(&blocks, side),

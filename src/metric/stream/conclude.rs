@@ -1,10 +1,10 @@
 //! What is asked of each pass over a narrow pair, and what is made of the answers.
 
 use super::{
-    brackets::{Brackets, Inside, Sample},
+    brackets::{Brackets, Inside, MAGNITUDES, Sample},
     codes::Codes,
     cross::{Crossed, Ranked},
-    kernels::{MAGNITUDES, SecondStripe, Wanted},
+    kernels::{SecondStripe, Wanted},
     narrow::Narrow,
     pass::Streams,
     sorted_ranks::sorted_spearman,
@@ -34,7 +34,7 @@ pub(super) fn conclude<S: Source>(
 ) -> Result<PairMetrics, S::Error> {
     let (columns, numel) = (&streams.columns, streams.numel);
     let narrow = Narrow { path, streams, sample };
-    let (mut first, samples) = narrow.first()?;
+    let mut first = narrow.first()?;
     let differences = Differences::of(&first.pairs);
     let are_codes = streams.are_codes();
     if !differences.absolute.is_finite() {
@@ -50,9 +50,9 @@ pub(super) fn conclude<S: Source>(
         [0, 1].map(|side: usize| columns[side].codes().is_none().then(|| FirstPass::of(numel, &first.sides[side])));
     let of_side = |side: usize| {
         let zeros = sides[side].as_ref()?.zeros;
-        Some(Brackets::new(&ABS_QUANTILE, sample, &samples[1 + side], numel, zeros))
+        Some(Brackets::new(&ABS_QUANTILE, sample, &first.samples[1 + side], numel, zeros))
     };
-    let of_gaps = Brackets::new(&QUANTILES, sample, &samples[0], numel, numel - differences.changed);
+    let of_gaps = Brackets::new(&QUANTILES, sample, &first.samples[0], numel, numel - differences.changed);
     let brackets = [Some(of_gaps), of_side(0), of_side(1)];
     let mut stripes = narrow.second(&Wanted {
         ranked: ranked.as_ref(),

@@ -164,6 +164,6 @@ impl Crossed {
         let products: u128 = self.sums.iter().zip(&b.doubled).map(|(sum, &rank)| sum * u128::from(rank)).sum();
         let mean = u128::from(numel + 1);
         let centred = |sum: u128| (sum.cast_signed() - (u128::from(numel) * mean * mean).cast_signed()) as f64;
-        rho(centred(products), [a, b].map(|ranks| centred(ranks.doubled_squares)))
+        rho(centred(products), [a, b].map(|ranks| centred(ranks.squares)))
     }
 }

@@ -1,6 +1,7 @@
 //! What the first pass over a pair finds: counts, and sums that need no mean.
 
 use super::{
+    brackets::{MAGNITUDES, Sample},
     codes::Codes,
     column::{CODES, Column},
     pass::{Streams, totals},
@@ -21,12 +22,15 @@ pub(super) struct First<C> {
     pub(super) pairs: Vec<[f64; 8]>,
     /// How many elements of each side have each code, or each upper half of a key; empty where they are not counted.
     pub(super) classes: [C; 2],
+    /// Sampled magnitudes of a−b, of a, of b, by their leading bits; empty where none are sampled.
+    pub(super) samples: [C; MAGNITUDES],
 }
 
 impl First<Scratch<u32>> {
-    pub(super) fn new(is_counted: [bool; 2]) -> Self {
+    pub(super) fn new(is_counted: [bool; 2], is_sampled: [bool; MAGNITUDES]) -> Self {
         let classes = is_counted.map(|is_counted| Scratch::zeros(if is_counted { CODES } else { 0 }));
-        Self { sides: [Vec::new(), Vec::new()], pairs: Vec::new(), classes }
+        let samples = is_sampled.map(Sample::counts);
+        Self { sides: [Vec::new(), Vec::new()], pairs: Vec::new(), classes, samples }
     }
 
     /// Counts the stored elements of one side.
@@ -36,12 +40,13 @@ impl First<Scratch<u32>> {
 }
 
 impl First<Vec<u64>> {
-    pub(super) fn joined<'f>(stripes: impl Iterator<Item = &'f First<Scratch<u32>>> + Clone) -> Self {
-        let side = |side: usize| stripes.clone().flat_map(|stripe| &stripe.sides[side]).copied().collect();
+    pub(super) fn joined(stripes: &[&First<Scratch<u32>>]) -> Self {
+        let side = |side: usize| stripes.iter().flat_map(|stripe| &stripe.sides[side]).copied().collect();
         Self {
             sides: [side(0), side(1)],
-            pairs: stripes.clone().flat_map(|stripe| &stripe.pairs).copied().collect(),
-            classes: [0, 1].map(|side| totals(stripes.clone().map(|stripe| &stripe.classes[side]))),
+            pairs: stripes.iter().flat_map(|stripe| &stripe.pairs).copied().collect(),
+            classes: [0, 1].map(|side: usize| totals(stripes.iter().map(|stripe| &stripe.classes[side]))),
+            samples: [0, 1, 2].map(|of: usize| totals(stripes.iter().map(|stripe| &stripe.samples[of]))),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the passes over a narrow pair do with a stretch of it, compiled for each instruction set.
 
 use super::{
-    brackets::{Brackets, Inside, Sample},
+    brackets::{Brackets, Inside, MAGNITUDES, Sample},
     column::Column,
     cross::{Cross, Ranked},
     first::First,
@@ -14,14 +14,9 @@ use crate::metric::{
     sums::{self, BLOCK, BUFFER},
 };
 
-/// Magnitudes whose quantiles are asked for: those of a−b, of a, of b.
-pub(super) const MAGNITUDES: usize = 3;
-
 /// What a stripe of the first pass holds.
 pub(super) struct FirstStripe {
     pub(super) first: First<Scratch<u32>>,
-    /// Sampled magnitudes by their leading bits.
-    pub(super) samples: [Scratch<u32>; MAGNITUDES],
     pub(super) widened: [Vec<f32>; 2],
 }
 
@@ -57,15 +52,16 @@ impl Kernel for FirstKernel<'_> {
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Self { columns, stored, stripe: FirstStripe { first, samples, widened }, .. } = self;
+        let Self { columns, stored, stripe: FirstStripe { first, widened }, .. } = self;
+        let First { sides, pairs, samples, .. } = first;
         if let [Column::Bf16(_), Column::Bf16(_)] = columns {
             let [a, b] = stored.map(|stored| stored.as_chunks::<2>().0);
-            first.pairs.push(pair_figures::<FUSED, _>(a, b, bf16));
+            pairs.push(pair_figures::<FUSED, _>(a, b, bf16));
             sample_gaps(self.sample, self.from, [a, b], &mut samples[0], bf16);
             return;
         }
         let [a, b] = narrow(columns, stored, widened);
-        first.pairs.push(pair_figures::<FUSED, _>(a, b, same));
+        pairs.push(pair_figures::<FUSED, _>(a, b, same));
         sample_gaps(self.sample, self.from, [a, b], &mut samples[0], same);
         for (side, narrow) in [a, b].into_iter().enumerate() {
             if columns[side].codes().is_some() {
@@ -74,7 +70,7 @@ impl Kernel for FirstKernel<'_> {
             for (index, block) in narrow.chunks(BLOCK).enumerate() {
                 let part = self.sample.part(self.from + (index * BLOCK) as u64, block.len());
                 Sample::count(&mut samples[1 + side], block[part].iter().map(|x| x.abs()));
-                first.sides[side].push(FirstPass::figures(widen(block, &mut { BUFFER })));
+                sides[side].push(FirstPass::figures(widen(block, &mut { BUFFER })));
             }
         }
     }

@@ -5,7 +5,7 @@ use super::{
     column::CODES,
     cross::Cross,
     first::First,
-    kernels::{self, FirstKernel, FirstStripe, MAGNITUDES, SecondStripe, Wanted},
+    kernels::{self, FirstKernel, FirstStripe, SecondStripe, Wanted},
     pass::{Streams, totals},
     scratch::Scratch,
     source::Source,
@@ -23,15 +23,14 @@ pub(super) struct Narrow<'s, S> {
 }
 
 impl<S: Source> Narrow<'_, S> {
-    /// Sums that need no mean, counts, and a sample of the magnitudes by their leading bits. The codes of b are not counted
+    /// Sums that need no mean, counts, and a sample of the magnitudes. The codes of b are not counted
     /// where those of a are: that is left to the pass that crosses their ranks.
-    pub(super) fn first(&self) -> Result<(First<Vec<u64>>, [Vec<u64>; MAGNITUDES]), S::Error> {
+    pub(super) fn first(&self) -> Result<First<Vec<u64>>, S::Error> {
         let columns = &self.streams.columns;
         let is_codes = columns.each_ref().map(|column| column.codes().is_some());
         let is_counted = [true, !self.streams.are_codes()];
         let start = || FirstStripe {
-            first: First::new(is_counted),
-            samples: [true, !is_codes[0], !is_codes[1]].map(Sample::counts),
+            first: First::new(is_counted, [true, !is_codes[0], !is_codes[1]]),
             widened: [Vec::new(), Vec::new()],
         };
         let stripes = self.streams.pass(start, |stripe, from, stored| {
@@ -44,8 +43,7 @@ impl<S: Source> Narrow<'_, S> {
                 self.path.kernel(FirstKernel { columns, sample: self.sample, from, stored, stripe });
             }
         })?;
-        let samples = [0, 1, 2].map(|of: usize| totals(stripes.iter().map(|stripe| &stripe.samples[of])));
-        Ok((First::joined(stripes.iter().map(|stripe| &stripe.first)), samples))
+        Ok(First::joined(&stripes.iter().map(|stripe| &stripe.first).collect::<Vec<_>>()))
     }
 
     /// How many elements of b have each code, for a pair that has no ranks to cross.

@@ -1,11 +1,9 @@
 //! A pair walked over pass by pass: the figures of every block, and quantiles settled further each time.
 
 use super::{
-    codes::CodeRanks,
-    column::{CODES, Column},
+    column::Column,
     first::First,
     pass::Streams,
-    scratch::Scratch,
     selector::{Counts, Selector},
     source::Source,
 };
@@ -36,48 +34,52 @@ impl<'s, S: Source> Walk<'s, S> {
     /// more passes as they need.
     pub(super) fn quantiles(&mut self) -> Result<[Vec<f64>; 3], S::Error> {
         while self.selectors.iter().any(Selector::is_open) {
-            self.later(|_, _| [])?;
+            self.later(|_| [])?;
         }
         Ok(self.selectors.each_ref().map(Selector::quantiles))
     }
 
     /// The first pass: counts, and sums that need no mean.
     pub(super) fn first(&mut self) -> Result<First<Vec<u64>>, S::Error> {
-        let (streams, selectors, path) = (self.streams, &self.selectors, self.path);
-        let start = || (First::new([true; 2]), selectors.each_ref().map(Selector::counts));
-        let stripes = streams.pass(start, |(first, counts): &mut (First<Scratch<u32>>, _), _, stored| {
-            path.run(
-                #[inline(always)]
-                || {
-                    streams.each_block(
-                        stored,
-                        #[inline(always)]
-                        |stored, values| {
-                            for (side, column) in streams.columns.iter().enumerate() {
-                                if column.codes().is_none() {
-                                    first.sides[side].push(FirstPass::figures(values[side]));
-                                }
-                                first.count(side, column, stored[side]);
-                            }
-                            first.pairs.push(Differences::figures(values[0], values[1]));
-                            select(selectors, counts, values);
-                        },
-                    );
-                },
-            );
-        })?;
-        settle(&mut self.selectors, stripes.iter().map(|(_, counts)| counts));
-        Ok(First::joined(stripes.iter().map(|(first, _)| first)))
+        let columns = &self.streams.columns;
+        let stripes = self.pass(
+            || First::new([true; 2], [false; 3]),
+            #[inline(always)]
+            |first, stored, values| {
+                for (side, column) in columns.iter().enumerate() {
+                    if column.codes().is_none() {
+                        first.sides[side].push(FirstPass::figures(values[side]));
+                    }
+                    first.count(side, column, stored[side]);
+                }
+                first.pairs.push(Differences::figures(values[0], values[1]));
+            },
+        )?;
+        Ok(First::joined(&stripes.iter().collect::<Vec<_>>()))
     }
 
-    /// A later pass: the figures that `figures` makes of the stored bytes and the values of every pair of blocks, in order.
+    /// A later pass: the figures that `figures` makes of the values of every pair of blocks, in order.
     pub(super) fn later<const N: usize>(
         &mut self,
-        figures: impl Fn([&[u8]; 2], [&[f64]; 2]) -> [f64; N] + Sync,
+        figures: impl Fn([&[f64]; 2]) -> [f64; N] + Sync,
     ) -> Result<Vec<[f64; N]>, S::Error> {
+        let stripes = self.pass(
+            Vec::new,
+            #[inline(always)]
+            |blocks, _, values| blocks.push(figures(values)),
+        )?;
+        Ok(stripes.concat())
+    }
+
+    /// A pass that visits the stored bytes and the values of every pair of blocks, and settles the quantiles further.
+    fn pass<T: Send>(
+        &mut self,
+        start: impl Fn() -> T + Sync,
+        visit: impl Fn(&mut T, [&[u8]; 2], [&[f64]; 2]) + Sync,
+    ) -> Result<Vec<T>, S::Error> {
         let (streams, selectors, path) = (self.streams, &self.selectors, self.path);
-        let start = || (Vec::new(), selectors.each_ref().map(Selector::counts));
-        let stripes = streams.pass(start, |(blocks, counts), _, stored| {
+        let start = || (start(), selectors.each_ref().map(Selector::counts));
+        let stripes = streams.pass(start, |(found, counts), _, stored| {
             path.run(
                 #[inline(always)]
                 || {
@@ -85,44 +87,18 @@ impl<'s, S: Source> Walk<'s, S> {
                         stored,
                         #[inline(always)]
                         |stored, values| {
-                            blocks.push(figures(stored, values));
+                            visit(found, stored, values);
                             select(selectors, counts, values);
                         },
                     );
                 },
             );
         })?;
-        settle(&mut self.selectors, stripes.iter().map(|(_, counts)| counts));
-        Ok(stripes.into_iter().flat_map(|(blocks, _)| blocks).collect())
+        for (index, selector) in self.selectors.iter_mut().enumerate() {
+            selector.settle(&stripes.iter().map(|(_, counts)| &counts[index]).collect::<Vec<_>>());
+        }
+        Ok(stripes.into_iter().map(|(found, _)| found).collect())
     }
-}
-
-fn settle<'c>(selectors: &mut [Selector; 3], stripes: impl Iterator<Item = &'c [Counts; 3]> + Clone) {
-    for (index, selector) in selectors.iter_mut().enumerate() {
-        let counts: Vec<&Counts> = stripes.clone().map(|counts| &counts[index]).collect();
-        selector.settle(&counts);
-    }
-}
-
-/// Σ of the products of the centred ranks of one block of pairs.
-#[inline(always)]
-pub(super) fn code_rank_products(columns: &[Column; 2], stored: [&[u8]; 2], ranks: [&CodeRanks; 2]) -> f64 {
-    let mut buffers = [BUFFER, BUFFER];
-    let mut held = 0;
-    for (side, buffer) in buffers.iter_mut().enumerate() {
-        let Ok(centred) = <&[f64; CODES]>::try_from(ranks[side].centred.as_slice()) else {
-            return 0.0;
-        };
-        let mut slots = buffer.iter_mut();
-        columns[side].classes(stored[side], |code| {
-            if let Some(slot) = slots.next() {
-                *slot = centred[usize::from(code)];
-            }
-        });
-        held = sums::BLOCK - slots.len();
-    }
-    let [a, b] = &buffers;
-    sums::pair_sum(&a[..held], &b[..held], |x, y| x * y)
 }
 
 #[inline(always)]
