@@ -39,7 +39,7 @@ fn raw(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("raw test and scale, one core");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool of one thread");
     let (a, b) = (matrix(HIDDEN, UNITS, 1), matrix(HIDDEN, UNITS, 2));
-    group.throughput(Throughput::Bytes((a.bytes() + b.bytes()) as u64));
+    group.throughput(Throughput::Bytes(2 * (a.numel() + b.numel()) as u64));
     group.sample_size(20);
     group.bench_function("five sums of two matrices in memory", |bencher| {
         pool.install(|| bencher.iter(|| Overlap::of(black_box(&a), black_box(&b))));
@@ -61,7 +61,7 @@ fn raw(criterion: &mut Criterion) {
         Weights::bf16(HIDDEN, UNITS, elements).expect("the shape is that of the elements")
     };
     // Along depth each matrix is read once, and summed with the one before it.
-    group.throughput(Throughput::Bytes(b.bytes() as u64));
+    group.throughput(Throughput::Bytes(2 * b.numel() as u64));
     group.bench_function("one matrix read from the page cache and summed with the last", |bencher| {
         pool.install(|| bencher.iter(|| Overlap::of(black_box(&a), &read())));
     });

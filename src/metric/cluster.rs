@@ -43,14 +43,14 @@ pub enum Node {
 }
 
 impl Dendrogram {
-    /// Clusters `items` things by average linkage. `pearson(i, j)` is asked for i < j only; its result is the same
-    /// whatever happened before, so is the tree.
+    /// Clusters `items` things by average linkage. `pearson(i, j)` is asked for i < j only, and must be a
+    /// function of the two.
     pub fn of(items: usize, pearson: impl Fn(usize, usize) -> Result<f64, Undefined>) -> Self {
         let distance = |i: usize, j: usize| {
             pearson(i.min(j), i.max(j)).ok().filter(|r| r.is_finite()).map(|r| 1.0 - r.abs().min(1.0))
         };
-        let lonely = |i: usize| (0..items).all(|j| i == j || distance(i, j).is_none());
-        let (left_out, leaves): (Vec<usize>, Vec<usize>) = (0..items).partition(|&i| items > 1 && lonely(i));
+        let is_alone = |i: usize| (0..items).all(|j| i == j || distance(i, j).is_none());
+        let (left_out, leaves): (Vec<usize>, Vec<usize>) = (0..items).partition(|&i| items > 1 && is_alone(i));
         let mut assumed_unrelated = Vec::new();
         let mut condensed = Vec::new();
         for (place, &i) in leaves.iter().enumerate() {
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(Dendrogram::of(0, pearson), Dendrogram::default());
         assert_eq!(Dendrogram::of(1, pearson).order, [0]);
         assert_eq!(Dendrogram::of(2, pearson).order, [0, 1]);
-        let strangers = Dendrogram::of(2, |_, _| Err(Undefined::Shape));
-        assert_eq!((strangers.order, strangers.left_out), (vec![], vec![0, 1]));
+        let unrelated = Dendrogram::of(2, |_, _| Err(Undefined::Shape));
+        assert_eq!((unrelated.order, unrelated.left_out), (vec![], vec![0, 1]));
     }
 }

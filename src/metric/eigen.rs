@@ -1,7 +1,7 @@
 //! Eigenvalues of a small symmetric matrix by Jacobi's rotations.
 //!
 //! Slow for large matrices, and hard to get wrong: every rotation is orthogonal, the result is accurate to rounding
-//! whatever the spectrum, and the order of rotations is fixed, so the same matrix always gives the same bits.
+//! for any spectrum, and the order of rotations is fixed, so the same matrix always gives the same bits.
 
 /// Sweeps after which rotations stop; about ten are needed, and convergence is quadratic.
 const SWEEPS: usize = 64;

@@ -3,6 +3,9 @@
 //! A few hundred layer vectors have as many components, of which a picture shows two and a table five. Every new
 //! direction is made orthogonal to all former ones, twice, so that no eigenvalue is found in two copies; what has not
 //! converged is not given, and the caller falls back on the slow method.
+//!
+//! `faer::matrix_free::eigen::partial_self_adjoint_eigen` (0.24) does the same to the same accuracy, but never returns where
+//! the directions are closed under the matrix (equal vectors, a matrix of zeros), and panics below 65 rows.
 
 use rayon::prelude::*;
 

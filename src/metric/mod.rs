@@ -4,6 +4,8 @@
 //! result does not depend on the number of threads; [`Metric`] is the catalogue, [`PairMetrics`] its values for one
 //! pair, [`null`] what they would be if nothing were shared.
 
+#![expect(clippy::inline_always, reason = "kernels are compiled anew for each instruction set")]
+
 pub mod align;
 mod baseline;
 mod catalogue;
@@ -29,6 +31,7 @@ mod row_pair;
 mod side;
 mod simd;
 pub mod spectrum;
+mod stats;
 pub mod stream;
 mod sums;
 mod weights;
@@ -39,13 +42,13 @@ pub use cluster::{Dendrogram, Merge, Node};
 pub use correlations::Correlations;
 pub use element::Element;
 pub use layers::LayerAverage;
-pub use moments::{MeanSd, Moments, Summary};
+pub use moments::{Moments, Summary};
 pub use overlap::{Overlap, Strip};
 pub use pair::PairMetrics;
 pub use pca::{Component, Pca, Scale};
 pub use quantile::{median, quantile, quantiles};
-pub use rank::{Ranks, spearman};
 pub use related::{Correlation, Criterion, RelatedVerdict, benjamini_hochberg, related};
 pub use row_pair::RowPair;
 pub use side::Side;
+pub use stats::{Figures, MeanSd, Stats};
 pub use weights::Weights;

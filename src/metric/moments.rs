@@ -3,39 +3,12 @@
 //! Norm weights are nearly constant vectors, so most of what a cosine between two of them says is already said by each
 //! side's mean and spread. Reports show these beside every comparison, and the null models are made of them.
 
-use super::{Element, Undefined, sums};
+use super::{Element, MeanSd, Undefined, sums};
 
 /// Sums of squares and their products stay inside `f64` while magnitudes are within 2^±200, that is 1.6e60; every value
 /// of BF16, F16, F8 and F32 is.
 const LARGEST: f64 = f64::from_bits((1023 + 200) << 52);
 const SMALLEST: f64 = f64::from_bits((1023 - 200) << 52);
-
-/// The mean and the population standard deviation (ddof 0) of something.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MeanSd {
-    /// Mean μ.
-    pub mean: f64,
-    /// Standard deviation σ, ddof 0.
-    pub sd: f64,
-}
-
-impl MeanSd {
-    /// Of a list of finite numbers; `None` of an empty one.
-    pub fn of(values: &[f64]) -> Option<Self> {
-        if values.is_empty() {
-            return None;
-        }
-        let n = values.len() as f64;
-        let mean = sums::compensated(values.iter().copied()) / n;
-        let squares = sums::compensated(values.iter().map(|value| (value - mean) * (value - mean)));
-        Some(Self { mean, sd: (squares / n).sqrt() })
-    }
-
-    /// Root mean square √(μ² + σ²).
-    pub fn rms(self) -> f64 {
-        self.mean.hypot(self.sd)
-    }
-}
 
 /// Counts and, where they exist, the statistics of one slice.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,8 +51,8 @@ impl Moments {
     /// The moments of `values`.
     pub fn of<T: Element>(values: &[T]) -> Self {
         let first = FirstPass::of(values.len() as u64, &sums::blocks(values, FirstPass::figures));
-        if let Err(reason) = &first.usable {
-            return first.without_summary(reason.clone());
+        if first.usable.is_err() {
+            return first.without_summary();
         }
         let rough = first.rough_mean();
         let mean = first.mean(&sums::blocks(values, |block| [sums::sum(block, |x| x - rough)]), 0);
@@ -87,9 +60,13 @@ impl Moments {
         first.moments(mean, sums::total(&centred, 0))
     }
 
-    /// Share of exact zeros; `TooFew` of an empty slice.
-    pub fn zero_fraction(&self) -> Result<f64, Undefined> {
-        if self.n == 0 { Err(Undefined::TooFew) } else { Ok(self.zeros as f64 / self.n as f64) }
+    /// Why a pair has no sums of which a side has none: elements that are not finite, over both sides, come first.
+    pub(super) fn why_not(sides: [&Self; 2]) -> Undefined {
+        let reasons = || sides.iter().filter_map(|side| side.summary.as_ref().err());
+        if reasons().any(|reason| matches!(reason, Undefined::NonFinite { .. })) {
+            return Undefined::NonFinite { count: sides.iter().map(|side| side.non_finite).sum() };
+        }
+        reasons().next().cloned().unwrap_or(Undefined::TooFew)
     }
 }
 
@@ -111,7 +88,6 @@ pub(super) struct FirstPass {
 impl FirstPass {
     /// The figures of one block.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     pub(super) fn figures(block: &[f64]) -> [f64; 6] {
         [
             sums::sum(block, |x| if x == 0.0 { 1.0 } else { 0.0 }),
@@ -164,7 +140,8 @@ impl FirstPass {
     }
 
     /// The counts alone, and why there is nothing else.
-    pub(super) fn without_summary(&self, reason: Undefined) -> Moments {
+    pub(super) fn without_summary(&self) -> Moments {
+        let reason = self.usable.clone().err().unwrap_or(Undefined::TooFew);
         Moments { n: self.n, zeros: self.zeros, non_finite: self.non_finite, summary: Err(reason) }
     }
 
@@ -258,14 +235,11 @@ mod tests {
         let moments = Moments::of(&[0.0_f32, -0.0, f32::NAN, f32::INFINITY, 1.0]);
         assert_eq!((moments.n, moments.zeros, moments.non_finite), (5, 2, 2));
         assert_eq!(moments.summary, Err(Undefined::NonFinite { count: 2 }));
-        assert_eq!(moments.zero_fraction(), Ok(0.4));
     }
 
     #[test]
     fn an_empty_slice_has_no_statistics() {
-        let moments = Moments::of::<f32>(&[]);
-        assert_eq!(moments.summary, Err(Undefined::TooFew));
-        assert_eq!(moments.zero_fraction(), Err(Undefined::TooFew));
+        assert_eq!(Moments::of::<f32>(&[]).summary, Err(Undefined::TooFew));
     }
 
     #[test]

@@ -64,8 +64,9 @@ fn ln_erfc_fraction(x: f64, squared: f64) -> f64 {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these figures are exact")]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "these figures are exact")]
+
     use super::*;
     use proptest::prelude::*;
 

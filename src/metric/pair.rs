@@ -48,18 +48,17 @@ impl PairMetrics {
             return Self::undefined(&Undefined::TooFew);
         }
         let differences = Differences::of(&sums::pair_blocks(a.values, b.values, Differences::figures));
-        let (Ok(of_a), Ok(of_b)) = (&a.moments().summary, &b.moments().summary) else {
-            return Self::counts_only(a.moments(), b.moments(), &differences);
+        let moments = [a.moments(), b.moments()];
+        let (Ok(of_a), Ok(of_b)) = (&moments[0].summary, &moments[1].summary) else {
+            return Self::counts_only(moments, &differences);
         };
         let about = Centred::about([of_a.mean, of_b.mean], [of_a.norm, of_b.norm]);
         let pairs = a.values.iter().zip(b.values);
         let mut absolute: Vec<f64> = pairs.map(|(x, y)| (x.to_f64() - y.to_f64()).abs()).collect();
         let ranks = (a.ranks.as_ref(), b.ranks.as_ref());
         Self::assemble(&Pair {
-            n: a.values.len() as u64,
-            a: of_a,
-            b: of_b,
-            shares: Shares::of(a.moments(), b.moments(), &differences),
+            moments,
+            sides: [of_a, of_b],
             differences: &differences,
             centred: Centred::of(&sums::pair_blocks(a.values, b.values, |a, b| about.figures(a, b)), 0),
             spearman: match ranks {
@@ -71,16 +70,13 @@ impl PairMetrics {
         })
     }
 
-    /// What is left of a pair that has no sums: the shares, and why the rest is undefined.
-    pub(super) fn counts_only(in_a: &Moments, in_b: &Moments, differences: &Differences) -> Self {
-        let shares = Shares::of(in_a, in_b, differences);
-        match (&in_a.summary, &in_b.summary) {
-            (Err(Undefined::NonFinite { .. }), _) | (_, Err(Undefined::NonFinite { .. })) => {
-                Self::shares_only(shares, &Undefined::NonFinite { count: in_a.non_finite + in_b.non_finite })
-            }
-            (Err(reason), _) | (_, Err(reason)) => Self::shares_only(shares, reason),
-            (Ok(_), Ok(_)) => Self::shares_only(shares, &Undefined::TooFew),
+    /// What is left of a pair that has no sums: counts, and why the rest is undefined.
+    pub(super) fn counts_only(moments: [&Moments; 2], differences: &Differences) -> Self {
+        let mut metrics = Self::undefined(&Moments::why_not(moments));
+        for metric in [Metric::ZeroFracA, Metric::ZeroFracB, Metric::ChangedFrac] {
+            metrics.values[metric as usize] = Ok(share(metric, moments, differences));
         }
+        metrics
     }
 
     /// The metrics, from what they are made of.
@@ -91,14 +87,6 @@ impl PairMetrics {
     /// No metric at all, for one reason: a tensor is missing, its type is not decoded, the shapes differ.
     pub fn undefined(reason: &Undefined) -> Self {
         Self { values: std::array::from_fn(|_| Err(reason.clone())) }
-    }
-
-    fn shares_only(shares: Shares, reason: &Undefined) -> Self {
-        let mut metrics = Self::undefined(reason);
-        metrics.values[Metric::ZeroFracA as usize] = Ok(shares.zero_a);
-        metrics.values[Metric::ZeroFracB as usize] = Ok(shares.zero_b);
-        metrics.values[Metric::ChangedFrac as usize] = Ok(shares.changed);
-        metrics
     }
 
     /// The value of `metric`, or the reason why there is none.
@@ -112,19 +100,14 @@ impl PairMetrics {
     }
 }
 
-/// Counts over n: all that is left of a pair whose sums are not finite.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Shares {
-    zero_a: f64,
-    zero_b: f64,
-    changed: f64,
-}
-
-impl Shares {
-    pub(super) fn of(in_a: &Moments, in_b: &Moments, differences: &Differences) -> Self {
-        let n = in_a.n as f64;
-        Self { zero_a: in_a.zeros as f64 / n, zero_b: in_b.zeros as f64 / n, changed: differences.changed as f64 / n }
-    }
+/// A count over n: all that is left of a pair whose sums are not finite.
+fn share(metric: Metric, [in_a, in_b]: [&Moments; 2], differences: &Differences) -> f64 {
+    let count = match metric {
+        Metric::ZeroFracA => in_a.zeros,
+        Metric::ZeroFracB => in_b.zeros,
+        _ => differences.changed,
+    };
+    count as f64 / in_a.n as f64
 }
 
 /// Sums over a pair that need no mean.
@@ -148,7 +131,6 @@ pub(super) struct Differences {
 impl Differences {
     /// The figures of one block of pairs.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     #[expect(clippy::float_cmp, reason = "`changed` counts elements that are not the same number")]
     pub(super) fn figures(a: &[f64], b: &[f64]) -> [f64; 8] {
         let relative = |x: f64, y: f64| {
@@ -225,7 +207,6 @@ impl Centred {
 impl About {
     /// The figures of one block of pairs.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     pub(super) fn figures(&self, a: &[f64], b: &[f64]) -> [f64; 3] {
         let ([mean_a, mean_b], [per_a, per_b]) = (self.means, self.per_norm);
         [
@@ -239,10 +220,8 @@ impl About {
 /// What the formulas below are made of: both sides are finite and as long as each other.
 #[derive(Debug)]
 pub(super) struct Pair<'a> {
-    pub(super) n: u64,
-    pub(super) shares: Shares,
-    pub(super) a: &'a Summary,
-    pub(super) b: &'a Summary,
+    pub(super) moments: [&'a Moments; 2],
+    pub(super) sides: [&'a Summary; 2],
     pub(super) differences: &'a Differences,
     pub(super) centred: Centred,
     pub(super) spearman: Result<f64, Undefined>,
@@ -254,12 +233,13 @@ pub(super) struct Pair<'a> {
 
 impl Pair<'_> {
     fn value(&self, metric: Metric) -> Result<f64, Undefined> {
-        let Self { a, b, differences, .. } = *self;
+        let Self { sides: [a, b], differences, .. } = *self;
+        let n = self.n();
         let distance = differences.squares.sqrt();
         match metric {
             Metric::CosSim => self.cos_sim(),
             Metric::CosNull => cos_null(a.mean_sd(), b.mean_sd()),
-            Metric::CosNullSd => cos_null_sd(a.mean_sd(), b.mean_sd(), self.n),
+            Metric::CosNullSd => cos_null_sd(a.mean_sd(), b.mean_sd(), n),
             Metric::Pearson => self.pearson(),
             Metric::ZPerm => self.z(),
             Metric::Log10PPerm => self.z().map(log10_two_sided),
@@ -268,7 +248,7 @@ impl Pair<'_> {
             Metric::RelL2Err => ratio(distance, a.norm),
             Metric::RelL2ErrB => ratio(distance, b.norm),
             Metric::RelL2Sym => ratio(2.0 * distance, a.norm + b.norm),
-            Metric::MeanAbsDiff => Ok(differences.absolute / self.n as f64),
+            Metric::MeanAbsDiff => Ok(differences.absolute / n as f64),
             Metric::MaxAbsDiff => Ok(differences.largest),
             Metric::Q01AbsDiff => self.quantile(0),
             Metric::Q05AbsDiff => self.quantile(1),
@@ -279,13 +259,8 @@ impl Pair<'_> {
             Metric::MaxRelDiff => ratio(differences.largest_relative, f64::from(differences.not_both_zero > 0)),
             Metric::NormRatio => ratio(b.norm, a.norm),
             Metric::MeanRatio => self.mean_ratio(),
-            Metric::StdRatio => {
-                if a.is_constant() {
-                    Err(Undefined::Constant)
-                } else {
-                    Ok(b.sd / a.sd)
-                }
-            }
+            Metric::StdRatio if a.is_constant() => Err(Undefined::Constant),
+            Metric::StdRatio => Ok(b.sd / a.sd),
             Metric::CvGap => Ok((a.cv()? - b.cv()?).abs()),
             Metric::AbsValueQ99Gap => {
                 let [of_a, of_b] = self.abs_q99.clone();
@@ -296,46 +271,61 @@ impl Pair<'_> {
             Metric::ResidualScaled => {
                 self.both_norms().map(|()| (self.centred.apart * self.centred.together / 2.0).min(1.0))
             }
-            Metric::ZeroFracA => Ok(self.shares.zero_a),
-            Metric::ZeroFracB => Ok(self.shares.zero_b),
-            Metric::ChangedFrac => Ok(self.shares.changed),
+            Metric::ZeroFracA | Metric::ZeroFracB | Metric::ChangedFrac => Ok(share(metric, self.moments, differences)),
         }
+    }
+
+    fn n(&self) -> u64 {
+        self.moments[0].n
     }
 
     fn both_norms(&self) -> Result<(), Undefined> {
-        if self.a.squares > 0.0 && self.b.squares > 0.0 { Ok(()) } else { Err(Undefined::ZeroNorm) }
+        if self.sides.iter().all(|side| side.squares > 0.0) { Ok(()) } else { Err(Undefined::ZeroNorm) }
     }
 
     fn both_vary(&self) -> Result<(), Undefined> {
-        if self.a.is_constant() || self.b.is_constant() { Err(Undefined::Constant) } else { Ok(()) }
+        if self.sides.iter().any(|side| side.is_constant()) { Err(Undefined::Constant) } else { Ok(()) }
     }
 
     fn cos_sim(&self) -> Result<f64, Undefined> {
-        self.both_norms()?;
-        // The root of the product, not the product of roots: √(x·x) is x, so equal sides have cosine 1 exactly.
-        Ok((self.differences.dot / (self.a.squares * self.b.squares).sqrt()).clamp(-1.0, 1.0))
+        cos_sim(self.differences.dot, self.sides)
     }
 
     fn pearson(&self) -> Result<f64, Undefined> {
-        self.both_vary()?;
-        Ok((self.centred.products / (self.a.centred_squares * self.b.centred_squares).sqrt()).clamp(-1.0, 1.0))
+        pearson(self.centred.products, self.sides)
     }
 
     fn z(&self) -> Result<f64, Undefined> {
-        Ok(z_perm(self.pearson()?, self.n))
+        Ok(z_perm(self.pearson()?, self.n()))
     }
 
     fn mean_ratio(&self) -> Result<f64, Undefined> {
-        let vague = |side: &Summary| side.mean.abs() < 3.0 * side.sd / (self.n as f64).sqrt();
-        if self.a.mean == 0.0 || vague(self.a) || vague(self.b) {
-            Err(Undefined::MeanNearZero)
-        } else {
-            Ok(self.b.mean / self.a.mean)
-        }
+        let [a, b] = self.sides;
+        let vague = |side: &Summary| side.mean.abs() < 3.0 * side.sd / (self.n() as f64).sqrt();
+        if a.mean == 0.0 || vague(a) || vague(b) { Err(Undefined::MeanNearZero) } else { Ok(b.mean / a.mean) }
     }
 
     fn quantile(&self, index: usize) -> Result<f64, Undefined> {
         self.quantiles.as_ref().map(|quantiles| quantiles[index]).map_err(Clone::clone)
+    }
+}
+
+/// The cosine, from a·b.
+pub(super) fn cos_sim(dot: f64, [a, b]: [&Summary; 2]) -> Result<f64, Undefined> {
+    if a.squares > 0.0 && b.squares > 0.0 {
+        // The root of the product, not the product of roots: √(x·x) is x, so equal sides have cosine 1 exactly.
+        Ok((dot / (a.squares * b.squares).sqrt()).clamp(-1.0, 1.0))
+    } else {
+        Err(Undefined::ZeroNorm)
+    }
+}
+
+/// Pearson's r, from Σ(a−μa)(b−μb).
+pub(super) fn pearson(products: f64, [a, b]: [&Summary; 2]) -> Result<f64, Undefined> {
+    if a.is_constant() || b.is_constant() {
+        Err(Undefined::Constant)
+    } else {
+        Ok((products / (a.centred_squares * b.centred_squares).sqrt()).clamp(-1.0, 1.0))
     }
 }
 

@@ -87,8 +87,9 @@ fn select(values: &mut [f64], start: usize, wanted: &[usize]) {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these figures are exact")]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "these figures are exact")]
+
     use super::*;
     use proptest::prelude::*;
 

@@ -16,7 +16,7 @@ const WORTH_THREADS: usize = 1 << 16;
 
 /// The midranks of one slice.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ranks {
+pub(super) struct Ranks {
     doubled: Vec<u32>,
     centred_squares: f64,
 }
@@ -24,7 +24,7 @@ pub struct Ranks {
 impl Ranks {
     /// The midranks of `values`; −0.0 ties with 0.0. Undefined of an empty slice (`TooFew`), with NaN or infinite elements
     /// (`NonFinite`), and beyond 2³¹−1 elements (`NotComparable`).
-    pub fn of<T: Element>(values: &[T]) -> Result<Self, Undefined> {
+    pub(super) fn of<T: Element>(values: &[T]) -> Result<Self, Undefined> {
         let non_finite = values.iter().filter(|value| !value.to_f64().is_finite()).count() as u64;
         if values.is_empty() {
             return Err(Undefined::TooFew);
@@ -42,41 +42,26 @@ impl Ranks {
         Ok(Self { centred_squares: sums::total(&squares, 0), doubled })
     }
 
-    /// How many elements were ranked.
-    pub fn len(&self) -> usize {
-        self.doubled.len()
-    }
-
-    /// Never: nothing has no ranks.
-    pub fn is_empty(&self) -> bool {
-        self.doubled.is_empty()
-    }
-
-    /// The ranks in element order; the smallest of n different elements has 1, the largest n.
-    pub fn iter(&self) -> impl Iterator<Item = f64> + '_ {
-        self.doubled.iter().map(|&doubled| f64::from(doubled) / 2.0)
-    }
-
     /// Spearman's ρ: Pearson's r of the ranks. Undefined where lengths differ (`Shape`) or all elements of a side tie
     /// (`Constant`).
-    pub fn spearman(&self, other: &Self) -> Result<f64, Undefined> {
-        if self.len() != other.len() {
+    pub(super) fn spearman(&self, other: &Self) -> Result<f64, Undefined> {
+        if self.doubled.len() != other.doubled.len() {
             return Err(Undefined::Shape);
         }
-        if self.centred_squares == 0.0 || other.centred_squares == 0.0 {
-            return Err(Undefined::Constant);
-        }
-        let centre = (self.len() + 1) as f64;
+        let centre = (self.doubled.len() + 1) as f64;
         let products = sums::pair_blocks(&self.doubled, &other.doubled, |a, b| {
             [sums::pair_sum(a, b, |x, y| (x - centre) * (y - centre))]
         });
-        Ok((sums::total(&products, 0) / (self.centred_squares * other.centred_squares).sqrt()).clamp(-1.0, 1.0))
+        rho(sums::total(&products, 0), [self.centred_squares, other.centred_squares])
     }
 }
 
-/// Spearman's ρ of two slices, as [`Ranks::of`] and [`Ranks::spearman`].
-pub fn spearman<A: Element, B: Element>(a: &[A], b: &[B]) -> Result<f64, Undefined> {
-    if a.len() == b.len() { Ranks::of(a)?.spearman(&Ranks::of(b)?) } else { Err(Undefined::Shape) }
+/// ρ from Σ of the products of the centred ranks of both sides and of their squares; `Constant` where all elements of a side tie.
+pub(super) fn rho(products: f64, [of_a, of_b]: [f64; 2]) -> Result<f64, Undefined> {
+    if of_a == 0.0 || of_b == 0.0 {
+        return Err(Undefined::Constant);
+    }
+    Ok((products / (of_a * of_b).sqrt()).clamp(-1.0, 1.0))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::float_cmp, reason = "asks whether the cast is exact")]
@@ -137,7 +122,7 @@ fn rank_counted(keys: &[u32], width: usize, slot: impl Fn(u32) -> usize) -> Vec<
     keys.iter().map(|&key| slots[slot(key)]).collect()
 }
 
-/// Entries are all different, so there is one order, whatever the number of threads.
+/// Entries are all different, so there is one order for any number of threads.
 fn sort<E: Ord + Send>(entries: &mut [E]) {
     if entries.len() < WORTH_THREADS {
         entries.sort_unstable();
@@ -162,13 +147,18 @@ fn midranks<E>(sorted: &[E], key: impl Fn(&E) -> u64, index: impl Fn(&E) -> u32)
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these figures are exact")]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "these figures are exact")]
+
     use super::*;
     use proptest::prelude::*;
 
     fn ranks<T: Element>(values: &[T]) -> Vec<f64> {
-        Ranks::of(values).unwrap().iter().collect()
+        Ranks::of(values).unwrap().doubled.iter().map(|&doubled| f64::from(doubled) / 2.0).collect()
+    }
+
+    fn spearman<A: Element, B: Element>(a: &[A], b: &[B]) -> Result<f64, Undefined> {
+        Ranks::of(a)?.spearman(&Ranks::of(b)?)
     }
 
     /// Midrank by its definition: elements below, plus half of those that tie, plus one half.

@@ -1,8 +1,8 @@
-//! Which pairs stand apart from a population of pairs.
+//! Which pairs are outliers in a population of pairs.
 //!
 //! Nominal p-values trust the permutation null, and channels of trained models are not quite exchangeable. So a pair is
-//! judged against the other pairs instead: their median and MAD say what unrelated models look like, and a pair is set
-//! apart only where it exceeds that by far and survives the correction for the number of pairs looked at.
+//! judged against the other pairs instead: their median and MAD say what unrelated models look like, and a pair is
+//! flagged only where it exceeds that by far and survives the correction for the number of pairs looked at.
 
 use std::f64::consts::LN_10;
 
@@ -41,7 +41,7 @@ impl Default for Criterion {
 /// Where a pair stands in its population.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RelatedVerdict {
-    /// Whether it is set apart.
+    /// Whether it is flagged as related.
     pub related: bool,
     /// (s − median s) / max(1.4826·MAD, 1) of Fisher's s = artanh(r)·√(n−3). The floor of 1 is the deviation that
     /// chance alone gives s: a few pairs that happen to agree more closely do not make the others stand out.
@@ -131,21 +131,21 @@ mod tests {
             .collect()
     }
 
-    fn set_apart(verdicts: &[Result<RelatedVerdict, Undefined>]) -> Vec<usize> {
+    fn flagged(verdicts: &[Result<RelatedVerdict, Undefined>]) -> Vec<usize> {
         (0..verdicts.len()).filter(|&pair| verdicts[pair].as_ref().is_ok_and(|verdict| verdict.related)).collect()
     }
 
     #[test]
-    fn two_related_pairs_among_nine_models_are_set_apart_and_no_other() {
+    fn two_related_pairs_among_nine_models_are_flagged_and_no_other() {
         let verdicts = related(&grid(&[(5, 0.996), (20, 0.99)]), Criterion::default());
-        assert_eq!(set_apart(&verdicts), [5, 20]);
+        assert_eq!(flagged(&verdicts), [5, 20]);
         let verdict = verdicts[5].as_ref().unwrap();
         assert!(verdict.robust_z > 50.0 && verdict.log10_q < -500.0 && verdict.log10_q.is_finite());
     }
 
     #[test]
     fn a_population_without_relations_has_none() {
-        assert_eq!(set_apart(&related(&grid(&[]), Criterion::default())), [0_usize; 0]);
+        assert_eq!(flagged(&related(&grid(&[]), Criterion::default())), [0_usize; 0]);
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         population[7].pearson = Err(Undefined::Constant);
         population[8].n = 3;
         let verdicts = related(&population, Criterion::default());
-        assert_eq!(set_apart(&verdicts), [5]);
+        assert_eq!(flagged(&verdicts), [5]);
         assert_eq!(verdicts[7], Err(Undefined::Constant));
         assert_eq!(verdicts[8], Err(Undefined::TooFew));
         assert!(verdicts.iter().flatten().all(|verdict| verdict.robust_z.is_finite()));
@@ -164,7 +164,7 @@ mod tests {
     fn pairs_that_agree_by_luck_do_not_make_chance_stand_out() {
         let mut population = vec![Correlation { pearson: Ok(0.001), n: 4096 }; 9];
         population.push(Correlation { pearson: Ok(0.03), n: 4096 });
-        assert_eq!(set_apart(&related(&population, Criterion::default())), [0_usize; 0]);
+        assert_eq!(flagged(&related(&population, Criterion::default())), [0_usize; 0]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{
     Element, Moments, Summary, Undefined,
     null::{cos_null, cos_null_sd, z_perm},
+    pair::{cos_sim, pearson},
     sums,
 };
 
@@ -30,11 +31,8 @@ impl RowPair {
         }
         let (of_a, of_b) = (Moments::of(a), Moments::of(b));
         match (&of_a.summary, &of_b.summary) {
-            (Ok(summary_a), Ok(summary_b)) => Self::of(a, b, summary_a, summary_b),
-            (Err(Undefined::NonFinite { .. }), _) | (_, Err(Undefined::NonFinite { .. })) => {
-                Self::undefined(&Undefined::NonFinite { count: of_a.non_finite + of_b.non_finite })
-            }
-            (Err(reason), _) | (_, Err(reason)) => Self::undefined(reason),
+            (Ok(summary_a), Ok(summary_b)) => Self::of(a, b, [summary_a, summary_b]),
+            _ => Self::undefined(&Moments::why_not([&of_a, &of_b])),
         }
     }
 
@@ -44,27 +42,17 @@ impl RowPair {
         Self { cos_sim: none(), cos_null: none(), cos_null_sd: none(), pearson: none(), z_perm: none() }
     }
 
-    fn of<A: Element, B: Element>(a: &[A], b: &[B], of_a: &Summary, of_b: &Summary) -> Self {
+    fn of<A: Element, B: Element>(a: &[A], b: &[B], sides: [&Summary; 2]) -> Self {
+        let [mean_a, mean_b] = sides.map(|side| side.mean);
         let figures = sums::pair_blocks(a, b, |a, b| {
-            [sums::pair_sum(a, b, |x, y| x * y), sums::pair_sum(a, b, |x, y| (x - of_a.mean) * (y - of_b.mean))]
+            [sums::pair_sum(a, b, |x, y| x * y), sums::pair_sum(a, b, |x, y| (x - mean_a) * (y - mean_b))]
         });
-        let n = a.len() as u64;
-        let over = |product: f64, squares: f64| (product / squares.sqrt()).clamp(-1.0, 1.0);
-        let cos_sim = if of_a.squares > 0.0 && of_b.squares > 0.0 {
-            Ok(over(sums::total(&figures, 0), of_a.squares * of_b.squares))
-        } else {
-            Err(Undefined::ZeroNorm)
-        };
-        let pearson = if of_a.is_constant() || of_b.is_constant() {
-            Err(Undefined::Constant)
-        } else {
-            let squares = of_a.centred_squares * of_b.centred_squares;
-            Ok(over(sums::total(&figures, 1), squares))
-        };
+        let (n, [of_a, of_b]) = (a.len() as u64, sides.map(Summary::mean_sd));
+        let pearson = pearson(sums::total(&figures, 1), sides);
         Self {
-            cos_sim,
-            cos_null: cos_null(of_a.mean_sd(), of_b.mean_sd()),
-            cos_null_sd: cos_null_sd(of_a.mean_sd(), of_b.mean_sd(), n),
+            cos_sim: cos_sim(sums::total(&figures, 0), sides),
+            cos_null: cos_null(of_a, of_b),
+            cos_null_sd: cos_null_sd(of_a, of_b, n),
             z_perm: pearson.clone().map(|r| z_perm(r, n)),
             pearson,
         }

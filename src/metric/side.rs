@@ -2,7 +2,7 @@
 //!
 //! In a layer × layer matrix every tensor meets every other; its moments, ranks and quantiles are worked out once.
 
-use super::{Element, Moments, Ranks, Undefined, quantile::quantile};
+use super::{Element, Moments, Undefined, quantile::quantile, rank::Ranks};
 
 /// A slice, its moments, its midranks, and the 99 % quantile of its magnitudes.
 #[derive(Debug, Clone)]

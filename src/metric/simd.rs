@@ -81,9 +81,39 @@ pub(super) trait Kernel {
     fn run<const FUSED: bool>(self) -> Self::Output;
 }
 
+/// Declares `Terms`, what elements add up to, and `Lanes`, which has the terms of every column: arrays that vector instructions
+/// of any width load and store. The expression is what a column begins with.
+macro_rules! lanes {
+    ($columns:expr; $($(#[$doc:meta])* $term:ident: $number:ty = $start:expr;)+) => {
+        #[derive(Debug, Clone, Copy)]
+        struct Terms { $($(#[$doc])* $term: $number,)+ }
+
+        #[derive(Debug)]
+        #[repr(align(64))]
+        struct Lanes { $($term: [$number; $columns],)+ }
+
+        impl Lanes {
+            #[inline(always)]
+            fn new() -> Self {
+                Self { $($term: [$start; $columns],)+ }
+            }
+
+            #[inline(always)]
+            fn at(&self, column: usize) -> Terms {
+                Terms { $($term: self.$term[column],)+ }
+            }
+
+            #[inline(always)]
+            fn set(&mut self, column: usize, terms: Terms) {
+                $(self.$term[column] = terms.$term;)+
+            }
+        }
+    };
+}
+pub(super) use lanes;
+
 /// Joins the lanes of a sum, halves with halves, in an order that does not depend on the set.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 pub(super) fn fold<const N: usize>(lanes: &[f64; N], join: impl Fn(f64, f64) -> f64) -> f64 {
     const { assert!(N.is_power_of_two()) };
     let mut lanes = *lanes;

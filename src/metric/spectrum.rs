@@ -30,6 +30,7 @@ const PARALLEL_FROM: usize = 512;
 /// The energies of a matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spectrum {
+    /// Squared singular values, the largest first.
     energies: Vec<f64>,
 }
 
@@ -63,11 +64,6 @@ impl Spectrum {
             return Err(Undefined::ZeroNorm);
         }
         Ok(Self { energies })
-    }
-
-    /// Squared singular values, the largest first.
-    pub fn energies(&self) -> &[f64] {
-        &self.energies
     }
 
     /// H = −Σ p ln p with p = s²/Σs²: from 0 for one direction to ln n for n equal ones.
@@ -117,11 +113,24 @@ fn gram((rows, columns): (usize, usize), fill: Fill<'_>) -> Tiles {
     let mut panel = vec![0.0; small * PANEL_STRIDE];
     for first in (0..large).step_by(PANEL) {
         let length = PANEL.min(large - first);
-        if rows <= columns {
-            fill_along(&mut panel, first, length, fill);
-        } else {
-            fill_across(&mut panel, first, length, small, fill);
-        }
+        panel.par_chunks_mut(TILE * PANEL_STRIDE).enumerate().for_each(|(tile, part)| {
+            let (at, mut piece, mut buffer) = (tile * TILE, [0.0; PANEL], [0.0; PANEL]);
+            if rows <= columns {
+                // Short side down: each row of the panel is a piece of a row.
+                for (row, out) in part.chunks_exact_mut(PANEL_STRIDE).enumerate() {
+                    fill(at + row, first, &mut out[..length], &mut buffer[..length]);
+                }
+                return;
+            }
+            // Short side across: pieces of rows stand upright in the panel.
+            let width = part.len() / PANEL_STRIDE;
+            for row in 0..length {
+                fill(first + row, at, &mut piece[..width], &mut buffer[..width]);
+                for (out, &value) in part.chunks_exact_mut(PANEL_STRIDE).zip(&piece[..width]) {
+                    out[row] = value;
+                }
+            }
+        });
         gram.tiles.par_iter_mut().for_each(|(i, j, tile)| {
             let part = |at: usize, width: usize| {
                 let slice = &panel[at * TILE * PANEL_STRIDE..];
@@ -143,29 +152,6 @@ pub(super) fn gram_of_columns(matrix: Vec<f64>, size: usize, stride: usize) -> M
     });
     drop(matrix);
     gram.into_whole()
-}
-
-/// Short side down: each row of the panel is a piece of a row.
-fn fill_along(panel: &mut [f64], first: usize, length: usize, fill: Fill<'_>) {
-    panel.par_chunks_mut(PANEL_STRIDE).enumerate().for_each(|(row, out)| {
-        let mut buffer = [0.0; PANEL];
-        fill(row, first, &mut out[..length], &mut buffer[..length]);
-    });
-}
-
-/// Short side across: pieces of rows stand upright in the panel.
-fn fill_across(panel: &mut [f64], first: usize, length: usize, small: usize, fill: Fill<'_>) {
-    panel.par_chunks_mut(TILE * PANEL_STRIDE).enumerate().for_each(|(tile, part)| {
-        let column = tile * TILE;
-        let width = TILE.min(small - column);
-        let (mut piece, mut buffer) = ([0.0; TILE], [0.0; TILE]);
-        for row in 0..length {
-            fill(first + row, column, &mut piece[..width], &mut buffer[..width]);
-            for (out, &value) in part.chunks_exact_mut(PANEL_STRIDE).zip(&piece[..width]) {
-                out[row] = value;
-            }
-        }
-    });
 }
 
 /// The eigenvalues of a symmetric matrix, of which the lower half is read, ascending.
@@ -243,9 +229,9 @@ mod tests {
         let values: Vec<f64> = (1..=40).map(f64::from).collect();
         let weights = with_values(519, 301, &values);
         let spectrum = Spectrum::of_combination(&weights, 1.0, &weights, 0.0).unwrap();
-        for (energy, value) in spectrum.energies().iter().zip(values.iter().rev()) {
+        for (energy, value) in spectrum.energies.iter().zip(values.iter().rev()) {
             assert!((energy - value * value).abs() < 1e-9, "{energy} {value}");
         }
-        assert!(spectrum.energies()[40] < 1e-9);
+        assert!(spectrum.energies[40] < 1e-9);
     }
 }

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::Element;
+use super::{Element, simd};
 
 /// Elements per block: two blocks of `f64` fit a first-level cache with room to spare.
 pub(super) const BLOCK: usize = 1024;
@@ -55,7 +55,6 @@ fn widen<'b, T: Element>(block: &[T], buffer: &'b mut [f64; BLOCK]) -> &'b [f64]
 
 /// f(x, y) of every pair of elements of two blocks.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 pub(super) fn map<'b>(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64, buffer: &'b mut [f64; BLOCK]) -> &'b [f64] {
     for (result, (&x, &y)) in buffer.iter_mut().zip(a.iter().zip(b)) {
         *result = f(x, y);
@@ -86,21 +85,18 @@ pub(super) fn compensated(terms: impl IntoIterator<Item = f64>) -> f64 {
 
 /// Σ f(x) over one block.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 pub(super) fn sum(block: &[f64], f: impl Fn(f64) -> f64) -> f64 {
     fold(block, 0.0, |sum, x| sum + f(x), |left, right| left + right)
 }
 
 /// max f(x) over one block; −∞ of an empty one.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 pub(super) fn max(block: &[f64], f: impl Fn(f64) -> f64) -> f64 {
     fold(block, f64::NEG_INFINITY, |best, x| larger(best, f(x)), larger)
 }
 
 /// Σ f(x, y) over a pair of blocks.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 pub(super) fn pair_sum(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
     let mut lanes = [0.0; LANES];
     let ((a_chunks, a_rest), (b_chunks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
@@ -112,18 +108,16 @@ pub(super) fn pair_sum(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64
     for (lane, (&x, &y)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane += f(x, y);
     }
-    tree(lanes, |left, right| left + right)
+    simd::fold(&lanes, |left, right| left + right)
 }
 
 /// `f64::max` without its care for NaN, which keeps a loop from becoming one instruction per vector.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 pub(super) fn larger(left: f64, right: f64) -> f64 {
     if right > left { right } else { left }
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn fold(block: &[f64], start: f64, step: impl Fn(f64, f64) -> f64, join: impl Fn(f64, f64) -> f64) -> f64 {
     let mut lanes = [start; LANES];
     let (chunks, rest) = block.as_chunks::<LANES>();
@@ -135,19 +129,13 @@ fn fold(block: &[f64], start: f64, step: impl Fn(f64, f64) -> f64, join: impl Fn
     for (lane, &x) in lanes.iter_mut().zip(rest) {
         *lane = step(*lane, x);
     }
-    tree(lanes, join)
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-fn tree(lanes: [f64; LANES], join: impl Fn(f64, f64) -> f64) -> f64 {
-    let fours: [f64; 4] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 4]));
-    join(join(fours[0], fours[2]), join(fours[1], fours[3]))
+    simd::fold(&lanes, join)
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these figures are exact")]
 mod tests {
+    #![expect(clippy::float_cmp, reason = "these figures are exact")]
+
     use super::*;
 
     #[test]

@@ -31,7 +31,6 @@ pub(super) trait Lane: Copy + Sync {
 
     /// Two neighbours.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide_two([first, second]: [Self; 2]) -> [f64; 2] {
         [first.wide(), second.wide()]
     }
@@ -41,14 +40,12 @@ impl Lane for [u8; 2] {
     const HAS_EXACT_PRODUCTS: bool = true;
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide(self) -> f64 {
         f64::from(f32::from_bits(u32::from(u16::from_le_bytes(self)) << 16))
     }
 
     /// As one word, whose halves need a shift and a mask: half of the instructions that two numbers of 16 bits take.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide_two([first, second]: [Self; 2]) -> [f64; 2] {
         let word = u32::from_le_bytes([first[0], first[1], second[0], second[1]]);
         [word << 16, word & 0xFFFF_0000].map(|bits| f64::from(f32::from_bits(bits)))
@@ -59,7 +56,6 @@ impl Lane for f32 {
     const HAS_EXACT_PRODUCTS: bool = true;
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide(self) -> f64 {
         f64::from(self)
     }
@@ -69,13 +65,12 @@ impl Lane for f64 {
     const HAS_EXACT_PRODUCTS: bool = false;
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn wide(self) -> f64 {
         self
     }
 }
 
-/// Evaluates `$body` with `$elements` bound to the elements, whatever their width.
+/// Evaluates `$body` with `$elements` bound to the elements of any width.
 macro_rules! for_stored {
     ($stored:expr, $elements:ident => $body:expr) => {
         match $stored {
@@ -129,16 +124,6 @@ impl Weights {
     /// Number of elements.
     pub fn numel(&self) -> usize {
         self.rows * self.columns
-    }
-
-    /// Bytes that the elements take in memory.
-    pub fn bytes(&self) -> usize {
-        let width = match self.stored {
-            Stored::Bf16(_) => 2,
-            Stored::F32(_) => 4,
-            Stored::F64(_) => 8,
-        };
-        self.numel() * width
     }
 
     /// The same elements in other rows; `Shape` where their number differs.
@@ -221,7 +206,6 @@ mod tests {
         for at in 0..2 {
             assert_eq!(row(&narrow, at), row(&single, at));
         }
-        assert_eq!((narrow.bytes(), single.bytes()), (8, 16));
         assert_eq!(Weights::f64(2, 3, vec![0.0; 5]), Err(Undefined::Shape));
     }
 

@@ -8,9 +8,8 @@ use std::mem;
 
 use super::{
     costs::Costs,
-    relaxation::{Find, Lower, Relax, Weigh, doubled},
+    relaxation::{Paths, doubled, lower, weigh},
 };
-use crate::metric::simd::Path;
 
 /// Nothing: a unit without a partner.
 const FREE: usize = usize::MAX;
@@ -56,15 +55,10 @@ impl<'c> Partial<'c> {
     /// Every column goes to the unit that it is cheapest for, one to each unit; a unit that got one column alone lowers its
     /// price as far as it would still take it.
     fn reduced(costs: &'c Costs) -> Self {
-        let units = costs.units();
+        let units = costs.units;
         let (mut prices, mut cheapest) = (vec![i64::MAX; units], vec![0_i64; units]);
         for unit in 0..units {
-            Path::best().kernel(Lower {
-                row: costs.row(unit),
-                unit: number(unit),
-                prices: &mut prices,
-                cheapest: &mut cheapest,
-            });
+            lower(costs.row(unit), number(unit), &mut prices, &mut cheapest);
         }
         let mut partial = Self {
             costs,
@@ -101,14 +95,14 @@ impl<'c> Partial<'c> {
 
     /// Fills `above` with a unit's costs above the prices.
     fn weigh(&mut self, unit: usize) {
-        Path::best().kernel(Weigh { row: self.costs.row(unit), prices: &self.prices, above: &mut self.above });
+        weigh(self.costs.row(unit), &self.prices, &mut self.above);
     }
 
     /// Each free unit takes its cheapest column and lowers its price as far as it would still take it; who had it, is free.
     fn push_aside(&mut self) {
         let mut queue = mem::take(&mut self.free);
         // Prices may fall by one step at a time: what is not settled soon is left to the paths.
-        let mut patience = 4 * self.costs.units();
+        let mut steps_left = 4 * self.costs.units;
         let mut next = 0;
         while let Some(&unit) = queue.get(next) {
             next += 1;
@@ -125,8 +119,8 @@ impl<'c> Partial<'c> {
             self.from[column] = unit;
             if before != FREE {
                 self.onto[before] = FREE;
-                if least < second && patience > 0 {
-                    patience -= 1;
+                if least < second && steps_left > 0 {
+                    steps_left -= 1;
                     next -= 1;
                     queue[next] = before;
                 } else {
@@ -138,43 +132,35 @@ impl<'c> Partial<'c> {
 
     /// Gives each free unit a partner along the shortest path of exchanges.
     fn augment(&mut self) {
-        let units = self.costs.units();
-        let (mut lengths, mut before, mut barred) = (vec![0; units], vec![0_i64; units], vec![0_i64; units]);
+        let units = self.costs.units;
+        let mut paths = Paths { lengths: vec![0; units], before: vec![0; units], barred: vec![0; units] };
         let mut scanned = Vec::with_capacity(units);
         for start in mem::take(&mut self.free) {
-            for (barred, from) in barred.iter_mut().zip(&self.from) {
+            for (barred, from) in paths.barred.iter_mut().zip(&self.from) {
                 *barred = i64::from(*from != FREE);
             }
-            lengths.fill(i64::MAX);
+            paths.lengths.fill(i64::MAX);
             scanned.clear();
             let (mut unit, mut base) = (start, 0);
             let (last, length) = loop {
-                let least = Path::best().kernel(Relax {
-                    row: self.costs.row(unit),
-                    unit: number(unit),
-                    base,
-                    prices: &self.prices,
-                    barred: &barred,
-                    lengths: &mut lengths,
-                    before: &mut before,
-                });
-                let column = Path::best().kernel(Find { least, lengths: &lengths, barred: &barred });
-                let length = lengths[column];
+                let least = paths.relax(self.costs.row(unit), number(unit), base, &self.prices);
+                let column = paths.find(least);
+                let length = paths.lengths[column];
                 if self.from[column] == FREE {
                     break (column, length);
                 }
                 scanned.push(column);
-                barred[column] = i64::MAX;
+                paths.barred[column] = i64::MAX;
                 unit = self.from[column];
                 let (high, low) = self.costs.row(unit);
                 base = doubled(high[column], low[column]) - self.prices[column] - length;
             };
             for &column in &scanned {
-                self.prices[column] += lengths[column] - length;
+                self.prices[column] += paths.lengths[column] - length;
             }
             let mut column = last;
             loop {
-                let unit = index(before[column]);
+                let unit = index(paths.before[column]);
                 self.from[column] = unit;
                 let next = mem::replace(&mut self.onto[unit], column);
                 if unit == start {

@@ -4,11 +4,18 @@
 //! Rotary embeddings turn pairs of rows by the token's position, and only rotations of those very pairs pass through them;
 //! norms of queries and keys with a weight per channel let none pass.
 
-use faer::Mat;
+use std::ops::Range;
+
+use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
-use super::{Aligned, HeadLayout, Projections, blocks, null, procrustes::Rotation};
-use crate::metric::{Overlap, Undefined, Weights};
+use super::{
+    aligned::Aligned,
+    layout::{Divided, HeadLayout, Projections},
+    null,
+    procrustes::{rotated, trace},
+};
+use crate::metric::Undefined;
 
 /// What may turn in queries and keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,128 +43,85 @@ pub fn attention(
     a: &Projections<'_>,
     b: &Projections<'_>,
 ) -> Result<[Result<Aligned, Undefined>; 2], Undefined> {
-    layout.check(a)?;
-    layout.check(b)?;
-    let shared = layout.shared_by()?;
-    let hidden = a.q.columns();
-    let queries = Family { sides: [a.q, b.q], blocks: shared, along_rows: true };
-    let family = |sides, blocks, along_rows| Family { sides, blocks, along_rows };
-    let null = |gauge| match gauge {
+    let [queries, keys, values, outputs] = layout.divide(a, b)?;
+    let (shared, hidden) = (layout.shared_by()?, a.q.columns());
+    let null = match gauge {
+        AttentionGauge::Rotary { dims, .. } if dims > layout.width || !dims.is_multiple_of(2) => {
+            let reason = format!("rotary embeddings of {dims} rows do not fit heads of {}", layout.width);
+            return Err(Undefined::NotComparable(reason));
+        }
         AttentionGauge::Rotation => null::shared_rotation(layout.width, hidden, &[shared, 1]),
         AttentionGauge::Rotary { dims, .. } => null::rotary(layout.width, dims / 2, hidden, &[shared, 1]),
         AttentionGauge::Fixed => 0.0,
     };
-    if let AttentionGauge::Rotary { dims, .. } = gauge
-        && (dims > layout.width || !dims.is_multiple_of(2))
-    {
-        return Err(Undefined::NotComparable(format!(
-            "rotary embeddings of {dims} rows do not fit heads of {}",
-            layout.width
-        )));
-    }
-    Ok([
-        turned(layout, gauge, &[queries, family([a.k, b.k], 1, true)], null(gauge)),
-        turned(
-            layout,
-            AttentionGauge::Rotation,
-            &[family([a.o, b.o], shared, false), family([a.v, b.v], 1, true)],
-            null(AttentionGauge::Rotation),
-        )
-        .map(|aligned| Aligned {
-            // In the order of names: values, then outputs.
-            each: aligned.each.into_iter().rev().collect(),
-            ..aligned
-        }),
-    ])
+    let of_keys = turned(layout, gauge, [queries, keys], null);
+    let null = null::shared_rotation(layout.width, hidden, &[shared, 1]);
+    let of_values = turned(layout, AttentionGauge::Rotation, [outputs, values], null);
+    // In the order of names: values, then outputs.
+    let of_values = of_values.map(|aligned| Aligned { each: aligned.each.into_iter().rev().collect(), ..aligned });
+    Ok([of_keys, of_values])
 }
 
-/// A matrix of both layers whose heads turn with their group.
-struct Family<'a> {
-    sides: [&'a Weights; 2],
-    /// Heads per group.
-    blocks: usize,
-    /// Whether heads are rows; else they are columns.
-    along_rows: bool,
-}
-
+/// The best common change of basis of a matrix of all heads and of one of groups.
 fn turned(
     layout: &HeadLayout,
     gauge: AttentionGauge,
-    families: &[Family<'_>; 2],
+    matrices: [Divided<'_>; 2],
     joint_null: f64,
 ) -> Result<Aligned, Undefined> {
-    let mut scales = [0.0; 2];
-    for (scale, family) in scales.iter_mut().zip(families) {
-        let overlap = Overlap::of(family.sides[0], family.sides[1])?;
-        overlap.cos_sim()?;
-        *scale = overlap.norms().iter().product::<f64>().recip();
-    }
-    let width = layout.width;
+    let (shared, width) = (layout.shared_by()?, layout.width);
+    let scales = [matrices[0].norms()?.recip(), matrices[1].norms()?.recip()];
+    let cross = |which: usize, heads: Range<usize>| {
+        let mut sum = Mat::<f64>::zeros(width, width);
+        for head in heads {
+            sum += matrices[which].cross(head, width, scales[which]);
+        }
+        sum
+    };
     let groups: Vec<[[f64; 2]; 2]> = (0..layout.groups)
         .into_par_iter()
         .map(|group| {
-            let parts: Vec<Mat<f64>> = families
-                .iter()
-                .zip(scales)
-                .map(|(family, scale)| {
-                    let cross = if family.along_rows { blocks::rows } else { blocks::columns };
-                    let [a, b] = family.sides;
-                    let mut sum = Mat::<f64>::zeros(width, width);
-                    for head in group * family.blocks..(group + 1) * family.blocks {
-                        sum += cross(a, b, head * width, width, scale);
-                    }
-                    sum
-                })
-                .collect();
-            gains(gauge, [&parts[0], &parts[1]])
+            let of_heads = cross(0, group * shared..(group + 1) * shared);
+            let of_group = cross(1, group..group + 1);
+            gains(gauge, [of_heads.as_ref(), of_group.as_ref()])
                 .map_err(|reason| Undefined::NotComparable(format!("key and value head {group}: {reason}")))
         })
         .collect::<Result<_, Undefined>>()?;
-    let parts: [[f64; 2]; 2] = std::array::from_fn(|part| {
-        std::array::from_fn(|which| groups.iter().map(|group| group[part][which]).sum::<f64>())
-    });
+    let total = |part: usize, which: usize| groups.iter().map(|group| group[part][which]).sum::<f64>();
     // A matrix of more heads a group has more terms that cancel: its share of the joint gain is smaller.
-    let weights = families.each_ref().map(|family| (family.blocks as f64).recip());
+    let weights = [(shared as f64).recip(), 1.0];
     let nulls = weights.map(|weight| 2.0 * joint_null * weight / (weights[0] + weights[1]));
-    Ok(Aligned::of(&parts, joint_null, &nulls))
+    Ok(Aligned::of(&[0, 1].map(|part| [total(part, 0), total(part, 1)]), joint_null, &nulls))
 }
 
 /// What each part gains as it stands, and under the best common change of basis.
-fn gains(gauge: AttentionGauge, parts: [&Mat<f64>; 2]) -> Result<[[f64; 2]; 2], Undefined> {
-    let raw = parts.map(|part| blocks::trace(part.as_ref()));
-    let gained = match gauge {
-        AttentionGauge::Fixed => raw,
-        AttentionGauge::Rotation => {
-            let cross = parts[0] + parts[1];
-            let rotation = Rotation::of(cross.as_ref())?;
-            parts.map(|part| rotation.gain_in(part.as_ref()))
-        }
-        AttentionGauge::Rotary { dims, interleaved } => {
-            let mut gained = [0.0; 2];
-            for pair in 0..dims / 2 {
-                let (p, q) = if interleaved { (2 * pair, 2 * pair + 1) } else { (pair, pair + dims / 2) };
-                // tr(R·M) of a rotation by φ is cos φ·(Mpp + Mqq) + sin φ·(Mpq − Mqp).
-                let [first, second] = parts.map(|m| (m[(p, p)] + m[(q, q)], m[(p, q)] - m[(q, p)]));
-                let (cosine, sine) = (first.0 + second.0, first.1 + second.1);
-                let length = cosine.hypot(sine);
-                let (cosine, sine) = if length > 0.0 { (cosine / length, sine / length) } else { (1.0, 0.0) };
-                for (gained, (along, across)) in gained.iter_mut().zip([first, second]) {
-                    *gained += cosine * along + sine * across;
-                }
-            }
-            let rest = parts[0].nrows() - dims;
-            if rest > 0 {
-                let rests = parts.map(|m| m.as_ref().submatrix(dims, dims, rest, rest));
-                let cross = rests[0] + rests[1];
-                let rotation = Rotation::of(cross.as_ref())?;
-                for (gained, rest) in gained.iter_mut().zip(rests) {
-                    *gained += rotation.gain_in(rest);
-                }
-            }
-            gained
-        }
+fn gains(gauge: AttentionGauge, parts: [MatRef<'_, f64>; 2]) -> Result<[[f64; 2]; 2], Undefined> {
+    let (dims, interleaved) = match gauge {
+        AttentionGauge::Fixed => return Ok(parts.map(|part| [trace(part); 2])),
+        AttentionGauge::Rotation => return rotated(parts),
+        AttentionGauge::Rotary { dims, interleaved } => (dims, interleaved),
     };
-    Ok([[raw[0], gained[0]], [raw[1], gained[1]]])
+    let mut gained = [0.0; 2];
+    for pair in 0..dims / 2 {
+        let (p, q) = if interleaved { (2 * pair, 2 * pair + 1) } else { (pair, pair + dims / 2) };
+        // tr(R·M) of a rotation by φ is cos φ·(Mpp + Mqq) + sin φ·(Mpq − Mqp).
+        let [first, second] = parts.map(|m| (m[(p, p)] + m[(q, q)], m[(p, q)] - m[(q, p)]));
+        let (cosine, sine) = (first.0 + second.0, first.1 + second.1);
+        let length = cosine.hypot(sine);
+        let (cosine, sine) = if length > 0.0 { (cosine / length, sine / length) } else { (1.0, 0.0) };
+        for (gained, (along, across)) in gained.iter_mut().zip([first, second]) {
+            *gained += cosine * along + sine * across;
+        }
+    }
+    let rest = parts[0].nrows() - dims;
+    if rest > 0 {
+        for (gained, [_, of_rest]) in
+            gained.iter_mut().zip(rotated(parts.map(|m| m.submatrix(dims, dims, rest, rest)))?)
+        {
+            *gained += of_rest;
+        }
+    }
+    Ok([[trace(parts[0]), gained[0]], [trace(parts[1]), gained[1]]])
 }
 
 #[cfg(test)]
@@ -169,6 +133,7 @@ mod tests {
         },
         *,
     };
+    use crate::metric::Weights;
 
     fn of(weights: &[Weights; 4]) -> Projections<'_> {
         let [q, k, v, o] = weights;

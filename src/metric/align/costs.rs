@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::{
     blocks::{PANEL, PANEL_STRIDE},
+    relaxation::Row,
     units::{Factors, TILE, fill},
 };
 use crate::metric::Weights;
@@ -28,14 +29,10 @@ pub(super) struct Gain<'a> {
 }
 
 impl Gain<'_> {
-    fn long_side(&self) -> usize {
-        let (rows, columns) = self.sides[0].shape();
-        if self.in_rows { columns } else { rows }
-    }
-
     /// Adds the products of `widths` units from `firsts` on, `widths[1]` below each other for each unit of the first side.
     fn add_to(&self, products: &mut [f64], firsts: [usize; 2], widths: [usize; 2], panels: &mut [Vec<f64>; 2]) {
-        let long = self.long_side();
+        let (rows, columns) = self.sides[0].shape();
+        let long = if self.in_rows { columns } else { rows };
         for start in (0..long).step_by(PANEL) {
             let length = PANEL.min(long - start);
             for (side, panel) in panels.iter_mut().enumerate() {
@@ -65,7 +62,8 @@ fn parts(cost: u64) -> (u32, u8) {
 
 /// A cost for each pair of units, a whole number below 2⁴⁰: the less, the more the pair gains.
 pub(super) struct Costs {
-    units: usize,
+    /// How many units either side has.
+    pub(super) units: usize,
     high: Vec<u32>,
     low: Vec<u8>,
 }
@@ -99,13 +97,8 @@ impl Costs {
         costs
     }
 
-    /// How many units either side has.
-    pub(super) fn units(&self) -> usize {
-        self.units
-    }
-
     /// Both parts of the costs of a unit of the first side.
-    pub(super) fn row(&self, unit: usize) -> (&[u32], &[u8]) {
+    pub(super) fn row(&self, unit: usize) -> Row<'_> {
         let at = unit * self.units..(unit + 1) * self.units;
         (&self.high[at.clone()], &self.low[at])
     }

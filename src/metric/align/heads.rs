@@ -3,78 +3,47 @@
 //! A key and value head serves several query heads; it is repeated over them, and turns with each. Matrices are divided
 //! by the norms that they have when repeated, so that the raw residual is the plain one.
 
-use faer::Mat;
 use rayon::prelude::*;
 
-use super::{Aligned, HeadLayout, Projections, Residual, blocks, null, procrustes::Rotation};
-use crate::metric::{Overlap, Undefined};
+use super::{
+    aligned::Aligned,
+    layout::{HeadLayout, Projections},
+    null,
+    procrustes::rotated,
+};
+use crate::metric::Undefined;
 
 /// The residual of layer `b` after the heads of layer `a` are rotated onto it.
 ///
 /// Joint and in q, k, v, o. Undefined where shapes and heads disagree, a side is not finite or all zeros, or a head's
 /// cross-product lacks rank, which leaves its rotation open.
 pub fn heads(layout: &HeadLayout, a: &Projections<'_>, b: &Projections<'_>) -> Result<Aligned, Undefined> {
-    layout.check(a)?;
-    layout.check(b)?;
-    let shared = layout.shared_by()?;
-    let repeats = [1, shared, shared, 1];
-    let mut scales = [0.0; 4];
-    for (scale, ((a, b), repeat)) in scales.iter_mut().zip(of(a).into_iter().zip(of(b)).zip(repeats)) {
-        let overlap = Overlap::of(a, b)?;
-        overlap.cos_sim()?;
-        let [of_a, of_b] = overlap.norms();
-        *scale = 1.0 / (of_a * of_b * repeat as f64);
-    }
+    let [queries, keys, values, outputs] = layout.divide(a, b)?;
+    let (shared, width) = (layout.shared_by()?, layout.width);
+    let scale = |norms: f64, repeat: usize| 1.0 / (norms * repeat as f64);
+    let scales = [
+        scale(queries.norms()?, 1),
+        scale(keys.norms()?, shared),
+        scale(values.norms()?, shared),
+        scale(outputs.norms()?, 1),
+    ];
     let groups: Vec<Vec<[[f64; 2]; 4]>> = (0..layout.groups)
         .into_par_iter()
         .map(|group| {
-            let key = blocks::rows(a.k, b.k, group * layout.width, layout.width, scales[1]);
-            let value = blocks::rows(a.v, b.v, group * layout.width, layout.width, scales[2]);
+            let (key, value) = (keys.cross(group, width, scales[1]), values.cross(group, width, scales[2]));
             (group * shared..(group + 1) * shared)
                 .map(|head| {
-                    let first = head * layout.width;
-                    let parts = [
-                        &blocks::rows(a.q, b.q, first, layout.width, scales[0]),
-                        &key,
-                        &value,
-                        &blocks::columns(a.o, b.o, first, layout.width, scales[3]),
-                    ];
-                    gains(&parts).map_err(|reason| Undefined::NotComparable(format!("head {head}: {reason}")))
+                    let (query, output) =
+                        (queries.cross(head, width, scales[0]), outputs.cross(head, width, scales[3]));
+                    rotated([query.as_ref(), key.as_ref(), value.as_ref(), output.as_ref()])
+                        .map_err(|reason| Undefined::NotComparable(format!("head {head}: {reason}")))
                 })
                 .collect()
         })
         .collect::<Result<_, Undefined>>()?;
     let total = |part: usize, which: usize| groups.iter().flatten().map(|head| head[part][which]).sum::<f64>();
-    let null = null::shared_rotation(layout.width, a.q.columns(), &[1; 4]);
-    Ok(Aligned::of(
-        std::array::from_fn::<_, 4, _>(|part| [total(part, 0), total(part, 1)]).as_slice(),
-        null,
-        &[null; 4],
-    ))
-}
-
-fn of<'a>(projections: &Projections<'a>) -> [&'a crate::metric::Weights; 4] {
-    [projections.q, projections.k, projections.v, projections.o]
-}
-
-/// What each part gains as it stands, and under the best common rotation.
-fn gains(parts: &[&Mat<f64>; 4]) -> Result<[[f64; 2]; 4], Undefined> {
-    let cross = parts[0] + parts[1] + parts[2] + parts[3];
-    let rotation = Rotation::of(cross.as_ref())?;
-    Ok(parts.map(|part| [blocks::trace(part.as_ref()), rotation.gain_in(part.as_ref())]))
-}
-
-impl Aligned {
-    /// From overlaps before and after of each matrix, and the null overlaps.
-    pub(super) fn of(parts: &[[f64; 2]], joint_null: f64, nulls: &[f64]) -> Self {
-        let mean = |which: usize| parts.iter().map(|part| part[which]).sum::<f64>() / parts.len() as f64;
-        // The best change of basis is no worse than none; rounding must not say otherwise.
-        let (raw, aligned) = (mean(0), mean(1).max(mean(0)));
-        Self {
-            joint: Residual::of(raw, aligned, joint_null),
-            each: parts.iter().zip(nulls).map(|(part, &null)| Residual::of(part[0], part[1], null)).collect(),
-        }
-    }
+    let null = null::shared_rotation(width, a.q.columns(), &[1; 4]);
+    Ok(Aligned::of(&[0, 1, 2, 3].map(|part| [total(part, 0), total(part, 1)]), null, &[null; 4]))
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! How an attention's rows divide into heads.
 
+use faer::Mat;
+
+use super::{aligned::cosine, blocks::cross};
 use crate::metric::{Undefined, Weights};
 
 /// Heads of an attention.
@@ -26,9 +29,28 @@ pub struct Projections<'a> {
     pub o: &'a Weights,
 }
 
+/// A matrix of both layers that divides into heads, by rows or else by columns.
+#[derive(Clone, Copy)]
+pub(super) struct Divided<'a> {
+    pub(super) sides: [&'a Weights; 2],
+    in_rows: bool,
+}
+
+impl Divided<'_> {
+    /// The product of both norms; undefined where the cosine is.
+    pub(super) fn norms(&self) -> Result<f64, Undefined> {
+        cosine(self.sides).map(|(_, norms)| norms)
+    }
+
+    /// The cross-product of a head of both sides.
+    pub(super) fn cross(&self, head: usize, width: usize, scale: f64) -> Mat<f64> {
+        cross(self.sides, self.in_rows, head * width, width, scale)
+    }
+}
+
 impl HeadLayout {
     /// Query heads per key and value head; the reason where they do not divide.
-    pub fn shared_by(&self) -> Result<usize, Undefined> {
+    pub(super) fn shared_by(&self) -> Result<usize, Undefined> {
         if self.groups == 0 || self.heads == 0 || self.width == 0 || !self.heads.is_multiple_of(self.groups) {
             return Err(Undefined::NotComparable(format!(
                 "{} query heads of {} rows cannot be shared among {} key and value heads",
@@ -38,8 +60,16 @@ impl HeadLayout {
         Ok(self.heads / self.groups)
     }
 
+    /// q, k, v and o of two layers; the reason where they do not have these heads.
+    pub(super) fn divide<'a>(&self, a: &Projections<'a>, b: &Projections<'a>) -> Result<[Divided<'a>; 4], Undefined> {
+        self.check(a)?;
+        self.check(b)?;
+        let of = |a, b, in_rows| Divided { sides: [a, b], in_rows };
+        Ok([of(a.q, b.q, true), of(a.k, b.k, true), of(a.v, b.v, true), of(a.o, b.o, false)])
+    }
+
     /// Whether the matrices have these heads; the reason where they have not.
-    pub fn check(&self, of: &Projections<'_>) -> Result<(), Undefined> {
+    fn check(&self, of: &Projections<'_>) -> Result<(), Undefined> {
         self.shared_by()?;
         let (queries, keys) = (self.heads * self.width, self.groups * self.width);
         let hidden = of.q.columns();

@@ -6,10 +6,11 @@
 //! renumbered alone, and as stored; each is a member of the family, so the residual never exceeds the raw one.
 
 use super::{
-    Aligned, UnitPair,
+    aligned::Aligned,
     assignment::assignment,
     costs::{Costs, Gain},
     null,
+    units::{Factors, UnitPair},
 };
 use crate::metric::{Undefined, Weights};
 
@@ -45,10 +46,10 @@ pub fn permutation(pair: &UnitPair<'_>) -> Result<Aligned, Undefined> {
         gains.extend([scaled(pair.up, true, up), scaled(pair.down, false, down)]);
     }
     let onto = assignment(&Costs::of(units, &gains));
-    let gate = in_rows(pair.gate, &onto) / norms[0];
-    let renumbered = [gate, in_rows(pair.up, &onto) / norms[1], in_columns(pair.down, &onto, None) / norms[2]];
+    let gate = in_rows(pair.gate, &onto, None) / norms[0];
+    let renumbered = [gate, in_rows(pair.up, &onto, None) / norms[1], in_columns(pair.down, &onto, None) / norms[2]];
     let scaled = (balanced > 0.0).then(|| {
-        [gate, in_rows_scaled(pair.up, &onto, up) / balanced, in_columns(pair.down, &onto, Some(down)) / balanced]
+        [gate, in_rows(pair.up, &onto, Some(up)) / balanced, in_columns(pair.down, &onto, Some(down)) / balanced]
     });
     let best = [Some(renumbered), scaled]
         .into_iter()
@@ -113,29 +114,24 @@ impl Balance {
     }
 }
 
-/// Σ over units of the product of unit i of `a` with unit onto(i) of `b`.
-fn in_rows(sides: [&Weights; 2], onto: &[usize]) -> f64 {
-    sum_in_rows(sides, onto, |_, _| 1.0)
-}
-
-fn in_rows_scaled(sides: [&Weights; 2], onto: &[usize], factors: [&[f64]; 2]) -> f64 {
-    sum_in_rows(sides, onto, |i, j| factors[0][i] * factors[1][j])
-}
-
-fn sum_in_rows([a, b]: [&Weights; 2], onto: &[usize], factor: impl Fn(usize, usize) -> f64) -> f64 {
+/// Σ over units of the product of unit i of `a` with unit onto(i) of `b`, times the factors of both.
+fn in_rows([a, b]: [&Weights; 2], onto: &[usize], factors: Factors<'_>) -> f64 {
     let (mut of_a, mut of_b) = (vec![0.0; a.columns()], vec![0.0; a.columns()]);
     let products = onto.iter().enumerate().map(|(i, &j)| {
         a.widen(i, 0, &mut of_a);
         b.widen(j, 0, &mut of_b);
-        factor(i, j) * of_a.iter().zip(&of_b).map(|(x, y)| x * y).sum::<f64>()
+        factor(factors, i, j) * of_a.iter().zip(&of_b).map(|(x, y)| x * y).sum::<f64>()
     });
     products.sum()
 }
 
-fn in_columns([a, b]: [&Weights; 2], onto: &[usize], factors: Option<[&[f64]; 2]>) -> f64 {
+fn factor(factors: Factors<'_>, i: usize, j: usize) -> f64 {
+    factors.map_or(1.0, |[of_a, of_b]| of_a[i] * of_b[j])
+}
+
+fn in_columns([a, b]: [&Weights; 2], onto: &[usize], factors: Factors<'_>) -> f64 {
     let (mut of_a, mut of_b) = (vec![0.0; a.columns()], vec![0.0; a.columns()]);
-    let factor = |i: usize, j: usize| factors.map_or(1.0, |[of_a, of_b]| of_a[i] * of_b[j]);
-    let scales: Vec<f64> = onto.iter().enumerate().map(|(i, &j)| factor(i, j)).collect();
+    let scales: Vec<f64> = onto.iter().enumerate().map(|(i, &j)| factor(factors, i, j)).collect();
     let rows = (0..a.rows()).map(|row| {
         a.widen(row, 0, &mut of_a);
         b.widen(row, 0, &mut of_b);

@@ -22,42 +22,47 @@ pub(super) const PRECISE_TO: usize = 2048;
 /// From this size on, two threads work. A fixed number: it decides how sums are split.
 const PARALLEL_FROM: usize = 512;
 
-/// The best rotation.
-/// R = V·Uᵀ.
-#[derive(Debug)]
-pub(super) struct Rotation {
-    matrix: Mat<f64>,
-}
-
-impl Rotation {
-    /// The rotation of a square cross-product; the reason where the cross-product leaves it open.
-    pub(super) fn of(cross: MatRef<'_, f64>) -> Result<Self, Undefined> {
-        let size = cross.nrows();
-        let (mut left, mut right) = (Mat::zeros(size, size), Mat::zeros(size, size));
-        let values = decompose(cross, Some((left.as_mut(), right.as_mut())))?;
-        let largest = values.first().copied().unwrap_or(0.0);
-        let least = size as f64 * f64::EPSILON * largest;
-        let rank = values.iter().filter(|&&value| value > least).count();
-        if rank < size {
-            return Err(Undefined::NotComparable(format!(
-                "the cross-product has rank {rank} of {size}, which leaves the rotation open"
-            )));
-        }
-        Ok(Self { matrix: turned(&left, &right) })
+/// The best rotation of a square cross-product, R = V·Uᵀ; the reason where the cross-product leaves it open.
+fn best_rotation(cross: MatRef<'_, f64>) -> Result<Mat<f64>, Undefined> {
+    let size = cross.nrows();
+    let (mut left, mut right) = (Mat::zeros(size, size), Mat::zeros(size, size));
+    let values = decompose(cross, Some((left.as_mut(), right.as_mut())))?;
+    let rank = rank(&values);
+    if rank < size {
+        return Err(Undefined::NotComparable(format!(
+            "the cross-product has rank {rank} of {size}, which leaves the rotation open"
+        )));
     }
-
-    /// tr(R·M): what this rotation gains in a cross-product that is a part of its own.
-    pub(super) fn gain_in(&self, part: MatRef<'_, f64>) -> f64 {
-        let size = part.nrows();
-        (0..size).map(|column| (0..size).map(|row| self.matrix[(row, column)] * part[(column, row)]).sum::<f64>()).sum()
-    }
-}
-
-/// V·Uᵀ, on this thread.
-fn turned(left: &Mat<f64>, right: &Mat<f64>) -> Mat<f64> {
-    let mut product = Mat::zeros(right.nrows(), left.nrows());
+    let mut product = Mat::zeros(size, size);
     matmul(product.as_mut(), Accum::Replace, right, left.transpose(), 1.0, Par::Seq);
-    product
+    Ok(product)
+}
+
+/// How many singular values are not rounding.
+fn rank(values: &[f64]) -> usize {
+    let least = values.len() as f64 * f64::EPSILON * values.first().copied().unwrap_or(0.0);
+    values.iter().filter(|&&value| value > least).count()
+}
+
+/// tr(R·M): what a rotation gains in a cross-product.
+fn gain(rotation: &Mat<f64>, part: MatRef<'_, f64>) -> f64 {
+    let size = part.nrows();
+    (0..size).map(|column| (0..size).map(|row| rotation[(row, column)] * part[(column, row)]).sum::<f64>()).sum()
+}
+
+/// What each part of a cross-product gains as it stands, and under the best common rotation.
+pub(super) fn rotated<const N: usize>(parts: [MatRef<'_, f64>; N]) -> Result<[[f64; 2]; N], Undefined> {
+    let mut cross = parts[0].to_owned();
+    for part in &parts[1..] {
+        cross += part;
+    }
+    let rotation = best_rotation(cross.as_ref())?;
+    Ok(parts.map(|part| [trace(part), gain(&rotation, part)]))
+}
+
+/// Σ of the diagonal: what a cross-product gains as it stands.
+pub(super) fn trace(cross: MatRef<'_, f64>) -> f64 {
+    (0..cross.nrows()).map(|at| cross[(at, at)]).sum()
 }
 
 /// Singular values, the largest first; and U and V where there is room for them.
@@ -82,8 +87,7 @@ fn decompose(
 pub(super) fn nuclear_norm(matrix: &[f64], size: usize, stride: usize, rank: usize) -> Result<f64, Undefined> {
     let matrix = MatRef::from_column_major_slice_with_stride(matrix, size, size, stride);
     let values = decompose(matrix, None)?;
-    let least = size as f64 * f64::EPSILON * values.first().copied().unwrap_or(0.0);
-    let found = values.iter().filter(|&&value| value > least).count();
+    let found = self::rank(&values);
     if found < rank {
         return Err(Undefined::NotComparable(format!(
             "the cross-product has rank {found} where {rank} is the most it can have, which leaves the rotation open"
@@ -123,20 +127,20 @@ mod tests {
         }
         let b = &turn * &a;
         let cross = &a * b.transpose();
-        let found = Rotation::of(cross.as_ref()).unwrap();
+        let found = best_rotation(cross.as_ref()).unwrap();
         for i in 0..4 {
             for j in 0..4 {
-                assert!((found.matrix[(i, j)] - turn[(i, j)]).abs() < 1e-12);
+                assert!((found[(i, j)] - turn[(i, j)]).abs() < 1e-12);
             }
         }
         let size: f64 = (0..9).flat_map(|j| (0..4).map(move |i| (i, j))).map(|at| a[at] * a[at]).sum();
-        assert!((found.gain_in(cross.as_ref()) - size).abs() < 1e-12 * size);
+        assert!((gain(&found, cross.as_ref()) - size).abs() < 1e-12 * size);
     }
 
     #[test]
     fn a_cross_product_that_lacks_rank_is_refused_with_the_figure() {
         let cross = Mat::<f64>::from_fn(3, 3, |i, j| if i == j && i < 2 { 1.0 } else { 0.0 });
-        let reason = Rotation::of(cross.as_ref()).unwrap_err().to_string();
+        let reason = best_rotation(cross.as_ref()).unwrap_err().to_string();
         assert!(reason.contains("rank 2 of 3"), "{reason}");
     }
 }

@@ -4,9 +4,10 @@
 //! alike under it, which its null says; it is here because the figure has been published.
 
 use super::{
-    Aligned, UnitPair, null,
+    aligned::Aligned,
+    null,
     procrustes::{PRECISE_TO, nuclear_norm, nuclear_norm_of_large},
-    units::add_products,
+    units::{UnitPair, add_products},
 };
 use crate::metric::Undefined;
 

@@ -3,8 +3,11 @@
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 use rayon::prelude::*;
 
-use super::blocks::{PANEL, PANEL_STRIDE};
-use crate::metric::{Overlap, Undefined, Weights};
+use super::{
+    aligned::cosine,
+    blocks::{PANEL, PANEL_STRIDE},
+};
+use crate::metric::{Undefined, Weights};
 
 /// Units whose products one thread works out at a time.
 pub(super) const TILE: usize = 512;
@@ -22,7 +25,7 @@ pub struct UnitPair<'a> {
 
 impl<'a> UnitPair<'a> {
     /// How many units there are, and their inputs; the reason where shapes disagree.
-    pub fn extents(&self) -> Result<(usize, usize), Undefined> {
+    pub(super) fn extents(&self) -> Result<(usize, usize), Undefined> {
         let (units, hidden) = self.gate[0].shape();
         let expected = [
             ("gate_proj", self.gate, (units, hidden)),
@@ -52,10 +55,8 @@ impl<'a> UnitPair<'a> {
     /// Cosines as stored, and the products of both sides' norms: of gate, up and down.
     pub(super) fn raw(&self) -> Result<([f64; 3], [f64; 3]), Undefined> {
         let (mut cosines, mut norms) = ([0.0; 3], [0.0; 3]);
-        for ((cosine, norm), [a, b]) in cosines.iter_mut().zip(&mut norms).zip(self.matrices()) {
-            let overlap = Overlap::of(a, b)?;
-            *cosine = overlap.cos_sim()?;
-            *norm = overlap.norms().iter().product();
+        for (at, sides) in self.matrices().into_iter().enumerate() {
+            (cosines[at], norms[at]) = cosine(sides)?;
         }
         Ok((cosines, norms))
     }

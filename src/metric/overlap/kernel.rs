@@ -3,15 +3,16 @@
 use rayon::prelude::*;
 
 use crate::metric::{
-    simd::{Kernel, Path, fold},
+    simd::{Kernel, Path, fold, lanes},
     weights::Lane,
 };
 
 /// Elements that are summed by column: 256 additions each.
 pub(super) const BLOCK: usize = 16_384;
 
-/// Elements in a row.
+/// Elements in a row, and pairs of neighbours.
 const COLUMNS: usize = 64;
+const HALF: usize = COLUMNS / 2;
 
 /// Rows that are added at once.
 const ROWS: usize = 8;
@@ -49,7 +50,6 @@ impl<A: Lane, B: Lane, const OF_A: bool> Kernel for Blocks<'_, A, B, OF_A> {
     type Output = Vec<Figures>;
 
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn run<const FUSED: bool>(self) -> Vec<Figures> {
         // Not collected from an iterator: that would be compiled apart, and for the plain set.
         let mut figures = Vec::with_capacity(self.a.len().div_ceil(BLOCK));
@@ -60,19 +60,17 @@ impl<A: Lane, B: Lane, const OF_A: bool> Kernel for Blocks<'_, A, B, OF_A> {
     }
 }
 
-/// Sums of one column, or of all.
-#[derive(Debug, Clone, Copy)]
-struct Terms {
-    dot: f64,
-    square_a: f64,
-    square_b: f64,
-    sum_a: f64,
-    sum_b: f64,
+// Even columns before odd ones.
+lanes! { COLUMNS;
+    dot: f64 = 0.0;
+    square_a: f64 = 0.0;
+    square_b: f64 = 0.0;
+    sum_a: f64 = 0.0;
+    sum_b: f64 = 0.0;
 }
 
 impl Terms {
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn plus<const FUSED: bool, const OF_A: bool, A: Lane, B: Lane>(self, x: f64, y: f64) -> Self {
         // Where a product is exact, fusing it with the addition changes no bit.
         let add = |x: f64, y: f64, sum: f64, is_exact: bool| {
@@ -88,84 +86,43 @@ impl Terms {
     }
 }
 
-/// A sum of every column: of even ones, and of odd ones.
-type Columns = [[f64; COLUMNS / 2]; 2];
-
-/// The sums of every column.
-#[derive(Debug)]
-#[repr(align(64))]
-struct Lanes {
-    dot: Columns,
-    square_a: Columns,
-    square_b: Columns,
-    sum_a: Columns,
-    sum_b: Columns,
-}
-
-impl Lanes {
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn at(&self, half: usize, column: usize) -> Terms {
-        Terms {
-            dot: self.dot[half][column],
-            square_a: self.square_a[half][column],
-            square_b: self.square_b[half][column],
-            sum_a: self.sum_a[half][column],
-            sum_b: self.sum_b[half][column],
-        }
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn set(&mut self, half: usize, column: usize, terms: Terms) {
-        self.dot[half][column] = terms.dot;
-        self.square_a[half][column] = terms.square_a;
-        self.square_b[half][column] = terms.square_b;
-        self.sum_a[half][column] = terms.sum_a;
-        self.sum_b[half][column] = terms.sum_b;
-    }
-}
-
 /// Elements are laid out in rows of [`COLUMNS`], and each column has sums of its own: see
 /// [`stream::lanes`](crate::metric::stream). Neighbours are widened together.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn block<const FUSED: bool, const OF_A: bool, A: Lane, B: Lane>(a: &[A], b: &[B]) -> Figures {
-    let zero = [[0.0; COLUMNS / 2]; 2];
-    let mut lanes = Lanes { dot: zero, square_a: zero, square_b: zero, sum_a: zero, sum_b: zero };
+    let mut lanes = Lanes::new();
     let ((twos_a, last_a), (twos_b, last_b)) = (a.as_chunks::<2>(), b.as_chunks::<2>());
-    let ((rows_a, rest_a), (rows_b, rest_b)) =
-        (twos_a.as_chunks::<{ COLUMNS / 2 }>(), twos_b.as_chunks::<{ COLUMNS / 2 }>());
+    let ((rows_a, rest_a), (rows_b, rest_b)) = (twos_a.as_chunks::<HALF>(), twos_b.as_chunks::<HALF>());
     let ((tiles_a, rows_a), (tiles_b, rows_b)) = (rows_a.as_chunks::<ROWS>(), rows_b.as_chunks::<ROWS>());
     let plus = |[even, odd]: [Terms; 2], a: [A; 2], b: [B; 2]| {
         let ([even_a, odd_a], [even_b, odd_b]) = (A::wide_two(a), B::wide_two(b));
         [even.plus::<FUSED, OF_A, A, B>(even_a, even_b), odd.plus::<FUSED, OF_A, A, B>(odd_a, odd_b)]
     };
     for (a, b) in tiles_a.iter().zip(tiles_b) {
-        for column in 0..COLUMNS / 2 {
+        for column in 0..HALF {
             // Written out: a loop here would keep the columns from being vectorised.
             let add = |terms: [Terms; 2], row: usize| plus(terms, a[row][column], b[row][column]);
-            let terms = [lanes.at(0, column), lanes.at(1, column)];
+            let terms = [lanes.at(column), lanes.at(HALF + column)];
             let terms = add(add(add(add(terms, 0), 1), 2), 3);
             let [even, odd] = add(add(add(add(terms, 4), 5), 6), 7);
-            lanes.set(0, column, even);
-            lanes.set(1, column, odd);
+            lanes.set(column, even);
+            lanes.set(HALF + column, odd);
         }
     }
     for (a, b) in rows_a.iter().zip(rows_b) {
-        for column in 0..COLUMNS / 2 {
-            let [even, odd] = plus([lanes.at(0, column), lanes.at(1, column)], a[column], b[column]);
-            lanes.set(0, column, even);
-            lanes.set(1, column, odd);
+        for column in 0..HALF {
+            let [even, odd] = plus([lanes.at(column), lanes.at(HALF + column)], a[column], b[column]);
+            lanes.set(column, even);
+            lanes.set(HALF + column, odd);
         }
     }
     let rest = rest_a.as_flattened().iter().chain(last_a).zip(rest_b.as_flattened().iter().chain(last_b));
     for (at, (a, b)) in rest.enumerate() {
-        let terms = lanes.at(at % 2, at / 2).plus::<FUSED, OF_A, A, B>(a.wide(), b.wide());
-        lanes.set(at % 2, at / 2, terms);
+        let column = at % 2 * HALF + at / 2;
+        lanes.set(column, lanes.at(column).plus::<FUSED, OF_A, A, B>(a.wide(), b.wide()));
     }
-    [lanes.dot, lanes.square_a, lanes.square_b, lanes.sum_a, lanes.sum_b].map(|[even, odd]| {
-        let in_order: [f64; COLUMNS] = std::array::from_fn(|at| if at % 2 == 0 { even[at / 2] } else { odd[at / 2] });
+    [lanes.dot, lanes.square_a, lanes.square_b, lanes.sum_a, lanes.sum_b].map(|sums| {
+        let in_order: [f64; COLUMNS] = std::array::from_fn(|at| sums[at % 2 * HALF + at / 2]);
         fold(&in_order, |x, y| x + y)
     })
 }

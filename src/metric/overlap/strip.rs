@@ -1,8 +1,8 @@
 //! Overlaps of BF16 matrices that are read a strip at a time.
 
 use super::{
-    Overlap, count_non_finite,
     kernel::{BLOCK, Figures, blocks_after},
+    sums::{Overlap, count_non_finite},
 };
 use crate::metric::Undefined;
 

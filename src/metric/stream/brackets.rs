@@ -10,6 +10,9 @@ use std::ops::Range;
 use super::scratch::Scratch;
 use crate::metric::{quantile::Place, sums::BLOCK};
 
+/// Magnitudes whose quantiles are asked for: those of a−b, of a, of b.
+pub(super) const MAGNITUDES: usize = 3;
+
 /// Leading bits of magnitudes in `f32`: the sign is off, 7 bits of the fraction are left.
 const KEYS: usize = 1 << 15;
 
@@ -27,7 +30,6 @@ const MOST_COLLECTED: usize = 1 << 23;
 
 /// The leading bits. Rounding to `f32` keeps the order.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn key(magnitude: f32) -> i16 {
     (magnitude.to_bits() >> 16) as i16
 }
@@ -175,7 +177,6 @@ impl Brackets {
 
     /// Takes in up to [`BLOCK`] magnitudes, rounded to `f32`; `exact` gives one as it is.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     #[expect(clippy::needless_bitwise_bool, reason = "a branch would keep the loop from being vectorised")]
     pub(super) fn gather(&self, inside: &mut Inside, magnitudes: &[f32], exact: impl Fn(usize) -> f64) {
         let mut keys = [0_i16; BLOCK];
@@ -229,11 +230,11 @@ impl Brackets {
     }
 
     /// The quantiles, in the order of their probabilities; `None` where a bracket was wrong or held too much.
-    pub(super) fn quantiles(&self, mut stripes: Vec<Inside>) -> Option<Vec<f64>> {
+    pub(super) fn quantiles(&self, stripes: &mut [&mut Inside]) -> Option<Vec<f64>> {
         if stripes.iter().any(|stripe| stripe.is_too_much) {
             return None;
         }
-        let mut parts: Vec<Part> = (0..MOST).map(|range| Part::new(self.ranges[range], range, &mut stripes)).collect();
+        let mut parts: Vec<Part> = (0..MOST).map(|range| Part::new(self.ranges[range], range, stripes)).collect();
         let mut statistic = |place: u64| {
             if place < self.zeros {
                 return Some(0.0);
@@ -261,7 +262,7 @@ struct Part {
 }
 
 impl Part {
-    fn new((first, last): (i16, i16), range: usize, stripes: &mut [Inside]) -> Self {
+    fn new((first, last): (i16, i16), range: usize, stripes: &mut [&mut Inside]) -> Self {
         let keys = if first <= last { index(first)..index(last) + 1 } else { 0..0 };
         let mut values = vec![Vec::new(); keys.len()];
         let mut least = vec![0; keys.len()];

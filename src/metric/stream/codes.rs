@@ -1,9 +1,7 @@
 //! Everything that a side alone decides, where its elements are one of a few codes: counting the codes gives all of it.
 
+use super::column::CODES;
 use crate::metric::{Undefined, moments::FirstPass, quantile::Place, sums};
-
-/// Room for a code of two bytes.
-pub(super) const CODES: usize = 1 << 16;
 
 /// One code that occurs.
 #[derive(Debug, Clone, Copy)]
@@ -85,40 +83,25 @@ impl Codes {
 
     /// The ranks of all codes.
     pub(super) fn ranks(&self) -> CodeRanks {
-        let (mut centred, mut doubled) = (vec![0.0; CODES], vec![0; CODES]);
-        let (mut smaller, mut doubled_squares) = (0, 0);
-        let mut squares = Vec::new();
-        let ties = self.held.chunk_by(|left, right| left.value.total_cmp(&right.value).is_eq());
-        for tied in ties {
+        let mut ranks = CodeRanks { doubled: vec![0; CODES], squares: 0 };
+        let mut smaller = 0;
+        // `count` elements after `smaller` ones share the ranks smaller+1 to smaller+count.
+        for tied in self.held.chunk_by(|left, right| left.value.total_cmp(&right.value).is_eq()) {
             let count: u64 = tied.iter().map(|held| held.count).sum();
-            let rank = centred_rank(smaller, count, self.numel);
-            let twice = 2 * smaller + count + 1;
+            let doubled = 2 * smaller + count + 1;
             for held in tied {
-                centred[held.code] = rank;
-                doubled[held.code] = twice;
+                ranks.doubled[held.code] = doubled;
             }
-            doubled_squares += u128::from(count) * (u128::from(twice) * u128::from(twice));
-            squares.push(count as f64 * (rank * rank));
+            ranks.squares += u128::from(count) * (u128::from(doubled) * u128::from(doubled));
             smaller += count;
         }
-        CodeRanks { centred, squares: sums::compensated(squares), doubled, doubled_squares }
+        ranks
     }
 }
 
-/// The doubled midrank of every code.
+/// The doubled midrank of every code, and Σ of its square over all elements.
 #[derive(Debug)]
 pub(super) struct CodeRanks {
-    /// Less its mean, by code; [`CODES`] of them, so that no index needs to be checked.
-    pub(super) centred: Vec<f64>,
-    /// Σ of the square of that over all elements.
-    pub(super) squares: f64,
-    /// As it is.
     pub(super) doubled: Vec<u64>,
-    /// Σ of the square of that over all elements.
-    pub(super) doubled_squares: u128,
-}
-
-/// `count` elements after `smaller` ones share the ranks smaller+1 to smaller+count: their doubled mean, less n + 1.
-fn centred_rank(smaller: u64, count: u64, numel: u64) -> f64 {
-    (2 * smaller + count) as f64 - numel as f64
+    pub(super) squares: u128,
 }

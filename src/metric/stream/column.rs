@@ -8,6 +8,9 @@ use crate::{
     values::Values,
 };
 
+/// Room for a code of two bytes.
+pub(super) const CODES: usize = 1 << 16;
+
 /// How elements of a type are read.
 #[derive(Debug)]
 pub(super) enum Column {
@@ -58,7 +61,6 @@ impl Column {
 
     /// The numbers of one block.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     pub(super) fn widen<'b>(&self, stored: &[u8], buffer: &'b mut [f64; BLOCK]) -> &'b [f64] {
         let count = match self {
             Self::Bf16(_) => {
@@ -80,7 +82,6 @@ impl Column {
 
     /// The numbers of a block of narrow elements, in place of what `into` holds.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     pub(super) fn narrow(&self, stored: &[u8], into: &mut Vec<f32>) {
         into.clear();
         match self {
@@ -101,7 +102,6 @@ impl Column {
 
     /// What is counted of each element of a block: its code, or the upper half of its key.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     pub(super) fn classes(&self, stored: &[u8], mut visit: impl FnMut(u16)) {
         match self {
             Self::Byte(_) => {
@@ -116,6 +116,13 @@ impl Column {
                 }
             }
             Self::F32 | Self::I32 | Self::U32 => self.keys(stored, |key| visit(upper_half(key))),
+        }
+    }
+
+    /// Counts each element of a block by its class.
+    pub(super) fn count(&self, stored: &[u8], counts: &mut [u32]) {
+        if let Ok(counts) = <&mut [u32; CODES]>::try_from(counts) {
+            self.classes(stored, |class| counts[usize::from(class)] += 1);
         }
     }
 
@@ -142,13 +149,11 @@ fn upper_half(key: u32) -> u16 {
 
 /// Every index below the table's length comes from as many bits as it has entries.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn at(table: &[f64], code: usize) -> f64 {
     table.get(code).copied().unwrap_or(f64::NAN)
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn each<const N: usize>(stored: &[u8], buffer: &mut [f64; BLOCK], read: impl Fn([u8; N]) -> f64) -> usize {
     let (elements, _) = stored.as_chunks::<N>();
     for (wide, &raw) in buffer.iter_mut().zip(elements) {

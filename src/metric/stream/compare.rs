@@ -1,21 +1,21 @@
 //! What is asked of each pass over a pair, and what is made of the answers.
 
 use super::{
+    brackets::Sample,
     codes::Codes,
     column::{Column, widened},
     conclude::conclude,
-    narrow::Narrow,
-    pass::{StreamError, Streams},
+    pass::Streams,
     sorted_ranks::sorted_spearman,
     source::Source,
-    walk::{Walk, code_rank_products},
+    walk::Walk,
 };
 use crate::{
     checkpoint::{Dtype, decode},
     metric::{
         PairMetrics, Undefined,
         moments::FirstPass,
-        pair::{Centred, Differences, Pair, Shares},
+        pair::{Centred, Differences, Pair},
         simd::Path,
         sums,
     },
@@ -43,23 +43,21 @@ const LIMITS: Limits = Limits { pairs_at_once: None, counted: 1 << 19 };
 /// or three times; where elements have 32 bits and there are more than 16 million, ranks take one more reading for each 8
 /// million, on each thread. Elements of 64 bits, and types without exact values, leave
 /// nothing (`NotComparable`); so does a boolean that is neither 0 nor 1. Fails where a source does.
-pub fn compare<A: Source, B: Source>(a: &A, b: &B) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {
+pub fn compare<S: Source>(a: &S, b: &S) -> Result<PairMetrics, S::Error> {
     match in_memory(a, b)? {
         Some(metrics) => Ok(metrics),
-        None => compare_on(Path::best(), a, b, LIMITS),
+        None => compare_on(Path::best(), [a, b], LIMITS),
     }
 }
 
 /// The metrics of a small pair, whose elements need less room than tables of codes; `None` of any other.
-fn in_memory<A: Source, B: Source>(a: &A, b: &B) -> Result<Option<PairMetrics>, StreamError<A::Error, B::Error>> {
+fn in_memory<S: Source>(a: &S, b: &S) -> Result<Option<PairMetrics>, S::Error> {
     let is_streamed = |dtype: &Dtype| dtype.bits().is_some_and(|bits| bits <= 32) && *dtype != Dtype::BOOL;
     let numel = a.numel();
     if numel != b.numel() || numel > SMALL || !is_streamed(a.dtype()) || !is_streamed(b.dtype()) {
         return Ok(None);
     }
-    let values_a = values(a).map_err(StreamError::A)?;
-    let values_b = values(b).map_err(StreamError::B)?;
-    Ok(values_a.zip(values_b).map(|(a, b)| PairMetrics::compute(&a, &b)))
+    Ok(values(a)?.zip(values(b)?).map(|(a, b)| PairMetrics::compute(&a, &b)))
 }
 
 /// All elements of a source; `None` where its type has no exact values.
@@ -70,91 +68,60 @@ fn values<S: Source>(source: &S) -> Result<Option<Vec<f64>>, S::Error> {
     Ok(decode(source.dtype(), &stored).ok().as_ref().and_then(widened))
 }
 
-fn compare_on<A: Source, B: Source>(
-    path: Path,
-    a: &A,
-    b: &B,
-    limits: Limits,
-) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {
-    let numel = a.numel();
-    if numel != b.numel() {
+fn compare_on<S: Source>(path: Path, sides: [&S; 2], limits: Limits) -> Result<PairMetrics, S::Error> {
+    let numel = sides[0].numel();
+    if numel != sides[1].numel() {
         return Ok(PairMetrics::undefined(&Undefined::Shape));
     }
-    let columns = match (Column::new(a.dtype()), Column::new(b.dtype())) {
-        (Ok(of_a), Ok(of_b)) => [of_a, of_b],
-        (Err(reason), _) | (_, Err(reason)) => return Ok(PairMetrics::undefined(&reason)),
+    let columns = match sides.map(|side| Column::new(side.dtype())) {
+        [Ok(of_a), Ok(of_b)] => [of_a, of_b],
+        [Err(reason), _] | [_, Err(reason)] => return Ok(PairMetrics::undefined(&reason)),
     };
     if numel == 0 {
         return Ok(PairMetrics::undefined(&Undefined::TooFew));
     }
     let is_narrow = columns.iter().all(Column::is_narrow);
-    let streams = Streams { a, b, columns, numel };
+    let streams = Streams { sides, columns, numel };
     if is_narrow {
-        return conclude(Narrow::new(path, streams, limits.counted), limits.pairs_at_once);
+        conclude(path, &streams, Sample::of(numel, limits.counted), limits.pairs_at_once)
+    } else {
+        compare_wide(path, &streams, limits.pairs_at_once)
     }
+}
+
+/// All metrics of a pair of which a side has elements that `f32` does not hold.
+fn compare_wide<S: Source>(
+    path: Path,
+    streams: &Streams<'_, S>,
+    pairs_at_once: Option<u64>,
+) -> Result<PairMetrics, S::Error> {
     let mut walk = Walk::new(path, streams);
     let first = walk.first()?;
     let differences = Differences::of(&first.pairs);
-    if let Some(reason) = not_values(&walk.streams.columns, [a.dtype(), b.dtype()], &first.classes) {
-        return Ok(PairMetrics::undefined(&reason));
+    if !differences.absolute.is_finite() {
+        return Ok(first.without_sums(streams, &differences));
     }
-    let sides = [0, 1].map(|side| match codes_of(&walk.streams.columns, &first.classes, side) {
-        Some(codes) => codes.first_pass(),
-        None => FirstPass::of(numel, &first.sides[side]),
-    });
-    if let Some(reason) = sides.iter().find_map(|side| side.usable.as_ref().err()) {
-        let own = |side: &FirstPass| side.without_summary(side.usable.as_ref().err().unwrap_or(reason).clone());
-        let [in_a, in_b] = sides.each_ref().map(own);
-        return Ok(PairMetrics::counts_only(&in_a, &in_b, &differences));
-    }
-    finish(walk, &first.classes, &sides, &differences, limits)
-}
-
-/// What a side's counts say, where its elements are codes.
-pub(super) fn codes_of(columns: &[Column; 2], classes: &[Vec<u64>; 2], side: usize) -> Option<Codes> {
-    let values = columns[side].codes()?;
-    Some(Codes::new(values, &classes[side]))
-}
-
-/// The passes that need to know the first one's answers.
-fn finish<A: Source, B: Source>(
-    mut walk: Walk<'_, A, B>,
-    classes: &[Vec<u64>; 2],
-    sides: &[FirstPass; 2],
-    differences: &Differences,
-    limits: Limits,
-) -> Result<PairMetrics, StreamError<A::Error, B::Error>> {
-    let means = means(&mut walk, classes, sides)?;
+    let codes = first.codes(&streams.columns);
+    let sides = [0, 1].map(|side| first.side(side, codes[side].as_ref(), streams.numel));
+    let means = means(&mut walk, &codes, &sides)?;
     let about = Centred::about(means, sides.each_ref().map(FirstPass::norm));
-    let ranks = [0, 1].map(|side| codes_of(&walk.streams.columns, classes, side).map(|codes| codes.ranks()));
     let blocks = walk.later(
         #[inline(always)]
-        |columns, stored, [a, b]| {
+        |[a, b]| {
             let [products, apart, together] = about.figures(a, b);
-            let mut figures = [products, apart, together, 0.0, 0.0, 0.0];
-            if let [Some(ranks_a), Some(ranks_b)] = &ranks {
-                figures[5] = code_rank_products(columns, stored, [ranks_a, ranks_b]);
-            }
+            let mut figures = [products, apart, together, 0.0, 0.0];
             for (side, values) in [a, b].into_iter().enumerate() {
-                if ranks[side].is_none() {
+                if codes[side].is_none() {
                     figures[3 + side] = sums::sum(values, |x| (x - means[side]) * (x - means[side]));
                 }
             }
             figures
         },
     )?;
-    while walk.is_open() {
-        walk.later(|_, _, _| [])?;
-    }
-    let spearman = match &ranks {
-        [Some(of_a), Some(of_b)] => spearman(sums::total(&blocks, 5), [of_a.squares, of_b.squares]),
-        [of_a, of_b] => {
-            let ranks = [of_a.as_ref(), of_b.as_ref()];
-            sorted_spearman(&walk.streams, ranks, limits.pairs_at_once)?
-        }
-    };
-    let codes = [0, 1].map(|side| codes_of(&walk.streams.columns, classes, side));
-    let [in_a, in_b] = [0, 1].map(|side: usize| {
+    let quantiles = walk.quantiles()?;
+    let ranks = codes.each_ref().map(|codes| codes.as_ref().map(Codes::ranks));
+    let spearman = sorted_spearman(streams, ranks.each_ref().map(Option::as_ref), pairs_at_once)?;
+    let moments = [0, 1].map(|side: usize| {
         let mean = means[side];
         let centred_squares = match &codes[side] {
             Some(codes) => codes.sum(|x| (x - mean) * (x - mean)),
@@ -162,61 +129,38 @@ fn finish<A: Source, B: Source>(
         };
         sides[side].moments(mean, centred_squares)
     });
-    let (Ok(of_a), Ok(of_b)) = (&in_a.summary, &in_b.summary) else {
-        return Ok(PairMetrics::counts_only(&in_a, &in_b, differences));
+    let (Ok(of_a), Ok(of_b)) = (&moments[0].summary, &moments[1].summary) else {
+        return Ok(PairMetrics::counts_only(moments.each_ref(), &differences));
     };
     Ok(PairMetrics::assemble(&Pair {
-        n: walk.streams.numel,
-        shares: Shares::of(&in_a, &in_b, differences),
-        a: of_a,
-        b: of_b,
-        differences,
+        moments: moments.each_ref(),
+        sides: [of_a, of_b],
+        differences: &differences,
         centred: Centred::of(&blocks, 0),
         spearman,
-        abs_q99: [0, 1].map(|side| match &codes[side] {
+        abs_q99: [0, 1].map(|side: usize| match &codes[side] {
             Some(codes) => codes.abs_quantile(0.99),
-            None => walk.abs_q99(side).ok_or(Undefined::TooFew),
+            None => quantiles[1 + side].first().copied().ok_or(Undefined::TooFew),
         }),
-        quantiles: Ok(walk.quantiles()),
+        quantiles: Ok(quantiles[0].clone()),
     }))
 }
 
-/// The refined means. Sides whose codes are counted need no pass for them.
-fn means<A: Source, B: Source>(
-    walk: &mut Walk<'_, A, B>,
-    classes: &[Vec<u64>; 2],
+/// The refined means.
+fn means<S: Source>(
+    walk: &mut Walk<'_, S>,
+    codes: &[Option<Codes>; 2],
     sides: &[FirstPass; 2],
-) -> Result<[f64; 2], StreamError<A::Error, B::Error>> {
+) -> Result<[f64; 2], S::Error> {
     let rough = sides.each_ref().map(FirstPass::rough_mean);
-    let blocks: Vec<[f64; 2]> = if walk.streams.columns.iter().all(|column| column.codes().is_some()) {
-        Vec::new()
-    } else {
-        walk.later(
-            #[inline(always)]
-            |_, _, [a, b]| [sums::sum(a, |x| x - rough[0]), sums::sum(b, |x| x - rough[1])],
-        )?
-    };
-    Ok([0, 1].map(|side: usize| match codes_of(&walk.streams.columns, classes, side) {
+    let blocks = walk.later(
+        #[inline(always)]
+        |[a, b]| [sums::sum(a, |x| x - rough[0]), sums::sum(b, |x| x - rough[1])],
+    )?;
+    Ok([0, 1].map(|side: usize| match &codes[side] {
         Some(codes) => sides[side].mean(&[[codes.sum(|x| x - rough[side])]], 0),
         None => sides[side].mean(&blocks, side),
     }))
-}
-
-pub(super) fn spearman(products: f64, [of_a, of_b]: [f64; 2]) -> Result<f64, Undefined> {
-    if of_a == 0.0 || of_b == 0.0 {
-        Err(Undefined::Constant)
-    } else {
-        Ok((products / (of_a * of_b).sqrt()).clamp(-1.0, 1.0))
-    }
-}
-
-/// A code that is none of its type's values, booleans of 2: the tensor is not what it says.
-pub(super) fn not_values(columns: &[Column; 2], dtypes: [&Dtype; 2], classes: &[Vec<u64>; 2]) -> Option<Undefined> {
-    let side = (0..2).find(|&side| {
-        *dtypes[side] == Dtype::BOOL && codes_of(columns, classes, side).is_some_and(|codes| codes.has_nan())
-    })?;
-    let reason = format!("a {} tensor holds bytes that are neither 0 nor 1", dtypes[side]);
-    Some(Undefined::NotComparable(reason))
 }
 
 #[cfg(test)]
@@ -242,7 +186,7 @@ mod tests {
             let sizes = [(None, LIMITS.counted), (Some(1), 0)];
             for (pairs_at_once, counted) in sizes {
                 let limits = Limits { pairs_at_once, counted };
-                let found = compare_on(path, &source_a, &source_b, limits).unwrap();
+                let found = compare_on(path, [&source_a, &source_b], limits).unwrap();
                 for ((metric, found), (_, expected)) in found.iter().zip(expected.iter()) {
                     let same = match (found, expected) {
                         (Ok(found), Ok(expected)) => (found - expected).abs() <= 1e-12 * expected.abs().max(1e-3),

@@ -5,10 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::{
-    pass::{StreamError, Streams},
-    source::Source,
-};
+use super::{pass::Streams, source::Source};
 
 /// Elements that are sorted at once, by all threads together: four bytes each.
 const AT_ONCE: usize = 4 << 20;
@@ -24,11 +21,7 @@ pub(super) struct CountedRanks {
 
 impl CountedRanks {
     /// Of the upper halves of sorted pairs, which are some keys of `side`; below 2³¹ elements.
-    pub(super) fn of<A: Source, B: Source>(
-        streams: &Streams<'_, A, B>,
-        side: usize,
-        pairs: &[u64],
-    ) -> Result<Self, StreamError<A::Error, B::Error>> {
+    pub(super) fn of<S: Source>(streams: &Streams<'_, S>, side: usize, pairs: &[u64]) -> Result<Self, S::Error> {
         let mut counts = vec![[0; 2]; pairs.len()];
         let of_a_thread = pairs.len().div_ceil(rayon::current_num_threads()).max(1);
         let column = &streams.columns[side];
@@ -105,7 +98,7 @@ mod tests {
         let bytes: Vec<u8> = all.iter().flat_map(|key| key.to_le_bytes()).collect();
         let side = Memory { dtype: Dtype::U32, numel: all.len() as u64, bytes: &bytes };
         let columns = [0; 2].map(|_| Column::new(&Dtype::U32).unwrap());
-        let streams = Streams { a: &side, b: &side, columns, numel: all.len() as u64 };
+        let streams = Streams { sides: [&side; 2], columns, numel: all.len() as u64 };
         let mut sorted = all.clone();
         sorted.sort_unstable();
         for (from, to) in [(0, 10), (50_000, 90_000), (0, all.len())] {

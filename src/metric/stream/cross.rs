@@ -5,12 +5,12 @@
 //! their ranks too. Rank and count share one integer while they have room, so an element costs one look-up and one addition.
 
 use super::{
-    codes::{CODES, CodeRanks},
-    column::Column,
+    codes::CodeRanks,
+    column::{CODES, Column},
     pass::totals,
     scratch::Scratch,
 };
-use crate::metric::Undefined;
+use crate::metric::{Undefined, rank::rho};
 
 /// Sums of doubled ranks stay inside 64 bits for 2²⁸ elements of a stripe while ranks have 36.
 const MOST_ELEMENTS: u64 = 1 << 35;
@@ -116,7 +116,6 @@ fn add_words(units: &Table, packed: &mut Table, a: &[[u8; 2]], b: &[[u8; 2]]) {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "part of a loop")]
 fn codes(four: &[[u8; 2]; 4]) -> [usize; 4] {
     let word = u64::from_le_bytes(four.as_flattened().try_into().unwrap_or_default());
     [0, 16, 32, 48].map(|shift| usize::try_from((word >> shift) & 0xffff).unwrap_or(0))
@@ -130,7 +129,6 @@ fn add_each<const A: usize, const B: usize>(units: &Table, packed: &mut Table, a
 
 /// A code of one byte or two.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "part of a loop")]
 fn code<const N: usize>(stored: &[u8; N]) -> usize {
     let mut word = [0; 2];
     for (to, &from) in word.iter_mut().zip(stored) {
@@ -165,11 +163,7 @@ impl Crossed {
         // Doubled midranks have the mean n + 1.
         let products: u128 = self.sums.iter().zip(&b.doubled).map(|(sum, &rank)| sum * u128::from(rank)).sum();
         let mean = u128::from(numel + 1);
-        let centred = |sum: u128| sum.cast_signed() - (u128::from(numel) * mean * mean).cast_signed();
-        let (of_a, of_b) = (centred(a.doubled_squares), centred(b.doubled_squares));
-        if of_a == 0 || of_b == 0 {
-            return Err(Undefined::Constant);
-        }
-        Ok((centred(products) as f64 / (of_a as f64 * of_b as f64).sqrt()).clamp(-1.0, 1.0))
+        let centred = |sum: u128| (sum.cast_signed() - (u128::from(numel) * mean * mean).cast_signed()) as f64;
+        rho(centred(products), [a, b].map(|ranks| centred(ranks.squares)))
     }
 }

@@ -1,10 +1,13 @@
 //! Sums and extrema over a stretch of pairs in one go.
 //!
 //! A stretch is laid out in rows of [`COLUMNS`] elements: every column has its own sums, so that a vector of columns is summed
-//! by vector instructions of whatever width, in an order that does not depend on the width. Eight rows are added at once,
+//! by vector instructions of any width, in an order that does not depend on the width. Eight rows are added at once,
 //! so that a column's sums are loaded and stored once for eight elements.
 
-use crate::metric::{simd::fold, sums::larger};
+use crate::metric::{
+    simd::{fold, lanes},
+    sums::larger,
+};
 
 /// Elements in a row.
 const COLUMNS: usize = 64;
@@ -12,36 +15,22 @@ const COLUMNS: usize = 64;
 /// Rows that are joined at once.
 const ROWS: usize = 8;
 
-/// What pairs of elements add up to.
-#[derive(Debug, Clone, Copy)]
-struct Terms {
-    dot: f64,
-    absolute: f64,
-    squares: f64,
-    relative: f64,
-    largest: f64,
-    largest_relative: f64,
+lanes! { COLUMNS;
+    dot: f64 = 0.0;
+    absolute: f64 = 0.0;
+    squares: f64 = 0.0;
+    relative: f64 = 0.0;
+    largest: f64 = 0.0;
+    largest_relative: f64 = 0.0;
     /// How many elements are equal.
-    equal: f64,
+    equal: f64 = 0.0;
     /// The least max(|a|,|b|): above 0, no two elements are 0.
-    least_size: f32,
+    least_size: f32 = f32::INFINITY;
 }
-
-const NOTHING: Terms = Terms {
-    dot: 0.0,
-    absolute: 0.0,
-    squares: 0.0,
-    relative: 0.0,
-    largest: 0.0,
-    largest_relative: 0.0,
-    equal: 0.0,
-    least_size: f32::INFINITY,
-};
 
 impl Terms {
     /// Adds a pair. `FUSED`: the instruction set multiplies and adds at once, which makes a quotient cheaper than a division.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn plus<const FUSED: bool>(self, narrow_x: f32, narrow_y: f32) -> Self {
         let (x, y) = (f64::from(narrow_x), f64::from(narrow_y));
         let gap = (x - y).abs();
@@ -65,7 +54,6 @@ impl Terms {
 
 /// `value / divisor` to the last bit: the reciprocal in `f32`, then twice what is left over.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn quotient(value: f64, divisor: f32) -> f64 {
     let (reciprocal, divisor) = (f64::from(1.0 / divisor), f64::from(divisor));
     let near = value * reciprocal;
@@ -73,66 +61,8 @@ fn quotient(value: f64, divisor: f32) -> f64 {
     (-near).mul_add(divisor, value).mul_add(reciprocal, near)
 }
 
-/// The sums of every column.
-#[derive(Debug, Clone)]
-#[repr(align(64))]
-struct Lanes {
-    dot: [f64; COLUMNS],
-    absolute: [f64; COLUMNS],
-    squares: [f64; COLUMNS],
-    relative: [f64; COLUMNS],
-    largest: [f64; COLUMNS],
-    largest_relative: [f64; COLUMNS],
-    equal: [f64; COLUMNS],
-    least_size: [f32; COLUMNS],
-}
-
 impl Lanes {
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn new() -> Self {
-        Self {
-            dot: [NOTHING.dot; COLUMNS],
-            absolute: [NOTHING.absolute; COLUMNS],
-            squares: [NOTHING.squares; COLUMNS],
-            relative: [NOTHING.relative; COLUMNS],
-            largest: [NOTHING.largest; COLUMNS],
-            largest_relative: [NOTHING.largest_relative; COLUMNS],
-            equal: [NOTHING.equal; COLUMNS],
-            least_size: [NOTHING.least_size; COLUMNS],
-        }
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn at(&self, column: usize) -> Terms {
-        Terms {
-            dot: self.dot[column],
-            absolute: self.absolute[column],
-            squares: self.squares[column],
-            relative: self.relative[column],
-            largest: self.largest[column],
-            largest_relative: self.largest_relative[column],
-            equal: self.equal[column],
-            least_size: self.least_size[column],
-        }
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
-    fn set(&mut self, column: usize, terms: Terms) {
-        self.dot[column] = terms.dot;
-        self.absolute[column] = terms.absolute;
-        self.squares[column] = terms.squares;
-        self.relative[column] = terms.relative;
-        self.largest[column] = terms.largest;
-        self.largest_relative[column] = terms.largest_relative;
-        self.equal[column] = terms.equal;
-        self.least_size[column] = terms.least_size;
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     fn total(&self) -> Terms {
         let sum = |left: f64, right: f64| left + right;
         Terms {
@@ -151,7 +81,6 @@ impl Lanes {
 /// The figures of a stretch of pairs, as [`Differences::figures`](crate::metric::pair::Differences) orders them; `read_a` and
 /// `read_b` make numbers of what is stored.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: impl Fn(E) -> f32) -> [f64; 8] {
     let mut lanes = Lanes::new();
     let ((rows_a, rest_a), (rows_b, rest_b)) = (a.as_chunks::<COLUMNS>(), b.as_chunks::<COLUMNS>());
@@ -208,7 +137,6 @@ pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: i
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 #[expect(clippy::float_cmp, reason = "counts elements that are the same number")]
 fn same((x, y): (f32, f32)) -> u32 {
     u32::from(x == y)
@@ -229,7 +157,6 @@ fn divided(pairs: impl Iterator<Item = (f32, f32)>) -> (f64, f64) {
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 fn larger32(left: f32, right: f32) -> f32 {
     if left > right { left } else { right }
 }

@@ -14,6 +14,7 @@ mod compare;
 mod conclude;
 mod counted_ranks;
 mod cross;
+mod first;
 mod kernels;
 mod lanes;
 mod narrow;
@@ -25,5 +26,4 @@ mod source;
 mod walk;
 
 pub use compare::compare;
-pub use pass::StreamError;
 pub use source::{Memory, Source};

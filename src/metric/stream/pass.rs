@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{column::Column, source::Source};
-use crate::metric::sums::BLOCK;
+use crate::metric::sums::{BLOCK, BUFFER};
 
 /// Elements read at once: a piece of both sides fits a second-level cache.
 pub(super) const PIECE: u64 = 64 * BLOCK as u64;
@@ -18,27 +18,22 @@ const STRIPE: u64 = 1 << 28;
 
 /// A pair of sources of one length.
 #[derive(Debug)]
-pub(super) struct Streams<'s, A, B> {
-    pub(super) a: &'s A,
-    pub(super) b: &'s B,
+pub(super) struct Streams<'s, S> {
+    pub(super) sides: [&'s S; 2],
     pub(super) columns: [Column; 2],
     pub(super) numel: u64,
 }
 
-/// Why a pass ended early.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StreamError<A, B> {
-    /// The first source failed.
-    A(A),
-    /// The second source failed.
-    B(B),
-}
-
-impl<A: Source, B: Source> Streams<'_, A, B> {
+impl<S: Source> Streams<'_, S> {
     /// In how many stripes the pair is read.
     pub(super) fn stripes(&self) -> usize {
         let pieces = self.numel.div_ceil(PIECE);
         usize::try_from(pieces.div_ceil(pieces_of_a_stripe(pieces))).unwrap_or(usize::MAX)
+    }
+
+    /// Whether both sides' elements are codes.
+    pub(super) fn are_codes(&self) -> bool {
+        self.columns.iter().all(|column| column.codes().is_some())
     }
 
     /// Reads the pair once. Every stripe begins with a fresh `start()`, and `step` adds a piece to it: the place of its first
@@ -47,7 +42,7 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
         &self,
         start: impl Fn() -> T + Sync,
         step: impl Fn(&mut T, u64, [&[u8]; 2]) + Sync,
-    ) -> Result<Vec<T>, StreamError<A::Error, B::Error>> {
+    ) -> Result<Vec<T>, S::Error> {
         self.pass_over(0..self.numel.div_ceil(PIECE), start, step)
     }
 
@@ -57,21 +52,14 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
         pieces: Range<u64>,
         start: impl Fn() -> T + Sync,
         step: impl Fn(&mut T, u64, [&[u8]; 2]) + Sync,
-    ) -> Result<Vec<T>, StreamError<A::Error, B::Error>> {
+    ) -> Result<Vec<T>, S::Error> {
         let per_stripe = pieces_of_a_stripe(pieces.end - pieces.start);
         let stripe = |first: u64| {
             let mut result = start();
-            let widths = self.columns.each_ref().map(Column::width);
-            let mut buffers = widths.map(|_| Vec::new());
-            for piece_number in first..(first + per_stripe).min(pieces.end) {
-                let from = piece_number * PIECE;
-                let length = usize::try_from(PIECE.min(self.numel - from)).unwrap_or(0);
-                let [at_a, at_b] = widths.map(|width| from * width as u64);
-                let [length_a, length_b] = widths.map(|width| length * width);
-                let [buffer_a, buffer_b] = &mut buffers;
-                let stored_a = bytes(self.a, at_a, length_a, buffer_a).map_err(StreamError::A)?;
-                let stored_b = bytes(self.b, at_b, length_b, buffer_b).map_err(StreamError::B)?;
-                step(&mut result, from, [stored_a, stored_b]);
+            let [mut buffer_a, mut buffer_b] = [Vec::new(), Vec::new()];
+            for number in first..(first + per_stripe).min(pieces.end) {
+                let (a, b) = (self.piece(0, number, &mut buffer_a)?, self.piece(1, number, &mut buffer_b)?);
+                step(&mut result, number * PIECE, [a, b]);
             }
             Ok(result)
         };
@@ -80,54 +68,51 @@ impl<A: Source, B: Source> Streams<'_, A, B> {
     }
 
     /// Reads one side on this thread.
-    pub(super) fn each_piece(
-        &self,
-        side: usize,
-        mut step: impl FnMut(&[u8]),
-    ) -> Result<(), StreamError<A::Error, B::Error>> {
-        let width = self.columns[side].width();
+    pub(super) fn each_piece(&self, side: usize, mut step: impl FnMut(&[u8])) -> Result<(), S::Error> {
         let mut buffer = Vec::new();
-        for piece_number in 0..self.numel.div_ceil(PIECE) {
-            let from = piece_number * PIECE;
-            let length = usize::try_from(PIECE.min(self.numel - from)).unwrap_or(0) * width;
-            let start = from * width as u64;
-            step(if side == 0 {
-                bytes(self.a, start, length, &mut buffer).map_err(StreamError::A)?
-            } else {
-                bytes(self.b, start, length, &mut buffer).map_err(StreamError::B)?
-            });
+        for number in 0..self.numel.div_ceil(PIECE) {
+            step(self.piece(side, number, &mut buffer)?);
         }
         Ok(())
     }
 
-    /// The blocks of a piece.
-    pub(super) fn blocks<'p>(
+    /// The stored bytes of a piece of one side: as they lie in memory, else read into `buffer`.
+    fn piece<'b>(&'b self, side: usize, number: u64, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], S::Error> {
+        let (source, width) = (self.sides[side], self.columns[side].width());
+        let start = number * PIECE * width as u64;
+        let length = usize::try_from(PIECE.min(self.numel - number * PIECE)).unwrap_or(0) * width;
+        if let Some(held) = source.held(start, length) {
+            return Ok(held);
+        }
+        buffer.resize(length, 0);
+        source.read(start, buffer)?;
+        Ok(buffer)
+    }
+
+    /// The parts of a piece, of so many elements each.
+    pub(super) fn parts<'p>(
         &self,
+        elements: usize,
         [a, b]: [&'p [u8]; 2],
-    ) -> impl Iterator<Item = (&'p [u8], &'p [u8])> + use<'p, A, B> {
-        let [of_a, of_b] = self.columns.each_ref().map(|column| column.width() * BLOCK);
-        a.chunks(of_a).zip(b.chunks(of_b))
+    ) -> impl Iterator<Item = [&'p [u8]; 2]> + use<'p, S> {
+        let [of_a, of_b] = self.columns.each_ref().map(|column| column.width() * elements);
+        a.chunks(of_a).zip(b.chunks(of_b)).map(|(a, b)| [a, b])
+    }
+
+    /// Visits the stored bytes and the numbers of every pair of blocks of a piece.
+    #[inline(always)]
+    pub(super) fn each_block(&self, stored: [&[u8]; 2], mut visit: impl FnMut([&[u8]; 2], [&[f64]; 2])) {
+        let (mut buffer_a, mut buffer_b) = (BUFFER, BUFFER);
+        let [column_a, column_b] = &self.columns;
+        for [a, b] in self.parts(BLOCK, stored) {
+            visit([a, b], [column_a.widen(a, &mut buffer_a), column_b.widen(b, &mut buffer_b)]);
+        }
     }
 }
 
 fn pieces_of_a_stripe(pieces: u64) -> u64 {
     let even = pieces.div_ceil(2 * rayon::current_num_threads() as u64);
     even.clamp(WORTH_A_STRIPE, STRIPE / PIECE)
-}
-
-/// Bytes as they lie in memory, else read into `buffer`.
-fn bytes<'b, S: Source>(
-    source: &'b S,
-    start: u64,
-    length: usize,
-    buffer: &'b mut Vec<u8>,
-) -> Result<&'b [u8], S::Error> {
-    if let Some(held) = source.held(start, length) {
-        return Ok(held);
-    }
-    buffer.resize(length, 0);
-    source.read(start, buffer)?;
-    Ok(buffer)
 }
 
 /// The sum of counters, one list a stripe.

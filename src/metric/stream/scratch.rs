@@ -13,24 +13,24 @@ const MOST: usize = 64;
 /// An entry of a table.
 pub(super) trait Entry: Copy + Default + Send + 'static {
     /// Where tables wait.
-    fn shelf() -> &'static Mutex<Vec<Vec<Self>>>;
+    fn pool() -> &'static Mutex<Vec<Vec<Self>>>;
 }
 
 impl Entry for u32 {
-    fn shelf() -> &'static Mutex<Vec<Vec<Self>>> {
-        static SHELF: Mutex<Vec<Vec<u32>>> = Mutex::new(Vec::new());
-        &SHELF
+    fn pool() -> &'static Mutex<Vec<Vec<Self>>> {
+        static POOL: Mutex<Vec<Vec<u32>>> = Mutex::new(Vec::new());
+        &POOL
     }
 }
 
 impl Entry for u64 {
-    fn shelf() -> &'static Mutex<Vec<Vec<Self>>> {
-        static SHELF: Mutex<Vec<Vec<u64>>> = Mutex::new(Vec::new());
-        &SHELF
+    fn pool() -> &'static Mutex<Vec<Vec<Self>>> {
+        static POOL: Mutex<Vec<Vec<u64>>> = Mutex::new(Vec::new());
+        &POOL
     }
 }
 
-/// A table that goes back to its shelf when it is dropped.
+/// A table that goes back to its pool when it is dropped.
 #[derive(Debug)]
 pub(super) struct Scratch<T: Entry>(Vec<T>);
 
@@ -40,7 +40,7 @@ impl<T: Entry> Scratch<T> {
         if length == 0 {
             return Self(Vec::new());
         }
-        let waiting = T::shelf().lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let waiting = T::pool().lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut table = waiting.unwrap_or_default();
         table.clear();
         table.resize(length, T::default());
@@ -50,9 +50,9 @@ impl<T: Entry> Scratch<T> {
 
 impl<T: Entry> Drop for Scratch<T> {
     fn drop(&mut self) {
-        let mut shelf = T::shelf().lock().unwrap_or_else(PoisonError::into_inner);
-        if self.0.capacity() > 0 && shelf.len() < MOST {
-            shelf.push(mem::take(&mut self.0));
+        let mut pool = T::pool().lock().unwrap_or_else(PoisonError::into_inner);
+        if self.0.capacity() > 0 && pool.len() < MOST {
+            pool.push(mem::take(&mut self.0));
         }
     }
 }

@@ -14,7 +14,6 @@ const LEADS: usize = 1 << 16;
 
 /// The first 16 bits of a key.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
 #[expect(clippy::cast_possible_truncation, reason = "the sign is off, 16 bits are left")]
 fn lead_of(key: u64) -> u16 {
     (key >> 47) as u16
@@ -113,7 +112,6 @@ impl Selector {
 
     /// Counts magnitudes: at most [`BLOCK`] of them.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "compiled anew for each instruction set")]
     pub(super) fn count(&self, counts: &mut Counts, magnitudes: &[f64]) {
         if !self.is_open() {
             return;

@@ -7,12 +7,11 @@ use std::ops::Range;
 
 use super::{
     codes::CodeRanks,
-    compare::spearman,
     counted_ranks::CountedRanks,
-    pass::{PIECE, StreamError, Streams},
+    pass::{PIECE, Streams},
     source::Source,
 };
-use crate::metric::Undefined;
+use crate::metric::{Undefined, rank::rho};
 
 /// The most pairs that are sorted at once: eight bytes each.
 const WHOLE: u64 = 1 << 24;
@@ -26,15 +25,13 @@ const MOST: u64 = (1 << 31) - 1;
 /// From this length on the halves are sorted on two threads.
 const WORTH_A_THREAD: usize = 1 << 16;
 
-type Outcome<T, A, B> = Result<T, StreamError<<A as Source>::Error, <B as Source>::Error>>;
-
 /// ρ over all elements. `codes` has the ranks of a side whose elements are codes; `at_once` is how many pairs make a part, if not
 /// as many as there is room for.
-pub(super) fn sorted_spearman<A: Source, B: Source>(
-    streams: &Streams<'_, A, B>,
+pub(super) fn sorted_spearman<S: Source>(
+    streams: &Streams<'_, S>,
     codes: [Option<&CodeRanks>; 2],
     at_once: Option<u64>,
-) -> Outcome<Result<f64, Undefined>, A, B> {
+) -> Result<Result<f64, Undefined>, S::Error> {
     let numel = streams.numel;
     if numel > MOST {
         let reason = format!("more than {MOST} elements of 32 bits to rank");
@@ -70,15 +67,15 @@ pub(super) fn sorted_spearman<A: Source, B: Source>(
     // Doubled midranks have the mean n + 1; the sums stay below 2^96.
     let means = u128::from(numel) * u128::from(numel + 1).pow(2);
     let centred = |sum: u128| (sum.cast_signed() - means.cast_signed()) as f64;
-    Ok(spearman(centred(products), squares.map(centred)))
+    Ok(rho(centred(products), squares.map(centred)))
 }
 
 /// The pairs of some pieces, by a.
-fn collect<A: Source, B: Source>(
-    streams: &Streams<'_, A, B>,
+fn collect<S: Source>(
+    streams: &Streams<'_, S>,
     pieces: Range<u64>,
     codes: [Option<&CodeRanks>; 2],
-) -> Outcome<Vec<u64>, A, B> {
+) -> Result<Vec<u64>, S::Error> {
     let room = usize::try_from((pieces.end - pieces.start) * PIECE).unwrap_or(0);
     let start = || (Vec::new(), [Vec::new(), Vec::new()]);
     let step = |(pairs, keys): &mut (Vec<u64>, [Vec<u32>; 2]), _, stored: [&[u8]; 2]| {

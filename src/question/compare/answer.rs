@@ -12,7 +12,7 @@ use crate::{
     fetch::Failures,
     metric::{
         PairMetrics, Undefined,
-        stream::{self, Source, StreamError},
+        stream::{self, Source},
     },
     model::{Model, ModelSummary, Opened},
     table::{Alignment, PanelKey, Side},
@@ -246,7 +246,7 @@ fn metrics(a: &Elements, b: &Elements) -> Result<PairMetrics> {
         let reason = format!("a gain of {numel} elements that is stored as w, where 1 + w acts, is too large to hold");
         return Ok(PairMetrics::undefined(&Undefined::NotComparable(reason)));
     }
-    stream::compare(a, b).map_err(|(StreamError::A(error) | StreamError::B(error))| error)
+    stream::compare(a, b)
 }
 
 /// What both sides are, where each is constant or a fixed buffer.
