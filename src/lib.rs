@@ -3,32 +3,24 @@
 //! `hub-audit` reads safetensors headers by HTTP range, fetches only the tensors a question needs, keeps them as `.npy`,
 //! compares them within and across models, and writes matrix reports in which every cosine stands beside its null.
 //!
-//! # One sentence per layer
+//! # One sentence a room
 //!
-//! [`hub`] speaks HTTP and nothing else; [`checkpoint`] knows what a model's files say about themselves; [`family`] knows
-//! what tensors are called and what they do; [`tokens`] knows what the rows of an embedding stand for; [`cache`] keeps what was
-//! paid for; [`metric`] compares slices; [`matrix`] holds labelled numbers; [`audit`] asks the questions; [`report`] turns
-//! answers into bytes; [`serve`] plays the Hub on this machine; the binary's `cli` talks to a person.
-//!
-//! # Data flow, and where async stops
+//! [`hub`] moves bytes; [`checkpoint`] and [`family`] say what they are, [`tokens`] what the rows of an embedding stand for; [`cache`]
+//! keeps what was paid for; [`digest`] and [`metric`] are functions of values; [`model`] opens and selects once; [`fetch`] brings;
+//! [`tensor`] opens any tensor as one thing; [`table`] holds all pairs; [`question`] has one folder a question, which turns tables
+//! into a report; [`report`] renders; [`serve`] plays the Hub on this machine; the binary's `cli` talks to a person.
 //!
 //! ```text
-//!  ModelSpec ──resolve──▶ Snapshot {Commit, files, sizes, oids} ──headers──▶ Checkpoint     async  hub / local folder
-//!                                                                 │
-//!  Question (models × layers × roles) + Family + Cache ───────────┤
-//!                                                                 ▼
-//!  Plan {tensors, cache hits, coalesced Spans, requests, bytes}                             pure   audit::plan (= --dry-run)
-//!                                                                 ▼
-//!  Stream of (TensorKey, Bytes), bounded in requests and bytes in flight                    async  audit::fetch
-//!  ══════════════════════════════════════════ async stops: spawn_blocking ══════════════
-//!  decode ─▶ SHA-256 ─▶ Cache::insert (.npy + sidecar, atomic)                              sync   checkpoint, cache
-//!  ══════════════════════════════════════════ runtime dropped ══════════════════════════
-//!  pairs ──rayon──▶ Metric ──▶ Matrix ──▶ Report ──▶ CSV JSON Markdown SVG PNG              sync   metric, audit, report
+//!  Args ─▶ Request ─▶ Session::gather ─────────────▶ Corpus ─▶ question::answer ─▶ Report ─▶ CSV JSON Markdown HTML SVG PNG
+//!          specs      open ▸ select ▸ plan ▸ fetch    models,   who meets whom ▸ PairTable ▸ Stats
+//!          question   async, then the runtime ends    failures  sync, rayon
+//!
+//!  cli ─▶ question ─▶ report ─▶ table ─▶ tensor ─▶ fetch ─▶ model ─▶ hub, cache ─▶ checkpoint ─▶ family, tokens, metric, digest ─▶ nouns
 //! ```
 //!
-//! Arrows point one way: `cli → audit → {hub, checkpoint, family, tokens, cache, metric, matrix}` and
-//! `cli → report → {audit's results, matrix}`. The nouns that all of them share ([`spec`], [`snapshot`], [`range`],
-//! [`rows`], [`values`]) stand at the root and depend on nothing else.
+//! Imports point along the second line only, and no file imports itself through others: `tests/stories/house.rs` holds both. Only
+//! [`hub`], [`serve`] and the opening and fetching in [`model`] and [`fetch`] are async; only `cli` prints, reads the environment, or
+//! knows `anyhow`. The nouns that all share ([`spec`], [`snapshot`], [`range`], [`rows`], [`values`], [`hint`]) stand at the root.
 
 pub mod cache;
 pub mod checkpoint;
