@@ -28,12 +28,14 @@
 //!
 //! Arrows point one way: `cli → audit → {hub, checkpoint, family, tokens, cache, metric, matrix}` and
 //! `cli → report → {audit's results, matrix}`. The nouns that all of them share ([`spec`], [`snapshot`], [`range`],
-//! [`rows`], [`values`]) stand at the root and depend on nothing else.
+//! [`rows`], [`dtype`], [`values`], [`escaped`]) stand at the root and depend on nothing else.
 
 pub mod cache;
 pub mod checkpoint;
 pub mod digest;
+pub mod dtype;
 pub mod error;
+pub mod escaped;
 pub mod family;
 pub mod fetch;
 pub mod hint;

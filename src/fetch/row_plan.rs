@@ -3,7 +3,7 @@
 use super::{ModelPlan, SPAN_LIMIT, is_kept};
 use crate::{
     cache::{TensorKey, TensorMeta},
-    checkpoint::decode,
+    dtype::decode,
     error::Result,
     model::{AuditError, Model, Session, Tensor},
     rows::RowSet,

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{BYTES_IN_FLIGHT, Failures, RowPlan, Span, row_meta, tensors::fetch};
 use crate::{
-    checkpoint::decode,
+    dtype::decode,
     error::Result,
     model::{AuditError, Model, Session},
     rows::RowSet,

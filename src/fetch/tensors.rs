@@ -7,8 +7,8 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::{ModelPlan, PIECE, Span};
 use crate::{
     cache::{Cache, Incoming, TensorKey, TensorMeta},
-    checkpoint::decode,
     digest::{self, Sha256Hex},
+    dtype::decode,
     error::{Error, Result},
     model::{AuditError, Model, Session, Tensor},
 };
@@ -154,7 +154,7 @@ async fn keep_large(
     let Some(key) = model.key(tensor) else { return Ok(()) };
     let like = decode(&tensor.info.dtype, &[])?;
     let mut incoming = session.cache.begin(&key, &like, &tensor.info.shape)?;
-    let mut digest = Sha256Hex::new();
+    let mut digest = Sha256Hex::default();
     for piece in span.pieces() {
         let bytes = model.repository.read(&span.shard, piece).await?;
         arrived(session, source, label, piece.len());
