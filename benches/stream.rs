@@ -8,8 +8,8 @@ use bell::bell;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use half::bf16;
 use hub_audit::{
-    checkpoint::Dtype,
-    digest::{ABREAST, Midstate, TensorDigest, advance},
+    digest::TensorDigest,
+    dtype::Dtype,
     metric::stream::{Memory, compare},
 };
 
@@ -48,21 +48,5 @@ fn pair(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Bytes of eight streams a second, beside which `hash` above is one.
-fn abreast(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("sha256");
-    group.sample_size(10);
-    let bytes = stored(&Dtype::BF16, 1 << 22, 1);
-    group.throughput(Throughput::Bytes((ABREAST * bytes.len()) as u64));
-    group.bench_function("abreast", |bencher| {
-        bencher.iter(|| {
-            let mut streams = [(Midstate::default(), bytes.as_slice()); ABREAST];
-            advance(black_box(&mut streams));
-            streams
-        });
-    });
-    group.finish();
-}
-
-criterion_group!(benches, pair, abreast);
+criterion_group!(benches, pair);
 criterion_main!(benches);

@@ -1,8 +1,8 @@
 //! The crate's error: a boxed kind per layer. Message, cause and advice are three things, rendered once by the binary.
 
 use crate::{
-    cache::CacheError, checkpoint::CheckpointError, family::FamilyError, hint::Hint, hub::HubError, model::AuditError,
-    report::ReportError, serve::ServeError, spec::SpecError, tokens::TokenError,
+    cache::CacheError, checkpoint::CheckpointError, dtype::DecodeError, family::FamilyError, hint::Hint, hub::HubError,
+    model::AuditError, report::ReportError, serve::ServeError, spec::SpecError, tokens::TokenError,
 };
 
 /// `Result` with the crate's [`Error`].
@@ -26,6 +26,9 @@ pub enum ErrorKind {
     /// A model's own files.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A tensor's bytes.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
     /// Names of tensors.
     #[error(transparent)]
     Family(#[from] FamilyError),
@@ -83,6 +86,7 @@ impl Hint for Error {
             ErrorKind::Spec(error) => error.hint(),
             ErrorKind::Hub(error) => error.hint(),
             ErrorKind::Checkpoint(error) => error.hint(),
+            ErrorKind::Decode(_) => None,
             ErrorKind::Family(error) => error.hint(),
             ErrorKind::Tokens(error) => error.hint(),
             ErrorKind::Cache(error) => error.hint(),

@@ -48,23 +48,6 @@ impl Values {
         self.len() == 0
     }
 
-    /// The element type as `.npy` files name it, such as `<f4`.
-    pub fn npy_descr(&self) -> &'static str {
-        match self {
-            Self::F32(_) => "<f4",
-            Self::F64(_) => "<f8",
-            Self::I8(_) => "|i1",
-            Self::I16(_) => "<i2",
-            Self::I32(_) => "<i4",
-            Self::I64(_) => "<i8",
-            Self::U8(_) => "|u1",
-            Self::U16(_) => "<u2",
-            Self::U32(_) => "<u4",
-            Self::U64(_) => "<u8",
-            Self::Bool(_) => "|b1",
-        }
-    }
-
     /// The elements, where they are `f32`.
     pub fn as_f32(&self) -> Option<&[f32]> {
         match self {

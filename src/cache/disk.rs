@@ -75,7 +75,7 @@ pub(super) fn write_whole(
 ) -> Result<Written, CacheError> {
     let failed = || CacheError::write(path);
     let mut temporary = temporary(path)?;
-    let mut digest = Digesting { inner: temporary.as_file_mut(), digest: Sha256Hex::new(), bytes: 0 };
+    let mut digest = Digesting { inner: temporary.as_file_mut(), digest: Sha256Hex::default(), bytes: 0 };
     let mut buffered = BufWriter::with_capacity(1 << 16, &mut digest);
     fill(&mut buffered).and_then(|()| buffered.flush()).map_err(failed())?;
     drop(buffered);
@@ -136,7 +136,7 @@ pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 /// The digest and length of what `reader` holds.
 pub(super) fn digest_of(reader: &mut impl io::Read) -> io::Result<Written> {
-    let mut digest = Digesting { inner: io::sink(), digest: Sha256Hex::new(), bytes: 0 };
+    let mut digest = Digesting { inner: io::sink(), digest: Sha256Hex::default(), bytes: 0 };
     let mut block = vec![0; 1 << 18];
     loop {
         match reader.read(&mut block)? {

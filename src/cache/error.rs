@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{checkpoint::Escaped, hint::Hint};
+use crate::{escaped::Escaped, hint::Hint};
 
 /// The cache cannot be used. A broken entry is no error: it is removed, and the tensor is fetched again.
 #[derive(Debug, thiserror::Error)]

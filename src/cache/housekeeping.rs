@@ -315,7 +315,7 @@ mod tests {
     use super::*;
     use crate::{
         cache::{CommitRecord, TensorKey, TensorMeta},
-        checkpoint::Dtype,
+        dtype::Dtype,
         range::ByteRange,
         snapshot::Snapshot,
         values::Values,

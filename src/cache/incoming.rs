@@ -52,7 +52,7 @@ impl Cache {
         file.seek(SeekFrom::Start(0)).map_err(failed())?;
         // Reading the header leaves the file where its data begin.
         file.read_exact(&mut header).map_err(failed())?;
-        let mut digest = Sha256Hex::new();
+        let mut digest = Sha256Hex::default();
         digest.update(&header);
         Ok(Incoming {
             cache: self.clone(),
@@ -111,7 +111,7 @@ fn misfit(key: &TensorKey, shape: &[u64], elements: usize) -> CacheError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{checkpoint::Dtype, range::ByteRange};
+    use crate::{dtype::Dtype, range::ByteRange};
 
     fn key() -> TensorKey {
         TensorKey {

@@ -181,7 +181,7 @@ fn rows_at(rows: &RowSet, width: usize) -> impl FnMut(u64) -> Option<Range<usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cache::Verdict, checkpoint::Dtype, range::ByteRange};
+    use crate::{cache::Verdict, dtype::Dtype, range::ByteRange};
 
     fn key(tensor: &str) -> TensorKey {
         TensorKey {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::key::TensorKey;
 use crate::{
-    checkpoint::Dtype,
+    dtype::Dtype,
     range::ByteRange,
     rows::RowSet,
     spec::{Commit, RepoId},

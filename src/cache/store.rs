@@ -257,7 +257,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{checkpoint::Dtype, digest::sha256_hex, range::ByteRange};
+    use crate::{digest::sha256_hex, dtype::Dtype, range::ByteRange};
 
     fn key(repo: &str, tensor: &str) -> TensorKey {
         TensorKey {

@@ -3,11 +3,11 @@
 //! A value is its stored number, less the zero point where there is one, times the scale of its block, rounded once to f32.
 //! Any run of elements can be made alone, so that a tensor streams past and only its scales, a small share of it, are kept.
 
-use super::{CheckpointError, Dtype, ScaleGrid, decode};
-use crate::values::Values;
-
-/// A tensor that stands beside a weight: its element type and its stored bytes.
-pub type Stored<'a> = (&'a Dtype, &'a [u8]);
+use super::{CheckpointError, ScaleGrid};
+use crate::{
+    dtype::{Dtype, decode},
+    values::Values,
+};
 
 /// Makes values of one scaled weight.
 #[derive(Debug, Clone)]
@@ -20,16 +20,16 @@ pub struct Dequantiser {
 }
 
 impl Dequantiser {
-    /// Of a weight of this type, whose scales lie as `grid` says. `scale` holds one element for each of its scales, and so
-    /// does `zero_point` where there is one.
+    /// Of a weight of this type, whose scales lie as `grid` says. `scale` is a type and its stored bytes, one element for each
+    /// of the scales, and so is `zero_point` where there is one.
     ///
     /// Weights are F8 or I8, scales F32, BF16, F16 or F8, zero points I8 on an I8 weight; anything else is
     /// [`CheckpointError::Scales`]. Scales in F64 are refused, because their products would be rounded twice.
     pub fn new(
         dtype: &Dtype,
         grid: ScaleGrid,
-        scale: Stored<'_>,
-        zero_point: Option<Stored<'_>>,
+        scale: (&Dtype, &[u8]),
+        zero_point: Option<(&Dtype, &[u8])>,
     ) -> Result<Self, CheckpointError> {
         let table =
             table(dtype).ok_or_else(|| scales(format!("{dtype} weights have no scales that are known here")))?;
@@ -46,7 +46,7 @@ impl Dequantiser {
         };
         let zero_points = match zero_point {
             None => None,
-            Some((Dtype::I8, bytes)) if *dtype == Dtype::I8 => {
+            Some((&Dtype::I8, bytes)) if *dtype == Dtype::I8 => {
                 let signed = bytes.iter().map(|&byte| f32::from(byte.cast_signed())).collect();
                 Some(checked("zero points", signed)?)
             }
@@ -60,13 +60,6 @@ impl Dequantiser {
     /// Where the scales lie.
     pub fn grid(&self) -> &ScaleGrid {
         &self.grid
-    }
-
-    /// The values of the rows from `row` on whose stored bytes these are. A row is the last axis.
-    pub fn rows(&self, row: u64, stored: &[u8]) -> Result<Vec<f32>, CheckpointError> {
-        let mut values = vec![0.0; stored.len()];
-        self.fill(row.saturating_mul(self.grid.columns()), stored, &mut values)?;
-        Ok(values)
     }
 
     /// Fills `into` with the values of the elements from `first` on, row-major, whose stored bytes these are: one byte an
@@ -119,21 +112,10 @@ impl Dequantiser {
     }
 }
 
-/// The values of a whole weight in memory: `shape` and `dtype` of the weight, its stored bytes, the scales with their shape,
-/// and the configuration's block (rows, columns) where it has one.
-pub fn dequantise(
-    (dtype, shape, stored): (&Dtype, &[u64], &[u8]),
-    (scale_dtype, scale_shape, scale): (&Dtype, &[u64], &[u8]),
-    block: Option<[u64; 2]>,
-) -> Result<Vec<f32>, CheckpointError> {
-    let grid = ScaleGrid::new(shape, scale_shape, block).map_err(scales)?;
-    Dequantiser::new(dtype, grid, (scale_dtype, scale), None)?.rows(0, stored)
-}
-
 /// What each byte of a one-byte type is. `None` for types that are never scaled here.
 fn table(dtype: &Dtype) -> Option<[f32; 256]> {
     let every: [u8; 256] = std::array::from_fn(|byte| byte.to_le_bytes()[0]);
-    match dtype {
+    match *dtype {
         Dtype::I8 => Some(every.map(|byte| f32::from(byte.cast_signed()))),
         Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F8_E4M3FNUZ | Dtype::F8_E5M2FNUZ => {
             decode(dtype, &every).ok()?.as_f32()?.try_into().ok()
@@ -196,38 +178,23 @@ mod tests {
                 .collect();
             let (dequantiser, stored) = (dequantiser(&case), bytes(&case["stored"]));
             let name = &case["name"];
-            assert_eq!(bits(&dequantiser.rows(0, &stored).unwrap()), expected, "{name}");
-            for length in [1, 3, 64] {
+            let columns = usize::try_from(dequantiser.grid().columns()).unwrap();
+            for length in [stored.len(), columns, 1, 3, 64] {
                 let mut values = vec![0.0; stored.len()];
                 for (run, (stored, into)) in stored.chunks(length).zip(values.chunks_mut(length)).enumerate() {
                     dequantiser.fill((run * length) as u64, stored, into).unwrap();
                 }
                 assert_eq!(bits(&values), expected, "{name} in runs of {length}");
             }
-            let columns = usize::try_from(dequantiser.grid().columns()).unwrap();
-            for (row, stored) in stored.chunks(columns).enumerate() {
-                let values = dequantiser.rows(row as u64, stored).unwrap();
-                assert_eq!(bits(&values), expected[row * columns..][..columns], "{name}, row {row}");
-            }
         }
-    }
-
-    #[test]
-    fn a_whole_weight_needs_only_shapes_and_bytes() {
-        let stored = [1_u8, 2, 0xff, 0x80];
-        let scale: Vec<u8> = [0.5_f32, 2.0].iter().flat_map(|scale| scale.to_le_bytes()).collect();
-        let whole =
-            |scale_shape: &[u64]| dequantise((&Dtype::I8, &[2, 2], &stored), (&Dtype::F32, scale_shape, &scale), None);
-        assert_eq!(whole(&[2, 1]).unwrap(), [0.5, 1.0, -2.0, -256.0]);
-        assert_eq!(whole(&[1, 2]).unwrap(), [0.5, 4.0, -0.5, -256.0]);
-        assert!(matches!(whole(&[2]), Err(CheckpointError::Scales { .. })));
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
         let grid = ScaleGrid::new(&[2, 2], &[2, 1], None).unwrap();
-        let of =
-            |dtype: &Dtype, scale: Stored<'_>, zero_point| Dequantiser::new(dtype, grid.clone(), scale, zero_point);
+        let of = |dtype: &Dtype, scale: (&Dtype, &[u8]), zero_point| {
+            Dequantiser::new(dtype, grid.clone(), scale, zero_point)
+        };
         let two = (&Dtype::F32, &[0; 8][..]);
         assert!(of(&Dtype::I8, (&Dtype::F32, &[0; 4]), None).is_err());
         assert!(of(&Dtype::I8, (&Dtype::F64, &[0; 16]), None).is_err());
@@ -235,8 +202,8 @@ mod tests {
         assert!(of(&Dtype::I8, two, Some((&Dtype::I8, &[0; 3]))).is_err());
         assert!(of(&Dtype::F8_E4M3, two, Some((&Dtype::I8, &[0; 2]))).is_err());
         let sound = of(&Dtype::I8, two, Some((&Dtype::I8, &[0; 2]))).unwrap();
-        assert!(sound.rows(1, &[0; 3]).is_err());
+        assert!(sound.fill(2, &[0; 3], &mut [0.0; 3]).is_err());
         assert!(sound.fill(0, &[0; 2], &mut [0.0]).is_err());
-        assert_eq!(sound.rows(2, &[]).unwrap(), Vec::<f32>::new());
+        assert!(sound.fill(4, &[], &mut []).is_ok());
     }
 }

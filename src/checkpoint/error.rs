@@ -1,93 +1,45 @@
 //! What can be wrong with a model's files.
 
-use std::{fmt, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
-use super::{Dtype, Escaped, HeaderError, IndexError};
-use crate::{hint::Hint, range::ByteRange};
+use super::HeaderError;
+use crate::{dtype::DecodeError, escaped::Escaped, hint::Hint, range::ByteRange};
 
 /// A checkpoint that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages name the fields")]
 pub enum CheckpointError {
-    /// One file is at fault.
+    /// One file of the repository is at fault.
     #[error("`{}` cannot be read", Escaped(file))]
-    InFile {
-        /// Its path in the repository.
-        file: String,
-        /// What is wrong with it.
-        source: Box<CheckpointError>,
-    },
+    InFile { file: String, source: Box<CheckpointError> },
     /// A safetensors header is refused.
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// A shard index is refused.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// There is nothing to read.
-    #[error("there is no safetensors file{}", Instead(found))]
-    NoSafetensors {
-        /// The weights in other formats, largest first.
-        found: Vec<OtherWeights>,
-    },
-    /// Elements of a type that has no exact value in memory here.
-    #[error("{dtype} elements are not decoded: {reason}")]
-    Undecodable {
-        /// The type.
-        dtype: Dtype,
-        /// Why not.
-        reason: &'static str,
-    },
-    /// A byte count that is not a whole number of elements.
-    #[error("{len} bytes are no whole number of {dtype} elements")]
-    PartialElement {
-        /// The type.
-        dtype: Dtype,
-        /// How many bytes there are.
-        len: usize,
-    },
-    /// A boolean that is neither 0 nor 1.
-    #[error("element {index} of a BOOL tensor is byte 0x{found:02x}, neither 0 nor 1")]
-    NotBoolean {
-        /// Which element.
-        index: usize,
-        /// What is there.
-        found: u8,
-    },
+    /// There is nothing to read; weights in other formats, largest first.
+    #[error("there is no safetensors file{}", instead(found))]
+    NoSafetensors { found: Vec<OtherWeights> },
+    /// Bytes are no values of their type.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
     /// Scales that do not make values of a quantised weight.
     #[error("the weight cannot be dequantised: {reason}")]
-    Scales {
-        /// What does not fit.
-        reason: String,
-    },
+    Scales { reason: String },
     /// The folder of a local model is absent or is no folder.
     #[error("`{}` is not a folder", path.display())]
-    NotAFolder {
-        /// What was named.
-        path: PathBuf,
-    },
+    NotAFolder { path: PathBuf },
     /// A local file or folder cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// A range reaches past the end of a local file.
     #[error("bytes {range} of `{}` were asked for, which has {len}", path.display())]
-    PastEnd {
-        /// The file.
-        path: PathBuf,
-        /// What was asked for.
-        range: ByteRange,
-        /// Its length.
-        len: u64,
-    },
+    PastEnd { path: PathBuf, range: ByteRange, len: u64 },
     /// A local file changed while it was read.
     #[error("`{}` had {before} bytes and now has {now}", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-        /// Its length when it was opened.
-        before: u64,
-        /// Its length now.
-        now: u64,
-    },
+    Changed { path: PathBuf, before: u64, now: u64 },
 }
 
 impl CheckpointError {
@@ -115,12 +67,43 @@ impl Hint for CheckpointError {
                 Some("name a folder that holds a checkpoint, or a model on the Hub as `owner/name`".to_owned())
             }
             Self::Changed { .. } => Some("run again when nothing writes to the folder".to_owned()),
-            Self::Undecodable { .. }
-            | Self::PartialElement { .. }
-            | Self::NotBoolean { .. }
-            | Self::Scales { .. }
-            | Self::Io(_)
-            | Self::PastEnd { .. } => None,
+            Self::Decode(_) | Self::Scales { .. } | Self::Io(_) | Self::PastEnd { .. } => None,
+        }
+    }
+}
+
+/// An index that is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the messages name the fields")]
+pub enum IndexError {
+    /// Too long to read.
+    #[error("the index has {len} bytes, above the limit of {limit}")]
+    TooLong { len: u64, limit: u64 },
+    /// Not JSON, or not of an index's form.
+    #[error("the index is not valid JSON of the form {{\"weight_map\": {{tensor: file}}}}")]
+    Json(#[source] serde_json::Error),
+    /// A tensor is placed twice.
+    #[error("tensor `{}` is placed twice by the index", Escaped(tensor))]
+    DuplicateTensor { tensor: String },
+    /// A path that does not stay within the repository.
+    #[error("the index places tensor `{}` in `{}`: {reason}", Escaped(tensor), Escaped(path))]
+    UnsafePath { tensor: String, path: String, reason: &'static str },
+    /// More files than any model has.
+    #[error("the index names more than {limit} shards")]
+    TooManyShards { limit: usize },
+    /// More tensors than any model has.
+    #[error("the index places more than {limit} tensors")]
+    TooManyTensors { limit: usize },
+}
+
+impl Hint for IndexError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnsafePath { .. } => {
+                Some("nothing was fetched by that path; report the repository to the Hub".to_owned())
+            }
+            _ => None,
         }
     }
 }
@@ -129,25 +112,17 @@ impl Hint for CheckpointError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherWeights {
     /// The files' extension, without its dot.
-    pub extension: String,
+    pub extension: &'static str,
     /// How many there are.
     pub files: usize,
     /// Bytes of all of them.
     pub bytes: u64,
 }
 
-struct Instead<'a>(&'a [OtherWeights]);
-
-impl fmt::Display for Instead<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str(", nor weights in any other known format");
-        }
-        f.write_str("; there is instead ")?;
-        for (index, other) in self.0.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{} `.{}` ({} bytes)", other.files, Escaped(&other.extension), other.bytes)?;
-        }
-        Ok(())
+fn instead(found: &[OtherWeights]) -> String {
+    if found.is_empty() {
+        return ", nor weights in any other known format".to_owned();
     }
+    let each = |other: &OtherWeights| format!("{} `.{}` ({} bytes)", other.files, other.extension, other.bytes);
+    format!("; there is instead {}", found.iter().map(each).collect::<Vec<_>>().join(", "))
 }

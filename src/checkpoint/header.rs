@@ -1,17 +1,19 @@
 //! A shard's header: 8 bytes of length, then JSON that says where each tensor lies.
 //!
-//! A header is the only thing read of most files, and it comes from strangers. Everything it claims is checked before
+//! A header is the only thing read of most files, and it is untrusted input. Everything it claims is checked before
 //! anything is asked for: tensors fill the data without holes and without overlaps, shapes agree with sizes, and header
 //! and data together are exactly the file. Offsets become absolute here and nowhere else.
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::{
-    CheckpointError, Dtype, Foreign,
-    header_error::HeaderError,
-    header_json::{self, Entry},
+    CheckpointError, Foreign, HeaderError, MAX_TENSORS,
+    json::{self, Unique},
 };
-use crate::range::ByteRange;
+use crate::{dtype::Dtype, escaped, range::ByteRange};
 
 /// Longest JSON header that is read unless a higher limit is asked for, in bytes: the Hub's own limit.
 pub const MAX_HEADER_BYTES: u64 = 25_000_000;
@@ -19,13 +21,19 @@ pub const MAX_HEADER_BYTES: u64 = 25_000_000;
 /// Longest JSON header that is ever read, in bytes: the limit of the safetensors library.
 pub const HARD_MAX_HEADER_BYTES: u64 = 100_000_000;
 
+/// Most axes that a tensor may have: NumPy's limit, and far more than any model needs.
+const MAX_AXES: usize = 64;
+
 /// Bytes before the JSON.
 const PREFIX: usize = 8;
+
+/// The key that holds metadata instead of a tensor.
+const METADATA: &str = "__metadata__";
 
 /// One tensor, as its shard's header describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// Its name. Any string: show it through [`Escaped`](super::Escaped), and never use it as a path.
+    /// Its name. Any string: show it through [`Escaped`](crate::escaped::Escaped), and never use it as a path.
     pub name: String,
     /// Type of its elements.
     pub dtype: Dtype,
@@ -66,7 +74,27 @@ impl Header {
 
     /// As [`Header::total_length`], with a limit of the caller's, which counts up to [`HARD_MAX_HEADER_BYTES`].
     pub fn total_length_within(prefix: &[u8], file_len: u64, limit: u64) -> Result<u64, CheckpointError> {
-        Ok(total_length(prefix, file_len, limit.min(HARD_MAX_HEADER_BYTES))?)
+        let limit = limit.min(HARD_MAX_HEADER_BYTES);
+        let foreign =
+            |otherwise| Foreign::sniff(prefix).map_or(otherwise, |found| HeaderError::NotSafetensors { found });
+        if file_len < PREFIX as u64 {
+            return Err(foreign(HeaderError::TooShort { file_len }).into());
+        }
+        let Some(length) = prefix.first_chunk::<PREFIX>() else {
+            return Err(HeaderError::Truncated { have: prefix.len() as u64, need: PREFIX as u64 }.into());
+        };
+        let header_len = u64::from_le_bytes(*length);
+        if header_len > limit {
+            return Err(foreign(HeaderError::TooLong { header_len, limit }).into());
+        }
+        if header_len > file_len - PREFIX as u64 {
+            return Err(foreign(HeaderError::PastEnd { header_len, file_len }).into());
+        }
+        // gzip and some pickles state a length that could be one.
+        match prefix.get(PREFIX) {
+            Some(&found) if found != b'{' && header_len > 0 => Err(foreign(HeaderError::Start { found }).into()),
+            _ => Ok(PREFIX as u64 + header_len),
+        }
     }
 
     /// Reads and checks a header. `bytes` begin at the start of a file of `file_len` bytes and hold at least the header.
@@ -75,132 +103,159 @@ impl Header {
     /// define, an entry in array form, `"__metadata__": null`, and padding other than spaces are refused as well.
     /// More lenient in one thing: a tensor of an unknown type is kept as [`Dtype::Other`], its size unchecked.
     pub fn parse(bytes: &[u8], file_len: u64) -> Result<Self, CheckpointError> {
-        let json = json(bytes, file_len)?;
-        Ok(validated(json, file_len)?)
+        Self::from_json(Self::json(bytes, file_len)?, file_len)
     }
 
     /// The JSON text of a header, with its padding. Checks the length alone.
     pub fn json(bytes: &[u8], file_len: u64) -> Result<&str, CheckpointError> {
-        Ok(json(bytes, file_len)?)
+        let need = Self::total_length_within(bytes, file_len, HARD_MAX_HEADER_BYTES)?;
+        let text = usize::try_from(need).ok().and_then(|end| bytes.get(PREFIX..end));
+        let text = text.ok_or(HeaderError::Truncated { have: bytes.len() as u64, need })?;
+        Ok(std::str::from_utf8(text).map_err(HeaderError::Utf8)?)
     }
 
     /// Reads and checks a header whose JSON was kept, with the same checks as [`Header::parse`].
     pub fn from_json(json: &str, file_len: u64) -> Result<Self, CheckpointError> {
-        Ok(validated(json, file_len)?)
+        let length = PREFIX as u64 + json.len() as u64;
+        let (metadata, mut tensors) = read(without_padding(json)?)?;
+        // By end as well, so that a tensor with no bytes comes before the one that begins at the same place.
+        tensors.sort_by_key(|tensor| tensor.range);
+        let mut data_len = 0;
+        for tensor in &tensors {
+            data_len = check(tensor, data_len)?;
+        }
+        if length.checked_add(data_len) != Some(file_len) {
+            return Err(HeaderError::FileLength { described: length.saturating_add(data_len), file_len }.into());
+        }
+        for TensorInfo { range, .. } in &mut tensors {
+            *range = ByteRange::new(length + range.start, length + range.end);
+        }
+        tensors.sort_by(|a, b| (a.range.start, &a.name).cmp(&(b.range.start, &b.name)));
+        let mut by_name: Vec<usize> = (0..tensors.len()).collect();
+        by_name.sort_by(|&a, &b| tensors[a].name.cmp(&tensors[b].name));
+        Ok(Self { length, metadata, tensors, by_name })
     }
 
     /// The tensor called `name`.
     pub fn get(&self, name: &str) -> Option<&TensorInfo> {
-        let found = self
-            .by_name
-            .binary_search_by(|&index| self.tensors.get(index).map_or("", |tensor| tensor.name.as_str()).cmp(name));
-        self.tensors.get(*self.by_name.get(found.ok()?)?).filter(|tensor| tensor.name == name)
+        let found = self.by_name.binary_search_by(|&at| self.tensors[at].name.as_str().cmp(name)).ok()?;
+        self.tensors.get(self.by_name[found])
     }
 }
 
-fn total_length(prefix: &[u8], file_len: u64, limit: u64) -> Result<u64, HeaderError> {
-    let foreign = || Foreign::sniff(prefix).map(|found| HeaderError::NotSafetensors { found });
-    if file_len < PREFIX as u64 {
-        return Err(foreign().unwrap_or(HeaderError::TooShort { file_len }));
-    }
-    let Some(length) = prefix.first_chunk::<PREFIX>() else {
-        return Err(HeaderError::Truncated { have: prefix.len() as u64, need: PREFIX as u64 });
-    };
-    let header_len = u64::from_le_bytes(*length);
-    if header_len > limit {
-        return Err(foreign().unwrap_or(HeaderError::TooLong { header_len, limit }));
-    }
-    if header_len > file_len - PREFIX as u64 {
-        return Err(foreign().unwrap_or(HeaderError::PastEnd { header_len, file_len }));
-    }
-    // gzip and some pickles state a length that could be one.
-    match prefix.get(PREFIX) {
-        Some(&found) if found != b'{' && header_len > 0 => Err(foreign().unwrap_or(HeaderError::Start { found })),
-        _ => Ok(PREFIX as u64 + header_len),
-    }
-}
-
-fn json(bytes: &[u8], file_len: u64) -> Result<&str, HeaderError> {
-    let need = total_length(bytes, file_len, HARD_MAX_HEADER_BYTES)?;
-    let truncated = HeaderError::Truncated { have: bytes.len() as u64, need };
-    let Ok(end) = usize::try_from(need) else {
-        return Err(truncated);
-    };
-    let text = bytes.get(PREFIX..end).ok_or(truncated)?;
-    std::str::from_utf8(text).map_err(HeaderError::Utf8)
-}
-
-fn validated(json: &str, file_len: u64) -> Result<Header, HeaderError> {
+/// The JSON, which begins with `{`, without the spaces that fill it up.
+fn without_padding(json: &str) -> Result<&str, HeaderError> {
     let trimmed = json.trim_end_matches(' ');
     match (trimmed.as_bytes().first(), trimmed.as_bytes().last()) {
-        (Some(b'{'), Some(b'}')) => {}
-        (Some(b'{'), Some(&found)) if found.is_ascii_whitespace() || found == 0 => {
-            return Err(HeaderError::Padding { found });
-        }
-        // Cut or garbled JSON: the parser says where.
-        (Some(b'{'), _) => {}
-        (Some(&found), _) => return Err(HeaderError::Start { found }),
-        (None, _) if json.is_empty() => return Err(HeaderError::Empty),
-        (None, _) => return Err(HeaderError::Start { found: b' ' }),
+        (None, _) if json.is_empty() => Err(HeaderError::Empty),
+        (None, _) => Err(HeaderError::Start { found: b' ' }),
+        (Some(&found), _) if found != b'{' => Err(HeaderError::Start { found }),
+        (_, Some(&found)) if found.is_ascii_whitespace() || found == 0 => Err(HeaderError::Padding { found }),
+        // Cut or garbled JSON among them: the parser says where.
+        _ => Ok(trimmed),
     }
-    let (metadata, mut entries) = header_json::read(trimmed)?;
-    let length = PREFIX as u64 + json.len() as u64;
-    // By end as well, so that a tensor with no bytes comes before the one that begins at the same place.
-    entries.sort_by_key(|entry| (entry.begin, entry.end));
-    let mut data_len = 0;
-    for entry in &entries {
-        data_len = check(entry, data_len)?;
-    }
-    if length.checked_add(data_len) != Some(file_len) {
-        let described = length.saturating_add(data_len);
-        return Err(HeaderError::FileLength { described, file_len });
-    }
-    let mut tensors: Vec<TensorInfo> = entries
-        .into_iter()
-        .map(|Entry { name, dtype, shape, begin, end }| TensorInfo {
-            name,
-            dtype,
-            shape,
-            range: ByteRange::new(length + begin, length + end),
-        })
-        .collect();
-    tensors.sort_by(|a, b| (a.range.start, &a.name).cmp(&(b.range.start, &b.name)));
-    let mut by_name: Vec<usize> = (0..tensors.len()).collect();
-    by_name.sort_by(|&a, &b| tensors[a].name.cmp(&tensors[b].name));
-    Ok(Header { length, metadata, tensors, by_name })
 }
 
-/// Checks one entry, which should begin at `expected`, and gives its end.
-fn check(entry: &Entry, expected: u64) -> Result<u64, HeaderError> {
-    let tensor = || entry.name.clone();
-    let &Entry { begin, end, .. } = entry;
-    if end < begin {
-        return Err(HeaderError::Reversed { tensor: tensor(), begin, end });
+/// The metadata, and the tensors by name, their ranges relative to the data. Nothing is checked against the rest.
+fn read(json: &str) -> Result<(BTreeMap<String, String>, Vec<TensorInfo>), HeaderError> {
+    let root: Unique<&RawValue> = serde_json::from_str(json).map_err(HeaderError::Json)?;
+    let mut root = root.entries().map_err(|twice| match twice {
+        Some(key) if key == METADATA => HeaderError::DuplicateMetadata { key },
+        Some(tensor) => HeaderError::DuplicateTensor { tensor },
+        None => HeaderError::TooManyEntries { limit: MAX_TENSORS },
+    })?;
+    let metadata = root.remove(METADATA).map(metadata).transpose()?.unwrap_or_default();
+    let tensors = root.into_iter().map(|(name, entry)| tensor(name, entry)).collect::<Result<_, _>>()?;
+    Ok((metadata, tensors))
+}
+
+fn metadata(json: &RawValue) -> Result<BTreeMap<String, String>, HeaderError> {
+    let wrong = |key: &str, found: &RawValue| HeaderError::Metadata { key: key.to_owned(), found: excerpt(found) };
+    let notes: Unique<&RawValue> = serde_json::from_str(json.get()).map_err(|_| wrong(METADATA, json))?;
+    let notes = notes.entries().map_err(|twice| match twice {
+        Some(key) => HeaderError::DuplicateMetadata { key },
+        None => HeaderError::TooManyEntries { limit: MAX_TENSORS },
+    })?;
+    let text = |(key, note): (String, &RawValue)| match serde_json::from_str(note.get()) {
+        Ok(text) => Ok((key, text)),
+        Err(_) => Err(wrong(&key, note)),
+    };
+    notes.into_iter().map(text).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Entry<'a> {
+    #[serde(borrow)]
+    dtype: &'a RawValue,
+    #[serde(borrow)]
+    shape: &'a RawValue,
+    #[serde(borrow)]
+    data_offsets: &'a RawValue,
+}
+
+fn tensor(name: String, json: &RawValue) -> Result<TensorInfo, HeaderError> {
+    let entry: Entry<'_> = match json::object(json.get().as_bytes()) {
+        Ok(entry) => entry,
+        Err(error) => return Err(HeaderError::Entry { tensor: name, reason: without_place(&error) }),
+    };
+    let dtype: String = field(&name, "dtype", "a string", entry.dtype)?;
+    // Before a vector is made of it: twelve million axes fit in 25 MB.
+    if entry.shape.get().starts_with('[') && entry.shape.get().matches(',').count() >= MAX_AXES {
+        return Err(HeaderError::TooManyAxes { tensor: name, limit: MAX_AXES });
     }
+    let shape = field(&name, "shape", "an array of whole numbers", entry.shape)?;
+    let [begin, end] = field(&name, "data_offsets", "two whole numbers", entry.data_offsets)?;
+    if end < begin {
+        return Err(HeaderError::Reversed { tensor: name, begin, end });
+    }
+    Ok(TensorInfo { name, dtype: Dtype::from(dtype), shape, range: ByteRange::new(begin, end) })
+}
+
+fn field<'a, T: Deserialize<'a>>(
+    tensor: &str,
+    field: &'static str,
+    expected: &'static str,
+    json: &'a RawValue,
+) -> Result<T, HeaderError> {
+    let wrong = |_| HeaderError::Field { tensor: tensor.to_owned(), field, expected, found: excerpt(json) };
+    serde_json::from_str(json.get()).map_err(wrong)
+}
+
+/// As much of a value as a message shows.
+fn excerpt(json: &RawValue) -> String {
+    json.get().chars().take(escaped::SHOWN + 1).collect()
+}
+
+/// An error without the place, which is counted from the start of an entry.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
+}
+
+/// Checks one tensor, which should begin at `expected`, against its neighbour and itself, and gives its end.
+fn check(info: &TensorInfo, expected: u64) -> Result<u64, HeaderError> {
+    let (tensor, dtype, shape) = (|| info.name.clone(), || info.dtype.clone(), || info.shape.clone());
+    let ByteRange { start: begin, end } = info.range;
     if begin > expected {
         return Err(HeaderError::Hole { tensor: tensor(), expected, begin });
     }
     if begin < expected {
         return Err(HeaderError::Overlap { tensor: tensor(), expected, begin });
     }
-    let overflow = || HeaderError::ShapeOverflow { tensor: tensor(), shape: entry.shape.clone() };
-    let product = entry.shape.iter().try_fold(1_u64, |count, &extent| count.checked_mul(extent));
-    let elements = product.ok_or_else(overflow)?;
-    let Some(bits) = entry.dtype.bits() else {
+    let overflow = || HeaderError::ShapeOverflow { tensor: tensor(), shape: shape() };
+    let elements = info.shape.iter().try_fold(1_u64, |count, &extent| count.checked_mul(extent));
+    let elements = elements.ok_or_else(overflow)?;
+    let Some(bits) = info.dtype.bits() else {
         return Ok(end);
     };
     let bits = elements.checked_mul(bits).ok_or_else(overflow)?;
     if !bits.is_multiple_of(8) {
-        return Err(HeaderError::PartialByte { tensor: tensor(), dtype: entry.dtype.clone(), elements });
+        return Err(HeaderError::PartialByte { tensor: tensor(), dtype: dtype(), elements });
     }
-    if bits / 8 != end - begin {
-        return Err(HeaderError::Size {
-            tensor: tensor(),
-            dtype: entry.dtype.clone(),
-            shape: entry.shape.clone(),
-            needs: bits / 8,
-            has: end - begin,
-        });
+    let (needs, has) = (bits / 8, end - begin);
+    if needs != has {
+        return Err(HeaderError::Size { tensor: tensor(), dtype: dtype(), shape: shape(), needs, has });
     }
     Ok(end)
 }
@@ -272,6 +327,13 @@ mod tests {
         assert!(Header::total_length(&prefix, u64::MAX).is_err());
         assert_eq!(Header::total_length_within(&prefix, u64::MAX, 100_000_000).unwrap(), 30_000_008);
         assert!(Header::total_length_within(&200_000_000_u64.to_le_bytes(), u64::MAX, u64::MAX).is_err());
+    }
+
+    #[test]
+    fn more_entries_than_any_model_has_tensors_are_refused() {
+        let entries: Vec<String> = (0..MAX_TENSORS + 2).map(|name| format!("\"{name}\":0")).collect();
+        let error = parse(&file(format!("{{{}}}", entries.join(",")), 0)).unwrap_err();
+        assert_eq!(error.to_string(), "the header has more than 1000000 entries");
     }
 
     #[test]

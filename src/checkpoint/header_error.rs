@@ -1,7 +1,7 @@
 //! Every way in which a safetensors header can be wrong, with the tensor and the figures.
 
-use super::{Dtype, Escaped, Foreign};
-use crate::hint::Hint;
+use super::Foreign;
+use crate::{dtype::Dtype, escaped::Escaped, hint::Hint};
 
 /// A safetensors header that is refused. Names in messages are shown through [`Escaped`].
 #[derive(Debug, thiserror::Error)]
@@ -45,23 +45,17 @@ pub enum HeaderError {
     #[error("`{}` appears twice in the metadata", Escaped(key))]
     DuplicateMetadata { key: String },
     /// `__metadata__` is not an object of strings.
-    #[error("`{}` in the metadata is {found}; metadata maps strings to strings", Escaped(key))]
-    Metadata { key: String, found: &'static str },
-    /// An entry is not an object.
-    #[error("tensor `{}` is described by {found} instead of an object", Escaped(tensor))]
-    EntryForm { tensor: String, found: &'static str },
-    /// A field appears twice in one entry.
-    #[error("tensor `{}` states `{field}` twice", Escaped(tensor))]
-    DuplicateField { tensor: String, field: &'static str },
-    /// An entry has a field that the format does not define.
-    #[error("tensor `{}` has an unknown field `{}`", Escaped(tensor), Escaped(field))]
-    UnknownField { tensor: String, field: String },
-    /// An entry lacks a field.
-    #[error("tensor `{}` has no `{field}`", Escaped(tensor))]
-    MissingField { tensor: String, field: &'static str },
+    #[error("`{}` in the metadata is `{}`; metadata maps strings to strings", Escaped(key), Escaped(found))]
+    Metadata { key: String, found: String },
+    /// More entries than any model has tensors.
+    #[error("the header has more than {limit} entries")]
+    TooManyEntries { limit: usize },
+    /// An entry is no object of the three fields that the format defines, each once.
+    #[error("tensor `{}` is described wrongly: {}", Escaped(tensor), Escaped(reason))]
+    Entry { tensor: String, reason: String },
     /// A field holds the wrong kind of value.
-    #[error("`{field}` of tensor `{}` is {found} instead of {expected}", Escaped(tensor))]
-    FieldType { tensor: String, field: &'static str, expected: &'static str, found: String },
+    #[error("`{field}` of tensor `{}` is `{}` instead of {expected}", Escaped(tensor), Escaped(found))]
+    Field { tensor: String, field: &'static str, expected: &'static str, found: String },
     /// A shape of more axes than any tensor has.
     #[error("tensor `{}` has more than {limit} axes", Escaped(tensor))]
     TooManyAxes { tensor: String, limit: usize },

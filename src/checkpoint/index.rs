@@ -1,67 +1,22 @@
 //! The shard index: which file of a sharded checkpoint holds which tensor.
 //!
-//! An index is written by strangers and names paths, so each path is checked before anything is asked for by it: one
+//! An index is untrusted input and names paths, so each path is checked before anything is asked for by it: one
 //! that leads out of its folder would send the reader, and its token, somewhere else. What an index says is only a claim
 //! until the shards' headers agree; [`ShardIndex::disagreements`] compares.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::percent_decode_str;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde_json::{Number, value::RawValue};
 
-use super::{CheckpointError, Escaped, Header};
-use crate::hint::Hint;
+use super::{
+    CheckpointError, Header, IndexError, MAX_SHARDS, MAX_TENSORS,
+    json::{self, Unique},
+};
 
 /// Longest index that is read, in bytes.
 pub const MAX_INDEX_BYTES: u64 = 250_000_000;
-
-/// Most shards that an index may name.
-pub const MAX_SHARDS: usize = 10_000;
-
-/// Most tensors that an index may place: twice those of the largest model known.
-pub const MAX_TENSORS: usize = 1_000_000;
-
-/// An index that is refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the messages name the fields")]
-pub enum IndexError {
-    /// Too long to read.
-    #[error("the index has {len} bytes, above the limit of {limit}")]
-    TooLong { len: u64, limit: u64 },
-    /// Not JSON, or not of an index's form.
-    #[error("the index is not valid JSON of the form {{\"weight_map\": {{tensor: file}}}}")]
-    Json(#[source] serde_json::Error),
-    /// There is no `weight_map`, or more than one.
-    #[error("the index has {found} `weight_map`")]
-    WeightMap { found: &'static str },
-    /// A tensor is placed twice.
-    #[error("tensor `{}` is placed twice by the index", Escaped(tensor))]
-    DuplicateTensor { tensor: String },
-    /// A path that does not stay within the repository.
-    #[error("the index places tensor `{}` in `{}`: {reason}", Escaped(tensor), Escaped(path))]
-    UnsafePath { tensor: String, path: String, reason: &'static str },
-    /// More files than any model has.
-    #[error("the index names more than {limit} shards")]
-    TooManyShards { limit: usize },
-    /// More tensors than any model has.
-    #[error("the index places more than {limit} tensors")]
-    TooManyTensors { limit: usize },
-}
-
-impl Hint for IndexError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::UnsafePath { .. } => {
-                Some("nothing was fetched by that path; report the repository to the Hub".to_owned())
-            }
-            _ => None,
-        }
-    }
-}
 
 /// Where an index and the header of a shard that it names do not agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +28,7 @@ pub enum Disagreement {
 }
 
 /// Which tensor lies in which file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShardIndex {
     /// Path in the repository of each tensor's shard.
     pub weight_map: BTreeMap<String, String>,
@@ -87,7 +42,33 @@ impl ShardIndex {
     /// Reads an index that lies in the folder `folder_of_index` of the repository (empty for its root), to which the
     /// paths in it are relative.
     pub fn parse(bytes: &[u8], folder_of_index: &str) -> Result<Self, CheckpointError> {
-        Ok(parse(bytes, folder_of_index.trim_matches('/'))?)
+        if bytes.len() as u64 > MAX_INDEX_BYTES {
+            return Err(IndexError::TooLong { len: bytes.len() as u64, limit: MAX_INDEX_BYTES }.into());
+        }
+        let document: Document<'_> = json::object(bytes).map_err(IndexError::Json)?;
+        let total_size = document.total_size();
+        let placed = document.weight_map.entries().map_err(|twice| match twice {
+            Some(tensor) => IndexError::DuplicateTensor { tensor },
+            None => IndexError::TooManyTensors { limit: MAX_TENSORS },
+        })?;
+        let folder = folder_of_index.trim_matches('/');
+        let mut index = Self { total_size, ..Self::default() };
+        let mut safe = BTreeSet::new();
+        for (tensor, path) in placed {
+            if !safe.contains(&path) {
+                if let Some(reason) = unsafe_because(&path) {
+                    return Err(IndexError::UnsafePath { tensor, path, reason }.into());
+                }
+                safe.insert(path.clone());
+                if safe.len() > MAX_SHARDS {
+                    return Err(IndexError::TooManyShards { limit: MAX_SHARDS }.into());
+                }
+            }
+            let shard = if folder.is_empty() { path } else { format!("{folder}/{path}") };
+            index.by_shard.entry(shard.clone()).or_default().push(tensor.clone());
+            index.weight_map.insert(tensor, shard);
+        }
+        Ok(index)
     }
 
     /// Paths of all shards, sorted.
@@ -126,35 +107,28 @@ impl ShardIndex {
     }
 }
 
-fn parse(bytes: &[u8], folder: &str) -> Result<ShardIndex, IndexError> {
-    if bytes.len() as u64 > MAX_INDEX_BYTES {
-        return Err(IndexError::TooLong { len: bytes.len() as u64, limit: MAX_INDEX_BYTES });
-    }
-    let mut fault = None;
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = Root { fault: &mut fault }.deserialize(&mut reader).and_then(|found| reader.end().map(|()| found));
-    if let Some(fault) = fault {
-        return Err(fault);
-    }
-    let (placed, total_size) = read.map_err(IndexError::Json)?;
-    let mut by_shard: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut safe = BTreeSet::new();
-    let mut weight_map = BTreeMap::new();
-    for (tensor, path) in placed {
-        if !safe.contains(&path) {
-            if let Some(reason) = unsafe_because(&path) {
-                return Err(IndexError::UnsafePath { tensor, path, reason });
-            }
-            safe.insert(path.clone());
-            if safe.len() > MAX_SHARDS {
-                return Err(IndexError::TooManyShards { limit: MAX_SHARDS });
-            }
+/// The file as it is written. Other keys are passed over.
+#[derive(Deserialize)]
+#[serde(expecting = "an object with `weight_map`")]
+struct Document<'a> {
+    weight_map: Unique<String>,
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+}
+
+impl Document<'_> {
+    /// `total_size`, wherever it is a whole number. Anything else under `metadata` is of no use, and is not kept.
+    fn total_size(&self) -> Option<u64> {
+        #[derive(Deserialize)]
+        struct Metadata {
+            total_size: Number,
         }
-        let shard = if folder.is_empty() { path } else { format!("{folder}/{path}") };
-        by_shard.entry(shard.clone()).or_default().push(tensor.clone());
-        weight_map.insert(tensor, shard);
+        let size = json::object::<Metadata>(self.metadata?.get().as_bytes()).ok()?.total_size;
+        // Some writers state the size as a float.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within 2^53")]
+        let whole = |size: f64| (size.fract() == 0.0 && (0.0..2.0_f64.powi(53)).contains(&size)).then_some(size as u64);
+        size.as_u64().or_else(|| size.as_f64().and_then(whole))
     }
-    Ok(ShardIndex { weight_map, total_size, by_shard })
 }
 
 /// Why `path` may not be asked for; `None` where it stays within its folder however often a server decodes it.
@@ -193,169 +167,6 @@ fn unsafe_as_written(path: &str) -> Option<&'static str> {
     }
 }
 
-type Placed = (BTreeMap<String, String>, Option<u64>);
-
-struct Root<'f> {
-    fault: &'f mut Option<IndexError>,
-}
-
-impl<'de> DeserializeSeed<'de> for Root<'_> {
-    type Value = Placed;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Placed, D::Error> {
-        reader.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Root<'_> {
-    type Value = Placed;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with `weight_map`")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Placed, A::Error> {
-        use serde::de::Error;
-        let mut weight_map = None;
-        let mut total_size = None;
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "weight_map" => {
-                    let found = map.next_value_seed(WeightMap { fault: &mut *self.fault })?;
-                    if weight_map.replace(found).is_some() {
-                        *self.fault = Some(IndexError::WeightMap { found: "more than one" });
-                        return Err(A::Error::custom("refused"));
-                    }
-                }
-                "metadata" => total_size = map.next_value::<Claims>()?.0,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        let Some(weight_map) = weight_map else {
-            *self.fault = Some(IndexError::WeightMap { found: "no" });
-            return Err(A::Error::custom("refused"));
-        };
-        Ok((weight_map, total_size))
-    }
-}
-
-struct WeightMap<'f> {
-    fault: &'f mut Option<IndexError>,
-}
-
-impl<'de> DeserializeSeed<'de> for WeightMap<'_> {
-    type Value = BTreeMap<String, String>;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
-        reader.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for WeightMap<'_> {
-    type Value = BTreeMap<String, String>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object that maps tensors to files")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        use serde::de::Error;
-        let mut placed = BTreeMap::new();
-        while let Some((tensor, path)) = map.next_entry::<String, String>()? {
-            if placed.contains_key(&tensor) {
-                *self.fault = Some(IndexError::DuplicateTensor { tensor });
-                return Err(A::Error::custom("refused"));
-            }
-            placed.insert(tensor, path);
-            if placed.len() > MAX_TENSORS {
-                *self.fault = Some(IndexError::TooManyTensors { limit: MAX_TENSORS });
-                return Err(A::Error::custom("refused"));
-            }
-        }
-        Ok(placed)
-    }
-}
-
-/// `total_size`, wherever it is a whole number. Anything else under `metadata` is nobody's business, and is not kept.
-struct Claims(Option<u64>);
-
-impl<'de> Deserialize<'de> for Claims {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        reader.deserialize_any(ClaimsReader { outermost: true }).map(Self)
-    }
-}
-
-/// The same within `metadata`, where a size may stand.
-struct Size(Option<u64>);
-
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        reader.deserialize_any(ClaimsReader { outermost: false }).map(Self)
-    }
-}
-
-struct ClaimsReader {
-    outermost: bool,
-}
-
-impl<'de> Visitor<'de> for ClaimsReader {
-    type Value = Option<u64>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_u64<E>(self, size: u64) -> Result<Option<u64>, E> {
-        Ok((!self.outermost).then_some(size))
-    }
-
-    fn visit_f64<E>(self, size: f64) -> Result<Option<u64>, E> {
-        Ok(whole(size).filter(|_| !self.outermost))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Option<u64>, E> {
-        Ok(None)
-    }
-
-    fn visit_unit<E>(self) -> Result<Option<u64>, E> {
-        Ok(None)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Option<u64>, E> {
-        Ok(None)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Option<u64>, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<u64>, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<u64>, A::Error> {
-        let mut size = None;
-        while let Some(key) = map.next_key::<String>()? {
-            if self.outermost && key == "total_size" {
-                size = map.next_value::<Size>()?.0;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(size)
-    }
-}
-
-/// Some writers state the size as a float.
-fn whole(size: f64) -> Option<u64> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within 2^53")]
-    let whole = size as u64;
-    (size.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&size)).then_some(whole)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -363,7 +174,10 @@ mod tests {
     use super::*;
 
     fn index(json: &str) -> Result<ShardIndex, IndexError> {
-        parse(json.as_bytes(), "")
+        ShardIndex::parse(json.as_bytes(), "").map_err(|error| match error {
+            CheckpointError::Index(error) => error,
+            other => panic!("{other:?}"),
+        })
     }
 
     fn placed_in(path: &str) -> Result<ShardIndex, IndexError> {
@@ -384,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_size_that_is_no_number_of_bytes_is_none() {
-        for metadata in [r#"{"total_size":-1}"#, r#"{"total_size":"5"}"#, r#"{"total_size":1.5}"#, "null", "[]"] {
+        for metadata in [r#"{"total_size":-1}"#, r#"{"total_size":"5"}"#, r#"{"total_size":1.5}"#, "null", "[]", "[5]"]
+        {
             let json = format!(r#"{{"metadata":{metadata},"weight_map":{{}}}}"#);
             assert_eq!(index(&json).unwrap().total_size, None, "{metadata}");
         }
@@ -429,9 +244,16 @@ mod tests {
             index(r#"{"weight_map":{"a":"s","\u0061":"t"}}"#),
             Err(IndexError::DuplicateTensor { tensor }) if tensor == "a"
         ));
-        assert!(matches!(index(r#"{"weight_map":{},"weight_map":{}}"#), Err(IndexError::WeightMap { .. })));
-        assert!(matches!(index(r#"{"metadata":{}}"#), Err(IndexError::WeightMap { .. })));
-        for json in ["", "[]", r#"{"weight_map":[]}"#, r#"{"weight_map":{"a":1}}"#, r#"{"weight_map":{}}x"#] {
+        for json in [
+            r#"{"weight_map":{},"weight_map":{}}"#,
+            r#"{"metadata":{}}"#,
+            "",
+            "[]",
+            r#"[{"a":"s"},null]"#,
+            r#"{"weight_map":[]}"#,
+            r#"{"weight_map":{"a":1}}"#,
+            r#"{"weight_map":{}}x"#,
+        ] {
             assert!(matches!(index(json), Err(IndexError::Json(_))), "{json}");
         }
     }

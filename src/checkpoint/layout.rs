@@ -254,17 +254,13 @@ const OTHER_FORMATS: [&str; 20] = [
 fn other_weights(snapshot: &Snapshot) -> Vec<OtherWeights> {
     let mut found: BTreeMap<&str, OtherWeights> = BTreeMap::new();
     for file in &snapshot.files {
-        let extension = split(&file.path).1.rsplit_once('.').map_or("", |(_, extension)| extension);
-        let Some(&extension) = OTHER_FORMATS.iter().find(|known| known.eq_ignore_ascii_case(extension)) else {
-            continue;
-        };
-        let entry = found.entry(extension).or_insert_with(|| OtherWeights {
-            extension: extension.to_owned(),
-            files: 0,
-            bytes: 0,
-        });
-        entry.files += 1;
-        entry.bytes = entry.bytes.saturating_add(file.size);
+        let (_, name) = split(&file.path);
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        if let Some(extension) = OTHER_FORMATS.into_iter().find(|known| known.eq_ignore_ascii_case(extension)) {
+            let entry = found.entry(extension).or_insert(OtherWeights { extension, files: 0, bytes: 0 });
+            entry.files += 1;
+            entry.bytes = entry.bytes.saturating_add(file.size);
+        }
     }
     let mut found: Vec<_> = found.into_values().collect();
     found.sort_by_key(|other| Reverse(other.bytes));

@@ -6,10 +6,11 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Dtype, Escaped, PackedFormat, ScaleGrid, TensorInfo, packed_format::Packed};
-
-/// All tensors of a checkpoint by name.
-pub(super) type Named<'a> = BTreeMap<&'a str, &'a TensorInfo>;
+use super::{
+    PackedFormat, ScaleGrid, TensorInfo,
+    packed::{Named, packed},
+};
+use crate::{dtype::Dtype, escaped::Escaped};
 
 /// What the configuration says of the quantisation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,15 +43,11 @@ pub enum Storage {
     /// Its elements hold several weights each.
     Packed(PackedFormat),
     /// It is quantised, and what stands beside it does not say how.
-    Unclear {
-        /// What is not said.
-        reason: String,
-    },
-    /// It describes another tensor and holds no weights.
-    Auxiliary {
-        /// The weight that it belongs to.
-        of: String,
-    },
+    #[expect(missing_docs, reason = "the comment above says what is not said")]
+    Unclear { reason: String },
+    /// It describes the weight `of`, and holds none.
+    #[expect(missing_docs, reason = "named above")]
+    Auxiliary { of: String },
 }
 
 impl Storage {
@@ -58,7 +55,10 @@ impl Storage {
     pub fn why_not(&self) -> Option<String> {
         match self {
             Self::Plain | Self::Scaled(_) => None,
-            Self::Packed(format) => Some(format!("{}: {}", format.name(), format.reason())),
+            Self::Packed(format) => {
+                let (name, reason) = format.describe();
+                Some(format!("{name}: {reason}"))
+            }
             Self::Unclear { reason } => Some(reason.clone()),
             Self::Auxiliary { of } => Some(format!("it describes the quantisation of `{}`", Escaped(of))),
         }
@@ -71,7 +71,7 @@ impl fmt::Display for Storage {
         match self {
             Self::Plain => f.write_str("plain"),
             Self::Scaled(scaling) => write!(f, "scaled, {}", scaling.grid.describe()),
-            Self::Packed(format) => f.write_str(format.name()),
+            Self::Packed(format) => f.write_str(format.describe().0),
             Self::Unclear { .. } => f.write_str("unclear"),
             Self::Auxiliary { .. } => f.write_str("auxiliary"),
         }
@@ -92,16 +92,12 @@ impl Quantisation {
         let all: Named<'a> = tensors.into_iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let mut storage = BTreeMap::new();
         for tensor in all.values() {
-            let (found, beside) = match Packed::of(tensor, &all, hints.method) {
-                Some(packed) => (Storage::Packed(packed.format), packed.beside),
-                None => match scaled(tensor, &all, hints.block) {
-                    Some(found) => found,
-                    None => continue,
-                },
+            let packed = packed(tensor, &all, hints.method).map(|(format, beside)| (Storage::Packed(format), beside));
+            let Some((found, beside)) = packed.or_else(|| scaled(tensor, &all, hints.block)) else {
+                continue;
             };
-            for name in beside {
-                let of = tensor.name.clone();
-                storage.entry(name).or_insert(Storage::Auxiliary { of });
+            for name in beside.into_iter().filter(|name| all.contains_key(name.as_str())) {
+                storage.entry(name).or_insert(Storage::Auxiliary { of: tensor.name.clone() });
             }
             storage.insert(tensor.name.clone(), found);
         }
@@ -129,63 +125,60 @@ fn scaled(tensor: &TensorInfo, all: &Named<'_>, block: Option<[u64; 2]>) -> Opti
     if !is_scaled_type(&tensor.dtype) {
         return None;
     }
-    let name = &tensor.name;
-    let stem = name.strip_suffix("weight");
-    let there =
-        |names: Vec<String>| names.into_iter().filter(|name| all.contains_key(name.as_str())).collect::<Vec<_>>();
-    let scales = there(
-        [format!("{name}_scale_inv"), format!("{name}_scale")]
-            .into_iter()
-            .chain(stem.map(|stem| format!("{stem}qscale_weight")))
-            .collect(),
-    );
-    let zero_points = there(vec![format!("{name}_zero_point")]);
-    let further = there(vec![format!("{name}_scale_2"), format!("{name}_global_scale"), format!("{name}_g_idx")]);
-    let of_input = ["input_scale", "input_zero_point", "input_global_scale", "activation_scale", "qscale_act"];
-    let of_input = there(of_input.iter().filter_map(|end| Some(format!("{}{end}", stem?))).collect());
-    let scale = all.get(scales.first()?.as_str())?;
-    let unclear = |reason: String| Storage::Unclear { reason };
-    let storage = if scales.len() > 1 {
-        unclear(format!(
-            "it has scales twice: `{}`",
-            scales.iter().map(|name| Escaped(name).to_string()).collect::<Vec<_>>().join("`, `")
-        ))
-    } else if let Some(name) = further.first() {
-        unclear(format!("it has a second level of scales, `{}`", Escaped(name)))
-    } else if !is_factor_type(&scale.dtype) {
-        unclear(format!("its scales are of type {}", scale.dtype))
-    } else if let Some(reason) =
-        zero_points.first().and_then(|name| bad_zero_points(tensor, all.get(name.as_str())?, scale))
-    {
-        unclear(reason)
-    } else {
-        match ScaleGrid::new(&tensor.shape, &scale.shape, block) {
-            Ok(grid) => {
-                Storage::Scaled(Scaling { scale: scale.name.clone(), zero_point: zero_points.first().cloned(), grid })
-            }
-            Err(reason) => unclear(reason),
-        }
+    let (name, stem) = (&tensor.name, tensor.name.strip_suffix("weight"));
+    let beside = |stem: &str, ends: &[&str]| -> Vec<&TensorInfo> {
+        ends.iter().filter_map(|end| all.get(format!("{stem}{end}").as_str()).copied()).collect()
     };
-    Some((storage, [scales, zero_points, further, of_input].concat()))
+    let beside_module = |ends| stem.map_or_else(Vec::new, |stem| beside(stem, ends));
+    let scales = [beside(name, &["_scale_inv", "_scale"]), beside_module(&["qscale_weight"])].concat();
+    let zero_points = beside(name, &["_zero_point"]);
+    let further = beside(name, &["_scale_2", "_global_scale", "_g_idx"]);
+    let of_input =
+        beside_module(&["input_scale", "input_zero_point", "input_global_scale", "activation_scale", "qscale_act"]);
+    let storage = match (scales.as_slice(), zero_points.first(), further.first()) {
+        ([], ..) => return None,
+        ([one, another, ..], ..) => {
+            Err(format!("it has scales twice: `{}`, `{}`", Escaped(&one.name), Escaped(&another.name)))
+        }
+        (_, _, Some(further)) => Err(format!("it has a second level of scales, `{}`", Escaped(&further.name))),
+        ([scale], zero_points, None) => scaling(tensor, scale, zero_points.copied(), block),
+    };
+    let storage = storage.map_or_else(|reason| Storage::Unclear { reason }, Storage::Scaled);
+    let names = [scales, zero_points, further, of_input].concat().into_iter().map(|tensor| tensor.name.clone());
+    Some((storage, names.collect()))
 }
 
-/// Why zero points cannot be used; `None` where they can.
-fn bad_zero_points(weight: &TensorInfo, zero_points: &TensorInfo, scale: &TensorInfo) -> Option<String> {
-    if weight.dtype != Dtype::I8 || zero_points.dtype != Dtype::I8 {
-        return Some(format!("zero points of type {} on a weight of type {}", zero_points.dtype, weight.dtype));
+/// How a weight is scaled by these, or why that is not clear.
+fn scaling(
+    weight: &TensorInfo,
+    scale: &TensorInfo,
+    zero_points: Option<&TensorInfo>,
+    block: Option<[u64; 2]>,
+) -> Result<Scaling, String> {
+    if !is_factor_type(&scale.dtype) {
+        return Err(format!("its scales are of type {}", scale.dtype));
     }
-    (zero_points.shape != scale.shape)
-        .then(|| format!("zero points of shape {:?} do not match scales of shape {:?}", zero_points.shape, scale.shape))
+    if let Some(zero_points) = zero_points {
+        if weight.dtype != Dtype::I8 || zero_points.dtype != Dtype::I8 {
+            return Err(format!("zero points of type {} on a weight of type {}", zero_points.dtype, weight.dtype));
+        }
+        if zero_points.shape != scale.shape {
+            let (zero_points, scale) = (&zero_points.shape, &scale.shape);
+            return Err(format!("zero points of shape {zero_points:?} do not match scales of shape {scale:?}"));
+        }
+    }
+    let grid = ScaleGrid::new(&weight.shape, &scale.shape, block)?;
+    Ok(Scaling { scale: scale.name.clone(), zero_point: zero_points.map(|tensor| tensor.name.clone()), grid })
 }
 
 fn is_scaled_type(dtype: &Dtype) -> bool {
-    matches!(dtype, Dtype::I8 | Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F8_E4M3FNUZ | Dtype::F8_E5M2FNUZ)
+    matches!(*dtype, Dtype::I8 | Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F8_E4M3FNUZ | Dtype::F8_E5M2FNUZ)
 }
 
 /// Types that decode to f32, so that a product is rounded once.
 fn is_factor_type(dtype: &Dtype) -> bool {
     is_scaled_type(dtype) && *dtype != Dtype::I8
-        || matches!(dtype, Dtype::F32 | Dtype::BF16 | Dtype::F16 | Dtype::F8_E8M0)
+        || matches!(*dtype, Dtype::F32 | Dtype::BF16 | Dtype::F16 | Dtype::F8_E8M0)
 }
 
 #[cfg(test)]
@@ -394,11 +387,11 @@ mod tests {
         for (list, weight, format, beside) in cases {
             let found = of(list, None, None);
             assert_eq!(found.storage(weight), &Storage::Packed(format));
-            assert!(found.storage(weight).why_not().is_some_and(|reason| reason.contains(format.name())));
+            assert!(found.storage(weight).why_not().is_some_and(|reason| reason.contains(format.describe().0)));
             for name in beside {
-                assert!(is_auxiliary(&found, name, weight), "{name} of {}", format.name());
+                assert!(is_auxiliary(&found, name, weight), "{name} of {format:?}");
             }
-            assert_eq!(found.quantised().count(), 1 + beside.len(), "{}", format.name());
+            assert_eq!(found.quantised().count(), 1 + beside.len(), "{format:?}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a safetensors file's name says: which of a model's files it is, and its number among its siblings.
 
-use super::index::MAX_SHARDS;
+/// Most shards that an index may name, or a shard's number imply.
+pub const MAX_SHARDS: usize = 10_000;
 
 /// What kind of weights a name promises, best first: the order in which a checkpoint is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,22 +7,16 @@ use std::cmp::Ordering;
 use super::Sha256Hex;
 use crate::values::Values;
 
-/// SHA-256 of the values rounded to BF16 (nearest, ties to even), little-endian.
+/// SHA-256 of values rounded to BF16 (nearest, ties to even), little-endian.
 ///
 /// Equal to the digest of the stored bytes for every BF16 tensor, NaN payloads included, and so equal for a BF16 tensor
-/// and its copy in F32 or F64. `None` for integers and booleans, which are not rounded.
-pub fn canonical_bf16_sha256(values: &Values) -> Option<String> {
-    let mut digest = CanonicalBf16::default();
-    digest.update(values).then(|| digest.finish())
-}
-
-/// The digest of [`canonical_bf16_sha256`], of values that come in pieces.
-#[derive(Debug, Clone, Default)]
-pub struct CanonicalBf16(Sha256Hex);
+/// and its copy in F32 or F64.
+#[derive(Debug, Default)]
+pub(super) struct CanonicalBf16(Sha256Hex);
 
 impl CanonicalBf16 {
-    /// Adds the next values. `false`, and nothing is added, where they are integers or booleans.
-    pub fn update(&mut self, values: &Values) -> bool {
+    /// Adds the next values. `false`, and nothing is added, where they are integers or booleans: those are not rounded.
+    pub(super) fn update(&mut self, values: &Values) -> bool {
         match values {
             Values::F32(elements) => self.add(elements, bf16_from_f32),
             Values::F64(elements) => self.add(elements, bf16_from_f64),
@@ -42,8 +36,7 @@ impl CanonicalBf16 {
         }
     }
 
-    /// The digest as 64 lower-case hexadecimal digits.
-    pub fn finish(self) -> String {
+    pub(super) fn finish(self) -> String {
         self.0.finish()
     }
 }
@@ -80,21 +73,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{
+        digest::sha256_hex,
+        dtype::{Dtype, decode},
+    };
 
     const ONES_BF16: &str = "8676bed4ca36c6e3328f5eaebc71b2f1a6c760c56f7139942239a033fe776c5e";
 
+    fn canonical(values: &Values) -> Option<String> {
+        let mut digest = CanonicalBf16::default();
+        digest.update(values).then(|| digest.finish())
+    }
+
     #[test]
     fn a_copy_in_a_wider_type_has_the_same_canonical_digest() {
-        assert_eq!(canonical_bf16_sha256(&Values::F32(vec![1.0; 4096])).as_deref(), Some(ONES_BF16));
-        assert_eq!(canonical_bf16_sha256(&Values::F64(vec![1.0; 4096])).as_deref(), Some(ONES_BF16));
-        assert_eq!(canonical_bf16_sha256(&Values::I8(vec![1; 4096])), None);
+        assert_eq!(canonical(&Values::F32(vec![1.0; 4096])).as_deref(), Some(ONES_BF16));
+        assert_eq!(canonical(&Values::F64(vec![1.0; 4096])).as_deref(), Some(ONES_BF16));
+        assert_eq!(canonical(&Values::I8(vec![1; 4096])), None);
     }
 
     #[test]
     fn every_bf16_is_its_own_canonical_form() {
         let bytes: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
-        let values = crate::checkpoint::decode(&crate::checkpoint::Dtype::BF16, &bytes).unwrap();
-        assert_eq!(canonical_bf16_sha256(&values), Some(crate::digest::sha256_hex(&bytes)));
+        let values = decode(&Dtype::BF16, &bytes).unwrap();
+        assert_eq!(canonical(&values), Some(sha256_hex(&bytes)));
     }
 
     #[test]

@@ -5,12 +5,16 @@
 
 use std::f64::consts::{PI, TAU};
 
-use crate::checkpoint::Dtype;
+use crate::dtype::Dtype;
 
-/// What a buffer that is the same everywhere is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Why a tensor's equality with another is no evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum FixedBuffer {
+pub enum TrivialClass {
+    /// All elements are equal, as at initialisation: gains of one, biases of zero.
+    Constant,
+    /// There are fewer than 16 elements.
+    Tiny,
     /// 0, 1, 2, … along the last axis: position ids.
     Positions,
     /// A unit matrix, with rows of zeros above it where there are more rows than columns: one-hot embeddings.
@@ -25,10 +29,12 @@ pub enum FixedBuffer {
     Window,
 }
 
-impl FixedBuffer {
+impl TrivialClass {
     /// The class in reports.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Constant => "constant",
+            Self::Tiny => "tiny",
             Self::Positions => "fixed-buffer:positions",
             Self::OneHot => "fixed-buffer:one-hot",
             Self::CausalMask => "fixed-buffer:causal-mask",
@@ -41,7 +47,7 @@ impl FixedBuffer {
 
 /// A formula for every element of a tensor of a known shape.
 pub(super) struct Pattern {
-    pub(super) buffer: FixedBuffer,
+    pub(super) class: TrivialClass,
     columns: u64,
     formula: Box<Formula>,
 }
@@ -60,30 +66,30 @@ impl Pattern {
         let rows = numel / columns;
         let unit = unit_roundoff(dtype);
         let mut patterns = Vec::new();
-        let mut add = |buffer, columns, formula: Box<Formula>| {
-            patterns.push(Self { buffer, columns, formula });
+        let mut add = |class, columns, formula: Box<Formula>| {
+            patterns.push(Self { class, columns, formula });
         };
         if columns >= 2 {
-            add(FixedBuffer::Positions, columns, Box::new(|_, _, column| exactly(column as f64)));
+            add(TrivialClass::Positions, columns, Box::new(|_, _, column| exactly(column as f64)));
         }
         if rows >= 2 && columns >= 2 {
             let above = rows.saturating_sub(columns);
             let one_hot = move |_, row: u64, column: u64| exactly(f64::from(row == column + above));
-            add(FixedBuffer::OneHot, columns, Box::new(one_hot));
+            add(TrivialClass::OneHot, columns, Box::new(one_hot));
         }
         if shape.len() >= 2 && shape[shape.len() - 2] == columns && columns >= 2 {
             for outside in [0.0, f64::NEG_INFINITY] {
                 let inside = f64::from(outside == 0.0);
                 let mask =
                     move |_, row: u64, column: u64| exactly(if column <= row % columns { inside } else { outside });
-                add(FixedBuffer::CausalMask, columns, Box::new(mask));
+                add(TrivialClass::CausalMask, columns, Box::new(mask));
             }
         }
         if rows == 1 {
-            add(FixedBuffer::Frequencies, columns, Box::new(move |second, _, i| frequency(second, i, unit)));
+            add(TrivialClass::Frequencies, columns, Box::new(move |second, _, i| frequency(second, i, unit)));
             for period in [columns, columns - 1] {
                 let hann = move |_, _, i: u64| (hann(i, period), 4.0 * unit + 1e-6);
-                add(FixedBuffer::Window, columns, Box::new(hann));
+                add(TrivialClass::Window, columns, Box::new(hann));
             }
         }
         if rows >= 2 && columns >= 4 && columns.is_multiple_of(2) {
@@ -93,14 +99,14 @@ impl Pattern {
                         // An angle made in f32 is off by some of its last places.
                         (sinusoid(row, column, columns, split, steps), 2.0 * unit + 1e-6 * (1.0 + row as f64))
                     };
-                    add(FixedBuffer::Sinusoids, columns, Box::new(sinusoid));
+                    add(TrivialClass::Sinusoids, columns, Box::new(sinusoid));
                 }
             }
         }
         if rows == columns + 2 && columns >= 4 && columns.is_multiple_of(2) {
             for sign in [1.0, -1.0] {
                 let basis = move |_, row: u64, column: u64| (fourier(row, column, columns, sign), 4.0 * unit + 1e-5);
-                add(FixedBuffer::Window, columns, Box::new(basis));
+                add(TrivialClass::Window, columns, Box::new(basis));
             }
         }
         patterns
@@ -122,7 +128,7 @@ fn exactly(value: f64) -> (f64, f64) {
 
 /// Half the gap between 1 and the next number of the type.
 fn unit_roundoff(dtype: &Dtype) -> f64 {
-    match dtype {
+    match *dtype {
         Dtype::BF16 => 2.0_f64.powi(-8),
         Dtype::F16 => 2.0_f64.powi(-11),
         Dtype::F64 => 2.0_f64.powi(-53),
@@ -161,6 +167,6 @@ fn fourier(row: u64, column: u64, columns: u64, sign: f64) -> f64 {
 
 impl std::fmt::Debug for Pattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Pattern").field(&self.buffer).finish()
+        f.debug_tuple("Pattern").field(&self.class).finish()
     }
 }

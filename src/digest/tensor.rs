@@ -1,7 +1,10 @@
 //! Everything that identifies one tensor, from its stored bytes as they pass by.
 
-use super::{CanonicalBf16, Sha256Hex, TrivialClass, TrivialTest};
-use crate::checkpoint::{CheckpointError, Dtype, decode};
+use super::{Sha256Hex, TrivialClass, TrivialTest, canonical::CanonicalBf16};
+use crate::dtype::{DecodeError, Dtype, decode};
+
+/// Bytes decoded at once: few enough that values stay in the cache, and that what is settled is settled early.
+const DECODED_AT_ONCE: usize = 16 * 1024;
 
 /// What identifies a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +21,10 @@ pub struct TensorHash {
 #[derive(Debug)]
 pub struct TensorDigest {
     sha256: Sha256Hex,
-    look: TensorLook,
+    dtype: Dtype,
+    canonical: Option<CanonicalBf16>,
+    /// `None` of a type without exact values.
+    trivial: Option<TrivialTest>,
 }
 
 impl TensorDigest {
@@ -27,82 +33,59 @@ impl TensorDigest {
 
     /// Of a tensor of this type and shape, no byte of which has come yet.
     pub fn new(dtype: &Dtype, shape: &[u64]) -> Self {
-        Self { sha256: Sha256Hex::new(), look: TensorLook::new(dtype, shape) }
+        let none = decode(dtype, &[]).ok();
+        let mut canonical = CanonicalBf16::default();
+        // The stored bytes of BF16 are its canonical form already.
+        let rounds = *dtype != Dtype::BF16 && none.as_ref().is_some_and(|none| canonical.update(none));
+        Self {
+            sha256: Sha256Hex::default(),
+            dtype: dtype.clone(),
+            canonical: rounds.then_some(canonical),
+            trivial: none.map(|_| TrivialTest::new(dtype, shape)),
+        }
     }
 
     /// Adds the next stored bytes: whole elements. What has no exact values is digested as bytes alone; bytes that are no
     /// values of a type that has them (a boolean of 2, half an element) are an error.
-    pub fn update(&mut self, stored: &[u8]) -> Result<(), CheckpointError> {
+    pub fn update(&mut self, stored: &[u8]) -> Result<(), DecodeError> {
         self.sha256.update(stored);
-        self.look.update(stored)
-    }
-
-    /// What identifies the tensor whose bytes have all come.
-    pub fn finish(self) -> TensorHash {
-        self.look.finish(self.sha256.finish())
-    }
-}
-
-/// What identifies a tensor besides the digest of its stored bytes, piece by piece, for one who takes that digest elsewhere.
-#[derive(Debug)]
-pub struct TensorLook {
-    dtype: Dtype,
-    canonical: Option<CanonicalBf16>,
-    trivial: TrivialTest,
-    decodable: bool,
-}
-
-impl TensorLook {
-    /// At a tensor of this type and shape, no byte of which has come yet.
-    pub fn new(dtype: &Dtype, shape: &[u64]) -> Self {
-        // The stored bytes of BF16 are its canonical form already.
-        let rounds =
-            *dtype != Dtype::BF16 && decode(dtype, &[]).is_ok_and(|values| CanonicalBf16::default().update(&values));
-        Self {
-            dtype: dtype.clone(),
-            canonical: rounds.then(CanonicalBf16::default),
-            trivial: TrivialTest::new(dtype, shape),
-            decodable: decode(dtype, &[]).is_ok(),
-        }
-    }
-
-    /// Looks at the next stored bytes, as [`TensorDigest::update`] does.
-    pub fn update(&mut self, stored: &[u8]) -> Result<(), CheckpointError> {
-        if !self.decodable || (self.canonical.is_none() && !self.trivial.is_open()) {
-            return Ok(());
-        }
-        // A few elements at a time: decoded ones stay in the cache, and what is settled is settled early.
+        let Some(trivial) = &mut self.trivial else { return Ok(()) };
         for piece in stored.chunks(DECODED_AT_ONCE) {
-            if self.canonical.is_none() && !self.trivial.is_open() {
+            if self.canonical.is_none() && !trivial.is_open() {
                 break;
             }
             let values = decode(&self.dtype, piece)?;
             if let Some(canonical) = &mut self.canonical {
                 canonical.update(&values);
             }
-            if self.trivial.is_open() {
-                self.trivial.update(&values);
+            if trivial.is_open() {
+                trivial.update(&values);
             }
         }
         Ok(())
     }
 
-    /// What identifies the tensor whose bytes have all come and have this digest.
-    pub fn finish(self, sha256: String) -> TensorHash {
+    /// What identifies the tensor whose bytes have all come.
+    pub fn finish(self) -> TensorHash {
+        let sha256 = self.sha256.finish();
         let canonical = match self.canonical {
             Some(canonical) => Some(canonical.finish()),
             None => (self.dtype == Dtype::BF16).then(|| sha256.clone()),
         };
-        TensorHash { sha256, canonical, trivial: self.decodable.then(|| self.trivial.finish()).flatten() }
+        TensorHash { sha256, canonical, trivial: self.trivial.and_then(TrivialTest::finish) }
     }
 }
-
-const DECODED_AT_ONCE: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::{canonical_bf16_sha256, sha256_hex};
+    use crate::{digest::sha256_hex, values::Values};
+
+    fn canonical(values: &Values) -> String {
+        let mut digest = CanonicalBf16::default();
+        assert!(digest.update(values));
+        digest.finish()
+    }
 
     fn hash(dtype: &Dtype, shape: &[u64], stored: &[u8], piece: usize) -> TensorHash {
         let mut digest = TensorDigest::new(dtype, shape);
@@ -118,7 +101,7 @@ mod tests {
         let whole = hash(&Dtype::F32, &[100_000], &stored, stored.len());
         let values = decode(&Dtype::F32, &stored).unwrap();
         assert_eq!(whole.sha256, sha256_hex(&stored));
-        assert_eq!(whole.canonical, canonical_bf16_sha256(&values));
+        assert_eq!(whole.canonical, Some(canonical(&values)));
         assert_eq!(whole.trivial, None);
         for piece in [8, 4096, 16 * 1024 + 8] {
             assert_eq!(hash(&Dtype::F32, &[100_000], &stored, piece), whole);
@@ -130,7 +113,7 @@ mod tests {
         let stored: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
         let hash = hash(&Dtype::BF16, &[1 << 16], &stored, 1000);
         assert_eq!(hash.canonical.as_ref(), Some(&hash.sha256));
-        assert_eq!(hash.canonical, canonical_bf16_sha256(&decode(&Dtype::BF16, &stored).unwrap()));
+        assert_eq!(hash.canonical, Some(canonical(&decode(&Dtype::BF16, &stored).unwrap())));
     }
 
     #[test]

@@ -1,43 +1,13 @@
 //! Tensors whose equality with another is no evidence, told while their values pass by.
 
-use super::pattern::{FixedBuffer, Pattern};
+use super::pattern::{Pattern, TrivialClass};
 use crate::{
-    checkpoint::Dtype,
+    dtype::Dtype,
     values::{Values, for_any},
 };
 
 /// Fewer elements than this prove nothing by being equal.
 const TINY: u64 = 16;
-
-/// Why a tensor's equality with another is no evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TrivialClass {
-    /// All elements are equal, as at initialisation: gains of one, biases of zero.
-    Constant,
-    /// The elements are those of a formula.
-    Fixed(FixedBuffer),
-    /// There are fewer than 16 elements.
-    Tiny,
-}
-
-impl TrivialClass {
-    /// The class of `values` of this type and shape; `None` where equality would be evidence.
-    pub fn of(values: &Values, dtype: &Dtype, shape: &[u64]) -> Option<Self> {
-        let mut test = TrivialTest::new(dtype, shape);
-        test.update(values);
-        test.finish()
-    }
-
-    /// The class in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Constant => "constant",
-            Self::Fixed(buffer) => buffer.name(),
-            Self::Tiny => "tiny",
-        }
-    }
-}
 
 /// Looks at values piece by piece, and stops looking as soon as nothing trivial is left to be found.
 #[derive(Debug)]
@@ -84,7 +54,7 @@ impl TrivialTest {
         }
         match (self.constant, self.patterns.first()) {
             (true, _) => Some(TrivialClass::Constant),
-            (_, Some(pattern)) => Some(TrivialClass::Fixed(pattern.buffer)),
+            (_, Some(pattern)) => Some(pattern.class),
             _ => (self.numel < TINY).then_some(TrivialClass::Tiny),
         }
     }
@@ -147,7 +117,11 @@ mod tests {
     use super::*;
 
     fn class(values: &Values, shape: &[u64]) -> Option<TrivialClass> {
-        TrivialClass::of(values, &Dtype::F32, shape)
+        {
+            let mut test = TrivialTest::new(&Dtype::F32, shape);
+            test.update(values);
+            test.finish()
+        }
     }
 
     fn floats(n: usize, f: impl Fn(usize) -> f64) -> Values {
@@ -167,10 +141,7 @@ mod tests {
 
     #[test]
     fn buffers_that_a_formula_fills_are_named() {
-        let fixed = |values: Values, shape: &[u64]| match class(&values, shape) {
-            Some(TrivialClass::Fixed(buffer)) => Some(buffer),
-            _ => None,
-        };
+        let fixed = |values: Values, shape: &[u64]| class(&values, shape);
         let identity = |i: usize| f64::from(i / 22 == i % 22 + 1);
         let whisper = |i: usize| {
             let angle = (i / 384) as f64 * (-(10_000_f64.ln()) / 191.0 * (i % 384 % 192) as f64).exp();
@@ -178,13 +149,13 @@ mod tests {
         };
         let rotary = |i: usize| 500_000_f64.powf(-(i as f64) / 64.0);
         let hann = |i: usize| (std::f64::consts::PI * i as f64 / 400.0).sin().powi(2);
-        assert_eq!(fixed(Values::I64((0..512).collect()), &[1, 512]), Some(FixedBuffer::Positions));
-        assert_eq!(fixed(floats(23 * 22, identity), &[23, 22]), Some(FixedBuffer::OneHot));
-        assert_eq!(fixed(floats(400 * 384, whisper), &[400, 384]), Some(FixedBuffer::Sinusoids));
-        assert_eq!(fixed(floats(64, rotary), &[64]), Some(FixedBuffer::Frequencies));
-        assert_eq!(fixed(floats(400, hann), &[400]), Some(FixedBuffer::Window));
+        assert_eq!(fixed(Values::I64((0..512).collect()), &[1, 512]), Some(TrivialClass::Positions));
+        assert_eq!(fixed(floats(23 * 22, identity), &[23, 22]), Some(TrivialClass::OneHot));
+        assert_eq!(fixed(floats(400 * 384, whisper), &[400, 384]), Some(TrivialClass::Sinusoids));
+        assert_eq!(fixed(floats(64, rotary), &[64]), Some(TrivialClass::Frequencies));
+        assert_eq!(fixed(floats(400, hann), &[400]), Some(TrivialClass::Window));
         let mask = (0..64 * 64).map(|i| i % 64 <= i / 64).collect();
-        assert_eq!(fixed(Values::Bool(mask), &[1, 1, 64, 64]), Some(FixedBuffer::CausalMask));
+        assert_eq!(fixed(Values::Bool(mask), &[1, 1, 64, 64]), Some(TrivialClass::CausalMask));
     }
 
     #[test]
@@ -208,7 +179,7 @@ mod tests {
             let ids: Vec<u8> = (0..100).collect();
             test.update(&Values::U8(ids[..cut].to_vec()));
             test.update(&Values::U8(ids[cut..].to_vec()));
-            assert_eq!(test.finish(), Some(TrivialClass::Fixed(FixedBuffer::Positions)));
+            assert_eq!(test.finish(), Some(TrivialClass::Positions));
         }
         let mut half = TrivialTest::new(&Dtype::F32, &[100]);
         half.update(&Values::F32(whole[..50].to_vec()));

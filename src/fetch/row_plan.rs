@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cache::TensorKey,
-    checkpoint::decode,
+    dtype::decode,
     error::Result,
     model::{AuditError, Model, Session, Tensor},
     rows::RowSet,

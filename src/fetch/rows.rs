@@ -11,7 +11,7 @@ use super::{
     tensors::meta,
 };
 use crate::{
-    checkpoint::decode,
+    dtype::decode,
     error::Result,
     model::{AuditError, Model, Session},
     rows::RowSet,

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     cache::{Cache, Incoming, TensorKey, TensorMeta},
-    checkpoint::decode,
     digest::{self, Sha256Hex},
+    dtype::decode,
     error::{Error, Result},
     model::{AuditError, Model, Session, Tensor},
 };
@@ -130,7 +130,7 @@ async fn keep_large(visit: &Visit, tensor: &Tensor) -> Result<()> {
     let Some(key) = visit.model.key(tensor) else { return Ok(()) };
     let like = decode(&tensor.info.dtype, &[])?;
     let mut incoming = visit.session.access.cache.begin(&key, &like, &tensor.info.shape)?;
-    let mut digest = Sha256Hex::new();
+    let mut digest = Sha256Hex::default();
     for piece in visit.span.pieces() {
         let bytes = visit.read(piece).await?;
         let dtype = tensor.info.dtype.clone();

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::{Access, AuditError};
 use crate::{
     cache::{CommitRecord, TensorKey},
-    checkpoint::{FolderFile, Header, RangeRead, folder_snapshot},
+    checkpoint::{FolderFile, Header, folder_snapshot},
     digest,
     error::Result,
     hub::{HubClient, RemoteFile},
@@ -67,28 +67,12 @@ enum Shard {
     Local(FolderFile),
 }
 
-impl RangeRead for RemoteFile {
-    fn len(&self) -> u64 {
-        self.size()
-    }
-
-    async fn read(&self, range: ByteRange) -> Result<Bytes> {
-        Ok(RemoteFile::read(self, range).await?)
-    }
-}
-
-impl RangeRead for Shard {
-    fn len(&self) -> u64 {
-        match self {
-            Self::Remote(file) => file.len(),
-            Self::Local(file) => file.len(),
-        }
-    }
-
+impl Shard {
+    /// Reads exactly the bytes of `range`; those of a file on this machine within the poll, because local reads are short.
     async fn read(&self, range: ByteRange) -> Result<Bytes> {
         match self {
-            Self::Remote(file) => RangeRead::read(file.as_ref(), range).await,
-            Self::Local(file) => file.read(range).await,
+            Self::Remote(file) => Ok(file.read(range).await?),
+            Self::Local(file) => Ok(file.read_at(range)?),
         }
     }
 }
@@ -407,7 +391,7 @@ fn shared_files(
         // One that went away, or grew, since it was looked up is not there.
         files.extend(snapshot.files.iter().zip(found).filter_map(|(file, path)| {
             let found = FolderFile::open(path?).ok()?;
-            (found.len() == file.size).then(|| (file.path.clone(), found))
+            (found.size() == file.size).then(|| (file.path.clone(), found))
         }));
     }
     files

@@ -188,7 +188,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        checkpoint::Dtype,
+        dtype::Dtype,
         family::{Part, Role, Stack},
         tensor::Loaded,
     };

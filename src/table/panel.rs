@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::Matrix;
 use crate::{
-    checkpoint::Dtype,
+    dtype::Dtype,
     family::{LayerIndex, Part, Role, Stack},
     metric::{MeanSd, Metric, Moments, PairMetrics, Summary, Undefined},
     tensor::{Loaded, Prepared},

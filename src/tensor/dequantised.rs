@@ -1,9 +1,6 @@
 //! A quantised weight that streams like a plain one: stored bytes in, values in F32 out.
 
-use crate::{
-    checkpoint::{Dequantiser, Dtype},
-    metric::stream::Source,
-};
+use crate::{checkpoint::Dequantiser, dtype::Dtype, metric::stream::Source};
 
 /// Elements that are dequantised at once: their bytes and values stay in a first-level cache.
 const BLOCK: usize = 4096;
@@ -58,7 +55,8 @@ impl<S: Source> Source for Dequantised<S> {
 mod tests {
     use super::*;
     use crate::{
-        checkpoint::{Header, Quantisation, QuantisationHints, ScaleGrid, Storage, TensorInfo, decode},
+        checkpoint::{Header, Quantisation, QuantisationHints, ScaleGrid, Storage, TensorInfo},
+        dtype::decode,
         metric::{Metric, PairMetrics, stream::Memory},
     };
 
@@ -69,7 +67,8 @@ mod tests {
         let scale: Vec<u8> = (0..rows).flat_map(|row| (0.01 * (row as f32 + 1.0)).to_le_bytes()).collect();
         let grid = ScaleGrid::new(&[rows, columns], &[rows, 1], None).unwrap();
         let dequantiser = Dequantiser::new(&Dtype::I8, grid, (&Dtype::F32, &scale), None).unwrap();
-        let values = dequantiser.rows(0, &stored).unwrap();
+        let mut values = vec![0.0; stored.len()];
+        dequantiser.fill(0, &stored, &mut values).unwrap();
         let memory = Memory { dtype: Dtype::I8, numel: rows * columns, bytes: &stored };
         let source = Dequantised::new(memory, dequantiser);
         assert_eq!((source.dtype(), source.numel()), (&Dtype::F32, rows * columns));
@@ -115,7 +114,9 @@ mod tests {
                     let (scale, factors) = stored(&exported, &scaling.scale);
                     let scale = (&scale.dtype, factors);
                     let dequantiser = Dequantiser::new(&tensor.dtype, scaling.grid.clone(), scale, None).unwrap();
-                    let values = dequantiser.rows(0, stored(&exported, &tensor.name).1).unwrap();
+                    let bytes = stored(&exported, &tensor.name).1;
+                    let mut values = vec![0.0; bytes.len()];
+                    dequantiser.fill(0, bytes, &mut values).unwrap();
                     let (info, truth) = stored(&original, &tensor.name);
                     let truth = decode(&info.dtype, truth).unwrap();
                     let metrics = PairMetrics::compute(truth.as_f32().unwrap(), &values);

@@ -3,7 +3,8 @@
 use super::{Dequantised, Loaded, Stored, View};
 use crate::{
     cache::Cache,
-    checkpoint::{Dequantiser, Dtype},
+    checkpoint::Dequantiser,
+    dtype::Dtype,
     error::Result,
     metric::stream::Source,
     model::Model,

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::{
     cache::Cache,
-    checkpoint::{Dtype, FolderFile, Storage, decode},
+    checkpoint::{FolderFile, Storage},
+    dtype::{Dtype, decode},
     error::Result,
     metric::{Moments, PairMetrics, Undefined},
     model::{AuditError, Model, Tensor},

@@ -3,7 +3,8 @@
 use super::{Floats, floats};
 use crate::{
     cache::{Cache, Sidecar},
-    checkpoint::{Dtype, FolderFile, decode},
+    checkpoint::FolderFile,
+    dtype::{Dtype, decode},
     error::Result,
     fetch::row_width,
     metric::{RowPair, Undefined},

@@ -6,7 +6,7 @@ use std::{fs::File, io, path::PathBuf};
 use super::View;
 use crate::{
     cache::Cache,
-    checkpoint::{Dtype, Narrowing},
+    dtype::{Dtype, Narrowing},
     error::Result,
     metric::stream::Source,
     model::{AuditError, Model, Tensor},
@@ -43,7 +43,7 @@ impl Stored {
     pub fn open(cache: &Cache, model: &Model, tensor: &Tensor, view: &View) -> Result<Self> {
         let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
         // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
-        crate::checkpoint::decode(&tensor.info.dtype, &[])?;
+        crate::dtype::decode(&tensor.info.dtype, &[])?;
         let undecodable = || AuditError::Undecodable {
             model: model.repository.place(),
             tensor: tensor.info.name.clone(),

@@ -13,7 +13,7 @@ use super::{
     products::{column_products, dot, row_products, to_unit_length},
     untested::{Untested, positive},
 };
-use crate::metric::{Element, Ranks};
+use crate::metric::{Element, rank::Ranks};
 
 const FEWEST_TOKENS: usize = 16;
 const FEWEST_COORDINATES: usize = 32;

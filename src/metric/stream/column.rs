@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
-    checkpoint::{Dtype, decode},
+    dtype::{Dtype, decode},
     metric::{Element, Undefined, sums::BLOCK},
     values::Values,
 };
@@ -29,10 +29,10 @@ impl Column {
     /// For a type of up to 32 bits that has exact values; else why there is none.
     pub(super) fn new(dtype: &Dtype) -> Result<Self, Undefined> {
         Ok(match (dtype, dtype.bits()) {
-            (Dtype::F32, _) => Self::F32,
-            (Dtype::I32, _) => Self::I32,
-            (Dtype::U32, _) => Self::U32,
-            (Dtype::BF16, _) => Self::Bf16(table(dtype, 1 << 16)?),
+            (&Dtype::F32, _) => Self::F32,
+            (&Dtype::I32, _) => Self::I32,
+            (&Dtype::U32, _) => Self::U32,
+            (&Dtype::BF16, _) => Self::Bf16(table(dtype, 1 << 16)?),
             (_, Some(16)) => Self::Word(table(dtype, 1 << 16)?),
             (_, Some(8)) => Self::Byte(table(dtype, 1 << 8)?),
             _ => {

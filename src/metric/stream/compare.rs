@@ -11,7 +11,7 @@ use super::{
     walk::Walk,
 };
 use crate::{
-    checkpoint::{Dtype, decode},
+    dtype::{Dtype, decode},
     metric::{
         PairMetrics, Undefined,
         moments::FirstPass,
@@ -235,7 +235,7 @@ mod tests {
 
     /// Masks of the low bits of every type that leave NaN and infinity out.
     fn finite(dtype: &Dtype) -> u64 {
-        match dtype {
+        match *dtype {
             Dtype::BF16 => 0xbf7f,
             Dtype::F16 => 0xbbff,
             Dtype::F32 => 0xbf7f_ffff,

@@ -80,7 +80,7 @@ fn key_of(pair: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::{
-        checkpoint::Dtype,
+        dtype::Dtype,
         metric::stream::{Memory, column::Column},
     };
 

@@ -9,7 +9,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    checkpoint::Dtype,
+    dtype::Dtype,
     metric::{PairMetrics, Undefined, moments::FirstPass, pair::Differences},
 };
 

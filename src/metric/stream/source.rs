@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::checkpoint::Dtype;
+use crate::dtype::Dtype;
 
 /// A tensor whose stored bytes can be read anywhere, any number of times, by several threads at once.
 pub trait Source: Sync {

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use super::{Counterpart, Coverage, GroupFigures, Half, Match, Matching, Obstacle, groups};
 use crate::{
     cache::Cache,
-    checkpoint::decode,
     digest::{TrivialClass, TrivialTest},
+    dtype::decode,
     error::Result,
     family::{Part, RoleKind, Slot},
     fetch::Failures,

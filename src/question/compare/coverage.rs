@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Matching, Meeting, Obstacle};
-use crate::{
-    checkpoint::{Dtype, TensorInfo},
-    model::Model,
-};
+use crate::{checkpoint::TensorInfo, dtype::Dtype, model::Model};
 
 /// What became of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

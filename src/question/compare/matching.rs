@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    checkpoint::{Escaped, Scaling, Storage, decode},
+    checkpoint::{Scaling, Storage},
+    dtype::decode,
+    escaped::Escaped,
     family::{Classified, Slot},
     model::{Model, Tensor},
     tensor::{Layout, View, layout, parts},

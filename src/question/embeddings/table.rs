@@ -2,7 +2,7 @@
 
 use super::TokenAsk;
 use crate::{
-    checkpoint::Dtype,
+    dtype::Dtype,
     family::{Part, Role},
     fetch::row_width,
     model::{Model, Tensor},
@@ -80,5 +80,5 @@ fn absent(ask: TokenAsk) -> String {
 
 /// Types whose elements are numbers by themselves.
 fn is_float(dtype: &Dtype) -> bool {
-    matches!(dtype, Dtype::BF16 | Dtype::F16 | Dtype::F32 | Dtype::F64)
+    matches!(*dtype, Dtype::BF16 | Dtype::F16 | Dtype::F32 | Dtype::F64)
 }

@@ -5,11 +5,11 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use super::abreast;
 use crate::{
     cache::{Cache, Sidecar, TensorKey},
-    checkpoint::{Dtype, FolderFile},
+    checkpoint::FolderFile,
     digest::{Sha256Hex, TensorDigest, TensorHash},
+    dtype::Dtype,
     error::{Error, Result},
     model::{AuditError, Model, Tensor},
     range::ByteRange,
@@ -18,28 +18,15 @@ use crate::{
 /// Bytes read at once: few enough to stay in a second-level cache beside the digest's own work.
 const BLOCK: usize = 256 * 1024;
 
-/// What identifies each of these tensors of folders or of the cache, in their order. Several are digested at once, the
-/// largest first: one a thread, or on machines without SHA instructions several a thread.
+/// What identifies each of these tensors of folders or of the cache, in their order. One a thread is digested at once, the
+/// largest first.
 pub fn hash_all_kept(cache: &Cache, tensors: &[(&Model, &Tensor)]) -> Vec<Result<TensorHash>> {
     let mut order: Vec<usize> = (0..tensors.len()).collect();
-    order.sort_by_key(|&position| (Reverse(tensors[position].1.info.range.len()), position));
-    let (mut alone, mut files): (Vec<usize>, Vec<abreast::Job<'_>>) = (Vec::new(), Vec::new());
-    for position in order {
-        let (model, tensor) = tensors[position];
-        let is_cached = model.key(tensor).is_some_and(|key| cache.lookup(&key).is_some());
-        match model.repository.local_file(&tensor.shard) {
-            Some(path) if !is_cached => files.push((position, path, &tensor.info)),
-            _ => alone.push(position),
-        }
-    }
-    let lengths: Vec<u64> = files.iter().map(|(_, _, info)| info.range.len()).collect();
-    if !abreast::pays(&lengths) {
-        alone.extend(files.drain(..).map(|(position, ..)| position));
-    }
-    let (next, next_file) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    order.sort_by_key(|&position| Reverse(tensors[position].1.info.range.len()));
+    let next = AtomicUsize::new(0);
     let mut results: Vec<(usize, Result<TensorHash>)> = rayon::broadcast(|_| {
-        let mut done = abreast::hash_files(|| files.get(next_file.fetch_add(1, Ordering::Relaxed)).cloned());
-        while let Some(&position) = alone.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let mut done = Vec::new();
+        while let Some(&position) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let (model, tensor) = tensors[position];
             done.push((position, hash_kept(cache, model, tensor)));
         }
@@ -88,7 +75,7 @@ fn hash_cached(cache: &Cache, key: &TensorKey, tensor: &Tensor) -> Result<Option
     };
     let file = FolderFile::open(path)?;
     let mut digest = TensorDigest::new(&widened, &tensor.info.shape);
-    let mut whole = Sha256Hex::new();
+    let mut whole = Sha256Hex::default();
     let header = file.read_at(ByteRange::new(0, values_at))?;
     whole.update(&header);
     file.read_blocks::<Error>(ByteRange::new(values_at, sidecar.npy_bytes), BLOCK, |block| {
@@ -103,7 +90,7 @@ fn hash_cached(cache: &Cache, key: &TensorKey, tensor: &Tensor) -> Result<Option
 
 /// The type that a `.npy` holds tensors of this type in.
 fn widened(dtype: &Dtype) -> Dtype {
-    match dtype {
+    match *dtype {
         Dtype::F64
         | Dtype::BOOL
         | Dtype::I8

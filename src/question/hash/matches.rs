@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{checkpoint::Dtype, digest::TensorHash};
+use crate::{digest::TensorHash, dtype::Dtype};
 
 /// A tensor with its digests.
 #[derive(Debug, Clone, PartialEq, Eq)]

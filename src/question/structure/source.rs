@@ -3,7 +3,8 @@
 use super::{Atlas, Kind, Piece};
 use crate::{
     cache::Cache,
-    checkpoint::{CheckpointError, Dtype, FolderFile},
+    checkpoint::{CheckpointError, FolderFile},
+    dtype::Dtype,
     error::Result,
     family::Block,
     fetch::Failures,

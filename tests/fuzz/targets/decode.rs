@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use hub_audit::checkpoint::{Dtype, decode};
+use hub_audit::dtype::{Dtype, decode};
 use libfuzzer_sys::fuzz_target;
 
 const NAMES: [&str; 23] = [

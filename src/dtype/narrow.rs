@@ -5,7 +5,7 @@ use crate::values::Values;
 
 /// Finds the code of a value of one type of 8 or 16 bits.
 #[derive(Debug, Clone)]
-pub struct Narrowing(Way);
+pub(crate) struct Narrowing(Way);
 
 #[derive(Debug, Clone)]
 enum Way {
@@ -17,10 +17,10 @@ enum Way {
 
 impl Narrowing {
     /// For a type that [`decode`] widens to `f32`; `None` for every other.
-    pub fn of(dtype: &Dtype) -> Option<Self> {
+    pub(crate) fn of(dtype: &Dtype) -> Option<Self> {
         Some(Self(match (dtype, dtype.bits()?) {
-            (Dtype::BF16, _) => Way::Bf16,
-            (Dtype::F16, _) => Way::F16,
+            (&Dtype::BF16, _) => Way::Bf16,
+            (&Dtype::F16, _) => Way::F16,
             (_, 8) => {
                 let codes: [u8; 256] = std::array::from_fn(|code| code.to_le_bytes()[0]);
                 let Ok(Values::F32(values)) = decode(dtype, &codes) else {
@@ -38,7 +38,7 @@ impl Narrowing {
     }
 
     /// Bytes of a code.
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         match self.0 {
             Way::Bf16 | Way::F16 => 2,
             Way::Byte(_) => 1,
@@ -47,7 +47,7 @@ impl Narrowing {
 
     /// The code that `value` was widened from, exactly for every value but a NaN, which stays some NaN. A value that no code
     /// has is rounded towards zero (BF16), to the nearest (F16), or to the next code in the order of bits.
-    pub fn code(&self, value: f32) -> u16 {
+    pub(crate) fn code(&self, value: f32) -> u16 {
         match &self.0 {
             Way::Bf16 => {
                 let [_, _, third, fourth] = value.to_bits().to_le_bytes();

@@ -1,26 +1,20 @@
-//! SHA-256 of bytes, whole or in pieces, as hexadecimal text.
+//! Digests of bytes as hexadecimal text: SHA-256, whole or in pieces, and the id that git gives a small file.
 
-use std::fmt;
+use std::fmt::Write;
 
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 /// SHA-256 as 64 lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    let mut digest = Sha256Hex::new();
-    digest.update(bytes);
-    digest.finish()
+    hex(&Sha256::digest(bytes))
 }
 
 /// SHA-256 of bytes that come in pieces.
-#[derive(Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Sha256Hex(Sha256);
 
 impl Sha256Hex {
-    /// The digest of nothing yet.
-    pub fn new() -> Self {
-        Self(Sha256::new())
-    }
-
     /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
@@ -28,24 +22,22 @@ impl Sha256Hex {
 
     /// The digest as 64 lower-case hexadecimal digits.
     pub fn finish(self) -> String {
-        use std::fmt::Write;
-        self.0.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&self.0.finalize())
     }
 }
 
-impl Default for Sha256Hex {
-    fn default() -> Self {
-        Self::new()
-    }
+/// SHA-1 of `blob LENGTH\0` and the content, 40 lower-case hexadecimal digits, as a listing of the Hub states it. It tells
+/// whether a small file is the one that a listing names; it is no evidence against somebody who makes collisions.
+pub fn git_blob_id(bytes: &[u8]) -> String {
+    let head = format!("blob {}\0", bytes.len());
+    hex(&Sha1::new().chain_update(head).chain_update(bytes).finalize())
 }
 
-impl fmt::Debug for Sha256Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sha256Hex").finish_non_exhaustive()
-    }
+fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::with_capacity(2 * digest.len()), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 #[cfg(test)]
@@ -66,5 +58,11 @@ mod tests {
         }
         assert_eq!(pieces.clone().finish(), million);
         assert_eq!(pieces.finish(), million);
+    }
+
+    #[test]
+    fn a_blob_has_the_id_that_git_gives_it() {
+        // `printf 'hello\n' | git hash-object --stdin`
+        assert_eq!(git_blob_id(b"hello\n"), "ce013625030ba8dba906f756967f9e9ca394464a");
     }
 }

@@ -6,7 +6,7 @@
 use std::fmt::{self, Write};
 
 /// Longest name shown in full, in characters.
-const SHOWN: usize = 200;
+pub(crate) const SHOWN: usize = 200;
 
 /// Displays a name with its control and direction characters escaped, and its end left off past 200 characters.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,6 @@
-//! Where bytes come from: something that can read ranges of one file, and a folder on this machine as the first of them.
+//! A model in a folder on this machine: its listing, and files that are read in ranges.
 
 use std::{
-    future::Future,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
@@ -13,20 +12,6 @@ use crate::{
     range::ByteRange,
     snapshot::{RepoFile, Snapshot},
 };
-
-/// One file that is read in ranges.
-pub trait RangeRead {
-    /// Length of the file in bytes.
-    fn len(&self) -> u64;
-
-    /// Whether the file has no bytes.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Reads exactly the bytes of `range`; fewer are an error. An empty range gives no bytes and asks nobody.
-    fn read(&self, range: ByteRange) -> impl Future<Output = Result<Bytes, crate::Error>> + Send;
-}
 
 /// A file of a local folder. Each read opens it anew, so that reads may run side by side.
 #[derive(Debug, Clone)]
@@ -48,19 +33,17 @@ impl FolderFile {
         &self.path
     }
 
+    /// Length of the file in bytes.
+    pub fn size(&self) -> u64 {
+        self.len
+    }
+
     /// Reads exactly the bytes of `range`, blocking.
     pub fn read_at(&self, range: ByteRange) -> Result<Bytes, CheckpointError> {
-        let file = self.open_at(range)?;
-        if range.is_empty() {
-            return Ok(Bytes::new());
-        }
-        let mut bytes = Vec::new();
-        file.take(range.len()).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 == range.len() {
-            Ok(bytes.into())
-        } else {
-            Err(self.changed(range.start + bytes.len() as u64))
-        }
+        let mut reader = self.reader(range)?;
+        let mut bytes = vec![0; usize::try_from(range.len()).unwrap_or(usize::MAX)];
+        reader.fill(&mut bytes)?;
+        Ok(bytes.into())
     }
 
     /// Reads exactly the bytes of `range` from its start to its end, blocking, and gives them to `visit` in blocks of
@@ -83,59 +66,43 @@ impl FolderFile {
     }
 
     /// Reads `range` from its start to its end, at the caller's pace.
-    pub fn reader(&self, range: ByteRange) -> Result<RangeReader, CheckpointError> {
-        Ok(RangeReader { file: self.clone(), open: self.open_at(range)?, rest: range })
-    }
-
-    /// The file, open where `range` begins, once it is certain that the range lies inside.
-    fn open_at(&self, range: ByteRange) -> Result<fs_err::File, CheckpointError> {
+    pub(crate) fn reader(&self, range: ByteRange) -> Result<RangeReader, CheckpointError> {
         if range.end > self.len {
             return Err(CheckpointError::PastEnd { path: self.path.clone(), range, len: self.len });
         }
         let mut file = fs_err::File::open(&self.path)?;
-        let now = file.metadata()?.len();
-        if now != self.len {
-            return Err(self.changed(now));
-        }
+        self.check_length(&file)?;
         file.seek(SeekFrom::Start(range.start))?;
-        Ok(file)
+        Ok(RangeReader { of: self.clone(), file, rest: range.len() })
     }
 
-    fn changed(&self, now: u64) -> CheckpointError {
-        CheckpointError::Changed { path: self.path.clone(), before: self.len, now }
+    fn check_length(&self, file: &fs_err::File) -> Result<(), CheckpointError> {
+        match file.metadata()?.len() {
+            now if now == self.len => Ok(()),
+            now => Err(CheckpointError::Changed { path: self.path.clone(), before: self.len, now }),
+        }
     }
 }
 
 /// A range of a local file, on its way to be read.
 #[derive(Debug)]
-pub struct RangeReader {
-    file: FolderFile,
-    open: fs_err::File,
-    rest: ByteRange,
+pub(crate) struct RangeReader {
+    of: FolderFile,
+    file: fs_err::File,
+    rest: u64,
 }
 
 impl RangeReader {
     /// Fills `into` with the next bytes, as far as the range goes, and tells how many there were. A file that ends before its
     /// range does is an error.
-    pub fn fill(&mut self, into: &mut [u8]) -> Result<usize, CheckpointError> {
-        let length = usize::try_from(self.rest.len()).map_or(into.len(), |rest| rest.min(into.len()));
-        self.open.read_exact(&mut into[..length]).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => self.file.changed(self.rest.start),
-            _ => error.into(),
-        })?;
-        self.rest = ByteRange::new(self.rest.start + length as u64, self.rest.end);
+    pub(crate) fn fill(&mut self, into: &mut [u8]) -> Result<usize, CheckpointError> {
+        let length = usize::try_from(self.rest).map_or(into.len(), |rest| rest.min(into.len()));
+        if let Err(error) = self.file.read_exact(&mut into[..length]) {
+            self.of.check_length(&self.file)?;
+            return Err(error.into());
+        }
+        self.rest -= length as u64;
         Ok(length)
-    }
-}
-
-impl RangeRead for FolderFile {
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// Reads from disk within the poll: local reads are short, and the caller that minds runs them where blocking is fine.
-    async fn read(&self, range: ByteRange) -> Result<Bytes, crate::Error> {
-        Ok(self.read_at(range)?)
     }
 }
 
@@ -185,8 +152,6 @@ pub fn folder_snapshot(path: &Path) -> Result<Snapshot, CheckpointError> {
 
 #[cfg(test)]
 mod tests {
-    use futures::executor::block_on;
-
     use super::*;
 
     #[test]
@@ -229,7 +194,7 @@ mod tests {
         let path = folder.path().join("file");
         fs_err::write(&path, "0123456789").unwrap();
         let file = FolderFile::open(&path).unwrap();
-        assert_eq!(block_on(file.read(ByteRange::new(2, 5))).unwrap(), "234");
+        assert_eq!(file.read_at(ByteRange::new(2, 5)).unwrap(), "234");
         assert_eq!(file.read_at(ByteRange::new(10, 10)).unwrap(), "");
         let mut blocks = Vec::new();
         let visit = |block: &[u8]| -> Result<(), CheckpointError> {
