@@ -2,7 +2,7 @@
 
 use crate::{
     cache::CacheError, checkpoint::CheckpointError, dtype::DecodeError, family::FamilyError, hint::Hint, hub::HubError,
-    model::AuditError, report::ReportError, serve::ServeError, spec::SpecError, tokens::TokenError,
+    report::ReportError, serve::ServeError, spec::SpecError, tokens::TokenError,
 };
 
 /// `Result` with the crate's [`Error`].
@@ -94,5 +94,117 @@ impl Hint for Error {
             ErrorKind::Report(error) => error.hint(),
             ErrorKind::Serve(error) => error.hint(),
         }
+    }
+}
+
+/// A question that cannot be answered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant's message says what its fields are")]
+pub enum AuditError {
+    #[error("the plan moves {} of weights, more than the {} allowed", megabytes(*planned), megabytes(*limit))]
+    OverBudget { planned: u64, limit: u64 },
+    #[error("no model was named")]
+    NoModels,
+    #[error("`{pattern}` is not a regular expression")]
+    Pattern { pattern: String, source: regex::Error },
+    #[error("`{text}` is not a condition: {reason}")]
+    Condition { text: String, reason: String },
+    #[error("`{text}` is not a way to pair layers")]
+    Pairing { text: String },
+    #[error("every layer with every layer is asked of two models, and {count} are named")]
+    NotTwo { count: usize },
+    #[error("{model} has no tensor `{tensor}`")]
+    NoTensor { model: String, tensor: String },
+    #[error("tensor `{}` of {model} ({dtype}, {bytes} bytes) cannot be decoded", .tensor.escape_debug())]
+    Undecodable { model: String, tensor: String, dtype: String, bytes: u64 },
+    #[error("{model} has no file `{}`", .file.escape_debug())]
+    NoFile { model: String, file: String },
+    #[error("file `{}` of {model} has {size} bytes, more than the {cap} bytes read at most", .file.escape_debug())]
+    TooLarge { model: String, file: String, size: u64, cap: u64 },
+    #[error("shard `{}` of {model} cannot be read", .shard.escape_debug())]
+    Shard { model: String, shard: String, source: Box<Error> },
+    #[error("file `{}` of {model} cannot be used", .file.escape_debug())]
+    File { model: String, file: String, source: Box<Error> },
+    #[error("{model} is not one model: there are no weights and no configuration at its root, and weights in {} folders: {}", folders.len(), listed(folders))]
+    SeveralModels { model: String, place: std::path::PathBuf, folders: Vec<String> },
+    #[error("{model} has no checkpoint that can be read")]
+    NoCheckpoint { model: String, source: Box<Error> },
+    #[error("tensor `{}` of {model} has {has} rows of whole bytes, and {wanted} are needed", .tensor.escape_debug())]
+    NoRows { model: String, tensor: String, wanted: u64, has: u64 },
+    #[error("{model} has no `tokenizer.json`, so nothing tells which token a row of its table is for")]
+    NoTokenizer { model: String },
+    #[error("embeddings are compared between two models, and {count} are named")]
+    NotTwoTables { count: usize },
+    #[error("`{text}` is not a number of tokens")]
+    Sample { text: String },
+    #[error("the request that held the tensor failed for {model}: {reason}")]
+    SameRequest { model: String, reason: String },
+    #[error("a task of the fetch ended unexpectedly")]
+    Task { source: tokio::task::JoinError },
+    #[error("`{revision}` of `{repo}` is not in the cache, and the network is switched off")]
+    OfflineRevision { repo: String, revision: String },
+    #[error("tensor `{}` of {model} was not fetched: {reason}", .tensor.escape_debug())]
+    NotFetched { model: String, tensor: String, reason: String },
+    #[error("tensor `{}` of {model} is quantised ({how}): its stored elements are no values", .tensor.escape_debug())]
+    Quantised { model: String, tensor: String, how: String },
+    #[error(
+        "tensor `{}` of {model} is stored as {dtype} with scales beside it ({how}): only `compare` makes values of it; for \
+         all else name a copy in BF16, F16 or F32",
+        .tensor.escape_debug()
+    )]
+    Scaled { model: String, tensor: String, dtype: String, how: String },
+    #[error("`{}` cannot be read", path.display())]
+    Unreadable { path: std::path::PathBuf, source: std::io::Error },
+    #[error("tensor `{}` of {model} is not in the cache any more", .tensor.escape_debug())]
+    Vanished { model: String, tensor: String },
+}
+
+/// Folders by name, the first few of many.
+pub(crate) fn listed(folders: &[String]) -> String {
+    const MOST: usize = 8;
+    let named = folders.iter().take(MOST);
+    let named: Vec<String> = named.map(|folder| format!("`{}`", folder.escape_debug())).collect();
+    match folders.len().saturating_sub(MOST) {
+        0 => named.join(", "),
+        rest => format!("{} and {rest} more", named.join(", ")),
+    }
+}
+
+/// `5369.8 MB`, and below one megabyte `500000 bytes`: nobody counts the digits of billions.
+fn megabytes(bytes: u64) -> String {
+    if bytes < 1_000_000 { format!("{bytes} bytes") } else { format!("{:.1} MB", bytes as f64 / 1e6) }
+}
+
+impl Hint for AuditError {
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::OverBudget { planned, .. } => {
+                format!("ask for fewer layers or roles, or allow it with --max-bytes {}MB", planned.div_ceil(1_000_000))
+            }
+            Self::Shard { source, .. } | Self::File { source, .. } | Self::NoCheckpoint { source, .. } => {
+                return source.hint();
+            }
+            Self::SeveralModels { place, folders, .. } => {
+                let first = folders.first().map_or_else(|| place.clone(), |folder| place.join(folder));
+                format!("name the folder of one model, such as `{}`", first.display())
+            }
+            Self::Pairing { .. } => "write same, depth, all or mixed".to_owned(),
+            Self::NotTwo { .. } => "name two models, or pair layers by --pairing same, depth or mixed".to_owned(),
+            Self::NoTokenizer { .. } => {
+                "where both models use one vocabulary, --same-id compares rows of equal number instead".to_owned()
+            }
+            Self::NotTwoTables { .. } => "name two models".to_owned(),
+            Self::Sample { .. } => "write a number above 0, or all".to_owned(),
+            Self::NoModels => "name at least one model, or give a list by --models".to_owned(),
+            Self::Condition { .. } => {
+                "write METRIC OP NUMBER with <, <=, > or >=, such as pearson>0.9 or abs(pearson)>=0.5".to_owned()
+            }
+            Self::OfflineRevision { .. } => "run once without --offline to bring it into the cache".to_owned(),
+            Self::Scaled { .. } => "name a copy that is not quantised, or compare two models by `compare`".to_owned(),
+            Self::Vanished { .. } => "run the same command again; another process may have pruned the cache".to_owned(),
+            _ => return None,
+        };
+        Some(text)
     }
 }

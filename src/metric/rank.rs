@@ -42,13 +42,13 @@ impl Ranks {
         Ok(Self { centred_squares: sums::total(&squares, 0), doubled })
     }
 
-    /// Spearman's ρ: Pearson's r of the ranks. Undefined where lengths differ (`Shape`) or all elements of a side tie
-    /// (`Constant`).
     /// The midranks, from 1.
     pub(super) fn iter(&self) -> impl Iterator<Item = f64> {
         self.doubled.iter().map(|&doubled| f64::from(doubled) / 2.0)
     }
 
+    /// Spearman's ρ: Pearson's r of the ranks. Undefined where lengths differ (`Shape`) or all elements of a side tie
+    /// (`Constant`).
     pub(super) fn spearman(&self, other: &Self) -> Result<f64, Undefined> {
         if self.doubled.len() != other.doubled.len() {
             return Err(Undefined::Shape);

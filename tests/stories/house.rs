@@ -74,6 +74,7 @@ impl House {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
             "crate" => self.walk(Vec::new(), rest, depth),
+            "self" => self.walk(module.clone(), rest, depth),
             "super" => {
                 let above = rest.iter().take_while(|part| *part == "super").count();
                 let parent = module[..module.len().checked_sub(above + 1)?].to_vec();

@@ -2,20 +2,19 @@
 
 use rayon::prelude::*;
 
-use super::{Counterpart, Coverage, GroupFigures, Half, Match, Matching, Obstacle, groups};
+use super::{Band, Coverage, GroupFigures, Half, Match, Matching, Meeting, Obstacle, bands, groups};
 use crate::{
     cache::Cache,
     digest::{TrivialClass, TrivialTest},
     dtype::decode,
     error::Result,
-    family::{Part, RoleKind, Slot},
     fetch::Failures,
     metric::{
         PairMetrics, Undefined,
         stream::{self, Source},
     },
     model::{Model, ModelSummary, Opened},
-    table::{Alignment, PanelKey, Side},
+    table::Side,
     tensor::Elements,
 };
 
@@ -35,67 +34,6 @@ const BLOCK: usize = 1 << 18;
 /// Bytes of a side that nearly always tell that it is neither constant nor a fixed buffer.
 const TELLING: usize = 1 << 12;
 
-/// Two tensors that correspond, and what is known of them.
-#[derive(Debug, Clone)]
-pub struct Meeting {
-    /// Of the first model.
-    pub a: Side,
-    /// Of the second.
-    pub b: Side,
-    /// What they do; `None` where no family knows.
-    pub slot: Option<Slot>,
-    /// How they met.
-    pub how: Counterpart,
-    /// All metrics, or why there are none.
-    pub metrics: PairMetrics,
-    /// Whether the stored bytes, in the order of the comparison, are the same; `None` where they were not read, or have
-    /// different element types.
-    pub equal: Option<bool>,
-    /// Why they were not compared, where that is not the metrics' own reason.
-    pub obstacle: Option<Obstacle>,
-    /// Why a side could not be read.
-    pub failure: Option<String>,
-    /// What both sides are, where each is constant or a buffer that a formula fills: alike for nothing.
-    pub trivial: Option<[TrivialClass; 2]>,
-}
-
-impl Meeting {
-    /// The role's name, as `pairs.csv` has it; `unclassified` where no family knows.
-    pub fn role_name(&self) -> String {
-        self.slot.map_or_else(
-            || "unclassified".to_owned(),
-            |slot| {
-                PanelKey {
-                    role: Some(slot.role),
-                    part: slot.part,
-                    stack: slot.stack,
-                    layer: None,
-                    alignment: Alignment::default(),
-                }
-                .role_name()
-            },
-        )
-    }
-
-    /// Whether it is a norm, a bias or another vector, whose cosine says little.
-    pub fn is_norm_or_bias(&self) -> bool {
-        match self.slot {
-            Some(slot) => slot.part == Part::Bias || slot.role.kind() == RoleKind::Norm || self.a.shape.len() < 2,
-            None => self.a.shape.len() < 2,
-        }
-    }
-
-    /// Whether it was compared.
-    pub fn is_compared(&self) -> bool {
-        self.obstacle.is_none() && self.failure.is_none()
-    }
-
-    /// Whether it was compared and says something: it is in no figure of groups, and meets no condition, otherwise.
-    pub fn is_evidence(&self) -> bool {
-        self.is_compared() && self.trivial.is_none()
-    }
-}
-
 /// Two checkpoints, compared.
 #[derive(Debug)]
 pub struct Comparison {
@@ -107,6 +45,13 @@ pub struct Comparison {
     pub groups: Vec<GroupFigures>,
     /// Every tensor of both, and what became of it.
     pub coverage: Coverage,
+}
+
+impl Comparison {
+    /// The published page's bands of the cosine, over matrices only.
+    pub fn bands(&self) -> [Band; 4] {
+        bands(&self.meetings)
+    }
 }
 
 /// Compares what [`Matching::needed`] names, which has been fetched, or lies in a folder. `failures` are the tensors that

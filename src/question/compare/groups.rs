@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Comparison, Meeting};
+use super::Meeting;
 use crate::{
     family::LayerIndex,
     metric::{Metric, quantile},
@@ -163,30 +163,28 @@ pub(crate) fn groups(meetings: &[Meeting]) -> Vec<GroupFigures> {
         .collect()
 }
 
-impl Comparison {
-    /// The published page's bands of the cosine, over matrices only.
-    pub fn bands(&self) -> [Band; 4] {
-        let matrices: Vec<&Meeting> =
-            self.meetings.iter().filter(|meeting| meeting.is_evidence() && !meeting.is_norm_or_bias()).collect();
-        let cosines: Vec<(f64, bool)> = matrices
-            .iter()
-            .filter_map(|meeting| {
-                let cosine = *meeting.metrics.get(Metric::CosSim).as_ref().ok()?;
-                let bound = (0.01 / matrices.len() as f64).log10();
-                let p = meeting.metrics.get(Metric::Log10PPerm);
-                Some((cosine, p.as_ref().is_ok_and(|p| *p <= bound)))
-            })
-            .collect();
-        let mut below = f64::INFINITY;
-        BANDS.map(|(above, reading)| {
-            // A cosine of exactly 0.95 is not above it.
-            let inside = cosines.iter().filter(|(cosine, _)| *cosine > above && *cosine <= below);
-            let (count, beyond_null) =
-                inside.fold((0, 0), |(n, beyond), (_, is_beyond)| (n + 1, beyond + usize::from(*is_beyond)));
-            below = above;
-            Band { above, reading, count, beyond_null }
+/// The published page's bands of the cosine, over matrices only.
+pub(crate) fn bands(meetings: &[Meeting]) -> [Band; 4] {
+    let matrices: Vec<&Meeting> =
+        meetings.iter().filter(|meeting| meeting.is_evidence() && !meeting.is_norm_or_bias()).collect();
+    let cosines: Vec<(f64, bool)> = matrices
+        .iter()
+        .filter_map(|meeting| {
+            let cosine = *meeting.metrics.get(Metric::CosSim).as_ref().ok()?;
+            let bound = (0.01 / matrices.len() as f64).log10();
+            let p = meeting.metrics.get(Metric::Log10PPerm);
+            Some((cosine, p.as_ref().is_ok_and(|p| *p <= bound)))
         })
-    }
+        .collect();
+    let mut below = f64::INFINITY;
+    BANDS.map(|(above, reading)| {
+        // A cosine of exactly 0.95 is not above it.
+        let inside = cosines.iter().filter(|(cosine, _)| *cosine > above && *cosine <= below);
+        let (count, beyond_null) =
+            inside.fold((0, 0), |(n, beyond), (_, is_beyond)| (n + 1, beyond + usize::from(*is_beyond)));
+        below = above;
+        Band { above, reading, count, beyond_null }
+    })
 }
 
 fn figures(group: Group, meetings: &[&Meeting]) -> GroupFigures {

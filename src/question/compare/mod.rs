@@ -8,10 +8,12 @@ mod answer;
 mod coverage;
 mod groups;
 mod matching;
+mod meeting;
 pub mod page;
 
-pub use answer::{Comparison, Meeting, compare};
+pub use answer::{Comparison, compare};
 pub use coverage::{Coverage, Status, Uncompared};
-pub(crate) use groups::groups;
 pub use groups::{Band, CLOSE, Closeness, Describe, Group, GroupFigures};
+pub(crate) use groups::{bands, groups};
 pub use matching::{Counterpart, Half, Match, Matching, Obstacle, Scaled};
+pub use meeting::Meeting;

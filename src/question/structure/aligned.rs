@@ -2,12 +2,9 @@
 
 use std::f64::consts::SQRT_2;
 
-use super::{
-    ATTENTION, Along, Atlas, Estimate, Kind, MLP, Quantity, Source, Steps, StructureOptions, StructureRow, attention,
-    chosen, estimate,
-};
+use super::{Along, Group, Quantity, Source, Steps, StructureOptions, StructureRow, attention, work};
 use crate::{
-    family::{Role, Stack},
+    family::Role,
     metric::{
         Undefined, Weights,
         align::{self, Aligned, Gauge, Projections, Residual, UnitPair},
@@ -24,57 +21,6 @@ pub struct Limit {
     pub gauge: Gauge,
     /// What restricts it.
     pub text: String,
-}
-
-/// Matrices that are read together, and the alignments that need them.
-pub(crate) struct Group {
-    pub(crate) roles: &'static [Role],
-    pub(crate) gauges: Vec<Gauge>,
-    pub(crate) stack: Stack,
-}
-
-impl Group {
-    /// The groups of a model: those of each stack that has one of the roles, and of the main stack where none has.
-    pub(crate) fn all(atlas: &Atlas, options: &StructureOptions) -> Vec<Self> {
-        let mut groups = Vec::new();
-        for (roles, gauges) in [
-            (&ATTENTION[..], [Gauge::Heads, Gauge::Attention]),
-            (&MLP[..], [Gauge::MlpRotation, Gauge::MlpPermutation]),
-        ] {
-            let gauges: Vec<Gauge> = gauges.into_iter().filter(|gauge| options.align.contains(gauge)).collect();
-            if gauges.is_empty() {
-                continue;
-            }
-            let has = |stack: Stack| {
-                let mut kinds = roles.iter().map(|&role| Kind::weight(role, stack));
-                kinds.any(|kind| atlas.kinds.contains_key(&kind))
-            };
-            let mut stacks = [Stack::Main, Stack::Encoder, Stack::Decoder].to_vec();
-            stacks.retain(|&stack| has(stack));
-            if stacks.is_empty() {
-                stacks.push(Stack::Main);
-            }
-            groups.extend(stacks.into_iter().map(|stack| Self { roles, gauges: gauges.clone(), stack }));
-        }
-        groups
-    }
-
-    fn kinds(&self) -> Vec<Kind> {
-        self.roles.iter().map(|&role| Kind::weight(role, self.stack)).collect()
-    }
-
-    /// Names of roles, joined.
-    fn name(&self, roles: &[Role]) -> String {
-        let names: Vec<String> = roles.iter().map(|&role| Kind::weight(role, self.stack).name()).collect();
-        names.join("+")
-    }
-
-    /// The layers that have one of the roles.
-    fn layers(&self, model: &Model, atlas: &Atlas, options: &StructureOptions) -> Result<Vec<u32>, String> {
-        let kinds = self.kinds();
-        let found = kinds.iter().filter_map(|kind| atlas.kinds.get(kind));
-        chosen(model, found.flat_map(|layers| layers.keys().copied()), self.stack, options)
-    }
 }
 
 /// All alignments of a model, and what restricts them.
@@ -100,7 +46,7 @@ pub(crate) fn rows(
                 continue;
             }
         };
-        let work = work(source.model, source.atlas, &group);
+        let one = work(source.model, source.atlas, &group);
         let mut kept: Option<(u32, Result<Vec<Weights>, Undefined>)> = None;
         for (a, b) in Along::pairs(&layers, options.stride) {
             let read = |layer: u32| group.kinds().iter().map(|kind| source.read(kind, layer)).collect();
@@ -115,7 +61,7 @@ pub(crate) fn rows(
                 Err(reason) => writer.refuse(reason),
             }
             kept = Some((b, second));
-            steps.done(work.operations);
+            steps.done(one.operations);
         }
         if group.gauges.contains(&Gauge::Attention) {
             limits.push(Limit { model, gauge: Gauge::Attention, text: attention::explained(source.model) });
@@ -215,53 +161,4 @@ fn projections(weights: &[Weights]) -> Option<Projections<'_>> {
         [q, k, v, o] => Some(Projections { q, k, v, o }),
         _ => None,
     }
-}
-
-/// Adds what the alignments of a model cost.
-pub(crate) fn add_estimate(model: &Model, atlas: &Atlas, options: &StructureOptions, estimate: &mut Estimate) {
-    for group in Group::all(atlas, options) {
-        let Ok(layers) = group.layers(model, atlas, options) else {
-            continue;
-        };
-        let pairs = Along::pairs(&layers, options.stride).len();
-        let one = work(model, atlas, &group);
-        estimate.pairs += pairs;
-        estimate.operations += pairs as f64 * one.operations;
-        estimate.memory = estimate.memory.max(one.memory);
-    }
-}
-
-/// What one pair of layers costs.
-fn work(model: &Model, atlas: &Atlas, group: &Group) -> Estimate {
-    let sizes = group.kinds().into_iter().map(|kind| {
-        let (rows, columns) = estimate::extents(model, atlas, &kind);
-        rows * columns
-    });
-    let elements: f64 = sizes.sum();
-    // Both layers in their stored width, taken as two bytes.
-    let mut estimate = Estimate { pairs: 1, operations: 0.0, memory: 4.0 * elements };
-    for gauge in &group.gauges {
-        let (operations, memory) = match gauge {
-            Gauge::Heads | Gauge::Attention => {
-                let width = attention::layout(&model.config).map_or(0.0, |layout| layout.width as f64);
-                // Products of every row with its head's rows, and decompositions that count twentyfold.
-                let heads = estimate::extents(model, atlas, &group.kinds()[0]).0;
-                (2.0 * elements * width + 20.0 * heads * width * width, 16.0 * width * width)
-            }
-            Gauge::MlpRotation | Gauge::MlpPermutation => {
-                let (units, _) = estimate::extents(model, atlas, &group.kinds()[0]);
-                let products = 2.0 * elements * units;
-                let square = 8.0 * units * units;
-                if *gauge == Gauge::MlpPermutation {
-                    (products + 0.5 * units.powi(3), 5.0 * units * units)
-                } else {
-                    // The Gram matrix, and a reduction to three diagonals that waits for memory and counts fourfold.
-                    (products + units.powi(3) * (1.0 + 16.0 / 3.0), 2.0 * square)
-                }
-            }
-        };
-        estimate.operations += operations;
-        estimate.memory = estimate.memory.max(4.0 * elements + memory);
-    }
-    estimate
 }

@@ -2,8 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::{Along, Atlas, Kind, Piece, StructureOptions, chosen};
-use crate::model::{Model, Opened};
+use super::{Along, Atlas, Group, Kind, Piece, StructureOptions, attention, chosen};
+use crate::{
+    metric::align::Gauge,
+    model::{Model, Opened},
+};
 
 /// What the arithmetic on one model costs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -44,7 +47,56 @@ pub(crate) fn of_model(model: &Model, atlas: &Atlas, options: &StructureOptions)
         }
         estimate.memory = estimate.memory.max(memory);
     }
-    crate::question::structure::add_estimate(model, atlas, options, &mut estimate);
+    add_alignments(model, atlas, options, &mut estimate);
+    estimate
+}
+
+/// Adds what the alignments of a model cost.
+fn add_alignments(model: &Model, atlas: &Atlas, options: &StructureOptions, estimate: &mut Estimate) {
+    for group in Group::all(atlas, options) {
+        let Ok(layers) = group.layers(model, atlas, options) else {
+            continue;
+        };
+        let pairs = Along::pairs(&layers, options.stride).len();
+        let one = work(model, atlas, &group);
+        estimate.pairs += pairs;
+        estimate.operations += pairs as f64 * one.operations;
+        estimate.memory = estimate.memory.max(one.memory);
+    }
+}
+
+/// What one pair of layers costs.
+pub(crate) fn work(model: &Model, atlas: &Atlas, group: &Group) -> Estimate {
+    let sizes = group.kinds().into_iter().map(|kind| {
+        let (rows, columns) = extents(model, atlas, &kind);
+        rows * columns
+    });
+    let elements: f64 = sizes.sum();
+    // Both layers in their stored width, taken as two bytes.
+    let mut estimate = Estimate { pairs: 1, operations: 0.0, memory: 4.0 * elements };
+    for gauge in &group.gauges {
+        let (operations, memory) = match gauge {
+            Gauge::Heads | Gauge::Attention => {
+                let width = attention::layout(&model.config).map_or(0.0, |layout| layout.width as f64);
+                // Products of every row with its head's rows, and decompositions that count twentyfold.
+                let heads = extents(model, atlas, &group.kinds()[0]).0;
+                (2.0 * elements * width + 20.0 * heads * width * width, 16.0 * width * width)
+            }
+            Gauge::MlpRotation | Gauge::MlpPermutation => {
+                let (units, _) = extents(model, atlas, &group.kinds()[0]);
+                let products = 2.0 * elements * units;
+                let square = 8.0 * units * units;
+                if *gauge == Gauge::MlpPermutation {
+                    (products + 0.5 * units.powi(3), 5.0 * units * units)
+                } else {
+                    // The Gram matrix, and a reduction to three diagonals that waits for memory and counts fourfold.
+                    (products + units.powi(3) * (1.0 + 16.0 / 3.0), 2.0 * square)
+                }
+            }
+        };
+        estimate.operations += operations;
+        estimate.memory = estimate.memory.max(4.0 * elements + memory);
+    }
     estimate
 }
 

@@ -1,9 +1,10 @@
 //! What is asked of the matrices.
 
 use crate::{
-    family::{LayerSelection, Role, RoleKind, RoleSelection},
+    family::{LayerSelection, Role, RoleKind, RoleSelection, Stack},
     metric::align::Gauge,
-    model::Question,
+    model::{Model, Question},
+    question::layers::{MOST_LAYERS, every_layer, stated},
 };
 
 /// What is asked of the matrices.
@@ -74,4 +75,25 @@ impl StructureOptions {
         let asked = self.roles.roles();
         asked.contains(&role) || asked.iter().any(|&fused| parts(fused).contains(&role))
     }
+}
+
+/// Who watches the arithmetic.
+pub trait Steps {
+    /// Work of so many operations begins on a model.
+    fn start(&self, model: &str, operations: f64);
+    /// So much of it is done.
+    fn done(&self, operations: f64);
+}
+
+/// The chosen layers that a stack should have: up to the stated number or the last one found, whichever is more.
+pub(crate) fn chosen(
+    model: &Model,
+    found: impl Iterator<Item = u32>,
+    stack: Stack,
+    options: &StructureOptions,
+) -> Result<Vec<u32>, String> {
+    let stated = if options.by_pattern { None } else { stated(&model.config, stack) };
+    let all = every_layer(found, stated)
+        .map_err(|count| format!("it claims {count} layers, and at most {MOST_LAYERS} are compared with each other"))?;
+    Ok(options.layers.resolve(&all).into_iter().map(|layer| layer.0).collect())
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Along, Atlas, Kind, Limit, Quantity, ScaleTrack, Source, StructureOptions, StructureRow, aligned, estimate,
+    Along, Atlas, Kind, Limit, Quantity, ScaleTrack, Source, Steps, StructureOptions, StructureRow, aligned, chosen,
+    estimate,
 };
 use crate::{
     cache::Cache,
@@ -11,16 +12,7 @@ use crate::{
     fetch::Failures,
     metric::Undefined,
     model::{Exclusion, Model, ModelSummary, Opened},
-    question::layers::{MOST_LAYERS, every_layer, stated},
 };
-
-/// Who watches the arithmetic.
-pub trait Steps {
-    /// Work of so many operations begins on a model.
-    fn start(&self, model: &str, operations: f64);
-    /// So much of it is done.
-    fn done(&self, operations: f64);
-}
 
 /// What the matrices of each model look like along depth.
 #[derive(Debug)]
@@ -138,19 +130,6 @@ fn without(model: usize, role: String, reason: String) -> StructureRow {
         value: Err(Undefined::NotComparable(reason)),
         null: None,
     }
-}
-
-/// The chosen layers that a stack should have: up to the stated number or the last one found, whichever is more.
-pub(crate) fn chosen(
-    model: &Model,
-    found: impl Iterator<Item = u32>,
-    stack: Stack,
-    options: &StructureOptions,
-) -> Result<Vec<u32>, String> {
-    let stated = if options.by_pattern { None } else { stated(&model.config, stack) };
-    let all = every_layer(found, stated)
-        .map_err(|count| format!("it claims {count} layers, and at most {MOST_LAYERS} are compared with each other"))?;
-    Ok(options.layers.resolve(&all).into_iter().map(|layer| layer.0).collect())
 }
 
 /// How many tensors the numbers rest on, and their bytes.

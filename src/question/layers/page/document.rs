@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Named, overview, section};
+use super::{Named, listed, overview, section};
 use crate::{
     metric::Metric,
     question::{
@@ -114,15 +114,6 @@ fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
         }));
     }
     excluded
-}
-
-/// `layer 3`, or `layers 3, 5, 7`; of many the first and last, and how many.
-pub(crate) fn listed(places: &[String]) -> String {
-    match places {
-        [one] => format!("layer {one}"),
-        [first, .., last] if places.len() > 8 => format!("{} layers, {first} to {last}", places.len()),
-        several => format!("layers {}", several.join(", ")),
-    }
 }
 
 /// What the numbers rest on, which does not depend on what happened to be in the cache.

@@ -9,7 +9,6 @@ mod section;
 mod tables;
 
 pub use document::layers_report;
-pub(crate) use document::listed;
 pub use files::layers_csv;
-pub(crate) use named::{BESIDE, Named};
+pub(crate) use named::{BESIDE, Named, listed};
 pub(crate) use overview::{deviation, mean};

@@ -53,3 +53,12 @@ fn plain(stem: &str) -> String {
     };
     stem.chars().map(keep).collect()
 }
+
+/// `layer 3`, or `layers 3, 5, 7`; of many the first and last, and how many.
+pub(crate) fn listed(places: &[String]) -> String {
+    match places {
+        [one] => format!("layer {one}"),
+        [first, .., last] if places.len() > 8 => format!("{} layers, {first} to {last}", places.len()),
+        several => format!("layers {}", several.join(", ")),
+    }
+}
