@@ -19,7 +19,7 @@ mod summary;
 pub(crate) use absence::absence;
 pub use absence::layer_runs;
 pub use access::Access;
-pub use depths::Depths;
+pub use depths::{Depths, same_depth};
 pub(crate) use description::{read_config, read_index};
 pub use error::AuditError;
 pub(crate) use error::listed;

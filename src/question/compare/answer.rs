@@ -15,7 +15,7 @@ use crate::{
         stream::{self, Source},
     },
     model::{Model, ModelSummary, Opened},
-    table::{Alignment, PanelKey, Side},
+    table::{Alignment, Side, TableKey},
     tensor::Elements,
 };
 
@@ -65,7 +65,7 @@ impl Meeting {
         self.slot.map_or_else(
             || "unclassified".to_owned(),
             |slot| {
-                PanelKey {
+                TableKey {
                     role: Some(slot.role),
                     part: slot.part,
                     stack: slot.stack,
@@ -194,14 +194,7 @@ impl Pair<'_> {
 
     fn side(&self, side: usize, half: &Half) -> Side {
         let tensor = &self.models[side].tensors[half.tensor];
-        Side {
-            tensor: tensor.info.name.clone(),
-            layer: tensor.layer,
-            dtype: tensor.info.dtype.clone(),
-            shape: half.view.shape(&tensor.info.shape).unwrap_or_default(),
-            stored_bytes: tensor.info.range.len(),
-            zero_centred: tensor.zero_centred,
-        }
+        Side { shape: half.view.shape(&tensor.info.shape).unwrap_or_default(), ..Side::of(tensor) }
     }
 
     fn read(&self, found: &Match) -> Result<Read> {
