@@ -43,8 +43,13 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
         gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
-    let strands = hub_audit::table::strands(&gathered.cache, &gathered.opened, &gathered.failures, false);
-    let critique = hub_audit::question::critique::critique(study, &gathered.opened, &strands, args.output.seed);
+    let critique = hub_audit::question::critique::critique(
+        study,
+        &gathered.cache,
+        &gathered.opened,
+        &gathered.failures,
+        args.output.seed,
+    );
     answer(args, &critique, gathered.cost, printer)
 }
 
@@ -86,33 +91,33 @@ fn as_text(critique: &Critique) -> String {
     }
     let labels = critique.labels();
     for role in &critique.roles {
-        let square = &role.experiments.square;
-        let _ = write!(text, "{}, layer {}, group means (sd, ddof 0):\n\n", role.role, square.layer);
+        let layer = role.lists.all_models.layer;
+        let _ = write!(text, "{}, layer {layer}, group means (sd, ddof 0):\n\n", role.role);
         let mut groups =
             table::new(&["groups", ">n", ">cos_sim", ">sd", ">cos_null", ">pearson", ">unrelated", ">cos_sim"]);
-        for of_pair in square.groups.chunks(hub_audit::question::critique::GROUP_METRICS.len()) {
+        for of_pair in role.groups.chunks(hub_audit::question::critique::GROUP_METRICS.len()) {
             let mean = |metric: Metric| {
                 let figure = of_pair.iter().find(|group| group.metric == metric);
-                figure.and_then(|group| group.all.values.as_ref().ok())
+                figure.and_then(|group| group.all.as_ref().ok())
             };
             let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
             let Some(first) = of_pair.first() else { continue };
             groups.add_row([
-                format!("{} × {}", first.a, first.b),
-                first.all.n.to_string(),
+                format!("{} × {}", first.groups.a, first.groups.b),
+                first.n.to_string(),
                 number(mean(Metric::CosSim).map(|of| of.mean)),
                 number(mean(Metric::CosSim).map(|of| of.sd)),
                 number(mean(Metric::CosNull).map(|of| of.mean)),
                 number(mean(Metric::Pearson).map(|of| of.mean)),
-                first.unrelated.n.to_string(),
-                number(first.unrelated.values.as_ref().ok().map(|of| of.mean)),
+                first.n_unrelated.to_string(),
+                number(first.unrelated.as_ref().ok().map(|of| of.mean)),
             ]);
         }
         text.push_str(&table::text(&groups));
-        for (a, b) in square.related() {
+        for (a, b) in role.related() {
             let _ = write!(text, "\nset apart as related: {} × {}", labels[a], labels[b]);
         }
-        if let Ok(average) = &role.by_layer.average {
+        if let Ok(average) = &role.average {
             let z = average.z.as_ref().map_or_else(|_| "–".to_owned(), |z| format!("{z:.2}"));
             let _ = write!(
                 text,

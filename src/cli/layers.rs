@@ -6,7 +6,7 @@ use hub_audit::{
     metric::Metric,
     question::layers::Layers,
     spec::ModelSpec,
-    table::{Condition, Ladder},
+    table::{Condition, Entry, PairTable},
 };
 
 use super::{
@@ -66,7 +66,7 @@ fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> 
         printer,
     )?;
     let mut status = if layers.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
-    if layers.ladders.is_empty() {
+    if layers.tables.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for in any layer");
     }
     if let Some(condition) = &args.fail_if
@@ -81,18 +81,18 @@ fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> 
 /// Whether a layer and the next meet the condition, the earlier one as reference.
 fn holds(layers: &Layers, condition: &Condition, printer: &Printer) -> bool {
     let mut verdict = Verdict::new(condition, printer);
-    for ladder in &layers.ladders {
-        for (a, b) in ladder.adjacent() {
+    for table in &layers.tables {
+        for (a, b) in table.adjacent() {
             let name = || {
                 format!(
                     "{}, {}, layers {} × {}",
-                    layers.models[ladder.model].label,
-                    ladder.key.role_name(),
-                    ladder.rungs[a].place,
-                    ladder.rungs[b].place
+                    layers.models[table.model()].label,
+                    table.key.role_name(),
+                    table.rows[a].place_name(),
+                    table.rows[b].place_name()
                 )
             };
-            verdict.judge(&ladder.value(condition.metric, a, b), name);
+            verdict.judge(&table.get(a, b, condition.metric), name);
         }
     }
     verdict.fails()
@@ -100,13 +100,13 @@ fn holds(layers: &Layers, condition: &Condition, printer: &Printer) -> bool {
 
 fn as_text(layers: &Layers) -> String {
     let mut text = String::new();
-    for ladders in layers.ladders.chunk_by(|a, b| a.key == b.key) {
-        let models = table::count(ladders.len() as u64, "model");
-        text += &ladders[0].key.role_name();
+    for tables in layers.tables.chunk_by(|a, b| a.key == b.key) {
+        let models = table::count(tables.len() as u64, "model");
+        text += &tables[0].key.role_name();
         text += ", ";
         text += &models;
         text += ". Mean over pairs of layers of one model:\n\n";
-        text += &summary(layers, ladders);
+        text += &summary(layers, tables);
         text.push('\n');
     }
     let notes = notes(layers);
@@ -118,17 +118,20 @@ fn as_text(layers: &Layers) -> String {
     text.trim_end().to_owned() + "\n"
 }
 
-fn summary(layers: &Layers, ladders: &[Ladder]) -> String {
+fn summary(layers: &Layers, tables: &[PairTable]) -> String {
     let mut table = table::new(&["model", "layers", ">n", ">cos_sim", ">cos_null", ">n", ">pearson"]);
-    for ladder in ladders {
-        let kinds =
-            [("0 × later", ladder.baseline()), ("adjacent", ladder.adjacent()), ("all pairs", ladder.all_pairs())];
+    for of_model in tables {
+        let kinds = [
+            ("0 × later", of_model.baseline()),
+            ("adjacent", of_model.adjacent()),
+            ("all pairs", of_model.layer_pairs()),
+        ];
         for (kind, pairs) in kinds {
-            let of = |metric| ladder.statistics(metric, &pairs);
+            let of = |metric| of_model.stats(metric, &pairs);
             let mean =
-                |metric| of(metric).values.map_or_else(|| "–".to_owned(), |extent| format!("{:.4}", extent.mean));
+                |metric| of(metric).figures.map_or_else(|| "–".to_owned(), |extent| format!("{:.4}", extent.mean));
             let row = [
-                layers.models[ladder.model].label.clone(),
+                layers.models[of_model.model()].label.clone(),
                 kind.to_owned(),
                 of(Metric::CosSim).n.to_string(),
                 mean(Metric::CosSim),
@@ -155,22 +158,22 @@ fn notes(layers: &Layers) -> Vec<[String; 2]> {
         let role = absence.key.map_or_else(String::new, |key| format!("{}: ", key.role_name()));
         note(absence.model, format!("{role}{}", absence.reason));
     }
-    for ladder in &layers.ladders {
-        let role = ladder.key.role_name();
-        let missing = ladder.missing().count();
-        if let Some((place, reason)) = ladder.missing().next() {
+    for table in &layers.tables {
+        let role = table.key.role_name();
+        let missing = table.missing().count();
+        if let Some((place, reason)) = table.missing().next() {
             let missing = table::count(missing as u64, "layer");
-            note(ladder.model, format!("{role}: {missing} without a tensor, first {place}: {reason}"));
+            note(table.model(), format!("{role}: {missing} without a tensor, first {place}: {reason}"));
         }
-        if let Some(blocks) = blocks(ladder) {
-            note(ladder.model, format!("{role}: {blocks}, no layer; it is in the matrix"));
+        if let Some(blocks) = blocks(table) {
+            note(table.model(), format!("{role}: {blocks}, no layer; it is in the matrix"));
         }
     }
     notes
 }
 
-fn blocks(ladder: &Ladder) -> Option<String> {
-    let blocks = ladder.rungs.iter().filter(|rung| rung.place.mtp);
-    let names: Vec<String> = blocks.map(|rung| rung.place.to_string()).collect();
+fn blocks(table: &PairTable) -> Option<String> {
+    let blocks = table.rows.iter().filter(|row| row.is_mtp());
+    let names: Vec<String> = blocks.map(Entry::place_name).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }

@@ -108,10 +108,11 @@ fn holds(survey: &Survey, condition: &Condition, printer: &Printer) -> bool {
         }
     }
     for crossing in &survey.crossings {
-        for (row, (row_layer, _)) in crossing.rows.iter().enumerate() {
-            for (column, (column_layer, _)) in crossing.columns.iter().enumerate() {
+        for (row, a) in crossing.rows.iter().enumerate() {
+            for (column, b) in crossing.columns().iter().enumerate() {
                 let value = crossing.metrics(row, column).get(condition.metric);
-                let place = || format!("{}, layers {row_layer} and {column_layer}", crossing.key.role_name());
+                let role = crossing.key.role_name();
+                let place = || format!("{role}, layers {} and {}", a.place_name(), b.place_name());
                 look(value, (0, 1), &place);
             }
         }

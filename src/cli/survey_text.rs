@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use hub_audit::{
     metric::{Metric, PairMetrics},
-    question::survey::{Survey, pairs_of},
-    table::{Crossing, GroupFigures, Panel},
+    question::survey::Survey,
+    table::{GroupFigures, PairTable, pairs_of},
 };
 
 use super::table;
@@ -55,7 +55,7 @@ pub(super) fn text(survey: &Survey) -> String {
 
 fn lines(survey: &Survey) -> Vec<Line<'_>> {
     let one_role = survey.roles().len() == 1;
-    let place = |panel: &Panel| match (one_role, panel.key.layer) {
+    let place = |panel: &PairTable| match (one_role, panel.key.layer) {
         (true, Some(layer)) => format!("layer {layer}"),
         _ => panel.key.title(),
     };
@@ -69,14 +69,15 @@ fn lines(survey: &Survey) -> Vec<Line<'_>> {
         }));
     }
     for crossing in &survey.crossings {
-        for (row, (row_layer, _)) in crossing.rows.iter().enumerate() {
-            for (column, (column_layer, _)) in crossing.columns.iter().enumerate() {
+        for (row, a) in crossing.rows.iter().enumerate() {
+            for (column, b) in crossing.columns().iter().enumerate() {
+                let layers = format!("{} and {}", a.place_name(), b.place_name());
                 lines.push(Line {
                     row: 0,
                     column: 1,
                     place: match survey.crossings.len() {
-                        1 => format!("{row_layer} and {column_layer}"),
-                        _ => format!("{}, {row_layer} and {column_layer}", crossing.key.role_name()),
+                        1 => layers,
+                        _ => format!("{}, {layers}", crossing.key.role_name()),
                     },
                     metrics: crossing.metrics(row, column),
                 });
@@ -132,14 +133,13 @@ fn pairs(survey: &Survey) -> String {
     text
 }
 
-fn crossed(crossing: &Crossing) -> String {
+fn crossed(crossing: &PairTable) -> String {
     let best = crossing.best_layers();
-    let difference = crossing.contrast(Metric::Pearson).map_or_else(
-        || "no pearson on or off the diagonal".to_owned(),
-        |contrast| {
-            format!("mean pearson {:.4} at the same index, {:.4} elsewhere", contrast.same.mean, contrast.other.mean)
-        },
-    );
+    let means = crossing.contrast(Metric::Pearson).map(|both| both.map(|of| of.figures.map_or(f64::NAN, |of| of.mean)));
+    let difference = match means {
+        Some([same, other]) => format!("mean pearson {same:.4} at the same index, {other:.4} elsewhere"),
+        None => "no pearson on or off the diagonal".to_owned(),
+    };
     format!(
         "\n{}: {difference}; {} of {} layers resemble their own index most (chance: {:.1})\n",
         crossing.key.role_name(),
@@ -207,7 +207,7 @@ fn groups(survey: &Survey) -> String {
 fn notes(survey: &Survey) -> String {
     let mut notes = String::new();
     for (number, model) in survey.models.iter().enumerate() {
-        let missing = survey.panels.iter().find_map(|panel| panel.sides[number].as_ref().err());
+        let missing = survey.panels.iter().find_map(|panel| panel.rows[number].side.as_ref().err());
         // Writing to a string cannot fail.
         let _ = match (&model.failure, missing) {
             (Some(failure), _) => writeln!(notes, "{}: not read: {failure}", model.label),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Model, Opened};
+use super::Opened;
 use crate::family::{LayerIndex, LayerSelection};
 
 /// Relative depths at which models meet: those of the layers of one of them, the reference.
@@ -22,7 +22,7 @@ pub struct Depths {
 impl Depths {
     /// The depths of those layers of the reference that `selection` chooses; `None` if no model's number of layers is known.
     pub fn of(opened: &[Opened], selection: &LayerSelection) -> Option<Self> {
-        Self::new(opened.iter().map(|opened| depth(opened.outcome.as_ref().ok()?)).collect(), selection)
+        Self::new(opened.iter().map(|opened| opened.outcome.as_ref().ok()?.depth).collect(), selection)
     }
 
     fn new(layers: Vec<Option<u32>>, selection: &LayerSelection) -> Option<Self> {
@@ -34,13 +34,10 @@ impl Depths {
         Some(Self { reference, at: selection.resolve(&available), layers })
     }
 
-    /// The layer of `model` at the relative depth of the reference's `layer`: round(i·(L'−1)/(L−1)), halves up. A reference
-    /// of one layer meets every model's first.
+    /// The layer of `model` at the relative depth of the reference's `layer`, see [`same_depth`].
     pub fn counterpart(&self, model: usize, layer: LayerIndex) -> Option<LayerIndex> {
-        let own = u64::from((*self.layers.get(model)?)?.checked_sub(1)?);
-        let reference = u64::from((*self.layers.get(self.reference)?)?.checked_sub(1)?);
-        let place = (2 * u64::from(layer.0) * own + reference).checked_div(2 * reference).unwrap_or(0);
-        u32::try_from(place).ok().map(LayerIndex)
+        let layers = |model: usize| self.layers.get(model).copied().flatten().filter(|&layers| layers > 0);
+        Some(same_depth(layer, layers(self.reference)?, layers(model)?))
     }
 
     /// Drops the tensors of layers that meet no other, so that they are not fetched.
@@ -54,10 +51,12 @@ impl Depths {
     }
 }
 
-/// Layers of a model: what its configuration says, else one more than the last that a wanted tensor has.
-fn depth(model: &Model) -> Option<u32> {
-    let stated = model.config.num_hidden_layers;
-    stated.or_else(|| Some(model.tensors.iter().filter_map(|tensor| tensor.layer).max()?.0 + 1))
+/// The layer of a model of `to` layers that stands as deep as `layer` does in a model of `from` layers: layer·(to−1)/(from−1),
+/// rounded to the nearest, halves up. A model of one layer meets every model's first.
+pub fn same_depth(layer: LayerIndex, from: u32, to: u32) -> LayerIndex {
+    let (from, to) = (u64::from(from.max(1) - 1), u64::from(to.max(1) - 1));
+    let nearest = (2 * u64::from(layer.0) * to + from).checked_div(2 * from).unwrap_or(0);
+    LayerIndex(u32::try_from(nearest).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -102,5 +101,13 @@ mod tests {
     fn a_pairing_is_read_by_its_name() {
         assert_eq!("depth".parse::<Pairing>().unwrap(), Pairing::Depth);
         assert!("deep".parse::<Pairing>().is_err());
+    }
+
+    #[test]
+    fn relative_depth_keeps_first_and_last_and_rounds_halves_up() {
+        let at = |layer, from, to| same_depth(LayerIndex(layer), from, to).0;
+        assert_eq!((at(0, 32, 48), at(31, 32, 48)), (0, 47));
+        assert_eq!((at(10, 32, 48), at(10, 32, 46), at(30, 32, 46)), (15, 15, 44));
+        assert_eq!((at(1, 3, 2), at(0, 1, 5)), (1, 0));
     }
 }

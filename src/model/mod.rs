@@ -20,7 +20,7 @@ pub(crate) use crate::error::listed;
 pub(crate) use absence::absence;
 pub use absence::layer_runs;
 pub use access::Access;
-pub use depths::Depths;
+pub use depths::{Depths, same_depth};
 pub(crate) use description::{read_config, read_index};
 pub use open::{Exclusion, Model, Tensor};
 pub use opened::Opened;

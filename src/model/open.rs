@@ -59,6 +59,8 @@ pub struct Model {
     pub headers: BTreeMap<String, Header>,
     /// Tensors that the question wants, sorted by layer, then name.
     pub tensors: Vec<Tensor>,
+    /// Layers: what its configuration says, else one more than the last that a wanted tensor has. Taken once, at opening.
+    pub depth: Option<u32>,
     /// Why there are none, and what to do.
     pub absence: Option<String>,
     /// Tensors passed over with a reason worth telling.
@@ -92,6 +94,7 @@ impl Model {
             headers: BTreeMap::new(),
             tensors: Vec::new(),
             absence: None,
+            depth: None,
             excluded: Vec::new(),
             notice: subfolder.and_then(|subfolder| subfolder.notice),
             warnings: Vec::new(),
@@ -108,6 +111,8 @@ impl Model {
             model.warnings.push(format!("what was learnt of its files could not be kept: {}", error.chain()));
         }
         found?;
+        let last = model.tensors.iter().filter_map(|tensor| tensor.layer).max();
+        model.depth = model.config.num_hidden_layers.or_else(|| Some(last?.0.saturating_add(1)));
         Ok(model)
     }
 

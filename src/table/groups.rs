@@ -5,11 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Panel, Relations};
-use crate::{
-    metric::{MeanSd, Metric, Undefined},
-    question::survey::{Survey, pairs_of},
-};
+use super::{PairTable, Relations, pairs_of};
+use crate::metric::{MeanSd, Metric, Undefined};
 
 /// Name of the one group that all models form where none is named.
 const EVERYBODY: &str = "all";
@@ -36,12 +33,12 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-/// One metric over the pairs of two groups in one panel.
+/// One metric over the pairs of two groups in one table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupFigures {
     /// The groups.
     pub groups: GroupPair,
-    /// Place of the panel.
+    /// Number of the table.
     pub panel: usize,
     /// The metric.
     pub metric: Metric,
@@ -62,29 +59,32 @@ pub struct GroupFigures {
     pub left_out: Vec<LeftOut>,
 }
 
-/// The figures of every panel, group pair and metric.
-pub(crate) fn figures(survey: &Survey, metrics: &[Metric]) -> Vec<GroupFigures> {
-    let groups: Vec<Option<&str>> = survey.models.iter().map(|model| model.group.as_deref()).collect();
-    let pairs = group_pairs(&groups);
+/// The figures of every table, group pair and metric. `groups` are those of the models, which are the rows of each table.
+pub(crate) fn figures(
+    tables: &[PairTable],
+    groups: &[Option<&str>],
+    metrics: &[Metric],
+    relations: &Relations,
+) -> Vec<GroupFigures> {
+    let pairs = group_pairs(groups);
     let mut all = Vec::new();
-    for (number, panel) in survey.panels.iter().enumerate() {
+    for (number, table) in tables.iter().enumerate() {
         for groups in &pairs {
-            for &metric in metrics {
-                all.push(figure(number, panel, groups, metric, &survey.relations));
-            }
+            let figure = |&metric| figure(number, table, groups, metric, |pair| relations.is_apart(pair.0, pair.1));
+            all.extend(metrics.iter().map(figure));
         }
     }
     all
 }
 
 /// Group pairs that were named and have no comparable pair in any layer of a role, as (role, group, group).
-pub fn empty_groups(figures: &[GroupFigures], panels: &[Panel]) -> Vec<(String, String, String)> {
+pub fn empty_groups(figures: &[GroupFigures], tables: &[PairTable]) -> Vec<(String, String, String)> {
     let mut seen: Vec<((String, String, String), usize)> = Vec::new();
     for figure in figures {
         if !figure.groups.named || figure.groups.pairs.is_empty() {
             continue;
         }
-        let role = panels[figure.panel].key.role_name();
+        let role = tables[figure.panel].key.role_name();
         let key = (role, figure.groups.a.clone(), figure.groups.b.clone());
         match seen.iter_mut().find(|(known, _)| *known == key) {
             Some((_, n)) => *n += figure.n,
@@ -96,7 +96,7 @@ pub fn empty_groups(figures: &[GroupFigures], panels: &[Panel]) -> Vec<(String, 
 
 /// Every group with itself and with every later one, in the order in which they are first named. Models without a group
 /// are in none, unless no model has one: then all are one.
-fn group_pairs(groups: &[Option<&str>]) -> Vec<GroupPair> {
+pub(crate) fn group_pairs(groups: &[Option<&str>]) -> Vec<GroupPair> {
     let mut seen = BTreeSet::new();
     let names: Vec<&str> = groups.iter().flatten().copied().filter(|name| seen.insert(*name)).collect();
     if names.is_empty() {
@@ -125,18 +125,25 @@ fn group_pairs(groups: &[Option<&str>]) -> Vec<GroupPair> {
     pairs
 }
 
-fn figure(number: usize, panel: &Panel, groups: &GroupPair, metric: Metric, relations: &Relations) -> GroupFigures {
+/// One metric over the pairs of two groups, given by their rows in `table`; `is_related` says which of them stand apart.
+pub(crate) fn figure(
+    number: usize,
+    table: &PairTable,
+    groups: &GroupPair,
+    metric: Metric,
+    is_related: impl Fn((usize, usize)) -> bool,
+) -> GroupFigures {
     let (mut all, mut unrelated, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     let (mut nulls, mut nulls_unrelated) = (Vec::new(), Vec::new());
     for &models @ (row, column) in &groups.pairs {
-        let metrics = panel.metrics(row, column);
+        let metrics = table.metrics(row, column);
         match metrics.get(metric) {
             Ok(value) => {
                 let null = metrics.get(Metric::CosNull).as_ref().ok();
                 let null = null.filter(|_| metric == Metric::CosSim);
                 all.push(*value);
                 nulls.extend(null);
-                if !relations.is_apart(row, column) {
+                if !is_related(models) {
                     unrelated.push(*value);
                     nulls_unrelated.extend(null);
                 }
@@ -172,7 +179,7 @@ fn figure(number: usize, panel: &Panel, groups: &GroupPair, metric: Metric, rela
 
 #[cfg(test)]
 mod tests {
-    use super::super::panel::tests::planted;
+    use super::super::pairs::tests::planted;
     use super::*;
 
     #[test]
@@ -194,19 +201,19 @@ mod tests {
 
     #[test]
     fn a_pair_without_a_value_is_listed_and_a_group_without_one_has_no_mean() {
-        let (panel, _) =
+        let (table, _) =
             planted(3, &[Some(vec![1.0, 2.0, 4.0]), Some(vec![1.0, 3.0, 4.0]), None, Some(vec![9.0, 1.0, 1.0])], false);
-        let cosine = |a, b| panel.get(a, b, Metric::CosSim).unwrap();
+        let cosine = |a, b| table.get(a, b, Metric::CosSim).unwrap();
         let pairs = group_pairs(&[Some("x"), Some("x"), Some("y"), Some("x")]);
-        let of = |place: usize| figure(0, &panel, &pairs[place], Metric::CosSim, &Relations::default());
+        let of = |place: usize| figure(0, &table, &pairs[place], Metric::CosSim, |_| false);
         let within = of(0);
         let mean = (cosine(0, 1) + cosine(0, 3) + cosine(1, 3)) / 3.0;
         assert_eq!((within.n, within.n_unrelated, within.left_out.len()), (3, 3, 0));
         assert!((within.all.as_ref().unwrap().mean - mean).abs() < 1e-15);
-        let null = |a, b| panel.get(a, b, Metric::CosNull).unwrap();
+        let null = |a, b| table.get(a, b, Metric::CosNull).unwrap();
         let mean_null = (null(0, 1) + null(0, 3) + null(1, 3)) / 3.0;
         assert!((within.null.unwrap() - mean_null).abs() < 1e-15 && within.null == within.null_unrelated);
-        let pearson = figure(0, &panel, &pairs[0], Metric::Pearson, &Relations::default());
+        let pearson = figure(0, &table, &pairs[0], Metric::Pearson, |_| false);
         assert_eq!((pearson.n, pearson.null), (3, None), "its null is zero");
         let between = of(1);
         assert_eq!((between.n, between.left_out.len()), (0, 3));
@@ -214,7 +221,7 @@ mod tests {
         let alone = of(2);
         assert_eq!(alone.all.as_ref().unwrap_err().to_string(), "a group of one model has no pair within");
         assert_eq!(
-            empty_groups(&[within, between, alone], &[panel]),
+            empty_groups(&[within, between, alone], &[table]),
             [("input_layernorm".to_owned(), "x".to_owned(), "y".to_owned())]
         );
     }

@@ -1,20 +1,21 @@
 //! Tables of pairs: which tensors meet, the metrics of each pair, and what lists of pairs amount to.
 
+mod across;
 mod condition;
-pub(crate) mod crossing;
 pub(crate) mod groups;
-mod ladder;
+mod key;
+mod layers;
 mod matrix;
 mod outliers;
-pub(crate) mod panel;
-mod strand;
+pub(crate) mod pairs;
+mod sources;
 
+pub use across::BestLayers;
 pub use condition::Condition;
-pub use crossing::Crossing;
 pub use groups::{GroupFigures, GroupPair, LeftOut, empty_groups};
-pub use ladder::{Found, Ladder, Place, Rung};
-pub use matrix::{Cells, Extent, Matrix, Statistics};
+pub use key::{Alignment, Place, TableKey};
+pub use matrix::Matrix;
 pub use outliers::{Relation, Relations};
-pub(crate) use panel::missing;
-pub use panel::{Alignment, Panel, PanelKey, Side};
-pub use strand::{Cell, Strand, mtp_strands, strands};
+pub(crate) use pairs::{Cell, Held, all_pairs};
+pub use pairs::{Entry, PairTable, Side, pairs_of};
+pub(crate) use sources::{Sources, missing_role};

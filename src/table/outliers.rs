@@ -6,11 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Panel;
-use crate::{
-    metric::{Correlation, Criterion, Metric, RelatedVerdict, Undefined, related},
-    question::survey::pairs_of,
-};
+use super::{PairTable, pairs_of};
+use crate::metric::{Correlation, Criterion, Metric, RelatedVerdict, Undefined, related};
 
 /// Pairs of models below which there is no population to depart from.
 const FEWEST: usize = 4;
@@ -28,11 +25,11 @@ pub struct Relation {
     pub apart: usize,
     /// Mean r over the cells with a verdict.
     pub mean_r: f64,
-    /// Place of the panel in which the pair departs most.
+    /// Number of the table in which the pair departs most.
     pub panel: usize,
-    /// r in that panel.
+    /// r in that table.
     pub pearson: f64,
-    /// Robust z and false discovery rate in that panel.
+    /// Robust z and false discovery rate in that table.
     pub verdict: RelatedVerdict,
 }
 
@@ -50,19 +47,18 @@ pub struct Relations {
 }
 
 impl Relations {
-    /// Judges the pairs of `models` models over all panels.
-    pub fn of(panels: &[Panel], models: usize, criterion: Criterion) -> Self {
-        let places: Vec<(usize, (usize, usize))> = (0..panels.len())
-            .flat_map(|panel| pairs_of(models).map(move |pair| (panel, pair)))
-            .filter(|&(panel, (a, b))| panels[panel].metrics(a, b).get(Metric::Pearson).is_ok())
-            .collect();
-        let population: Vec<Correlation> = places
-            .iter()
-            .map(|&(panel, (a, b))| Correlation {
-                pearson: panels[panel].metrics(a, b).get(Metric::Pearson).clone(),
-                n: panels[panel].channels(a, b).unwrap_or(0),
-            })
-            .collect();
+    /// Judges the pairs of `models` models, which are the rows of each table.
+    pub fn of(tables: &[PairTable], models: usize, criterion: Criterion) -> Self {
+        let (mut places, mut population) = (Vec::new(), Vec::new());
+        for (number, table) in tables.iter().enumerate() {
+            for pair @ (a, b) in pairs_of(models) {
+                let pearson = table.get(a, b, Metric::Pearson);
+                if pearson.is_ok() {
+                    places.push((number, pair));
+                    population.push(Correlation { pearson, n: table.channels(a, b).unwrap_or(0) });
+                }
+            }
+        }
         Self::judge(&places, &population, models, criterion)
     }
 

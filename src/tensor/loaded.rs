@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::Prepared;
 use crate::{
     cache::Cache,
     checkpoint::{FolderFile, Storage},
@@ -98,16 +99,8 @@ impl Loaded {
 
     /// All metrics of the pair (`self`, `other`), or the one reason why there are none.
     pub fn compare(&self, other: &Self) -> PairMetrics {
-        if self.shape != other.shape {
-            return PairMetrics::undefined(&Undefined::Shape);
-        }
-        match (&self.floats, &other.floats) {
-            (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(reason),
-            (Ok(Floats::F32(a)), Ok(Floats::F32(b))) => PairMetrics::compute(a, b),
-            (Ok(Floats::F64(a)), Ok(Floats::F64(b))) => PairMetrics::compute(a, b),
-            (Ok(Floats::F32(a)), Ok(Floats::F64(b))) => PairMetrics::compute(a, b),
-            (Ok(Floats::F64(a)), Ok(Floats::F32(b))) => PairMetrics::compute(a, b),
-        }
+        let (a, b) = rayon::join(|| Prepared::new(self), || Prepared::new(other));
+        a.compare(&b)
     }
 
     /// Mean, spread and extrema of the elements.

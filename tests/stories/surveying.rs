@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Tensor, Workspace, gain, is_one_of, llama_config, rows};
+use crate::support::{Tensor, Workspace, gain, is_one_of, llama, llama_config, rows};
 
 /// The columns of `pairs.csv`, in the order that scripts rely on.
 const PAIRS: &str = "model_a,commit_a,tensor_a,layer_a,model_b,commit_b,tensor_b,layer_b,role,dtype_a,dtype_b,shape,numel,\
@@ -312,4 +312,24 @@ fn what_is_piped_fits_eighty_columns_and_breaks_names_at_their_marks() {
     for word in words.filter(|word| word.starts_with(char::is_alphabetic) && *word != "layer") {
         assert!(word.ends_with(['-', '_', '.']) || whole(word), "{word}: {outcome}");
     }
+}
+
+#[test]
+fn depths_are_of_all_layers_also_where_only_names_tell_how_many_there_are() {
+    let at = Workspace::new();
+    for (id, seed, layers) in [("o/a", 1, 48), ("o/b", 2, 33)] {
+        let mut config = llama_config(layers, 16);
+        config.as_object_mut().unwrap().remove("num_hidden_layers");
+        at.model(id, &config, &llama(seed, layers, 16));
+    }
+    let depths = ["--pairing", "depth", "--layers", "0,10,15,20", "-o", "out"];
+    at.run(&[&["survey", "./hub/o/a", "./hub/o/b"], &depths[..]].concat()).expect(0);
+    let report = at.read("out/REPORT.md");
+    assert!(report.contains("The reference is **a** with 48 layers"), "{report}");
+    let pairs = rows(&at.read("out/pairs.csv"));
+    let layers: Vec<(&str, &str)> =
+        pairs.iter().map(|row| (row["layer_a"].as_str(), row["layer_b"].as_str())).collect();
+    // 10·32/47 = 6.8, 15·32/47 = 10.2, 20·32/47 = 13.6
+    assert_eq!(layers, [("0", "0"), ("10", "7"), ("15", "10"), ("20", "14")]);
+    assert!(pairs.iter().all(|row| !row["pearson"].is_empty()));
 }

@@ -139,14 +139,7 @@ impl Pair<'_> {
 
     fn side(&self, side: usize, half: &Half) -> Side {
         let tensor = &self.models[side].tensors[half.tensor];
-        Side {
-            tensor: tensor.info.name.clone(),
-            layer: tensor.layer,
-            dtype: tensor.info.dtype.clone(),
-            shape: half.view.shape(&tensor.info.shape).unwrap_or_default(),
-            stored_bytes: tensor.info.range.len(),
-            zero_centred: tensor.zero_centred,
-        }
+        Side { shape: half.view.shape(&tensor.info.shape).unwrap_or_default(), ..Side::of(tensor) }
     }
 
     fn read(&self, found: &Match) -> Result<Read> {

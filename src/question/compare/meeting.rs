@@ -5,7 +5,7 @@ use crate::{
     digest::TrivialClass,
     family::{Part, RoleKind, Slot},
     metric::PairMetrics,
-    table::{Alignment, PanelKey, Side},
+    table::{Alignment, TableKey, Side},
 };
 
 /// Two tensors that correspond, and what is known of them.
@@ -38,7 +38,7 @@ impl Meeting {
         self.slot.map_or_else(
             || "unclassified".to_owned(),
             |slot| {
-                PanelKey {
+                TableKey {
                     role: Some(slot.role),
                     part: slot.part,
                     stack: slot.stack,

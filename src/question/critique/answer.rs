@@ -1,13 +1,27 @@
-//! The study run on models: each role through the experiments, then what the study lacked, then the published figures.
+//! The study run on models: each role's table with every pair that an experiment or a published figure needs, what the lists
+//! come to, then the published figures.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Bench, ByLayer, Checked, Experiments, Measured, Record, SameDepth, Study, Vectors, check};
+use rayon::prelude::*;
+
+use super::{Basis, ChanceExperiment, Checked, Lists, Pair, Record, Rows, Study, check};
 use crate::{
+    cache::Cache,
     family::LayerIndex,
+    fetch::Failures,
+    metric::{
+        Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, RelatedVerdict, Stats, Undefined, related,
+    },
     model::{Exclusion, ModelSummary, Opened},
-    table::{Side, Strand},
+    table::{
+        GroupFigures, GroupPair, Held, PairTable, Sources, TableKey,
+        groups::{figure, group_pairs},
+    },
 };
+
+/// The metrics of which groups have means.
+pub const GROUP_METRICS: [Metric; 4] = [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm];
 
 /// What the study comes to.
 #[derive(Debug)]
@@ -25,39 +39,83 @@ pub struct Critique {
 }
 
 /// The experiments on one role.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RoleAnswer {
     /// The role's name.
     pub role: String,
-    /// Experiments 1 to 6.
-    pub experiments: Experiments,
-    /// The first two models at every layer that was read of both.
-    pub by_layer: ByLayer,
-    /// The first group at layers of one relative depth.
-    pub same_depth: Vec<SameDepth>,
-    /// For each model the layers that were read, and what they are.
-    pub sides: Vec<Vec<(LayerIndex, Side)>>,
-    /// For each model what was wanted and could not be read: layer and reason.
-    pub absent: Vec<Vec<(LayerIndex, String)>>,
+    /// The tensors, one row a model and layer, and all pairs that were needed.
+    pub table: PairTable,
+    /// Who meets whom.
+    pub lists: Lists,
+    /// Experiment 5: where each pair of models stands among all.
+    pub verdicts: Vec<Result<RelatedVerdict, Undefined>>,
+    /// Experiment 5: figures of each two groups, one entry each of [`GROUP_METRICS`].
+    pub groups: Vec<GroupFigures>,
+    /// Experiment 6: beside random vectors.
+    pub chance: ChanceExperiment,
+    /// Mean of Pearson's r of the first two models over all layers that were read of both.
+    pub average: Result<LayerAverage, Undefined>,
+    /// What was wanted and could not be read: model, layer and reason.
+    pub absent: Vec<(usize, LayerIndex, String)>,
 }
 
 impl RoleAnswer {
-    /// Runs the experiments on the vectors of one role. `depth` is the number of layers of the model at a place.
-    pub fn of(study: &Study, role: &str, bench: &Bench<'_>, depth: impl Fn(usize) -> Option<u32>, seed: u64) -> Self {
+    /// Runs the experiments on the table of one role. `seed` is that of the random vectors.
+    pub(crate) fn of(study: &Study, table: PairTable, rows: &Rows, lists: Lists, seed: u64) -> Self {
+        let verdicts = verdicts(&table, &lists.all_models.pairs);
         Self {
-            role: role.to_owned(),
-            experiments: Experiments::run(study, bench, seed),
-            by_layer: ByLayer::of(bench),
-            same_depth: SameDepth::of(study, bench, depth),
-            sides: Vec::new(),
-            absent: Vec::new(),
+            role: table.key.role_name(),
+            groups: groups(study, &table, &lists, &verdicts),
+            chance: ChanceExperiment::of(study, &table, &lists, seed),
+            average: average(&table, rows, &lists.by_layer),
+            absent: rows.absent(),
+            verdicts,
+            table,
+            lists,
         }
+    }
+
+    /// What `metric` comes to over `pairs`.
+    pub fn stats(&self, metric: Metric, pairs: &[Pair]) -> Stats {
+        self.table.stats(metric, pairs)
+    }
+
+    /// Mean and deviation of `metric` over `pairs`.
+    pub fn mean_sd(&self, metric: Metric, pairs: &[Pair]) -> Result<MeanSd, Undefined> {
+        self.stats(metric, pairs).figures.map(|of| of.mean_sd()).ok_or_else(no_pair)
+    }
+
+    /// Deviation (ddof 0) of the mean cosines of experiment 4's layers; `None` where no layer has one.
+    pub fn spread_over_depths(&self) -> Option<MeanSd> {
+        let means = self.lists.depths.iter().filter_map(|at| Some(self.mean_sd(Metric::CosSim, &at.pairs).ok()?.mean));
+        MeanSd::of(&means.collect::<Vec<_>>())
+    }
+
+    /// The pairs of models that are set apart as related, by their places.
+    pub fn related(&self) -> Vec<(usize, usize)> {
+        related_pairs(&self.table, &self.lists, &self.verdicts).collect()
+    }
+
+    /// Figures of the first group at the layer of `at`, one for each of [`GROUP_METRICS`].
+    pub(crate) fn group_at(&self, name: &str, pairs: &[Pair]) -> Vec<GroupFigures> {
+        let related = self.related();
+        let groups = GroupPair { a: name.to_owned(), b: name.to_owned(), pairs: pairs.to_vec(), named: true };
+        let is_related = |(a, b): Pair| related.contains(&(self.table.rows[a].model, self.table.rows[b].model));
+        GROUP_METRICS.iter().map(|&metric| figure(0, &self.table, &groups, metric, is_related)).collect()
     }
 
     /// Whether a group of models, or the pair that the study is about, has nothing to compare.
     pub fn has_empty_group(&self) -> bool {
-        let groups = &self.experiments.square.groups;
-        groups.is_empty() || groups.iter().any(|group| group.all.n == 0)
+        self.groups.is_empty() || self.groups.iter().any(|group| group.n == 0)
+    }
+
+    /// Whether a pair that an experiment compares has no cosine, or a group of models a pair without a value.
+    pub fn has_gaps(&self) -> bool {
+        let lists = &self.lists;
+        let across = lists.depths.iter().chain([&lists.across]).map(|at| &at.pairs);
+        let mut pairs = lists.base.iter().chain(&lists.apart).chain(across);
+        pairs.any(|pairs| self.stats(Metric::CosSim, pairs).missing() > 0)
+            || self.groups.iter().any(|group| !group.left_out.is_empty())
     }
 }
 
@@ -75,54 +133,220 @@ impl Critique {
     /// Whether something that was asked for is missing: a model, a tensor, or a whole group.
     pub fn is_incomplete(&self) -> bool {
         let failed = self.models.iter().any(|model| model.failure.is_some());
-        let lacking = |role: &RoleAnswer| {
-            let unread = role.absent.iter().any(|absent| !absent.is_empty());
-            unread || role.has_empty_group() || role.experiments.has_gaps()
-        };
+        let lacking = |role: &RoleAnswer| !role.absent.is_empty() || role.has_empty_group() || role.has_gaps();
         failed || self.roles.is_empty() || self.roles.iter().any(lacking)
     }
 
     /// How many of a model's layers were read, at most over the roles.
     pub fn layers_read(&self, model: usize) -> usize {
-        let read = |role: &RoleAnswer| role.sides.get(model).map_or(0, Vec::len);
-        self.roles.iter().map(read).max().unwrap_or(0)
+        self.roles.iter().map(|role| role.table.sides_of(model).count()).max().unwrap_or(0)
     }
 }
 
-/// Runs `study` on models that were opened and fetched; `strands` are their norms, role by role. Its members are the opened
-/// models, in order. The numbers depend on nothing but the elements and `seed`.
-pub fn critique(study: Study, opened: &[Opened], strands: &[Strand], seed: u64) -> Critique {
+/// Runs `study` on models that were opened and fetched. Its members are the opened models, in order. The numbers depend on
+/// nothing but the elements and `seed`.
+pub fn critique(study: Study, cache: &Cache, opened: &[Opened], failures: &[Failures], seed: u64) -> Critique {
     let models: Vec<ModelSummary> = opened.iter().map(ModelSummary::of).collect();
     let depth = |place: usize| {
         let stated = study.members.get(place).and_then(|member| member.layers);
         models.get(place).and_then(|model| model.layers).or(stated)
     };
-    let vectors: Vec<Vectors> = strands.iter().map(Vectors::of).collect();
-    let benches: Vec<Bench<'_>> = vectors.iter().map(Bench::new).collect();
-    let mut roles = Vec::new();
-    for (strand, bench) in strands.iter().zip(&benches) {
-        let mut answer = RoleAnswer::of(&study, &strand.key.role_name(), bench, depth, seed);
-        for layers in &strand.models {
-            let read = layers.iter().filter_map(|(layer, cell)| Some((*layer, cell.as_ref().ok()?.0.clone())));
-            let absent = layers.iter().filter_map(|(layer, cell)| Some((*layer, cell.as_ref().err()?.clone())));
-            answer.sides.push(read.collect());
-            answer.absent.push(absent.collect());
-        }
-        roles.push(answer);
+    let sources = Sources::new(cache, opened, failures, |tensor| TableKey::of(tensor, false));
+    let records = Record::all();
+    let (mut roles, mut measured) = (Vec::new(), BTreeMap::new());
+    for role in sources.roles() {
+        let places: Vec<(usize, TableKey)> = (0..opened.len())
+            .flat_map(|model| sources.layers(model, role).into_iter().map(move |key| (model, key)))
+            .collect();
+        let read =
+            |&(model, key): &(usize, TableKey)| Held { model, place: key.layer, cell: sources.read(model, &key) };
+        let mut rows = Rows::new(places.par_iter().map(read).collect());
+        let lists = Lists::of(&study, &mut rows, depth);
+        let bases = check::bases(&records, &models, &role.role_name(), &mut rows);
+        let table = lists.table(role, &rows, bases.iter().flat_map(|(_, basis)| basis.iter().flat_map(Basis::pairs)));
+        measured.extend(check::measure(&records, bases, &table));
+        roles.push(RoleAnswer::of(&study, table, &rows, lists, seed));
     }
-    let shipped = Study::nine_models();
-    let measured = Measured {
-        study: &shipped,
-        models: &models,
-        roles: roles.iter().map(|role| role.role.clone()).zip(&benches).collect(),
-    };
-    let published = check(Record::all(), &measured);
+    let published = check::check(records, &measured, &models);
     let excluded: BTreeSet<(usize, Exclusion)> = opened
         .iter()
         .enumerate()
         .filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)))
         .flat_map(|(number, model)| model.excluded.iter().map(move |exclusion| (number, exclusion.clone())))
         .collect();
-    drop(measured);
     Critique { study, models, roles, published, excluded: excluded.into_iter().collect() }
+}
+
+/// Why an empty group has no mean.
+fn no_pair() -> Undefined {
+    Undefined::NotComparable("no comparable tensors".to_owned())
+}
+
+/// Where each pair stands among all, by Pearson's r.
+fn verdicts(table: &PairTable, pairs: &[Pair]) -> Vec<Result<RelatedVerdict, Undefined>> {
+    let correlation = |&(a, b): &Pair| Correlation {
+        pearson: table.get(a, b, Metric::Pearson),
+        n: table.channels(a, b).unwrap_or(0),
+    };
+    related(&pairs.iter().map(correlation).collect::<Vec<_>>(), Criterion::default())
+}
+
+fn related_pairs<'a>(
+    table: &'a PairTable,
+    lists: &'a Lists,
+    verdicts: &'a [Result<RelatedVerdict, Undefined>],
+) -> impl Iterator<Item = (usize, usize)> + 'a {
+    let pairs = lists.all_models.pairs.iter().zip(verdicts);
+    let related = pairs.filter(|(_, verdict)| verdict.as_ref().is_ok_and(|verdict| verdict.related));
+    related.map(|(&(a, b), _)| (table.rows[a].model, table.rows[b].model))
+}
+
+/// Pairs within each group and between each two groups, in the study's order of groups. A group of one model has no pair
+/// within it: that is no gap in what was asked.
+fn groups(
+    study: &Study,
+    table: &PairTable,
+    lists: &Lists,
+    verdicts: &[Result<RelatedVerdict, Undefined>],
+) -> Vec<GroupFigures> {
+    let related: BTreeSet<(usize, usize)> = related_pairs(table, lists, verdicts).collect();
+    let is_related = |(a, b): Pair| related.contains(&(table.rows[a].model, table.rows[b].model));
+    let names: Vec<Option<&str>> = study.members.iter().map(|member| Some(member.group.as_str())).collect();
+    let mut figures = Vec::new();
+    for mut groups in group_pairs(&names).into_iter().filter(|groups| !groups.pairs.is_empty()) {
+        for pair in &mut groups.pairs {
+            *pair = (lists.all_models.rows[pair.0], lists.all_models.rows[pair.1]);
+        }
+        figures.extend(GROUP_METRICS.iter().map(|&metric| figure(0, table, &groups, metric, is_related)));
+    }
+    figures
+}
+
+fn average(table: &PairTable, rows: &Rows, by_layer: &[Pair]) -> Result<LayerAverage, Undefined> {
+    let pearson: Vec<_> = by_layer.iter().map(|&(a, b)| table.get(a, b, Metric::Pearson)).collect();
+    let within = |side: fn(&Pair) -> usize| {
+        let elements = |pair: &Pair| match &rows.held[side(pair)].cell {
+            Ok((_, loaded)) => loaded.as_f64(),
+            Err(reason) => Err(Undefined::NotComparable(reason.clone())),
+        };
+        let values: Vec<_> = by_layer.iter().map(elements).collect();
+        let slices: Vec<_> = values.iter().map(|values| values.as_deref().map_err(Clone::clone)).collect();
+        Correlations::of(&slices)
+    };
+    let within = [within(|pair| pair.0), within(|pair| pair.1)];
+    let channels = by_layer.first().map_or(0, |&(a, _)| table.rows[a].numel());
+    LayerAverage::of(&pearson, channels, |l, m| within[0].get(l, m), |l, m| within[1].get(l, m))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::planted;
+    use super::*;
+
+    fn run() -> RoleAnswer {
+        planted::answer(&Study::nine_models(), planted::rows())
+    }
+
+    #[test]
+    fn every_number_of_the_experiments_is_numpys() {
+        let (golden, answer) = (planted::golden(), run());
+        let lists = &answer.lists;
+        let cosine = |pairs: &[Pair]| answer.mean_sd(Metric::CosSim, pairs);
+        for (within, name) in [(&lists.base, "exp1"), (&lists.apart, "exp2")] {
+            assert_eq!(within.len(), 2);
+            for (pairs, expected) in within.iter().zip(golden[name].as_array().unwrap()) {
+                planted::assert_pairs(&answer, pairs, &expected["pairs"]);
+                planted::assert_average(&cosine(pairs), expected);
+            }
+        }
+        let depths = lists.depths.iter().zip(golden["exp4"].as_array().unwrap());
+        for (at, expected) in depths.chain([(&lists.across, &golden["exp3"])]) {
+            assert_eq!(u64::from(at.layer.0), expected["layer"].as_u64().unwrap());
+            planted::assert_pairs(&answer, &at.pairs, &expected["pairs"]);
+            planted::assert_average(&cosine(&at.pairs), expected);
+        }
+        let overall = cosine(&answer.lists.at_depths()).unwrap();
+        planted::near(overall.mean, &golden["exp4_overall"][1]);
+        planted::near(overall.sd, &golden["exp4_overall"][2]);
+        planted::near(answer.spread_over_depths().unwrap().sd, &golden["exp4_spread"]);
+        planted::assert_pairs(&answer, &lists.all_models.pairs, &golden["exp5"]);
+        planted::assert_pairs(&answer, &lists.beside, &golden["exp6"]);
+    }
+
+    #[test]
+    fn group_means_are_numpys_with_and_without_the_two_planted_pairs() {
+        let answer = run();
+        assert_eq!(answer.related(), [(3, 4), (5, 6)]);
+        let golden = planted::golden();
+        let expected = golden["groups"].as_array().unwrap();
+        assert_eq!(answer.groups.len(), 4 * expected.len());
+        for (index, group) in answer.groups.iter().enumerate() {
+            let expected = &expected[index / 4];
+            assert_eq!(expected["name"], format!("{} × {}", group.groups.a, group.groups.b));
+            let figures = expected["figures"][group.metric.name()].as_array().unwrap();
+            for ((n, of), expected) in
+                [(group.n, &group.all), (group.n_unrelated, &group.unrelated)].into_iter().zip(figures)
+            {
+                assert_eq!(n as u64, expected[0].as_u64().unwrap());
+                planted::near(of.as_ref().unwrap().mean, &expected[1]);
+                planted::near(of.as_ref().unwrap().sd, &expected[2]);
+            }
+        }
+        let sizes: Vec<usize> = answer.groups.iter().step_by(4).map(|group| group.n).collect();
+        assert_eq!(sizes, [6, 20, 10], "nine models, none lost for its names");
+    }
+
+    #[test]
+    fn a_group_whose_models_are_all_missing_has_no_mean() {
+        let answer = planted::answer(&Study::nine_models(), planted::rows_without_dense());
+        let dense = &answer.groups[8];
+        assert_eq!((dense.n, dense.left_out.len()), (0, 10));
+        assert_eq!(dense.all.clone().unwrap_err().to_string(), "no comparable tensors");
+        assert!(answer.has_gaps() && answer.has_empty_group());
+        let complete = &answer.groups[0];
+        assert_eq!((complete.n, complete.left_out.len()), (6, 0));
+    }
+
+    #[test]
+    fn the_numbers_do_not_depend_on_the_number_of_threads() {
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| format!("{:?}", run()))
+        };
+        assert_eq!(on(1), on(3));
+    }
+
+    #[test]
+    fn fewer_models_than_the_study_has_run_as_far_as_they_go() {
+        for count in 0..3 {
+            let mut study = Study::nine_models();
+            study.members.truncate(count);
+            let answer = planted::answer(&study, planted::rows().into_iter().take(count).collect());
+            assert_eq!(answer.lists.all_models.rows.len(), count);
+            assert_eq!(answer.lists.base.len(), count.min(2));
+        }
+    }
+
+    #[test]
+    fn the_average_over_layers_and_both_its_z_are_numpys() {
+        let (golden, answer) = (planted::golden(), run());
+        planted::assert_pairs(&answer, &answer.lists.by_layer, &golden["by_layer"]);
+        let average = answer.average.unwrap();
+        planted::near(average.mean_r, &golden["average"]["mean_r"]);
+        planted::near(average.naive_z, &golden["average"]["naive_z"]);
+        planted::near(average.z.unwrap(), &golden["average"]["z"]);
+    }
+
+    #[test]
+    fn relative_depth_compares_the_layers_of_one_share_of_the_depth() {
+        let (golden, answer) = (planted::golden(), run());
+        let expected = golden["same_depth"].as_array().unwrap();
+        assert_eq!(answer.lists.same_depth.len(), expected.len());
+        for (depth, expected) in answer.lists.same_depth.iter().zip(expected) {
+            let own: Vec<u64> = depth.rows.iter().map(|&row| answer.table.number(row).into()).collect();
+            assert_eq!(serde_json::json!(own), expected["own"]);
+            planted::near(answer.mean_sd(Metric::CosSim, &depth.pairs).unwrap().mean, &expected["mean"]);
+        }
+        assert!(Lists::of(&Study::nine_models(), &mut Rows::default(), |_| None).same_depth.is_empty());
+    }
 }

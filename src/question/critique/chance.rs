@@ -3,15 +3,81 @@
 //! One set of unit normal pairs serves every mean and spread: with a = μa + σa·u and b = μb + σb·v, all three figures of a
 //! trial follow from five sums over u and v. Seven baselines therefore cost as much as one.
 
+use std::collections::BTreeMap;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use rayon::prelude::*;
 
-use crate::metric::{MeanSd, Metric, Undefined};
+use super::{Lists, Pair, Study};
+use crate::{
+    metric::{MeanSd, Metric, Summary, Undefined},
+    table::PairTable,
+};
 
 /// The metrics that are set beside random vectors.
 pub const BESIDE_CHANCE: [Metric; 3] = [Metric::CosSim, Metric::Pearson, Metric::L2];
+
+/// One metric as random vectors have it.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// The metric.
+    pub metric: Metric,
+    /// Drawn.
+    pub drawn: Result<MeanSd, Undefined>,
+    /// The same in closed form.
+    pub closed: Result<MeanSd, Undefined>,
+}
+
+/// Experiment 6: pairs beside random vectors.
+#[derive(Debug, Clone)]
+pub struct ChanceExperiment {
+    /// Elements of the study's random vectors: as many as the first model has.
+    pub n: u64,
+    /// Pairs drawn.
+    pub trials: u32,
+    /// N(mean, sd²) of the study, one entry each of [`BESIDE_CHANCE`].
+    pub study: Vec<Expected>,
+    /// The pairs, each with the same of random vectors that have the mean and spread of either side.
+    pub pairs: Vec<(Pair, Vec<Expected>)>,
+}
+
+impl ChanceExperiment {
+    /// Draws what the pairs of the sixth list stand beside.
+    pub(crate) fn of(study: &Study, table: &PairTable, lists: &Lists, seed: u64) -> Self {
+        let trials = study.random.trials;
+        let numel = |row: usize| table.rows[row].numel();
+        let n = lists.all_models.rows.first().map_or(0, |&row| numel(row));
+        let mut drawn: BTreeMap<u64, UnitTrials> = BTreeMap::new();
+        for length in lists.beside.iter().map(|&(a, _)| numel(a)).chain([n]) {
+            // Lengths of vectors in memory fit.
+            let elements = usize::try_from(length).unwrap_or_default();
+            drawn.entry(length).or_insert_with(|| UnitTrials::draw(elements, trials, seed));
+        }
+        let expect = |metric, sides: Result<[MeanSd; 2], Undefined>, n: u64| Expected {
+            metric,
+            drawn: sides.clone().and_then(|[a, b]| drawn.get(&n).ok_or(Undefined::TooFew)?.expect(metric, a, b)),
+            closed: sides.and_then(|[a, b]| closed_form(metric, a, b, n)),
+        };
+        let own = MeanSd { mean: study.random.mean, sd: study.random.sd };
+        let mean_sd = |row: usize| table.rows[row].summary.as_ref().map(Summary::mean_sd).map_err(Clone::clone);
+        let beside = |&(a, b): &Pair| {
+            // What cannot be compared has no baseline either.
+            let sides = |metric| {
+                table.get(a, b, metric)?;
+                Ok([mean_sd(a)?, mean_sd(b)?])
+            };
+            ((a, b), BESIDE_CHANCE.map(|metric| expect(metric, sides(metric), numel(a))).to_vec())
+        };
+        Self {
+            n,
+            trials,
+            study: BESIDE_CHANCE.map(|metric| expect(metric, Ok([own, own]), n)).to_vec(),
+            pairs: lists.beside.iter().map(beside).collect(),
+        }
+    }
+}
 
 /// Sums over the elements of one pair of unit normal vectors.
 #[derive(Debug, Clone, Copy, PartialEq)]

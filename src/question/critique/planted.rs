@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{
-    Average, Bench, Comparison, Critique, Experiments, Measured, Place, Record, RoleAnswer, Study, Vectors, check,
-};
+use super::{Checked, Critique, Lists, Pair, Record, RoleAnswer, Rows, Study, check};
 use crate::{
-    metric::Metric,
+    family::LayerIndex,
+    metric::{MeanSd, Metric, Undefined},
     model::{AuditError, ModelSummary, Opened},
+    table::{
+        Held, PairTable, Place,
+        pairs::tests::{held, key},
+    },
 };
 
 pub(crate) fn golden() -> Value {
@@ -21,8 +24,29 @@ pub(crate) fn rows() -> Vec<BTreeMap<u32, Vec<f64>>> {
     serde_json::from_value(golden()["vectors"].clone()).unwrap()
 }
 
-pub(crate) fn vectors() -> Vectors {
-    Vectors::from_rows(rows())
+/// The vectors as if they had been read.
+fn read(models: Vec<BTreeMap<u32, Vec<f64>>>) -> Vec<Held> {
+    let of_model = |(model, layers): (usize, BTreeMap<u32, Vec<f64>>)| {
+        layers.into_iter().map(move |(layer, vector)| held(model, Place::layer(LayerIndex(layer)), Ok(vector)))
+    };
+    models.into_iter().enumerate().flat_map(of_model).collect()
+}
+
+/// The experiments on one role, `study` and the layers of its models as they are.
+pub(crate) fn answer(study: &Study, models: Vec<BTreeMap<u32, Vec<f64>>>) -> RoleAnswer {
+    let mut rows = Rows::new(read(models));
+    let lists = Lists::of(study, &mut rows, |model| study.members[model].layers);
+    RoleAnswer::of(study, lists.table(key(None), &rows, []), &rows, lists, 0)
+}
+
+/// The published figures beside those of `vectors`, which are those of `models`.
+pub(crate) fn checked(vectors: Vec<BTreeMap<u32, Vec<f64>>>, models: &[ModelSummary]) -> Vec<Checked> {
+    let (records, mut rows) = (Record::all(), Rows::new(read(vectors)));
+    let bases = check::bases(&records, models, "input_layernorm", &mut rows);
+    let pairs: Vec<Pair> = bases.iter().flat_map(|(_, basis)| basis.iter().flat_map(check::Basis::pairs)).collect();
+    let table = PairTable::of(key(None), &rows.held, pairs);
+    let measured = check::measure(&records, bases, &table);
+    check::check(records, &measured, models)
 }
 
 /// The study's models as if they had been read.
@@ -38,25 +62,25 @@ pub(crate) fn summaries(study: &Study) -> Vec<ModelSummary> {
 
 /// The whole answer on the planted vectors, as of real or of synthetic models.
 pub(crate) fn critique(synthetic: bool) -> Critique {
-    let (study, vectors) = (Study::nine_models(), vectors());
-    let bench = Bench::new(&vectors);
+    let study = Study::nine_models();
     let mut models = summaries(&study);
     for model in &mut models {
         model.synthetic = synthetic;
     }
-    let role = RoleAnswer::of(&study, "input_layernorm", &bench, |model| study.members[model].layers, 0);
-    let measured = Measured { study: &study, models: &models, roles: vec![("input_layernorm".to_owned(), &bench)] };
-    let published = check(Record::all(), &measured);
-    Critique { published, study: study.clone(), models, roles: vec![role], excluded: Vec::new() }
+    let published = checked(rows(), &models);
+    Critique { published, roles: vec![answer(&study, rows())], study, models, excluded: Vec::new() }
+}
+
+/// The vectors without those of the dense models.
+pub(crate) fn rows_without_dense() -> Vec<BTreeMap<u32, Vec<f64>>> {
+    let layers = rows().into_iter().enumerate();
+    layers.map(|(model, layers)| if model < 4 { layers } else { BTreeMap::new() }).collect()
 }
 
 /// The same without a single tensor of the dense models.
 pub(crate) fn critique_without_dense() -> Critique {
     let mut critique = critique(false);
-    let layers = rows().into_iter().enumerate();
-    let rows = layers.map(|(model, layers)| if model < 4 { layers } else { BTreeMap::new() }).collect();
-    let vectors = Vectors::from_rows(rows);
-    critique.roles[0].experiments = Experiments::run(&critique.study, &Bench::new(&vectors), 0);
+    critique.roles = vec![answer(&critique.study, rows_without_dense())];
     critique
 }
 
@@ -66,20 +90,20 @@ pub(crate) fn near(value: f64, expected: &Value) {
     assert!((value - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{value} is not {expected}");
 }
 
-pub(crate) fn assert_average(average: &Average, expected: &Value) {
-    let values = average.values.as_ref().unwrap();
+pub(crate) fn assert_average(average: &Result<MeanSd, Undefined>, expected: &Value) {
+    let values = average.as_ref().unwrap();
     near(values.mean, &expected["mean"]);
     near(values.sd, &expected["sd"]);
 }
 
-pub(crate) fn assert_pairs(pairs: &[Comparison], expected: &Value) {
+pub(crate) fn assert_pairs(answer: &RoleAnswer, pairs: &[Pair], expected: &Value) {
     let expected = expected.as_array().unwrap();
     assert_eq!(pairs.len(), expected.len());
-    for (pair, expected) in pairs.iter().zip(expected) {
-        let place = |place: Place| serde_json::json!([place.model, place.layer.0]);
-        assert_eq!((place(pair.a), place(pair.b)), (expected["a"].clone(), expected["b"].clone()));
+    for (&(a, b), expected) in pairs.iter().zip(expected) {
+        let place = |row: usize| serde_json::json!([answer.table.rows[row].model, answer.table.number(row)]);
+        assert_eq!((place(a), place(b)), (expected["a"].clone(), expected["b"].clone()));
         for metric in [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm, Metric::L2] {
-            near(*pair.metrics.get(metric).as_ref().unwrap(), &expected[metric.name()]);
+            near(answer.table.get(a, b, metric).unwrap(), &expected[metric.name()]);
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::{
     error::Result,
     family::{LayerIndex, LayerSelection, RoleSelection},
-    model::{Pairing, Question},
+    model::{Pairing, Question, same_depth},
     spec::{ModelSource, ModelSpec},
 };
 
@@ -206,14 +206,6 @@ impl Study {
     }
 }
 
-/// The layer of a model of `to` layers that stands as deep as `layer` does in a model of `from` layers: layer·(to−1)/(from−1),
-/// rounded to the nearest, halves up.
-pub fn same_depth(layer: LayerIndex, from: u32, to: u32) -> LayerIndex {
-    let (from, to) = (u64::from(from.max(2) - 1), u64::from(to.max(1) - 1));
-    let nearest = (2 * u64::from(layer.0) * to + from) / (2 * from);
-    LayerIndex(u32::try_from(nearest).unwrap_or(u32::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,13 +236,5 @@ mod tests {
         assert_eq!(study.plan, Study::nine_models().plan);
         assert_eq!(study.groups(), ["models"]);
         assert_eq!(study.layers_of(2).into_iter().collect::<Vec<_>>(), [5, 10, 15, 20, 25, 30]);
-    }
-
-    #[test]
-    fn relative_depth_keeps_first_and_last_and_rounds_halves_up() {
-        let at = |layer, from, to| same_depth(LayerIndex(layer), from, to).0;
-        assert_eq!((at(0, 32, 48), at(31, 32, 48)), (0, 47));
-        assert_eq!((at(10, 32, 48), at(10, 32, 46), at(30, 32, 46)), (15, 15, 44));
-        assert_eq!((at(1, 3, 2), at(0, 1, 5)), (1, 0));
     }
 }

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
+
 use crate::{
     cache::Cache,
     family::{LayerIndex, LayerSelection, ModelConfig, Stack},
     fetch::Failures,
     metric::Metric,
     model::{Exclusion, ModelSummary, Opened},
-    question::survey::cell,
-    table::{Found, Ladder, PanelKey, Place, Strand, mtp_strands, strands},
+    table::{Held, PairTable, Place, Sources, TableKey, all_pairs, missing_role},
 };
 
 /// Layers that are compared with each other at most. The deepest open models have about 130; a name may claim any number.
@@ -22,7 +23,7 @@ pub struct Absence {
     /// Number of the model in the list of models.
     pub model: usize,
     /// The role; `None` where no model has any layer that was asked for.
-    pub key: Option<PanelKey>,
+    pub key: Option<TableKey>,
     /// Why.
     pub reason: String,
 }
@@ -32,8 +33,10 @@ pub struct Absence {
 pub struct Layers {
     /// The models.
     pub models: Vec<ModelSummary>,
-    /// One ladder a role and model that has it: by role, then in the order of the models.
-    pub ladders: Vec<Ladder>,
+    /// One table of layers a role and model that has it: by role, then in the order of the models.
+    pub tables: Vec<PairTable>,
+    /// How many tensors there are that could not be read.
+    pub unread: usize,
     /// Roles that a model has no tensor of.
     pub absent: Vec<Absence>,
     /// (model, tensor and reason) of what was left out.
@@ -41,13 +44,12 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Whether something that was asked for is missing: a model that failed or has no ladder, or a tensor that could not be
+    /// Whether something that was asked for is missing: a model that failed or has no table, or a tensor that could not be
     /// read. A layer that the model does not have is no failure: hybrid models have a role in some layers only.
     pub fn is_incomplete(&self) -> bool {
         let failed = self.models.iter().any(|model| model.failure.is_some());
-        let without = (0..self.models.len()).any(|model| self.ladders.iter().all(|ladder| ladder.model != model));
-        let unreadable = self.ladders.iter().any(|ladder| ladder.unread > 0);
-        failed || without || unreadable || self.ladders.is_empty()
+        let without = (0..self.models.len()).any(|model| self.tables.iter().all(|table| table.model() != model));
+        failed || without || self.unread > 0 || self.tables.is_empty()
     }
 }
 
@@ -64,38 +66,42 @@ pub fn layers(
     metrics: &[Metric],
 ) -> Layers {
     let both = metrics.iter().any(|metric| !metric.is_symmetric());
-    let mut blocks = mtp_strands(cache, opened, failures, by_pattern);
-    let (mut ladders, mut absent) = (Vec::new(), Vec::new());
-    for mut strand in strands(cache, opened, failures, by_pattern) {
-        let mut beside = blocks.iter_mut().find(|blocks| blocks.key == strand.key);
+    let sources = Sources::new(cache, opened, failures, |tensor| TableKey::of(tensor, by_pattern));
+    let (mut tables, mut absent, mut unread) = (Vec::new(), Vec::new(), 0);
+    for role in sources.roles() {
         for (model, opened) in opened.iter().enumerate() {
             let Ok(read) = &opened.outcome else { continue };
-            let found = found(model, &mut strand, beside.as_deref_mut());
+            let found = sources.layers(model, role);
             if found.is_empty() || found.len() > MOST_LAYERS {
-                let reason = match cell(cache, opened, &failures[model], &strand.key, None) {
-                    Err(reason) if found.is_empty() => reason,
-                    _ => format!(
+                let reason = if found.is_empty() {
+                    missing_role(read, &role)
+                } else {
+                    format!(
                         "it has {} such tensors, and at most {MOST_LAYERS} are compared with each other: choose by --layers",
                         found.len()
-                    ),
+                    )
                 };
-                absent.push(Absence { model, key: Some(strand.key), reason });
+                absent.push(Absence { model, key: Some(role), reason });
                 continue;
             }
-            let stated = if by_pattern { None } else { stated(&read.config, strand.key.stack) };
-            let expected = expected(&found, stated, selection);
-            ladders.push(Ladder::new(model, strand.key, found, &expected, both));
+            let read_one = |key: &TableKey| Held { model, place: key.layer, cell: sources.read(model, key) };
+            let mut rows: Vec<Held> = found.par_iter().map(read_one).collect();
+            unread += rows.iter().filter(|row| row.cell.is_err()).count();
+            let stated = if by_pattern { None } else { stated(&read.config, role.stack) };
+            add_missing(&mut rows, model, stated, selection);
+            tables.push(PairTable::of(role, &rows, all_pairs(rows.len(), both)));
         }
     }
     for (model, opened) in opened.iter().enumerate() {
         let Ok(read) = &opened.outcome else { continue };
-        let known = ladders.iter().map(|ladder| ladder.model).chain(absent.iter().map(|absence| absence.model));
+        let known = tables.iter().map(PairTable::model).chain(absent.iter().map(|absence| absence.model));
         if !known.collect::<BTreeSet<_>>().contains(&model) {
             let no_layer = || "none of its tensors that were asked for belongs to a layer".to_owned();
             absent.push(Absence { model, key: None, reason: read.absence.clone().unwrap_or_else(no_layer) });
         }
     }
-    Layers { models: opened.iter().map(ModelSummary::of).collect(), ladders, absent, excluded: excluded(opened) }
+    let models = opened.iter().map(ModelSummary::of).collect();
+    Layers { models, tables, unread, absent, excluded: excluded(opened) }
 }
 
 fn excluded(opened: &[Opened]) -> Vec<(usize, Exclusion)> {
@@ -107,17 +113,6 @@ fn excluded(opened: &[Opened]) -> Vec<(usize, Exclusion)> {
         .collect()
 }
 
-/// Takes a model's tensors out of the strand of its layers, and of that of its multi-token-prediction blocks.
-fn found(model: usize, layers: &mut Strand, blocks: Option<&mut Strand>) -> Found {
-    let mut found = Found::new();
-    for (mtp, strand) in [(false, Some(layers)), (true, blocks)] {
-        let Some(strand) = strand else { continue };
-        let taken = std::mem::take(&mut strand.models[model]);
-        found.extend(taken.into_iter().map(|(layer, tensor)| (Place { mtp, layer }, tensor)));
-    }
-    found
-}
-
 /// How many layers the configuration gives a stack.
 pub(crate) fn stated(config: &ModelConfig, stack: Stack) -> Option<u32> {
     match stack {
@@ -127,10 +122,19 @@ pub(crate) fn stated(config: &ModelConfig, stack: Stack) -> Option<u32> {
     }
 }
 
-/// The chosen layers that a model should have: up to the stated number or the last one found, whichever is more.
-fn expected(found: &Found, stated: Option<u32>, selection: &LayerSelection) -> Vec<LayerIndex> {
-    let numbers = found.keys().filter(|place| !place.mtp).map(|place| place.layer.0);
-    every_layer(numbers, stated).map_or_else(|_| Vec::new(), |all| selection.resolve(&all))
+/// Gives a row to the chosen layers that a model should have and has not: up to the stated number or the last one found,
+/// whichever is more.
+fn add_missing(rows: &mut Vec<Held>, model: usize, stated: Option<u32>, selection: &LayerSelection) {
+    let found: BTreeSet<Place> = rows.iter().filter_map(|row| row.place).collect();
+    let numbers = found.iter().filter(|place| !place.mtp).map(|place| place.layer.0);
+    let expected = every_layer(numbers, stated).map_or_else(|_| Vec::new(), |all| selection.resolve(&all));
+    let missing = expected.into_iter().map(Place::layer).filter(|place| !found.contains(place));
+    rows.extend(missing.map(|place| Held {
+        model,
+        place: Some(place),
+        cell: Err("the model has no such tensor in this layer".to_owned()),
+    }));
+    rows.sort_by_key(|row| row.place);
 }
 
 /// Every layer up to the stated number or the last one found, whichever is more; that number where it is beyond
@@ -141,4 +145,21 @@ pub(crate) fn every_layer(found: impl Iterator<Item = u32>, stated: Option<u32>)
         return Err(count);
     }
     Ok((0..count).map(LayerIndex).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_that_a_model_should_have_get_a_row_before_its_prediction_blocks() {
+        let row = |place, reason: &str| Held { model: 3, place: Some(place), cell: Err(reason.to_owned()) };
+        let layer = |number| Place::layer(LayerIndex(number));
+        let block = Place { mtp: true, layer: LayerIndex(0) };
+        let mut rows = vec![row(layer(1), "the tensor was not read: time-out"), row(block, "a block")];
+        add_missing(&mut rows, 3, Some(3), &"0,1,2".parse().unwrap());
+        let places: Vec<String> = rows.iter().map(|row| row.place.unwrap().to_string()).collect();
+        assert_eq!(places, ["0", "1", "2", "0 (MTP)"]);
+        assert_eq!(rows[1].cell.as_ref().unwrap_err(), "the tensor was not read: time-out");
+    }
 }

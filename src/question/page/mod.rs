@@ -8,6 +8,6 @@ mod run;
 pub(crate) use closing::ABOUT_COSINE;
 pub(crate) use models::models;
 pub use pairs::pairs_csv;
-pub(crate) use pairs::{PairSide, PairTable};
+pub(crate) use pairs::{PairSide, PairsCsv};
 pub use run::Run;
 pub(crate) use run::provenance;

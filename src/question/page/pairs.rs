@@ -6,7 +6,7 @@ use crate::{
     model::ModelSummary,
     question::{inspect::shape_text, survey::Survey},
     report::{escape, number::round_trip},
-    table::Side,
+    table::{PairTable, Side, pairs_of},
 };
 
 /// Columns before the metrics.
@@ -28,9 +28,9 @@ pub(crate) struct PairSide<'a> {
 /// The table while it grows. A pair that cannot be compared keeps its row, with empty metrics and the reason as
 /// `all:REASON`; a single undefined metric stands as `METRIC:REASON`.
 #[derive(Debug)]
-pub(crate) struct PairTable(csv::Writer<Vec<u8>>);
+pub(crate) struct PairsCsv(csv::Writer<Vec<u8>>);
 
-impl PairTable {
+impl PairsCsv {
     /// A table with its headings.
     pub(crate) fn new() -> Self {
         let mut writer = csv::Writer::from_writer(Vec::new());
@@ -40,16 +40,31 @@ impl PairTable {
         Self(writer)
     }
 
-    /// Adds the pair (`a`, `b`).
-    pub(crate) fn push(&mut self, a: PairSide<'_>, b: PairSide<'_>, role: &str, metrics: &PairMetrics) {
+    /// Adds a pair of a table's row and column.
+    pub(crate) fn push(&mut self, models: &[ModelSummary], table: &PairTable, (row, column): (usize, usize)) {
+        let sides = [&table.rows[row], &table.columns()[column]].map(|entry| PairSide {
+            model: &models[entry.model],
+            side: entry.side.as_ref().ok(),
+            layer: entry.layer(),
+        });
+        self.push_sides(sides, &table.key.role_name(), table.metrics(row, column));
+    }
+
+    /// Adds a pair.
+    pub(crate) fn push_sides(&mut self, sides: [PairSide<'_>; 2], role: &str, metrics: &PairMetrics) {
         let mut record = Vec::with_capacity(HEAD.len() + Metric::COUNT + 1);
-        record.extend(a.cells());
-        record.extend(b.cells());
+        for PairSide { model, side, layer } in sides {
+            record.extend([
+                escape::csv(&model.model).into_owned(),
+                model.commit.as_ref().map(ToString::to_string).unwrap_or_default(),
+                side.map(|side| escape::csv(&side.tensor).into_owned()).unwrap_or_default(),
+                layer.map(|layer| layer.to_string()).unwrap_or_default(),
+            ]);
+        }
         record.push(role.to_owned());
-        record.push(a.side.map(|side| side.dtype.to_string()).unwrap_or_default());
-        record.push(b.side.map(|side| side.dtype.to_string()).unwrap_or_default());
-        let shape = match (a.side, b.side) {
-            (Some(a), Some(b)) if a.shape == b.shape => Some(&a.shape),
+        record.extend(sides.map(|of| of.side.map(|side| side.dtype.to_string()).unwrap_or_default()));
+        let shape = match sides.map(|of| of.side) {
+            [Some(a), Some(b)] if a.shape == b.shape => Some(&a.shape),
             _ => None,
         };
         record.push(shape.map(|shape| shape_text(shape)).unwrap_or_default());
@@ -64,38 +79,21 @@ impl PairTable {
     }
 }
 
-impl PairSide<'_> {
-    fn cells(&self) -> [String; 4] {
-        [
-            escape::csv(&self.model.model).into_owned(),
-            self.model.commit.as_ref().map(ToString::to_string).unwrap_or_default(),
-            self.side.map(|side| escape::csv(&side.tensor).into_owned()).unwrap_or_default(),
-            self.layer.map(|layer| layer.to_string()).unwrap_or_default(),
-        ]
-    }
-}
-
-/// The table of all pairs of different models.
+/// The table of all pairs of different models, or of all layers of two.
 pub fn pairs_csv(survey: &Survey) -> Vec<u8> {
-    let mut table = PairTable::new();
-    for panel in &survey.panels {
-        let role = panel.key.role_name();
-        let sides: Vec<PairSide<'_>> = survey
-            .models
-            .iter()
-            .zip(&panel.sides)
-            .map(|(model, side)| {
-                let side = side.as_ref().ok();
-                PairSide { model, side, layer: side.map_or(panel.key.layer, |side| side.layer) }
-            })
-            .collect();
-        for row in 0..sides.len() {
-            for column in row + 1..sides.len() {
-                table.push(sides[row], sides[column], &role, panel.metrics(row, column));
-            }
+    let mut csv = PairsCsv::new();
+    for table in &survey.panels {
+        for pair in pairs_of(table.rows.len()) {
+            csv.push(&survey.models, table, pair);
         }
     }
-    table.into_bytes()
+    for table in &survey.crossings {
+        let width = table.columns().len();
+        for cell in 0..table.rows.len() * width {
+            csv.push(&survey.models, table, (cell / width, cell % width));
+        }
+    }
+    csv.into_bytes()
 }
 
 /// All metrics in column order, then what is undefined and why.

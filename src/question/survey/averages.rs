@@ -2,10 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::pairs_of;
 use crate::{
     metric::{Correlations, LayerAverage, Metric, Undefined},
-    table::{Panel, PanelKey},
+    table::{PairTable, TableKey, pairs_of},
     tensor::Loaded,
 };
 
@@ -13,9 +12,9 @@ use crate::{
 #[derive(Debug)]
 pub struct RoleAverages {
     /// The role.
-    pub key: PanelKey,
+    pub key: TableKey,
     /// The panels that were averaged over, in order.
-    pub layers: Vec<PanelKey>,
+    pub layers: Vec<TableKey>,
     /// One entry a pair of models, ordered by model.
     pub pairs: Vec<PairAverage>,
 }
@@ -33,9 +32,9 @@ pub struct PairAverage {
 
 /// Averages over the panels of one role. `vectors` holds each model's tensor by panel, where it is small enough to be held.
 /// `None` without panels.
-pub(crate) fn role(panels: &[Panel], vectors: &[Vec<Option<Loaded>>]) -> Option<RoleAverages> {
+pub(crate) fn role(panels: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Option<RoleAverages> {
     let first = panels.first()?;
-    let models = first.sides.len();
+    let models = first.rows.len();
     let within: Vec<Correlations> = (0..models).into_par_iter().map(|model| within(vectors, model)).collect();
     let pairs: Vec<(usize, usize)> = pairs_of(models).collect();
     Some(RoleAverages {
@@ -55,7 +54,7 @@ fn within(vectors: &[Vec<Option<Loaded>>], model: usize) -> Correlations {
     Correlations::of(&slices)
 }
 
-fn average(panels: &[Panel], within: &[Correlations], (a, b): (usize, usize)) -> PairAverage {
+fn average(panels: &[PairTable], within: &[Correlations], (a, b): (usize, usize)) -> PairAverage {
     let pearson: Vec<Result<f64, Undefined>> =
         panels.iter().map(|panel| panel.metrics(a, b).get(Metric::Pearson).clone()).collect();
     let mut channels = panels.iter().filter_map(|panel| panel.channels(a, b));
@@ -71,7 +70,7 @@ fn average(panels: &[Panel], within: &[Correlations], (a, b): (usize, usize)) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{metric::PairMetrics, table::panel::tests::planted};
+    use crate::{metric::PairMetrics, table::pairs::tests::planted};
 
     fn vector(model: usize, layer: usize) -> Vec<f64> {
         let own = |i: usize| ((i * (7 + model) + layer * 3) % 11) as f64;

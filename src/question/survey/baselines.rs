@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::pairs_of;
 use crate::{
-    metric::{GaussianBaseline, MeanSd, Metric, Undefined},
-    table::Panel,
+    metric::{GaussianBaseline, MeanSd, Metric, Summary, Undefined},
+    table::{PairTable, pairs_of},
 };
 
 /// What to draw.
@@ -41,13 +40,13 @@ pub struct Baselines {
 
 impl Baselines {
     /// Draws the baselines of every pair that can be compared.
-    pub fn of(panels: &[Panel], metrics: &[Metric], simulation: Simulation) -> Self {
+    pub fn of(panels: &[PairTable], metrics: &[Metric], simulation: Simulation) -> Self {
         let Simulation { trials, seed, normal } = simulation;
         // One distribution for all needs one drawing a width.
         let mut by_width: BTreeMap<usize, Result<GaussianBaseline, Undefined>> = BTreeMap::new();
         let mut pairs = Vec::new();
         for (number, panel) in panels.iter().enumerate() {
-            for (a, b) in pairs_of(panel.sides.len()) {
+            for (a, b) in pairs_of(panel.rows.len()) {
                 let Some(n) = panel.channels(a, b).and_then(|n| usize::try_from(n).ok()) else {
                     continue;
                 };
@@ -55,9 +54,10 @@ impl Baselines {
                 let drawn = if let Some(normal) = normal {
                     by_width.entry(n).or_insert_with(|| GaussianBaseline::draw(normal, normal, n, trials, seed))
                 } else {
-                    own = panel.moments[a]
-                        .clone()
-                        .and_then(|of_a| GaussianBaseline::draw(of_a, panel.moments[b].clone()?, n, trials, seed));
+                    let own_moments =
+                        |row: usize| panel.rows[row].summary.as_ref().map(Summary::mean_sd).map_err(Clone::clone);
+                    own =
+                        own_moments(a).and_then(|of_a| GaussianBaseline::draw(of_a, own_moments(b)?, n, trials, seed));
                     &own
                 };
                 let figure = |metric: Metric| match drawn {
@@ -78,7 +78,7 @@ impl Baselines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::panel::tests::planted;
+    use crate::table::pairs::tests::planted;
 
     fn drawn(normal: Option<MeanSd>) -> Baselines {
         let vector = |scale: f64| (0..40).map(|i| scale * (1.0 + 0.1 * f64::from(i % 5))).collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     family::LayerIndex,
     metric::{Pca, Scale, Undefined},
-    table::{Panel, PanelKey},
+    table::{PairTable, TableKey},
     tensor::Loaded,
 };
 
@@ -28,7 +28,7 @@ pub struct VectorAt {
 #[derive(Debug)]
 pub struct RoleComponents {
     /// The role.
-    pub key: PanelKey,
+    pub key: TableKey,
     /// The vectors, in the order of the scores.
     pub vectors: Vec<VectorAt>,
     /// Vectors that are in no component, with the reason.
@@ -40,11 +40,11 @@ pub struct RoleComponents {
 }
 
 /// The components over the panels of one role; `None` where fewer than two layers are held.
-pub(crate) fn role(panels: &[Panel], vectors: &[Vec<Option<Loaded>>]) -> Option<RoleComponents> {
+pub(crate) fn role(panels: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Option<RoleComponents> {
     let mut held: BTreeMap<VectorAt, &Loaded> = BTreeMap::new();
     for (panel, loaded) in panels.iter().zip(vectors) {
-        for (model, (side, loaded)) in panel.sides.iter().zip(loaded).enumerate() {
-            if let (Ok(side), Some(loaded)) = (side, loaded)
+        for (model, (row, loaded)) in panel.rows.iter().zip(loaded).enumerate() {
+            if let (Ok(side), Some(loaded)) = (&row.side, loaded)
                 && let Some(layer) = side.layer
             {
                 held.insert(VectorAt { model, layer }, loaded);
@@ -105,7 +105,7 @@ fn comparable(held: BTreeMap<VectorAt, &Loaded>) -> (Held, LeftOut) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::panel::tests::planted;
+    use crate::table::pairs::tests::planted;
 
     #[test]
     fn every_vector_of_the_usual_length_has_its_score_and_the_others_a_reason() {

@@ -5,7 +5,7 @@ use crate::{
     metric::Metric,
     question::{
         compare::{CLOSE, Comparison, Counterpart, Describe, GroupFigures},
-        page::{PairSide, PairTable},
+        page::{PairSide, PairsCsv},
     },
     report::{csv, escape},
 };
@@ -24,11 +24,12 @@ pub fn compare_csv(comparison: &Comparison) -> Vec<(String, Vec<u8>)> {
 }
 
 fn pairs(comparison: &Comparison) -> Vec<u8> {
-    let mut table = PairTable::new();
+    let mut table = PairsCsv::new();
     let [model_a, model_b] = &comparison.models;
     for meeting in &comparison.meetings {
         let side = |model, side| PairSide { model, side: Some(side), layer: side.layer };
-        table.push(side(model_a, &meeting.a), side(model_b, &meeting.b), &meeting.role_name(), &meeting.metrics);
+        let sides = [side(model_a, &meeting.a), side(model_b, &meeting.b)];
+        table.push_sides(sides, &meeting.role_name(), &meeting.metrics);
     }
     table.into_bytes()
 }

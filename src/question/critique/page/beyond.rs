@@ -1,10 +1,10 @@
 //! Sections of what the study lacked: every layer, and relative depth.
 
-use super::{Writer, average_cell, average_columns, digits, figure, mean_sd, pictures};
+use super::{Writer, average_cells, average_columns, figure, pictures};
 use crate::{
     metric::Metric,
     question::critique::RoleAnswer,
-    report::{Block, Cell, Column, Digits, Section, Table},
+    report::{Block, Cell, Column, Datum, Digits, Section, Table},
 };
 
 /// What stands beside the six experiments, for one role.
@@ -13,7 +13,7 @@ pub(crate) fn sections(writer: &Writer<'_>, role: &RoleAnswer) -> Vec<Section> {
     if writer.labels.len() > 1 {
         sections.push(by_layer(writer, role));
     }
-    if !role.same_depth.is_empty() {
+    if !role.lists.same_depth.is_empty() {
         sections.push(same_depth(writer, role));
     }
     sections
@@ -29,17 +29,17 @@ fn summary(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
 }
 
 fn by_layer(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
-    let layers = &role.by_layer;
-    let list: Vec<String> = layers.comparisons.iter().map(|pair| pair.a.layer.to_string()).collect();
+    let pairs = &role.lists.by_layer;
+    let list: Vec<String> = pairs.iter().map(|pair| role.table.number(pair.0).to_string()).collect();
     let list = match list.as_slice() {
         [] => writer.prose.word("none"),
         // Every layer of a deep model would be a line of numbers that says nothing.
         [first, .., last] if list.len() > 16 => format!("{first} … {last}"),
         _ => list.join(", "),
     };
-    let n = layers.comparisons.len().to_string();
+    let n = pairs.len().to_string();
     let figures = [("a", writer.label(0)), ("b", writer.label(1)), ("n", &n), ("list", &list)];
-    let average = match &layers.average {
+    let average = match &role.average {
         Ok(average) => {
             let (count, mean, naive) = (
                 average.layers.len().to_string(),
@@ -55,9 +55,9 @@ fn by_layer(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         Err(reason) => writer.say("layers", "none", &[("reason", &reason.to_string())]),
     };
     let mut blocks = vec![writer.say("layers", "what", &figures)];
-    if !layers.comparisons.is_empty() {
+    if !pairs.is_empty() {
         blocks.push(Block::picture(pictures::by_layer(writer, role)));
-        blocks.push(writer.pair_table(writer.prose.fill("layers", "caption", &figures), &layers.comparisons));
+        blocks.push(writer.pair_table(role, writer.prose.fill("layers", "caption", &figures), pairs));
     }
     blocks.push(average);
     blocks.push(writer.say("layers", "shows", &figures));
@@ -65,21 +65,26 @@ fn by_layer(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
 }
 
 fn same_depth(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
-    let layers: Vec<String> = role.same_depth.iter().map(|depth| depth.layer.to_string()).collect();
+    let layers: Vec<String> = role.lists.same_depth.iter().map(|depth| depth.layer.to_string()).collect();
     let layers = layers.join(", ");
     let figures = [("group", writer.first_group()), ("layers", layers.as_str())];
-    let rows = role.same_depth.iter().map(|depth| {
-        let place = |place: &crate::question::critique::Place| format!("{} {}", writer.label(place.model), place.layer);
-        let places: Vec<String> = depth.places.iter().map(place).collect();
+    let rows = role.lists.same_depth.iter().map(|depth| {
+        let place = |&row: &usize| format!("{} {}", writer.label(role.table.rows[row].model), role.table.number(row));
+        let places: Vec<String> = depth.rows.iter().map(place).collect();
         let mut row = vec![
             Cell::number(f64::from(depth.layer.0), Digits::Integer),
             Cell::text(places.join(", ")),
-            Cell::count(depth.figures.average(Metric::CosSim).map_or(0, |of| of.n)),
+            Cell::count(role.stats(Metric::CosSim, &depth.pairs).n),
         ];
-        let averages = depth.figures.averages.iter();
-        row.extend(averages.flat_map(|(metric, average)| mean_sd(&average.values, digits(*metric))));
-        let same_index = role.experiments.depths.iter().find(|at| at.layer == depth.layer);
-        row.push(average_cell(same_index.and_then(|at| at.average(Metric::CosSim))));
+        row.extend(average_cells(role, &depth.pairs));
+        let same_index = role.lists.depths.iter().find(|at| at.layer == depth.layer);
+        row.push(same_index.map_or_else(
+            || Cell::undefined("TooFew"),
+            |at| {
+                let mean = role.mean_sd(Metric::CosSim, &at.pairs).map(|of| of.mean);
+                Cell::number(Datum::from(mean), Digits::Fixed(6))
+            },
+        ));
         row
     });
     let mut columns = writer.numeric_columns(&["layer"]);

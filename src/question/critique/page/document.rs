@@ -128,16 +128,14 @@ fn left_out(critique: &Critique) -> Vec<Excluded> {
     // One reason for many layers is one line.
     let mut absent: BTreeMap<(usize, &str, String), Vec<String>> = BTreeMap::new();
     for role in &critique.roles {
-        for (place, layers) in role.absent.iter().enumerate() {
-            for (layer, reason) in layers {
-                let key = (place, role.role.as_str(), reason.clone());
-                absent.entry(key).or_default().push(layer.to_string());
-            }
+        for (place, layer, reason) in &role.absent {
+            let key = (*place, role.role.as_str(), reason.clone());
+            absent.entry(key).or_default().push(layer.to_string());
         }
-        for (place, read) in role.sides.iter().enumerate() {
-            let failed = critique.models.get(place).and_then(|model| model.failure.clone());
-            if read.is_empty() && role.absent.get(place).is_none_or(Vec::is_empty) {
-                let reason = failed.unwrap_or_else(|| "it has no such tensor".to_owned());
+        for (place, model) in critique.models.iter().enumerate() {
+            let has_none = role.absent.iter().all(|(absent, ..)| *absent != place);
+            if has_none && role.table.sides_of(place).next().is_none() {
+                let reason = model.failure.clone().unwrap_or_else(|| "it has no such tensor".to_owned());
                 absent.entry((place, role.role.as_str(), reason)).or_default();
             }
         }

@@ -3,8 +3,8 @@
 use super::{Writer, digits, figure, mean, mean_sd, pictures, sd, square};
 use crate::{
     metric::Metric,
-    question::critique::{Average, Comparison, GROUP_METRICS, RoleAnswer, Within},
-    report::{Block, Cell, Column, Datum, Digits, Section, Table},
+    question::critique::{GROUP_METRICS, Pair, RoleAnswer},
+    report::{Block, Cell, Column, Digits, Section, Table},
 };
 
 /// Experiments 1 to 6 of one role.
@@ -25,9 +25,9 @@ fn list(layers: &[u32]) -> String {
 
 fn base(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let plan = &writer.critique.study.plan;
-    let within = &role.experiments.base;
+    let within = &role.lists.base;
     let (base, later) = (plan.base.to_string(), list(&plan.later));
-    let (models, means) = (writer.first_two(), writer.means(within));
+    let (models, means) = (writer.first_two(), writer.means(role, within));
     let figures =
         [("base", base.as_str()), ("later", later.as_str()), ("models", models.as_str()), ("means", means.as_str())];
     let picture = pictures::base(writer, role);
@@ -35,10 +35,10 @@ fn base(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
 }
 
 fn apart(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
-    let within = &role.experiments.apart;
+    let within = &role.lists.apart;
     let pairs = writer.critique.study.plan.apart.iter().map(|[a, b]| format!("{a}–{b}"));
     let pairs = pairs.collect::<Vec<_>>().join(", ");
-    let (models, means) = (writer.first_two(), writer.means(within));
+    let (models, means) = (writer.first_two(), writer.means(role, within));
     let figures = [("pairs", pairs.as_str()), ("models", models.as_str()), ("means", means.as_str())];
     let picture = pictures::apart(writer, role);
     within_section(writer, role, "exp2", &figures, within, picture)
@@ -49,12 +49,13 @@ fn within_section(
     role: &RoleAnswer,
     part: &str,
     figures: &[(&str, &str)],
-    within: &[Within],
+    within: &[Vec<Pair>],
     picture: crate::report::Picture,
 ) -> Section {
-    let rows = within.iter().map(|within| {
-        let mut row = vec![Cell::text(writer.label(within.model)), Cell::count(within.cosine.n)];
-        row.extend(mean_sd(&within.cosine.values, Digits::Fixed(6)));
+    let rows = within.iter().enumerate().map(|(model, pairs)| {
+        let n = role.stats(Metric::CosSim, pairs).n;
+        let mut row = vec![Cell::text(writer.label(model)), Cell::count(n)];
+        row.extend(mean_sd(&role.mean_sd(Metric::CosSim, pairs), Digits::Fixed(6)));
         row
     });
     let means = Table {
@@ -63,11 +64,10 @@ fn within_section(
         columns: [writer.text_columns(&["model"]), writer.numeric_columns(&["n", "mean", "sd"])].concat(),
         rows: rows.collect(),
     };
-    let pairs = within.iter().flat_map(|within| &within.comparisons);
     let blocks = vec![
         writer.say(part, "what", figures),
         Block::picture(picture),
-        writer.pair_table(writer.prose.fill(part, "caption", figures), pairs),
+        writer.pair_table(role, writer.prose.fill(part, "caption", figures), &within.concat()),
         Block::Table(means),
         writer.say(part, "shows", figures),
     ];
@@ -75,16 +75,15 @@ fn within_section(
 }
 
 fn across(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
-    let across = &role.experiments.across;
+    let across = &role.lists.across;
     let layer = across.layer.to_string();
-    let of = |metric| across.average(metric);
-    let cosine = of(Metric::CosSim);
+    let cosine = role.mean_sd(Metric::CosSim, &across.pairs);
     let (n, mean_cosine, sd_cosine, null, largest) = (
-        cosine.map_or(0, |of| of.n).to_string(),
-        cosine.map_or_else(String::new, mean),
-        cosine.map_or_else(String::new, sd),
-        of(Metric::CosNull).map_or_else(String::new, mean),
-        largest_correlation(&across.comparisons),
+        role.stats(Metric::CosSim, &across.pairs).n.to_string(),
+        mean(&cosine),
+        sd(&cosine),
+        mean(&role.mean_sd(Metric::CosNull, &across.pairs)),
+        largest_correlation(role, &across.pairs),
     );
     let figures = [
         ("group", writer.first_group()),
@@ -98,31 +97,32 @@ fn across(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let blocks = vec![
         writer.say("exp3", "what", &figures),
         Block::picture(pictures::across(writer, role)),
-        writer.pair_table(writer.prose.fill("exp3", "caption", &figures), &across.comparisons),
+        writer.pair_table(role, writer.prose.fill("exp3", "caption", &figures), &across.pairs),
         writer.say("exp3", "shows", &figures),
     ];
     writer.section(role, "exp3", &figures, blocks)
 }
 
-fn largest_correlation(pairs: &[Comparison]) -> String {
-    let sizes = pairs.iter().filter_map(|pair| pair.metrics.get(Metric::Pearson).as_ref().ok());
+fn largest_correlation(role: &RoleAnswer, pairs: &[Pair]) -> String {
+    let sizes = pairs.iter().filter_map(|&(a, b)| role.table.get(a, b, Metric::Pearson).ok());
     figure(sizes.map(|r| r.abs()).max_by(f64::total_cmp), Digits::Fixed(4))
 }
 
 fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
-    let experiments = &role.experiments;
+    let depths = &role.lists.depths;
     let layers = list(&writer.critique.study.plan.depths);
     let range = |metric| {
-        let means = experiments.depths.iter().filter_map(move |depth| depth.average(metric)?.values.as_ref().ok());
-        let means: Vec<f64> = means.map(|of| of.mean).collect();
+        let means: Vec<f64> = depths.iter().filter_map(|at| Some(role.mean_sd(metric, &at.pairs).ok()?.mean)).collect();
         let end = |value: Option<f64>| figure(value, Digits::Fixed(4));
         [end(means.iter().copied().min_by(f64::total_cmp)), end(means.iter().copied().max_by(f64::total_cmp))]
     };
     let [low, high] = range(Metric::CosSim);
     let [null_low, null_high] = range(Metric::CosNull);
-    let overall = &experiments.depths_overall;
-    let (n, mean_all, sd_all) = (overall.n.to_string(), mean(overall), sd(overall));
-    let spread = figure(experiments.depths_spread.as_ref().ok().map(|of| of.sd), Digits::Fixed(4));
+    let at_depths = role.lists.at_depths();
+    let overall = role.mean_sd(Metric::CosSim, &at_depths);
+    let n = role.stats(Metric::CosSim, &at_depths).n.to_string();
+    let (mean_all, sd_all) = (mean(&overall), sd(&overall));
+    let spread = figure(role.spread_over_depths().map(|of| of.sd), Digits::Fixed(4));
     let figures = [
         ("group", writer.first_group()),
         ("layers", &layers),
@@ -135,15 +135,14 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         ("null_low", &null_low),
         ("null_high", &null_high),
     ];
-    let rows = experiments.depths.iter().map(|depth| {
-        let cosine = depth.average(Metric::CosSim);
+    let rows = depths.iter().map(|depth| {
+        let cosine = role.stats(Metric::CosSim, &depth.pairs);
         let mut row = vec![
             Cell::number(f64::from(depth.layer.0), Digits::Integer),
-            Cell::count(cosine.map_or(0, |of| of.n)),
-            Cell::count(cosine.map_or(0, |of| of.missing)),
+            Cell::count(cosine.n),
+            Cell::count(cosine.missing()),
         ];
-        let averages = depth.averages.iter();
-        row.extend(averages.flat_map(|(metric, average)| mean_sd(&average.values, digits(*metric))));
+        row.extend(average_cells(role, &depth.pairs));
         row
     });
     let mut columns = writer.numeric_columns(&["layer", "n", "missing"]);
@@ -168,8 +167,13 @@ pub(crate) fn average_columns(writer: &Writer<'_>) -> Vec<Column> {
     GROUP_METRICS.iter().flat_map(both).collect()
 }
 
+/// Mean and deviation over `pairs` of each metric of group means.
+pub(crate) fn average_cells(role: &RoleAnswer, pairs: &[Pair]) -> Vec<Cell> {
+    GROUP_METRICS.iter().flat_map(|&metric| mean_sd(&role.mean_sd(metric, pairs), digits(metric))).collect()
+}
+
 fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
-    let chance = &role.experiments.chance;
+    let chance = &role.chance;
     let random = writer.critique.study.random;
     let (mean, sd, n) = (random.mean.to_string(), random.sd.to_string(), chance.n.to_string());
     let (trials, seed) = (chance.trials.to_string(), writer.seed.to_string());
@@ -190,15 +194,15 @@ fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         columns: [writer.text_columns(&["metric"]), headings("drawn").to_vec(), headings("formula").to_vec()].concat(),
         rows: study_rows.collect(),
     };
-    let rows = chance.pairs.iter().flat_map(|pair| {
-        pair.lines.iter().map(|line| {
+    let rows = chance.pairs.iter().flat_map(|(pair, lines)| {
+        lines.iter().map(|line| {
             let mut row = vec![
-                Cell::text(pictures::pair_name(writer, &pair.comparison)),
+                Cell::text(pictures::pair_name(writer, role, *pair)),
                 Cell::code(line.metric.name()),
-                Cell::number(&line.observed, Digits::Fixed(6)),
+                Cell::number(role.table.get(pair.0, pair.1, line.metric), Digits::Fixed(6)),
             ];
-            row.extend(mean_sd(&line.own_drawn, Digits::Fixed(6)));
-            row.extend(mean_sd(&line.own_closed, Digits::Fixed(6)));
+            row.extend(mean_sd(&line.drawn, Digits::Fixed(6)));
+            row.extend(mean_sd(&line.closed, Digits::Fixed(6)));
             row
         })
     });
@@ -222,14 +226,4 @@ fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         writer.say("exp6", "shows", &figures),
     ];
     writer.section(role, "exp6", &figures, blocks)
-}
-
-/// The average of one metric as a cell.
-pub(crate) fn average_cell(average: Option<&Average>) -> Cell {
-    match average.map(|average| &average.values) {
-        Some(values) => {
-            Cell::number(Datum::from(values.as_ref().map(|of| of.mean).map_err(Clone::clone)), Digits::Fixed(6))
-        }
-        None => Cell::undefined("TooFew"),
-    }
 }

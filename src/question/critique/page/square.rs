@@ -3,26 +3,26 @@
 use super::{Writer, average_columns, digits, mean, mean_sd, pictures};
 use crate::{
     metric::Metric,
-    question::critique::{Comparison, GROUP_METRICS, GroupFigure, RoleAnswer},
+    question::critique::{GROUP_METRICS, Pair, RoleAnswer},
     report::{Block, Cell, Datum, Digits, Section, Table},
+    table::GroupFigures,
 };
 
 /// `MoE × dense`.
-fn group_pair(group: &GroupFigure) -> String {
-    format!("{} × {}", group.a, group.b)
+pub(crate) fn group_pair(group: &GroupFigures) -> String {
+    format!("{} × {}", group.groups.a, group.groups.b)
 }
 
 /// Experiment 5 of one role.
 pub(crate) fn section(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
-    let square = &role.experiments.square;
-    let (layer, n) = (square.layer.to_string(), writer.labels.len().to_string());
-    let cosines: Vec<&GroupFigure> = square.groups.iter().filter(|group| group.metric == Metric::CosSim).collect();
+    let (layer, n) = (role.lists.all_models.layer.to_string(), writer.labels.len().to_string());
+    let cosines: Vec<&GroupFigures> = role.groups.iter().filter(|group| group.metric == Metric::CosSim).collect();
     let means = cosines.iter().map(|group| format!("{} {}", group_pair(group), mean(&group.all)));
     let means = means.collect::<Vec<_>>().join(", ");
-    let related = square.related();
+    let related = role.related();
     let names = related.iter().map(|&(a, b)| format!("**{} × {}**", writer.label(a), writer.label(b)));
     let names = names.collect::<Vec<_>>().join(", ");
-    let empty: Vec<String> = cosines.iter().filter(|group| group.all.n == 0).map(|g| group_pair(g)).collect();
+    let empty: Vec<String> = cosines.iter().filter(|group| group.n == 0).map(|g| group_pair(g)).collect();
     let empty = empty.join(", ");
     let figures = [("layer", layer.as_str()), ("n", &n), ("means", &means), ("pairs", &names), ("groups", &empty)];
     let mut blocks = vec![writer.say("exp5", "what", &figures)];
@@ -33,7 +33,7 @@ pub(crate) fn section(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     blocks.push(group_table(writer, role, &figures));
     blocks.push(Block::picture(pictures::square(writer, role)));
     blocks.push(square_table(writer, role, &figures));
-    let known = square.verdicts.iter().any(Result::is_ok);
+    let known = role.verdicts.iter().any(Result::is_ok);
     let verdict = match (known, related.is_empty()) {
         (true, false) => "related",
         (true, true) => "unrelated",
@@ -45,13 +45,13 @@ pub(crate) fn section(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
 }
 
 fn group_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)]) -> Block {
-    let groups = role.experiments.square.groups.chunks(GROUP_METRICS.len());
+    let groups = role.groups.chunks(GROUP_METRICS.len());
     let rows = groups.filter_map(|of_pair| {
         let first = of_pair.first()?;
-        let mut row = vec![Cell::text(group_pair(first)), Cell::count(first.all.n), Cell::count(first.all.missing)];
-        row.extend(of_pair.iter().flat_map(|group| mean_sd(&group.all.values, digits(group.metric))));
-        row.push(Cell::count(first.unrelated.n));
-        row.extend(mean_sd(&first.unrelated.values, digits(first.metric)));
+        let mut row = vec![Cell::text(group_pair(first)), Cell::count(first.n), Cell::count(first.left_out.len())];
+        row.extend(of_pair.iter().flat_map(|group| mean_sd(&group.all, digits(group.metric))));
+        row.push(Cell::count(first.n_unrelated));
+        row.extend(mean_sd(&first.unrelated, digits(first.metric)));
         Some(row)
     });
     let mut columns = writer.text_columns(&["groups"]);
@@ -67,12 +67,12 @@ fn group_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)])
 }
 
 fn square_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)]) -> Block {
-    let square = &role.experiments.square;
-    let mut pairs: Vec<_> = square.pairs.iter().zip(&square.verdicts).collect();
-    let strength = |pair: &Comparison| pair.metrics.get(Metric::Pearson).as_ref().map_or(-1.0, |r| r.abs());
-    pairs.sort_by(|(a, _), (b, _)| strength(b).total_cmp(&strength(a)).then((a.a, a.b).cmp(&(b.a, b.b))));
-    let rows = pairs.into_iter().map(|(pair, verdict)| {
-        let mut row: Vec<Cell> = writer.pair_cells(pair).collect();
+    // Of pairs as strong, the order of the models stays.
+    let mut pairs: Vec<_> = role.lists.all_models.pairs.iter().zip(&role.verdicts).collect();
+    let strength = |&(a, b): &Pair| role.table.get(a, b, Metric::Pearson).map_or(-1.0, f64::abs);
+    pairs.sort_by(|(a, _), (b, _)| strength(b).total_cmp(&strength(a)));
+    let rows = pairs.into_iter().map(|(&pair, verdict)| {
+        let mut row = writer.pair_cells(role, pair);
         let robust = Datum::from(verdict.as_ref().map(|verdict| verdict.robust_z).map_err(Clone::clone));
         row.push(Cell::number(robust, Digits::Fixed(1)));
         let related = verdict.as_ref().is_ok_and(|verdict| verdict.related);

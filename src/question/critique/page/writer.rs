@@ -3,7 +3,7 @@
 use super::{Language, Prose};
 use crate::{
     metric::{MeanSd, Metric, Undefined},
-    question::critique::{Average, Comparison, Critique, RoleAnswer, Within},
+    question::critique::{Critique, Pair, RoleAnswer},
     report::{Block, Cell, Column, Datum, Digits, Section, Table},
 };
 
@@ -72,8 +72,8 @@ impl<'a> Writer<'a> {
     }
 
     /// A table of pairs with the metrics that stand beside each other.
-    pub(crate) fn pair_table<'c>(&self, caption: String, pairs: impl IntoIterator<Item = &'c Comparison>) -> Block {
-        let rows = pairs.into_iter().map(|pair| self.pair_cells(pair).collect()).collect();
+    pub(crate) fn pair_table(&self, role: &RoleAnswer, caption: String, pairs: &[Pair]) -> Block {
+        let rows = pairs.iter().map(|&pair| self.pair_cells(role, pair)).collect();
         Block::Table(Table { caption, csv: None, columns: self.pair_columns(), rows })
     }
 
@@ -86,18 +86,20 @@ impl<'a> Writer<'a> {
         columns
     }
 
-    pub(crate) fn pair_cells<'c>(&'c self, pair: &'c Comparison) -> impl Iterator<Item = Cell> + 'c {
-        let places = [pair.a, pair.b].into_iter().flat_map(|place| {
-            let layer = Cell::number(f64::from(place.layer.0), Digits::Integer);
-            [Cell::text(self.label(place.model)), layer]
+    pub(crate) fn pair_cells(&self, role: &RoleAnswer, (a, b): Pair) -> Vec<Cell> {
+        let places = [a, b].into_iter().flat_map(|row| {
+            let layer = Cell::number(f64::from(role.table.number(row)), Digits::Integer);
+            [Cell::text(self.label(role.table.rows[row].model)), layer]
         });
-        places.chain(BESIDE.iter().map(|&metric| Cell::number(pair.metrics.get(metric), digits(metric))))
+        let value = |&metric: &Metric| Cell::number(role.table.get(a, b, metric), digits(metric));
+        places.chain(BESIDE.iter().map(value)).collect()
     }
 
-    /// `Solar 0.3759, GLM 0.3769`.
-    pub(crate) fn means(&self, within: &[Within]) -> String {
-        let of = |within: &Within| format!("{} {}", self.label(within.model), mean(&within.cosine));
-        within.iter().map(of).collect::<Vec<_>>().join(", ")
+    /// `Solar 0.3759, GLM 0.3769`: the mean cosine of a list of each of the first models.
+    pub(crate) fn means(&self, role: &RoleAnswer, within: &[Vec<Pair>]) -> String {
+        let mean = |pairs: &Vec<Pair>| mean(&role.mean_sd(Metric::CosSim, pairs));
+        let means = within.iter().enumerate().map(|(model, pairs)| format!("{} {}", self.label(model), mean(pairs)));
+        means.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -116,13 +118,13 @@ pub(crate) fn figure(value: Option<f64>, digits: Digits) -> String {
 }
 
 /// The mean for a sentence.
-pub(crate) fn mean(average: &Average) -> String {
-    figure(average.values.as_ref().ok().map(|of| of.mean), Digits::Fixed(4))
+pub(crate) fn mean(of: &Result<MeanSd, Undefined>) -> String {
+    figure(of.as_ref().ok().map(|of| of.mean), Digits::Fixed(4))
 }
 
 /// The deviation for a sentence.
-pub(crate) fn sd(average: &Average) -> String {
-    figure(average.values.as_ref().ok().map(|of| of.sd), Digits::Fixed(4))
+pub(crate) fn sd(of: &Result<MeanSd, Undefined>) -> String {
+    figure(of.as_ref().ok().map(|of| of.sd), Digits::Fixed(4))
 }
 
 /// Mean and deviation as two cells.

@@ -12,7 +12,7 @@ use crate::{
     report::{Block, Excluded, Report, Section},
 };
 
-/// Ladders that get their matrices as pictures; the matrices of all are in CSV files. One picture of 48 layers weighs a
+/// Models and roles that get their matrices as pictures; the matrices of all are in CSV files. One picture of 48 layers weighs a
 /// quarter of a megabyte in the page.
 const MOST_PICTURED: usize = 12;
 
@@ -104,7 +104,7 @@ fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
     for named in named {
         // One reason for many layers is one line.
         let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (place, reason) in named.ladder.missing() {
+        for (place, reason) in named.table.missing() {
             reasons.entry(reason).or_default().push(place.to_string());
         }
         excluded.extend(reasons.into_iter().map(|(reason, places)| Excluded {
@@ -119,8 +119,7 @@ fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
 /// What the numbers rest on, which does not depend on what happened to be in the cache.
 fn extent(layers: &Layers) -> Section {
     closing::traffic(&layers.models, |number| {
-        let ladders = layers.ladders.iter().filter(|ladder| ladder.model == number);
-        let sides: Vec<_> = ladders.flat_map(|ladder| &ladder.rungs).flat_map(|rung| &rung.side).collect();
+        let sides: Vec<_> = layers.tables.iter().flat_map(|table| table.sides_of(number)).collect();
         (sides.len(), sides.iter().map(|side| side.stored_bytes).sum())
     })
 }

@@ -1,16 +1,16 @@
-//! A ladder with the names by which a document speaks of it.
+//! The layers of one role of one model, with the names by which a document speaks of it.
 
 use std::collections::BTreeSet;
 
-use crate::{metric::Metric, model::ModelSummary, question::layers::Layers, report::escape, table::Ladder};
+use crate::{metric::Metric, model::ModelSummary, question::layers::Layers, report::escape, table::PairTable};
 
 /// The four numbers that always stand side by side.
 pub(crate) const BESIDE: [Metric; 4] = [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm];
 
-/// A ladder and its names.
+/// A table of layers and its names.
 #[derive(Debug)]
 pub(crate) struct Named<'a> {
-    pub(crate) ladder: &'a Ladder,
+    pub(crate) table: &'a PairTable,
     pub(crate) model: &'a ModelSummary,
     pub(crate) role: String,
     /// `input_layernorm_GLM-4.5-Air`: part of file names, distinct within the run whatever a file system makes of case.
@@ -18,11 +18,11 @@ pub(crate) struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    /// All ladders of `layers`, in order.
+    /// All tables of `layers`, in order.
     pub(crate) fn all(layers: &'a Layers) -> Vec<Self> {
         let mut taken = BTreeSet::new();
-        let name = |ladder: &'a Ladder| {
-            let (model, role) = (&layers.models[ladder.model], ladder.key.role_name());
+        let name = |table: &'a PairTable| {
+            let (model, role) = (&layers.models[table.model()], table.key.role_name());
             let first = escape::file_stem(&format!("{role}_{}", model.label));
             let mut stem = first.clone();
             let mut number = 2;
@@ -30,9 +30,9 @@ impl<'a> Named<'a> {
                 stem = format!("{first}-{number}");
                 number += 1;
             }
-            Self { ladder, model, role, stem }
+            Self { table, model, role, stem }
         };
-        layers.ladders.iter().map(name).collect()
+        layers.tables.iter().map(name).collect()
     }
 
     /// Anchor of its section.

@@ -1,15 +1,14 @@
-//! All ladders beside each other: what the pairs of each come to, and how the level of the tensors runs through the layers.
+//! All models and roles beside each other: what the pairs of each come to, and how the level of the tensors runs through the layers.
 
 use std::collections::BTreeSet;
 
 use super::Named;
 use crate::{
-    metric::{Metric, Summary, Undefined},
+    metric::{Metric, Stats, Summary, Undefined},
     report::{
         Block, Cell, Column, Datum, Digits, Section, Table,
         picture::{LinePanel, Lines, Picture, PictureKind, Series},
     },
-    table::Statistics,
 };
 
 /// The section that all others spell out.
@@ -40,11 +39,11 @@ fn table(named: &[Named<'_>]) -> Table {
     let numbers = ["n pairs", "n cos_sim", "mean cos_sim", "mean cos_null", "n pearson", "mean pearson", "sd pearson"];
     columns.extend(numbers.map(Column::numeric));
     let rows = named.iter().flat_map(|named| {
-        let ladder = named.ladder;
+        let table = named.table;
         let kinds =
-            [("layer 0 × later", ladder.baseline()), ("adjacent", ladder.adjacent()), ("all", ladder.all_pairs())];
+            [("layer 0 × later", table.baseline()), ("adjacent", table.adjacent()), ("all", table.layer_pairs())];
         kinds.into_iter().map(move |(kind, pairs)| {
-            let of = |metric| ladder.statistics(metric, &pairs);
+            let of = |metric| table.stats(metric, &pairs);
             let (cosine, pearson) = (of(Metric::CosSim), of(Metric::Pearson));
             vec![
                 Cell::text(&named.model.label),
@@ -70,23 +69,23 @@ fn table(named: &[Named<'_>]) -> Table {
 }
 
 /// The mean of `statistics`, or that there is no pair with a value.
-pub(crate) fn mean(statistics: &Statistics) -> Datum {
-    statistics.values.map_or_else(|| none(statistics), |extent| extent.mean.into())
+pub(crate) fn mean(statistics: &Stats) -> Datum {
+    statistics.figures.as_ref().map_or_else(|| none(statistics), |of| of.mean.into())
 }
 
 /// The standard deviation of `statistics`, or that there is no pair with a value.
-pub(crate) fn deviation(statistics: &Statistics) -> Datum {
-    statistics.values.map_or_else(|| none(statistics), |extent| extent.sd.into())
+pub(crate) fn deviation(statistics: &Stats) -> Datum {
+    statistics.figures.as_ref().map_or_else(|| none(statistics), |of| of.sd.into())
 }
 
-fn none(statistics: &Statistics) -> Datum {
-    Datum::undefined(if statistics.undefined > 0 { "no pair has a value" } else { "there is no such pair" })
+fn none(statistics: &Stats) -> Datum {
+    Datum::undefined(if statistics.missing() > 0 { "no pair has a value" } else { "there is no such pair" })
 }
 
 /// Mean and coefficient of variation of every model's tensors by layer.
 fn levels(role: &str, named: &[&Named<'_>]) -> Picture {
     let layers: BTreeSet<u32> =
-        named.iter().flat_map(|named| named.ladder.layers().map(|at| named.ladder.rungs[at].place.layer.0)).collect();
+        named.iter().flat_map(|named| named.table.layers().map(|at| named.table.number(at))).collect();
     let panel = |y_label: &str, of: fn(&Summary) -> Result<f64, Undefined>| LinePanel {
         y_label: y_label.to_owned(),
         series: named.iter().map(|named| series(named, &layers, of)).collect(),
@@ -110,12 +109,12 @@ fn levels(role: &str, named: &[&Named<'_>]) -> Picture {
 }
 
 fn series(named: &Named<'_>, layers: &BTreeSet<u32>, of: fn(&Summary) -> Result<f64, Undefined>) -> Series {
-    let rungs: Vec<_> = named.ladder.layers().map(|at| &named.ladder.rungs[at]).collect();
+    let table = named.table;
     let value = |layer: &u32| {
-        let rung = rungs.iter().find(|rung| rung.place.layer.0 == *layer);
-        rung.map_or_else(
+        let row = table.layers().find(|&row| table.number(row) == *layer);
+        row.map_or_else(
             || Datum::undefined("the model has no such layer"),
-            |rung| Datum::from(rung.summary.as_ref().map_err(Clone::clone).and_then(of)),
+            |row| Datum::from(table.rows[row].summary.as_ref().map_err(Clone::clone).and_then(of)),
         )
     };
     Series::new(&named.model.label, layers.iter().map(value).collect())

@@ -1,4 +1,4 @@
-//! The pictures of one ladder.
+//! The pictures of one model and role.
 
 use super::{Named, deviation, mean};
 use crate::{
@@ -15,9 +15,8 @@ const MOST_BESIDE: usize = 16;
 
 /// Mean ± standard deviation of the elements, by layer.
 pub(crate) fn norms(named: &Named<'_>) -> Picture {
-    let rungs: Vec<_> = named.ladder.layers().map(|at| &named.ladder.rungs[at]).collect();
     let of = |get: fn(&crate::metric::Summary) -> f64| -> Vec<Datum> {
-        let summaries = rungs.iter().map(|rung| rung.summary.as_ref());
+        let summaries = named.table.layers().map(|row| named.table.rows[row].summary.as_ref());
         summaries.map(|summary| Datum::from(summary.map(get).map_err(Clone::clone))).collect()
     };
     let elements = Series::new("mean ± sd", of(|summary| summary.mean)).with_spread(of(|summary| summary.sd));
@@ -28,7 +27,7 @@ pub(crate) fn norms(named: &Named<'_>) -> Picture {
         alt: format!("Mean and standard deviation of the elements of {} by layer", named.title()),
         kind: PictureKind::Lines(Lines {
             x_label: "layer".to_owned(),
-            x: rungs.iter().map(|rung| f64::from(rung.place.layer.0)).collect(),
+            x: named.table.layers().map(|row| f64::from(named.table.number(row))).collect(),
             panels: vec![LinePanel {
                 y_label: "elements".to_owned(),
                 series: vec![elements],
@@ -46,9 +45,9 @@ pub(crate) fn pair_lines(
     [id, title, x_label]: [&str; 3],
     at: fn(&(usize, usize)) -> usize,
 ) -> Picture {
-    let ladder = named.ladder;
+    let table = named.table;
     let series = |metric: Metric| {
-        let values = pairs.iter().map(|&(a, b)| Datum::from(ladder.value(metric, a, b)));
+        let values = pairs.iter().map(|&(a, b)| Datum::from(table.get(a, b, metric)));
         Series::new(metric.name(), values.collect())
     };
     Picture {
@@ -58,7 +57,7 @@ pub(crate) fn pair_lines(
         alt: format!("Cosine, its permutation null and Pearson's r: {title}, {}", named.title()),
         kind: PictureKind::Lines(Lines {
             x_label: x_label.to_owned(),
-            x: pairs.iter().map(|pair| f64::from(ladder.rungs[at(pair)].place.layer.0)).collect(),
+            x: pairs.iter().map(|pair| f64::from(table.number(at(pair)))).collect(),
             panels: two_panels(vec![series(Metric::CosSim), series(Metric::CosNull)], vec![series(Metric::Pearson)]),
         }),
     }
@@ -66,13 +65,13 @@ pub(crate) fn pair_lines(
 
 /// Mean ± standard deviation over the pairs of each distance, and what is left of the mean without layer 0.
 pub(crate) fn distances(named: &Named<'_>) -> Picture {
-    let by_distance = named.ladder.by_distance();
-    let first = |at: usize| named.ladder.rungs[at].place.layer.0 == 0;
+    let by_distance = named.table.by_distance();
+    let first = |at: usize| named.table.number(at) == 0;
     let has_first = by_distance.values().flatten().any(|&(a, _)| first(a));
     let profile = |metric: Metric, keep: &dyn Fn(usize) -> bool| -> (Vec<Datum>, Vec<Datum>) {
         let statistics = by_distance.values().map(|pairs| {
             let kept: Vec<_> = pairs.iter().copied().filter(|&(a, _)| keep(a)).collect();
-            named.ladder.statistics(metric, &kept)
+            named.table.stats(metric, &kept)
         });
         statistics.map(|of| (mean(&of), deviation(&of))).unzip()
     };
@@ -125,7 +124,7 @@ pub(crate) fn matrices(named: &Named<'_>, metrics: &[Metric]) -> Option<Picture>
     let mut pictures: Vec<Picture> = metrics
         .iter()
         .map(|&metric| {
-            let matrix = named.ladder.matrix(metric);
+            let matrix = named.table.layer_matrix(metric);
             let without_first = later_cosines(named, metric, &matrix);
             let scale = match metric {
                 Metric::CosSim | Metric::CosNull => {
@@ -155,7 +154,7 @@ pub(crate) fn matrices(named: &Named<'_>, metrics: &[Metric]) -> Option<Picture>
         })
         .collect();
     if pictures.len() > 1 {
-        let columns = if named.ladder.rungs.len() > MOST_BESIDE { 1 } else { 2 };
+        let columns = if named.table.rows.len() > MOST_BESIDE { 1 } else { 2 };
         return Some(Picture {
             alt: format!("Heatmaps of every pair of layers, {}", named.title()),
             id,
@@ -171,7 +170,7 @@ pub(crate) fn matrices(named: &Named<'_>, metrics: &[Metric]) -> Option<Picture>
 /// Colours over the cosines of later layers, where layer 0 would take more than half of the scale for itself; its cells are
 /// marked as lying outside.
 fn later_cosines(named: &Named<'_>, metric: Metric, matrix: &Matrix) -> Option<ColorScale> {
-    let (first, _) = *named.ladder.baseline().first()?;
+    let (first, _) = *named.table.baseline().first()?;
     if !matches!(metric, Metric::CosSim | Metric::CosNull) {
         return None;
     }

@@ -6,11 +6,12 @@ use super::{Named, listed, pictures, tables};
 use crate::{
     metric::Metric,
     report::{Block, Section},
+    table::Entry,
 };
 
-/// The section of one ladder, with matrices of `metrics` as pictures.
+/// The section of one model and role, with matrices of `metrics` as pictures.
 pub(crate) fn section(named: &Named<'_>, metrics: &[Metric]) -> Section {
-    let ladder = named.ladder;
+    let table = named.table;
     let mut blocks = vec![
         Block::prose(opening(named)),
         Block::picture(pictures::norms(named)),
@@ -22,7 +23,7 @@ pub(crate) fn section(named: &Named<'_>, metrics: &[Metric]) -> Section {
     ];
     baseline(named, &mut blocks);
     adjacent(named, &mut blocks);
-    if !ladder.by_distance().is_empty() {
+    if !table.by_distance().is_empty() {
         blocks.push(Block::picture(pictures::distances(named)));
         blocks.push(Block::prose(
             "This shows how likeness changes with the distance between layers. It does not show that depth alone explains it: \
@@ -46,11 +47,11 @@ pub(crate) fn section(named: &Named<'_>, metrics: &[Metric]) -> Section {
 
 /// What there is.
 fn opening(named: &Named<'_>) -> String {
-    let ladder = named.ladder;
-    let layers = ladder.layers().filter(|&at| ladder.rungs[at].side.is_ok()).count();
+    let table = named.table;
+    let layers = table.layers().filter(|&at| table.rows[at].side.is_ok()).count();
     let mut text = if layers == 1 { "1 layer.".to_owned() } else { format!("{layers} layers.") };
     let missing: Vec<String> =
-        ladder.missing().filter(|(place, _)| !place.mtp).map(|(place, _)| place.to_string()).collect();
+        table.missing().filter(|(place, _)| !place.mtp).map(|(place, _)| place.to_string()).collect();
     if !missing.is_empty() {
         let _ = write!(
             text,
@@ -58,8 +59,7 @@ fn opening(named: &Named<'_>) -> String {
             listed(&missing)
         );
     }
-    let blocks: Vec<String> =
-        ladder.rungs.iter().filter(|rung| rung.place.mtp).map(|rung| rung.place.to_string()).collect();
+    let blocks: Vec<String> = table.rows.iter().filter(|row| row.is_mtp()).map(Entry::place_name).collect();
     if !blocks.is_empty() {
         let _ = write!(
             text,
@@ -72,7 +72,7 @@ fn opening(named: &Named<'_>) -> String {
 }
 
 fn baseline(named: &Named<'_>, blocks: &mut Vec<Block>) {
-    let pairs = named.ladder.baseline();
+    let pairs = named.table.baseline();
     if pairs.is_empty() {
         blocks.push(Block::prose(
             "There is no layer 0 with a later one among the chosen layers, hence no layer-0 baseline.",
@@ -90,7 +90,7 @@ fn baseline(named: &Named<'_>, blocks: &mut Vec<Block>) {
 }
 
 fn adjacent(named: &Named<'_>, blocks: &mut Vec<Block>) {
-    let pairs = named.ladder.adjacent();
+    let pairs = named.table.adjacent();
     if pairs.is_empty() {
         blocks.push(Block::prose("No two of the chosen layers are adjacent."));
         return;

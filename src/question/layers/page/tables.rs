@@ -1,22 +1,22 @@
-//! The tables of one ladder, for reading; `layers.csv`, `distance.csv` and `pairs.csv` hold the same in full digits.
+//! The tables of one model and role, for reading; `layers.csv`, `distance.csv` and `pairs.csv` hold the same in full digits.
 
 use super::{BESIDE, Named, deviation, mean};
 use crate::{
     metric::{Metric, Summary, Undefined},
     report::{Cell, Column, Digits, Table},
-    table::Rung,
+    table::Entry,
 };
 
 /// What each tensor is on its own.
 pub(crate) fn per_layer(named: &Named<'_>) -> Table {
     let number = |value: Result<f64, Undefined>| Cell::number(value, Digits::Significant(5));
-    let row = |rung: &Rung| {
-        let of = |get: fn(&Summary) -> f64| number(rung.summary.as_ref().map(get).map_err(Clone::clone));
+    let cells = |row: &Entry| {
+        let of = |get: fn(&Summary) -> f64| number(row.summary.as_ref().map(get).map_err(Clone::clone));
         vec![
-            layer(rung),
+            layer(row),
             of(|summary| summary.mean),
             of(|summary| summary.sd),
-            number(rung.summary.as_ref().map_err(Clone::clone).and_then(Summary::cv)),
+            number(row.summary.as_ref().map_err(Clone::clone).and_then(Summary::cv)),
             of(|summary| summary.min),
             of(|summary| summary.max),
             of(|summary| summary.norm),
@@ -30,16 +30,16 @@ pub(crate) fn per_layer(named: &Named<'_>) -> Table {
             .to_owned(),
         csv: None,
         columns,
-        rows: named.ladder.rungs.iter().map(row).collect(),
+        rows: named.table.rows.iter().map(cells).collect(),
     }
 }
 
 /// Pairs of layers, one row each, with the four numbers that belong together.
 pub(crate) fn pairs(named: &Named<'_>, pairs: &[(usize, usize)], caption: &str) -> Table {
-    let ladder = named.ladder;
+    let table = named.table;
     let row = |&(a, b): &(usize, usize)| {
-        let numbers = BESIDE.iter().map(|&metric| Cell::number(ladder.value(metric, a, b), digits(metric)));
-        [layer(&ladder.rungs[a]), layer(&ladder.rungs[b])].into_iter().chain(numbers).collect()
+        let numbers = BESIDE.iter().map(|&metric| Cell::number(table.get(a, b, metric), digits(metric)));
+        [layer(&table.rows[a]), layer(&table.rows[b])].into_iter().chain(numbers).collect()
     };
     let mut columns = vec![Column::numeric("layer a"), Column::numeric("layer b")];
     columns.extend(BESIDE.iter().map(|metric| Column::numeric(metric.name())));
@@ -48,8 +48,8 @@ pub(crate) fn pairs(named: &Named<'_>, pairs: &[(usize, usize)], caption: &str) 
 
 /// Mean and deviation over the pairs of each distance.
 pub(crate) fn by_distance(named: &Named<'_>) -> Table {
-    let rows = named.ladder.by_distance().into_iter().map(|(distance, pairs)| {
-        let of = |metric| named.ladder.statistics(metric, &pairs);
+    let rows = named.table.by_distance().into_iter().map(|(distance, pairs)| {
+        let of = |metric| named.table.stats(metric, &pairs);
         let (cosine, null, pearson) = (of(Metric::CosSim), of(Metric::CosNull), of(Metric::Pearson));
         let number = |value| Cell::number(value, Digits::Fixed(6));
         vec![
@@ -86,8 +86,12 @@ pub(crate) fn by_distance(named: &Named<'_>) -> Table {
 }
 
 /// A number to sort by, and the mark of a block that is no layer.
-fn layer(rung: &Rung) -> Cell {
-    if rung.place.mtp { Cell::text(rung.place.to_string()) } else { Cell::count(rung.place.layer.0 as usize) }
+fn layer(row: &Entry) -> Cell {
+    if row.is_mtp() {
+        Cell::text(row.place_name())
+    } else {
+        Cell::count(row.layer().map_or(0, |layer| layer.0 as usize))
+    }
 }
 
 fn digits(metric: Metric) -> Digits {

@@ -70,15 +70,15 @@ fn ranking(view: &View<'_>, gauges: &[(Gauge, Vec<&str>)]) -> Table {
     for (gauge, roles) in gauges {
         for role in roles {
             let rows = view.of(Quantity::Aligned(*gauge), role);
-            let (of, _) = statistics(&rows);
-            let (mean, null) = (figure(&of, |extent| extent.mean), mean_null(&rows));
+            let of = statistics(&rows);
+            let (mean, null) = (figure(&of, |of| of.mean), mean_null(&rows));
             let below = mean.value().zip(null.value()).map(|(mean, null)| null - mean);
             let raw = view.of(Quantity::Residual, role);
             let raw = if raw.is_empty() {
                 // Read for the alignment alone.
                 Datum::undefined("not among the roles that were asked for")
             } else {
-                figure(&statistics(&raw).0, |extent| extent.mean)
+                figure(&statistics(&raw), |of| of.mean)
             };
             let number = |datum: Datum| Cell::number(datum, Digits::Fixed(4));
             lines.push((
@@ -87,11 +87,11 @@ fn ranking(view: &View<'_>, gauges: &[(Gauge, Vec<&str>)]) -> Table {
                     Cell::code(*role),
                     Cell::text(gauge.name()),
                     Cell::count(of.n),
-                    Cell::count(of.undefined),
+                    Cell::count(of.missing()),
                     number(raw),
                     number(mean),
-                    number(figure(&of, |extent| extent.min)),
-                    number(figure(&of, |extent| extent.max)),
+                    number(figure(&of, |of| of.min)),
+                    number(figure(&of, |of| of.max)),
                     number(null),
                     number(below.map_or_else(|| Datum::undefined("no pair has a value"), Datum::new)),
                 ],

@@ -2,9 +2,9 @@
 
 use super::{View, Words, figure, mean_null, statistics};
 use crate::{
+    metric::Figures,
     question::structure::{Quantity, StructureRow},
     report::{Block, Cell, Column, Digits, Section, Table},
-    table::Extent,
 };
 
 /// Rows of a table by layer and role at most; `structure.csv` holds all.
@@ -67,17 +67,17 @@ pub(crate) fn section(view: &View<'_>) -> Section {
 pub(crate) fn summary(view: &View<'_>, roles: &[&str], quantity: Quantity, digits: Digits) -> Table {
     let row = |role: &&str| {
         let rows = view.of(quantity, role);
-        let (of, median) = statistics(&rows);
-        let number = |get: fn(&Extent) -> f64| Cell::number(figure(&of, get), digits);
+        let of = statistics(&rows);
+        let number = |get: fn(&Figures) -> f64| Cell::number(figure(&of, get), digits);
         vec![
             Cell::code(*role),
             Cell::count(of.n),
-            Cell::count(of.undefined),
-            number(|extent| extent.mean),
-            Cell::number(median, digits),
-            number(|extent| extent.min),
-            number(|extent| extent.max),
-            number(|extent| extent.sd),
+            Cell::count(of.missing()),
+            number(|of| of.mean),
+            number(|of| of.median),
+            number(|of| of.min),
+            number(|of| of.max),
+            number(|of| of.sd),
             Cell::number(mean_null(&rows), digits),
         ]
     };

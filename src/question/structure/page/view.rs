@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    metric::{Undefined, median},
+    metric::{Figures, Stats},
     model::ModelSummary,
     question::structure::{Quantity, Structure, StructureRow},
     report::{
         Datum, escape,
         picture::{LinePanel, Lines, Picture, PictureKind, Reference, Series},
     },
-    table::Statistics,
 };
 
 /// One model of a structure.
@@ -141,14 +140,9 @@ fn constant_null(rows: &[&StructureRow]) -> Option<f64> {
     nulls.all(|null| (null - first).abs() < 1e-3).then_some(first)
 }
 
-/// Statistics of the values, and their median.
-pub(crate) fn statistics(rows: &[&StructureRow]) -> (Statistics, Datum) {
-    let mut values: Vec<f64> = rows.iter().filter_map(|row| row.value.as_ref().ok().copied()).collect();
-    let median = if values.is_empty() { Err(Undefined::TooFew) } else { median(&mut values) };
-    (
-        Statistics::of(rows.iter().map(|row| &row.value)),
-        Datum::from(median.map_err(|_| Undefined::NotComparable("no pair has a value".to_owned()))),
-    )
+/// What the values come to.
+pub(crate) fn statistics(rows: &[&StructureRow]) -> Stats {
+    Stats::of(rows.iter().map(|row| &row.value))
 }
 
 /// The mean of the nulls; a reason where there is none.
@@ -162,6 +156,6 @@ pub(crate) fn mean_null(rows: &[&StructureRow]) -> Datum {
 }
 
 /// A figure of the statistics; a reason where no pair has a value.
-pub(crate) fn figure(statistics: &Statistics, get: fn(&crate::table::Extent) -> f64) -> Datum {
-    statistics.values.as_ref().map_or_else(|| Datum::undefined("no pair has a value"), |extent| Datum::new(get(extent)))
+pub(crate) fn figure(statistics: &Stats, get: fn(&Figures) -> f64) -> Datum {
+    statistics.figures.as_ref().map_or_else(|| Datum::undefined("no pair has a value"), |of| Datum::new(get(of)))
 }

@@ -10,14 +10,14 @@ use crate::{
         Block,
         picture::{Dendrogram, Merge, Picture, PictureKind},
     },
-    table::Panel,
+    table::PairTable,
 };
 
 /// Models beyond which a tree is too tall to be read.
 const MOST_LEAVES: usize = 200;
 
 /// The tree of one role; `None` with fewer than three models that can be compared, where there is nothing to order.
-pub(crate) fn block(survey: &Survey, panels: &[Panel]) -> Option<Block> {
+pub(crate) fn block(survey: &Survey, panels: &[PairTable]) -> Option<Block> {
     let tree = tree(panels, survey.models.len());
     if !(3..=MOST_LEAVES).contains(&tree.order.len()) {
         return None;

@@ -2,17 +2,17 @@
 
 use super::{View, colored, digits};
 use crate::{
-    metric::Metric,
+    metric::{Metric, Stats},
     question::survey::Survey,
     report::{
         Block, Cell, Column, Datum, Digits, Section, Table,
         picture::{Heatmap, Panel as Grid, Picture, PictureKind},
     },
-    table::Crossing,
+    table::PairTable,
 };
 
 /// The section of one role.
-pub(crate) fn section(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> Section {
+pub(crate) fn section(survey: &Survey, crossing: &PairTable, view: &View<'_>) -> Section {
     let role = crossing.key.role_name();
     let mut blocks = Vec::new();
     if crossing.defined(Metric::CosSim) == 0 {
@@ -20,7 +20,7 @@ pub(crate) fn section(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> 
             "**No comparable tensors.** No layer of one model can be compared with a layer of the other.",
         ));
     }
-    if !crossing.rows.is_empty() && !crossing.columns.is_empty() {
+    if !crossing.rows.is_empty() && !crossing.columns().is_empty() {
         blocks.push(Block::picture(picture(survey, crossing, view)));
         blocks.push(contrasts(crossing, view));
         blocks.extend(best(survey, crossing));
@@ -32,11 +32,11 @@ pub(crate) fn section(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> 
     }
 }
 
-fn picture(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> Picture {
+fn picture(survey: &Survey, crossing: &PairTable, view: &View<'_>) -> Picture {
     let role = crossing.key.role_name();
     let labels = survey.labels();
     let titled = |index: usize| labels.get(index).map(|label| format!("layer of {label}")).unwrap_or_default();
-    let matrices = view.shown().into_iter().map(|metric| (metric, crossing.matrix(metric)));
+    let matrices = view.shown().into_iter().map(|metric| (metric, crossing.layer_matrix(metric)));
     let pictures: Vec<Picture> = colored(matrices.collect())
         .into_iter()
         .map(|(metric, heatmap)| Picture {
@@ -61,9 +61,12 @@ fn picture(survey: &Survey, crossing: &Crossing, view: &View<'_>) -> Picture {
     }
 }
 
-fn contrasts(crossing: &Crossing, view: &View<'_>) -> Block {
+fn contrasts(crossing: &PairTable, view: &View<'_>) -> Block {
     let row = |metric: &Metric| {
         let contrast = crossing.contrast(*metric);
+        let [same, other] = [0, 1].map(|side| contrast.as_ref().map(|both: &[Stats; 2]| &both[side]));
+        let mean = |of: Option<&Stats>| Some(of?.figures.as_ref()?.mean);
+        let sd = |of: Option<&Stats>| Some(of?.figures.as_ref()?.sd);
         let number = |value: Option<f64>| {
             Cell::number(
                 value.map_or_else(|| Datum::undefined("no value on or off the diagonal"), Datum::new),
@@ -72,13 +75,13 @@ fn contrasts(crossing: &Crossing, view: &View<'_>) -> Block {
         };
         vec![
             Cell::code(metric.name()),
-            Cell::count(contrast.map_or(0, |contrast| contrast.same_n)),
-            number(contrast.map(|contrast| contrast.same.mean)),
-            number(contrast.map(|contrast| contrast.same.sd)),
-            Cell::count(contrast.map_or(0, |contrast| contrast.other_n)),
-            number(contrast.map(|contrast| contrast.other.mean)),
-            number(contrast.map(|contrast| contrast.other.sd)),
-            number(contrast.map(|contrast| contrast.difference())),
+            Cell::count(same.map_or(0, |of| of.n)),
+            number(mean(same)),
+            number(sd(same)),
+            Cell::count(other.map_or(0, |of| of.n)),
+            number(mean(other)),
+            number(sd(other)),
+            number(mean(same).zip(mean(other)).map(|(same, other)| same - other)),
         ]
     };
     let numbers = ["n same", "mean", "sd", "n other", "mean", "sd", "difference"].map(Column::numeric);
@@ -92,17 +95,17 @@ fn contrasts(crossing: &Crossing, view: &View<'_>) -> Block {
     })
 }
 
-fn best(survey: &Survey, crossing: &Crossing) -> Vec<Block> {
+fn best(survey: &Survey, crossing: &PairTable) -> Vec<Block> {
     let best = crossing.best_layers();
     let label = |model: usize| survey.models.get(model).map(|model| model.label.clone()).unwrap_or_default();
-    let rows = crossing.rows.iter().zip(&best.best).map(|((layer, _), found)| {
+    let rows = crossing.rows.iter().zip(&best.best).map(|(row, found)| {
         let (column, r) = match found {
             Some((column, r)) => {
-                (Cell::text(crossing.columns[*column].0.to_string()), Cell::number(*r, Digits::Fixed(4)))
+                (Cell::text(crossing.columns()[*column].place_name()), Cell::number(*r, Digits::Fixed(4)))
             }
             None => (Cell::undefined("no comparable layer"), Cell::undefined("no comparable layer")),
         };
-        vec![Cell::text(layer.to_string()), column, r]
+        vec![Cell::text(row.place_name()), column, r]
     });
     vec![
         Block::prose(format!(

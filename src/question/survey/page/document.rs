@@ -13,7 +13,7 @@ use crate::{
         survey::Survey,
     },
     report::{Block, Report, Section},
-    table::{Alignment, Panel},
+    table::{Alignment, PairTable},
 };
 
 /// Builds the document.
@@ -101,7 +101,7 @@ fn pairing(survey: &Survey) -> Option<Section> {
                 .enumerate()
                 .filter_map(|(number, model)| {
                     let mut panels = survey.panels.iter().filter(|panel| panel.key.alignment == Alignment::Chosen);
-                    let layer = panels.find_map(|panel| panel.sides[number].as_ref().ok()?.layer)?;
+                    let layer = panels.find_map(|panel| panel.rows[number].side.as_ref().ok()?.layer)?;
                     Some(format!("{} {layer}", model.label))
                 })
                 .collect();
@@ -111,7 +111,7 @@ fn pairing(survey: &Survey) -> Option<Section> {
     Some(Section { id: "pairing".to_owned(), title: "Which layers meet".to_owned(), blocks: vec![Block::prose(text)] })
 }
 
-fn role(survey: &Survey, panels: &[Panel], view: &View<'_>) -> Section {
+fn role(survey: &Survey, panels: &[PairTable], view: &View<'_>) -> Section {
     let whole = panels.first().map(|panel| panel.key.whole());
     let role = panels.first().map(|panel| panel.key.role_name()).unwrap_or_default();
     let averages = survey.averages.iter().find(|averages| Some(averages.key) == whole);

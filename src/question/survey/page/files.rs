@@ -4,28 +4,25 @@ use super::{View, lines};
 use crate::{
     metric::{MeanSd, Metric, Pca, Undefined},
     question::{
-        page::{PairSide, PairTable, pairs_csv},
+        page::pairs_csv,
         survey::{RoleComponents, Survey},
     },
     report::{
         csv::{GROUPS, document, matrix_csv, number},
         escape,
     },
-    table::{Panel, PanelKey},
+    table::{PairTable, TableKey},
 };
 
 /// Name of the CSV file of one matrix.
-pub fn matrix_file(metric: Metric, key: &PanelKey) -> String {
+pub fn matrix_file(metric: Metric, key: &TableKey) -> String {
     format!("matrix_{}_{}_{}.csv", metric.name(), key.role_name(), key.layer_name())
 }
 
 /// Every CSV file, by name. Files whose subject was not asked for are not among them.
 pub fn survey_csv(survey: &Survey, view: &View<'_>) -> Vec<(String, Vec<u8>)> {
     let labels = survey.labels();
-    let mut files = vec![(
-        "pairs.csv".to_owned(),
-        if survey.crossings.is_empty() { pairs_csv(survey) } else { crossed_pairs(survey) },
-    )];
+    let mut files = vec![("pairs.csv".to_owned(), pairs_csv(survey))];
     for panel in &survey.panels {
         for metric in view.shown() {
             let matrix = panel.matrix(metric, &labels);
@@ -34,7 +31,7 @@ pub fn survey_csv(survey: &Survey, view: &View<'_>) -> Vec<(String, Vec<u8>)> {
     }
     for crossing in &survey.crossings {
         for metric in view.shown() {
-            files.push((matrix_file(metric, &crossing.key), matrix_csv(&crossing.matrix(metric))));
+            files.push((matrix_file(metric, &crossing.key), matrix_csv(&crossing.layer_matrix(metric))));
         }
     }
     if !survey.panels.is_empty() {
@@ -50,26 +47,6 @@ pub fn survey_csv(survey: &Survey, view: &View<'_>) -> Vec<(String, Vec<u8>)> {
     }
     files.extend(baselines(survey).map(|bytes| ("baselines.csv".to_owned(), bytes)));
     files
-}
-
-fn crossed_pairs(survey: &Survey) -> Vec<u8> {
-    let mut table = PairTable::new();
-    for crossing in &survey.crossings {
-        let role = crossing.key.role_name();
-        for (row, (row_layer, a)) in crossing.rows.iter().enumerate() {
-            for (column, (column_layer, b)) in crossing.columns.iter().enumerate() {
-                let side =
-                    |model: usize, side, layer| PairSide { model: &survey.models[model], side, layer: Some(layer) };
-                table.push(
-                    side(0, a.as_ref().ok(), *row_layer),
-                    side(1, b.as_ref().ok(), *column_layer),
-                    &role,
-                    crossing.metrics(row, column),
-                );
-            }
-        }
-    }
-    table.into_bytes()
 }
 
 /// Rows of text with their headings.
@@ -88,12 +65,9 @@ fn model(survey: &Survey, place: usize) -> [String; 2] {
     [escape::csv(&model.model).into_owned(), commit.unwrap_or_default()]
 }
 
-/// The layer of each side in a panel, or the panel's where a side has none.
-fn layers(panel: &Panel, (a, b): (usize, usize)) -> [String; 2] {
-    [a, b].map(|model| {
-        let own = panel.sides[model].as_ref().map_or(panel.key.layer, |side| side.layer);
-        own.map(|layer| layer.to_string()).unwrap_or_default()
-    })
+/// The layer of each side of a pair.
+fn layers(table: &PairTable, (a, b): (usize, usize)) -> [String; 2] {
+    [a, b].map(|row| table.rows[row].place_name())
 }
 
 fn groups(survey: &Survey) -> Vec<u8> {

@@ -7,7 +7,7 @@ use crate::{
     metric::{MeanSd, Metric, Undefined},
     question::survey::Survey,
     report::{Block, Cell, Column, Datum, Section, Table},
-    table::{GroupFigures, Panel, empty_groups},
+    table::{GroupFigures, PairTable, empty_groups},
 };
 
 /// The section; `None` where nothing was compared.
@@ -60,7 +60,7 @@ fn by_layer(survey: &Survey) -> Block {
 }
 
 /// With many layers, the mean of the layers' means; `groups.csv` has every layer.
-fn over_layers(survey: &Survey, panels: &[Panel]) -> Block {
+fn over_layers(survey: &Survey, panels: &[PairTable]) -> Block {
     let Some(role) = panels.first().map(|panel| panel.key.whole()) else {
         return Block::prose("");
     };

@@ -6,14 +6,14 @@ use crate::{
     model::Pairing,
     question::survey::Survey,
     report::picture::{ColorScale, Heatmap, Panel as Grid, Picture, PictureKind},
-    table::{Matrix, Panel},
+    table::{Matrix, PairTable},
 };
 
 /// Rows and columns from which matrices stand below each other: side by side they cannot be read on a page.
 const WIDE: usize = 16;
 
 /// The matrices of one panel.
-pub(crate) fn of_panel(survey: &Survey, panel: &Panel, view: &View<'_>) -> Picture {
+pub(crate) fn of_panel(survey: &Survey, panel: &PairTable, view: &View<'_>) -> Picture {
     let order = view.order(std::slice::from_ref(panel), survey.models.len());
     let labels = survey.labels();
     let matrices = view.shown().into_iter();
@@ -26,7 +26,7 @@ pub(crate) fn of_panel(survey: &Survey, panel: &Panel, view: &View<'_>) -> Pictu
 }
 
 /// The means over the panels of one role.
-pub(crate) fn of_means(survey: &Survey, panels: &[Panel], view: &View<'_>) -> Picture {
+pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], view: &View<'_>) -> Picture {
     let role = panels.first().map(|panel| panel.key.role_name()).unwrap_or_default();
     let order = view.order(panels, survey.models.len());
     let labels = survey.labels();

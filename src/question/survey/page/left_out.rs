@@ -22,24 +22,24 @@ pub(crate) fn left_out(survey: &Survey) -> Vec<Excluded> {
     // One reason for many layers is one line.
     let mut absent: BTreeMap<(usize, String, String), Vec<String>> = BTreeMap::new();
     for panel in &survey.panels {
-        for (model, side) in panel.sides.iter().enumerate() {
-            if let Err(reason) = side {
+        for (model, row) in panel.rows.iter().enumerate() {
+            if let Err(reason) = &row.side {
                 let entry = absent.entry((model, panel.key.role_name(), reason.clone())).or_default();
                 entry.push(panel.key.layer_name());
             }
         }
     }
     for crossing in &survey.crossings {
-        for (model, layers) in [&crossing.rows, &crossing.columns].into_iter().enumerate() {
+        for (model, layers) in [&crossing.rows[..], crossing.columns()].into_iter().enumerate() {
             let role = crossing.key.role_name();
             if layers.is_empty() {
                 let reason = "it has no such tensor in its layers".to_owned();
                 absent.entry((model, role.clone(), reason)).or_default().push("all".to_owned());
             }
-            for (layer, side) in layers {
-                if let Err(reason) = side {
-                    let entry = absent.entry((model, role.clone(), reason.clone())).or_default();
-                    entry.push(layer.to_string());
+            for entry in layers {
+                if let Err(reason) = &entry.side {
+                    let lines = absent.entry((model, role.clone(), reason.clone())).or_default();
+                    lines.push(entry.place_name());
                 }
             }
         }
@@ -55,13 +55,13 @@ fn incomparable(survey: &Survey) -> Vec<Excluded> {
     let mut lines: BTreeMap<(usize, String, String), Vec<String>> = BTreeMap::new();
     for panel in &survey.panels {
         let mut counts: BTreeMap<&[u64], usize> = BTreeMap::new();
-        for side in panel.sides.iter().flatten() {
+        for side in panel.rows.iter().flat_map(|row| &row.side) {
             *counts.entry(&side.shape).or_default() += 1;
         }
         let most = counts.values().copied().max().unwrap_or(0);
         let one_wins = counts.values().filter(|&&count| count == most).count() == 1;
-        for (model, side) in panel.sides.iter().enumerate() {
-            let Ok(side) = side else { continue };
+        for (model, row) in panel.rows.iter().enumerate() {
+            let Ok(side) = &row.side else { continue };
             let mut reasons = Vec::new();
             if !(one_wins && counts[side.shape.as_slice()] == most) {
                 let others: Vec<String> =

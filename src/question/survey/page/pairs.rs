@@ -3,16 +3,16 @@
 use super::{MOST_PAIRS, digits, mean, names, rest};
 use crate::{
     metric::{Metric, Undefined},
-    question::survey::{RoleAverages, Survey, pairs_of},
+    question::survey::{RoleAverages, Survey},
     report::{Block, Cell, Column, Datum, Digits, Table},
-    table::Panel,
+    table::{PairTable, pairs_of},
 };
 
 /// The four numbers that always stand side by side.
 const BESIDE: [Metric; 4] = [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm];
 
 /// The pairs of one panel.
-pub(crate) fn of_panel(survey: &Survey, panel: &Panel) -> Block {
+pub(crate) fn of_panel(survey: &Survey, panel: &PairTable) -> Block {
     let pairs = ranked(survey.models.len(), |(a, b)| panel.get(a, b, Metric::ZPerm).ok());
     let row = |&(a, b): &(usize, usize)| {
         let numbers = BESIDE.map(|metric| Cell::number(panel.get(a, b, metric), digits(metric)));
@@ -31,7 +31,7 @@ pub(crate) fn of_panel(survey: &Survey, panel: &Panel) -> Block {
 }
 
 /// The pairs of one role, averaged over its panels, with the deviation that correlated layers leave.
-pub(crate) fn of_means(survey: &Survey, panels: &[Panel], averages: &RoleAverages) -> Block {
+pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], averages: &RoleAverages) -> Block {
     let of_pair = |pair: (usize, usize)| averages.pairs.iter().find(|average| average.models == pair);
     let pairs = ranked(survey.models.len(), |pair| {
         let average = of_pair(pair)?.average.as_ref().ok()?;

@@ -4,7 +4,7 @@ use crate::{
     metric::{Dendrogram, Metric, Undefined},
     question::survey::Survey,
     report::{Cell, Digits},
-    table::Panel,
+    table::PairTable,
 };
 
 /// Pairs that a table of the report lists; the CSV files have all.
@@ -37,7 +37,7 @@ impl View<'_> {
     }
 
     /// The order of rows and columns for one role.
-    pub(crate) fn order(&self, panels: &[Panel], models: usize) -> Vec<usize> {
+    pub(crate) fn order(&self, panels: &[PairTable], models: usize) -> Vec<usize> {
         if !self.by_cluster {
             return (0..models).collect();
         }
@@ -47,12 +47,12 @@ impl View<'_> {
 }
 
 /// The clustering of the models by their mean r over the layers of one role.
-pub(crate) fn tree(panels: &[Panel], models: usize) -> Dendrogram {
+pub(crate) fn tree(panels: &[PairTable], models: usize) -> Dendrogram {
     Dendrogram::of(models, |a, b| mean(panels, Metric::Pearson, a, b).map(|(mean, _)| mean))
 }
 
 /// Mean over the panels in which the pair is defined, and their number.
-pub(crate) fn mean(panels: &[Panel], metric: Metric, row: usize, column: usize) -> Result<(f64, usize), Undefined> {
+pub(crate) fn mean(panels: &[PairTable], metric: Metric, row: usize, column: usize) -> Result<(f64, usize), Undefined> {
     let (mut sum, mut count, mut reason) = (0.0, 0_usize, None);
     for panel in panels {
         match panel.get(row, column, metric) {

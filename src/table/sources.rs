@@ -1,0 +1,107 @@
+//! The wanted tensors of all models, by what they have in common, and the reason where there is none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Cell, Side, TableKey};
+use crate::{
+    cache::Cache,
+    fetch::Failures,
+    model::{Model, Opened, Tensor},
+    tensor::Loaded,
+};
+
+/// Where tensors are read from. Every tensor must be in the cache by now, or in a folder, or in `failures`.
+pub(crate) struct Sources<'a> {
+    cache: &'a Cache,
+    pub(crate) opened: &'a [Opened],
+    failures: &'a [Failures],
+    placed: Vec<BTreeMap<TableKey, Vec<&'a Tensor>>>,
+}
+
+impl<'a> Sources<'a> {
+    /// Places the wanted tensors of each model by `key`.
+    pub(crate) fn new(
+        cache: &'a Cache,
+        opened: &'a [Opened],
+        failures: &'a [Failures],
+        key: impl Fn(&Tensor) -> TableKey,
+    ) -> Self {
+        let place = |opened: &'a Opened| {
+            let mut placed: BTreeMap<TableKey, Vec<&Tensor>> = BTreeMap::new();
+            for tensor in opened.outcome.iter().flat_map(|model| &model.tensors) {
+                placed.entry(key(tensor)).or_default().push(tensor);
+            }
+            placed
+        };
+        Self { cache, opened, failures, placed: opened.iter().map(place).collect() }
+    }
+
+    /// What at least one model has a tensor for.
+    pub(crate) fn keys(&self) -> BTreeSet<TableKey> {
+        self.placed.iter().flat_map(BTreeMap::keys).copied().collect()
+    }
+
+    /// The roles that at least one model has in its layers.
+    pub(crate) fn roles(&self) -> BTreeSet<TableKey> {
+        let in_layers = |key: &TableKey| key.layer.is_some_and(|place| !place.mtp);
+        self.keys().into_iter().filter(in_layers).map(|key| key.whole()).collect()
+    }
+
+    /// The layers in which a model has `role`, ascending, then its blocks of multi-token prediction.
+    pub(crate) fn layers(&self, model: usize, role: TableKey) -> Vec<TableKey> {
+        let keys = self.placed[model].keys();
+        keys.filter(|key| key.layer.is_some() && key.whole() == role).copied().collect()
+    }
+
+    pub(crate) fn has(&self, model: usize, key: &TableKey) -> bool {
+        self.placed[model].contains_key(key)
+    }
+
+    /// Elements of the tensor of one model for `key`; 0 where there is none.
+    pub(crate) fn numel(&self, model: usize, key: &TableKey) -> u64 {
+        let tensor = self.placed[model].get(key).and_then(|tensors| tensors.first());
+        tensor.map_or(0, |tensor| tensor.info.shape.iter().product())
+    }
+
+    /// The tensor of one model for `key`, or the reason why there is none.
+    pub(crate) fn read(&self, model: usize, key: &TableKey) -> Cell {
+        let tensors = self.placed[model].get(key).map_or(&[][..], Vec::as_slice);
+        let (opened, failures) = (&self.opened[model], &self.failures[model]);
+        let model = opened.outcome.as_ref().map_err(|error| format!("the model was not read: {}", error.chain()))?;
+        let tensor = match tensors {
+            [] => return Err(missing_role(model, key)),
+            [tensor] => *tensor,
+            several => {
+                let names = several.iter().take(3).map(|tensor| tensor.info.name.escape_debug().to_string());
+                let more = if several.len() > 3 { ", …" } else { "" };
+                return Err(format!("{} tensors fit: {}{more}", several.len(), names.collect::<Vec<_>>().join(", ")));
+            }
+        };
+        let unread = |error: &crate::Error| format!("the tensor was not read: {}", error.chain());
+        if let Some(error) = failures.get(&tensor.info.name) {
+            return Err(unread(error));
+        }
+        let loaded = Loaded::read(self.cache, model, tensor).map_err(|error| unread(&error))?;
+        Ok((Side::of(tensor), loaded))
+    }
+}
+
+/// Why a model has no tensor for a table.
+pub(crate) fn missing_role(model: &Model, key: &TableKey) -> String {
+    if let Some(role) = key.role {
+        if let Some(reason) = model.family.family.and_then(|family| family.absent_reason(role)) {
+            return reason.to_owned();
+        }
+        match model.family.family {
+            None => return "its family is not known: name its tensors by --tensor".to_owned(),
+            Some(family) if !family.roles().contains(&role) => {
+                return format!("its family `{}` has no `{role}`", family.name());
+            }
+            Some(_) => {}
+        }
+    }
+    match (key.layer, model.config.num_hidden_layers) {
+        (Some(place), Some(layers)) if place.layer.0 >= layers => format!("it has {layers} layers"),
+        _ => "it has no such tensor".to_owned(),
+    }
+}
