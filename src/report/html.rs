@@ -8,7 +8,7 @@ use super::{
     escape::{file_stem, xml},
     inline::{Span, plain, spans},
     number::round_trip,
-    picture::Picture,
+    figure::Picture,
 };
 
 const STYLE: &str = include_str!("assets/report.css");

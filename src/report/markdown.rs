@@ -6,7 +6,7 @@ use super::{
     Block, Cell, Format, Provenance, Report, SYNTHETIC, Table,
     escape::{markdown as text, markdown_code as code, markdown_paragraph},
     inline::{Span, spans},
-    picture::Picture,
+    figure::Picture,
 };
 
 /// Sections from which a list of contents is worth its room.

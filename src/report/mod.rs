@@ -1,107 +1,37 @@
 //! Answers turned into bytes. A [`Report`] is plain data; each format is one pure function of it; [`files`] lists what a set
-//! of formats amounts to, and [`write_reports`] puts the files into a folder, each whole or not at all.
-
-use std::{io, path::PathBuf};
-
-use crate::hint::Hint;
+//! of formats amounts to, and [`write_reports`] puts the files into a folder, each whole or not at all. Numbers for other
+//! programs are [`Frame`]s: whole as CSV, in part as a [`Table`] of the report.
 
 pub mod csv;
 pub mod escape;
+pub mod figure;
 pub mod html;
 pub mod inline;
 pub mod json;
 pub mod markdown;
 pub mod number;
-pub mod picture;
+#[cfg(feature = "cli")]
+pub mod text;
 
 mod datum;
+mod error;
 mod files;
 mod format;
+mod frame;
 mod model;
 mod provenance;
 mod writer;
 
 pub use self::{
     datum::Datum,
+    error::ReportError,
+    figure::{Picture, PictureKind},
     files::files,
     format::{Format, UnknownFormat},
-    model::{Block, Cell, Column, Report, SYNTHETIC, Section, Table},
+    frame::Frame,
+    model::{Block, Cell, Column, Report, Section, Table},
     number::Digits,
-    picture::{Picture, PictureKind},
-    provenance::{Excluded, FileProvenance, ModelProvenance, Provenance},
+    provenance::{Excluded, FileProvenance, ModelProvenance, Provenance, SYNTHETIC},
     writer::{check_folder, write_reports},
 };
-
-/// A report that cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReportError {
-    /// The folder for the files cannot be made.
-    #[error("cannot create the folder `{}`", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is a file where the folder should be.
-    #[error("`{}` is a file, and a report is a folder of files", path.display())]
-    IsFile {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file cannot be written; a former version of it is as it was.
-    #[error("cannot write `{}`", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file's name would leave the folder.
-    #[error("`{name}` is not the name of a file")]
-    Name {
-        /// The name.
-        name: String,
-    },
-    /// Two files of one report have the same name.
-    #[error("two files of the report are named `{name}`")]
-    Twice {
-        /// The name.
-        name: String,
-    },
-    /// The report cannot be written as JSON.
-    #[error("cannot write the report as JSON")]
-    Json {
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A picture cannot be rasterised.
-    #[error("cannot draw the picture `{picture}` as PNG: {reason}")]
-    Raster {
-        /// The picture's identifier.
-        picture: String,
-        /// Why.
-        reason: String,
-    },
-    /// The binary was built without the feature `png`.
-    #[error("this build cannot write PNG")]
-    NoPng,
-}
-
-impl Hint for ReportError {
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Folder { .. } => "name a folder that can be created with `-o DIR`",
-            Self::IsFile { .. } => "name a folder with `-o DIR`; it is made if it is not there",
-            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "make room on the disk and run again"
-            }
-            Self::Write { .. } => "check that the folder given with `-o` can be written to",
-            Self::Raster { .. } => "leave `png` out of `--formats`; the SVG holds the same picture",
-            Self::NoPng => "leave `png` out of `--formats`, or build with the feature `png`",
-            Self::Name { .. } | Self::Twice { .. } | Self::Json { .. } => return None,
-        };
-        Some(hint.to_owned())
-    }
-}
+pub(crate) use self::frame::{all_or_each_reason, each_reason};

@@ -8,7 +8,7 @@ use crate::{
     question::compare::{Comparison, Group, GroupFigures, Meeting},
     report::{
         Datum,
-        picture::{Histogram, LinePanel, Lines, Picture, PictureKind, Point, Reference, Scatter, Series},
+        figure::{Histogram, LinePanel, Lines, Picture, PictureKind, Point, Reference, Scatter, Series},
     },
 };
 

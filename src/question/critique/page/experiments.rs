@@ -59,7 +59,6 @@ fn within_section(
     });
     let means = Table {
         caption: writer.prose.text(part, "means"),
-        csv: None,
         columns: [writer.text_columns(&["model"]), writer.numeric_columns(&["n", "mean", "sd"])].concat(),
         rows: rows.collect(),
     };
@@ -149,7 +148,7 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let mut columns = writer.numeric_columns(&["layer", "n", "missing"]);
     columns.extend(average_columns(writer));
     let table =
-        Table { caption: writer.prose.fill("exp4", "caption", &figures), csv: None, columns, rows: rows.collect() };
+        Table { caption: writer.prose.fill("exp4", "caption", &figures), columns, rows: rows.collect() };
     let blocks = vec![
         writer.say("exp4", "what", &figures),
         Block::picture(pictures::depth_means(writer, role)),
@@ -186,7 +185,6 @@ fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     };
     let study = Table {
         caption: writer.prose.fill("exp6", "study", &figures),
-        csv: None,
         columns: [writer.text_columns(&["metric"]), headings("drawn").to_vec(), headings("formula").to_vec()].concat(),
         rows: study_rows.collect(),
     };
@@ -204,7 +202,6 @@ fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     });
     let pairs = Table {
         caption: writer.prose.fill("exp6", "caption", &figures),
-        csv: None,
         columns: [
             writer.text_columns(&["pair", "metric"]),
             writer.numeric_columns(&["observed"]),

@@ -6,7 +6,7 @@ use crate::{
     question::critique::{AtLayer, Comparison, GroupFigure, RoleAnswer, Within},
     report::{
         Datum,
-        picture::{Bar, BarSeries, Bars, ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Series},
+        figure::{Bar, BarSeries, Bars, ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Series},
     },
     table::Matrix,
 };

@@ -60,7 +60,6 @@ fn group_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)])
     columns.extend(writer.numeric_columns(&["unrelated_n", "unrelated_mean", "unrelated_sd"]));
     Block::Table(Table {
         caption: writer.prose.fill("exp5", "caption", figures),
-        csv: None,
         columns,
         rows: rows.collect(),
     })
@@ -84,7 +83,6 @@ fn square_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)]
     columns.extend(writer.text_columns(&["related"]));
     Block::Table(Table {
         caption: writer.prose.fill("exp5", "pairs", figures),
-        csv: None,
         columns,
         rows: rows.collect(),
     })

@@ -74,7 +74,7 @@ impl<'a> Writer<'a> {
     /// A table of pairs with the metrics that stand beside each other.
     pub(crate) fn pair_table<'c>(&self, caption: String, pairs: impl IntoIterator<Item = &'c Comparison>) -> Block {
         let rows = pairs.into_iter().map(|pair| self.pair_cells(pair).collect()).collect();
-        Block::Table(Table { caption, csv: None, columns: self.pair_columns(), rows })
+        Block::Table(Table { caption, columns: self.pair_columns(), rows })
     }
 
     pub(crate) fn pair_columns(&self) -> Vec<Column> {

@@ -7,7 +7,7 @@ use crate::{
         layers::Layers,
         page::{PairSide, PairTable},
     },
-    report::{csv, escape},
+    report::{Frame, csv, escape},
 };
 
 /// `pairs.csv`, `layers.csv`, `distance.csv`, and one matrix a ladder and metric.
@@ -21,7 +21,7 @@ pub fn layers_csv(layers: &Layers, metrics: &[Metric]) -> Vec<(String, Vec<u8>)>
     for named in &named {
         for &metric in metrics {
             let name = format!("matrix_{metric}_{}.csv", named.stem);
-            files.push((name, csv::matrix_csv(&named.ladder.matrix(metric))));
+            files.push(Frame::matrix(name, &named.ladder.matrix(metric)).csv());
         }
     }
     files

@@ -7,7 +7,7 @@ use crate::{
     metric::{Metric, Summary, Undefined},
     report::{
         Block, Cell, Column, Datum, Digits, Section, Table,
-        picture::{LinePanel, Lines, Picture, PictureKind, Series},
+        figure::{LinePanel, Lines, Picture, PictureKind, Series},
     },
     table::Statistics,
 };
@@ -63,7 +63,6 @@ fn table(named: &[Named<'_>]) -> Table {
     Table {
         caption: "Pairs of layers of one model, multi-token-prediction blocks apart. Standard deviations have ddof 0."
             .to_owned(),
-        csv: None,
         columns,
         rows: rows.collect(),
     }
