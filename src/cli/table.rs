@@ -8,7 +8,7 @@ use hub_audit::{
 
 use super::size::Size;
 
-pub(crate) use hub_audit::report::text::{facts, prose};
+pub(crate) use hub_audit::report::text::facts;
 
 /// A terminal that says it is narrower than this does not know.
 const NARROWEST: u16 = 40;
