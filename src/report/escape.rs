@@ -84,9 +84,11 @@ pub fn markdown_code(text: &str, in_table: bool) -> String {
 }
 
 /// `text` as a text field of CSV, before quoting: a field that a spreadsheet would run as a formula gets an apostrophe in
-/// front. Numbers do not come through here.
+/// front, also where white space or characters that are not seen stand before its sign. Numbers do not come through here.
 pub fn csv(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    let seen = text.trim_start_matches(|c: char| c.is_whitespace() || is_hidden(c));
+    // Spreadsheets of East Asian locales take the wide signs for the narrow ones.
+    if seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || text.starts_with(['\t', '\r', '\n']) {
         Cow::Owned(format!("'{text}"))
     } else {
         Cow::Borrowed(text)
@@ -163,7 +165,11 @@ mod tests {
 
     #[test]
     fn a_cell_that_a_spreadsheet_would_run_is_made_text() {
-        assert_eq!(csv("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        for text in ["=HYPERLINK(1)", " =1", "\u{a0}\u{3000}+1", "\u{feff}-1", "\u{200b} @x", "\n=1", "\t1", "\r1", "＝1"] {
+            assert_eq!(csv(text), format!("'{text}"));
+        }
+        assert_eq!(csv(" a=b"), " a=b");
+        assert_eq!(csv(""), "");
         assert_eq!(csv("model.layers.0"), "model.layers.0");
     }
 
