@@ -54,6 +54,12 @@ pub fn markdown(text: &str) -> String {
     out
 }
 
+/// `text` as the label of a link or picture of Markdown. Brackets are written as references, so that no reader ends the label
+/// at one of them.
+pub fn markdown_label(text: &str) -> String {
+    markdown(text).replace("\\[", "&#91;").replace("\\]", "&#93;")
+}
+
 /// A line of Markdown as a paragraph of its own: one that begins like a list or a rule would turn into it.
 pub fn markdown_paragraph(line: &str) -> String {
     let line = line.trim_start();
@@ -147,6 +153,11 @@ mod tests {
     fn a_script_in_a_name_stays_text() {
         assert_eq!(xml(r#"<script>"a"&'b'"#), "&lt;script&gt;&quot;a&quot;&amp;&#39;b&#39;");
         assert_eq!(markdown("<b>|*x*"), "&lt;b&gt;\\|\\*x\\*");
+    }
+
+    #[test]
+    fn brackets_do_not_end_a_label() {
+        assert_eq!(markdown_label("a[0](x) \\ b]"), "a&#91;0&#93;(x) \\\\ b&#93;");
     }
 
     #[test]
