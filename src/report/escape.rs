@@ -2,7 +2,15 @@
 //! here and nowhere else. Characters that act without being seen (controls, bidirectional overrides, zero-width marks)
 //! are shown as `\u{…}` everywhere.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
+
+use regex::{Captures, Regex};
+
+/// An address on this machine, with a scheme or a port.
+static LOOPBACK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let host = r"(?:\blocalhost|\b127(?:\.\d{1,3}){3}|\b0\.0\.0\.0|\[::1\])";
+    Regex::new(&format!(r"(?i)https?://{host}(?::\d+)?|{host}:\d+")).ok()
+});
 
 /// `text` with every character that acts without being seen written as `\u{…}`. Line breaks and tabs become spaces.
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -18,6 +26,16 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// `page` without the addresses of this machine, which say nothing to who reads it elsewhere and differ from run to run. Those
+/// that `asked` (the command line) names stay.
+pub fn without_loopback<'a>(page: &'a str, asked: &[String]) -> Cow<'a, str> {
+    let Some(loopback) = LOOPBACK.as_ref() else { return Cow::Borrowed(page) };
+    loopback.replace_all(page, |found: &Captures<'_>| {
+        let address = &found[0];
+        if asked.iter().any(|word| word.contains(address)) { address.to_owned() } else { "this machine".to_owned() }
+    })
 }
 
 /// `text` for the content or a double-quoted attribute of HTML and SVG.
@@ -153,6 +171,16 @@ mod tests {
     fn a_script_in_a_name_stays_text() {
         assert_eq!(xml(r#"<script>"a"&'b'"#), "&lt;script&gt;&quot;a&quot;&amp;&#39;b&#39;");
         assert_eq!(markdown("<b>|*x*"), "&lt;b&gt;\\|\\*x\\*");
+    }
+
+    #[test]
+    fn addresses_of_this_machine_are_not_published_unless_asked() {
+        let page = "at http://127.0.0.1:4321/api, LOCALHOST:80, https://[::1]:1 and 0.0.0.0:9; 127.0.0.1 and localhost/x stay";
+        let hidden = "at this machine/api, this machine, this machine and this machine; 127.0.0.1 and localhost/x stay";
+        assert_eq!(without_loopback(page, &[]), hidden);
+        let asked = ["--endpoint=http://127.0.0.1:4321".to_owned()];
+        assert!(without_loopback(page, &asked).starts_with("at http://127.0.0.1:4321/api, this machine,"));
+        assert!(matches!(without_loopback("10.127.0.0.15 at https://huggingface.co:443", &[]), Cow::Borrowed(_)));
     }
 
     #[test]

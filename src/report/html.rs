@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::{
     Block, Cell, Provenance, Report, SYNTHETIC, Table,
-    escape::{file_stem, xml},
+    escape::{file_stem, without_loopback, xml},
     inline::{Span, plain, spans},
     number::round_trip,
     figure::Picture,
@@ -53,7 +53,7 @@ pub fn render(report: &Report) -> String {
     }
     provenance(&mut out, &report.provenance);
     let _ = writeln!(out, "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>");
-    out
+    without_loopback(&out, &report.provenance.command_line).into_owned()
 }
 
 fn prose(markup: &str) -> String {
@@ -165,6 +165,15 @@ mod tests {
         let page = render(&sample());
         assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("//"), "{page}");
         assert!(!page.contains("@import") && !page.contains("url(") && !page.contains(" src="));
+    }
+
+    #[test]
+    fn the_page_holds_no_address_of_this_machine_but_the_endpoint_that_was_asked() {
+        let mut report = sample();
+        report.question = "127.0.0.1:4321 cannot be reached".into();
+        assert!(render(&report).contains("this machine cannot be reached"));
+        report.provenance.command_line.extend(["--endpoint".into(), "http://127.0.0.1:4321".into()]);
+        assert!(render(&report).contains("127.0.0.1:4321 cannot be reached"));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use super::{
     Block, Cell, Format, Provenance, Report, SYNTHETIC, Table,
-    escape::{markdown as text, markdown_code as code, markdown_label as label, markdown_paragraph},
+    escape::{
+        markdown as text, markdown_code as code, markdown_label as label, markdown_paragraph, without_loopback,
+    },
     inline::{Span, spans},
     figure::Picture,
 };
@@ -43,7 +45,7 @@ pub fn render(report: &Report, image: Option<Format>) -> String {
         }
     }
     provenance(&mut out, &report.provenance);
-    out
+    without_loopback(&out, &report.provenance.command_line).into_owned()
 }
 
 fn prose(markup: &str) -> String {
