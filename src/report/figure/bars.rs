@@ -26,8 +26,6 @@ pub struct Bars {
     pub series: Vec<BarSeries>,
     /// Horizontal lines to compare with.
     pub references: Vec<Reference>,
-    /// Nothing.
-    pub cut: Option<f64>,
 }
 
 /// Bars of one colour.
@@ -211,7 +209,6 @@ mod tests {
                 })
                 .collect(),
             references: vec![Reference::new("threshold", 0.95)],
-            cut: None,
         }
     }
 
@@ -230,7 +227,6 @@ mod tests {
             groups: vec!["a".into(), "b".into()],
             references: Vec::new(),
             y_label: "cosine".into(),
-            cut: None,
         };
         assert!(close.axis().low().abs() < 1e-12);
         assert!(!svg::document(&close.draw(), "").contains("axis cut"));

@@ -218,7 +218,6 @@ mod tests {
                 groups: (0..=index).map(|group| format!("model-{group}")).collect(),
                 series: vec![BarSeries { label: "s".into(), bars: (0..=index).map(|_| Bar::new(0.5)).collect() }],
                 references: Vec::new(),
-                cut: None,
             }),
         };
         for count in [0, 1, 2, 3, 4] {

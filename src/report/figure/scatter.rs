@@ -24,10 +24,6 @@ pub struct Scatter {
     pub groups: Vec<String>,
     /// The points. One whose coordinates are not finite is not drawn, and counted in the remarks.
     pub points: Vec<Point>,
-    /// Nothing.
-    pub identity: bool,
-    /// Nothing.
-    pub labelled: bool,
 }
 
 /// A point.
@@ -108,8 +104,6 @@ mod tests {
             y_label: "cosine".into(),
             groups: vec!["related".into(), "unrelated".into(), "self".into()],
             points: (0..count).map(point).collect(),
-            identity: false,
-            labelled: false,
         }
     }
 

@@ -22,7 +22,7 @@ fn picture(role: &RoleAnswer, id: &str, title: &str, subtitle: &str, kind: Pictu
 }
 
 fn bars(y_label: &str, groups: Vec<String>, series: Vec<BarSeries>) -> Bars {
-    Bars { y_label: y_label.to_owned(), groups, series, references: Vec::new(), cut: None }
+    Bars { y_label: y_label.to_owned(), groups, series, references: Vec::new() }
 }
 
 fn bar(comparison: &Comparison, metric: Metric) -> Bar {

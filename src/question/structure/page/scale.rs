@@ -85,7 +85,6 @@ fn modes_picture(view: &View<'_>, track: &ScaleTrack, modes: &[Mode]) -> Picture
             })
             .collect(),
         references: Vec::new(),
-        cut: None,
     };
     let lines = Lines {
         x_label: "layer".to_owned(),

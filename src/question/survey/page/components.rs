@@ -117,8 +117,6 @@ fn scatter(survey: &Survey, components: &RoleComponents, title: &str, pca: &Pca)
             y_label: axis(1),
             groups: models.iter().map(|&model| survey.models[model].label.clone()).collect(),
             points: points.collect(),
-            identity: false,
-            labelled: false,
         }),
     }
 }
