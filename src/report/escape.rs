@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn addresses_of_this_machine_are_not_published_unless_asked() {
-        let page = "at http://127.0.0.1:4321/api, LOCALHOST:80, https://[::1]:1 and 0.0.0.0:9; 127.0.0.1 and localhost/x stay";
+        let page =
+            "at http://127.0.0.1:4321/api, LOCALHOST:80, https://[::1]:1 and 0.0.0.0:9; 127.0.0.1 and localhost/x stay";
         let hidden = "at this machine/api, this machine, this machine and this machine; 127.0.0.1 and localhost/x stay";
         assert_eq!(without_loopback(page, &[]), hidden);
         let asked = ["--endpoint=http://127.0.0.1:4321".to_owned()];
@@ -204,7 +205,9 @@ mod tests {
 
     #[test]
     fn a_cell_that_a_spreadsheet_would_run_is_made_text() {
-        for text in ["=HYPERLINK(1)", " =1", "\u{a0}\u{3000}+1", "\u{feff}-1", "\u{200b} @x", "\n=1", "\t1", "\r1", "＝1"] {
+        for text in
+            ["=HYPERLINK(1)", " =1", "\u{a0}\u{3000}+1", "\u{feff}-1", "\u{200b} @x", "\n=1", "\t1", "\r1", "＝1"]
+        {
             assert_eq!(csv(text), format!("'{text}"));
         }
         assert_eq!(csv(" a=b"), " a=b");

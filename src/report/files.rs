@@ -2,11 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{
-    Format, Report, ReportError,
-    figure::Picture,
-    html, json, markdown,
-};
+use super::{Format, Report, ReportError, figure::Picture, html, json, markdown};
 
 /// The files of `report` in `formats`, as (name, bytes): `report.json`, `REPORT.md`, `report.html`, and one picture a file.
 /// CSV files hold more than a report does: they are the [`Frame`](super::Frame)s of its question. The same report gives the
@@ -60,10 +56,7 @@ mod tests {
         let report = sample();
         let files = files(&report, Format::ALL).unwrap();
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(
-            names,
-            ["report.json", "REPORT.md", "report.html", "cosine.svg", "cosine.png"]
-        );
+        assert_eq!(names, ["report.json", "REPORT.md", "report.html", "cosine.svg", "cosine.png"]);
         assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
         assert_eq!(files, super::files(&report, Format::ALL).unwrap());
     }

@@ -35,7 +35,7 @@ impl<'a> Frame<'a> {
     /// `matrix` as a labelled rectangle: an empty corner, the columns' labels, then one row a line.
     pub fn matrix(file: impl Into<String>, matrix: &'a Matrix) -> Self {
         let columns = std::iter::once(String::new()).chain(matrix.columns.iter().cloned());
-        let row = |row: usize| {
+        let row = move |row: usize| {
             let cells = (0..matrix.columns.len()).map(|column| Cell::number(matrix.get(row, column), Digits::Exact));
             std::iter::once(Cell::text(&matrix.rows[row])).chain(cells).collect()
         };

@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use super::{
     Block, Cell, Provenance, Report, SYNTHETIC, Table,
     escape::{file_stem, without_loopback, xml},
+    figure::Picture,
     inline::{Span, plain, spans},
     number::round_trip,
-    figure::Picture,
 };
 
 const STYLE: &str = include_str!("assets/report.css");

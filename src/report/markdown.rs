@@ -4,11 +4,9 @@ use std::fmt::Write as _;
 
 use super::{
     Block, Cell, Format, Provenance, Report, SYNTHETIC, Table,
-    escape::{
-        markdown as text, markdown_code as code, markdown_label as label, markdown_paragraph, without_loopback,
-    },
-    inline::{Span, spans},
+    escape::{markdown as text, markdown_code as code, markdown_label as label, markdown_paragraph, without_loopback},
     figure::Picture,
+    inline::{Span, spans},
 };
 
 /// Sections from which a list of contents is worth its room.

@@ -22,6 +22,7 @@ mod model;
 mod provenance;
 mod writer;
 
+pub(crate) use self::frame::{all_or_each_reason, each_reason};
 pub use self::{
     datum::Datum,
     error::ReportError,
@@ -34,4 +35,3 @@ pub use self::{
     provenance::{Excluded, FileProvenance, ModelProvenance, Provenance, SYNTHETIC},
     writer::{check_folder, write_reports},
 };
-pub(crate) use self::frame::{all_or_each_reason, each_reason};

@@ -35,7 +35,8 @@ pub fn render(blocks: &[Block], width: Option<u16>) -> String {
 /// A table with its caption above. One without headings is a list of facts: a key and what is said of it in a line.
 pub fn table(table: &Table, width: Option<u16>) -> String {
     if table.columns.iter().all(|column| column.title.is_empty()) {
-        let pair = |row: &Vec<Cell>| (row.first().map(text).unwrap_or_default(), row.get(1).map(text).unwrap_or_default());
+        let pair =
+            |row: &Vec<Cell>| (row.first().map(text).unwrap_or_default(), row.get(1).map(text).unwrap_or_default());
         return facts(&table.rows.iter().map(pair).collect::<Vec<_>>());
     }
     let mut layout = comfy_table::Table::new();

@@ -41,7 +41,8 @@ const WIDTH: f64 = 520.0;
 impl Drawing for Dendrogram {
     fn remarks(&self) -> Vec<String> {
         let lost = self.merges.len() - self.brackets().len();
-        let remark = (lost > 0).then(|| format!("{} of clusters that do not exist, not drawn.", counted(lost, "merge")));
+        let remark =
+            (lost > 0).then(|| format!("{} of clusters that do not exist, not drawn.", counted(lost, "merge")));
         remark.into_iter().collect()
     }
 

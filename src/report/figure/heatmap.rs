@@ -148,7 +148,8 @@ impl Heatmap {
             other => other,
         };
         [best, fewer].into_iter().find_map(|digits| {
-            let widest = self.values().map(|v| font::width(&typeset(&digits.format(v)), 1.0, false)).fold(0.0, f64::max);
+            let widest =
+                self.values().map(|v| font::width(&typeset(&digits.format(v)), 1.0, false)).fold(0.0, f64::max);
             let size = ((grid.cell - 3.0) / widest.max(0.1)).min(grid.cell * 0.5).min(13.0);
             (size >= SMALLEST_NUMBER).then_some((size, digits))
         })

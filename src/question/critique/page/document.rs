@@ -78,11 +78,7 @@ fn models(writer: &Writer<'_>) -> Section {
     columns.extend(writer.text_columns(&["dtype"]));
     let mut blocks = vec![
         writer.say("models", "what", &[]),
-        Block::Table(Table {
-            caption: writer.prose.text("models", "caption"),
-            columns,
-            rows: rows.collect(),
-        }),
+        Block::Table(Table { caption: writer.prose.text("models", "caption"), columns, rows: rows.collect() }),
     ];
     for model in &critique.models {
         let label = ("label", model.label.as_str());

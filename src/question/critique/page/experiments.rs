@@ -147,8 +147,7 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     });
     let mut columns = writer.numeric_columns(&["layer", "n", "missing"]);
     columns.extend(average_columns(writer));
-    let table =
-        Table { caption: writer.prose.fill("exp4", "caption", &figures), columns, rows: rows.collect() };
+    let table = Table { caption: writer.prose.fill("exp4", "caption", &figures), columns, rows: rows.collect() };
     let blocks = vec![
         writer.say("exp4", "what", &figures),
         Block::picture(pictures::depth_means(writer, role)),

@@ -71,24 +71,8 @@ fn lines(survey: &Survey, baseline: &Baseline) -> Vec<Line> {
 
 /// `baselines.csv`; pages show labels and say where.
 pub(crate) fn frame<'a>(survey: &'a Survey, baselines: &'a Baselines) -> Frame<'a> {
-    let columns = [
-        "model_a",
-        "commit_a",
-        "model_b",
-        "commit_b",
-        "role",
-        "layer_a",
-        "layer_b",
-        "metric",
-        "value",
-        "null",
-        "null_sd",
-        "trials",
-        "seed",
-        "drawn_mean",
-        "drawn_sd",
-        "z_drawn",
-    ];
+    let columns = "model_a,commit_a,model_b,commit_b,role,layer_a,layer_b,metric,value,null,null_sd,trials,seed,\
+                   drawn_mean,drawn_sd,z_drawn";
     let row = move |pair: &Baseline, line: Line| {
         let panel = &survey.panels[pair.panel];
         let digits = digits(line.metric);
@@ -115,11 +99,9 @@ pub(crate) fn frame<'a>(survey: &'a Survey, baselines: &'a Baselines) -> Frame<'
         row.push(Cell::text(panel.key.title()));
         row
     };
-    let rows = baselines
-        .pairs
-        .iter()
-        .flat_map(move |pair| lines(survey, pair).into_iter().map(move |line| row(pair, line)));
-    Frame::new("baselines.csv", columns, rows).with_page_columns(&["label_a", "label_b", "where"])
+    let rows =
+        baselines.pairs.iter().flat_map(move |pair| lines(survey, pair).into_iter().map(move |line| row(pair, line)));
+    Frame::new("baselines.csv", columns.split(','), rows).with_page_columns(&["label_a", "label_b", "where"])
 }
 
 fn table(survey: &Survey, baselines: &Baselines) -> Block {

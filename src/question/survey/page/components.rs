@@ -59,7 +59,8 @@ pub(crate) fn scores(survey: &Survey) -> Frame<'_> {
                     Cell::optional(model.commit.as_ref()),
                     Cell::text(at.layer.to_string()),
                 ];
-                let cell = |score: Option<f64>| score.map_or_else(Cell::empty, |score| Cell::number(score, Digits::Exact));
+                let cell =
+                    |score: Option<f64>| score.map_or_else(Cell::empty, |score| Cell::number(score, Digits::Exact));
                 row.extend((0..TOLD).map(|component| cell(score(component))));
                 row
             })
@@ -72,7 +73,7 @@ pub(crate) fn scores(survey: &Survey) -> Frame<'_> {
 pub(crate) fn all_shares(survey: &Survey) -> Frame<'_> {
     let rows = survey.components.iter().flat_map(|components| {
         sides(components).into_iter().flat_map(move |(scale, pca)| {
-            pca.map_or(&[][..], |pca| &pca.components).iter().enumerate().map(move |(place, component)| {
+            pca.map_or(&[][..], |pca| pca.components.as_slice()).iter().enumerate().map(move |(place, component)| {
                 vec![
                     Cell::text(components.key.role_name()),
                     Cell::text(scale),

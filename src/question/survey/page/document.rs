@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    MOST_PICTURED, View, baselines, clusters, components, crossing, groups, heatmaps, left_out, pairs, relations, summary::summary,
-    traffic,
+    MOST_PICTURED, View, baselines, clusters, components, crossing, groups, heatmaps, left_out, pairs, relations,
+    summary::summary, traffic,
 };
 use crate::{
     model::Pairing,

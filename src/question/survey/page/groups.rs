@@ -42,7 +42,7 @@ const EXPLAINED: &str = "Mean and standard deviation (ddof 0) over the `n` pairs
 
 /// `groups.csv`; pages show both groups in one column and say where.
 pub(crate) fn frame(survey: &Survey) -> Frame<'_> {
-    let row = |figures: &GroupFigures| {
+    let row = move |figures: &GroupFigures| {
         let key = &survey.panels[figures.panel].key;
         let [n, mean, null, sd] = numbers(figures, figures.n, &figures.all, figures.null);
         let [n_unrelated, mean_unrelated, null_unrelated, sd_unrelated] =

@@ -47,24 +47,13 @@ fn blocks(survey: &Survey) -> Vec<Block> {
 }
 
 /// `related.csv`; pages show labels, a share of cells, and where the pair departs most.
-pub(crate) fn frame<'a>(survey: &'a Survey, relations: impl IntoIterator<Item = &'a Relation, IntoIter: 'a>) -> Frame<'a> {
-    let columns = [
-        "model_a",
-        "commit_a",
-        "model_b",
-        "commit_b",
-        "set_apart",
-        "cells",
-        "cells_set_apart",
-        "mean_pearson",
-        "role",
-        "layer_a",
-        "layer_b",
-        "pearson",
-        "robust_z",
-        "log10_q",
-    ];
-    let row = |relation: &Relation| {
+pub(crate) fn frame<'a>(
+    survey: &'a Survey,
+    relations: impl IntoIterator<Item = &'a Relation, IntoIter: 'a>,
+) -> Frame<'a> {
+    let columns = "model_a,commit_a,model_b,commit_b,set_apart,cells,cells_set_apart,mean_pearson,role,layer_a,layer_b,\
+                   pearson,robust_z,log10_q";
+    let row = move |relation: &Relation| {
         let panel = &survey.panels[relation.panel];
         let mut row = models(survey, relation.models).to_vec();
         row.extend([
@@ -86,7 +75,7 @@ pub(crate) fn frame<'a>(survey: &'a Survey, relations: impl IntoIterator<Item = 
         row
     };
     let rows = relations.into_iter().map(row);
-    Frame::new("related.csv", columns, rows).with_page_columns(&["label_a", "label_b", "share", "where"])
+    Frame::new("related.csv", columns.split(','), rows).with_page_columns(&["label_a", "label_b", "share", "where"])
 }
 
 fn table(survey: &Survey, apart: Vec<&Relation>) -> Block {
