@@ -1,17 +1,14 @@
 //! `embeddings`: the token embeddings of two models.
 
-use std::fmt::Write as _;
-
 use hub_audit::{
     error::Error,
     family::{LayerSelection, Role, RoleSelection},
     fetch::Cost,
     fetch::Work,
-    metric::Undefined,
     model::Session,
     model::{AuditError, Pairing, Question},
-    question::embeddings::{Chosen, Distribution, Embeddings, Figures, RowPairs, TokenAsk, choose_tokens},
-    report::Digits,
+    question::embeddings::{Embeddings, RowPairs, TokenAsk, choose_tokens},
+    report::text,
     spec::ModelSpec,
     table::Condition,
 };
@@ -115,7 +112,7 @@ fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &
     let holds = args.fail_if.as_ref().is_some_and(|condition| holds(embeddings, condition, printer));
     let status = if holds || embeddings.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     gather::print_summary(&cost, printer);
-    output::print(&args.output, &document, || as_text(embeddings), status, printer)
+    output::print(&args.output, &document, || text::render(&document.summary, table::width()), status, printer)
 }
 
 /// Whether the mean over compared tokens meets the condition.
@@ -131,79 +128,4 @@ fn holds(embeddings: &Embeddings, condition: &Condition, printer: &Printer) -> b
             true
         }
     }
-}
-
-fn as_text(embeddings: &Embeddings) -> String {
-    let mut text = meeting(embeddings, &embeddings.chosen);
-    if embeddings.chosen.nothing.is_some() {
-        return text;
-    }
-    let matched = if embeddings.chosen.ask.same_id { "same number" } else { "same token" };
-    let mut kinds = vec![(matched, &embeddings.matched), ("random tokens", &embeddings.random)];
-    kinds.extend(embeddings.same_id.as_ref().map(|same| ("same number", same)));
-    let mut rows = table::new(&["rows of", ">n", ">cos_sim", ">sd", ">cos_null", ">pearson", ">median", ">max"]);
-    for (name, compared) in kinds {
-        rows.add_row(row(name, compared));
-    }
-    text += "\nMean over pairs of rows:\n\n";
-    text += &table::text(&rows);
-    if let Ok(test) = &embeddings.test {
-        let z = test.z.as_ref().map_or_else(ToString::to_string, |z| format!("{z:.2}"));
-        let _ = writeln!(
-            text,
-            "\nMean Pearson's r over {}: {:.6}, z = {z} under one permutation of\nchannels for all ({:.2} if rows were independent).",
-            table::count(test.n as u64, "pair"),
-            test.mean_r,
-            test.naive_z,
-        );
-    }
-    text
-}
-
-fn meeting(embeddings: &Embeddings, chosen: &Chosen) -> String {
-    let mut models = table::new(&["model", ">rows", ">width", "dtype", "vocabulary", ">tokens", ">padded rows"]);
-    for (side, model) in embeddings.models.iter().enumerate() {
-        let table = chosen.tables[side].as_ref().ok();
-        let facts = chosen.vocabularies.as_ref().map(|both| &both[side]);
-        let of = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
-        models.add_row([
-            model.label.clone(),
-            of(table.map(|table| table.rows.to_string())),
-            of(table.map(|table| table.width.to_string())),
-            of(table.map(|table| table.dtype.to_string())),
-            of(facts.map(|facts| facts.kind.to_owned())),
-            of(facts.map(|facts| facts.numbers.to_string())),
-            of(facts.and_then(|facts| facts.padded).map(|padded| padded.to_string())),
-        ]);
-    }
-    let mut text = table::text(&models);
-    text.push('\n');
-    let drawn = format!("{} of {}", chosen.drawn.len(), chosen.candidates);
-    text += &match &chosen.meeting {
-        Some(meeting) => table::facts(&[
-            ("tokens in both", meeting.shared.to_string()),
-            ("only in the first", meeting.only[0].to_string()),
-            ("only in the second", meeting.only[1].to_string()),
-            ("same number in both", meeting.same_id.to_string()),
-            ("compared", drawn),
-        ]),
-        None => table::facts(&[("rows compared", drawn)]),
-    };
-    text
-}
-
-fn row(name: &str, compared: &RowPairs) -> [String; 8] {
-    let number = |of: &Distribution, figure: fn(&Figures) -> f64| {
-        of.get(figure).map_or_else(|reason: Undefined| reason.to_string(), |value| Digits::Fixed(4).format(value))
-    };
-    [
-        name.to_owned(),
-        compared.cos_sim.n.to_string(),
-        number(&compared.cos_sim, |f| f.mean),
-        number(&compared.cos_sim, |f| f.sd),
-        number(&compared.cos_null, |f| f.mean),
-        number(&compared.pearson, |f| f.mean),
-        number(&compared.pearson, |f| f.q50),
-        number(&compared.pearson, |f| f.max),
-    ]
 }

@@ -25,7 +25,6 @@ mod settings;
 mod size;
 mod structure;
 mod survey;
-mod survey_text;
 mod table;
 mod verdict;
 

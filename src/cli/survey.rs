@@ -7,6 +7,7 @@ use hub_audit::{
     metric::Undefined,
     model::{Pairing, Question},
     question::survey::{Survey, SurveyOptions, page::View},
+    report::text,
     serve::Replica,
     spec::ModelSpec,
     table::Condition,
@@ -19,7 +20,7 @@ use super::{
     options::Order,
     output,
     printer::Printer,
-    survey_text,
+    table,
     verdict::Verdict,
 };
 
@@ -88,7 +89,7 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
         status = status.max(ExitStatus::Incomplete);
     }
     gather::print_summary(&cost, printer);
-    output::print(&args.output, &document, || survey_text::text(survey), status, printer)
+    output::print(&args.output, &document, || text::render(&document.summary, table::width()), status, printer)
 }
 
 /// Whether a pair of different models meets the condition.

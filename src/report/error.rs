@@ -1,4 +1,4 @@
-//! Reports that cannot be written.
+//! Why a report cannot be written.
 
 use std::{io, path::PathBuf};
 

@@ -2,7 +2,15 @@
 //! here and nowhere else. Characters that act without being seen (controls, bidirectional overrides, zero-width marks)
 //! are shown as `\u{…}` everywhere.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
+
+use regex::{Captures, Regex};
+
+/// An address on this machine, with a scheme or a port.
+static LOOPBACK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let host = r"(?:\blocalhost|\b127(?:\.\d{1,3}){3}|\b0\.0\.0\.0|\[::1\])";
+    Regex::new(&format!(r"(?i)https?://{host}(?::\d+)?|{host}:\d+")).ok()
+});
 
 /// `text` with every character that acts without being seen written as `\u{…}`. Line breaks and tabs become spaces.
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -18,6 +26,16 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// `page` without the addresses of this machine, which say nothing to who reads it elsewhere and differ from run to run. Those
+/// that `asked` (the command line) names stay.
+pub fn without_loopback<'a>(page: &'a str, asked: &[String]) -> Cow<'a, str> {
+    let Some(loopback) = LOOPBACK.as_ref() else { return Cow::Borrowed(page) };
+    loopback.replace_all(page, |found: &Captures<'_>| {
+        let address = &found[0];
+        if asked.iter().any(|word| word.contains(address)) { address.to_owned() } else { "this machine".to_owned() }
+    })
 }
 
 /// `text` for the content or a double-quoted attribute of HTML and SVG.
@@ -54,6 +72,12 @@ pub fn markdown(text: &str) -> String {
     out
 }
 
+/// `text` as the label of a link or picture of Markdown. Brackets are written as references, so that no reader ends the label
+/// at one of them.
+pub fn markdown_label(text: &str) -> String {
+    markdown(text).replace("\\[", "&#91;").replace("\\]", "&#93;")
+}
+
 /// A line of Markdown as a paragraph of its own: one that begins like a list or a rule would turn into it.
 pub fn markdown_paragraph(line: &str) -> String {
     let line = line.trim_start();
@@ -84,9 +108,11 @@ pub fn markdown_code(text: &str, in_table: bool) -> String {
 }
 
 /// `text` as a text field of CSV, before quoting: a field that a spreadsheet would run as a formula gets an apostrophe in
-/// front. Numbers do not come through here.
+/// front, also where white space or characters that are not seen stand before its sign. Numbers do not come through here.
 pub fn csv(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    let seen = text.trim_start_matches(|c: char| c.is_whitespace() || is_hidden(c));
+    // Spreadsheets of East Asian locales take the wide signs for the narrow ones.
+    if seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || text.starts_with(['\t', '\r', '\n']) {
         Cow::Owned(format!("'{text}"))
     } else {
         Cow::Borrowed(text)
@@ -148,6 +174,22 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_this_machine_are_not_published_unless_asked() {
+        let page =
+            "at http://127.0.0.1:4321/api, LOCALHOST:80, https://[::1]:1 and 0.0.0.0:9; 127.0.0.1 and localhost/x stay";
+        let hidden = "at this machine/api, this machine, this machine and this machine; 127.0.0.1 and localhost/x stay";
+        assert_eq!(without_loopback(page, &[]), hidden);
+        let asked = ["--endpoint=http://127.0.0.1:4321".to_owned()];
+        assert!(without_loopback(page, &asked).starts_with("at http://127.0.0.1:4321/api, this machine,"));
+        assert!(matches!(without_loopback("10.127.0.0.15 at https://huggingface.co:443", &[]), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn brackets_do_not_end_a_label() {
+        assert_eq!(markdown_label("a[0](x) \\ b]"), "a&#91;0&#93;(x) \\\\ b&#93;");
+    }
+
+    #[test]
     fn characters_that_act_unseen_are_shown() {
         assert_eq!(visible("a\u{1b}[31m\u{202e}b\nc"), "a\\u{1b}[31m\\u{202e}b c");
         assert!(matches!(visible("plain – text"), Cow::Borrowed(_)));
@@ -163,7 +205,13 @@ mod tests {
 
     #[test]
     fn a_cell_that_a_spreadsheet_would_run_is_made_text() {
-        assert_eq!(csv("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        for text in
+            ["=HYPERLINK(1)", " =1", "\u{a0}\u{3000}+1", "\u{feff}-1", "\u{200b} @x", "\n=1", "\t1", "\r1", "＝1"]
+        {
+            assert_eq!(csv(text), format!("'{text}"));
+        }
+        assert_eq!(csv(" a=b"), " a=b");
+        assert_eq!(csv(""), "");
         assert_eq!(csv("model.layers.0"), "model.layers.0");
     }
 

@@ -2,23 +2,16 @@
 
 use rayon::prelude::*;
 
-use super::{
-    Format, Report, ReportError, csv, html, json, markdown,
-    picture::{Heatmap, Picture, PictureKind},
-};
+use super::{Format, Report, ReportError, figure::Picture, html, json, markdown};
 
-/// The files of `report` in `formats`, as (name, bytes): `report.json`, `REPORT.md`, `report.html`, one picture a file, and
-/// the CSV files that tables and heatmaps name. The same report gives the same bytes.
+/// The files of `report` in `formats`, as (name, bytes): `report.json`, `REPORT.md`, `report.html`, and one picture a file.
+/// CSV files hold more than a report does: they are the [`Frame`](super::Frame)s of its question. The same report gives the
+/// same bytes.
 pub fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
     let mut files = Vec::new();
     for &format in formats {
         match format {
-            Format::Csv => {
-                let tables = report.tables();
-                files.extend(tables.filter_map(|table| Some((table.csv.clone()?, csv::table_csv(table)))));
-                let heatmaps = report.pictures().flat_map(heatmaps);
-                files.extend(heatmaps.filter_map(|map| Some((map.csv.clone()?, csv::matrix_csv(&map.matrix)))));
-            }
+            Format::Csv => {}
             Format::Json => files.push(("report.json".to_owned(), json::render(report)?)),
             Format::Md => {
                 let image = [Format::Png, Format::Svg].into_iter().find(|image| formats.contains(image));
@@ -44,21 +37,12 @@ pub fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>
 
 #[cfg(feature = "png")]
 fn png(picture: &Picture, synthetic: bool) -> Result<Vec<u8>, ReportError> {
-    super::picture::png::render(&picture.id, &picture.svg(synthetic))
+    super::figure::png::render(&picture.id, &picture.svg(synthetic))
 }
 
 #[cfg(not(feature = "png"))]
 fn png(_: &Picture, _: bool) -> Result<Vec<u8>, ReportError> {
     Err(ReportError::NoPng)
-}
-
-/// The heatmaps of a picture, through panels.
-fn heatmaps(picture: &Picture) -> Vec<&Heatmap> {
-    match &picture.kind {
-        PictureKind::Heatmap(heatmap) => vec![heatmap],
-        PictureKind::Panel(panel) => panel.pictures.iter().flat_map(heatmaps).collect(),
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]
@@ -72,10 +56,7 @@ mod tests {
         let report = sample();
         let files = files(&report, Format::ALL).unwrap();
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(
-            names,
-            ["groups.csv", "matrix_cos_sim.csv", "report.json", "REPORT.md", "report.html", "cosine.svg", "cosine.png"]
-        );
+        assert_eq!(names, ["report.json", "REPORT.md", "report.html", "cosine.svg", "cosine.png"]);
         assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
         assert_eq!(files, super::files(&report, Format::ALL).unwrap());
     }

@@ -1,21 +1,28 @@
 //! `report.html`: one file that opens from a disk. Styles, script and pictures stand inside; nothing is asked of a network,
 //! and everything can be read without the script, which only sorts tables.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::LazyLock};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use sha2::{Digest, Sha256};
 
 use super::{
     Block, Cell, Provenance, Report, SYNTHETIC, Table,
-    escape::{file_stem, xml},
+    escape::{file_stem, without_loopback, xml},
+    figure::Picture,
     inline::{Span, plain, spans},
     number::round_trip,
-    picture::Picture,
 };
 
 const STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");
-/// The page may run its own script and style, and reach nothing.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+/// The page may run its own script, known by its hash, and its own style, and reach nothing.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = BASE64_STANDARD.encode(Sha256::digest(format!("\n{SCRIPT}")));
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
+    )
+});
 
 /// `report` as a self-contained HTML page.
 pub fn render(report: &Report) -> String {
@@ -23,7 +30,7 @@ pub fn render(report: &Report) -> String {
     let title = xml(&report.title);
     let _ = writeln!(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">");
     let _ = writeln!(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
-    let _ = writeln!(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">");
+    let _ = writeln!(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">", *POLICY);
     let synthetic = if report.synthetic { " (synthetic)" } else { "" };
     let _ = writeln!(out, "<title>{title}{synthetic}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>");
     if report.synthetic {
@@ -53,7 +60,7 @@ pub fn render(report: &Report) -> String {
     }
     provenance(&mut out, &report.provenance);
     let _ = writeln!(out, "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>");
-    out
+    without_loopback(&out, &report.provenance.command_line).into_owned()
 }
 
 fn prose(markup: &str) -> String {
@@ -165,6 +172,24 @@ mod tests {
         let page = render(&sample());
         assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("//"), "{page}");
         assert!(!page.contains("@import") && !page.contains("url(") && !page.contains(" src="));
+    }
+
+    #[test]
+    fn the_page_holds_no_address_of_this_machine_but_the_endpoint_that_was_asked() {
+        let mut report = sample();
+        report.question = "127.0.0.1:4321 cannot be reached".into();
+        assert!(render(&report).contains("this machine cannot be reached"));
+        report.provenance.command_line.extend(["--endpoint".into(), "http://127.0.0.1:4321".into()]);
+        assert!(render(&report).contains("127.0.0.1:4321 cannot be reached"));
+    }
+
+    #[test]
+    fn no_script_but_the_pages_own_may_run() {
+        let page = render(&sample());
+        let script = page.split_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
+        let hash = BASE64_STANDARD.encode(Sha256::digest(script));
+        assert!(page.contains(&format!("script-src 'sha256-{hash}'")), "{hash}");
+        assert!(!page.contains("script-src 'unsafe-inline'"));
     }
 
     #[test]

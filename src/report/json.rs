@@ -1,27 +1,12 @@
 //! `report.json`: the whole report, in full digits. A number that is absent is `null` with its reason beside it.
 
-use serde::{Serializer, ser::SerializeStruct};
-
-use super::{Datum, Report, ReportError};
-use crate::table::Matrix;
+use super::{Report, ReportError};
 
 /// `report` as indented JSON, with fields in a fixed order and a line break at its end.
 pub fn render(report: &Report) -> Result<Vec<u8>, ReportError> {
     let mut bytes = serde_json::to_vec_pretty(report).map_err(|source| ReportError::Json { source })?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-/// `{rows, columns, cells}` with the cells as rows of numbers or `{"value": null, "undefined": reason}`.
-pub(super) fn serialize_matrix<S: Serializer>(matrix: &Matrix, serializer: S) -> Result<S::Ok, S::Error> {
-    let row =
-        |row: usize| (0..matrix.columns.len()).map(|column| Datum::from(matrix.get(row, column))).collect::<Vec<_>>();
-    let cells: Vec<Vec<Datum>> = (0..matrix.rows.len()).map(row).collect();
-    let mut out = serializer.serialize_struct("Matrix", 3)?;
-    out.serialize_field("rows", &matrix.rows)?;
-    out.serialize_field("columns", &matrix.columns)?;
-    out.serialize_field("cells", &cells)?;
-    out.end()
 }
 
 #[cfg(test)]

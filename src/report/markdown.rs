@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use super::{
     Block, Cell, Format, Provenance, Report, SYNTHETIC, Table,
-    escape::{markdown as text, markdown_code as code, markdown_paragraph},
+    escape::{markdown as text, markdown_code as code, markdown_label as label, markdown_paragraph, without_loopback},
+    figure::Picture,
     inline::{Span, spans},
-    picture::Picture,
 };
 
 /// Sections from which a list of contents is worth its room.
@@ -22,7 +22,7 @@ pub fn render(report: &Report, image: Option<Format>) -> String {
     let _ = writeln!(out, "{}\n", prose(&report.question));
     if report.sections.len() >= CONTENTS_FROM {
         for section in &report.sections {
-            let _ = writeln!(out, "- [{}](#{})", text(&section.title), anchor(&section.id));
+            let _ = writeln!(out, "- [{}](#{})", label(&section.title), anchor(&section.id));
         }
         out.push('\n');
     }
@@ -43,7 +43,7 @@ pub fn render(report: &Report, image: Option<Format>) -> String {
         }
     }
     provenance(&mut out, &report.provenance);
-    out
+    without_loopback(&out, &report.provenance.command_line).into_owned()
 }
 
 fn prose(markup: &str) -> String {
@@ -88,7 +88,7 @@ fn picture(out: &mut String, picture: &Picture, image: Option<Format>) {
     let alt = if picture.alt.is_empty() { &picture.title } else { &picture.alt };
     match image {
         Some(format) => {
-            let _ = writeln!(out, "![{}]({}.{format})\n", text(alt), picture.file_stem());
+            let _ = writeln!(out, "![{}]({}.{format})\n", label(alt), picture.file_stem());
         }
         None => {
             let _ = writeln!(out, "*Picture: {}. {}*\n", text(&picture.title), text(alt));
@@ -154,6 +154,14 @@ mod tests {
         report.sections =
             (0..5).map(|i| Section { id: format!("s{i}"), title: format!("S {i}"), blocks: Vec::new() }).collect();
         assert_eq!(render(&report, None).matches("](#s").count(), 5);
+    }
+
+    #[test]
+    fn a_label_with_brackets_stays_one_link() {
+        let mut report = sample();
+        report.sections[0].title = "layers[0](x)".into();
+        report.sections = vec![report.sections[0].clone(); CONTENTS_FROM];
+        assert!(render(&report, None).contains("- [layers&#91;0&#93;(x)](#cosine)\n"));
     }
 
     #[test]

@@ -1,31 +1,37 @@
 //! Answers turned into bytes. A [`Report`] is plain data; each format is one pure function of it; [`files`] lists what a set
-//! of formats amounts to, and [`write_reports`] puts the files into a folder, each whole or not at all.
+//! of formats amounts to, and [`write_reports`] puts the files into a folder, each whole or not at all. Numbers for other
+//! programs are [`Frame`]s: whole as CSV, in part as a [`Table`] of the report.
 
 pub mod csv;
 pub mod escape;
+pub mod figure;
 pub mod html;
 pub mod inline;
 pub mod json;
 pub mod markdown;
 pub mod number;
-pub mod picture;
+#[cfg(feature = "cli")]
+pub mod text;
 
 mod datum;
 mod error;
 mod files;
 mod format;
+mod frame;
 mod model;
 mod provenance;
 mod writer;
 
+pub(crate) use self::frame::{all_or_each_reason, each_reason};
 pub use self::{
     datum::Datum,
     error::ReportError,
+    figure::{Picture, PictureKind},
     files::files,
     format::{Format, UnknownFormat},
-    model::{Block, Cell, Column, Report, SYNTHETIC, Section, Table},
+    frame::Frame,
+    model::{Block, Cell, Column, Report, Section, Table},
     number::Digits,
-    picture::{Picture, PictureKind},
-    provenance::{Excluded, FileProvenance, ModelProvenance, Provenance},
+    provenance::{Excluded, FileProvenance, ModelProvenance, Provenance, SYNTHETIC},
     writer::{check_folder, write_reports},
 };

@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Datum, Digits, Provenance, picture::Picture};
-
-/// What every page of a report on synthetic models carries.
-pub const SYNTHETIC: &str = "Synthetic replica, not the real weights";
+use super::{Datum, Digits, Provenance, figure::Picture};
 
 /// An answer, ready to be rendered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -16,6 +13,9 @@ pub struct Report {
     pub question: String,
     /// Whether the models are synthetic replicas; then every page and every picture says so.
     pub synthetic: bool,
+    /// The answer in short, for a terminal; the other formats do not repeat it.
+    #[serde(skip)]
+    pub summary: Vec<Block>,
     /// The answer, in reading order.
     pub sections: Vec<Section>,
     /// Where every number comes from.
@@ -25,22 +25,10 @@ pub struct Report {
 impl Report {
     /// Every picture, in reading order.
     pub fn pictures(&self) -> impl Iterator<Item = &Picture> {
-        self.blocks().filter_map(|block| match block {
+        self.sections.iter().flat_map(|section| &section.blocks).filter_map(|block| match block {
             Block::Picture(picture) => Some(picture.as_ref()),
             _ => None,
         })
-    }
-
-    /// Every table, in reading order.
-    pub fn tables(&self) -> impl Iterator<Item = &Table> {
-        self.blocks().filter_map(|block| match block {
-            Block::Table(table) => Some(table),
-            _ => None,
-        })
-    }
-
-    fn blocks(&self) -> impl Iterator<Item = &Block> {
-        self.sections.iter().flat_map(|section| &section.blocks)
     }
 }
 
@@ -97,9 +85,6 @@ impl Block {
 pub struct Table {
     /// What the table shows, as prose.
     pub caption: String,
-    /// Name of the CSV file that holds the table in full digits, such as `groups.csv`; `None` where another file does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub csv: Option<String>,
     /// Columns.
     pub columns: Vec<Column>,
     /// Rows of cells. A short row is shown with empty cells at its end; cells past the last column are not shown.
@@ -107,6 +92,13 @@ pub struct Table {
 }
 
 impl Table {
+    /// A list without headings: a key and what is said of it in each row.
+    pub fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        let rows = facts.into_iter().map(|(key, value)| vec![Cell::text(key), Cell::text(value)]);
+        let columns = vec![Column::text(""), Column::text("")];
+        Self { caption: String::new(), columns, rows: rows.collect() }
+    }
+
     /// Reasons of the undefined cells, in order of first appearance, each with its cells as (row, column).
     pub fn undefined(&self) -> Vec<(&str, Vec<(usize, usize)>)> {
         let mut reasons: Vec<(&str, Vec<(usize, usize)>)> = Vec::new();
@@ -149,7 +141,7 @@ impl Column {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cell {
-    /// Plain text; no markup.
+    /// Plain text; no markup. Empty where there is nothing to say.
     Text(String),
     /// A name, in a fixed-width face.
     Code(String),
@@ -171,6 +163,16 @@ impl Cell {
     /// A name.
     pub fn code(text: impl Into<String>) -> Self {
         Self::Code(text.into())
+    }
+
+    /// Nothing.
+    pub fn empty() -> Self {
+        Self::Text(String::new())
+    }
+
+    /// Text, or nothing.
+    pub fn optional(text: Option<impl ToString>) -> Self {
+        text.map_or_else(Self::empty, |text| Self::Text(text.to_string()))
     }
 
     /// A number, shown with `digits`.
@@ -201,7 +203,7 @@ impl Cell {
 pub(super) mod tests {
     use super::super::{
         Excluded, FileProvenance, ModelProvenance,
-        picture::{ColorScale, Heatmap, PictureKind},
+        figure::{ColorScale, Heatmap, PictureKind},
     };
     use super::*;
     use crate::{metric::Undefined, table::Matrix};
@@ -212,13 +214,9 @@ pub(super) mod tests {
         let matrix = Matrix::from_fn(names.clone(), names.clone(), |row, column| {
             if row < column { Err(Undefined::ZeroNorm) } else { Ok(1.0 - 0.25 * (row - column) as f64) }
         });
-        let heatmap = Heatmap {
-            csv: Some("matrix_cos_sim.csv".into()),
-            ..Heatmap::new(matrix.clone(), ColorScale::cosine(&matrix), "cos_sim")
-        };
+        let heatmap = Heatmap::new(matrix.clone(), ColorScale::cosine(&matrix), "cos_sim");
         let table = Table {
             caption: "Pairs, with `cos_sim`".into(),
-            csv: Some("groups.csv".into()),
             columns: vec![Column::text("model"), Column::numeric("cosine")],
             rows: vec![
                 vec![Cell::code(&names[1]), Cell::number(0.987_654_321, Digits::Fixed(4))],
@@ -245,6 +243,7 @@ pub(super) mod tests {
             title: "Two models".into(),
             question: "Are they **related**?".into(),
             synthetic: true,
+            summary: Vec::new(),
             sections: vec![section],
             provenance: Provenance {
                 tool_version: "0.1.0".into(),
@@ -274,9 +273,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn pictures_and_tables_are_listed_in_reading_order() {
-        let report = sample();
-        assert_eq!(report.pictures().map(|picture| picture.id.as_str()).collect::<Vec<_>>(), ["cosine"]);
-        assert_eq!(report.tables().count(), 1);
+    fn pictures_are_listed_in_reading_order() {
+        assert_eq!(sample().pictures().map(|picture| picture.id.as_str()).collect::<Vec<_>>(), ["cosine"]);
     }
 }

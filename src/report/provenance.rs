@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+/// What every page and every picture of a report on synthetic models carries.
+pub const SYNTHETIC: &str = "Synthetic replica, not the real weights";
+
 /// Where every number of a report comes from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Provenance {

@@ -5,7 +5,7 @@ use crate::{
     digest::TrivialClass,
     family::{Part, RoleKind, Slot},
     metric::PairMetrics,
-    table::{Alignment, TableKey, Side},
+    table::{Alignment, Side, TableKey},
 };
 
 /// Two tensors that correspond, and what is known of them.

@@ -20,7 +20,6 @@ pub(crate) fn left_out(excluded: &[Excluded]) -> Section {
         let row = |line: &Excluded| vec![Cell::code(&line.model), Cell::code(&line.tensor), Cell::text(&line.reason)];
         Block::Table(Table {
             caption: "What was asked for and is in no number above.".to_owned(),
-            csv: None,
             columns: ["model", "tensor", "reason"].map(Column::text).into(),
             rows: excluded.iter().map(row).collect(),
         })
@@ -48,7 +47,6 @@ pub(crate) fn traffic(models: &[ModelSummary], used: impl Fn(usize) -> (usize, u
         blocks: vec![
             Block::Table(Table {
                 caption: "What the numbers rest on, of how much there is.".to_owned(),
-                csv: None,
                 columns: [Column::text("model")].into_iter().chain(numeric).collect(),
                 rows: models.iter().enumerate().map(row).collect(),
             }),

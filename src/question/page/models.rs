@@ -38,7 +38,6 @@ pub(crate) fn models(models: &[ModelSummary]) -> Section {
         .collect();
     let mut blocks = vec![Block::Table(Table {
         caption: "The models; those of a Hub are pinned to a commit.".to_owned(),
-        csv: None,
         columns: vec![
             Column::text("label"),
             Column::text("model"),

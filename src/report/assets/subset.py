@@ -1,4 +1,4 @@
-"""Makes the bundled fonts and `../picture/advances.rs` from DejaVu Sans 2.37 (Debian `fonts-dejavu-core`).
+"""Makes the bundled fonts and `advances.txt` from DejaVu Sans 2.37 (Debian `fonts-dejavu-core`).
 
 Run in this folder: `python subset.py /usr/share/fonts/truetype/dejavu`; needs fonttools.
 """
@@ -36,7 +36,7 @@ RANGES = [
 
 def main(folder: str) -> None:
     tables = []
-    for style, const in (("DejaVuSans", "REGULAR"), ("DejaVuSans-Bold", "BOLD")):
+    for style, face in (("DejaVuSans", "regular"), ("DejaVuSans-Bold", "bold")):
         font = TTFont(Path(folder) / f"{style}.ttf")
         options = subset.Options(layout_features=["kern"], hinting=False, name_IDs=[0, 1, 2, 4, 5, 6, 13, 14], notdef_outline=True)
         subsetter = subset.Subsetter(options)
@@ -57,18 +57,14 @@ def main(folder: str) -> None:
                 runs[-1][1].append(widths[cmap[code]][0])
             else:
                 runs.append((code, [widths[cmap[code]][0]]))
-        tables.append((const, style, runs))
+        tables.append((face, runs))
 
-    with open("../picture/advances.rs", "w", encoding="utf-8") as out:
-        out.write("//! Advance widths of the bundled fonts in 1/2048 em, by run of code points. Written by `assets/subset.py`.\n")
-        for const, style, runs in tables:
-            out.write(f"\n/// `{style}`.\n#[rustfmt::skip]\npub(super) const {const}: &[(u32, &[u16])] = &[\n")
+    # One run of code points a line: the first, and the advances from there on in 1/2048 em.
+    with open("advances.txt", "w", encoding="utf-8") as out:
+        for face, runs in tables:
+            out.write(f"{face}\n")
             for start, row in runs:
-                out.write(f"    (0x{start:04X}, &[\n")
-                for at in range(0, len(row), 20):
-                    out.write("        " + ", ".join(map(str, row[at : at + 20])) + ",\n")
-                out.write("    ]),\n")
-            out.write("];\n")
+                out.write(f"{start:04X} {' '.join(map(str, row))}\n")
 
 
 main(sys.argv[1])

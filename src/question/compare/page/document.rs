@@ -52,6 +52,7 @@ pub fn compare_report(comparison: &Comparison, run: &Run) -> Report {
             a.model, b.model
         ),
         synthetic: comparison.models.iter().any(|model| model.synthetic),
+        summary: Vec::new(),
         sections,
         provenance: provenance(run, &comparison.models, excluded),
     }
@@ -107,7 +108,6 @@ fn overview(groups: &[GroupFigures]) -> Section {
                 caption: "Means over pairs of tensors, each pair counted once whatever its size. Count, deviation and quartiles of \
                           every metric are in `summary.csv`, means by layer in `layers.csv`, each pair in `pairs.csv`."
                     .to_owned(),
-                csv: None,
                 columns,
                 rows: rows.collect(),
             }),
@@ -140,7 +140,6 @@ fn close(comparison: &Comparison, groups: &[GroupFigures]) -> Section {
     });
     let closeness = Table {
         caption: "Share of pairs whose cosine is at least so much, and whose stored bytes are the same.".to_owned(),
-        csv: None,
         columns,
         rows: rows.collect(),
     };
@@ -169,7 +168,6 @@ fn close(comparison: &Comparison, groups: &[GroupFigures]) -> Section {
              reading is that page's; the last column counts matrices whose r shuffled elements would hardly have \
              (`log10_p_perm` ≤ log10(0.01 / matrices))."
         ),
-        csv: None,
         columns: vec![
             Column::text("cosine"),
             Column::text("that page's reading"),
@@ -214,7 +212,6 @@ fn coverage(comparison: &Comparison) -> Section {
                       in `coverage.csv`. Trivial ones are constant or a fixed buffer on both sides, such as gains that were never \
                       trained: alike for nothing, and in no figure above."
                 .to_owned(),
-            csv: None,
             columns: columns.into(),
             rows: rows.collect(),
         })],

@@ -8,7 +8,7 @@ use crate::{
     question::compare::{Comparison, Group, GroupFigures, Meeting},
     report::{
         Datum,
-        picture::{Histogram, LinePanel, Lines, Picture, PictureKind, Point, Reference, Scatter, Series},
+        figure::{Histogram, LinePanel, Lines, Picture, PictureKind, Point, Reference, Scatter, Series},
     },
 };
 
@@ -133,8 +133,6 @@ fn scatter(meetings: &[&Meeting]) -> Option<Picture> {
             y_label: Metric::RelL2Err.name().to_owned(),
             groups: vec!["matrices".to_owned(), "norms and biases".to_owned()],
             points,
-            identity: false,
-            labelled: false,
         }),
     })
 }

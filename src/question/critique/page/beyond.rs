@@ -92,8 +92,7 @@ fn same_depth(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     columns.extend(writer.numeric_columns(&["n"]));
     columns.extend(average_columns(writer));
     columns.push(Column::numeric(writer.prose.text("depth", "same_index")));
-    let table =
-        Table { caption: writer.prose.fill("depth", "caption", &figures), csv: None, columns, rows: rows.collect() };
+    let table = Table { caption: writer.prose.fill("depth", "caption", &figures), columns, rows: rows.collect() };
     let blocks =
         vec![writer.say("depth", "what", &figures), Block::Table(table), writer.say("depth", "shows", &figures)];
     writer.section(role, "depth", &figures, blocks)

@@ -34,6 +34,7 @@ pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Re
         title: writer.prose.fill("report", "title", &figures),
         question: writer.prose.fill("report", "question", &figures),
         synthetic: critique.is_synthetic(),
+        summary: Vec::new(),
         sections,
         provenance: crate::question::page::provenance(run, &critique.models, excluded),
     }
@@ -77,12 +78,7 @@ fn models(writer: &Writer<'_>) -> Section {
     columns.extend(writer.text_columns(&["dtype"]));
     let mut blocks = vec![
         writer.say("models", "what", &[]),
-        Block::Table(Table {
-            caption: writer.prose.text("models", "caption"),
-            csv: None,
-            columns,
-            rows: rows.collect(),
-        }),
+        Block::Table(Table { caption: writer.prose.text("models", "caption"), columns, rows: rows.collect() }),
     ];
     for model in &critique.models {
         let label = ("label", model.label.as_str());
@@ -158,7 +154,6 @@ fn left_out_section(writer: &Writer<'_>, excluded: &[Excluded]) -> Section {
     } else {
         Block::Table(Table {
             caption: writer.prose.text("left_out", "caption"),
-            csv: None,
             columns: writer.text_columns(&["model", "tensor", "reason"]),
             rows: excluded.iter().map(row).collect(),
         })

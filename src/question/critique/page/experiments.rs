@@ -60,7 +60,6 @@ fn within_section(
     });
     let means = Table {
         caption: writer.prose.text(part, "means"),
-        csv: None,
         columns: [writer.text_columns(&["model"]), writer.numeric_columns(&["n", "mean", "sd"])].concat(),
         rows: rows.collect(),
     };
@@ -147,8 +146,7 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     });
     let mut columns = writer.numeric_columns(&["layer", "n", "missing"]);
     columns.extend(average_columns(writer));
-    let table =
-        Table { caption: writer.prose.fill("exp4", "caption", &figures), csv: None, columns, rows: rows.collect() };
+    let table = Table { caption: writer.prose.fill("exp4", "caption", &figures), columns, rows: rows.collect() };
     let blocks = vec![
         writer.say("exp4", "what", &figures),
         Block::picture(pictures::depth_means(writer, role)),
@@ -190,7 +188,6 @@ fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     };
     let study = Table {
         caption: writer.prose.fill("exp6", "study", &figures),
-        csv: None,
         columns: [writer.text_columns(&["metric"]), headings("drawn").to_vec(), headings("formula").to_vec()].concat(),
         rows: study_rows.collect(),
     };
@@ -208,7 +205,6 @@ fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     });
     let pairs = Table {
         caption: writer.prose.fill("exp6", "caption", &figures),
-        csv: None,
         columns: [
             writer.text_columns(&["pair", "metric"]),
             writer.numeric_columns(&["observed"]),

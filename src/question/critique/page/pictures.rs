@@ -6,7 +6,7 @@ use crate::{
     question::critique::{Pair, RoleAnswer},
     report::{
         Datum,
-        picture::{Bar, BarSeries, Bars, ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Series},
+        figure::{Bar, BarSeries, Bars, ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Series},
     },
     table::{GroupFigures, Matrix},
 };
@@ -22,7 +22,7 @@ fn picture(role: &RoleAnswer, id: &str, title: &str, subtitle: &str, kind: Pictu
 }
 
 fn bars(y_label: &str, groups: Vec<String>, series: Vec<BarSeries>) -> Bars {
-    Bars { y_label: y_label.to_owned(), groups, series, references: Vec::new(), cut: None }
+    Bars { y_label: y_label.to_owned(), groups, series, references: Vec::new() }
 }
 
 /// `Solar 10 × GLM 10`.

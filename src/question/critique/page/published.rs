@@ -78,7 +78,6 @@ fn summary(writer: &Writer<'_>) -> Block {
     });
     Block::Table(Table {
         caption: writer.prose.text("published", "summary"),
-        csv: None,
         columns: [
             writer.text_columns(&["source", "part"]),
             writer.numeric_columns(&["records", "match", "mismatch", "unchecked"]),
@@ -119,7 +118,7 @@ fn table(writer: &Writer<'_>, checked: &[&Checked]) -> Block {
     let mut columns = writer.text_columns(&["source", "model_a", "layer_a", "model_b", "layer_b", "tensor", "metric"]);
     columns.extend(writer.numeric_columns(&["value", "published", "difference", "tolerance"]));
     columns.extend(writer.text_columns(&["outcome"]));
-    Block::Table(Table { caption: writer.prose.text("published", "caption"), csv: None, columns, rows: rows.collect() })
+    Block::Table(Table { caption: writer.prose.text("published", "caption"), columns, rows: rows.collect() })
 }
 
 /// Names without their owners.

@@ -58,12 +58,7 @@ fn group_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)])
     columns.extend(writer.numeric_columns(&["n", "missing"]));
     columns.extend(average_columns(writer));
     columns.extend(writer.numeric_columns(&["unrelated_n", "unrelated_mean", "unrelated_sd"]));
-    Block::Table(Table {
-        caption: writer.prose.fill("exp5", "caption", figures),
-        csv: None,
-        columns,
-        rows: rows.collect(),
-    })
+    Block::Table(Table { caption: writer.prose.fill("exp5", "caption", figures), columns, rows: rows.collect() })
 }
 
 fn square_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)]) -> Block {
@@ -82,10 +77,5 @@ fn square_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)]
     let mut columns = writer.pair_columns();
     columns.extend(writer.numeric_columns(&["robust_z"]));
     columns.extend(writer.text_columns(&["related"]));
-    Block::Table(Table {
-        caption: writer.prose.fill("exp5", "pairs", figures),
-        csv: None,
-        columns,
-        rows: rows.collect(),
-    })
+    Block::Table(Table { caption: writer.prose.fill("exp5", "pairs", figures), columns, rows: rows.collect() })
 }

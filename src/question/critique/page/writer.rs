@@ -74,7 +74,7 @@ impl<'a> Writer<'a> {
     /// A table of pairs with the metrics that stand beside each other.
     pub(crate) fn pair_table(&self, role: &RoleAnswer, caption: String, pairs: &[Pair]) -> Block {
         let rows = pairs.iter().map(|&pair| self.pair_cells(role, pair)).collect();
-        Block::Table(Table { caption, csv: None, columns: self.pair_columns(), rows })
+        Block::Table(Table { caption, columns: self.pair_columns(), rows })
     }
 
     pub(crate) fn pair_columns(&self) -> Vec<Column> {

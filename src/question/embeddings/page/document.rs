@@ -1,6 +1,6 @@
 //! The document: the question, the models, how their vocabularies meet, what their rows show, and what that is worth.
 
-use super::{pictures, tables};
+use super::{pictures, summary::summary, tables};
 use crate::{
     family::Role,
     question::{
@@ -40,6 +40,7 @@ pub fn embeddings_report(embeddings: &Embeddings, run: &Run) -> Report {
         },
         synthetic: embeddings.models.iter().any(|model| model.synthetic),
         provenance: provenance(run, &embeddings.models, excluded),
+        summary: summary(embeddings),
         sections,
     }
 }

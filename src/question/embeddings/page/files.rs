@@ -4,12 +4,12 @@
 use std::fmt::Write;
 
 use crate::{
-    metric::{RowPair, Undefined},
+    metric::RowPair,
     question::embeddings::{Embeddings, TokenPair},
-    report::{csv, escape},
+    report::{Cell, Digits, Frame, each_reason},
 };
 
-const HEAD: [&str; 18] = [
+const COLUMNS: [&str; 18] = [
     "token",
     "bytes",
     "begins_word",
@@ -30,58 +30,55 @@ const HEAD: [&str; 18] = [
     "undefined",
 ];
 
+/// The columns before the first metric.
+const WHAT: usize = 5;
+
+/// Characters of a token that a page shows.
+const LONGEST: usize = 60;
+
 /// `tokens.csv`.
 pub fn embeddings_csv(embeddings: &Embeddings) -> Vec<(String, Vec<u8>)> {
-    let head = HEAD.map(str::to_owned).to_vec();
-    let rows = std::iter::once(head).chain(embeddings.pairs.iter().map(row));
-    vec![("tokens.csv".to_owned(), csv::document(rows))]
+    vec![tokens(embeddings.pairs.iter()).csv()]
 }
 
-fn row(pair: &TokenPair) -> Vec<String> {
-    let mut cells = match &pair.drawn.token {
-        Some(token) => {
-            vec![escape::csv(&token.to_string()).into_owned(), hexadecimal(&token.bytes), token.begins_word.to_string()]
+/// The numbers of `pairs`; pages show a token's beginning as `shown`.
+pub(crate) fn tokens<'a>(pairs: impl Iterator<Item = &'a TokenPair> + 'a) -> Frame<'a> {
+    Frame::new("tokens.csv", COLUMNS, pairs.map(row)).with_page_columns(&["shown"])
+}
+
+fn row(pair: &TokenPair) -> Vec<Cell> {
+    let token = pair.drawn.token.as_ref();
+    let mut row = vec![
+        Cell::optional(token),
+        Cell::optional(token.map(|token| hexadecimal(&token.bytes))),
+        Cell::optional(token.map(|token| token.begins_word)),
+    ];
+    row.extend(pair.drawn.rows.map(|row| Cell::number(row as f64, Digits::Integer)));
+    let RowPair { cos_sim, cos_null, cos_null_sd, pearson, z_perm } = &pair.matched;
+    row.extend([cos_sim, cos_null, cos_null_sd, pearson].map(|value| Cell::number(value, Digits::Fixed(6))));
+    row.push(Cell::number(z_perm, Digits::Fixed(2)));
+    row.extend(contrast(pair.same_id.as_ref()));
+    row.push(Cell::optional(pair.random.as_ref().map(|(row, _)| row)));
+    row.extend(contrast(pair.random.as_ref().map(|(_, numbers)| numbers)));
+    row.push(each_reason(&COLUMNS[WHAT..], &row[WHAT..]));
+    row.push(token.map_or_else(|| Cell::text("–"), |token| Cell::code(shortened(&token.to_string()))));
+    row
+}
+
+fn contrast(pair: Option<&RowPair>) -> [Cell; 3] {
+    match pair {
+        Some(RowPair { cos_sim, cos_null, pearson, .. }) => {
+            [cos_sim, cos_null, pearson].map(|value| Cell::number(value, Digits::Fixed(6)))
         }
-        None => vec![String::new(); 3],
-    };
-    cells.extend(pair.drawn.rows.map(|row| row.to_string()));
-    let mut reasons = Vec::new();
-    for (name, value) in figures(&pair.matched) {
-        cells.push(number(name, value, &mut reasons));
+        None => std::array::from_fn(|_| Cell::empty()),
     }
-    let mut contrast = |pair: Option<&RowPair>, names: [&'static str; 3]| {
-        let values = pair.map(|pair| [&pair.cos_sim, &pair.cos_null, &pair.pearson]);
-        std::array::from_fn::<String, 3, _>(|at| {
-            values.map_or_else(String::new, |values| number(names[at], values[at], &mut reasons))
-        })
-    };
-    cells.extend(contrast(pair.same_id.as_ref(), ["same_id_cos_sim", "same_id_cos_null", "same_id_pearson"]));
-    cells.push(pair.random.as_ref().map_or_else(String::new, |(row, _)| row.to_string()));
-    cells.extend(contrast(
-        pair.random.as_ref().map(|(_, numbers)| numbers),
-        ["random_cos_sim", "random_cos_null", "random_pearson"],
-    ));
-    cells.push(reasons.join(";"));
-    cells
 }
 
-fn figures(pair: &RowPair) -> [(&'static str, &Result<f64, Undefined>); 5] {
-    [
-        ("cos_sim", &pair.cos_sim),
-        ("cos_null", &pair.cos_null),
-        ("cos_null_sd", &pair.cos_null_sd),
-        ("pearson", &pair.pearson),
-        ("z_perm", &pair.z_perm),
-    ]
-}
-
-fn number(name: &str, value: &Result<f64, Undefined>, reasons: &mut Vec<String>) -> String {
-    match value {
-        Ok(value) => csv::number(Some(*value)),
-        Err(reason) => {
-            reasons.push(format!("{name}:{reason}"));
-            String::new()
-        }
+/// The beginning of a long token.
+fn shortened(token: &str) -> String {
+    match token.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &token[..end]),
+        None => token.to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod document;
 mod files;
 mod pictures;
+mod summary;
 mod tables;
 
 pub use document::embeddings_report;

@@ -5,7 +5,7 @@ use crate::{
     question::embeddings::Embeddings,
     report::{
         Datum,
-        picture::{Histogram, LinePanel, Lines, Picture, PictureKind, Reference, Series},
+        figure::{Histogram, LinePanel, Lines, Picture, PictureKind, Reference, Series},
     },
 };
 

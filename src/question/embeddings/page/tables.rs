@@ -1,13 +1,10 @@
 //! The tables of the document.
 
+use super::files::tokens;
 use crate::{
-    metric::Undefined,
     question::embeddings::{Distribution, Embeddings, Figures, RowPairs, TokenPair},
     report::{Cell, Column, Digits, Table},
 };
-
-/// Characters of a token that are shown.
-const LONGEST: usize = 60;
 
 /// Tokens listed at each end.
 const LISTED: usize = 12;
@@ -56,7 +53,6 @@ pub(crate) fn vocabularies(embeddings: &Embeddings) -> Table {
         caption: "The tables and their vocabularies. Padded rows come after the last token's; several numbers may stand for one \
                   token; markers are tokens such as `<s>` that no text contains."
             .to_owned(),
-        csv: None,
         columns,
         rows: vec![row(0), row(1)],
     }
@@ -81,7 +77,6 @@ pub(crate) fn meeting(embeddings: &Embeddings) -> Option<Table> {
         caption:
             "How the vocabularies meet. Two tokens are one where their bytes agree and whether a word begins with them."
                 .to_owned(),
-        csv: None,
         columns: vec![Column::text("tokens"), Column::numeric("count")],
         rows,
     })
@@ -108,7 +103,6 @@ pub(crate) fn comparison(embeddings: &Embeddings) -> Table {
     columns.extend(titles.map(Column::numeric));
     Table {
         caption: "Means and standard deviations (ddof 0) over pairs of rows. `tokens.csv` has every pair.".to_owned(),
-        csv: None,
         columns,
         rows: kinds(embeddings).into_iter().map(row).collect(),
     }
@@ -137,7 +131,6 @@ pub(crate) fn spread(embeddings: &Embeddings) -> Table {
     columns.extend(["n", "mean", "sd", "min", "25 %", "50 %", "75 %", "max"].map(Column::numeric));
     Table {
         caption: "How the numbers are spread over pairs of rows; quantiles are interpolated linearly.".to_owned(),
-        csv: None,
         columns,
         rows: rows.collect(),
     }
@@ -149,42 +142,21 @@ pub(crate) fn ends(embeddings: &Embeddings, most: bool) -> Table {
         embeddings.pairs.iter().filter_map(|pair| Some((*pair.matched.pearson.as_ref().ok()?, pair))).collect();
     // Sorting is stable: equal values stay in the order of rows.
     pairs.sort_by(|(a, _), (b, _)| if most { b.total_cmp(a) } else { a.total_cmp(b) });
-    let number = |value: &Result<f64, Undefined>, digits| Cell::number(value, digits);
-    let row = |(_, pair): &(f64, &TokenPair)| {
-        let six = Digits::Fixed(6);
-        vec![
-            match &pair.drawn.token {
-                Some(token) => Cell::code(shortened(&token.to_string())),
-                None => Cell::text("–"),
-            },
-            Cell::number(pair.drawn.rows[0] as f64, Digits::Integer),
-            Cell::number(pair.drawn.rows[1] as f64, Digits::Integer),
-            number(&pair.matched.cos_sim, six),
-            number(&pair.matched.cos_null, six),
-            number(&pair.matched.pearson, six),
-            number(&pair.matched.z_perm, Digits::Fixed(2)),
-        ]
-    };
-    let mut columns = vec![Column::text("token")];
-    columns.extend(["row a", "row b", "cos_sim", "cos_null", "pearson", "z_perm"].map(Column::numeric));
-    Table {
-        caption: format!(
-            "The {} compared pairs whose rows are {} alike by `pearson`. `▁` begins a word.",
-            pairs.len().min(LISTED),
-            if most { "most" } else { "least" }
-        ),
-        csv: None,
-        columns,
-        rows: pairs.iter().take(LISTED).map(row).collect(),
-    }
-}
-
-/// The beginning of a long token; `tokens.csv` has the whole.
-fn shortened(token: &str) -> String {
-    match token.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &token[..end]),
-        None => token.to_owned(),
-    }
+    let caption = format!(
+        "The {} compared pairs whose rows are {} alike by `pearson`. `▁` begins a word.",
+        pairs.len().min(LISTED),
+        if most { "most" } else { "least" }
+    );
+    let columns = [
+        ("shown", Column::text("token")),
+        ("row_a", Column::numeric("row a")),
+        ("row_b", Column::numeric("row b")),
+        ("cos_sim", Column::numeric("cos_sim")),
+        ("cos_null", Column::numeric("cos_null")),
+        ("pearson", Column::numeric("pearson")),
+        ("z_perm", Column::numeric("z_perm")),
+    ];
+    tokens(pairs.into_iter().map(|(_, pair)| pair)).page(caption, columns, LISTED)
 }
 
 /// The kinds of pairs with their names.

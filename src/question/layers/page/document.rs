@@ -47,6 +47,7 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
         },
         question: question(&named, layers.models.len()),
         synthetic: layers.models.iter().any(|model| model.synthetic),
+        summary: Vec::new(),
         sections,
         provenance: provenance(run, &layers.models, excluded),
     }

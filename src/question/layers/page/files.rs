@@ -4,7 +4,7 @@ use super::{BESIDE, Named, deviation, mean};
 use crate::{
     metric::{Metric, Summary},
     question::{layers::Layers, page::PairsCsv},
-    report::{csv, escape},
+    report::{Frame, csv, escape},
     table::pairs_of,
 };
 
@@ -19,7 +19,7 @@ pub fn layers_csv(layers: &Layers, metrics: &[Metric]) -> Vec<(String, Vec<u8>)>
     for named in &named {
         for &metric in metrics {
             let name = format!("matrix_{metric}_{}.csv", named.stem);
-            files.push((name, csv::matrix_csv(&named.table.layer_matrix(metric))));
+            files.push(Frame::matrix(name, &named.table.layer_matrix(metric)).csv());
         }
     }
     files

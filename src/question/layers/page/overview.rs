@@ -7,7 +7,7 @@ use crate::{
     metric::{Metric, Stats, Summary, Undefined},
     report::{
         Block, Cell, Column, Datum, Digits, Section, Table,
-        picture::{LinePanel, Lines, Picture, PictureKind, Series},
+        figure::{LinePanel, Lines, Picture, PictureKind, Series},
     },
 };
 
@@ -62,7 +62,6 @@ fn table(named: &[Named<'_>]) -> Table {
     Table {
         caption: "Pairs of layers of one model, multi-token-prediction blocks apart. Standard deviations have ddof 0."
             .to_owned(),
-        csv: None,
         columns,
         rows: rows.collect(),
     }

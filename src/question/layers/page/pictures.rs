@@ -5,7 +5,7 @@ use crate::{
     metric::Metric,
     report::{
         Datum,
-        picture::{ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Reference, Series},
+        figure::{ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Reference, Series},
     },
     table::Matrix,
 };

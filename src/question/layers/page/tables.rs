@@ -28,7 +28,6 @@ pub(crate) fn per_layer(named: &Named<'_>) -> Table {
         caption: "The elements of each layer's tensor: mean, standard deviation (ddof 0), coefficient of variation, extremes, \
                   Euclidean norm. `layers.csv` has all digits."
             .to_owned(),
-        csv: None,
         columns,
         rows: named.table.rows.iter().map(cells).collect(),
     }
@@ -43,7 +42,7 @@ pub(crate) fn pairs(named: &Named<'_>, pairs: &[(usize, usize)], caption: &str) 
     };
     let mut columns = vec![Column::numeric("layer a"), Column::numeric("layer b")];
     columns.extend(BESIDE.iter().map(|metric| Column::numeric(metric.name())));
-    Table { caption: caption.to_owned(), csv: None, columns, rows: pairs.iter().map(row).collect() }
+    Table { caption: caption.to_owned(), columns, rows: pairs.iter().map(row).collect() }
 }
 
 /// Mean and deviation over the pairs of each distance.
@@ -79,7 +78,6 @@ pub(crate) fn by_distance(named: &Named<'_>) -> Table {
         caption: "Layers k and k + d by their distance d: mean and standard deviation (ddof 0) over the n pairs of that distance that have a value. \
                   `distance.csv` has all digits and the other metrics."
             .to_owned(),
-        csv: None,
         columns: titles.map(Column::numeric).into(),
         rows: rows.collect(),
     }

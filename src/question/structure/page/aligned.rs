@@ -106,7 +106,6 @@ fn ranking(view: &View<'_>, gauges: &[(Gauge, Vec<&str>)]) -> Table {
         caption: "Families by how far their residual lies below its own null, on average over pairs of layers. A name with `+` is \
                   what its matrices have together."
             .to_owned(),
-        csv: None,
         columns: ["role", "alignment"]
             .map(Column::text)
             .into_iter()

@@ -45,6 +45,7 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
                    their basis is taken off, and how does their scale run through the model?"
             .to_owned(),
         synthetic: structure.models.iter().any(|model| model.synthetic),
+        summary: Vec::new(),
         sections,
         provenance: provenance(run, &structure.models, excluded),
     }

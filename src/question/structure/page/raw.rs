@@ -87,7 +87,6 @@ pub(crate) fn summary(view: &View<'_>, roles: &[&str], quantity: Quantity, digit
             "`{quantity}` over pairs of layers, by role. The deviation has ddof 0 and describes these pairs, which share their \
              layers. `structure.csv` has every pair."
         ),
-        csv: None,
         columns: [Column::text("role")].into_iter().chain(titles.map(Column::numeric)).collect(),
         rows: roles.iter().map(row).collect(),
     }
@@ -116,7 +115,6 @@ fn by_layer(view: &View<'_>, roles: &[&str], quantity: Quantity, digits: Digits)
     };
     Table {
         caption,
-        csv: None,
         columns: ["layer a", "layer b"].iter().chain(shown).map(|title| Column::numeric(*title)).collect(),
         rows: pairs.iter().map(line).collect(),
     }

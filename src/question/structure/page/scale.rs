@@ -8,7 +8,7 @@ use crate::{
     },
     report::{
         Block, Cell, Column, Datum, Digits, Section, Table,
-        picture::{Bar, BarSeries, Bars, LinePanel, Lines, Panel, Picture, PictureKind, Series},
+        figure::{Bar, BarSeries, Bars, LinePanel, Lines, Panel, Picture, PictureKind, Series},
     },
 };
 
@@ -66,7 +66,6 @@ fn explained(track: &ScaleTrack, modes: &[Mode]) -> Table {
         caption:
             "Modes of ln‖W‖: share of the variance, and the weight of each role (unit length, the largest positive)."
                 .to_owned(),
-        csv: None,
         columns: titles.iter().chain(&track.roles).map(Column::numeric).collect(),
         rows: modes.iter().enumerate().map(row).collect(),
     }
@@ -86,7 +85,6 @@ fn modes_picture(view: &View<'_>, track: &ScaleTrack, modes: &[Mode]) -> Picture
             })
             .collect(),
         references: Vec::new(),
-        cut: None,
     };
     let lines = Lines {
         x_label: "layer".to_owned(),

@@ -8,7 +8,7 @@ use crate::{
     question::structure::{Quantity, Structure, StructureRow},
     report::{
         Datum, escape,
-        picture::{LinePanel, Lines, Picture, PictureKind, Reference, Series},
+        figure::{LinePanel, Lines, Picture, PictureKind, Reference, Series},
     },
 };
 

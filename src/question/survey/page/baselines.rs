@@ -1,10 +1,10 @@
 //! The section on random baselines: what was drawn, beside the closed form and the value.
 
-use super::{MOST_PAIRS, digits, names, rest};
+use super::{MOST_PAIRS, digits, layers, models, names, rest};
 use crate::{
     metric::{MeanSd, Metric, Undefined},
     question::survey::{Baseline, Baselines, Survey},
-    report::{Block, Cell, Column, Datum, Digits, Section, Table},
+    report::{Block, Cell, Column, Digits, Frame, Section},
 };
 
 /// The section; `None` if nothing was drawn.
@@ -33,16 +33,16 @@ pub(crate) fn section(survey: &Survey) -> Option<Section> {
 }
 
 /// One line of the table: the value, its closed-form null, what was drawn, and the distance in drawn deviations.
-pub(crate) struct Line {
-    pub(crate) metric: Metric,
-    pub(crate) value: Result<f64, Undefined>,
-    pub(crate) null: Option<MeanSd>,
-    pub(crate) drawn: Result<MeanSd, Undefined>,
-    pub(crate) z: Result<f64, Undefined>,
+struct Line {
+    metric: Metric,
+    value: Result<f64, Undefined>,
+    null: Option<MeanSd>,
+    drawn: Result<MeanSd, Undefined>,
+    z: Result<f64, Undefined>,
 }
 
 /// The lines of one pair.
-pub(crate) fn lines(survey: &Survey, baseline: &Baseline) -> Vec<Line> {
+fn lines(survey: &Survey, baseline: &Baseline) -> Vec<Line> {
     let panel = &survey.panels[baseline.panel];
     let metrics = panel.metrics(baseline.models.0, baseline.models.1);
     let line = |(metric, drawn): &(Metric, Result<MeanSd, Undefined>)| {
@@ -69,36 +69,55 @@ pub(crate) fn lines(survey: &Survey, baseline: &Baseline) -> Vec<Line> {
     baseline.figures.iter().map(line).collect()
 }
 
+/// `baselines.csv`; pages show labels and say where.
+pub(crate) fn frame<'a>(survey: &'a Survey, baselines: &'a Baselines) -> Frame<'a> {
+    let columns = "model_a,commit_a,model_b,commit_b,role,layer_a,layer_b,metric,value,null,null_sd,trials,seed,\
+                   drawn_mean,drawn_sd,z_drawn";
+    let row = move |pair: &Baseline, line: Line| {
+        let panel = &survey.panels[pair.panel];
+        let digits = digits(line.metric);
+        let null = |value: fn(MeanSd) -> f64| match line.null {
+            Some(null) => Cell::number(value(null), digits),
+            None => Cell::undefined("no closed form"),
+        };
+        let drawn = |value: fn(MeanSd) -> f64| Cell::number(line.drawn.clone().map(value), digits);
+        let mut row = models(survey, pair.models).to_vec();
+        row.push(Cell::text(panel.key.role_name()));
+        row.extend(layers(panel, pair.models));
+        row.extend([
+            Cell::code(line.metric.name()),
+            Cell::number(&line.value, digits),
+            null(|null| null.mean),
+            null(|null| null.sd),
+            Cell::text(baselines.simulation.trials.to_string()),
+            Cell::text(baselines.simulation.seed.to_string()),
+            drawn(|drawn| drawn.mean),
+            drawn(|drawn| drawn.sd),
+            Cell::number(&line.z, Digits::Fixed(2)),
+        ]);
+        row.extend(names(survey, pair.models));
+        row.push(Cell::text(panel.key.title()));
+        row
+    };
+    let rows =
+        baselines.pairs.iter().flat_map(move |pair| lines(survey, pair).into_iter().map(move |line| row(pair, line)));
+    Frame::new("baselines.csv", columns.split(','), rows).with_page_columns(&["label_a", "label_b", "where"])
+}
+
 fn table(survey: &Survey, baselines: &Baselines) -> Block {
     let total = baselines.pairs.iter().map(|pair| pair.figures.len()).sum();
-    let rows = baselines.pairs.iter().flat_map(|pair| {
-        lines(survey, pair).into_iter().map(|line| {
-            let digits = digits(line.metric);
-            let null = |value: fn(MeanSd) -> f64| match line.null {
-                Some(null) => Cell::number(value(null), digits),
-                None => Cell::undefined("no closed form"),
-            };
-            let drawn = |value: fn(MeanSd) -> f64| Cell::number(Datum::from(line.drawn.clone().map(value)), digits);
-            let mut row = names(survey, pair.models);
-            row.extend([
-                Cell::text(survey.panels[pair.panel].key.title()),
-                Cell::code(line.metric.name()),
-                Cell::number(Datum::from(&line.value), digits),
-                null(|null| null.mean),
-                null(|null| null.sd),
-                drawn(|drawn| drawn.mean),
-                drawn(|drawn| drawn.sd),
-                Cell::number(Datum::from(&line.z), Digits::Fixed(2)),
-            ]);
-            row
-        })
-    });
-    let text = ["model a", "model b", "where", "metric"].map(Column::text);
-    let numbers = ["value", "null", "null sd", "drawn mean", "drawn sd", "z drawn"].map(Column::numeric);
-    Block::Table(Table {
-        caption: format!("Values beside their baselines.{}", rest(total, "baselines.csv")),
-        csv: None,
-        columns: text.into_iter().chain(numbers).collect(),
-        rows: rows.take(MOST_PAIRS).collect(),
-    })
+    let columns = [
+        ("label_a", Column::text("model a")),
+        ("label_b", Column::text("model b")),
+        ("where", Column::text("where")),
+        ("metric", Column::text("metric")),
+        ("value", Column::numeric("value")),
+        ("null", Column::numeric("null")),
+        ("null_sd", Column::numeric("null sd")),
+        ("drawn_mean", Column::numeric("drawn mean")),
+        ("drawn_sd", Column::numeric("drawn sd")),
+        ("z_drawn", Column::numeric("z drawn")),
+    ];
+    let caption = format!("Values beside their baselines.{}", rest(total, "baselines.csv"));
+    Block::Table(frame(survey, baselines).page(caption, columns, MOST_PAIRS))
 }

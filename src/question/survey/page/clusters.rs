@@ -8,7 +8,7 @@ use crate::{
     question::survey::Survey,
     report::{
         Block,
-        picture::{Dendrogram, Merge, Picture, PictureKind},
+        figure::{Dendrogram, Merge, Picture, PictureKind},
     },
     table::PairTable,
 };

@@ -4,8 +4,8 @@ use crate::{
     metric::{Pca, Undefined},
     question::survey::{RoleComponents, Survey},
     report::{
-        Block, Cell, Column, Datum, Digits, Table,
-        picture::{Panel as Grid, Picture, PictureKind, Point, Scatter},
+        Block, Cell, Column, Datum, Digits, Frame, Table,
+        figure::{Panel as Grid, Picture, PictureKind, Point, Scatter},
     },
 };
 
@@ -44,6 +44,53 @@ pub(crate) fn blocks(survey: &Survey, components: &RoleComponents) -> Vec<Block>
     blocks
 }
 
+/// `components.csv`: the scores of every vector.
+pub(crate) fn scores(survey: &Survey) -> Frame<'_> {
+    let columns = ["role", "scale", "model", "commit", "layer", "score_1", "score_2", "score_3", "score_4", "score_5"];
+    let rows = survey.components.iter().flat_map(move |components| {
+        sides(components).into_iter().flat_map(move |(scale, pca)| {
+            components.vectors.iter().enumerate().map(move |(place, at)| {
+                let model = &survey.models[at.model];
+                let score = |component: usize| pca?.components.get(component)?.scores.get(place).copied();
+                let mut row = vec![
+                    Cell::text(components.key.role_name()),
+                    Cell::text(scale),
+                    Cell::text(&model.model),
+                    Cell::optional(model.commit.as_ref()),
+                    Cell::text(at.layer.to_string()),
+                ];
+                let cell =
+                    |score: Option<f64>| score.map_or_else(Cell::empty, |score| Cell::number(score, Digits::Exact));
+                row.extend((0..TOLD).map(|component| cell(score(component))));
+                row
+            })
+        })
+    });
+    Frame::new("components.csv", columns, rows)
+}
+
+/// `component_shares.csv`: what each component explains.
+pub(crate) fn all_shares(survey: &Survey) -> Frame<'_> {
+    let rows = survey.components.iter().flat_map(|components| {
+        sides(components).into_iter().flat_map(move |(scale, pca)| {
+            pca.map_or(&[][..], |pca| pca.components.as_slice()).iter().enumerate().map(move |(place, component)| {
+                vec![
+                    Cell::text(components.key.role_name()),
+                    Cell::text(scale),
+                    Cell::count(place + 1),
+                    Cell::number(component.share, Digits::Exact),
+                    Cell::number(component.singular_value, Digits::Exact),
+                ]
+            })
+        })
+    });
+    Frame::new("component_shares.csv", ["role", "scale", "component", "share", "singular_value"], rows)
+}
+
+fn sides(components: &RoleComponents) -> [(&'static str, Option<&Pca>); 2] {
+    [("kept", components.kept.as_ref().ok()), ("removed", components.removed.as_ref().ok())]
+}
+
 fn scatter(survey: &Survey, components: &RoleComponents, title: &str, pca: &Pca) -> Picture {
     let score = |component: usize, vector: usize| {
         let component = pca.components.get(component);
@@ -71,8 +118,6 @@ fn scatter(survey: &Survey, components: &RoleComponents, title: &str, pca: &Pca)
             y_label: axis(1),
             groups: models.iter().map(|&model| survey.models[model].label.clone()).collect(),
             points: points.collect(),
-            identity: false,
-            labelled: false,
         }),
     }
 }
@@ -92,7 +137,6 @@ fn shares(sides: &[(&str, &Result<Pca, Undefined>)]) -> Table {
     columns.extend((1..=TOLD).map(|place| Column::numeric(format!("component {place}"))));
     Table {
         caption: "Shares of the variance that each component explains.".to_owned(),
-        csv: None,
         columns,
         rows: sides.iter().map(row).collect(),
     }

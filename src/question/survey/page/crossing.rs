@@ -6,7 +6,7 @@ use crate::{
     question::survey::Survey,
     report::{
         Block, Cell, Column, Datum, Digits, Section, Table,
-        picture::{Heatmap, Panel as Grid, Picture, PictureKind},
+        figure::{Heatmap, Panel as Grid, Picture, PictureKind},
     },
     table::PairTable,
 };
@@ -89,7 +89,6 @@ fn contrasts(crossing: &PairTable, view: &View<'_>) -> Block {
         caption: "Layers of one index against all other pairs of layers: mean, standard deviation (ddof 0), and the difference of the \
                   means. A difference of cosines is expected wherever norms change with depth in both models: look at `pearson`."
             .to_owned(),
-        csv: None,
         columns: std::iter::once(Column::text("metric")).chain(numbers).collect(),
         rows: view.shown().iter().map(row).collect(),
     })
@@ -121,7 +120,6 @@ fn best(survey: &Survey, crossing: &PairTable) -> Vec<Block> {
             caption: "The best layer map: for each layer of the first model the layer of the second that it resembles most. The largest \
                       of many chance values is no resemblance by itself."
                 .to_owned(),
-            csv: None,
             columns: vec![
                 Column::numeric(format!("layer of {}", label(0))),
                 Column::numeric(format!("best layer of {}", label(1))),

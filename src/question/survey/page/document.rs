@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     MOST_PICTURED, View, baselines, clusters, components, crossing, groups, heatmaps, left_out, pairs, relations,
-    traffic,
+    summary::summary, traffic,
 };
 use crate::{
     model::Pairing,
@@ -54,6 +54,7 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
         },
         question: question(survey),
         synthetic: survey.models.iter().any(|model| model.synthetic),
+        summary: summary(survey),
         sections,
         provenance: provenance(run, &survey.models, excluded),
     }

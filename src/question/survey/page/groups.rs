@@ -6,7 +6,7 @@ use super::{MOST_PICTURED, digits};
 use crate::{
     metric::{MeanSd, Metric, Undefined},
     question::survey::Survey,
-    report::{Block, Cell, Column, Datum, Section, Table},
+    report::{Block, Cell, Column, Datum, Frame, Section, Table, csv::GROUPS},
     table::{GroupFigures, PairTable, empty_groups},
 };
 
@@ -40,23 +40,50 @@ const EXPLAINED: &str = "Mean and standard deviation (ddof 0) over the `n` pairs
                          columns without the pairs that stand apart. Beside a mean cosine stands that of the cosines which the same \
                          pairs would have if they had nothing to do with each other. A pair counts once, with the first-named model as reference.";
 
-fn by_layer(survey: &Survey) -> Block {
-    let rows = survey.groups.iter().map(|figures| {
-        let mut row = vec![
-            Cell::text(names(figures)),
-            Cell::text(survey.panels[figures.panel].key.title()),
+/// `groups.csv`; pages show both groups in one column and say where.
+pub(crate) fn frame(survey: &Survey) -> Frame<'_> {
+    let row = move |figures: &GroupFigures| {
+        let key = &survey.panels[figures.panel].key;
+        let [n, mean, null, sd] = numbers(figures, figures.n, &figures.all, figures.null);
+        let [n_unrelated, mean_unrelated, null_unrelated, sd_unrelated] =
+            numbers(figures, figures.n_unrelated, &figures.unrelated, figures.null_unrelated);
+        vec![
+            Cell::text(&figures.groups.a),
+            Cell::text(&figures.groups.b),
+            Cell::text(key.role_name()),
+            Cell::text(key.layer_name()),
             Cell::code(figures.metric.name()),
-        ];
-        row.extend(numbers(figures, figures.n, &figures.all, figures.null));
-        row.extend(numbers(figures, figures.n_unrelated, &figures.unrelated, figures.null_unrelated));
-        row
-    });
-    Block::Table(Table {
-        caption: format!("Pairs within and between groups. {EXPLAINED}"),
-        csv: None,
-        columns: columns(&["groups", "where", "metric"]),
-        rows: rows.collect(),
-    })
+            n,
+            mean,
+            sd,
+            n_unrelated,
+            mean_unrelated,
+            sd_unrelated,
+            null,
+            null_unrelated,
+            Cell::text(names(figures)),
+            Cell::text(key.title()),
+        ]
+    };
+    Frame::new("groups.csv", GROUPS, survey.groups.iter().map(row)).with_page_columns(&["groups", "where"])
+}
+
+fn by_layer(survey: &Survey) -> Block {
+    let columns = [
+        ("groups", Column::text("groups")),
+        ("where", Column::text("where")),
+        ("metric", Column::text("metric")),
+        ("n", Column::numeric("n")),
+        ("mean", Column::numeric("mean")),
+        ("mean_null", Column::numeric("null")),
+        ("sd", Column::numeric("sd")),
+        ("n_unrelated", Column::numeric("n, set apart left out")),
+        ("mean_unrelated", Column::numeric("mean")),
+        ("mean_null_unrelated", Column::numeric("null")),
+        ("sd_unrelated", Column::numeric("sd")),
+    ];
+    let caption = format!("Pairs within and between groups. {EXPLAINED}");
+    Block::Table(frame(survey).page(caption, columns, survey.groups.len()))
 }
 
 /// With many layers, the mean of the layers' means; `groups.csv` has every layer.
@@ -83,14 +110,16 @@ fn over_layers(survey: &Survey, panels: &[PairTable]) -> Block {
         row.extend(pooled(first, all, |figures| (figures.n_unrelated, &figures.unrelated, figures.null_unrelated)));
         row
     });
+    let mut columns = ["groups", "metric", "layers"].map(Column::text).to_vec();
+    let figures = ["n", "mean", "null", "sd", "n, set apart left out", "mean", "null", "sd"];
+    columns.extend(figures.map(Column::numeric));
     Block::Table(Table {
         caption: format!(
             "Pairs within and between groups, {}: mean over layers of the mean over pairs, its standard deviation over layers \
              (ddof 0), and the most pairs that a layer has. `groups.csv` has every layer.",
             role.role_name()
         ),
-        csv: None,
-        columns: columns(&["groups", "metric", "layers"]),
+        columns,
         rows: rows.collect(),
     })
 }
@@ -128,13 +157,6 @@ fn numbers(figures: &GroupFigures, n: usize, of: &Result<MeanSd, Undefined>, nul
     [Cell::count(n), number(|of| of.mean), null, number(|of| of.sd)]
 }
 
-fn columns(head: &[&str]) -> Vec<Column> {
-    let mut columns: Vec<Column> = head.iter().map(|title| Column::text(*title)).collect();
-    let numbers = ["n", "mean", "null", "sd", "n, set apart left out", "mean", "null", "sd"];
-    columns.extend(numbers.map(Column::numeric));
-    columns
-}
-
 /// Pairs without a value, by reason: a number of pairs never shrinks in silence.
 fn left_out(survey: &Survey) -> Option<Block> {
     let mut reasons: BTreeMap<(String, String), Vec<(usize, usize)>> = BTreeMap::new();
@@ -162,7 +184,6 @@ fn left_out(survey: &Survey) -> Option<Block> {
     });
     Some(Block::Table(Table {
         caption: "Pairs that are missing from a group's figures in at least one layer, and why.".to_owned(),
-        csv: None,
         columns: vec![Column::text("groups"), Column::numeric("pairs"), Column::text("which"), Column::text("reason")],
         rows: rows.collect(),
     }))

@@ -5,7 +5,7 @@ use crate::{
     metric::{Metric, Undefined},
     model::Pairing,
     question::survey::Survey,
-    report::picture::{ColorScale, Heatmap, Panel as Grid, Picture, PictureKind},
+    report::figure::{ColorScale, Heatmap, Panel as Grid, Picture, PictureKind},
     table::{Matrix, PairTable},
 };
 

@@ -12,12 +12,12 @@ mod heatmaps;
 mod left_out;
 mod pairs;
 mod relations;
+mod summary;
 mod view;
 
-pub(crate) use baselines::lines;
 pub use document::survey_report;
 pub use files::{matrix_file, survey_csv};
 pub(crate) use heatmaps::colored;
 pub(crate) use left_out::{left_out, traffic};
 pub use view::View;
-pub(crate) use view::{MOST_PAIRS, MOST_PICTURED, digits, mean, names, rest, tree};
+pub(crate) use view::{MOST_PAIRS, MOST_PICTURED, digits, layers, mean, models, names, rest, tree};

@@ -1,10 +1,10 @@
 //! The pairs of a role as a table: the four numbers that belong together, strongest departure first.
 
-use super::{MOST_PAIRS, digits, mean, names, rest};
+use super::{MOST_PAIRS, digits, mean, models, names, rest};
 use crate::{
-    metric::{Metric, Undefined},
-    question::survey::{RoleAverages, Survey},
-    report::{Block, Cell, Column, Datum, Digits, Table},
+    metric::Metric,
+    question::survey::{PairAverage, RoleAverages, Survey},
+    report::{Block, Cell, Column, Digits, Frame, Table, all_or_each_reason},
     table::{PairTable, pairs_of},
 };
 
@@ -13,71 +13,91 @@ const BESIDE: [Metric; 4] = [Metric::CosSim, Metric::CosNull, Metric::Pearson, M
 
 /// The pairs of one panel.
 pub(crate) fn of_panel(survey: &Survey, panel: &PairTable) -> Block {
-    let pairs = ranked(survey.models.len(), |(a, b)| panel.get(a, b, Metric::ZPerm).ok());
+    let pairs = ranked(pairs_of(survey.models.len()), |&(a, b)| panel.get(a, b, Metric::ZPerm).ok());
     let row = |&(a, b): &(usize, usize)| {
         let numbers = BESIDE.map(|metric| Cell::number(panel.get(a, b, metric), digits(metric)));
         names(survey, (a, b)).into_iter().chain(numbers).collect()
     };
+    let mut columns = vec![Column::text("model a"), Column::text("model b")];
+    columns.extend(BESIDE.map(|metric| Column::numeric(metric.name())));
     Block::Table(Table {
         caption: format!(
             "Pairs, {}, strongest departure from the permutation null first.{}",
             panel.key.title(),
             rest(pairs.len(), "pairs.csv")
         ),
-        csv: None,
-        columns: columns(&[], &BESIDE.map(Metric::name)),
+        columns,
         rows: pairs.iter().take(MOST_PAIRS).map(row).collect(),
     })
 }
 
 /// The pairs of one role, averaged over its panels, with the deviation that correlated layers leave.
-pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], averages: &RoleAverages) -> Block {
-    let of_pair = |pair: (usize, usize)| averages.pairs.iter().find(|average| average.models == pair);
-    let pairs = ranked(survey.models.len(), |pair| {
-        let average = of_pair(pair)?.average.as_ref().ok()?;
+pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], role: &RoleAverages) -> Block {
+    let pairs = ranked(&role.pairs, |pair| {
+        let average = pair.average.as_ref().ok()?;
         average.z.as_ref().ok().copied().or(Some(0.0))
     });
-    let row = |&(a, b): &(usize, usize)| {
-        let plain =
-            |metric| Cell::number(Datum::from(mean(panels, metric, a, b).map(|(mean, _)| mean)), digits(metric));
-        let average = of_pair((a, b)).map_or(Err(Undefined::TooFew), |pair| pair.average.clone());
-        let number = |value: Result<f64, Undefined>, digits| Cell::number(Datum::from(value), digits);
-        let layers = average.as_ref().map_or(0, |average| average.layers.len());
-        let mut row = names(survey, (a, b));
-        row.extend([
-            Cell::count(layers),
-            plain(Metric::CosSim),
-            plain(Metric::CosNull),
-            number(average.clone().map(|average| average.mean_r), Digits::Fixed(6)),
-            number(average.clone().and_then(|average| average.z), Digits::Fixed(2)),
-            number(average.map(|average| average.naive_z), Digits::Fixed(2)),
-        ]);
+    let caption = format!(
+        "Pairs, mean over {} layers, strongest departure first. `z` is that of the mean `pearson` under one permutation of \
+         channels for all layers, as layers of one model resemble each other; `naive z` pretends that they do not, and \
+         stands here for contrast only.{}",
+        panels.len(),
+        rest(pairs.len(), "averages.csv")
+    );
+    let columns = [
+        ("label_a", Column::text("model a")),
+        ("label_b", Column::text("model b")),
+        ("layers", Column::numeric("layers")),
+        ("cos_sim", Column::numeric("cos_sim")),
+        ("cos_null", Column::numeric("cos_null")),
+        ("mean_pearson", Column::numeric("pearson")),
+        ("z", Column::numeric("z")),
+        ("naive_z", Column::numeric("naive z")),
+    ];
+    let pairs = pairs.into_iter().map(|pair| (role, panels, pair));
+    Block::Table(averages(survey, pairs).page(caption, columns, MOST_PAIRS))
+}
+
+/// `averages.csv` of `pairs`, each with its role and the panels of that; pages show labels and the means of both cosines.
+pub(crate) fn averages<'a>(
+    survey: &'a Survey,
+    pairs: impl IntoIterator<Item = (&'a RoleAverages, &'a [PairTable], &'a PairAverage), IntoIter: 'a>,
+) -> Frame<'a> {
+    let columns = "model_a,commit_a,model_b,commit_b,role,layers,layers_left_out,numel,mean_pearson,z,naive_z,\
+                   undefined";
+    let row = move |(averages, panels, pair): (&RoleAverages, &[PairTable], &PairAverage)| {
+        let average = || pair.average.clone();
+        let (layers, left_out) = match &pair.average {
+            Ok(average) => (average.layers.len(), average.left_out.len()),
+            Err(_) => (0, averages.layers.len()),
+        };
+        let numbers = [
+            Cell::number(average().map(|average| average.mean_r), Digits::Fixed(6)),
+            Cell::number(average().and_then(|average| average.z), Digits::Fixed(2)),
+            Cell::number(average().map(|average| average.naive_z), Digits::Fixed(2)),
+        ];
+        let reason = all_or_each_reason(&["mean_pearson", "z", "naive_z"], &numbers);
+        let mut row = models(survey, pair.models).to_vec();
+        row.extend([Cell::text(averages.key.role_name()), Cell::count(layers), Cell::count(left_out)]);
+        row.push(Cell::optional(pair.channels));
+        row.extend(numbers);
+        row.push(reason);
+        row.extend(names(survey, pair.models));
+        row.extend([Metric::CosSim, Metric::CosNull].map(|metric| {
+            let mean = mean(panels, metric, pair.models.0, pair.models.1).map(|(mean, _)| mean);
+            Cell::number(mean, digits(metric))
+        }));
         row
     };
-    Block::Table(Table {
-        caption: format!(
-            "Pairs, mean over {} layers, strongest departure first. `z` is that of the mean `pearson` under one permutation of \
-             channels for all layers, as layers of one model resemble each other; `naive z` pretends that they do not, and \
-             stands here for contrast only.{}",
-            panels.len(),
-            rest(pairs.len(), "averages.csv")
-        ),
-        csv: None,
-        columns: columns(&["layers"], &["cos_sim", "cos_null", "pearson", "z", "naive z"]),
-        rows: pairs.iter().take(MOST_PAIRS).map(row).collect(),
-    })
+    let rows = pairs.into_iter().map(row);
+    Frame::new("averages.csv", columns.split(','), rows)
+        .with_page_columns(&["label_a", "label_b", "cos_sim", "cos_null"])
 }
 
-/// Pairs of different models, the largest magnitude of `strength` first, pairs without one last.
-fn ranked(models: usize, strength: impl Fn((usize, usize)) -> Option<f64>) -> Vec<(usize, usize)> {
-    let mut pairs: Vec<((usize, usize), f64)> =
-        pairs_of(models).map(|pair| (pair, strength(pair).map_or(f64::NEG_INFINITY, f64::abs))).collect();
-    pairs.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    pairs.into_iter().map(|(pair, _)| pair).collect()
-}
-
-fn columns(between: &[&str], numbers: &[&str]) -> Vec<Column> {
-    let mut columns = vec![Column::text("model a"), Column::text("model b")];
-    columns.extend(between.iter().chain(numbers).map(|title| Column::numeric(*title)));
-    columns
+/// `pairs`, the largest magnitude of `strength` first, those without one last, otherwise as they were.
+fn ranked<T>(pairs: impl IntoIterator<Item = T>, strength: impl Fn(&T) -> Option<f64>) -> Vec<T> {
+    let strength = |pair: T| (strength(&pair).map_or(f64::NEG_INFINITY, f64::abs), pair);
+    let mut pairs: Vec<(f64, T)> = pairs.into_iter().map(strength).collect();
+    pairs.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    pairs.into_iter().map(|(_, pair)| pair).collect()
 }

@@ -1,9 +1,9 @@
 //! The section on pairs that stand apart from the population of pairs.
 
-use super::names;
+use super::{layers, models, names};
 use crate::{
     question::survey::Survey,
-    report::{Block, Cell, Column, Digits, Section, Table},
+    report::{Block, Cell, Column, Digits, Frame, Section},
     table::Relation,
 };
 
@@ -41,39 +41,56 @@ fn blocks(survey: &Survey) -> Vec<Block> {
              norms resemble each other does not say how they came to: it can be shared initialisation, shared training or \
              copying, and this survey does not tell these apart."
         )),
-        table(survey, &apart),
+        table(survey, apart),
         Block::prose(explained),
     ]
 }
 
-fn table(survey: &Survey, apart: &[&Relation]) -> Block {
-    let row = |relation: &&Relation| {
-        let mut row = names(survey, relation.models);
+/// `related.csv`; pages show labels, a share of cells, and where the pair departs most.
+pub(crate) fn frame<'a>(
+    survey: &'a Survey,
+    relations: impl IntoIterator<Item = &'a Relation, IntoIter: 'a>,
+) -> Frame<'a> {
+    let columns = "model_a,commit_a,model_b,commit_b,set_apart,cells,cells_set_apart,mean_pearson,role,layer_a,layer_b,\
+                   pearson,robust_z,log10_q";
+    let row = move |relation: &Relation| {
+        let panel = &survey.panels[relation.panel];
+        let mut row = models(survey, relation.models).to_vec();
         row.extend([
-            Cell::text(format!("{} of {}", relation.apart, relation.cells)),
+            Cell::text(relation.related.to_string()),
+            Cell::count(relation.cells),
+            Cell::count(relation.apart),
             Cell::number(relation.mean_r, Digits::Fixed(4)),
-            Cell::text(survey.panels[relation.panel].key.title()),
+            Cell::text(panel.key.role_name()),
+        ]);
+        row.extend(layers(panel, relation.models));
+        row.extend([
             Cell::number(relation.pearson, Digits::Fixed(4)),
             Cell::number(relation.verdict.robust_z, Digits::Fixed(1)),
             Cell::number(relation.verdict.log10_q, Digits::Fixed(1)),
         ]);
+        row.extend(names(survey, relation.models));
+        row.push(Cell::text(format!("{} of {}", relation.apart, relation.cells)));
+        row.push(Cell::text(panel.key.title()));
         row
     };
-    Block::Table(Table {
-        caption: "Pairs set apart, strongest first; `related.csv` has every pair. The last three columns are of the layer in which \
-                  the pair departs most."
-            .to_owned(),
-        csv: None,
-        columns: vec![
-            Column::text("model a"),
-            Column::text("model b"),
-            Column::text("cells set apart"),
-            Column::numeric("mean pearson"),
-            Column::text("where most"),
-            Column::numeric("pearson"),
-            Column::numeric("robust z"),
-            Column::numeric("log10 q"),
-        ],
-        rows: apart.iter().map(row).collect(),
-    })
+    let rows = relations.into_iter().map(row);
+    Frame::new("related.csv", columns.split(','), rows).with_page_columns(&["label_a", "label_b", "share", "where"])
+}
+
+fn table(survey: &Survey, apart: Vec<&Relation>) -> Block {
+    let caption = "Pairs set apart, strongest first; `related.csv` has every pair. The last three columns are of the layer in which \
+                   the pair departs most.";
+    let columns = [
+        ("label_a", Column::text("model a")),
+        ("label_b", Column::text("model b")),
+        ("share", Column::text("cells set apart")),
+        ("mean_pearson", Column::numeric("mean pearson")),
+        ("where", Column::text("where most")),
+        ("pearson", Column::numeric("pearson")),
+        ("robust_z", Column::numeric("robust z")),
+        ("log10_q", Column::numeric("log10 q")),
+    ];
+    let first = apart.len();
+    Block::Table(frame(survey, apart).page(caption, columns, first))
 }

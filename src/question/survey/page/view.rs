@@ -74,6 +74,20 @@ pub(crate) fn names(survey: &Survey, (a, b): (usize, usize)) -> Vec<Cell> {
     vec![Cell::text(&survey.models[a].label), Cell::text(&survey.models[b].label)]
 }
 
+/// Both models with their commits as cells of a file.
+pub(crate) fn models(survey: &Survey, (a, b): (usize, usize)) -> [Cell; 4] {
+    let [(a, of_a), (b, of_b)] = [a, b].map(|place| {
+        let model = &survey.models[place];
+        (Cell::text(&model.model), Cell::optional(model.commit.as_ref()))
+    });
+    [a, of_a, b, of_b]
+}
+
+/// The layer of each side of a pair.
+pub(crate) fn layers(table: &PairTable, (a, b): (usize, usize)) -> [Cell; 2] {
+    [a, b].map(|row| Cell::text(table.rows[row].place_name()))
+}
+
 /// How a metric is rounded in tables.
 pub(crate) fn digits(metric: Metric) -> Digits {
     match metric {

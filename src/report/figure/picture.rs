@@ -1,12 +1,13 @@
-//! A picture: its drawing below its title, with what a reader must know to read it.
+//! A picture: its drawing below its title, with what a reader must know to read it. Or several of them under one title, in a
+//! grid: what is meant to be compared stands side by side.
 
 use serde::Serialize;
 
 use super::{
-    Bars, Dendrogram, Heatmap, Histogram, Lines, Panel, Scatter, Scene,
+    Bars, Dendrogram, Heatmap, Histogram, Lines, Scatter,
     colormap::{MUTED, PAPER, WARNING},
     font,
-    scene::{Mark, Text},
+    scene::{Drawing, Mark, Scene, Text},
     svg,
 };
 use crate::report::{SYNTHETIC, escape};
@@ -40,7 +41,18 @@ pub enum PictureKind {
     Panel(Panel),
 }
 
+/// Pictures in a grid.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Panel {
+    /// How many stand side by side.
+    pub columns: usize,
+    /// The pictures, row by row. Their identifiers name no file.
+    pub pictures: Vec<Picture>,
+}
+
 const MARGIN: f64 = 16.0;
+/// Between the pictures of a panel.
+const GAP: f64 = 28.0;
 /// Titles are not wrapped narrower than this, however small the drawing.
 const NARROWEST: f64 = 360.0;
 
@@ -74,30 +86,18 @@ impl Picture {
         svg::element(&self.scene(synthetic), &self.described(synthetic))
     }
 
-    /// Remarks that the drawing itself makes: the range of its colours, what is undefined, what lies outside.
-    pub fn remarks(&self) -> Vec<String> {
-        match &self.kind {
-            PictureKind::Heatmap(kind) => kind.remarks(),
-            PictureKind::Lines(kind) => kind.remarks(),
-            PictureKind::Bars(kind) => kind.remarks(),
-            PictureKind::Scatter(kind) => kind.remarks(),
-            PictureKind::Histogram(kind) => kind.remarks(),
-            PictureKind::Dendrogram(kind) => kind.remarks(),
-            PictureKind::Panel(kind) => kind.remarks(),
-        }
-    }
-
     /// Title, subtitle and remarks above the drawing.
-    pub(super) fn framed(&self) -> Scene {
-        let drawing = match &self.kind {
-            PictureKind::Heatmap(kind) => kind.draw(),
-            PictureKind::Lines(kind) => kind.draw(),
-            PictureKind::Bars(kind) => kind.draw(),
-            PictureKind::Scatter(kind) => kind.draw(),
-            PictureKind::Histogram(kind) => kind.draw(),
-            PictureKind::Dendrogram(kind) => kind.draw(),
-            PictureKind::Panel(kind) => kind.draw(),
+    fn framed(&self) -> Scene {
+        let kind: &dyn Drawing = match &self.kind {
+            PictureKind::Heatmap(kind) => kind,
+            PictureKind::Lines(kind) => kind,
+            PictureKind::Bars(kind) => kind,
+            PictureKind::Scatter(kind) => kind,
+            PictureKind::Histogram(kind) => kind,
+            PictureKind::Dendrogram(kind) => kind,
+            PictureKind::Panel(kind) => kind,
         };
+        let drawing = kind.draw();
         let width = drawing.width.max(NARROWEST);
         let mut scene = Scene::new(width, 0.0);
         let mut y = 0.0;
@@ -106,7 +106,7 @@ impl Picture {
             scene.text(Text::new(0.0, y - 5.0, line, 16.0).bold());
         }
         let mut words = self.subtitle.clone();
-        for remark in self.remarks() {
+        for remark in kind.remarks() {
             if !words.is_empty() {
                 words.push_str(if words.ends_with(['.', '?', '!']) { " " } else { ". " });
             }
@@ -128,9 +128,41 @@ impl Picture {
     }
 }
 
+impl Drawing for Panel {
+    /// Columns as wide as their widest picture, rows as high as their highest.
+    fn draw(&self) -> Scene {
+        let columns = self.columns.max(1);
+        let scenes: Vec<Scene> = self.pictures.iter().map(Picture::framed).collect();
+        let mut widths = vec![0.0_f64; columns.min(scenes.len())];
+        for (index, scene) in scenes.iter().enumerate() {
+            widths[index % columns] = widths[index % columns].max(scene.width);
+        }
+        let mut panel = Scene::new(widths.iter().map(|width| width + GAP).sum::<f64>() - GAP, 0.0);
+        panel.width = panel.width.max(1.0);
+        let mut top = 0.0;
+        let mut scenes = scenes.into_iter().peekable();
+        while scenes.peek().is_some() {
+            let (mut left, mut highest) = (0.0, 0.0_f64);
+            for (width, scene) in widths.iter().zip(scenes.by_ref()) {
+                highest = highest.max(scene.height);
+                panel.place(left, top, scene);
+                left += width + GAP;
+            }
+            top += highest + GAP;
+        }
+        panel.height = (top - GAP).max(1.0);
+        panel
+    }
+
+    /// The pictures carry their own.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{ColorScale, legible::assert_legible};
+    use super::super::{Bar, BarSeries, ColorScale, legible::assert_legible};
     use super::*;
     use crate::table::Matrix;
 
@@ -172,5 +204,25 @@ mod tests {
     fn the_same_picture_gives_the_same_bytes() {
         assert_eq!(picture(9).svg(true), picture(9).svg(true));
         assert_eq!(picture(9).file_stem(), "cosine-..-x");
+    }
+
+    #[test]
+    fn two_and_four_pictures_stand_side_by_side_without_overlap() {
+        let part = |index: usize| Picture {
+            id: format!("part-{index}"),
+            title: format!("Part {index} with a title that is longer than its picture is wide, to be wrapped"),
+            subtitle: "And a subtitle".into(),
+            alt: String::new(),
+            kind: PictureKind::Bars(Bars {
+                y_label: "cosine".into(),
+                groups: (0..=index).map(|group| format!("model-{group}")).collect(),
+                series: vec![BarSeries { label: "s".into(), bars: (0..=index).map(|_| Bar::new(0.5)).collect() }],
+                references: Vec::new(),
+            }),
+        };
+        for count in [0, 1, 2, 3, 4] {
+            let panel = Panel { columns: 2, pictures: (0..count).map(part).collect() };
+            assert_legible(&panel.draw());
+        }
     }
 }

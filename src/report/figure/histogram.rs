@@ -5,9 +5,8 @@ use serde::Serialize;
 use super::{
     axis::{Axis, Plot},
     colormap::{HATCH, INK, PAPER},
-    legend::{Key, Legend, reference_stroke, series_color},
-    lines::Reference,
-    scene::{Anchor, Mark, Scene, Stroke, Text},
+    legend::{Legend, Reference, reference_stroke, series_color},
+    scene::{Anchor, Drawing, Mark, Scene, Stroke, Text},
 };
 use crate::report::{Digits, number::typeset};
 
@@ -71,8 +70,13 @@ impl Histogram {
         histogram
     }
 
-    /// How many values lie outside the bins, for who reads the picture.
-    pub fn remarks(&self) -> Vec<String> {
+    fn spans(&self, reference: &Reference) -> bool {
+        (self.low..=self.high).contains(&reference.value)
+    }
+}
+
+impl Drawing for Histogram {
+    fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if self.below + self.above > 0 {
             let (below, above) = (self.below, self.above);
@@ -84,12 +88,7 @@ impl Histogram {
         remarks
     }
 
-    fn spans(&self, reference: &Reference) -> bool {
-        (self.low..=self.high).contains(&reference.value)
-    }
-
-    /// Draws it.
-    pub fn draw(&self) -> Scene {
+    fn draw(&self) -> Scene {
         let most = self.counts.iter().copied().chain([self.below, self.above]).max().unwrap_or(0);
         let y = Axis::covering(0.0, (most as f64).max(1.0) * 1.05, 5);
         let x = Axis::within(self.low, self.high, 8, false);
@@ -97,11 +96,8 @@ impl Histogram {
         let left = (y.label_width() + 12.0).max(x.label_width() / 2.0);
         let plot = Plot { left: left + ends, top: Plot::HEAD, width: WIDTH, height: HEIGHT, x, y, clear: 0.0 };
         let mut legend = Legend::default();
-        for (index, reference) in self.references.iter().enumerate() {
-            let value = typeset(&Digits::Significant(4).format(reference.value));
-            let place = if self.spans(reference) { "" } else { ", off the axis" };
-            legend.push(Key::Line(reference_stroke(index)), format!("{} = {value}{place}", reference.label));
-        }
+        let place = |reference: &Reference| if self.spans(reference) { "" } else { ", off the axis" };
+        legend.push_references(&self.references, Digits::Significant(4), place);
         let legend_left = plot.right() + ends + (plot.x.label_width() / 2.0).max(18.0);
         let height = HEIGHT.max(legend.height()) + Plot::HEAD + Plot::FOOT;
         let mut scene = Scene::new(legend_left + legend.width() + 4.0, height);
@@ -121,11 +117,9 @@ impl Histogram {
             draw_end(&mut scene, &plot, left, self.below, "below");
             draw_end(&mut scene, &plot, plot.right() + 14.0, self.above, "above");
         }
-        for (index, reference) in self.references.iter().enumerate() {
-            if self.spans(reference) {
-                let x = plot.x(reference.value);
-                scene.mark(Mark::line((x, plot.top), (x, plot.bottom())).stroke(reference_stroke(index)));
-            }
+        for (index, reference) in self.references.iter().enumerate().filter(|(_, reference)| self.spans(reference)) {
+            let x = plot.x(reference.value);
+            scene.mark(Mark::line((x, plot.top), (x, plot.bottom())).stroke(reference_stroke(index)));
         }
         legend.draw(&mut scene, legend_left, plot.top);
         scene
@@ -143,7 +137,7 @@ fn draw_end(scene: &mut Scene, plot: &Plot, left: f64, count: u64, word: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::legible::assert_legible;
+    use crate::report::figure::legible::assert_legible;
 
     #[test]
     fn every_value_is_counted_once() {

@@ -1,14 +1,12 @@
-//! Points in a plane, coloured by group. Labels are written where they find room; every point says its own to a pointer.
+//! Points in a plane, coloured by group. Every point says its name to a pointer.
 
 use serde::Serialize;
 
 use super::{
-    axis::{Axis, Plot},
-    colormap::{MUTED, PAPER},
-    font,
-    legend::{Key, Legend, point_key, reference_stroke, ring, series_color},
-    lines::range,
-    scene::{Anchor, Mark, Scene, Stroke, Text},
+    axis::{Axis, Plot, range},
+    colormap::PAPER,
+    legend::{Key, Legend, point_key, ring, series_color},
+    scene::{Drawing, Mark, Scene, Stroke},
 };
 use crate::report::{
     Digits,
@@ -26,10 +24,6 @@ pub struct Scatter {
     pub groups: Vec<String>,
     /// The points. One whose coordinates are not finite is not drawn, and counted in the remarks.
     pub points: Vec<Point>,
-    /// Whether the line y = x is drawn.
-    pub identity: bool,
-    /// Whether points are labelled where there is room.
-    pub labelled: bool,
 }
 
 /// A point.
@@ -47,21 +41,15 @@ pub struct Point {
 
 const SIDE: f64 = 420.0;
 const WIDTH: f64 = 560.0;
-const LABEL: f64 = 10.0;
 
-impl Scatter {
-    /// How many points could not be drawn, for who reads the picture.
-    pub fn remarks(&self) -> Vec<String> {
+impl Drawing for Scatter {
+    fn remarks(&self) -> Vec<String> {
         let lost = self.points.len() - self.drawn().count();
-        if lost > 0 {
-            vec![format!("{} without finite coordinates, not drawn.", counted(lost, "point"))]
-        } else {
-            Vec::new()
-        }
+        let remark = (lost > 0).then(|| format!("{} without finite coordinates, not drawn.", counted(lost, "point")));
+        remark.into_iter().collect()
     }
 
-    /// Draws it.
-    pub fn draw(&self) -> Scene {
+    fn draw(&self) -> Scene {
         let (x_low, x_high) = range(self.drawn().map(|point| point.x));
         let (y_low, y_high) = range(self.drawn().map(|point| point.y));
         let (x, y) = (Axis::covering(x_low, x_high, 6), Axis::covering(y_low, y_high, 6));
@@ -73,17 +61,11 @@ impl Scatter {
         for (index, group) in self.groups.iter().enumerate() {
             legend.push(point_key(index), group);
         }
-        if self.identity {
-            legend.push(Key::Line(reference_stroke(0)), "y = x");
-        }
         let legend_left = plot.right() + right.max(18.0);
         let height = SIDE.max(legend.height()) + Plot::HEAD + Plot::FOOT;
         let mut scene = Scene::new(legend_left + legend.width() + 4.0, height);
         plot.draw_y(&mut scene, &self.y_label);
         plot.draw_x(&mut scene, &plot.x.named(&self.x_label));
-        if let Some((from, to)) = self.identity_line(&plot) {
-            scene.mark(Mark::line(from, to).stroke(reference_stroke(0)));
-        }
         for point in self.drawn() {
             let number = |value| typeset(&Digits::Significant(5).format(value));
             let tooltip = format!("{}: {}, {}", point.label, number(point.x), number(point.y));
@@ -94,66 +76,21 @@ impl Scatter {
             };
             scene.mark(dot.tooltip(tooltip));
         }
-        if self.labelled {
-            self.draw_labels(&mut scene, &plot);
-        }
         legend.draw(&mut scene, legend_left, plot.top);
         scene
     }
+}
 
+impl Scatter {
     fn drawn(&self) -> impl Iterator<Item = &Point> {
         self.points.iter().filter(|point| point.x.is_finite() && point.y.is_finite())
-    }
-
-    /// The ends of y = x on `plot`; `None` where it is not asked for or does not cross the plot.
-    fn identity_line(&self, plot: &Plot) -> Option<((f64, f64), (f64, f64))> {
-        let low = plot.x.low().max(plot.y.low());
-        let high = plot.x.high().min(plot.y.high());
-        (self.identity && low < high).then(|| ((plot.x(low), plot.y(low)), (plot.x(high), plot.y(high))))
-    }
-
-    /// Tries right, left, above and below of each point, and leaves a label out where none is free.
-    fn draw_labels(&self, scene: &mut Scene, plot: &Plot) {
-        let dots = self.drawn().map(|p| (plot.x(p.x), plot.y(p.y))).map(|(x, y)| [x - 4.0, y - 4.0, x + 4.0, y + 4.0]);
-        let mut taken: Vec<[f64; 4]> = dots.collect();
-        if let Some((from, to)) = self.identity_line(plot) {
-            let along = (0..=60).map(|step| f64::from(step) / 60.0);
-            let points = along.map(|t| (from.0 + (to.0 - from.0) * t, from.1 + (to.1 - from.1) * t));
-            taken.extend(points.map(|(x, y)| [x - 4.0, y - 4.0, x + 4.0, y + 4.0]));
-        }
-        let mut texts = Vec::new();
-        for point in self.drawn() {
-            let (x, y) = (plot.x(point.x), plot.y(point.y));
-            let label = font::elide(&point.label, LABEL, 150.0);
-            let places = [
-                Text::centred(x + 7.0, y, &label, LABEL),
-                Text::centred(x - 7.0, y, &label, LABEL).anchor(Anchor::End),
-                Text::centred(x, y - 11.0, &label, LABEL).anchor(Anchor::Middle),
-                Text::centred(x, y + 11.0, &label, LABEL).anchor(Anchor::Middle),
-            ];
-            let free = places.into_iter().find_map(|text| {
-                let corners = text.corners();
-                let area = [corners[0].0, corners[0].1, corners[2].0, corners[2].1];
-                let inside =
-                    area[0] >= plot.left && area[2] <= plot.right() && area[1] >= plot.top && area[3] <= plot.bottom();
-                let clear = taken.iter().all(|other| {
-                    area[2] <= other[0] || other[2] <= area[0] || area[3] <= other[1] || other[3] <= area[1]
-                });
-                (inside && clear).then_some((text, area))
-            });
-            if let Some((text, area)) = free {
-                taken.push(area);
-                texts.push(text.color(MUTED));
-            }
-        }
-        scene.inert_texts(texts);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::legible::assert_legible;
+    use crate::report::figure::legible::assert_legible;
 
     fn scatter(count: usize, label: impl Fn(usize) -> String) -> Scatter {
         let point = |index: usize| Point {
@@ -167,13 +104,11 @@ mod tests {
             y_label: "cosine".into(),
             groups: vec!["related".into(), "unrelated".into(), "self".into()],
             points: (0..count).map(point).collect(),
-            identity: true,
-            labelled: true,
         }
     }
 
     #[test]
-    fn no_label_of_a_crowd_overlaps() {
+    fn no_text_of_a_crowd_overlaps() {
         for count in [0, 1, 9, 60, 400] {
             assert_legible(&scatter(count, |index| format!("owner/model-{index}")).draw());
             assert_legible(&scatter(count, |index| format!("{index}{}", "n".repeat(95))).draw());

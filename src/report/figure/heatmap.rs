@@ -1,15 +1,15 @@
 //! A matrix as coloured cells. Every cell says its number to a pointer; numbers stand on the cells where they fit; a cell
 //! without a value is hatched, and one outside the colour scale has its corner marked.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
-    ColorScale, Scene,
-    colormap::{ABSENT, HATCH, INK, MUTED, ink_on},
+    axis::Axis,
+    colormap::{ABSENT, ColorScale, HATCH, INK, MUTED, PAPER, ink_on},
     font,
     labels::{self, ColumnLabels},
-    remarks,
-    scene::{Anchor, Mark, Stroke, Text},
+    legend::undefined,
+    scene::{Anchor, Drawing, Mark, Scene, Stroke, Text},
 };
 use crate::{
     report::{
@@ -29,7 +29,7 @@ const SMALLEST_NUMBER: f64 = 7.5;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Heatmap {
     /// The numbers.
-    #[serde(serialize_with = "crate::report::json::serialize_matrix")]
+    #[serde(serialize_with = "serialize_matrix")]
     pub matrix: Matrix,
     /// Their colours.
     pub scale: ColorScale,
@@ -41,9 +41,6 @@ pub struct Heatmap {
     pub column_title: String,
     /// Whether the cells with equal row and column are outlined, as for layer × layer.
     pub diagonal: bool,
-    /// Name of the CSV file that holds the matrix; `None` where another file does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub csv: Option<String>,
 }
 
 /// Sizes that depend on the number of cells alone.
@@ -53,8 +50,9 @@ struct Grid {
     top: f64,
     cell: f64,
     label: f64,
-    rows: usize,
-    columns: usize,
+    /// Of all cells.
+    width: f64,
+    height: f64,
 }
 
 impl Heatmap {
@@ -67,186 +65,127 @@ impl Heatmap {
             row_title: String::new(),
             column_title: String::new(),
             diagonal: false,
-            csv: None,
         }
     }
 
-    /// What a reader must know of the colours: their range and why, cells outside, cells without a value.
-    pub fn remarks(&self) -> Vec<String> {
-        let mut remarks = vec![format!(
-            "Colour {} to {}{}{}.",
-            typeset(&Digits::Significant(4).format(self.scale.low())),
-            typeset(&Digits::Significant(4).format(self.scale.high())),
-            if self.scale.reason().is_empty() { "" } else { ": " },
-            self.scale.reason()
-        )];
-        let beyond = self.beyond();
-        if beyond != (0, 0) {
-            remarks.push(format!(
-                "Outside these colours: {} above (marked ▲), {} below (marked ▼).",
-                counted(beyond.1, "cell"),
-                counted(beyond.0, "cell")
-            ));
-        }
-        let data: Vec<Datum> = self.places().map(|(row, column)| Datum::from(self.matrix.get(row, column))).collect();
-        remarks.extend(remarks::undefined(data.iter().filter_map(Datum::reason), "cell", "hatched"));
-        remarks
+    /// Every cell in reading order.
+    fn cells(&self) -> impl Iterator<Item = (usize, usize, Datum)> {
+        self.matrix.iter().map(|(row, column, cell)| (row, column, Datum::from(cell)))
     }
 
-    /// Draws it.
-    pub fn draw(&self) -> Scene {
-        let (rows, columns) = (self.matrix.rows.len(), self.matrix.columns.len());
-        let most = rows.max(columns).max(1);
-        // Every name needs a row of its own; numbers can be thinned.
-        let numbers = [&self.matrix.rows, &self.matrix.columns].into_iter().all(|axis| labels::are_numbers(axis));
-        let cell = (760.0 / most as f64).clamp(if numbers { 4.0 } else { 13.0 }, 72.0);
-        let label = if cell < 16.0 { 10.0 } else { 11.0 };
-        let column_labels = ColumnLabels::new(&self.matrix.columns, cell, label);
-        let row_title = if self.row_title.is_empty() { 0.0 } else { 18.0 };
-        let left = (labels::widest(&self.matrix.rows, label) + 7.0 + row_title).max(column_labels.left());
-        let top = label / 2.0;
-        let grid = Grid { left, top, cell, label, rows, columns };
-        let foot = column_labels.height() + if self.column_title.is_empty() { 0.0 } else { 20.0 };
-        let bar_width = BAR_GAP.max(column_labels.right() + 4.0) + BAR_WIDTH + self.bar_text_width();
-        let bar_height = (rows as f64 * cell).max(90.0);
-        let mut scene = Scene::new(
-            left + columns as f64 * cell + bar_width,
-            top + (rows as f64 * cell + foot).max(bar_height + 12.0),
-        );
-        self.draw_cells(&mut scene, grid);
-        labels::row_labels(&mut scene, &self.matrix.rows, left - 6.0, top, cell, label);
-        column_labels.draw(&mut scene, left, top + rows as f64 * cell);
-        self.draw_titles(&mut scene, grid, column_labels.height());
-        let bar_left = left + columns as f64 * cell + BAR_GAP.max(column_labels.right() + 4.0);
-        self.draw_bar(&mut scene, bar_left, top, bar_height);
-        scene
-    }
-
-    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
-        let columns = self.matrix.columns.len();
-        (0..self.matrix.rows.len()).flat_map(move |row| (0..columns).map(move |column| (row, column)))
-    }
-
-    fn cells(&self) -> impl Iterator<Item = (usize, usize, Option<f64>)> {
-        self.places().map(|(row, column)| (row, column, Datum::from(self.matrix.get(row, column)).value()))
+    fn values(&self) -> impl Iterator<Item = f64> {
+        self.cells().filter_map(|(.., cell)| cell.value())
     }
 
     /// How many cells lie below and above the colours.
     fn beyond(&self) -> (usize, usize) {
-        let outside = self.cells().filter_map(|(_, _, value)| value.filter(|&value| !self.scale.covers(value)));
+        let outside = self.values().filter(|&value| !self.scale.covers(value));
         let (above, below): (Vec<f64>, Vec<f64>) = outside.partition(|&value| value > self.scale.high());
         (below.len(), above.len())
     }
 
     fn draw_cells(&self, scene: &mut Scene, grid: Grid) {
-        for (row, column, value) in self.cells() {
+        for (row, column, datum) in self.cells() {
             let (x, y) = (grid.left + column as f64 * grid.cell, grid.top + row as f64 * grid.cell);
             let place = format!("{} × {}", self.matrix.rows[row], self.matrix.columns[column]);
             let cell = Mark::rect(x, y, grid.cell, grid.cell);
-            let Some(value) = value else {
-                let datum = Datum::from(self.matrix.get(row, column));
-                let reason = datum.reason().unwrap_or_default();
-                scene.mark(cell.fill(ABSENT).tooltip(format!("{place}: undefined, {reason}")));
-                scene.mark(hatching(x, y, grid.cell));
-                continue;
-            };
-            let color = self.scale.color(value);
-            let number = typeset(&Digits::Significant(6).format(value));
-            scene.mark(cell.fill(color).tooltip(format!("{place}: {number}")));
-            if !self.scale.covers(value) {
-                scene.mark(corner(x + grid.cell, y, grid.cell, value > self.scale.high()).fill(ink_on(color)));
+            match datum.get() {
+                Ok(value) => {
+                    let color = self.scale.color(value);
+                    let number = typeset(&Digits::Significant(6).format(value));
+                    scene.mark(cell.fill(color).tooltip(format!("{place}: {number}")));
+                    if !self.scale.covers(value) {
+                        let above = value > self.scale.high();
+                        scene.mark(corner(x + grid.cell, y, grid.cell, above).fill(ink_on(color)));
+                    }
+                }
+                Err(reason) => {
+                    scene.mark(cell.fill(ABSENT).tooltip(format!("{place}: undefined, {reason}")));
+                    scene.mark(hatching(x, y, grid.cell));
+                }
             }
-        }
-        self.draw_lines(scene, grid);
-        if let Some((size, digits)) = self.numbers(grid) {
-            let texts = self.cells().filter_map(|(row, column, value)| {
-                let value = value?;
-                let x = grid.left + (column as f64 + 0.5) * grid.cell;
-                let y = grid.top + (row as f64 + 0.5) * grid.cell;
-                let text = Text::centred(x, y, typeset(&digits.format(value)), size).anchor(Anchor::Middle);
-                Some(text.color(ink_on(self.scale.color(value))))
-            });
-            scene.inert_texts(texts.collect());
         }
     }
 
     /// Thin lines between cells where these are large enough, the frame, and the diagonal.
     fn draw_lines(&self, scene: &mut Scene, grid: Grid) {
-        let (width, height) = (grid.columns as f64 * grid.cell, grid.rows as f64 * grid.cell);
-        if grid.cell >= 16.0 {
-            let vertical = (1..grid.columns).map(|column| {
-                let x = grid.left + column as f64 * grid.cell;
-                vec![(x, grid.top), (x, grid.top + height)]
-            });
-            let horizontal = (1..grid.rows).map(|row| {
-                let y = grid.top + row as f64 * grid.cell;
-                vec![(grid.left, y), (grid.left + width, y)]
-            });
-            let lines = vertical.chain(horizontal).collect();
-            scene.mark(Mark::path(lines).stroke(Stroke::solid(super::colormap::PAPER, 1.0)));
+        let Grid { left, top, cell, width, height, .. } = grid;
+        let (rows, columns) = (self.matrix.rows.len(), self.matrix.columns.len());
+        if cell >= 16.0 {
+            let vertical = (1..columns).map(|column| left + column as f64 * cell);
+            let vertical = vertical.map(|x| vec![(x, top), (x, top + height)]);
+            let horizontal = (1..rows).map(|row| top + row as f64 * cell);
+            let horizontal = horizontal.map(|y| vec![(left, y), (left + width, y)]);
+            scene.mark(Mark::path(vertical.chain(horizontal).collect()).stroke(Stroke::solid(PAPER, 1.0)));
         }
-        scene.mark(Mark::rect(grid.left, grid.top, width, height).stroke(Stroke::solid(MUTED, 1.0)));
-        if self.diagonal {
-            for index in 0..grid.rows.min(grid.columns) {
-                let at = index as f64 * grid.cell;
-                let outline = Mark::rect(grid.left + at, grid.top + at, grid.cell, grid.cell);
-                scene.mark(outline.stroke(Stroke::solid(INK, 0.8)));
-            }
+        scene.mark(Mark::rect(left, top, width, height).stroke(Stroke::solid(MUTED, 1.0)));
+        for at in (0..rows.min(columns)).filter(|_| self.diagonal).map(|index| index as f64 * cell) {
+            scene.mark(Mark::rect(left + at, top + at, cell, cell).stroke(Stroke::solid(INK, 0.8)));
         }
+    }
+
+    /// The numbers on the cells, where they fit.
+    fn draw_numbers(&self, scene: &mut Scene, grid: Grid) {
+        let Some((size, digits)) = self.numbers(grid) else { return };
+        let texts = self.cells().filter_map(|(row, column, cell)| {
+            let value = cell.value()?;
+            let x = grid.left + (column as f64 + 0.5) * grid.cell;
+            let y = grid.top + (row as f64 + 0.5) * grid.cell;
+            let text = Text::centred(x, y, typeset(&digits.format(value)), size).anchor(Anchor::Middle);
+            Some(text.color(ink_on(self.scale.color(value))))
+        });
+        scene.inert_texts(texts.collect());
     }
 
     /// Size and digits of the numbers on the cells; `None` where they do not fit.
     fn numbers(&self, grid: Grid) -> Option<(f64, Digits)> {
-        if grid.columns.max(grid.rows) > MOST_NUMBERED {
+        if self.matrix.columns.len().max(self.matrix.rows.len()) > MOST_NUMBERED {
             return None;
         }
-        let finite = || self.cells().filter_map(|(_, _, value)| value);
-        let best = common_digits(finite());
+        let best = common_digits(self.values());
         let fewer = match best {
             Digits::Fixed(digits) if digits > 2 => Digits::Fixed(digits - 1),
             other => other,
         };
         [best, fewer].into_iter().find_map(|digits| {
-            let widest = finite().map(|v| font::width(&typeset(&digits.format(v)), 1.0, false)).fold(0.0, f64::max);
+            let widest =
+                self.values().map(|v| font::width(&typeset(&digits.format(v)), 1.0, false)).fold(0.0, f64::max);
             let size = ((grid.cell - 3.0) / widest.max(0.1)).min(grid.cell * 0.5).min(13.0);
             (size >= SMALLEST_NUMBER).then_some((size, digits))
         })
     }
 
     fn draw_titles(&self, scene: &mut Scene, grid: Grid, labels_height: f64) {
-        let (width, height) = (grid.columns as f64 * grid.cell, grid.rows as f64 * grid.cell);
-        if !self.row_title.is_empty() && grid.rows > 0 {
-            let text = Text::new(12.0, grid.top + height / 2.0, &self.row_title, grid.label + 1.0);
+        let Grid { left, top, width, height, .. } = grid;
+        let size = grid.label + 1.0;
+        if !self.row_title.is_empty() && height > 0.0 {
+            let text = Text::new(12.0, top + height / 2.0, &self.row_title, size);
             scene.text(text.anchor(Anchor::Middle).elided(height).turn(-90.0));
         }
-        if !self.column_title.is_empty() && grid.columns > 0 {
-            let y = grid.top + height + labels_height + 14.0;
-            let text = Text::new(grid.left + width / 2.0, y, &self.column_title, grid.label + 1.0);
+        if !self.column_title.is_empty() && width > 0.0 {
+            let text = Text::new(left + width / 2.0, top + height + labels_height + 14.0, &self.column_title, size);
             scene.text(text.anchor(Anchor::Middle).elided(width));
         }
     }
 
     fn draw_bar(&self, scene: &mut Scene, left: f64, top: f64, height: f64) {
+        let (low, high, right) = (self.scale.low(), self.scale.high(), left + BAR_WIDTH);
         let steps = 64;
         let slice = height / f64::from(steps);
         for step in 0..steps {
-            let t = (f64::from(step) + 0.5) / f64::from(steps);
-            let value = self.scale.low() + (self.scale.high() - self.scale.low()) * t;
+            let value = low + (high - low) * ((f64::from(step) + 0.5) / f64::from(steps));
             let y = top + height - f64::from(step + 1) * slice;
             // Slices overlap by half a pixel, so that no seam shows between them.
-            scene.mark(
-                Mark::rect(left, y, BAR_WIDTH, slice + if step > 0 { 0.5 } else { 0.0 }).fill(self.scale.color(value)),
-            );
+            let overlap = if step > 0 { 0.5 } else { 0.0 };
+            scene.mark(Mark::rect(left, y, BAR_WIDTH, slice + overlap).fill(self.scale.color(value)));
         }
         scene.mark(Mark::rect(left, top, BAR_WIDTH, height).stroke(Stroke::solid(MUTED, 1.0)));
         for (value, label) in self.bar_ticks(height) {
-            let t = (value - self.scale.low()) / (self.scale.high() - self.scale.low());
-            let y = top + height * (1.0 - t);
-            let right = left + BAR_WIDTH;
+            let y = top + height * (1.0 - (value - low) / (high - low));
             scene.mark(Mark::line((right, y), (right + 4.0, y)).stroke(Stroke::solid(MUTED, 1.0)));
             scene.text(Text::centred(right + 7.0, y, label, 10.0).color(MUTED));
         }
-        let x = left + BAR_WIDTH + 7.0 + self.bar_label_width() + 15.0;
+        let x = right + 7.0 + self.bar_label_width() + 15.0;
         let text = Text::new(x, top + height / 2.0, &self.quantity, 11.0).anchor(Anchor::Middle);
         scene.text(text.elided(height).turn(-90.0));
     }
@@ -260,22 +199,78 @@ impl Heatmap {
             let number = typeset(&Digits::Significant(3).format(value));
             if beyond > 0 { format!("{sign} {number}") } else { number }
         };
-        let ends = [(low, end(low, "≤", below)), (high, end(high, "≥", above))];
-        let inner = super::axis::Axis::within(low, high, 5, false).ticks();
-        let inner = inner.into_iter().filter(|(tick, _)| tick - low > room && high - tick > room);
-        let mut ticks: Vec<_> = inner.collect();
-        ticks.extend(ends);
+        let mut ticks = Axis::within(low, high, 5, false).ticks();
+        ticks.retain(|(tick, _)| tick - low > room && high - tick > room);
+        ticks.extend([(low, end(low, "≤", below)), (high, end(high, "≥", above))]);
         ticks
     }
 
     fn bar_label_width(&self) -> f64 {
         self.bar_ticks(200.0).iter().map(|(_, label)| font::width(label, 10.0, false)).fold(0.0, f64::max)
     }
+}
 
-    /// Width of what stands right of the colour bar: ticks and the quantity's name.
-    fn bar_text_width(&self) -> f64 {
-        7.0 + self.bar_label_width() + 20.0
+impl Drawing for Heatmap {
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = vec![format!(
+            "Colour {} to {}{}{}.",
+            typeset(&Digits::Significant(4).format(self.scale.low())),
+            typeset(&Digits::Significant(4).format(self.scale.high())),
+            if self.scale.reason().is_empty() { "" } else { ": " },
+            self.scale.reason()
+        )];
+        let (below, above) = self.beyond();
+        if (below, above) != (0, 0) {
+            remarks.push(format!(
+                "Outside these colours: {} above (marked ▲), {} below (marked ▼).",
+                counted(above, "cell"),
+                counted(below, "cell")
+            ));
+        }
+        let cells: Vec<Datum> = self.cells().map(|(.., cell)| cell).collect();
+        remarks.extend(undefined(cells.iter().filter_map(Datum::reason), "cell", "hatched"));
+        remarks
     }
+
+    fn draw(&self) -> Scene {
+        let (rows, columns) = (self.matrix.rows.len(), self.matrix.columns.len());
+        let most = rows.max(columns).max(1);
+        // Every name needs a row of its own; numbers can be thinned.
+        let numbers = [&self.matrix.rows, &self.matrix.columns].into_iter().all(|axis| labels::are_numbers(axis));
+        let cell = (760.0 / most as f64).clamp(if numbers { 4.0 } else { 13.0 }, 72.0);
+        let label = if cell < 16.0 { 10.0 } else { 11.0 };
+        let column_labels = ColumnLabels::new(&self.matrix.columns, cell, label);
+        let row_title = if self.row_title.is_empty() { 0.0 } else { 18.0 };
+        let left = (labels::widest(&self.matrix.rows, label) + 7.0 + row_title).max(column_labels.left());
+        let (top, width, height) = (label / 2.0, columns as f64 * cell, rows as f64 * cell);
+        let grid = Grid { left, top, cell, label, width, height };
+        let foot = column_labels.height() + if self.column_title.is_empty() { 0.0 } else { 20.0 };
+        let bar_gap = BAR_GAP.max(column_labels.right() + 4.0);
+        // Right of the colour bar stand its ticks and the name of the quantity.
+        let bar_width = bar_gap + BAR_WIDTH + (7.0 + self.bar_label_width() + 20.0);
+        let bar_height = height.max(90.0);
+        let mut scene = Scene::new(left + width + bar_width, top + (height + foot).max(bar_height + 12.0));
+        self.draw_cells(&mut scene, grid);
+        self.draw_lines(&mut scene, grid);
+        self.draw_numbers(&mut scene, grid);
+        labels::row_labels(&mut scene, &self.matrix.rows, left - 6.0, top, cell, label);
+        column_labels.draw(&mut scene, left, top + height);
+        self.draw_titles(&mut scene, grid, column_labels.height());
+        self.draw_bar(&mut scene, left + width + bar_gap, top, bar_height);
+        scene
+    }
+}
+
+/// `{rows, columns, cells}` with the cells as rows of numbers or `{"value": null, "undefined": reason}`.
+fn serialize_matrix<S: Serializer>(matrix: &Matrix, serializer: S) -> Result<S::Ok, S::Error> {
+    let row =
+        |row: usize| (0..matrix.columns.len()).map(|column| Datum::from(matrix.get(row, column))).collect::<Vec<_>>();
+    let cells: Vec<Vec<Datum>> = (0..matrix.rows.len()).map(row).collect();
+    let mut out = serializer.serialize_struct("Matrix", 3)?;
+    out.serialize_field("rows", &matrix.rows)?;
+    out.serialize_field("columns", &matrix.columns)?;
+    out.serialize_field("cells", &cells)?;
+    out.end()
 }
 
 /// A triangle in the corner of a cell whose upper right is (`right`, `top`): up for a value above the colours.
@@ -287,7 +282,7 @@ fn corner(right: f64, top: f64, cell: f64, up: bool) -> Mark {
 }
 
 /// Diagonal lines over a square cell.
-pub(super) fn hatching(x: f64, y: f64, side: f64) -> Mark {
+fn hatching(x: f64, y: f64, side: f64) -> Mark {
     let steps = [0.25, 0.5, 0.75, 1.0];
     let lower = steps.iter().map(|t| vec![(x, y + side * t), (x + side * t, y)]);
     let upper = steps[..3].iter().map(|t| vec![(x + side * t, y + side), (x + side, y + side * t)]);

@@ -1,4 +1,6 @@
-//! What the lines, bars and points of a picture stand for.
+//! What the lines, bars and points of a picture stand for, and what it says of values that it cannot draw.
+
+use serde::Serialize;
 
 use super::{
     colormap::{INK, PAPER, Rgb, SERIES},
@@ -6,6 +8,26 @@ use super::{
     labels::LIMIT,
     scene::{Mark, Scene, Stroke, Text},
 };
+use crate::report::{
+    Digits,
+    number::{counted, typeset},
+};
+
+/// A line to compare with.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reference {
+    /// Its name; the value is added to it.
+    pub label: String,
+    /// Where it stands.
+    pub value: f64,
+}
+
+impl Reference {
+    /// A line at `value`.
+    pub fn new(label: impl Into<String>, value: f64) -> Self {
+        Self { label: label.into(), value }
+    }
+}
 
 const SIZE: f64 = 11.0;
 const PITCH: f64 = 18.0;
@@ -68,6 +90,20 @@ impl Legend {
         self.entries.push((key, label.into()));
     }
 
+    /// Adds lines to compare with and their values in `digits`; `remark` says more of one.
+    pub(super) fn push_references(
+        &mut self,
+        references: &[Reference],
+        digits: Digits,
+        remark: impl Fn(&Reference) -> &'static str,
+    ) {
+        for (index, reference) in references.iter().enumerate() {
+            let value = typeset(&digits.format(reference.value));
+            let label = format!("{} = {value}{}", reference.label, remark(reference));
+            self.push(Key::Line(reference_stroke(index)), label);
+        }
+    }
+
     /// Width in pixels; 0 where there are no entries.
     pub(super) fn width(&self) -> f64 {
         let widest =
@@ -95,9 +131,42 @@ impl Legend {
     }
 }
 
+/// Most reasons that are spelled out; the rest are counted.
+const MOST_REASONS: usize = 3;
+
+/// `2 cells undefined, hatched: Shape (1), ZeroNorm (1).` for the reasons of two cells; `None` where there are none.
+pub(super) fn undefined<'a>(reasons: impl Iterator<Item = &'a str>, noun: &str, shown: &str) -> Option<String> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for reason in reasons {
+        match counts.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((reason, 1)),
+        }
+    }
+    if counts.is_empty() {
+        return None;
+    }
+    let total = counts.iter().map(|(_, count)| count).sum();
+    let mut named: Vec<String> =
+        counts.iter().take(MOST_REASONS).map(|(reason, count)| format!("{reason} ({count})")).collect();
+    if counts.len() > MOST_REASONS {
+        named.push(counted(counts.len() - MOST_REASONS, "other reason"));
+    }
+    Some(format!("{} undefined, {shown}: {}.", counted(total, noun), named.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasons_are_counted_and_the_many_are_summed_up() {
+        assert_eq!(undefined(std::iter::empty(), "cell", "hatched"), None);
+        let few = undefined(["Shape", "ZeroNorm", "Shape"].into_iter(), "cell", "hatched");
+        assert_eq!(few.as_deref(), Some("3 cells undefined, hatched: Shape (2), ZeroNorm (1)."));
+        let many = undefined("a b c d e".split(' '), "value", "left as gaps");
+        assert_eq!(many.as_deref(), Some("5 values undefined, left as gaps: a (1), b (1), c (1), 2 other reasons."));
+    }
 
     #[test]
     fn sixteen_groups_of_points_are_told_apart() {

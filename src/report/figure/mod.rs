@@ -10,10 +10,8 @@ pub mod png;
 pub mod scene;
 pub mod svg;
 
-mod advances;
 mod bars;
 mod dendrogram;
-mod frame;
 mod heatmap;
 mod histogram;
 mod labels;
@@ -21,19 +19,18 @@ mod legend;
 #[cfg(test)]
 mod legible;
 mod lines;
-mod panel;
-mod remarks;
+mod picture;
 mod scatter;
 
 pub use self::{
     bars::{Bar, BarSeries, Bars},
     colormap::{ColorScale, Rgb},
     dendrogram::{Dendrogram, Merge},
-    frame::{Picture, PictureKind},
     heatmap::Heatmap,
     histogram::Histogram,
-    lines::{LinePanel, Lines, Reference, Series},
-    panel::Panel,
+    legend::Reference,
+    lines::{LinePanel, Lines, Series},
+    picture::{Panel, Picture, PictureKind},
     scatter::{Point, Scatter},
     scene::Scene,
 };

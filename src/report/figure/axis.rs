@@ -4,6 +4,7 @@
 use super::{
     colormap::{GRID, INK, MUTED, PAPER},
     font,
+    legend::{Reference, reference_stroke},
     scene::{Anchor, Mark, Scene, Stroke, Text},
 };
 use crate::report::number::{Digits, typeset};
@@ -91,6 +92,13 @@ impl Axis {
     }
 }
 
+/// Smallest and largest of the finite `values`; (∞, −∞) where there are none.
+pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values
+        .filter(|value| value.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+}
+
 /// A rectangle with a horizontal and a vertical axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plot {
@@ -174,6 +182,14 @@ impl Plot {
             }
         }
         self.name_x(scene, name, 35.0);
+    }
+
+    /// Draws level lines to compare with.
+    pub(super) fn draw_references(&self, scene: &mut Scene, references: &[Reference]) {
+        for (index, reference) in references.iter().enumerate().filter(|(_, reference)| reference.value.is_finite()) {
+            let y = self.y(reference.value);
+            scene.mark(Mark::line((self.left, y), (self.right(), y)).stroke(reference_stroke(index)));
+        }
     }
 
     /// Writes the horizontal axis's name `below` pixels under the plot.

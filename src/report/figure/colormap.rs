@@ -164,8 +164,7 @@ pub fn contrast(a: Rgb, b: Rgb) -> f64 {
 }
 
 fn values(matrix: &Matrix) -> impl Iterator<Item = f64> {
-    let cells = (0..matrix.rows.len()).flat_map(|row| (0..matrix.columns.len()).map(move |column| (row, column)));
-    cells.filter_map(|(row, column)| matrix.get(row, column).as_ref().ok().copied()).filter(|value| value.is_finite())
+    matrix.iter().filter_map(|(.., cell)| cell.as_ref().ok().copied()).filter(|value| value.is_finite())
 }
 
 fn mix(a: Rgb, b: Rgb, t: f64) -> Rgb {

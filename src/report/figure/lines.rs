@@ -4,10 +4,10 @@
 use serde::Serialize;
 
 use super::{
-    axis::{Axis, Plot},
-    legend::{Key, Legend, reference_stroke, series_color, series_stroke},
-    remarks,
-    scene::{Mark, Scene, Stroke},
+    axis::{Axis, Plot, range},
+    colormap::PAPER,
+    legend::{Key, Legend, Reference, series_color, series_stroke, undefined},
+    scene::{Drawing, Mark, Scene, Stroke},
 };
 use crate::report::{Datum, Digits, number::typeset};
 
@@ -47,28 +47,17 @@ pub struct Series {
     pub spread: Vec<Datum>,
 }
 
-/// A line to compare with.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reference {
-    /// Its name; the value is added to it.
-    pub label: String,
-    /// Where it stands.
-    pub value: f64,
-}
-
 const HEIGHT: f64 = 230.0;
 const GAP: f64 = 18.0;
 
-impl Lines {
-    /// How many values are undefined and why, for who reads the picture.
-    pub fn remarks(&self) -> Vec<String> {
+impl Drawing for Lines {
+    fn remarks(&self) -> Vec<String> {
         let series = self.panels.iter().flat_map(|panel| &panel.series);
         let reasons = series.flat_map(|series| &series.values).filter_map(Datum::reason);
-        remarks::undefined(reasons, "value", "left as gaps").into_iter().collect()
+        undefined(reasons, "value", "left as gaps").into_iter().collect()
     }
 
-    /// Draws it.
-    pub fn draw(&self) -> Scene {
+    fn draw(&self) -> Scene {
         let axes: Vec<Axis> = self.panels.iter().map(LinePanel::axis).collect();
         let legends: Vec<Legend> = self.panels.iter().map(LinePanel::legend).collect();
         let left = axes.iter().map(Axis::label_width).fold(0.0, f64::max) + 12.0;
@@ -109,20 +98,12 @@ impl LinePanel {
         for (index, series) in self.series.iter().enumerate() {
             legend.push(Key::Line(series_stroke(index)), &series.label);
         }
-        for (index, reference) in self.references.iter().enumerate() {
-            let value = typeset(&Digits::Significant(3).format(reference.value));
-            legend.push(Key::Line(reference_stroke(index)), format!("{} = {value}", reference.label));
-        }
+        legend.push_references(&self.references, Digits::Significant(3), |_| "");
         legend
     }
 
     fn draw(&self, scene: &mut Scene, plot: &Plot, x: &[f64], x_label: &str) {
-        for (index, reference) in
-            self.references.iter().enumerate().filter(|(_, reference)| reference.value.is_finite())
-        {
-            let y = plot.y(reference.value);
-            scene.mark(Mark::line((plot.left, y), (plot.right(), y)).stroke(reference_stroke(index)));
-        }
+        plot.draw_references(scene, &self.references);
         for (index, series) in self.series.iter().enumerate() {
             let bars = series.bars().filter_map(|(at, value, spread)| {
                 let (x, low, high) = (plot.x(*x.get(at)?), plot.y(value - spread), plot.y(value + spread));
@@ -141,16 +122,14 @@ impl LinePanel {
         }
         for (index, series) in self.series.iter().enumerate() {
             for (at, (&x, value)) in x.iter().zip(&series.values).enumerate() {
-                let spread = series.spread.get(at);
-                if let Some(value) = value.value() {
-                    let mut shown = typeset(&Digits::Significant(5).format(value));
-                    if let Some(spread) = spread.and_then(Datum::value) {
-                        shown = format!("{shown} ± {}", typeset(&Digits::Significant(3).format(spread)));
-                    }
-                    let tooltip = format!("{}, {x_label} {}: {shown}", series.label, typeset(&Digits::Exact.format(x)));
-                    let dot = Mark::circle(plot.x(x), plot.y(value), 2.2).fill(series_color(index));
-                    scene.mark(dot.stroke(Stroke::solid(super::colormap::PAPER, 0.5)).tooltip(tooltip));
+                let Some(value) = value.value() else { continue };
+                let mut shown = typeset(&Digits::Significant(5).format(value));
+                if let Some(spread) = series.spread.get(at).and_then(Datum::value) {
+                    shown = format!("{shown} ± {}", typeset(&Digits::Significant(3).format(spread)));
                 }
+                let tooltip = format!("{}, {x_label} {}: {shown}", series.label, typeset(&Digits::Exact.format(x)));
+                let dot = Mark::circle(plot.x(x), plot.y(value), 2.2).fill(series_color(index));
+                scene.mark(dot.stroke(Stroke::solid(PAPER, 0.5)).tooltip(tooltip));
             }
         }
     }
@@ -187,24 +166,10 @@ impl Series {
     }
 }
 
-impl Reference {
-    /// A line at `value`.
-    pub fn new(label: impl Into<String>, value: f64) -> Self {
-        Self { label: label.into(), value }
-    }
-}
-
-/// Smallest and largest of the finite `values`; (∞, −∞) where there are none.
-pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    values
-        .filter(|value| value.is_finite())
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::{legible::assert_legible, svg};
+    use crate::report::figure::{legible::assert_legible, svg};
 
     fn lines(series: usize, layers: usize, panels: usize, label: impl Fn(usize) -> String) -> Lines {
         let panel = |panel: usize| LinePanel {

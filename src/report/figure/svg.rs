@@ -136,7 +136,7 @@ fn hex(Rgb(r, g, b): Rgb) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::colormap::{INK, PAPER};
+    use crate::report::figure::colormap::{INK, PAPER};
 
     #[test]
     fn a_scene_is_written_as_plain_elements() {

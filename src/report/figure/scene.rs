@@ -5,6 +5,15 @@ use super::{
     font,
 };
 
+/// A kind of picture.
+pub trait Drawing {
+    /// Draws it, without a title.
+    fn draw(&self) -> Scene;
+
+    /// What the drawing cannot say itself: the range of its colours, what is undefined, what lies outside.
+    fn remarks(&self) -> Vec<String>;
+}
+
 /// A drawing of a known size, in pixels, with the origin at its top left.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scene {

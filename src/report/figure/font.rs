@@ -1,7 +1,14 @@
 //! How wide text is. Widths are sums of the bundled font's advances, so that layout needs neither a browser nor a
 //! rasteriser, and is the same on every machine.
 
-use super::advances::{BOLD, REGULAR};
+use std::sync::LazyLock;
+
+/// Advance widths in 1/2048 em by runs of consecutive code points, for the regular face and then the bold one. Written by
+/// `assets/subset.py`.
+static ADVANCES: LazyLock<[Vec<(u32, Vec<u16>)>; 2]> = LazyLock::new(|| {
+    let (regular, bold) = include_str!("../assets/advances.txt").split_once("bold\n").unwrap_or_default();
+    [regular, bold].map(|face| face.lines().filter_map(run).collect())
+});
 
 /// The families that pictures ask for. Verdana shares `DejaVu`'s widths; other sans-serif faces are narrower.
 pub const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
@@ -20,8 +27,8 @@ pub const DESCENT: f64 = 0.24;
 
 /// Width of `text` in pixels at `size` pixels per em.
 pub fn width(text: &str, size: f64, bold: bool) -> f64 {
-    let table = if bold { BOLD } else { REGULAR };
-    text.chars().map(|c| advance(table, c)).sum::<f64>() * size
+    let face = &ADVANCES[usize::from(bold)];
+    text.chars().map(|c| advance(face, c)).sum::<f64>() * size
 }
 
 /// `text`, or its beginning and end around `…` where it is wider than `limit` pixels. The end stays because names of
@@ -61,9 +68,15 @@ pub fn wrap(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
     lines
 }
 
-fn advance(table: &[(u32, &[u16])], c: char) -> f64 {
+/// `0391 1401 1405 …`: the first code point, and the advances from there on.
+fn run(line: &str) -> Option<(u32, Vec<u16>)> {
+    let (start, advances) = line.split_once(' ')?;
+    Some((u32::from_str_radix(start, 16).ok()?, advances.split(' ').filter_map(|units| units.parse().ok()).collect()))
+}
+
+fn advance(face: &[(u32, Vec<u16>)], c: char) -> f64 {
     let code = u32::from(c);
-    let run = table.partition_point(|(start, _)| *start <= code).checked_sub(1).map(|index| table[index]);
+    let run = face.partition_point(|(start, _)| *start <= code).checked_sub(1).map(|index| &face[index]);
     let units = run.and_then(|(start, advances)| advances.get((code - start) as usize));
     match units {
         Some(&units) => f64::from(units) / UNITS,

@@ -1,17 +1,14 @@
-//! Grouped bars with error bars. The axis starts at zero; one that does not carries the mark of a cut, on the axis and on
-//! every bar.
+//! Grouped bars with error bars. The axis holds zero, which is where bars start.
 
 use serde::Serialize;
 
 use super::{
-    axis::{Axis, Plot},
+    axis::{Axis, Plot, range},
     colormap::{INK, MUTED, PAPER},
     font,
     labels::ColumnLabels,
-    legend::{Key, Legend, reference_stroke, series_color},
-    lines::{Reference, range},
-    remarks,
-    scene::{Anchor, Mark, Scene, Stroke, Text},
+    legend::{Key, Legend, Reference, series_color, undefined},
+    scene::{Anchor, Drawing, Mark, Scene, Stroke, Text},
 };
 use crate::report::{
     Datum, Digits,
@@ -29,9 +26,6 @@ pub struct Bars {
     pub series: Vec<BarSeries>,
     /// Horizontal lines to compare with.
     pub references: Vec<Reference>,
-    /// Where the axis starts instead of at zero, and is marked as cut. Ignored where a bar, an error bar or a reference
-    /// would fall below it, because nothing is clipped.
-    pub cut: Option<f64>,
 }
 
 /// Bars of one colour.
@@ -70,6 +64,35 @@ impl Bar {
         let error = self.error.filter(|error| error.is_finite()).unwrap_or(0.0).abs();
         Some((value - error, value + error))
     }
+
+    /// The bar from zero on, `width` wide from `x` on, and its name.
+    fn body(&self, plot: &Plot, x: f64, width: f64, name: &str) -> Mark {
+        let value = match self.value.get() {
+            Ok(value) => value,
+            Err(reason) => {
+                // An unseen mark, so that the reason can still be asked for.
+                let mark = Mark::rect(x, plot.bottom() - 14.0, width, 14.0).fill(PAPER);
+                return mark.tooltip(format!("{name}: undefined, {reason}"));
+            }
+        };
+        let (from, to) = (plot.y(0.0), plot.y(value));
+        let error = self.error.map(|error| format!(" ± {}", Digits::Significant(3).format(error))).unwrap_or_default();
+        let tooltip = format!("{name}: {}{error}", typeset(&Digits::Significant(5).format(value)));
+        Mark::rect(x, from.min(to), width, (from - to).abs()).tooltip(tooltip)
+    }
+
+    /// Its error bar, if it has one.
+    fn whisker(&self, plot: &Plot, middle: f64, width: f64) -> Option<Mark> {
+        self.error?;
+        let (low, high) = self.span()?;
+        let (low, high, cap) = (plot.y(low), plot.y(high), (width * 0.25).min(5.0));
+        let lines = vec![
+            vec![(middle, low), (middle, high)],
+            vec![(middle - cap, low), (middle + cap, low)],
+            vec![(middle - cap, high), (middle + cap, high)],
+        ];
+        Some(Mark::path(lines).stroke(Stroke::solid(INK, 1.2)))
+    }
 }
 
 const HEIGHT: f64 = 260.0;
@@ -78,16 +101,13 @@ const NUMBER: f64 = 9.0;
 /// Room above and below the plot for the numbers at the ends of bars, so that no axis runs past its last value for them.
 const CLEAR: f64 = 14.0;
 
-impl Bars {
-    /// How many bars are undefined and why, for who reads the picture.
-    pub fn remarks(&self) -> Vec<String> {
-        let reasons = self.bars().filter_map(|bar| bar.value.reason());
-        remarks::undefined(reasons, "value", "shown as —").into_iter().collect()
+impl Drawing for Bars {
+    fn remarks(&self) -> Vec<String> {
+        undefined(self.bars().filter_map(|bar| bar.value.reason()), "value", "shown as —").into_iter().collect()
     }
 
-    /// Draws it.
-    pub fn draw(&self) -> Scene {
-        let (axis, base) = self.axis();
+    fn draw(&self) -> Scene {
+        let axis = self.axis();
         let count = self.series.len().max(1);
         let bar = match count * self.groups.len() {
             0..=24 => 30.0,
@@ -107,39 +127,33 @@ impl Bars {
         plot.draw_y(&mut scene, &self.y_label);
         for (index, series) in self.series.iter().enumerate() {
             for (group, (name, item)) in self.groups.iter().zip(&series.bars).enumerate() {
-                let x = left + pitch * (group as f64 + 0.5) + bar * (index as f64 - count as f64 / 2.0);
-                let tooltip = format!("{name}, {}", series.label);
-                draw_bar(&mut scene, &plot, item, (x + 1.0, bar - 2.0), base, (index, &tooltip));
+                let x = left + pitch * (group as f64 + 0.5) + bar * (index as f64 - count as f64 / 2.0) + 1.0;
+                let width = bar - 2.0;
+                let body = item.body(&plot, x, width, &format!("{name}, {}", series.label));
+                scene.mark(if item.value.value().is_some() { body.fill(series_color(index)) } else { body });
+                if let Some(whisker) = item.whisker(&plot, x + width / 2.0, width) {
+                    scene.mark(whisker);
+                }
             }
         }
-        for (index, reference) in
-            self.references.iter().enumerate().filter(|(_, reference)| reference.value.is_finite())
-        {
-            let y = plot.y(reference.value);
-            scene.mark(Mark::line((plot.left, y), (plot.right(), y)).stroke(reference_stroke(index)));
-        }
+        plot.draw_references(&mut scene, &self.references);
         self.draw_numbers(&mut scene, &plot, bar, pitch);
         scene.mark(Mark::line((left, plot.bottom()), (plot.right(), plot.bottom())).stroke(Stroke::solid(MUTED, 1.0)));
         labels.draw(&mut scene, left, plot.bottom() + below);
         legend.draw(&mut scene, plot.right() + 18.0, plot.top);
         scene
     }
+}
 
+impl Bars {
     fn bars(&self) -> impl Iterator<Item = &Bar> {
         self.series.iter().flat_map(|series| &series.bars)
     }
 
-    /// The axis, and the value that bars start from.
-    fn axis(&self) -> (Axis, f64) {
+    fn axis(&self) -> Axis {
         let ends = self.bars().filter_map(Bar::span).flat_map(|(low, high)| [low, high]);
         let (low, high) = range(ends.chain(self.references.iter().map(|reference| reference.value)));
-        if let Some(cut) = self.cut.filter(|&cut| cut.is_finite() && cut > 0.0 && low >= cut && high > cut) {
-            return (Axis::covering(cut, high, 5), cut);
-        }
-        if low > high {
-            return (Axis::covering(0.0, 1.0, 5), 0.0);
-        }
-        (Axis::covering(low.min(0.0), high.max(0.0), 5), 0.0)
+        if low > high { Axis::covering(0.0, 1.0, 5) } else { Axis::covering(low.min(0.0), high.max(0.0), 5) }
     }
 
     fn legend(&self) -> Legend {
@@ -149,87 +163,39 @@ impl Bars {
                 legend.push(Key::Swatch(series_color(index)), &series.label);
             }
         }
-        for (index, reference) in self.references.iter().enumerate() {
-            let value = typeset(&Digits::Significant(3).format(reference.value));
-            legend.push(Key::Line(reference_stroke(index)), format!("{} = {value}", reference.label));
-        }
+        legend.push_references(&self.references, Digits::Significant(3), |_| "");
         legend
     }
 
     /// Writes each bar's number past its end, where all of them fit; a dash where there is none.
     fn draw_numbers(&self, scene: &mut Scene, plot: &Plot, bar: f64, pitch: f64) {
-        let digits = common_digits(self.bars().filter_map(|bar| bar.value.value()));
+        let values = || self.bars().filter_map(|bar| bar.value.value());
+        let digits = common_digits(values());
         let slot = if self.series.len() == 1 { pitch } else { bar };
         let text = |value: f64| typeset(&digits.format(value));
-        let widest = self.bars().filter_map(|bar| bar.value.value());
-        let fits = widest.map(|value| font::width(&text(value), NUMBER, false)).all(|width| width + 1.0 <= slot);
-        let zero = if plot.y.holds_zero() { plot.y(0.0) } else { plot.bottom() };
+        let fits = values().map(|value| font::width(&text(value), NUMBER, false)).all(|width| width + 1.0 <= slot);
         let count = self.series.len().max(1) as f64;
         for (index, series) in self.series.iter().enumerate() {
             for (group, item) in series.bars.iter().enumerate().take(self.groups.len()) {
                 let x = plot.left + pitch * (group as f64 + 0.5) + bar * (index as f64 + 0.5 - count / 2.0);
-                let Some((low, high)) = item.span() else {
-                    scene.text(Text::new(x, zero - 4.0, "—", 13.0).anchor(Anchor::Middle));
-                    continue;
+                let text = match (item.value.value(), item.span()) {
+                    (Some(value), Some((low, _))) if fits && value < 0.0 => {
+                        Text::new(x, plot.y(low) + NUMBER + 2.0, text(value), NUMBER)
+                    }
+                    (Some(value), Some((_, high))) if fits => Text::new(x, plot.y(high) - 4.0, text(value), NUMBER),
+                    (Some(_), _) => continue,
+                    (None, _) => Text::new(x, plot.y(0.0) - 4.0, "—", 13.0),
                 };
-                let value = item.value.value().unwrap_or_default();
-                if fits {
-                    let y = if value < 0.0 { plot.y(low) + NUMBER + 2.0 } else { plot.y(high) - 4.0 };
-                    scene.text(Text::new(x, y, text(value), NUMBER).anchor(Anchor::Middle));
-                }
+                scene.text(text.anchor(Anchor::Middle));
             }
         }
-    }
-}
-
-fn draw_bar(
-    scene: &mut Scene,
-    plot: &Plot,
-    bar: &Bar,
-    (x, width): (f64, f64),
-    base: f64,
-    (index, name): (usize, &str),
-) {
-    let value = match bar.value.get() {
-        Ok(value) => value,
-        Err(reason) => {
-            // An unseen mark, so that the reason can still be asked for.
-            let mark = Mark::rect(x, plot.bottom() - 14.0, width, 14.0).fill(PAPER);
-            return scene.mark(mark.tooltip(format!("{name}: undefined, {reason}")));
-        }
-    };
-    let from = plot.y(base.max(plot.y.low()));
-    let to = plot.y(value);
-    let error = bar.error.map(|error| format!(" ± {}", Digits::Significant(3).format(error))).unwrap_or_default();
-    let tooltip = format!("{name}: {}{error}", typeset(&Digits::Significant(5).format(value)));
-    let mark = Mark::rect(x, from.min(to), width, (from - to).abs()).fill(series_color(index));
-    scene.mark(mark.tooltip(tooltip));
-    if base != 0.0 {
-        let y = plot.bottom() - 9.0;
-        let teeth = (0..=4).map(|tooth| {
-            let x = x - 1.0 + (width + 2.0) * f64::from(tooth) / 4.0;
-            (x, if tooth % 2 == 0 { y + 2.0 } else { y - 2.0 })
-        });
-        scene.mark(Mark::path(vec![teeth.collect()]).stroke(Stroke::solid(PAPER, 2.5)));
-    }
-    if bar.error.is_some()
-        && let Some((low, high)) = bar.span()
-    {
-        let (middle, low, high) = (x + width / 2.0, plot.y(low), plot.y(high));
-        let cap = (width * 0.25).min(5.0);
-        let lines = vec![
-            vec![(middle, low), (middle, high)],
-            vec![(middle - cap, low), (middle + cap, low)],
-            vec![(middle - cap, high), (middle + cap, high)],
-        ];
-        scene.mark(Mark::path(lines).stroke(Stroke::solid(INK, 1.2)));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::picture::{legible::assert_legible, svg};
+    use crate::report::figure::{legible::assert_legible, svg};
 
     fn bars(groups: usize, series: usize, label: impl Fn(usize) -> String) -> Bars {
         let value = |group: usize, s: usize| ((group * 7 + s * 3) % 11) as f64 * 0.1 - 0.2;
@@ -243,7 +209,6 @@ mod tests {
                 })
                 .collect(),
             references: vec![Reference::new("threshold", 0.95)],
-            cut: None,
         }
     }
 
@@ -256,21 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn bars_start_at_zero_unless_cut_and_a_cut_shows() {
-        let close = |cut| Bars {
+    fn bars_start_at_zero_however_close_their_ends() {
+        let close = Bars {
             series: vec![BarSeries { label: String::new(), bars: vec![Bar::new(0.95), Bar::new(0.99)] }],
             groups: vec!["a".into(), "b".into()],
             references: Vec::new(),
             y_label: "cosine".into(),
-            cut,
         };
-        let (axis, base) = close(None).axis();
-        assert_eq!((axis.low(), base), (0.0, 0.0));
-        let (axis, base) = close(Some(0.9)).axis();
-        assert!((axis.low() - 0.9).abs() < 1e-9 && (base - 0.9).abs() < 1e-9);
-        assert!(svg::document(&close(Some(0.9)).draw(), "").contains("(axis cut at 0.90)"));
-        let (axis, base) = close(Some(0.97)).axis();
-        assert_eq!((axis.low(), base), (0.0, 0.0), "a cut above a bar would hide it");
+        assert!(close.axis().low().abs() < 1e-12);
+        assert!(!svg::document(&close.draw(), "").contains("axis cut"));
     }
 
     #[test]

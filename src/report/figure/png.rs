@@ -43,7 +43,7 @@ mod tests {
     use resvg::usvg::Node;
 
     use super::*;
-    use crate::report::picture::{
+    use crate::report::figure::{
         font,
         scene::{Mark, Scene, Text},
         svg,
@@ -51,7 +51,7 @@ mod tests {
 
     fn scene() -> Scene {
         let mut scene = Scene::new(120.0, 40.0);
-        scene.mark(Mark::rect(0.0, 0.0, 120.0, 40.0).fill(crate::report::picture::colormap::PAPER));
+        scene.mark(Mark::rect(0.0, 0.0, 120.0, 40.0).fill(crate::report::figure::colormap::PAPER));
         scene.text(Text::new(10.0, 25.0, "0.98 ≥ μ", 14.0));
         scene
     }

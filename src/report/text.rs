@@ -1,0 +1,197 @@
+//! The summary of a report on a terminal: plain columns that fit the width, wrapped rather than cut.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Attribute, CellAlignment, ContentArrangement, presets};
+
+use super::{Block, Cell, Table};
+
+/// Width of a pipe, so that it sees what 80 columns see; and of prose, which reads badly in longer lines.
+const WIDTH: u16 = 80;
+
+/// Stands where a long name may be broken, and is taken out of what is printed.
+const BREAK: char = '\u{200b}';
+
+/// A word longer than this is broken within, after a mark that joins its parts, where its column is narrow.
+const LONG_WORD: usize = 12;
+
+/// `blocks` as text, one blank line apart, without their pictures. `width` is that of the terminal, `None` for a pipe.
+pub fn render(blocks: &[Block], width: Option<u16>) -> String {
+    let mut out = String::new();
+    for block in blocks {
+        let text = match block {
+            Block::Prose { text } | Block::Note { text } => prose(&format!("{text}\n")),
+            Block::Table(content) => table(content, width),
+            Block::Picture(_) => continue,
+        };
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&text);
+    }
+    out
+}
+
+/// A table with its caption above. One without headings is a list of facts: a key and what is said of it in a line.
+pub fn table(table: &Table, width: Option<u16>) -> String {
+    if table.columns.iter().all(|column| column.title.is_empty()) {
+        let pair =
+            |row: &Vec<Cell>| (row.first().map(text).unwrap_or_default(), row.get(1).map(text).unwrap_or_default());
+        return facts(&table.rows.iter().map(pair).collect::<Vec<_>>());
+    }
+    let mut layout = comfy_table::Table::new();
+    layout.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).force_no_tty();
+    layout.set_width(width.unwrap_or(WIDTH));
+    if width.is_some() {
+        layout.enforce_styling();
+    }
+    let headings = table.columns.iter().map(|column| comfy_table::Cell::new(&column.title));
+    layout.set_header(headings.map(|heading| heading.add_attribute(Attribute::Bold)));
+    for (number, column) in table.columns.iter().enumerate() {
+        if let Some(place) = layout.column_mut(number) {
+            place.set_padding((0, 2));
+            if column.numeric {
+                place.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+    for row in &table.rows {
+        let cells = row.iter().zip(&table.columns).map(|(cell, column)| {
+            let text = text(cell);
+            match breakable(&text).filter(|_| !column.numeric) {
+                Some(broken) => comfy_table::Cell::new(broken).set_delimiter(BREAK),
+                None => comfy_table::Cell::new(text),
+            }
+        });
+        layout.add_row(cells.collect::<Vec<_>>());
+    }
+    let mut out = String::new();
+    if !table.caption.is_empty() {
+        let _ = writeln!(out, "{}\n", prose(&table.caption));
+    }
+    for line in layout.lines() {
+        out.extend(line.trim_end().chars().filter(|&mark| mark != BREAK));
+        out.push('\n');
+    }
+    out
+}
+
+fn text(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) | Cell::Code(text) => text.clone(),
+        Cell::Number { value, digits } => value.value().map_or_else(|| "–".to_owned(), |value| digits.format(value)),
+    }
+}
+
+/// The text with a place to break after each word, and after each mark that joins the parts of a name; `None` where no word
+/// is long enough to need that.
+fn breakable(text: &str) -> Option<String> {
+    if text.split(' ').all(|word| word.chars().count() <= LONG_WORD) {
+        return None;
+    }
+    let mut broken = String::with_capacity(text.len() + 16);
+    let mut marks = text.chars().peekable();
+    let mut before = None;
+    while let Some(mark) = marks.next() {
+        broken.push(mark);
+        let next = marks.peek();
+        let is_number = |mark: Option<&char>| mark.is_some_and(char::is_ascii_digit);
+        let breaks = match mark {
+            ' ' => true,
+            '/' | '-' | '_' | '+' => before.is_some_and(char::is_alphanumeric),
+            // Not within `3.1`.
+            '.' => !(is_number(before.as_ref()) && is_number(next)),
+            _ => false,
+        };
+        if breaks && next.is_some() {
+            broken.push(BREAK);
+        }
+        before = Some(mark);
+    }
+    Some(broken)
+}
+
+/// Prose in lines of at most eighty columns, broken between words.
+pub fn prose(text: &str) -> String {
+    let mut lines = String::with_capacity(text.len() + 8);
+    for line in text.split_inclusive('\n') {
+        let mut length = 0;
+        for word in line.split_inclusive(' ') {
+            let width = word.trim_end().chars().count();
+            if length > 0 && length + width > usize::from(WIDTH) {
+                lines.truncate(lines.trim_end_matches(' ').len());
+                lines.push('\n');
+                length = 0;
+            }
+            lines.push_str(word);
+            length += word.chars().count();
+        }
+    }
+    lines
+}
+
+/// Lines of `key  value`, aligned.
+pub fn facts<K: AsRef<str>>(rows: &[(K, String)]) -> String {
+    let width = rows.iter().map(|(key, _)| key.as_ref().len()).max().unwrap_or(0);
+    rows.iter().fold(String::new(), |mut text, (key, value)| {
+        let _ = writeln!(text, "  {:width$}  {value}", key.as_ref());
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Column, *};
+
+    fn of(columns: Vec<Column>, row: &[&str]) -> Table {
+        Table { caption: String::new(), columns, rows: vec![row.iter().map(|&text| Cell::text(text)).collect()] }
+    }
+
+    #[test]
+    fn a_long_name_is_broken_after_a_mark_that_joins_its_parts() {
+        let [a, b] = ["Mistral-Small-3.1-24B-Instruct-2503", "DeepSeek-R1-Distill-Qwen-32B-checkpoint_epoch3"];
+        let mut columns = ["model a", "model b"].map(Column::text).to_vec();
+        columns.extend(["cos_sim", "cos_null", "pearson", "z_perm"].map(Column::numeric));
+        let text = table(&of(columns, &[a, b, "-0.1697", "-0.1996", "0.3003", "1e-5"]), None);
+        let expected = "\
+model a                  model b            cos_sim  cos_null  pearson  z_perm
+Mistral-Small-3.1-24B-   DeepSeek-R1-       -0.1697   -0.1996   0.3003    1e-5
+Instruct-2503            Distill-Qwen-
+                         32B-checkpoint_
+                         epoch3
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn prose_is_broken_between_words() {
+        let (words, long) = (["word"; 15].join(" "), "x".repeat(100));
+        let text = prose(&format!("\n{words} and the end\nnext {long}\n"));
+        assert_eq!(text, format!("\n{words} and\nthe end\nnext\n{long}\n"));
+    }
+
+    #[test]
+    fn what_is_wide_enough_is_not_broken_and_holds_no_other_marks() {
+        let name = "model.layers.0.input_layernorm.weight";
+        let text = table(&of(["tensor", "why"].map(Column::text).to_vec(), &[name, "a reason of several words"]), None);
+        assert!(text.contains(name) && !text.contains(BREAK), "{text}");
+        assert_eq!(breakable("short words only, all of them"), None);
+        let marked = breakable("v1.5-of-a-long_name/x.y").map(|text| text.replace(BREAK, "|"));
+        assert_eq!(marked.as_deref(), Some("v1.5-|of-|a-|long_|name/|x.|y"));
+    }
+
+    #[test]
+    fn headings_are_bold_on_a_terminal_only() {
+        let table = of(vec![Column::text("why")], &["x"]);
+        assert_eq!(render(&[Block::Table(table.clone())], None), "why\nx\n");
+        assert!(render(&[Block::Table(table)], Some(80)).contains("\u{1b}[1m"));
+    }
+
+    #[test]
+    fn blocks_stand_one_blank_line_apart_and_a_table_without_headings_is_a_list() {
+        let mut facts = of(vec![Column::text(""), Column::text("")], &["rows", "7"]);
+        facts.rows.push(vec![Cell::text("undefined"), Cell::undefined("ZeroNorm")]);
+        let text = render(&[Block::prose("First."), Block::Table(facts), Block::note("Last.")], None);
+        assert_eq!(text, "First.\n\n  rows       7\n  undefined  –\n\nLast.\n");
+    }
+}
