@@ -7,7 +7,7 @@ mod client;
 mod content_range;
 mod error;
 mod link;
-#[cfg(test)]
+#[cfg(all(test, feature = "serve"))]
 mod patience;
 mod redact;
 mod remote_file;

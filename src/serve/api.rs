@@ -2,75 +2,76 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::http::header;
+use bytes::Bytes;
+use hyper::Request;
 use serde_json::{Map, Value, json};
 
 use super::{
+    caller::Caller,
+    query,
     refusal::Refusal,
     reply::Reply,
-    router::Asked,
-    site::{Caller, Site, Stop, commit_of},
-    store::{Entry, Found, Repo, pointer},
-    tree::next_link,
+    repo::{Entry, Repo, pointer},
+    site::Site,
 };
 use crate::{digest::sha256_hex, range::ByteRange};
 
 /// The largest header that is read, as the official client has it.
 const MAX_HEADER: u64 = 25_000_000;
 
+/// What is told of a repository without being asked.
+const USUAL: [&str; 17] = [
+    "author",
+    "sha",
+    "lastModified",
+    "createdAt",
+    "private",
+    "gated",
+    "disabled",
+    "downloads",
+    "likes",
+    "library_name",
+    "pipeline_tag",
+    "tags",
+    "cardData",
+    "config",
+    "safetensors",
+    "usedStorage",
+    "siblings",
+];
+
 /// `GET /api/models/{id}[/revision/{rev}]`.
-pub(super) fn info(site: &Site, asked: &Asked, repo: &Repo, revision: &str) -> Result<Reply, Stop> {
-    let commit = commit_of(repo, revision)?;
-    let (mut blobs, mut expand) = (false, Vec::new());
-    for (key, value) in url::form_urlencoded::parse(asked.query.as_bytes()) {
-        match key.as_ref() {
-            "blobs" => blobs = is_true(&value),
-            "expand" | "expand[]" => expand.push(value.into_owned()),
-            _ => {}
-        }
+pub(super) fn info(site: &Site, request: &Request<Bytes>, repo: &Repo, commit: &str) -> Result<Reply, Refusal> {
+    let query = query::of(request);
+    let blobs = query::is_set(query, "blobs");
+    let mut names = query::all(query, &["expand", "expand[]"]);
+    if blobs && !names.is_empty() {
+        return Err(Refusal::BadRequest("`expand` cannot be combined with `blobs`".to_owned()));
     }
-    if blobs && !expand.is_empty() {
-        return Err(Refusal::BadRequest("`expand` cannot be combined with `blobs`".to_owned()).into());
-    }
-    let id = sha256_hex(repo.id.as_bytes())[..24].to_owned();
-    let mut answer = Map::from_iter([("_id".to_owned(), json!(id)), ("id".to_owned(), json!(repo.id))]);
-    if expand.is_empty() {
+    let mut answer = Map::from_iter([("_id".to_owned(), number(&repo.id)), ("id".to_owned(), json!(repo.id))]);
+    if names.is_empty() {
         answer.insert("modelId".to_owned(), json!(repo.id));
-        let usual = [
-            "author",
-            "sha",
-            "lastModified",
-            "createdAt",
-            "private",
-            "gated",
-            "disabled",
-            "downloads",
-            "likes",
-            "library_name",
-            "pipeline_tag",
-            "tags",
-            "cardData",
-            "config",
-            "safetensors",
-            "usedStorage",
-            "siblings",
-        ];
-        expand.extend(usual.map(str::to_owned));
+        names.extend(USUAL.map(str::to_owned));
     }
-    for name in expand {
+    for name in names {
         let Some(value) = field(site, repo, commit, &name, blobs)? else {
-            return Err(Refusal::BadRequest(format!("`{name}` cannot be expanded")).into());
+            return Err(Refusal::BadRequest(format!("`{name}` cannot be expanded")));
         };
         // The Hub leaves out what it does not know.
         if !value.is_null() {
             answer.insert(name, value);
         }
     }
-    Ok(Reply::json(&Value::Object(answer)))
+    Ok(Reply::json(&answer))
+}
+
+/// The place of the Hub's own number of a repository.
+fn number(id: &str) -> Value {
+    json!(sha256_hex(id.as_bytes())[..24])
 }
 
 /// One property; `None` for a name that does not exist, null for one without a value here.
-fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Result<Option<Value>, Stop> {
+fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Result<Option<Value>, Refusal> {
     Ok(Some(match name {
         "author" => json!(repo.id.split_once('/').map(|(owner, _)| owner)),
         "sha" => json!(commit),
@@ -101,7 +102,7 @@ fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Res
     }))
 }
 
-fn siblings(site: &Site, repo: &Repo, blobs: bool) -> Result<Value, Stop> {
+fn siblings(site: &Site, repo: &Repo, blobs: bool) -> Result<Value, Refusal> {
     let mut siblings = Vec::new();
     for entry in &repo.entries {
         let mut sibling = json!({ "rfilename": entry.path });
@@ -133,24 +134,7 @@ fn config(site: &Site, repo: &Repo) -> Value {
 
 /// Elements by type; null where no header can be read.
 fn parameters(site: &Site, repo: &Repo) -> Value {
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    if let Some(known) = site.options.store.parameters(&repo.id) {
-        counts.extend(known.into_iter().map(|(dtype, count)| (dtype.to_owned(), count)));
-    } else {
-        let weights = |prefix: &str| -> Vec<&Entry> {
-            let files = repo.entries.iter();
-            files.filter(|e| e.path.starts_with(prefix) && e.path.ends_with(".safetensors")).collect()
-        };
-        // A consolidated copy beside the shards is not counted once more.
-        let shards = Some(weights("model")).filter(|shards| !shards.is_empty()).unwrap_or_else(|| weights(""));
-        for tensor in shards.into_iter().filter_map(|entry| header_of(site, repo, entry).ok()).flat_map(tensors) {
-            let dtype = tensor["dtype"].as_str().unwrap_or_default().to_owned();
-            let shape = tensor["shape"].as_array().into_iter().flatten().map(|n| n.as_u64().unwrap_or_default());
-            let elements = shape.fold(1_u64, u64::saturating_mul);
-            let count = counts.entry(dtype).or_default();
-            *count = count.saturating_add(elements);
-        }
-    }
+    let counts = site.options.store.parameters(&repo.id).unwrap_or_else(|| counted(site, repo));
     if counts.is_empty() {
         return Value::Null;
     }
@@ -158,27 +142,41 @@ fn parameters(site: &Site, repo: &Repo) -> Value {
     json!({ "parameters": counts, "total": total })
 }
 
-fn tensors(header: Value) -> Vec<Value> {
-    match header {
-        Value::Object(map) => {
-            map.into_iter().filter(|(name, _)| name != "__metadata__").map(|(_, value)| value).collect()
+/// Elements by type, from the headers.
+fn counted(site: &Site, repo: &Repo) -> BTreeMap<String, u64> {
+    let weights = |prefix: &str| -> Vec<&Entry> {
+        let files = repo.entries.iter();
+        files.filter(|e| e.path.starts_with(prefix) && e.path.ends_with(".safetensors")).collect()
+    };
+    // A consolidated copy beside the shards is not counted once more.
+    let shards = Some(weights("model")).filter(|shards| !shards.is_empty()).unwrap_or_else(|| weights(""));
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for header in shards.into_iter().filter_map(|entry| header(site, repo, entry).ok()) {
+        let tensors = header.as_object().into_iter().flatten().filter(|&(name, _)| name != "__metadata__");
+        for (_, tensor) in tensors {
+            let dtype = tensor["dtype"].as_str().unwrap_or_default().to_owned();
+            let shape = tensor["shape"].as_array().into_iter().flatten().map(|n| n.as_u64().unwrap_or_default());
+            let elements = shape.fold(1_u64, u64::saturating_mul);
+            let count = counts.entry(dtype).or_default();
+            *count = count.saturating_add(elements);
         }
-        _ => Vec::new(),
     }
+    counts
 }
 
 /// `GET /api/models/{id}/safetensors-metadata/{index}`: the headers of all shards that an index names.
-pub(super) fn safetensors_metadata(site: &Site, repo: &Repo, path: &str) -> Result<Reply, Stop> {
-    let absent = |path: &str| Refusal::EntryNotFound { path: path.to_owned(), commit: repo.commit.clone() };
-    let index = read_json(site, repo, repo.entry(path).ok_or_else(|| absent(path))?)?;
+pub(super) fn safetensors_metadata(site: &Site, repo: &Repo, path: &str) -> Result<Reply, Refusal> {
+    let entry = |path: &str| {
+        let absent = || Refusal::EntryNotFound { path: path.to_owned(), commit: repo.commit.clone() };
+        repo.entry(path).ok_or_else(absent)
+    };
+    let index = read_json(site, repo, entry(path)?)?;
     let names: BTreeSet<&str> =
         index["weight_map"].as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()).collect();
     let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let mut headers = Map::new();
     for name in names {
-        let shard = format!("{folder}{name}");
-        let entry = repo.entry(&shard).ok_or_else(|| absent(&shard))?;
-        headers.insert(name.to_owned(), header_of(site, repo, entry)?);
+        headers.insert(name.to_owned(), header(site, repo, entry(&format!("{folder}{name}"))?)?);
     }
     Ok(Reply::json(&json!({ "index": { "metadata": index["metadata"] }, "headers": headers })))
 }
@@ -198,77 +196,59 @@ pub(super) fn refs(repo: &Repo) -> Reply {
 }
 
 /// `GET /api/models`: enough of it to find what is here.
-pub(super) fn list(site: &Site, caller: Caller, asked: &Asked) -> Result<Reply, Stop> {
+pub(super) fn list(site: &Site, caller: Caller, request: &Request<Bytes>) -> Result<Reply, Refusal> {
     if caller == Caller::Invalid {
-        return Err(Refusal::InvalidToken.into());
+        return Err(Refusal::InvalidToken);
     }
-    let (mut limit, mut after) = (site.options.page_size, None);
-    let (mut search, mut author, mut filters) = (String::new(), None, Vec::new());
-    for (key, value) in url::form_urlencoded::parse(asked.query.as_bytes()) {
-        match key.as_ref() {
-            "limit" => limit = value.parse().unwrap_or(limit).min(limit),
-            "cursor" => after = Some(value.into_owned()),
-            "search" => search = value.to_lowercase(),
-            "author" => author = Some(value.into_owned()),
-            "filter" => filters.push(value.into_owned()),
-            _ => {}
-        }
-    }
+    let query = query::of(request);
+    let limit = query::page_size(query, site.options.page_size);
+    let after = query::value(query, "cursor").unwrap_or_default();
+    let search = query::value(query, "search").unwrap_or_default().to_lowercase();
+    let (author, filters) = (query::value(query, "author"), query::all(query, &["filter"]));
     let mut ids = site.options.store.ids()?;
     ids.sort();
-    let mut page = Vec::new();
-    let mut more = None;
-    for id in ids.into_iter().filter(|id| after.as_ref().is_none_or(|after| id > after)) {
-        let Found::Repo(repo) = site.options.store.find(&id)? else {
-            continue;
-        };
+    ids.retain(|id| {
         let owner = id.split_once('/').map(|(owner, _)| owner);
-        let wanted = (!repo.private || caller == Caller::Member)
-            && id.to_lowercase().contains(&search)
-            && (author.is_none() || author.as_deref() == owner)
-            && filters.iter().all(|filter| repo.tags.contains(filter));
-        if !wanted {
+        *id > after && id.to_lowercase().contains(&search) && (author.is_none() || author.as_deref() == owner)
+    });
+    let mut page: Vec<Value> = Vec::new();
+    let mut last = String::new();
+    for id in ids {
+        let Some(repo) = site.options.store.find(&id)? else { continue };
+        let is_hidden = repo.private && caller != Caller::Member;
+        if is_hidden || !filters.iter().all(|filter| repo.tags.contains(filter)) {
             continue;
         }
-        if page.len() == limit.max(1) {
-            more = page.last().and_then(|last: &Value| last["id"].as_str()).map(str::to_owned);
-            break;
+        if page.len() == limit {
+            return Ok(query::link_next(Reply::json(&page), request, &site.hub_url, &last));
         }
         page.push(json!({
-            "_id": sha256_hex(id.as_bytes())[..24], "id": id, "modelId": id, "private": repo.private, "likes": 0,
-            "downloads": 0, "tags": repo.tags, "createdAt": repo.modified, "lastModified": repo.modified,
-            "sha": repo.commit, "gated": repo.gated, "library_name": "transformers", "pipeline_tag": "text-generation",
+            "_id": number(&id), "id": id, "modelId": id, "private": repo.private, "likes": 0, "downloads": 0,
+            "tags": repo.tags, "createdAt": repo.modified, "lastModified": repo.modified, "sha": repo.commit,
+            "gated": repo.gated, "library_name": "transformers", "pipeline_tag": "text-generation",
         }));
+        last = id;
     }
-    let reply = Reply::json(&Value::Array(page));
-    Ok(match more {
-        Some(cursor) => reply.with(header::LINK, &next_link(site, asked, &cursor)),
-        None => reply,
-    })
+    Ok(Reply::json(&page))
 }
 
-fn read_json(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Stop> {
-    let bytes = site.options.store.read(&repo.id, &entry.path, ByteRange::new(0, entry.size))?;
-    parse(&entry.path, &bytes)
+fn read_json(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Refusal> {
+    parse(&entry.path, &site.options.store.read(&repo.id, &entry.path, ByteRange::new(0, entry.size))?)
 }
 
-fn header_of(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Stop> {
+/// The header of a shard.
+fn header(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Refusal> {
     let read = |start, end| site.options.store.read(&repo.id, &entry.path, ByteRange::new(start, end));
     let prefix: [u8; 8] = read(0, 8)?.as_ref().try_into().unwrap_or([u8::MAX; 8]);
     let length = u64::from_le_bytes(prefix);
     if length > MAX_HEADER {
-        return Err(Refusal::BadRequest(format!("{} has no readable header", entry.path)).into());
+        return Err(Refusal::BadRequest(format!("{} has no readable header", entry.path)));
     }
     parse(&entry.path, &read(8, 8 + length)?)
 }
 
-fn parse(path: &str, bytes: &[u8]) -> Result<Value, Stop> {
-    serde_json::from_slice(bytes).map_err(|error| Refusal::BadRequest(format!("{path}: {error}")).into())
-}
-
-/// What clients write for true.
-pub(super) fn is_true(value: &str) -> bool {
-    matches!(value.to_lowercase().as_str(), "true" | "1")
+fn parse(path: &str, bytes: &[u8]) -> Result<Value, Refusal> {
+    serde_json::from_slice(bytes).map_err(|error| Refusal::BadRequest(format!("{path}: {error}")))
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
 //! The resolver: where the bytes of a file are.
 
-use axum::http::{HeaderName, StatusCode, header};
+use bytes::Bytes;
+use hyper::{
+    Request, StatusCode,
+    header::{self, HeaderName},
+};
 
 use super::{
+    query::{encode_path, encode_segment, header_text},
     refusal::Refusal,
     reply::{Content, Reply},
-    router::{Asked, encode_path, encode_segment},
-    site::{Site, Stop, commit_of, now},
-    store::{Digests, Entry, Repo},
+    repo::{Digests, Entry, Repo},
+    site::{Site, now},
 };
 
 const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
@@ -20,52 +24,58 @@ const EXPOSED: &str = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X
 /// `/{id}/resolve/{rev}/{path}`. A large file is elsewhere: 302 to a signed location, with the file's metadata on the
 /// redirect and nowhere else. A small one is at a commit-pinned path of the same origin: 307, relative, without metadata.
 /// Files of private, gated and bare-named repositories, and empty ones, are served at once.
-pub(super) fn resolve(site: &Site, asked: &Asked, repo: &Repo, revision: &str, path: &str) -> Result<Reply, Stop> {
-    let commit = commit_of(repo, revision)?;
+pub(super) fn resolve(
+    site: &Site,
+    request: &Request<Bytes>,
+    repo: &Repo,
+    commit: &str,
+    path: &str,
+) -> Result<Reply, Refusal> {
     let (entry, digests) = find(site, repo, commit, path)?;
     if entry.is_large() {
-        return Ok(elsewhere(site, asked, repo, commit, entry, &digests));
+        return Ok(elsewhere(site, request, repo, commit, entry, &digests));
     }
     if repo.serves_directly() || entry.size == 0 {
-        return Ok(small(asked, repo, commit, entry, &digests));
+        return Ok(small(request, repo, commit, entry, &digests));
     }
     let location = format!(
         "/api/resolve-cache/models/{}/{commit}/{}?{}=&etag=%22{}%22",
         repo.id,
         encode_path(path),
-        encode_segment(&asked.path),
+        encode_segment(request.uri().path()),
         digests.oid,
     );
     Ok(Reply::redirect(StatusCode::TEMPORARY_REDIRECT, &location))
 }
 
 /// `/api/resolve-cache/models/{id}/{commit}/{path}`.
-pub(super) fn cached(site: &Site, asked: &Asked, repo: &Repo, commit: &str, path: &str) -> Result<Reply, Stop> {
-    let commit = commit_of(repo, commit)?;
+pub(super) fn cached(
+    site: &Site,
+    request: &Request<Bytes>,
+    repo: &Repo,
+    commit: &str,
+    path: &str,
+) -> Result<Reply, Refusal> {
     let (entry, digests) = find(site, repo, commit, path)?;
     if entry.is_large() {
-        return Ok(elsewhere(site, asked, repo, commit, entry, &digests));
+        return Ok(elsewhere(site, request, repo, commit, entry, &digests));
     }
-    Ok(small(asked, repo, commit, entry, &digests))
+    Ok(small(request, repo, commit, entry, &digests))
 }
 
-fn find<'a>(site: &Site, repo: &'a Repo, commit: &str, path: &str) -> Result<(&'a Entry, Digests), Stop> {
+fn find<'a>(site: &Site, repo: &'a Repo, commit: &str, path: &str) -> Result<(&'a Entry, Digests), Refusal> {
     let entry =
         repo.entry(path).ok_or_else(|| Refusal::EntryNotFound { path: path.to_owned(), commit: commit.to_owned() })?;
     Ok((entry, site.options.store.digests(&repo.id, entry)?))
 }
 
-fn small(asked: &Asked, repo: &Repo, commit: &str, entry: &Entry, digests: &Digests) -> Reply {
+fn small(request: &Request<Bytes>, repo: &Repo, commit: &str, entry: &Entry, digests: &Digests) -> Reply {
     let etag = format!("\"{}\"", digests.oid);
-    let header_text = |name| asked.headers.get(name).and_then(|value| value.to_str().ok());
-    let mut reply = Reply::file(&repo.id, &entry.path, entry.size, header_text(header::RANGE));
-    if header_text(header::IF_NONE_MATCH) == Some(etag.as_str()) {
-        reply = Reply {
-            status: StatusCode::NOT_MODIFIED,
-            headers: axum::http::HeaderMap::new(),
-            content: Content::Bytes(bytes::Bytes::new()),
-        };
-    }
+    let reply = if header_text(request, &header::IF_NONE_MATCH) == Some(etag.as_str()) {
+        Reply::new(StatusCode::NOT_MODIFIED, Content::Bytes(Bytes::new()))
+    } else {
+        Reply::file(&repo.id, &entry.path, entry.size, header_text(request, &header::RANGE))
+    };
     reply
         .with(header::CONTENT_TYPE, "text/plain; charset=utf-8")
         .with(header::ETAG, &etag)
@@ -73,10 +83,17 @@ fn small(asked: &Asked, repo: &Repo, commit: &str, entry: &Entry, digests: &Dige
         .with(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED)
 }
 
-fn elsewhere(site: &Site, asked: &Asked, repo: &Repo, commit: &str, entry: &Entry, digests: &Digests) -> Reply {
+fn elsewhere(
+    site: &Site,
+    request: &Request<Bytes>,
+    repo: &Repo,
+    commit: &str,
+    entry: &Entry,
+    digests: &Digests,
+) -> Reply {
     // The id is one segment, so that the CDN need not know which of the others begins the path.
     let path = format!("/xet-bridge/{}/{}", encode_segment(&repo.id), encode_path(&entry.path));
-    let query = site.signer.query(asked.method.as_str(), &path, now());
+    let query = site.signer.query(request.method().as_str(), &path, now());
     let name = encode_segment(entry.path.rsplit('/').next().unwrap_or(&entry.path));
     let location =
         format!("{}{path}?response-content-disposition=inline%3B%20filename%3D%22{name}%22&{query}", site.cdn_url);

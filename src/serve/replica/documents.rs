@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    model::{Mlp, Model},
-    shards::Shard,
+    file::File,
+    model::{Mlp, Model, Naming},
 };
 
 /// What every replica says about itself.
@@ -13,7 +13,7 @@ pub(super) const NOTICE: &str = "synthetic replica, not the real weights";
 /// Tags as the API lists them.
 pub(super) fn tags(model: &Model) -> Vec<String> {
     let license = format!("license:{}", model.license);
-    ["transformers", "safetensors", model.kind, "synthetic-replica", &license, "region:us"].map(str::to_owned).to_vec()
+    ["transformers", "safetensors", &model.kind, "synthetic-replica", &license, "region:us"].map(str::to_owned).to_vec()
 }
 
 /// The card's metadata as the API gives it.
@@ -52,7 +52,7 @@ pub(super) fn config(model: &Model) -> String {
     set("initializer_range", json!(0.02));
     set("rms_norm_eps", json!(1e-5));
     set("attention_bias", json!(model.qkv_bias));
-    set("tie_word_embeddings", json!(model.is_tied()));
+    set("tie_word_embeddings", json!(model.tied));
     match model.mlp {
         Mlp::Dense { inner } => set("intermediate_size", json!(inner)),
         Mlp::Sparse { experts, inner } => {
@@ -71,10 +71,10 @@ pub(super) fn config(model: &Model) -> String {
             set("use_qk_norm", json!(false));
         }
     }
-    if model.kind == "phimoe" {
+    if model.layer_norm {
         set("lm_head_bias", json!(true));
     }
-    if model.kind == "internlm2" {
+    if model.naming == Naming::InternLm2 {
         set("bias", json!(false));
     }
     set("torch_dtype", json!("bfloat16"));
@@ -102,7 +102,7 @@ pub(super) fn params(model: &Model) -> String {
 }
 
 /// `model.safetensors.index.json`: names in order, as `save_pretrained` sorts them.
-pub(super) fn index(shards: &[Shard]) -> String {
+pub(super) fn index(shards: &[File]) -> String {
     let mut names: Vec<(&str, &str)> = shards
         .iter()
         .flat_map(|shard| shard.tensors().map(|tensor| (tensor.name.as_str(), shard.name.as_str())))
@@ -110,7 +110,7 @@ pub(super) fn index(shards: &[Shard]) -> String {
     names.sort_unstable();
     let weight_map: Map<String, Value> =
         names.into_iter().map(|(tensor, shard)| (tensor.to_owned(), Value::from(shard))).collect();
-    let total: u64 = shards.iter().map(Shard::data_len).sum();
+    let total: u64 = shards.iter().map(File::data_len).sum();
     pretty(&json!({ "metadata": { "total_size": total }, "weight_map": weight_map }))
 }
 
