@@ -7,7 +7,8 @@ mod client;
 mod content_range;
 mod error;
 mod link;
-#[cfg(all(test, feature = "serve"))]
+#[cfg(test)]
+#[cfg(feature = "serve")]
 mod patience;
 mod redact;
 mod remote_file;

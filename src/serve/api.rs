@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use hyper::Request;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
     caller::Caller,
@@ -54,7 +55,7 @@ pub(super) fn info(site: &Site, request: &Request<Bytes>, repo: &Repo, commit: &
         names.extend(USUAL.map(str::to_owned));
     }
     for name in names {
-        let Some(value) = field(site, repo, commit, &name, blobs)? else {
+        let Some(value) = field(site, repo, commit, &name, blobs) else {
             return Err(Refusal::BadRequest(format!("`{name}` cannot be expanded")));
         };
         // The Hub leaves out what it does not know.
@@ -71,8 +72,8 @@ fn number(id: &str) -> Value {
 }
 
 /// One property; `None` for a name that does not exist, null for one without a value here.
-fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Result<Option<Value>, Refusal> {
-    Ok(Some(match name {
+fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Option<Value> {
+    Some(match name {
         "author" => json!(repo.id.split_once('/').map(|(owner, _)| owner)),
         "sha" => json!(commit),
         "lastModified" | "createdAt" => json!(repo.modified),
@@ -87,7 +88,7 @@ fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Res
         "config" => config(site, repo),
         "safetensors" => parameters(site, repo),
         "usedStorage" => json!(repo.entries.iter().map(|entry| entry.size).sum::<u64>()),
-        "siblings" => siblings(site, repo, blobs)?,
+        "siblings" => siblings(site, repo, blobs),
         "spaces" | "evalResults" => json!([]),
         "baseModels"
         | "gguf"
@@ -98,16 +99,16 @@ fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Res
         | "resourceGroup"
         | "transformersInfo"
         | "widgetData" => Value::Null,
-        _ => return Ok(None),
-    }))
+        _ => return None,
+    })
 }
 
-fn siblings(site: &Site, repo: &Repo, blobs: bool) -> Result<Value, Refusal> {
-    let mut siblings = Vec::new();
-    for entry in &repo.entries {
+/// All files; with `blobs` those that can be read.
+fn siblings(site: &Site, repo: &Repo, blobs: bool) -> Value {
+    let sibling = |entry: &Entry| {
         let mut sibling = json!({ "rfilename": entry.path });
         if blobs {
-            let digests = site.options.store.digests(&repo.id, entry)?;
+            let digests = site.options.store.digests(&repo.id, entry).ok()?;
             sibling["size"] = json!(entry.size);
             sibling["blobId"] = json!(digests.oid);
             if let Some(sha256) = digests.sha256 {
@@ -115,9 +116,9 @@ fn siblings(site: &Site, repo: &Repo, blobs: bool) -> Result<Value, Refusal> {
                 sibling["lfs"] = json!({ "sha256": sha256, "size": entry.size, "pointerSize": length });
             }
         }
-        siblings.push(sibling);
-    }
-    Ok(Value::Array(siblings))
+        Some(sibling)
+    };
+    repo.entries.iter().filter_map(sibling).collect()
 }
 
 /// The part of `config.json` that the Hub indexes.
@@ -152,8 +153,9 @@ fn counted(site: &Site, repo: &Repo) -> BTreeMap<String, u64> {
     let shards = Some(weights("model")).filter(|shards| !shards.is_empty()).unwrap_or_else(|| weights(""));
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for header in shards.into_iter().filter_map(|entry| header(site, repo, entry).ok()) {
-        let tensors = header.as_object().into_iter().flatten().filter(|&(name, _)| name != "__metadata__");
-        for (_, tensor) in tensors {
+        let tensors: BTreeMap<String, &RawValue> = serde_json::from_str(header.get()).unwrap_or_default();
+        for (_, tensor) in tensors.into_iter().filter(|(name, _)| name != "__metadata__") {
+            let tensor: Value = serde_json::from_str(tensor.get()).unwrap_or_default();
             let dtype = tensor["dtype"].as_str().unwrap_or_default().to_owned();
             let shape = tensor["shape"].as_array().into_iter().flatten().map(|n| n.as_u64().unwrap_or_default());
             let elements = shape.fold(1_u64, u64::saturating_mul);
@@ -162,6 +164,13 @@ fn counted(site: &Site, repo: &Repo) -> BTreeMap<String, u64> {
         }
     }
     counts
+}
+
+/// Headers stay text: as values they would take ten times the memory.
+#[derive(Serialize)]
+struct Headers<'a> {
+    index: Value,
+    headers: BTreeMap<&'a str, Box<RawValue>>,
 }
 
 /// `GET /api/models/{id}/safetensors-metadata/{index}`: the headers of all shards that an index names.
@@ -174,11 +183,11 @@ pub(super) fn safetensors_metadata(site: &Site, repo: &Repo, path: &str) -> Resu
     let names: BTreeSet<&str> =
         index["weight_map"].as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()).collect();
     let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-    let mut headers = Map::new();
+    let mut headers = BTreeMap::new();
     for name in names {
-        headers.insert(name.to_owned(), header(site, repo, entry(&format!("{folder}{name}"))?)?);
+        headers.insert(name, header(site, repo, entry(&format!("{folder}{name}"))?)?);
     }
-    Ok(Reply::json(&json!({ "index": { "metadata": index["metadata"] }, "headers": headers })))
+    Ok(Reply::json(&Headers { index: json!({ "metadata": index["metadata"] }), headers }))
 }
 
 /// `GET /api/models/{id}/refs`.
@@ -214,7 +223,8 @@ pub(super) fn list(site: &Site, caller: Caller, request: &Request<Bytes>) -> Res
     let mut page: Vec<Value> = Vec::new();
     let mut last = String::new();
     for id in ids {
-        let Some(repo) = site.options.store.find(&id)? else { continue };
+        // One that cannot be read takes no other off the list.
+        let Ok(Some(repo)) = site.options.store.find(&id) else { continue };
         let is_hidden = repo.private && caller != Caller::Member;
         if is_hidden || !filters.iter().all(|filter| repo.tags.contains(filter)) {
             continue;
@@ -237,7 +247,7 @@ fn read_json(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Refusal> 
 }
 
 /// The header of a shard.
-fn header(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Refusal> {
+fn header(site: &Site, repo: &Repo, entry: &Entry) -> Result<Box<RawValue>, Refusal> {
     let read = |start, end| site.options.store.read(&repo.id, &entry.path, ByteRange::new(start, end));
     let prefix: [u8; 8] = read(0, 8)?.as_ref().try_into().unwrap_or([u8::MAX; 8]);
     let length = u64::from_le_bytes(prefix);
@@ -247,7 +257,7 @@ fn header(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Refusal> {
     parse(&entry.path, &read(8, 8 + length)?)
 }
 
-fn parse(path: &str, bytes: &[u8]) -> Result<Value, Refusal> {
+fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| Refusal::BadRequest(format!("{path}: {error}")))
 }
 

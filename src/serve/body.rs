@@ -27,15 +27,15 @@ pub(super) fn body(
     site: &Arc<Site>,
     content: Content,
     sent: Arc<AtomicU64>,
-    fault: Option<Fault>,
+    fault: Option<&Fault>,
 ) -> UnsyncBoxBody<Bytes, io::Error> {
     let blocks: BoxStream<'static, io::Result<Bytes>> = match content {
         Content::Bytes(bytes) => stream::iter([Ok(bytes)]).boxed(),
         Content::File { repo, path, range } => file_blocks(Arc::clone(site), repo, path, range),
     };
     let blocks = match fault {
-        Some(Fault::CutAfter(limit)) => cut_after(blocks, limit),
-        Some(Fault::Drip { bytes, pause }) => drip(blocks, bytes.max(1), pause),
+        Some(&Fault::CutAfter(limit)) => cut_after(blocks, limit),
+        Some(&Fault::Drip { bytes, pause }) => drip(blocks, bytes.max(1), pause),
         _ => blocks,
     };
     let counted = blocks.map(move |block| {

@@ -24,9 +24,11 @@ use super::{
 };
 
 /// Connections that are open at a time; more wait to be accepted. One has one answer under way at most.
-const MOST_CONNECTIONS: usize = 256;
+pub(super) const MOST_CONNECTIONS: usize = 256;
 /// The longest body of a request that is read.
-const MAX_BODY: usize = 1 << 20;
+pub(super) const MAX_BODY: usize = 1 << 20;
+/// The longest head of a request that is read, and what is buffered of an answer until the client takes it.
+const MAX_BUFFER: usize = 1 << 16;
 /// How long a shutdown waits for answers under way.
 const GRACE: Duration = Duration::from_millis(500);
 /// How long nothing is accepted after a failure: no more files can be open, as a rule.
@@ -61,7 +63,8 @@ async fn connection(stream: TcpStream, site: Arc<Site>, listener: Listener, mut 
     // Ranges are small: do not wait for more to send. A failure costs time, nothing else.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| respond(Arc::clone(&site), listener, request));
-    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let mut connection =
+        pin!(http1::Builder::new().max_buf_size(MAX_BUFFER).serve_connection(TokioIo::new(stream), service));
     // How a connection fails is for the client to tell.
     tokio::select! {
         _ = connection.as_mut() => return,
@@ -106,7 +109,7 @@ async fn respond(
     let mut response = Response::new(if is_head || reply.status == StatusCode::NOT_MODIFIED {
         Empty::new().map_err(io::Error::other).boxed_unsync()
     } else {
-        body(&site, reply.content, sent, fault)
+        body(&site, reply.content, sent, fault.as_ref())
     });
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;

@@ -37,7 +37,9 @@ pub enum Fault {
 ///
 /// For tests: it is called on the server's threads and must not block.
 #[derive(Clone)]
-pub struct Intercept(Arc<dyn Fn(&LoggedRequest) -> Option<Fault> + Send + Sync>);
+pub struct Intercept(Arc<Hook>);
+
+type Hook = dyn Fn(&LoggedRequest) -> Option<Fault> + Send + Sync;
 
 impl Intercept {
     /// A hook from a function.

@@ -84,8 +84,17 @@ async fn bind(port: u16) -> Result<(TcpListener, String), ServeError> {
 mod tests {
     use std::time::Duration;
 
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
     use super::{
-        super::{Fault, Intercept, Store, testing::folder},
+        super::{
+            Fault, Intercept, Store,
+            connection::{MAX_BODY, MOST_CONNECTIONS},
+            testing::folder,
+        },
         *,
     };
 
@@ -184,6 +193,31 @@ mod tests {
         let response = client.send().await.unwrap();
         assert_eq!(response.headers()["content-length"], "22");
         assert_eq!(hub.log().last().map(|request| request.bytes_sent), Some(0));
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_the_limit_wait_until_another_ends() {
+        let (_dir, hub) = hub(|_| None).await;
+        let mut idle = Vec::new();
+        for _ in 0..MOST_CONNECTIONS {
+            idle.push(TcpStream::connect(hub.url().trim_start_matches("http://")).await.unwrap());
+        }
+        let mut answer = tokio::spawn(reqwest::get(format!("{}/api/models/o/open", hub.url())));
+        assert!(tokio::time::timeout(Duration::from_millis(200), &mut answer).await.is_err());
+        idle.pop();
+        assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    }
+
+    #[tokio::test]
+    async fn a_body_beyond_the_limit_is_refused() {
+        let (_dir, hub) = hub(|_| None).await;
+        let mut stream = TcpStream::connect(hub.url().trim_start_matches("http://")).await.unwrap();
+        let head = b"POST /api/models/o/open/paths-info/main HTTP/1.1\r\nHost: hub\r\nContent-Length: 9000000\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        stream.write_all(&vec![b'x'; MAX_BODY + 1]).await.unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 413");
     }
 
     #[tokio::test]

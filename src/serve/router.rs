@@ -40,7 +40,8 @@ pub(super) fn answer(site: &Site, request: &Request<Bytes>) -> Reply {
     let path = request.uri().path();
     let segments: Vec<&str> = path.split('/').collect();
     let outcome = match segments.as_slice() {
-        ["", "api", "agent-harnesses"] => Ok(Reply::json(&json!([]))),
+        // A registry without entries: the official client asks for it before all else, and expects this form.
+        ["", "api", "agent-harnesses"] => Ok(Reply::json(&json!({ "standardEnvVars": [], "harnesses": {} }))),
         ["", "api", "models"] => api::list(site, caller, request),
         _ => route(&segments).ok_or(Refusal::NoRoute).and_then(|route| about_repo(site, caller, request, &route)),
     };
@@ -151,18 +152,17 @@ mod tests {
         route(&segments).map(|route| [route.id, route.verb.to_owned(), route.revision, route.path])
     }
 
-    fn found(expected: [&str; 4]) -> Option<[String; 4]> {
-        Some(expected.map(str::to_owned))
-    }
-
     #[test]
     fn ids_of_one_and_two_segments_are_found() {
-        assert_eq!(asked("/a/b/resolve/main/x/y.json"), found(["a/b", "resolve", "main", "x/y.json"]));
-        assert_eq!(asked("/gpt2/resolve/main/x"), found(["gpt2", "resolve", "main", "x"]));
-        assert_eq!(asked("/api/models/a/b"), found(["a/b", "revision", "main", ""]));
-        assert_eq!(asked("/api/models/gpt2"), found(["gpt2", "revision", "main", ""]));
-        assert_eq!(asked("/api/models/gpt2/refs"), found(["gpt2", "refs", "main", ""]));
-        assert_eq!(asked("/api/models/a/b/paths-info/dev"), found(["a/b", "paths-info", "dev", ""]));
+        assert_eq!(
+            asked("/a/b/resolve/main/x/y.json"),
+            Some(["a/b", "resolve", "main", "x/y.json"].map(str::to_owned))
+        );
+        assert_eq!(asked("/gpt2/resolve/main/x"), Some(["gpt2", "resolve", "main", "x"].map(str::to_owned)));
+        assert_eq!(asked("/api/models/a/b"), Some(["a/b", "revision", "main", ""].map(str::to_owned)));
+        assert_eq!(asked("/api/models/gpt2"), Some(["gpt2", "revision", "main", ""].map(str::to_owned)));
+        assert_eq!(asked("/api/models/gpt2/refs"), Some(["gpt2", "refs", "main", ""].map(str::to_owned)));
+        assert_eq!(asked("/api/models/a/b/paths-info/dev"), Some(["a/b", "paths-info", "dev", ""].map(str::to_owned)));
         for path in ["/a/b", "/api/models/", "/api/models/a/b/paths-info/dev/x", "/a/b/blob/main/x"] {
             assert_eq!(asked(path), None, "{path}");
         }
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn revisions_and_paths_are_decoded_segment_by_segment() {
-        let expected = found(["a/b", "resolve", "refs/pr/1", "x y/ü"]);
+        let expected = Some(["a/b", "resolve", "refs/pr/1", "x y/ü"].map(str::to_owned));
         assert_eq!(asked("/a/b/resolve/refs%2Fpr%2F1/x%20y/%C3%BC"), expected);
         assert_eq!(asked("/a/b/resolve/refs/pr/1/x%20y/%C3%BC"), expected);
     }

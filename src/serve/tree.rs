@@ -54,8 +54,8 @@ pub(super) fn tree(
         .filter(|(path, _)| path.strip_prefix(&prefix).is_some_and(|rest| recursive || !rest.contains('/')))
         .filter(|(path, _)| *path > after.as_str())
         .collect();
-    let page = listed.iter().take(limit).map(|(path, entry)| described(site, repo, path, *entry, expand));
-    let reply = Reply::json(&page.collect::<Result<Vec<Value>, Refusal>>()?);
+    let page = listed.iter().take(limit).filter_map(|(path, entry)| described(site, repo, path, *entry, expand));
+    let reply = Reply::json(&page.collect::<Vec<Value>>());
     Ok(match listed.get(limit - 1) {
         Some((last, _)) if listed.len() > limit => query::link_next(reply, request, &site.hub_url, last),
         _ => reply,
@@ -79,17 +79,17 @@ pub(super) fn paths_info(site: &Site, request: &Request<Bytes>, repo: &Repo) -> 
     let nodes = nodes(repo);
     let found = paths.iter().filter_map(|path| {
         let path = path.trim_matches('/');
-        nodes.get(path).map(|entry| described(site, repo, path, *entry, expand))
+        nodes.get(path).and_then(|entry| described(site, repo, path, *entry, expand))
     });
-    Ok(Reply::json(&found.collect::<Result<Vec<Value>, Refusal>>()?))
+    Ok(Reply::json(&found.collect::<Vec<Value>>()))
 }
 
-/// One entry; a folder has an oid too, made from its name.
-fn described(site: &Site, repo: &Repo, path: &str, entry: Option<&Entry>, expand: bool) -> Result<Value, Refusal> {
+/// One entry; a folder has an oid too, made from its name. `None` for a file that cannot be read.
+fn described(site: &Site, repo: &Repo, path: &str, entry: Option<&Entry>, expand: bool) -> Option<Value> {
     let Some(entry) = entry else {
-        return Ok(json!({ "type": "directory", "oid": sha256_hex(path.as_bytes())[..40], "size": 0, "path": path }));
+        return Some(json!({ "type": "directory", "oid": sha256_hex(path.as_bytes())[..40], "size": 0, "path": path }));
     };
-    let digests = site.options.store.digests(&repo.id, entry)?;
+    let digests = site.options.store.digests(&repo.id, entry).ok()?;
     let mut value = json!({ "type": "file", "oid": digests.oid, "size": entry.size, "path": path });
     if let Some(sha256) = &digests.sha256 {
         let length = pointer(sha256, entry.size).len();
@@ -102,7 +102,7 @@ fn described(site: &Site, repo: &Repo, path: &str, entry: Option<&Entry>, expand
         value["lastCommit"] = json!({ "id": repo.commit, "title": "Upload files", "date": repo.modified });
         value["securityFileStatus"] = json!({ "status": "unscanned" });
     }
-    Ok(value)
+    Some(value)
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ pub(super) enum Naming {
 /// An entry of `models.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of a model, whatever the others are")]
 pub(super) struct Model {
     pub(super) id: String,
     /// Whether the model is one of the study; others are found by their name only.

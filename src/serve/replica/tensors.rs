@@ -166,7 +166,7 @@ impl<'a> Writer<'a> {
                 }
             }
             Mlp::Shared { first_sparse, dense_inner, .. } if self.layer < first_sparse => {
-                self.gated(&format!("{prefix}.mlp"), "", dense_inner, false)
+                self.gated(&format!("{prefix}.mlp"), "", dense_inner, false);
             }
             Mlp::Shared { experts, inner, .. } => {
                 let module = format!("{prefix}.mlp");
