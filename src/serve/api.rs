@@ -10,40 +10,28 @@ use serde_json::{Map, Value, json, value::RawValue};
 use super::{
     caller::Caller,
     query,
+    question::Question,
     refusal::Refusal,
     reply::Reply,
     repo::{Entry, Repo, pointer},
     site::Site,
 };
-use crate::{digest::sha256_hex, range::ByteRange};
+use crate::digest::sha256_hex;
 
 /// The largest header that is read, as the official client has it.
 const MAX_HEADER: u64 = 25_000_000;
 
 /// What is told of a repository without being asked.
-const USUAL: [&str; 17] = [
-    "author",
-    "sha",
-    "lastModified",
-    "createdAt",
-    "private",
-    "gated",
-    "disabled",
-    "downloads",
-    "likes",
-    "library_name",
-    "pipeline_tag",
-    "tags",
-    "cardData",
-    "config",
-    "safetensors",
-    "usedStorage",
-    "siblings",
-];
+const USUAL: &str = "author sha lastModified createdAt private gated disabled downloads likes library_name pipeline_tag tags \
+                     cardData config safetensors usedStorage siblings";
+
+/// What the Hub may know of a repository, and this one never does.
+const UNKNOWN: &str = "baseModels gguf inference inferenceProviderMapping mask_token model-index resourceGroup \
+                       transformersInfo widgetData";
 
 /// `GET /api/models/{id}[/revision/{rev}]`.
-pub(super) fn info(site: &Site, request: &Request<Bytes>, repo: &Repo, commit: &str) -> Result<Reply, Refusal> {
-    let query = query::of(request);
+pub(super) fn info(question: &Question<'_>) -> Result<Reply, Refusal> {
+    let (repo, query) = (question.repo, query::of(question.request));
     let blobs = query::is_set(query, "blobs");
     let mut names = query::all(query, &["expand", "expand[]"]);
     if blobs && !names.is_empty() {
@@ -52,10 +40,10 @@ pub(super) fn info(site: &Site, request: &Request<Bytes>, repo: &Repo, commit: &
     let mut answer = Map::from_iter([("_id".to_owned(), number(&repo.id)), ("id".to_owned(), json!(repo.id))]);
     if names.is_empty() {
         answer.insert("modelId".to_owned(), json!(repo.id));
-        names.extend(USUAL.map(str::to_owned));
+        names.extend(USUAL.split(' ').map(str::to_owned));
     }
     for name in names {
-        let Some(value) = field(site, repo, commit, &name, blobs) else {
+        let Some(value) = field(question, &name, blobs) else {
             return Err(Refusal::BadRequest(format!("`{name}` cannot be expanded")));
         };
         // The Hub leaves out what it does not know.
@@ -72,10 +60,11 @@ fn number(id: &str) -> Value {
 }
 
 /// One property; `None` for a name that does not exist, null for one without a value here.
-fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Option<Value> {
+fn field(question: &Question<'_>, name: &str, blobs: bool) -> Option<Value> {
+    let repo = question.repo;
     Some(match name {
         "author" => json!(repo.id.split_once('/').map(|(owner, _)| owner)),
-        "sha" => json!(commit),
+        "sha" => json!(question.commit),
         "lastModified" | "createdAt" => json!(repo.modified),
         "private" => json!(repo.private),
         "gated" => repo.gated.clone(),
@@ -85,30 +74,22 @@ fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Opt
         "pipeline_tag" => json!("text-generation"),
         "tags" => json!(repo.tags),
         "cardData" => repo.card.clone(),
-        "config" => config(site, repo),
-        "safetensors" => parameters(site, repo),
+        "config" => config(question),
+        "safetensors" => parameters(question),
         "usedStorage" => json!(repo.entries.iter().map(|entry| entry.size).sum::<u64>()),
-        "siblings" => siblings(site, repo, blobs),
+        "siblings" => siblings(question, blobs),
         "spaces" | "evalResults" => json!([]),
-        "baseModels"
-        | "gguf"
-        | "inference"
-        | "inferenceProviderMapping"
-        | "mask_token"
-        | "model-index"
-        | "resourceGroup"
-        | "transformersInfo"
-        | "widgetData" => Value::Null,
+        _ if UNKNOWN.split(' ').any(|unknown| unknown == name) => Value::Null,
         _ => return None,
     })
 }
 
 /// All files; with `blobs` those that can be read.
-fn siblings(site: &Site, repo: &Repo, blobs: bool) -> Value {
+fn siblings(question: &Question<'_>, blobs: bool) -> Value {
     let sibling = |entry: &Entry| {
         let mut sibling = json!({ "rfilename": entry.path });
         if blobs {
-            let digests = site.options.store.digests(&repo.id, entry).ok()?;
+            let digests = question.digests(entry).ok()?;
             sibling["size"] = json!(entry.size);
             sibling["blobId"] = json!(digests.oid);
             if let Some(sha256) = digests.sha256 {
@@ -118,12 +99,12 @@ fn siblings(site: &Site, repo: &Repo, blobs: bool) -> Value {
         }
         Some(sibling)
     };
-    repo.entries.iter().filter_map(sibling).collect()
+    question.repo.entries.iter().filter_map(sibling).collect()
 }
 
 /// The part of `config.json` that the Hub indexes.
-fn config(site: &Site, repo: &Repo) -> Value {
-    let config = repo.entry("config.json").and_then(|entry| read_json(site, repo, entry).ok());
+fn config(question: &Question<'_>) -> Value {
+    let config = question.entry("config.json").and_then(|entry| read_json(question, entry)).ok();
     let mut answer = Map::new();
     for key in ["architectures", "model_type", "quantization_config"] {
         if let Some(value) = config.as_ref().and_then(|config| config.get(key)) {
@@ -134,8 +115,9 @@ fn config(site: &Site, repo: &Repo) -> Value {
 }
 
 /// Elements by type; null where no header can be read.
-fn parameters(site: &Site, repo: &Repo) -> Value {
-    let counts = site.options.store.parameters(&repo.id).unwrap_or_else(|| counted(site, repo));
+fn parameters(question: &Question<'_>) -> Value {
+    let known = question.site.options.store.parameters(&question.repo.id);
+    let counts = known.unwrap_or_else(|| counted(question));
     if counts.is_empty() {
         return Value::Null;
     }
@@ -144,15 +126,15 @@ fn parameters(site: &Site, repo: &Repo) -> Value {
 }
 
 /// Elements by type, from the headers.
-fn counted(site: &Site, repo: &Repo) -> BTreeMap<String, u64> {
+fn counted(question: &Question<'_>) -> BTreeMap<String, u64> {
     let weights = |prefix: &str| -> Vec<&Entry> {
-        let files = repo.entries.iter();
+        let files = question.repo.entries.iter();
         files.filter(|e| e.path.starts_with(prefix) && e.path.ends_with(".safetensors")).collect()
     };
     // A consolidated copy beside the shards is not counted once more.
     let shards = Some(weights("model")).filter(|shards| !shards.is_empty()).unwrap_or_else(|| weights(""));
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    for header in shards.into_iter().filter_map(|entry| header(site, repo, entry).ok()) {
+    for header in shards.into_iter().filter_map(|entry| header(question, entry).ok()) {
         let tensors: BTreeMap<String, &RawValue> = serde_json::from_str(header.get()).unwrap_or_default();
         for (_, tensor) in tensors.into_iter().filter(|(name, _)| name != "__metadata__") {
             let tensor: Value = serde_json::from_str(tensor.get()).unwrap_or_default();
@@ -174,18 +156,14 @@ struct Headers<'a> {
 }
 
 /// `GET /api/models/{id}/safetensors-metadata/{index}`: the headers of all shards that an index names.
-pub(super) fn safetensors_metadata(site: &Site, repo: &Repo, path: &str) -> Result<Reply, Refusal> {
-    let entry = |path: &str| {
-        let absent = || Refusal::EntryNotFound { path: path.to_owned(), commit: repo.commit.clone() };
-        repo.entry(path).ok_or_else(absent)
-    };
-    let index = read_json(site, repo, entry(path)?)?;
+pub(super) fn safetensors_metadata(question: &Question<'_>, path: &str) -> Result<Reply, Refusal> {
+    let index = read_json(question, question.entry(path)?)?;
     let names: BTreeSet<&str> =
         index["weight_map"].as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()).collect();
     let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let mut headers = BTreeMap::new();
     for name in names {
-        headers.insert(name, header(site, repo, entry(&format!("{folder}{name}"))?)?);
+        headers.insert(name, header(question, question.entry(&format!("{folder}{name}"))?)?);
     }
     Ok(Reply::json(&Headers { index: json!({ "metadata": index["metadata"] }), headers }))
 }
@@ -242,19 +220,18 @@ pub(super) fn list(site: &Site, caller: Caller, request: &Request<Bytes>) -> Res
     Ok(Reply::json(&page))
 }
 
-fn read_json(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Refusal> {
-    parse(&entry.path, &site.options.store.read(&repo.id, &entry.path, ByteRange::new(0, entry.size))?)
+fn read_json(question: &Question<'_>, entry: &Entry) -> Result<Value, Refusal> {
+    parse(&entry.path, &question.read(entry, 0, entry.size)?)
 }
 
 /// The header of a shard.
-fn header(site: &Site, repo: &Repo, entry: &Entry) -> Result<Box<RawValue>, Refusal> {
-    let read = |start, end| site.options.store.read(&repo.id, &entry.path, ByteRange::new(start, end));
-    let prefix: [u8; 8] = read(0, 8)?.as_ref().try_into().unwrap_or([u8::MAX; 8]);
+fn header(question: &Question<'_>, entry: &Entry) -> Result<Box<RawValue>, Refusal> {
+    let prefix: [u8; 8] = question.read(entry, 0, 8)?.as_ref().try_into().unwrap_or([u8::MAX; 8]);
     let length = u64::from_le_bytes(prefix);
     if length > MAX_HEADER {
         return Err(Refusal::BadRequest(format!("{} has no readable header", entry.path)));
     }
-    parse(&entry.path, &read(8, 8 + length)?)
+    parse(&entry.path, &question.read(entry, 8, 8 + length)?)
 }
 
 fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, Refusal> {

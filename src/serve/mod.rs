@@ -20,6 +20,7 @@ mod limits;
 mod log;
 mod options;
 mod query;
+mod question;
 mod range_header;
 mod refusal;
 mod replica;

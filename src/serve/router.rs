@@ -10,6 +10,7 @@ use super::{
     api,
     caller::Caller,
     query::{decode, decode_path},
+    question::Question,
     refusal::Refusal,
     reply::Reply,
     resolve,
@@ -76,14 +77,15 @@ fn about_repo(site: &Site, caller: Caller, request: &Request<Bytes>, route: &Rou
     }
     let commit = repo.resolve(&route.revision);
     let commit = commit.ok_or_else(|| Refusal::RevisionNotFound(route.revision.clone()))?;
+    let question = Question { site, request, repo: &repo, commit };
     match route.verb {
-        "tree" => tree::tree(site, request, &repo, commit, &route.path),
-        "paths-info" => tree::paths_info(site, request, &repo),
+        "tree" => tree::tree(&question, &route.path),
+        "paths-info" => tree::paths_info(&question),
         "refs" => Ok(api::refs(&repo)),
-        "safetensors-metadata" => api::safetensors_metadata(site, &repo, &route.path),
-        "resolve" => resolve::resolve(site, request, &repo, commit, &route.path),
-        "resolve-cache" => resolve::cached(site, request, &repo, commit, &route.path),
-        _ => api::info(site, request, &repo, commit),
+        "safetensors-metadata" => api::safetensors_metadata(&question, &route.path),
+        "resolve" => resolve::resolve(&question, &route.path),
+        "resolve-cache" => resolve::cached(&question, &route.path),
+        _ => api::info(&question),
     }
 }
 
@@ -108,13 +110,13 @@ fn route<'a>(segments: &'a [&'a str]) -> Option<Route<'a>> {
     }
     (1..=2).find_map(|length| {
         let (id, behind) = segments.split_at_checked(length)?;
-        let (verb, revision, path) = question(prefix, behind)?;
+        let (verb, revision, path) = asked(prefix, behind)?;
         Some(Route { prefix, id: decode_path(id), behind, verb, revision, path })
     })
 }
 
 /// Verb, revision and path of what stands behind an id.
-fn question<'a>(prefix: &str, behind: &[&'a str]) -> Option<(&'a str, String, String)> {
+fn asked<'a>(prefix: &str, behind: &[&'a str]) -> Option<(&'a str, String, String)> {
     let of_main = |verb, path: &[&str]| Some((verb, "main".to_owned(), decode_path(path)));
     match (prefix, behind) {
         (RESOLVE_CACHE, [commit, path @ ..]) if commit.len() == 40 && !path.is_empty() => {
@@ -147,7 +149,7 @@ mod tests {
     use super::*;
 
     /// Id, verb, revision and path.
-    fn asked(path: &str) -> Option<[String; 4]> {
+    fn found(path: &str) -> Option<[String; 4]> {
         let segments: Vec<&str> = path.split('/').collect();
         route(&segments).map(|route| [route.id, route.verb.to_owned(), route.revision, route.path])
     }
@@ -155,30 +157,30 @@ mod tests {
     #[test]
     fn ids_of_one_and_two_segments_are_found() {
         assert_eq!(
-            asked("/a/b/resolve/main/x/y.json"),
+            found("/a/b/resolve/main/x/y.json"),
             Some(["a/b", "resolve", "main", "x/y.json"].map(str::to_owned))
         );
-        assert_eq!(asked("/gpt2/resolve/main/x"), Some(["gpt2", "resolve", "main", "x"].map(str::to_owned)));
-        assert_eq!(asked("/api/models/a/b"), Some(["a/b", "revision", "main", ""].map(str::to_owned)));
-        assert_eq!(asked("/api/models/gpt2"), Some(["gpt2", "revision", "main", ""].map(str::to_owned)));
-        assert_eq!(asked("/api/models/gpt2/refs"), Some(["gpt2", "refs", "main", ""].map(str::to_owned)));
-        assert_eq!(asked("/api/models/a/b/paths-info/dev"), Some(["a/b", "paths-info", "dev", ""].map(str::to_owned)));
+        assert_eq!(found("/gpt2/resolve/main/x"), Some(["gpt2", "resolve", "main", "x"].map(str::to_owned)));
+        assert_eq!(found("/api/models/a/b"), Some(["a/b", "revision", "main", ""].map(str::to_owned)));
+        assert_eq!(found("/api/models/gpt2"), Some(["gpt2", "revision", "main", ""].map(str::to_owned)));
+        assert_eq!(found("/api/models/gpt2/refs"), Some(["gpt2", "refs", "main", ""].map(str::to_owned)));
+        assert_eq!(found("/api/models/a/b/paths-info/dev"), Some(["a/b", "paths-info", "dev", ""].map(str::to_owned)));
         for path in ["/a/b", "/api/models/", "/api/models/a/b/paths-info/dev/x", "/a/b/blob/main/x"] {
-            assert_eq!(asked(path), None, "{path}");
+            assert_eq!(found(path), None, "{path}");
         }
     }
 
     #[test]
     fn revisions_and_paths_are_decoded_segment_by_segment() {
         let expected = Some(["a/b", "resolve", "refs/pr/1", "x y/ü"].map(str::to_owned));
-        assert_eq!(asked("/a/b/resolve/refs%2Fpr%2F1/x%20y/%C3%BC"), expected);
-        assert_eq!(asked("/a/b/resolve/refs/pr/1/x%20y/%C3%BC"), expected);
+        assert_eq!(found("/a/b/resolve/refs%2Fpr%2F1/x%20y/%C3%BC"), expected);
+        assert_eq!(found("/a/b/resolve/refs/pr/1/x%20y/%C3%BC"), expected);
     }
 
     proptest::proptest! {
         #[test]
         fn any_path_is_parsed_or_refused(path in "(/[a-z.%/]{0,12}){0,6}") {
-            let _ = asked(&path);
+            let _ = found(&path);
         }
     }
 }

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use hyper::Request;
 use serde_json::{Value, json};
 
 use super::{
     query,
+    question::Question,
     refusal::Refusal,
     reply::Reply,
     repo::{Entry, Repo, pointer},
-    site::Site,
 };
 use crate::digest::sha256_hex;
 
@@ -31,22 +29,16 @@ fn nodes(repo: &Repo) -> BTreeMap<&str, Option<&Entry>> {
 }
 
 /// `GET /api/models/{id}/tree/{rev}[/{dir}]`.
-pub(super) fn tree(
-    site: &Site,
-    request: &Request<Bytes>,
-    repo: &Repo,
-    commit: &str,
-    folder: &str,
-) -> Result<Reply, Refusal> {
-    let query = query::of(request);
+pub(super) fn tree(question: &Question<'_>, folder: &str) -> Result<Reply, Refusal> {
+    let (site, query) = (question.site, query::of(question.request));
     let (recursive, expand) = (query::is_set(query, "recursive"), query::is_set(query, "expand"));
     let after = query::value(query, "cursor").unwrap_or_default();
     let most = if expand { site.options.page_size.min(EXPANDED_PAGE) } else { site.options.page_size };
     let limit = query::page_size(query, most);
-    let nodes = nodes(repo);
+    let nodes = nodes(question.repo);
     let folder = folder.trim_matches('/');
     if !folder.is_empty() && nodes.get(folder).is_none_or(Option::is_some) {
-        return Err(Refusal::EntryNotFound { path: folder.to_owned(), commit: commit.to_owned() });
+        return Err(Refusal::EntryNotFound { path: folder.to_owned(), commit: question.commit.to_owned() });
     }
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
     let listed: Vec<(&str, Option<&Entry>)> = nodes
@@ -54,17 +46,17 @@ pub(super) fn tree(
         .filter(|(path, _)| path.strip_prefix(&prefix).is_some_and(|rest| recursive || !rest.contains('/')))
         .filter(|(path, _)| *path > after.as_str())
         .collect();
-    let page = listed.iter().take(limit).filter_map(|(path, entry)| described(site, repo, path, *entry, expand));
+    let page = listed.iter().take(limit).filter_map(|(path, entry)| described(question, path, *entry, expand));
     let reply = Reply::json(&page.collect::<Vec<Value>>());
     Ok(match listed.get(limit - 1) {
-        Some((last, _)) if listed.len() > limit => query::link_next(reply, request, &site.hub_url, last),
+        Some((last, _)) if listed.len() > limit => query::link_next(reply, question.request, &site.hub_url, last),
         _ => reply,
     })
 }
 
 /// `POST /api/models/{id}/paths-info/{rev}`, with JSON or a form. Paths that do not exist are left out.
-pub(super) fn paths_info(site: &Site, request: &Request<Bytes>, repo: &Repo) -> Result<Reply, Refusal> {
-    let body = request.body();
+pub(super) fn paths_info(question: &Question<'_>) -> Result<Reply, Refusal> {
+    let body = question.request.body();
     let (paths, expand) = match serde_json::from_slice::<Value>(body) {
         Ok(body) => {
             let paths = match &body["paths"] {
@@ -76,30 +68,31 @@ pub(super) fn paths_info(site: &Site, request: &Request<Bytes>, repo: &Repo) -> 
         }
         Err(_) => (query::all(body, &["paths", "paths[]"]), query::is_set(body, "expand")),
     };
-    let nodes = nodes(repo);
+    let nodes = nodes(question.repo);
     let found = paths.iter().filter_map(|path| {
         let path = path.trim_matches('/');
-        nodes.get(path).and_then(|entry| described(site, repo, path, *entry, expand))
+        nodes.get(path).and_then(|entry| described(question, path, *entry, expand))
     });
     Ok(Reply::json(&found.collect::<Vec<Value>>()))
 }
 
 /// One entry; a folder has an oid too, made from its name. `None` for a file that cannot be read.
-fn described(site: &Site, repo: &Repo, path: &str, entry: Option<&Entry>, expand: bool) -> Option<Value> {
+fn described(question: &Question<'_>, path: &str, entry: Option<&Entry>, expand: bool) -> Option<Value> {
     let Some(entry) = entry else {
         return Some(json!({ "type": "directory", "oid": sha256_hex(path.as_bytes())[..40], "size": 0, "path": path }));
     };
-    let digests = site.options.store.digests(&repo.id, entry).ok()?;
+    let digests = question.digests(entry).ok()?;
     let mut value = json!({ "type": "file", "oid": digests.oid, "size": entry.size, "path": path });
     if let Some(sha256) = &digests.sha256 {
         let length = pointer(sha256, entry.size).len();
         value["lfs"] = json!({ "oid": sha256, "size": entry.size, "pointerSize": length });
-        if site.options.xet_headers {
+        if question.site.options.xet_headers {
             value["xetHash"] = json!(digests.xet_hash());
         }
     }
     if expand {
-        value["lastCommit"] = json!({ "id": repo.commit, "title": "Upload files", "date": repo.modified });
+        value["lastCommit"] =
+            json!({ "id": question.repo.commit, "title": "Upload files", "date": question.repo.modified });
         value["securityFileStatus"] = json!({ "status": "unscanned" });
     }
     Some(value)
