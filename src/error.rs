@@ -2,7 +2,7 @@
 
 use crate::{
     cache::CacheError, checkpoint::CheckpointError, dtype::DecodeError, family::FamilyError, hint::Hint, hub::HubError,
-    report::ReportError, serve::ServeError, spec::SpecError, tokens::TokenError,
+    report::ReportError, spec::SpecError, tokens::TokenError,
 };
 
 /// `Result` with the crate's [`Error`].
@@ -45,8 +45,9 @@ pub enum ErrorKind {
     #[error(transparent)]
     Report(#[from] ReportError),
     /// The embedded Hub.
+    #[cfg(feature = "serve")]
     #[error(transparent)]
-    Serve(#[from] ServeError),
+    Serve(#[from] crate::serve::ServeError),
 }
 
 impl Error {
@@ -92,6 +93,7 @@ impl Hint for Error {
             ErrorKind::Cache(error) => error.hint(),
             ErrorKind::Audit(error) => error.hint(),
             ErrorKind::Report(error) => error.hint(),
+            #[cfg(feature = "serve")]
             ErrorKind::Serve(error) => error.hint(),
         }
     }

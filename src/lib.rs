@@ -38,6 +38,7 @@ pub mod question;
 pub mod range;
 pub mod report;
 pub mod rows;
+#[cfg(feature = "serve")]
 pub mod serve;
 pub mod snapshot;
 pub mod spec;

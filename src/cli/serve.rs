@@ -7,6 +7,7 @@ use hub_audit::{
     error::Error,
     serve::{self, ServeOptions, Store},
 };
+use tokio::runtime::Runtime;
 
 use super::{args::ServeArgs, exit::ExitStatus, printer::Printer};
 
@@ -18,13 +19,16 @@ pub(crate) fn run(args: &ServeArgs, printer: &Printer) -> anyhow::Result<ExitSta
     let mut options = ServeOptions::new(store);
     options.port = args.port;
     options.latency = Duration::from_millis(args.latency);
-    let runtime = tokio::runtime::Runtime::new().context("the network runtime cannot start")?;
-    runtime.block_on(async {
+    let runtime = Runtime::new().context("the network runtime cannot start")?;
+    let outcome = runtime.block_on(async {
         let hub = serve::start(options).await.map_err(Error::from)?;
         printer.data(hub.url())?;
         printer.talk("serving until stopped (Ctrl-C)");
         tokio::signal::ctrl_c().await.context("Ctrl-C cannot be waited for")?;
         hub.shutdown().await;
         Ok(ExitStatus::Done)
-    })
+    });
+    // A digest of a large file that is still computed is waited for by nobody.
+    runtime.shutdown_background();
+    outcome
 }

@@ -8,6 +8,7 @@ mod content_range;
 mod error;
 mod link;
 #[cfg(test)]
+#[cfg(feature = "serve")]
 mod patience;
 mod redact;
 mod remote_file;

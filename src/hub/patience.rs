@@ -12,7 +12,7 @@ use super::{HubClient, HubError, HubOptions, RemoteFile, RetryPolicy};
 use crate::{
     hint::Hint,
     range::ByteRange,
-    serve::{self, Hub, Intercept, Listener, LoggedRequest, ServeOptions, Store, Stunt},
+    serve::{self, Fault, Hub, Intercept, Listener, LoggedRequest, ServeOptions, Store},
     snapshot::RepoFile,
     spec::{Commit, RepoId, Revision},
 };
@@ -31,12 +31,12 @@ struct Line {
     _folder: tempfile::TempDir,
 }
 
-async fn line(hook: impl Fn(&LoggedRequest) -> Option<Stunt> + Send + Sync + 'static) -> Line {
+async fn line(hook: impl Fn(&LoggedRequest) -> Option<Fault> + Send + Sync + 'static) -> Line {
     line_with(hook, |_| {}).await
 }
 
 async fn line_with(
-    hook: impl Fn(&LoggedRequest) -> Option<Stunt> + Send + Sync + 'static,
+    hook: impl Fn(&LoggedRequest) -> Option<Fault> + Send + Sync + 'static,
     change: impl FnOnce(&mut HubOptions),
 ) -> Line {
     let folder = tempfile::tempdir().unwrap();
@@ -103,22 +103,22 @@ fn refuse(
     chosen: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
     status: u16,
     headers: &[(&str, &str)],
-) -> impl Fn(&LoggedRequest) -> Option<Stunt> + Send + Sync + 'static {
-    let stunt = Stunt::Reply {
+) -> impl Fn(&LoggedRequest) -> Option<Fault> + Send + Sync + 'static {
+    let fault = Fault::Reply {
         status,
         headers: headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
         body: Vec::new(),
     };
-    first(times, chosen, stunt)
+    first(times, chosen, fault)
 }
 
 fn first(
     times: usize,
     chosen: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
-    stunt: Stunt,
-) -> impl Fn(&LoggedRequest) -> Option<Stunt> + Send + Sync + 'static {
+    fault: Fault,
+) -> impl Fn(&LoggedRequest) -> Option<Fault> + Send + Sync + 'static {
     let played = AtomicUsize::new(0);
-    move |request| (chosen(request) && played.fetch_add(1, Ordering::SeqCst) < times).then(|| stunt.clone())
+    move |request| (chosen(request) && played.fetch_add(1, Ordering::SeqCst) < times).then(|| fault.clone())
 }
 
 fn on_api(request: &LoggedRequest) -> bool {
@@ -223,11 +223,11 @@ async fn a_file_host_that_fails_for_ever_is_named() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_falls_silent_is_asked_again_and_then_left() {
-    let line = line(first(2, on_cdn, Stunt::Wait(Duration::MAX))).await;
+    let line = line(first(2, on_cdn, Fault::Wait(Duration::MAX))).await;
     line.read(0, 10).await.unwrap();
     assert_eq!(line.asked_of(Listener::Cdn), 3);
 
-    let line = self::line(first(usize::MAX, on_cdn, Stunt::Wait(Duration::MAX))).await;
+    let line = self::line(first(usize::MAX, on_cdn, Fault::Wait(Duration::MAX))).await;
     let start = Instant::now();
     let error = line.read(0, 10).await.unwrap_err();
     assert!(error.to_string().ends_with("did not answer in time (5 attempts)"), "{error}");
@@ -237,7 +237,7 @@ async fn a_server_that_falls_silent_is_asked_again_and_then_left() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_stops_midway_is_taken_up_where_it_stopped() {
-    let stall = Stunt::Drip { bytes: 4000, pause: Duration::from_hours(1) };
+    let stall = Fault::Drip { bytes: 4000, pause: Duration::from_hours(1) };
     let line = line(first(1, on_cdn, stall)).await;
     line.read(100, 10_100).await.unwrap();
     let log = line.hub.log();
@@ -248,7 +248,7 @@ async fn a_body_that_stops_midway_is_taken_up_where_it_stopped() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_line_is_no_fault() {
     // 4 kB every two seconds: slow, and above the least pace.
-    let slow = Stunt::Drip { bytes: 4000, pause: Duration::from_secs(2) };
+    let slow = Fault::Drip { bytes: 4000, pause: Duration::from_secs(2) };
     let line = line(first(usize::MAX, on_cdn, slow)).await;
     let start = Instant::now();
     line.read(0, SIZE).await.unwrap();
@@ -258,7 +258,7 @@ async fn a_slow_line_is_no_fault() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_drips_for_ever_is_left_within_minutes() {
-    let drip = Stunt::Drip { bytes: 1, pause: Duration::from_secs(9) };
+    let drip = Fault::Drip { bytes: 1, pause: Duration::from_secs(9) };
     for what in ["weights", "listing"] {
         let line = line(first(usize::MAX, |_| true, drip.clone())).await;
         let start = Instant::now();
@@ -274,8 +274,8 @@ async fn a_server_that_drips_for_ever_is_left_within_minutes() {
 }
 
 /// A page of a listing that says where the next one is.
-fn page(next: &str, body: Vec<u8>) -> Stunt {
-    Stunt::Reply {
+fn page(next: &str, body: Vec<u8>) -> Fault {
+    Fault::Reply {
         status: 200,
         headers: vec![
             ("content-type".to_owned(), "application/json".to_owned()),
@@ -325,7 +325,7 @@ async fn a_listing_is_bounded_in_bytes_over_all_pages() {
 
 #[tokio::test(start_paused = true)]
 async fn one_page_is_bounded_in_bytes_before_it_is_read() {
-    let huge = Stunt::Reply {
+    let huge = Fault::Reply {
         status: 200,
         headers: vec![("content-length".to_owned(), "67108865".to_owned())],
         body: vec![b' '; 67_108_865],
@@ -339,7 +339,7 @@ async fn one_page_is_bounded_in_bytes_before_it_is_read() {
 #[tokio::test(start_paused = true)]
 async fn json_of_any_depth_is_no_danger() {
     for body in ["[".repeat(1_000_000), format!("{{\"x\":{}", "[".repeat(1_000_000)), "{\"a\":".repeat(500_000)] {
-        let deep = Stunt::Reply {
+        let deep = Fault::Reply {
             status: 200,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: body.into_bytes(),
@@ -366,7 +366,7 @@ async fn what_arrives_counts_against_the_limit_and_not_what_was_planned() {
     assert!(error.hint().unwrap().contains("--max-bytes"));
 
     // What broke off and came again is paid once: the rest alone is asked for.
-    let line = self::line(first(3, on_cdn, Stunt::CutAfter(100))).await;
+    let line = self::line(first(3, on_cdn, Fault::CutAfter(100))).await;
     line.client.limit_ranges(1000);
     line.read(0, 1000).await.unwrap();
     assert_eq!(line.asked_of(Listener::Cdn), 4);
@@ -374,7 +374,7 @@ async fn what_arrives_counts_against_the_limit_and_not_what_was_planned() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_cuts_every_answer_is_left_in_the_end() {
-    let line = line(first(usize::MAX, on_cdn, Stunt::CutAfter(0))).await;
+    let line = line(first(usize::MAX, on_cdn, Fault::CutAfter(0))).await;
     let error = line.read(0, 1000).await.unwrap_err();
     assert!(matches!(error, HubError::Broken { attempts: 5, .. }), "{error}");
     assert_eq!(line.asked_of(Listener::Cdn), 5);
@@ -395,7 +395,7 @@ async fn readers_of_one_file_share_its_address_and_its_renewal() {
 #[tokio::test(start_paused = true)]
 async fn a_question_that_is_sent_round_in_a_circle_is_given_up() {
     let round = |request: &LoggedRequest| {
-        Some(Stunt::Reply {
+        Some(Fault::Reply {
             status: 307,
             headers: vec![("location".to_owned(), request.path.clone())],
             body: Vec::new(),

@@ -2,78 +2,69 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::http::header;
-use serde_json::{Map, Value, json};
+use bytes::Bytes;
+use hyper::Request;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{
+    caller::Caller,
+    query,
+    question::Question,
     refusal::Refusal,
     reply::Reply,
-    router::Asked,
-    site::{Caller, Site, Stop, commit_of},
-    store::{Entry, Found, Repo, pointer},
-    tree::next_link,
+    repo::{Entry, Repo, pointer},
+    site::Site,
 };
-use crate::{digest::sha256_hex, range::ByteRange};
+use crate::digest::sha256_hex;
 
 /// The largest header that is read, as the official client has it.
 const MAX_HEADER: u64 = 25_000_000;
 
+/// What is told of a repository without being asked.
+const USUAL: &str = "author sha lastModified createdAt private gated disabled downloads likes library_name pipeline_tag tags \
+                     cardData config safetensors usedStorage siblings";
+
+/// What the Hub may know of a repository, and this one never does.
+const UNKNOWN: &str = "baseModels gguf inference inferenceProviderMapping mask_token model-index resourceGroup \
+                       transformersInfo widgetData";
+
 /// `GET /api/models/{id}[/revision/{rev}]`.
-pub(super) fn info(site: &Site, asked: &Asked, repo: &Repo, revision: &str) -> Result<Reply, Stop> {
-    let commit = commit_of(repo, revision)?;
-    let (mut blobs, mut expand) = (false, Vec::new());
-    for (key, value) in url::form_urlencoded::parse(asked.query.as_bytes()) {
-        match key.as_ref() {
-            "blobs" => blobs = is_true(&value),
-            "expand" | "expand[]" => expand.push(value.into_owned()),
-            _ => {}
-        }
+pub(super) fn info(question: &Question<'_>) -> Result<Reply, Refusal> {
+    let (repo, query) = (question.repo, query::of(question.request));
+    let blobs = query::is_set(query, "blobs");
+    let mut names = query::all(query, &["expand", "expand[]"]);
+    if blobs && !names.is_empty() {
+        return Err(Refusal::BadRequest("`expand` cannot be combined with `blobs`".to_owned()));
     }
-    if blobs && !expand.is_empty() {
-        return Err(Refusal::BadRequest("`expand` cannot be combined with `blobs`".to_owned()).into());
-    }
-    let id = sha256_hex(repo.id.as_bytes())[..24].to_owned();
-    let mut answer = Map::from_iter([("_id".to_owned(), json!(id)), ("id".to_owned(), json!(repo.id))]);
-    if expand.is_empty() {
+    let mut answer = Map::from_iter([("_id".to_owned(), number(&repo.id)), ("id".to_owned(), json!(repo.id))]);
+    if names.is_empty() {
         answer.insert("modelId".to_owned(), json!(repo.id));
-        let usual = [
-            "author",
-            "sha",
-            "lastModified",
-            "createdAt",
-            "private",
-            "gated",
-            "disabled",
-            "downloads",
-            "likes",
-            "library_name",
-            "pipeline_tag",
-            "tags",
-            "cardData",
-            "config",
-            "safetensors",
-            "usedStorage",
-            "siblings",
-        ];
-        expand.extend(usual.map(str::to_owned));
+        names.extend(USUAL.split(' ').map(str::to_owned));
     }
-    for name in expand {
-        let Some(value) = field(site, repo, commit, &name, blobs)? else {
-            return Err(Refusal::BadRequest(format!("`{name}` cannot be expanded")).into());
+    for name in names {
+        let Some(value) = field(question, &name, blobs) else {
+            return Err(Refusal::BadRequest(format!("`{name}` cannot be expanded")));
         };
         // The Hub leaves out what it does not know.
         if !value.is_null() {
             answer.insert(name, value);
         }
     }
-    Ok(Reply::json(&Value::Object(answer)))
+    Ok(Reply::json(&answer))
+}
+
+/// The place of the Hub's own number of a repository.
+fn number(id: &str) -> Value {
+    json!(sha256_hex(id.as_bytes())[..24])
 }
 
 /// One property; `None` for a name that does not exist, null for one without a value here.
-fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Result<Option<Value>, Stop> {
-    Ok(Some(match name {
+fn field(question: &Question<'_>, name: &str, blobs: bool) -> Option<Value> {
+    let repo = question.repo;
+    Some(match name {
         "author" => json!(repo.id.split_once('/').map(|(owner, _)| owner)),
-        "sha" => json!(commit),
+        "sha" => json!(question.commit),
         "lastModified" | "createdAt" => json!(repo.modified),
         "private" => json!(repo.private),
         "gated" => repo.gated.clone(),
@@ -83,30 +74,22 @@ fn field(site: &Site, repo: &Repo, commit: &str, name: &str, blobs: bool) -> Res
         "pipeline_tag" => json!("text-generation"),
         "tags" => json!(repo.tags),
         "cardData" => repo.card.clone(),
-        "config" => config(site, repo),
-        "safetensors" => parameters(site, repo),
+        "config" => config(question),
+        "safetensors" => parameters(question),
         "usedStorage" => json!(repo.entries.iter().map(|entry| entry.size).sum::<u64>()),
-        "siblings" => siblings(site, repo, blobs)?,
+        "siblings" => siblings(question, blobs),
         "spaces" | "evalResults" => json!([]),
-        "baseModels"
-        | "gguf"
-        | "inference"
-        | "inferenceProviderMapping"
-        | "mask_token"
-        | "model-index"
-        | "resourceGroup"
-        | "transformersInfo"
-        | "widgetData" => Value::Null,
-        _ => return Ok(None),
-    }))
+        _ if UNKNOWN.split(' ').any(|unknown| unknown == name) => Value::Null,
+        _ => return None,
+    })
 }
 
-fn siblings(site: &Site, repo: &Repo, blobs: bool) -> Result<Value, Stop> {
-    let mut siblings = Vec::new();
-    for entry in &repo.entries {
+/// All files; with `blobs` those that can be read.
+fn siblings(question: &Question<'_>, blobs: bool) -> Value {
+    let sibling = |entry: &Entry| {
         let mut sibling = json!({ "rfilename": entry.path });
         if blobs {
-            let digests = site.options.store.digests(&repo.id, entry)?;
+            let digests = question.digests(entry).ok()?;
             sibling["size"] = json!(entry.size);
             sibling["blobId"] = json!(digests.oid);
             if let Some(sha256) = digests.sha256 {
@@ -114,14 +97,14 @@ fn siblings(site: &Site, repo: &Repo, blobs: bool) -> Result<Value, Stop> {
                 sibling["lfs"] = json!({ "sha256": sha256, "size": entry.size, "pointerSize": length });
             }
         }
-        siblings.push(sibling);
-    }
-    Ok(Value::Array(siblings))
+        Some(sibling)
+    };
+    question.repo.entries.iter().filter_map(sibling).collect()
 }
 
 /// The part of `config.json` that the Hub indexes.
-fn config(site: &Site, repo: &Repo) -> Value {
-    let config = repo.entry("config.json").and_then(|entry| read_json(site, repo, entry).ok());
+fn config(question: &Question<'_>) -> Value {
+    let config = question.entry("config.json").and_then(|entry| read_json(question, entry)).ok();
     let mut answer = Map::new();
     for key in ["architectures", "model_type", "quantization_config"] {
         if let Some(value) = config.as_ref().and_then(|config| config.get(key)) {
@@ -132,25 +115,9 @@ fn config(site: &Site, repo: &Repo) -> Value {
 }
 
 /// Elements by type; null where no header can be read.
-fn parameters(site: &Site, repo: &Repo) -> Value {
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    if let Some(known) = site.options.store.parameters(&repo.id) {
-        counts.extend(known.into_iter().map(|(dtype, count)| (dtype.to_owned(), count)));
-    } else {
-        let weights = |prefix: &str| -> Vec<&Entry> {
-            let files = repo.entries.iter();
-            files.filter(|e| e.path.starts_with(prefix) && e.path.ends_with(".safetensors")).collect()
-        };
-        // A consolidated copy beside the shards is not counted once more.
-        let shards = Some(weights("model")).filter(|shards| !shards.is_empty()).unwrap_or_else(|| weights(""));
-        for tensor in shards.into_iter().filter_map(|entry| header_of(site, repo, entry).ok()).flat_map(tensors) {
-            let dtype = tensor["dtype"].as_str().unwrap_or_default().to_owned();
-            let shape = tensor["shape"].as_array().into_iter().flatten().map(|n| n.as_u64().unwrap_or_default());
-            let elements = shape.fold(1_u64, u64::saturating_mul);
-            let count = counts.entry(dtype).or_default();
-            *count = count.saturating_add(elements);
-        }
-    }
+fn parameters(question: &Question<'_>) -> Value {
+    let known = question.site.options.store.parameters(&question.repo.id);
+    let counts = known.unwrap_or_else(|| counted(question));
     if counts.is_empty() {
         return Value::Null;
     }
@@ -158,29 +125,47 @@ fn parameters(site: &Site, repo: &Repo) -> Value {
     json!({ "parameters": counts, "total": total })
 }
 
-fn tensors(header: Value) -> Vec<Value> {
-    match header {
-        Value::Object(map) => {
-            map.into_iter().filter(|(name, _)| name != "__metadata__").map(|(_, value)| value).collect()
+/// Elements by type, from the headers.
+fn counted(question: &Question<'_>) -> BTreeMap<String, u64> {
+    let weights = |prefix: &str| -> Vec<&Entry> {
+        let files = question.repo.entries.iter();
+        files.filter(|e| e.path.starts_with(prefix) && e.path.ends_with(".safetensors")).collect()
+    };
+    // A consolidated copy beside the shards is not counted once more.
+    let shards = Some(weights("model")).filter(|shards| !shards.is_empty()).unwrap_or_else(|| weights(""));
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for header in shards.into_iter().filter_map(|entry| header(question, entry).ok()) {
+        let tensors: BTreeMap<String, &RawValue> = serde_json::from_str(header.get()).unwrap_or_default();
+        for (_, tensor) in tensors.into_iter().filter(|(name, _)| name != "__metadata__") {
+            let tensor: Value = serde_json::from_str(tensor.get()).unwrap_or_default();
+            let dtype = tensor["dtype"].as_str().unwrap_or_default().to_owned();
+            let shape = tensor["shape"].as_array().into_iter().flatten().map(|n| n.as_u64().unwrap_or_default());
+            let elements = shape.fold(1_u64, u64::saturating_mul);
+            let count = counts.entry(dtype).or_default();
+            *count = count.saturating_add(elements);
         }
-        _ => Vec::new(),
     }
+    counts
+}
+
+/// Headers stay text: as values they would take ten times the memory.
+#[derive(Serialize)]
+struct Headers<'a> {
+    index: Value,
+    headers: BTreeMap<&'a str, Box<RawValue>>,
 }
 
 /// `GET /api/models/{id}/safetensors-metadata/{index}`: the headers of all shards that an index names.
-pub(super) fn safetensors_metadata(site: &Site, repo: &Repo, path: &str) -> Result<Reply, Stop> {
-    let absent = |path: &str| Refusal::EntryNotFound { path: path.to_owned(), commit: repo.commit.clone() };
-    let index = read_json(site, repo, repo.entry(path).ok_or_else(|| absent(path))?)?;
+pub(super) fn safetensors_metadata(question: &Question<'_>, path: &str) -> Result<Reply, Refusal> {
+    let index = read_json(question, question.entry(path)?)?;
     let names: BTreeSet<&str> =
         index["weight_map"].as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()).collect();
     let folder = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-    let mut headers = Map::new();
+    let mut headers = BTreeMap::new();
     for name in names {
-        let shard = format!("{folder}{name}");
-        let entry = repo.entry(&shard).ok_or_else(|| absent(&shard))?;
-        headers.insert(name.to_owned(), header_of(site, repo, entry)?);
+        headers.insert(name, header(question, question.entry(&format!("{folder}{name}"))?)?);
     }
-    Ok(Reply::json(&json!({ "index": { "metadata": index["metadata"] }, "headers": headers })))
+    Ok(Reply::json(&Headers { index: json!({ "metadata": index["metadata"] }), headers }))
 }
 
 /// `GET /api/models/{id}/refs`.
@@ -198,77 +183,59 @@ pub(super) fn refs(repo: &Repo) -> Reply {
 }
 
 /// `GET /api/models`: enough of it to find what is here.
-pub(super) fn list(site: &Site, caller: Caller, asked: &Asked) -> Result<Reply, Stop> {
+pub(super) fn list(site: &Site, caller: Caller, request: &Request<Bytes>) -> Result<Reply, Refusal> {
     if caller == Caller::Invalid {
-        return Err(Refusal::InvalidToken.into());
+        return Err(Refusal::InvalidToken);
     }
-    let (mut limit, mut after) = (site.options.page_size, None);
-    let (mut search, mut author, mut filters) = (String::new(), None, Vec::new());
-    for (key, value) in url::form_urlencoded::parse(asked.query.as_bytes()) {
-        match key.as_ref() {
-            "limit" => limit = value.parse().unwrap_or(limit).min(limit),
-            "cursor" => after = Some(value.into_owned()),
-            "search" => search = value.to_lowercase(),
-            "author" => author = Some(value.into_owned()),
-            "filter" => filters.push(value.into_owned()),
-            _ => {}
-        }
-    }
+    let query = query::of(request);
+    let limit = query::page_size(query, site.options.page_size);
+    let after = query::value(query, "cursor").unwrap_or_default();
+    let search = query::value(query, "search").unwrap_or_default().to_lowercase();
+    let (author, filters) = (query::value(query, "author"), query::all(query, &["filter"]));
     let mut ids = site.options.store.ids()?;
     ids.sort();
-    let mut page = Vec::new();
-    let mut more = None;
-    for id in ids.into_iter().filter(|id| after.as_ref().is_none_or(|after| id > after)) {
-        let Found::Repo(repo) = site.options.store.find(&id)? else {
-            continue;
-        };
+    ids.retain(|id| {
         let owner = id.split_once('/').map(|(owner, _)| owner);
-        let wanted = (!repo.private || caller == Caller::Member)
-            && id.to_lowercase().contains(&search)
-            && (author.is_none() || author.as_deref() == owner)
-            && filters.iter().all(|filter| repo.tags.contains(filter));
-        if !wanted {
+        *id > after && id.to_lowercase().contains(&search) && (author.is_none() || author.as_deref() == owner)
+    });
+    let mut page: Vec<Value> = Vec::new();
+    let mut last = String::new();
+    for id in ids {
+        // One that cannot be read takes no other off the list.
+        let Ok(Some(repo)) = site.options.store.find(&id) else { continue };
+        let is_hidden = repo.private && caller != Caller::Member;
+        if is_hidden || !filters.iter().all(|filter| repo.tags.contains(filter)) {
             continue;
         }
-        if page.len() == limit.max(1) {
-            more = page.last().and_then(|last: &Value| last["id"].as_str()).map(str::to_owned);
-            break;
+        if page.len() == limit {
+            return Ok(query::link_next(Reply::json(&page), request, &site.hub_url, &last));
         }
         page.push(json!({
-            "_id": sha256_hex(id.as_bytes())[..24], "id": id, "modelId": id, "private": repo.private, "likes": 0,
-            "downloads": 0, "tags": repo.tags, "createdAt": repo.modified, "lastModified": repo.modified,
-            "sha": repo.commit, "gated": repo.gated, "library_name": "transformers", "pipeline_tag": "text-generation",
+            "_id": number(&id), "id": id, "modelId": id, "private": repo.private, "likes": 0, "downloads": 0,
+            "tags": repo.tags, "createdAt": repo.modified, "lastModified": repo.modified, "sha": repo.commit,
+            "gated": repo.gated, "library_name": "transformers", "pipeline_tag": "text-generation",
         }));
+        last = id;
     }
-    let reply = Reply::json(&Value::Array(page));
-    Ok(match more {
-        Some(cursor) => reply.with(header::LINK, &next_link(site, asked, &cursor)),
-        None => reply,
-    })
+    Ok(Reply::json(&page))
 }
 
-fn read_json(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Stop> {
-    let bytes = site.options.store.read(&repo.id, &entry.path, ByteRange::new(0, entry.size))?;
-    parse(&entry.path, &bytes)
+fn read_json(question: &Question<'_>, entry: &Entry) -> Result<Value, Refusal> {
+    parse(&entry.path, &question.read(entry, 0, entry.size)?)
 }
 
-fn header_of(site: &Site, repo: &Repo, entry: &Entry) -> Result<Value, Stop> {
-    let read = |start, end| site.options.store.read(&repo.id, &entry.path, ByteRange::new(start, end));
-    let prefix: [u8; 8] = read(0, 8)?.as_ref().try_into().unwrap_or([u8::MAX; 8]);
+/// The header of a shard.
+fn header(question: &Question<'_>, entry: &Entry) -> Result<Box<RawValue>, Refusal> {
+    let prefix: [u8; 8] = question.read(entry, 0, 8)?.as_ref().try_into().unwrap_or([u8::MAX; 8]);
     let length = u64::from_le_bytes(prefix);
     if length > MAX_HEADER {
-        return Err(Refusal::BadRequest(format!("{} has no readable header", entry.path)).into());
+        return Err(Refusal::BadRequest(format!("{} has no readable header", entry.path)));
     }
-    parse(&entry.path, &read(8, 8 + length)?)
+    parse(&entry.path, &question.read(entry, 8, 8 + length)?)
 }
 
-fn parse(path: &str, bytes: &[u8]) -> Result<Value, Stop> {
-    serde_json::from_slice(bytes).map_err(|error| Refusal::BadRequest(format!("{path}: {error}")).into())
-}
-
-/// What clients write for true.
-pub(super) fn is_true(value: &str) -> bool {
-    matches!(value.to_lowercase().as_str(), "true" | "1")
+fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(bytes).map_err(|error| Refusal::BadRequest(format!("{path}: {error}")))
 }
 
 #[cfg(test)]

@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
+use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::Frame;
 
-use super::{reply::Content, site::Site};
+use super::{fault::Fault, reply::Content, site::Site};
 use crate::range::ByteRange;
 
 /// Bytes in memory at a time, for each response.
@@ -21,33 +22,28 @@ const BLOCK: u64 = 1 << 18;
 /// Turns of the event loop that let the bytes before a cut reach the socket.
 const TURNS_BEFORE_CUT: usize = 8;
 
-/// How a body goes out.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Manner {
-    Plain,
-    /// Breaks after so many bytes.
-    CutAfter(u64),
-    /// In pieces of so many bytes, with a pause after each.
-    Drip(usize, Duration),
-}
-
 /// A body of this content that counts what it hands out.
-pub(super) fn body(site: &Arc<Site>, content: Content, sent: Arc<AtomicU64>, manner: Manner) -> Body {
+pub(super) fn body(
+    site: &Arc<Site>,
+    content: Content,
+    sent: Arc<AtomicU64>,
+    fault: Option<&Fault>,
+) -> UnsyncBoxBody<Bytes, io::Error> {
     let blocks: BoxStream<'static, io::Result<Bytes>> = match content {
         Content::Bytes(bytes) => stream::iter([Ok(bytes)]).boxed(),
         Content::File { repo, path, range } => file_blocks(Arc::clone(site), repo, path, range),
     };
-    let blocks = match manner {
-        Manner::Plain => blocks,
-        Manner::CutAfter(limit) => cut_after(blocks, limit),
-        Manner::Drip(bytes, pause) => drip(blocks, bytes.max(1), pause),
+    let blocks = match fault {
+        Some(&Fault::CutAfter(limit)) => cut_after(blocks, limit),
+        Some(&Fault::Drip { bytes, pause }) => drip(blocks, bytes.max(1), pause),
+        _ => blocks,
     };
-    let counted = blocks.inspect(move |block| {
-        if let Ok(bytes) = block {
-            sent.fetch_add(bytes.len() as u64, Ordering::AcqRel);
-        }
+    let counted = blocks.map(move |block| {
+        let bytes = block?;
+        sent.fetch_add(bytes.len() as u64, Ordering::AcqRel);
+        Ok(Frame::data(bytes))
     });
-    Body::from_stream(counted)
+    StreamBody::new(counted).boxed_unsync()
 }
 
 fn file_blocks(site: Arc<Site>, repo: String, path: String, range: ByteRange) -> BoxStream<'static, io::Result<Bytes>> {
@@ -59,8 +55,7 @@ fn file_blocks(site: Arc<Site>, repo: String, path: String, range: ByteRange) ->
                 return Ok(None);
             }
             let part = ByteRange::new(start, range.end.min(start + BLOCK));
-            let read = tokio::task::spawn_blocking(move || site.options.store.read(&repo, &path, part));
-            let bytes = read.await.map_err(io::Error::other)??;
+            let bytes = site.work(move |site| site.options.store.read(&repo, &path, part)).await??;
             if bytes.is_empty() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

@@ -1,58 +1,62 @@
 //! The other origin: hands out large files to whoever holds a signed location, and knows nothing of tokens or commits.
 
-use axum::http::{HeaderName, Method, StatusCode, header};
+use std::io;
+
+use bytes::Bytes;
+use hyper::{
+    Method, Request, StatusCode,
+    header::{self, HeaderName},
+};
 
 use super::{
+    query::{self, decode, decode_path},
     reply::Reply,
-    router::{Asked, decode},
-    signer::SignatureFault,
     site::{Site, now},
-    store::{Entry, Found, Repo},
 };
 
 /// Answers a request to the CDN. One with credentials is refused with 400: a client must not send a token here.
-pub(super) fn answer(site: &Site, asked: &Asked) -> Reply {
-    if asked.headers.contains_key(header::AUTHORIZATION) {
+pub(super) fn answer(site: &Site, request: &Request<Bytes>) -> Reply {
+    if request.headers().contains_key(header::AUTHORIZATION) {
         return Reply::text(
             StatusCode::BAD_REQUEST,
             "Only one auth mechanism allowed: credentials came with a signed location",
         );
     }
-    if asked.method != Method::GET && asked.method != Method::HEAD {
+    let (method, path) = (request.method(), request.uri().path());
+    if method != Method::GET && method != Method::HEAD {
         return Reply::text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
     }
-    match site.signer.verify(asked.method.as_str(), &asked.path, &asked.query, now()) {
-        Ok(()) => {}
-        Err(SignatureFault::Expired) => return Reply::text(StatusCode::FORBIDDEN, "Request has expired"),
-        Err(SignatureFault::Wrong) => return Reply::text(StatusCode::FORBIDDEN, "SignatureError: invalid signature"),
+    let query = request.uri().query().unwrap_or_default();
+    if let Err(message) = site.signer.verify(method.as_str(), path, query, now()) {
+        return Reply::text(StatusCode::FORBIDDEN, message);
     }
-    match find(site, &asked.path) {
-        Ok(Some((repo, entry))) => file(site, asked, &repo, &entry),
+    match file(site, request) {
+        Ok(Some(reply)) => reply,
         Ok(None) => Reply::text(StatusCode::NOT_FOUND, "Not Found"),
         Err(error) => Reply::text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
-fn find(site: &Site, path: &str) -> std::io::Result<Option<(Repo, Entry)>> {
-    let Some((id, path)) = path.strip_prefix("/xet-bridge/").and_then(|rest| rest.split_once('/')) else {
+fn file(site: &Site, request: &Request<Bytes>) -> io::Result<Option<Reply>> {
+    let segments: Vec<&str> = request.uri().path().split('/').collect();
+    let ["", "xet-bridge", id, path @ ..] = segments.as_slice() else {
         return Ok(None);
     };
-    let Found::Repo(repo) = site.options.store.find(&decode(id))? else {
+    let (store, id) = (&site.options.store, decode(id));
+    let Some(repo) = store.find(&id)?.filter(|repo| repo.id == id) else {
         return Ok(None);
     };
-    let path = path.split('/').map(decode).collect::<Vec<_>>().join("/");
-    Ok(repo.entry(&path).cloned().map(|entry| (*repo, entry)))
-}
-
-fn file(site: &Site, asked: &Asked, repo: &Repo, entry: &Entry) -> Reply {
-    let etag = match site.options.store.digests(&repo.id, entry) {
-        Ok(digests) => digests.xet_hash().unwrap_or(digests.oid),
-        Err(error) => return Reply::text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    let Some(entry) = repo.entry(&decode_path(path)) else {
+        return Ok(None);
     };
-    let range = asked.headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-    Reply::file(&repo.id, &entry.path, entry.size, range)
-        .with(header::CONTENT_TYPE, "application/octet-stream")
-        .with(header::ETAG, &format!("\"{etag}\""))
-        .with(header::CACHE_CONTROL, "public, max-age=31536000")
-        .with(HeaderName::from_static("x-cache"), "Hit from cloudfront")
+    let digests = store.digests(&repo.id, entry)?;
+    let etag = digests.xet_hash().unwrap_or(digests.oid);
+    let range = query::header_text(request, &header::RANGE);
+    Ok(Some(
+        Reply::file(&repo.id, &entry.path, entry.size, range)
+            .with(header::CONTENT_TYPE, "application/octet-stream")
+            .with(header::ETAG, &format!("\"{etag}\""))
+            .with(header::CACHE_CONTROL, "public, max-age=31536000")
+            .with(HeaderName::from_static("x-cache"), "Hit from cloudfront"),
+    ))
 }

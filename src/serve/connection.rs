@@ -1,100 +1,126 @@
-//! Connections that a test can break from inside the handler that answers on them.
+//! Connections, and what goes over them: each request is logged, met by the fault that a test wants, and answered.
 
-use std::{
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
-};
+use std::{future::pending, io, pin::pin, sync::Arc, time::Duration};
 
-use axum::{extract::connect_info::Connected, serve::IncomingStream};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Collected, Empty, Limited, combinators::UnsyncBoxBody};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
 };
 
-/// Breaks the connection it came from: nothing more is written to it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Switch(Arc<AtomicBool>);
+use super::{
+    body::body,
+    cdn,
+    fault::Fault,
+    log::{Listener, LoggedRequest},
+    reply::Reply,
+    router,
+    site::Site,
+};
 
-impl Switch {
-    pub(super) fn cut(&self) {
-        self.0.store(true, Ordering::Release);
-    }
+/// Connections that are open at a time; more wait to be accepted. One has one answer under way at most.
+pub(super) const MOST_CONNECTIONS: usize = 256;
+/// The longest body of a request that is read.
+pub(super) const MAX_BODY: usize = 1 << 20;
+/// The longest head of a request that is read, and what is buffered of an answer until the client takes it.
+const MAX_BUFFER: usize = 1 << 16;
+/// How long a shutdown waits for answers under way.
+const GRACE: Duration = Duration::from_millis(500);
+/// How long nothing is accepted after a failure: no more files can be open, as a rule.
+const PAUSE: Duration = Duration::from_millis(100);
 
-    fn check(&self) -> io::Result<()> {
-        if self.0.load(Ordering::Acquire) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+/// Accepts connections until it is told to stop.
+pub(super) async fn accept(socket: TcpListener, site: Arc<Site>, listener: Listener, mut stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => break,
+            Some(_) = connections.join_next() => {}
+            accepted = socket.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, Arc::clone(&site), listener, stop.clone()));
+                }
+                Err(_) => sleep(PAUSE).await,
+            },
+        }
     }
+    drop(socket);
+    // What is still open then is broken off with the set.
+    let _ = timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-/// A listener of breakable connections.
-#[derive(Debug)]
-pub(super) struct Door(pub(super) TcpListener);
-
-/// A breakable connection.
-#[derive(Debug)]
-pub(super) struct Wire {
-    stream: TcpStream,
-    switch: Switch,
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the Hub was dropped.
+    let _ = stop.wait_for(|&stop| stop).await;
 }
 
-impl axum::serve::Listener for Door {
-    type Io = Wire;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Wire, SocketAddr) {
-        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
-        // Ranges are small: do not wait for more to send. A failure costs time, nothing else.
-        let _ = stream.set_nodelay(true);
-        let switch = Switch::default();
-        (Wire { stream, switch }, address)
+async fn connection(stream: TcpStream, site: Arc<Site>, listener: Listener, mut stop: watch::Receiver<bool>) {
+    // Ranges are small: do not wait for more to send. A failure costs time, nothing else.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| respond(Arc::clone(&site), listener, request));
+    let mut connection =
+        pin!(http1::Builder::new().max_buf_size(MAX_BUFFER).serve_connection(TokioIo::new(stream), service));
+    // How a connection fails is for the client to tell.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
     }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
+    let _ = connection.await;
 }
 
-impl Connected<IncomingStream<'_, Door>> for Switch {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        stream.io().switch.clone()
+/// An error closes the connection before the first byte of an answer.
+async fn respond(
+    site: Arc<Site>,
+    listener: Listener,
+    request: Request<Incoming>,
+) -> io::Result<Response<UnsyncBoxBody<Bytes, io::Error>>> {
+    let (head, content) = request.into_parts();
+    let content = Limited::new(content, MAX_BODY).collect().await.map(Collected::to_bytes);
+    let mut logged = LoggedRequest::of(listener, &head);
+    let fault = site.options.intercept.as_ref().and_then(|hook| hook.look(&logged));
+    let wait = match fault {
+        Some(Fault::Wait(longer)) => longer.saturating_add(site.options.latency),
+        _ => site.options.latency,
+    };
+    if wait == Duration::MAX {
+        site.log.add(logged);
+        return pending().await;
     }
+    if !wait.is_zero() {
+        sleep(wait).await;
+    }
+    let is_head = head.method == Method::HEAD;
+    let (reply, fault) = match (fault, content) {
+        (Some(Fault::Drop), _) => {
+            site.log.add(logged);
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        (Some(Fault::Reply { status, headers, body }), _) => (Reply::verbatim(status, headers, body), None),
+        (fault, Ok(content)) => (answer(&site, listener, Request::from_parts(head, content)).await, fault),
+        (fault, Err(_)) => (Reply::text(StatusCode::PAYLOAD_TOO_LARGE, "request entity too large"), fault),
+    };
+    logged.status = Some(reply.status.as_u16());
+    let sent = site.log.add(logged);
+    let mut response = Response::new(if is_head || reply.status == StatusCode::NOT_MODIFIED {
+        Empty::new().map_err(io::Error::other).boxed_unsync()
+    } else {
+        body(&site, reply.content, sent, fault.as_ref())
+    });
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    Ok(response)
 }
 
-impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.switch.check()?;
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.switch.check()?;
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+/// The true answer.
+async fn answer(site: &Arc<Site>, listener: Listener, request: Request<Bytes>) -> Reply {
+    let answer = site.work(move |site| match listener {
+        Listener::Hub => router::answer(site, &request),
+        Listener::Cdn => cdn::answer(site, &request),
+    });
+    answer.await.unwrap_or_else(|error| Reply::text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))
 }

@@ -9,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::{HeaderMap, HeaderName};
+use hyper::header::{HeaderMap, HeaderName};
 
-use super::{reply::put, site::Caller};
+use super::{caller::Caller, reply::put};
 
 const WINDOW: Duration = Duration::from_mins(5);
 

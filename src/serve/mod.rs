@@ -4,23 +4,28 @@
 //! [`Replica`], nine synthetic models that take no disk. Tests count what was asked through [`Hub::log`] and inject faults
 //! through [`ServeOptions::intercept`].
 //!
-//! One request goes `connection → hub → router → {api, tree, resolve, cdn} → store`; everything behind `hub` is
+//! One request goes `connection → {router → {api, tree, resolve}, cdn} → store`; everything behind `connection` is
 //! synchronous and answers with a `Reply`, a value that tests look at without a socket.
 
 mod api;
 mod body;
+mod caller;
 mod cdn;
 mod connection;
 mod error;
+mod fault;
 mod folder;
 mod hub;
-mod intercept;
-mod journal;
 mod limits;
+mod log;
 mod options;
+mod query;
+mod question;
+mod range_header;
 mod refusal;
 mod replica;
 mod reply;
+mod repo;
 mod resolve;
 mod router;
 mod signer;
@@ -29,13 +34,12 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod tree;
-mod wire_range;
 
 pub use error::ServeError;
+pub use fault::{Fault, Intercept};
 pub use folder::Folder;
 pub use hub::{Hub, start};
-pub use intercept::{Intercept, Stunt};
-pub use journal::{Listener, LoggedRequest};
+pub use log::{Listener, LoggedRequest};
 pub use options::ServeOptions;
 pub use replica::Replica;
 pub use store::Store;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{intercept::Intercept, store::Store};
+use super::{fault::Intercept, store::Store};
 
 /// What to serve, where, and how faithfully slow.
 #[derive(Debug, Clone)]

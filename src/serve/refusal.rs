@@ -1,12 +1,14 @@
 //! Answers that say no, with the status and the `X-Error-Code` by which clients tell them apart.
 
-use axum::http::{HeaderName, StatusCode};
+use std::io;
+
+use hyper::{StatusCode, header::HeaderName};
 use serde_json::json;
 
-use super::{reply::Reply, site::Caller};
+use super::{caller::Caller, reply::Reply};
 
 /// Why a request is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Refusal {
     /// The token is not known.
     InvalidToken,
@@ -19,16 +21,19 @@ pub(super) enum Refusal {
     /// No such branch, tag or commit.
     RevisionNotFound(String),
     /// No such file. The commit is known by then, and clients remember the miss under it.
-    EntryNotFound {
-        /// The file that was asked for.
-        path: String,
-        /// The commit it is not in.
-        commit: String,
-    },
+    EntryNotFound { path: String, commit: String },
     /// The request makes no sense.
     BadRequest(String),
     /// Nothing is served here.
     NoRoute,
+    /// The store failed.
+    Unreadable(io::Error),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
+    }
 }
 
 impl Refusal {
@@ -83,6 +88,7 @@ impl Refusal {
             Self::NoRoute => {
                 (StatusCode::NOT_FOUND, None, "Sorry, we can't find the page you are looking for.".to_owned())
             }
+            Self::Unreadable(error) => (StatusCode::INTERNAL_SERVER_ERROR, None, error.to_string()),
         }
     }
 }

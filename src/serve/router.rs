@@ -1,184 +1,134 @@
 //! Which answer belongs to which path.
 
-use axum::http::{HeaderMap, Method, StatusCode};
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use hyper::{Method, Request, StatusCode, header::HeaderName};
+use serde_json::json;
 
 use super::{
     api,
+    caller::Caller,
+    query::{decode, decode_path},
+    question::Question,
     refusal::Refusal,
     reply::Reply,
     resolve,
-    site::{Caller, Site, Stop, pass_gate},
+    site::Site,
     tree,
 };
 
-/// A request, read whole.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) method: Method,
-    /// As it came, percent-encoded.
-    pub(super) path: String,
-    /// As it came, without the `?`; empty without one.
-    pub(super) query: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-}
+const API: &str = "/api/models/";
+const RESOLVE_CACHE: &str = "/api/resolve-cache/models/";
 
-/// What is asked about a repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Target {
-    Info { revision: String },
-    Tree { revision: String, folder: String },
-    PathsInfo { revision: String },
-    Refs,
-    SafetensorsMetadata { index: String },
-    Resolve { revision: String, path: String },
-    ResolveCache { commit: String, path: String },
-}
-
-/// A repository's id within a path, and what is asked about it.
+/// A path that asks something about a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Route<'a> {
-    /// What stands before the id, without slashes at its ends.
-    before: &'a str,
+    /// What stands before the id.
+    prefix: &'a str,
     id: String,
     /// Encoded segments behind the id.
-    behind: Vec<&'a str>,
-    target: Target,
-}
-
-/// Bytes that stay as they are in a segment of a path.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-/// One segment of a path, encoded.
-pub(super) fn encode_segment(text: &str) -> String {
-    utf8_percent_encode(text, SEGMENT).to_string()
-}
-
-/// A path of several segments, each encoded.
-pub(super) fn encode_path(path: &str) -> String {
-    path.split('/').map(encode_segment).collect::<Vec<_>>().join("/")
-}
-
-/// One segment of a path, decoded.
-pub(super) fn decode(segment: &str) -> String {
-    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+    behind: &'a [&'a str],
+    verb: &'a str,
+    revision: String,
+    /// The file or folder that is asked for; empty where there is none.
+    path: String,
 }
 
 /// Answers a request to the hub.
-pub(super) fn answer(site: &Site, asked: &Asked) -> Reply {
-    let caller = site.caller(&asked.headers);
-    let is_api = asked.path.starts_with("/api/");
-    let route = route(&asked.path);
-    let outcome = match (&route, asked.path.as_str()) {
-        (_, "/api/agent-harnesses") => Ok(Reply::json(&serde_json::json!([]))),
-        (_, "/api/models") => api::list(site, caller, asked),
-        (Some(route), _) => about_repo(site, caller, asked, route),
-        (None, _) => Err(Refusal::NoRoute.into()),
+pub(super) fn answer(site: &Site, request: &Request<Bytes>) -> Reply {
+    let caller = Caller::of(request.headers(), &site.options);
+    let path = request.uri().path();
+    let segments: Vec<&str> = path.split('/').collect();
+    let outcome = match segments.as_slice() {
+        // A registry without entries: the official client asks for it before all else, and expects this form.
+        ["", "api", "agent-harnesses"] => Ok(Reply::json(&json!({ "standardEnvVars": [], "harnesses": {} }))),
+        ["", "api", "models"] => api::list(site, caller, request),
+        _ => route(&segments).ok_or(Refusal::NoRoute).and_then(|route| about_repo(site, caller, request, &route)),
     };
-    let mut reply = match outcome {
-        Ok(reply) => reply,
-        Err(Stop::Refused(refusal)) => refusal.reply(is_api),
-        Err(Stop::Moved(id)) => moved(asked, route.as_ref(), &id),
-        Err(Stop::Broken(error)) => Reply::text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    };
-    site.limits.count(&asked.path, caller, &mut reply.headers);
-    reply
+    let mut reply = outcome.unwrap_or_else(|refusal| refusal.reply(path.starts_with("/api/")));
+    site.limits.count(path, caller, &mut reply.headers);
+    let number = site.answered.fetch_add(1, Ordering::Relaxed);
+    let id = format!("Root=1-{number:08x}-000000000000000000000000");
+    reply.with(HeaderName::from_static("x-request-id"), &id)
 }
 
-fn about_repo(site: &Site, caller: Caller, asked: &Asked, route: &Route<'_>) -> Result<Reply, Stop> {
-    let repo = site.repo(caller, &route.id)?;
-    match &route.target {
-        Target::PathsInfo { revision } if asked.method == Method::POST => {
-            tree::paths_info(site, asked, &repo, revision)
-        }
-        _ if asked.method != Method::GET && asked.method != Method::HEAD => Err(Refusal::NoRoute.into()),
-        Target::PathsInfo { .. } => Err(Refusal::NoRoute.into()),
-        Target::Info { revision } => api::info(site, asked, &repo, revision),
-        Target::Tree { revision, folder } => tree::tree(site, asked, &repo, revision, folder),
-        Target::Refs => Ok(api::refs(&repo)),
-        Target::SafetensorsMetadata { index } => {
-            pass_gate(caller, &repo)?;
-            api::safetensors_metadata(site, &repo, index)
-        }
-        Target::Resolve { revision, path } => {
-            pass_gate(caller, &repo)?;
-            resolve::resolve(site, asked, &repo, revision, path)
-        }
-        Target::ResolveCache { commit, path } => {
-            pass_gate(caller, &repo)?;
-            resolve::cached(site, asked, &repo, commit, path)
-        }
+fn about_repo(site: &Site, caller: Caller, request: &Request<Bytes>, route: &Route<'_>) -> Result<Reply, Refusal> {
+    if caller == Caller::Invalid {
+        return Err(Refusal::InvalidToken);
+    }
+    let repo = site.options.store.find(&route.id)?.ok_or(Refusal::RepoNotFound(caller))?;
+    if repo.id != route.id {
+        return Ok(moved(request, route, &repo.id));
+    }
+    if repo.private && caller != Caller::Member {
+        return Err(Refusal::RepoNotFound(caller));
+    }
+    if repo.disabled {
+        return Err(Refusal::Disabled);
+    }
+    let methods: &[Method] = if route.verb == "paths-info" { &[Method::POST] } else { &[Method::GET, Method::HEAD] };
+    if !methods.contains(request.method()) {
+        return Err(Refusal::NoRoute);
+    }
+    let reads_files = matches!(route.verb, "safetensors-metadata" | "resolve" | "resolve-cache");
+    if reads_files && repo.is_gated() && caller != Caller::Member {
+        return Err(Refusal::Gated(caller, repo.id));
+    }
+    let commit = repo.resolve(&route.revision);
+    let commit = commit.ok_or_else(|| Refusal::RevisionNotFound(route.revision.clone()))?;
+    let question = Question { site, request, repo: &repo, commit };
+    match route.verb {
+        "tree" => tree::tree(&question, &route.path),
+        "paths-info" => tree::paths_info(&question),
+        "refs" => Ok(api::refs(&repo)),
+        "safetensors-metadata" => api::safetensors_metadata(&question, &route.path),
+        "resolve" => resolve::resolve(&question, &route.path),
+        "resolve-cache" => resolve::cached(&question, &route.path),
+        _ => api::info(&question),
     }
 }
 
 /// The same question under the id that the repository has by now.
-fn moved(asked: &Asked, route: Option<&Route<'_>>, id: &str) -> Reply {
-    let Some(route) = route else {
-        return Refusal::NoRoute.reply(false);
-    };
-    let mut segments: Vec<&str> = Vec::new();
-    if !route.before.is_empty() {
-        segments.push(route.before);
-    }
-    segments.push(id);
-    segments.extend(&route.behind);
-    let query = if asked.query.is_empty() { String::new() } else { format!("?{}", asked.query) };
-    Reply::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("/{}{query}", segments.join("/")))
+fn moved(request: &Request<Bytes>, route: &Route<'_>, id: &str) -> Reply {
+    let path: Vec<&str> = std::iter::once(id).chain(route.behind.iter().copied()).collect();
+    let query = request.uri().query().filter(|query| !query.is_empty());
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    Reply::redirect(StatusCode::TEMPORARY_REDIRECT, &format!("{}{}{query}", route.prefix, path.join("/")))
 }
 
 /// Finds the id in a path. Ids have one segment or two; the verb behind them tells.
-fn route(path: &str) -> Option<Route<'_>> {
-    let (before, rest) =
-        [("api/resolve-cache/models", "/api/resolve-cache/models/"), ("api/models", "/api/models/"), ("", "/")]
-            .into_iter()
-            .find_map(|(before, prefix)| path.strip_prefix(prefix).map(|rest| (before, rest)))?;
-    let segments: Vec<&str> = rest.split('/').collect();
+fn route<'a>(segments: &'a [&'a str]) -> Option<Route<'a>> {
+    let (prefix, segments) = match segments {
+        ["", "api", "resolve-cache", "models", rest @ ..] => (RESOLVE_CACHE, rest),
+        ["", "api", "models", rest @ ..] => (API, rest),
+        ["", rest @ ..] => ("/", rest),
+        _ => return None,
+    };
     if segments.iter().take(2).any(|segment| segment.is_empty()) {
         return None;
     }
-    let (split, target) = match before {
-        "api/models" => (1..=2).find_map(|split| Some((split, api_target(segments.get(split..)?)?)))?,
-        "" => (1..=2).find_map(|split| match segments.get(split..)? {
-            ["resolve", rest @ ..] => {
-                let (revision, path) = revision_and_path(rest)?;
-                Some((split, Target::Resolve { revision, path }))
-            }
-            _ => None,
-        })?,
-        _ => (1..=2).find_map(|split| match segments.get(split..)? {
-            [commit, path @ ..] if commit.len() == 40 && !path.is_empty() => {
-                let (commit, path) = (decode(commit), decode_path(path));
-                Some((split, Target::ResolveCache { commit, path }))
-            }
-            _ => None,
-        })?,
-    };
-    Some(Route {
-        before,
-        id: segments[..split].iter().map(|segment| decode(segment)).collect::<Vec<_>>().join("/"),
-        behind: segments[split..].to_vec(),
-        target,
+    (1..=2).find_map(|length| {
+        let (id, behind) = segments.split_at_checked(length)?;
+        let (verb, revision, path) = asked(prefix, behind)?;
+        Some(Route { prefix, id: decode_path(id), behind, verb, revision, path })
     })
 }
 
-fn api_target(segments: &[&str]) -> Option<Target> {
-    match segments {
+/// Verb, revision and path of what stands behind an id.
+fn asked<'a>(prefix: &str, behind: &[&'a str]) -> Option<(&'a str, String, String)> {
+    let of_main = |verb, path: &[&str]| Some((verb, "main".to_owned(), decode_path(path)));
+    match (prefix, behind) {
+        (RESOLVE_CACHE, [commit, path @ ..]) if commit.len() == 40 && !path.is_empty() => {
+            Some(("resolve-cache", decode(commit), decode_path(path)))
+        }
         // Behind one segment this is the second half of an id, behind two it is the whole question.
-        [] => Some(Target::Info { revision: "main".to_owned() }),
-        ["revision", rest @ ..] => match revision_and_path(rest)? {
-            (revision, path) if path.is_empty() => Some(Target::Info { revision }),
-            _ => None,
-        },
-        ["tree", rest @ ..] => revision_and_path(rest).map(|(revision, folder)| Target::Tree { revision, folder }),
-        ["paths-info", rest @ ..] => match revision_and_path(rest)? {
-            (revision, path) if path.is_empty() => Some(Target::PathsInfo { revision }),
-            _ => None,
-        },
-        ["refs"] => Some(Target::Refs),
-        ["safetensors-metadata", path @ ..] if !path.is_empty() => {
-            Some(Target::SafetensorsMetadata { index: decode_path(path) })
+        (API, []) => of_main("revision", &[]),
+        (API, ["refs"]) => of_main("refs", &[]),
+        (API, ["safetensors-metadata", path @ ..]) if !path.is_empty() => of_main("safetensors-metadata", path),
+        (API, [verb @ ("revision" | "tree" | "paths-info"), rest @ ..]) | ("/", [verb @ "resolve", rest @ ..]) => {
+            let (revision, path) = revision_and_path(rest)?;
+            (path.is_empty() || matches!(*verb, "tree" | "resolve")).then_some((*verb, revision, path))
         }
         _ => None,
     }
@@ -194,50 +144,43 @@ fn revision_and_path(segments: &[&str]) -> Option<(String, String)> {
     Some((revision, decode_path(path)))
 }
 
-fn decode_path(segments: &[&str]) -> String {
-    segments.iter().map(|segment| decode(segment)).collect::<Vec<_>>().join("/")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn target(path: &str) -> Option<(String, Target)> {
-        route(path).map(|route| (route.id, route.target))
-    }
-
-    fn resolve(revision: &str, path: &str) -> Target {
-        Target::Resolve { revision: revision.to_owned(), path: path.to_owned() }
+    /// Id, verb, revision and path.
+    fn found(path: &str) -> Option<[String; 4]> {
+        let segments: Vec<&str> = path.split('/').collect();
+        route(&segments).map(|route| [route.id, route.verb.to_owned(), route.revision, route.path])
     }
 
     #[test]
     fn ids_of_one_and_two_segments_are_found() {
-        assert_eq!(target("/a/b/resolve/main/x/y.json"), Some(("a/b".into(), resolve("main", "x/y.json"))));
-        assert_eq!(target("/gpt2/resolve/main/x"), Some(("gpt2".into(), resolve("main", "x"))));
-        let info = |id: &str| Some((id.to_owned(), Target::Info { revision: "main".into() }));
-        assert_eq!(target("/api/models/a/b"), info("a/b"));
-        assert_eq!(target("/api/models/gpt2"), info("gpt2"));
-        assert_eq!(target("/api/models/gpt2/refs").map(|(id, _)| id), Some("gpt2".into()));
-        assert_eq!(target("/a/b"), None);
-        assert_eq!(target("/api/models/"), None);
+        assert_eq!(
+            found("/a/b/resolve/main/x/y.json"),
+            Some(["a/b", "resolve", "main", "x/y.json"].map(str::to_owned))
+        );
+        assert_eq!(found("/gpt2/resolve/main/x"), Some(["gpt2", "resolve", "main", "x"].map(str::to_owned)));
+        assert_eq!(found("/api/models/a/b"), Some(["a/b", "revision", "main", ""].map(str::to_owned)));
+        assert_eq!(found("/api/models/gpt2"), Some(["gpt2", "revision", "main", ""].map(str::to_owned)));
+        assert_eq!(found("/api/models/gpt2/refs"), Some(["gpt2", "refs", "main", ""].map(str::to_owned)));
+        assert_eq!(found("/api/models/a/b/paths-info/dev"), Some(["a/b", "paths-info", "dev", ""].map(str::to_owned)));
+        for path in ["/a/b", "/api/models/", "/api/models/a/b/paths-info/dev/x", "/a/b/blob/main/x"] {
+            assert_eq!(found(path), None, "{path}");
+        }
     }
 
     #[test]
     fn revisions_and_paths_are_decoded_segment_by_segment() {
-        let expected = Some(("a/b".into(), resolve("refs/pr/1", "x y/ü")));
-        assert_eq!(target("/a/b/resolve/refs%2Fpr%2F1/x%20y/%C3%BC"), expected);
-        assert_eq!(target("/a/b/resolve/refs/pr/1/x%20y/%C3%BC"), expected);
+        let expected = Some(["a/b", "resolve", "refs/pr/1", "x y/ü"].map(str::to_owned));
+        assert_eq!(found("/a/b/resolve/refs%2Fpr%2F1/x%20y/%C3%BC"), expected);
+        assert_eq!(found("/a/b/resolve/refs/pr/1/x%20y/%C3%BC"), expected);
     }
 
     proptest::proptest! {
         #[test]
         fn any_path_is_parsed_or_refused(path in "(/[a-z.%/]{0,12}){0,6}") {
-            let _ = route(&path);
-        }
-
-        #[test]
-        fn what_is_encoded_is_decoded(text in "\\PC{0,20}") {
-            proptest::prop_assert_eq!(decode(&encode_segment(&text)), text);
+            let _ = found(&path);
         }
     }
 }

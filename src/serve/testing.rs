@@ -1,12 +1,12 @@
 //! A site on a temporary folder, and requests to it without a socket.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use bytes::Bytes;
+use hyper::{Method, Request};
 
 use super::{
     ServeOptions, Store, cdn,
-    reply::Reply,
-    router::{self, Asked},
+    reply::{Content, Reply},
+    router,
     site::Site,
 };
 
@@ -16,7 +16,7 @@ pub(super) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 pub(super) fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let main = format!(r#""refs":{{"main":"{COMMIT}","refs/pr/1":""}}"#);
-    let parts = [
+    let repos = [
         ("o/open", format!("{{{main}}}")),
         ("o/gated", format!(r#"{{{main},"gated":"manual"}}"#)),
         ("o/private", format!(r#"{{{main},"private":true}}"#)),
@@ -24,9 +24,9 @@ pub(super) fn folder() -> tempfile::TempDir {
         ("o/new", r#"{"renamed_from":["o/old"]}"#.to_owned()),
         ("solo", format!("{{{main}}}")),
     ];
-    for (id, part) in parts {
+    for (id, settings) in repos {
         let files: [(&str, &[u8]); 5] = [
-            (".hub.json", part.as_bytes()),
+            (".hub.json", settings.as_bytes()),
             ("config.json", br#"{"model_type":"llama"}"#),
             ("model.safetensors", b"\x46\0\0\0\0\0\0\0{\"w\":{\"dtype\":\"BF16\",\"shape\":[2,2],\"data_offsets\":[0,8]}}             01234567"),
             ("sub/empty.txt", b""),
@@ -47,28 +47,18 @@ pub(super) fn site(dir: &tempfile::TempDir, change: impl FnOnce(&mut ServeOption
     Site::new(options, "http://hub".to_owned(), "http://cdn".to_owned())
 }
 
-pub(super) fn asked(method: Method, url: &str, headers: &[(&str, &str)], body: &'static str) -> Asked {
-    let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    let headers = headers.iter().map(|(name, value)| {
-        let name: HeaderName = name.parse().unwrap();
-        (name, value.parse::<HeaderValue>().unwrap())
-    });
-    Asked {
-        method,
-        path: path.to_owned(),
-        query: query.to_owned(),
-        headers: headers.collect::<HeaderMap>(),
-        body: Bytes::from_static(body.as_bytes()),
-    }
+pub(super) fn request(method: Method, url: &str, headers: &[(&str, &str)], body: &'static str) -> Request<Bytes> {
+    let request = headers.iter().fold(Request::builder(), |request, &(name, value)| request.header(name, value));
+    request.method(method).uri(url).body(Bytes::from_static(body.as_bytes())).unwrap()
 }
 
 pub(super) fn get(site: &Site, url: &str, headers: &[(&str, &str)]) -> Reply {
-    router::answer(site, &asked(Method::GET, url, headers, ""))
+    router::answer(site, &request(Method::GET, url, headers, ""))
 }
 
 pub(super) fn from_cdn(site: &Site, url: &str, headers: &[(&str, &str)]) -> Reply {
     let url = url.strip_prefix("http://cdn").unwrap();
-    cdn::answer(site, &asked(Method::GET, url, headers, ""))
+    cdn::answer(site, &request(Method::GET, url, headers, ""))
 }
 
 impl Reply {
@@ -80,8 +70,8 @@ impl Reply {
     /// The body as JSON.
     pub(super) fn json_body(&self) -> serde_json::Value {
         match &self.content {
-            super::reply::Content::Bytes(bytes) => serde_json::from_slice(bytes).unwrap(),
-            other @ super::reply::Content::File { .. } => panic!("{other:?}"),
+            Content::Bytes(bytes) => serde_json::from_slice(bytes).unwrap(),
+            other @ Content::File { .. } => panic!("{other:?}"),
         }
     }
 }

@@ -2,30 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::header;
 use serde_json::{Value, json};
 
 use super::{
-    api::is_true,
+    query,
+    question::Question,
     refusal::Refusal,
     reply::Reply,
-    router::Asked,
-    site::{Site, Stop, commit_of},
-    store::{Entry, Repo, pointer},
+    repo::{Entry, Repo, pointer},
 };
 use crate::digest::sha256_hex;
 
 /// Entries per page of an expanded listing, if the page size is not smaller still.
 const EXPANDED_PAGE: usize = 50;
 
-/// What stands at each path: a file, or a folder (`None`).
-type Nodes<'a> = BTreeMap<&'a str, Option<&'a Entry>>;
-
-/// Files and folders of a repository, in the order of paths.
-fn nodes(repo: &Repo) -> Nodes<'_> {
-    let mut nodes = Nodes::new();
+/// What stands at each path, in their order: a file, or a folder (`None`).
+fn nodes(repo: &Repo) -> BTreeMap<&str, Option<&Entry>> {
+    let mut nodes = BTreeMap::new();
     for entry in &repo.entries {
-        nodes.insert(&entry.path, Some(entry));
+        nodes.insert(entry.path.as_str(), Some(entry));
         for (at, _) in entry.path.match_indices('/') {
             nodes.insert(&entry.path[..at], None);
         }
@@ -34,26 +29,16 @@ fn nodes(repo: &Repo) -> Nodes<'_> {
 }
 
 /// `GET /api/models/{id}/tree/{rev}[/{dir}]`.
-pub(super) fn tree(site: &Site, asked: &Asked, repo: &Repo, revision: &str, folder: &str) -> Result<Reply, Stop> {
-    let commit = commit_of(repo, revision)?;
-    let (mut recursive, mut expand, mut after, mut limit) = (false, false, String::new(), site.options.page_size);
-    for (key, value) in url::form_urlencoded::parse(asked.query.as_bytes()) {
-        match key.as_ref() {
-            "recursive" => recursive = is_true(&value),
-            "expand" => expand = is_true(&value),
-            "cursor" => after = value.into_owned(),
-            "limit" => limit = value.parse().unwrap_or(limit).min(limit),
-            _ => {}
-        }
-    }
-    if expand {
-        limit = limit.min(EXPANDED_PAGE);
-    }
-    let nodes = nodes(repo);
+pub(super) fn tree(question: &Question<'_>, folder: &str) -> Result<Reply, Refusal> {
+    let (site, query) = (question.site, query::of(question.request));
+    let (recursive, expand) = (query::is_set(query, "recursive"), query::is_set(query, "expand"));
+    let after = query::value(query, "cursor").unwrap_or_default();
+    let most = if expand { site.options.page_size.min(EXPANDED_PAGE) } else { site.options.page_size };
+    let limit = query::page_size(query, most);
+    let nodes = nodes(question.repo);
     let folder = folder.trim_matches('/');
     if !folder.is_empty() && nodes.get(folder).is_none_or(Option::is_some) {
-        let path = folder.to_owned();
-        return Err(Refusal::EntryNotFound { path, commit: commit.to_owned() }.into());
+        return Err(Refusal::EntryNotFound { path: folder.to_owned(), commit: question.commit.to_owned() });
     }
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
     let listed: Vec<(&str, Option<&Entry>)> = nodes
@@ -61,81 +46,65 @@ pub(super) fn tree(site: &Site, asked: &Asked, repo: &Repo, revision: &str, fold
         .filter(|(path, _)| path.strip_prefix(&prefix).is_some_and(|rest| recursive || !rest.contains('/')))
         .filter(|(path, _)| *path > after.as_str())
         .collect();
-    let limit = limit.max(1);
-    let page = listed.iter().take(limit);
-    let page: Result<Vec<Value>, Stop> =
-        page.map(|(path, entry)| described(site, repo, path, *entry, expand)).collect();
-    let reply = Reply::json(&Value::Array(page?));
+    let page = listed.iter().take(limit).filter_map(|(path, entry)| described(question, path, *entry, expand));
+    let reply = Reply::json(&page.collect::<Vec<Value>>());
     Ok(match listed.get(limit - 1) {
-        Some((last, _)) if listed.len() > limit => reply.with(header::LINK, &next_link(site, asked, last)),
+        Some((last, _)) if listed.len() > limit => query::link_next(reply, question.request, &site.hub_url, last),
         _ => reply,
     })
 }
 
 /// `POST /api/models/{id}/paths-info/{rev}`, with JSON or a form. Paths that do not exist are left out.
-pub(super) fn paths_info(site: &Site, asked: &Asked, repo: &Repo, revision: &str) -> Result<Reply, Stop> {
-    commit_of(repo, revision)?;
-    let (mut paths, mut expand) = (Vec::new(), false);
-    if let Ok(body) = serde_json::from_slice::<Value>(&asked.body) {
-        match &body["paths"] {
-            Value::String(path) => paths.push(path.clone()),
-            Value::Array(many) => paths.extend(many.iter().filter_map(Value::as_str).map(str::to_owned)),
-            _ => return Err(Refusal::BadRequest("`paths` is not a list of paths".to_owned()).into()),
+pub(super) fn paths_info(question: &Question<'_>) -> Result<Reply, Refusal> {
+    let body = question.request.body();
+    let (paths, expand) = match serde_json::from_slice::<Value>(body) {
+        Ok(body) => {
+            let paths = match &body["paths"] {
+                Value::String(path) => vec![path.clone()],
+                Value::Array(many) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                _ => return Err(Refusal::BadRequest("`paths` is not a list of paths".to_owned())),
+            };
+            (paths, body["expand"].as_bool().unwrap_or(false))
         }
-        expand = body["expand"].as_bool().unwrap_or(false);
-    } else {
-        for (key, value) in url::form_urlencoded::parse(&asked.body) {
-            match key.as_ref() {
-                "paths" | "paths[]" => paths.push(value.into_owned()),
-                "expand" => expand = is_true(&value),
-                _ => {}
-            }
-        }
-    }
-    let nodes = nodes(repo);
+        Err(_) => (query::all(body, &["paths", "paths[]"]), query::is_set(body, "expand")),
+    };
+    let nodes = nodes(question.repo);
     let found = paths.iter().filter_map(|path| {
         let path = path.trim_matches('/');
-        nodes.get(path).map(|entry| described(site, repo, path, *entry, expand))
+        nodes.get(path).and_then(|entry| described(question, path, *entry, expand))
     });
-    Ok(Reply::json(&Value::Array(found.collect::<Result<_, Stop>>()?)))
+    Ok(Reply::json(&found.collect::<Vec<Value>>()))
 }
 
-/// One entry; a folder has an oid too, made from its name.
-fn described(site: &Site, repo: &Repo, path: &str, entry: Option<&Entry>, expand: bool) -> Result<Value, Stop> {
+/// One entry; a folder has an oid too, made from its name. `None` for a file that cannot be read.
+fn described(question: &Question<'_>, path: &str, entry: Option<&Entry>, expand: bool) -> Option<Value> {
     let Some(entry) = entry else {
-        return Ok(json!({ "type": "directory", "oid": sha256_hex(path.as_bytes())[..40], "size": 0, "path": path }));
+        return Some(json!({ "type": "directory", "oid": sha256_hex(path.as_bytes())[..40], "size": 0, "path": path }));
     };
-    let digests = site.options.store.digests(&repo.id, entry)?;
+    let digests = question.digests(entry).ok()?;
     let mut value = json!({ "type": "file", "oid": digests.oid, "size": entry.size, "path": path });
     if let Some(sha256) = &digests.sha256 {
         let length = pointer(sha256, entry.size).len();
         value["lfs"] = json!({ "oid": sha256, "size": entry.size, "pointerSize": length });
-        if site.options.xet_headers {
+        if question.site.options.xet_headers {
             value["xetHash"] = json!(digests.xet_hash());
         }
     }
     if expand {
-        value["lastCommit"] = json!({ "id": repo.commit, "title": "Upload files", "date": repo.modified });
+        value["lastCommit"] =
+            json!({ "id": question.repo.commit, "title": "Upload files", "date": question.repo.modified });
         value["securityFileStatus"] = json!({ "status": "unscanned" });
     }
-    Ok(value)
-}
-
-/// An absolute link to the page after `cursor`.
-pub(super) fn next_link(site: &Site, asked: &Asked, cursor: &str) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(url::form_urlencoded::parse(asked.query.as_bytes()).filter(|(key, _)| key != "cursor"));
-    query.append_pair("cursor", cursor);
-    format!("<{}{}?{}>; rel=\"next\"", site.hub_url, asked.path, query.finish())
+    Some(value)
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::Method;
+    use hyper::Method;
 
     use super::super::{
         router,
-        testing::{asked, folder, get, site},
+        testing::{folder, get, request, site},
     };
     use super::*;
 
@@ -182,7 +151,7 @@ mod tests {
             "paths=sub&paths=none&paths=model.safetensors",
         ];
         for body in bodies {
-            let reply = router::answer(&site, &asked(Method::POST, "/api/models/o/open/paths-info/main", &[], body));
+            let reply = router::answer(&site, &request(Method::POST, "/api/models/o/open/paths-info/main", &[], body));
             let found = reply.json_body();
             assert_eq!(paths(&found), ["sub", "model.safetensors"]);
             assert_eq!(found[1]["lfs"]["oid"].as_str().map(str::len), Some(64));

@@ -7,4 +7,5 @@ binary=$(realpath "${1:?usage: run.sh BINARY}")
 source "$(dirname "$0")/common.sh"
 install huggingface_hub==2.4.0
 serve "$binary"
-"$venv/bin/python" "$here/hub_client.py" "$endpoint" "$work/hub"
+# As its users set it: the client then asks this server for its registry of agents as well.
+HF_ENDPOINT=$endpoint "$venv/bin/python" "$here/hub_client.py" "$endpoint" "$work/hub"

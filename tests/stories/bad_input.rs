@@ -1,7 +1,7 @@
 //! What bad input gets: one clear error with repository, file and figures, a hint where there is one, exit status 2, and
 //! nothing half-written.
 
-use hub_audit::serve::Stunt;
+use hub_audit::serve::Fault;
 use serde_json::json;
 
 use crate::support::{Outcome, Shard, Tensor, Workspace, always, gain, llama_config};
@@ -186,7 +186,7 @@ fn weights_in_other_formats_are_listed_and_not_downloaded() {
 #[test]
 fn a_page_for_people_instead_of_json_is_recognised() {
     let mut at = Workspace::with_llama(1, 64);
-    let page = Stunt::Reply {
+    let page = Fault::Reply {
         status: 200,
         headers: vec![("content-type".to_owned(), "text/html".to_owned())],
         body: b"<!doctype html>\n<html><title>Log in to the guest network</title>".to_vec(),
@@ -204,7 +204,7 @@ fn a_page_for_people_instead_of_json_is_recognised() {
 #[test]
 fn json_of_another_form_is_recognised() {
     let mut at = Workspace::with_llama(1, 64);
-    let other = Stunt::Reply {
+    let other = Fault::Reply {
         status: 200,
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: br#"{"hello":"world"}"#.to_vec(),

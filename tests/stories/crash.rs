@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hub_audit::serve::{Intercept, Listener, LoggedRequest, Stunt};
+use hub_audit::serve::{Fault, Intercept, Listener, LoggedRequest};
 
 use crate::support::{PROGRAM, Workspace, is_one_of};
 
@@ -51,7 +51,7 @@ impl Moment {
         self.at.store(0, Ordering::SeqCst);
     }
 
-    fn look(&self) -> Option<Stunt> {
+    fn look(&self) -> Option<Fault> {
         let at = self.at.load(Ordering::SeqCst);
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         if at == 0 || number < at {
@@ -63,7 +63,7 @@ impl Moment {
             // Whoever listened may have gone.
             let _ = bell.send(());
         }
-        (self.falls_silent.load(Ordering::SeqCst) == 1).then_some(Stunt::Wait(Duration::MAX))
+        (self.falls_silent.load(Ordering::SeqCst) == 1).then_some(Fault::Wait(Duration::MAX))
     }
 }
 

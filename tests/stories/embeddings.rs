@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hub_audit::serve::Stunt;
+use hub_audit::serve::Fault;
 use serde_json::{Value, json};
 
 use crate::support::{COMMIT, Shard, Tensor, Workspace, first, gain, llama_config, rows};
@@ -263,6 +263,6 @@ fn rows_that_did_not_arrive_are_said_and_the_others_stay() {
 }
 
 /// A range that is gone, for good.
-fn refusal() -> Stunt {
-    Stunt::Reply { status: 404, headers: vec![("Content-Length".to_owned(), "0".to_owned())], body: Vec::new() }
+fn refusal() -> Fault {
+    Fault::Reply { status: 404, headers: vec![("Content-Length".to_owned(), "0".to_owned())], body: Vec::new() }
 }

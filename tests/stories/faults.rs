@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use hub_audit::serve::{Intercept, Listener, LoggedRequest, Stunt};
+use hub_audit::serve::{Fault, Intercept, Listener, LoggedRequest};
 
 use crate::support::{Shard, Workspace, always, first, is_one_of, llama_config, reply};
 
@@ -42,7 +42,7 @@ fn a_body_cut_midway_goes_on_at_the_next_byte() {
     let (mut at, shard, kept) = undisturbed();
     let whole = shard.asked("model.layers.0.input_layernorm.weight");
     let chosen = move |request: &LoggedRequest| request.range.as_deref() == Some(&whole);
-    at.serve_with(|options| options.intercept = Some(first(1, chosen, Stunt::CutAfter(50))));
+    at.serve_with(|options| options.intercept = Some(first(1, chosen, Fault::CutAfter(50))));
     at.run(&["fetch", "o/a"]).expect(0);
     assert_eq!(values(&at), kept);
     let ranges = at.asked().ranges("model.safetensors");
@@ -54,7 +54,7 @@ fn a_body_cut_midway_goes_on_at_the_next_byte() {
 #[test]
 fn a_connection_that_drops_is_made_anew() {
     let (mut at, _, kept) = undisturbed();
-    at.serve_with(|options| options.intercept = Some(first(1, is_weights, Stunt::Drop)));
+    at.serve_with(|options| options.intercept = Some(first(1, is_weights, Fault::Drop)));
     at.run(&["fetch", "o/a"]).expect(0);
     assert_eq!(values(&at), kept);
 }
@@ -170,7 +170,7 @@ fn a_link_that_was_valid_for_the_method_alone_is_used_with_it() {
 #[test]
 fn a_server_that_ignores_ranges_may_send_a_small_file_whole() {
     let (mut at, shard, kept) = undisturbed();
-    let whole = Stunt::Reply {
+    let whole = Fault::Reply {
         status: 200,
         headers: vec![("content-length".to_owned(), shard.bytes.len().to_string())],
         body: shard.bytes.clone(),
@@ -226,7 +226,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
                 return None;
             }
             match asked.fetch_add(1, Ordering::SeqCst) {
-                0 => Some(Stunt::CutAfter(50)),
+                0 => Some(Fault::CutAfter(50)),
                 _ => Some(other.clone()),
             }
         }));

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt::Write as _, sync::Mutex};
 
-use hub_audit::serve::{Intercept, LoggedRequest, Stunt};
+use hub_audit::serve::{Fault, Intercept, LoggedRequest};
 
 use crate::support::{Workspace, is_one_of, rows};
 
@@ -11,7 +11,7 @@ const FAULTS: u64 = 5;
 
 /// Which fault this request meets: a matter of what is asked, of how often it was asked before, and of nothing else, so that
 /// the same faults come whatever the order.
-fn fault(request: &LoggedRequest, times: u64) -> Option<Stunt> {
+fn fault(request: &LoggedRequest, times: u64) -> Option<Fault> {
     let mut state = 0xcbf2_9ce4_8422_2325_u64 ^ times.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let asked = format!("{:?} {} {:?}", request.listener, request.path, request.range);
     for byte in asked.bytes() {
@@ -22,7 +22,7 @@ fn fault(request: &LoggedRequest, times: u64) -> Option<Stunt> {
     if state % 100 >= FAULTS {
         return None;
     }
-    let reply = |status, headers: &[(&str, &str)]| Stunt::Reply {
+    let reply = |status, headers: &[(&str, &str)]| Fault::Reply {
         status,
         headers: headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
         body: Vec::new(),
@@ -31,8 +31,8 @@ fn fault(request: &LoggedRequest, times: u64) -> Option<Stunt> {
         0 => reply(429, &[("ratelimit", "\"api\";r=0;t=0")]),
         1 => reply(429, &[("ratelimit", "\"api\";r=90;t=200")]),
         2 => reply(503, &[]),
-        3 => Stunt::CutAfter(40),
-        _ => Stunt::Drop,
+        3 => Fault::CutAfter(40),
+        _ => Fault::Drop,
     })
 }
 

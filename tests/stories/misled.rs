@@ -1,6 +1,6 @@
 //! Answers of the Hub itself that lead astray: redirects, listings and facts that do not fit together.
 
-use hub_audit::serve::{Intercept, Listener, LoggedRequest, Stunt};
+use hub_audit::serve::{Fault, Intercept, Listener, LoggedRequest};
 use serde_json::json;
 
 use crate::support::{COMMIT, Outcome, Workspace, always, first, reply};
@@ -17,9 +17,9 @@ fn is_shard(request: &LoggedRequest) -> bool {
 
 /// What is said when the chosen requests are answered so; nothing is kept, and no token leaves the Hub.
 #[track_caller]
-fn misled(chosen: fn(&LoggedRequest) -> bool, stunt: Stunt) -> (Outcome, usize) {
+fn misled(chosen: fn(&LoggedRequest) -> bool, fault: Fault) -> (Outcome, usize) {
     let mut at = Workspace::with_llama(1, 64);
-    at.serve_with(|options| options.intercept = Some(always(chosen, stunt)));
+    at.serve_with(|options| options.intercept = Some(always(chosen, fault)));
     let outcome = at
         .run_as(&["fetch", "o/a"], |command| {
             command.env("HF_TOKEN", TOKEN);
@@ -139,7 +139,7 @@ fn json_cut_short_is_said_or_asked_again() {
     assert_eq!(asked, 1);
     // Shorter than it promised: the connection broke.
     let mut at = Workspace::with_llama(1, 64);
-    at.serve_with(|options| options.intercept = Some(first(1, is_listing, Stunt::CutAfter(30))));
+    at.serve_with(|options| options.intercept = Some(first(1, is_listing, Fault::CutAfter(30))));
     at.run(&["fetch", "o/a"]).expect(0);
     assert_eq!(at.asked().hub_paths_with("/tree/"), 2);
 }

@@ -2,7 +2,7 @@
 
 use hub_audit::{
     range::ByteRange,
-    serve::{Intercept, Listener, LoggedRequest, Stunt},
+    serve::{Fault, Intercept, Listener, LoggedRequest},
 };
 
 use crate::support::{Outcome, Shard, Workspace, first};
@@ -38,8 +38,8 @@ impl Forged {
         self.headers.retain(|(known, _)| *known != name);
     }
 
-    fn stunt(self) -> Stunt {
-        Stunt::Reply {
+    fn fault(self) -> Fault {
+        Fault::Reply {
             status: self.status,
             headers: self.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             body: self.body,
@@ -65,7 +65,7 @@ fn forging(forge: impl Fn(&mut Forged, ByteRange) + Send + Sync + 'static) -> (W
             let shard = Shard { bytes: fs_err::read(&truth).unwrap(), ranges: std::collections::BTreeMap::new() };
             let mut forged = Forged::new(&shard, range);
             forge(&mut forged, range);
-            Some(forged.stunt())
+            Some(forged.fault())
         }));
     });
     (at, shard)
@@ -213,12 +213,12 @@ fn the_rest_of_a_cut_body_must_begin_where_it_was_cut() {
     let whole = shard.asked("model.layers.0.input_layernorm.weight");
     let mut again = Forged::new(&shard, norm);
     again.unset("etag");
-    let again = again.stunt();
+    let again = again.fault();
     at.serve_with(|options| {
         options.intercept = Some(Intercept::new(move |request| {
             weights(request)?;
             let is_first = request.range.as_deref() == Some(&whole);
-            Some(if is_first { Stunt::CutAfter(50) } else { again.clone() })
+            Some(if is_first { Fault::CutAfter(50) } else { again.clone() })
         }));
     });
     let outcome = at.run(&["fetch", "o/a"]).expect(1);
@@ -230,7 +230,7 @@ fn the_rest_of_a_cut_body_must_begin_where_it_was_cut() {
 fn a_connection_reset_behind_the_headers_is_made_anew() {
     let mut at = Workspace::with_llama(1, 64);
     at.serve_with(|options| {
-        options.intercept = Some(first(1, |request| weights(request).is_some(), Stunt::CutAfter(0)));
+        options.intercept = Some(first(1, |request| weights(request).is_some(), Fault::CutAfter(0)));
     });
     at.run(&["fetch", "o/a"]).expect(0);
     let asked = at.asked();
@@ -242,7 +242,7 @@ fn a_connection_reset_behind_the_headers_is_made_anew() {
 fn a_server_that_sends_whole_files_is_held_to_the_limit_on_bytes() {
     let mut at = Workspace::new();
     let shard = at.llama("o/a", 1, 2, 64);
-    let whole = Stunt::Reply {
+    let whole = Fault::Reply {
         status: 200,
         headers: vec![("content-length".to_owned(), shard.bytes.len().to_string())],
         body: shard.bytes.clone(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hub_audit::serve::{Intercept, Listener, Stunt};
+use hub_audit::serve::{Fault, Intercept, Listener};
 use serde_json::json;
 
 use crate::support::{Outcome, Workspace, always};
@@ -53,7 +53,7 @@ fn no_command_tells_a_secret_even_when_servers_repeat_it() {
     ];
     let said =
         format!("no {TOKEN} at https://c/f?Expires=1&Signature=abc~&Key-Pair-Id=K, Authorization: Bearer {TOKEN}");
-    let talks = move |status: u16| Stunt::Reply {
+    let talks = move |status: u16| Fault::Reply {
         status,
         headers: vec![
             ("x-error-message".to_owned(), said.clone()),
@@ -148,7 +148,7 @@ fn the_token_is_taken_from_where_the_hubs_own_client_keeps_it() {
 #[test]
 fn a_listing_that_goes_on_at_another_host_is_refused() {
     let mut at = Workspace::with_llama(1, 64);
-    let page = Stunt::Reply {
+    let page = Fault::Reply {
         status: 200,
         headers: vec![
             ("content-type".to_owned(), "application/json".to_owned()),

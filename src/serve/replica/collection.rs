@@ -1,26 +1,30 @@
 //! The replica's repositories, laid out when they are first looked at.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
     documents,
-    model::Model,
-    models::{MODELS, QWEN3_4B},
-    shards::{Shard, shards},
-    tensors::{Tensor, consolidated_tensors, tensors},
+    file::{File, shards},
+    model::{Model, models},
+    tensors::{consolidated_tensors, tensors},
     tokenizer::tokenizer,
 };
-use crate::range::ByteRange;
+use crate::{
+    digest::sha256_hex,
+    range::ByteRange,
+    serve::repo::{Digests, Entry, Repo},
+};
 
 /// Nine synthetic models that are computed, not stored, and one more that is found by its name only.
 #[derive(Debug, Clone)]
-pub struct Replica {
-    repos: Arc<[ReplicaRepo]>,
-    beside: Arc<ReplicaRepo>,
-}
+pub struct Replica(Arc<[(Model, OnceLock<Vec<File>>)]>);
 
 impl Replica {
     /// The nine models of the study: `upstage/Solar-Open-100B`, `zai-org/GLM-4.5-Air`, `microsoft/Phi-3.5-MoE-instruct`,
@@ -33,149 +37,97 @@ impl Replica {
     /// Beside the nine, and in no list of them, stands `Qwen/Qwen3-4B`: another width, norms on queries and keys, and tied
     /// embeddings.
     pub fn nine() -> Self {
-        let repo = |model| ReplicaRepo { model, files: OnceLock::new() };
-        Self { repos: MODELS.iter().map(repo).collect(), beside: Arc::new(repo(&QWEN3_4B)) }
+        Self(models().into_iter().map(|model| (model, OnceLock::new())).collect())
     }
 
     /// The ids, in the order of the study.
-    pub fn ids(&self) -> impl Iterator<Item = &'static str> {
-        self.repos.iter().map(|repo| repo.model.id)
-    }
-
-    #[cfg(test)]
-    pub(in crate::serve) fn repos(&self) -> &[ReplicaRepo] {
-        &self.repos
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(model, _)| model.listed).map(|(model, _)| model.id.as_str())
     }
 
     /// The repository of this name, in the list or not; capitals make no difference.
-    pub(in crate::serve) fn find(&self, id: &str) -> Option<&ReplicaRepo> {
-        let all = self.repos.iter().chain(std::iter::once(self.beside.as_ref()));
-        all.into_iter().find(|repo| repo.id().eq_ignore_ascii_case(id))
-    }
-}
-
-/// One repository of the replica.
-#[derive(Debug)]
-pub(in crate::serve) struct ReplicaRepo {
-    model: &'static Model,
-    files: OnceLock<Vec<(String, File)>>,
-}
-
-#[derive(Debug)]
-enum File {
-    Text(Bytes),
-    Shard(Shard),
-}
-
-impl ReplicaRepo {
-    pub(in crate::serve) fn id(&self) -> &'static str {
-        self.model.id
+    pub(in crate::serve) fn find(&self, id: &str) -> Option<Repo> {
+        let (model, files) = self.model(id)?;
+        let entries = files.iter().map(|file| Entry { path: file.name.clone(), size: file.len() });
+        Some(Repo {
+            id: model.id.clone(),
+            commit: sha256_hex(format!("replica:{}", model.id).as_bytes())[..40].to_owned(),
+            modified: "2026-01-01T00:00:00.000Z".to_owned(),
+            gated: Value::Bool(false),
+            tags: documents::tags(model),
+            card: documents::card(model),
+            entries: entries.collect(),
+            ..Repo::default()
+        })
     }
 
-    pub(in crate::serve) fn tags(&self) -> Vec<String> {
-        documents::tags(self.model)
-    }
-
-    pub(in crate::serve) fn card(&self) -> Value {
-        documents::card(self.model)
-    }
-
-    /// Number of elements by type, as the Hub counts them: in the shards, not once more in a consolidated file.
-    pub(in crate::serve) fn parameters(&self) -> Vec<(&'static str, u64)> {
-        let mut counts = [("BF16", 0), ("F32", 0)];
-        let shards = self.files().iter().filter(|(path, _)| path.starts_with("model-"));
-        for tensor in shards.filter_map(|(_, file)| file.shard()).flat_map(Shard::tensors) {
-            counts[usize::from(tensor.width == 4)].1 += Tensor::elements(tensor);
-        }
-        counts.into_iter().filter(|&(_, count)| count > 0).collect()
-    }
-
-    /// Path and size of each file, in the order of paths.
-    pub(in crate::serve) fn entries(&self) -> Vec<(String, u64)> {
-        self.files().iter().map(|(path, file)| (path.clone(), file.len())).collect()
-    }
-
-    /// The whole of a text file; `None` for a shard.
-    pub(in crate::serve) fn text(&self, path: &str) -> Option<Bytes> {
-        match self.file(path)? {
-            File::Text(text) => Some(text.clone()),
-            File::Shard(_) => None,
-        }
+    /// What names the content of a file. For a shard, whose bytes nobody will ever hash, the SHA-256 is that of
+    /// `replica:` + id + `/` + path: stable and unique, but not the digest of the bytes that are served.
+    pub(in crate::serve) fn digests(&self, id: &str, entry: &Entry) -> io::Result<Digests> {
+        let text = self.file(id, &entry.path)?.text();
+        let content = text.unwrap_or_else(|| format!("replica:{id}/{}", entry.path).into());
+        Ok(Digests::of(entry, &sha256_hex(&content), &content))
     }
 
     /// Bytes of a file; what lies beyond its end is left out.
-    pub(in crate::serve) fn read(&self, path: &str, range: ByteRange) -> Option<Bytes> {
-        match self.file(path)? {
-            File::Shard(shard) => Some(shard.read(range).into()),
-            File::Text(text) => {
-                let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(text.len());
-                Some(text.slice(at(range.start)..at(range.end)))
-            }
+    pub(in crate::serve) fn read(&self, id: &str, path: &str, range: ByteRange) -> io::Result<Bytes> {
+        Ok(self.file(id, path)?.read(range))
+    }
+
+    /// Number of elements by type, as the Hub counts them: in the shards, not once more in a consolidated file.
+    pub(in crate::serve) fn parameters(&self, id: &str) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        let files = self.model(id).into_iter().flat_map(|(_, files)| files);
+        for tensor in files.filter(|file| file.name.starts_with("model-")).flat_map(File::tensors) {
+            *counts.entry(tensor.dtype().to_owned()).or_default() += tensor.elements();
         }
+        counts
     }
 
-    fn file(&self, path: &str) -> Option<&File> {
-        let files = self.files();
-        let found = files.binary_search_by(|(name, _)| name.as_str().cmp(path)).ok()?;
-        files.get(found).map(|(_, file)| file)
+    /// A model and its files, which are laid out when they are first asked for.
+    fn model(&self, id: &str) -> Option<(&Model, &[File])> {
+        let (model, files) = self.0.iter().find(|(model, _)| model.id.eq_ignore_ascii_case(id))?;
+        Some((model, files.get_or_init(|| laid_out(model))))
     }
 
-    fn files(&self) -> &[(String, File)] {
-        self.files.get_or_init(|| {
-            let model = self.model;
-            let shards = shards(tensors(model), model.sharding);
-            let text = |path: &str, text: String| (path.to_owned(), File::Text(text.into()));
-            let mut files = vec![
-                text(".gitattributes", "*.safetensors filter=lfs diff=lfs merge=lfs -text\n".to_owned()),
-                text("README.md", documents::readme(model)),
-                text("config.json", documents::config(model)),
-                text("model.safetensors.index.json", documents::index(&shards)),
-            ];
-            files.extend(tokenizer(model).map(|json| text("tokenizer.json", json)));
-            if model.consolidated {
-                let name = "consolidated.safetensors".to_owned();
-                let shard = Shard::new(name.clone(), consolidated_tensors(model));
-                files.push((name, File::Shard(shard)));
-                files.push(text("params.json", documents::params(model)));
-            }
-            files.extend(shards.into_iter().map(|shard| (shard.name.clone(), File::Shard(shard))));
-            files.sort_by(|a, b| a.0.cmp(&b.0));
-            files
-        })
+    fn file(&self, id: &str, path: &str) -> io::Result<&File> {
+        let (_, files) = self.model(id).ok_or(io::ErrorKind::NotFound)?;
+        let found = files.binary_search_by(|file| file.name.as_str().cmp(path)).ok();
+        found.and_then(|at| files.get(at)).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
-impl File {
-    fn len(&self) -> u64 {
-        match self {
-            Self::Text(text) => text.len() as u64,
-            Self::Shard(shard) => shard.len(),
-        }
+/// The files of a model, in the order of their names.
+fn laid_out(model: &Model) -> Vec<File> {
+    let shards = shards(tensors(model), model.shard_bytes);
+    let mut files = vec![
+        File::from_text(".gitattributes", "*.safetensors filter=lfs diff=lfs merge=lfs -text\n".to_owned()),
+        File::from_text("README.md", documents::readme(model)),
+        File::from_text("config.json", documents::config(model)),
+        File::from_text("model.safetensors.index.json", documents::index(&shards)),
+    ];
+    files.extend(tokenizer(model).map(|json| File::from_text("tokenizer.json", json)));
+    if model.consolidated {
+        files.push(File::shard("consolidated.safetensors".to_owned(), consolidated_tensors(model)));
+        files.push(File::from_text("params.json", documents::params(model)));
     }
-
-    fn shard(&self) -> Option<&Shard> {
-        match self {
-            Self::Text(_) => None,
-            Self::Shard(shard) => Some(shard),
-        }
-    }
+    files.extend(shards);
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn norm(repo: &ReplicaRepo, layer: u64) -> Vec<f64> {
+    fn norm(model: &Model, layer: u64) -> Vec<f64> {
         let names = [
             format!("model.layers.{layer}.input_layernorm.weight"),
             format!("model.layers.{layer}.attention_norm.weight"),
         ];
-        let shard = repo.files().iter().filter(|(path, _)| path.starts_with("model-"));
-        let tensor = shard
-            .filter_map(|(_, file)| file.shard())
-            .flat_map(Shard::tensors)
-            .find(|tensor| names.contains(&tensor.name))
-            .unwrap();
+        let files = laid_out(model);
+        let shards = files.iter().filter(|file| file.name.starts_with("model-"));
+        let tensor = shards.flat_map(File::tensors).find(|tensor| names.contains(&tensor.name)).unwrap();
         let mut bytes = vec![0; 8192];
         tensor.values.fill(2, 0, &mut bytes);
         let values = bytes.chunks_exact(2).map(|pair| half::bf16::from_le_bytes([pair[0], pair[1]]).to_f64());
@@ -201,14 +153,10 @@ mod tests {
 
     #[test]
     fn the_number_of_shards_is_that_of_the_study() {
-        let replica = Replica::nine();
-        let counts: Vec<usize> = replica
-            .repos()
-            .iter()
-            .map(|repo| repo.entries().iter().filter(|(path, _)| path.starts_with("model-")).count())
-            .collect();
-        assert_eq!(counts, [42, 47, 17, 19, 3, 3, 4, 8, 4]);
-        let total: u64 = replica.repos().iter().flat_map(ReplicaRepo::entries).map(|(_, size)| size).sum();
+        let models: Vec<Vec<File>> = models().iter().filter(|model| model.listed).map(laid_out).collect();
+        let shards = |files: &Vec<File>| files.iter().filter(|file| file.name.starts_with("model-")).count();
+        assert_eq!(models.iter().map(shards).collect::<Vec<_>>(), [42, 47, 17, 19, 3, 3, 4, 8, 4]);
+        let total: u64 = models.iter().flatten().map(File::len).sum();
         assert_eq!(total / 1_000_000_000, 693, "{total} bytes");
     }
 
@@ -216,8 +164,7 @@ mod tests {
     fn layers_lie_in_the_shards_where_the_study_found_them() {
         let replica = Replica::nine();
         let shard_of = |repo: usize, layer: u64| {
-            let repo = &replica.repos()[repo];
-            let index = repo.text("model.safetensors.index.json").unwrap();
+            let index = replica.file(&replica.0[repo].0.id, "model.safetensors.index.json").unwrap().text().unwrap();
             let index: Value = serde_json::from_slice(&index).unwrap();
             let name = format!("model.layers.{layer}.input_layernorm.weight");
             index["weight_map"][name].as_str().unwrap()[6..11].parse::<u32>().unwrap()
@@ -229,20 +176,19 @@ mod tests {
 
     #[test]
     fn every_header_describes_exactly_its_file() {
-        for repo in Replica::nine().repos() {
-            for (_, file) in repo.files() {
-                let Some(shard) = file.shard() else { continue };
-                let header = shard.header();
-                let metadata: safetensors::tensor::Metadata = serde_json::from_slice(&header[8..]).unwrap();
-                assert_eq!((header.len() + metadata.data_len()) as u64, shard.len(), "{}", shard.name);
+        for model in models() {
+            for shard in laid_out(&model).iter().filter(|file| file.text().is_none()) {
+                let length = shard.len() - shard.data_len();
+                let header = shard.read(ByteRange::new(8, length));
+                let metadata: safetensors::tensor::Metadata = serde_json::from_slice(&header).unwrap();
+                assert_eq!(length + metadata.data_len() as u64, shard.len(), "{}", shard.name);
             }
         }
     }
 
     #[test]
     fn only_the_planted_pairs_correlate_at_layer_ten() {
-        let replica = Replica::nine();
-        let norms: Vec<Vec<f64>> = replica.repos().iter().map(|repo| norm(repo, 10)).collect();
+        let norms: Vec<Vec<f64>> = models().iter().filter(|model| model.listed).map(|model| norm(model, 10)).collect();
         for (i, x) in norms.iter().enumerate() {
             for (j, y) in norms.iter().enumerate().skip(i + 1) {
                 let r = pearson(x, y);
@@ -257,8 +203,8 @@ mod tests {
 
     #[test]
     fn means_spreads_and_layers_are_those_of_the_study() {
-        let replica = Replica::nine();
-        let solar = |layer| norm(&replica.repos()[0], layer);
+        let models = models();
+        let solar = |layer| norm(&models[0], layer);
         let (mean, sd) = moments(&solar(10));
         assert!((mean - 0.2357).abs() < 0.002 && (sd - 0.041).abs() < 0.001, "{mean} {sd}");
         let odd = cosine(&solar(0), &solar(10));

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    model::{Mlp, Model},
-    shards::Shard,
+    file::File,
+    model::{Mlp, Model, Naming},
 };
 
 /// What every replica says about itself.
@@ -13,7 +13,7 @@ pub(super) const NOTICE: &str = "synthetic replica, not the real weights";
 /// Tags as the API lists them.
 pub(super) fn tags(model: &Model) -> Vec<String> {
     let license = format!("license:{}", model.license);
-    ["transformers", "safetensors", model.kind, "synthetic-replica", &license, "region:us"].map(str::to_owned).to_vec()
+    ["transformers", "safetensors", &model.kind, "synthetic-replica", &license, "region:us"].map(str::to_owned).to_vec()
 }
 
 /// The card's metadata as the API gives it.
@@ -33,53 +33,46 @@ pub(super) fn readme(model: &Model) -> String {
 
 /// `config.json`.
 pub(super) fn config(model: &Model) -> String {
-    let mut config = Map::new();
-    let mut set = |key: &str, value: Value| {
-        config.insert(key.to_owned(), value);
-    };
-    set("_synthetic", json!(NOTICE));
-    set("architectures", json!([model.architecture]));
-    set("model_type", json!(model.kind));
-    set("hidden_size", json!(model.hidden));
-    set("num_hidden_layers", json!(model.layers));
-    set("num_attention_heads", json!(model.heads));
-    set("num_key_value_heads", json!(model.kv_heads));
-    set("head_dim", json!(model.head_dim));
-    set("vocab_size", json!(model.vocab));
-    set("max_position_embeddings", json!(model.max_position));
-    set("rope_theta", json!(model.rope_theta));
-    set("hidden_act", json!("silu"));
-    set("initializer_range", json!(0.02));
-    set("rms_norm_eps", json!(1e-5));
-    set("attention_bias", json!(model.qkv_bias));
-    set("tie_word_embeddings", json!(model.is_tied()));
-    match model.mlp {
-        Mlp::Dense { inner } => set("intermediate_size", json!(inner)),
+    let common = json!({
+        "_synthetic": NOTICE,
+        "architectures": [model.architecture],
+        "model_type": model.kind,
+        "hidden_size": model.hidden,
+        "num_hidden_layers": model.layers,
+        "num_attention_heads": model.heads,
+        "num_key_value_heads": model.kv_heads,
+        "head_dim": model.head_dim,
+        "vocab_size": model.vocab,
+        "max_position_embeddings": model.max_position,
+        "rope_theta": model.rope_theta,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "rms_norm_eps": 1e-5,
+        "attention_bias": model.qkv_bias,
+        "tie_word_embeddings": model.tied,
+    });
+    let mlp = match model.mlp {
+        Mlp::Dense { inner } => json!({ "intermediate_size": inner }),
         Mlp::Sparse { experts, inner } => {
-            set("intermediate_size", json!(inner));
-            set("num_local_experts", json!(experts));
-            set("num_experts_per_tok", json!(2));
+            json!({ "intermediate_size": inner, "num_local_experts": experts, "num_experts_per_tok": 2 })
         }
-        Mlp::Shared { experts, inner, first_sparse, dense_inner } => {
-            set("intermediate_size", json!(dense_inner));
-            set("moe_intermediate_size", json!(inner));
-            set("n_routed_experts", json!(experts));
-            set("n_shared_experts", json!(1));
-            set("num_experts_per_tok", json!(8));
-            set("first_k_dense_replace", json!(first_sparse));
-            set("num_nextn_predict_layers", json!(model.extra_layers));
-            set("use_qk_norm", json!(false));
-        }
-    }
-    if model.kind == "phimoe" {
-        set("lm_head_bias", json!(true));
-    }
-    if model.kind == "internlm2" {
-        set("bias", json!(false));
-    }
-    set("torch_dtype", json!("bfloat16"));
-    set("transformers_version", json!("4.57.1"));
-    pretty(&Value::Object(config))
+        Mlp::Shared { experts, inner, first_sparse, dense_inner } => json!({
+            "intermediate_size": dense_inner,
+            "moe_intermediate_size": inner,
+            "n_routed_experts": experts,
+            "n_shared_experts": 1,
+            "num_experts_per_tok": 8,
+            "first_k_dense_replace": first_sparse,
+            "num_nextn_predict_layers": model.extra_layers,
+            "use_qk_norm": false,
+        }),
+    };
+    let lm_head = if model.layer_norm { json!({ "lm_head_bias": true }) } else { json!({}) };
+    let bias = if model.naming == Naming::InternLm2 { json!({ "bias": false }) } else { json!({}) };
+    let end = json!({ "torch_dtype": "bfloat16", "transformers_version": "4.57.1" });
+    let parts = [common, mlp, lm_head, bias, end];
+    let fields = parts.iter().filter_map(Value::as_object).flatten();
+    pretty(&fields.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
 /// `params.json`, the configuration beside `consolidated.safetensors`.
@@ -102,7 +95,7 @@ pub(super) fn params(model: &Model) -> String {
 }
 
 /// `model.safetensors.index.json`: names in order, as `save_pretrained` sorts them.
-pub(super) fn index(shards: &[Shard]) -> String {
+pub(super) fn index(shards: &[File]) -> String {
     let mut names: Vec<(&str, &str)> = shards
         .iter()
         .flat_map(|shard| shard.tensors().map(|tensor| (tensor.name.as_str(), shard.name.as_str())))
@@ -110,7 +103,7 @@ pub(super) fn index(shards: &[Shard]) -> String {
     names.sort_unstable();
     let weight_map: Map<String, Value> =
         names.into_iter().map(|(tensor, shard)| (tensor.to_owned(), Value::from(shard))).collect();
-    let total: u64 = shards.iter().map(Shard::data_len).sum();
+    let total: u64 = shards.iter().map(File::data_len).sum();
     pretty(&json!({ "metadata": { "total_size": total }, "weight_map": weight_map }))
 }
 

@@ -6,12 +6,10 @@
 
 mod collection;
 mod documents;
+mod file;
 mod model;
-mod models;
-mod shards;
 mod tensors;
 mod tokenizer;
 mod values;
 
 pub use collection::Replica;
-pub(super) use collection::ReplicaRepo;

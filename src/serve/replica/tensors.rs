@@ -1,7 +1,7 @@
 //! Names, shapes and values of a model's tensors, in the order in which its modules declare them.
 
 use super::{
-    model::{Knot, Mlp, Model, Profile, moments},
+    model::{Mlp, Model, Moments, Naming, moments},
     values::{Values, seed_of},
 };
 
@@ -42,19 +42,9 @@ impl Tensor {
     }
 }
 
-/// What a tensor is called depends on who saved it; what it holds does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Naming {
-    Llama,
-    InternLm2,
-    /// `consolidated.safetensors`.
-    Mistral,
-}
-
 /// All tensors of a model's shards.
 pub(super) fn tensors(model: &Model) -> Vec<Tensor> {
-    let naming = if model.kind == "internlm2" { Naming::InternLm2 } else { Naming::Llama };
-    Writer::new(model, naming).write()
+    Writer::new(model, model.naming).write()
 }
 
 /// All tensors of a model's `consolidated.safetensors`: the same weights under the names of their makers.
@@ -86,11 +76,11 @@ impl<'a> Writer<'a> {
             self.layer = layer;
             self.block();
         }
-        self.gamma(norm.to_owned(), "final_norm", last_knot(&self.model.post));
-        if !self.model.is_tied() {
+        self.gamma(norm.to_owned(), "final_norm", last(&self.model.post));
+        if !self.model.tied {
             self.matrix(head.to_owned(), "lm_head", &[vocab, self.model.hidden]);
         }
-        if self.layer_norms() {
+        if self.model.layer_norm {
             self.bias(format!("{head}.bias"), "lm_head.bias", vocab);
         }
         for extra in 0..self.model.extra_layers {
@@ -98,11 +88,6 @@ impl<'a> Writer<'a> {
             self.prediction_block();
         }
         self.tensors
-    }
-
-    /// Phi-3.5-MoE norms with mean and bias, and has biases wherever there is room for one.
-    fn layer_norms(&self) -> bool {
-        self.model.kind == "phimoe"
     }
 
     fn prefix(&self) -> String {
@@ -123,9 +108,9 @@ impl<'a> Writer<'a> {
             Naming::Llama => ("input_layernorm", "post_attention_layernorm"),
             _ => ("attention_norm", "ffn_norm"),
         };
-        let (input_knot, post_knot) = (moments(&self.model.input, self.layer), moments(&self.model.post, self.layer));
-        self.gamma(format!("{prefix}.{input}"), "input_layernorm", input_knot);
-        self.gamma(format!("{prefix}.{post}"), "post_attention_layernorm", post_knot);
+        let [of_input, of_post] = [&self.model.input, &self.model.post].map(|listed| moments(listed, self.layer));
+        self.gamma(format!("{prefix}.{input}"), "input_layernorm", of_input);
+        self.gamma(format!("{prefix}.{post}"), "post_attention_layernorm", of_post);
     }
 
     fn attention(&mut self, prefix: &str) {
@@ -143,14 +128,14 @@ impl<'a> Writer<'a> {
                 _ => format!("{prefix}.attention.{native}"),
             };
             self.matrix(name.clone(), role, &shape);
-            if qkv_bias && (role != "o_proj" || self.layer_norms()) {
+            if qkv_bias && (role != "o_proj" || self.model.layer_norm) {
                 self.bias(format!("{name}.bias"), &format!("{role}.bias"), shape[0]);
             }
         }
-        if self.model.norms_queries() {
-            let knot = moments(&self.model.post, self.layer);
+        if self.model.qk_norm {
+            let moments = moments(&self.model.post, self.layer);
             for role in ["q_norm", "k_norm"] {
-                self.gain(format!("{prefix}.self_attn.{role}"), role, knot, head_dim);
+                self.gain(format!("{prefix}.self_attn.{role}"), role, moments, head_dim);
             }
         }
     }
@@ -181,7 +166,7 @@ impl<'a> Writer<'a> {
                 }
             }
             Mlp::Shared { first_sparse, dense_inner, .. } if self.layer < first_sparse => {
-                self.gated(&format!("{prefix}.mlp"), "", dense_inner, false)
+                self.gated(&format!("{prefix}.mlp"), "", dense_inner, false);
             }
             Mlp::Shared { experts, inner, .. } => {
                 let module = format!("{prefix}.mlp");
@@ -226,18 +211,18 @@ impl<'a> Writer<'a> {
     fn prediction_block(&mut self) {
         let prefix = self.prefix();
         let vocab = self.model.vocab;
-        let knot = last_knot(&self.model.post);
+        let moments = last(&self.model.post);
         self.matrix(format!("{prefix}.embed_tokens"), "embed_tokens", &[vocab, self.model.hidden]);
-        self.gamma(format!("{prefix}.enorm"), "enorm", knot);
-        self.gamma(format!("{prefix}.hnorm"), "hnorm", knot);
+        self.gamma(format!("{prefix}.enorm"), "enorm", moments);
+        self.gamma(format!("{prefix}.hnorm"), "hnorm", moments);
         self.matrix(format!("{prefix}.eh_proj"), "eh_proj", &[self.model.hidden, 2 * self.model.hidden]);
         self.block();
-        self.gamma(format!("{prefix}.shared_head.norm"), "shared_head_norm", knot);
+        self.gamma(format!("{prefix}.shared_head.norm"), "shared_head_norm", moments);
         self.matrix(format!("{prefix}.shared_head.head"), "lm_head", &[vocab, self.model.hidden]);
     }
 
     fn seed(&self, role: &str) -> u64 {
-        seed_of(&[self.model.id, &self.layer.to_string(), role])
+        seed_of(&[&self.model.id, &self.layer.to_string(), role])
     }
 
     fn matrix(&mut self, module: String, role: &str, shape: &[u64; 2]) {
@@ -255,17 +240,17 @@ impl<'a> Writer<'a> {
         self.push(name, 2, &[len], Values::Noise { seed, sd: BIAS_SD });
     }
 
-    fn gamma(&mut self, module: String, role: &str, knot: Knot) {
-        self.gain(module, role, knot, self.model.hidden);
+    fn gamma(&mut self, module: String, role: &str, moments: Moments) {
+        self.gain(module, role, moments, self.model.hidden);
     }
 
-    fn gain(&mut self, module: String, role: &str, knot: Knot, len: u64) {
-        let lineage = seed_of(&[self.model.lineage, role]);
+    fn gain(&mut self, module: String, role: &str, moments: Moments, len: u64) {
+        let lineage = seed_of(&[&self.model.lineage, role]);
         let own = self.seed(role);
-        let values = Values::Norm { lineage, own, knot };
+        let values = Values::Norm { lineage, own, moments };
         let bias = format!("{module}.bias");
         self.push(module + ".weight", 2, &[len], values);
-        if self.layer_norms() {
+        if self.model.layer_norm {
             self.bias(bias, &format!("{role}.bias"), len);
         }
     }
@@ -275,17 +260,17 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn last_knot(profile: &Profile) -> Knot {
-    profile[profile.len() - 1]
+fn last(listed: &[Moments; 6]) -> Moments {
+    listed[5]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::models::MODELS, *};
+    use super::{super::model::models, *};
 
     fn parameters(id: &str, counted: impl Fn(&Tensor) -> bool) -> u64 {
-        let model = MODELS.iter().find(|model| model.id == id).unwrap();
-        tensors(model).iter().filter(|t| counted(t)).map(Tensor::elements).sum()
+        let model = models().into_iter().find(|model| model.id == id).unwrap();
+        tensors(&model).iter().filter(|t| counted(t)).map(Tensor::elements).sum()
     }
 
     /// The study published these counts: of Phi with its head, of Solar without it, of GLM also without the correction
@@ -301,7 +286,7 @@ mod tests {
 
     #[test]
     fn consolidated_weights_are_the_shards_weights_under_other_names() {
-        let model = &MODELS[4];
+        let model = &models()[4];
         let (shards, native) = (tensors(model), consolidated_tensors(model));
         assert_eq!(shards.len(), native.len());
         let bytes = |tensors: &[Tensor], name: &str| {

@@ -13,7 +13,7 @@ const CONTROLS: u64 = 768;
 
 /// `tokenizer.json`; `None` for a model that has none here.
 pub(super) fn tokenizer(model: &Model) -> Option<String> {
-    let tokenizer = match model.kind {
+    let tokenizer = match model.kind.as_str() {
         "mistral" => marked(model.vocab, CONTROLS),
         "mixtral" => marked(model.vocab, 0),
         "qwen2" => byte_level(),
@@ -101,14 +101,14 @@ fn added(pieces: &[String], first: usize) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::models::MODELS, *};
+    use super::{super::model::models, *};
     use crate::tokens::Vocabulary;
 
     #[test]
     fn the_vocabularies_fit_their_tables_and_meet_in_part() {
         let of = |id: &str| {
-            let model = MODELS.iter().find(|model| model.id == id).unwrap();
-            (Vocabulary::parse(tokenizer(model).unwrap().as_bytes()).unwrap(), model.vocab)
+            let model = models().into_iter().find(|model| model.id == id).unwrap();
+            (Vocabulary::parse(tokenizer(&model).unwrap().as_bytes()).unwrap(), model.vocab)
         };
         let (mistral, rows) = of("mistralai/Mistral-7B-Instruct-v0.3");
         let (mixtral, fewer) = of("mistralai/Mixtral-8x7B-Instruct-v0.1");

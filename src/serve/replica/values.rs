@@ -2,7 +2,7 @@
 
 use half::bf16;
 
-use super::model::Knot;
+use super::model::Moments;
 
 /// Correlation of two relatives' norms at one layer.
 const KINSHIP: f64 = 0.995;
@@ -44,8 +44,7 @@ pub(super) enum Values {
         lineage: u64,
         /// Seed of this tensor alone.
         own: u64,
-        /// Moments and layer.
-        knot: Knot,
+        moments: Moments,
     },
 }
 
@@ -93,9 +92,9 @@ fn pattern(seed: u64, layer: u64, index: u64) -> f64 {
     if layer == 0 {
         return COMMON_IN_FIRST * part(0) + (1.0 - COMMON_IN_FIRST * COMMON_IN_FIRST).sqrt() * own;
     }
-    let knot = layer / TURN;
+    let turn = layer / TURN;
     let angle = (layer % TURN) as f64 / TURN as f64 * std::f64::consts::FRAC_PI_2;
-    let drift = angle.cos() * part(1 + knot) + angle.sin() * part(2 + knot);
+    let drift = angle.cos() * part(1 + turn) + angle.sin() * part(2 + turn);
     COMMON * part(0) + DRIFT * drift + OWN * own
 }
 
@@ -110,10 +109,10 @@ impl Values {
                 let row = head * head_dim + (within % 2) * (head_dim / 2) + within / 2;
                 centred(hash(seed, row * columns + column)) * (sd / SPREAD)
             }
-            Self::Norm { lineage, own, knot } => {
-                let shape = pattern(lineage, knot.layer, index);
+            Self::Norm { lineage, own, moments } => {
+                let shape = pattern(lineage, moments.layer, index);
                 let z = KINSHIP.sqrt() * shape + (1.0 - KINSHIP).sqrt() * normal(own, index);
-                knot.mean * (1.0 + knot.cv * z)
+                moments.mean * (1.0 + moments.cv * z)
             }
         }
     }
@@ -150,7 +149,7 @@ mod tests {
         [
             Values::Noise { seed: 7, sd: 0.02 },
             Values::Interleaved { seed: 7, sd: 0.02, head_dim: 8, columns: 16 },
-            Values::Norm { lineage: 1, own: 2, knot: Knot { layer: 3, mean: 0.5, cv: 0.1 } },
+            Values::Norm { lineage: 1, own: 2, moments: Moments { layer: 3, mean: 0.5, cv: 0.1 } },
         ]
     }
 

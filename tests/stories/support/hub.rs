@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hub_audit::serve::{Intercept, Listener, LoggedRequest, Stunt};
+use hub_audit::serve::{Fault, Intercept, Listener, LoggedRequest};
 
 /// All requests of a run.
 #[derive(Debug)]
@@ -46,27 +46,27 @@ impl Asked {
     }
 }
 
-/// Plays the stunt at the first `times` requests that are chosen, and no more.
+/// Plays the fault at the first `times` requests that are chosen, and no more.
 pub(crate) fn first(
     times: usize,
     chosen: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
-    stunt: Stunt,
+    fault: Fault,
 ) -> Intercept {
     let played = AtomicUsize::new(0);
     Intercept::new(move |request| {
         let play = chosen(request) && played.fetch_add(1, Ordering::SeqCst) < times;
-        play.then(|| stunt.clone())
+        play.then(|| fault.clone())
     })
 }
 
-/// Plays the stunt at every request that is chosen.
-pub(crate) fn always(chosen: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static, stunt: Stunt) -> Intercept {
-    first(usize::MAX, chosen, stunt)
+/// Plays the fault at every request that is chosen.
+pub(crate) fn always(chosen: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static, fault: Fault) -> Intercept {
+    first(usize::MAX, chosen, fault)
 }
 
 /// An answer of a server, whole.
-pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Stunt {
-    Stunt::Reply {
+pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Fault {
+    Fault::Reply {
         status,
         headers: headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
         body: body.into(),

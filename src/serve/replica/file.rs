@@ -1,30 +1,33 @@
-//! Tensors in files: which shard holds which tensor, the header of each, and its bytes at any offset.
+//! Files of the replica: which shard holds which tensor, the header of each, and its bytes at any offset.
 
-use std::{
-    fmt::Write as _,
-    sync::{Arc, OnceLock},
-};
+use std::fmt::Write as _;
 
-use super::{model::Sharding, tensors::Tensor};
+use bytes::Bytes;
+
+use super::tensors::Tensor;
 use crate::range::ByteRange;
 
-/// One safetensors file whose bytes exist only while they are read.
+/// A text, or a safetensors file whose tensors exist only while they are read.
 #[derive(Debug)]
-pub(super) struct Shard {
-    /// The file's name.
+pub(super) struct File {
     pub(super) name: String,
-    /// Tensors in file order, each with its first byte behind the header.
+    /// The text, or the header: the 8 bytes of length and the JSON, padded with spaces to a multiple of 8.
+    head: Bytes,
+    /// Tensors in file order, each with its first byte behind the header. A text has none.
     tensors: Vec<(u64, Tensor)>,
     data_len: u64,
-    header: OnceLock<Arc<[u8]>>,
 }
 
-impl Shard {
+impl File {
+    pub(super) fn from_text(name: &str, text: String) -> Self {
+        Self { name: name.to_owned(), head: text.into(), tensors: Vec::new(), data_len: 0 }
+    }
+
     /// A file of these tensors, ordered as the safetensors writer orders them: wider types first, then by name.
-    pub(super) fn new(name: String, mut members: Vec<Tensor>) -> Self {
+    pub(super) fn shard(name: String, mut members: Vec<Tensor>) -> Self {
         members.sort_by(|a, b| b.width.cmp(&a.width).then_with(|| a.name.cmp(&b.name)));
         let mut data_len = 0;
-        let tensors = members
+        let tensors: Vec<(u64, Tensor)> = members
             .into_iter()
             .map(|tensor| {
                 let begin = data_len;
@@ -32,7 +35,7 @@ impl Shard {
                 (begin, tensor)
             })
             .collect();
-        Self { name, tensors, data_len, header: OnceLock::new() }
+        Self { name, head: header(&tensors), tensors, data_len }
     }
 
     /// The tensors, in file order.
@@ -42,7 +45,7 @@ impl Shard {
 
     /// Length of the file in bytes.
     pub(super) fn len(&self) -> u64 {
-        self.header().len() as u64 + self.data_len
+        self.head.len() as u64 + self.data_len
     }
 
     /// Bytes of all tensors.
@@ -50,46 +53,25 @@ impl Shard {
         self.data_len
     }
 
-    /// The 8 bytes of length and the JSON, padded with spaces to a multiple of 8. Written once, when first asked for.
-    pub(super) fn header(&self) -> &Arc<[u8]> {
-        self.header.get_or_init(|| {
-            let mut json = String::from(r#"{"__metadata__":{"format":"pt"}"#);
-            for (begin, tensor) in &self.tensors {
-                let shape: Vec<String> = tensor.shape.iter().map(u64::to_string).collect();
-                let _ = write!(
-                    json,
-                    r#","{}":{{"dtype":"{}","shape":[{}],"data_offsets":[{begin},{}]}}"#,
-                    tensor.name,
-                    tensor.dtype(),
-                    shape.join(","),
-                    begin + tensor.bytes(),
-                );
-            }
-            json.push('}');
-            json.push_str(&" ".repeat((8 - json.len() % 8) % 8));
-            let mut file = (json.len() as u64).to_le_bytes().to_vec();
-            file.extend_from_slice(json.as_bytes());
-            file.into()
-        })
+    /// The whole of a text; `None` for a shard.
+    pub(super) fn text(&self) -> Option<Bytes> {
+        self.tensors.is_empty().then(|| self.head.clone())
     }
 
-    /// The bytes of a range of the file; what lies beyond the end is left out.
-    pub(super) fn read(&self, range: ByteRange) -> Vec<u8> {
+    /// The bytes of a range; what lies beyond the end is left out.
+    pub(super) fn read(&self, range: ByteRange) -> Bytes {
         let end = range.end.min(self.len());
-        let wanted = usize::try_from(end.saturating_sub(range.start)).unwrap_or_default();
-        let mut out = vec![0; wanted];
-        let header = self.header();
+        let mut out = vec![0; usize::try_from(end.saturating_sub(range.start)).unwrap_or_default()];
         let mut at = range.start;
         let mut rest = out.as_mut_slice();
-        if let Some(head) = usize::try_from(at).ok().and_then(|start| header.get(start..)) {
-            let taken = head.len().min(rest.len());
-            let (now, later) = rest.split_at_mut(taken);
-            now.copy_from_slice(&head[..taken]);
+        if let Some(head) = usize::try_from(at).ok().and_then(|start| self.head.get(start..)) {
+            let (now, later) = rest.split_at_mut(head.len().min(rest.len()));
+            now.copy_from_slice(&head[..now.len()]);
+            at += now.len() as u64;
             rest = later;
-            at += taken as u64;
         }
         while !rest.is_empty() {
-            let offset = at - header.len() as u64;
+            let offset = at - self.head.len() as u64;
             let index = self.tensors.partition_point(|(begin, _)| *begin <= offset).saturating_sub(1);
             let Some((begin, tensor)) = self.tensors.get(index) else {
                 break;
@@ -98,25 +80,42 @@ impl Shard {
             if left == 0 {
                 break;
             }
-            let taken = left.min(rest.len());
-            let (now, later) = std::mem::take(&mut rest).split_at_mut(taken);
+            let (now, later) = rest.split_at_mut(left.min(rest.len()));
             tensor.values.fill(tensor.width, offset - begin, now);
+            at += now.len() as u64;
             rest = later;
-            at += taken as u64;
         }
-        out
+        out.into()
     }
 }
 
-/// Distributes tensors over files named as the Hub's are.
-pub(super) fn shards(tensors: Vec<Tensor>, sharding: Sharding) -> Vec<Shard> {
+fn header(tensors: &[(u64, Tensor)]) -> Bytes {
+    let mut json = String::from(r#"{"__metadata__":{"format":"pt"}"#);
+    for (begin, tensor) in tensors {
+        let shape: Vec<String> = tensor.shape.iter().map(u64::to_string).collect();
+        let _ = write!(
+            json,
+            r#","{}":{{"dtype":"{}","shape":[{}],"data_offsets":[{begin},{}]}}"#,
+            tensor.name,
+            tensor.dtype(),
+            shape.join(","),
+            begin + tensor.bytes(),
+        );
+    }
+    json.push('}');
+    json.push_str(&" ".repeat((8 - json.len() % 8) % 8));
+    [&(json.len() as u64).to_le_bytes(), json.as_bytes()].concat().into()
+}
+
+/// Distributes tensors over files named as the Hub's are: as many as fit into `most_bytes`, or one file a layer.
+pub(super) fn shards(tensors: Vec<Tensor>, most_bytes: Option<u64>) -> Vec<File> {
     let mut groups: Vec<Vec<Tensor>> = Vec::new();
     let mut filled = 0;
     for tensor in tensors {
-        let new = match (sharding, groups.last().and_then(|group| group.last())) {
+        let new = match (most_bytes, groups.last().and_then(|group| group.last())) {
             (_, None) => true,
-            (Sharding::Upto(limit), Some(_)) => filled + tensor.bytes() > limit,
-            (Sharding::PerLayer, Some(previous)) => previous.layer != tensor.layer,
+            (Some(limit), Some(_)) => filled + tensor.bytes() > limit,
+            (None, Some(previous)) => previous.layer != tensor.layer,
         };
         if new {
             groups.push(Vec::new());
@@ -129,7 +128,7 @@ pub(super) fn shards(tensors: Vec<Tensor>, sharding: Sharding) -> Vec<Shard> {
     }
     let count = groups.len();
     let name = |number: usize| format!("model-{number:05}-of-{count:05}.safetensors");
-    groups.into_iter().enumerate().map(|(index, group)| Shard::new(name(index + 1), group)).collect()
+    groups.into_iter().enumerate().map(|(index, group)| File::shard(name(index + 1), group)).collect()
 }
 
 #[cfg(test)]
@@ -149,8 +148,8 @@ mod tests {
         }
     }
 
-    fn small() -> Shard {
-        Shard::new(
+    fn small() -> File {
+        File::shard(
             "model.safetensors".to_owned(),
             vec![tensor("b", 2, &[3, 5]), tensor("a", 2, &[7]), tensor("c", 4, &[2]), tensor("empty", 2, &[0])],
         )
@@ -182,7 +181,7 @@ mod tests {
     #[test]
     fn a_new_file_begins_when_the_next_tensor_would_pass_the_limit() {
         let tensors = (0..5).map(|n| tensor(&format!("t{n}"), 2, &[10])).collect();
-        let files = shards(tensors, Sharding::Upto(50));
+        let files = shards(tensors, Some(50));
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(
             names,

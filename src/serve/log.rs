@@ -3,10 +3,12 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
+
+use hyper::{header, http::request::Parts};
 
 /// Requests that are kept; the oldest go first.
 const KEPT: usize = 1 << 20;
@@ -43,32 +45,53 @@ pub struct LoggedRequest {
     pub bytes_sent: u64,
 }
 
-/// The log itself.
-#[derive(Debug, Default)]
-pub(super) struct Journal(Mutex<VecDeque<(LoggedRequest, Arc<AtomicU64>)>>);
+impl LoggedRequest {
+    pub(super) fn of(listener: Listener, head: &Parts) -> Self {
+        let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Self {
+            listener,
+            method: head.method.to_string(),
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().filter(|query| !query.is_empty()).map(str::to_owned),
+            range: text(header::RANGE),
+            authorised: head.headers.contains_key(header::AUTHORIZATION),
+            accept_encoding: text(header::ACCEPT_ENCODING),
+            status: None,
+            bytes_sent: 0,
+        }
+    }
+}
 
-impl Journal {
+/// Requests, each with the bytes that were sent so far.
+#[derive(Debug, Default)]
+pub(super) struct RequestLog(Mutex<VecDeque<(LoggedRequest, Arc<AtomicU64>)>>);
+
+impl RequestLog {
     /// Adds a request; its bytes are counted in what is returned.
     pub(super) fn add(&self, request: LoggedRequest) -> Arc<AtomicU64> {
         let sent = Arc::new(AtomicU64::new(0));
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.len() == KEPT {
-            log.pop_front();
+        let mut entries = self.entries();
+        if entries.len() == KEPT {
+            entries.pop_front();
         }
-        log.push_back((request, Arc::clone(&sent)));
+        entries.push_back((request, Arc::clone(&sent)));
         sent
     }
 
-    /// A copy of all requests.
     pub(super) fn snapshot(&self) -> Vec<LoggedRequest> {
-        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        log.iter()
-            .map(|(request, sent)| LoggedRequest { bytes_sent: sent.load(Ordering::Acquire), ..request.clone() })
-            .collect()
+        let entries = self.entries();
+        let now = |(request, sent): &(LoggedRequest, Arc<AtomicU64>)| LoggedRequest {
+            bytes_sent: sent.load(Ordering::Acquire),
+            ..request.clone()
+        };
+        entries.iter().map(now).collect()
     }
 
-    /// Forgets all requests.
     pub(super) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.entries().clear();
+    }
+
+    fn entries(&self) -> MutexGuard<'_, VecDeque<(LoggedRequest, Arc<AtomicU64>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

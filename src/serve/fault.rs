@@ -2,12 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::journal::LoggedRequest;
+use super::log::LoggedRequest;
 
 /// What to do instead of answering truthfully.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Stunt {
+pub enum Fault {
     /// Send exactly this, with no header added but `Date`. A `Content-Length` larger than the body ends in a connection
     /// closed early; without one the body is chunked.
     Reply {
@@ -39,15 +39,15 @@ pub enum Stunt {
 #[derive(Clone)]
 pub struct Intercept(Arc<Hook>);
 
-type Hook = dyn Fn(&LoggedRequest) -> Option<Stunt> + Send + Sync;
+type Hook = dyn Fn(&LoggedRequest) -> Option<Fault> + Send + Sync;
 
 impl Intercept {
     /// A hook from a function.
-    pub fn new(hook: impl Fn(&LoggedRequest) -> Option<Stunt> + Send + Sync + 'static) -> Self {
+    pub fn new(hook: impl Fn(&LoggedRequest) -> Option<Fault> + Send + Sync + 'static) -> Self {
         Self(Arc::new(hook))
     }
 
-    pub(super) fn look(&self, request: &LoggedRequest) -> Option<Stunt> {
+    pub(super) fn look(&self, request: &LoggedRequest) -> Option<Fault> {
         (self.0)(request)
     }
 }
