@@ -1,5 +1,5 @@
 //! HTTP and nothing else: pinned revisions, file listings, small files, and byte ranges that are checked before they are
-//! believed; and the cache that the Hub's own clients share. Nothing here knows what a tensor is.
+//! believed; and the Hugging Face cache. Nothing here knows what a tensor is.
 
 mod api;
 mod body;
@@ -7,11 +7,12 @@ mod client;
 mod content_range;
 mod error;
 mod link;
-#[cfg(test)]
-mod patience;
+mod peer;
 mod redact;
 mod remote_file;
 mod retry;
+#[cfg(test)]
+mod retry_tests;
 #[cfg(feature = "hf-cache")]
 mod shared_cache;
 #[cfg(not(feature = "hf-cache"))]
@@ -19,12 +20,10 @@ mod shared_cache;
 mod shared_cache;
 mod tls;
 
-pub use client::{HubClient, HubOptions, Token, Traffic};
+pub use client::{HubClient, HubOptions, Proxy, Token, Traffic};
 pub use content_range::ContentRange;
 pub use error::{HubError, Place};
 pub use link::next_page;
 pub use remote_file::RemoteFile;
 pub use retry::RetryPolicy;
 pub use shared_cache::SharedCache;
-
-pub(crate) use tls::choose_provider;

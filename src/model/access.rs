@@ -1,6 +1,6 @@
-//! The way to a model's bytes: the Hub, what is kept of it, and the cache that its own clients share.
+//! The way to a model's bytes: the Hub, what is kept of it, and the Hugging Face cache.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     cache::Cache,
@@ -24,11 +24,11 @@ pub struct Access {
 }
 
 impl Access {
-    /// A Hub, and the folder `cache` for what is fetched. The Hugging Face cache is not read. No request is sent.
-    pub fn new(hub: &HubOptions, cache: impl Into<PathBuf>) -> Result<Self, Error> {
+    /// A Hub, and a cache for what is fetched. The Hugging Face cache is not read. No request is sent.
+    pub fn new(hub: &HubOptions, cache: Cache) -> Result<Self, Error> {
         Ok(Self {
             hub: HubClient::new(hub)?,
-            cache: Arc::new(Cache::open(cache)?),
+            cache: Arc::new(cache),
             shared: None,
             offline: hub.offline,
             source: hub.endpoint.trim_end_matches('/').to_owned(),
