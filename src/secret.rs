@@ -9,15 +9,18 @@ use regex::{NoExpand, Regex};
 /// Tokens that this process has been given.
 static TOKENS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// A shorter token that is not one of the Hub's may be any word, such as `anything` for a mirror.
+/// A shorter token may be any word, such as `anything` for a mirror; one that begins as the Hub's do is none.
 const SHORTEST: usize = 12;
+const SHORTEST_OF_THE_HUB: usize = 6;
 
 /// Keeps `token` out of every text from now on.
 pub(crate) fn keep(token: &str) {
-    let is_secret = token.starts_with("hf_") || token.len() >= SHORTEST;
+    let shortest = if token.starts_with("hf_") { SHORTEST_OF_THE_HUB } else { SHORTEST };
     let mut tokens = TOKENS.lock();
-    if is_secret && !tokens.iter().any(|known| known == token) {
+    if token.len() >= shortest && !tokens.iter().any(|known| known == token) {
         tokens.push(token.to_owned());
+        // One that begins another would leave the rest of it.
+        tokens.sort_by_key(|token| std::cmp::Reverse(token.len()));
     }
 }
 
@@ -75,7 +78,8 @@ fn without(text: &str, token: &str) -> Option<String> {
 pub(crate) fn is_in(bytes: &[u8]) -> bool {
     let tokens = TOKENS.lock();
     let holds = |bytes: &[u8]| tokens.iter().any(|token| memchr::memmem::find(bytes, token.as_bytes()).is_some());
-    !tokens.is_empty() && (holds(bytes) || (memchr::memmem::find(bytes, b"\\u00").is_some() && holds(&unescaped(bytes))))
+    !tokens.is_empty()
+        && (holds(bytes) || (memchr::memmem::find(bytes, b"\\u00").is_some() && holds(&unescaped(bytes))))
 }
 
 /// JSON with its escapes of plain characters undone.
@@ -104,6 +108,7 @@ mod tests {
 
     #[test]
     fn a_token_is_hidden_in_whatever_letter_case() {
+        keep("hf_Secret");
         keep("hf_SecretOfTheseTests");
         assert_eq!(hide("no hf_SecretOfTheseTests at hf_secretofthesetests.example"), "no <token> at <token>.example");
         assert!(matches!(hide("nothing to hide: a@b, c?d=e"), Cow::Borrowed(_)));

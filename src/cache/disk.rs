@@ -401,7 +401,9 @@ mod tests {
                 thread::sleep(Duration::from_millis(10));
             }
             drop(held);
-            waiting.map(|thread| drop(thread.join().unwrap()));
+            for thread in waiting {
+                thread.join().unwrap();
+            }
         });
         let said = said.lock();
         assert!(said[0].starts_with("waiting for `") && said[0].contains(LOCK), "{said:?}");

@@ -385,12 +385,7 @@ mod tests {
         let verdicts: Vec<_> = cache.verify().unwrap().into_iter().map(|(_, verdict)| verdict).collect();
         assert_eq!(
             verdicts,
-            [
-                Verdict::Broken(Flaw::Length),
-                Verdict::Broken(Flaw::Digest),
-                Verdict::Unfinished,
-                Verdict::Sound
-            ]
+            [Verdict::Broken(Flaw::Length), Verdict::Broken(Flaw::Digest), Verdict::Unfinished, Verdict::Sound]
         );
         assert_eq!(cache.ls().unwrap().len(), 3);
         cache.remove(&entries[0]).unwrap();

@@ -4,12 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    error::CacheError,
-    key,
-    seal::unseal,
-    store::Cache,
-};
+use super::{error::CacheError, key, seal::unseal, store::Cache};
 use crate::spec::{Commit, RepoId, Revision};
 
 /// Bytes that it takes at most.

@@ -19,7 +19,8 @@ fn first(names: [&'static str; 2]) -> Option<(&'static str, String)> {
 
 /// Which proxy requests go through. The HTTP client reads the variables itself, and takes no notice of one that is malformed.
 pub(crate) fn proxy() -> Proxy {
-    let is_off = first(["NO_PROXY", "no_proxy"]).is_some_and(|(_, text)| text.split(',').any(|part| part.trim() == "*"));
+    let is_off =
+        first(["NO_PROXY", "no_proxy"]).is_some_and(|(_, text)| text.split(',').any(|part| part.trim() == "*"));
     if is_off {
         return Proxy::None;
     }

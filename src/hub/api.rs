@@ -112,7 +112,10 @@ impl HubClient {
         // An address with such a segment in it would lead elsewhere, and the token with it.
         let is_outside = |file: &&RepoFile| file.path.split('/').any(|segment| matches!(segment, "" | "." | ".."));
         if let Some(file) = files.iter().find(is_outside) {
-            return Err(unreasonable(format!("names `{}`, which is no file of a repository", file.path.escape_debug())));
+            return Err(unreasonable(format!(
+                "names `{}`, which is no file of a repository",
+                file.path.escape_debug()
+            )));
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         if let Some(twice) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {

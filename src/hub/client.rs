@@ -240,7 +240,8 @@ impl HubClient {
     /// Joins path segments, already percent-encoded, to the endpoint.
     pub(super) fn url(&self, path: &str) -> Result<Url, HubError> {
         let text = format!("{}/{path}", self.endpoint());
-        Url::parse(&text).map_err(|error| HubError::Endpoint { text: redact::address(&text), reason: error.to_string() })
+        Url::parse(&text)
+            .map_err(|error| HubError::Endpoint { text: redact::address(&text), reason: error.to_string() })
     }
 
     /// The address `text`, to which an answer from `from` points, or why it is not gone to: only HTTP, never out of HTTPS, with no
@@ -469,6 +470,23 @@ mod tests {
         for text in ["huggingface.co", "ftp://a", "https://", "http://a/?b=c"] {
             assert!(parse_endpoint(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn only_a_hub_of_this_machine_sends_into_it() {
+        let target = |endpoint: &str, text: &str| {
+            let options = HubOptions { endpoint: endpoint.to_owned(), ..HubOptions::default() };
+            let from = Url::parse(endpoint).unwrap();
+            HubClient::new(&options).unwrap().safe_target(&from, text).is_ok()
+        };
+        for near in
+            ["http://127.0.0.1/f", "http://169.254.169.254/latest", "http://[::ffff:10.0.0.1]/f", "http://localhost:1/"]
+        {
+            assert!(!target("http://hub.example", near), "{near}");
+            assert!(target("http://127.0.0.1:8000", near), "{near}");
+            assert!(target("http://hub.corp", near), "{near}");
+        }
+        assert!(target("http://hub.example", "https://cdn.example/f"));
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(super) fn is_near(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => is_near_v6(address),
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.');
-            !name.contains('.') || LOCAL.iter().any(|end| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
+            !name.contains('.')
+                || LOCAL.iter().any(|end| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
         }
         None => false,
     }
@@ -102,7 +103,8 @@ mod tests {
         ] {
             assert!(near(host), "{host}");
         }
-        for host in ["huggingface.co", "cdn.example:444", "8.8.8.8", "172.32.0.1", "[2606:4700::1]", "mylocal.example"] {
+        for host in ["huggingface.co", "cdn.example:444", "8.8.8.8", "172.32.0.1", "[2606:4700::1]", "mylocal.example"]
+        {
             assert!(!near(host), "{host}");
         }
     }

@@ -24,11 +24,12 @@ pub(super) fn address(text: &str) -> String {
     };
     let rest = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
     // What stands before a user name is a scheme, or part of it.
-    let scheme = if hidden.is_empty() || scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/+-.".contains(&byte)) {
-        scheme
-    } else {
-        ""
-    };
+    let scheme =
+        if hidden.is_empty() || scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/+-.".contains(&byte)) {
+            scheme
+        } else {
+            ""
+        };
     secret::hide(&format!("{scheme}{hidden}{rest}")).into_owned()
 }
 
@@ -42,7 +43,8 @@ const SHOWN: usize = 60;
 /// left out.
 pub(super) fn excerpt(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(&said[..said.len().min(LOOKED_AT)]);
-    let plain: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control()).collect();
+    let plain: String =
+        text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control()).collect();
     let mut words: Vec<&str> = plain.split(' ').filter(|word| !word.is_empty()).collect();
     // The last word may have been cut, and half of a secret is not known as one.
     if said.len() > LOOKED_AT && words.len() > 1 {
