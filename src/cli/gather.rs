@@ -119,7 +119,7 @@ impl<'a> Gather<'a> {
         let printer = self.printer.clone();
         let cache = Cache::open_with(reach.cache_folder()?, move |text| printer.warn(text)).map_err(Error::from)?;
         let mut session = Session::new(Access::new(&options, cache)?);
-        session.access.shared = reach.shared_cache().map(Arc::new);
+        session.access.shared = reach.hugging_face_cache().map(Arc::new);
         if self.printer.draws_bars() {
             session.progress = Arc::new(ProgressBars::new());
         }

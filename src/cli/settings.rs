@@ -11,7 +11,7 @@ use anyhow::Context;
 use hub_audit::{
     Error,
     cache::Cache,
-    hub::{HubOptions, Proxy, RetryPolicy, SharedCache, Token},
+    hub::{HubOptions, Proxy, RetryPolicy, HuggingFaceCache, Token},
     model::AuditError,
     spec::{ModelSpec, parse_model_list},
 };
@@ -120,13 +120,13 @@ impl Reach {
 
     /// The Hugging Face cache, if it is there and may be read. The embedded Hub's models are not those that
     /// it has under their names.
-    pub(crate) fn shared_cache(&self) -> Option<SharedCache> {
+    pub(crate) fn hugging_face_cache(&self) -> Option<HuggingFaceCache> {
         if self.no_hf_cache || self.demo {
             return None;
         }
         let named = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"].iter().find_map(env::var_os);
         let folder = named.map(PathBuf::from).or_else(|| Some(hugging_face_home()?.join("hub")));
-        SharedCache::open(&folder?)
+        HuggingFaceCache::open(&folder?)
     }
 
     /// The cache's folder. The embedded Hub's tensors are kept apart: they are not those of the models whose names they bear.

@@ -14,10 +14,10 @@ mod retry;
 #[cfg(test)]
 mod retry_tests;
 #[cfg(feature = "hf-cache")]
-mod shared_cache;
+mod hugging_face_cache;
 #[cfg(not(feature = "hf-cache"))]
-#[path = "no_shared_cache.rs"]
-mod shared_cache;
+#[path = "no_hugging_face_cache.rs"]
+mod hugging_face_cache;
 mod tls;
 
 pub use client::{HubClient, HubOptions, Proxy, Token, Traffic};
@@ -26,4 +26,4 @@ pub use error::{HubError, Place};
 pub use link::next_page;
 pub use remote_file::RemoteFile;
 pub use retry::RetryPolicy;
-pub use shared_cache::SharedCache;
+pub use hugging_face_cache::HuggingFaceCache;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     cache::Cache,
     error::Error,
-    hub::{HubClient, HubOptions, SharedCache},
+    hub::{HubClient, HubOptions, HuggingFaceCache},
 };
 
 /// Where models are read from.
@@ -16,7 +16,7 @@ pub struct Access {
     /// What is kept.
     pub cache: Arc<Cache>,
     /// The Hugging Face cache, where it is read.
-    pub shared: Option<Arc<SharedCache>>,
+    pub shared: Option<Arc<HuggingFaceCache>>,
     /// No network at all.
     pub offline: bool,
     /// Name of who is asked, as the cache keeps it: the endpoint. What another source said is not used.

@@ -47,7 +47,7 @@ mod secrets;
 #[cfg(test)]
 mod serving;
 #[cfg(test)]
-mod shared_cache;
+mod hugging_face_cache;
 #[cfg(test)]
 mod structure;
 #[cfg(test)]
