@@ -12,7 +12,7 @@ use crate::hint::Hint;
 
 /// `owner/name`, or a bare legacy `name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct RepoId(String);
 
 impl RepoId {
@@ -68,9 +68,23 @@ impl FromStr for RepoId {
     }
 }
 
+impl TryFrom<String> for RepoId {
+    type Error = SpecError;
+
+    fn try_from(text: String) -> Result<Self, SpecError> {
+        text.parse()
+    }
+}
+
+impl From<RepoId> for String {
+    fn from(id: RepoId) -> Self {
+        id.0
+    }
+}
+
 /// A branch, tag, pull-request ref or commit. It may move.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct Revision(String);
 
 impl Revision {
@@ -109,6 +123,20 @@ impl FromStr for Revision {
             return Err(SpecError::Revision { text: text.to_owned() });
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Revision {
+    type Error = SpecError;
+
+    fn try_from(text: String) -> Result<Self, SpecError> {
+        text.parse()
+    }
+}
+
+impl From<Revision> for String {
+    fn from(revision: Revision) -> Self {
+        revision.0
     }
 }
 

@@ -24,6 +24,12 @@ pub enum CacheError {
         /// Why not.
         source: io::Error,
     },
+    /// Something else is where a lock should be.
+    #[error("`{}` in the cache is no regular file", path.display())]
+    Irregular {
+        /// The lock.
+        path: PathBuf,
+    },
     /// A tensor whose values and shape do not agree cannot be kept.
     #[error("tensor `{}` of shape {shape:?} has {elements} elements", Escaped(tensor))]
     Shape {
@@ -52,8 +58,10 @@ impl CacheError {
 
 impl Hint for CacheError {
     fn hint(&self) -> Option<String> {
-        let (Self::Read { source, .. } | Self::Write { source, .. }) = self else {
-            return None;
+        let source = match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => source,
+            Self::Irregular { .. } => return Some("remove it, or name another folder with `--cache-dir`".to_owned()),
+            Self::Shape { .. } => return None,
         };
         let advice = match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

@@ -8,12 +8,10 @@ use std::{
 };
 
 use super::{
-    disk::{self, LOCK, Locked, TEMPORARY},
+    disk::{self, Flaw, Found, LOCK, TEMPORARY},
     error::CacheError,
     key::{self, RECORD, TOKENIZER},
-    seal::unseal,
-    sidecar::Sidecar,
-    store::{Cache, Flaw, Found, read_files},
+    store::{Cache, read_files, read_sidecar},
 };
 use crate::spec::{Commit, RepoId};
 
@@ -47,6 +45,8 @@ impl Entry {
 pub enum Verdict {
     /// Every byte is what was written.
     Sound,
+    /// Whoever wrote it ended before it was whole. It is no entry yet, and will be fetched again when it is needed.
+    Unfinished,
     /// It cannot be used, and will be fetched again when it is needed.
     Broken(Flaw),
 }
@@ -69,47 +69,59 @@ pub struct PruneReport {
 impl Cache {
     /// All kept tensors, by repository, commit and name. Values are not read.
     pub fn ls(&self) -> Result<Vec<Entry>, CacheError> {
+        let entries = self.entries()?.into_iter();
+        Ok(entries.filter_map(|(entry, is_finished)| is_finished.then_some(entry)).collect())
+    }
+
+    /// All kept tensors, and whether each has its sidecar.
+    fn entries(&self) -> Result<Vec<(Entry, bool)>, CacheError> {
         let mut entries = Vec::new();
         for folder in self.commit_folders()? {
             let Some((repo, commit)) = folder.identity() else {
                 continue;
             };
             for (stem, pair) in folder.pairs()? {
-                let (Some(npy), sidecar) = (&pair.npy, &pair.sidecar) else {
-                    continue;
+                let Some(npy) = &pair.npy else { continue };
+                let sidecar = npy.path.with_file_name(format!("{stem}.json"));
+                let named = match read_sidecar(&sidecar, &npy.path) {
+                    Ok(Found::Sound(sidecar)) => Some(sidecar.listed_name()),
+                    _ => key::decode(&stem),
                 };
-                let named = sidecar.as_ref().and_then(|file| disk::read_if_there(&file.path).ok()?);
-                let named = named.and_then(|text| unseal::<Sidecar>(&text)).map(|sidecar| sidecar.listed_name());
-                entries.push(Entry {
+                let entry = Entry {
                     repo: repo.clone(),
                     commit: commit.clone(),
-                    tensor: named.or_else(|| key::decode(&stem)).unwrap_or_else(|| stem.clone()),
+                    tensor: named.unwrap_or(stem),
                     bytes: pair.bytes(),
                     modified: npy.modified,
                     npy: npy.path.clone(),
-                    sidecar: npy.path.with_file_name(format!("{stem}.json")),
-                });
+                    sidecar,
+                };
+                entries.push((entry, pair.sidecar.is_some()));
             }
         }
-        entries.sort_by(|a, b| (&a.repo, &a.commit, &a.tensor).cmp(&(&b.repo, &b.commit, &b.tensor)));
+        entries.sort_by(|(a, _), (b, _)| (&a.repo, &a.commit, &a.tensor).cmp(&(&b.repo, &b.commit, &b.tensor)));
         Ok(entries)
     }
 
     /// Reads every kept tensor and checks it against its sidecar. Nothing is removed.
     pub fn verify(&self) -> Result<Vec<(Entry, Verdict)>, CacheError> {
-        let checked = self.ls()?.into_iter().filter_map(|entry| match read_files(&entry.sidecar, &entry.npy) {
-            Ok(Found::Sound(_)) => Some(Ok((entry, Verdict::Sound))),
-            Ok(Found::Broken(flaw)) => Some(Ok((entry, Verdict::Broken(flaw)))),
-            // Removed by somebody else since it was listed.
-            Ok(Found::Absent) => None,
-            Err(error) => Some(Err(error)),
-        });
-        checked.collect()
+        let mut checked = Vec::new();
+        for (entry, is_finished) in self.entries()? {
+            let verdict = match read_files(&entry.sidecar, &entry.npy)? {
+                Found::Sound(_) => Verdict::Sound,
+                Found::Broken(flaw) => Verdict::Broken(flaw),
+                Found::Absent if !is_finished => Verdict::Unfinished,
+                // Removed by another program since it was listed.
+                Found::Absent => continue,
+            };
+            checked.push((entry, verdict));
+        }
+        Ok(checked)
     }
 
     /// Removes one entry, sidecar first.
     pub fn remove(&self, entry: &Entry) -> Result<(), CacheError> {
-        let _locked = Locked::everything(self.root())?;
+        let _locked = self.disk.lock_everything()?;
         disk::remove(&entry.sidecar)?;
         disk::remove(&entry.npy)
     }
@@ -123,7 +135,7 @@ impl Cache {
         max_size: Option<u64>,
         now: SystemTime,
     ) -> Result<PruneReport, CacheError> {
-        let _locked = Locked::everything(self.root())?;
+        let _locked = self.disk.lock_everything()?;
         let mut report = PruneReport::default();
         let mut items = Vec::new();
         let folders = self.commit_folders()?;
@@ -286,7 +298,7 @@ fn subfolders(path: &Path) -> Result<Vec<(String, PathBuf)>, CacheError> {
     Ok(found)
 }
 
-/// The files in `path`, by name.
+/// All but the folders in `path`, by name. A link is not followed.
 fn files(path: &Path) -> Result<Vec<(String, Listed)>, CacheError> {
     let mut found = Vec::new();
     for entry in list(path)? {
@@ -295,7 +307,7 @@ fn files(path: &Path) -> Result<Vec<(String, Listed)>, CacheError> {
         let Some(metadata) = disk::if_there(entry.metadata()).map_err(failed())? else {
             continue;
         };
-        if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
+        if let (false, Ok(name)) = (metadata.is_dir(), entry.file_name().into_string()) {
             let modified = metadata.modified().map_err(failed())?;
             found.push((name, Listed { path: entry.path(), bytes: metadata.len(), modified }));
         }
@@ -373,16 +385,11 @@ mod tests {
         let verdicts: Vec<_> = cache.verify().unwrap().into_iter().map(|(_, verdict)| verdict).collect();
         assert_eq!(
             verdicts,
-            [
-                Verdict::Broken(Flaw::Length),
-                Verdict::Broken(Flaw::Digest),
-                Verdict::Broken(Flaw::NoSidecar),
-                Verdict::Sound
-            ]
+            [Verdict::Broken(Flaw::Length), Verdict::Broken(Flaw::Digest), Verdict::Unfinished, Verdict::Sound]
         );
-        assert_eq!(cache.ls().unwrap().len(), 4);
+        assert_eq!(cache.ls().unwrap().len(), 3);
         cache.remove(&entries[0]).unwrap();
-        assert_eq!(names(&cache), ["o/n:flipped", "o/n:sidecar", "o/n:sound"]);
+        assert_eq!(names(&cache), ["o/n:flipped", "o/n:sound"]);
     }
 
     #[test]

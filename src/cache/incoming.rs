@@ -1,7 +1,6 @@
 //! A tensor that arrives piece by piece: what is too large to hold is written as it comes, and is an entry once it is whole.
 
 use std::{
-    fs,
     io::{self, Read, Seek, SeekFrom, Write},
     path::PathBuf,
 };
@@ -38,10 +37,13 @@ impl Cache {
     pub fn begin(&self, key: &TensorKey, like: &Values, shape: &[u64]) -> Result<Incoming, CacheError> {
         let path = key.npy_path(self.root());
         let folder = key::commit_folder(self.root(), &key.repo, &key.commit);
-        let locked = Locked::sharing(self.root())?;
-        fs::create_dir_all(&folder).map_err(CacheError::write(&folder))?;
         let failed = || CacheError::write(&path);
+        let mut locked = self.disk.lock_folder(&folder)?;
         let mut temporary = disk::temporary(&path)?;
+        // Others may write in the folder meanwhile: this tells them that the file is no leftover. Where there are no locks, nobody
+        // takes it for one.
+        let _ = temporary.as_file().lock();
+        locked.release_folder();
         npy::write_header(like, shape, temporary.as_file()).map_err(|error| {
             if error.kind() == io::ErrorKind::InvalidInput { misfit(key, shape, like.len()) } else { failed()(error) }
         })?;
@@ -84,9 +86,9 @@ impl Incoming {
             return Err(misfit(&self.key, &meta.shape, 0));
         }
         let root = self.cache.root().to_owned();
-        self.locked.also(&key::commit_folder(&root, &self.key.repo, &self.key.commit))?;
-        let persisted = self.temporary.persist(&self.path);
-        persisted.map_err(|error| CacheError::write(&self.path)(error.error))?;
+        let folder = key::commit_folder(&root, &self.key.repo, &self.key.commit);
+        self.cache.disk.lock_again(&mut self.locked, &folder)?;
+        disk::persist(self.temporary, &self.path)?;
         // The values first: a sidecar always speaks of values that are there.
         self.cache.write_sealed(
             &self.key.sidecar_path(&root),

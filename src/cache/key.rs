@@ -50,6 +50,11 @@ pub(super) const TOKENIZER: &str = "tokenizer.json";
 /// Ends the names of the files that hold some rows of a tensor; no tensor's encoded name ends so.
 const ROWS: &str = ".rows";
 
+/// Whether a file of an entry is of some rows of a tensor.
+pub(super) fn is_of_rows(path: &Path) -> bool {
+    path.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| stem.ends_with(ROWS))
+}
+
 /// The folder under which all repositories lie.
 pub(super) fn models_folder(root: &Path) -> PathBuf {
     root.join("models")

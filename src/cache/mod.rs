@@ -17,6 +17,7 @@ mod sidecar;
 mod store;
 mod tokenizer;
 
+pub use disk::Flaw;
 pub use error::CacheError;
 pub use housekeeping::{Entry, PruneReport, Verdict};
 pub use incoming::Incoming;
@@ -24,7 +25,7 @@ pub use key::TensorKey;
 pub use record::CommitRecord;
 pub use rows::CachedRows;
 pub use sidecar::{Sidecar, TensorMeta};
-pub use store::{Cache, CachedTensor, Flaw};
+pub use store::{Cache, CachedTensor};
 
 /// Reads a `.npy` file; only for its fuzz target.
 #[cfg(fuzzing)]

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    disk::{self, Locked},
     error::CacheError,
     key::{self, RECORD},
     seal::unseal,
@@ -30,6 +29,9 @@ pub struct CommitRecord {
     pub headers: BTreeMap<String, String>,
 }
 
+/// Bytes that a record has at most: the headers of a thousand shards, their index and the listing.
+const RECORD_CAP: u64 = 256 * 1024 * 1024;
+
 #[derive(Serialize, Deserialize)]
 struct Kept {
     repo: RepoId,
@@ -42,7 +44,7 @@ impl Cache {
     /// The record of a commit, if one is kept. A broken one is a miss, and is replaced by the next update.
     pub fn record(&self, repo: &RepoId, commit: &Commit) -> Result<Option<CommitRecord>, CacheError> {
         let path = key::commit_folder(self.root(), repo, commit).join(RECORD);
-        let text = disk::read_if_there(&path)?;
+        let text = self.disk.read_or_drop(&path, RECORD_CAP)?;
         let kept = text.and_then(|text| unseal::<Kept>(&text));
         Ok(kept.filter(|kept| kept.repo == *repo && kept.commit == *commit).map(|kept| kept.record))
     }
@@ -51,7 +53,7 @@ impl Cache {
     /// win; a snapshot in `new` wins if it lists any file.
     pub fn update_record(&self, repo: &RepoId, commit: &Commit, new: CommitRecord) -> Result<CommitRecord, CacheError> {
         let folder = key::commit_folder(self.root(), repo, commit);
-        let _locked = Locked::folder(self.root(), &folder)?;
+        let _locked = self.disk.lock_folder(&folder)?;
         let record = match self.record(repo, commit)? {
             None => new,
             // Two sources may disagree on a commit; what they say is not mixed.

@@ -4,14 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    disk::{self, Locked},
-    error::CacheError,
-    key,
-    seal::unseal,
-    store::Cache,
-};
+use super::{error::CacheError, key, seal::unseal, store::Cache};
 use crate::spec::{Commit, RepoId, Revision};
+
+/// Bytes that it takes at most.
+const CAP: u64 = 64 * 1024;
 
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
@@ -27,7 +24,7 @@ struct Kept {
 impl Cache {
     /// What `revision` of `repo` was when `source` last resolved it: the repository's present id, and the commit.
     pub fn revision(&self, source: &str, repo: &RepoId, revision: &Revision) -> Option<(RepoId, Commit)> {
-        let text = disk::read_if_there(&self.revision_path(repo, revision)).ok()??;
+        let text = self.disk.read_or_drop(&self.revision_path(repo, revision), CAP).ok()??;
         let kept: Kept = unseal(&text)?;
         let same = kept.source == source && kept.repo == *repo && kept.revision == *revision;
         same.then_some((kept.present, kept.commit))
@@ -46,7 +43,7 @@ impl Cache {
         }
         let path = self.revision_path(repo, revision);
         let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        let _locked = Locked::folder(self.root(), &folder)?;
+        let _locked = self.disk.lock_folder(&folder)?;
         let kept = Kept {
             source: source.to_owned(),
             repo: repo.clone(),

@@ -3,16 +3,15 @@
 //! A tensor has one such entry, which grows: rows that are added are merged with those that are there, under the lock of the
 //! commit's folder, and the files are replaced whole.
 
-use std::{fs, io, ops::Range, path::PathBuf};
+use std::{io, ops::Range, path::PathBuf};
 
 use super::{
-    disk::{self, Locked},
+    disk::{self, Found},
     error::CacheError,
     key::{self, TensorKey},
     npy,
-    seal::unseal,
     sidecar::{Sidecar, TensorMeta},
-    store::{Cache, Found, read_files},
+    store::{Cache, is_intact, read_files, read_sidecar},
 };
 use crate::{rows::RowSet, values::Values};
 
@@ -43,14 +42,11 @@ impl Cache {
     /// held in memory; a broken entry is removed.
     pub fn check_rows(&self, key: &TensorKey) -> Result<Option<(Sidecar, PathBuf)>, CacheError> {
         let [path, sidecar] = key.row_paths(self.root());
-        let text = disk::read_if_there(&sidecar)?;
-        let known = text.and_then(|text| unseal::<Sidecar>(&text)).filter(|known| known.is_of_rows(key));
-        let opened = disk::if_there(fs::File::open(&path)).map_err(CacheError::read(&path))?;
-        if let (Some(known), Some(mut file)) = (known, opened) {
-            let written = disk::digest_of(&mut file).map_err(CacheError::read(&path))?;
-            if written.sha256 == known.npy_sha256 && written.bytes == known.npy_bytes {
-                return Ok(Some((known, path)));
-            }
+        if let Found::Sound(known) = read_sidecar(&sidecar, &path)?
+            && known.is_of_rows(key)
+            && is_intact(&path, &known)?
+        {
+            return Ok(Some((known, path)));
         }
         // Absent, or broken: only a look at both files tells, and clears away.
         Ok(self.rows(key)?.map(|kept| (kept.sidecar, kept.path)))
@@ -68,7 +64,7 @@ impl Cache {
     ) -> Result<PathBuf, CacheError> {
         let [path, sidecar_path] = key.row_paths(self.root());
         let meta = TensorMeta { sha256: String::new(), ..meta.clone() };
-        let _locked = Locked::folder(self.root(), &key::commit_folder(self.root(), &key.repo, &key.commit))?;
+        let _locked = self.disk.lock_folder(&key::commit_folder(self.root(), &key.repo, &key.commit))?;
         let known = match self.read_rows(key)? {
             Found::Sound(known) if known.sidecar.meta == meta => Some(known),
             _ => None,
@@ -103,7 +99,7 @@ impl Cache {
     fn read_rows(&self, key: &TensorKey) -> Result<Found<CachedRows>, CacheError> {
         let [path, sidecar_path] = key.row_paths(self.root());
         Ok(match read_files(&sidecar_path, &path)? {
-            Found::Absent | Found::Broken(super::Flaw::NoSidecar) => Found::Absent,
+            Found::Absent => Found::Absent,
             Found::Broken(flaw) => Found::Broken(flaw),
             Found::Sound((sidecar, values)) => match sidecar.rows.clone() {
                 Some(rows) if sidecar.is_of_rows(key) => Found::Sound(CachedRows { rows, values, sidecar, path }),
@@ -115,16 +111,15 @@ impl Cache {
     /// Removes a broken entry, unless a writer has mended it in the meantime.
     fn heal_rows(&self, key: &TensorKey) -> Result<Option<CachedRows>, CacheError> {
         let folder = key::commit_folder(self.root(), &key.repo, &key.commit);
-        let Ok(_locked) = Locked::folder(self.root(), &folder) else {
+        let Ok(_locked) = self.disk.lock_folder(&folder) else {
             return Ok(None);
         };
         match self.read_rows(key)? {
             Found::Sound(rows) => Ok(Some(rows)),
             Found::Absent => Ok(None),
-            Found::Broken(_) => {
+            Found::Broken(flaw) => {
                 let [npy, sidecar] = key.row_paths(self.root());
-                // The sidecar first: values without one are no entry.
-                let _ = disk::remove(&sidecar).and_then(|()| disk::remove(&npy));
+                self.remove_broken(&sidecar, &npy, flaw);
                 Ok(None)
             }
         }

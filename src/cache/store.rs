@@ -4,10 +4,11 @@ use std::{
     fs,
     io::{self, BufReader, Seek, SeekFrom},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
-    disk::{self, Locked},
+    disk::{self, Disk, Flaw, Found},
     error::CacheError,
     key::{self, TensorKey},
     npy,
@@ -19,7 +20,7 @@ use crate::values::Values;
 /// A folder of kept tensors. Two processes may share one, and killing either corrupts nothing.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    root: PathBuf,
+    pub(super) disk: Arc<Disk>,
 }
 
 /// A tensor from the cache. Its bytes were checked against the digest in its sidecar.
@@ -35,65 +36,41 @@ pub struct CachedTensor {
     pub path: PathBuf,
 }
 
-/// Why an entry cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Flaw {
-    /// The sidecar is absent.
-    NoSidecar,
-    /// The sidecar was altered, or cut short.
-    Sidecar,
-    /// The `.npy` is absent.
-    NoValues,
-    /// The `.npy` has another length than was written.
-    Length,
-    /// The `.npy` has other bytes than were written.
-    Digest,
-    /// The `.npy` is intact, and not what its sidecar describes.
-    Content,
-}
-
-impl std::fmt::Display for Flaw {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::NoSidecar => "sidecar absent",
-            Self::Sidecar => "sidecar altered",
-            Self::NoValues => "values absent",
-            Self::Length => "length differs",
-            Self::Digest => "bytes differ",
-            Self::Content => "values differ from the sidecar",
-        })
-    }
-}
-
-/// What was found where an entry may be.
-pub(super) enum Found<T> {
-    Absent,
-    Broken(Flaw),
-    Sound(T),
-}
-
 impl Cache {
     /// Opens the cache at `root`. A folder that is not there is created, and marked as a cache for people and for back-up
     /// programs; one that is there is left as it is.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, CacheError> {
+        Self::open_with(root, |_| {})
+    }
+
+    /// The same; `warn` is told of long waits for a lock, and of what does not belong into the cache.
+    pub fn open_with(
+        root: impl Into<PathBuf>,
+        warn: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<Self, CacheError> {
         let root = root.into();
         match fs::metadata(&root) {
             Ok(found) if found.is_dir() => {}
             Ok(_) => return Err(CacheError::write(root)(io::ErrorKind::NotADirectory.into())),
             Err(_) => {
-                fs::create_dir_all(&root).map_err(CacheError::write(&root))?;
-                for (name, text) in [("CACHEDIR.TAG", CACHEDIR_TAG), ("README.md", README)] {
+                disk::make_folder(&root).map_err(CacheError::write(&root))?;
+                for (name, text) in [(TAG, CACHEDIR_TAG), ("README.md", README)] {
                     disk::write_whole(&root.join(name), |to| to.write_all(text.as_bytes()))?;
                 }
             }
         }
-        Ok(Self { root })
+        Ok(Self { disk: Arc::new(Disk::new(root, Box::new(warn))) })
+    }
+
+    /// Whether `root` is marked as a cache of this program.
+    pub fn is_marked(root: &Path) -> bool {
+        let most = CACHEDIR_TAG.len() as u64;
+        matches!(disk::read(&root.join(TAG), most), Ok(Found::Sound(text)) if text == CACHEDIR_TAG.as_bytes())
     }
 
     /// The folder.
     pub fn root(&self) -> &Path {
-        &self.root
+        &self.disk.root
     }
 
     /// The tensor `key`, if it is kept. Every byte is checked; a broken entry is removed and is a miss. Where the cache
@@ -109,10 +86,9 @@ impl Cache {
     /// What is known of `key`, if it is kept, without reading its values: the sidecar is intact, and the `.npy` is as long
     /// as it says. [`Cache::get`] may still find the bytes altered.
     pub fn lookup(&self, key: &TensorKey) -> Option<Sidecar> {
-        let text = disk::read_if_there(&key.sidecar_path(&self.root)).ok()??;
-        let sidecar: Sidecar = unseal(&text)?;
-        let found = fs::metadata(key.npy_path(&self.root)).ok()?;
-        (sidecar.is_of(key) && found.len() == sidecar.npy_bytes).then_some(sidecar)
+        let npy = key.npy_path(self.root());
+        let Found::Sound(sidecar) = read_sidecar(&key.sidecar_path(self.root()), &npy).ok()? else { return None };
+        (sidecar.is_of(key) && disk::length(&npy) == Some(sidecar.npy_bytes)).then_some(sidecar)
     }
 
     /// What is known of `key`, if it is kept and every byte of it is intact. Nothing of it is held in memory; a broken entry
@@ -122,10 +98,7 @@ impl Cache {
             // Absent, or broken: only a look at both files tells, and clears away.
             return Ok(self.get(key)?.map(|tensor| tensor.sidecar));
         };
-        let path = key.npy_path(&self.root);
-        let mut file = fs::File::open(&path).map_err(CacheError::read(&path))?;
-        let digest = disk::digest_of(&mut file).map_err(CacheError::read(&path))?;
-        if digest.sha256 == sidecar.npy_sha256 {
+        if is_intact(&key.npy_path(self.root()), &sidecar)? {
             return Ok(Some(sidecar));
         }
         Ok(self.heal(key)?.map(|tensor| tensor.sidecar))
@@ -133,13 +106,13 @@ impl Cache {
 
     /// Where the `.npy` of `key` lies, if it is kept.
     pub fn path(&self, key: &TensorKey) -> Option<PathBuf> {
-        self.lookup(key).map(|_| key.npy_path(&self.root))
+        self.lookup(key).map(|_| key.npy_path(self.root()))
     }
 
     /// Keeps a tensor and gives the path of its `.npy`. An entry that is already there is replaced.
     pub fn insert(&self, key: &TensorKey, values: &Values, meta: &TensorMeta) -> Result<PathBuf, CacheError> {
-        let path = key.npy_path(&self.root);
-        let _locked = Locked::folder(&self.root, &key::commit_folder(&self.root, &key.repo, &key.commit))?;
+        let path = key.npy_path(self.root());
+        let _locked = self.disk.lock_folder(&key::commit_folder(self.root(), &key.repo, &key.commit))?;
         let written =
             disk::write_whole(&path, |to| npy::write(values, &meta.shape, to)).map_err(|error| match error {
                 CacheError::Write { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
@@ -149,7 +122,7 @@ impl Cache {
             })?;
         // The values first: a sidecar always speaks of values that are there.
         self.write_sealed(
-            &key.sidecar_path(&self.root),
+            &key.sidecar_path(self.root()),
             &Sidecar {
                 repo: key.repo.clone(),
                 commit: key.commit.clone(),
@@ -171,11 +144,10 @@ impl Cache {
     }
 
     fn read_entry(&self, key: &TensorKey) -> Result<Found<CachedTensor>, CacheError> {
-        let path = key.npy_path(&self.root);
-        let found = read_files(&key.sidecar_path(&self.root), &path)?;
+        let path = key.npy_path(self.root());
+        let found = read_files(&key.sidecar_path(self.root()), &path)?;
         Ok(match found {
-            // Values whose sidecar was not yet written: the next insert replaces them.
-            Found::Absent | Found::Broken(Flaw::NoSidecar) => Found::Absent,
+            Found::Absent => Found::Absent,
             Found::Sound((sidecar, _)) if !sidecar.is_of(key) => Found::Absent,
             Found::Sound((sidecar, values)) => {
                 Found::Sound(CachedTensor { values, shape: sidecar.meta.shape.clone(), sidecar, path })
@@ -186,48 +158,51 @@ impl Cache {
 
     /// Removes a broken entry, unless a writer has mended it in the meantime.
     fn heal(&self, key: &TensorKey) -> Result<Option<CachedTensor>, CacheError> {
-        let folder = key::commit_folder(&self.root, &key.repo, &key.commit);
-        let Ok(_locked) = Locked::folder(&self.root, &folder) else {
+        let folder = key::commit_folder(self.root(), &key.repo, &key.commit);
+        let Ok(_locked) = self.disk.lock_folder(&folder) else {
             return Ok(None);
         };
         match self.read_entry(key)? {
             Found::Sound(tensor) => Ok(Some(tensor)),
             Found::Absent => Ok(None),
-            Found::Broken(_) => {
-                // The sidecar first: values without one are no entry.
-                let removed = disk::remove(&key.sidecar_path(&self.root));
-                let _ = removed.and_then(|()| disk::remove(&key.npy_path(&self.root)));
+            Found::Broken(flaw) => {
+                self.remove_broken(&key.sidecar_path(self.root()), &key.npy_path(self.root()), flaw);
                 Ok(None)
             }
         }
     }
+
+    /// Removes the two files of an entry, under the lock of their folder, as far as that is possible.
+    pub(super) fn remove_broken(&self, sidecar: &Path, npy: &Path, flaw: Flaw) {
+        self.disk.warn_of(npy, flaw);
+        // The sidecar first: values without one are no entry.
+        let _ = disk::remove(sidecar).and_then(|()| disk::remove(npy));
+    }
 }
 
-/// Reads and checks the two files of an entry.
+/// Reads and checks the two files of an entry. Values without a sidecar are none yet: the next insert replaces them.
 pub(super) fn read_files(sidecar: &Path, npy: &Path) -> Result<Found<(Sidecar, Values)>, CacheError> {
-    let opened = disk::if_there(fs::File::open(npy)).map_err(CacheError::read(npy))?;
-    let sidecar_text = disk::read_if_there(sidecar)?;
-    let (mut file, text) = match (opened, sidecar_text) {
-        (None, None) => return Ok(Found::Absent),
-        (Some(_), None) => return Ok(Found::Broken(Flaw::NoSidecar)),
-        (None, Some(_)) => return Ok(Found::Broken(Flaw::NoValues)),
-        (Some(file), Some(text)) => (file, text),
+    let known = match read_sidecar(sidecar, npy)? {
+        Found::Sound(known) => known,
+        Found::Absent => return Ok(Found::Absent),
+        Found::Broken(flaw) => return Ok(Found::Broken(flaw)),
     };
-    let Some(sidecar) = unseal::<Sidecar>(&text) else {
-        return Ok(Found::Broken(Flaw::Sidecar));
+    let mut file = match disk::open(npy, u64::MAX)? {
+        Found::Sound(file) => file,
+        Found::Absent => return Ok(Found::Broken(Flaw::NoValues)),
+        Found::Broken(flaw) => return Ok(Found::Broken(flaw)),
     };
     let failed = || CacheError::read(npy);
-    if file.metadata().map_err(failed())?.len() != sidecar.npy_bytes {
+    if file.metadata().map_err(failed())?.len() != known.npy_bytes {
         return Ok(Found::Broken(Flaw::Length));
     }
     // Checked before a word of it is believed: its header decides how much memory is taken.
-    let digest = disk::digest_of(&mut file).map_err(failed())?;
-    if digest.sha256 != sidecar.npy_sha256 {
+    if disk::digest_of(&mut file).map_err(failed())?.sha256 != known.npy_sha256 {
         return Ok(Found::Broken(Flaw::Digest));
     }
     file.seek(SeekFrom::Start(0)).map_err(failed())?;
     match npy::read(BufReader::with_capacity(1 << 16, file)) {
-        Ok((values, shape)) if shape == sidecar.kept_shape() => Ok(Found::Sound((sidecar, values))),
+        Ok((values, shape)) if shape == known.kept_shape() => Ok(Found::Sound((known, values))),
         Ok(_) => Ok(Found::Broken(Flaw::Content)),
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
             Ok(Found::Broken(Flaw::Content))
@@ -235,6 +210,35 @@ pub(super) fn read_files(sidecar: &Path, npy: &Path) -> Result<Found<(Sidecar, V
         Err(error) => Err(failed()(error)),
     }
 }
+
+/// The sidecar of the values at `npy`.
+pub(super) fn read_sidecar(path: &Path, npy: &Path) -> Result<Found<Sidecar>, CacheError> {
+    // One that lists rows grows with them.
+    let most = if key::is_of_rows(path) {
+        disk::length(npy).unwrap_or(0).saturating_mul(BYTES_A_ROW).saturating_add(SIDECAR_CAP).min(ROWS_CAP)
+    } else {
+        SIDECAR_CAP
+    };
+    Ok(match disk::read(path, most)? {
+        Found::Sound(text) => unseal(&text).map_or(Found::Broken(Flaw::Sidecar), Found::Sound),
+        Found::Absent => Found::Absent,
+        Found::Broken(flaw) => Found::Broken(flaw),
+    })
+}
+
+/// Whether the values at `npy` are, to the byte, those that the sidecar describes. They are not held in memory.
+pub(super) fn is_intact(npy: &Path, sidecar: &Sidecar) -> Result<bool, CacheError> {
+    let Found::Sound(mut file) = disk::open(npy, sidecar.npy_bytes)? else { return Ok(false) };
+    let written = disk::digest_of(&mut file).map_err(CacheError::read(npy))?;
+    Ok(written.sha256 == sidecar.npy_sha256 && written.bytes == sidecar.npy_bytes)
+}
+
+/// Bytes that a sidecar has at most; and one that lists rows, of which each has a byte of values and more.
+const SIDECAR_CAP: u64 = 64 * 1024;
+const BYTES_A_ROW: u64 = 16;
+const ROWS_CAP: u64 = 64 * 1024 * 1024;
+
+const TAG: &str = "CACHEDIR.TAG";
 
 const CACHEDIR_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55
 # This file marks the folder as a cache of hub-audit: what is in it can be fetched again.

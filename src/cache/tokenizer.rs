@@ -4,23 +4,26 @@
 //! files states its hash, and whoever reads it checks that.
 
 use super::{
-    disk::{self, Locked},
+    disk,
     error::CacheError,
     key::{self, TOKENIZER},
     store::Cache,
 };
 use crate::spec::{Commit, RepoId};
 
+/// Bytes that one has at most.
+const CAP: u64 = 256 * 1024 * 1024;
+
 impl Cache {
     /// The tokenizer of a commit, if it is kept. It may have been altered: check it against the listing.
     pub fn tokenizer(&self, repo: &RepoId, commit: &Commit) -> Result<Option<Vec<u8>>, CacheError> {
-        disk::read_if_there(&key::commit_folder(self.root(), repo, commit).join(TOKENIZER))
+        self.disk.read_or_drop(&key::commit_folder(self.root(), repo, commit).join(TOKENIZER), CAP)
     }
 
     /// Keeps the tokenizer of a commit.
     pub fn keep_tokenizer(&self, repo: &RepoId, commit: &Commit, bytes: &[u8]) -> Result<(), CacheError> {
         let folder = key::commit_folder(self.root(), repo, commit);
-        let _locked = Locked::folder(self.root(), &folder)?;
+        let _locked = self.disk.lock_folder(&folder)?;
         disk::write_whole(&folder.join(TOKENIZER), |to| to.write_all(bytes)).map(|_| ())
     }
 }

@@ -253,7 +253,7 @@ pub(crate) struct CacheArgs {
     /// What to do with the cache.
     #[command(subcommand)]
     pub(crate) command: CacheCommand,
-    /// Folder of the cache. Default: ./cache where that exists, else the user's cache folder.
+    /// Folder of the cache. Default: ./cache where that is one, else the user's cache folder.
     #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE", global = true)]
     pub(crate) cache_dir: Option<PathBuf>,
     /// The part that holds the synthetic models of --demo.

@@ -22,7 +22,8 @@ pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitSta
         folder.push(settings::DEMO);
     }
     anyhow::ensure!(folder.is_dir(), "there is no cache at `{}`", folder.display());
-    let cache = Cache::open(&folder).map_err(Error::from)?;
+    let warned = printer.clone();
+    let cache = Cache::open_with(&folder, move |text| warned.warn(text)).map_err(Error::from)?;
     match &args.command {
         CacheCommand::Ls => {
             let entries = cache.ls().map_err(Error::from)?;
@@ -43,19 +44,29 @@ pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitSta
         }
         CacheCommand::Verify => {
             let checked = cache.verify().map_err(Error::from)?;
-            let mut broken = 0_u64;
+            let (mut broken, mut unfinished) = (0_u64, 0_u64);
             for (entry, verdict) in &checked {
-                if let Verdict::Broken(reason) = verdict {
-                    broken += 1;
-                    printer.data(&format!(
-                        "{}@{}\t{}\t{reason}",
-                        entry.repo,
-                        entry.commit,
-                        entry.tensor.escape_debug()
-                    ))?;
+                match verdict {
+                    Verdict::Sound => {}
+                    Verdict::Unfinished => unfinished += 1,
+                    Verdict::Broken(reason) => {
+                        broken += 1;
+                        printer.data(&format!(
+                            "{}@{}\t{}\t{reason}",
+                            entry.repo,
+                            entry.commit,
+                            entry.tensor.escape_debug()
+                        ))?;
+                    }
                 }
             }
-            printer.talk(&format!("{} checked, {broken} broken", table::count(checked.len() as u64, "tensor")));
+            let whole = checked.len() as u64 - unfinished;
+            printer.talk(&format!("{} checked, {broken} broken", table::count(whole, "tensor")));
+            if unfinished > 0 {
+                printer.talk(&format!(
+                    "{unfinished} unfinished: a program was ended while it wrote; fetched again when needed"
+                ));
+            }
             if broken > 0 {
                 printer.talk("a broken entry is removed and fetched again when it is next needed");
                 return Ok(ExitStatus::Incomplete);

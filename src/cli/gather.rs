@@ -3,23 +3,24 @@
 
 use std::{process, sync::Arc, thread, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use hub_audit::{
     Error,
+    cache::Cache,
     family::{LayerIndex, LayerSelection},
     fetch::{Corpus, Cost, Failures, Gathered, Limits, Request},
     model::{Access, Opened, Question, Session},
     serve::{self, Hub, ServeOptions, Store},
     spec::ModelSpec,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use super::{
     exit::ExitStatus,
     options::{self, Reach},
     printer::Printer,
     progress_bars::ProgressBars,
-    render_error,
+    render_error, runtime,
     size::Size,
     table,
 };
@@ -63,13 +64,11 @@ impl<'a> Gather<'a> {
         &self,
         work: impl AsyncFnOnce(&Session, Limits) -> Result<(Gathered, T), Error>,
     ) -> anyhow::Result<Option<(Corpus, T)>> {
-        if let Some(limits) = self.limits {
-            set_threads(limits.threads)?;
-        }
+        runtime::compute(self.limits.and_then(|limits| limits.threads), self.printer)?;
         let limits = self
             .limits
             .map_or_else(Limits::default, |limits| Limits { max_bytes: limits.max_bytes.0, dry_run: limits.dry_run });
-        let runtime = Runtime::new().context("the network runtime cannot start")?;
+        let runtime = runtime::network()?;
         let outcome = runtime.block_on(async {
             let (session, demo) = self.session().await?;
             let outcome = tokio::select! {
@@ -117,8 +116,10 @@ impl<'a> Gather<'a> {
             hub.url().clone_into(&mut options.endpoint);
             demo = Some(hub);
         }
-        let mut session = Session::new(Access::new(&options, reach.cache_folder()?)?);
-        session.access.shared = reach.shared_cache().map(Arc::new);
+        let printer = self.printer.clone();
+        let cache = Cache::open_with(reach.cache_folder()?, move |text| printer.warn(text)).map_err(Error::from)?;
+        let mut session = Session::new(Access::new(&options, cache)?);
+        session.access.shared = reach.hugging_face_cache().map(Arc::new);
         if self.printer.draws_bars() {
             session.progress = Arc::new(ProgressBars::new());
         }
@@ -204,16 +205,6 @@ pub(crate) fn lacks_layers(opened: &[Opened], layers: &LayerSelection, printer: 
         printer.warn(&format!("no model has layer {layer} of what was asked for"));
     }
     !absent.is_empty()
-}
-
-fn set_threads(threads: Option<usize>) -> anyhow::Result<()> {
-    if let Some(threads) = threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.max(1))
-            .build_global()
-            .context("the compute threads cannot be set up")?;
-    }
-    Ok(())
 }
 
 /// Says what could not be read, and what is odd about the files of what could.

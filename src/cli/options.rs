@@ -49,7 +49,7 @@ pub(crate) struct Reach {
     /// Send no token.
     #[arg(long, conflicts_with = "token_file")]
     pub(crate) no_token: bool,
-    /// Folder of the cache. Default: ./cache where that exists, else the user's cache folder.
+    /// Folder of the cache. Default: ./cache where that is one, else the user's cache folder.
     #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE")]
     pub(crate) cache_dir: Option<PathBuf>,
     /// Use no network: answer from the cache and from folders only (also `HF_HUB_OFFLINE=1`).
@@ -103,9 +103,9 @@ pub(crate) struct Limits {
     /// Print what would be fetched, and fetch nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Threads for computing. Default: one a core. The numbers do not depend on it.
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
+    /// Threads for computing. Default, and most: one a core. The numbers do not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=4096))]
+    pub(crate) threads: Option<u16>,
 }
 
 /// Form of what is printed.

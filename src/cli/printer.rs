@@ -1,8 +1,14 @@
-//! Where output goes: data to stdout, talk to stderr. Nothing else in the program writes to either.
+//! Where output goes: data to stdout, messages to stderr. Nothing else in the program writes to either, and no secret passes.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+};
 
+use hub_audit::secret;
 use owo_colors::OwoColorize;
+
+use super::environment;
 
 /// How much is said, and to whom.
 #[derive(Debug, Clone)]
@@ -16,10 +22,13 @@ impl Printer {
         Self { quiet, verbose }
     }
 
-    /// Data: always printed, to stdout. Fails when nobody reads it any more.
+    /// Data: always printed, to stdout. A terminal is not told what would steer it; whoever else reads has the data as they are.
+    /// Fails when nobody reads it any more.
     #[expect(clippy::unused_self, reason = "output goes through a printer, so that nothing bypasses it")]
     pub(crate) fn data(&self, text: &str) -> io::Result<()> {
-        let mut stdout = anstream::stdout().lock();
+        let text = secret::hide(text);
+        let mut stdout = io::stdout().lock();
+        let text = if stdout.is_terminal() { Cow::Owned(harmless(&text)) } else { text };
         stdout.write_all(text.as_bytes())?;
         if !text.ends_with('\n') && !text.is_empty() {
             stdout.write_all(b"\n")?;
@@ -30,14 +39,14 @@ impl Printer {
     /// Talk: to stderr, unless quiet. A closed stderr is no reason to fail.
     pub(crate) fn talk(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(anstream::stderr().lock(), "{text}");
+            let _ = writeln!(anstream::stderr().lock(), "{}", message(text));
         }
     }
 
     /// A warning that concerns the result.
     pub(crate) fn warn(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(anstream::stderr().lock(), "{} {text}", "warning:".yellow().bold());
+            let _ = writeln!(anstream::stderr().lock(), "{} {}", "warning:".yellow().bold(), message(text));
         }
     }
 
@@ -53,6 +62,7 @@ impl Printer {
     pub(crate) fn error(&self, lines: &[(&str, String)]) {
         let mut stderr = anstream::stderr().lock();
         for (label, text) in lines {
+            let text = message(text);
             let _ = match *label {
                 "error" => writeln!(stderr, "{} {text}", "error:".red().bold()),
                 "hint" => writeln!(stderr, "{} {text}", "hint:".cyan().bold()),
@@ -67,7 +77,34 @@ impl Printer {
 
     /// Whether bars may be drawn: stderr is a terminal, nobody asked for quiet, and the Hub's own switch is not set.
     pub(crate) fn draws_bars(&self) -> bool {
-        let disabled = std::env::var("HF_HUB_DISABLE_PROGRESS_BARS").is_ok_and(|text| super::settings::is_true(&text));
-        !self.quiet && !disabled && io::stderr().is_terminal()
+        !self.quiet && !environment::is_true("HF_HUB_DISABLE_PROGRESS_BARS") && io::stderr().is_terminal()
+    }
+}
+
+fn message(text: &str) -> String {
+    harmless(&secret::hide(text))
+}
+
+/// `text` with an escape for each character that steers a terminal or turns the direction of what follows.
+fn harmless(text: &str) -> String {
+    let steers = |c: char| {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        (c.is_control() && !matches!(c, '\n' | '\t')) || turns
+    };
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) { plain.extend(c.escape_unicode()) } else { plain.push(c) }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped() {
+        assert_eq!(harmless("a\u{1b}[2Jb\r\u{9b}1m\u{202e}c\td\n"), "a\\u{1b}[2Jb\\u{d}\\u{9b}1m\\u{202e}c\td\n");
+        assert_eq!(message("at http://me:pass@host"), "at http://<hidden>@host");
     }
 }

@@ -1,13 +1,10 @@
 //! Bars on a terminal: one a model while it moves, and one for all bytes.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use hub_audit::{model::Progress, question::structure::Steps};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 /// More models than this would fill the screen: then only the total is drawn.
 const MOST_BARS: usize = 12;
@@ -30,7 +27,7 @@ impl ProgressBars {
     }
 
     fn with(&self, model: &str, act: impl FnOnce(&mut HashMap<String, ProgressBar>, &str)) {
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut models = self.models.lock();
         act(&mut models, model);
     }
 }
@@ -65,14 +62,14 @@ fn millions(operations: f64) -> u64 {
 
 impl Steps for WorkBar {
     fn start(&self, model: &str, operations: f64) {
-        *self.done.lock().unwrap_or_else(PoisonError::into_inner) = 0.0;
+        *self.done.lock() = 0.0;
         self.bar.reset();
         self.bar.set_prefix(model.to_owned());
         self.bar.set_length(millions(operations).max(1));
     }
 
     fn done(&self, operations: f64) {
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut done = self.done.lock();
         *done += operations;
         self.bar.set_position(millions(*done));
     }

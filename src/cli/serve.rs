@@ -7,9 +7,8 @@ use hub_audit::{
     error::Error,
     serve::{self, ServeOptions, Store},
 };
-use tokio::runtime::Runtime;
 
-use super::{args::ServeArgs, exit::ExitStatus, printer::Printer};
+use super::{args::ServeArgs, exit::ExitStatus, printer::Printer, runtime};
 
 pub(crate) fn run(args: &ServeArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let store = match &args.dir {
@@ -19,7 +18,7 @@ pub(crate) fn run(args: &ServeArgs, printer: &Printer) -> anyhow::Result<ExitSta
     let mut options = ServeOptions::new(store);
     options.port = args.port;
     options.latency = Duration::from_millis(args.latency);
-    let runtime = Runtime::new().context("the network runtime cannot start")?;
+    let runtime = runtime::network()?;
     let outcome = runtime.block_on(async {
         let hub = serve::start(options).await.map_err(Error::from)?;
         printer.data(hub.url())?;

@@ -9,12 +9,15 @@ use std::{
 
 use anyhow::Context;
 use hub_audit::{
-    hub::{HubOptions, RetryPolicy, SharedCache, Token},
+    Error,
+    cache::Cache,
+    hub::{HubOptions, HuggingFaceCache, Proxy, RetryPolicy, Token},
     model::AuditError,
     spec::{ModelSpec, parse_model_list},
 };
 
 use super::{
+    environment,
     options::{Models, Reach},
     render_error::folder_of_this_name,
 };
@@ -24,15 +27,6 @@ pub(crate) const DEMO: &str = "demo";
 
 /// Lists longer than this are mistakes.
 const TEXT_CAP: u64 = 16 * 1024 * 1024;
-
-/// The Hub's own way to write a truth into the environment.
-pub(crate) fn is_true(text: &str) -> bool {
-    matches!(text.trim().to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
-}
-
-fn env_is_true(name: &str) -> bool {
-    env::var(name).is_ok_and(|text| is_true(&text))
-}
 
 impl Models {
     /// The models that were named, list first read.
@@ -76,9 +70,10 @@ fn read_list(path: &Path) -> anyhow::Result<String> {
 }
 
 impl Reach {
-    /// Whether the network is switched off.
+    /// Whether the network is switched off. The embedded Hub is no network.
     pub(crate) fn is_offline(&self) -> bool {
-        self.offline || env_is_true("HF_HUB_OFFLINE") || env_is_true("TRANSFORMERS_OFFLINE")
+        let by_variable = || ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].into_iter().any(environment::is_true);
+        !self.demo && (self.offline || by_variable())
     }
 
     /// How to reach the Hub.
@@ -93,6 +88,7 @@ impl Reach {
             offline: self.is_offline(),
             read_timeout: read_timeout.max(Duration::from_secs(1)),
             retry: RetryPolicy { max_wait: Duration::from_secs(self.max_wait), ..RetryPolicy::default() },
+            proxy: if self.demo { Proxy::None } else { environment::proxy() },
             ..defaults
         })
     }
@@ -104,32 +100,33 @@ impl Reach {
         }
         if let Some(path) = &self.token_file {
             let text = fs_err::read_to_string(path).context("the token file cannot be read")?;
-            return Token::new(&text)
-                .map(Some)
-                .with_context(|| format!("the token file `{}` holds no token", path.display()));
+            let holds_none = || format!("the token file `{}` holds no token", path.display());
+            return token_of(&text, &path.display().to_string())?.with_context(holds_none).map(Some);
         }
-        if env_is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
+        if environment::is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
             return Ok(None);
         }
         for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
-            if let Some(token) = env::var(name).ok().as_deref().and_then(Token::new) {
+            let text = env::var_os(name).unwrap_or_default();
+            if let Some(token) = token_of(&text.to_string_lossy(), name)? {
                 return Ok(Some(token));
             }
         }
         let path = env::var_os("HF_TOKEN_PATH").map(PathBuf::from).or_else(|| Some(hugging_face_home()?.join("token")));
         // No file is the usual case; one that cannot be read is none of our business unless it was asked for.
-        Ok(path.and_then(|path| fs_err::read_to_string(path).ok()).as_deref().and_then(Token::new))
+        let text = path.as_ref().and_then(|path| fs_err::read_to_string(path).ok()).unwrap_or_default();
+        token_of(&text, &path.unwrap_or_default().display().to_string())
     }
 
-    /// The cache that the Hub's own clients share, if it is there and may be read. The embedded Hub's models are not those that
+    /// The Hugging Face cache, if it is there and may be read. The embedded Hub's models are not those that
     /// it has under their names.
-    pub(crate) fn shared_cache(&self) -> Option<SharedCache> {
+    pub(crate) fn hugging_face_cache(&self) -> Option<HuggingFaceCache> {
         if self.no_hf_cache || self.demo {
             return None;
         }
         let named = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"].iter().find_map(env::var_os);
         let folder = named.map(PathBuf::from).or_else(|| Some(hugging_face_home()?.join("hub")));
-        SharedCache::open(&folder?)
+        HuggingFaceCache::open(&folder?)
     }
 
     /// The cache's folder. The embedded Hub's tensors are kept apart: they are not those of the models whose names they bear.
@@ -139,13 +136,19 @@ impl Reach {
     }
 }
 
-/// The cache's folder: the one that was named, `./cache` where it exists, else the user's cache folder.
+/// The token that `text`, found in `place`, is.
+fn token_of(text: &str, place: &str) -> anyhow::Result<Option<Token>> {
+    Token::new(text).map_err(Error::from).with_context(|| format!("the token in `{place}` cannot be used"))
+}
+
+/// The cache's folder: the one that was named, `./cache` where it is one of ours, else the user's cache folder.
 pub(crate) fn cache_folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(folder) = named {
         return Ok(folder.to_owned());
     }
-    if Path::new("cache").is_dir() {
-        return Ok(PathBuf::from("cache"));
+    let here = Path::new("cache");
+    if Cache::is_marked(here) {
+        return Ok(here.to_owned());
     }
     user_cache()
         .map(|folder| folder.join("hub-audit"))

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    body::{self, Answer},
+    body::Answer,
     client::{Bucket, HubClient},
     error::{HubError, Place},
     link, redact,
@@ -79,7 +79,7 @@ impl HubClient {
             segment(revision.as_str())
         ))?;
         let answer = self.get(&url, Bucket::Api, &place, Some(revision), JSON_CAP).await?;
-        let info: ModelInfo = self.parse_json(&answer, &place)?;
+        let info: ModelInfo = parse_json(&answer, &place)?;
         Ok((info.id.unwrap_or_else(|| repo.clone()), info.sha))
     }
 
@@ -105,9 +105,17 @@ impl HubClient {
             if bytes > LISTING_CAP {
                 return Err(unreasonable(format!("has more than {LISTING_CAP} bytes")));
             }
-            let entries: Vec<TreeEntry> = self.parse_json(&answer, &place)?;
+            let entries: Vec<TreeEntry> = parse_json(&answer, &place)?;
             files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(repo_file));
-            next = next_page(&answer, &place)?;
+            next = self.next_page(&answer, &place)?;
+        }
+        // An address with such a segment in it would lead elsewhere, and the token with it.
+        let is_outside = |file: &&RepoFile| file.path.split('/').any(|segment| matches!(segment, "" | "." | ".."));
+        if let Some(file) = files.iter().find(is_outside) {
+            return Err(unreasonable(format!(
+                "names `{}`, which is no file of a repository",
+                file.path.escape_debug()
+            )));
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         if let Some(twice) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
@@ -154,58 +162,61 @@ impl HubClient {
         Ok(answer.body)
     }
 
-    fn parse_json<T: for<'a> Deserialize<'a>>(&self, answer: &Answer, place: &Place) -> Result<T, HubError> {
-        let content_type =
-            answer.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("no content type");
-        serde_json::from_slice(&answer.body).map_err(|source| {
-            let first = answer.body.iter().find(|byte| !byte.is_ascii_whitespace());
-            if matches!(first, Some(b'{' | b'[')) {
-                HubError::Json { host: answer.host.clone(), place: place.clone(), source }
-            } else {
-                HubError::NotJson {
-                    host: answer.host.clone(),
-                    place: place.clone(),
-                    content_type: self.excerpt(content_type.as_bytes()),
-                    start: self.excerpt(&answer.body),
-                }
-            }
+    /// The address of the next page, which must be where this one was.
+    fn next_page(&self, answer: &Answer, place: &Place) -> Result<Option<Url>, HubError> {
+        let mut links = answer.headers.get_all("link").iter();
+        let Some(target) = links.find_map(|value| link::next_page(value.to_str().ok()?)) else {
+            return Ok(None);
+        };
+        let unreasonable = |reason: String| HubError::Listing { place: place.clone(), reason };
+        let next = answer.url.join(target);
+        let next = next.map_err(|_| unreasonable("continues at something that is not an address".to_owned()))?;
+        // A next page elsewhere would carry the token there.
+        if next.origin() != answer.url.origin() {
+            return Err(unreasonable(format!("continues at another host, {}", redact::host(&next))));
+        }
+        self.safe_target(&answer.url, target).map(Some).map_err(|reason| HubError::Redirect {
+            host: answer.host.clone(),
+            place: place.clone(),
+            reason: reason.to_owned(),
         })
     }
 }
 
-/// The address of the next page, which must be where this one was.
-fn next_page(answer: &Answer, place: &Place) -> Result<Option<Url>, HubError> {
-    let Some(target) = answer.headers.get_all("link").iter().find_map(|value| link::next_page(value.to_str().ok()?))
-    else {
-        return Ok(None);
-    };
-    let url = answer.url.join(target).map_err(|_| HubError::Listing {
-        place: place.clone(),
-        reason: "continues at something that is not an address".to_owned(),
-    })?;
-    // A next page elsewhere would carry the token there.
-    if url.origin() != answer.url.origin() {
-        return Err(HubError::Listing {
-            place: place.clone(),
-            reason: format!("continues at another host, {}", redact::host(&url)),
-        });
-    }
-    body::safe_target(&answer.url, target).map(Some).map_err(|reason| HubError::Redirect {
-        host: answer.host.clone(),
-        place: place.clone(),
-        reason: reason.to_owned(),
+fn parse_json<T: for<'a> Deserialize<'a>>(answer: &Answer, place: &Place) -> Result<T, HubError> {
+    let content_type =
+        answer.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("no content type");
+    serde_json::from_slice(&answer.body).map_err(|source| {
+        let first = answer.body.iter().find(|byte| !byte.is_ascii_whitespace());
+        if matches!(first, Some(b'{' | b'[')) {
+            HubError::Json { host: answer.host.clone(), place: place.clone(), source }
+        } else {
+            HubError::NotJson {
+                host: answer.host.clone(),
+                place: place.clone(),
+                content_type: redact::excerpt(content_type.as_bytes()),
+                start: redact::excerpt(&answer.body),
+            }
+        }
     })
 }
 
 fn repo_file(entry: TreeEntry) -> RepoFile {
+    // Of a file that is large the entry's own hash is that of its pointer.
+    let is_large = entry.lfs.is_some();
     let (lfs_oid, lfs_size) = entry.lfs.map_or((None, None), |lfs| (lfs.oid, lfs.size));
     RepoFile {
         path: entry.path,
         size: lfs_size.unwrap_or(entry.size),
-        blob_id: entry.oid,
-        lfs_sha256: lfs_oid,
-        xet_hash: entry.xet_hash,
+        lfs_sha256: lfs_oid.and_then(|text| hash(text, 64)),
+        blob_id: entry.oid.and_then(|text| hash(text, 40)).filter(|_| !is_large),
+        xet_hash: entry.xet_hash.and_then(|text| hash(text, 64)),
     }
+}
+
+/// A hash of so many hexadecimal digits. Of gated repositories asterisks are listed in its place.
+fn hash(text: String, digits: usize) -> Option<String> {
+    (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -220,11 +231,17 @@ mod tests {
 
     #[test]
     fn the_size_of_an_lfs_file_is_its_contents() {
-        let entry: TreeEntry = serde_json::from_str(
-            r#"{"type":"file","oid":"aa","size":134,"path":"m","lfs":{"oid":"bb","size":99,"pointerSize":134},"xetHash":"cc"}"#,
-        )
-        .unwrap();
-        let file = repo_file(entry);
-        assert_eq!((file.size, file.lfs_sha256.as_deref(), file.xet_hash.as_deref()), (99, Some("bb"), Some("cc")));
+        let file = |lfs: &str, xet: &str| {
+            let [oid, lfs, xet] = ["a".repeat(40), lfs.repeat(64), xet.repeat(64)];
+            let entry = serde_json::json!({
+                "type": "file", "oid": oid, "size": 134, "path": "m", "xetHash": xet,
+                "lfs": { "oid": lfs, "size": 99, "pointerSize": 134 },
+            });
+            repo_file(serde_json::from_value(entry).unwrap())
+        };
+        let open = file("B", "c");
+        assert_eq!((open.size, open.lfs_sha256, open.xet_hash), (99, Some("b".repeat(64)), Some("c".repeat(64))));
+        let withheld = file("*", "*");
+        assert_eq!((withheld.blob_id, withheld.lfs_sha256, withheld.xet_hash), (None, None, None));
     }
 }

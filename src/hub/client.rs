@@ -1,52 +1,54 @@
-//! Two HTTP clients and what they share: one speaks to the Hub's own origin and carries the token, the other speaks to file
-//! hosts and never does. Every exchange counts against one limit of requests at once and one account of traffic.
+//! One exchange over HTTP: what goes to the Hub's own origin carries the token, what goes to file hosts never does. Every exchange
+//! counts against one limit of requests at once and one account of traffic.
 
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use reqwest::{
     Client, Response, StatusCode,
     header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, RANGE},
     redirect,
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OnceCell, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 use url::Url;
 
 use super::{
     error::{HubError, Place},
-    redact,
+    peer, redact,
     retry::{self, Budget, Fault, RetryPolicy},
+    tls,
 };
-use crate::range::ByteRange;
+use crate::{range::ByteRange, secret};
 
 /// A Hub access token. It is sent to the Hub's own origin only, and it never prints.
 #[derive(Clone)]
 pub struct Token(HeaderValue);
 
 impl Token {
-    /// Takes the text of a token; white space around it is dropped. `None` if it is empty or cannot stand in a header.
-    pub fn new(text: &str) -> Option<Self> {
+    /// Takes the text of a token; white space around it is dropped. `None` if it is empty. From now on no text that passes
+    /// [`secret::hide`] holds it.
+    pub fn new(text: &str) -> Result<Option<Self>, HubError> {
         let text = text.trim();
         if text.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let mut value = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;
+        secret::keep(text);
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(HubError::UnsendableToken);
+        }
+        let mut value = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| HubError::UnsendableToken)?;
         value.set_sensitive(true);
-        Some(Self(value))
-    }
-
-    /// The text itself, for those who must keep it out of messages.
-    fn secret(&self) -> &[u8] {
-        self.0.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default()
+        Ok(Some(Self(value)))
     }
 }
 
@@ -73,6 +75,22 @@ pub struct HubOptions {
     pub read_timeout: Duration,
     /// What is tried again, and how often.
     pub retry: RetryPolicy,
+    /// What requests go through.
+    pub proxy: Proxy,
+}
+
+/// What requests go through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proxy {
+    /// The proxy that the environment names, if it names one.
+    Environment,
+    /// Nothing.
+    None,
+    /// Nothing at all: the environment names something else than a proxy.
+    Malformed {
+        /// The variable that does.
+        variable: String,
+    },
 }
 
 impl Default for HubOptions {
@@ -85,9 +103,13 @@ impl Default for HubOptions {
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(10),
             retry: RetryPolicy::default(),
+            proxy: Proxy::Environment,
         }
     }
 }
+
+/// No time-out is longer: clocks end somewhere.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// What has been asked and what has arrived so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -126,13 +148,12 @@ pub struct HubClient(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    hub: Client,
-    cdn: Client,
+    options: HubOptions,
     endpoint: Url,
-    token: Option<Token>,
-    offline: bool,
+    /// Set up when the first request needs them: a run that asks nobody needs no certificates.
+    plain: OnceCell<Client>,
+    secure: OnceCell<Client>,
     jobs: Arc<Semaphore>,
-    retry: RetryPolicy,
     requests: AtomicU64,
     bytes: AtomicU64,
     allowance: Mutex<Allowance>,
@@ -148,29 +169,14 @@ pub(super) struct Exchange {
 }
 
 impl HubClient {
-    /// Sets up the two clients. No request is sent.
+    /// Checks the address. No request is sent.
     pub fn new(options: &HubOptions) -> Result<Self, HubError> {
-        let endpoint = parse_endpoint(&options.endpoint)?;
-        super::choose_provider();
-        let build = || {
-            Client::builder()
-                .redirect(redirect::Policy::none())
-                .referer(false)
-                .connect_timeout(options.connect_timeout)
-                .read_timeout(options.read_timeout)
-                .pool_max_idle_per_host(options.jobs)
-                .user_agent(concat!("hub-audit/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .map_err(|source| HubError::Client { source })
-        };
         Ok(Self(Arc::new(Inner {
-            hub: build()?,
-            cdn: build()?,
-            endpoint,
-            token: options.token.clone(),
-            offline: options.offline,
+            endpoint: parse_endpoint(&options.endpoint)?,
+            plain: OnceCell::new(),
+            secure: OnceCell::new(),
             jobs: Arc::new(Semaphore::new(options.jobs.max(1))),
-            retry: options.retry,
+            options: options.clone(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             allowance: Mutex::default(),
@@ -191,7 +197,7 @@ impl HubClient {
 
     /// Whether requests are made without a token.
     pub fn is_anonymous(&self) -> bool {
-        self.0.token.is_none()
+        self.0.options.token.is_none()
     }
 
     /// From now on at most `bytes` of ranges may arrive, repeated and superfluous ones included; what is beyond is not asked
@@ -215,17 +221,11 @@ impl HubClient {
     }
 
     fn allowance(&self) -> MutexGuard<'_, Allowance> {
-        self.0.allowance.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The beginning of what a server said, for a message: on one line, without signed queries, and without the token, which
-    /// a server that was given it may repeat.
-    pub(super) fn excerpt(&self, said: &[u8]) -> String {
-        redact::excerpt(said, self.0.token.as_ref().map(Token::secret))
+        self.0.allowance.lock()
     }
 
     pub(super) fn retry_policy(&self) -> &RetryPolicy {
-        &self.0.retry
+        &self.0.options.retry
     }
 
     pub(super) fn count_bytes(&self, count: u64) {
@@ -240,7 +240,18 @@ impl HubClient {
     /// Joins path segments, already percent-encoded, to the endpoint.
     pub(super) fn url(&self, path: &str) -> Result<Url, HubError> {
         let text = format!("{}/{path}", self.endpoint());
-        Url::parse(&text).map_err(|error| HubError::Endpoint { text, reason: error.to_string() })
+        Url::parse(&text)
+            .map_err(|error| HubError::Endpoint { text: redact::address(&text), reason: error.to_string() })
+    }
+
+    /// The address `text`, to which an answer from `from` points, or why it is not gone to: only HTTP, never out of HTTPS, with no
+    /// user name, and into this machine or its network only where the Hub itself is there.
+    pub(super) fn safe_target(&self, from: &Url, text: &str) -> Result<Url, &'static str> {
+        let next = peer::safe_target(from, text)?;
+        if peer::is_near(&next) && !peer::is_near(&self.0.endpoint) {
+            return Err("to an address of this machine or its network");
+        }
+        Ok(next)
     }
 
     /// Sends one GET until its headers arrive with a status that is not transient, within `budget`.
@@ -253,7 +264,7 @@ impl HubClient {
         budget: &mut Budget,
     ) -> Result<Exchange, HubError> {
         let host = redact::host(url);
-        if self.0.offline {
+        if self.0.options.offline {
             return Err(HubError::Offline { what: place.to_string() });
         }
         loop {
@@ -271,7 +282,7 @@ impl HubClient {
                 continue;
             }
             self.0.requests.fetch_add(1, Ordering::Relaxed);
-            match self.request(url, target, range).send().await {
+            match self.request(url, target, range).await?.send().await {
                 Ok(response) if retry::is_transient_status(response.status()) => {
                     let status = response.status();
                     let asked = retry::asked_wait(response.headers(), SystemTime::now());
@@ -314,6 +325,9 @@ impl HubClient {
         }
         let (host, attempts) = (host.to_owned(), budget.attempts());
         let source = match fault {
+            Fault::Http(error) if retry::is_tls_error(&error) => {
+                return Err(HubError::Tls { host, source: error.without_url() });
+            }
             Fault::Http(error) => error.without_url(),
             Fault::Slow => {
                 return Err(HubError::TooSlow { host, attempts, received });
@@ -328,20 +342,24 @@ impl HubClient {
         })
     }
 
-    fn request(&self, url: &Url, target: Target, range: Option<ByteRange>) -> reqwest::RequestBuilder {
-        let client = match target {
-            Target::Hub(_) => &self.0.hub,
-            Target::Cdn => &self.0.cdn,
-        };
+    async fn request(
+        &self,
+        url: &Url,
+        target: Target,
+        range: Option<ByteRange>,
+    ) -> Result<reqwest::RequestBuilder, HubError> {
+        let is_secure = url.scheme() == "https";
+        let client = if is_secure { &self.0.secure } else { &self.0.plain };
+        let client = client.get_or_try_init(|| async { build(&self.0.options, is_secure) }).await?;
         // Ranges must stay ranges: a compressed answer to a range is the whole file, compressed.
         let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let (Target::Hub(_), Some(token)) = (target, &self.0.token) {
+        if let (Target::Hub(_), Some(token)) = (target, &self.0.options.token) {
             request = request.header(AUTHORIZATION, token.0.clone());
         }
         if let Some(range) = range {
             request = request.header(RANGE, range.to_header());
         }
-        request
+        Ok(request)
     }
 
     async fn pause(
@@ -356,9 +374,9 @@ impl HubClient {
             return Ok(());
         };
         // A wait beyond the end of time is refused like one beyond the limit.
-        let until = Instant::now().checked_add(wait).filter(|_| wait <= self.0.retry.max_wait);
+        let until = Instant::now().checked_add(wait).filter(|_| wait <= self.retry_policy().max_wait);
         let Some(until) = until else {
-            return Err(HubError::RateLimited { wait, max_wait: self.0.retry.max_wait });
+            return Err(HubError::RateLimited { wait, max_wait: self.retry_policy().max_wait });
         };
         match target {
             // The whole process shares the Hub's window: every request of the bucket waits, not only this one.
@@ -378,7 +396,7 @@ impl HubClient {
             Bucket::Api => &self.0.api_gate,
             Bucket::Resolvers => &self.0.resolver_gate,
         };
-        gate.lock().unwrap_or_else(PoisonError::into_inner)
+        gate.lock()
     }
 
     /// When the bucket's window opens, if it is closed now.
@@ -394,18 +412,35 @@ impl HubClient {
     }
 }
 
+fn build(options: &HubOptions, is_secure: bool) -> Result<Client, HubError> {
+    if let Proxy::Malformed { variable } = &options.proxy {
+        return Err(HubError::Proxy { variable: variable.clone() });
+    }
+    tls::choose_provider();
+    let builder = || {
+        let builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(options.connect_timeout.min(LONGEST_TIMEOUT))
+            .read_timeout(options.read_timeout.min(LONGEST_TIMEOUT))
+            .pool_max_idle_per_host(options.jobs)
+            .user_agent(concat!("hub-audit/", env!("CARGO_PKG_VERSION")));
+        if options.proxy == Proxy::Environment { builder } else { builder.no_proxy() }
+    };
+    let built = builder().build();
+    // Without TLS a machine without certificates will do, unless a proxy is spoken to over TLS.
+    let built = if is_secure { built } else { built.or_else(|_| builder().tls_certs_only([]).build()) };
+    built.map_err(|source| HubError::Client { source })
+}
+
 fn parse_endpoint(text: &str) -> Result<Url, HubError> {
-    let invalid = |reason: String| HubError::Endpoint { text: text.to_owned(), reason };
+    let invalid = |reason: String| HubError::Endpoint { text: redact::address(text), reason };
     let url = Url::parse(text.trim().trim_end_matches('/')).map_err(|error| invalid(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(invalid("it must begin with http:// or https://".to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        // The text holds a password: it must not be repeated.
-        return Err(HubError::Endpoint {
-            text: redact::host(&url),
-            reason: "it must not hold a user name or password".to_owned(),
-        });
+        return Err(invalid("it must not hold a user name or password".to_owned()));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(invalid("it must not hold a query".to_owned()));
@@ -419,11 +454,13 @@ mod tests {
 
     #[test]
     fn a_token_never_prints() {
-        let token = Token::new(" hf_secret\n").unwrap();
+        let token = Token::new(" hf_secret\n").unwrap().unwrap();
         assert!(!format!("{token:?}").contains("secret"));
         assert!(!format!("{:?}", token.0).contains("secret"));
-        assert!(Token::new("  ").is_none());
-        assert!(Token::new("a\nb").is_none());
+        assert!(Token::new("  ").unwrap().is_none());
+        for text in ["a\nb", "a b", "hf_tökén"] {
+            assert!(matches!(Token::new(text), Err(HubError::UnsendableToken)), "{text}");
+        }
     }
 
     #[test]
@@ -433,27 +470,66 @@ mod tests {
         for text in ["huggingface.co", "ftp://a", "https://", "http://a/?b=c"] {
             assert!(parse_endpoint(text).is_err(), "{text}");
         }
-        let error = parse_endpoint("https://me:secret@host").unwrap_err();
-        assert!(!error.to_string().contains("secret"));
     }
 
     #[test]
-    fn the_token_goes_to_the_hubs_origin_only() {
+    fn only_a_hub_of_this_machine_sends_into_it() {
+        let target = |endpoint: &str, text: &str| {
+            let options = HubOptions { endpoint: endpoint.to_owned(), ..HubOptions::default() };
+            let from = Url::parse(endpoint).unwrap();
+            HubClient::new(&options).unwrap().safe_target(&from, text).is_ok()
+        };
+        for near in
+            ["http://127.0.0.1/f", "http://169.254.169.254/latest", "http://[::ffff:10.0.0.1]/f", "http://localhost:1/"]
+        {
+            assert!(!target("http://hub.example", near), "{near}");
+            assert!(target("http://127.0.0.1:8000", near), "{near}");
+            assert!(target("http://hub.corp", near), "{near}");
+        }
+        assert!(target("http://hub.example", "https://cdn.example/f"));
+    }
+
+    #[test]
+    fn a_password_in_an_endpoint_is_not_repeated_however_malformed_it_is() {
+        for text in [
+            "https://me:secret@host",
+            "http://me:secret@127.0.0.1:99999",
+            "http://me:secret@[bad",
+            "http://me:se/secret@host",
+            "http://me:se?secret@host",
+            "http://me:se#secret@host",
+            "http://me:secret%40host:x",
+            "me:secret@host",
+            "ftp://me:secret@host",
+            "http:\\\\me:secret@host:x",
+            "http://host:x/?key=secret",
+        ] {
+            // Without the password some of them are addresses.
+            let Err(error) = parse_endpoint(text).map_err(|error| error.to_string()) else { continue };
+            assert!(!error.contains("secret") && !error.contains("me:"), "{error}");
+        }
+        let error = parse_endpoint("huggingface.co").unwrap_err();
+        assert!(error.to_string().starts_with("`huggingface.co` cannot be the Hub's address"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_token_goes_to_the_hubs_origin_only() {
         let client = HubClient::new(&HubOptions {
             endpoint: "http://127.0.0.1:8000".to_owned(),
-            token: Token::new("hf_x"),
+            token: Token::new("hf_x").unwrap(),
             ..HubOptions::default()
         })
         .unwrap();
-        let authorised = |text: &str| {
+        for (text, authorised) in [
+            ("http://127.0.0.1:8000/a", true),
+            ("http://127.0.0.1:8001/a", false),
+            ("https://127.0.0.1:8000/a", false),
+            ("http://localhost:8000/a", false),
+        ] {
             let url = Url::parse(text).unwrap();
             let target = client.target(&url, Bucket::Api);
-            let request = client.request(&url, target, None).build().unwrap();
-            request.headers().contains_key(AUTHORIZATION)
-        };
-        assert!(authorised("http://127.0.0.1:8000/a"));
-        assert!(!authorised("http://127.0.0.1:8001/a"));
-        assert!(!authorised("https://127.0.0.1:8000/a"));
-        assert!(!authorised("http://localhost:8000/a"));
+            let request = client.request(&url, target, None).await.unwrap().build().unwrap();
+            assert_eq!(request.headers().contains_key(AUTHORIZATION), authorised, "{text}");
+        }
     }
 }

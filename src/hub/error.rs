@@ -64,10 +64,14 @@ pub enum HubError {
     Endpoint { text: String, reason: String },
     #[error("cannot set up an HTTP client")]
     Client { source: reqwest::Error },
+    #[error("what {variable} names cannot be used as a proxy")]
+    Proxy { variable: String },
     #[error("{what} is not in the cache, and the network is switched off")]
     Offline { what: String },
     #[error("{host} cannot be reached ({attempts} attempts)")]
     Unreachable { host: String, attempts: u32, source: reqwest::Error },
+    #[error("{host} cannot be spoken to over TLS")]
+    Tls { host: String, source: reqwest::Error },
     #[error("{host} did not answer in time ({attempts} attempts)")]
     Timeout { host: String, attempts: u32, source: reqwest::Error },
     #[error("the connection to {host} broke ({attempts} attempts, {received} bytes of the last answer arrived)")]
@@ -90,6 +94,10 @@ pub enum HubError {
     Disabled { repo: RepoId },
     #[error("the Hub does not accept the token")]
     BadToken,
+    #[error("the token has a character that cannot be sent")]
+    UnsendableToken,
+    #[error("{host} repeats the token in its answer for {place}, of which nothing is used")]
+    RepeatsToken { host: String, place: Place },
     #[error("the Hub refuses access to {place}: {message}")]
     Forbidden { place: Place, message: String },
     #[error("{host} answered {status} for {place}{}", after_colon(.message))]
@@ -106,8 +114,8 @@ pub enum HubError {
     Listing { place: Place, reason: String },
     #[error("{host} redirects {place} {reason}")]
     Redirect { host: String, place: Place, reason: String },
-    #[error("the file host {host} refuses {place} with {status}, also after the link was renewed")]
-    CdnRefused { host: String, status: u16, place: Place },
+    #[error("the file host {host} refuses {place} with {status}, also after the link was renewed{}", match .renewals { 1 => String::new(), times => format!(" {times} times") })]
+    CdnRefused { host: String, status: u16, place: Place, renewals: u32 },
     #[error(
         "{host} ignored the range: asked {} bytes ({range}) of {place}, and it answered 200 with {}",
         .range.len(), .length.map_or_else(|| "a body of unstated length".to_owned(), |n| format!("{n} bytes"))
@@ -147,6 +155,18 @@ impl Hint for HubError {
             }
             Self::Unreachable { .. } | Self::Timeout { .. } => {
                 "check the network, the proxy settings and --endpoint (HF_ENDPOINT)".to_owned()
+            }
+            Self::Tls { .. } => "check that the address speaks https, the clock of this machine and its CA certificates (or SSL_CERT_FILE), \
+                 and whether a proxy stands between"
+                .to_owned(),
+            Self::Client { .. } => {
+                "check the CA certificates of this machine (or SSL_CERT_FILE): without them https cannot be spoken"
+                    .to_owned()
+            }
+            Self::Proxy { variable } => format!("write {variable} as http://host:port (SOCKS is not spoken), or unset it"),
+            Self::UnsendableToken => {
+                "a token is one word of letters, digits and `_`: check HF_TOKEN or the token file, or use --no-token"
+                    .to_owned()
             }
             Self::RepoNotFound { repo, anonymous: true } => format!(
                 "check the spelling of `{repo}`; for a private repository give a token by HF_TOKEN or --token-file"

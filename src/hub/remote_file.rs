@@ -3,7 +3,8 @@
 //! The file is resolved once: a ranged GET with redirects off gives the commit, the size and the signed address, and every
 //! range goes straight to that address, without the token, until a minute before it expires. Each answer is checked: status
 //! 206, exactly the range that was asked, the known size, no encoding, the same `ETag`, the whole length. A body that breaks
-//! off is resumed at the next byte. A file host that answers 401 or 403 gets one renewed address, outside the retry budget.
+//! off is resumed at the next byte. A file host that refuses the address gets a renewed one, the first outside the retry budget; one
+//! that redirects is followed.
 
 use std::{
     sync::Arc,
@@ -25,10 +26,11 @@ use super::{
     content_range::ContentRange,
     error::{HubError, Place},
     redact,
-    retry::{Budget, Fault},
+    retry::{Budget, Fault, PROGRESS},
 };
 use crate::{
     range::ByteRange,
+    secret,
     snapshot::RepoFile,
     spec::{Commit, RepoId},
 };
@@ -42,8 +44,11 @@ const LARGEST_RESERVE: u64 = 64 * 1024 * 1024;
 /// A signed address is renewed when less than this remains of its life.
 const EXPIRY_MARGIN: Duration = Duration::from_mins(1);
 
-/// Redirects within the Hub before the file's address is known (renamed repository, other letter case).
+/// Redirects before the file's address is known (renamed repository, other letter case), and again before its bytes come.
 const MAX_HOPS: usize = 5;
+
+/// Times that an address is renewed which is refused each time.
+const MAX_RENEWALS: u32 = 3;
 
 /// A file at a commit, of known size.
 #[derive(Debug)]
@@ -85,6 +90,8 @@ enum Attempt {
         host: String,
         status: StatusCode,
     },
+    /// The bytes are at another address.
+    Moved(Url),
 }
 
 impl RemoteFile {
@@ -115,21 +122,67 @@ impl RemoteFile {
         let mut buffer = Vec::with_capacity(usize::try_from(range.len().min(LARGEST_RESERVE)).unwrap_or(0));
         let mut etag = None;
         let mut refused = None;
+        // Refusals and redirects one after the other, and how much had arrived when the budget was new.
+        let (mut refusals, mut hops, mut paid) = (0, 0, 0);
         loop {
             let location = self.location(refused, &mut budget).await?;
-            match self.attempt(&location, range, &mut buffer, &mut etag, &mut budget).await? {
-                Attempt::Done => return Ok(Bytes::from(buffer)),
-                // All of it came, only the end of the message did not.
-                Attempt::Cut { .. } if buffer.len() as u64 == range.len() => return Ok(Bytes::from(buffer)),
+            let attempt = self.attempt(&location, range, &mut buffer, &mut etag, &mut budget).await?;
+            let received = buffer.len() as u64;
+            if received >= paid + PROGRESS {
+                (budget, paid) = (Budget::new(self.client.retry_policy()), received);
+            }
+            match attempt {
+                // Of a message whose end did not come, all of the range may have.
+                Attempt::Done => break,
+                Attempt::Cut { .. } if received == range.len() => break,
                 Attempt::Cut { fault, host } => {
-                    let received = buffer.len() as u64;
+                    (refusals, hops) = (0, 0);
                     self.client.pause_or_give_up(fault, &host, received, &mut budget).await?;
                 }
-                Attempt::Refused { .. } if refused.is_none() => refused = Some(location.generation),
                 Attempt::Refused { host, status } => {
-                    return Err(HubError::CdnRefused { host, status: status.as_u16(), place: self.place.clone() });
+                    (refused, hops) = (Some(location.generation), 0);
+                    // The first address may have died; a fresh one that is refused is a fault like others.
+                    let delay = if refusals == 0 { Some(Duration::ZERO) } else { budget.next_delay() };
+                    let Some(delay) = delay.filter(|_| refusals < MAX_RENEWALS) else {
+                        let (status, place) = (status.as_u16(), self.place.clone());
+                        return Err(HubError::CdnRefused { host, status, place, renewals: refusals });
+                    };
+                    refusals += 1;
+                    tokio::time::sleep(delay).await;
                 }
+                Attempt::Moved(url) if hops < MAX_HOPS => {
+                    hops += 1;
+                    self.follow(&location, url).await;
+                }
+                Attempt::Moved(_) => return Err(self.sent_round(&location.url)),
             }
+        }
+        if secret::is_in(&buffer) {
+            return Err(HubError::RepeatsToken { host: redact::host(&self.resolver), place: self.place.clone() });
+        }
+        Ok(Bytes::from(buffer))
+    }
+
+    /// From now on the file is read at `url`, unless another reader has found a new address already.
+    async fn follow(&self, from: &Location, url: Url) {
+        let mut known = self.location.lock().await;
+        if let Some(Resolved::Found(location)) = &mut *known
+            && location.generation == from.generation
+        {
+            *location = Location {
+                target: self.client.target(&url, Bucket::Resolvers),
+                expires: expiry(&url),
+                generation: from.generation + 1,
+                url,
+            };
+        }
+    }
+
+    fn sent_round(&self, url: &Url) -> HubError {
+        HubError::Redirect {
+            host: redact::host(url),
+            place: self.place.clone(),
+            reason: format!("more than {MAX_HOPS} times"),
         }
     }
 
@@ -146,6 +199,11 @@ impl RemoteFile {
         let mut exchange =
             self.client.exchange(&location.url, location.target, Some(rest), &self.place, budget).await?;
         let status = exchange.response.status();
+        if let Some(next) = self.client.redirect_target(&exchange, &location.url, &self.place)? {
+            self.check_facts(&exchange)?;
+            self.client.drain(exchange.response).await;
+            return Ok(Attempt::Moved(next));
+        }
         if !body::is_hub(location.target) && matches!(status.as_u16(), 400 | 401 | 403) {
             let host = exchange.host.clone();
             self.client.drain(exchange.response).await;
@@ -201,7 +259,7 @@ impl RemoteFile {
         if let Some(encoding) = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok())
             && !encoding.eq_ignore_ascii_case("identity")
         {
-            return Err(wrong(format!("a body encoded as `{}`", self.client.excerpt(encoding.as_bytes()))));
+            return Err(wrong(format!("a body encoded as `{}`", redact::excerpt(encoding.as_bytes()))));
         }
         let stated = headers.get(CONTENT_RANGE).map(|value| value.to_str().unwrap_or("unreadable"));
         match stated {
@@ -209,7 +267,7 @@ impl RemoteFile {
                 // Some servers answer 200 with an exact Content-Range; the range is what counts.
                 let parsed: Option<ContentRange> = text.parse().ok();
                 if parsed != Some(ContentRange { range, total: Some(self.size) }) {
-                    return Err(wrong(format!("`Content-Range: {}`", self.client.excerpt(text.as_bytes()))));
+                    return Err(wrong(format!("`Content-Range: {}`", redact::excerpt(text.as_bytes()))));
                 }
                 if exchange.response.content_length().is_some_and(|length| length != range.len()) {
                     return Err(self.wrong_length(exchange, range, exchange.response.content_length().unwrap_or(0)));
@@ -242,8 +300,8 @@ impl RemoteFile {
         match seen {
             Some(before) if before != etag => Err(HubError::EtagChanged {
                 place: self.place.clone(),
-                before: self.client.excerpt(before.as_bytes()),
-                after: self.client.excerpt(etag.as_bytes()),
+                before: redact::excerpt(before.as_bytes()),
+                after: redact::excerpt(etag.as_bytes()),
             }),
             Some(_) => Ok(()),
             None => {
@@ -294,7 +352,7 @@ impl RemoteFile {
             let target = self.client.target(&url, Bucket::Resolvers);
             let exchange = self.client.exchange(&url, target, Some(probe), &self.place, budget).await?;
             self.check_facts(&exchange)?;
-            if let Some(next) = body::redirect_target(&exchange, &url, &self.place)? {
+            if let Some(next) = self.client.redirect_target(&exchange, &url, &self.place)? {
                 let moved = matches!(exchange.response.status().as_u16(), 301 | 307 | 308);
                 self.client.drain(exchange.response).await;
                 let target = self.client.target(&next, Bucket::Resolvers);
@@ -318,11 +376,7 @@ impl RemoteFile {
             }
             return Ok(Location { url, target, expires: None, generation });
         }
-        Err(HubError::Redirect {
-            host: redact::host(&url),
-            place: self.place.clone(),
-            reason: format!("more than {MAX_HOPS} times"),
-        })
+        Err(self.sent_round(&url))
     }
 
     /// The commit and the size that the resolver states must be those that were pinned and listed.
@@ -334,7 +388,7 @@ impl RemoteFile {
             return Err(HubError::CommitDisagrees {
                 host: exchange.host.clone(),
                 place: self.place.clone(),
-                got: self.client.excerpt(got.as_bytes()),
+                got: redact::excerpt(got.as_bytes()),
             });
         }
         if let Some(got) = text("x-linked-size").and_then(|size| size.parse::<u64>().ok())

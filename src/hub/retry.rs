@@ -1,7 +1,8 @@
 //! What is worth trying again, how long to wait, and when to give up.
 //!
 //! Retried: 408, 429, 500, 502, 503, 504, failed connects, time-outs, resets, and bodies that end early. Everything else is
-//! final at once. One budget covers a request together with its body, so a server that cuts every answer is left in the end.
+//! final at once. One budget covers a request together with its body, so a server that cuts every answer is left in the end; a
+//! body that gets on by [`PROGRESS`] has a new one.
 //! A body that crawls is cut from this side: it is a fault like a silence.
 
 use std::{
@@ -46,6 +47,9 @@ pub(super) const PACE_WINDOW: Duration = Duration::from_mins(1);
 
 /// About a kilobyte a second: slower than any line on which an audit would be tried.
 pub(super) const PACE_BYTES: u64 = 64 * 1024;
+
+/// Bytes of a range after which what went wrong before is forgotten: a line that breaks now and then gets to the end.
+pub(super) const PROGRESS: u64 = 1024 * 1024;
 
 /// What became of an exchange that did not come to its end.
 #[derive(Debug)]
@@ -102,9 +106,21 @@ pub(super) fn is_transient_status(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
 }
 
+/// Whether it was TLS that failed: a certificate that is not trusted, or a peer that speaks something else. It will fail again.
+pub(super) fn is_tls_error(error: &(dyn StdError + 'static)) -> bool {
+    // The error inside of an `io::Error` is not among its sources.
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>()
+        || inner.is_some_and(|inner| is_tls_error(inner))
+        || error.source().is_some_and(is_tls_error)
+}
+
 /// Whether a failed exchange may succeed next time. A body that ends early arrives as a *decode* error in reqwest, so the
 /// chain of sources is searched for what really happened.
 pub(super) fn is_transient_error(error: &reqwest::Error) -> bool {
+    if is_tls_error(error) {
+        return false;
+    }
     if error.is_timeout() || error.is_connect() {
         return true;
     }
@@ -188,6 +204,14 @@ mod tests {
         assert_eq!(wait(&[("ratelimit", "\"api\";r=3;t=189"), ("retry-after", "7")]), Some(8));
         assert_eq!(wait(&[("retry-after", "Thu, 01 Jan 1970 00:00:09 GMT")]), Some(10));
         assert_eq!(wait(&[("retry-after", "soon")]), None);
+    }
+
+    #[test]
+    fn trouble_with_tls_is_found_however_deep_it_lies() {
+        let tls = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls()));
+        assert!(is_tls_error(&tls()) && is_tls_error(&wrapped));
+        assert!(!is_tls_error(&io::Error::from(io::ErrorKind::ConnectionReset)));
     }
 
     #[test]

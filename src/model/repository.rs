@@ -1,16 +1,17 @@
 //! One model's files, wherever they are: a repository on the Hub at a pinned commit, or a folder on this machine.
 //!
 //! What the Hub says about a commit never changes, so it is kept: listing, small files and headers go into the cache's record
-//! of the commit, and a later run on the same commit asks for none of them again. Files that the Hub's standard cache has at
+//! of the commit, and a later run on the same commit asks for none of them again. Files that the Hugging Face cache has at
 //! that commit are read where they lie.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::{Access, AuditError};
 use crate::{
@@ -47,7 +48,7 @@ enum Origin {
         renamed_from: Option<RepoId>,
         commit: Commit,
         files: Mutex<HashMap<String, Arc<RemoteFile>>>,
-        /// Files that the Hub's standard cache has.
+        /// Files that the Hugging Face cache has.
         shared: BTreeMap<String, FolderFile>,
     },
     Folder(PathBuf),
@@ -57,7 +58,7 @@ enum Origin {
 struct Kept {
     record: CommitRecord,
     changed: bool,
-    /// The listing is what the Hub's standard cache happens to have: good for this run, and no knowledge of the commit.
+    /// The listing is what the Hugging Face cache happens to have: good for this run, and no knowledge of the commit.
     partial: bool,
 }
 
@@ -184,7 +185,7 @@ impl Repository {
         }
     }
 
-    /// Where a file is on this machine: in the folder, or in the Hub's standard cache. Reading it costs no traffic.
+    /// Where a file is on this machine: in the folder, or in the Hugging Face cache. Reading it costs no traffic.
     pub fn local_file(&self, path: &str) -> Option<PathBuf> {
         match &self.origin {
             Origin::Hub { shared, .. } => shared.get(path).map(|file| file.path().to_owned()),
@@ -192,20 +193,20 @@ impl Repository {
         }
     }
 
-    /// Whether a file is read from the Hub's standard cache.
+    /// Whether a file is read from the Hugging Face cache.
     pub fn is_shared(&self, path: &str) -> bool {
         matches!(&self.origin, Origin::Hub { shared, .. } if shared.contains_key(path))
     }
 
-    /// Whether the listing is only what the Hub's standard cache has of the commit, for want of network.
+    /// Whether the listing is only what the Hugging Face cache has of the commit, for want of network.
     pub fn is_partly_known(&self) -> bool {
-        lock(&self.record).partial
+        self.record.lock().partial
     }
 
     /// Whether the shard's address is known, so that a range of it costs one request and not two.
     pub fn is_resolved(&self, shard: &str) -> bool {
         match &self.origin {
-            Origin::Hub { files, shared, .. } => shared.contains_key(shard) || lock(files).contains_key(shard),
+            Origin::Hub { files, shared, .. } => shared.contains_key(shard) || files.lock().contains_key(shard),
             Origin::Folder(_) => true,
         }
     }
@@ -215,7 +216,7 @@ impl Repository {
         let Some(file) = self.snapshot.file(path) else {
             return Ok(None);
         };
-        if let Some(text) = lock(&self.record).record.small_files.get(path) {
+        if let Some(text) = self.record.lock().record.small_files.get(path) {
             return Ok(Some(text.clone().into_bytes()));
         }
         let bytes = match (&self.origin, self.shared_small_file(file, cap)) {
@@ -235,7 +236,7 @@ impl Repository {
             }
         };
         if let (Origin::Hub { .. }, Ok(text)) = (&self.origin, String::from_utf8(bytes.clone())) {
-            let mut kept = lock(&self.record);
+            let mut kept = self.record.lock();
             kept.record.small_files.insert(path.to_owned(), text);
             kept.changed = true;
         }
@@ -268,7 +269,7 @@ impl Repository {
     /// The header of a shard: one range of the predicted length, and at most one more for its tail.
     pub async fn header(&self, shard: &str, predicted: Option<u64>) -> Result<Header> {
         let file = self.shard_file(shard)?.clone();
-        let known = lock(&self.record).record.headers.get(shard).cloned();
+        let known = self.record.lock().record.headers.get(shard).cloned();
         if let Some(json) = known {
             return Ok(Header::from_json(&json, file.size)?);
         }
@@ -282,7 +283,7 @@ impl Repository {
         let header = Header::parse(&bytes, file.size)?;
         // What is on this machine already costs nothing to read again.
         if let Shard::Remote(_) = source {
-            let mut kept = lock(&self.record);
+            let mut kept = self.record.lock();
             kept.record.headers.insert(shard.to_owned(), Header::json(&bytes, file.size)?.to_owned());
             kept.changed = true;
         }
@@ -297,7 +298,7 @@ impl Repository {
 
     /// Writes what has been learnt of the commit to the cache.
     pub fn keep(&self, access: &Access) -> Result<()> {
-        let mut kept = lock(&self.record);
+        let mut kept = self.record.lock();
         if let (Origin::Hub { repo, commit, .. }, true) = (&self.origin, kept.changed && !kept.partial) {
             access.cache.update_record(repo, commit, kept.record.clone())?;
             kept.changed = false;
@@ -305,7 +306,7 @@ impl Repository {
         Ok(())
     }
 
-    /// A small file from the Hub's standard cache, if what is there is what the listing states.
+    /// A small file from the Hugging Face cache, if what is there is what the listing states.
     fn shared_small_file(&self, file: &RepoFile, cap: u64) -> Option<Vec<u8>> {
         let Origin::Hub { shared, .. } = &self.origin else {
             return None;
@@ -327,7 +328,7 @@ impl Repository {
                 if let Some(file) = shared.get(&file.path) {
                     return Ok(Shard::Local(file.clone()));
                 }
-                let mut files = lock(files);
+                let mut files = files.lock();
                 if let Some(remote) = files.get(&file.path) {
                     return Ok(Shard::Remote(Arc::clone(remote)));
                 }
@@ -376,7 +377,7 @@ async fn first_look(access: &Access, repo: &RepoId, commit: &Commit) -> Result<K
     Ok(Kept { record: empty_record(&access.source, snapshot), changed: !partial, partial })
 }
 
-/// The files of a commit that the Hub's standard cache has, under the repository's present id or the one that was asked for:
+/// The files of a commit that the Hugging Face cache has, under the repository's present id or the one that was asked for:
 /// it keeps what was downloaded under the name that it then had.
 fn shared_files(
     access: &Access,
@@ -399,9 +400,4 @@ fn shared_files(
 
 fn empty_record(source: &str, snapshot: Snapshot) -> CommitRecord {
     CommitRecord { source: source.to_owned(), snapshot, small_files: BTreeMap::new(), headers: BTreeMap::new() }
-}
-
-/// A poisoned lock holds plain data that is still whole: a panic elsewhere must not become a second one here.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -25,7 +25,7 @@ pub struct Provenance {
     pub bytes: u64,
     /// Tensors found in the cache.
     pub cache_hits: u64,
-    /// Tensors read from the cache that the Hub's own clients share.
+    /// Tensors read from the Hugging Face cache.
     pub from_hugging_face_cache: u64,
     /// Every tensor asked for that no number rests on.
     pub excluded: Vec<Excluded>,

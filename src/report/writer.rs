@@ -9,8 +9,10 @@ use std::{
 };
 
 use super::ReportError;
+use crate::secret;
 
-/// Writes `files` (name, bytes) into `folder`, which is created, and returns their paths in the same order.
+/// Writes `files` (name, bytes) into `folder`, which is created, and returns their paths in the same order. No text among them
+/// holds a secret.
 ///
 /// Names are checked before the first byte is written: each is the plain name of a file, and none stands twice.
 pub fn write_reports(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec<PathBuf>, ReportError> {
@@ -28,7 +30,7 @@ pub fn write_reports(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec
         .map_err(|error| ReportError::Folder { path: folder.to_owned(), source: bare(&error) })?;
     let write = |(name, bytes): (String, Vec<u8>)| {
         let path = folder.join(name);
-        match replace(folder, &path, &bytes) {
+        match replace(folder, &path, &secret::hide_in(bytes)) {
             Ok(()) => Ok(path),
             Err(source) => Err(ReportError::Write { path, source }),
         }

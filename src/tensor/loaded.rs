@@ -1,4 +1,4 @@
-//! A wanted tensor's elements in memory, from the cache, the Hub's standard cache or a folder, ready to be compared.
+//! A wanted tensor's elements in memory, from the cache, the Hugging Face cache or a folder, ready to be compared.
 
 use std::borrow::Cow;
 

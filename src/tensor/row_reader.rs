@@ -1,4 +1,4 @@
-//! Rows of a tensor where they lie, in a folder, in the Hub's standard cache or in ours, read one by one: a table of gigabytes is never held.
+//! Rows of a tensor where they lie, in a folder, in the Hugging Face cache or in ours, read one by one: a table of gigabytes is never held.
 
 use super::{Floats, floats};
 use crate::{

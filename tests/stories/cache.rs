@@ -1,5 +1,7 @@
 //! The cache: what is kept, what happens when it is damaged, and doing without the network.
 
+use std::path::{Path, PathBuf};
+
 use crate::support::{COMMIT, Outcome, Workspace};
 
 /// A Hub with `o/a`, whose two norms are in the cache.
@@ -164,4 +166,114 @@ fn the_cache_says_what_it_is() {
         assert!(sidecar.contains(&format!("\"{field}\"")), "{sidecar}");
     }
     assert!(!names.iter().any(|name| name.contains(".tmp")), "{names:?}");
+}
+
+#[test]
+fn values_without_their_sidecar_are_unfinished_and_not_broken() {
+    let at = warm();
+    fs_err::remove_file(at.kept("o/a").join(npy(0).replace(".npy", ".json"))).unwrap();
+    at.run(&["cache", "verify"]).expect(0).says(&["1 tensor checked, 0 broken", "1 unfinished"]);
+    at.run(&["cache", "ls"]).expect(0).says(&["1 tensor in TMP/store"]);
+    at.run(&["fetch", "o/a"]).expect(0).says(&["1 tensor fetched, 1 from cache"]);
+}
+
+#[test]
+fn what_a_killed_program_left_is_gone_after_the_next_run() {
+    let at = warm();
+    let left = at.kept("o/a").join(".tmp-left");
+    fs_err::write(&left, vec![0; 1000]).unwrap();
+    at.run(&["fetch", "o/a"]).expect(0);
+    assert!(left.exists(), "nothing was written, so nobody had the lock");
+    at.run(&["fetch", "o/a", "--role", "post_attention_layernorm"]).expect(0);
+    assert!(!left.exists());
+}
+
+#[cfg(unix)]
+type Make = fn(&Path);
+
+#[cfg(unix)]
+const FOREIGN: [Make; 4] = [
+    |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()),
+    |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+    |path| fs_err::create_dir_all(path.join("inner")).unwrap(),
+    |path| {
+        // A gigabyte that takes no room.
+        fs_err::File::create(path).unwrap().set_len(1 << 30).unwrap();
+    },
+];
+
+/// Nothing hangs, nothing fills the memory, and one warning is enough.
+#[cfg(unix)]
+#[test]
+fn what_does_not_belong_into_the_cache_is_fetched_again_with_a_warning() {
+    let at = warm();
+    let sound = Workspace::files(&at.kept("o/a"));
+    for file in [npy(0), npy(0).replace(".npy", ".json"), "headers.json".to_owned()] {
+        for (number, make) in FOREIGN.into_iter().enumerate() {
+            let path = at.kept("o/a").join(&file);
+            fs_err::remove_file(&path).unwrap();
+            make(&path);
+            let outcome = at.run(&["fetch", "o/a"]).expect(0);
+            assert_eq!(Workspace::files(&at.kept("o/a")), sound, "{file} {number}");
+            // Values of another length are an accident like others.
+            let is_foreign = !(file.ends_with(".npy") && number == 3);
+            assert_eq!(outcome.stderr.matches("it counts as absent").count(), usize::from(is_foreign), "{outcome}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_that_is_no_file_is_said_at_once_and_nothing_is_made_through_it() {
+    for make in &FOREIGN[..3] {
+        let mut at = Workspace::with_llama(1, 64);
+        at.serve();
+        fs_err::create_dir_all(at.cache()).unwrap();
+        make(&at.cache().join(".lock"));
+        let outcome = at.run(&["fetch", "o/a"]);
+        assert!(outcome.status > 0, "{outcome}");
+        outcome.says(&["`TMP/store/.lock` in the cache is no regular file", "hint: remove it"]);
+    }
+    let mut at = Workspace::with_llama(1, 64);
+    at.serve();
+    fs_err::create_dir_all(at.cache()).unwrap();
+    std::os::unix::fs::symlink("../made", at.cache().join(".lock")).unwrap();
+    at.run(&["fetch", "o/a"]);
+    assert!(!at.path().join("made").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_cache_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let at = warm();
+    let mode = |path: PathBuf| fs_err::metadata(path).unwrap().permissions().mode() & 0o777;
+    for (name, _) in Workspace::files(&at.cache()) {
+        assert_eq!(mode(at.cache().join(&name)), 0o600, "{name}");
+    }
+    for folder in [at.cache(), at.cache().join("models"), at.kept("o/a")] {
+        assert_eq!(mode(folder.clone()), 0o700, "{}", folder.display());
+    }
+}
+
+#[test]
+fn a_folder_that_happens_to_be_called_cache_is_left_alone() {
+    let mut at = Workspace::with_llama(1, 64);
+    at.serve();
+    let run = || {
+        at.run_as(&["fetch", "o/a"], |command| {
+            command.env_remove("HUB_AUDIT_CACHE");
+        })
+        .expect(0)
+        .stdout
+    };
+    let folder = at.path().join("cache");
+    fs_err::create_dir(&folder).unwrap();
+    assert!(run().starts_with("TMP/home/.cache/hub-audit/models/"));
+    // Another program's mark is none of ours.
+    fs_err::write(folder.join("CACHEDIR.TAG"), "Signature: 8a477f597d28d172789f06886806bc55\n# by pip\n").unwrap();
+    assert!(run().starts_with("TMP/home/.cache/hub-audit/models/"));
+    fs_err::remove_dir_all(&folder).unwrap();
+    at.run(&["fetch", "o/a", "--cache-dir", "cache"]).expect(0);
+    assert!(run().starts_with("cache/models/"));
 }

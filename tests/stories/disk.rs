@@ -92,10 +92,9 @@ fn as_a_stranger(at: &Workspace, args: &[&str]) -> crate::support::Outcome {
     let mut command = at.program(&program, args);
     if is_root {
         command.uid(NOBODY).gid(NOBODY);
-    } else {
-        for (name, _) in Workspace::files(&at.cache()) {
-            mode(&at.cache().join(name), 0o444);
-        }
+    }
+    for (name, _) in Workspace::files(&at.cache()) {
+        mode(&at.cache().join(name), 0o444);
     }
     let output = command.output().unwrap();
     for folder in folders() {

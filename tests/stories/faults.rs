@@ -1,6 +1,8 @@
 //! What a network does to people: broken connections, busy servers, links that die. The result is the same, or it is an error.
 
 use std::{
+    io::{Read, Write},
+    net::TcpListener,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -116,11 +118,11 @@ fn a_link_that_is_refused_again_names_the_host_and_no_signature() {
     exit status 2
     ----- stderr -----
     error: shard `model.safetensors` of `o/a@c0ffee00` cannot be read
-    caused by: the file host CDN refuses `o/a@c0ffee00`, file `model.safetensors` with 403, also after the link was renewed
-    moved 1.4 kB in 8 requests, 0 tensors fetched, 0 from cache, TIME
+    caused by: the file host CDN refuses `o/a@c0ffee00`, file `model.safetensors` with 403, also after the link was renewed 3 times
+    moved 2.0 kB in 12 requests, 0 tensors fetched, 0 from cache, TIME
     ");
     assert!(!outcome.raw.contains("Signature") && !outcome.raw.contains("Expires"), "{outcome}");
-    assert_eq!(at.asked().hub_paths_with("model.safetensors"), 2);
+    assert_eq!(at.asked().hub_paths_with("model.safetensors"), 4);
     assert!(!at.path().join("out").exists());
 }
 
@@ -240,11 +242,141 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
 #[test]
 fn an_address_where_nobody_answers_is_named_with_advice() {
     let at = Workspace::with_llama(1, 64);
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let endpoint = format!("http://{closed}");
     let outcome = at.run(&["inspect", "o/a", "--endpoint", &endpoint]).expect(2);
     outcome.says(&[
         &format!("error: {closed} cannot be reached (5 attempts)"),
         "hint: check the network, the proxy settings and --endpoint (HF_ENDPOINT)",
     ]);
+}
+
+/// A file host that sends on to another address, by each status that does so, and a resolver that sends to another Hub without
+/// a word about the file.
+#[test]
+fn a_second_redirect_is_followed() {
+    for status in [301, 302, 307, 308] {
+        let (mut at, _, kept) = undisturbed();
+        at.serve_with(|options| {
+            options.intercept = Some(Intercept::new(move |request| {
+                let query = request.query.as_deref().unwrap_or_default();
+                let there = format!("{}?{query}&again=1", request.path);
+                (is_cdn(request) && !query.contains("again")).then(|| reply(status, &[("location", &there)], ""))
+            }));
+        });
+        at.run(&["fetch", "o/a"]).expect(0);
+        assert_eq!(values(&at), kept, "{status}");
+        // The first reader finds the way for all.
+        let asked = at.asked();
+        assert_eq!(asked.to_cdn().filter(|request| request.status == Some(status)).count(), 1, "{status}");
+        assert_eq!(asked.hub_paths_with("model.safetensors"), 1, "{status}");
+    }
+    for status in [301, 302, 307, 308] {
+        let (mut at, _, kept) = undisturbed();
+        let mut elsewhere = Workspace::new();
+        elsewhere.llama("o/a", 1, 2, 64);
+        elsewhere.serve();
+        let there = elsewhere.url().to_owned();
+        at.serve_with(|options| {
+            options.intercept = Some(Intercept::new(move |request| {
+                let location = format!("{there}{}", request.path);
+                request.path.ends_with("model.safetensors").then(|| reply(status, &[("location", &location)], ""))
+            }));
+        });
+        at.run(&["fetch", "o/a"]).expect(0);
+        assert_eq!(values(&at), kept, "{status}");
+        assert_eq!(at.asked().to_cdn().count(), 0);
+        assert!(elsewhere.asked().to_cdn().count() > 1);
+    }
+}
+
+#[test]
+fn a_file_host_that_redirects_in_a_circle_is_left() {
+    let (mut at, ..) = undisturbed();
+    at.serve_with(|options| {
+        options.intercept = Some(Intercept::new(|request| {
+            let here = format!("{}?{}", request.path, request.query.as_deref().unwrap_or_default());
+            is_cdn(request).then(|| reply(302, &[("location", &here)], ""))
+        }));
+    });
+    at.run(&["fetch", "o/a"])
+        .expect(2)
+        .says(&["CDN redirects `o/a@c0ffee00`, file `model.safetensors` more than 5 times"]);
+    assert_eq!(at.asked().to_cdn().count(), 6);
+}
+
+#[test]
+fn what_needs_no_network_needs_no_certificates_and_no_proxy() {
+    let (mut at, ..) = undisturbed();
+    at.serve();
+    at.run(&["fetch", "o/a"]).expect(0);
+    at.close();
+    let run = |args: &[&str]| {
+        at.run_as(args, |command| {
+            command.env("SSL_CERT_FILE", "nowhere").env("SSL_CERT_DIR", "nowhere");
+            // Nobody listens there, and what is no proxy at all hurts nobody either who does not use it.
+            command.env("HTTP_PROXY", "http://127.0.0.1:9").env("HTTPS_PROXY", "no proxy");
+        })
+    };
+    run(&["inspect", "./hub/o/a"]).expect(0);
+    run(&["fetch", "o/a", "--offline"]).expect(0).says(&["moved 0 bytes in 0 requests"]);
+    let demo = ["inspect", "--demo", "zai-org/GLM-4.5-Air"];
+    run(&demo).expect(0);
+    let offline = at.run_as(&demo, |command| {
+        command.env("HF_HUB_OFFLINE", "1");
+    });
+    offline.expect(0);
+    let refused = run(&["inspect", "o/a"]).expect(2);
+    refused.says(&["what HTTPS_PROXY names cannot be used as a proxy", "hint: write HTTPS_PROXY as http://host:port"]);
+}
+
+#[test]
+fn a_proxy_that_is_switched_off_for_all_is_used_for_none() {
+    let (mut at, ..) = undisturbed();
+    at.serve();
+    let run = |no_proxy: &str| {
+        at.run_as(&["inspect", "o/a"], |command| {
+            command.env("HTTP_PROXY", "http://me:hunter2@127.0.0.1:9").env("NO_PROXY", no_proxy);
+        })
+    };
+    run("*").expect(0);
+    run("elsewhere.example, *").expect(0);
+    let refused = run("").expect(2);
+    assert!(!refused.raw.contains("hunter2"), "{refused}");
+}
+
+#[test]
+fn a_peer_that_does_not_speak_tls_is_asked_once() {
+    let at = Workspace::with_llama(1, 64);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut hello = [0; 64];
+        let read = peer.read(&mut hello).unwrap();
+        peer.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        read
+    });
+    let outcome = at.run(&["inspect", "o/a", "--endpoint", &endpoint]).expect(2);
+    assert!(asked.join().unwrap() > 0);
+    outcome.says(&["cannot be spoken to over TLS", "in 1 request", "hint: check that the address speaks https"]);
+}
+
+#[test]
+fn numbers_without_sense_in_the_environment_are_no_danger() {
+    let (mut at, ..) = undisturbed();
+    at.serve();
+    for (name, value) in [
+        ("TOKIO_WORKER_THREADS", "0"),
+        ("TOKIO_WORKER_THREADS", "abc"),
+        ("RAYON_NUM_THREADS", "100000"),
+        ("HF_HUB_DOWNLOAD_TIMEOUT", "18446744073709551615"),
+    ] {
+        let outcome = at.run_as(&["survey", "o/a"], |command| {
+            command.env(name, value);
+        });
+        assert_eq!(outcome.status, 0, "{name}={value}: {outcome}");
+    }
+    at.run(&["survey", "o/a", "--threads", "4096"]).expect(0).says(&["--threads 4096: this machine has"]);
+    at.run(&["survey", "o/a", "--threads", "4097"]).expect(2).says(&["4097 is not in 0..=4096"]);
 }

@@ -9,7 +9,19 @@ use regex::Regex;
 
 /// The layers from the ground up; what stands in one line may not know each other's floors above. A file is named before its folder.
 const FLOORS: [&[&str]; 11] = [
-    &["hint", "range", "rows", "values", "dtype", "snapshot", "spec", "escaped", "report/error", "serve/error"],
+    &[
+        "hint",
+        "range",
+        "rows",
+        "values",
+        "dtype",
+        "snapshot",
+        "spec",
+        "escaped",
+        "secret",
+        "report/error",
+        "serve/error",
+    ],
     &["metric", "digest", "family", "tokens"],
     &["checkpoint"],
     &["hub", "cache"],

@@ -23,6 +23,8 @@ mod golden;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod hugging_face_cache;
+#[cfg(test)]
 mod inspecting;
 #[cfg(test)]
 mod layers;
@@ -46,8 +48,6 @@ mod relating;
 mod secrets;
 #[cfg(test)]
 mod serving;
-#[cfg(test)]
-mod shared_cache;
 #[cfg(test)]
 mod structure;
 #[cfg(test)]

@@ -183,3 +183,24 @@ fn a_name_in_other_letter_case_is_followed_to_the_right_one() {
     assert_eq!(asked.hub_paths_with("O/A"), 1);
     assert!(asked.0.iter().all(|request| request.method == "GET"));
 }
+
+/// An address with such a name in it would lead elsewhere on the same origin, and the token with it.
+#[test]
+fn names_that_lead_out_of_a_repository_are_refused() {
+    for path in ["../../../secret", "a/../../b", "./config.json", "/etc/passwd", "a//b"] {
+        let listing = json!([{ "type": "file", "path": path, "size": 1 }]).to_string();
+        let (outcome, asked) = misled(is_listing, reply(200, &[], listing));
+        outcome.says(&[&format!("the listing of `o/a@c0ffee00` names `{path}`, which is no file of a repository")]);
+        assert_eq!(asked, 1);
+    }
+    let is_pin = |request: &LoggedRequest| request.path.contains("/revision/");
+    for id in ["../../secret", "o/..", "a/b/c", "o/a?x", "o/a\u{1b}[2J"] {
+        let info = json!({ "sha": COMMIT, "id": id }).to_string();
+        let mut at = Workspace::with_llama(1, 64);
+        at.serve_with(|options| options.intercept = Some(always(is_pin, reply(200, &[], info))));
+        let outcome = at.run(&["fetch", "o/a"]).expect(2);
+        outcome.says(&["with JSON of another form than the Hub's"]);
+        assert!(!outcome.raw.contains('\u{1b}'), "{outcome}");
+        assert_eq!(at.asked().count(), 1);
+    }
+}

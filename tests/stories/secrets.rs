@@ -5,7 +5,7 @@ use std::path::Path;
 use hub_audit::serve::{Fault, Intercept, Listener};
 use serde_json::json;
 
-use crate::support::{Outcome, Workspace, always};
+use crate::support::{Outcome, Tensor, Workspace, always, first, gain, llama_config, reply};
 
 const TOKEN: &str = "hf_test";
 
@@ -177,4 +177,87 @@ fn a_password_in_an_address_is_not_repeated() {
     let outcome = at.run(&["inspect", "o/a", "--endpoint", "http://me:hunter2@127.0.0.1:1"]).expect(2);
     assert!(!outcome.raw.contains("hunter2"), "{outcome}");
     outcome.says(&["must not hold a user name or password"]);
+    for endpoint in
+        ["http://me:hunter2@127.0.0.1:99999", "http://me:hunter2@[bad", "me:hunter2@host", "http://me:hun/ter2@x"]
+    {
+        let outcome = at.run(&["inspect", "o/a", "--endpoint", endpoint]).expect(2);
+        assert!(!outcome.raw.contains("hunter2") && !outcome.raw.contains("ter2"), "{outcome}");
+        outcome.says(&["cannot be the Hub's address", "<hidden>@"]);
+    }
+}
+
+/// Where a server may put the token, besides its words about a refusal.
+#[test]
+fn a_server_that_repeats_the_token_where_data_belong_is_not_believed() {
+    let escaped = TOKEN.replace('t', "\\u0074");
+    let config = |token: &str| format!("{{\"model_type\":\"{token}\"}}");
+    let listing = |path: &str| json!([{ "type": "file", "path": path, "size": 1, "oid": TOKEN }]).to_string();
+    let header = json!({ TOKEN: { "dtype": "BF16", "shape": [1], "data_offsets": [0, 2] } }).to_string();
+    let mut shard = (header.len() as u64).to_le_bytes().to_vec();
+    shard.extend([header.as_bytes(), &[0, 0]].concat());
+    for (path, bytes) in [
+        ("config.json", config(TOKEN).into_bytes()),
+        ("config.json", config(&escaped).into_bytes()),
+        ("model.safetensors", shard),
+    ] {
+        let mut at = private();
+        at.file("o/a", path, bytes);
+        at.serve();
+        let outcome = at.run_as(&["survey", "o/a", "o/b", "-v", "-o", "out"], |command| {
+            command.env("HF_TOKEN", TOKEN);
+        });
+        outcome.says(&["repeats the token in its answer for `o/a@c0ffee00`"]);
+        holds_no_secret(&at, &outcome);
+    }
+    for path in ["config.json", TOKEN] {
+        let mut at = private();
+        let page = Fault::Reply { status: 200, headers: Vec::new(), body: listing(path).into_bytes() };
+        at.serve_with(|options| options.intercept = Some(always(|request| request.path.contains("/tree/"), page)));
+        let outcome = at.run_as(&["hash", "o/a", "--files", "-v"], |command| {
+            command.env("HF_TOKEN", TOKEN);
+        });
+        outcome.says(&["repeats the token in its answer for `o/a@c0ffee00`"]);
+        holds_no_secret(&at, &outcome);
+    }
+}
+
+#[test]
+fn a_token_that_cannot_be_sent_is_said() {
+    let at = private();
+    for token in ["hf_two words", "hf_t\u{f6}ken", "hf_two\nlines"] {
+        let outcome = at
+            .run_as(&["inspect", "o/a"], |command| {
+                command.env("HF_TOKEN", token);
+            })
+            .expect(2);
+        outcome.says(&[
+            "the token in `HF_TOKEN` cannot be used",
+            "a character that cannot be sent",
+            "hint: a token is one word",
+        ]);
+        assert!(!outcome.raw.contains(token), "{outcome}");
+    }
+    assert_eq!(at.asked().count(), 0);
+}
+
+/// What is printed for a program is data, and stays as it is; what is said to a person steers no terminal.
+#[test]
+fn names_with_control_characters_stay_apart_and_are_harmless_in_messages() {
+    let mut at = Workspace::new();
+    let names = ["a\u{1b}[31mb", "ab"];
+    let tensors = [1, 2].map(|seed| Tensor::f32(names[seed - 1], &gain(seed as u64, 16)));
+    at.model("o/a", &llama_config(1, 16), &tensors);
+    at.serve();
+    let outcome = at.run(&["hash", "o/a"]).expect(0);
+    for name in names {
+        assert_eq!(outcome.raw.matches(name).count(), 1, "{outcome}");
+    }
+    let harm = first(
+        usize::MAX,
+        |request| request.path.contains("/revision/"),
+        reply(500, &[], "{\"error\":\"\\u001b[2J gone\"}"),
+    );
+    at.serve_with(|options| options.intercept = Some(harm));
+    let outcome = at.run(&["hash", "o/a"]).expect(2);
+    assert!(outcome.stderr.contains("[2J gone") && !outcome.raw.contains('\u{1b}'), "{outcome}");
 }

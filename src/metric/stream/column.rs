@@ -1,6 +1,8 @@
 //! One side's element type: how stored bytes become numbers, and what orders them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::{
     dtype::{Dtype, decode},
@@ -192,7 +194,7 @@ pub(super) fn widened(values: &Values) -> Option<Vec<f64>> {
 fn table(dtype: &Dtype, codes: u32) -> Result<Arc<[f64]>, Undefined> {
     // A few types, each of which a checkpoint has hundreds of tensors of.
     static KEPT: Mutex<Vec<(Dtype, Arc<[f64]>)>> = Mutex::new(Vec::new());
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = KEPT.lock();
     if let Some((_, table)) = kept.iter().find(|(of, _)| of == dtype) {
         return Ok(Arc::clone(table));
     }

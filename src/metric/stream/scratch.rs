@@ -4,8 +4,9 @@
 use std::{
     mem,
     ops::{Deref, DerefMut},
-    sync::{Mutex, PoisonError},
 };
+
+use parking_lot::Mutex;
 
 /// Most tables that wait to be used again: 32 MB of the larger kind.
 const MOST: usize = 64;
@@ -40,7 +41,7 @@ impl<T: Entry> Scratch<T> {
         if length == 0 {
             return Self(Vec::new());
         }
-        let waiting = T::pool().lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let waiting = T::pool().lock().pop();
         let mut table = waiting.unwrap_or_default();
         table.clear();
         table.resize(length, T::default());
@@ -50,7 +51,7 @@ impl<T: Entry> Scratch<T> {
 
 impl<T: Entry> Drop for Scratch<T> {
     fn drop(&mut self) {
-        let mut pool = T::pool().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = T::pool().lock();
         if self.0.capacity() > 0 && pool.len() < MOST {
             pool.push(mem::take(&mut self.0));
         }

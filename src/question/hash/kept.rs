@@ -1,4 +1,4 @@
-//! Digests of tensors that are on this machine: in a folder, in the cache, or in the Hub's standard cache.
+//! Digests of tensors that are on this machine: in a folder, in the cache, or in the Hugging Face cache.
 
 use std::{
     cmp::Reverse,
@@ -39,7 +39,7 @@ pub fn hash_all_kept(cache: &Cache, tensors: &[(&Model, &Tensor)]) -> Vec<Result
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// What identifies a tensor of a folder, of the cache or of the Hub's standard cache. No byte moves over the network; memory is one block.
+/// What identifies a tensor of a folder, of the cache or of the Hugging Face cache. No byte moves over the network; memory is one block.
 ///
 /// A cached tensor's digest of stored bytes is the one that was taken when they arrived; the rest comes from its kept
 /// values, which are checked on the way. A tensor that is not kept, or not any more, is [`AuditError::Vanished`].

@@ -1,4 +1,4 @@
-//! The cache that the Hub's own clients share: what is there moves no byte, and nothing is ever written into it.
+//! The Hugging Face cache: what is there moves no byte, and nothing is ever written into it.
 
 use std::{
     os::unix::fs::{MetadataExt, symlink},

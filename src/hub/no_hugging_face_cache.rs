@@ -1,4 +1,4 @@
-//! What stands for the Hub's standard cache in a build without the feature `hf-cache`: it is never there.
+//! What stands for the Hugging Face cache in a build without the feature `hf-cache`: it is never there.
 
 use std::{
     convert::Infallible,
@@ -10,11 +10,11 @@ use crate::{
     spec::{Commit, RepoId, Revision},
 };
 
-/// The Hub's standard cache, which this build does not read.
+/// The Hugging Face cache, which this build does not read.
 #[derive(Debug, Clone)]
-pub struct SharedCache(Infallible);
+pub struct HuggingFaceCache(Infallible);
 
-impl SharedCache {
+impl HuggingFaceCache {
     /// Always `None`: built without the feature `hf-cache`.
     pub fn open(_root: &Path) -> Option<Self> {
         None

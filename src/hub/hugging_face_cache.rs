@@ -13,13 +13,13 @@ use crate::{
     spec::{Commit, RepoId, Revision},
 };
 
-/// The Hub's standard cache on this machine.
+/// The Hugging Face cache on this machine.
 #[derive(Debug, Clone)]
-pub struct SharedCache {
+pub struct HuggingFaceCache {
     root: PathBuf,
 }
 
-impl SharedCache {
+impl HuggingFaceCache {
     /// The cache at `root`; `None` if there is no such folder.
     pub fn open(root: &Path) -> Option<Self> {
         let root = fs_err::canonicalize(root).ok().filter(|root| root.is_dir())?;

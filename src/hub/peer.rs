@@ -1,0 +1,111 @@
+//! Where an answer may send a request: whoever answers may be anybody, and does not choose what this machine asks its neighbours.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+/// The address `text`, found at `from`, or why it is not gone to.
+pub(super) fn safe_target(from: &Url, text: &str) -> Result<Url, &'static str> {
+    let next = from.join(text).map_err(|_| "to something that is not an address")?;
+    if !matches!(next.scheme(), "http" | "https") || next.host_str().is_none() {
+        return Err("to an address that is neither http nor https");
+    }
+    if from.scheme() == "https" && next.scheme() == "http" {
+        return Err("from https to http");
+    }
+    if !next.username().is_empty() || next.password().is_some() {
+        return Err("to an address with a user name in it");
+    }
+    Ok(next)
+}
+
+/// Endings of names that are of one network only.
+const LOCAL: [&str; 7] = ["localhost", "local", "internal", "intranet", "lan", "corp", "home.arpa"];
+
+/// Whether `url` is of this machine or of its own network, as far as its text tells.
+pub(super) fn is_near(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_near_v4(address),
+        Some(Host::Ipv6(address)) => is_near_v6(address),
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            !name.contains('.')
+                || LOCAL.iter().any(|end| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
+        }
+        None => false,
+    }
+}
+
+fn is_near_v4(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    // 100.64.0.0/10 is a provider's own network.
+    let is_shared = first == 100 && (64..128).contains(&second);
+    address.is_loopback() || address.is_private() || address.is_link_local() || first == 0 || is_shared
+}
+
+fn is_near_v6(address: Ipv6Addr) -> bool {
+    // Addresses of the fourth version inside one of the sixth: mapped, and translated by 64:ff9b::/96.
+    let inner = match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, a, b] => Some(Ipv4Addr::from((u32::from(a) << 16) | u32::from(b))),
+        _ => address.to_ipv4_mapped(),
+    };
+    if let Some(inner) = inner {
+        return is_near_v4(inner);
+    }
+    address.is_loopback() || address.is_unspecified() || address.is_unique_local() || address.is_unicast_link_local()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_leads_to_the_web_and_never_out_of_https() {
+        let from = Url::parse("https://hub.example/a/b").unwrap();
+        let target = |text: &str| safe_target(&from, text).map(|url| url.to_string());
+        assert_eq!(target("/c?d=e"), Ok("https://hub.example/c?d=e".to_owned()));
+        assert_eq!(target("https://cdn.example/f"), Ok("https://cdn.example/f".to_owned()));
+        assert_eq!(target("http://cdn.example/f"), Err("from https to http"));
+        assert_eq!(target("https://me:secret@cdn.example/f"), Err("to an address with a user name in it"));
+        assert_eq!(target("https://"), Err("to something that is not an address"));
+        for text in ["file:///etc/passwd", "ftp://cdn.example/f", "data:,x", "javascript:alert(1)"] {
+            assert_eq!(target(text), Err("to an address that is neither http nor https"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_this_machine_or_its_network_is_told_from_a_public_one() {
+        let near = |host: &str| is_near(&Url::parse(&format!("http://{host}/")).unwrap());
+        for host in [
+            "localhost",
+            "LOCALHOST.:80",
+            "a.localhost",
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1:8080",
+            "169.254.169.254",
+            "100.100.0.1",
+            "metadata.google.internal",
+            "printer",
+            "nas.local",
+            "[::1]",
+            "[::]",
+            "[fe80::1]",
+            "[fd00::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:a9fe:a9fe]",
+            "[64:ff9b::7f00:1]",
+        ] {
+            assert!(near(host), "{host}");
+        }
+        for host in ["huggingface.co", "cdn.example:444", "8.8.8.8", "172.32.0.1", "[2606:4700::1]", "mylocal.example"]
+        {
+            assert!(!near(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What must not be shown, and the one function that takes it out of a text. Everything that the program prints, and every text
+//! that it writes for people, passes [`hide`]: servers repeat what they were sent.
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use parking_lot::Mutex;
+use regex::{NoExpand, Regex};
+
+/// Tokens that this process has been given.
+static TOKENS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// A shorter token may be any word, such as `anything` for a mirror; one that begins as the Hub's do is none.
+const SHORTEST: usize = 12;
+const SHORTEST_OF_THE_HUB: usize = 6;
+
+/// Keeps `token` out of every text from now on.
+pub(crate) fn keep(token: &str) {
+    let shortest = if token.starts_with("hf_") { SHORTEST_OF_THE_HUB } else { SHORTEST };
+    let mut tokens = TOKENS.lock();
+    if token.len() >= shortest && !tokens.iter().any(|known| known == token) {
+        tokens.push(token.to_owned());
+        // One that begins another would leave the rest of it.
+        tokens.sort_by_key(|token| std::cmp::Reverse(token.len()));
+    }
+}
+
+/// `text` without tokens, without user names and passwords in addresses, and without signed queries.
+pub fn hide(text: &str) -> Cow<'_, str> {
+    static USER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"://[^\s/?\#"'<>`]*@"#).ok());
+    static SIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let part = "(?:Signature|Policy|Key-Pair-Id|X-Amz-[A-Za-z-]+|X-Xet-[A-Za-z-]+)=";
+        Regex::new(&format!(r#"(?:\?[^\s"'<>`]*)?{part}[^\s"'<>`]*"#)).ok()
+    });
+    let mut text = Cow::Borrowed(text);
+    for (pattern, instead) in [(&USER, "://<hidden>@"), (&SIGNED, "<signed>")] {
+        if let Some(pattern) = &**pattern
+            && let Cow::Owned(without) = pattern.replace_all(&text, NoExpand(instead))
+        {
+            text = Cow::Owned(without);
+        }
+    }
+    for token in TOKENS.lock().iter() {
+        if let Some(without) = without(&text, token) {
+            text = Cow::Owned(without);
+        }
+    }
+    text
+}
+
+/// The same of a file, where it is text.
+pub(crate) fn hide_in(file: Vec<u8>) -> Vec<u8> {
+    match String::from_utf8(file) {
+        Ok(text) => match hide(&text) {
+            Cow::Owned(without) => without.into_bytes(),
+            Cow::Borrowed(_) => text.into_bytes(),
+        },
+        Err(binary) => binary.into_bytes(),
+    }
+}
+
+/// `text` with something else for each `token`, in whatever letter case: a host's name is in small letters.
+fn without(text: &str, token: &str) -> Option<String> {
+    let (lower, token) = (text.to_ascii_lowercase(), token.to_ascii_lowercase());
+    let mut found = memchr::memmem::find_iter(lower.as_bytes(), token.as_bytes()).peekable();
+    found.peek()?;
+    let mut without = String::with_capacity(text.len());
+    let mut from = 0;
+    for at in found {
+        without.push_str(&text[from..at]);
+        without.push_str("<token>");
+        from = at + token.len();
+    }
+    without.push_str(&text[from..]);
+    Some(without)
+}
+
+/// Whether `bytes`, which may be JSON, hold a token.
+pub(crate) fn is_in(bytes: &[u8]) -> bool {
+    let tokens = TOKENS.lock();
+    let holds = |bytes: &[u8]| tokens.iter().any(|token| memchr::memmem::find(bytes, token.as_bytes()).is_some());
+    !tokens.is_empty()
+        && (holds(bytes) || (memchr::memmem::find(bytes, b"\\u00").is_some() && holds(&unescaped(bytes))))
+}
+
+/// JSON with its escapes of plain characters undone.
+fn unescaped(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, after @ ..] = rest {
+        let escaped = after.strip_prefix(b"u00").and_then(|digits| std::str::from_utf8(digits.get(..2)?).ok());
+        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if *first == b'\\' => {
+                plain.push(byte);
+                rest = &after[5..];
+            }
+            _ => {
+                plain.push(*first);
+                rest = after;
+            }
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_hidden_in_whatever_letter_case() {
+        keep("hf_Secret");
+        keep("hf_SecretOfTheseTests");
+        assert_eq!(hide("no hf_SecretOfTheseTests at hf_secretofthesetests.example"), "no <token> at <token>.example");
+        assert!(matches!(hide("nothing to hide: a@b, c?d=e"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_word_that_stands_for_a_token_is_no_secret() {
+        keep("anything");
+        assert_eq!(hide("anything goes"), "anything goes");
+        assert!(!is_in(b"anything goes"));
+    }
+
+    #[test]
+    fn addresses_are_shown_without_user_and_signature() {
+        assert_eq!(hide("at http://me:pass@host/a@b"), "at http://<hidden>@host/a@b");
+        assert_eq!(hide("\"https://c/a?x=1&Signature=abc~&Key-Pair-Id=K\" ok"), "\"https://c/a<signed>\" ok");
+        assert_eq!(hide("bad Signature=abc here"), "bad <signed> here");
+        assert_eq!(hide("SignatureError: key, https://c/a?x=1"), "SignatureError: key, https://c/a?x=1");
+    }
+
+    #[test]
+    fn a_token_is_found_behind_escapes() {
+        keep("hf_EscapedInTheseTests");
+        assert!(is_in(b"{\"a\":\"hf_EscapedInTheseTests\"}"));
+        assert!(is_in(br#"{"a":"\u0068f_Escaped\u0049nTheseTests"}"#));
+        assert!(!is_in(br#"{"a":"\u0068f_Escaped\u004"}"#));
+    }
+}
