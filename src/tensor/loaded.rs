@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::Prepared;
 use crate::{
     cache::Cache,
     checkpoint::{FolderFile, Storage},
     dtype::{Dtype, decode},
     error::Result,
-    metric::{Moments, PairMetrics, Undefined},
+    metric::{Moments, Undefined},
     model::{AuditError, Model, Tensor},
     values::Values,
 };
@@ -95,12 +94,6 @@ impl Loaded {
     /// Number of elements.
     pub fn numel(&self) -> u64 {
         self.shape.iter().product()
-    }
-
-    /// All metrics of the pair (`self`, `other`), or the one reason why there are none.
-    pub fn compare(&self, other: &Self) -> PairMetrics {
-        let (a, b) = rayon::join(|| Prepared::new(self), || Prepared::new(other));
-        a.compare(&b)
     }
 
     /// Mean, spread and extrema of the elements.

@@ -51,6 +51,14 @@ impl<'a> Prepared<'a> {
     }
 }
 
+impl Loaded {
+    /// All metrics of the pair (`self`, `other`), or the one reason why there are none.
+    pub fn compare(&self, other: &Self) -> PairMetrics {
+        let (a, b) = rayon::join(|| Prepared::new(self), || Prepared::new(other));
+        a.compare(&b)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,7 +54,10 @@ impl House {
         )
         .unwrap();
         let import = Regex::new(r"(?m)^(?:pub(?:\([^)]*\))? )?use ([^;]+);").unwrap();
+        let of_tests =
+            Regex::new(r"#\[cfg\((?:all\()?test\b[^\n]*\n(?:#\[[^\n]*\n)*(?:pub(?:\([^)]*\))? )?mod (\w+);").unwrap();
         let mut modules = BTreeMap::new();
+        let mut only_tests = BTreeSet::new();
         let mut folders = vec![src.to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in fs_err::read_dir(&folder).unwrap() {
@@ -63,12 +66,14 @@ impl House {
                 if path.is_dir() && name != "cli" {
                     folders.push(path);
                 } else if path.extension().is_some_and(|end| end == "rs") && name != "main" {
-                    let text = fs_err::read_to_string(&path).unwrap();
-                    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+                    let whole = fs_err::read_to_string(&path).unwrap();
+                    let text = whole.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
                     let mut imports = Vec::new();
                     for found in import.captures_iter(text) {
                         spread(&[], &found[1].replace(['\n', ' '], "").replace("as_", "as "), &mut imports);
                     }
+                    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+                    only_tests.extend(of_tests.captures_iter(&whole).map(|found| format!("{folder}/{}", &found[1])));
                     let items = item.captures_iter(text).map(|found| found[1].to_owned()).collect();
                     let mut module: Module = name.split('/').map(str::to_owned).collect();
                     if module.last().is_some_and(|last| matches!(last.as_str(), "mod" | "lib")) {
@@ -78,6 +83,7 @@ impl House {
                 }
             }
         }
+        modules.retain(|_, file: &mut File| !only_tests.contains(&file.path));
         Self(modules)
     }
 

@@ -1,6 +1,6 @@
 //! Sections of the six experiments.
 
-use super::{Writer, digits, figure, mean, mean_sd, pictures, sd, square};
+use super::{Writer, average_cells, average_columns, digits, figure, mean, mean_sd, pictures, sd, square};
 use crate::{
     metric::Metric,
     question::critique::{GROUP_METRICS, Pair, RoleAnswer},
@@ -156,18 +156,6 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         writer.say("exp4", "shows", &figures),
     ];
     writer.section(role, "exp4", &figures, blocks)
-}
-
-/// A column of the mean and one of the deviation for each metric of group means.
-pub(crate) fn average_columns(writer: &Writer<'_>) -> Vec<Column> {
-    let heading = |name: &str, metric: Metric| writer.prose.fill("words", name, &[("metric", metric.name())]);
-    let both = |&metric: &Metric| ["mean_of", "sd_of"].map(|name| Column::numeric(heading(name, metric)));
-    GROUP_METRICS.iter().flat_map(both).collect()
-}
-
-/// Mean and deviation over `pairs` of each metric of group means.
-pub(crate) fn average_cells(role: &RoleAnswer, pairs: &[Pair]) -> Vec<Cell> {
-    GROUP_METRICS.iter().flat_map(|&metric| mean_sd(&role.mean_sd(metric, pairs), digits(metric))).collect()
 }
 
 fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {

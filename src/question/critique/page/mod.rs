@@ -12,8 +12,6 @@ mod square;
 mod writer;
 
 pub use document::{critique_csv, critique_report};
-pub(crate) use experiments::{average_cells, average_columns};
 pub(crate) use prose::Prose;
 pub use prose::{Language, UnknownLanguage};
-pub(crate) use square::group_pair;
-pub(crate) use writer::{Writer, digits, figure, mean, mean_sd, sd};
+pub(crate) use writer::{Writer, average_cells, average_columns, digits, figure, group_pair, mean, mean_sd, sd};

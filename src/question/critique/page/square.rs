@@ -1,17 +1,12 @@
 //! The section of experiment 5: all models at one layer, group means with and without related pairs.
 
-use super::{Writer, average_columns, digits, mean, mean_sd, pictures};
+use super::{Writer, average_columns, digits, group_pair, mean, mean_sd, pictures};
 use crate::{
     metric::Metric,
     question::critique::{GROUP_METRICS, Pair, RoleAnswer},
     report::{Block, Cell, Datum, Digits, Section, Table},
     table::GroupFigures,
 };
-
-/// `MoE × dense`.
-pub(crate) fn group_pair(group: &GroupFigures) -> String {
-    format!("{} × {}", group.groups.a, group.groups.b)
-}
 
 /// Experiment 5 of one role.
 pub(crate) fn section(writer: &Writer<'_>, role: &RoleAnswer) -> Section {

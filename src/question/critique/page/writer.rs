@@ -3,8 +3,9 @@
 use super::{Language, Prose};
 use crate::{
     metric::{MeanSd, Metric, Undefined},
-    question::critique::{Critique, Pair, RoleAnswer},
+    question::critique::{Critique, GROUP_METRICS, Pair, RoleAnswer},
     report::{Block, Cell, Column, Datum, Digits, Section, Table},
+    table::GroupFigures,
 };
 
 /// The metrics that stand beside each other in every table of pairs.
@@ -131,4 +132,21 @@ pub(crate) fn sd(of: &Result<MeanSd, Undefined>) -> String {
 pub(crate) fn mean_sd(values: &Result<MeanSd, Undefined>, digits: Digits) -> [Cell; 2] {
     let part = |of: fn(&MeanSd) -> f64| Datum::from(values.as_ref().map(of).map_err(Clone::clone));
     [Cell::number(part(|of| of.mean), digits), Cell::number(part(|of| of.sd), digits)]
+}
+
+/// A column of the mean and one of the deviation for each metric of group means.
+pub(crate) fn average_columns(writer: &Writer<'_>) -> Vec<Column> {
+    let heading = |name: &str, metric: Metric| writer.prose.fill("words", name, &[("metric", metric.name())]);
+    let both = |&metric: &Metric| ["mean_of", "sd_of"].map(|name| Column::numeric(heading(name, metric)));
+    GROUP_METRICS.iter().flat_map(both).collect()
+}
+
+/// Mean and deviation over `pairs` of each metric of group means.
+pub(crate) fn average_cells(role: &RoleAnswer, pairs: &[Pair]) -> Vec<Cell> {
+    GROUP_METRICS.iter().flat_map(|&metric| mean_sd(&role.mean_sd(metric, pairs), digits(metric))).collect()
+}
+
+/// `MoE × dense`.
+pub(crate) fn group_pair(group: &GroupFigures) -> String {
+    format!("{} × {}", group.groups.a, group.groups.b)
 }
