@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{Matrix, Place, TableKey};
 use crate::{
-    checkpoint::Dtype,
+    dtype::Dtype,
     family::LayerIndex,
     metric::{Metric, PairMetrics, Stats, Summary, Undefined},
     model::Tensor,
