@@ -104,7 +104,7 @@ fn across(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
 
 fn largest_correlation(role: &RoleAnswer, pairs: &[Pair]) -> String {
     let sizes = pairs.iter().filter_map(|&(a, b)| role.table.get(a, b, Metric::Pearson).ok());
-    figure(sizes.map(|r| r.abs()).max_by(f64::total_cmp), Digits::Fixed(4))
+    figure(sizes.map(f64::abs).max_by(f64::total_cmp), Digits::Fixed(4))
 }
 
 fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
