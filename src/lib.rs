@@ -20,7 +20,8 @@
 //!
 //! Imports point along the second line only, and no file imports itself through others: `tests/stories/house.rs` holds both. Only
 //! [`hub`], [`serve`] and the opening and fetching in [`model`] and [`fetch`] are async; only `cli` prints, reads the environment, or
-//! knows `anyhow`. The nouns that all share ([`spec`], [`snapshot`], [`range`], [`rows`], [`values`], [`dtype`], [`escaped`], [`hint`]) stand at the root.
+//! knows `anyhow`. The nouns that all share ([`spec`], [`snapshot`], [`range`], [`rows`], [`dtype`], [`values`], [`escaped`], [`hint`])
+//! stand at the root.
 
 pub mod cache;
 pub mod checkpoint;
