@@ -47,7 +47,7 @@ impl FolderFile {
     }
 
     /// Reads exactly the bytes of `range` from its start to its end, blocking, and gives them to `visit` in blocks of
-    /// `block` bytes, the last one shorter. Memory is one block, whatever the range.
+    /// `block` bytes, the last one shorter. Memory is one block.
     pub fn read_blocks<E: From<CheckpointError>>(
         &self,
         range: ByteRange,

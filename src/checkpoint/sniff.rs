@@ -1,7 +1,7 @@
 //! What a file is, when it is not safetensors.
 //!
-//! A safetensors file begins with a length, so any other content read as one gives an absurd figure. The figure helps
-//! nobody; the name of the thing does.
+//! A safetensors file begins with a length, so any other content read as one gives an absurd figure. The figure does not help;
+//! the name of the thing does.
 
 use std::fmt;
 
