@@ -208,14 +208,14 @@ fn repo_file(entry: TreeEntry) -> RepoFile {
     RepoFile {
         path: entry.path,
         size: lfs_size.unwrap_or(entry.size),
-        lfs_sha256: lfs_oid.and_then(|text| hash(text, 64)),
-        blob_id: entry.oid.and_then(|text| hash(text, 40)).filter(|_| !is_large),
-        xet_hash: entry.xet_hash.and_then(|text| hash(text, 64)),
+        lfs_sha256: lfs_oid.and_then(|text| hash(&text, 64)),
+        blob_id: entry.oid.and_then(|text| hash(&text, 40)).filter(|_| !is_large),
+        xet_hash: entry.xet_hash.and_then(|text| hash(&text, 64)),
     }
 }
 
 /// A hash of so many hexadecimal digits. Of gated repositories asterisks are listed in its place.
-fn hash(text: String, digits: usize) -> Option<String> {
+fn hash(text: &str, digits: usize) -> Option<String> {
     (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_ascii_lowercase())
 }
 

@@ -423,22 +423,22 @@ fn in_turn(faults: Vec<Option<Fault>>) -> impl Fn(&LoggedRequest) -> Option<Faul
     }
 }
 
-fn refusal() -> Option<Fault> {
-    Some(Fault::Reply { status: 403, headers: Vec::new(), body: b"Auth failed: invalid range".to_vec() })
+fn refusal() -> Fault {
+    Fault::Reply { status: 403, headers: Vec::new(), body: b"Auth failed: invalid range".to_vec() }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_file_host_that_refuses_now_and_then_is_asked_with_a_fresh_address_each_time() {
-    let cut = || Some(Fault::CutAfter(50));
+    let (cut, refused) = (|| Some(Fault::CutAfter(50)), || Some(refusal()));
     let turns = [
-        vec![refusal(), refusal(), refusal(), None],
-        vec![cut(), refusal(), cut(), refusal(), cut(), refusal(), refusal()],
+        vec![refused(), refused(), refused(), None],
+        vec![cut(), refused(), cut(), refused(), cut(), refused(), refused()],
     ];
     for turns in turns {
-        let refused = turns.iter().filter(|turn| **turn == refusal()).count();
+        let refusals = turns.iter().filter(|turn| **turn == refused()).count();
         let fixture = fixture(in_turn(turns)).await;
         fixture.read(100, 1100).await.unwrap();
-        assert_eq!(fixture.asked_of(Listener::Hub), 1 + refused);
+        assert_eq!(fixture.asked_of(Listener::Hub), 1 + refusals);
     }
 }
 
