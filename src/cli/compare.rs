@@ -7,6 +7,9 @@ use hub_audit::{
     fetch::{self, ModelPlan, Work},
     metric::Metric,
     model::Session,
+    question::compare,
+    question::compare::page::compare_csv,
+    question::compare::page::compare_report,
     question::compare::{Comparison, Matching, Status},
     table::Condition,
 };
@@ -56,12 +59,11 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
         return Ok(ExitStatus::Failed);
     };
     let failures = [0, 1].map(|side| &gathered.failures[side]);
-    let Some(comparison) = hub_audit::question::compare::compare(&gathered.cache, [a, b], failures, &matching) else {
+    let Some(comparison) = compare::compare(&gathered.cache, [a, b], failures, &matching) else {
         return Ok(ExitStatus::Failed);
     };
-    let document =
-        hub_audit::question::compare::page::compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
-    output::write(&args.output, &document, || hub_audit::question::compare::page::compare_csv(&comparison), printer)?;
+    let document = compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
+    output::write(&args.output, &document, || compare_csv(&comparison), printer)?;
     let mut status = status(args, &comparison, printer);
     if gather::lacks_layers(&gathered.opened, &question.layers, printer) {
         status = status.max(ExitStatus::Incomplete);

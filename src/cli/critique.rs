@@ -9,6 +9,8 @@ use hub_audit::{
     fetch::{self, Work},
     metric::Metric,
     model::Session,
+    question::critique,
+    question::critique::RoleAnswer,
     question::critique::{
         Critique, Outcome, Study,
         page::{critique_csv, critique_report},
@@ -43,13 +45,7 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
         gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
-    let critique = hub_audit::question::critique::critique(
-        study,
-        &gathered.cache,
-        &gathered.opened,
-        &gathered.failures,
-        args.output.seed,
-    );
+    let critique = critique::critique(study, &gathered, args.output.seed);
     answer(args, &critique, gathered.cost, printer)
 }
 
@@ -74,9 +70,7 @@ fn study(args: &CritiqueArgs) -> anyhow::Result<(Study, Vec<ModelSpec>)> {
 fn answer(args: &CritiqueArgs, critique: &Critique, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let document = critique_report(critique, args.lang, &output::run(args.output.seed, cost));
     output::write(&args.output, &document, || critique_csv(critique), printer)?;
-    if critique.roles.is_empty()
-        || critique.roles.iter().any(hub_audit::question::critique::RoleAnswer::has_empty_group)
-    {
+    if critique.roles.is_empty() || critique.roles.iter().any(RoleAnswer::has_empty_group) {
         printer.warn("no comparable tensors in at least one group: it has no mean");
     }
     gather::print_summary(&cost, printer);

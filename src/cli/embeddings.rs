@@ -7,6 +7,9 @@ use hub_audit::{
     fetch::Work,
     model::Session,
     model::{AuditError, Pairing, Question},
+    question::embeddings,
+    question::embeddings::page::embeddings_csv,
+    question::embeddings::page::embeddings_report,
     question::embeddings::{Embeddings, RowPairs, TokenAsk, choose_tokens},
     report::text,
     spec::ModelSpec,
@@ -75,7 +78,7 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
         return Ok(ExitStatus::Failed);
     };
     let failures = [failed_first, failed_second];
-    let embeddings = hub_audit::question::embeddings::embeddings(&gathered.cache, [first, second], failures, chosen);
+    let embeddings = embeddings::embeddings(&gathered.cache, [first, second], failures, chosen);
     answer(args, &embeddings, gathered.cost, printer)
 }
 
@@ -99,13 +102,8 @@ fn question(args: &EmbeddingsArgs, role: Role) -> anyhow::Result<Question> {
 
 fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let run = output::run(args.output.seed, cost);
-    let document = hub_audit::question::embeddings::page::embeddings_report(embeddings, &run);
-    output::write(
-        &args.output,
-        &document,
-        || hub_audit::question::embeddings::page::embeddings_csv(embeddings),
-        printer,
-    )?;
+    let document = embeddings_report(embeddings, &run);
+    output::write(&args.output, &document, || embeddings_csv(embeddings), printer)?;
     if let Some(reason) = &embeddings.chosen.nothing {
         printer.warn(&format!("no rows were compared: {reason}"));
     }

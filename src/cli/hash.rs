@@ -7,6 +7,9 @@ use hub_audit::{
     fetch::{self, Work},
     model::Session,
     model::{Model, Tensor},
+    question::hash::hash_all_kept,
+    question::hash::matches,
+    question::hash::same_files,
     question::{
         hash::{Hashed, Kinship},
         inspect::shape_text,
@@ -101,9 +104,7 @@ fn hash(gathered: &Corpus, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -> 
         .filter_map(|&(number, position)| model_of(number).map(|model| (model, &model.tensors[position])))
         .collect();
     let mut hashes: BTreeMap<(usize, usize), _> = BTreeMap::new();
-    for (&(number, position), result) in
-        here.iter().zip(hub_audit::question::hash::hash_all_kept(&gathered.cache, &jobs))
-    {
+    for (&(number, position), result) in here.iter().zip(hash_all_kept(&gathered.cache, &jobs)) {
         match result {
             Ok(hash) => drop(hashes.insert((number, position), hash)),
             Err(error) => {
@@ -171,7 +172,7 @@ fn trivial(tensor: &Hashed) -> String {
 fn groups_csv(hashed: &[Hashed]) -> Vec<u8> {
     let heading = ["group", "kind", "sha256", "dtype", "shape", "trivial", "model", "commit", "tensor"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    for (number, group) in hub_audit::question::hash::matches(hashed).iter().enumerate() {
+    for (number, group) in matches(hashed).iter().enumerate() {
         for &member in &group.members {
             let tensor = &hashed[member];
             let digest = match group.kinship {
@@ -195,7 +196,7 @@ fn groups_csv(hashed: &[Hashed]) -> Vec<u8> {
 }
 
 fn summary(hashed: &[Hashed]) -> String {
-    let groups = hub_audit::question::hash::matches(hashed);
+    let groups = matches(hashed);
     let of = |kinship, trivial| {
         let of_kind = groups.iter().filter(|group| (group.kinship, group.trivial) == (kinship, trivial));
         table::count(of_kind.count() as u64, "group")
@@ -214,7 +215,7 @@ fn print_files(gathered: &Corpus, printer: &Printer) -> anyhow::Result<ExitStatu
     let models = gathered.opened.iter().enumerate();
     let snapshots = models.filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)));
     let snapshots: Vec<_> = snapshots.map(|(number, model)| (number, model.repository.snapshot())).collect();
-    let groups = hub_audit::question::hash::same_files(snapshots.iter().copied());
+    let groups = same_files(snapshots.iter().copied());
     let heading = ["group", "sha256", "xet_hash", "size", "model", "commit", "file"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for (number, group) in groups.iter().enumerate() {

@@ -7,6 +7,8 @@ use hub_audit::{
     fetch::Work,
     model::Session,
     model::{Pairing, Question},
+    question::inspect,
+    question::inspect::comparable,
     question::inspect::{Comparable, Contents, Inspection, RoleCount, shape_text},
 };
 use serde_json::{Value, json};
@@ -43,12 +45,8 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
     let Some((gathered, ())) = Gather::headers(&args.reach, printer).run(open)? else {
         return Ok(ExitStatus::Done);
     };
-    let inspections = hub_audit::question::inspect::inspect(&gathered.opened);
-    let comparable = if specs.len() > 1 {
-        hub_audit::question::inspect::comparable(&gathered.opened, &inspections)
-    } else {
-        Vec::new()
-    };
+    let inspections = inspect::inspect(&gathered.opened);
+    let comparable = if specs.len() > 1 { comparable(&gathered.opened, &inspections) } else { Vec::new() };
     let text = match args.format {
         StdoutFormat::Json => serde_json::to_string_pretty(&as_json(&inspections, &comparable, args.tensors))?,
         StdoutFormat::Text => as_text(&inspections, &comparable, args.tensors),

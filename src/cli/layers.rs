@@ -4,7 +4,10 @@ use hub_audit::{
     error::Error,
     fetch::Cost,
     metric::Metric,
+    question::layers,
     question::layers::Layers,
+    question::layers::page::layers_csv,
+    question::layers::page::layers_report,
     spec::ModelSpec,
     table::{Condition, Entry, PairTable},
 };
@@ -45,26 +48,14 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
         gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
-    let layers = hub_audit::question::layers::layers(
-        &gathered.cache,
-        &gathered.opened,
-        &gathered.failures,
-        args.choice.tensor.is_some(),
-        &question.layers,
-        &args.output.metric,
-    );
+    let layers = layers::layers(&gathered, args.choice.tensor.is_some(), &question.layers, &args.output.metric);
     answer(args, &layers, gathered.cost, printer)
 }
 
 fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let run = output::run(args.output.seed, cost);
-    let document = hub_audit::question::layers::page::layers_report(layers, &args.output.metric, &run);
-    output::write(
-        &args.output,
-        &document,
-        || hub_audit::question::layers::page::layers_csv(layers, &args.output.metric),
-        printer,
-    )?;
+    let document = layers_report(layers, &args.output.metric, &run);
+    output::write(&args.output, &document, || layers_csv(layers, &args.output.metric), printer)?;
     let mut status = if layers.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     if layers.tables.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for in any layer");

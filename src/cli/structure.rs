@@ -6,6 +6,11 @@ use hub_audit::{
     family::{LayerSelection, RoleSelection},
     metric::align::Gauge,
     model::{Opened, Question},
+    question::structure,
+    question::structure::estimate,
+    question::structure::page::structure_csv,
+    question::structure::page::structure_report,
+    question::structure::rehearse,
     question::structure::{Estimate, Quantity, Structure, StructureOptions, StructureRow},
     spec::ModelSpec,
 };
@@ -74,22 +79,11 @@ pub(crate) fn run(
         printer.talk(work(&gathered.opened, &options).trim_end());
     }
     let bar = WorkBar::new(printer.draws_bars());
-    let structure = hub_audit::question::structure::structure(
-        &gathered.cache,
-        &gathered.opened,
-        &gathered.failures,
-        &options,
-        &bar,
-    );
+    let structure = structure::structure(&gathered, &options, &bar);
     drop(bar);
     let run = output::run(args.output.seed, gathered.cost);
-    let document = hub_audit::question::structure::page::structure_report(&structure, &run);
-    output::write(
-        &args.output,
-        &document,
-        || hub_audit::question::structure::page::structure_csv(&structure),
-        printer,
-    )?;
+    let document = structure_report(&structure, &run);
+    output::write(&args.output, &document, || structure_csv(&structure), printer)?;
     if structure.rows.is_empty() {
         printer.warn("no comparable matrices: no model has what was asked for in any layer");
     }
@@ -100,7 +94,7 @@ pub(crate) fn run(
 
 /// Memory and arithmetic, and the time that it will take on this machine.
 fn work(opened: &[Opened], options: &StructureOptions) -> String {
-    let estimates = hub_audit::question::structure::estimate(opened, options);
+    let estimates = estimate(opened, options);
     let rate = rate();
     let mut table = table::new(&["model", ">pairs", ">arithmetic", ">memory", ">about"]);
     for (opened, estimate) in opened.iter().zip(&estimates) {
@@ -130,7 +124,7 @@ fn rate() -> f64 {
     (0..3)
         .map(|_| {
             let start = Instant::now();
-            let operations = hub_audit::question::structure::rehearse();
+            let operations = rehearse();
             operations / start.elapsed().as_secs_f64().max(1e-9)
         })
         .fold(0.0, f64::max)

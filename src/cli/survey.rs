@@ -6,6 +6,9 @@ use hub_audit::{
     fetch::Cost,
     metric::Undefined,
     model::{Pairing, Question},
+    question::survey,
+    question::survey::page::survey_csv,
+    question::survey::page::survey_report,
     question::survey::{Survey, SurveyOptions, page::View},
     report::text,
     serve::Replica,
@@ -55,7 +58,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         both_directions: asked.into_iter().any(|metric| !metric.is_symmetric()),
         simulation: args.relate.simulation(args.output.seed),
     };
-    let survey = hub_audit::question::survey::survey(&gathered.cache, &gathered.opened, &gathered.failures, &options);
+    let survey = survey::survey(&gathered, &options);
     let status = answer(args, &survey, gathered.cost, printer)?;
     let lacks = gathered.any_tensor_failed() || lacks_layers;
     Ok(if lacks { status.max(ExitStatus::Incomplete) } else { status })
@@ -69,8 +72,8 @@ pub(crate) fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
 fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let run = output::run(args.output.seed, cost);
     let view = View { metrics: &args.output.metric, by_cluster: args.relate.order == Order::Cluster };
-    let document = hub_audit::question::survey::page::survey_report(survey, &view, &run);
-    output::write(&args.output, &document, || hub_audit::question::survey::page::survey_csv(survey, &view), printer)?;
+    let document = survey_report(survey, &view, &run);
+    output::write(&args.output, &document, || survey_csv(survey, &view), printer)?;
     let mut status = if survey.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     if survey.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for");

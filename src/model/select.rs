@@ -35,6 +35,22 @@ pub struct Question {
     pub mtp: bool,
 }
 
+impl Question {
+    /// Weights of these roles in these layers, without routed experts.
+    pub fn new(roles: RoleSelection, layers: LayerSelection) -> Result<Self> {
+        Ok(Self {
+            roles,
+            layers,
+            pairing: Pairing::Same,
+            tensor: None,
+            skip: Some(pattern(DEFAULT_SKIP)?),
+            biases: false,
+            all_headers: false,
+            mtp: false,
+        })
+    }
+}
+
 /// A tensor that is wanted, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {

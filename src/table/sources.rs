@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Cell, Side, TableKey};
 use crate::{
     cache::Cache,
-    fetch::Failures,
+    fetch::{Corpus, Failures},
     model::{Model, Opened, Tensor},
     tensor::Loaded,
 };
@@ -20,12 +20,7 @@ pub(crate) struct Sources<'a> {
 
 impl<'a> Sources<'a> {
     /// Places the wanted tensors of each model by `key`.
-    pub(crate) fn new(
-        cache: &'a Cache,
-        opened: &'a [Opened],
-        failures: &'a [Failures],
-        key: impl Fn(&Tensor) -> TableKey,
-    ) -> Self {
+    pub(crate) fn new(Corpus { cache, opened, failures, .. }: &'a Corpus, key: impl Fn(&Tensor) -> TableKey) -> Self {
         let place = |opened: &'a Opened| {
             let mut placed: BTreeMap<TableKey, Vec<&Tensor>> = BTreeMap::new();
             for tensor in opened.outcome.iter().flat_map(|model| &model.tensors) {

@@ -7,13 +7,12 @@ use rayon::prelude::*;
 
 use super::{Basis, ChanceExperiment, Checked, Lists, Pair, Record, Rows, Study, check};
 use crate::{
-    cache::Cache,
     family::LayerIndex,
-    fetch::Failures,
+    fetch::Corpus,
     metric::{
         Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, RelatedVerdict, Stats, Undefined, related,
     },
-    model::{Exclusion, ModelSummary, Opened},
+    model::{Exclusion, ModelSummary},
     table::{
         GroupFigures, GroupPair, Held, PairTable, Sources, TableKey,
         groups::{figure, group_pairs},
@@ -145,17 +144,17 @@ impl Critique {
 
 /// Runs `study` on models that were opened and fetched. Its members are the opened models, in order. The numbers depend on
 /// nothing but the elements and `seed`.
-pub fn critique(study: Study, cache: &Cache, opened: &[Opened], failures: &[Failures], seed: u64) -> Critique {
-    let models: Vec<ModelSummary> = opened.iter().map(ModelSummary::of).collect();
+pub fn critique(study: Study, corpus: &Corpus, seed: u64) -> Critique {
+    let models: Vec<ModelSummary> = corpus.opened.iter().map(ModelSummary::of).collect();
     let depth = |place: usize| {
         let stated = study.members.get(place).and_then(|member| member.layers);
         models.get(place).and_then(|model| model.layers).or(stated)
     };
-    let sources = Sources::new(cache, opened, failures, |tensor| TableKey::of(tensor, false));
+    let sources = Sources::new(corpus, |tensor| TableKey::of(tensor, false));
     let records = Record::all();
     let (mut roles, mut measured) = (Vec::new(), BTreeMap::new());
     for role in sources.roles() {
-        let places: Vec<(usize, TableKey)> = (0..opened.len())
+        let places: Vec<(usize, TableKey)> = (0..corpus.opened.len())
             .flat_map(|model| sources.layers(model, role).into_iter().map(move |key| (model, key)))
             .collect();
         let read =
@@ -168,7 +167,8 @@ pub fn critique(study: Study, cache: &Cache, opened: &[Opened], failures: &[Fail
         roles.push(RoleAnswer::of(&study, table, &rows, lists, seed));
     }
     let published = check::check(records, &measured, &models);
-    let excluded: BTreeSet<(usize, Exclusion)> = opened
+    let excluded: BTreeSet<(usize, Exclusion)> = corpus
+        .opened
         .iter()
         .enumerate()
         .filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)))

@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use crate::{
-    cache::Cache,
     family::{LayerIndex, LayerSelection, ModelConfig, Stack},
-    fetch::Failures,
+    fetch::Corpus,
     metric::Metric,
     model::{Exclusion, ModelSummary, Opened},
     table::{Held, PairTable, Place, Sources, TableKey, all_pairs, missing_role},
@@ -57,16 +56,10 @@ impl Layers {
 ///
 /// `selection` is that of the question: layers that it chooses and a model should have keep their place when they are
 /// missing. `metrics` are those whose matrices are wanted; where one is not symmetric, both directions are computed.
-pub fn layers(
-    cache: &Cache,
-    opened: &[Opened],
-    failures: &[Failures],
-    by_pattern: bool,
-    selection: &LayerSelection,
-    metrics: &[Metric],
-) -> Layers {
+pub fn layers(corpus: &Corpus, by_pattern: bool, selection: &LayerSelection, metrics: &[Metric]) -> Layers {
     let both = metrics.iter().any(|metric| !metric.is_symmetric());
-    let sources = Sources::new(cache, opened, failures, |tensor| TableKey::of(tensor, by_pattern));
+    let opened = corpus.opened.as_slice();
+    let sources = Sources::new(corpus, |tensor| TableKey::of(tensor, by_pattern));
     let (mut tables, mut absent, mut unread) = (Vec::new(), Vec::new(), 0);
     for role in sources.roles() {
         for (model, opened) in opened.iter().enumerate() {

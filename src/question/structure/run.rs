@@ -7,11 +7,10 @@ use super::{
     estimate,
 };
 use crate::{
-    cache::Cache,
     family::{Part, Role, Stack},
-    fetch::Failures,
+    fetch::Corpus,
     metric::Undefined,
-    model::{Exclusion, Model, ModelSummary, Opened},
+    model::{Exclusion, Model, ModelSummary},
 };
 
 /// What the matrices of each model look like along depth.
@@ -45,9 +44,7 @@ impl Structure {
 
 /// Works out the structure of each model. Every tensor must be in the cache by now, or in a folder, or in `failures`.
 pub fn structure(
-    cache: &Cache,
-    opened: &[Opened],
-    failures: &[Failures],
+    Corpus { cache, opened, failures, .. }: &Corpus,
     options: &StructureOptions,
     steps: &dyn Steps,
 ) -> Structure {

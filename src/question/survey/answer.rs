@@ -7,11 +7,10 @@ use rayon::prelude::*;
 
 use super::{Baselines, RoleAverages, RoleComponents, Simulation, averages, components};
 use crate::{
-    cache::Cache,
     family::{LayerIndex, LayerSelection},
-    fetch::Failures,
+    fetch::Corpus,
     metric::{Criterion, Metric},
-    model::{Depths, Exclusion, ModelSummary, Opened, Pairing, Tensor},
+    model::{Depths, Exclusion, ModelSummary, Pairing, Tensor},
     table::{Alignment, GroupFigures, Held, PairTable, Place, Relations, Side, Sources, TableKey, all_pairs, groups},
     tensor::Loaded,
 };
@@ -67,6 +66,21 @@ pub struct Survey {
     pub chosen_layers: bool,
 }
 
+impl Default for SurveyOptions {
+    /// Tensors by role, the same layers, cosine and Pearson, nothing drawn at random.
+    fn default() -> Self {
+        Self {
+            by_pattern: false,
+            last_only: false,
+            pairing: Pairing::Same,
+            layers: LayerSelection::all(),
+            metrics: vec![Metric::CosSim, Metric::Pearson],
+            both_directions: false,
+            simulation: None,
+        }
+    }
+}
+
 impl Survey {
     /// The labels of the models, in order.
     pub fn labels(&self) -> Vec<String> {
@@ -103,11 +117,12 @@ impl Survey {
     }
 }
 
-/// Compares all models pairwise. Every tensor must be in the cache by now, or in a folder, or in `failures`.
+/// Compares all models of the corpus pairwise.
 ///
 /// Synchronous and parallel over pairs; the numbers do not depend on the number of threads.
-pub fn survey(cache: &Cache, opened: &[Opened], failures: &[Failures], options: &SurveyOptions) -> Survey {
-    let sources = Sources::new(cache, opened, failures, |tensor| key_of(tensor, options));
+pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Survey {
+    let sources = Sources::new(corpus, |tensor| key_of(tensor, options));
+    let opened = corpus.opened.as_slice();
     let excluded = opened
         .iter()
         .enumerate()

@@ -1,9 +1,9 @@
 //! Sections of the six experiments.
 
-use super::{Writer, average_cells, average_columns, digits, figure, mean, mean_sd, pictures, sd, square};
+use super::{Writer, average_cells, average_columns, figure, mean, mean_sd, pictures, sd, square};
 use crate::{
     metric::Metric,
-    question::critique::{GROUP_METRICS, Pair, RoleAnswer},
+    question::critique::{Pair, RoleAnswer},
     report::{Block, Cell, Column, Digits, Section, Table},
 };
 
