@@ -22,6 +22,52 @@
 //! [`hub`], [`serve`] and the opening and fetching in [`model`] and [`fetch`] are async; only `cli` prints, reads the environment, or
 //! knows `anyhow`. The nouns that all share ([`spec`], [`snapshot`], [`range`], [`rows`], [`values`], [`dtype`], [`escaped`], [`secret`],
 //! [`hint`]) stand at the root.
+//!
+//! # As a library
+//!
+//! Two folders compared, and the Pearson matrix of each norm printed; an id such as `owner/name` in place of a folder asks the Hub.
+//!
+//! ```
+//! # use std::{collections::HashMap, path::Path};
+//! # fn write(folder: &Path, seed: f32) -> Result<(), Box<dyn std::error::Error>> {
+//! #     let bytes: Vec<u8> = (0..64).flat_map(|i| (1.0 + (seed * i as f32).sin() / 8.0).to_le_bytes()).collect();
+//! #     let norm = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![64], &bytes)?;
+//! #     let tensors = HashMap::from([("model.layers.0.input_layernorm.weight".to_owned(), norm)]);
+//! #     std::fs::create_dir_all(folder)?;
+//! #     std::fs::write(folder.join("config.json"), r#"{"model_type": "llama", "num_hidden_layers": 1}"#)?;
+//! #     Ok(std::fs::write(folder.join("model.safetensors"), safetensors::serialize(tensors, None)?)?)
+//! # }
+//! use hub_audit::{
+//!     fetch::{Gathered, Limits, Request},
+//!     hub::HubOptions,
+//!     metric::Metric,
+//!     model::{Access, Question, Session},
+//!     question::survey::{SurveyOptions, survey},
+//! };
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let at = tempfile::tempdir()?;
+//! # let [first, second, cache] = ["a", "b", "cache"].map(|name| at.path().join(name).display().to_string());
+//! # write(Path::new(&first), 1.0)?;
+//! # write(Path::new(&second), 2.0)?;
+//! let specs = [first.parse()?, second.parse()?];
+//! let hub = HubOptions { offline: true, ..HubOptions::default() };
+//! let session = Session::new(Access::new(&hub, cache)?);
+//! let question = Question::new("input_layernorm".parse()?, "all".parse()?)?;
+//! let request = Request { specs: &specs, question: &question, limits: Limits::default() };
+//! let Gathered::Done(corpus) = session.gather(request).await? else { unreachable!("no plan was asked for") };
+//!
+//! let answer = survey(&corpus, &SurveyOptions::default());
+//! for table in &answer.panels {
+//!     let matrix = table.matrix(Metric::Pearson, &answer.labels());
+//!     println!("{}: r = {:?}", table.key.title(), matrix.get(0, 1));
+//! #   assert!(matrix.get(0, 1).as_ref().is_ok_and(|r| r.abs() < 0.5));
+//! }
+//! # assert_eq!(answer.panels.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod cache;
 pub mod checkpoint;
