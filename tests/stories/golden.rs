@@ -29,6 +29,9 @@ const RUNS: &[(&str, &str)] = &[
     ("inspect-demo", "inspect --demo upstage/Solar-Open-100B zai-org/GLM-4.5-Air"),
     ("fetch-dry", "fetch o/a --role all --dry-run"),
     ("fetch", "fetch o/a --role norms --layers 0,2"),
+    ("help-lineage", "lineage --help"),
+    ("lineage-demo", "lineage --demo -o OUT --formats csv,json,md,svg"),
+    ("lineage-pair", "lineage --demo 01-ai/Yi-1.5-6B-Chat 01-ai/Yi-1.5-9B-Chat"),
     ("survey-demo", "survey --demo -o OUT"),
     (
         "survey-demo-norms",
