@@ -129,7 +129,9 @@ fn relatives_are_linked_with_a_bound_for_each_group_and_every_alternative() {
         let row = &groups[name];
         let [z, bound, rho]: [f64; 3] = ["z", "log10_bound", "rho"].map(|column| row[column].parse().unwrap());
         assert!(z > 8.0 && bound < -9.0 && (0.8..1.0).contains(&rho), "{row:?}");
-        assert_eq!((row["sign"].as_str(), row["p"].as_str()), ("+", "0.0001"), "{row:?}");
+        // Of 9,999 draws none reaches it; both tails of the norms count.
+        let p: f64 = row["p"].parse().unwrap();
+        assert!(row["sign"] == "+" && (0.0001..=0.0002).contains(&p), "{row:?}");
     }
     assert_eq!((groups["mlp"]["rows"].as_str(), groups["mlp"]["blocks"].as_str()), ("256", "32"));
     let report = at.read("out/REPORT.md");
@@ -171,7 +173,7 @@ fn the_dry_run_says_what_moves_and_a_second_run_moves_nothing() {
     let outcome = at.run(&["lineage", specs[0], specs[1], "-o", "first"]).expect(0);
     let moved = at.asked().cdn_bytes();
     assert!(after_headers > 0 && moved > 0);
-    let said = format!("{:.1} kB of weights still to move", moved as f64 / 1e3);
+    let said = format!("{:.0} kB of weights still to move", moved as f64 / 1e3);
     assert!(dry.stdout.contains(&said), "{said}: {dry}");
     assert!(outcome.stderr.contains("moved "), "{outcome}");
     at.run(&["lineage", specs[0], specs[1], "-o", "second"]).expect(0).says(&["moved 0 bytes in 0 requests"]);
@@ -334,15 +336,15 @@ fn layouts() -> Vec<Layout> {
             id: "experts",
             config: json!({
                 "model_type": "mixtral", "architectures": ["MixtralForCausalLM"], "num_hidden_layers": 4, "hidden_size": 64,
-                "num_attention_heads": 4, "num_key_value_heads": 2, "num_local_experts": 16,
+                "num_attention_heads": 4, "num_key_value_heads": 2, "num_local_experts": 32,
             }),
             layer: &[
-                ("model.layers.#.block_sparse_moe.gate.weight", &[16, 64]),
+                ("model.layers.#.block_sparse_moe.gate.weight", &[32, 64]),
                 ("model.layers.#.self_attn.v_proj.weight", &[32, 64]),
                 ("model.layers.#.input_layernorm.weight", &[64]),
             ],
             outside,
-            tested: &[("heads", "128"), ("experts", "64")],
+            tested: &[("heads", "128"), ("experts", "128")],
         },
         Layout {
             id: "latent",
@@ -353,11 +355,11 @@ fn layouts() -> Vec<Layout> {
             layer: &[
                 ("model.layers.#.self_attn.kv_b_proj.weight", &[96, 32]),
                 ("model.layers.#.mlp.shared_experts.up_proj.weight", &[64, 64]),
-                ("model.layers.#.mlp.gate.weight", &[16, 64]),
+                ("model.layers.#.mlp.gate.weight", &[32, 64]),
                 ("model.layers.#.input_layernorm.weight", &[64]),
             ],
             outside,
-            tested: &[("mlp", "256"), ("heads", "256"), ("experts", "64")],
+            tested: &[("mlp", "256"), ("heads", "256"), ("experts", "128")],
         },
     ]
 }

@@ -145,7 +145,7 @@ pub enum Condition {
 }
 
 /// Whether a sign is worth reading more rows.
-pub(crate) fn is_unclear(decision: &Decision) -> bool {
+pub(crate) fn is_unclear(decision: Decision) -> bool {
     [decision.units, decision.basis].contains(&Sign::Unclear)
 }
 

@@ -138,7 +138,7 @@ impl PairAnswer {
     pub(crate) fn is_worth_more_rows(&self) -> bool {
         let decision = self.decision();
         self.verdict() == Verdict::Inconclusive
-            && (is_unclear(&decision) || ![decision.units, decision.basis].contains(&Sign::NotTested))
+            && (is_unclear(decision) || ![decision.units, decision.basis].contains(&Sign::NotTested))
     }
 
     pub(crate) fn is_deep(&self) -> bool {

@@ -70,7 +70,7 @@ pub(crate) struct Sites {
     pub(crate) norms: Result<Vec<(NormPlace, usize)>, Untested>,
     /// The embedding table: position, rows.
     pub(crate) table: Result<(usize, u64), Untested>,
-    /// q_proj by layer, for the deep rows.
+    /// `q_proj` by layer, for the deep rows.
     pub(crate) queries: BTreeMap<usize, usize>,
 }
 
