@@ -30,8 +30,11 @@ const RUNS: &[(&str, &str)] = &[
     ("fetch-dry", "fetch o/a --role all --dry-run"),
     ("fetch", "fetch o/a --role norms --layers 0,2"),
     ("help-lineage", "lineage --help"),
-    ("lineage-demo", "lineage --demo -o OUT --formats csv,json,md,svg"),
-    ("lineage-pair", "lineage --demo 01-ai/Yi-1.5-6B-Chat 01-ai/Yi-1.5-9B-Chat"),
+    ("lineage", "lineage o/a o/b o/d -o OUT --formats csv,json,md,html,svg"),
+    (
+        "lineage-demo",
+        "lineage --demo mistralai/Mixtral-8x7B-Instruct-v0.1 mistralai/Mistral-7B-Instruct-v0.3 --no-deep -o OUT --formats csv,json,md,svg",
+    ),
     ("survey-demo", "survey --demo -o OUT"),
     (
         "survey-demo-norms",
