@@ -140,6 +140,10 @@ pub enum AuditError {
     NotTwoTables { count: usize },
     #[error("`{text}` is not a number of tokens")]
     Sample { text: String },
+    #[error("`{text}` is not a group of tensors")]
+    LineageGroup { text: String },
+    #[error("`lineage` compares models with each other, and {count} is named")]
+    NoPair { count: usize },
     #[error("the request that held the tensor failed for {model}: {reason}")]
     SameRequest { model: String, reason: String },
     #[error("a task of the fetch ended unexpectedly")]
@@ -198,6 +202,8 @@ impl Hint for AuditError {
             }
             Self::NotTwoTables { .. } => "name two models".to_owned(),
             Self::Sample { .. } => "write a number above 0, or all".to_owned(),
+            Self::LineageGroup { .. } => "write all, or some of mlp, heads, experts, norms, embeddings".to_owned(),
+            Self::NoPair { .. } => "name two models or more, or give a list by --models".to_owned(),
             Self::NoModels => "name at least one model, or give a list by --models".to_owned(),
             Self::Condition { .. } => {
                 "write METRIC OP NUMBER with <, <=, > or >=, such as pearson>0.9 or abs(pearson)>=0.5".to_owned()

@@ -6,11 +6,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hub_audit::{
     family::RoleSelection,
-    question::{critique::page::Language, embeddings::Sample},
+    question::{critique::page::Language, embeddings::Sample, lineage::Groups},
     table::Condition,
 };
 
 use super::{
+    lineage::FailIf,
     options::{Choice, Limits, Matrices, Models, Output, Reach, Relate, StdoutFormat, advised},
     size::{Age, Size},
 };
@@ -41,6 +42,8 @@ pub(crate) struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Test whether models are linked, from sampled rows: exact statistics, distances, which layers match.
+    Lineage(LineageArgs),
     /// Tell what is in each model, from its headers alone; with several, which roles can be compared.
     Inspect(InspectArgs),
     /// Bring tensors into the cache; prints one .npy path a line.
@@ -63,6 +66,38 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
+}
+
+/// `lineage`.
+#[derive(Debug, clap::Args)]
+#[command(mut_arg("metric", |metric| metric.hide(true)))]
+pub(crate) struct LineageArgs {
+    #[command(flatten)]
+    pub(crate) models: Models,
+    /// Groups to test: mlp, heads, experts, norms, embeddings, comma-separated, or all.
+    #[arg(long, value_name = "G,...", default_value = "all", value_parser = advised::<Groups>)]
+    pub(crate) group: Groups,
+    /// Match layers by their units also where both models have the same number; where they differ this is done anyway.
+    #[arg(long)]
+    pub(crate) layer_map: bool,
+    /// Leave out the rows that tell what kind of relation a link looks like.
+    #[arg(long)]
+    pub(crate) no_deep: bool,
+    /// Blocks of eight rows to read of each layer. Default: at least 2, and 32 over all layers.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) blocks: Option<u16>,
+    /// Tokens of each model to read.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(16..=16384))]
+    pub(crate) tokens: u16,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Exit with status 1 if a pair has this verdict.
+    #[arg(long, value_enum)]
+    pub(crate) fail_if: Option<FailIf>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 }
 
 /// `inspect`.

@@ -8,7 +8,7 @@ use super::{
     args::{Args, Command},
     cache, compare, completions, critique, embeddings,
     exit::ExitStatus,
-    fetch, hash, inspect, layers,
+    fetch, hash, inspect, layers, lineage,
     printer::Printer,
     render_error, serve, survey,
 };
@@ -39,6 +39,7 @@ fn run(mut args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
         Command::Layers(args) => layers::run(&args, printer),
         Command::Compare(args) => compare::run(&args, printer),
         Command::Hash(args) => hash::run(&args, printer),
+        Command::Lineage(args) => lineage::run(&args, printer),
         Command::Survey(args) => survey::run(&args, printer),
         Command::Critique(args) => critique::run(&args, printer),
         Command::Embeddings(args) => embeddings::run(&args, printer),

@@ -14,6 +14,7 @@ mod gather;
 mod hash;
 mod inspect;
 mod layers;
+mod lineage;
 mod main;
 mod options;
 mod output;

@@ -70,6 +70,7 @@ impl Command {
     /// What the command is told about reports, if it writes any.
     pub(crate) fn output(&mut self) -> Option<&mut Output> {
         match self {
+            Self::Lineage(args) => Some(&mut args.output),
             Self::Survey(args) => Some(&mut args.output),
             Self::Compare(args) => Some(&mut args.output),
             Self::Layers(args) => Some(&mut args.output),

@@ -55,6 +55,10 @@ pub struct ModelConfig {
     pub new_decoder_architecture: Option<bool>,
     /// Falcon, GPT-BigCode: one key and value head.
     pub multi_query: Option<bool>,
+    /// Rows of a head's key that no rotary embedding turns, and rows of its value (multi-head latent attention).
+    pub latent_head: Option<[u64; 2]>,
+    /// Groups of experts among which the router chooses first.
+    pub expert_groups: Option<u64>,
     /// OPT: whether norms stand before the blocks; where `false`, the same names hold post-norms.
     pub do_layer_norm_before: Option<bool>,
 }
@@ -147,6 +151,10 @@ impl ModelConfig {
             multi_query: outward.flag("multi_query"),
             do_layer_norm_before: outward.flag("do_layer_norm_before"),
             rotary_dim: outward.figure(&["rotary_dim"]),
+            latent_head: outward
+                .figure(&["qk_nope_head_dim"])
+                .and_then(|key| Some([key, outward.figure(&["v_head_dim"])?])),
+            expert_groups: outward.figure(&["n_group", "num_expert_group"]),
         };
         let share = outward.share(&["partial_rotary_factor", "rotary_pct"]);
         Self { rotary_dim: known.rotary_dim.or_else(|| known.share_of_head(share?)), ..known }

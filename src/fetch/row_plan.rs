@@ -28,6 +28,13 @@ pub struct RowPlan {
     pub(crate) whole: bool,
 }
 
+impl RowPlan {
+    /// Whole tensors, planned by [`plan_where`](super::plan_where), beside rows of others.
+    pub(crate) fn of_whole(plan: ModelPlan) -> Self {
+        Self { plan, whole: true, ..Self::default() }
+    }
+}
+
 /// Bytes of one row of a tensor of at least two axes; `None` where its bytes are no whole number of rows.
 pub fn row_width(tensor: &Tensor) -> Option<u64> {
     let (rows, bytes) = (*tensor.info.shape.first()?, tensor.info.range.len());

@@ -17,7 +17,6 @@ mod element;
 mod goldens;
 mod lanczos;
 mod layers;
-#[allow(dead_code, reason = "the question that asks it is not there yet")]
 pub(crate) mod lineage;
 mod moments;
 pub mod null;

@@ -6,6 +6,7 @@ pub mod embeddings;
 pub mod hash;
 pub mod inspect;
 pub mod layers;
+pub mod lineage;
 pub mod page;
 pub mod structure;
 pub mod survey;

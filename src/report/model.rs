@@ -18,6 +18,9 @@ pub struct Report {
     pub summary: Vec<Block>,
     /// The answer, in reading order.
     pub sections: Vec<Section>,
+    /// The answer as data, by its name, for programs: only `report.json` has it.
+    #[serde(flatten)]
+    pub data: serde_json::Map<String, serde_json::Value>,
     /// Where every number comes from.
     pub provenance: Provenance,
 }
@@ -240,6 +243,7 @@ pub(super) mod tests {
             ],
         };
         Report {
+            data: serde_json::Map::new(),
             title: "Two models".into(),
             question: "Are they **related**?".into(),
             synthetic: true,

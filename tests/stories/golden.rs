@@ -29,6 +29,12 @@ const RUNS: &[(&str, &str)] = &[
     ("inspect-demo", "inspect --demo upstage/Solar-Open-100B zai-org/GLM-4.5-Air"),
     ("fetch-dry", "fetch o/a --role all --dry-run"),
     ("fetch", "fetch o/a --role norms --layers 0,2"),
+    ("help-lineage", "lineage --help"),
+    ("lineage", "lineage o/a o/b o/d -o OUT --formats csv,json,md,html,svg"),
+    (
+        "lineage-demo",
+        "lineage --demo mistralai/Mixtral-8x7B-Instruct-v0.1 mistralai/Mistral-7B-Instruct-v0.3 --no-deep -o OUT --formats csv,json,md,svg",
+    ),
     ("survey-demo", "survey --demo -o OUT"),
     (
         "survey-demo-norms",

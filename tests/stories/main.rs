@@ -31,6 +31,8 @@ mod layers;
 #[cfg(test)]
 mod layouts;
 #[cfg(test)]
+mod lineage;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod malformed;

@@ -67,6 +67,7 @@ impl Merge {
     }
 }
 
+#[allow(dead_code, reason = "no question asks for weights of tasks yet")]
 /// wᵢ of C − base = Σ wᵢ(childᵢ − base) by least squares over the same rows of all. `Constant` where the changes of the children
 /// are not independent.
 pub(crate) fn task_weights<T: Element>(base: &[T], children: &[&[T]], of: &[T]) -> Result<Vec<f64>, Untested> {

@@ -2,6 +2,7 @@
 
 use super::{
     model::{Mlp, Model, Moments, Naming, moments},
+    tokenizer::CONTROLS,
     values::{Values, seed_of},
 };
 
@@ -225,9 +226,31 @@ impl<'a> Writer<'a> {
         seed_of(&[&self.model.id, &self.layer.to_string(), role])
     }
 
+    /// The tensor of a relative that a matrix resembles, and how many rows further its rows are. Mixtral's tokens have Mistral's
+    /// rows but for the control tokens before them; of Yi's layers the larger model has 12 to 27 twice.
+    fn relative(&self, role: &str) -> Option<(u64, u64)> {
+        if !matches!(role, "embed_tokens" | "v_proj" | "o_proj" | "gate_proj" | "up_proj" | "down_proj") {
+            return None;
+        }
+        let (id, layer, rows) = match &*self.model.id {
+            "mistralai/Mixtral-8x7B-Instruct-v0.1" => {
+                ("mistralai/Mistral-7B-Instruct-v0.3", self.layer, if role == "embed_tokens" { CONTROLS } else { 0 })
+            }
+            "01-ai/Yi-1.5-9B-Chat" => (
+                "01-ai/Yi-1.5-6B-Chat",
+                self.layer.checked_sub(16).filter(|layer| *layer >= 12).unwrap_or(self.layer),
+                0,
+            ),
+            _ => return None,
+        };
+        Some((seed_of(&[id, &layer.to_string(), role]), rows))
+    }
+
     fn matrix(&mut self, module: String, role: &str, shape: &[u64; 2]) {
         let seed = self.seed(role);
-        let values = if self.naming == Naming::Mistral && matches!(role, "q_proj" | "k_proj") {
+        let values = if let Some((relative, rows)) = self.relative(role) {
+            Values::Related { relative, own: seed, sd: WEIGHT_SD, shift: rows * shape[1] }
+        } else if self.naming == Naming::Mistral && matches!(role, "q_proj" | "k_proj") {
             Values::Interleaved { seed, sd: WEIGHT_SD, head_dim: self.model.head_dim, columns: shape[1] }
         } else {
             Values::Noise { seed, sd: WEIGHT_SD }

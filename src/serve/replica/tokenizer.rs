@@ -9,7 +9,7 @@ use super::{documents::NOTICE, model::Model};
 const QWEN_TOKENS: u64 = 151_646;
 
 /// Control tokens that Mistral's third version has before all others.
-const CONTROLS: u64 = 768;
+pub(super) const CONTROLS: u64 = 768;
 
 /// `tokenizer.json`; `None` for a model that has none here.
 pub(super) fn tokenizer(model: &Model) -> Option<String> {

@@ -6,6 +6,8 @@ use super::model::Moments;
 
 /// Correlation of two relatives' norms at one layer.
 const KINSHIP: f64 = 0.995;
+/// Correlation of two relatives' matrices.
+const RELATED: f64 = 0.8;
 /// Parts of a norm's pattern, as weights of independent standard normals whose squares add up to one: common to all layers,
 /// drifting with depth, and the layer's own. Layers next to each other then correlate at about 0.7, distant ones at 0.35.
 const COMMON: f64 = 0.591_608;
@@ -25,6 +27,17 @@ pub(super) enum Values {
         seed: u64,
         /// Standard deviation.
         sd: f64,
+    },
+    /// What a relative's noise gives, `shift` elements further on, and some noise of its own.
+    Related {
+        /// Seed of the relative's tensor.
+        relative: u64,
+        /// Seed of this tensor.
+        own: u64,
+        /// Standard deviation.
+        sd: f64,
+        /// How much further the relative's element is.
+        shift: u64,
     },
     /// The same noise, with rows in the other of two rotary layouts: row `(head, i, b)` here is row `(head, b, i)` there,
     /// for the halves `b` of each head.
@@ -103,6 +116,10 @@ impl Values {
     fn at(&self, index: u64) -> f64 {
         match *self {
             Self::Noise { seed, sd } => centred(hash(seed, index)) * (sd / SPREAD),
+            Self::Related { relative, own, sd, shift } => {
+                let [shared, new] = [centred(hash(relative, index + shift)), centred(hash(own, index))];
+                (RELATED * shared + (1.0 - RELATED * RELATED).sqrt() * new) * (sd / SPREAD)
+            }
             Self::Interleaved { seed, sd, head_dim, columns } => {
                 let (row, column) = (index / columns, index % columns);
                 let (head, within) = (row / head_dim, row % head_dim);
@@ -145,8 +162,9 @@ mod tests {
 
     use super::*;
 
-    fn some() -> [Values; 3] {
+    fn some() -> [Values; 4] {
         [
+            Values::Related { relative: 7, own: 8, sd: 0.02, shift: 5 },
             Values::Noise { seed: 7, sd: 0.02 },
             Values::Interleaved { seed: 7, sd: 0.02, head_dim: 8, columns: 16 },
             Values::Norm { lineage: 1, own: 2, moments: Moments { layer: 3, mean: 0.5, cv: 0.1 } },
@@ -165,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_other_rotary_layout_holds_the_same_rows() {
-        let [plain, interleaved, _] = some();
+        let [_, plain, interleaved, _] = some();
         let row = |values: &Values, row: u64| (0..16).map(|c| values.at(row * 16 + c)).collect::<Vec<_>>();
         for head in 0..2 {
             for i in 0..4 {
@@ -178,7 +196,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_slice_equals_the_sequential_read(which in 0_usize..3, width in prop::sample::select(vec![2_u64, 4]), start in 0_usize..200, len in 0_usize..100) {
+        fn any_slice_equals_the_sequential_read(which in 0_usize..4, width in prop::sample::select(vec![2_u64, 4]), start in 0_usize..200, len in 0_usize..100) {
             let values = &some()[which];
             let mut whole = vec![0; 300];
             values.fill(width, 0, &mut whole);

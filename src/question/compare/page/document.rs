@@ -46,6 +46,7 @@ pub fn compare_report(comparison: &Comparison, run: &Run) -> Report {
     sections.push(closing::left_out(&listed(&excluded)));
     sections.push(closing::traffic(&comparison.models, |side| used(comparison, side)));
     Report {
+        data: serde_json::Map::new(),
         title: format!("{} and {}, tensor by tensor", a.label, b.label),
         question: format!(
             "How do the tensors of `{}` compare with those that correspond to them in `{}`, and which have no counterpart?",

@@ -1,0 +1,177 @@
+//! `lineage`: whether models are linked.
+
+use std::str::FromStr;
+
+use hub_audit::{
+    Error,
+    fetch::{Corpus, Cost, Work},
+    model::{AuditError, ModelSummary, Opened, Session},
+    question::lineage::{
+        Choice, Condition, Lineage, LineageAsk, More,
+        page::{lineage_csv, lineage_report, lineage_text},
+    },
+    spec::{ModelSource, ModelSpec, Revision},
+};
+
+use super::{
+    args::LineageArgs,
+    exit::ExitStatus,
+    gather::{self, Gather},
+    options::Limits,
+    output,
+    printer::Printer,
+};
+
+/// The models that are asked of the embedded Hub when nothing else is: linked and independent ones.
+const DEMO_MODELS: [&str; 5] = [
+    "mistralai/Mixtral-8x7B-Instruct-v0.1",
+    "mistralai/Mistral-7B-Instruct-v0.3",
+    "internlm/internlm2-chat-7b",
+    "01-ai/Yi-1.5-6B-Chat",
+    "01-ai/Yi-1.5-9B-Chat",
+];
+
+pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let mut specs = args.models.specs()?;
+    if specs.is_empty() && args.reach.demo {
+        let demo: Result<Vec<ModelSpec>, _> = DEMO_MODELS.iter().map(|model| model.parse()).collect();
+        specs = demo.map_err(Error::from)?;
+    }
+    if specs.len() < 2 {
+        return Err(Error::from(AuditError::NoPair { count: specs.len() }).into());
+    }
+    let ask = LineageAsk {
+        groups: args.group.clone(),
+        seed: args.output.seed,
+        blocks: args.blocks.map(usize::from),
+        tokens: args.tokens.into(),
+        layer_map: args.layer_map,
+        deep: !args.no_deep,
+    };
+    let Some((choice, corpus)) = round(args, &ask, &specs, None, printer)? else {
+        return Ok(ExitStatus::Done);
+    };
+    let mut cost = corpus.cost;
+    if corpus.all_failed() {
+        gather::print_summary(&cost, printer);
+        return Ok(ExitStatus::Failed);
+    }
+    let pinned = pinned(&corpus.opened);
+    let mut lineage = Lineage::of(&choice, &corpus);
+    let mut asked = Vec::new();
+    loop {
+        let mut more = lineage.more();
+        // What was asked once and could not be read is not asked again.
+        more.retain(|more| !asked.contains(more));
+        if more.is_empty() {
+            break;
+        }
+        asked.extend(more.iter().cloned());
+        match round(args, &ask, &pinned, Some((&more, cost.traffic.bytes)), printer) {
+            Ok(Some((choice, corpus))) => {
+                cost = total(&cost, &corpus.cost);
+                lineage = lineage.refined(&choice, &corpus);
+            }
+            Ok(None) => break,
+            Err(error) => {
+                printer.warn(&format!("more rows were not read: {error:#}"));
+                break;
+            }
+        }
+    }
+    answer(args, &lineage, cost, printer)
+}
+
+/// Opens the models and brings what is chosen, for all pairs or for those that need more.
+fn round(
+    args: &LineageArgs,
+    ask: &LineageAsk,
+    specs: &[ModelSpec],
+    more: Option<(&[More], u64)>,
+    printer: &Printer,
+) -> anyhow::Result<Option<(Choice, Corpus)>> {
+    let question = ask.question()?;
+    let bring = async |session: &Session, mut limits: hub_audit::fetch::Limits| {
+        if let Some((_, moved)) = more {
+            limits.max_bytes = limits.max_bytes.saturating_sub(moved);
+        }
+        let opened = session.open(specs, &question).await;
+        let mut choice = Choice::of(session, &opened, ask, more.map(|(more, _)| more)).await?;
+        let plans = choice.plan(session, &opened)?;
+        Ok((session.bring(opened, Work::Rows(plans), limits).await?, choice))
+    };
+    let after = |_: &[Opened]| {
+        "Inconclusive pairs then read up to four times as many rows, linked ones 256 rows of six matrices.\n".to_owned()
+    };
+    let limits: &Limits = &args.limits;
+    let gather = Gather { explains_absence: false, after_plan: &after, ..Gather::new(&args.reach, limits, printer) };
+    Ok(gather.run(bring)?.map(|(corpus, choice)| (choice, corpus)))
+}
+
+/// The same models at the commits that were opened, under the same names, so that a further round reads the same weights.
+fn pinned(opened: &[Opened]) -> Vec<ModelSpec> {
+    let pin = |opened: &Opened| {
+        let summary = ModelSummary::of(opened);
+        let mut spec = ModelSpec { label: Some(opened.label.clone()), ..opened.spec.clone() };
+        if let (ModelSource::Hub { revision, .. }, Some(commit)) = (&mut spec.source, &summary.commit)
+            && let Ok(pinned) = Revision::from_str(commit.as_str())
+        {
+            *revision = pinned;
+        }
+        spec
+    };
+    opened.iter().map(pin).collect()
+}
+
+fn total(first: &Cost, then: &Cost) -> Cost {
+    let mut cost = *first;
+    cost.traffic.requests += then.traffic.requests;
+    cost.traffic.bytes += then.traffic.bytes;
+    cost.fetched += then.fetched;
+    cost.elapsed += then.elapsed;
+    cost
+}
+
+fn answer(args: &LineageArgs, lineage: &Lineage, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let run = output::run(args.output.seed, cost);
+    let document = lineage_report(lineage, &run);
+    output::write(&args.output, &document, || lineage_csv(lineage), printer)?;
+    let holds = args.fail_if.is_some_and(|condition| lineage.any(condition.into()));
+    if let Some(condition) = args.fail_if.filter(|_| holds) {
+        printer.talk(&format!("--fail-if {} holds", condition.name()));
+    }
+    let status = if holds || lineage.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
+    gather::print_summary(&cost, printer);
+    output::print(&args.output, &document, || lineage_text(lineage), status, printer)
+}
+
+/// What `--fail-if` of `lineage` asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FailIf {
+    /// A pair is linked, or its bytes are identical.
+    Linked,
+    /// A pair is inconclusive.
+    Inconclusive,
+    /// A pair is consistent with independence.
+    Independent,
+}
+
+impl FailIf {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Linked => "linked",
+            Self::Inconclusive => "inconclusive",
+            Self::Independent => "independent",
+        }
+    }
+}
+
+impl From<FailIf> for Condition {
+    fn from(condition: FailIf) -> Self {
+        match condition {
+            FailIf::Linked => Self::Linked,
+            FailIf::Inconclusive => Self::Inconclusive,
+            FailIf::Independent => Self::Independent,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! All pairs: tests, distances, signs, verdicts; and what a further round should read.
+
+use rayon::prelude::*;
+
+use super::{
+    Choice, Group, LineageAsk, More, SelfCheck,
+    ask::LAST_STAGE,
+    choose::PairChoice,
+    merges::{MOST_MODELS, MergeAnswer},
+    pair::{PairAnswer, Sides},
+    rows::ModelRows,
+};
+use crate::{
+    fetch::Corpus,
+    metric::lineage::verdict::{Decision, Sign, Strictness, Verdict},
+    model::{ModelSummary, Opened},
+};
+
+/// Models whose rows are in memory at once are at most twice as many.
+const TILE: usize = 16;
+
+/// What is known of a list of models.
+#[derive(Debug)]
+pub struct Lineage {
+    pub(crate) ask: LineageAsk,
+    /// Tests of the whole run, by which thresholds are divided.
+    pub(crate) tests: u64,
+    /// The models.
+    pub models: Vec<ModelSummary>,
+    /// Layers of each, and how a layer is named.
+    pub(crate) layers: Vec<Vec<String>>,
+    pub(crate) pairs: Vec<PairAnswer>,
+    pub(crate) self_check: Vec<SelfCheck>,
+    /// Linked models against pairs of models that are linked with them.
+    pub(crate) merges: Vec<MergeAnswer>,
+}
+
+impl Lineage {
+    /// Tests every pair that was chosen.
+    pub fn of(choice: &Choice, corpus: &Corpus) -> Self {
+        let name = |sites: &super::sites::Sites| (0..sites.depth).map(|layer| sites.layer_name(layer)).collect();
+        let mut lineage = Self {
+            ask: choice.ask.clone(),
+            tests: choice.tests,
+            models: corpus.opened.iter().map(ModelSummary::of).collect(),
+            layers: choice
+                .models
+                .iter()
+                .map(|model| model.as_ref().map_or_else(Vec::new, |model| name(&model.sites)))
+                .collect(),
+            pairs: tested(choice, corpus),
+            self_check: Vec::new(),
+            merges: Vec::new(),
+        };
+        lineage.judge();
+        for cluster in lineage.clusters().iter().filter(|cluster| (3..=MOST_MODELS).contains(&cluster.len())) {
+            lineage.merges.extend(lineage.merges_within(&read(choice, corpus, cluster)));
+        }
+        lineage
+    }
+
+    /// Puts pairs of a further round in the place of what was known of them.
+    #[must_use]
+    pub fn refined(mut self, choice: &Choice, corpus: &Corpus) -> Self {
+        for pair in tested(choice, corpus) {
+            if let Some(known) = self.pairs.iter_mut().find(|known| known.models == pair.models) {
+                *known = pair;
+            }
+        }
+        self.judge();
+        self
+    }
+
+    /// What a further round is to read: more rows of pairs that are unclear, and rows for the kind of relation of linked ones.
+    pub fn more(&self) -> Vec<More> {
+        let more = |pair: &PairAnswer| {
+            let deepens = pair.is_worth_more_rows() && pair.stage < LAST_STAGE;
+            let deep = if self.ask.deep && pair.needs_deep_rows() { pair.deep_layers() } else { Vec::new() };
+            (deepens || !deep.is_empty()).then(|| More {
+                models: pair.models,
+                stage: pair.stage + u32::from(deepens),
+                deep: if deepens { Vec::new() } else { deep },
+            })
+        };
+        self.pairs.iter().filter_map(more).collect()
+    }
+
+    /// Whether some pair has this verdict.
+    pub fn any(&self, condition: Condition) -> bool {
+        self.pairs.iter().any(|pair| match condition {
+            Condition::Linked => matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes),
+            Condition::Inconclusive => pair.verdict() == Verdict::Inconclusive,
+            Condition::Independent => pair.verdict() == Verdict::Independent,
+        })
+    }
+
+    /// Whether some pair could not be compared, or some model not read.
+    pub fn is_incomplete(&self) -> bool {
+        let failed = self.models.iter().any(|model| model.failure.is_some());
+        failed || self.pairs.iter().any(|pair| pair.verdict() == Verdict::NotComparable)
+    }
+
+    /// Signs and verdicts of all pairs: twice, since the null is checked on the pairs that show nothing.
+    fn judge(&mut self) {
+        let strictness = |stage: u32| Strictness { tests: self.tests, stage };
+        for pair in &mut self.pairs {
+            pair.decide(strictness(pair.stage), |_| 1.0);
+        }
+        self.self_check = Group::ALL.iter().filter_map(|&group| SelfCheck::of(group, &self.pairs)).collect();
+        let checks = self.self_check.clone();
+        let divisor = |group: Group| {
+            let check = checks.iter().find(|check| check.group == group);
+            check.map_or(1.0, SelfCheck::divisor)
+        };
+        if checks.iter().any(|check| check.divisor() > 1.0) {
+            for pair in &mut self.pairs {
+                pair.decide(strictness(pair.stage), divisor);
+            }
+        }
+    }
+
+    /// Connected components of linked models, each of two or more.
+    pub(crate) fn clusters(&self) -> Vec<Vec<usize>> {
+        let mut group: Vec<usize> = (0..self.models.len()).collect();
+        let linked = |pair: &&PairAnswer| matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes);
+        for pair in self.pairs.iter().filter(linked) {
+            let both = pair.models.map(|model| group[model]);
+            let first = both[0].min(both[1]);
+            group.iter_mut().filter(|group| both.contains(group)).for_each(|group| *group = first);
+        }
+        let members = |of: usize| (0..group.len()).filter(|&model| group[model] == of).collect::<Vec<usize>>();
+        (0..group.len()).map(members).filter(|members| members.len() > 1).collect()
+    }
+}
+
+/// What `--fail-if` asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// A pair is linked.
+    Linked,
+    /// A pair is inconclusive.
+    Inconclusive,
+    /// A pair is consistent with independence.
+    Independent,
+}
+
+/// Whether a sign is worth reading more rows.
+pub(crate) fn is_unclear(decision: Decision) -> bool {
+    [decision.units, decision.basis].contains(&Sign::Unclear)
+}
+
+/// Tests the pairs, tile by tile, so that the rows of few models are in memory at once.
+fn tested(choice: &Choice, corpus: &Corpus) -> Vec<PairAnswer> {
+    let mut used: Vec<usize> = choice.pairs.iter().flat_map(|pair| pair.models).collect();
+    used.sort_unstable();
+    used.dedup();
+    let tiles: Vec<&[usize]> = used.chunks(TILE).collect();
+    let mut answers = Vec::with_capacity(choice.pairs.len());
+    for (at, tile) in tiles.iter().enumerate() {
+        let rows = read(choice, corpus, tile);
+        answers.extend(between(choice, corpus, [&rows, &rows]));
+        for other in &tiles[at + 1..] {
+            answers.extend(between(choice, corpus, [&rows, &read(choice, corpus, other)]));
+        }
+    }
+    answers.sort_by_key(|pair| pair.models);
+    answers
+}
+
+type Tile = Vec<(usize, ModelRows)>;
+
+fn read(choice: &Choice, corpus: &Corpus, tile: &[usize]) -> Tile {
+    let one = |&number: &usize| {
+        let model = corpus.opened[number].outcome.as_ref().ok()?;
+        let chosen = choice.models[number].as_ref()?;
+        Some((number, ModelRows::read(&corpus.cache, model, chosen, &choice.ask)))
+    };
+    tile.par_iter().filter_map(one).collect()
+}
+
+fn between(choice: &Choice, corpus: &Corpus, [first, second]: [&Tile; 2]) -> Vec<PairAnswer> {
+    let find = |tile: &'_ Tile, number: usize| tile.iter().position(|(of, _)| *of == number);
+    let meet = |pair: &PairChoice| {
+        let [a, b] = pair.models;
+        let (a, b) = (&first[find(first, a)?].1, &second[find(second, b)?].1);
+        Some(PairAnswer::of(choice, pair, Sides { a, b }, has_equal_files(corpus, pair.models)))
+    };
+    choice.pairs.par_iter().filter_map(meet).collect()
+}
+
+/// Whether the weight files of both have equal SHA-256, as the Hub states it; unknown is no.
+fn has_equal_files(corpus: &Corpus, models: [usize; 2]) -> bool {
+    let digests = |opened: &Opened| -> Option<Vec<String>> {
+        let model = opened.outcome.as_ref().ok()?;
+        let digest = |shard: &String| model.repository.snapshot().file(shard)?.lfs_sha256.clone();
+        let mut digests: Vec<String> = model.layout.shards.iter().map(digest).collect::<Option<_>>()?;
+        digests.sort();
+        Some(digests)
+    };
+    let [a, b] = models.map(|model| digests(&corpus.opened[model]));
+    a.is_some_and(|a| !a.is_empty() && Some(a) == b)
+}

@@ -1,0 +1,55 @@
+//! What is asked: which groups, how many rows, and of which pairs.
+
+use super::{Groups, sites};
+use crate::{
+    error::Result,
+    family::{LayerSelection, RoleSelection},
+    metric::lineage::choice,
+    model::{DEFAULT_SKIP, Pairing, Question, pattern},
+};
+
+/// How many times an inconclusive pair reads more rows.
+pub(crate) const LAST_STAGE: u32 = 2;
+
+/// What is asked of a list of models.
+#[derive(Debug, Clone)]
+pub struct LineageAsk {
+    /// Which groups are tested.
+    pub groups: Groups,
+    /// Seed of the choice of rows and of the draws.
+    pub seed: u64,
+    /// Blocks of rows a layer instead of the default.
+    pub blocks: Option<usize>,
+    /// Tokens of each model.
+    pub tokens: usize,
+    /// Whether layers are matched also where depths are equal.
+    pub layer_map: bool,
+    /// Whether linked pairs read more rows of some matrices, for the kind of relation.
+    pub deep: bool,
+}
+
+impl LineageAsk {
+    /// The tensors that any group needs.
+    pub fn question(&self) -> Result<Question> {
+        Ok(Question {
+            roles: RoleSelection::parse(sites::ROLES)?,
+            layers: LayerSelection::all(),
+            pairing: Pairing::Same,
+            tensor: None,
+            skip: Some(pattern(DEFAULT_SKIP)?),
+            biases: false,
+            all_headers: false,
+            mtp: false,
+        })
+    }
+
+    /// Blocks of a layer at a stage, of a model of so many layers.
+    pub(crate) fn blocks_per_layer(&self, depth: usize, stage: u32) -> usize {
+        let layers = choice::layers(depth).len();
+        self.blocks.map_or_else(|| choice::blocks_per_layer(layers, stage), |blocks| blocks << stage)
+    }
+
+    pub(crate) fn tokens(&self, stage: u32) -> usize {
+        self.tokens << stage
+    }
+}

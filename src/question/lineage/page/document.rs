@@ -1,0 +1,168 @@
+//! The document: its first section is the answer.
+
+use super::{data::data, pictures, tables, words};
+use crate::{
+    metric::lineage::verdict::Verdict,
+    question::{
+        lineage::{Group, Lineage, pair::PairAnswer},
+        page::{Run, closing, models, provenance},
+    },
+    report::{Block, Cell, Column, Excluded, Report, Section, Table},
+};
+
+/// Pairs of a list that have a section of their own.
+const MOST_SECTIONS: usize = 50;
+
+/// Builds the document.
+pub fn lineage_report(lineage: &Lineage, run: &Run) -> Report {
+    let excluded = left_out(lineage);
+    let mut sections = match lineage.pairs.as_slice() {
+        [pair] => vec![Section {
+            id: "answer".to_owned(),
+            title: "Answer".to_owned(),
+            blocks: of_pair(lineage, pair, "pair"),
+        }],
+        pairs => list(lineage, pairs),
+    };
+    sections.push(models(&lineage.models));
+    if !lineage.self_check.is_empty() && lineage.models.len() > 2 {
+        sections.push(self_check(lineage));
+    }
+    sections.push(reading(lineage));
+    sections.push(closing::left_out(&excluded));
+    let labels: Vec<&str> = lineage.models.iter().map(|model| model.label.as_str()).collect();
+    Report {
+        data: data(lineage),
+        summary: Vec::new(),
+        title: match labels.as_slice() {
+            [a, b] => format!("{a} and {b}: linked or independent?"),
+            labels => format!("{} models: linked or independent?", labels.len()),
+        },
+        question: "Can these models come from independent random starts?".to_owned(),
+        synthetic: lineage.models.iter().any(|model| model.synthetic),
+        provenance: provenance(run, &lineage.models, excluded),
+        sections,
+    }
+}
+
+/// Verdict, one table, one picture, what a null would have seen, alternatives; then the rest.
+fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
+    let labels = pair.models.map(|model| lineage.models[model].label.as_str());
+    let mut blocks =
+        vec![Block::note(format!("**{}**", words::headline(pair))), Block::Table(tables::tests(lineage, pair))];
+    if pair.tested().next().is_some() {
+        blocks.push(Block::picture(pictures::groups(
+            pair,
+            format!("{id}-groups"),
+            format!("z by group: {} and {}", labels[0], labels[1]),
+        )));
+    }
+    let lines = [
+        ("Reading", words::reading(pair)),
+        ("Layers", words::layers(pair)),
+        (
+            "Equal",
+            pair.is_equal_where_read().then(|| "in every byte read, which is not the whole checkpoint".to_owned()),
+        ),
+        ("Distance", words::distance(pair)),
+        ("Relation", words::relation(pair)),
+    ];
+    blocks.extend(lines.into_iter().filter_map(|(name, line)| Some(Block::prose(format!("**{name}.** {}", line?)))));
+    blocks.push(Block::prose(match pair.verdict() {
+        Verdict::Linked | Verdict::IdenticalBytes => words::ALTERNATIVES,
+        Verdict::NotComparable => words::remedy(pair),
+        Verdict::Inconclusive | Verdict::Independent => words::NOT_EXCLUDED,
+    }));
+    blocks.extend(pictures::layers(pair, format!("{id}-layers")).map(Block::picture));
+    if let Some(Ok(map)) = &pair.map {
+        blocks.push(Block::picture(pictures::map(map, labels, format!("{id}-map"))));
+    }
+    blocks
+}
+
+fn list(lineage: &Lineage, pairs: &[PairAnswer]) -> Vec<Section> {
+    let clusters = lineage.clusters();
+    let mut blocks = vec![Block::Table(tables::pairs(lineage))];
+    if !clusters.is_empty() {
+        let row = |(number, cluster): (usize, &Vec<usize>)| {
+            let labels: Vec<&str> = cluster.iter().map(|&model| lineage.models[model].label.as_str()).collect();
+            vec![Cell::count(number + 1), Cell::text(labels.join(", "))]
+        };
+        blocks.push(Block::Table(Table {
+            caption: "Models that are linked with each other, directly or through others.".to_owned(),
+            columns: vec![Column::numeric("cluster"), Column::text("models")],
+            rows: clusters.iter().enumerate().map(row).collect(),
+        }));
+    }
+    blocks.extend(words::merges(lineage).into_iter().map(Block::prose));
+    if lineage.models.len() > 2 {
+        let squares = Group::ALL.into_iter().filter_map(|group| pictures::square(lineage, group));
+        blocks.extend(squares.map(Block::picture));
+    }
+    blocks.push(Block::prose(format!("{} {}", words::ALTERNATIVES, words::NOT_EXCLUDED)));
+    let mut sections = vec![Section { id: "answer".to_owned(), title: "Answer".to_owned(), blocks }];
+    let told = |pair: &&PairAnswer| {
+        matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes | Verdict::Inconclusive)
+    };
+    sections.extend(pairs.iter().filter(told).take(MOST_SECTIONS).map(|pair| {
+        let [a, b] = pair.models;
+        let id = format!("pair-{a}-{b}");
+        Section {
+            title: format!("{} and {}", lineage.models[a].label, lineage.models[b].label),
+            blocks: of_pair(lineage, pair, &id),
+            id,
+        }
+    }));
+    sections
+}
+
+fn self_check(lineage: &Lineage) -> Section {
+    let mut blocks = vec![Block::Table(tables::self_check(&lineage.self_check))];
+    blocks.extend(lineage.self_check.iter().filter(|check| check.is_broken()).map(|check| {
+        Block::note(format!(
+            "An index of **{}** is not exchangeable in these models: its z are divided by {:.2} before any sign is given.",
+            check.group,
+            check.divisor()
+        ))
+    }));
+    blocks.extend(lineage.self_check.iter().map(|check| Block::picture(pictures::null(check))));
+    Section { id: "self-check".to_owned(), title: "Does the null hold here?".to_owned(), blocks }
+}
+
+fn reading(lineage: &Lineage) -> Section {
+    let tests = format!(
+        "A group has sign + where z is 8 or more and the bound on p is below 1e-9 and below 0.001 divided by the {} tests of this run \
+         (pairs times groups, Bonferroni); ? from z = 4 on, and such pairs read more rows; - below. The rows were chosen by hashed \
+         keys of the seed {} and of the shapes, before any weight was read.",
+        lineage.tests, lineage.ask.seed
+    );
+    let blocks = [
+        "Training treats the units of a layer alike, so if two models come from independent random starts the labels of the units \
+         of one say nothing of the other: permuting them changes nothing. That holds for any data, architecture and optimiser that \
+         works element by element or by rows. A test asks how far the correlation of corresponding rows is from what such \
+         permutations give. Units (`mlp`, `heads`, `experts`) and residual basis (`norms`, `embeddings`) are permuted apart.",
+        &tests,
+        "It cannot see rotated bases, models of different width, links below the detectable size, distillation, or packed 4-bit \
+         weights, and it cannot tell a shared random seed from descent.",
+    ];
+    Section {
+        id: "reading".to_owned(),
+        title: "How to read these numbers".to_owned(),
+        blocks: blocks.into_iter().map(Block::prose).collect(),
+    }
+}
+
+/// Groups that could not be tested, by pair.
+fn left_out(lineage: &Lineage) -> Vec<Excluded> {
+    let of_pair = |pair: &PairAnswer| {
+        let [a, b] = pair.models.map(|model| lineage.models[model].model.clone());
+        let groups = pair.groups.iter().filter_map(|(group, answer)| Some((group, answer.as_ref().err()?)));
+        let left = groups.map(|(group, reason)| Excluded {
+            model: format!("{a} and {b}"),
+            tensor: group.to_string(),
+            reason: words::why(lineage, pair, *reason),
+        });
+        left.collect::<Vec<_>>()
+    };
+    lineage.pairs.iter().flat_map(of_pair).collect()
+}

@@ -1,0 +1,13 @@
+//! The answer as a report, as tables and on a terminal.
+
+mod data;
+mod document;
+mod files;
+mod pictures;
+mod tables;
+mod text;
+mod words;
+
+pub use document::lineage_report;
+pub use files::lineage_csv;
+pub use text::lineage_text;

@@ -1,0 +1,95 @@
+//! The tables of the report.
+
+use super::words;
+use crate::{
+    metric::lineage::evidence::Evidence,
+    question::lineage::{
+        Group, Lineage, SelfCheck,
+        pair::{GroupAnswer, PairAnswer},
+    },
+    report::{Cell, Column, Digits, Table},
+};
+
+/// The tests of one pair.
+pub(crate) fn tests(lineage: &Lineage, pair: &PairAnswer) -> Table {
+    let rows = pair.groups.iter().map(|(group, answer)| match answer {
+        Ok(answer) => of_group(*group, answer),
+        Err(reason) => {
+            let mut cells = vec![Cell::text(group.name()), Cell::text("0")];
+            cells.extend((0..7).map(|_| Cell::undefined(words::why(lineage, pair, *reason))));
+            cells
+        }
+    });
+    let numeric =
+        ["rows", "layers", "z", "p", "log10 of the bound on p", "correlation", "detectable"].map(Column::numeric);
+    Table {
+        caption: "Each group's test. A bound on p is proven, without any assumption on tails; p is by 9,999 draws; a mean row \
+            correlation of the detectable size is not called consistent with independence nine times of ten."
+            .to_owned(),
+        columns: [Column::text("group"), Column::text("sign")].into_iter().chain(numeric).collect(),
+        rows: rows.collect(),
+    }
+}
+
+fn of_group(group: Group, answer: &GroupAnswer) -> Vec<Cell> {
+    let Evidence { rows, z, significance, rho, rho_detectable, .. } = answer.evidence;
+    let layers = if answer.is_by_map {
+        Cell::text("by map")
+    } else if group.is_of_units() {
+        Cell::count(answer.layers.len())
+    } else {
+        Cell::text("joint")
+    };
+    vec![
+        Cell::text(group.name()),
+        Cell::text(answer.sign.to_string()),
+        Cell::count(rows),
+        layers,
+        Cell::number(z, Digits::Fixed(2)),
+        Cell::number(significance.p, Digits::Fixed(4)),
+        Cell::number(significance.log10_bound, Digits::Fixed(1)),
+        rho.map_or_else(|| Cell::undefined("by map"), |rho| Cell::number(rho, Digits::Fixed(4))),
+        Cell::number(rho_detectable, Digits::Fixed(4)),
+    ]
+}
+
+/// A row a pair.
+pub(crate) fn pairs(lineage: &Lineage) -> Table {
+    let row = |pair: &PairAnswer| {
+        let decision = pair.decision();
+        let mut cells: Vec<Cell> = pair.models.iter().map(|&model| Cell::text(&lineage.models[model].label)).collect();
+        cells.push(Cell::text(pair.verdict().to_string()));
+        cells.extend([decision.units, decision.basis].map(|sign| Cell::text(sign.to_string())));
+        cells.extend(Group::ALL.map(|group| match pair.group(group) {
+            Ok(answer) => Cell::number(answer.evidence.z, Digits::Fixed(1)),
+            Err(reason) => Cell::undefined(words::why(lineage, pair, reason)),
+        }));
+        cells
+    };
+    let mut columns: Vec<Column> = ["model", "model", "verdict", "units", "basis"].map(Column::text).into();
+    columns.extend(Group::ALL.map(|group| Column::numeric(format!("z {group}"))));
+    Table {
+        caption: "Every pair: the verdict, the signs of units and of basis, and z of each group.".to_owned(),
+        columns,
+        rows: lineage.pairs.iter().map(row).collect(),
+    }
+}
+
+/// The null on this list.
+pub(crate) fn self_check(checks: &[SelfCheck]) -> Table {
+    let row = |check: &SelfCheck| {
+        vec![
+            Cell::text(check.group.name()),
+            Cell::count(check.z.len()),
+            Cell::number(check.mean, Digits::Fixed(2)),
+            check.sd.map_or_else(|| Cell::undefined("one pair"), |sd| Cell::number(sd, Digits::Fixed(2))),
+            Cell::number(check.distance, Digits::Fixed(3)),
+        ]
+    };
+    let numeric = ["pairs", "mean of z", "sd of z", "largest distance from N(0, 1)"].map(Column::numeric);
+    Table {
+        caption: "z of pairs that show no link: 0 ± 1 where the permuted index is exchangeable.".to_owned(),
+        columns: std::iter::once(Column::text("group")).chain(numeric).collect(),
+        rows: checks.iter().map(row).collect(),
+    }
+}

@@ -1,0 +1,258 @@
+//! The answer on a terminal, in lines of at most eighty columns.
+
+use std::fmt::Write as _;
+
+use super::words;
+use crate::{
+    metric::lineage::{
+        untested::Untested,
+        verdict::{Sign, Verdict},
+    },
+    question::lineage::{
+        Group, Lineage,
+        pair::{GroupAnswer, PairAnswer},
+    },
+};
+
+const COLUMNS: usize = 80;
+
+/// Pairs of a list that are printed; of more, their number.
+const MOST_PAIRS: usize = 40;
+
+/// The answer. Of two models the whole of it, of more a line a pair.
+pub fn lineage_text(lineage: &Lineage) -> String {
+    match lineage.pairs.as_slice() {
+        [] => "No pair of models could be read.\n".to_owned(),
+        [pair] => of_pair(lineage, pair),
+        pairs => of_list(lineage, pairs),
+    }
+}
+
+fn of_pair(lineage: &Lineage, pair: &PairAnswer) -> String {
+    let mut text = wrapped(&words::headline(pair), "");
+    text.push('\n');
+    match pair.verdict() {
+        Verdict::Independent => text += &compact(pair),
+        _ => text += &table(pair),
+    }
+    text += &not_tested(lineage, pair);
+    text.push('\n');
+    match pair.verdict() {
+        Verdict::NotComparable => text += &wrapped(words::remedy(pair), ""),
+        Verdict::Independent | Verdict::Inconclusive => {
+            text += &facts(pair);
+            text += &wrapped(words::NOT_EXCLUDED, "");
+        }
+        Verdict::Linked | Verdict::IdenticalBytes => {
+            text += &facts(pair);
+            text.push('\n');
+            text += &wrapped(words::ALTERNATIVES, "");
+        }
+    }
+    text
+}
+
+/// Signs with their reading, layers, distance and relation.
+fn facts(pair: &PairAnswer) -> String {
+    let decision = pair.decision();
+    let mut text = String::new();
+    if let Some(reading) = words::reading(pair).filter(|_| pair.verdict() != Verdict::Independent) {
+        text += &wrapped(&reading, &format!("units {}  basis {}   ", decision.units, decision.basis));
+    }
+    let is_linked = matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes);
+    let equal = pair.is_equal_where_read().then(|| "in every byte read".to_owned());
+    let lines = [
+        ("layers", words::layers(pair)),
+        ("equal", equal),
+        ("distance", words::distance(pair).filter(|_| is_linked)),
+        ("relation", words::relation(pair)),
+    ];
+    for (name, line) in lines {
+        if let Some(line) = line {
+            text += &wrapped(&line, &format!("{name:19}"));
+        }
+    }
+    text
+}
+
+fn table(pair: &PairAnswer) -> String {
+    if pair.tested().next().is_none() {
+        return String::new();
+    }
+    let mut text = format!(
+        "  {:<10} {:>6} {:>8} {:>7} {:>12} {:>13} {:>12}\n",
+        "group", "rows", "layers", "z", "bound on p", "correlation", "detectable"
+    );
+    for (group, answer) in pair.tested() {
+        let evidence = &answer.evidence;
+        let by_map = |value: Option<f64>| value.map_or_else(|| "by map".to_owned(), words::effect);
+        let _ = writeln!(
+            text,
+            "  {:<10} {:>6} {:>8} {:>+7.1} {:>12} {:>13} {:>12}",
+            group,
+            evidence.rows,
+            layers(group, answer),
+            evidence.z,
+            format!("1e{:.1}", evidence.significance.log10_bound),
+            by_map(evidence.rho),
+            if answer.is_by_map { "by map".to_owned() } else { words::effect(evidence.rho_detectable) },
+        );
+    }
+    text
+}
+
+fn layers(group: Group, answer: &GroupAnswer) -> String {
+    if answer.is_by_map {
+        "by map".to_owned()
+    } else if group.is_of_units() {
+        answer.layers.len().to_string()
+    } else {
+        "joint".to_owned()
+    }
+}
+
+/// Two groups a line.
+fn compact(pair: &PairAnswer) -> String {
+    let cells: Vec<String> = pair
+        .tested()
+        .map(|(group, answer)| {
+            let evidence = &answer.evidence;
+            format!(
+                "{group:<10} {:>4} rows  z {:>+4.1}  p {}",
+                evidence.rows,
+                evidence.z,
+                words::fraction(evidence.significance.p, 4)
+            )
+        })
+        .collect();
+    cells.chunks(2).fold(String::new(), |mut text, line| {
+        let _ = writeln!(text, "  {}", format!("{:<40}{}", line[0], line.get(1).map_or("", |cell| cell)).trim_end());
+        text
+    })
+}
+
+fn not_tested(lineage: &Lineage, pair: &PairAnswer) -> String {
+    let mut text = String::new();
+    for (group, answer) in &pair.groups {
+        let Err(reason) = answer else { continue };
+        // A model without experts misses nothing.
+        if *reason == Untested::NoTensor && *group == Group::Experts && pair.tested().next().is_some() {
+            continue;
+        }
+        text += &wrapped(&format!("not tested: {}", words::why(lineage, pair, *reason)), &format!("  {group:<11}"));
+    }
+    text
+}
+
+fn of_list(lineage: &Lineage, pairs: &[PairAnswer]) -> String {
+    let order =
+        [Verdict::IdenticalBytes, Verdict::Linked, Verdict::Inconclusive, Verdict::Independent, Verdict::NotComparable];
+    let count = |verdict: Verdict| pairs.iter().filter(|pair| pair.verdict() == verdict).count();
+    let counts: Vec<String> = order
+        .iter()
+        .filter(|verdict| count(**verdict) > 0)
+        .map(|verdict| format!("{} {verdict}", count(*verdict)))
+        .collect();
+    let mut text =
+        wrapped(&format!("{} models, {} pairs: {}.", lineage.models.len(), pairs.len(), counts.join(", ")), "");
+    let _ = writeln!(text, "\n  {:<26} {:<26} {:>5} {:>5} {:>12}", "model", "model", "units", "basis", "bound on p");
+    let mut left = MOST_PAIRS;
+    for verdict in order {
+        let of_verdict: Vec<&PairAnswer> = pairs.iter().filter(|pair| pair.verdict() == verdict).collect();
+        if of_verdict.is_empty() || left == 0 {
+            continue;
+        }
+        let _ = writeln!(text, "{}", heading(verdict, &of_verdict));
+        for pair in of_verdict.iter().take(left) {
+            let [a, b] = pair.models.map(|model| cut(&lineage.models[model].label));
+            let decision = pair.decision();
+            let linked = pair.tested().filter(|(_, answer)| answer.sign == Sign::Plus);
+            let bound = linked.map(|(_, answer)| answer.evidence.significance.log10_bound).reduce(f64::min);
+            let bound = bound.map_or_else(String::new, |bound| format!("1e{bound:.1}"));
+            let line = format!("  {a:<26} {b:<26} {:>5} {:>5} {bound:>12}", decision.units, decision.basis);
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
+        left = left.saturating_sub(of_verdict.len());
+    }
+    if pairs.len() > MOST_PAIRS {
+        let _ = writeln!(text, "  and {} more pairs: -o DIR writes all", pairs.len() - MOST_PAIRS);
+    }
+    text.push('\n');
+    for cluster in lineage.clusters() {
+        let labels: Vec<&str> = cluster.iter().map(|&model| lineage.models[model].label.as_str()).collect();
+        text += &wrapped(&labels.join(", "), "linked with each other, directly or through others: ");
+    }
+    for merge in words::merges(lineage) {
+        text += &wrapped(&merge, "");
+    }
+    let broken = lineage.self_check.iter().filter(|check| check.is_broken());
+    for check in broken {
+        let group = check.group;
+        text += &wrapped(
+            &format!(
+                "an index of {group} is not exchangeable in these models; its z are divided by {:.2}",
+                check.divisor()
+            ),
+            "self-check: ",
+        );
+    }
+    if pairs.iter().any(|pair| matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes)) {
+        text += &wrapped(words::ALTERNATIVES, "");
+    }
+    if let Some(weakest) = weakest(pairs) {
+        text += &wrapped(&format!("{weakest} {}", words::NOT_EXCLUDED), "Consistent with independence: ");
+    }
+    text
+}
+
+/// A verdict, and why it is one where all its pairs have one reason.
+fn heading(verdict: Verdict, pairs: &[&PairAnswer]) -> String {
+    let first = words::unclear(pairs[0]);
+    let is_common = pairs.iter().all(|pair| words::unclear(pair) == first);
+    if verdict == Verdict::Inconclusive && is_common { format!("{verdict}: {first}") } else { verdict.to_string() }
+}
+
+/// What every pair without a link would have shown.
+fn weakest(pairs: &[PairAnswer]) -> Option<String> {
+    let sharpest = |pair: &PairAnswer| {
+        let units = pair.tested().filter(|(group, _)| group.is_of_units());
+        units.map(|(_, answer)| answer.evidence.rho_detectable).reduce(f64::min)
+    };
+    let independent = pairs.iter().filter(|pair| pair.verdict() == Verdict::Independent);
+    let most = independent.filter_map(sharpest).reduce(f64::max)?;
+    Some(format!(
+        "a mean row correlation of {} in the units would have been seen (power .9) in every such pair.",
+        words::effect(most)
+    ))
+}
+
+/// A label in at most 26 columns.
+fn cut(label: &str) -> String {
+    let safe: String = label.escape_debug().to_string();
+    if safe.chars().count() <= 26 { safe } else { safe.chars().take(25).chain(['…']).collect() }
+}
+
+/// Prose after a first word, its further lines indented like the first.
+fn wrapped(prose: &str, first: &str) -> String {
+    let indent = first.chars().count();
+    let indent = if indent > 30 { 2 } else { indent };
+    let (mut text, mut length) = (first.to_owned(), first.chars().count());
+    let mut is_first = true;
+    for word in prose.split_whitespace() {
+        let width = word.chars().count();
+        if !is_first && length + 1 + width > COLUMNS {
+            let _ = write!(text, "\n{:indent$}", "");
+            length = indent;
+            is_first = true;
+        }
+        if !is_first {
+            text.push(' ');
+            length += 1;
+        }
+        text.push_str(word);
+        length += width;
+        is_first = false;
+    }
+    text.push('\n');
+    text
+}

@@ -1,0 +1,317 @@
+//! One pair: every group's test, the distances, and what they come to.
+
+use super::{
+    Choice, Group,
+    answer::is_unclear,
+    choose::{PairChoice, deep_places},
+    map::{MapAnswer, swap},
+    rows::{GroupRows, ModelRows},
+};
+use crate::metric::lineage::{
+    basis::AnchoredRows,
+    distance::{Distances, NormDistances, PairedRows, distances, equal_share, norm_distances},
+    evidence::{Evidence, Z_LINK},
+    relation::{Description, Read},
+    units::{LayerEvidence, unit_test},
+    untested::Untested,
+    verdict::{Decision, Sign, Strictness, Verdict},
+};
+
+/// Both models of a pair.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sides<'a> {
+    pub(crate) a: &'a ModelRows,
+    pub(crate) b: &'a ModelRows,
+}
+
+/// What is known of one pair.
+#[derive(Debug)]
+pub(crate) struct PairAnswer {
+    pub(crate) models: [usize; 2],
+    pub(crate) stage: u32,
+    pub(crate) groups: Vec<(Group, Result<GroupAnswer, Untested>)>,
+    pub(crate) map: Option<Result<MapAnswer, Untested>>,
+    /// Whether the weight files have equal digests.
+    pub(crate) is_identical: bool,
+    decision: Option<Decision>,
+    pub(crate) relation: Option<Description>,
+    /// Whether deep rows were read.
+    is_deep: bool,
+    /// Rows of the embedding tables.
+    pub(crate) vocabularies: [usize; 2],
+}
+
+/// One group of one pair.
+#[derive(Debug)]
+pub(crate) struct GroupAnswer {
+    pub(crate) evidence: Evidence,
+    pub(crate) sign: Sign,
+    pub(crate) layers: Vec<LayerEvidence>,
+    pub(crate) left_out: Vec<(usize, Untested)>,
+    /// Whether it is the path test of a layer map.
+    pub(crate) is_by_map: bool,
+    pub(crate) distance: Distance,
+    /// Distances of each layer of units.
+    pub(crate) by_layer: Vec<(usize, Result<Distances, Untested>)>,
+    /// Share of elements that are equal.
+    pub(crate) equal: Option<f64>,
+}
+
+/// How far apart one group is.
+#[derive(Debug)]
+pub(crate) enum Distance {
+    Sampled(Result<Distances, Untested>),
+    Norms(Result<NormDistances, Untested>),
+}
+
+impl PairAnswer {
+    pub(crate) fn of(choice: &Choice, pair: &PairChoice, sides: Sides<'_>, is_identical: bool) -> Self {
+        let map = pair.map.map(|map| MapAnswer::of(sides, map, choice.ask.seed));
+        let is_deeper = sides.a.depth != sides.b.depth;
+        let mut groups = Vec::new();
+        for group in Group::ALL.into_iter().filter(|group| choice.ask.groups.contains(*group)) {
+            let answer = match (group, &map) {
+                (Group::Norms, _) => pair.norms.and_then(|()| norms(sides, choice.ask.seed)),
+                (Group::Embeddings, _) => {
+                    pair.tokens.as_ref().map_err(|why| *why).and_then(|rows| embeddings(sides, rows, choice.ask.seed))
+                }
+                (_, Some(Ok(map))) if is_deeper && map.group == group => Ok(by_map(sides, map)),
+                (_, Some(Err(reason))) if is_deeper && pair.map.is_some_and(|(of, _)| of == group) => Err(*reason),
+                _ => pair.units[group as usize].and_then(|()| {
+                    units(sides, group, choice.ask.blocks_per_layer(sides.a.depth, pair.stage), choice.ask.seed)
+                }),
+            };
+            groups.push((group, answer));
+        }
+        let mut answer = Self {
+            models: pair.models,
+            stage: pair.stage,
+            groups,
+            map,
+            is_identical,
+            decision: None,
+            relation: None,
+            is_deep: !pair.deep.is_empty(),
+            vocabularies: pair.models.map(|model| choice.models[model].as_ref().map_or(0, |model| model.vocabulary)),
+        };
+        answer.relation = answer.description(choice, pair, sides);
+        answer
+    }
+
+    /// Gives signs, each z divided by what `divisor` says of its group.
+    pub(crate) fn decide(&mut self, strictness: Strictness, divisor: impl Fn(Group) -> f64) {
+        let (mut units, mut basis) = (Vec::new(), Vec::new());
+        for (group, answer) in &mut self.groups {
+            let Ok(answer) = answer else { continue };
+            let scaled = Evidence { z: answer.evidence.z / divisor(*group), ..answer.evidence };
+            answer.sign = scaled.sign(strictness);
+            if group.is_of_units() { &mut units } else { &mut basis }.push(scaled);
+        }
+        self.decision = Some(Decision::of(&units, &basis, strictness));
+    }
+
+    pub(crate) fn decision(&self) -> Decision {
+        let nothing = Decision { units: Sign::NotTested, basis: Sign::NotTested, verdict: Verdict::NotComparable };
+        self.decision.unwrap_or(nothing)
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        if self.is_identical { Verdict::IdenticalBytes } else { self.decision().verdict }
+    }
+
+    pub(crate) fn group(&self, group: Group) -> Result<&GroupAnswer, Untested> {
+        let found = self.groups.iter().find(|(of, _)| *of == group);
+        found.map_or(Err(Untested::NoTensor), |(_, answer)| answer.as_ref().map_err(|why| *why))
+    }
+
+    /// Groups that were tested.
+    pub(crate) fn tested(&self) -> impl Iterator<Item = (Group, &GroupAnswer)> {
+        self.groups.iter().filter_map(|(group, answer)| Some((*group, answer.as_ref().ok()?)))
+    }
+
+    /// Whether every element that was read is equal.
+    pub(crate) fn is_equal_where_read(&self) -> bool {
+        self.tested().next().is_some() && self.tested().all(|(_, group)| group.is_equal())
+    }
+
+    /// An unclear sign, or units that are not tested sharply: more rows help. What cannot be tested stays so.
+    pub(crate) fn is_worth_more_rows(&self) -> bool {
+        let decision = self.decision();
+        self.verdict() == Verdict::Inconclusive
+            && (is_unclear(decision) || ![decision.units, decision.basis].contains(&Sign::NotTested))
+    }
+
+    pub(crate) fn is_deep(&self) -> bool {
+        self.is_deep
+    }
+
+    pub(crate) fn needs_deep_rows(&self) -> bool {
+        self.decision().units == Sign::Plus && !self.is_deep && !self.is_identical
+    }
+
+    /// Layers of both sides that meet.
+    fn met(&self) -> Vec<[usize; 2]> {
+        if let Some(Ok(map)) = &self.map
+            && self.tested().any(|(_, group)| group.is_by_map)
+        {
+            return map.pairs();
+        }
+        let group = self.group(Group::Mlp).or_else(|_| self.group(Group::Heads));
+        group.map_or_else(|_| Vec::new(), |group| group.layers.iter().map(|layer| [layer.layer; 2]).collect())
+    }
+
+    /// The layers at a third and at two thirds.
+    pub(crate) fn deep_layers(&self) -> Vec<[usize; 2]> {
+        let met = self.met();
+        let mut places = vec![met.len() / 3, 2 * met.len() / 3];
+        places.dedup();
+        places.into_iter().filter_map(|place| met.get(place).copied()).collect()
+    }
+
+    /// What kind of relation it looks like, where units are linked and the rows that tell were read.
+    fn description(&self, choice: &Choice, pair: &PairChoice, sides: Sides<'_>) -> Option<Description> {
+        let is_linked = self.tested().any(|(group, answer)| group.is_of_units() && answer.evidence.z >= Z_LINK);
+        if !is_linked || (choice.ask.deep && pair.deep.is_empty() && !self.is_identical) {
+            return None;
+        }
+        let of_group = |group: Group| strata(sides, group, self, choice).unwrap_or_default();
+        let mlp = of_group(Group::Mlp);
+        let other_units = [Group::Heads, Group::Experts].map(of_group).concat();
+        let [a, b] = pair.models.map(|model| choice.models[model].as_ref());
+        let deep = deep_places(a, b, &pair.deep).into_iter().filter_map(|[of_a, of_b]| {
+            let ((a, width), (b, other)) = (sides.a.deep.get(&of_a)?, sides.b.deep.get(&of_b)?);
+            (width == other && a.len() == b.len()).then_some(PairedRows { a, b, width: *width })
+        });
+        let deep: Vec<PairedRows<'_, f64>> = deep.collect();
+        let basis = [Group::Norms, Group::Embeddings];
+        let read = Read {
+            mlp: &mlp,
+            other_units: &other_units,
+            basis_equal: basis.into_iter().all(|group| self.group(group).map_or(true, GroupAnswer::is_equal)),
+            deep: &deep,
+            precisions: [sides.a.precision?, sides.b.precision?],
+            vocabularies: self.vocabularies,
+        };
+        read.describe()
+    }
+}
+
+impl GroupAnswer {
+    /// Whether every element that was read is equal.
+    pub(crate) fn is_equal(&self) -> bool {
+        self.equal == Some(1.0)
+    }
+}
+
+/// The rows of a group that correspond, layer by layer.
+fn strata<'a>(
+    sides: Sides<'a>,
+    group: Group,
+    answer: &PairAnswer,
+    choice: &Choice,
+) -> Result<Vec<PairedRows<'a, f64>>, Untested> {
+    let (a, b) = (sides.a.units(group)?, sides.b.units(group)?);
+    if let Some(Ok(map)) = &answer.map
+        && answer.group(group)?.is_by_map
+    {
+        return Ok(paired(a, b, map.pairs(), map.count));
+    }
+    let layers = answer.group(group)?.layers.iter().map(|layer| [layer.layer; 2]);
+    Ok(paired(a, b, layers, choice.ask.blocks_per_layer(sides.a.depth, answer.stage)))
+}
+
+fn paired<'a>(
+    a: &'a GroupRows,
+    b: &'a GroupRows,
+    layers: impl IntoIterator<Item = [usize; 2]>,
+    count: usize,
+) -> Vec<PairedRows<'a, f64>> {
+    let pair = |[of_a, of_b]: [usize; 2]| {
+        Some(PairedRows { a: a.layer(of_a, count)?, b: b.layer(of_b, count)?, width: a.width })
+    };
+    layers.into_iter().filter_map(pair).collect()
+}
+
+fn units(sides: Sides<'_>, group: Group, count: usize, seed: u64) -> Result<GroupAnswer, Untested> {
+    let (a, b) = (sides.a.units(group)?, sides.b.units(group)?);
+    let test = unit_test(&a.tested(sides.a.depth, count), &b.tested(sides.b.depth, count), group.name(), seed)?;
+    let layers: Vec<usize> = test.layers.iter().map(|layer| layer.layer).collect();
+    let strata = paired(a, b, layers.iter().map(|&layer| [layer; 2]), count);
+    let sizes = a.sizes(count);
+    let by_layer =
+        layers.iter().zip(&strata).map(|(&layer, rows)| (layer, distances(std::slice::from_ref(rows), &sizes)));
+    Ok(GroupAnswer {
+        evidence: test.evidence,
+        sign: Sign::NotTested,
+        layers: test.layers,
+        left_out: test.left_out,
+        is_by_map: false,
+        distance: Distance::Sampled(distances(&strata, &sizes)),
+        by_layer: by_layer.collect(),
+        equal: equal_share(&strata),
+    })
+}
+
+/// The path test of a layer map, and distances of the layers that match.
+fn by_map(sides: Sides<'_>, map: &MapAnswer) -> GroupAnswer {
+    let strata = match (sides.a.units(map.group), sides.b.units(map.group)) {
+        (Ok(a), Ok(b)) => paired(a, b, map.pairs(), map.count),
+        _ => Vec::new(),
+    };
+    let sizes = sides.a.units(map.group).map_or_else(|_| Vec::new(), |a| a.sizes(map.count));
+    GroupAnswer {
+        evidence: map.map.path,
+        sign: Sign::NotTested,
+        layers: Vec::new(),
+        left_out: Vec::new(),
+        is_by_map: true,
+        distance: Distance::Sampled(if strata.is_empty() { Err(Untested::TooFew) } else { distances(&strata, &sizes) }),
+        by_layer: Vec::new(),
+        equal: equal_share(&strata),
+    }
+}
+
+/// A basis group from anchored rows, and its distances.
+fn joint(evidence: Evidence, distance: Distance, equal: Option<f64>) -> GroupAnswer {
+    GroupAnswer {
+        evidence,
+        sign: Sign::NotTested,
+        layers: Vec::new(),
+        left_out: Vec::new(),
+        is_by_map: false,
+        distance,
+        by_layer: Vec::new(),
+        equal,
+    }
+}
+
+fn embeddings(sides: Sides<'_>, tokens: &[[u64; 2]], seed: u64) -> Result<GroupAnswer, Untested> {
+    let a = sides.a.tokens(tokens.iter().map(|rows| rows[0]))?;
+    let b = sides.b.tokens(tokens.iter().map(|rows| rows[1]))?;
+    let evidence = AnchoredRows::tokens(&a)?.test_tokens(&AnchoredRows::tokens(&b)?, seed)?;
+    let (a, b) = (a.concat(), b.concat());
+    let rows = [PairedRows { a: &a, b: &b, width: evidence.width }];
+    let distance = Distance::Sampled(distances(&rows, &vec![1; tokens.len()]));
+    Ok(joint(evidence, distance, equal_share(&rows)))
+}
+
+/// Norms of the same role: of layers of equal number, or, where the depths differ, of each layer l of the shallower and layer
+/// round-half-up(l(L'−1)/(L−1)) of the deeper.
+fn norms(sides: Sides<'_>, seed: u64) -> Result<GroupAnswer, Untested> {
+    let swapped = sides.a.depth > sides.b.depth;
+    let [shallower, deeper] = swap([sides.a, sides.b], swapped);
+    let (of_shallower, of_deeper) =
+        (shallower.norms.as_ref().map_err(|why| *why)?, deeper.norms.as_ref().map_err(|why| *why)?);
+    let (own, other) = (shallower.depth.saturating_sub(1), deeper.depth.saturating_sub(1));
+    let counterpart = |layer: usize| (2 * layer * other + own).checked_div(2 * own).unwrap_or(0);
+    let met = of_shallower.iter().filter_map(|((role, layer), gain)| {
+        let other = of_deeper.get(&(*role, layer.map(counterpart)))?;
+        (gain.len() == other.len()).then_some((gain.as_slice(), other.as_slice()))
+    });
+    let (x, y): (Vec<&[f64]>, Vec<&[f64]>) = met.unzip();
+    let [a, b] = swap([x, y], swapped);
+    let evidence = AnchoredRows::norms(&a)?.test_norms(&AnchoredRows::norms(&b)?, seed)?;
+    let (a, b) = (a.concat(), b.concat());
+    let rows = PairedRows { a: &a, b: &b, width: evidence.width };
+    Ok(joint(evidence, Distance::Norms(norm_distances(&rows)), equal_share(&[rows])))
+}

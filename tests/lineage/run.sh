@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# The product against the reference: planted checkpoints are generated, tested pair by pair, and every figure is compared.
+# usage: run.sh BINARY [tiny|full]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+binary=$(realpath "$1")
+zoo=${2:-tiny}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install -q numpy scipy ml_dtypes safetensors
+export OMP_NUM_THREADS=1
+"$work/venv/bin/python" fixtures/lineage/make_cases.py "$work/zoo" "$zoo" >/dev/null
+"$work/venv/bin/python" fixtures/lineage/run_all.py "$work/zoo" "$work/goldens.json"
+"$work/venv/bin/python" tests/lineage/check.py "$binary" "$work/zoo" "$work/goldens.json" "$work"
