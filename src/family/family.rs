@@ -49,6 +49,7 @@ pub struct Family {
     mlx_keeps_centre: bool,
     transposed: Vec<Role>,
     either_way: Vec<Role>,
+    interleaved: Vec<Role>,
     absent: HashMap<Role, String>,
     fused: HashMap<Role, FusedLayout>,
 }
@@ -90,6 +91,11 @@ impl Family {
     /// Whether packed experts of this role, `[expert, in, out]` as published, are also saved as `[expert, out, in]`.
     pub fn is_either_way(&self, role: Role) -> bool {
         self.either_way.contains(&role)
+    }
+
+    /// Whether the rows of this role are ordered for rotary embeddings that turn neighbours, where Transformers turns halves.
+    pub fn is_interleaved(&self, role: Role) -> bool {
+        self.interleaved.contains(&role)
     }
 
     /// Why a model of this family may have no tensor of this role; `None` where there is no known reason.
@@ -154,6 +160,7 @@ impl Family {
             mlx_keeps_centre: table.mlx_keeps_centre,
             transposed: table.transposed,
             either_way: table.either_way,
+            interleaved: table.interleaved,
             absent: table.absent.into_iter().collect(),
             fused: table.fused.into_iter().collect(),
         };

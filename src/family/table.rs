@@ -40,6 +40,7 @@ struct Entry {
     mlx_keeps_centre: Option<bool>,
     transposed: Option<Vec<Role>>,
     either_way: Vec<Role>,
+    interleaved: Vec<Role>,
     buffers: Option<Vec<String>>,
     names: BTreeMap<Role, Names>,
     encoder: BTreeMap<Role, Names>,
@@ -60,6 +61,7 @@ pub(super) struct Resolved {
     pub(super) mlx_keeps_centre: bool,
     pub(super) transposed: Vec<Role>,
     pub(super) either_way: Vec<Role>,
+    pub(super) interleaved: Vec<Role>,
     pub(super) buffers: Vec<String>,
     pub(super) main: Templates,
     pub(super) encoder: Templates,
@@ -147,6 +149,7 @@ impl Table {
         family.mlx_keeps_centre = own.mlx_keeps_centre.unwrap_or(family.mlx_keeps_centre);
         family.transposed = own.transposed.unwrap_or_else(|| std::mem::take(&mut family.transposed));
         family.either_way = own.either_way;
+        family.interleaved = own.interleaved;
         family.buffers = own.buffers.unwrap_or_else(|| std::mem::take(&mut family.buffers));
         for (into, names) in
             [(&mut family.main, own.names), (&mut family.encoder, own.encoder), (&mut family.decoder, own.decoder)]

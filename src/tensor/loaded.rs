@@ -13,7 +13,7 @@ use crate::{
     values::Values,
 };
 
-use super::{Elements, View, layout};
+use super::{Elements, View, layout, straight};
 
 /// Elements of one tensor, widened exactly: f32 where that holds them, else f64.
 #[derive(Debug, Clone)]
@@ -40,9 +40,9 @@ impl Loaded {
             tensor: tensor.info.name.clone(),
             how: reason,
         })?;
-        let mut loaded = if layout.turned {
+        let mut loaded = if layout.is_other() {
             readable(model, tensor)?;
-            Elements::open(cache, model, tensor, &View::turned(&tensor.info.shape))?.load()?
+            Elements::open(cache, model, tensor, &straight(tensor, layout))?.load()?
         } else {
             Self::as_stored(cache, model, tensor)?
         };

@@ -16,6 +16,15 @@ pub(crate) struct Layout {
     pub(crate) fused: Option<FusedLayout>,
     /// Whether it holds the matrices, or the biases, of all experts.
     pub(crate) packed: bool,
+    /// The rows of a head that stand as rotary embeddings of neighbours need them.
+    pub(crate) interleaved: Option<u64>,
+}
+
+impl Layout {
+    /// Whether it is to be read in another order than it is stored.
+    pub(crate) fn is_other(self) -> bool {
+        self.turned || self.interleaved.is_some()
+    }
 }
 
 /// How `model` lays out a tensor; the reason where two layouts are possible and neither shape nor name tells which it is.
@@ -33,7 +42,8 @@ pub(crate) fn layout(model: &Model, slot: Option<Slot>, info: &TensorInfo) -> Re
         };
     }
     let turned = slot.part == Part::Weight && family.is_transposed(slot.role);
-    Ok(Layout { turned, fused, packed: false })
+    let interleaved = if family.is_interleaved(slot.role) { Some(rows_of_head(model, info)?) } else { None };
+    Ok(Layout { turned, fused, packed: false, interleaved })
 }
 
 /// As [`layout`]; as stored where that is not known.
@@ -66,7 +76,29 @@ fn packed(model: &Model, family: &Family, slot: Slot, info: &TensorInfo) -> Resu
         (Some(FusedLayout::GateUpColumns), false) => Some(FusedLayout::GateUpRows),
         (fused, _) => fused,
     };
-    Ok(Layout { turned: turned && slot.part == Part::Weight, fused, packed: true })
+    Ok(Layout { turned: turned && slot.part == Part::Weight, fused, packed: true, interleaved: None })
+}
+
+fn rows_of_head(model: &Model, info: &TensorInfo) -> Result<u64, String> {
+    let rows = info.shape.first().copied().unwrap_or(0);
+    match model.config.width_of_head() {
+        Some(width) if width > 0 && width % 2 == 0 && rows > 0 && rows % width == 0 && rows <= MOST_ROWS => Ok(width),
+        _ => Err(
+            "its rows are ordered for rotary embeddings that turn neighbours, and the configuration does not say how \
+                  many rows a head has"
+                .to_owned(),
+        ),
+    }
+}
+
+/// More rows than the heads of any model have.
+const MOST_ROWS: u64 = 1 << 20;
+
+/// The rows of each head as Transformers orders them: first the even ones, then the odd ones.
+fn halves(rows: u64, head: u64) -> View {
+    let of_head = |first: u64| (0..2).flat_map(move |odd| (0..head / 2).map(move |pair| first + 2 * pair + odd));
+    let order = (0..rows / head).flat_map(|number| of_head(number * head));
+    View::Rows(order.map(|row| (row, row + 1)).collect())
 }
 
 fn is_of_experts(role: Role) -> bool {
@@ -92,7 +124,11 @@ pub(crate) fn parts(model: &Model, tensor: &Tensor, layout: Layout) -> Result<Ve
 
 /// The whole tensor in the order `[out, in]`.
 pub(crate) fn straight(tensor: &Tensor, layout: Layout) -> View {
-    if layout.turned { View::turned(&tensor.info.shape) } else { View::Whole }
+    match (layout.interleaved, tensor.info.shape.first()) {
+        (Some(head), Some(&rows)) => halves(rows, head),
+        _ if layout.turned => View::turned(&tensor.info.shape),
+        _ => View::Whole,
+    }
 }
 
 /// That of one expert, where the view shows those of all.
