@@ -154,12 +154,6 @@ pub enum AuditError {
     NotFetched { model: String, tensor: String, reason: String },
     #[error("tensor `{}` of {model} is quantised ({how}): its stored elements are no values", .tensor.escape_debug())]
     Quantised { model: String, tensor: String, how: String },
-    #[error(
-        "tensor `{}` of {model} is stored as {dtype} with scales beside it ({how}): only `compare` makes values of it; for \
-         all else name a copy in BF16, F16 or F32",
-        .tensor.escape_debug()
-    )]
-    Scaled { model: String, tensor: String, dtype: String, how: String },
     #[error("`{}` cannot be read", path.display())]
     Unreadable { path: std::path::PathBuf, source: std::io::Error },
     #[error("tensor `{}` of {model} is not in the cache any more", .tensor.escape_debug())]
@@ -209,7 +203,6 @@ impl Hint for AuditError {
                 "write METRIC OP NUMBER with <, <=, > or >=, such as pearson>0.9 or abs(pearson)>=0.5".to_owned()
             }
             Self::OfflineRevision { .. } => "run once without --offline to bring it into the cache".to_owned(),
-            Self::Scaled { .. } => "name a copy that is not quantised, or compare two models by `compare`".to_owned(),
             Self::Vanished { .. } => "run the same command again; another process may have pruned the cache".to_owned(),
             _ => return None,
         };

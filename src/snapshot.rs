@@ -22,6 +22,11 @@ pub struct RepoFile {
     pub xet_hash: Option<String>,
 }
 
+/// The text, if it is a hash of 32 bytes: the Hub lists other characters in the place of hashes that it withholds.
+pub(crate) fn hash_of_32_bytes(text: &str) -> Option<&str> {
+    (text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
+}
+
 /// A repository at a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {

@@ -6,6 +6,7 @@ use std::{
     str::FromStr,
 };
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use crate::hint::Hint;
@@ -235,26 +236,78 @@ impl fmt::Display for ModelSpec {
 impl FromStr for ModelSpec {
     type Err = SpecError;
 
-    /// `owner/name[@revision]`, `name[@revision]`, `./folder`, `/folder` or `file:PATH`.
+    /// `owner/name[@revision]`, `name[@revision]`, `hf://owner/name[@revision]`, the address of a model's page, `./folder`,
+    /// `/folder` or `file:PATH`.
     fn from_str(text: &str) -> Result<Self, SpecError> {
         let source = if let Some(path) = text.strip_prefix("file:") {
             folder(text, Path::new(path))?
         } else if text.starts_with(['.', '/']) {
             folder(text, Path::new(text))?
+        } else if let Some(path) = WEB.iter().find_map(|start| text.strip_prefix(start)) {
+            page(text, path)?
         } else {
-            let (repo, revision) = match text.split_once('@') {
+            let named = text.strip_prefix("hf://").unwrap_or(text);
+            let named = named.strip_suffix('/').unwrap_or(named);
+            if text.starts_with("hf://") {
+                model_repository(text, named)?;
+            }
+            let (repo, revision) = match named.split_once('@') {
                 Some((repo, revision)) => {
                     if revision.contains('@') {
                         return Err(SpecError::RepoId { text: text.to_owned(), reason: "there is more than one `@`" });
                     }
                     (repo, revision.parse()?)
                 }
-                None => (text, Revision::default()),
+                None => (named, Revision::default()),
             };
             ModelSource::Hub { repo: repo.parse()?, revision }
         };
         Ok(Self { source, label: None, group: None, layer: None })
     }
+}
+
+/// Beginnings of the addresses of the Hub's pages.
+const WEB: [&str; 6] = [
+    "https://huggingface.co/",
+    "http://huggingface.co/",
+    "https://www.huggingface.co/",
+    "https://hf.co/",
+    "huggingface.co/",
+    "hf.co/",
+];
+
+/// What does not begin the path of a model.
+fn model_repository(text: &str, path: &str) -> Result<(), SpecError> {
+    let reason = match path.split('/').next() {
+        Some("datasets") => "it is a repository of data, and models are compared",
+        Some("spaces") => "it is a Space, and models are compared",
+        Some("buckets") => "it is a bucket, and models are compared",
+        _ => return Ok(()),
+    };
+    Err(SpecError::RepoId { text: text.to_owned(), reason })
+}
+
+/// A model's page: `owner/name`, alone or followed by `/tree/REVISION`, `/blob/REVISION/FILE` or `/resolve/REVISION/FILE`.
+fn page(text: &str, path: &str) -> Result<ModelSource, SpecError> {
+    model_repository(text, path)?;
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let (repo, revision) = match segments.as_slice() {
+        [] => return Err(SpecError::RepoId { text: text.to_owned(), reason: "the address names no model" }),
+        [name] => ((*name).to_owned(), Revision::default()),
+        [owner, name] => (format!("{owner}/{name}"), Revision::default()),
+        [owner, name, "tree" | "blob" | "resolve" | "commit", revision, ..] => {
+            (format!("{owner}/{name}"), decoded(revision).parse()?)
+        }
+        _ => {
+            return Err(SpecError::RepoId {
+                text: text.to_owned(),
+                reason: "the address is not that of a model's files",
+            });
+        }
+    };
+    Ok(ModelSource::Hub { repo: repo.parse()?, revision })
 }
 
 fn folder(text: &str, path: &Path) -> Result<ModelSource, SpecError> {
@@ -346,6 +399,29 @@ impl Hint for SpecError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_that_people_paste_name_models() {
+        for (text, named) in [
+            ("hf://o/a", "o/a"),
+            ("hf://o/a@v1", "o/a@v1"),
+            ("https://huggingface.co/o/a", "o/a"),
+            ("https://huggingface.co/o/a/tree/main", "o/a"),
+            ("https://huggingface.co/o/a/tree/v1/sub", "o/a@v1"),
+            ("https://huggingface.co/o/a/blob/refs%2Fpr%2F1/model.safetensors?download=true", "o/a@refs/pr/1"),
+            ("hf.co/gpt2/", "gpt2"),
+        ] {
+            assert_eq!(text.parse::<ModelSpec>().unwrap().to_string(), named, "{text}");
+        }
+        for text in [
+            "hf://datasets/o/a",
+            "https://huggingface.co/spaces/o/a",
+            "https://huggingface.co/",
+            "hf.co/o/a/discussions/1",
+        ] {
+            assert!(text.parse::<ModelSpec>().is_err(), "{text}");
+        }
+    }
 
     fn hub(text: &str) -> (String, String) {
         match text.parse::<ModelSpec>().unwrap().source {

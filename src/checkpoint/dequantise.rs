@@ -30,6 +30,7 @@ impl Dequantiser {
         grid: ScaleGrid,
         scale: (&Dtype, &[u8]),
         zero_point: Option<(&Dtype, &[u8])>,
+        divisor: u8,
     ) -> Result<Self, CheckpointError> {
         let table =
             table(dtype).ok_or_else(|| scales(format!("{dtype} weights have no scales that are known here")))?;
@@ -41,9 +42,12 @@ impl Dequantiser {
                 Err(scales(format!("{expected} {what} are needed, {} are there", values.len())))
             }
         };
-        let Values::F32(factors) = decode(scale.0, scale.1)? else {
+        let Values::F32(mut factors) = decode(scale.0, scale.1)? else {
             return Err(scales(format!("scales are of type {}", scale.0)));
         };
+        if divisor != 1 {
+            factors.iter_mut().for_each(|factor| *factor /= f32::from(divisor));
+        }
         let zero_points = match zero_point {
             None => None,
             Some((&Dtype::I8, bytes)) if *dtype == Dtype::I8 => {
@@ -159,7 +163,7 @@ mod tests {
         let zero_points = case["zero_point"].as_str().map(|_| bytes(&case["zero_point"]));
         let zero_points = zero_points.as_ref().map(|bytes| (&Dtype::I8, bytes.as_slice()));
         let scale = (&dtype(case, "scale_dtype"), &*bytes(&case["scale"]));
-        Dequantiser::new(&dtype(case, "dtype"), grid, scale, zero_points).unwrap()
+        Dequantiser::new(&dtype(case, "dtype"), grid, scale, zero_points, 1).unwrap()
     }
 
     /// Bits, with one NaN for all.
@@ -193,7 +197,7 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let grid = ScaleGrid::new(&[2, 2], &[2, 1], None).unwrap();
         let of = |dtype: &Dtype, scale: (&Dtype, &[u8]), zero_point| {
-            Dequantiser::new(dtype, grid.clone(), scale, zero_point)
+            Dequantiser::new(dtype, grid.clone(), scale, zero_point, 1)
         };
         let two = (&Dtype::F32, &[0; 8][..]);
         assert!(of(&Dtype::I8, (&Dtype::F32, &[0; 4]), None).is_err());

@@ -3,6 +3,7 @@
 //! Everything here is pure but for the reading of local folders, and nothing that a file claims is believed before it has
 //! been checked: these files are untrusted input.
 
+mod companions;
 mod dequantise;
 mod error;
 mod folder;

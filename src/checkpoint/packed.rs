@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::TensorInfo;
+use super::{QuantisationHints, TensorInfo};
 use crate::dtype::Dtype;
 
 /// All tensors of a checkpoint by name.
@@ -28,8 +28,6 @@ pub enum PackedFormat {
     CompressedTensors,
     /// bitsandbytes, 4 bits: `absmax`, `quant_map`, `quant_state`.
     Bitsandbytes4,
-    /// bitsandbytes, 8 bits: `SCB`.
-    Bitsandbytes8,
     /// MLX: U32 `weight` beside `scales` and `biases`.
     Mlx,
     /// A type of fewer than 8 bits, or bytes beside a scale, of no format that is known here.
@@ -56,16 +54,40 @@ impl PackedFormat {
                 "bitsandbytes 4-bit",
                 "bitsandbytes 4-bit weights are indices into a table, packed in pairs; they are not unpacked",
             ),
-            Self::Bitsandbytes8 => (
-                "bitsandbytes 8-bit",
-                "bitsandbytes 8-bit weights keep outliers apart by a rule of their own; they are not dequantised",
-            ),
             Self::Mlx => {
                 ("MLX", "MLX weights are groups packed into U32 with scales and offsets; they are not unpacked")
             }
             Self::Unknown => {
                 ("unknown packed format", "several weights share a stored element, in no format that is known here")
             }
+        }
+    }
+}
+
+impl PackedFormat {
+    /// How many weights a tensor of this format holds; `None` where neither shapes nor the configuration say.
+    pub(super) fn weights(self, tensor: &TensorInfo, all: &Named<'_>, hints: QuantisationHints<'_>) -> Option<u64> {
+        let stem =
+            tensor.name.strip_suffix("qweight").or_else(|| tensor.name.strip_suffix("weight")).unwrap_or_default();
+        let last = |end: &str| all.get(format!("{stem}{end}").as_str()).and_then(|beside| beside.shape.last().copied());
+        let stored_bits = tensor.numel().checked_mul(tensor.dtype.bits()?)?;
+        let by_bits = |bits: u64| stored_bits.checked_div(bits);
+        match self {
+            Self::Mxfp4 | Self::Nvfp4 | Self::Bitsandbytes4 => by_bits(4),
+            Self::Awq => tensor.shape.first()?.checked_mul(last("scales")?),
+            Self::Gptq | Self::GptqOrAwq => match (last("g_idx"), hints.bits, last("qzeros"), last("scales")) {
+                (Some(inputs), .., Some(outputs)) => inputs.checked_mul(outputs),
+                (_, Some(bits), ..) => by_bits(bits),
+                (_, _, Some(packed), Some(outputs)) => by_bits(packed.checked_mul(32)?.checked_div(outputs)?),
+                _ => None,
+            },
+            Self::CompressedTensors => by_bits(hints.bits?),
+            Self::Mlx => {
+                let scales = all.get(format!("{stem}scales").as_str())?;
+                let by_group = hints.group.and_then(|group| scales.numel().checked_mul(group));
+                by_group.or_else(|| by_bits(hints.bits?))
+            }
+            Self::Unknown => None,
         }
     }
 }
@@ -108,9 +130,6 @@ pub(super) fn packed(
         if state.is_some() || at(name, ".absmax").is_some() {
             let ends = [".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map"];
             return Some((PackedFormat::Bitsandbytes4, join(name, &ends).into_iter().chain(state).collect()));
-        }
-        if at(stem, "SCB").is_some() {
-            return Some((PackedFormat::Bitsandbytes8, join(stem, &["SCB", "weight_format"])));
         }
         if tensor.dtype == Dtype::U32 && at(stem, "scales").is_some() {
             return Some((PackedFormat::Mlx, join(stem, &["scales", "biases"])));

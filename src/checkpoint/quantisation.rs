@@ -4,10 +4,14 @@
 //! Told by what the headers show, tensor by tensor, because checkpoints mix: norms and embeddings stay as they were, and
 //! exporters leave out layers. The configuration is asked for one thing only that no header says, how long a block is.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{
     PackedFormat, ScaleGrid, TensorInfo,
+    companions::{Companions, is_called_scale, multiplies},
     packed::{Named, packed},
 };
 use crate::{dtype::Dtype, escaped::Escaped};
@@ -19,6 +23,10 @@ pub struct QuantisationHints<'a> {
     pub method: Option<&'a str>,
     /// Rows and columns of a block that shares a scale.
     pub block: Option<[u64; 2]>,
+    /// Bits of a packed weight.
+    pub bits: Option<u64>,
+    /// Weights that share a scale along the input.
+    pub group: Option<u64>,
 }
 
 /// How a weight is scaled.
@@ -30,6 +38,8 @@ pub struct Scaling {
     pub zero_point: Option<String>,
     /// Which scale belongs to which element.
     pub grid: ScaleGrid,
+    /// What each scale is divided by: 127 where it is the largest magnitude of its elements, else 1.
+    pub divisor: u8,
 }
 
 /// What a tensor is.
@@ -83,6 +93,10 @@ impl fmt::Display for Storage {
 pub struct Quantisation {
     /// Those that are not plain.
     storage: BTreeMap<String, Storage>,
+    /// How many weights the packed ones hold, where that is known.
+    weights: BTreeMap<String, u64>,
+    /// What describes each of them.
+    companions: BTreeMap<String, Vec<String>>,
 }
 
 impl Quantisation {
@@ -90,18 +104,46 @@ impl Quantisation {
     /// among `tensors` looks plain.
     pub fn of<'a>(tensors: impl IntoIterator<Item = &'a TensorInfo>, hints: QuantisationHints<'_>) -> Self {
         let all: Named<'a> = tensors.into_iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
-        let mut storage = BTreeMap::new();
+        let axes = Axes::of(&all);
+        let (mut storage, mut weights, mut auxiliary) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for tensor in all.values() {
             let packed = packed(tensor, &all, hints.method).map(|(format, beside)| (Storage::Packed(format), beside));
-            let Some((found, beside)) = packed.or_else(|| scaled(tensor, &all, hints.block)) else {
+            let Some((found, beside)) = packed.or_else(|| scaled(tensor, &all, hints.block, &axes)) else {
                 continue;
             };
             for name in beside.into_iter().filter(|name| all.contains_key(name.as_str())) {
-                storage.entry(name).or_insert(Storage::Auxiliary { of: tensor.name.clone() });
+                auxiliary.entry(name).or_insert_with(|| tensor.name.clone());
+            }
+            if let Storage::Packed(format) = found
+                && let Some(count) = format.weights(tensor, &all, hints)
+            {
+                weights.insert(tensor.name.clone(), count);
             }
             storage.insert(tensor.name.clone(), found);
         }
-        Self { storage }
+        let mut companions: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, of) in auxiliary {
+            if !matches!(storage.get(&name), Some(Storage::Scaled(_) | Storage::Packed(_))) {
+                companions.entry(of.clone()).or_default().push(name.clone());
+                storage.insert(name, Storage::Auxiliary { of });
+            }
+        }
+        Self { storage, weights, companions }
+    }
+
+    /// How many weights a tensor holds: none where it describes another; `None` where that is not known.
+    pub fn weights(&self, tensor: &TensorInfo) -> Option<u64> {
+        match self.storage(&tensor.name) {
+            Storage::Plain | Storage::Scaled(_) => Some(tensor.numel()),
+            Storage::Packed(_) => self.weights.get(&tensor.name).copied(),
+            Storage::Unclear { .. } => is_scaled_type(&tensor.dtype).then(|| tensor.numel()),
+            Storage::Auxiliary { .. } => Some(0),
+        }
+    }
+
+    /// The tensors that only describe the one of this name.
+    pub fn companions(&self, name: &str) -> &[String] {
+        self.companions.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// What the tensor of this name is.
@@ -120,32 +162,65 @@ impl Quantisation {
     }
 }
 
-/// What a one-byte weight with scales beside it is, and the names of those that describe it. `None` where it has none.
-fn scaled(tensor: &TensorInfo, all: &Named<'_>, block: Option<[u64; 2]>) -> Option<(Storage, Vec<String>)> {
-    if !is_scaled_type(&tensor.dtype) {
+/// What a weight with scales beside it is, and the names of those that describe it. `None` where it has none, and is no
+/// integer matrix: those are codes or indices, whatever stands beside them.
+fn scaled(
+    tensor: &TensorInfo,
+    all: &Named<'_>,
+    block: Option<[u64; 2]>,
+    axes: &Axes<'_>,
+) -> Option<(Storage, Vec<String>)> {
+    let is_integer = is_integer(&tensor.dtype);
+    let is_matrix = tensor.shape.len() > 1;
+    if !is_scaled_type(&tensor.dtype) && !is_integer {
         return None;
     }
-    let (name, stem) = (&tensor.name, tensor.name.strip_suffix("weight"));
-    let beside = |stem: &str, ends: &[&str]| -> Vec<&TensorInfo> {
-        ends.iter().filter_map(|end| all.get(format!("{stem}{end}").as_str()).copied()).collect()
+    let beside = Companions::of(tensor, all);
+    let names = beside.names();
+    let first = beside.scales.first().or(beside.shared.first());
+    let Some(first) = first.copied() else {
+        let storage = if is_called_scale(&tensor.name) {
+            Storage::Auxiliary { of: tensor.name.rsplit_once('.').map_or("", |(module, _)| module).to_owned() }
+        } else {
+            let reason =
+                format!("an integer matrix ({}) in no form that is known here: codes or indices", tensor.dtype);
+            Storage::Unclear { reason }
+        };
+        return (is_integer && is_matrix).then_some((storage, names));
     };
-    let beside_module = |ends| stem.map_or_else(Vec::new, |stem| beside(stem, ends));
-    let scales = [beside(name, &["_scale_inv", "_scale"]), beside_module(&["qscale_weight"])].concat();
-    let zero_points = beside(name, &["_zero_point"]);
-    let further = beside(name, &["_scale_2", "_global_scale", "_g_idx"]);
-    let of_input =
-        beside_module(&["input_scale", "input_zero_point", "input_global_scale", "activation_scale", "qscale_act"]);
-    let storage = match (scales.as_slice(), zero_points.first(), further.first()) {
-        ([], ..) => return None,
+    if is_integer && !is_matrix && !tensor.name.ends_with("bias") {
+        return None;
+    }
+    let storage = match (beside.scales.as_slice(), beside.zero_points.as_slice(), beside.further.first()) {
+        ([], ..) => Err(format!("`{}` stands beside it, and nothing says what it scales", Escaped(&first.name))),
         ([one, another, ..], ..) => {
             Err(format!("it has scales twice: `{}`, `{}`", Escaped(&one.name), Escaped(&another.name)))
         }
         (_, _, Some(further)) => Err(format!("it has a second level of scales, `{}`", Escaped(&further.name))),
-        ([scale], zero_points, None) => scaling(tensor, scale, zero_points.copied(), block),
+        (_, [one, another, ..], _) => {
+            Err(format!("it has zero points twice: `{}`, `{}`", Escaped(&one.name), Escaped(&another.name)))
+        }
+        ([scale], zero_points, None) => match fp4_in_bytes(tensor, scale) {
+            Some(format) => return Some((Storage::Packed(format), names)),
+            None => scaling(tensor, scale, zero_points.first().copied(), block, axes),
+        },
     };
-    let storage = storage.map_or_else(|reason| Storage::Unclear { reason }, Storage::Scaled);
-    let names = [scales, zero_points, further, of_input].concat().into_iter().map(|tensor| tensor.name.clone());
-    Some((storage, names.collect()))
+    Some((storage.map_or_else(|reason| Storage::Unclear { reason }, Storage::Scaled), names))
+}
+
+/// Two FP4 in a byte, whatever its type is called: the scales say how many elements share one.
+fn fp4_in_bytes(weight: &TensorInfo, scale: &TensorInfo) -> Option<PackedFormat> {
+    let (columns, rows) = weight.shape.split_last()?;
+    let (blocks, others) = scale.shape.split_last()?;
+    if !matches!(weight.dtype, Dtype::I8 | Dtype::U8) || rows != others || *blocks == 0 {
+        return None;
+    }
+    match scale.dtype {
+        Dtype::F8_E8M0 if blocks.checked_mul(16) == Some(*columns) => Some(PackedFormat::Mxfp4),
+        Dtype::U8 if blocks.checked_mul(16) == Some(*columns) => Some(PackedFormat::Mxfp4),
+        Dtype::F8_E4M3 if blocks.checked_mul(8) == Some(*columns) => Some(PackedFormat::Nvfp4),
+        _ => None,
+    }
 }
 
 /// How a weight is scaled by these, or why that is not clear.
@@ -154,9 +229,14 @@ fn scaling(
     scale: &TensorInfo,
     zero_points: Option<&TensorInfo>,
     block: Option<[u64; 2]>,
+    axes: &Axes<'_>,
 ) -> Result<Scaling, String> {
+    let named = Escaped(&scale.name);
+    if !is_scaled_type(&weight.dtype) {
+        return Err(format!("how `{named}` scales elements of type {} is not known", weight.dtype));
+    }
     if !is_factor_type(&scale.dtype) {
-        return Err(format!("its scales are of type {}", scale.dtype));
+        return Err(format!("its scales `{named}` are of type {}", scale.dtype));
     }
     if let Some(zero_points) = zero_points {
         if weight.dtype != Dtype::I8 || zero_points.dtype != Dtype::I8 {
@@ -167,18 +247,75 @@ fn scaling(
             return Err(format!("zero points of shape {zero_points:?} do not match scales of shape {scale:?}"));
         }
     }
-    let grid = ScaleGrid::new(&weight.shape, &scale.shape, block)?;
-    Ok(Scaling { scale: scale.name.clone(), zero_point: zero_points.map(|tensor| tensor.name.clone()), grid })
+    let is_scb = scale.name.ends_with("SCB");
+    let shape = match (is_scb, weight.shape.as_slice(), scale.shape.as_slice()) {
+        (true, [rows, _], [count]) if rows == count && weight.dtype == Dtype::I8 => vec![*rows, 1],
+        (true, ..) => return Err(format!("`{named}` is not the absolute maximum of each row")),
+        _ if !multiplies(&weight.name, &scale.name) => {
+            return Err(format!("whether `{named}` multiplies or divides is not known"));
+        }
+        _ => axes.shape(weight, scale),
+    };
+    let grid = ScaleGrid::new(&weight.shape, &shape, block).map_err(|reason| format!("`{named}`: {reason}"))?;
+    Ok(Scaling {
+        scale: scale.name.clone(),
+        zero_point: zero_points.map(|tensor| tensor.name.clone()),
+        grid,
+        divisor: if is_scb { 127 } else { 1 },
+    })
 }
 
 fn is_scaled_type(dtype: &Dtype) -> bool {
     matches!(*dtype, Dtype::I8 | Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F8_E4M3FNUZ | Dtype::F8_E5M2FNUZ)
 }
 
+fn is_integer(dtype: &Dtype) -> bool {
+    use Dtype as D;
+    matches!(*dtype, D::I8 | D::U8 | D::I16 | D::U16 | D::I32 | D::U32 | D::I64 | D::U64)
+}
+
 /// Types that decode to f32, so that a product is rounded once.
 fn is_factor_type(dtype: &Dtype) -> bool {
     is_scaled_type(dtype) && *dtype != Dtype::I8
         || matches!(*dtype, Dtype::F32 | Dtype::BF16 | Dtype::F16 | Dtype::F8_E8M0)
+}
+
+/// Along which axis vectors of scales lie, by the last segments of weight and scales, as the matrices of the checkpoint show
+/// that are not square.
+#[derive(Debug, Default)]
+struct Axes<'a>(BTreeMap<(&'a str, &'a str), BTreeSet<usize>>);
+
+impl<'a> Axes<'a> {
+    fn of(all: &Named<'a>) -> Self {
+        let mut axes = Self::default();
+        for weight in all.values().filter(|tensor| is_scaled_type(&tensor.dtype)) {
+            let &[rows, columns] = weight.shape.as_slice() else { continue };
+            for scale in Companions::of(weight, all).scales {
+                let axis = match scale.shape.as_slice() {
+                    &[count] if rows != columns && count == rows => 0,
+                    &[count] if rows != columns && count == columns => 1,
+                    _ => continue,
+                };
+                axes.0.entry((segment(&weight.name), segment(&scale.name))).or_default().insert(axis);
+            }
+        }
+        axes
+    }
+
+    /// The shape of a vector of scales with the axis of the weight told, which a square matrix does not tell.
+    fn shape(&self, weight: &TensorInfo, scale: &TensorInfo) -> Vec<u64> {
+        let known = self.0.get(&(segment(&weight.name), segment(&scale.name)));
+        let axis = known.filter(|axes| axes.len() == 1).and_then(BTreeSet::first);
+        match (weight.shape.as_slice(), scale.shape.as_slice(), axis) {
+            (&[rows, columns], &[count], Some(0)) if rows == columns && count == rows => vec![rows, 1],
+            (&[rows, columns], &[count], Some(1)) if rows == columns && count == columns => vec![1, columns],
+            (_, shape, _) => shape.to_vec(),
+        }
+    }
+}
+
+fn segment(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -198,7 +335,7 @@ mod tests {
     }
 
     fn of(list: &[(&str, Dtype, &[u64])], method: Option<&str>, block: Option<[u64; 2]>) -> Quantisation {
-        Quantisation::of(&tensors(list), QuantisationHints { method, block })
+        Quantisation::of(&tensors(list), QuantisationHints { method, block, ..QuantisationHints::default() })
     }
 
     fn is_auxiliary(quantisation: &Quantisation, name: &str, weight: &str) -> bool {
@@ -285,6 +422,74 @@ mod tests {
     }
 
     #[test]
+    fn scales_are_found_by_every_spelling_in_use() {
+        for (weight, scale) in [
+            ("q.weight", "q.weight_scale"),
+            ("q.weight", "q.weight_scale_inv"),
+            ("q.weight", "q.scale"),
+            ("q.weight", "q.scale_weight"),
+            ("q.weight", "q.scales"),
+            ("q.weight", "q.weight_scales"),
+            ("q.weight", "q.weights_scaling_factor"),
+            ("q.weight", "q.weight.scale"),
+            ("q.weight", "q.scale_inv"),
+            ("q.weight", "q.w_scale"),
+            ("q.weight._data", "q.weight._scale"),
+            ("q._weight_qdata", "q._weight_scale"),
+            ("experts.gate_up_proj", "experts.gate_up_proj_weight_scale"),
+        ] {
+            for dtype in [Dtype::F8_E4M3, Dtype::I8] {
+                let list: [(&str, Dtype, &[u64]); 3] =
+                    [(weight, dtype, &[8, 4]), (scale, Dtype::F32, &[8, 1]), ("q.input_scale", Dtype::F32, &[])];
+                let found = of(&list, None, None);
+                assert!(matches!(found.storage(weight), Storage::Scaled(scaling) if scaling.scale == scale), "{scale}");
+                assert!(is_auxiliary(&found, scale, weight), "{scale}");
+            }
+        }
+        let other: [(&str, Dtype, &[u64]); 2] =
+            [("q.weight", Dtype::F8_E4M3, &[8, 4]), ("q.odd_scaler", Dtype::F32, &[8, 1])];
+        assert!(of(&other, None, None).storage("q.weight").why_not().unwrap().contains("q.odd_scaler"));
+    }
+
+    #[test]
+    fn bitsandbytes_rows_are_divided_by_127() {
+        let found = of(&[("q.weight", Dtype::I8, &[64, 64]), ("q.SCB", Dtype::F32, &[64])], None, None);
+        let Storage::Scaled(scaling) = found.storage("q.weight") else { panic!("{found:?}") };
+        assert_eq!((scaling.divisor, scaling.grid.block()), (127, &[1, 64][..]));
+    }
+
+    #[test]
+    fn other_matrices_show_the_axis_of_a_square_one() {
+        let square: (&str, Dtype, &[u64]) = ("a.weight", Dtype::I8, &[8, 8]);
+        let vector: (&str, Dtype, &[u64]) = ("a.weight_scale", Dtype::F32, &[8]);
+        let wide: (&str, Dtype, &[u64]) = ("b.weight", Dtype::I8, &[4, 8]);
+        let block = |scales: u64| {
+            let others = [square.clone(), vector.clone(), wide.clone()];
+            let extents = [scales];
+            let list = [others.as_slice(), &[("b.weight_scale", Dtype::F32, &extents[..])]].concat();
+            match of(&list, None, None).storage("a.weight") {
+                Storage::Scaled(scaling) => scaling.grid.block().to_vec(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(block(4), [1, 8]);
+        assert_eq!(block(8), [8, 1]);
+    }
+
+    #[test]
+    fn integers_of_no_known_form_are_no_weights() {
+        for name in ["q.q_weight", "q.trellis", "q.W_q", "q.codes", "q.Qidxs", "q.weight"] {
+            for dtype in [Dtype::I8, Dtype::U8, Dtype::I16, Dtype::I32, Dtype::U32, Dtype::I64] {
+                let found = of(&[(name, dtype, &[8, 4]), ("q.suh", Dtype::F16, &[8])], None, None);
+                assert!(matches!(found.storage(name), Storage::Unclear { .. }), "{name}");
+            }
+        }
+        let bias: [(&str, Dtype, &[u64]); 3] =
+            [("q.bias", Dtype::I8, &[8]), ("q.weight", Dtype::I8, &[8, 4]), ("q.weight_scale", Dtype::F32, &[8, 1])];
+        assert!(matches!(of(&bias, None, None).storage("q.bias"), Storage::Unclear { .. }));
+    }
+
+    #[test]
     #[expect(clippy::too_many_lines, reason = "one table of formats")]
     fn packed_formats_are_named() {
         type Case<'a> = (&'a [(&'a str, Dtype, &'a [u64])], &'a str, PackedFormat, &'a [&'a str]);
@@ -362,12 +567,6 @@ mod tests {
                 &["q.weight.absmax", "q.weight.quant_map", "q.weight.quant_state.bitsandbytes__nf4"],
             ),
             (
-                &[("q.weight", Dtype::I8, &[64, 64]), ("q.SCB", Dtype::F32, &[64])],
-                "q.weight",
-                PackedFormat::Bitsandbytes8,
-                &["q.SCB"],
-            ),
-            (
                 &[
                     ("q.weight", Dtype::U32, &[64, 8]),
                     ("q.scales", Dtype::F16, &[64, 1]),
@@ -376,6 +575,12 @@ mod tests {
                 "q.weight",
                 PackedFormat::Mlx,
                 &["q.scales", "q.biases"],
+            ),
+            (
+                &[("q.weight", Dtype::I8, &[64, 64]), ("q.scale", Dtype::F8_E8M0, &[64, 4])],
+                "q.weight",
+                PackedFormat::Mxfp4,
+                &["q.scale"],
             ),
             (
                 &[("q.weight", Dtype::U8, &[64, 8]), ("q.weight_scale", Dtype::F32, &[64, 1])],

@@ -65,7 +65,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     let document = compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
     output::write(&args.output, &document, || compare_csv(&comparison), printer)?;
     let mut status = status(args, &comparison, printer);
-    if gather::lacks_layers(&gathered.opened, &question.layers, printer) {
+    if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
     gather::print_summary(&gathered.cost, printer);

@@ -74,7 +74,7 @@ pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitSta
         return Ok(ExitStatus::Done);
     };
     let (paths, mut status) = paths(&gathered, printer);
-    if gather::lacks_layers(&gathered.opened, &question.layers, printer) {
+    if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
     printer.data(&paths)?;

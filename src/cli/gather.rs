@@ -219,6 +219,10 @@ fn report_failures(opened: &[Opened], failures: &[Failures], printer: &Printer) 
                 if let Some(notice) = &model.notice {
                     printer.warn(&format!("{}: {notice}", opened.label));
                 }
+                for fault in model.excluded.iter().filter(|exclusion| exclusion.is_fault) {
+                    let tensor = fault.tensor.escape_debug();
+                    printer.warn(&format!("{}: tensor `{tensor}` cannot be read: {}", opened.label, fault.reason));
+                }
                 for warning in &model.warnings {
                     printer.detail(&format!("{}: {warning}", opened.label));
                 }

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
         if args.matches {
             printer.talk(&summary(&hashed));
         }
-        if gather::lacks_layers(&gathered.opened, &question.layers, printer) {
+        if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
             status.max(ExitStatus::Incomplete)
         } else {
             status

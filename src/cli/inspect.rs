@@ -9,7 +9,7 @@ use hub_audit::{
     model::{Pairing, Question},
     question::inspect,
     question::inspect::comparable,
-    question::inspect::{Comparable, Contents, Inspection, RoleCount, shape_text},
+    question::inspect::{Comparable, Contents, Inspection, RoleCount, Stored, shape_text},
 };
 use serde_json::{Value, json};
 
@@ -55,6 +55,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
     gather::print_summary(&gathered.cost, printer);
     let failed = inspections.iter().filter(|inspection| inspection.contents.is_none()).count();
     Ok(match failed {
+        0 if gathered.any_tensor_failed() => ExitStatus::Incomplete,
         0 => ExitStatus::Done,
         n if n == inspections.len() => ExitStatus::Failed,
         _ => ExitStatus::Incomplete,
@@ -87,10 +88,10 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
     let summary = &inspection.summary;
     let known =
         |value: Option<String>| value.map_or_else(|| "not stated".to_owned(), |text| text.escape_debug().to_string());
-    let family = summary
-        .family
-        .as_ref()
-        .map_or_else(|| "not known".to_owned(), |(name, by)| format!("{name} (recognised by {by})"));
+    let family = summary.family.as_ref().map_or_else(
+        || "not known".to_owned(),
+        |(name, by)| format!("{name} (recognised by {by}{})", rivals(&summary.rivals)),
+    );
     let shards = format!(
         "{}, {}{}",
         table::count(contents.shards as u64, "safetensors file"),
@@ -104,7 +105,7 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
         ("width", known(summary.width.map(|width| width.to_string()))),
         ("files", shards),
         ("tensors", contents.tensors.len().to_string()),
-        ("parameters", contents.parameters.to_string()),
+        ("parameters", parameters(contents)),
         (
             "quantisation",
             contents
@@ -138,6 +139,7 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
         roles.add_row([format!("  {stack}{role}"), count.tensors.to_string(), layers_text(count), shapes_text(count)]);
     }
     text.push_str(&table::text(&roles));
+    text.push_str(&storage_text(contents));
     if contents.mtp_tensors > 0 {
         let _ = writeln!(
             text,
@@ -165,6 +167,36 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
                 listed.info.range
             );
         }
+    }
+    text
+}
+
+/// `; gemma explains the names as well`, where any does.
+fn rivals(rivals: &[String]) -> String {
+    match rivals {
+        [] => String::new(),
+        [one] => format!("; {one} explains them as well"),
+        several => format!("; {} explain them as well", several.join(", ")),
+    }
+}
+
+/// The number; of tensors that pack an unknown number of weights into an element, the elements.
+fn parameters(contents: &Contents) -> String {
+    let unknown = match contents.uncounted {
+        0 => return contents.parameters.to_string(),
+        unknown => table::count(unknown as u64, "tensor"),
+    };
+    format!("{}, with stored elements of {unknown} whose weights cannot be counted", contents.parameters)
+}
+
+/// The weights that are not stored as they are, by role, with what stands beside them.
+fn storage_text(contents: &Contents) -> String {
+    let mut text = String::new();
+    for (stored, count) in &contents.storage {
+        let beside = if stored.companions.is_empty() { "nothing".to_owned() } else { stored.companions.join(", ") };
+        let count = table::count(*count as u64, "tensor");
+        let how = stored.how.escape_debug();
+        let _ = writeln!(text, "  {}: {count} {how}; beside: {}", stored.what, beside.escape_debug());
     }
     text
 }
@@ -280,6 +312,20 @@ fn model_json(inspection: &Inspection, tensors: bool) -> Value {
     };
     value["files"] = json!({ "shards": contents.shards, "bytes": contents.bytes, "indexed": contents.indexed });
     value["parameters"] = json!(contents.parameters);
+    if contents.uncounted > 0 {
+        value["uncounted_tensors"] = json!(contents.uncounted);
+    }
+    if !summary.rivals.is_empty() {
+        value["rival_families"] = json!(summary.rivals);
+    }
+    if !contents.storage.is_empty() {
+        let one = |(stored, count): (&Stored, &usize)| {
+            json!({
+                "what": stored.what, "storage": stored.how, "companions": stored.companions, "tensors": count,
+            })
+        };
+        value["storage"] = json!(contents.storage.iter().map(one).collect::<Vec<_>>());
+    }
     value["quantisation"] = json!(contents.quantisation);
     value["dtypes"] = json!(
         contents

@@ -49,7 +49,8 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
         return Ok(ExitStatus::Failed);
     }
     let layers = layers::layers(&gathered, args.choice.tensor.is_some(), &question.layers, &args.output.metric);
-    answer(args, &layers, gathered.cost, printer)
+    let status = answer(args, &layers, gathered.cost, printer)?;
+    Ok(if gathered.any_tensor_failed() { status.max(ExitStatus::Incomplete) } else { status })
 }
 
 fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {

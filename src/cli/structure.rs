@@ -87,7 +87,11 @@ pub(crate) fn run(
     if structure.rows.is_empty() {
         printer.warn("no comparable matrices: no model has what was asked for in any layer");
     }
-    let status = if structure.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
+    let status = if structure.is_incomplete() || gathered.any_tensor_failed() {
+        ExitStatus::Incomplete
+    } else {
+        ExitStatus::Done
+    };
     gather::print_summary(&gathered.cost, printer);
     output::print(&args.output, &document, || as_text(&structure), status, printer)
 }

@@ -47,6 +47,10 @@ pub struct ModelConfig {
     pub quantisation: Option<String>,
     /// Rows and columns of a block of a weight that shares a scale, where the quantisation says so.
     pub quantisation_block: Option<[u64; 2]>,
+    /// Bits of a packed weight, where the quantisation says so of all.
+    pub quantisation_bits: Option<u64>,
+    /// Weights that share a scale along the input, likewise.
+    pub quantisation_group: Option<u64>,
     /// Whether rotary position embeddings are mentioned.
     pub rope: bool,
     /// Rows of each head that rotary embeddings turn, where written, or as the written share of a head.
@@ -139,6 +143,8 @@ impl ModelConfig {
             dtype: outward.text("torch_dtype").or_else(|| outward.text("dtype")),
             quantisation: outward.quantisation(),
             quantisation_block: outward.quantisation_block(),
+            quantisation_bits: outward.quantisation_figure(&["bits", "num_bits", "w_bit"]),
+            quantisation_group: outward.quantisation_figure(&["group_size", "q_group_size"]),
             rope: outward
                 .find(|level| {
                     ["rope_theta", "rope_scaling", "rope_parameters", "rotary_dim", "rotary_pct"]
@@ -214,6 +220,21 @@ impl Keys<'_> {
                 return Some(method.unwrap_or("unknown").to_owned());
             }
             level.get("quantization")?.is_object().then(|| "mlx".to_owned())
+        })
+    }
+
+    /// A figure of the quantisation's table, or of its groups and of the modules that it names, where all of them agree.
+    fn quantisation_figure(&self, aliases: &[&str]) -> Option<u64> {
+        self.find(|level| {
+            let table =
+                quantisation_table(level).or_else(|| level.get("quantization").filter(|table| table.is_object()))?;
+            let own = |table: &Value| aliases.iter().find_map(|key| figure::<u64>(table.get(*key)?));
+            let groups = table.get("config_groups").and_then(Value::as_object);
+            let of_groups = groups.into_iter().flat_map(|groups| groups.values()).map(|group| group.get("weights"));
+            let of_modules = table.as_object()?.values().filter_map(own);
+            let mut figures = own(table).into_iter().chain(of_groups.filter_map(|group| own(group?))).chain(of_modules);
+            let first = figures.next()?;
+            figures.all(|other| other == first).then_some(first)
         })
     }
 

@@ -46,7 +46,10 @@ pub struct Family {
     entries: HashMap<String, Vec<Entry>>,
     roles: Vec<Role>,
     zero_centred: Vec<Role>,
+    mlx_keeps_centre: bool,
     transposed: Vec<Role>,
+    either_way: Vec<Role>,
+    interleaved: Vec<Role>,
     absent: HashMap<Role, String>,
     fused: HashMap<Role, FusedLayout>,
 }
@@ -75,9 +78,24 @@ impl Family {
         self.zero_centred.contains(&role)
     }
 
+    /// Whether MLX, where it saves a model of this family, adds the one to the gains that are stored less one.
+    pub fn is_centred_by_mlx(&self) -> bool {
+        !self.mlx_keeps_centre
+    }
+
     /// Whether the weight of this role is stored as `[in, out]`, where a Linear has `[out, in]`.
     pub fn is_transposed(&self, role: Role) -> bool {
         self.transposed.contains(&role)
+    }
+
+    /// Whether packed experts of this role, `[expert, in, out]` as published, are also saved as `[expert, out, in]`.
+    pub fn is_either_way(&self, role: Role) -> bool {
+        self.either_way.contains(&role)
+    }
+
+    /// Whether the rows of this role are ordered for rotary embeddings that turn neighbours, where Transformers turns halves.
+    pub fn is_interleaved(&self, role: Role) -> bool {
+        self.interleaved.contains(&role)
     }
 
     /// Why a model of this family may have no tensor of this role; `None` where there is no known reason.
@@ -139,7 +157,10 @@ impl Family {
             entries: HashMap::new(),
             roles: Vec::new(),
             zero_centred: table.zero_centred,
+            mlx_keeps_centre: table.mlx_keeps_centre,
             transposed: table.transposed,
+            either_way: table.either_way,
+            interleaved: table.interleaved,
             absent: table.absent.into_iter().collect(),
             fused: table.fused.into_iter().collect(),
         };

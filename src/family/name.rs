@@ -24,11 +24,20 @@ const TEXT_MODELS: [&str; 9] = [
 ];
 
 /// Last segments of tensors that stand beside a quantised weight and describe it.
-const AUXILIARY: [&str; 24] = [
+const AUXILIARY: [&str; 33] = [
     "weight_scale",
     "weight_scale_inv",
     "weight_scale_2",
     "weight_global_scale",
+    "_weight_scale",
+    "weight_scales",
+    "weights_scaling_factor",
+    "scale_weight",
+    "scale_input",
+    "scale_inv",
+    "w_scale",
+    "qscale_weight",
+    "qscale_act",
     "weight_zero_point",
     "weight_shape",
     "weight_g_idx",
@@ -112,6 +121,11 @@ pub(super) fn is_buffer(raw: &str, own: &[String]) -> bool {
     BUFFERS.iter().any(|suffix| ends(suffix)) || own.iter().any(|suffix| ends(suffix))
 }
 
+/// Whether a name holds no parameter in any family.
+pub(crate) fn is_known_buffer(raw: &str) -> bool {
+    is_buffer(raw, &[])
+}
+
 /// A number as modules are counted: no sign, no leading zero, within `u32`.
 pub(super) fn number(segment: &str) -> Option<u32> {
     let plain = segment.bytes().all(|byte| byte.is_ascii_digit()) && (segment == "0" || !segment.starts_with('0'));
@@ -130,8 +144,12 @@ fn split_tail(path: &str) -> (&str, Tail) {
         return (path, Tail::Weight);
     };
     match last {
-        "weight" | "qweight" | "weight_packed" | "gamma" => (module, Tail::Weight),
+        "weight" | "qweight" | "weight_packed" | "_weight_qdata" | "gamma" => (module, Tail::Weight),
         "bias" | "beta" => (module, Tail::Bias),
+        "_data" if module.ends_with(".weight") => (module.strip_suffix(".weight").unwrap_or(module), Tail::Weight),
+        "scale" | "_scale" | "_shift" if module.ends_with(".weight") => {
+            (module.strip_suffix(".weight").unwrap_or(module), Tail::Auxiliary)
+        }
         _ if AUXILIARY.contains(&last) || last.starts_with("bitsandbytes__") => {
             let module = module.strip_suffix(".quant_state").unwrap_or(module);
             (module.strip_suffix(".weight").unwrap_or(module), Tail::Auxiliary)

@@ -37,7 +37,10 @@ struct Entry {
     model_types: Vec<String>,
     architectures: Vec<String>,
     zero_centred: Option<Vec<Role>>,
+    mlx_keeps_centre: Option<bool>,
     transposed: Option<Vec<Role>>,
+    either_way: Vec<Role>,
+    interleaved: Vec<Role>,
     buffers: Option<Vec<String>>,
     names: BTreeMap<Role, Names>,
     encoder: BTreeMap<Role, Names>,
@@ -55,7 +58,10 @@ pub(super) struct Resolved {
     pub(super) model_types: Vec<String>,
     pub(super) architectures: Vec<String>,
     pub(super) zero_centred: Vec<Role>,
+    pub(super) mlx_keeps_centre: bool,
     pub(super) transposed: Vec<Role>,
+    pub(super) either_way: Vec<Role>,
+    pub(super) interleaved: Vec<Role>,
     pub(super) buffers: Vec<String>,
     pub(super) main: Templates,
     pub(super) encoder: Templates,
@@ -140,7 +146,10 @@ impl Table {
         family.roots = own.roots.unwrap_or_else(|| std::mem::take(&mut family.roots));
         family.layer = own.layer.unwrap_or_else(|| std::mem::take(&mut family.layer));
         family.zero_centred = own.zero_centred.unwrap_or_else(|| std::mem::take(&mut family.zero_centred));
+        family.mlx_keeps_centre = own.mlx_keeps_centre.unwrap_or(family.mlx_keeps_centre);
         family.transposed = own.transposed.unwrap_or_else(|| std::mem::take(&mut family.transposed));
+        family.either_way = own.either_way;
+        family.interleaved = own.interleaved;
         family.buffers = own.buffers.unwrap_or_else(|| std::mem::take(&mut family.buffers));
         for (into, names) in
             [(&mut family.main, own.names), (&mut family.encoder, own.encoder), (&mut family.decoder, own.decoder)]

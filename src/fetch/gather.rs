@@ -110,9 +110,11 @@ impl Corpus {
         self.opened.iter().all(|opened| opened.outcome.is_err())
     }
 
-    /// Whether a tensor that was asked for could not be fetched.
+    /// Whether a tensor that was asked for could not be read.
     pub fn any_tensor_failed(&self) -> bool {
-        self.failures.iter().any(|failures| !failures.is_empty())
+        let models = self.opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
+        let is_faulty = |model: &Arc<Model>| model.excluded.iter().any(|exclusion| exclusion.is_fault);
+        self.failures.iter().any(|failures| !failures.is_empty()) || models.into_iter().any(is_faulty)
     }
 }
 
@@ -194,7 +196,7 @@ fn counts(opened: &[Opened], plans: &[ModelPlan], failures: &[Failures]) -> (usi
         let positions = plan.shared_spans.iter().flat_map(|span| &span.tensors);
         let has_failed = |&&position: &&usize| {
             let model = opened.outcome.as_ref().ok();
-            model.is_some_and(|model| failures.contains_key(&model.tensors[position].info.name))
+            model.is_some_and(|model| failures.contains_key(&model.brought(position).info.name))
         };
         let failed_shared = positions.filter(has_failed).count();
         fetched += plan.moving().saturating_sub(failures.len() - failed_shared);

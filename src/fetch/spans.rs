@@ -76,7 +76,7 @@ impl Visit {
 
     /// The bytes of the tensor at `position` within those of the span.
     pub(super) fn slice(&self, bytes: &Bytes, position: usize) -> Result<Bytes> {
-        let info = &self.model.tensors[position].info;
+        let info = &self.model.brought(position).info;
         let at = |offset: u64| offset.checked_sub(self.span.range.start).and_then(|at| usize::try_from(at).ok());
         match (at(info.range.start), at(info.range.end)) {
             (Some(start), Some(end)) if start <= end && end <= bytes.len() => Ok(bytes.slice(start..end)),

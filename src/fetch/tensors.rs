@@ -26,11 +26,16 @@ pub fn plan(session: &Session, model: &Model) -> ModelPlan {
     plan_where(session, model, |_| true)
 }
 
-/// As [`plan`], for the tensors at the positions that `wanted` names.
+/// As [`plan`], for the tensors at the positions that `wanted` names, and what their values are made of beside their elements.
 pub fn plan_where(session: &Session, model: &Model, wanted: impl Fn(usize) -> bool) -> ModelPlan {
     let (mut tensors, mut cached, mut local) = (0, 0, 0);
     let (mut missing, mut shared) = (Vec::new(), Vec::new());
-    for (position, tensor) in model.tensors.iter().enumerate().filter(|&(position, _)| wanted(position)) {
+    let chosen = (0..model.tensors.len()).filter(|&position| wanted(position));
+    let mut positions: Vec<usize> = chosen.collect();
+    let companions = positions.iter().flat_map(|&position| model.companions_of(&model.tensors[position]));
+    positions.extend(companions.collect::<Vec<_>>());
+    for position in positions {
+        let tensor = model.brought(position);
         tensors += 1;
         match model.key(tensor) {
             None => local += 1,
@@ -84,7 +89,7 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
         let Ok((number, outcomes)) = joined else { continue };
         for (position, result) in outcomes {
             if let Err(error) = result {
-                failures[number].insert(models[number].1.tensors[position].info.name.clone(), error);
+                failures[number].insert(models[number].1.brought(position).info.name.clone(), error);
             }
         }
     }
@@ -111,7 +116,7 @@ async fn bring(visit: Visit) -> Outcomes {
 }
 
 fn keep(visit: &Visit, position: usize, bytes: &Bytes) -> Result<()> {
-    let tensor = &visit.model.tensors[position];
+    let tensor = visit.model.brought(position);
     let Some(key) = visit.model.key(tensor) else { return Ok(()) };
     let stored = visit.slice(bytes, position)?;
     let cache: &Cache = &visit.session.access.cache;
@@ -123,7 +128,7 @@ fn keep(visit: &Visit, position: usize, bytes: &Bytes) -> Result<()> {
 /// One tensor, piece by piece: never held whole.
 async fn bring_large(visit: &Visit) -> Outcomes {
     let Some(&position) = visit.span.tensors.first() else { return Vec::new() };
-    vec![(position, keep_large(visit, &visit.model.tensors[position]).await)]
+    vec![(position, keep_large(visit, visit.model.brought(position)).await)]
 }
 
 async fn keep_large(visit: &Visit, tensor: &Tensor) -> Result<()> {

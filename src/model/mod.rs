@@ -22,7 +22,7 @@ pub use absence::layer_runs;
 pub use access::Access;
 pub use depths::{Depths, same_depth};
 pub(crate) use description::{read_config, read_index};
-pub use open::{Exclusion, Model, Tensor};
+pub use open::{Exclusion, Model, Scaled, Tensor};
 pub use opened::Opened;
 pub use pairing::Pairing;
 pub use progress::{Progress, Silent};

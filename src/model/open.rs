@@ -10,9 +10,11 @@ use futures::future::try_join_all;
 use super::{Access, Question, Repository, Selection, Subfolder, read_config, read_index};
 use crate::{
     cache::TensorKey,
-    checkpoint::{Disagreement, Header, Layout, Quantisation, QuantisationHints, ShardIndex, TensorInfo},
+    checkpoint::{
+        Disagreement, Header, Layout, Quantisation, QuantisationHints, Scaling, ShardIndex, Storage, TensorInfo,
+    },
     error::Result,
-    family::{FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Slot},
+    family::{Classified, Family, FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Slot, is_known_buffer},
     spec::ModelSpec,
 };
 
@@ -29,6 +31,19 @@ pub struct Tensor {
     pub info: TensorInfo,
     /// Whether the gain is stored zero-centred, so that 1 + w is what acts.
     pub zero_centred: bool,
+    /// How its values are made of its elements, where these are not the values themselves.
+    pub scaled: Option<Scaled>,
+}
+
+/// How values are made of a quantised tensor, and which of the model's companions that takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scaled {
+    /// How it is scaled.
+    pub scaling: Scaling,
+    /// Place of the scales among [`Model::companions`].
+    pub scale: usize,
+    /// Place of the zero points, where there are any.
+    pub zero_point: Option<usize>,
 }
 
 /// A tensor that is not in the answer, and why.
@@ -38,6 +53,8 @@ pub struct Exclusion {
     pub tensor: String,
     /// Why it is left out.
     pub reason: String,
+    /// Whether it was asked for and cannot be read: the answer lacks it.
+    pub is_fault: bool,
 }
 
 /// An opened model.
@@ -61,6 +78,8 @@ pub struct Model {
     pub tensors: Vec<Tensor>,
     /// Layers: what its configuration says, else one more than the last that a wanted tensor has. Taken once, at opening.
     pub depth: Option<u32>,
+    /// Scales and zero points of those that are quantised.
+    pub companions: Vec<Tensor>,
     /// Why there are none, and what to do.
     pub absence: Option<String>,
     /// Tensors passed over with a reason worth telling.
@@ -93,6 +112,7 @@ impl Model {
             family: FamilyChoice::default(),
             headers: BTreeMap::new(),
             tensors: Vec::new(),
+            companions: Vec::new(),
             absence: None,
             depth: None,
             excluded: Vec::new(),
@@ -140,6 +160,7 @@ impl Model {
             selection = self.select(question);
         }
         self.warn_of_disagreements();
+        self.warn_of_copies();
         self.take(selection);
         Ok(())
     }
@@ -172,7 +193,9 @@ impl Model {
         // What stands beside a weight counts: one whose scales lie in another shard must not look like one without. A bias does
         // not tell how a weight is stored.
         let beside = |name: &'_ str| -> Vec<&String> {
-            let stem = name.strip_suffix("weight").filter(|stem| !stem.is_empty()).unwrap_or(name);
+            let (module, last) = name.rfind('.').map_or(("", name), |dot| name.split_at(dot + 1));
+            let is_of_module = !module.is_empty() && (last.contains("weight") || last.contains("data"));
+            let stem = if is_of_module { module } else { name };
             let names = index.weight_map.range(stem.to_owned()..);
             let names = names.take_while(|(found, _)| found.starts_with(stem));
             let names = names.filter(|(found, _)| *found == name || !found.ends_with("bias"));
@@ -253,6 +276,8 @@ impl Model {
                         name.escape_debug(),
                         shard.escape_debug()
                     ),
+                    // A copy that does not count is told as one.
+                    Disagreement::NotInIndex(name) if index.weight_map.contains_key(&name) => continue,
                     Disagreement::NotInIndex(name) => format!(
                         "tensor `{}` of shard `{}` is not in the index",
                         name.escape_debug(),
@@ -263,30 +288,131 @@ impl Model {
         }
     }
 
+    /// Names the copies of a tensor that do not count, and those of which none does.
+    fn warn_of_copies(&mut self) {
+        let mut holders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (shard, header) in &self.headers {
+            for info in &header.tensors {
+                holders.entry(&info.name).or_default().push(shard);
+            }
+        }
+        let several = holders.into_iter().filter(|(_, shards)| shards.len() > 1);
+        let told = several.map(|(name, shards)| match self.find(name) {
+            Ok((counted, _)) => {
+                let others = shards.into_iter().filter(|shard| *shard != counted);
+                let others: Vec<String> = others.map(|shard| format!("`{}`", shard.escape_debug())).collect();
+                format!(
+                    "tensor `{}` counts as it is in shard `{}`, which the index names; its copy in {} does not",
+                    name.escape_debug(),
+                    counted.escape_debug(),
+                    others.join(", ")
+                )
+            }
+            Err(reason) => format!("tensor `{}` does not count: {reason}", name.escape_debug()),
+        });
+        let told: Vec<String> = told.collect();
+        self.warnings.extend(told);
+    }
+
     fn take(&mut self, selection: Selection) {
         let mut tensors = Vec::new();
+        let mut companions = Vec::new();
         for wanted in selection.wanted {
             let (shard, info) = match self.find(&wanted.name) {
                 Ok(found) => found,
                 Err(reason) => {
-                    self.excluded.push(Exclusion { tensor: wanted.name, reason });
+                    self.excluded.push(Exclusion { tensor: wanted.name, reason, is_fault: true });
                     continue;
                 }
             };
-            let is_gain = |slot: Slot| slot.part == Part::Weight;
-            let zero_centred = |slot: Slot| self.family.family.is_some_and(|family| family.is_zero_centred(slot.role));
+            let mut companion = |name: &str| self.companion(name, &mut companions);
+            let scaled = match self.quantisation().storage(&wanted.name) {
+                Storage::Scaled(scaling) => companion(&scaling.scale).map(|scale| Scaled {
+                    scaling: scaling.clone(),
+                    scale,
+                    zero_point: scaling.zero_point.as_deref().and_then(companion),
+                }),
+                _ => None,
+            };
             tensors.push(Tensor {
                 slot: wanted.slot,
                 layer: wanted.layer,
                 shard: shard.to_owned(),
-                zero_centred: wanted.slot.is_some_and(|slot| is_gain(slot) && zero_centred(slot)),
+                zero_centred: wanted.slot.is_some_and(|slot| self.is_zero_centred(slot)),
                 info: info.clone(),
+                scaled,
             });
         }
         self.tensors = tensors;
+        self.companions = companions;
         let passed_over = selection.passed_over.into_iter();
-        self.excluded.extend(passed_over.map(|(tensor, reason)| Exclusion { tensor, reason }));
+        let passed_over = passed_over.map(|(tensor, reason)| Exclusion { tensor, reason, is_fault: false });
+        self.excluded.extend(passed_over);
         self.excluded.sort();
+    }
+
+    /// Puts a tensor among the companions, and tells its place there.
+    fn companion(&self, name: &str, companions: &mut Vec<Tensor>) -> Option<usize> {
+        let (shard, info) = self.find(name).ok()?;
+        companions.push(Tensor {
+            slot: None,
+            layer: None,
+            shard: shard.to_owned(),
+            info: info.clone(),
+            zero_centred: false,
+            scaled: None,
+        });
+        Some(companions.len() - 1)
+    }
+
+    /// Whether what the files hold of this slot is a gain less one.
+    fn is_zero_centred(&self, slot: Slot) -> bool {
+        slot.part == Part::Weight
+            && self.family.family.is_some_and(|family| {
+                family.is_zero_centred(slot.role) && !(self.is_saved_by_mlx() && family.is_centred_by_mlx())
+            })
+    }
+
+    /// Whether its files say that MLX wrote them.
+    pub(crate) fn is_saved_by_mlx(&self) -> bool {
+        self.headers.values().any(|header| header.metadata.get("format").is_some_and(|format| format == "mlx"))
+    }
+
+    /// Takes a family for that of the model, and what it says of every tensor.
+    pub(crate) fn adopt(&mut self, family: &'static Family, why: String) {
+        self.family.family = Some(family);
+        self.warnings.push(why);
+        let slots: Vec<Option<Slot>> =
+            self.tensors.iter().map(|tensor| family.classify(&tensor.info.name, &self.config).slot()).collect();
+        for (at, slot) in slots.into_iter().enumerate() {
+            let zero_centred = slot.is_some_and(|slot| self.is_zero_centred(slot));
+            let tensor = &mut self.tensors[at];
+            (tensor.slot, tensor.zero_centred) = (slot, zero_centred);
+        }
+    }
+
+    /// A tensor that is brought to this machine: a wanted one, or after those a companion.
+    pub(crate) fn brought(&self, position: usize) -> &Tensor {
+        match position.checked_sub(self.tensors.len()) {
+            None => &self.tensors[position],
+            Some(place) => &self.companions[place],
+        }
+    }
+
+    /// Positions, as of [`Model::brought`], of what the values of a tensor are made of beside its elements.
+    pub(crate) fn companions_of(&self, tensor: &Tensor) -> impl Iterator<Item = usize> + use<> {
+        let first = self.tensors.len();
+        let places = tensor.scaled.as_ref().map(|scaled| (scaled.scale, scaled.zero_point));
+        places.into_iter().flat_map(move |(scale, zero_point)| {
+            std::iter::once(scale).chain(zero_point).map(move |place| first + place)
+        })
+    }
+
+    /// The tensors that count, each once, with the shard that holds it.
+    pub fn counted(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
+        let all = self.headers.iter().flat_map(|(shard, header)| header.tensors.iter().map(move |info| (shard, info)));
+        let counts = |shard: &str, name: &str| self.find(name).is_ok_and(|(counted, _)| counted == shard);
+        all.filter(move |(shard, info)| counts(shard, &info.name)).map(|(shard, info)| (shard.as_str(), info))
     }
 
     /// The shard that holds a tensor. Where several do, the index decides; without an index nothing does.
@@ -316,10 +442,18 @@ impl Model {
     /// [`Quantisation::of`].
     pub fn quantisation(&self) -> &Quantisation {
         self.quantisation.get_or_init(|| {
-            let tensors = self.headers.values().flat_map(|header| &header.tensors);
+            let is_buffer = |name: &str| {
+                let family = self.family.family;
+                let class = family.map(|family| family.classify(name, &self.config));
+                class == Some(Classified::Buffer) || family.is_none() && is_known_buffer(name)
+            };
+            let counted = self.counted().map(|(_, info)| info);
+            let tensors = counted.filter(|info| !is_buffer(&info.name));
             let hints = QuantisationHints {
                 method: self.config.quantisation.as_deref(),
                 block: self.config.quantisation_block,
+                bits: self.config.quantisation_bits,
+                group: self.config.quantisation_group,
             };
             Quantisation::of(tensors, hints)
         })

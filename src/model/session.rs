@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::{Access, Depths, Model, Opened, Pairing, Progress, Question, Silent, absence};
 use crate::{
     error::Error,
-    family::{LayerIndex, LayerSelection},
+    family::{ChosenBy, Family, LayerIndex, LayerSelection},
     spec::ModelSpec,
 };
 
@@ -41,6 +41,7 @@ impl Session {
     pub async fn open(&self, specs: &[ModelSpec], question: &Question) -> Vec<Opened> {
         let questions: Vec<Question> = specs.iter().map(|spec| own_question(question, spec)).collect();
         let mut opened = self.open_each(specs, &questions).await;
+        settle_families(&mut opened);
         if question.pairing == Pairing::Depth
             && let Some(depths) = Depths::of(&opened, &question.layers)
         {
@@ -82,6 +83,37 @@ async fn open_one(access: &Access, spec: &ModelSpec, question: &Question) -> Res
     let mut model = Model::open(access, spec, question).await?;
     model.absence = absence(&model, question);
     Ok(model)
+}
+
+/// Where names alone chose a model's family, and another explains them as well that the configuration of another model states,
+/// that one is taken; where nothing tells which of several it is, the reader is told.
+fn settle_families(opened: &mut [Opened]) {
+    let stated = opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
+    let stated = stated.filter(|model| matches!(model.family.by, ChosenBy::ModelType | ChosenBy::Architecture));
+    let stated: Vec<&'static Family> = stated.filter_map(|model| model.family.family).collect();
+    for opened in opened {
+        let Some(model) = opened.outcome.as_mut().ok().and_then(Arc::get_mut) else { continue };
+        let Some(chosen) = model.family.family.filter(|_| !model.family.rivals.is_empty()) else { continue };
+        let is_stated = |family: &Family| stated.iter().any(|other| other.name() == family.name());
+        let mut rivals = model.family.rivals.iter().filter(|rival| is_stated(rival));
+        let (name, rival) = (chosen.name(), rivals.next().copied());
+        match rival {
+            Some(rival) if rivals.next().is_none() && !is_stated(chosen) => {
+                let other = rival.name();
+                model.family.rivals = vec![chosen];
+                model.adopt(rival, format!(
+                    "its names fit the families `{name}` and `{other}`, and it is taken for `{other}`, as a model that it is compared with"
+                ));
+            }
+            _ => {
+                let names: Vec<&str> = model.family.rivals.iter().map(|rival| rival.name()).collect();
+                model.warnings.push(format!(
+                    "its family is told by names alone: `{name}` is taken, and {} fit as well and read some of them otherwise",
+                    names.join(", ")
+                ));
+            }
+        }
+    }
 }
 
 fn own_question(question: &Question, spec: &ModelSpec) -> Question {

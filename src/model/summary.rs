@@ -26,6 +26,8 @@ pub struct ModelSummary {
     pub group: Option<String>,
     /// Name of its family, and how it was recognised.
     pub family: Option<(String, ChosenBy)>,
+    /// Families that its names fit as well, and that read some of them otherwise.
+    pub rivals: Vec<String>,
     /// `model_type` as written.
     pub model_type: Option<String>,
     /// Layers.
@@ -64,6 +66,7 @@ impl ModelSummary {
             is_folder: matches!(opened.spec.source, ModelSource::Folder(_)),
             group: opened.spec.group.clone(),
             family: None,
+            rivals: Vec::new(),
             model_type: None,
             layers: None,
             width: None,
@@ -89,6 +92,7 @@ impl ModelSummary {
         let used: BTreeSet<&str> = model.tensors.iter().map(|tensor| tensor.shard.as_str()).collect();
         summary.commit = model.repository.commit().cloned();
         summary.family = model.family.family.map(|family| (family.name().to_owned(), model.family.by));
+        summary.rivals = model.family.rivals.iter().map(|family| family.name().to_owned()).collect();
         summary.model_type = model.config.model_types.first().cloned();
         summary.layers = model.config.num_hidden_layers.or(model.config.encoder_layers);
         summary.width = model.config.hidden_size;

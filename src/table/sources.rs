@@ -77,7 +77,7 @@ impl<'a> Sources<'a> {
             return Err(unread(error));
         }
         let loaded = Loaded::read(self.cache, model, tensor).map_err(|error| unread(&error))?;
-        Ok((Side::of(tensor), loaded))
+        Ok((Side { shape: loaded.shape.clone(), ..Side::of(tensor) }, loaded))
     }
 }
 

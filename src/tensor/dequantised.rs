@@ -66,7 +66,7 @@ mod tests {
         let stored: Vec<u8> = (0..rows * columns).map(|i| (i * 7 % 251).to_le_bytes()[0]).collect();
         let scale: Vec<u8> = (0..rows).flat_map(|row| (0.01 * (row as f32 + 1.0)).to_le_bytes()).collect();
         let grid = ScaleGrid::new(&[rows, columns], &[rows, 1], None).unwrap();
-        let dequantiser = Dequantiser::new(&Dtype::I8, grid, (&Dtype::F32, &scale), None).unwrap();
+        let dequantiser = Dequantiser::new(&Dtype::I8, grid, (&Dtype::F32, &scale), None, 1).unwrap();
         let mut values = vec![0.0; stored.len()];
         dequantiser.fill(0, &stored, &mut values).unwrap();
         let memory = Memory { dtype: Dtype::I8, numel: rows * columns, bytes: &stored };
@@ -113,7 +113,8 @@ mod tests {
                 Storage::Scaled(scaling) => {
                     let (scale, factors) = stored(&exported, &scaling.scale);
                     let scale = (&scale.dtype, factors);
-                    let dequantiser = Dequantiser::new(&tensor.dtype, scaling.grid.clone(), scale, None).unwrap();
+                    let dequantiser =
+                        Dequantiser::new(&tensor.dtype, scaling.grid.clone(), scale, None, scaling.divisor).unwrap();
                     let bytes = stored(&exported, &tensor.name).1;
                     let mut values = vec![0.0; bytes.len()];
                     dequantiser.fill(0, bytes, &mut values).unwrap();

@@ -1,4 +1,4 @@
-//! The values of one side of a pair: stored ones as they are, quantised ones times their scales.
+//! The values of a tensor, or of a part of one: stored ones as they are, quantised ones times their scales.
 
 use super::{Dequantised, Loaded, Stored, View};
 use crate::{
@@ -7,27 +7,38 @@ use crate::{
     dtype::Dtype,
     error::Result,
     metric::stream::Source,
-    model::Model,
-    question::compare::{Half, Scaled},
+    model::{Model, Scaled, Tensor},
 };
 
-/// The values of a tensor, or of a part of one, read block by block.
+/// The values that a view shows of a tensor, read block by block.
 #[derive(Debug)]
 pub(crate) enum Elements {
     Plain(Stored),
-    Scaled { values: Box<Dequantised<Stored>>, stored: Stored },
+    Scaled {
+        /// Of the whole tensor.
+        values: Box<Dequantised<Stored>>,
+        whole: Vec<u64>,
+        view: View,
+        /// What is seen of the stored elements.
+        stored: Stored,
+    },
 }
 
 impl Elements {
-    /// Opens what `half` means of a tensor of `model`.
-    pub(crate) fn open(cache: &Cache, model: &Model, half: &Half) -> Result<Self> {
-        let tensor = &model.tensors[half.tensor];
-        let open = || Stored::open(cache, model, tensor, &half.view);
-        let Some(scaling) = &half.scaling else {
-            return Ok(Self::Plain(open()?));
+    /// Opens what `view` shows of a tensor of `model`.
+    pub(crate) fn open(cache: &Cache, model: &Model, tensor: &Tensor, view: &View) -> Result<Self> {
+        let stored = Stored::open(cache, model, tensor, view)?;
+        let Some(scaled) = &tensor.scaled else {
+            return Ok(Self::Plain(stored));
         };
-        let dequantiser = dequantiser(cache, model, &tensor.info.dtype, scaling)?;
-        Ok(Self::Scaled { values: Box::new(Dequantised::new(open()?, dequantiser)), stored: open()? })
+        let dequantiser = dequantiser(cache, model, &tensor.info.dtype, scaled)?;
+        let whole = Stored::open(cache, model, tensor, &View::Whole)?;
+        Ok(Self::Scaled {
+            values: Box::new(Dequantised::new(whole, dequantiser)),
+            whole: tensor.info.shape.clone(),
+            view: view.clone(),
+            stored,
+        })
     }
 
     /// The stored elements.
@@ -51,6 +62,9 @@ impl Elements {
     }
 }
 
+/// Bytes of a value that was made of a code and a scale: F32.
+const VALUE: u64 = 4;
+
 impl Source for Elements {
     type Error = crate::Error;
 
@@ -68,15 +82,17 @@ impl Source for Elements {
     fn read(&self, start: u64, into: &mut [u8]) -> Result<()> {
         match self {
             Self::Plain(stored) => stored.read(start, into),
-            Self::Scaled { values, .. } => values.read(start, into),
+            Self::Scaled { values, whole, view, .. } => {
+                view.read(whole, 4, start / VALUE, into, |first, into| values.read(first * VALUE, into))
+            }
         }
     }
 }
 
 /// What makes values of a scaled weight, from scales that have been fetched with it, or lie beside it.
 fn dequantiser(cache: &Cache, model: &Model, weight: &Dtype, scaled: &Scaled) -> Result<Dequantiser> {
-    let held = |at: usize| -> Result<(Dtype, Vec<u8>)> {
-        let tensor = &model.tensors[at];
+    let held = |place: usize| -> Result<(Dtype, Vec<u8>)> {
+        let tensor = &model.companions[place];
         let stored = Stored::open(cache, model, tensor, &View::Whole)?;
         let mut bytes = vec![0; usize::try_from(tensor.info.range.len()).unwrap_or(0)];
         stored.read(0, &mut bytes)?;
@@ -85,6 +101,6 @@ fn dequantiser(cache: &Cache, model: &Model, weight: &Dtype, scaled: &Scaled) ->
     let (dtype, scales) = held(scaled.scale)?;
     let zero_point = scaled.zero_point.map(held).transpose()?;
     let zero_point = zero_point.as_ref().map(|(dtype, bytes)| (dtype, bytes.as_slice()));
-    let grid = scaled.scaling.grid.clone();
-    Ok(Dequantiser::new(weight, grid, (&dtype, &scales), zero_point)?)
+    let scaling = &scaled.scaling;
+    Ok(Dequantiser::new(weight, scaling.grid.clone(), (&dtype, &scales), zero_point, scaling.divisor)?)
 }

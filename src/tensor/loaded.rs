@@ -4,13 +4,16 @@ use std::borrow::Cow;
 
 use crate::{
     cache::Cache,
-    checkpoint::{FolderFile, Storage},
+    checkpoint::FolderFile,
     dtype::{Dtype, decode},
     error::Result,
+    family::FusedLayout,
     metric::{Moments, Undefined},
     model::{AuditError, Model, Tensor},
     values::Values,
 };
+
+use super::{Elements, View, layout, straight};
 
 /// Elements of one tensor, widened exactly: f32 where that holds them, else f64.
 #[derive(Debug, Clone)]
@@ -18,6 +21,8 @@ pub struct Loaded {
     /// Extent of each axis.
     pub shape: Vec<u64>,
     pub(crate) floats: Result<Floats, Undefined>,
+    /// The order of the parts of a fused tensor.
+    pub(crate) fused: Option<FusedLayout>,
 }
 
 #[derive(Debug, Clone)]
@@ -27,31 +32,29 @@ pub(crate) enum Floats {
 }
 
 impl Loaded {
-    /// Reads a tensor. A zero-centred gain becomes the effective gain 1 + w.
+    /// Reads a tensor in the order `[out, in]`, whichever it is stored in. A zero-centred gain becomes the effective gain
+    /// 1 + w, a quantised weight what its codes and scales stand for.
     pub fn read(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
-        // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
-        decode(&tensor.info.dtype, &[])?;
-        let storage = model.quantisation().storage(&tensor.info.name);
-        let (place, name) = (|| model.repository.place(), || tensor.info.name.clone());
-        match storage {
-            Storage::Plain => {}
-            Storage::Scaled(scaling) => {
-                return Err(AuditError::Scaled {
-                    model: place(),
-                    tensor: name(),
-                    dtype: tensor.info.dtype.to_string(),
-                    how: scaling.grid.describe(),
-                }
-                .into());
-            }
-            _ => {
-                return Err(AuditError::Quantised {
-                    model: place(),
-                    tensor: name(),
-                    how: storage.why_not().unwrap_or_else(|| storage.to_string()),
-                }
-                .into());
-            }
+        let layout = layout(model, tensor.slot, &tensor.info).map_err(|reason| AuditError::Quantised {
+            model: model.repository.place(),
+            tensor: tensor.info.name.clone(),
+            how: reason,
+        })?;
+        let mut loaded = if layout.is_other() {
+            readable(model, tensor)?;
+            Elements::open(cache, model, tensor, &straight(tensor, layout))?.load()?
+        } else {
+            Self::as_stored(cache, model, tensor)?
+        };
+        loaded.fused = layout.fused;
+        Ok(loaded)
+    }
+
+    /// As [`Loaded::read`], in the order in which it is stored.
+    pub(crate) fn as_stored(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
+        readable(model, tensor)?;
+        if tensor.scaled.is_some() {
+            return Elements::open(cache, model, tensor, &View::Whole)?.load();
         }
         let values = match (model.key(tensor), model.repository.local_file(&tensor.shard)) {
             (_, Some(path)) => {
@@ -82,13 +85,13 @@ impl Loaded {
     fn of_values(values: Values, shape: Vec<u64>, zero_centred: bool) -> Self {
         let floats =
             if zero_centred { values.plus_one().map_or_else(|| Err(integer_gain()), floats) } else { floats(values) };
-        Self { shape, floats }
+        Self { shape, floats, fused: None }
     }
 
     /// A vector, without a file to read it from.
     #[cfg(test)]
     pub(crate) fn of(values: Vec<f64>) -> Self {
-        Self { shape: vec![values.len() as u64], floats: Ok(Floats::F64(values)) }
+        Self { shape: vec![values.len() as u64], floats: Ok(Floats::F64(values)), fused: None }
     }
 
     /// Number of elements.
@@ -113,6 +116,25 @@ impl Loaded {
             Err(reason) => Err(reason.clone()),
         }
     }
+}
+
+/// Whether the elements of a tensor can be made values at all.
+pub(crate) fn readable(model: &Model, tensor: &Tensor) -> Result<()> {
+    // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
+    decode(&tensor.info.dtype, &[])?;
+    match model.quantisation().storage(&tensor.info.name).why_not() {
+        None => Ok(()),
+        Some(how) => {
+            let (model, tensor) = (model.repository.place(), tensor.info.name.clone());
+            Err(AuditError::Quantised { model, tensor, how }.into())
+        }
+    }
+}
+
+pub(crate) fn other_order() -> Undefined {
+    Undefined::NotComparable(
+        "its parts stand in another order than those of the other; `compare` compares them one by one".to_owned(),
+    )
 }
 
 fn integer_gain() -> Undefined {

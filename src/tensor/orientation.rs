@@ -1,43 +1,140 @@
 //! How a model lays out what a tensor holds: as a Linear does, turned, or several parts in one tensor.
 
+use super::View;
 use crate::{
-    family::{FusedLayout, Part, Role, Slot},
+    checkpoint::TensorInfo,
+    family::{Family, FusedLayout, Part, Role, Slot},
     model::{Model, Tensor},
 };
 
 /// How the elements of a tensor are laid out. Two tensors of one role, shape and layout have their elements in one order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// `[in, out]` where a Linear has `[out, in]`.
     pub(crate) turned: bool,
     /// The parts of a fused tensor.
     pub(crate) fused: Option<FusedLayout>,
+    /// Whether it holds the matrices, or the biases, of all experts.
+    pub(crate) packed: bool,
+    /// The rows of a head that stand as rotary embeddings of neighbours need them.
+    pub(crate) interleaved: Option<u64>,
 }
 
-/// How `model` lays out one of its tensors.
-pub(crate) fn layout(model: &Model, tensor: &Tensor) -> Layout {
-    let plain = Layout { turned: false, fused: None };
-    let (Some(family), Some(slot)) = (model.family.family, tensor.slot) else {
-        return plain;
+impl Layout {
+    /// Whether it is to be read in another order than it is stored.
+    pub(crate) fn is_other(self) -> bool {
+        self.turned || self.interleaved.is_some()
+    }
+}
+
+/// How `model` lays out a tensor; the reason where two layouts are possible and neither shape nor name tells which it is.
+pub(crate) fn layout(model: &Model, slot: Option<Slot>, info: &TensorInfo) -> Result<Layout, String> {
+    let (Some(family), Some(slot)) = (model.family.family, slot) else {
+        return Ok(Layout::default());
     };
-    Layout { turned: slot.part == Part::Weight && family.is_transposed(slot.role), fused: family.fused(slot.role) }
+    let fused = family.fused(slot.role);
+    let axes = if slot.part == Part::Bias { 2 } else { 3 };
+    if is_of_experts(slot.role) {
+        return if slot.expert.is_none() && info.shape.len() == axes {
+            packed(model, family, slot, info)
+        } else {
+            Ok(Layout { fused, ..Layout::default() })
+        };
+    }
+    let turned = slot.part == Part::Weight && family.is_transposed(slot.role);
+    let interleaved = if family.is_interleaved(slot.role) { Some(rows_of_head(model, info)?) } else { None };
+    Ok(Layout { turned, fused, packed: false, interleaved })
+}
+
+/// As [`layout`]; as stored where that is not known.
+pub(crate) fn layout_or_plain(model: &Model, tensor: &Tensor) -> Layout {
+    layout(model, tensor.slot, &tensor.info).unwrap_or_default()
+}
+
+/// The layout of experts in one tensor. The width of the model, where it is one of two unequal extents, tells which axis is the
+/// input; else a name with `.weight` is that of a module, which MLX writes as a Linear; else the family says.
+fn packed(model: &Model, family: &Family, slot: Slot, info: &TensorInfo) -> Result<Layout, String> {
+    let fused = family.fused(slot.role);
+    let by_name = family.is_transposed(slot.role) && !info.name.ends_with(".weight") && !model.is_saved_by_mlx();
+    let turned = match (info.shape.as_slice(), model.config.hidden_size) {
+        _ if slot.part == Part::Bias => by_name,
+        (&[_, rows, columns], Some(width)) if (rows == width) != (columns == width) => {
+            (rows == width) != (slot.role == Role::ExpertDownProj)
+        }
+        _ if by_name && family.is_either_way(slot.role) => {
+            return Err(format!(
+                "experts packed as {:?}: models of the family `{}` are saved as [expert, in, out] and as \
+                 [expert, out, in], and equal extents do not tell which this is",
+                info.shape,
+                family.name()
+            ));
+        }
+        _ => by_name,
+    };
+    let fused = match (fused, turned) {
+        (Some(FusedLayout::GateUpRows), true) if slot.part == Part::Weight => Some(FusedLayout::GateUpColumns),
+        (Some(FusedLayout::GateUpColumns), false) => Some(FusedLayout::GateUpRows),
+        (fused, _) => fused,
+    };
+    Ok(Layout { turned: turned && slot.part == Part::Weight, fused, packed: true, interleaved: None })
+}
+
+fn rows_of_head(model: &Model, info: &TensorInfo) -> Result<u64, String> {
+    let rows = info.shape.first().copied().unwrap_or(0);
+    match model.config.width_of_head() {
+        Some(width) if width > 0 && width % 2 == 0 && rows > 0 && rows % width == 0 && rows <= MOST_ROWS => Ok(width),
+        _ => Err(
+            "its rows are ordered for rotary embeddings that turn neighbours, and the configuration does not say how \
+                  many rows a head has"
+                .to_owned(),
+        ),
+    }
+}
+
+/// More rows than the heads of any model have.
+const MOST_ROWS: u64 = 1 << 20;
+
+/// The rows of each head as Transformers orders them: first the even ones, then the odd ones.
+fn halves(rows: u64, head: u64) -> View {
+    let of_head = |first: u64| (0..2).flat_map(move |odd| (0..head / 2).map(move |pair| first + 2 * pair + odd));
+    let order = (0..rows / head).flat_map(|number| of_head(number * head));
+    View::Rows(order.map(|row| (row, row + 1)).collect())
+}
+
+fn is_of_experts(role: Role) -> bool {
+    matches!(role, Role::ExpertGateProj | Role::ExpertUpProj | Role::ExpertGateUpProj | Role::ExpertDownProj)
 }
 
 /// The places that the parts of a fused tensor fill, each with its own runs.
-pub(crate) fn parts(
-    model: &Model,
-    tensor: &Tensor,
-    layout: Layout,
-) -> Result<Vec<(Slot, crate::tensor::View)>, String> {
+pub(crate) fn parts(model: &Model, tensor: &Tensor, layout: Layout) -> Result<Vec<(Slot, View)>, String> {
     let (Some(fused), Some(slot)) = (layout.fused, tensor.slot) else {
         return Ok(Vec::new());
     };
-    let axes = if slot.part == Part::Bias { 1 } else { 2 };
-    if tensor.info.shape.len() > axes {
-        return Err("experts that are packed in one tensor are compared with experts packed alike only".to_owned());
+    if layout.packed && fused == FusedLayout::GateUpInterleaved && !layout.turned && slot.part == Part::Weight {
+        return Err("how gate and up stand in it is known for [expert, in, out] only".to_owned());
     }
     let split = fused.split(slot.part, &tensor.info.shape, &model.config).map_err(|error| error.to_string())?;
-    let transposed = split.axis == 1;
-    let place = |role: Role| Slot { role, ..slot };
-    Ok(split.blocks.iter().map(|block| (place(block.role), crate::tensor::View::of_block(block, transposed))).collect())
+    let transposed = slot.part == Part::Weight && split.axis == tensor.info.shape.len() - 1;
+    let view = |block| {
+        let part = View::of_block(block, transposed);
+        if layout.packed { View::Experts(Box::new(part)) } else { part }
+    };
+    Ok(split.blocks.iter().map(|block| (Slot { role: block.role, ..slot }, view(block))).collect())
+}
+
+/// The whole tensor in the order `[out, in]`.
+pub(crate) fn straight(tensor: &Tensor, layout: Layout) -> View {
+    match (layout.interleaved, tensor.info.shape.first()) {
+        (Some(head), Some(&rows)) => halves(rows, head),
+        _ if layout.turned => View::turned(&tensor.info.shape),
+        _ => View::Whole,
+    }
+}
+
+/// That of one expert, where the view shows those of all.
+pub(crate) fn of_expert(view: &View, expert: u64) -> View {
+    match view {
+        View::Experts(part) => View::Expert(expert, part.clone()),
+        other => View::Expert(expert, Box::new(other.clone())),
+    }
 }

@@ -1,13 +1,17 @@
 //! A loaded tensor with all that does not depend on what it is compared with, so that it is worked out once and not once a
 //! pair.
 
-use super::{Floats, Loaded};
-use crate::metric::{Moments, PairMetrics, Side, Undefined};
+use super::{Floats, Loaded, loaded::other_order};
+use crate::{
+    family::FusedLayout,
+    metric::{Moments, PairMetrics, Side, Undefined},
+};
 
 /// A tensor, ready to meet many others.
 #[derive(Debug)]
 pub(crate) struct Prepared<'a> {
     shape: &'a [u64],
+    fused: Option<FusedLayout>,
     side: Result<Elements<'a>, &'a Undefined>,
 }
 
@@ -23,7 +27,7 @@ impl<'a> Prepared<'a> {
             Floats::F32(values) => Elements::F32(Side::new(values)),
             Floats::F64(values) => Elements::F64(Side::new(values)),
         });
-        Self { shape: &loaded.shape, side }
+        Self { shape: &loaded.shape, fused: loaded.fused, side }
     }
 
     /// All metrics of the pair (`self`, `other`), or the one reason why there are none.
@@ -31,6 +35,9 @@ impl<'a> Prepared<'a> {
         use Elements::{F32, F64};
         if self.shape != other.shape {
             return PairMetrics::undefined(&Undefined::Shape);
+        }
+        if self.fused != other.fused {
+            return PairMetrics::undefined(&other_order());
         }
         match (&self.side, &other.side) {
             (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(reason),

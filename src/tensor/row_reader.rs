@@ -30,6 +30,13 @@ pub struct RowReader {
 impl RowReader {
     /// Finds the rows `wanted` of a tensor. One that is not there is [`AuditError::Vanished`].
     pub fn open(cache: &Cache, model: &Model, tensor: &Tensor, wanted: &RowSet) -> Result<Self> {
+        if tensor.scaled.is_some() {
+            let how =
+                "its rows are read as they are stored, without scales; name a copy that is not quantised".to_owned();
+            let (model, tensor) = (model.repository.place(), tensor.info.name.clone());
+            return Err(AuditError::Quantised { model, tensor, how }.into());
+        }
+        super::loaded::readable(model, tensor)?;
         let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
         if let Some(path) = model.repository.local_file(&tensor.shard) {
             return Ok(Self {

@@ -13,6 +13,10 @@ pub enum View {
     Rows(Vec<(u64, u64)>),
     /// Columns of a matrix that is stored `[in, out]`, read as the rows that they are.
     Columns(Vec<(u64, u64)>),
+    /// The same of each expert of a packed tensor, one after the other: the first axis counts them.
+    Experts(Box<View>),
+    /// That of one expert.
+    Expert(u64, Box<View>),
 }
 
 impl View {
@@ -22,10 +26,11 @@ impl View {
         if transposed { Self::Columns(runs) } else { Self::Rows(runs) }
     }
 
-    /// All columns of a matrix that is stored `[in, out]`; as stored where it is no matrix.
+    /// All columns of a matrix that is stored `[in, out]`, or of each of packed ones; as stored where it is no matrix.
     pub fn turned(shape: &[u64]) -> Self {
         match shape {
             [_, columns] => Self::Columns(vec![(0, *columns)]),
+            [_, matrix @ ..] if matrix.len() == 2 => Self::Experts(Box::new(Self::turned(matrix))),
             _ => Self::Whole,
         }
     }
@@ -44,6 +49,8 @@ impl View {
                 Some(seen)
             }
             (Self::Columns(runs), [rows, columns]) => Some(vec![length(runs, *columns)?, *rows]),
+            (Self::Experts(part), [experts, one @ ..]) => Some([&[*experts], part.shape(one)?.as_slice()].concat()),
+            (Self::Expert(expert, part), [experts, one @ ..]) if expert < experts => part.shape(one),
             _ => None,
         }
     }
@@ -58,7 +65,36 @@ impl View {
         into: &mut [u8],
         mut fill: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.read_by(shape, width, from, into, &mut fill)
+    }
+
+    fn read_by<E>(
+        &self,
+        shape: &[u64],
+        width: usize,
+        from: u64,
+        into: &mut [u8],
+        fill: &mut dyn FnMut(u64, &mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         match (self, shape) {
+            (Self::Expert(expert, part), [_, one @ ..]) => {
+                let first = expert * one.iter().product::<u64>();
+                part.read_by(one, width, from, into, &mut |element, into| fill(first + element, into))
+            }
+            (Self::Experts(part), [experts, one @ ..]) => {
+                let stored: u64 = one.iter().product();
+                let seen: u64 = part.shape(one).unwrap_or_default().iter().product();
+                let (mut at, mut rest) = (from, into);
+                while seen > 0 && at < experts * seen && !rest.is_empty() {
+                    let (expert, within) = (at / seen, at % seen);
+                    let (here, later) = rest.split_at_mut(bytes(seen - within, width).min(rest.len()));
+                    let first = expert * stored;
+                    part.read_by(one, width, within, here, &mut |element, into| fill(first + element, into))?;
+                    (at, rest) = (at + (seen - within), later);
+                }
+                Ok(())
+            }
+            (Self::Experts(_) | Self::Expert(..), []) => Ok(()),
             (Self::Whole, _) => fill(from, into),
             (Self::Rows(runs), _) => {
                 let columns: u64 = shape.iter().skip(1).product();

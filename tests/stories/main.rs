@@ -19,6 +19,8 @@ mod faults;
 #[cfg(test)]
 mod fetching;
 #[cfg(test)]
+mod field;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod house;

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    checkpoint::{Scaling, Storage},
+    checkpoint::Storage,
     dtype::decode,
-    escaped::Escaped,
     family::{Classified, Slot},
     model::{Model, Tensor},
-    tensor::{Layout, View, layout, parts},
+    tensor::{View, layout, layout_or_plain, of_expert, parts, straight},
 };
 
 /// One side of a pair.
@@ -20,43 +19,6 @@ pub struct Half {
     pub view: View,
     /// What they are, where a family knows.
     pub slot: Option<Slot>,
-    /// How values are made of them.
-    pub scaling: Option<Scaled>,
-}
-
-impl Half {
-    /// Positions of the tensors that its values are made of.
-    fn positions(&self) -> impl Iterator<Item = usize> {
-        let scaled = self.scaling.iter();
-        let beside = scaled.flat_map(|scaled| std::iter::once(scaled.scale).chain(scaled.zero_point));
-        std::iter::once(self.tensor).chain(beside)
-    }
-}
-
-/// How values are made of a quantised tensor, and where what that takes is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scaled {
-    /// How it is scaled.
-    pub scaling: Scaling,
-    /// Position of the tensor of scales in the model.
-    pub scale: usize,
-    /// Position of the tensor of zero points, where there is one.
-    pub zero_point: Option<usize>,
-}
-
-impl Scaled {
-    /// Finds the scales among the tensors that were asked for, by name; else says which is missing.
-    fn find(scaling: &Scaling, positions: &BTreeMap<&str, usize>) -> Result<Self, String> {
-        let position = |name: &String| {
-            let found = positions.get(name.as_str()).copied();
-            found.ok_or_else(|| format!("`{}`, by which it is scaled, was not asked for", Escaped(name)))
-        };
-        Ok(Self {
-            scaling: scaling.clone(),
-            scale: position(&scaling.scale)?,
-            zero_point: scaling.zero_point.as_ref().map(position).transpose()?,
-        })
-    }
 }
 
 /// How two tensors found each other.
@@ -138,15 +100,11 @@ impl Matching {
         }
         matching.pairs.sort_by_key(|pair| (a.tensors[pair.a.tensor].layer, pair.a.tensor, pair.a.view.clone()));
         for pair in &mut matching.pairs {
-            for (half, side) in [(&mut pair.a, 0), (&mut pair.b, 1)] {
-                let name = &models[side].tensors[half.tensor].info.name;
-                match quantisation[side].storage(name) {
-                    Storage::Scaled(scaling) => match Scaled::find(scaling, &positions[side]) {
-                        Ok(scaled) => half.scaling = Some(scaled),
-                        Err(reason) => pair.obstacle = Some(Obstacle::Undecodable(reason)),
-                    },
-                    storage => pair.obstacle = pair.obstacle.take().or(storage.why_not().map(Obstacle::Undecodable)),
-                }
+            for (half, side) in [(&pair.a, 0), (&pair.b, 1)] {
+                let tensor = &models[side].tensors[half.tensor];
+                let why_not = quantisation[side].storage(&tensor.info.name).why_not();
+                let why_not = why_not.or_else(|| layout(models[side], tensor.slot, &tensor.info).err());
+                pair.obstacle = pair.obstacle.take().or(why_not.map(Obstacle::Undecodable));
             }
             let sides = [(a, &pair.a), (b, &pair.b)];
             pair.same_file = pair.a.view == pair.b.view && is_same_place(sides);
@@ -164,14 +122,13 @@ impl Matching {
         self
     }
 
-    /// Positions of the tensors of each model that must be read: those of the pairs, and the scales of quantised ones. Of two
-    /// that are known to be the same bytes, the first is.
+    /// Positions of the tensors of each model that must be read, beside the scales of quantised ones. Of two that are known to be the same bytes, the first is.
     pub fn needed(&self) -> [BTreeSet<usize>; 2] {
         let mut needed = [BTreeSet::new(), BTreeSet::new()];
         for pair in self.pairs.iter().filter(|pair| pair.obstacle.is_none()) {
-            needed[0].extend(pair.a.positions());
+            needed[0].insert(pair.a.tensor);
             if !pair.same_file {
-                needed[1].extend(pair.b.positions());
+                needed[1].insert(pair.b.tensor);
             }
         }
         needed
@@ -188,7 +145,7 @@ impl Matching {
                 continue;
             };
             let both_open = open[0].contains(&at) && open[1].contains(&other);
-            if both_open && layout(a, tensor) == layout(b, &b.tensors[other]) {
+            if both_open && layout_or_plain(a, tensor) == layout_or_plain(b, &b.tensors[other]) {
                 self.whole(open, at, tensor, other, &b.tensors[other], Counterpart::Name);
             }
         }
@@ -202,11 +159,13 @@ impl Matching {
                 continue;
             };
             let (left, right) = (&a.tensors[at], &b.tensors[other]);
-            let layouts = [layout(a, left), layout(b, right)];
+            let layouts = [layout_or_plain(a, left), layout_or_plain(b, right)];
             if layouts[0] == layouts[1] {
                 self.whole(open, at, left, other, right, Counterpart::Role);
             } else if layouts.iter().all(|layout| layout.fused.is_none()) {
-                let [left, right] = [(at, left, layouts[0]), (other, right, layouts[1])].map(straight);
+                let half =
+                    |tensor: usize, of: &Tensor, layout| Half { tensor, view: straight(of, layout), slot: of.slot };
+                let [left, right] = [half(at, left, layouts[0]), half(other, right, layouts[1])];
                 open[0].remove(&left.tensor);
                 open[1].remove(&right.tensor);
                 self.push(left, right, Counterpart::Role);
@@ -216,7 +175,8 @@ impl Matching {
 
     /// What one side fuses or both fuse differently, part by part.
     fn by_part(&mut self, [a, b]: [&Model; 2], open: &mut [BTreeSet<usize>; 2]) {
-        let pieces = [pieces(a, &open[0]), pieces(b, &open[1])];
+        let one_by_one = [has_single_experts(a, &open[0]), has_single_experts(b, &open[1])];
+        let pieces = [pieces(a, &open[0], one_by_one[1]), pieces(b, &open[1], one_by_one[0])];
         let mut met: BTreeSet<Slot> = BTreeSet::new();
         for (slot, left) in &pieces[0] {
             if let (Some(left), Some(Some(right))) = (left, pieces[1].get(slot)) {
@@ -249,7 +209,7 @@ impl Matching {
     ) {
         open[0].remove(&at);
         open[1].remove(&other);
-        let half = |tensor: usize, slot: Option<Slot>| Half { tensor, view: View::Whole, slot, scaling: None };
+        let half = |tensor: usize, slot: Option<Slot>| Half { tensor, view: View::Whole, slot };
         self.push(half(at, left.slot), half(other, right.slot), how);
     }
 }
@@ -286,10 +246,6 @@ fn is_same_place(sides: [(&Model, &Half); 2]) -> bool {
 
 /// What the headers alone say against a comparison.
 fn obstacle(sides: [(&Model, &Half); 2]) -> Option<Obstacle> {
-    if sides.iter().any(|(_, half)| half.scaling.is_some() && half.view != View::Whole) {
-        let reason = "a quantised tensor is compared whole only, not in parts or turned".to_owned();
-        return Some(Obstacle::Undecodable(reason));
-    }
     let tensors = sides.map(|(model, half)| (&model.tensors[half.tensor].info, &half.view));
     for (info, _) in tensors {
         if let Err(error) = decode(&info.dtype, &[]) {
@@ -312,7 +268,8 @@ fn by_slot(model: &Model, open: &BTreeSet<usize>) -> BTreeMap<Slot, Option<usize
 }
 
 /// What the open tensors hold by what it does: parts of fused ones, and the others whole; `None` where several do the same.
-fn pieces(model: &Model, open: &BTreeSet<usize>) -> BTreeMap<Slot, Option<Half>> {
+/// Experts that are packed in one tensor are given one by one where the other model has them so.
+fn pieces(model: &Model, open: &BTreeSet<usize>, one_by_one: bool) -> BTreeMap<Slot, Option<Half>> {
     let mut pieces: BTreeMap<Slot, Option<Half>> = BTreeMap::new();
     let mut add = |half: Half| {
         if let Some(slot) = half.slot {
@@ -321,31 +278,38 @@ fn pieces(model: &Model, open: &BTreeSet<usize>) -> BTreeMap<Slot, Option<Half>>
     };
     for &at in open {
         let tensor = &model.tensors[at];
-        let layout = layout(model, tensor);
-        if layout.fused.is_none() {
-            add(straight((at, tensor, layout)));
+        let layout = layout_or_plain(model, tensor);
+        let mut held = parts(model, tensor, layout).unwrap_or_default();
+        if let (None, Some(slot)) = (layout.fused, tensor.slot) {
+            held.push((slot, straight(tensor, layout)));
         }
-        for (slot, view) in parts(model, tensor, layout).unwrap_or_default() {
-            add(Half { tensor: at, view, slot: Some(slot), scaling: None });
+        let experts = tensor.info.shape.first().filter(|_| layout.packed && one_by_one);
+        let experts =
+            experts.and_then(|&experts| u32::try_from(experts).ok()).filter(|&experts| experts <= MOST_EXPERTS);
+        for (slot, view) in held {
+            match experts {
+                None => add(Half { tensor: at, view, slot: Some(slot) }),
+                Some(experts) => (0..experts).for_each(|expert| {
+                    let slot = Slot { expert: Some(expert), ..slot };
+                    add(Half { tensor: at, view: of_expert(&view, u64::from(expert)), slot: Some(slot) });
+                }),
+            }
         }
     }
     pieces
 }
 
-/// A whole tensor in the order `[out, in]`.
-fn straight((at, tensor, layout): (usize, &Tensor, Layout)) -> Half {
-    Half {
-        tensor: at,
-        view: if layout.turned { View::turned(&tensor.info.shape) } else { View::Whole },
-        slot: tensor.slot,
-        scaling: None,
-    }
+/// More experts than any model packs in one tensor.
+const MOST_EXPERTS: u32 = 1 << 14;
+
+fn has_single_experts(model: &Model, open: &BTreeSet<usize>) -> bool {
+    open.iter().any(|&at| model.tensors[at].slot.is_some_and(|slot| slot.expert.is_some()))
 }
 
 /// Why a tensor found no counterpart.
 fn reason(model: &Model, at: usize) -> String {
     let tensor = &model.tensors[at];
-    let layout = layout(model, tensor);
+    let layout = layout_or_plain(model, tensor);
     match parts(model, tensor, layout) {
         Err(why) if layout.fused.is_some() => format!("{NO_COUNTERPART}, and its parts are not known: {why}"),
         _ => NO_COUNTERPART.to_owned(),

@@ -15,5 +15,5 @@ pub use answer::{Comparison, compare};
 pub use coverage::{Coverage, Status, Uncompared};
 pub use groups::{Band, CLOSE, Closeness, Describe, Group, GroupFigures};
 pub(crate) use groups::{bands, groups};
-pub use matching::{Counterpart, Half, Match, Matching, Obstacle, Scaled};
+pub use matching::{Counterpart, Half, Match, Matching, Obstacle};
 pub use meeting::Meeting;

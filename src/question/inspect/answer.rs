@@ -3,32 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    checkpoint::TensorInfo,
-    family::{Classified, LayerIndex, Part, Role, Stack},
+    checkpoint::{Storage, TensorInfo},
+    family::{Classified, LayerIndex, Part, Role, Slot, Stack},
     model::{Model, ModelSummary, Opened},
+    tensor::{View, layout},
 };
-
-/// Suffixes of tensors that describe the quantisation of another and hold no parameters of their own.
-const AUXILIARY: [&str; 18] = [
-    ".weight_scale",
-    ".weight_scale_inv",
-    ".weight_scale_2",
-    ".weight_global_scale",
-    ".weight_zero_point",
-    ".input_scale",
-    ".input_global_scale",
-    ".input_zero_point",
-    ".zero_point",
-    ".weight_shape",
-    ".weight_g_idx",
-    ".g_idx",
-    ".qzeros",
-    ".scales",
-    "_scales",
-    ".absmax",
-    ".quant_map",
-    ".nested_absmax",
-];
 
 /// Tensors, elements and bytes of one element type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,6 +29,19 @@ pub struct RoleCount {
     pub layers: BTreeSet<LayerIndex>,
     /// Distinct shapes of the weights.
     pub shapes: BTreeSet<Vec<u64>>,
+    /// Those shapes as `[out, in]`, by which weights are compared.
+    pub laid_out: BTreeSet<Vec<u64>>,
+}
+
+/// How weights of one role are stored that are not stored as they are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stored {
+    /// The role, or that no rule knows it.
+    pub what: String,
+    /// How, and where that is not clear why.
+    pub how: String,
+    /// The last segments of the names that stand beside them.
+    pub companions: Vec<String>,
 }
 
 /// One tensor as `--tensors` lists it.
@@ -87,6 +79,10 @@ pub struct Contents {
     pub dtypes: BTreeMap<String, DtypeCount>,
     /// Elements of all tensors that are not buffers and do not merely describe a quantisation.
     pub parameters: u64,
+    /// How many tensors are in `parameters` with their stored elements, because it is not known how many weights those hold.
+    pub uncounted: usize,
+    /// The weights that are not stored as they are, and how many there are of each kind.
+    pub storage: BTreeMap<Stored, usize>,
     /// By stack and role, weights and biases together, multi-token-prediction blocks apart.
     pub roles: BTreeMap<(Stack, Role), RoleCount>,
     /// How many tensors belong to multi-token-prediction blocks.
@@ -126,6 +122,8 @@ fn contents(model: &Model) -> Contents {
         indexed: model.layout.index.is_some(),
         dtypes: BTreeMap::new(),
         parameters: 0,
+        uncounted: 0,
+        storage: BTreeMap::new(),
         roles: BTreeMap::new(),
         mtp_tensors: 0,
         mtp_parameters: 0,
@@ -134,10 +132,8 @@ fn contents(model: &Model) -> Contents {
         quantisation: model.config.quantisation.clone(),
         tensors: Vec::new(),
     };
-    for (shard, header) in &model.headers {
-        for info in &header.tensors {
-            contents.count(model, shard, info);
-        }
+    for (shard, info) in model.counted() {
+        contents.count(model, shard, info);
     }
     contents
 }
@@ -160,11 +156,13 @@ impl Contents {
                         tensors: 0,
                         layers: BTreeSet::new(),
                         shapes: BTreeSet::new(),
+                        laid_out: BTreeSet::new(),
                     });
                     count.tensors += 1;
                     if slot.part == Part::Weight {
                         count.layers.extend(slot.layer);
                         count.shapes.insert(info.shape.clone());
+                        count.laid_out.insert(laid_out(model, slot, info));
                     }
                 }
                 let bias = if slot.part == Part::Bias { "_bias" } else { "" };
@@ -181,16 +179,37 @@ impl Contents {
                 ("unclassified".to_owned(), None)
             }
         };
-        let auxiliary =
-            matches!(class, Classified::Auxiliary(_)) || AUXILIARY.iter().any(|suffix| info.name.ends_with(suffix));
-        if !auxiliary && what != "buffer" {
-            self.parameters += elements;
+        if !matches!(class, Classified::Auxiliary(_) | Classified::Buffer) {
+            let weights = model.quantisation().weights(info);
+            self.uncounted += usize::from(weights.is_none());
+            let weights = weights.unwrap_or(elements);
+            self.parameters += weights;
             if class.slot().is_some_and(|slot| slot.mtp) {
-                self.mtp_parameters += elements;
+                self.mtp_parameters += weights;
             }
+            self.count_storage(model, info, &what);
         }
         self.tensors.push(Listed { shard: shard.to_owned(), info: info.clone(), what, layer });
     }
+
+    fn count_storage(&mut self, model: &Model, info: &TensorInfo, what: &str) {
+        let quantisation = model.quantisation();
+        let how = match quantisation.storage(&info.name) {
+            Storage::Plain | Storage::Auxiliary { .. } => return,
+            Storage::Unclear { reason } => format!("unclear: {reason}"),
+            other => other.to_string(),
+        };
+        let companions = quantisation.companions(&info.name);
+        let companions = companions.iter().map(|name| name.rsplit('.').next().unwrap_or(name).to_owned()).collect();
+        *self.storage.entry(Stored { what: what.to_owned(), how, companions }).or_default() += 1;
+    }
+}
+
+/// The shape of a weight as `[out, in]`, and as stored where that is not known.
+fn laid_out(model: &Model, slot: Slot, info: &TensorInfo) -> Vec<u64> {
+    let turned = layout(model, Some(slot), info).is_ok_and(|layout| layout.turned);
+    let view = if turned { View::turned(&info.shape) } else { View::Whole };
+    view.shape(&info.shape).unwrap_or_else(|| info.shape.clone())
 }
 
 /// Whether the weights of one role can be compared across models.
@@ -218,7 +237,10 @@ pub fn comparable(opened: &[Opened], inspections: &[Inspection]) -> Vec<Comparab
                 .iter()
                 .map(|inspection| {
                     let roles = inspection.contents.iter().flat_map(|contents| &contents.roles);
-                    roles.filter(|((_, other), _)| *other == role).flat_map(|(_, count)| count.shapes.clone()).collect()
+                    roles
+                        .filter(|((_, other), _)| *other == role)
+                        .flat_map(|(_, count)| count.laid_out.clone())
+                        .collect()
                 })
                 .collect();
             let models = opened

@@ -2,4 +2,6 @@
 
 mod answer;
 
-pub use answer::{Comparable, Contents, DtypeCount, Inspection, Listed, RoleCount, comparable, inspect, shape_text};
+pub use answer::{
+    Comparable, Contents, DtypeCount, Inspection, Listed, RoleCount, Stored, comparable, inspect, shape_text,
+};

@@ -100,7 +100,7 @@ impl Source<'_> {
             })?;
             return Ok(Weights::bf16(1, elements.len(), elements));
         }
-        let loaded = Loaded::read(self.cache, self.model, tensor)?;
+        let loaded = Loaded::as_stored(self.cache, self.model, tensor)?;
         Ok(loaded.floats.and_then(|floats| match floats {
             // What was widened from BF16 narrows without loss, and takes half the room.
             Floats::F32(values) if is_bf16 => {
