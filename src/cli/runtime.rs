@@ -1,6 +1,6 @@
 //! Threads: those of the network and those that compute. None of their numbers is left to variables that other programs set.
 
-use std::{env, thread};
+use std::{env, sync::OnceLock, thread};
 
 use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};
@@ -16,8 +16,13 @@ pub(crate) fn network() -> anyhow::Result<Runtime> {
         .context("the network runtime cannot start")
 }
 
-/// Sets up the threads that compute: as many as were asked for, and no more than the machine has.
+/// Sets up the threads that compute: as many as were asked for, and no more than the machine has. A further round of one run keeps
+/// those of the first.
 pub(crate) fn compute(asked: Option<u16>, printer: &Printer) -> anyhow::Result<()> {
+    static SET_UP: OnceLock<()> = OnceLock::new();
+    if SET_UP.set(()).is_err() {
+        return Ok(());
+    }
     let most = machine();
     if let Some(asked) = asked.filter(|&asked| usize::from(asked) > most) {
         printer.talk(&format!("--threads {asked}: this machine has {most}, which are used"));

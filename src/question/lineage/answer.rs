@@ -6,13 +6,13 @@ use super::{
     Choice, Group, LineageAsk, More, SelfCheck,
     ask::LAST_STAGE,
     choose::PairChoice,
-    merges::{MOST_MODELS, MergeAnswer},
-    pair::{PairAnswer, Sides},
-    rows::ModelRows,
+    merges::{MOST_MODELS, MergeAnswer, merges_within},
+    pair::PairAnswer,
+    rows::{ModelRows, Sides},
 };
 use crate::{
     fetch::Corpus,
-    metric::lineage::verdict::{Decision, Sign, Strictness, Verdict},
+    metric::lineage::verdict::{Strictness, Verdict},
     model::{ModelSummary, Opened},
 };
 
@@ -54,7 +54,7 @@ impl Lineage {
         };
         lineage.judge();
         for cluster in lineage.clusters().iter().filter(|cluster| (3..=MOST_MODELS).contains(&cluster.len())) {
-            lineage.merges.extend(lineage.merges_within(&read(choice, corpus, cluster)));
+            lineage.merges.extend(merges_within(&choice.ask, &read(choice, corpus, cluster)));
         }
         lineage
     }
@@ -142,11 +142,6 @@ pub enum Condition {
     Inconclusive,
     /// A pair is consistent with independence.
     Independent,
-}
-
-/// Whether a sign is worth reading more rows.
-pub(crate) fn is_unclear(decision: Decision) -> bool {
-    [decision.units, decision.basis].contains(&Sign::Unclear)
 }
 
 /// Tests the pairs, tile by tile, so that the rows of few models are in memory at once.

@@ -1,6 +1,9 @@
 //! The layer map of one pair.
 
-use super::{Group, pair::Sides, rows::ModelRows};
+use super::{
+    Group,
+    rows::{ModelRows, Sides},
+};
 use crate::metric::lineage::{
     layer_map::{LayerMap, Repeats},
     pattern::pattern,

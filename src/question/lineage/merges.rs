@@ -1,6 +1,6 @@
 //! Whether a model of a list lies on the line between two others.
 
-use super::{Group, Lineage, LineageAsk, rows::ModelRows};
+use super::{Group, LineageAsk, rows::ModelRows};
 use crate::metric::lineage::{merge::Merge, untested::Untested};
 
 /// Linked models of which triples are looked at; of more there would be too many.
@@ -21,21 +21,19 @@ impl MergeAnswer {
     }
 }
 
-impl Lineage {
-    /// Every model of a cluster against every pair of its others, by the rows of units that all three have.
-    pub(crate) fn merges_within(&self, rows: &[(usize, ModelRows)]) -> Vec<MergeAnswer> {
-        let mut found = Vec::new();
-        for (model, of_model) in rows {
-            let others: Vec<&(usize, ModelRows)> = rows.iter().filter(|(other, _)| other != model).collect();
-            for (at, (a, of_a)) in others.iter().map(|other| (other.0, &other.1)).enumerate() {
-                for (b, of_b) in others[at + 1..].iter().map(|other| (other.0, &other.1)) {
-                    let merge = merge(&self.ask, [of_a, of_b, of_model]);
-                    found.push(MergeAnswer { between: [a, b], model: *model, merge });
-                }
+/// Every model of a cluster against every pair of its others, by the rows of units that all three have.
+pub(crate) fn merges_within(ask: &LineageAsk, rows: &[(usize, ModelRows)]) -> Vec<MergeAnswer> {
+    let mut found = Vec::new();
+    for (model, of_model) in rows {
+        let others: Vec<&(usize, ModelRows)> = rows.iter().filter(|(other, _)| other != model).collect();
+        for (at, (a, of_a)) in others.iter().map(|other| (other.0, &other.1)).enumerate() {
+            for (b, of_b) in others[at + 1..].iter().map(|other| (other.0, &other.1)) {
+                let merge = merge(ask, [of_a, of_b, of_model]);
+                found.push(MergeAnswer { between: [a, b], model: *model, merge });
             }
         }
-        found
     }
+    found
 }
 
 /// Blocks of all layers and groups, as far as all three sides have them with rows of one width.

@@ -2,10 +2,9 @@
 
 use super::{
     Choice, Group,
-    answer::is_unclear,
     choose::{PairChoice, deep_places},
     map::{MapAnswer, swap},
-    rows::{GroupRows, ModelRows},
+    rows::{GroupRows, Sides},
 };
 use crate::metric::lineage::{
     basis::AnchoredRows,
@@ -16,13 +15,6 @@ use crate::metric::lineage::{
     untested::Untested,
     verdict::{Decision, Sign, Strictness, Verdict},
 };
-
-/// Both models of a pair.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sides<'a> {
-    pub(crate) a: &'a ModelRows,
-    pub(crate) b: &'a ModelRows,
-}
 
 /// What is known of one pair.
 #[derive(Debug)]
@@ -138,7 +130,8 @@ impl PairAnswer {
     pub(crate) fn is_worth_more_rows(&self) -> bool {
         let decision = self.decision();
         self.verdict() == Verdict::Inconclusive
-            && (is_unclear(decision) || ![decision.units, decision.basis].contains(&Sign::NotTested))
+            && ([decision.units, decision.basis].contains(&Sign::Unclear)
+                || ![decision.units, decision.basis].contains(&Sign::NotTested))
     }
 
     pub(crate) fn is_deep(&self) -> bool {

@@ -28,6 +28,13 @@ pub(crate) struct ModelRows {
     pub(crate) depth: usize,
 }
 
+/// Both models of a pair.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sides<'a> {
+    pub(crate) a: &'a ModelRows,
+    pub(crate) b: &'a ModelRows,
+}
+
 /// Blocks of rows of the layers of one group: those of fewer blocks come first.
 #[derive(Debug)]
 pub(crate) struct GroupRows {

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+/// Control tokens that Mistral's third version has before all others.
+pub(super) const CONTROLS: u64 = 768;
+
 /// Mean and coefficient of variation of a norm's gamma at one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub(super) struct Moments {

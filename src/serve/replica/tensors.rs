@@ -1,8 +1,7 @@
 //! Names, shapes and values of a model's tensors, in the order in which its modules declare them.
 
 use super::{
-    model::{Mlp, Model, Moments, Naming, moments},
-    tokenizer::CONTROLS,
+    model::{CONTROLS, Mlp, Model, Moments, Naming, moments},
     values::{Values, seed_of},
 };
 

@@ -3,13 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{documents::NOTICE, model::Model};
+use super::{
+    documents::NOTICE,
+    model::{CONTROLS, Model},
+};
 
 /// Numbers of Qwen's vocabulary; its table has a few hundred rows more, as the real one has.
 const QWEN_TOKENS: u64 = 151_646;
-
-/// Control tokens that Mistral's third version has before all others.
-pub(super) const CONTROLS: u64 = 768;
 
 /// `tokenizer.json`; `None` for a model that has none here.
 pub(super) fn tokenizer(model: &Model) -> Option<String> {
