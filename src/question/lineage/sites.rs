@@ -9,7 +9,7 @@ use crate::{
     family::{Part, Role, RoleKind, Slot, Stack},
     metric::lineage::untested::Untested,
     model::{Model, Tensor},
-    tensor::{View, layout, parts},
+    tensor::{View, layout_or_plain, parts},
 };
 
 /// Roles whose tensors are looked at.
@@ -210,7 +210,7 @@ fn whole(model: &Model, tensor: &Tensor, runs: Option<u64>, turned: bool) -> Res
 
 /// The rows of one part of a fused matrix.
 fn part(model: &Model, tensor: &Tensor, role: Role, runs: Option<u64>) -> Result<UnitSite, Untested> {
-    let parts = parts(model, tensor, layout(model, tensor)).map_err(|_| Untested::NotExchangeable)?;
+    let parts = parts(model, tensor, layout_or_plain(model, tensor)).map_err(|_| Untested::NotExchangeable)?;
     match parts.into_iter().find(|(slot, _)| slot.role == role) {
         Some((_, View::Rows(stored))) => site(model, tensor, runs, stored),
         Some(_) => Err(Untested::Orientation),
