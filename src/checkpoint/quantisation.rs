@@ -100,7 +100,7 @@ pub struct Quantisation {
 }
 
 impl Quantisation {
-    /// Of the tensors of all shards: a weight and its scales may lie in different ones, and a weight whose scales are not
+    /// Of the tensors of all shards but fixed buffers, whose integers are no codes: a weight and its scales may lie in different ones, and a weight whose scales are not
     /// among `tensors` looks plain.
     pub fn of<'a>(tensors: impl IntoIterator<Item = &'a TensorInfo>, hints: QuantisationHints<'_>) -> Self {
         let all: Named<'a> = tensors.into_iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
@@ -349,7 +349,7 @@ mod tests {
                 ("a.weight", Dtype::BF16, &[8, 8]),
                 ("a.weight_scale", Dtype::F32, &[8]),
                 ("b.weight", Dtype::F8_E4M3, &[8, 8]),
-                ("position_ids", Dtype::I64, &[1, 8]),
+                ("offsets", Dtype::I64, &[8]),
             ],
             None,
             None,

@@ -174,6 +174,11 @@ impl Contents {
                 self.buffers.push(info.name.clone());
                 ("buffer".to_owned(), None)
             }
+            Classified::Unclassified
+                if matches!(model.quantisation().storage(&info.name), Storage::Auxiliary { .. }) =>
+            {
+                ("auxiliary".to_owned(), None)
+            }
             Classified::Unclassified => {
                 self.unclassified.push(info.name.clone());
                 ("unclassified".to_owned(), None)
