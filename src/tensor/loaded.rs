@@ -3,17 +3,12 @@
 use std::borrow::Cow;
 
 use crate::{
-    cache::Cache,
-    checkpoint::FolderFile,
     dtype::{Dtype, decode},
     error::Result,
     family::FusedLayout,
     metric::{Moments, Undefined},
-    model::{AuditError, Model, Tensor},
     values::Values,
 };
-
-use super::{Elements, View, layout, straight};
 
 /// Elements of one tensor, widened exactly: f32 where that holds them, else f64.
 #[derive(Debug, Clone)]
@@ -32,57 +27,12 @@ pub(crate) enum Floats {
 }
 
 impl Loaded {
-    /// Reads a tensor in the order `[out, in]`, whichever it is stored in. A zero-centred gain becomes the effective gain
-    /// 1 + w, a quantised weight what its codes and scales stand for.
-    pub fn read(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
-        let layout = layout(model, tensor.slot, &tensor.info).map_err(|reason| AuditError::Quantised {
-            model: model.repository.place(),
-            tensor: tensor.info.name.clone(),
-            how: reason,
-        })?;
-        let mut loaded = if layout.is_other() {
-            readable(model, tensor)?;
-            Elements::open(cache, model, tensor, &straight(tensor, layout))?.load()?
-        } else {
-            Self::as_stored(cache, model, tensor)?
-        };
-        loaded.fused = layout.fused;
-        Ok(loaded)
-    }
-
-    /// As [`Loaded::read`], in the order in which it is stored.
-    pub(crate) fn as_stored(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
-        readable(model, tensor)?;
-        if tensor.scaled.is_some() {
-            return Elements::open(cache, model, tensor, &View::Whole)?.load();
-        }
-        let values = match (model.key(tensor), model.repository.local_file(&tensor.shard)) {
-            (_, Some(path)) => {
-                let file = FolderFile::open(path)?;
-                decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?
-            }
-            (Some(key), None) => {
-                let kept = cache.get(&key)?.ok_or_else(|| AuditError::Vanished {
-                    model: model.repository.place(),
-                    tensor: tensor.info.name.clone(),
-                })?;
-                kept.values
-            }
-            (None, None) => {
-                return Err(
-                    AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() }.into()
-                );
-            }
-        };
-        Ok(Self::of_values(values, tensor.info.shape.clone(), tensor.zero_centred))
-    }
-
     /// Decodes stored bytes of a shape. A zero-centred gain becomes the effective gain 1 + w.
     pub(crate) fn decoded(dtype: &Dtype, stored: &[u8], shape: Vec<u64>, zero_centred: bool) -> Result<Self> {
         Ok(Self::of_values(decode(dtype, stored)?, shape, zero_centred))
     }
 
-    fn of_values(values: Values, shape: Vec<u64>, zero_centred: bool) -> Self {
+    pub(super) fn of_values(values: Values, shape: Vec<u64>, zero_centred: bool) -> Self {
         let floats =
             if zero_centred { values.plus_one().map_or_else(|| Err(integer_gain()), floats) } else { floats(values) };
         Self { shape, floats, fused: None }
@@ -114,19 +64,6 @@ impl Loaded {
             Ok(Floats::F32(values)) => Ok(values.iter().map(|&value| f64::from(value)).collect()),
             Ok(Floats::F64(values)) => Ok(Cow::Borrowed(values)),
             Err(reason) => Err(reason.clone()),
-        }
-    }
-}
-
-/// Whether the elements of a tensor can be made values at all.
-pub(crate) fn readable(model: &Model, tensor: &Tensor) -> Result<()> {
-    // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
-    decode(&tensor.info.dtype, &[])?;
-    match model.quantisation().storage(&tensor.info.name).why_not() {
-        None => Ok(()),
-        Some(how) => {
-            let (model, tensor) = (model.repository.place(), tensor.info.name.clone());
-            Err(AuditError::Quantised { model, tensor, how }.into())
         }
     }
 }

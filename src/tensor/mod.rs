@@ -5,6 +5,7 @@ mod elements;
 mod loaded;
 mod orientation;
 mod prepared;
+mod read;
 mod row_reader;
 mod stored;
 mod view;

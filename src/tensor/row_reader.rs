@@ -36,7 +36,7 @@ impl RowReader {
             let (model, tensor) = (model.repository.place(), tensor.info.name.clone());
             return Err(AuditError::Quantised { model, tensor, how }.into());
         }
-        super::loaded::readable(model, tensor)?;
+        super::read::readable(model, tensor)?;
         let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
         if let Some(path) = model.repository.local_file(&tensor.shard) {
             return Ok(Self {

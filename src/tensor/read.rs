@@ -1,0 +1,70 @@
+//! A wanted tensor, read whole.
+
+use super::{Elements, Loaded, View, layout, straight};
+use crate::{
+    cache::Cache,
+    checkpoint::FolderFile,
+    dtype::decode,
+    error::Result,
+    model::{AuditError, Model, Tensor},
+};
+
+impl Loaded {
+    /// Reads a tensor in the order `[out, in]`, whichever it is stored in. A zero-centred gain becomes the effective gain
+    /// 1 + w, a quantised weight what its codes and scales stand for.
+    pub fn read(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
+        let layout = layout(model, tensor.slot, &tensor.info).map_err(|reason| AuditError::Quantised {
+            model: model.repository.place(),
+            tensor: tensor.info.name.clone(),
+            how: reason,
+        })?;
+        let mut loaded = if layout.is_other() {
+            readable(model, tensor)?;
+            Elements::open(cache, model, tensor, &straight(tensor, layout))?.load()?
+        } else {
+            Self::as_stored(cache, model, tensor)?
+        };
+        loaded.fused = layout.fused;
+        Ok(loaded)
+    }
+
+    /// As [`Loaded::read`], in the order in which it is stored.
+    pub(crate) fn as_stored(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
+        readable(model, tensor)?;
+        if tensor.scaled.is_some() {
+            return Elements::open(cache, model, tensor, &View::Whole)?.load();
+        }
+        let values = match (model.key(tensor), model.repository.local_file(&tensor.shard)) {
+            (_, Some(path)) => {
+                let file = FolderFile::open(path)?;
+                decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?
+            }
+            (Some(key), None) => {
+                let kept = cache.get(&key)?.ok_or_else(|| AuditError::Vanished {
+                    model: model.repository.place(),
+                    tensor: tensor.info.name.clone(),
+                })?;
+                kept.values
+            }
+            (None, None) => {
+                return Err(
+                    AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() }.into()
+                );
+            }
+        };
+        Ok(Self::of_values(values, tensor.info.shape.clone(), tensor.zero_centred))
+    }
+}
+
+/// Whether the elements of a tensor can be made values at all.
+pub(crate) fn readable(model: &Model, tensor: &Tensor) -> Result<()> {
+    // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
+    decode(&tensor.info.dtype, &[])?;
+    match model.quantisation().storage(&tensor.info.name).why_not() {
+        None => Ok(()),
+        Some(how) => {
+            let (model, tensor) = (model.repository.place(), tensor.info.name.clone());
+            Err(AuditError::Quantised { model, tensor, how }.into())
+        }
+    }
+}
