@@ -277,7 +277,9 @@ impl Model {
                         shard.escape_debug()
                     ),
                     // A copy that does not count is told as one.
-                    Disagreement::NotInIndex(name) if index.weight_map.contains_key(&name) => continue,
+                    Disagreement::NotInIndex(name) if self.find(&name).is_ok_and(|(counted, _)| counted != shard) => {
+                        continue;
+                    }
                     Disagreement::NotInIndex(name) => format!(
                         "tensor `{}` of shard `{}` is not in the index",
                         name.escape_debug(),

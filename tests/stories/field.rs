@@ -145,12 +145,16 @@ fn what_cannot_be_read_is_named_and_the_copy_of_the_index_counts() {
     let outcome = at.run(&["hash", "o/a"]).expect(1);
     assert!(outcome.stderr.contains("no index tells which counts"), "{outcome}");
     at.close();
-    let index = crate::support::index(&[(name, "model-00002-of-00002.safetensors")]);
+    let other = "model.layers.0.post_attention_layernorm.weight";
+    let both = [Tensor::f32(name, &gain(1, WIDTH)), Tensor::f32(other, &gain(3, WIDTH))];
+    at.file("o/a", "model-00001-of-00002.safetensors", crate::support::shard(&both).bytes);
+    let files = ["model-00002-of-00002.safetensors", "model-00001-of-00002.safetensors"];
+    let index = crate::support::index(&[(name, files[0]), (other, files[1])]);
     at.file("o/a", "model.safetensors.index.json", index);
     at.part("o/a", &json!({ "refs": { "main": "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee01" } }));
     at.serve();
     let outcome = at.run(&["inspect", "o/a", "--format", "json"]).expect(0);
     let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    assert_eq!(told["models"][0]["parameters"], json!(WIDTH));
-    assert!(told["models"][0]["warnings"].to_string().contains("does not"), "{told}");
+    assert_eq!(told["models"][0]["parameters"], json!(2 * WIDTH));
+    assert!(told["models"][0]["warnings"].to_string().contains("its copy in"), "{told}");
 }
