@@ -46,7 +46,9 @@ impl Dequantiser {
             return Err(scales(format!("scales are of type {}", scale.0)));
         };
         if divisor != 1 {
-            factors.iter_mut().for_each(|factor| *factor /= f32::from(divisor));
+            for factor in &mut factors {
+                *factor /= f32::from(divisor);
+            }
         }
         let zero_points = match zero_point {
             None => None,

@@ -203,8 +203,7 @@ fn fp4_in_bytes(weight: &TensorInfo, scale: &TensorInfo) -> Option<PackedFormat>
         return None;
     }
     match scale.dtype {
-        Dtype::F8_E8M0 if blocks.checked_mul(16) == Some(*columns) => Some(PackedFormat::Mxfp4),
-        Dtype::U8 if blocks.checked_mul(16) == Some(*columns) => Some(PackedFormat::Mxfp4),
+        Dtype::F8_E8M0 | Dtype::U8 if blocks.checked_mul(16) == Some(*columns) => Some(PackedFormat::Mxfp4),
         Dtype::F8_E4M3 if blocks.checked_mul(8) == Some(*columns) => Some(PackedFormat::Nvfp4),
         _ => None,
     }
@@ -278,9 +277,9 @@ impl<'a> Axes<'a> {
         for weight in all.values().filter(|tensor| is_scaled_type(&tensor.dtype)) {
             let &[rows, columns] = weight.shape.as_slice() else { continue };
             for scale in Companions::of(weight, all).scales {
-                let axis = match scale.shape.as_slice() {
-                    &[count] if rows != columns && count == rows => 0,
-                    &[count] if rows != columns && count == columns => 1,
+                let axis = match *scale.shape {
+                    [count] if rows != columns && count == rows => 0,
+                    [count] if rows != columns && count == columns => 1,
                     _ => continue,
                 };
                 axes.0.entry((segment(&weight.name), segment(&scale.name))).or_default().insert(axis);

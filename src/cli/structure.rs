@@ -68,7 +68,7 @@ pub(crate) fn run(
     let question = options.widen(Question { layers, ..question });
     let arithmetic = |opened: &[Opened]| format!("\n{}", work(opened, &options));
     let gather = Gather { after_plan: &arithmetic, ..Gather::new(&args.reach, &args.limits, printer) };
-    let Some(gathered) = gather.ask(&specs, &question)? else {
+    let Some(gathered) = gather.ask(specs, &question)? else {
         return Ok(ExitStatus::Done);
     };
     if gathered.all_failed() {

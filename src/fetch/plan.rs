@@ -58,7 +58,7 @@ impl ModelPlan {
         let spans = spans(missing);
         let shards = spans.iter().filter(|span| !span.range.is_empty()).map(|span| &span.shard);
         let unresolved = shards.filter(|shard| !is_resolved(shard)).cloned().collect();
-        Self { tensors, cached, local, unresolved, spans, ..Self::default() }
+        Self { tensors, cached, local, spans, unresolved, ..Self::default() }
     }
 
     /// The same plan for one who reads where they lie the tensors that the Hugging Face cache has.

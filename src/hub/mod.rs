@@ -16,7 +16,8 @@ mod peer;
 mod redact;
 mod remote_file;
 mod retry;
-#[cfg(all(test, feature = "serve"))]
+#[cfg(test)]
+#[cfg(feature = "serve")]
 mod retry_tests;
 mod tls;
 

@@ -19,6 +19,9 @@ pub enum View {
     Expert(u64, Box<View>),
 }
 
+/// Fills a buffer with the stored elements from one on.
+type Fill<'a, E> = dyn FnMut(u64, &mut [u8]) -> Result<(), E> + 'a;
+
 impl View {
     /// The rows, or the columns, of one part of a fused tensor.
     pub fn of_block(block: &Block, transposed: bool) -> Self {
@@ -74,7 +77,7 @@ impl View {
         width: usize,
         from: u64,
         into: &mut [u8],
-        fill: &mut dyn FnMut(u64, &mut [u8]) -> Result<(), E>,
+        fill: &mut Fill<'_, E>,
     ) -> Result<(), E> {
         match (self, shape) {
             (Self::Expert(expert, part), [_, one @ ..]) => {
@@ -94,7 +97,6 @@ impl View {
                 }
                 Ok(())
             }
-            (Self::Experts(_) | Self::Expert(..), []) => Ok(()),
             (Self::Whole, _) => fill(from, into),
             (Self::Rows(runs), _) => {
                 let columns: u64 = shape.iter().skip(1).product();
@@ -133,7 +135,7 @@ impl View {
                 }
                 Ok(())
             }
-            (Self::Columns(_), _) => Ok(()),
+            (Self::Columns(_), _) | (Self::Experts(_) | Self::Expert(..), []) => Ok(()),
         }
     }
 }

@@ -166,7 +166,7 @@ fn floor(module: &Module) -> Option<usize> {
     let name = module.join("/");
     let stands = |on: &&str| name == *on || name.starts_with(&format!("{on}/"));
     let exact = FLOORS.iter().position(|floor| floor.contains(&name.as_str()));
-    exact.or_else(|| FLOORS.iter().position(|floor| floor.iter().any(|on| stands(on))))
+    exact.or_else(|| FLOORS.iter().position(|floor| floor.iter().any(stands)))
 }
 
 #[test]

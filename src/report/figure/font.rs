@@ -3,9 +3,12 @@
 
 use std::sync::LazyLock;
 
+/// The first code point of a run, and the widths from there.
+type Run = (u32, Vec<u16>);
+
 /// Advance widths in 1/2048 em by runs of consecutive code points, for the regular face and then the bold one. Written by
 /// `assets/subset.py`.
-static ADVANCES: LazyLock<[Vec<(u32, Vec<u16>)>; 2]> = LazyLock::new(|| {
+static ADVANCES: LazyLock<[Vec<Run>; 2]> = LazyLock::new(|| {
     let (regular, bold) = include_str!("../assets/advances.txt").split_once("bold\n").unwrap_or_default();
     [regular, bold].map(|face| face.lines().filter_map(run).collect())
 });
