@@ -246,9 +246,9 @@ impl FromStr for ModelSpec {
         } else if let Some(path) = WEB.iter().find_map(|start| text.strip_prefix(start)) {
             page(text, path)?
         } else {
-            let named = text.strip_prefix("hf://").unwrap_or(text);
-            let named = named.strip_suffix('/').unwrap_or(named);
-            if text.starts_with("hf://") {
+            let addressed = text.strip_prefix("hf://");
+            let named = addressed.map_or(text, |named| named.strip_suffix('/').unwrap_or(named));
+            if addressed.is_some() {
                 model_repository(text, named)?;
             }
             let (repo, revision) = match named.split_once('@') {
