@@ -45,6 +45,11 @@ def effective(folder, name):
     return values
 
 
+def is_codes(folder, name):
+    """Integers of more than one byte with scales beside them: codes, whose values no public rule gives."""
+    return folder[name].dtype in (np.int32, np.int64) and f"{name}_scale" in folder
+
+
 def main(zoo, paths):
     numbers = pairs = 0
     worst = {}
@@ -55,6 +60,9 @@ def main(zoo, paths):
         sides = [tensors(pathlib.Path(zoo) / name(rows[0][side])) for side in ("model_a", "model_b")]
         for row in rows:
             if not row["numel"] or int(row["numel"]) > MOST or "fit more than one of its axes" in row["undefined"]:
+                continue
+            if is_codes(sides[0], row["tensor_a"]) or is_codes(sides[1], row["tensor_b"]):
+                assert not row["pearson"] and "scales elements of type" in row["undefined"], row
                 continue
             a, b = (effective(side, row[column]) for side, column in zip(sides, ("tensor_a", "tensor_b")))
             expected = metrics(a.ravel(), b.ravel())
