@@ -33,13 +33,27 @@ def tensors(folder):
     return found
 
 
+def axes(folder):
+    """The axes along which vectors of scales lie in matrices of which they fit one only."""
+    found = set()
+    for name, values in folder.items():
+        scale = folder.get(f"{name}_scale")
+        if values.dtype == np.int8 and values.ndim == 2 and scale is not None and scale.ndim == 1:
+            fits = [at for at, extent in enumerate(values.shape) if extent == scale.size]
+            found.update(fits if len(fits) == 1 else [])
+    return found
+
+
 def effective(folder, name):
     """The values that act: those of one byte times their scale, along the one axis that it fits."""
     values = folder[name].astype(np.float64)
     scale = folder.get(f"{name}_scale")
     if scale is not None and folder[name].dtype == np.int8:
         zero = folder.get(f"{name}_zero_point", np.zeros(scale.shape))
-        shape = [scale.size if extent == scale.size and scale.ndim == 1 else 1 for extent in values.shape]
+        fits = [at for at, extent in enumerate(values.shape) if extent == scale.size and scale.ndim == 1]
+        if len(fits) > 1:  # the matrices that are not square show the axis
+            fits = [at for at in fits if at in axes(folder)]
+        shape = [scale.size if at in fits else 1 for at in range(values.ndim)]
         scale, zero = (side.astype(np.float64).reshape(shape if side.ndim == 1 else side.shape) for side in (scale, zero))
         values = ((values - zero) * scale).astype(np.float32).astype(np.float64)
     return values
