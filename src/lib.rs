@@ -38,6 +38,7 @@
 //! #     Ok(std::fs::write(folder.join("model.safetensors"), safetensors::serialize(tensors, None)?)?)
 //! # }
 //! use hub_audit::{
+//!     cache::Cache,
 //!     fetch::{Gathered, Limits, Request},
 //!     hub::HubOptions,
 //!     metric::Metric,
@@ -53,7 +54,7 @@
 //! # write(Path::new(&second), 2.0)?;
 //! let specs = [first.parse()?, second.parse()?];
 //! let hub = HubOptions { offline: true, ..HubOptions::default() };
-//! let session = Session::new(Access::new(&hub, cache)?);
+//! let session = Session::new(Access::new(&hub, Cache::open(cache)?)?);
 //! let question = Question::new("input_layernorm".parse()?, "all".parse()?)?;
 //! let request = Request { specs: &specs, question: &question, limits: Limits::default() };
 //! let Gathered::Done(corpus) = session.gather(request).await? else { unreachable!("no plan was asked for") };
