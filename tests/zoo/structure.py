@@ -18,7 +18,7 @@ import sys
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
 
-from compare import tensors
+from compare import effective, tensors
 
 TOLERANCE = 1e-9  # of the value, or of FLOOR where it is nearer to zero
 FLOOR = 1e-3
@@ -66,7 +66,7 @@ class Reason(str):
 
 
 # With scales that fit one axis, or that may be meant for either.
-QUANTISED = Reason("with scales beside it|is quantised")
+QUANTISED = Reason("with scales beside it|is quantised|scales elements of type|fit more than one")
 
 
 def unit(values):
@@ -141,9 +141,16 @@ def along(role, layers):
             yield (role, layer, layer + 1, quantity), both
 
 
+def readable(folder):
+    """The tensors of a model, codes of one byte times their scales."""
+    stored = tensors(folder)
+    scaled = {name for name, values in stored.items() if values.dtype == np.int8 and f"{name}_scale" in stored}
+    return {name: effective(stored, name) if name in scaled else values for name, values in stored.items()}
+
+
 def by_name(folder, regex):
     """The rows of a model whose tensors were chosen by name."""
-    matches = ((re.search(regex, name), values) for name, values in tensors(folder).items())
+    matches = ((re.search(regex, name), values) for name, values in readable(folder).items())
     layers = {int(match["layer"]): values for match, values in matches if match}
     return dict(along("tensor", layers)) if layers else {}
 
@@ -156,7 +163,7 @@ def by_role(folder):
         refused = {"+".join(ATTENTION): ("heads", "attention"), "+".join(MLP): ("mlp_rotation", "mlp_permutation")}
         return {(roles, None, None, f"aligned_{gauge}"): unknown for roles, gauges in refused.items() for gauge in gauges}
     prefix, path, modules = FAMILIES[config["model_type"]]
-    stored, rows, found = tensors(folder), {}, {}
+    stored, rows, found = readable(folder), {}, {}
     for role, module in modules.items():
         for part, suffix in (("weight", ""), ("bias", "_bias")):
             name = re.compile(rf"{re.escape(path)}(\d+)\.{re.escape(module)}\.{part}")
@@ -170,7 +177,7 @@ def by_role(folder):
         pair = [[found[role][number] for role in attention] for number in (layer, layer + 1)]
         if all(values.dtype.kind == "f" for side in pair for values in side):
             pair = [[values.astype(np.float64) for values in side] for side in pair]
-            for role, quantity, both in alignments(attention, pair, config["num_attention_heads"]):
+            for role, quantity, both in alignments(attention, pair, config.get("num_attention_heads") or config["encoder_attention_heads"]):
                 rows[role, layer, layer + 1, quantity] = both
         else:
             # Of what cannot be read, an alignment has one row.
