@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     family::{LayerSelection, RoleSelection},
     metric::lineage::choice,
-    model::{DEFAULT_SKIP, Pairing, Question, pattern},
+    model::Question,
 };
 
 /// How many times an inconclusive pair reads more rows.
@@ -31,16 +31,7 @@ pub struct LineageAsk {
 impl LineageAsk {
     /// The tensors that any group needs.
     pub fn question(&self) -> Result<Question> {
-        Ok(Question {
-            roles: RoleSelection::parse(sites::ROLES)?,
-            layers: LayerSelection::all(),
-            pairing: Pairing::Same,
-            tensor: None,
-            skip: Some(pattern(DEFAULT_SKIP)?),
-            biases: false,
-            all_headers: false,
-            mtp: false,
-        })
+        Question::new(RoleSelection::parse(sites::ROLES)?, LayerSelection::all())
     }
 
     /// Blocks of a layer at a stage, of a model of so many layers.
