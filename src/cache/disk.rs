@@ -393,21 +393,21 @@ mod tests {
 
     #[test]
     fn a_lock_that_is_held_is_waited_for_and_told_once() {
-        let (folder, disk, said) = disk();
+        let folder = tempfile::tempdir().unwrap();
+        let (tell, told) = mpsc::channel();
+        let disk = Disk::new(folder.path().to_owned(), Box::new(move |text| tell.send(text.to_owned()).unwrap()));
         let held = disk.lock_everything().unwrap();
-        thread::scope(|scope| {
-            let waiting = [0, 1].map(|_| scope.spawn(|| disk.lock_folder(&folder.path().join("a")).unwrap()));
-            while said.lock().is_empty() {
-                thread::sleep(Duration::from_millis(10));
+        let first = thread::scope(|scope| {
+            for _ in 0..2 {
+                // Let go by the thread that has it: the other may be the one that is joined first.
+                scope.spawn(|| drop(disk.lock_folder(&folder.path().join("a")).unwrap()));
             }
+            let first = told.recv().unwrap();
             drop(held);
-            for thread in waiting {
-                thread.join().unwrap();
-            }
+            first
         });
-        let said = said.lock();
-        assert!(said[0].starts_with("waiting for `") && said[0].contains(LOCK), "{said:?}");
-        assert_eq!(said.len(), 1);
+        assert!(first.starts_with("waiting for `") && first.contains(LOCK), "{first}");
+        assert_eq!(told.try_iter().count(), 0);
     }
 
     #[test]
