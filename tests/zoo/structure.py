@@ -16,6 +16,7 @@ import re
 import sys
 
 import numpy as np
+from scipy.integrate import quad
 from scipy.linalg import orthogonal_procrustes
 
 from compare import effective, tensors
@@ -98,6 +99,14 @@ def raw(a, b):
     return found
 
 
+def overlap(y):
+    """Expected cosine of unrelated matrices after the best rotation, y the columns that share it over its rows:
+    from 16 on the published (8/3π)/√y, below it the integral itself, where that is too rough."""
+    if y >= 16:
+        return 8 / (3 * np.pi) / np.sqrt(y)
+    return 2 / np.pi * quad(lambda phi: np.sqrt((1 - phi) / phi) * (1 - y * phi), 0, min(1, 1 / y))[0]
+
+
 def aligned(a, b, heads):
     """Residuals of matrices whose heads are rows and turn together: as they are, then turned, all together and one by one."""
     a, b = [unit(x) for x in a], [unit(x) for x in b]
@@ -112,7 +121,7 @@ def aligned(a, b, heads):
             y[rows] = rotation.T @ x[rows]
     differences = lambda matrices: np.array([np.linalg.norm(y - x) for x, y in zip(matrices, b)])
     mean = lambda residuals: np.sqrt((residuals**2).mean())
-    null = residual(8 / (3 * np.pi) * np.sqrt(width / a[0].shape[1]) / np.sqrt(len(a)))
+    null = residual(overlap(len(a) * a[0].shape[1] / width))
     return mean(differences(a)), mean(differences(turned)), differences(turned), null
 
 
@@ -177,7 +186,8 @@ def by_role(folder):
         pair = [[found[role][number] for role in attention] for number in (layer, layer + 1)]
         if all(values.dtype.kind == "f" for side in pair for values in side):
             pair = [[values.astype(np.float64) for values in side] for side in pair]
-            for role, quantity, both in alignments(attention, pair, config.get("num_attention_heads") or config["encoder_attention_heads"]):
+            heads = config.get("num_attention_heads") or config["encoder_attention_heads"]
+            for role, quantity, both in alignments(attention, pair, heads):
                 rows[role, layer, layer + 1, quantity] = both
         else:
             # Of what cannot be read, an alignment has one row.
