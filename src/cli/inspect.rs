@@ -10,6 +10,7 @@ use hub_audit::{
     question::inspect,
     question::inspect::comparable,
     question::inspect::{Comparable, Contents, Inspection, RoleCount, Stored, shape_text},
+    question::lineage::Group,
 };
 use serde_json::{Value, json};
 
@@ -79,6 +80,8 @@ fn as_text(inspections: &[Inspection], comparable: &[Comparable], tensors: bool)
     if !comparable.is_empty() {
         text.push_str(&architectures(inspections));
         text.push('\n');
+        text.push_str(&configurations(inspections));
+        text.push('\n');
         text.push_str(&comparison(inspections, comparable));
     }
     text
@@ -140,6 +143,7 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
     }
     text.push_str(&table::text(&roles));
     text.push_str(&storage_text(contents));
+    text.push_str(&lineage_text(contents));
     if contents.mtp_tensors > 0 {
         let _ = writeln!(
             text,
@@ -201,6 +205,22 @@ fn storage_text(contents: &Contents) -> String {
     text
 }
 
+/// Which groups `lineage` can test, and why not the others.
+fn lineage_text(contents: &Contents) -> String {
+    let tested = contents.groups.iter().filter(|(_, answer)| answer.is_ok()).map(|(group, _)| group.name());
+    let tested: Vec<&str> = tested.collect();
+    let mut text = match tested.as_slice() {
+        [] => "  lineage can test no group\n".to_owned(),
+        groups => format!("  lineage can test: {}\n", groups.join(", ")),
+    };
+    for (group, answer) in &contents.groups {
+        if let Err(reason) = answer {
+            let _ = writeln!(text, "  lineage cannot test {group}: {reason}");
+        }
+    }
+    text
+}
+
 fn names(title: &str, names: &[String]) -> String {
     if names.is_empty() {
         return String::new();
@@ -241,6 +261,30 @@ fn architectures(inspections: &[Inspection]) -> String {
             inspection.contents.as_ref().map_or_else(dash, |contents| contents.parameters.to_string()),
             summary.dtypes.iter().cloned().collect::<Vec<_>>().join(" "),
         ]);
+    }
+    table::text(&table)
+}
+
+/// Figures of the configurations, a column a model; a row in which they differ is marked.
+fn configurations(inspections: &[Inspection]) -> String {
+    let known: Vec<(&str, &Contents)> = inspections
+        .iter()
+        .filter_map(|inspection| Some((inspection.summary.label.as_str(), inspection.contents.as_ref()?)))
+        .collect();
+    let Some((_, first)) = known.first() else { return String::new() };
+    let mut table = table::new(
+        &[&["configuration"], known.iter().map(|(label, _)| *label).collect::<Vec<_>>().as_slice(), &[""]].concat(),
+    );
+    for (at, (name, _)) in first.configuration.iter().enumerate() {
+        let values: Vec<Option<&String>> =
+            known.iter().map(|(_, contents)| contents.configuration[at].1.as_ref()).collect();
+        if values.iter().all(Option::is_none) {
+            continue;
+        }
+        let differs = values.windows(2).any(|pair| pair[0] != pair[1]);
+        let cells = values.iter().map(|value| value.map_or_else(|| "not stated".to_owned(), String::clone));
+        let mark = if differs { "differs" } else { "" };
+        table.add_row([(*name).to_owned()].into_iter().chain(cells).chain([mark.to_owned()]));
     }
     table::text(&table)
 }
@@ -326,6 +370,10 @@ fn model_json(inspection: &Inspection, tensors: bool) -> Value {
         };
         value["storage"] = json!(contents.storage.iter().map(one).collect::<Vec<_>>());
     }
+    let figures = contents.configuration.iter().map(|(name, figure)| ((*name).to_owned(), json!(figure)));
+    value["configuration"] = Value::Object(figures.collect());
+    let group = |(group, answer): &(Group, Result<(), String>)| json!({ "group": group.name(), "reason": answer.as_ref().err() });
+    value["lineage_groups"] = json!(contents.groups.iter().map(group).collect::<Vec<_>>());
     value["quantisation"] = json!(contents.quantisation);
     value["dtypes"] = json!(
         contents

@@ -7,7 +7,7 @@ use hub_audit::{
     fetch::{Corpus, Cost, Work},
     model::{AuditError, ModelSummary, Opened, Session},
     question::lineage::{
-        Choice, Condition, Lineage, LineageAsk, More,
+        Choice, Condition, Lineage, LineageAsk, More, detectable_at_best,
         page::{lineage_csv, lineage_report, lineage_text},
     },
     spec::{ModelSource, ModelSpec, Revision},
@@ -31,6 +31,9 @@ const DEMO_MODELS: [&str; 5] = [
     "01-ai/Yi-1.5-9B-Chat",
 ];
 
+/// Pairs whose effect at best a dry run prints.
+const MOST_PAIRS: usize = 10;
+
 pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let mut specs = args.models.specs()?;
     if specs.is_empty() && args.reach.demo {
@@ -51,6 +54,11 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
     let Some((choice, corpus)) = round(args, &ask, &specs, None, printer)? else {
         return Ok(ExitStatus::Done);
     };
+    for (label, error) in &choice.unread_tokenizers {
+        let why = error.chain();
+        printer.warn(&format!("{label}: its tokenizer was not read, so its embeddings are not tested: {why}"));
+    }
+    let all_read = choice.unread_tokenizers.is_empty();
     let mut cost = corpus.cost;
     if corpus.all_failed() {
         gather::print_summary(&cost, printer);
@@ -79,7 +87,8 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
             }
         }
     }
-    answer(args, &lineage, cost, printer)
+    let status = answer(args, &lineage, cost, printer)?;
+    Ok(if status == ExitStatus::Done && !all_read { ExitStatus::Incomplete } else { status })
 }
 
 /// Opens the models and brings what is chosen, for all pairs or for those that need more.
@@ -100,12 +109,29 @@ fn round(
         let plans = choice.plan(session, &opened)?;
         Ok((session.bring(opened, Work::Rows(plans), limits).await?, choice))
     };
-    let after = |_: &[Opened]| {
-        "Inconclusive pairs then read up to four times as many rows, linked ones 256 rows of six matrices.\n".to_owned()
-    };
+    let after = |opened: &[Opened]| after_plan(opened, ask);
     let limits: &Limits = &args.limits;
     let gather = Gather { explains_absence: false, after_plan: &after, ..Gather::new(&args.reach, limits, printer) };
     Ok(gather.run(bring)?.map(|(corpus, choice)| (choice, corpus)))
+}
+
+/// What the rows of the plan can show at best, and what may follow.
+fn after_plan(opened: &[Opened], ask: &LineageAsk) -> String {
+    let pairs = detectable_at_best(opened, ask);
+    let mut text = String::new();
+    for ([a, b], at_best) in pairs.iter().take(MOST_PAIRS) {
+        let [a, b] = [a, b].map(|model| opened[*model].label.as_str());
+        text += &match at_best {
+            Some(effect) => format!("{a} × {b}: shows a mean row correlation of {effect:.4} in the units at best\n"),
+            None => {
+                format!("{a} × {b}: units of no group can be met layer by layer; a layer map or the basis may tell\n")
+            }
+        };
+    }
+    if let Some(rest) = pairs.len().checked_sub(MOST_PAIRS).filter(|rest| *rest > 0) {
+        text += &format!("… and {rest} more pairs\n");
+    }
+    text + "Inconclusive pairs then read up to four times as many rows, linked ones 256 rows of six matrices.\n"
 }
 
 /// The same models at the commits that were opened, under the same names, so that a further round reads the same weights.

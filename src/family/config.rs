@@ -15,7 +15,7 @@ const NESTED: [&str; 5] = ["text_config", "llm_config", "language_config", "thin
 const MAX_NESTING: usize = 4;
 
 /// What is known of an architecture; [`Default`] knows nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelConfig {
     /// `model_type` as written, outermost first: a vision–language model's own, then its text model's.
     pub model_types: Vec<String>,
@@ -39,6 +39,14 @@ pub struct ModelConfig {
     pub head_dim: Option<u64>,
     /// Rows of the token embedding.
     pub vocab_size: Option<u64>,
+    /// Routed experts of a layer.
+    pub num_experts: Option<u64>,
+    /// Routed experts that a token passes.
+    pub experts_per_token: Option<u64>,
+    /// Units of one routed expert.
+    pub expert_size: Option<u64>,
+    /// Base of the rotary frequencies.
+    pub rope_theta: Option<f64>,
     /// Whether the output embeddings are the token embeddings.
     pub tie_word_embeddings: Option<bool>,
     /// `torch_dtype`, or `dtype`.
@@ -139,6 +147,15 @@ impl ModelConfig {
                 .or_else(|| outward.figure_in("attn_config", "kv_n_heads")),
             head_dim: outward.figure(&["head_dim", "kv_channels", "d_kv", "attention_head_dim"]),
             vocab_size: outward.figure(&["vocab_size", "padded_vocab_size"]),
+            num_experts: outward.figure(&["num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"]),
+            experts_per_token: outward.figure(&[
+                "num_experts_per_tok",
+                "num_experts_per_token",
+                "moe_top_k",
+                "moe_topk",
+            ]),
+            expert_size: outward.figure(&["moe_intermediate_size"]),
+            rope_theta: outward.share(&["rope_theta", "rotary_emb_base", "rotary_base"]),
             tie_word_embeddings: outward.flag("tie_word_embeddings"),
             dtype: outward.text("torch_dtype").or_else(|| outward.text("dtype")),
             quantisation: outward.quantisation(),

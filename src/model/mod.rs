@@ -14,6 +14,7 @@ mod select;
 mod session;
 mod subfolder;
 mod summary;
+mod vocabulary;
 
 pub use crate::error::AuditError;
 pub(crate) use crate::error::listed;
@@ -32,3 +33,4 @@ pub use select::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
 pub use session::Session;
 pub(crate) use subfolder::Subfolder;
 pub use summary::ModelSummary;
+pub(crate) use vocabulary::vocabulary;

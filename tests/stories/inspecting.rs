@@ -40,6 +40,11 @@ fn one_model_is_described_without_a_byte_of_its_weights() {
       q_proj                          3  0–2     100×100
       down_proj                       3  0–2     100×100
       embed_tokens                    1  –       100×100
+      lineage can test: norms
+      lineage cannot test mlp: no such tensor
+      lineage cannot test heads: no such tensor
+      lineage cannot test experts: no such tensor
+      lineage cannot test embeddings: rows differ in width
       unclassified: 1
         adapter.mystery
     ");

@@ -175,6 +175,8 @@ fn the_dry_run_says_what_moves_and_a_second_run_moves_nothing() {
     assert!(after_headers > 0 && moved > 0);
     let said = format!("{:.0} kB of weights still to move", moved as f64 / 1e3);
     assert!(dry.stdout.contains(&said), "{said}: {dry}");
+    // 5.28/√(4 layers · 64 rows · 64 elements · 7/8).
+    assert!(dry.stdout.contains("a × c: shows a mean row correlation of 0.0441 in the units at best"), "{dry}");
     assert!(outcome.stderr.contains("moved "), "{outcome}");
     at.run(&["lineage", specs[0], specs[1], "-o", "second"]).expect(0).says(&["moved 0 bytes in 0 requests"]);
     assert_eq!(at.asked().count(), 0);
@@ -186,6 +188,36 @@ fn the_dry_run_says_what_moves_and_a_second_run_moves_nothing() {
     assert_eq!(at.asked().to_cdn().filter(|request| request.path.contains("o/a")).count(), 0);
     let refused = at.run(&["lineage", specs[0], "o/c", "--cache-dir", "empty", "--max-bytes", "1000"]).expect(2);
     assert!(refused.stderr.contains("--max-bytes"), "{refused}");
+}
+
+#[test]
+fn a_tokenizer_that_cannot_be_read_is_said_and_leaves_the_other_tests() {
+    let mut at = Workspace::new();
+    Planted::of(1).write(&at, "o/a");
+    Planted::of(3).write(&at, "o/c");
+    at.file("o/c", "tokenizer.json", "no JSON".to_owned());
+    at.serve();
+    let outcome = at.run(&["lineage", "o/a", "o/c"]).expect(1);
+    let told = "warning: c: its tokenizer was not read, so its embeddings are not tested: file `tokenizer.json` of `o/c@";
+    assert!(outcome.stderr.contains(told), "{outcome}");
+    assert!(outcome.stdout.contains("embeddings not tested"), "{outcome}");
+    assert!(outcome.stdout.contains("CONSISTENT") || outcome.stdout.contains("INCONCLUSIVE"), "{outcome}");
+}
+
+#[test]
+fn inspect_says_which_groups_can_be_tested_and_sets_configurations_side_by_side() {
+    let mut at = Workspace::new();
+    Planted::of(1).write(&at, "o/a");
+    Planted { layers: 2, ..Planted::of(2) }.write(&at, "o/b");
+    at.serve();
+    let text = at.run(&["inspect", "o/a", "o/b"]).expect(0).stdout;
+    assert!(text.contains("lineage can test: mlp, heads, norms, embeddings\n"), "{text}");
+    assert!(text.contains("lineage cannot test experts: no such tensor"), "{text}");
+    let row = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    let cells = |name: &str| row(name).split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(cells("num_hidden_layers"), ["4", "2", "differs"]);
+    assert_eq!(cells("num_key_value_heads"), ["2", "2"]);
+    assert_eq!(row("num_experts"), "");
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub(crate) const Z_LINK: f64 = 8.0;
 pub(crate) const Z_LOOK: f64 = 4.0;
 
 /// A standard normal is above its negative nine times of ten.
-pub(super) const POWER_90: f64 = 1.281_551_565_544_600_4;
+pub(crate) const POWER_90: f64 = 1.281_551_565_544_600_4;
 
 /// A statistic beside its null.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -60,6 +60,13 @@ impl UnitRows {
         Self { width, sizes, layers: vec![], left_out: vec![], blocks: vec![vec![]; blocks.len()] }
     }
 
+    /// Takes the memory of so many layers at once: growing as they come takes up to twice as much.
+    pub(crate) fn reserve(&mut self, layers: usize) {
+        for (block, size) in self.blocks.iter_mut().zip(&self.sizes) {
+            block.reserve_exact(layers * size * self.width);
+        }
+    }
+
     /// Adds a layer's rows, block after block. A layer that is undefined is left out with its reason: `NonFinite`, or `Constant`
     /// where over half of its rows have no length.
     pub(crate) fn push<T: Element>(&mut self, layer: usize, rows: &[T]) {

@@ -2,19 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
-
 use super::{Table, TokenAsk};
 use crate::{
     error::{Error, Result},
     fetch::{RowPlan, plan_rows},
-    model::{AuditError, Model, Session, TOKENIZER},
+    model::{AuditError, Model, Session, vocabulary},
     rows::RowSet,
     tokens::{Overlap, Token, Vocabulary},
 };
-
-/// Bytes of a tokenizer that are read at most. The largest seen has 35 MB.
-const TOKENIZER_CAP: u64 = 100 * 1024 * 1024;
 
 /// What is known of two models' tables and vocabularies, and which of their rows are compared.
 #[derive(Debug, Clone)]
@@ -115,7 +110,7 @@ pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: Tok
         None
     } else {
         let [first, second] = models;
-        Some(tokio::try_join!(vocabulary(session, first), vocabulary(session, second))?)
+        Some(tokio::try_join!(stated(session, first), stated(session, second))?)
     };
     let nothing = incomparable(&tables);
     let mut chosen =
@@ -141,16 +136,10 @@ pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: Tok
     Ok(chosen)
 }
 
-async fn vocabulary(session: &Session, model: &Arc<Model>) -> Result<Vocabulary> {
-    let place = model.repository.place();
-    let bytes = model.repository.tokenizer(&session.access, TOKENIZER_CAP).await?;
-    let bytes = bytes.ok_or_else(|| AuditError::NoTokenizer { model: place.clone() })?;
-    // Off the reactor: reading 30 MB of JSON is work.
-    let parsed = spawn_blocking(move || Vocabulary::parse(&bytes)).await;
-    let parsed = parsed.map_err(|source| AuditError::Task { source })?;
-    parsed.map_err(|source| {
-        AuditError::File { model: place, file: TOKENIZER.to_owned(), source: Box::new(Error::from(source)) }.into()
-    })
+/// The vocabulary, without which nothing tells what a row stands for.
+async fn stated(session: &Session, model: &Model) -> Result<Vocabulary> {
+    let read = vocabulary(&session.access, model).await?;
+    read.ok_or_else(|| AuditError::NoTokenizer { model: model.repository.place() }.into())
 }
 
 fn incomparable(tables: &[Result<Table, String>; 2]) -> Option<String> {

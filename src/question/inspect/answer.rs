@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     checkpoint::{Storage, TensorInfo},
-    family::{Classified, LayerIndex, Part, Role, Slot, Stack},
+    family::{Classified, LayerIndex, ModelConfig, Part, Role, Slot, Stack},
     model::{Model, ModelSummary, Opened},
+    question::lineage::{Group, testable},
     tensor::{View, layout},
 };
 
@@ -93,6 +94,10 @@ pub struct Contents {
     pub buffers: Vec<String>,
     /// Names that no rule of the family knows.
     pub unclassified: Vec<String>,
+    /// Which groups `lineage` can test, and why not the others.
+    pub groups: Vec<(Group, Result<(), String>)>,
+    /// Figures of the configuration that tell architectures apart; those that it does not state are absent.
+    pub configuration: Vec<(&'static str, Option<String>)>,
     /// `quantization_config.quant_method` or the like.
     pub quantisation: Option<String>,
     /// All tensors, in the order of the files.
@@ -129,6 +134,8 @@ fn contents(model: &Model) -> Contents {
         mtp_parameters: 0,
         buffers: Vec::new(),
         unclassified: Vec::new(),
+        groups: testable(model),
+        configuration: configuration(&model.config),
         quantisation: model.config.quantisation.clone(),
         tensors: Vec::new(),
     };
@@ -136,6 +143,25 @@ fn contents(model: &Model) -> Contents {
         contents.count(model, shard, info);
     }
     contents
+}
+
+/// By their names in `config.json`.
+fn configuration(config: &ModelConfig) -> Vec<(&'static str, Option<String>)> {
+    let figure = |value: Option<u64>| value.map(|value| value.to_string());
+    vec![
+        ("num_hidden_layers", config.num_hidden_layers.map(|layers| layers.to_string())),
+        ("hidden_size", figure(config.hidden_size)),
+        ("intermediate_size", figure(config.intermediate_size)),
+        ("num_attention_heads", figure(config.num_attention_heads)),
+        ("num_key_value_heads", figure(config.key_value_heads())),
+        ("head_dim", figure(config.width_of_head())),
+        ("num_experts", figure(config.num_experts)),
+        ("num_experts_per_tok", figure(config.experts_per_token)),
+        ("moe_intermediate_size", figure(config.expert_size)),
+        ("vocab_size", figure(config.vocab_size)),
+        ("rope_theta", config.rope_theta.map(|theta| theta.to_string())),
+        ("tie_word_embeddings", config.tie_word_embeddings.map(|tied| tied.to_string())),
+    ]
 }
 
 impl Contents {

@@ -1,25 +1,21 @@
 //! From opened models to the rows that are read: every choice is made before a weight is seen.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{collections::BTreeMap, ops::Range};
 
 use futures::future::join_all;
-use tokio::task::spawn_blocking;
 
 use super::{Group, LineageAsk, sites::Sites, sites::UnitSite};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     fetch::{RowPlan, plan_rows, plan_where},
     metric::lineage::{
         choice::{self, KeyedToken},
         untested::Untested,
     },
-    model::{Model, Opened, Session},
+    model::{Model, Opened, Session, vocabulary},
     rows::RowSet,
     tokens::{Token, Vocabulary},
 };
-
-/// Bytes of a tokenizer that are read at most.
-const TOKENIZER_CAP: u64 = 100 * 1024 * 1024;
 
 /// Layers of a model that are mapped at most.
 const MOST_MAPPED: usize = 200;
@@ -39,6 +35,8 @@ pub struct Choice {
     pub(crate) pairs: Vec<PairChoice>,
     /// Tests of the whole run.
     pub(crate) tests: u64,
+    /// Models whose tokenizer is there and was not read, and why.
+    pub unread_tokenizers: Vec<(String, Error)>,
 }
 
 /// What is read of one model.
@@ -86,15 +84,28 @@ impl Choice {
     pub async fn of(session: &Session, opened: &[Opened], ask: &LineageAsk, more: Option<&[More]>) -> Result<Self> {
         let sites: Vec<Option<Sites>> =
             opened.iter().map(|opened| opened.outcome.as_ref().ok().map(|model| Sites::of(model))).collect();
-        let vocabularies = join_all(opened.iter().zip(&sites).map(|(opened, sites)| async move {
-            let (Ok(model), Some(sites)) = (&opened.outcome, sites) else { return Err(Untested::NoTokenizer) };
-            let (_, rows) = sites.table?;
-            if !ask.groups.contains(Group::Embeddings) {
-                return Err(Untested::NoTensor);
-            }
-            Ok((vocabulary(session, model).await?, rows))
+        let read = join_all(opened.iter().zip(&sites).map(|(opened, sites)| async move {
+            let (Ok(model), Some(sites)) = (&opened.outcome, sites) else { return Ok(Err(Untested::NoTokenizer)) };
+            let (_, rows) = match sites.table {
+                Ok(table) if ask.groups.contains(Group::Embeddings) => table,
+                Ok(_) => return Ok(Err(Untested::NoTensor)),
+                Err(reason) => return Ok(Err(reason)),
+            };
+            let vocabulary = vocabulary(&session.access, model).await?;
+            Ok::<_, Error>(vocabulary.map(|vocabulary| (vocabulary, rows)).ok_or(Untested::NoTokenizer))
         }))
         .await;
+        let mut unread_tokenizers = Vec::new();
+        let vocabularies: Vec<Result<(Vocabulary, u64), Untested>> = opened
+            .iter()
+            .zip(read)
+            .map(|(opened, read)| {
+                read.unwrap_or_else(|error| {
+                    unread_tokenizers.push((opened.label.clone(), error));
+                    Err(Untested::NoTokenizer)
+                })
+            })
+            .collect();
         let keyed: Vec<Result<Vec<KeyedToken<'_>>, Untested>> =
             vocabularies.iter().map(|known| Ok(eligible(known.as_ref().map_err(|why| *why)?, ask.seed))).collect();
         let wanted: Vec<More> = more.map_or_else(|| all_pairs(&sites), <[More]>::to_vec);
@@ -112,7 +123,7 @@ impl Choice {
         let open = sites.iter().flatten().count();
         let tests = (open * open.saturating_sub(1) / 2 * ask.groups.len()) as u64;
         let models = sites.into_iter().map(|sites| sites.map(ModelChoice::new)).collect();
-        let mut choice = Self { ask: ask.clone(), models, pairs, tests };
+        let mut choice = Self { ask: ask.clone(), models, pairs, tests, unread_tokenizers };
         choice.gather();
         Ok(choice)
     }
@@ -282,14 +293,6 @@ impl PairChoice {
         let map = mapped.filter(|_| few).map(|(group, _)| (group, FEWEST_MAPPED.max(count(a)).max(count(b))));
         Self { models: more.models, stage, units, map, norms, tokens, deep: more.deep }
     }
-}
-
-async fn vocabulary(session: &Session, model: &Arc<Model>) -> Result<Vocabulary, Untested> {
-    let bytes = model.repository.tokenizer(&session.access, TOKENIZER_CAP).await;
-    let bytes = bytes.ok().flatten().ok_or(Untested::NoTokenizer)?;
-    // Off the reactor: reading 30 MB of JSON is work.
-    let parsed = spawn_blocking(move || Vocabulary::parse(&bytes)).await;
-    parsed.ok().and_then(std::result::Result::ok).ok_or(Untested::NoTokenizer)
 }
 
 /// Tokens of text that the table has a row for.

@@ -15,9 +15,11 @@ mod pair;
 mod rows;
 mod self_check;
 mod sites;
+mod testable;
 
 pub use answer::{Condition, Lineage};
 pub use ask::LineageAsk;
 pub use choose::{Choice, More};
 pub use group::{Group, Groups};
 pub(crate) use self_check::SelfCheck;
+pub use testable::{detectable_at_best, testable};

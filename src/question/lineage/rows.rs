@@ -68,6 +68,7 @@ impl GroupRows {
         let chosen: Vec<Range<usize>> =
             (0..blocks.len()).filter(|&block| used(block)).map(|block| blocks[block].clone()).collect();
         let mut units = UnitRows::new(self.width, &chosen);
+        units.reserve(layers.len());
         for &layer in layers {
             match self.layers.get(&layer) {
                 Some(Ok(rows)) => {
@@ -173,7 +174,7 @@ impl Readers<'_> {
 
     fn layer(&self, site: &UnitSite, blocks: &[Range<usize>]) -> Result<Vec<f64>, Untested> {
         let reader = self.open(site.position).ok_or(Untested::NoTensor)?;
-        let mut rows = Vec::new();
+        let mut rows = Vec::with_capacity(blocks.iter().map(Range::len).sum::<usize>() * site.width);
         for row in blocks.iter().flat_map(|block| site.stored_rows(block)) {
             rows.extend(reader.as_f64(row).map_err(|_| Untested::NoTensor)?);
         }

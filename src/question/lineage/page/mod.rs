@@ -11,3 +11,4 @@ mod words;
 pub use document::lineage_report;
 pub use files::lineage_csv;
 pub use text::lineage_text;
+pub(crate) use words::lacking;

@@ -128,11 +128,22 @@ pub(crate) fn why(lineage: &Lineage, pair: &PairAnswer, reason: Untested) -> Str
         Untested::NoTensor => "one of the models has no such tensor that was read".to_owned(),
         Untested::Width => match (a.width, b.width) {
             (Some(a), Some(b)) if a != b => format!("hidden sizes differ, {a} against {b}"),
-            _ => "rows differ in width".to_owned(),
+            _ => lacking(reason),
         },
-        Untested::Units => "units differ in number".to_owned(),
         Untested::Depth => format!("{} layers against {}", depths[0], depths[1]),
         Untested::Orientation => "one side is stored [in, out]".to_owned(),
+        _ => lacking(reason),
+    }
+}
+
+/// What a model lacks, or why a test has no value, whatever the other model is.
+pub(crate) fn lacking(reason: Untested) -> String {
+    match reason {
+        Untested::NoTensor => "no such tensor".to_owned(),
+        Untested::Width => "rows differ in width".to_owned(),
+        Untested::Units => "units differ in number".to_owned(),
+        Untested::Depth => "layers differ in number".to_owned(),
+        Untested::Orientation => "stored [in, out]".to_owned(),
         Untested::Packed => "weights that cannot be read by rows: quantised or packed".to_owned(),
         Untested::NotExchangeable => "no index that may be permuted".to_owned(),
         Untested::NoTokenizer => "no tokenizer.json that could be read".to_owned(),

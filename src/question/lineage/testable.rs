@@ -1,0 +1,54 @@
+//! What can be tested before a row is read: the groups of one model, and the effect that a pair's first rows would show.
+
+use super::{Group, LineageAsk, page::lacking, sites::Sites};
+use crate::{
+    metric::lineage::{
+        choice::{self, BLOCK},
+        evidence::{POWER_90, Z_LOOK},
+        untested::Untested,
+    },
+    model::{Model, Opened, TOKENIZER},
+};
+
+/// Which groups of a model can be tested against a model of its shape, and why the others cannot.
+pub fn testable(model: &Model) -> Vec<(Group, Result<(), String>)> {
+    let sites = Sites::of(model);
+    let table = || match model.repository.snapshot().file(TOKENIZER) {
+        Some(_) => sites.table.map(|_| ()),
+        None => sites.table.and(Err(Untested::NoTokenizer)),
+    };
+    let of_group = |group: Group| match group {
+        Group::Norms => sites.norms.as_ref().map(|_| ()).map_err(|why| *why),
+        Group::Embeddings => table(),
+        units => sites.units(units).map(|_| ()),
+    };
+    Group::ALL.into_iter().map(|group| (group, of_group(group).map_err(lacking))).collect()
+}
+
+/// For each pair of opened models the mean row correlation of units that its first rows would show with power .9, at best:
+/// 5.28/√(L·m·k·7/8) over L layers of m rows of k elements. `None` where no units of theirs can be met layer by layer.
+pub fn detectable_at_best(opened: &[Opened], ask: &LineageAsk) -> Vec<([usize; 2], Option<f64>)> {
+    let sites: Vec<Option<Sites>> =
+        opened.iter().map(|opened| opened.outcome.as_ref().ok().map(|model| Sites::of(model))).collect();
+    let of_pair = |a: &Sites, b: &Sites| {
+        let met = Group::UNITS.into_iter().filter(|group| ask.groups.contains(*group) && a.meets(b, *group).is_ok());
+        let elements = met.filter_map(|group| {
+            let site = a.units(group).ok()?.values().next()?;
+            let rows = site.runs.iter().map(ExactSizeIterator::len).sum::<usize>();
+            let rows = rows.min(ask.blocks_per_layer(a.depth, 0) * BLOCK);
+            Some((choice::layers(a.depth).len() * rows * site.width) as f64)
+        });
+        let most = elements.max_by(f64::total_cmp)?;
+        let within_blocks = (BLOCK - 1) as f64 / BLOCK as f64;
+        Some((Z_LOOK + POWER_90) / (most * within_blocks).sqrt())
+    };
+    let mut pairs = Vec::new();
+    for (a, of_a) in sites.iter().enumerate() {
+        for (b, of_b) in sites.iter().enumerate().skip(a + 1) {
+            if let (Some(of_a), Some(of_b)) = (of_a, of_b) {
+                pairs.push(([a, b], of_pair(of_a, of_b)));
+            }
+        }
+    }
+    pairs
+}
