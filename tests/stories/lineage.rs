@@ -198,7 +198,8 @@ fn a_tokenizer_that_cannot_be_read_is_said_and_leaves_the_other_tests() {
     at.file("o/c", "tokenizer.json", "no JSON".to_owned());
     at.serve();
     let outcome = at.run(&["lineage", "o/a", "o/c"]).expect(1);
-    let told = "warning: c: its tokenizer was not read, so its embeddings are not tested: file `tokenizer.json` of `o/c@";
+    let told =
+        "warning: c: its tokenizer was not read, so its embeddings are not tested: file `tokenizer.json` of `o/c@";
     assert!(outcome.stderr.contains(told), "{outcome}");
     assert!(outcome.stdout.contains("embeddings not tested"), "{outcome}");
     assert!(outcome.stdout.contains("CONSISTENT") || outcome.stdout.contains("INCONCLUSIVE"), "{outcome}");

@@ -1,7 +1,10 @@
 //! A picture in pixels. The SVG is rasterised with the bundled font alone: a clean machine has no fonts, and one with fonts
 //! would draw something else.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    io::Write,
+    sync::{Arc, LazyLock},
+};
 
 use resvg::{
     tiny_skia::{Pixmap, Transform},
@@ -12,6 +15,12 @@ use crate::report::ReportError;
 
 /// Pixels per unit of the drawing, for screens of high density.
 pub const SCALE: f32 = 1.5;
+
+/// Rows of pixels that are drawn at a time, so that no picture is in memory as a whole.
+const BAND: u32 = 512;
+
+/// Rows drawn beyond a band: at the border of a drawing the coverage of what is cut there is rounded otherwise.
+const MARGIN: u32 = 16;
 
 /// Longest side of a PNG in pixels; a picture that would be longer is drawn at a smaller scale.
 const LARGEST: f32 = 16_384.0;
@@ -31,11 +40,29 @@ pub fn render(picture: &str, svg: &str) -> Result<Vec<u8>, ReportError> {
     let tree = Tree::from_str(svg, &options).map_err(|error| invalid(error.to_string()))?;
     let longest = tree.size().width().max(tree.size().height());
     let scale = SCALE.min(LARGEST / longest);
-    let size = tree.size().to_int_size().scale_by(scale);
-    let pixmap = size.and_then(|size| Pixmap::new(size.width(), size.height()));
-    let mut pixmap = pixmap.ok_or_else(|| invalid("it has no size that fits into memory".to_owned()))?;
-    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
-    pixmap.encode_png().map_err(|error| invalid(error.to_string()))
+    let no_size = || invalid("it has no size that fits into memory".to_owned());
+    let size = tree.size().to_int_size().scale_by(scale).ok_or_else(no_size)?;
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, size.width(), size.height());
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_depth(png::BitDepth::Eight);
+    let failed = |error: png::EncodingError| invalid(error.to_string());
+    let mut header = encoder.write_header().map_err(failed)?;
+    let mut writer = header.stream_writer().map_err(failed)?;
+    let row = size.width() as usize * 4;
+    for top in (0..size.height()).step_by(BAND as usize) {
+        let end = size.height().min(top + BAND);
+        let first = top.saturating_sub(MARGIN);
+        let mut band = Pixmap::new(size.width(), size.height().min(end + MARGIN) - first).ok_or_else(no_size)?;
+        let place = Transform::from_row(scale, 0.0, 0.0, scale, 0.0, -(first as f32));
+        resvg::render(&tree, place, &mut band.as_mut());
+        let rows = band.take_demultiplied();
+        let kept = &rows[(top - first) as usize * row..(end - first) as usize * row];
+        writer.write_all(kept).map_err(|error| invalid(error.to_string()))?;
+    }
+    writer.finish().map_err(failed)?;
+    header.finish().map_err(failed)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -69,6 +96,23 @@ mod tests {
     fn the_same_svg_gives_the_same_pixels() {
         let svg = svg::document(&scene(), "");
         assert_eq!(render("x", &svg).unwrap(), render("x", &svg).unwrap());
+    }
+
+    #[test]
+    fn bands_make_the_picture_that_one_drawing_makes() {
+        let mut scene = Scene::new(80.0, 900.0);
+        scene.mark(Mark::rect(0.0, 0.0, 80.0, 900.0).fill(crate::report::figure::colormap::PAPER));
+        for line in 0..60 {
+            scene.text(Text::new(5.0 + f64::from(line) / 7.0, 15.0 * f64::from(line), "ρ = −0.3", 14.0));
+        }
+        let svg = svg::document(&scene, "");
+        let options = Options { fontdb: Arc::clone(&FONTS), ..Options::default() };
+        let tree = Tree::from_str(&svg, &options).unwrap();
+        let mut whole = Pixmap::new(120, 1350).unwrap();
+        resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut whole.as_mut());
+        let banded = Pixmap::decode_png(&render("x", &svg).unwrap()).unwrap();
+        assert_eq!(banded.height().div_ceil(BAND), 3);
+        assert!(banded == whole);
     }
 
     #[test]
