@@ -76,6 +76,7 @@ metrics! {
     AbsValueQ99Gap "abs_value_q99_gap" true "≥ 0" "|Q.99(|a|) − Q.99(|b|)|" "";
     Residual "residual" true "0..2" "√max(2 − 2 cos, 0)" "a norm is zero";
     ResidualScaled "residual_scaled" true "0..1" "√max(1 − cos², 0)" "a norm is zero";
+    SignAgreement "sign_agreement" true "0..1" "share of elements with sgn a = sgn b, where sgn 0 = 0" "";
 }
 
 impl fmt::Display for Metric {

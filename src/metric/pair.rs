@@ -126,13 +126,15 @@ pub(super) struct Differences {
     largest_relative: f64,
     not_both_zero: u64,
     pub(super) changed: u64,
+    /// Elements of equal sign; 0 and 0 are.
+    same_sign: u64,
 }
 
 impl Differences {
     /// The figures of one block of pairs.
     #[inline(always)]
     #[expect(clippy::float_cmp, reason = "`changed` counts elements that are not the same number")]
-    pub(super) fn figures(a: &[f64], b: &[f64]) -> [f64; 8] {
+    pub(super) fn figures(a: &[f64], b: &[f64]) -> [f64; 9] {
         let relative = |x: f64, y: f64| {
             let (x_size, y_size) = (x.abs(), y.abs());
             let size = if x_size > y_size { x_size } else { y_size };
@@ -151,11 +153,12 @@ impl Differences {
             sums::max(relative, |x| x),
             sums::pair_sum(a, b, |x, y| if x == 0.0 && y == 0.0 { 0.0 } else { 1.0 }),
             sums::pair_sum(a, b, |x, y| if x == y { 0.0 } else { 1.0 }),
+            sums::pair_sum(a, b, |x, y| if (x > 0.0) == (y > 0.0) && (x < 0.0) == (y < 0.0) { 1.0 } else { 0.0 }),
         ]
     }
 
     /// From the figures of all blocks.
-    pub(super) fn of(blocks: &[[f64; 8]]) -> Self {
+    pub(super) fn of(blocks: &[[f64; 9]]) -> Self {
         Self {
             dot: sums::total(blocks, 0),
             absolute: sums::total(blocks, 1),
@@ -165,6 +168,7 @@ impl Differences {
             largest_relative: sums::peak(blocks, 5),
             not_both_zero: count(sums::total(blocks, 6)),
             changed: count(sums::total(blocks, 7)),
+            same_sign: count(sums::total(blocks, 8)),
         }
     }
 }
@@ -271,6 +275,7 @@ impl Pair<'_> {
             Metric::ResidualScaled => {
                 self.both_norms().map(|()| (self.centred.apart * self.centred.together / 2.0).min(1.0))
             }
+            Metric::SignAgreement => Ok(differences.same_sign as f64 / n as f64),
             Metric::ZeroFracA | Metric::ZeroFracB | Metric::ChangedFrac => Ok(share(metric, self.moments, differences)),
         }
     }

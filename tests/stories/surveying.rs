@@ -8,7 +8,7 @@ use crate::support::{Tensor, Workspace, gain, is_one_of, llama, llama_config, ro
 const PAIRS: &str = "model_a,commit_a,tensor_a,layer_a,model_b,commit_b,tensor_b,layer_b,role,dtype_a,dtype_b,shape,numel,\
     cos_sim,cos_null,cos_null_sd,pearson,z_perm,log10_p_perm,spearman,l2,rel_l2_err,rel_l2_err_b,rel_l2_sym,mean_abs_diff,\
     max_abs_diff,q01_abs_diff,q05_abs_diff,q50_abs_diff,q95_abs_diff,q99_abs_diff,mean_rel_diff,max_rel_diff,norm_ratio,\
-    mean_ratio,std_ratio,zero_frac_a,zero_frac_b,changed_frac,cv_gap,abs_value_q99_gap,residual,residual_scaled,undefined";
+    mean_ratio,std_ratio,zero_frac_a,zero_frac_b,changed_frac,cv_gap,abs_value_q99_gap,residual,residual_scaled,sign_agreement,undefined";
 
 /// `o/a` and `o/b` unrelated, `o/c` as `o/a`, `o/wide` of another width.
 fn four_models() -> Workspace {

@@ -19,7 +19,7 @@ pub(super) struct First<C> {
     /// Figures of the blocks of each side; empty where elements are codes, whose counts say the same.
     pub(super) sides: [Vec<[f64; 6]>; 2],
     /// Figures of the pairs of blocks.
-    pub(super) pairs: Vec<[f64; 8]>,
+    pub(super) pairs: Vec<[f64; 9]>,
     /// How many elements of each side have each code, or each upper half of a key; empty where they are not counted.
     pub(super) classes: [C; 2],
     /// Sampled magnitudes of a−b, of a, of b, by their leading bits; empty where none are sampled.

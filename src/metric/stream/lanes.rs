@@ -24,6 +24,8 @@ lanes! { COLUMNS;
     largest_relative: f64 = 0.0;
     /// How many elements are equal.
     equal: f64 = 0.0;
+    /// How many have one sign and are not 0.
+    one_sign: f64 = 0.0;
     /// The least max(|a|,|b|): above 0, no two elements are 0.
     least_size: f32 = f32::INFINITY;
 }
@@ -47,6 +49,7 @@ impl Terms {
             largest: larger(self.largest, gap),
             largest_relative: larger(self.largest_relative, relative),
             equal: self.equal + if gap == 0.0 { 1.0 } else { 0.0 },
+            one_sign: self.one_sign + if x * y > 0.0 { 1.0 } else { 0.0 },
             least_size: if size < self.least_size { size } else { self.least_size },
         }
     }
@@ -73,6 +76,7 @@ impl Lanes {
             largest: fold(&self.largest, larger),
             largest_relative: fold(&self.largest_relative, larger),
             equal: fold(&self.equal, sum),
+            one_sign: fold(&self.one_sign, sum),
             least_size: self.least_size.iter().copied().fold(f32::INFINITY, f32::min),
         }
     }
@@ -81,7 +85,7 @@ impl Lanes {
 /// The figures of a stretch of pairs, as [`Differences::figures`](crate::metric::pair::Differences) orders them; `read_a` and
 /// `read_b` make numbers of what is stored.
 #[inline(always)]
-pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: impl Fn(E) -> f32) -> [f64; 8] {
+pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: impl Fn(E) -> f32) -> [f64; 9] {
     let mut lanes = Lanes::new();
     let ((rows_a, rest_a), (rows_b, rest_b)) = (a.as_chunks::<COLUMNS>(), b.as_chunks::<COLUMNS>());
     let ((tiles_a, rows_a), (tiles_b, rows_b)) = (rows_a.as_chunks::<ROWS>(), rows_b.as_chunks::<ROWS>());
@@ -133,6 +137,7 @@ pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: i
         total.largest_relative,
         length - f64::from(both_zero),
         length - total.equal,
+        total.one_sign + f64::from(both_zero),
     ]
 }
 
