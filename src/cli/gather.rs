@@ -118,14 +118,15 @@ impl<'a> Gather<'a> {
         }
         let printer = self.printer.clone();
         let cache = Cache::open_with(reach.cache_folder()?, move |text| printer.warn(text)).map_err(Error::from)?;
-        let mut session = Session::new(Access::new(&options, cache)?);
-        session.access.shared = reach.hugging_face_cache().map(Arc::new);
+        if reach.no_verify && !reach.demo {
+            self.printer.warn("--no-verify: files of the Hugging Face cache are believed unread");
+        }
+        let access = Access::new(&options, cache)?.with_shared(reach.hugging_face_cache());
+        // The embedded Hub has another address each time, and always the same models.
+        let access = if reach.demo { access.with_source("embedded Hub") } else { access };
+        let mut session = Session::new(access);
         if self.printer.draws_bars() {
             session.progress = Arc::new(ProgressBars::new());
-        }
-        if reach.demo {
-            // It has another address each time, and always the same models.
-            "embedded Hub".clone_into(&mut session.access.source);
         }
         Ok((session, demo))
     }

@@ -126,7 +126,8 @@ impl Reach {
         }
         let named = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"].iter().find_map(env::var_os);
         let folder = named.map(PathBuf::from).or_else(|| Some(hugging_face_home()?.join("hub")));
-        HuggingFaceCache::open(&folder?)
+        let cache = HuggingFaceCache::open(&folder?)?;
+        Some(if self.no_verify { cache.unverified() } else { cache })
     }
 
     /// The cache's folder. The embedded Hub's tensors are kept apart: they are not those of the models whose names they bear.
