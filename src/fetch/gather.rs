@@ -110,6 +110,12 @@ impl Corpus {
         self.opened.iter().all(|opened| opened.outcome.is_err())
     }
 
+    /// Fails if a file on this machine changed since it was first looked at: to be asked when all has been read and nothing told yet.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let models = self.opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
+        models.into_iter().try_for_each(|model| model.repository.check_unchanged())
+    }
+
     /// Whether a tensor that was asked for could not be read.
     pub fn any_tensor_failed(&self) -> bool {
         let models = self.opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
