@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use futures::future::join_all;
 
-use super::{Access, Depths, Model, Opened, Pairing, Progress, Question, Silent, absence};
+use super::{Access, Depths, Listed, Model, Opened, Pairing, Progress, Question, Repository, Silent, absence};
 use crate::{
     error::Error,
     family::{ChosenBy, Family, LayerIndex, LayerSelection},
@@ -75,6 +75,24 @@ impl Session {
                 outcome: outcome.unwrap_or_else(|source| Err(crate::model::AuditError::Task { source }.into())),
             })
             .collect()
+    }
+
+    /// Lists the files of all models at once: nothing else of them is read.
+    pub async fn list(&self, specs: &[ModelSpec]) -> Vec<Listed> {
+        let list = |(spec, label): (&ModelSpec, String)| {
+            let (session, spec) = (self.clone(), spec.clone());
+            async move {
+                session.progress.opening(&label);
+                let outcome = Repository::open(&session.access, &spec).await;
+                if let Ok(repository) = &outcome {
+                    // What cannot be kept is asked again; that is no reason to fail.
+                    let _ = repository.keep(&session.access);
+                }
+                session.progress.opened(&label);
+                Listed { spec, label, outcome }
+            }
+        };
+        join_all(specs.iter().zip(labels(specs)).map(list)).await
     }
 }
 
