@@ -134,10 +134,11 @@ async fn keep_large(visit: &Visit, tensor: &Tensor) -> Result<()> {
     for piece in visit.span.pieces() {
         let bytes = visit.read(piece).await?;
         let dtype = tensor.info.dtype.clone();
+        let before = piece.start - tensor.info.range.start;
         let work = move || -> Result<(Incoming, Sha256Hex)> {
             digest.update(&bytes);
             // A piece ends with an element: its length is a multiple of every element's.
-            incoming.write(&decode(&dtype, &bytes)?)?;
+            incoming.write(&decode(&dtype, &bytes).map_err(|error| error.behind(before))?)?;
             Ok((incoming, digest))
         };
         (incoming, digest) =

@@ -7,7 +7,7 @@ use super::View;
 use crate::{
     cache::Cache,
     checkpoint::FolderFile,
-    dtype::{Dtype, Narrowing},
+    dtype::{Dtype, Narrowing, decode},
     error::Result,
     metric::stream::Source,
     model::{AuditError, Model, Tensor},
@@ -44,7 +44,7 @@ impl Stored {
     pub fn open(cache: &Cache, model: &Model, tensor: &Tensor, view: &View) -> Result<Self> {
         let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
         // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
-        crate::dtype::decode(&tensor.info.dtype, &[])?;
+        decode(&tensor.info.dtype, &[])?;
         let undecodable = || AuditError::Undecodable {
             model: model.repository.place(),
             tensor: tensor.info.name.clone(),
@@ -127,7 +127,12 @@ impl Source for Stored {
         self.view
             .read(&self.whole, width, start / self.width, into, fill)
             .map_err(|source| AuditError::Unreadable { path: self.of.path().to_owned(), source })?;
-        Ok(self.of.check(&self.file)?)
+        self.of.check(&self.file)?;
+        // The network's bytes are decoded when they arrive: those of a folder must be no other values.
+        if self.dtype == Dtype::BOOL {
+            decode(&self.dtype, into).map_err(|error| error.behind(start))?;
+        }
+        Ok(())
     }
 }
 

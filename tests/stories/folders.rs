@@ -7,7 +7,7 @@ use std::{
 
 use hub_audit::serve::{Intercept, Listener, LoggedRequest};
 
-use crate::support::{Workspace, llama, llama_config, shard};
+use crate::support::{Tensor, Workspace, llama, llama_config, rows, shard};
 
 /// A Hub with `o/a`, and beside it a folder with another model of the same form.
 fn beside() -> (Workspace, PathBuf) {
@@ -82,4 +82,52 @@ fn a_pipe_or_device_is_refused_by_its_kind() {
             at.run(&[command, "./local"]).expect(2).says(&[&format!("local/{name}` is a pipe, and no regular file")]);
         }
     }
+}
+
+/// Bytes other than 0 and 1 are no booleans: that is said wherever they come from, and no number is made of them.
+#[test]
+fn booleans_are_the_same_in_a_folder_and_on_the_hub() {
+    let mut at = Workspace::new();
+    let mask = |byte: u8| Tensor::raw("model.layers.0.mask", "BOOL", &[6], vec![0, 1, 1, 0, byte, 1]);
+    for (id, byte) in [("o/a", 0), ("o/b", 1), ("o/odd", 2), ("o/odder", 255)] {
+        let mut tensors = llama(1, 1, 64);
+        tensors.push(mask(byte));
+        at.model(id, &llama_config(1, 64), &tensors);
+    }
+    at.serve();
+    let here = |id: &str| format!("./hub/{id}");
+    let mask_row = |folder: &str| {
+        let found = rows(&at.read(&format!("{folder}/pairs.csv")));
+        let row = found.into_iter().find(|row| row["tensor_a"] == "model.layers.0.mask").unwrap();
+        (row["cos_sim"].clone(), row["undefined"].clone())
+    };
+    let args = ["compare", "--formats", "csv", "-o"];
+    at.run(&[&args[..], &["hub", "o/a", "o/b"]].concat()).expect(0);
+    at.run(&[&args[..], &["folder", &here("o/a"), &here("o/b")]].concat()).expect(0);
+    assert_eq!(mask_row("hub"), mask_row("folder"));
+    // By hand: [0 1 1 0 0 1] and [0 1 1 0 1 1] have 3 ones in common, 3/sqrt(3 * 4).
+    assert!((mask_row("hub").0.parse::<f64>().unwrap() - 0.75_f64.sqrt()).abs() < 1e-15);
+    let said = "element 4 of a BOOL tensor is byte 0x";
+    for (id, byte) in [("o/odd", "02"), ("o/odder", "ff")] {
+        for (odd, sound) in [(id.to_owned(), "o/a".to_owned()), (here(id), here("o/a"))] {
+            let outcome = at.run(&["compare", &odd, &sound, "--formats", "csv", "-o", "odd"]).expect(1);
+            let (cosine, undefined) = mask_row("odd");
+            assert!(cosine.is_empty() && (undefined + &outcome.stderr).contains(&format!("{said}{byte}")), "{outcome}");
+            let hashed = at.run(&["hash", &odd]).expect(1);
+            assert!(hashed.stderr.contains(&format!("{said}{byte}, neither 0 nor 1")), "{hashed}");
+            assert!(hashed.stdout.lines().count() > 5 && !hashed.stdout.contains("mask"), "{hashed}");
+        }
+    }
+}
+
+#[test]
+fn an_index_above_64_mib_is_refused_unread() {
+    let (at, folder) = beside();
+    let index = fs_err::File::create(folder.join("model.safetensors.index.json")).unwrap();
+    index.set_len(64 * 1024 * 1024 + 1).unwrap();
+    let outcome = at.run(&["inspect", "./local"]).expect(2);
+    outcome.says(&[
+        "file `model.safetensors.index.json` of",
+        "has 67108865 bytes, more than the 67108864 bytes read at most",
+    ]);
 }
