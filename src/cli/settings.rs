@@ -86,6 +86,7 @@ impl Reach {
             token: self.token()?,
             jobs: usize::from(self.jobs),
             offline: self.is_offline(),
+            max_metadata: self.max_metadata.0,
             read_timeout: read_timeout.max(Duration::from_secs(1)),
             retry: RetryPolicy { max_wait: Duration::from_secs(self.max_wait), ..RetryPolicy::default() },
             proxy: if self.demo { Proxy::None } else { environment::proxy() },

@@ -78,6 +78,14 @@ impl Shard {
             Self::Local(file) => Ok(file.read_at(range)?),
         }
     }
+
+    /// As [`Shard::read`], of the header.
+    async fn read_header(&self, range: ByteRange) -> Result<Bytes> {
+        match self {
+            Self::Remote(file) => Ok(file.read_metadata(range).await?),
+            Self::Local(file) => Ok(file.read_at(range)?),
+        }
+    }
 }
 
 impl Repository {
@@ -280,10 +288,10 @@ impl Repository {
         self.prove(shard).await?;
         let source = self.shard(&file)?;
         let first = predicted.unwrap_or(HEADER_GUESS).min(file.size);
-        let mut bytes = source.read(ByteRange::new(0, first)).await?.to_vec();
+        let mut bytes = source.read_header(ByteRange::new(0, first)).await?.to_vec();
         let total = Header::total_length(&bytes, file.size)?;
         if total > first {
-            bytes.extend_from_slice(&source.read(ByteRange::new(first, total)).await?);
+            bytes.extend_from_slice(&source.read_header(ByteRange::new(first, total)).await?);
         }
         let header = Header::parse(&bytes, file.size)?;
         // What is on this machine already costs nothing to read again.

@@ -166,6 +166,7 @@ fn a_plan_says_what_is_there() {
     a            3       0      0         3         0  0 bytes
 
     1 model, 3 tensors, 0 from cache: 0 requests and 0 bytes of weights still to move
+    Headers, indexes, listings and small files of the run: 256 MB at most (--max-metadata)
     ----- stderr -----
     moved 487 bytes in 2 requests, 0 tensors fetched, 0 from cache, TIME
     ");
