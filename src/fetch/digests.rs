@@ -53,6 +53,14 @@ pub fn plan_hash(session: &Session, model: &Model, is_wanted: impl Fn(&str) -> b
     HashPlan { plan, work }
 }
 
+impl HashPlan {
+    /// Leaves out what another plan of the same model digests.
+    pub(super) fn drop_what(&mut self, other: &Self) {
+        self.work.retain(|span| !other.work.contains(span));
+        self.plan.drop_what(&other.plan);
+    }
+}
+
 /// A span as the requests that it takes.
 fn pieces(span: &Span) -> Vec<Span> {
     if span.range.is_empty() {
