@@ -157,8 +157,7 @@ impl Cache {
     /// Writes `content` as sealed JSON, whole or not at all.
     #[expect(clippy::unused_self, reason = "only an open cache is written to")]
     pub(super) fn write_sealed(&self, path: &Path, content: &impl serde::Serialize) -> Result<(), CacheError> {
-        let text = seal(content).map_err(|error| CacheError::write(path)(error.into()))?;
-        disk::write_whole(path, |to| to.write_all(text.as_bytes())).map(|_| ())
+        disk::write_whole(path, |to| seal(content, to)).map(|_| ())
     }
 
     fn has(&self, sidecar: &Sidecar, key: &TensorKey) -> bool {
@@ -356,6 +355,24 @@ mod tests {
         cache.insert(&key, &values(), &meta(&[4])).unwrap();
         let other = TensorKey { commit: "f".repeat(40).parse().unwrap(), ..key };
         assert_eq!(cache.get(&other).unwrap(), None);
+    }
+
+    #[test]
+    fn what_a_source_gave_is_there_for_who_believes_it() {
+        let (_folder, cache) = open();
+        let key = key("owner/name", "t");
+        let path = cache.insert(&key, &values(), &meta(&[4])).unwrap();
+        let rows = meta(&[4, 1]);
+        cache.insert_rows(&key, &crate::rows::RowSet::run(0..4), &values(), &rows).unwrap();
+        let found = |cache: &Cache| {
+            let (got, looked) = (cache.get(&key).unwrap().is_some(), cache.lookup(&key).is_some());
+            let (checked, at) = (cache.check(&key).unwrap().is_some(), cache.path(&key).is_some());
+            let (rows, of_rows) = (cache.rows(&key).unwrap().is_some(), cache.check_rows(&key).unwrap().is_some());
+            [got, looked, checked, at, rows, of_rows]
+        };
+        assert_eq!(found(&cache.believing(["elsewhere".to_owned(), rows.source.clone()])), [true; 6]);
+        assert_eq!(found(&cache.believing(["elsewhere".to_owned()])), [false; 6]);
+        assert_eq!((found(&cache), path.is_file()), ([true; 6], true), "it stays");
     }
 
     type Harm = fn(&Path);
