@@ -253,7 +253,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, other) = (folder.path().join("file"), folder.path().join("other"));
         fs_err::write(&path, "0123456789").unwrap();
-        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+        let old = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
         let age = |path: &Path| fs_err::OpenOptions::new().write(true).open(path).unwrap().set_modified(old).unwrap();
         age(&path);
         let untouched = FolderFile::open(&path).unwrap();

@@ -91,14 +91,12 @@ impl<'a> Gather<'a> {
                 let no_failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
                 self.report(&opened, &no_failures);
                 let after = (self.after_plan)(&opened);
-                let mut text = table::plan(&opened, &plans);
-                if cost.of_the_hub {
-                    let most = self.reach.max_metadata;
-                    text += &format!(
-                        "Headers, indexes, listings and small files of the run: {most} at most (--max-metadata)\n"
-                    );
-                }
-                self.printer.data(&(text + &after))?;
+                let most = self.reach.max_metadata;
+                let limit = || {
+                    format!("Headers, indexes, listings and small files of the run: {most} at most (--max-metadata)\n")
+                };
+                let limit = if cost.of_the_hub { limit() } else { String::new() };
+                self.printer.data(&(table::plan(&opened, &plans) + &limit + &after))?;
                 print_summary(&cost, self.printer);
                 if opened.iter().all(|opened| opened.outcome.is_err()) {
                     bail!("no model could be read, so there is no plan");

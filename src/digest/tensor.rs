@@ -136,7 +136,7 @@ mod tests {
     fn bytes_that_are_no_values_are_refused() {
         assert!(TensorDigest::new(&Dtype::BOOL, &[2]).update(&[0, 2]).is_err());
         // Wherever it stands.
-        let mut late = vec![0, 1].repeat(50_000);
+        let mut late = [0, 1].repeat(50_000);
         late[70_001] = 255;
         let mut digest = TensorDigest::new(&Dtype::BOOL, &[100_000]);
         let found = late.chunks(1 << 15).find_map(|piece| digest.update(piece).err()).unwrap();

@@ -68,7 +68,9 @@ impl Work {
                 Self::Rows(plans) => {
                     let of_first = plans[first].clone();
                     for rows in &mut plans[at] {
-                        of_first.iter().for_each(|first| rows.plan.drop_what(&first.plan));
+                        for first in &of_first {
+                            rows.plan.drop_what(&first.plan);
+                        }
                     }
                 }
             }

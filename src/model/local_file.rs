@@ -72,9 +72,9 @@ impl LocalFile {
         let is_large = self.listed.lfs_sha256.is_some();
         self.file.read_blocks(ByteRange::new(0, self.file.size()), BLOCK, |block| {
             if is_large {
-                sha256.update(block)
+                sha256.update(block);
             } else {
-                blob.update(block)
+                blob.update(block);
             }
             Ok::<(), CheckpointError>(())
         })?;
