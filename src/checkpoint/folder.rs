@@ -1,13 +1,15 @@
 //! A model in a folder on this machine: its listing, and files that are read in ranges.
 
 use std::{
-    fs::{FileType, OpenOptions},
+    fs::{FileType, Metadata, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -32,7 +34,7 @@ impl FolderFile {
     /// The file at `path`, as it is now. Nothing but a regular file is ever opened: a pipe would be waited for without end.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
         let path = path.into();
-        let found = fs_err::metadata(&path)?;
+        let found = settled(&path)?;
         if !found.is_file() {
             return Err(CheckpointError::Irregular { kind: kind(found.file_type()), path });
         }
@@ -135,6 +137,26 @@ impl FolderFile {
         file.seek(SeekFrom::Start(range.start))?;
         Ok(RangeReader { of: self.clone(), file, rest: range.len() })
     }
+}
+
+/// What is written within a tick of a file system's clock has the time of what was written before it in that tick.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Ticks that a file is waited for which somebody is writing.
+const MOST_TICKS: u32 = 50;
+
+/// The metadata of a file whose next write will show in them: that of the last tick may be followed by one that does not.
+fn settled(path: &Path) -> Result<Metadata, CheckpointError> {
+    let mut found = fs_err::metadata(path)?;
+    for _ in 0..MOST_TICKS {
+        let age = found.modified().ok().and_then(|modified| modified.elapsed().ok());
+        if !found.is_file() || age.is_none_or(|age| age > TICK) {
+            return Ok(found);
+        }
+        thread::sleep(TICK);
+        found = fs_err::metadata(path)?;
+    }
+    Err(CheckpointError::Changed { path: path.to_owned(), before: found.len(), now: Some(found.len()) })
 }
 
 /// A range of a local file, on its way to be read.
@@ -245,6 +267,18 @@ mod tests {
         fs_err::rename(&device, folder.path().join("notes.sock")).unwrap();
         assert_eq!(folder_snapshot(folder.path()).unwrap().files, []);
         assert_eq!(FolderFile::open(folder.path()).unwrap_err().to_string().matches("a folder").count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_was_written_just_before_and_is_again_just_after_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for round in 0..20 {
+            fs_err::write(&path, format!("{round:04}")).unwrap();
+            let file = FolderFile::open(&path).unwrap();
+            fs_err::write(&path, format!("{:04}", 9999 - round)).unwrap();
+            assert!(matches!(file.read_at(ByteRange::new(0, 4)), Err(CheckpointError::Changed { .. })), "{round}");
+        }
     }
 
     #[cfg(unix)]
