@@ -146,6 +146,10 @@ pub enum AuditError {
     NoPair { count: usize },
     #[error("the request that held the tensor failed for {model}: {reason}")]
     SameRequest { model: String, reason: String },
+    #[error("it was named before as `{label}`, which could not be opened: {reason}")]
+    NamedBefore { label: String, reason: String },
+    #[error("as told where the model was named before: {reason}")]
+    FailedBefore { reason: String },
     #[error("a task of the fetch ended unexpectedly")]
     Task { source: tokio::task::JoinError },
     #[error("`{revision}` of `{repo}` is not in the cache, and the network is switched off")]

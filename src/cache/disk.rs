@@ -194,6 +194,10 @@ impl Disk {
         }
     }
 
+    pub(super) fn warn(&self, text: &str) {
+        (self.warn)(text);
+    }
+
     /// Says that something foreign lay at `path`; a crash or a full disk is nobody's concern.
     pub(super) fn warn_of(&self, path: &Path, flaw: Flaw) {
         if flaw.is_foreign() {

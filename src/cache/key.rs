@@ -73,6 +73,11 @@ pub(super) fn revision_path(root: &Path, repo: &RepoId, revision: &Revision) -> 
         .join(format!("{}.json", encode(revision.as_str())))
 }
 
+/// The file that tells which file of another cache was found to have a hash.
+pub(super) fn verified_path(root: &Path, hash: &str) -> PathBuf {
+    root.join("verified").join(format!("{}.json", encode(hash)))
+}
+
 /// The repository whose folders are `owner` and `name`.
 pub(super) fn repo_of(owner: &str, name: &str) -> Option<RepoId> {
     let (owner, name) = (decode(owner)?, decode(name)?);

@@ -16,6 +16,7 @@ mod seal;
 mod sidecar;
 mod store;
 mod tokenizer;
+mod verified;
 
 pub use disk::Flaw;
 pub use error::CacheError;

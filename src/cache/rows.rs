@@ -44,6 +44,7 @@ impl Cache {
         let [path, sidecar] = key.row_paths(self.root());
         if let Found::Sound(known) = read_sidecar(&sidecar, &path)?
             && known.is_of_rows(key)
+            && self.believes(&known)
             && is_intact(&path, &known)?
         {
             return Ok(Some((known, path)));
@@ -102,7 +103,9 @@ impl Cache {
             Found::Absent => Found::Absent,
             Found::Broken(flaw) => Found::Broken(flaw),
             Found::Sound((sidecar, values)) => match sidecar.rows.clone() {
-                Some(rows) if sidecar.is_of_rows(key) => Found::Sound(CachedRows { rows, values, sidecar, path }),
+                Some(rows) if sidecar.is_of_rows(key) && self.believes(&sidecar) => {
+                    Found::Sound(CachedRows { rows, values, sidecar, path })
+                }
                 _ => Found::Absent,
             },
         })

@@ -4,30 +4,49 @@
 //! digest of their own content. A flipped digit in a kept byte range would otherwise fetch the wrong bytes, and keep them
 //! under the right name.
 
+use std::io::{self, Write};
+
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::digest::sha256_hex;
+use crate::digest::Sha256Hex;
 
 /// The field that holds the digest of all others.
 const SEAL: &str = "seal";
 
-/// `content`, which must be an object, as indented JSON with a seal.
-pub(super) fn seal(content: &impl Serialize) -> serde_json::Result<String> {
+/// Writes `content`, which must be an object, as indented JSON with a seal. A record may have a hundred megabytes: its text is never
+/// held.
+pub(super) fn seal(content: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
     let mut value = serde_json::to_value(content)?;
-    let digest = sha256_hex(value.to_string().as_bytes());
+    let digest = digest(&value)?;
     value[SEAL] = Value::String(digest);
-    let mut text = serde_json::to_string_pretty(&value)?;
-    text.push('\n');
-    Ok(text)
+    serde_json::to_writer_pretty(&mut *to, &value)?;
+    to.write_all(b"\n")
 }
 
 /// The content of sealed JSON; `None` where it is not what was sealed, or not of this type.
 pub(super) fn unseal<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
     let mut value: Value = serde_json::from_slice(text).ok()?;
-    let digest = value.as_object_mut()?.shift_remove(SEAL)?;
-    let intact = digest.as_str()? == sha256_hex(value.to_string().as_bytes());
+    let sealed = value.as_object_mut()?.shift_remove(SEAL)?;
+    let intact = sealed.as_str()? == digest(&value).ok()?;
     intact.then(|| serde_json::from_value(value).ok())?
+}
+
+/// The digest of a value as JSON without spaces.
+fn digest(value: &Value) -> io::Result<String> {
+    struct Digesting(Sha256Hex);
+    impl Write for Digesting {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.update(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut digest = io::BufWriter::with_capacity(1 << 16, Digesting(Sha256Hex::default()));
+    serde_json::to_writer(&mut digest, value)?;
+    Ok(digest.into_inner().map_err(io::IntoInnerError::into_error)?.0.finish())
 }
 
 #[cfg(test)]
@@ -39,16 +58,17 @@ mod tests {
     #[test]
     fn any_changed_byte_breaks_the_seal() {
         let content = BTreeMap::from([("a".to_owned(), 17_u64), ("b".to_owned(), 4)]);
-        let text = seal(&content).unwrap();
-        assert_eq!(unseal::<BTreeMap<String, u64>>(text.as_bytes()), Some(content.clone()));
+        let mut text = Vec::new();
+        seal(&content, &mut text).unwrap();
+        assert_eq!(unseal::<BTreeMap<String, u64>>(&text), Some(content.clone()));
         for at in 0..text.len() {
-            let mut altered = text.clone().into_bytes();
+            let mut altered = text.clone();
             altered[at] ^= 1;
             // Space may become another character that JSON ignores; the content is then what it was.
             let read = unseal::<BTreeMap<String, u64>>(&altered);
             assert!(read.is_none_or(|read| read == content), "{at}");
             // All but the last line break is content.
-            assert!(at + 1 == text.len() || unseal::<BTreeMap<String, u64>>(&text.as_bytes()[..at]).is_none(), "{at}");
+            assert!(at + 1 == text.len() || unseal::<BTreeMap<String, u64>>(&text[..at]).is_none(), "{at}");
         }
     }
 }

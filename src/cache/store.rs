@@ -21,6 +21,8 @@ use crate::values::Values;
 #[derive(Debug, Clone)]
 pub struct Cache {
     pub(super) disk: Arc<Disk>,
+    /// Whose tensors are there; `None` is everybody's.
+    sources: Option<Arc<[String]>>,
 }
 
 /// A tensor from the cache. Its bytes were checked against the digest in its sidecar.
@@ -59,7 +61,23 @@ impl Cache {
                 }
             }
         }
-        Ok(Self { disk: Arc::new(Disk::new(root, Box::new(warn))) })
+        Ok(Self { disk: Arc::new(Disk::new(root, Box::new(warn))), sources: None })
+    }
+
+    /// The same cache for one who believes these sources alone: what others gave is not there, by whatever way it is looked up.
+    #[must_use]
+    pub fn believing(&self, sources: impl IntoIterator<Item = String>) -> Self {
+        Self { disk: Arc::clone(&self.disk), sources: Some(sources.into_iter().collect()) }
+    }
+
+    /// Whether the source of an entry is believed.
+    pub(super) fn believes(&self, sidecar: &Sidecar) -> bool {
+        self.sources.as_ref().is_none_or(|sources| sources.contains(&sidecar.meta.source))
+    }
+
+    /// Tells whoever watches.
+    pub fn warn(&self, text: &str) {
+        self.disk.warn(text);
     }
 
     /// Whether `root` is marked as a cache of this program.
@@ -88,7 +106,7 @@ impl Cache {
     pub fn lookup(&self, key: &TensorKey) -> Option<Sidecar> {
         let npy = key.npy_path(self.root());
         let Found::Sound(sidecar) = read_sidecar(&key.sidecar_path(self.root()), &npy).ok()? else { return None };
-        (sidecar.is_of(key) && disk::length(&npy) == Some(sidecar.npy_bytes)).then_some(sidecar)
+        (self.has(&sidecar, key) && disk::length(&npy) == Some(sidecar.npy_bytes)).then_some(sidecar)
     }
 
     /// What is known of `key`, if it is kept and every byte of it is intact. Nothing of it is held in memory; a broken entry
@@ -139,8 +157,11 @@ impl Cache {
     /// Writes `content` as sealed JSON, whole or not at all.
     #[expect(clippy::unused_self, reason = "only an open cache is written to")]
     pub(super) fn write_sealed(&self, path: &Path, content: &impl serde::Serialize) -> Result<(), CacheError> {
-        let text = seal(content).map_err(|error| CacheError::write(path)(error.into()))?;
-        disk::write_whole(path, |to| to.write_all(text.as_bytes())).map(|_| ())
+        disk::write_whole(path, |to| seal(content, to)).map(|_| ())
+    }
+
+    fn has(&self, sidecar: &Sidecar, key: &TensorKey) -> bool {
+        sidecar.is_of(key) && self.believes(sidecar)
     }
 
     fn read_entry(&self, key: &TensorKey) -> Result<Found<CachedTensor>, CacheError> {
@@ -148,7 +169,7 @@ impl Cache {
         let found = read_files(&key.sidecar_path(self.root()), &path)?;
         Ok(match found {
             Found::Absent => Found::Absent,
-            Found::Sound((sidecar, _)) if !sidecar.is_of(key) => Found::Absent,
+            Found::Sound((sidecar, _)) if !self.has(&sidecar, key) => Found::Absent,
             Found::Sound((sidecar, values)) => {
                 Found::Sound(CachedTensor { values, shape: sidecar.meta.shape.clone(), sidecar, path })
             }
@@ -334,6 +355,24 @@ mod tests {
         cache.insert(&key, &values(), &meta(&[4])).unwrap();
         let other = TensorKey { commit: "f".repeat(40).parse().unwrap(), ..key };
         assert_eq!(cache.get(&other).unwrap(), None);
+    }
+
+    #[test]
+    fn what_a_source_gave_is_there_for_who_believes_it() {
+        let (_folder, cache) = open();
+        let key = key("owner/name", "t");
+        let path = cache.insert(&key, &values(), &meta(&[4])).unwrap();
+        let rows = meta(&[4, 1]);
+        cache.insert_rows(&key, &crate::rows::RowSet::run(0..4), &values(), &rows).unwrap();
+        let found = |cache: &Cache| {
+            let (got, looked) = (cache.get(&key).unwrap().is_some(), cache.lookup(&key).is_some());
+            let (checked, at) = (cache.check(&key).unwrap().is_some(), cache.path(&key).is_some());
+            let (rows, of_rows) = (cache.rows(&key).unwrap().is_some(), cache.check_rows(&key).unwrap().is_some());
+            [got, looked, checked, at, rows, of_rows]
+        };
+        assert_eq!(found(&cache.believing(["elsewhere".to_owned(), rows.source.clone()])), [true; 6]);
+        assert_eq!(found(&cache.believing(["elsewhere".to_owned()])), [false; 6]);
+        assert_eq!((found(&cache), path.is_file()), ([true; 6], true), "it stays");
     }
 
     type Harm = fn(&Path);

@@ -37,9 +37,12 @@ pub enum CheckpointError {
     /// A range reaches past the end of a local file.
     #[error("bytes {range} of `{}` were asked for, which has {len}", path.display())]
     PastEnd { path: PathBuf, range: ByteRange, len: u64 },
-    /// A local file changed while it was read.
-    #[error("`{}` had {before} bytes and now has {now}", path.display())]
-    Changed { path: PathBuf, before: u64, now: u64 },
+    /// A local file changed while it was read, or is gone.
+    #[error("`{}` changed while it was read: it {}", path.display(), has_become(*before, *now))]
+    Changed { path: PathBuf, before: u64, now: Option<u64> },
+    /// Something else is in the place of a local file.
+    #[error("`{}` is {kind}, and no regular file", path.display())]
+    Irregular { path: PathBuf, kind: &'static str },
 }
 
 impl CheckpointError {
@@ -67,8 +70,17 @@ impl Hint for CheckpointError {
                 Some("name a folder that holds a checkpoint, or a model on the Hub as `owner/name`".to_owned())
             }
             Self::Changed { .. } => Some("run again when nothing writes to the folder".to_owned()),
+            Self::Irregular { .. } => Some("put a regular file there, or a link to one".to_owned()),
             Self::Decode(_) | Self::Scales { .. } | Self::Io(_) | Self::PastEnd { .. } => None,
         }
+    }
+}
+
+fn has_become(before: u64, now: Option<u64>) -> String {
+    match now {
+        None => "is gone".to_owned(),
+        Some(now) if now == before => "was written to, or another file took its place".to_owned(),
+        Some(now) => format!("had {before} bytes and now has {now}"),
     }
 }
 

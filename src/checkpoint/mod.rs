@@ -18,6 +18,7 @@ mod quantisation;
 mod scale_grid;
 mod shard_name;
 mod sniff;
+mod stamp;
 
 pub use dequantise::Dequantiser;
 pub use error::{CheckpointError, IndexError, OtherWeights};
@@ -33,3 +34,4 @@ pub use quantisation::{Quantisation, Scaling, Storage};
 pub use scale_grid::ScaleGrid;
 pub use shard_name::MAX_SHARDS;
 pub use sniff::Foreign;
+pub use stamp::Stamp;

@@ -62,6 +62,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     let Some(comparison) = compare::compare(&gathered.cache, [a, b], failures, &matching) else {
         return Ok(ExitStatus::Failed);
     };
+    gathered.check_unchanged()?;
     let document = compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
     output::write(&args.output, &document, || compare_csv(&comparison), printer)?;
     let mut status = status(args, &comparison, printer);

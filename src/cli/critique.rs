@@ -46,6 +46,7 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
         return Ok(ExitStatus::Failed);
     }
     let critique = critique::critique(study, &gathered, args.output.seed);
+    gathered.check_unchanged()?;
     answer(args, &critique, gathered.cost, printer)
 }
 

@@ -79,6 +79,7 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
     };
     let failures = [failed_first, failed_second];
     let embeddings = embeddings::embeddings(&gathered.cache, [first, second], failures, chosen);
+    gathered.check_unchanged()?;
     answer(args, &embeddings, gathered.cost, printer)
 }
 

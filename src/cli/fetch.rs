@@ -73,6 +73,7 @@ pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitSta
     let Some((gathered, ())) = Gather::new(&args.reach, &args.limits, printer).run(keep)? else {
         return Ok(ExitStatus::Done);
     };
+    gathered.check_unchanged()?;
     let (paths, mut status) = paths(&gathered, printer);
     if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);

@@ -91,7 +91,12 @@ impl<'a> Gather<'a> {
                 let no_failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
                 self.report(&opened, &no_failures);
                 let after = (self.after_plan)(&opened);
-                self.printer.data(&(table::plan(&opened, &plans) + &after))?;
+                let most = self.reach.max_metadata;
+                let limit = || {
+                    format!("Headers, indexes, listings and small files of the run: {most} at most (--max-metadata)\n")
+                };
+                let limit = if cost.of_the_hub { limit() } else { String::new() };
+                self.printer.data(&(table::plan(&opened, &plans) + &limit + &after))?;
                 print_summary(&cost, self.printer);
                 if opened.iter().all(|opened| opened.outcome.is_err()) {
                     bail!("no model could be read, so there is no plan");
@@ -118,14 +123,15 @@ impl<'a> Gather<'a> {
         }
         let printer = self.printer.clone();
         let cache = Cache::open_with(reach.cache_folder()?, move |text| printer.warn(text)).map_err(Error::from)?;
-        let mut session = Session::new(Access::new(&options, cache)?);
-        session.access.shared = reach.hugging_face_cache().map(Arc::new);
+        if reach.no_verify && !reach.demo {
+            self.printer.warn("--no-verify: files of the Hugging Face cache are believed unread");
+        }
+        let access = Access::new(&options, cache)?.with_shared(reach.hugging_face_cache());
+        // The embedded Hub has another address each time, and always the same models.
+        let access = if reach.demo { access.with_source("embedded Hub") } else { access };
+        let mut session = Session::new(access);
         if self.printer.draws_bars() {
             session.progress = Arc::new(ProgressBars::new());
-        }
-        if reach.demo {
-            // It has another address each time, and always the same models.
-            "embedded Hub".clone_into(&mut session.access.source);
         }
         Ok((session, demo))
     }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use hub_audit::{
     fetch::Corpus,
     fetch::{self, Work},
-    model::Session,
-    model::{Model, Tensor},
+    model::{Listed, Model, Session, Tensor},
     question::hash::hash_all_kept,
     question::hash::matches,
     question::hash::same_files,
@@ -16,6 +15,7 @@ use hub_audit::{
     },
     report::{csv, escape},
     snapshot::Snapshot,
+    spec::{ModelSource, ModelSpec},
 };
 
 use super::{
@@ -28,42 +28,31 @@ use super::{
 
 pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required()?;
+    if args.files {
+        return files(args, &specs, printer);
+    }
     let question = args.choice.everything_or_question()?;
     // A name that is asked for by a pattern is wanted, whatever is left out otherwise.
     let skip = question.skip.clone().filter(|_| args.choice.tensor.is_none());
     let wanted = move |name: &str| skip.as_ref().is_none_or(|skip| !skip.is_match(name));
     let digest = async |session: &Session, limits| {
         let opened = session.open(&specs, &question).await;
-        let work = if args.files {
-            Work::Headers
-        } else {
-            Work::Digests(fetch::each(&opened, |model| fetch::plan_hash(session, model, &wanted)))
-        };
+        let work = Work::Digests(fetch::each(&opened, |model| fetch::plan_hash(session, model, &wanted)));
         Ok((session.bring(opened, work, limits).await?, ()))
     };
-    let gather = if args.files {
-        Gather::headers(&args.reach, printer)
-    } else {
-        Gather::new(&args.reach, &args.limits, printer)
-    };
-    let Some((gathered, ())) = gather.run(digest)? else {
+    let Some((gathered, ())) = Gather::new(&args.reach, &args.limits, printer).run(digest)? else {
         return Ok(ExitStatus::Done);
     };
-    let status = if args.files {
-        print_files(&gathered, printer)?
-    } else {
-        let (hashed, status) = hash(&gathered, &wanted, printer);
-        let text = if args.matches { groups_csv(&hashed) } else { tensors_csv(&hashed) };
-        printer.data(&String::from_utf8_lossy(&text))?;
-        if args.matches {
-            printer.talk(&summary(&hashed));
-        }
-        if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
-            status.max(ExitStatus::Incomplete)
-        } else {
-            status
-        }
-    };
+    let (hashed, mut status) = hash(&gathered, &wanted, printer);
+    gathered.check_unchanged()?;
+    let text = if args.matches { groups_csv(&hashed) } else { tensors_csv(&hashed) };
+    printer.data(&String::from_utf8_lossy(&text))?;
+    if args.matches {
+        printer.talk(&summary(&hashed));
+    }
+    if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
+        status = status.max(ExitStatus::Incomplete);
+    }
     gather::print_summary(&gathered.cost, printer);
     Ok(if gathered.all_failed() { ExitStatus::Failed } else { status })
 }
@@ -211,36 +200,58 @@ fn summary(hashed: &[Hashed]) -> String {
     )
 }
 
-fn print_files(gathered: &Corpus, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let models = gathered.opened.iter().enumerate();
-    let snapshots = models.filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)));
-    let snapshots: Vec<_> = snapshots.map(|(number, model)| (number, model.repository.snapshot())).collect();
+/// Whole files by the hashes that listings state: two requests a model.
+fn files(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let list = async |session: &Session, limits| {
+        let listed = session.list(specs).await;
+        let traffic = session.access.hub.traffic();
+        Ok((session.bring(Vec::new(), Work::Headers, limits).await?, (listed, traffic)))
+    };
+    let Some((mut gathered, (listed, traffic))) = Gather::headers(&args.reach, printer).run(list)? else {
+        return Ok(ExitStatus::Done);
+    };
+    for listed in &listed {
+        if let Err(error) = &listed.outcome {
+            render_error::render_model(error, printer);
+            render_error::hint_at_folder(&listed.spec, printer);
+        }
+    }
+    let status = print_files(&listed, printer)?;
+    gathered.cost.traffic = traffic;
+    gathered.cost.of_the_hub = specs.iter().any(|spec| matches!(spec.source, ModelSource::Hub { .. }));
+    gather::print_summary(&gathered.cost, printer);
+    Ok(if listed.iter().all(|listed| listed.outcome.is_err()) { ExitStatus::Failed } else { status })
+}
+
+fn print_files(listed: &[Listed], printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let models = listed.iter().enumerate();
+    let snapshots = models.filter_map(|(number, listed)| Some((number, listed.outcome.as_ref().ok()?.snapshot())));
+    let snapshots: Vec<(usize, &Snapshot)> = snapshots.collect();
     let groups = same_files(snapshots.iter().copied());
     let heading = ["group", "sha256", "xet_hash", "size", "model", "commit", "file"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for (number, group) in groups.iter().enumerate() {
         for member in &group.members {
-            let opened = &gathered.opened[member.model];
-            let commit = snapshots.iter().find(|(model, _)| *model == member.model);
+            let commit = listed[member.model].outcome.as_ref().ok().and_then(|repository| repository.commit());
             rows.push(vec![
                 (number + 1).to_string(),
                 member.file.lfs_sha256.clone().unwrap_or_default(),
                 member.file.xet_hash.clone().unwrap_or_default(),
                 member.file.size.to_string(),
-                escape::csv(&opened.spec.to_string()).into_owned(),
-                commit.and_then(|(_, snapshot)| snapshot.commit.as_ref()).map(ToString::to_string).unwrap_or_default(),
+                escape::csv(&listed[member.model].spec.to_string()).into_owned(),
+                commit.map(ToString::to_string).unwrap_or_default(),
                 escape::csv(&member.file.path).into_owned(),
             ]);
         }
     }
     printer.data(&String::from_utf8_lossy(&csv::document(rows)))?;
-    let hashless: Vec<&(usize, &Snapshot)> =
-        snapshots.iter().filter(|(_, snapshot)| snapshot.commit.is_none()).collect();
-    for (model, _) in &hashless {
-        let label = &gathered.opened[*model].label;
+    let hashless: Vec<usize> =
+        snapshots.iter().filter(|(_, snapshot)| snapshot.commit.is_none()).map(|&(model, _)| model).collect();
+    for &model in &hashless {
+        let label = &listed[model].label;
         printer.warn(&format!("{label}: a folder states no hashes; use `hash --matches` to read its tensors"));
     }
     printer.talk(&format!("{} of equal files", table::count(groups.len() as u64, "group")));
-    let complete = snapshots.len() == gathered.opened.len() && hashless.is_empty();
+    let complete = snapshots.len() == listed.len() && hashless.is_empty();
     Ok(if complete { ExitStatus::Done } else { ExitStatus::Incomplete })
 }

@@ -52,6 +52,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         StdoutFormat::Json => serde_json::to_string_pretty(&as_json(&inspections, &comparable, args.tensors))?,
         StdoutFormat::Text => as_text(&inspections, &comparable, args.tensors),
     };
+    gathered.check_unchanged()?;
     printer.data(&text)?;
     gather::print_summary(&gathered.cost, printer);
     let failed = inspections.iter().filter(|inspection| inspection.contents.is_none()).count();

@@ -49,6 +49,7 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
         return Ok(ExitStatus::Failed);
     }
     let layers = layers::layers(&gathered, args.choice.tensor.is_some(), &question.layers, &args.output.metric);
+    gathered.check_unchanged()?;
     let status = answer(args, &layers, gathered.cost, printer)?;
     Ok(if gathered.any_tensor_failed() { status.max(ExitStatus::Incomplete) } else { status })
 }

@@ -77,6 +77,7 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
         asked.extend(more.iter().cloned());
         match round(args, &ask, &pinned, Some((&more, cost.traffic.bytes)), printer) {
             Ok(Some((choice, corpus))) => {
+                corpus.check_unchanged()?;
                 cost = total(&cost, &corpus.cost);
                 lineage = lineage.refined(&choice, &corpus);
             }
@@ -87,6 +88,7 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
             }
         }
     }
+    corpus.check_unchanged()?;
     let status = answer(args, &lineage, cost, printer)?;
     Ok(if status == ExitStatus::Done && !all_read { ExitStatus::Incomplete } else { status })
 }

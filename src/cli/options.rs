@@ -58,6 +58,12 @@ pub(crate) struct Reach {
     /// Do not read files that the Hugging Face cache already has; they are never written either way.
     #[arg(long)]
     pub(crate) no_hf_cache: bool,
+    /// Believe files of the Hugging Face cache unread. By default each must have the SHA-256 or git id that the Hub lists; it is read once for that.
+    #[arg(long, conflicts_with = "no_hf_cache")]
+    pub(crate) no_verify: bool,
+    /// Most bytes of headers, indexes, listings and small files that may come over the network, over all models together.
+    #[arg(long, value_name = "SIZE", default_value = "256MB")]
+    pub(crate) max_metadata: Size,
     /// Requests at once, over all models together.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) jobs: u16,

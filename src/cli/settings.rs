@@ -86,6 +86,7 @@ impl Reach {
             token: self.token()?,
             jobs: usize::from(self.jobs),
             offline: self.is_offline(),
+            max_metadata: self.max_metadata.0,
             read_timeout: read_timeout.max(Duration::from_secs(1)),
             retry: RetryPolicy { max_wait: Duration::from_secs(self.max_wait), ..RetryPolicy::default() },
             proxy: if self.demo { Proxy::None } else { environment::proxy() },
@@ -126,7 +127,8 @@ impl Reach {
         }
         let named = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"].iter().find_map(env::var_os);
         let folder = named.map(PathBuf::from).or_else(|| Some(hugging_face_home()?.join("hub")));
-        HuggingFaceCache::open(&folder?)
+        let cache = HuggingFaceCache::open(&folder?)?;
+        Some(if self.no_verify { cache.unverified() } else { cache })
     }
 
     /// The cache's folder. The embedded Hub's tensors are kept apart: they are not those of the models whose names they bear.

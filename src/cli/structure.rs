@@ -81,6 +81,7 @@ pub(crate) fn run(
     let bar = WorkBar::new(printer.draws_bars());
     let structure = structure::structure(&gathered, &options, &bar);
     drop(bar);
+    gathered.check_unchanged()?;
     let run = output::run(args.output.seed, gathered.cost);
     let document = structure_report(&structure, &run);
     output::write(&args.output, &document, || structure_csv(&structure), printer)?;

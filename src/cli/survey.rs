@@ -59,6 +59,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         simulation: args.relate.simulation(args.output.seed),
     };
     let survey = survey::survey(&gathered, &options);
+    gathered.check_unchanged()?;
     let status = answer(args, &survey, gathered.cost, printer)?;
     let lacks = gathered.any_tensor_failed() || lacks_layers;
     Ok(if lacks { status.max(ExitStatus::Incomplete) } else { status })

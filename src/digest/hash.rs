@@ -29,8 +29,30 @@ impl Sha256Hex {
 /// SHA-1 of `blob LENGTH\0` and the content, 40 lower-case hexadecimal digits, as a listing of the Hub states it. It tells
 /// whether a small file is the one that a listing names; it is no evidence against somebody who makes collisions.
 pub fn git_blob_id(bytes: &[u8]) -> String {
-    let head = format!("blob {}\0", bytes.len());
-    hex(&Sha1::new().chain_update(head).chain_update(bytes).finalize())
+    let mut digest = GitBlobHex::new(bytes.len() as u64);
+    digest.update(bytes);
+    digest.finish()
+}
+
+/// As [`git_blob_id`], of content that comes in pieces.
+#[derive(Debug, Clone)]
+pub struct GitBlobHex(Sha1);
+
+impl GitBlobHex {
+    /// Of content of so many bytes.
+    pub fn new(len: u64) -> Self {
+        Self(Sha1::new().chain_update(format!("blob {len}\0")))
+    }
+
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The id, once all bytes have come.
+    pub fn finish(self) -> String {
+        hex(&self.0.finalize())
+    }
 }
 
 fn hex(digest: &[u8]) -> String {

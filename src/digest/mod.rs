@@ -11,7 +11,7 @@ mod pattern;
 mod tensor;
 mod trivial;
 
-pub use hash::{Sha256Hex, git_blob_id, sha256_hex};
+pub use hash::{GitBlobHex, Sha256Hex, git_blob_id, sha256_hex};
 pub use pattern::TrivialClass;
 pub use tensor::{TensorDigest, TensorHash};
 pub use trivial::TrivialTest;

@@ -25,6 +25,8 @@ pub struct TensorDigest {
     canonical: Option<CanonicalBf16>,
     /// `None` of a type without exact values.
     trivial: Option<TrivialTest>,
+    /// Bytes that have come.
+    seen: u64,
 }
 
 impl TensorDigest {
@@ -42,6 +44,7 @@ impl TensorDigest {
             dtype: dtype.clone(),
             canonical: rounds.then_some(canonical),
             trivial: none.map(|_| TrivialTest::new(dtype, shape)),
+            seen: 0,
         }
     }
 
@@ -49,12 +52,16 @@ impl TensorDigest {
     /// values of a type that has them (a boolean of 2, half an element) are an error.
     pub fn update(&mut self, stored: &[u8]) -> Result<(), DecodeError> {
         self.sha256.update(stored);
+        let mut at = self.seen;
+        self.seen += stored.len() as u64;
         let Some(trivial) = &mut self.trivial else { return Ok(()) };
         for piece in stored.chunks(DECODED_AT_ONCE) {
-            if self.canonical.is_none() && !trivial.is_open() {
+            // Not every byte is a boolean, so that each must be looked at; every element of the other types has a value.
+            if self.canonical.is_none() && !trivial.is_open() && self.dtype != Dtype::BOOL {
                 break;
             }
-            let values = decode(&self.dtype, piece)?;
+            let values = decode(&self.dtype, piece).map_err(|error| error.behind(at))?;
+            at += piece.len() as u64;
             if let Some(canonical) = &mut self.canonical {
                 canonical.update(&values);
             }
@@ -128,6 +135,12 @@ mod tests {
     #[test]
     fn bytes_that_are_no_values_are_refused() {
         assert!(TensorDigest::new(&Dtype::BOOL, &[2]).update(&[0, 2]).is_err());
+        // Wherever it stands.
+        let mut late = [0, 1].repeat(50_000);
+        late[70_001] = 255;
+        let mut digest = TensorDigest::new(&Dtype::BOOL, &[100_000]);
+        let found = late.chunks(1 << 15).find_map(|piece| digest.update(piece).err()).unwrap();
+        assert_eq!(found.to_string(), "element 70001 of a BOOL tensor is byte 0xff, neither 0 nor 1");
         assert!(TensorDigest::new(&Dtype::F32, &[2]).update(&[0; 7]).is_err());
     }
 }

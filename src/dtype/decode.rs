@@ -24,6 +24,19 @@ pub enum DecodeError {
     NotBoolean { index: usize, found: u8 },
 }
 
+impl DecodeError {
+    /// The same error of elements that so many others come before.
+    #[must_use]
+    pub(crate) fn behind(self, elements: u64) -> Self {
+        match self {
+            Self::NotBoolean { index, found } => {
+                Self::NotBoolean { index: index.saturating_add(usize::try_from(elements).unwrap_or(usize::MAX)), found }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Decodes the little-endian elements of one tensor.
 ///
 /// BF16, F16 and all F8 types give [`Values::F32`]; F32, F64, integers and booleans stay what they are. A length that is

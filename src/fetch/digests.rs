@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 use super::{
     Failures, ModelPlan, SPAN_LIMIT, Span,
     spans::{Visit, room_for_all, start},
+    tensors::is_kept,
 };
 use crate::{
     digest::{TensorDigest, TensorHash},
@@ -25,7 +26,8 @@ pub struct HashPlan {
     work: Vec<Span>,
 }
 
-/// Plans what of `model` must move to be hashed: tensors in the cache, in the Hugging Face cache and in folders cost nothing.
+/// Plans what of `model` must move to be hashed: tensors in the cache, in the Hugging Face cache and in folders cost nothing. Every byte
+/// of a kept tensor is checked here, as for [`plan`](super::plan).
 ///
 /// `is_wanted` tells which of the model's tensors are hashed at all.
 pub fn plan_hash(session: &Session, model: &Model, is_wanted: impl Fn(&str) -> bool) -> HashPlan {
@@ -38,7 +40,7 @@ pub fn plan_hash(session: &Session, model: &Model, is_wanted: impl Fn(&str) -> b
         tensors += 1;
         match model.key(tensor) {
             None => local += 1,
-            Some(key) if session.access.cache.lookup(&key).is_some() => cached += 1,
+            Some(key) if is_kept(session, &key) => cached += 1,
             Some(_) if model.repository.is_shared(&tensor.shard) => shared += 1,
             Some(_) => missing.push((position, tensor.shard.clone(), tensor.info.range)),
         }
@@ -49,6 +51,14 @@ pub fn plan_hash(session: &Session, model: &Model, is_wanted: impl Fn(&str) -> b
     let work = std::mem::take(&mut plan.spans);
     plan.spans = work.iter().flat_map(pieces).collect();
     HashPlan { plan, work }
+}
+
+impl HashPlan {
+    /// Leaves out what another plan of the same model digests.
+    pub(super) fn drop_what(&mut self, other: &Self) {
+        self.work.retain(|span| !other.work.contains(span));
+        self.plan.drop_what(&other.plan);
+    }
 }
 
 /// A span as the requests that it takes.

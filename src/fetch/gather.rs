@@ -1,11 +1,11 @@
 //! From models that are opened to a corpus: what is planned is brought, within limits, and what it cost is counted.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{Digests, Failures, HashPlan, ModelPlan, RowPlan, fetch, fetch_rows, hash_remote, plan};
 use crate::{
     cache::Cache,
-    error::Result,
+    error::{Error, Result},
     hub::Traffic,
     model::{AuditError, Model, Opened, Question, Session},
     spec::{ModelSource, ModelSpec},
@@ -52,6 +52,31 @@ pub enum Work {
 }
 
 impl Work {
+    /// Takes out of the plans of models that are named again what the first naming brings.
+    fn once_each(&mut self, repeats: &[(usize, usize)]) {
+        for &(at, first) in repeats {
+            match self {
+                Self::Headers => {}
+                Self::Tensors(plans) => {
+                    let of_first = plans[first].clone();
+                    plans[at].drop_what(&of_first);
+                }
+                Self::Digests(plans) => {
+                    let of_first = plans[first].clone();
+                    plans[at].drop_what(&of_first);
+                }
+                Self::Rows(plans) => {
+                    let of_first = plans[first].clone();
+                    for rows in &mut plans[at] {
+                        for first in &of_first {
+                            rows.plan.drop_what(&first.plan);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// What it costs, for each model.
     pub fn plans(&self) -> Vec<ModelPlan> {
         match self {
@@ -110,6 +135,12 @@ impl Corpus {
         self.opened.iter().all(|opened| opened.outcome.is_err())
     }
 
+    /// Fails if a file on this machine changed since it was first looked at: to be asked when all has been read and nothing told yet.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let models = self.opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
+        models.into_iter().try_for_each(|model| model.repository.check_unchanged())
+    }
+
     /// Whether a tensor that was asked for could not be read.
     pub fn any_tensor_failed(&self) -> bool {
         let models = self.opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
@@ -128,7 +159,9 @@ impl Session {
     }
 
     /// Brings what is planned of models that are open. A plan beyond the limit is refused.
-    pub async fn bring(&self, opened: Vec<Opened>, work: Work, limits: Limits) -> Result<Gathered> {
+    pub async fn bring(&self, opened: Vec<Opened>, mut work: Work, limits: Limits) -> Result<Gathered> {
+        let repeats = repeats(&opened);
+        work.once_each(&repeats);
         let plans = work.plans();
         if limits.dry_run {
             let cost = self.cost(&opened, &[], (0, 0));
@@ -142,8 +175,8 @@ impl Session {
         if !matches!(work, Work::Headers) {
             self.access.hub.limit_ranges(limits.max_bytes);
         }
-        let mut digests = Vec::new();
-        let failures: Vec<Failures> = match work {
+        let mut digests: Vec<Digests> = Vec::new();
+        let mut failures: Vec<Failures> = match work {
             Work::Headers => opened.iter().map(|_| Failures::new()).collect(),
             Work::Tensors(plans) => one_each(&opened, fetch(self, &jobs(&opened, plans)).await),
             Work::Rows(plans) => one_each(&opened, fetch_rows(self, &jobs(&opened, plans)).await),
@@ -155,6 +188,14 @@ impl Session {
             }
         };
         let cost = self.cost(&opened, &plans, counts(&opened, &plans, &failures));
+        for &(at, first) in &repeats {
+            let again: Failures =
+                failures[first].iter().map(|(tensor, error)| (tensor.clone(), again(error))).collect();
+            failures[at].extend(again);
+            if let Some(of_first) = digests.get(first).cloned() {
+                digests[at].extend(of_first);
+            }
+        }
         Ok(Gathered::Done(Corpus { opened, failures, digests, cache: Arc::clone(&self.access.cache), cost }))
     }
 
@@ -170,9 +211,28 @@ impl Session {
     }
 }
 
-/// Something of every model that was opened, and nothing of the others.
-pub fn each<T: Default>(opened: &[Opened], of: impl Fn(&Arc<Model>) -> T) -> Vec<T> {
-    opened.iter().map(|opened| opened.outcome.as_ref().map(&of).unwrap_or_default()).collect()
+/// Something of every model that was opened, and nothing of the others. Of one that is named again it is what it was the first time.
+pub fn each<T: Default + Clone>(opened: &[Opened], of: impl Fn(&Arc<Model>) -> T) -> Vec<T> {
+    let firsts: HashMap<usize, usize> = repeats(opened).into_iter().collect();
+    let mut made: Vec<T> = Vec::with_capacity(opened.len());
+    for (at, opened) in opened.iter().enumerate() {
+        let known = firsts.get(&at).map(|&first| made[first].clone());
+        made.push(known.unwrap_or_else(|| opened.outcome.as_ref().map(&of).unwrap_or_default()));
+    }
+    made
+}
+
+/// The models that are named again: the position of each, and that of its first naming.
+fn repeats(opened: &[Opened]) -> Vec<(usize, usize)> {
+    let mut first: HashMap<*const Model, usize> = HashMap::new();
+    let models = opened.iter().enumerate().filter_map(|(at, opened)| Some((at, opened.outcome.as_ref().ok()?)));
+    let places = models.map(|(at, model)| (at, *first.entry(Arc::as_ptr(model)).or_insert(at)));
+    places.filter(|(at, first)| at != first).collect()
+}
+
+/// Why a tensor of a model that is named again failed.
+fn again(error: &Error) -> Error {
+    AuditError::FailedBefore { reason: error.to_string() }.into()
 }
 
 /// The models that were opened, each with its plan.

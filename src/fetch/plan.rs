@@ -73,6 +73,14 @@ impl ModelPlan {
         Self { shared: shared.len(), shared_spans: spans(shared), ..self }
     }
 
+    /// Leaves out what another plan of the same model brings.
+    pub(super) fn drop_what(&mut self, other: &Self) {
+        self.spans.retain(|span| !other.spans.contains(span));
+        self.shared_spans.retain(|span| !other.shared_spans.contains(span));
+        let needed: BTreeSet<&String> = self.spans.iter().map(|span| &span.shard).collect();
+        self.unresolved.retain(|shard| needed.contains(shard) && !other.unresolved.contains(shard));
+    }
+
     /// Several plans of one model as one.
     pub fn sum<'p>(plans: impl IntoIterator<Item = &'p Self>) -> Self {
         plans.into_iter().fold(Self::default(), |mut sum, plan| {

@@ -21,9 +21,6 @@ pub const BYTES_IN_FLIGHT: u64 = 64 * 1024 * 1024;
 /// Unit of the bound on bytes in flight: a semaphore counts in u32.
 const UNIT: u64 = 1024;
 
-/// The source, in the cache's records, of tensors that were read from the Hugging Face cache.
-pub(super) const HF_CACHE: &str = "Hugging Face cache";
-
 /// One span on its way.
 pub(super) struct Visit {
     pub(super) session: Session,
@@ -68,7 +65,7 @@ impl Visit {
     /// Bytes of the span's shard. Progress is of what the network brings.
     pub(super) async fn read(&self, range: ByteRange) -> Result<Bytes> {
         let bytes = self.model.repository.read(&self.span.shard, range).await?;
-        if self.source != HF_CACHE {
+        if !self.model.repository.is_shared(&self.span.shard) {
             self.session.progress.arrived(&self.label, range.len());
         }
         Ok(bytes)

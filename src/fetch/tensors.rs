@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     ModelPlan, PIECE,
-    spans::{HF_CACHE, Visit, room_for_all, start},
+    spans::{Visit, room_for_all, start},
 };
 use crate::{
     cache::{Cache, Incoming, TensorKey, TensorMeta},
@@ -52,14 +52,9 @@ pub fn plan_where(session: &Session, model: &Model, wanted: impl Fn(usize) -> bo
     ModelPlan::new(tensors, cached, local, &missing, is_resolved).with_shared(&shared)
 }
 
-/// Whether the cache has the tensor from this source, every byte of it intact: a broken entry is found before the plan, and
-/// fetched again.
-pub(crate) fn is_kept(session: &Session, key: &TensorKey) -> bool {
-    let kept = session.access.cache.check(key).ok().flatten();
-    kept.is_some_and(|sidecar| {
-        let source = &sidecar.meta.source;
-        *source == session.access.source || (session.access.shared.is_some() && source == HF_CACHE)
-    })
+/// Whether the cache has the tensor, every byte of it intact: a broken entry is found before the plan, and fetched again.
+pub(super) fn is_kept(session: &Session, key: &TensorKey) -> bool {
+    session.access.cache.check(key).ok().flatten().is_some()
 }
 
 /// Whether the element type is decoded at all; one that is not would be paid for in vain.
@@ -74,7 +69,7 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
     for (number, (label, model, plan)) in models.iter().enumerate() {
         session.progress.planned(label, plan.bytes());
         let network = plan.spans.iter().map(|span| (span, session.access.source.as_str()));
-        let shared = plan.shared_spans.iter().map(|span| (span, HF_CACHE));
+        let shared = plan.shared_spans.iter().map(|span| (span, session.access.shared_source()));
         let visit = |(span, source)| (number, Visit::new(session, (label, model), span, source, &room));
         visits.extend(network.chain(shared).map(visit));
     }
@@ -139,10 +134,11 @@ async fn keep_large(visit: &Visit, tensor: &Tensor) -> Result<()> {
     for piece in visit.span.pieces() {
         let bytes = visit.read(piece).await?;
         let dtype = tensor.info.dtype.clone();
+        let before = piece.start - tensor.info.range.start;
         let work = move || -> Result<(Incoming, Sha256Hex)> {
             digest.update(&bytes);
             // A piece ends with an element: its length is a multiple of every element's.
-            incoming.write(&decode(&dtype, &bytes)?)?;
+            incoming.write(&decode(&dtype, &bytes).map_err(|error| error.behind(before))?)?;
             Ok((incoming, digest))
         };
         (incoming, digest) =

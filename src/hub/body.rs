@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::{
-    client::{Bucket, Exchange, HubClient, Target},
+    client::{Bucket, Exchange, HubClient, Matter, Target},
     error::{HubError, Place},
     redact,
     retry::{Budget, Fault, PACE_BYTES, PACE_WINDOW},
@@ -38,16 +38,20 @@ pub(super) struct Answer {
 pub(super) enum BodyError {
     TooLarge,
     Cut(Fault),
+    /// What a run may read was read.
+    Exhausted(HubError),
 }
 
 impl HubClient {
     /// Appends the body to `buffer`, at most `cap` bytes of it, counting what arrives. A body that neither ends nor brings
-    /// [`PACE_BYTES`] within [`PACE_WINDOW`] is left: a server that drips for ever would hold the run for ever.
+    /// [`PACE_BYTES`] within [`PACE_WINDOW`] is left: a server that drips for ever would hold the run for ever. Where a place is named
+    /// its metadata are paid for as they come; else somebody has paid.
     pub(super) async fn read_body(
         &self,
         response: &mut Response,
         cap: u64,
         buffer: &mut Vec<u8>,
+        metadata_of: Option<&Place>,
     ) -> Result<(), BodyError> {
         let mut received = 0_u64;
         let mut deadline = Instant::now() + PACE_WINDOW;
@@ -63,6 +67,9 @@ impl HubClient {
             received += chunk.len() as u64;
             if received > cap {
                 return Err(BodyError::TooLarge);
+            }
+            if let Some(place) = metadata_of {
+                self.reserve(Matter::Metadata, chunk.len() as u64, place).map_err(BodyError::Exhausted)?;
             }
             buffer.extend_from_slice(&chunk);
             in_window += chunk.len() as u64;
@@ -81,7 +88,7 @@ impl HubClient {
     /// The body of a refusal, if all of it comes soon and is short.
     async fn read_message(&self, response: &mut Response) -> Option<Vec<u8>> {
         let mut body = Vec::new();
-        let read = timeout(MESSAGE_TIME, self.read_body(response, MESSAGE_CAP, &mut body)).await;
+        let read = timeout(MESSAGE_TIME, self.read_body(response, MESSAGE_CAP, &mut body, None)).await;
         matches!(read, Ok(Ok(()))).then_some(body)
     }
 
@@ -118,12 +125,13 @@ impl HubClient {
             if let Some(size) = stated.filter(|&size| size > cap) {
                 return Err(too_large(size));
             }
-            match self.read_body(&mut exchange.response, cap, &mut body).await {
+            match self.read_body(&mut exchange.response, cap, &mut body, Some(place)).await {
                 Ok(()) if secret::is_in(&body) => {
                     return Err(HubError::RepeatsToken { host: exchange.host, place: place.clone() });
                 }
                 Ok(()) => return Ok(Answer { url, host: exchange.host, headers, body }),
                 Err(BodyError::TooLarge) => return Err(too_large(cap + 1)),
+                Err(BodyError::Exhausted(error)) => return Err(error),
                 Err(BodyError::Cut(error)) => {
                     let host = exchange.host.clone();
                     drop(exchange);

@@ -13,7 +13,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use reqwest::{
     Client, Response, StatusCode,
-    header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, RANGE},
+    header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, RANGE},
     redirect,
 };
 use tokio::{
@@ -77,6 +77,8 @@ pub struct HubOptions {
     pub retry: RetryPolicy,
     /// What requests go through.
     pub proxy: Proxy,
+    /// Bytes of headers, indexes, listings and small files, over all models together: they come before any plan.
+    pub max_metadata: u64,
 }
 
 /// What requests go through.
@@ -104,6 +106,7 @@ impl Default for HubOptions {
             read_timeout: Duration::from_secs(10),
             retry: RetryPolicy::default(),
             proxy: Proxy::Environment,
+            max_metadata: 256_000_000,
         }
     }
 }
@@ -120,7 +123,16 @@ pub struct Traffic {
     pub bytes: u64,
 }
 
-/// Bytes of ranges that may still arrive.
+/// What bytes of an answer are, and so which limit they count against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Matter {
+    /// What a plan counts, since it is known before what it takes.
+    Weights,
+    /// What must be read before there is a plan.
+    Metadata,
+}
+
+/// Bytes that may still arrive.
 #[derive(Debug, Default)]
 struct Allowance {
     /// What was allowed; `None` is as much as there is.
@@ -156,7 +168,8 @@ struct Inner {
     jobs: Arc<Semaphore>,
     requests: AtomicU64,
     bytes: AtomicU64,
-    allowance: Mutex<Allowance>,
+    weights: Mutex<Allowance>,
+    metadata: Mutex<Allowance>,
     api_gate: Mutex<Option<Instant>>,
     resolver_gate: Mutex<Option<Instant>>,
 }
@@ -179,7 +192,8 @@ impl HubClient {
             options: options.clone(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            allowance: Mutex::default(),
+            weights: Mutex::default(),
+            metadata: Mutex::new(Allowance { limit: Some(options.max_metadata), left: options.max_metadata }),
             api_gate: Mutex::new(None),
             resolver_gate: Mutex::new(None),
         })))
@@ -200,28 +214,35 @@ impl HubClient {
         self.0.options.token.is_none()
     }
 
-    /// From now on at most `bytes` of ranges may arrive, repeated and superfluous ones included; what is beyond is not asked
-    /// for. Without this call there is no limit.
+    /// From now on at most `bytes` of ranges of weights may arrive, repeated and superfluous ones included; what is beyond is not
+    /// asked for. Without this call there is no limit.
     pub fn limit_ranges(&self, bytes: u64) {
-        *self.allowance() = Allowance { limit: Some(bytes), left: bytes };
+        *self.allowance(Matter::Weights) = Allowance { limit: Some(bytes), left: bytes };
     }
 
-    /// Takes `bytes` from what may still arrive, or tells what was allowed in all.
-    pub(super) fn reserve(&self, bytes: u64) -> Result<(), u64> {
-        let mut allowance = self.allowance();
+    /// Takes `bytes` from what may still arrive for what `place` names.
+    pub(super) fn reserve(&self, matter: Matter, bytes: u64, place: &Place) -> Result<(), HubError> {
+        let mut allowance = self.allowance(matter);
         let Some(limit) = allowance.limit else { return Ok(()) };
-        allowance.left = allowance.left.checked_sub(bytes).ok_or(limit)?;
+        let place = || place.clone();
+        allowance.left = allowance.left.checked_sub(bytes).ok_or_else(|| match matter {
+            Matter::Weights => HubError::Exhausted { place: place(), limit },
+            Matter::Metadata => HubError::TooMuchMetadata { place: place(), limit },
+        })?;
         Ok(())
     }
 
     /// Gives back what was reserved and did not arrive.
-    pub(super) fn give_back(&self, bytes: u64) {
-        let mut allowance = self.allowance();
+    pub(super) fn give_back(&self, matter: Matter, bytes: u64) {
+        let mut allowance = self.allowance(matter);
         allowance.left = allowance.left.saturating_add(bytes);
     }
 
-    fn allowance(&self) -> MutexGuard<'_, Allowance> {
-        self.0.allowance.lock()
+    fn allowance(&self, matter: Matter) -> MutexGuard<'_, Allowance> {
+        match matter {
+            Matter::Weights => self.0.weights.lock(),
+            Matter::Metadata => self.0.metadata.lock(),
+        }
     }
 
     pub(super) fn retry_policy(&self) -> &RetryPolicy {
@@ -300,6 +321,9 @@ impl HubClient {
                     self.pause(asked, delay, status, target).await?;
                 }
                 Ok(response) => {
+                    if let Some(header) = contradiction(response.headers()) {
+                        return Err(HubError::Contradiction { host, place: place.clone(), header });
+                    }
                     return Ok(Exchange { response, host, _permit: permit });
                 }
                 Err(error) => {
@@ -446,6 +470,20 @@ fn parse_endpoint(text: &str) -> Result<Url, HubError> {
         return Err(invalid("it must not hold a query".to_owned()));
     }
     Ok(url)
+}
+
+/// Headers by which an answer is checked.
+const FACTS: [&str; 7] =
+    ["content-length", "content-range", "content-encoding", "etag", "location", "x-repo-commit", "x-linked-size"];
+
+/// A header by which the answer is checked and that says two things: which of them counts would be chance.
+fn contradiction(headers: &HeaderMap) -> Option<&'static str> {
+    let differ = |name: &&str| {
+        let mut values = headers.get_all(*name).iter();
+        let first = values.next();
+        values.any(|value| Some(value) != first)
+    };
+    FACTS.into_iter().find(differ)
 }
 
 #[cfg(test)]

@@ -82,6 +82,10 @@ pub enum HubError {
     TooSlow { host: String, attempts: u32, received: u64 },
     #[error("{place} is not read further: more than the {limit} bytes of weights that are allowed would arrive")]
     Exhausted { place: Place, limit: u64 },
+    #[error(
+        "{place} is not read: more than the {limit} bytes of headers, indexes, listings and small files that a run may read would arrive"
+    )]
+    TooMuchMetadata { place: Place, limit: u64 },
     #[error("repository `{repo}` does not exist{}", if *.anonymous { ", or it is private" } else { ", or the token has no access to it" })]
     RepoNotFound { repo: RepoId, anonymous: bool },
     #[error("repository `{repo}` has no revision `{revision}`")]
@@ -131,6 +135,8 @@ pub enum HubError {
     EtagChanged { place: Place, before: String, after: String },
     #[error("{host} answered {place} for commit `{got}`")]
     CommitDisagrees { host: String, place: Place, got: String },
+    #[error("{host} answered {place} with several headers `{header}` that contradict each other")]
+    Contradiction { host: String, place: Place, header: &'static str },
     #[error("{place} has SHA-256 {got}, but the Hub states {expected}")]
     WrongDigest { place: Place, expected: String, got: String },
     #[error("{place} has git blob id {got}, but the Hub lists {expected}")]
@@ -196,6 +202,10 @@ impl Hint for HubError {
                 "the server sent more than it was asked for; allow it with a larger --max-bytes, or use another endpoint"
                     .to_owned()
             }
+            Self::TooMuchMetadata { limit, .. } => format!(
+                "ask for fewer models at once, or allow more with --max-metadata {}MB",
+                limit.saturating_mul(2).div_ceil(1_000_000)
+            ),
             Self::Broken { .. } | Self::StillFailing { .. } | Self::TooSlow { .. } => {
                 "run the same command again: what has arrived is kept in the cache".to_owned()
             }

@@ -22,7 +22,7 @@ use url::Url;
 use super::{
     api,
     body::{self, BodyError},
-    client::{Bucket, Exchange, HubClient, Target},
+    client::{Bucket, Exchange, HubClient, Matter, Target},
     content_range::ContentRange,
     error::{HubError, Place},
     redact,
@@ -77,6 +77,15 @@ enum Resolved {
     Failed { at: Instant, error: Arc<HubError>, generation: u64 },
 }
 
+/// A range on its way.
+struct Reading {
+    range: ByteRange,
+    matter: Matter,
+    /// What has arrived of it.
+    buffer: Vec<u8>,
+    etag: Option<String>,
+}
+
 /// What one attempt at a range came to.
 enum Attempt {
     Done,
@@ -115,19 +124,28 @@ impl RemoteFile {
 
     /// Reads exactly `range`. An empty range costs no request.
     pub async fn read(&self, range: ByteRange) -> Result<Bytes, HubError> {
+        self.read_as(Matter::Weights, range).await
+    }
+
+    /// As [`RemoteFile::read`], of what is needed before it is known what is read of the file.
+    pub async fn read_metadata(&self, range: ByteRange) -> Result<Bytes, HubError> {
+        self.read_as(Matter::Metadata, range).await
+    }
+
+    async fn read_as(&self, matter: Matter, range: ByteRange) -> Result<Bytes, HubError> {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
         let mut budget = Budget::new(self.client.retry_policy());
-        let mut buffer = Vec::with_capacity(usize::try_from(range.len().min(LARGEST_RESERVE)).unwrap_or(0));
-        let mut etag = None;
+        let buffer = Vec::with_capacity(usize::try_from(range.len().min(LARGEST_RESERVE)).unwrap_or(0));
+        let mut reading = Reading { range, matter, buffer, etag: None };
         let mut refused = None;
         // Refusals and redirects one after the other, and how much had arrived when the budget was new.
         let (mut refusals, mut hops, mut paid) = (0, 0, 0);
         loop {
             let location = self.location(refused, &mut budget).await?;
-            let attempt = self.attempt(&location, range, &mut buffer, &mut etag, &mut budget).await?;
-            let received = buffer.len() as u64;
+            let attempt = self.attempt(&location, &mut reading, &mut budget).await?;
+            let received = reading.buffer.len() as u64;
             if received >= paid + PROGRESS {
                 (budget, paid) = (Budget::new(self.client.retry_policy()), received);
             }
@@ -157,6 +175,7 @@ impl RemoteFile {
                 Attempt::Moved(_) => return Err(self.sent_round(&location.url)),
             }
         }
+        let buffer = reading.buffer;
         if secret::is_in(&buffer) {
             return Err(HubError::RepeatsToken { host: redact::host(&self.resolver), place: self.place.clone() });
         }
@@ -186,15 +205,14 @@ impl RemoteFile {
         }
     }
 
-    /// One request for what is still missing of `range`.
+    /// One request for what is still missing of a range.
     async fn attempt(
         &self,
         location: &Location,
-        range: ByteRange,
-        buffer: &mut Vec<u8>,
-        etag: &mut Option<String>,
+        reading: &mut Reading,
         budget: &mut Budget,
     ) -> Result<Attempt, HubError> {
+        let Reading { range, matter, buffer, etag } = reading;
         let rest = ByteRange::new(range.start + buffer.len() as u64, range.end);
         let mut exchange =
             self.client.exchange(&location.url, location.target, Some(rest), &self.place, budget).await?;
@@ -216,15 +234,16 @@ impl RemoteFile {
         let whole = self.is_whole_file(&exchange, rest)?;
         let before = buffer.len();
         let expected = if whole { self.size } else { rest.len() };
-        self.client.reserve(expected).map_err(|limit| HubError::Exhausted { place: self.place.clone(), limit })?;
-        let outcome = self.client.read_body(&mut exchange.response, expected, buffer).await;
+        self.client.reserve(*matter, expected, &self.place)?;
+        let outcome = self.client.read_body(&mut exchange.response, expected, buffer, None).await;
         let arrived = (buffer.len() - before) as u64;
-        self.client.give_back(expected.saturating_sub(arrived));
+        self.client.give_back(*matter, expected.saturating_sub(arrived));
         match outcome {
             Ok(()) => {}
             Err(BodyError::TooLarge) => {
                 return Err(self.wrong_length(&exchange, rest, expected + 1));
             }
+            Err(BodyError::Exhausted(error)) => return Err(error),
             Err(BodyError::Cut(fault)) => {
                 if whole || !fault.is_transient() {
                     buffer.truncate(before);

@@ -13,7 +13,7 @@ const CONFIGS: [&str; 2] = ["config.json", "params.json"];
 /// Bytes of a configuration that are read at most.
 const CONFIG_CAP: u64 = 10 * 1024 * 1024;
 
-/// Bytes of a shard index that are read at most. The largest seen has 60 MB.
+/// Bytes of a shard index that are read at most.
 const INDEX_CAP: u64 = MAX_INDEX_BYTES;
 
 /// Weights in a folder of their own have their configuration beside them, if anywhere but at the root.

@@ -6,16 +6,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Access, AuditError};
+use super::{Access, AuditError, local_file::LocalFile};
 use crate::{
-    cache::{CommitRecord, TensorKey},
+    cache::{Cache, CommitRecord, TensorKey},
     checkpoint::{FolderFile, Header, folder_snapshot},
     digest,
     error::Result,
@@ -37,6 +37,10 @@ pub struct Repository {
     origin: Origin,
     snapshot: Snapshot,
     record: Mutex<Kept>,
+    /// Files on this machine: those of the folder, or of the Hugging Face cache.
+    local: BTreeMap<String, Arc<LocalFile>>,
+    /// Remembers which of them were verified.
+    cache: Arc<Cache>,
 }
 
 #[derive(Debug)]
@@ -48,8 +52,6 @@ enum Origin {
         renamed_from: Option<RepoId>,
         commit: Commit,
         files: Mutex<HashMap<String, Arc<RemoteFile>>>,
-        /// Files that the Hugging Face cache has.
-        shared: BTreeMap<String, FolderFile>,
     },
     Folder(PathBuf),
 }
@@ -76,6 +78,14 @@ impl Shard {
             Self::Local(file) => Ok(file.read_at(range)?),
         }
     }
+
+    /// As [`Shard::read`], of the header.
+    async fn read_header(&self, range: ByteRange) -> Result<Bytes> {
+        match self {
+            Self::Remote(file) => Ok(file.read_metadata(range).await?),
+            Self::Local(file) => Ok(file.read_at(range)?),
+        }
+    }
 }
 
 impl Repository {
@@ -91,6 +101,8 @@ impl Repository {
                         changed: false,
                         partial: false,
                     }),
+                    local: folder_files(path, &snapshot)?,
+                    cache: Arc::clone(&access.cache),
                     snapshot,
                 })
             }
@@ -111,19 +123,20 @@ impl Repository {
                     Some(record) => Kept { record, changed: false, partial: false },
                     None => first_look(access, &present, &commit).await?,
                 };
-                let shared = shared_files(access, [&present, repo], &commit, &kept.record.snapshot);
+                let local = shared_files(access, [&present, repo], &commit, &kept.record.snapshot);
                 let renamed_from = (present != *repo).then(|| repo.clone());
                 let repo = present;
                 Ok(Self {
                     snapshot: kept.record.snapshot.clone(),
                     record: Mutex::new(kept),
+                    local,
+                    cache: Arc::clone(&access.cache),
                     origin: Origin::Hub {
                         client: access.hub.clone(),
                         repo,
                         renamed_from,
                         commit,
                         files: Mutex::default(),
-                        shared,
                     },
                 })
             }
@@ -185,17 +198,20 @@ impl Repository {
         }
     }
 
-    /// Where a file is on this machine: in the folder, or in the Hugging Face cache. Reading it costs no traffic.
-    pub fn local_file(&self, path: &str) -> Option<PathBuf> {
-        match &self.origin {
-            Origin::Hub { shared, .. } => shared.get(path).map(|file| file.path().to_owned()),
-            Origin::Folder(folder) => Some(folder.join(path)),
-        }
+    /// A file on this machine: of the folder, or of the Hugging Face cache, where it has proved to be the commit's. Reading it costs no
+    /// traffic.
+    pub fn local_file(&self, path: &str) -> Option<&FolderFile> {
+        self.local.get(path)?.sound(&self.cache)
     }
 
     /// Whether a file is read from the Hugging Face cache.
     pub fn is_shared(&self, path: &str) -> bool {
-        matches!(&self.origin, Origin::Hub { shared, .. } if shared.contains_key(path))
+        matches!(&self.origin, Origin::Hub { .. }) && self.local_file(path).is_some()
+    }
+
+    /// Fails if a file on this machine that was read is not what it was then: what was made of it may be of two models.
+    pub fn check_unchanged(&self) -> Result<()> {
+        self.local.values().try_for_each(|file| file.check_unchanged())
     }
 
     /// Whether the listing is only what the Hugging Face cache has of the commit, for want of network.
@@ -206,7 +222,7 @@ impl Repository {
     /// Whether the shard's address is known, so that a range of it costs one request and not two.
     pub fn is_resolved(&self, shard: &str) -> bool {
         match &self.origin {
-            Origin::Hub { files, shared, .. } => shared.contains_key(shard) || files.lock().contains_key(shard),
+            Origin::Hub { files, .. } => files.lock().contains_key(shard) || self.is_shared(shard),
             Origin::Folder(_) => true,
         }
     }
@@ -219,21 +235,14 @@ impl Repository {
         if let Some(text) = self.record.lock().record.small_files.get(path) {
             return Ok(Some(text.clone().into_bytes()));
         }
-        let bytes = match (&self.origin, self.shared_small_file(file, cap)) {
-            (Origin::Hub { .. }, Some(bytes)) => bytes,
+        if file.size > cap {
+            let (model, file, size) = (self.place(), path.to_owned(), file.size);
+            return Err(AuditError::TooLarge { model, file, size, cap }.into());
+        }
+        let bytes = match (&self.origin, self.local_file(path)) {
             (Origin::Hub { client, repo, commit, .. }, None) => client.small_file(repo, commit, file, cap).await?,
-            (Origin::Folder(folder), _) => {
-                if file.size > cap {
-                    return Err(AuditError::TooLarge {
-                        model: self.place(),
-                        file: path.to_owned(),
-                        size: file.size,
-                        cap,
-                    }
-                    .into());
-                }
-                FolderFile::open(folder.join(path))?.read_at(ByteRange::new(0, file.size))?.to_vec()
-            }
+            (_, Some(local)) => local.read_at(ByteRange::new(0, file.size))?.to_vec(),
+            (Origin::Folder(_), None) => return Ok(None),
         };
         if let (Origin::Hub { .. }, Ok(text)) = (&self.origin, String::from_utf8(bytes.clone())) {
             let mut kept = self.record.lock();
@@ -255,8 +264,11 @@ impl Repository {
         // What cannot be read from the cache is asked of the Hub.
         let kept = access.cache.tokenizer(repo, commit).ok().flatten();
         let kept = kept.filter(|bytes| is_stated(file, bytes) == Some(true));
-        if let Some(bytes) = kept.or_else(|| self.shared_small_file(file, cap)) {
-            return Ok(Some(bytes));
+        if kept.is_some() {
+            return Ok(kept);
+        }
+        if let Some(local) = self.local_file(TOKENIZER).filter(|_| file.size <= cap) {
+            return Ok(Some(local.read_at(ByteRange::new(0, file.size))?.to_vec()));
         }
         let bytes = client.small_file(repo, commit, file, cap).await?;
         if is_stated(file, &bytes) == Some(true) {
@@ -273,12 +285,13 @@ impl Repository {
         if let Some(json) = known {
             return Ok(Header::from_json(&json, file.size)?);
         }
+        self.prove(shard).await?;
         let source = self.shard(&file)?;
         let first = predicted.unwrap_or(HEADER_GUESS).min(file.size);
-        let mut bytes = source.read(ByteRange::new(0, first)).await?.to_vec();
+        let mut bytes = source.read_header(ByteRange::new(0, first)).await?.to_vec();
         let total = Header::total_length(&bytes, file.size)?;
         if total > first {
-            bytes.extend_from_slice(&source.read(ByteRange::new(first, total)).await?);
+            bytes.extend_from_slice(&source.read_header(ByteRange::new(first, total)).await?);
         }
         let header = Header::parse(&bytes, file.size)?;
         // What is on this machine already costs nothing to read again.
@@ -306,14 +319,15 @@ impl Repository {
         Ok(())
     }
 
-    /// A small file from the Hugging Face cache, if what is there is what the listing states.
-    fn shared_small_file(&self, file: &RepoFile, cap: u64) -> Option<Vec<u8>> {
-        let Origin::Hub { shared, .. } = &self.origin else {
-            return None;
+    /// Has a shard on this machine prove what it is, beside other shards and off the reactor: it may have gigabytes.
+    async fn prove(&self, shard: &str) -> Result<()> {
+        let (Origin::Hub { .. }, Some(local)) = (&self.origin, self.local.get(shard).map(Arc::clone)) else {
+            return Ok(());
         };
-        let found = shared.get(&file.path).filter(|_| file.size <= cap)?;
-        let bytes = found.read_at(ByteRange::new(0, file.size)).ok()?.to_vec();
-        (is_stated(file, &bytes) != Some(false)).then_some(bytes)
+        let cache = Arc::clone(&self.cache);
+        let prove = move || local.sound(&cache).is_some();
+        tokio::task::spawn_blocking(prove).await.map_err(|source| AuditError::Task { source })?;
+        Ok(())
     }
 
     fn shard_file(&self, shard: &str) -> Result<&RepoFile> {
@@ -324,9 +338,9 @@ impl Repository {
 
     fn shard(&self, file: &RepoFile) -> Result<Shard> {
         match &self.origin {
-            Origin::Hub { client, repo, commit, files, shared, .. } => {
-                if let Some(file) = shared.get(&file.path) {
-                    return Ok(Shard::Local(file.clone()));
+            Origin::Hub { client, repo, commit, files, .. } => {
+                if let Some(local) = self.local_file(&file.path) {
+                    return Ok(Shard::Local(local.clone()));
                 }
                 let mut files = files.lock();
                 if let Some(remote) = files.get(&file.path) {
@@ -336,7 +350,10 @@ impl Repository {
                 files.insert(file.path.clone(), Arc::clone(&remote));
                 Ok(Shard::Remote(remote))
             }
-            Origin::Folder(folder) => Ok(Shard::Local(FolderFile::open(folder.join(&file.path))?)),
+            Origin::Folder(_) => {
+                let no_file = || AuditError::NoFile { model: self.place(), file: file.path.clone() };
+                Ok(Shard::Local(self.local_file(&file.path).ok_or_else(no_file)?.clone()))
+            }
         }
     }
 }
@@ -384,7 +401,7 @@ fn shared_files(
     ids: [&RepoId; 2],
     commit: &Commit,
     snapshot: &Snapshot,
-) -> BTreeMap<String, FolderFile> {
+) -> BTreeMap<String, Arc<LocalFile>> {
     let mut files = BTreeMap::new();
     let Some(shared) = &access.shared else { return files };
     for id in BTreeSet::from(ids) {
@@ -392,10 +409,20 @@ fn shared_files(
         // One that went away, or grew, since it was looked up is not there.
         files.extend(snapshot.files.iter().zip(found).filter_map(|(file, path)| {
             let found = FolderFile::open(path?).ok()?;
-            (found.size() == file.size).then(|| (file.path.clone(), found))
+            let made = if shared.verifies() { LocalFile::to_be_proved } else { LocalFile::believed };
+            (found.size() == file.size).then(|| (file.path.clone(), Arc::new(made(found, file))))
         }));
     }
     files
+}
+
+/// The files of a folder.
+fn folder_files(folder: &Path, snapshot: &Snapshot) -> Result<BTreeMap<String, Arc<LocalFile>>> {
+    let one = |file: &RepoFile| {
+        let found = FolderFile::open(folder.join(&file.path))?;
+        Ok((file.path.clone(), Arc::new(LocalFile::believed(found, file))))
+    };
+    snapshot.files.iter().map(one).collect()
 }
 
 fn empty_record(source: &str, snapshot: Snapshot) -> CommitRecord {

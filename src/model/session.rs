@@ -1,10 +1,16 @@
 //! What every question needs: a way to the Hub, the cache, and somebody who watches.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use futures::future::join_all;
 
-use super::{Access, Depths, Model, Opened, Pairing, Progress, Question, Silent, absence};
+use super::{
+    Access, AuditError, Depths, Listed, Model, Opened, Pairing, Progress, Question, Repository, Silent, absence,
+};
 use crate::{
     error::Error,
     family::{ChosenBy, Family, LayerIndex, LayerSelection},
@@ -40,22 +46,36 @@ impl Session {
     /// reference is known once all are open: then what meets nothing is dropped.
     pub async fn open(&self, specs: &[ModelSpec], question: &Question) -> Vec<Opened> {
         let questions: Vec<Question> = specs.iter().map(|spec| own_question(question, spec)).collect();
-        let mut opened = self.open_each(specs, &questions).await;
-        settle_families(&mut opened);
-        if question.pairing == Pairing::Depth
-            && let Some(depths) = Depths::of(&opened, &question.layers)
-        {
-            depths.trim(&mut opened);
+        if question.pairing == Pairing::Depth {
+            // What is dropped of a model hangs on all that were named.
+            let every: Vec<usize> = (0..specs.len()).collect();
+            let mut opened = self.open_at(&every, specs, &questions).await;
+            settle_families(&mut opened);
+            if let Some(depths) = Depths::of(&opened, &question.layers) {
+                depths.trim(&mut opened);
+            }
+            return opened;
         }
-        opened
+        let (distinct, places) = distinct(specs, &questions);
+        let mut opened = self.open_at(&distinct, specs, &questions).await;
+        settle_families(&mut opened);
+        as_named(specs, opened, &places)
     }
 
-    /// Opens all models at once, each as far as its own question needs it. As many are opened as there are questions.
+    /// Opens all models at once, each as far as its own question needs it. As many are opened as there are questions; one that is
+    /// named again is opened once.
     pub async fn open_each(&self, specs: &[ModelSpec], questions: &[Question]) -> Vec<Opened> {
+        let specs = &specs[..specs.len().min(questions.len())];
+        let (distinct, places) = distinct(specs, questions);
+        as_named(specs, self.open_at(&distinct, specs, questions).await, &places)
+    }
+
+    /// Opens the models at these positions, all at once.
+    async fn open_at(&self, positions: &[usize], specs: &[ModelSpec], questions: &[Question]) -> Vec<Opened> {
         let labels = labels(specs);
-        let tasks = specs.iter().zip(questions).zip(&labels).map(|((spec, question), label)| {
-            let (session, spec, question) = (self.clone(), spec.clone(), question.clone());
-            let label = label.clone();
+        let tasks = positions.iter().map(|&at| {
+            let (session, spec, question) = (self.clone(), specs[at].clone(), questions[at].clone());
+            let label = labels[at].clone();
             // One task a model: parsing a large index must not hold up the others.
             tokio::spawn(async move {
                 session.progress.opening(&label);
@@ -65,17 +85,70 @@ impl Session {
             })
         });
         let outcomes = join_all(tasks).await;
-        specs
-            .iter()
-            .zip(labels)
-            .zip(outcomes)
-            .map(|((spec, label), outcome)| Opened {
-                spec: spec.clone(),
-                label,
-                outcome: outcome.unwrap_or_else(|source| Err(crate::model::AuditError::Task { source }.into())),
-            })
-            .collect()
+        let opened = |(&at, outcome): (&usize, Result<_, _>)| Opened {
+            spec: specs[at].clone(),
+            label: labels[at].clone(),
+            outcome: outcome.unwrap_or_else(|source| Err(AuditError::Task { source }.into())),
+        };
+        positions.iter().zip(outcomes).map(opened).collect()
     }
+
+    /// Lists the files of all models at once: nothing else of them is read.
+    pub async fn list(&self, specs: &[ModelSpec]) -> Vec<Listed> {
+        let list = |(spec, label): (&ModelSpec, String)| {
+            let (session, spec) = (self.clone(), spec.clone());
+            async move {
+                session.progress.opening(&label);
+                let outcome = Repository::open(&session.access, &spec).await;
+                if let Ok(repository) = &outcome {
+                    // What cannot be kept is asked again; that is no reason to fail.
+                    let _ = repository.keep(&session.access);
+                }
+                session.progress.opened(&label);
+                Listed { spec, label, outcome }
+            }
+        };
+        join_all(specs.iter().zip(labels(specs)).map(list)).await
+    }
+}
+
+/// Positions of the models that are named for the first time with their question, and for each model the place of it among those.
+fn distinct(specs: &[ModelSpec], questions: &[Question]) -> (Vec<usize>, Vec<usize>) {
+    let mut first = HashMap::new();
+    let mut distinct = Vec::new();
+    let places = specs.iter().zip(questions).enumerate().map(|(at, (spec, question))| {
+        *first.entry(format!("{:?} {question:?}", spec.source)).or_insert_with(|| {
+            distinct.push(at);
+            distinct.len() - 1
+        })
+    });
+    let places = places.collect();
+    (distinct, places)
+}
+
+/// One row for each model as it was named. Why one could not be opened is told in full the first time.
+fn as_named(specs: &[ModelSpec], opened: Vec<Opened>, places: &[usize]) -> Vec<Opened> {
+    let labels = labels(specs);
+    let mut first: Vec<Option<Opened>> = opened.into_iter().map(Some).collect();
+    let shared: Vec<Result<Arc<Model>, (String, String)>> = first
+        .iter()
+        .flatten()
+        .map(|opened| match &opened.outcome {
+            Ok(model) => Ok(Arc::clone(model)),
+            Err(error) => Err((opened.label.clone(), error.to_string())),
+        })
+        .collect();
+    let again = |(label, reason): &(String, String)| {
+        AuditError::NamedBefore { label: label.clone(), reason: reason.clone() }.into()
+    };
+    let one = |((spec, label), &place): ((&ModelSpec, String), &usize)| {
+        first[place].take().unwrap_or_else(|| Opened {
+            spec: spec.clone(),
+            label,
+            outcome: shared[place].as_ref().map(Arc::clone).map_err(again),
+        })
+    };
+    specs.iter().zip(labels).zip(places).map(one).collect()
 }
 
 /// Opens a model, and says why it has nothing of what was asked where that is so.
@@ -129,21 +202,22 @@ fn own_question(question: &Question, spec: &ModelSpec) -> Question {
 fn labels(specs: &[ModelSpec]) -> Vec<String> {
     let short: Vec<String> = specs.iter().map(short_label).collect();
     let whole: Vec<String> = specs.iter().map(ToString::to_string).collect();
-    let first_choice = |i: usize| specs[i].label.clone().unwrap_or_else(|| short[i].clone());
-    let mut labels: Vec<String> = (0..specs.len())
-        .map(|i| {
-            let label = first_choice(i);
-            let shared = (0..specs.len()).any(|j| j != i && first_choice(j) == label);
-            if shared && specs[i].label.is_none() { whole[i].clone() } else { label }
-        })
-        .collect();
-    for i in 1..labels.len() {
-        let times = labels[..i].iter().filter(|earlier| **earlier == labels[i]).count();
-        if times > 0 {
-            labels[i] = format!("{} ({})", labels[i], times + 1);
+    let first_choice = |i: usize| specs[i].label.as_ref().unwrap_or(&short[i]);
+    let (mut chosen, mut shared) = (HashSet::new(), HashSet::new());
+    for label in (0..specs.len()).map(first_choice) {
+        if !chosen.insert(label) {
+            shared.insert(label);
         }
     }
-    labels
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    let numbered = |i: usize| {
+        let label = first_choice(i);
+        let label = if shared.contains(label) && specs[i].label.is_none() { &whole[i] } else { label };
+        let times = times.entry(label).or_default();
+        *times += 1;
+        if *times > 1 { format!("{label} ({times})") } else { label.clone() }
+    };
+    (0..specs.len()).map(numbered).collect()
 }
 
 fn short_label(spec: &ModelSpec) -> String {

@@ -3,7 +3,6 @@
 use super::{Elements, Loaded, View, layout, straight};
 use crate::{
     cache::Cache,
-    checkpoint::FolderFile,
     dtype::decode,
     error::Result,
     model::{AuditError, Model, Tensor},
@@ -35,10 +34,7 @@ impl Loaded {
             return Elements::open(cache, model, tensor, &View::Whole)?.load();
         }
         let values = match (model.key(tensor), model.repository.local_file(&tensor.shard)) {
-            (_, Some(path)) => {
-                let file = FolderFile::open(path)?;
-                decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?
-            }
+            (_, Some(file)) => decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?,
             (Some(key), None) => {
                 let kept = cache.get(&key)?.ok_or_else(|| AuditError::Vanished {
                     model: model.repository.place(),

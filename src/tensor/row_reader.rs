@@ -38,9 +38,9 @@ impl RowReader {
         }
         super::read::readable(model, tensor)?;
         let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
-        if let Some(path) = model.repository.local_file(&tensor.shard) {
+        if let Some(file) = model.repository.local_file(&tensor.shard) {
             return Ok(Self {
-                file: FolderFile::open(path)?,
+                file: file.clone(),
                 start: tensor.info.range.start,
                 width: row_width(tensor).ok_or_else(vanished)?,
                 dtype: tensor.info.dtype.clone(),

@@ -1,12 +1,13 @@
 //! A tensor's bytes where they lie, read block by block: in a shard on this machine, or in the cache, where narrow floats
 //! are kept widened and are narrowed back, exactly.
 
-use std::{fs::File, io, path::PathBuf};
+use std::{fs::File, io};
 
 use super::View;
 use crate::{
     cache::Cache,
-    dtype::{Dtype, Narrowing},
+    checkpoint::FolderFile,
+    dtype::{Dtype, Narrowing, decode},
     error::Result,
     metric::stream::Source,
     model::{AuditError, Model, Tensor},
@@ -15,8 +16,8 @@ use crate::{
 /// The elements of a tensor that a [`View`] shows, on disk.
 #[derive(Debug)]
 pub struct Stored {
-    file: File,
-    path: PathBuf,
+    file: fs_err::File,
+    of: FolderFile,
     /// Where the data begin.
     start: u64,
     /// Bytes of an element as stored in the shard.
@@ -43,7 +44,7 @@ impl Stored {
     pub fn open(cache: &Cache, model: &Model, tensor: &Tensor, view: &View) -> Result<Self> {
         let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
         // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
-        crate::dtype::decode(&tensor.info.dtype, &[])?;
+        decode(&tensor.info.dtype, &[])?;
         let undecodable = || AuditError::Undecodable {
             model: model.repository.place(),
             tensor: tensor.info.name.clone(),
@@ -53,20 +54,20 @@ impl Stored {
         let bits = tensor.info.dtype.bits().ok_or_else(undecodable)?;
         let shape = view.shape(&tensor.info.shape).ok_or_else(undecodable)?;
         let numel: u64 = tensor.info.shape.iter().product();
-        let (path, start, narrowing) = if let Some(path) = model.repository.local_file(&tensor.shard) {
-            (path, tensor.info.range.start, None)
+        let (of, start, narrowing) = if let Some(file) = model.repository.local_file(&tensor.shard) {
+            (file.clone(), tensor.info.range.start, None)
         } else {
             let key = model.key(tensor).ok_or_else(vanished)?;
             let kept = cache.lookup(&key).ok_or_else(vanished)?;
             let narrowing = Narrowing::of(&tensor.info.dtype);
             let width = if narrowing.is_some() { WIDE } else { bits / 8 };
             let start = kept.npy_bytes.checked_sub(numel * width).ok_or_else(vanished)?;
-            (cache.path(&key).ok_or_else(vanished)?, start, narrowing)
+            (FolderFile::open(cache.path(&key).ok_or_else(vanished)?)?, start, narrowing)
         };
-        let file = File::open(&path).map_err(|source| AuditError::Unreadable { path: path.clone(), source })?;
+        let file = of.file()?;
         Ok(Self {
             file,
-            path,
+            of,
             start,
             width: bits / 8,
             narrowing,
@@ -91,14 +92,14 @@ impl Stored {
     /// Reads stored elements from `element` on, as many as fill `into`.
     fn fill(&self, element: u64, into: &mut [u8]) -> io::Result<()> {
         let Some(narrowing) = &self.narrowing else {
-            return read_exact_at(&self.file, into, self.start + element * self.width);
+            return read_exact_at(self.file.file(), into, self.start + element * self.width);
         };
         let narrow = narrowing.width();
         let mut at = self.start + element * WIDE;
         let mut wide = vec![0; into.len().min(BLOCK * narrow) / narrow * 4];
         for piece in into.chunks_mut(BLOCK * narrow) {
             let wide = &mut wide[..piece.len() / narrow * 4];
-            read_exact_at(&self.file, wide, at)?;
+            read_exact_at(self.file.file(), wide, at)?;
             at += wide.len() as u64;
             let (elements, _) = wide.as_chunks::<4>();
             for (code, &element) in piece.chunks_exact_mut(narrow).zip(elements) {
@@ -125,7 +126,13 @@ impl Source for Stored {
         let fill = |element: u64, into: &mut [u8]| self.fill(element, into);
         self.view
             .read(&self.whole, width, start / self.width, into, fill)
-            .map_err(|source| AuditError::Unreadable { path: self.path.clone(), source }.into())
+            .map_err(|source| AuditError::Unreadable { path: self.of.path().to_owned(), source })?;
+        self.of.check(&self.file)?;
+        // The network's bytes are decoded when they arrive: those of a folder must be no other values.
+        if self.dtype == Dtype::BOOL {
+            decode(&self.dtype, into).map_err(|error| error.behind(start))?;
+        }
+        Ok(())
     }
 }
 

@@ -56,6 +56,13 @@ fn a_damaged_entry_is_fetched_again_within_the_same_run() {
         outcome.says(&["1 tensor fetched, 1 from cache"]);
         assert_eq!(Workspace::files(&at.kept("o/a")), sound);
     }
+    // A digest takes no more than what is whole from the cache.
+    let hashed = at.run(&["hash", "o/a"]).expect(0);
+    damage(&at);
+    let healed = at.run(&["hash", "o/a"]).expect(0);
+    healed.says(&["9 tensors fetched, 1 from cache"]);
+    assert_eq!(healed.stdout, hashed.stdout);
+    at.run(&["fetch", "o/a"]).expect(0);
     // A file that is cut short, and one that is gone.
     let path = at.kept("o/a").join(npy(1));
     fs_err::write(&path, b"\x93NUMPY").unwrap();
@@ -64,6 +71,29 @@ fn a_damaged_entry_is_fetched_again_within_the_same_run() {
     fs_err::remove_file(&path).unwrap();
     at.run(&["survey", "o/a"]).expect(0);
     assert_eq!(Workspace::files(&at.kept("o/a")), sound);
+}
+
+#[test]
+fn what_another_hub_gave_is_nobodys_but_its_own() {
+    let at = warm();
+    // Another Hub has other weights under the same name and commit.
+    let mut mirror = Workspace::new();
+    mirror.llama("o/a", 7, 2, 64);
+    mirror.serve();
+    let store = at.cache();
+    let store = store.to_str().unwrap();
+    let elsewhere = |args: &[&str]| mirror.run(&[args, &["--cache-dir", store]].concat());
+    let right = mirror.run(&["hash", "o/a", "--cache-dir", "own"]).expect(0);
+    let hashed = elsewhere(&["hash", "o/a"]).expect(0);
+    hashed.says(&["10 tensors fetched, 0 from cache"]);
+    assert_eq!(hashed.stdout, right.stdout);
+    assert_ne!(hashed.stdout, at.run(&["hash", "o/a"]).expect(0).stdout);
+    let survey = ["survey", "o/a", "--formats", "csv", "-o"];
+    mirror.run(&[&survey[..], &["right", "--cache-dir", "own"]].concat()).expect(0);
+    elsewhere(&[&survey[..], &["found"]].concat()).expect(0).says(&["2 tensors fetched, 0 from cache"]);
+    assert_eq!(mirror.read("found/pairs.csv"), mirror.read("right/pairs.csv"));
+    // The entries are the mirror's now, and the first Hub fetches its own again.
+    at.run(&["hash", "o/a"]).expect(0).says(&["10 tensors fetched, 0 from cache"]);
 }
 
 #[test]

@@ -136,6 +136,7 @@ fn a_dry_run_prints_the_plan_and_moves_no_weight() {
     two          3       0      0         3  384 bytes
 
     1 model, 3 tensors, 0 from cache: 3 requests and 384 bytes of weights still to move
+    Headers, indexes, listings and small files of the run: 256 MB at most (--max-metadata)
     ----- stderr -----
     moved 4.0 kB in 10 requests, 0 tensors fetched, 0 from cache, TIME
     ");
@@ -242,4 +243,61 @@ fn a_folders_tensors_are_not_copied() {
     let outcome = at.run(&["fetch", &folder, "--offline"]).expect(0);
     assert!(outcome.stdout.lines().all(|path| path.ends_with("o/a/model.safetensors")), "{outcome}");
     assert_eq!(at.kept_tensors(), 0);
+}
+
+/// Twelve models and one more, of which each file is small enough.
+#[test]
+fn what_comes_before_any_plan_has_one_limit_a_run() {
+    let mut at = Workspace::new();
+    let names: Vec<String> = (0..12).map(|number| format!("o/m{number}")).collect();
+    for (seed, name) in (1..).zip(&names) {
+        at.llama(name, seed, 2, 64);
+    }
+    at.serve();
+    let models: Vec<&str> = names.iter().map(String::as_str).collect();
+    // A header is asked for by 64 KiB.
+    let inspect = [&["inspect", "--max-metadata", "300kB"], &models[..]].concat();
+    let outcome = at.run(&inspect).expect(1);
+    outcome.says(&[
+        "is not read: more than the 300000 bytes of headers, indexes, listings and small files that a run may read would arrive",
+        "hint: ask for fewer models at once, or allow more with --max-metadata 1MB",
+    ]);
+    assert_eq!(outcome.stderr.matches("is not read: more than").count(), 8, "{outcome}");
+    let moved = outcome.stderr.split("moved ").nth(1).and_then(|rest| rest.split(" kB").next()).unwrap();
+    assert!((262.0..300.0).contains(&moved.parse::<f64>().unwrap()), "{outcome}");
+    // It is no limit on weights, nor are weights counted.
+    at.run(&["hash", "o/m0", "--max-metadata", "100kB"]).expect(0);
+    at.run(&["inspect", "o/m1", "--max-metadata", "100"]).expect(2);
+    let plan = at.run(&["fetch", "o/m0", "--dry-run"]).expect(0);
+    assert!(
+        plan.stdout.contains("Headers, indexes, listings and small files of the run: 256 MB at most (--max-metadata)"),
+        "{plan}"
+    );
+}
+
+#[test]
+fn a_model_that_is_named_again_is_asked_for_once_and_has_its_rows() {
+    let mut at = Workspace::with_llama(2, 64);
+    at.serve();
+    let once = at.run(&["hash", "o/a", "--cache-dir", "one"]).expect(0);
+    let asked_once = at.asked().count();
+    fs_err::write(at.path().join("list"), "o/a label=second\n".to_owned() + &"o/a\n".repeat(40)).unwrap();
+    let many = at.run(&["hash", "o/a", "--models", "list", "--cache-dir", "many"]).expect(0);
+    assert_eq!(at.asked().count(), asked_once);
+    let rows = |outcome: &crate::support::Outcome| -> Vec<String> {
+        let mut lines: Vec<String> = outcome.stdout.lines().skip(1).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let mut expected: Vec<String> = (0..42).flat_map(|_| rows(&once)).collect();
+    expected.sort();
+    assert_eq!(rows(&many), expected);
+    at.run(&["survey", "o/a", "o/a", "--formats", "csv", "-o", "out"])
+        .expect(0)
+        .says(&["2 tensors fetched, 0 from cache"]);
+    let pairs = crate::support::rows(&at.read("out/pairs.csv"));
+    assert!(pairs.iter().all(|row| row["cos_sim"] == "1" || row["cos_sim"] == "1.0"), "{pairs:?}");
+    let gone = at.run(&["hash", "o/none", "o/none", "o/a", "--cache-dir", "one"]).expect(1);
+    gone.says(&["repository `o/none` does not exist", "it was named before as `o/none`, which could not be opened"]);
+    assert_eq!(at.asked().hub_paths_with("o/none"), 1);
 }

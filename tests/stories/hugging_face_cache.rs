@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{COMMIT, Shard, Workspace, llama, llama_config, rows, shard};
+use crate::support::{COMMIT, Shard, Workspace, is_one_of, llama, llama_config, rows, shard};
 
 /// The story's home, where the Hub's clients keep their cache.
 fn hub_cache(at: &Workspace) -> PathBuf {
@@ -166,6 +166,7 @@ fn a_plan_says_what_is_there() {
     a            3       0      0         3         0  0 bytes
 
     1 model, 3 tensors, 0 from cache: 0 requests and 0 bytes of weights still to move
+    Headers, indexes, listings and small files of the run: 256 MB at most (--max-metadata)
     ----- stderr -----
     moved 487 bytes in 2 requests, 0 tensors fetched, 0 from cache, TIME
     ");
@@ -240,6 +241,72 @@ fn a_file_that_is_not_whole_is_not_used() {
         assert_eq!(at.asked().hub_paths_with("config.json"), 0, "{harm}");
         assert_eq!(listing(&at), before, "{harm}");
     }
+}
+
+#[test]
+fn altered_bytes_of_the_right_length_and_name_are_not_used() {
+    for (file, fetched) in [
+        ("model.safetensors", "3 tensors fetched, 0 from cache, TIME"),
+        ("config.json", "3 from the Hugging Face cache"),
+    ] {
+        let at = known();
+        let right = at.run(&["hash", "o/a", "--no-hf-cache", "--cache-dir", "right"]).expect(0).stdout;
+        let link = model_folder(&at, "o/a").join("snapshots").join(COMMIT).join(file);
+        let mut bytes = fs_err::read(&link).unwrap();
+        let last = bytes.len() - 3;
+        bytes[last] ^= 1;
+        fs_err::write(&link, &bytes).unwrap();
+        let outcome = at.run(&["fetch", "o/a"]).expect(0);
+        outcome.says(&["of the Hugging Face cache has the hash ", "which is listed: it counts as absent", fetched]);
+        assert_eq!(at.run(&["hash", "o/a"]).expect(0).stdout, right);
+    }
+}
+
+#[test]
+fn a_file_is_verified_once_and_again_when_it_was_touched() {
+    let at = known();
+    at.run(&["fetch", "o/a"]).expect(0);
+    let verified = || Workspace::files(&at.cache().join("verified"));
+    let before = verified();
+    assert_eq!(before.iter().filter(|(name, _)| is_one_of(name, &["json"])).count(), 2);
+    at.run(&["hash", "o/a"]).expect(0).says(&["11 from the Hugging Face cache"]);
+    assert_eq!(verified(), before);
+    let link = model_folder(&at, "o/a").join("snapshots").join(COMMIT).join("model.safetensors");
+    let bytes = fs_err::read(&link).unwrap();
+    fs_err::write(&link, bytes).unwrap();
+    at.run(&["hash", "o/a"]).expect(0).says(&["11 from the Hugging Face cache"]);
+    assert_ne!(verified(), before);
+}
+
+#[test]
+fn unverified_files_are_believed_only_aloud_and_by_nobody_else() {
+    let at = known();
+    let link = model_folder(&at, "o/a").join("snapshots").join(COMMIT).join("model.safetensors");
+    let mut bytes = fs_err::read(&link).unwrap();
+    let last = bytes.len() - 3;
+    bytes[last] ^= 1;
+    fs_err::write(&link, &bytes).unwrap();
+    let args = ["fetch", "o/a", "--tensor", "norm.weight"];
+    let believed = at.run(&[&args[..], &["--no-verify"]].concat()).expect(0);
+    believed.says(&[
+        "warning: --no-verify: files of the Hugging Face cache are believed unread",
+        "7 from the Hugging Face cache",
+    ]);
+    at.run(&[&args[..], &["--no-verify"]].concat()).expect(0).says(&["7 from cache"]);
+    let right = at.run(&["hash", "o/a", "--cache-dir", "right", "--no-hf-cache"]).expect(0).stdout;
+    // What was believed then is neither believed now nor where that cache is not read at all.
+    for without in [&[][..], &["--no-hf-cache"]] {
+        let hashed = at.run(&[&["hash", "o/a"], without].concat()).expect(0);
+        hashed.says(&["14 tensors fetched, 0 from cache"]);
+        assert_eq!(hashed.stdout, right);
+    }
+}
+
+#[test]
+fn what_came_from_there_is_not_taken_by_a_run_that_does_not_read_it() {
+    let at = known();
+    at.run(&["fetch", "o/a"]).expect(0).says(&["3 from the Hugging Face cache"]);
+    at.run(&["hash", "o/a", "--no-hf-cache"]).expect(0).says(&["14 tensors fetched, 0 from cache"]);
 }
 
 fn relink(at: &Workspace, target: &Path) {

@@ -120,6 +120,19 @@ fn what_is_read_of_headers_alone_counts_nothing_from_the_cache() {
 }
 
 #[test]
+fn same_files_are_told_by_listings_alone() {
+    let mut at = Workspace::with_llama(2, 64);
+    at.llama("o/b", 1, 2, 64);
+    at.serve();
+    let outcome = at.run(&["hash", "--files", "o/a", "o/b"]).expect(0);
+    assert!(outcome.stdout.lines().count() == 3 && outcome.stdout.contains(",o/b,"), "{outcome}");
+    let asked = at.asked();
+    assert_eq!((asked.count(), asked.hub_paths_with("/revision/"), asked.hub_paths_with("/tree/")), (4, 2, 2));
+    at.run(&["hash", "--files", "o/a", "o/none"]).expect(1).says(&["repository `o/none` does not exist"]);
+    at.run(&["hash", "--files", "o/none"]).expect(2);
+}
+
+#[test]
 fn of_folders_alone_no_cost_is_told() {
     let mut at = Workspace::with_llama(2, 64);
     at.serve();

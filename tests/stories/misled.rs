@@ -54,6 +54,29 @@ fn a_redirect_with_a_user_name_in_it_is_refused_and_not_repeated() {
 }
 
 #[test]
+fn headers_that_contradict_each_other_are_refused() {
+    let twice = [
+        ("location", ["http://127.0.0.1:9/a", "http://127.0.0.1:9/b"]),
+        ("x-linked-size", ["5", "6"]),
+        ("x-repo-commit", [COMMIT, "d00dad00d00dad00d00dad00d00dad00d00dad00"]),
+        ("etag", ["\"a\"", "\"b\""]),
+        ("content-range", ["bytes 0-0/5", "bytes 0-0/6"]),
+    ];
+    for (name, [one, other]) in twice {
+        let (outcome, asked) = misled(is_shard, reply(302, &[(name, one), (name, other)], ""));
+        outcome.says(&[
+            "answered `o/a@c0ffee00`, file `model.safetensors` with several headers `",
+            name,
+            "` that contradict each other",
+        ]);
+        assert_eq!(asked, 1);
+        // Said twice is no contradiction; it fails for another reason.
+        let (outcome, _) = misled(is_shard, reply(404, &[(name, one), (name, one)], ""));
+        assert!(!outcome.stderr.contains("contradict"), "{outcome}");
+    }
+}
+
+#[test]
 fn a_redirect_to_nowhere_is_refused() {
     let (outcome, _) = misled(is_shard, reply(302, &[], ""));
     outcome.says(&["redirects `o/a@c0ffee00`, file `model.safetensors` without saying where to"]);

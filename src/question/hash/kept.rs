@@ -50,8 +50,7 @@ pub fn hash_kept(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Tensor
     };
     match (cached, model.repository.local_file(&tensor.shard)) {
         (Some(hash), _) => Ok(hash),
-        (None, Some(path)) => {
-            let file = FolderFile::open(path)?;
+        (None, Some(file)) => {
             let mut digest = TensorDigest::new(&tensor.info.dtype, &tensor.info.shape);
             file.read_blocks::<Error>(tensor.info.range, BLOCK, |block| Ok(digest.update(block)?))?;
             Ok(digest.finish())

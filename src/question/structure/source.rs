@@ -57,12 +57,11 @@ impl Source<'_> {
     pub(crate) fn lying(&self, kind: &Kind, layer: u32) -> Option<Lying> {
         let piece = self.atlas.piece(kind, layer).ok()?;
         let tensor = &self.model.tensors[piece.tensor];
-        let folder = self.model.repository.folder()?;
         if !is_plain_bf16(tensor) || self.failures.contains_key(&tensor.info.name) {
             return None;
         }
         let (range, shape) = run(tensor, piece)?;
-        let file = FolderFile::open(folder.join(&tensor.shard)).ok()?;
+        let file = self.model.repository.local_file(&tensor.shard)?.clone();
         Some(Lying { file, range, shape })
     }
 
@@ -90,8 +89,7 @@ impl Source<'_> {
     /// A tensor as one row, in its stored width where that is BF16.
     fn stored(&self, tensor: &Tensor) -> Result<Read> {
         let is_bf16 = is_plain_bf16(tensor);
-        if let (Some(folder), true) = (self.model.repository.folder(), is_bf16) {
-            let file = FolderFile::open(folder.join(&tensor.shard))?;
+        if let (Some(file), true) = (self.model.repository.local_file(&tensor.shard), is_bf16) {
             let range = tensor.info.range;
             let mut elements = Vec::with_capacity(usize::try_from(range.len() / 2).unwrap_or(0));
             file.read_blocks(range, READ_AT_ONCE, |block| {

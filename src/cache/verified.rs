@@ -1,0 +1,63 @@
+//! Which files of other caches were found to be what their hashes say, so that each is read once for it and not once a run.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{error::CacheError, key, seal::unseal, store::Cache};
+use crate::checkpoint::Stamp;
+
+/// Bytes that it takes at most.
+const CAP: u64 = 64 * 1024;
+
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct Verified {
+    hash: String,
+    path: PathBuf,
+    stamp: Stamp,
+}
+
+impl Cache {
+    /// Whether the file at `path` was found to have this hash when it was what `stamp` says.
+    pub fn is_verified(&self, hash: &str, path: &Path, stamp: &Stamp) -> bool {
+        let kept = self.disk.read_or_drop(&self.verified_path(hash), CAP).ok().flatten();
+        let known: Option<Verified> = kept.and_then(|text| unseal(&text));
+        known.is_some_and(|known| {
+            known == Verified { hash: hash.to_owned(), path: path.to_owned(), stamp: stamp.clone() }
+        })
+    }
+
+    /// Remembers that it was.
+    pub fn keep_verified(&self, hash: &str, path: &Path, stamp: &Stamp) -> Result<(), CacheError> {
+        let to = self.verified_path(hash);
+        let folder = to.parent().map(PathBuf::from).unwrap_or_default();
+        let _locked = self.disk.lock_folder(&folder)?;
+        self.write_sealed(&to, &Verified { hash: hash.to_owned(), path: path.to_owned(), stamp: stamp.clone() })
+    }
+
+    fn verified_path(&self, hash: &str) -> PathBuf {
+        key::verified_path(self.root(), hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_verified_holds_for_the_very_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path().join("cache")).unwrap();
+        let path = folder.path().join("blob");
+        let stamp = || Stamp::of(&fs_err::metadata(&path).unwrap());
+        fs_err::write(&path, "0123").unwrap();
+        let before = stamp();
+        assert!(!cache.is_verified("aa", &path, &before));
+        cache.keep_verified("aa", &path, &before).unwrap();
+        assert!(cache.is_verified("aa", &path, &before));
+        assert!(!cache.is_verified("bb", &path, &before));
+        assert!(!cache.is_verified("aa", &folder.path().join("other"), &before));
+        fs_err::write(&path, "012").unwrap();
+        assert!(!cache.is_verified("aa", &path, &stamp()));
+    }
+}

@@ -1,0 +1,83 @@
+//! A file of a model that is on this machine: in its folder, or in the Hugging Face cache, of which not a byte counts before all of it
+//! has proved to be what the Hub lists.
+
+use std::sync::OnceLock;
+
+use crate::{
+    cache::Cache,
+    checkpoint::{CheckpointError, FolderFile},
+    digest::{GitBlobHex, Sha256Hex},
+    error::{Error, Result},
+    range::ByteRange,
+    snapshot::RepoFile,
+};
+
+/// Bytes read at once.
+const BLOCK: usize = 1024 * 1024;
+
+/// A file on this machine.
+#[derive(Debug)]
+pub(super) struct LocalFile {
+    file: FolderFile,
+    /// What is listed of it, which it must prove to be.
+    listed: RepoFile,
+    /// Whether it is what it must be, once somebody has needed to know.
+    is_sound: OnceLock<bool>,
+}
+
+impl LocalFile {
+    /// One that is what it is: there is nothing that it could be held against.
+    pub(super) fn believed(file: FolderFile, listed: &RepoFile) -> Self {
+        Self { file, listed: listed.clone(), is_sound: true.into() }
+    }
+
+    /// One that must have the hash that is listed.
+    pub(super) fn to_be_proved(file: FolderFile, listed: &RepoFile) -> Self {
+        Self { file, listed: listed.clone(), is_sound: OnceLock::new() }
+    }
+
+    /// The file, if it is what it must be. The first who asks reads all of it, unless `cache` remembers that it was read before.
+    pub(super) fn sound(&self, cache: &Cache) -> Option<&FolderFile> {
+        self.is_sound.get_or_init(|| self.prove(cache)).then_some(&self.file)
+    }
+
+    /// Fails if it was read and is not what it was then.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        Ok(self.file.check_if_read()?)
+    }
+
+    fn prove(&self, cache: &Cache) -> bool {
+        let listed = self.listed.lfs_sha256.as_ref().or(self.listed.blob_id.as_ref());
+        let flaw = match listed {
+            None => "cannot be verified, because no hash of it is listed".to_owned(),
+            Some(hash) if cache.is_verified(hash, self.file.path(), self.file.stamp()) => return true,
+            Some(hash) => match self.digest() {
+                Ok(found) if found == *hash => {
+                    // What cannot be remembered is read again; that is no reason to fail.
+                    let _ = cache.keep_verified(hash, self.file.path(), self.file.stamp());
+                    return true;
+                }
+                Ok(found) => format!("has the hash {found} and not {hash}, which is listed"),
+                Err(error) => format!("cannot be read: {error}"),
+            },
+        };
+        let path = self.file.path().display();
+        cache.warn(&format!("`{path}` of the Hugging Face cache {flaw}: it counts as absent"));
+        false
+    }
+
+    /// The hash of its content, of the kind that is listed.
+    fn digest(&self) -> Result<String, Error> {
+        let (mut sha256, mut blob) = (Sha256Hex::default(), GitBlobHex::new(self.file.size()));
+        let is_large = self.listed.lfs_sha256.is_some();
+        self.file.read_blocks(ByteRange::new(0, self.file.size()), BLOCK, |block| {
+            if is_large {
+                sha256.update(block);
+            } else {
+                blob.update(block);
+            }
+            Ok::<(), CheckpointError>(())
+        })?;
+        Ok(if is_large { sha256.finish() } else { blob.finish() })
+    }
+}
