@@ -1,6 +1,6 @@
 //! I look at how the weight matrices of one model change along depth.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use hub_audit::serve::Store;
 use serde_json::{Value, json};
@@ -150,7 +150,7 @@ fn the_raw_test_the_scale_and_its_modes_are_those_of_numpy() {
     assert!(report.contains("modes_m.svg") && !report.contains("NaN"), "{report}");
     assert!(report.contains("`cos_sim` by layer and role.") && report.contains("cos_sim_m.svg"), "{report}");
     for (name, bytes) in Workspace::files(&at.path().join("out")) {
-        if name.ends_with(".svg") {
+        if Path::new(&name).extension().is_some_and(|extension| extension == "svg") {
             let picture = String::from_utf8(bytes).unwrap();
             let combining = |c: &char| ('\u{300}'..='\u{36f}').contains(c);
             assert_eq!(picture.chars().find(combining), None, "the bundled font has no such sign: {name}");
@@ -218,6 +218,10 @@ fn aligned_units_are_those_of_numpy() {
     let (found, golden, all) = (structure(&at, "out"), goldens(), "gate_proj+up_proj+down_proj");
     for gauge in ["aligned_mlp_rotation", "aligned_mlp_permutation"] {
         near(value(&found, all, 0, Some(1), gauge), &golden[gauge][0], gauge);
+    }
+    for (number, role) in ["gate_proj", "up_proj", "down_proj"].into_iter().enumerate() {
+        let each = value(&found, role, 0, Some(1), "aligned_mlp_rotation");
+        near(each, &golden["aligned_mlp_rotation_each"][0][number], role);
     }
 }
 
