@@ -17,3 +17,21 @@ pub(crate) fn later_cosines(matrices: &[&Matrix], first: [Option<usize>; 2]) -> 
     let (all, later) = (smallest(true), smallest(false));
     (1.0 - later > 0.0 && 1.0 - all > 2.0 * (1.0 - later)).then(|| ColorScale::sequential(later, 1.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outlying_first_layer_is_left_out_of_the_colours_and_others_are_not() {
+        let labels = || (0..3).map(|layer| layer.to_string()).collect::<Vec<_>>();
+        let matrix = |first: f64| {
+            Matrix::from_fn(labels(), labels(), |row, column| Ok(if row == 0 || column == 2 { first } else { 0.97 }))
+        };
+        // Layer 0 is the first row, and of the other model the last column.
+        let scale = later_cosines(&[&matrix(0.3), &matrix(0.31)], [Some(0), Some(2)]);
+        assert_eq!(scale, Some(ColorScale::sequential(0.97, 1.0)));
+        assert_eq!(later_cosines(&[&matrix(0.96)], [Some(0), Some(2)]), None);
+        assert_eq!(later_cosines(&[&matrix(0.3)], [None, None]), None);
+    }
+}

@@ -115,7 +115,7 @@ impl<'a> View<'a> {
             let label = match roles.as_slice() {
                 _ if is_one => "null".to_owned(),
                 [role] => format!("null of {role}"),
-                roles => format!("null of {} and {} more", roles[0], roles.len() - 1),
+                roles => format!("null of {} +{}", roles[0], roles.len() - 1),
             };
             Reference::new(label, null)
         };
