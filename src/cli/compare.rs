@@ -104,6 +104,7 @@ fn nothing_compared(comparison: &Comparison) -> String {
     let obstacles = [
         (Status::ShapeDiffers, "another shape on the other side"),
         (Status::Undecodable, "no exact values"),
+        (Status::NoValue, "no value in any metric"),
         (Status::Failed, "not been read"),
     ];
     let obstacles = obstacles.map(|(status, why)| (with(status), why));
@@ -138,6 +139,7 @@ fn holds(comparison: &Comparison, condition: &Condition, printer: &Printer) -> b
             Status::OnlyInB => "only in the second model",
             Status::Skipped => "left out by choice or rule",
             Status::Undecodable => "without exact values",
+            Status::NoValue => "without a value in any metric",
             Status::Failed => "not read",
         };
         verdict.pass_over(pairs.count() + alone.count(), why);
@@ -148,13 +150,19 @@ fn holds(comparison: &Comparison, condition: &Condition, printer: &Printer) -> b
 fn as_text(comparison: &Comparison) -> String {
     let mut table = table::new(&["group", ">pairs", ">cos_sim", ">null", ">pearson", ">rel_l2", ">equal"]);
     for figures in &comparison.groups {
-        let mean = |metric: Metric| {
-            let found = figures.metrics.iter().find(|(known, _)| *known == metric);
-            found.map_or_else(|| "–".to_owned(), |(_, described)| format!("{:.4}", described.mean))
+        let with_cosine = figures.closeness.with_cosine;
+        let mean = |metric: Metric| match figures.of(metric) {
+            Some(of) if of.count == with_cosine => format!("{:.4}", of.mean),
+            Some(of) => format!("{:.4} ({})", of.mean, of.count),
+            None => "–".to_owned(),
         };
         table.add_row([
             figures.group.name().to_owned(),
-            figures.pairs.to_string(),
+            if with_cosine == figures.pairs {
+                with_cosine.to_string()
+            } else {
+                format!("{with_cosine} of {}", figures.pairs)
+            },
             mean(Metric::CosSim),
             mean(Metric::CosNull),
             mean(Metric::Pearson),
@@ -163,7 +171,10 @@ fn as_text(comparison: &Comparison) -> String {
         ]);
     }
     let mut text =
-        "Means over pairs of tensors; equal: pairs with the same bytes.\n\n".to_owned() + &table::text(&table) + "\n";
+        "Means over pairs of tensors that have a cosine, or over (n) of them;\nequal: pairs with the same bytes.\n\n"
+            .to_owned()
+            + &table::text(&table)
+            + "\n";
     let mut table = table::new(&["tensors", ">of a", ">of b"]);
     for status in Status::ALL {
         let counts = [0, 1].map(|side| comparison.coverage.count(side, status));

@@ -7,7 +7,7 @@ use hub_audit::{
     family::RoleKind,
     fetch::Cost,
     fetch::{self, Work},
-    metric::Metric,
+    metric::{Baseline, Metric},
     model::Session,
     question::critique,
     question::critique::RoleAnswer,
@@ -109,8 +109,24 @@ fn as_text(critique: &Critique) -> String {
             ]);
         }
         text.push_str(&table::text(&groups));
+        match role.verdicts.baseline {
+            Baseline::Population => {}
+            Baseline::FewPairs(_) => text.push_str("\ntoo few pairs: judged against the permutation null"),
+            Baseline::MedianFar(_) => {
+                text.push_str("\nno unrelated population: pairs are judged against the permutation null");
+            }
+        }
         for (a, b) in role.related() {
             let _ = write!(text, "\nset apart as related: {} × {}", labels[a], labels[b]);
+        }
+        for (of, metric) in [("cos_sim", Metric::CosSim), ("cos_null", Metric::CosNull)] {
+            if let Some([within, across]) = role.fair_baseline(metric) {
+                let _ = write!(
+                    text,
+                    "\nfair baseline − cross-model, {of}: {within:.4} − {across:.4} = {:.4}",
+                    within - across
+                );
+            }
         }
         if let Ok(average) = &role.average {
             let z = average.z.as_ref().map_or_else(|_| "–".to_owned(), |z| format!("{z:.2}"));
@@ -138,10 +154,14 @@ fn published(critique: &Critique) -> String {
     if critique.is_synthetic() {
         return format!("published figures: nothing to compare ({})\n", critique.published.len());
     }
-    format!(
+    let mut text = format!(
         "published figures: {} match, {} do not, {} not checked\n",
         count(Outcome::Match),
         count(Outcome::Mismatch),
         count(Outcome::NotChecked)
-    )
+    );
+    for (option, count) in critique.further_options() {
+        let _ = writeln!(text, "{count} of those rest on what {option} reads");
+    }
+    text
 }

@@ -44,7 +44,7 @@ fn unit<T: Element>(vector: &[T]) -> Result<Vec<f64>, Undefined> {
         return Err(Undefined::Constant);
     }
     let length = summary.centred_squares.sqrt();
-    Ok(vector.iter().map(|x| (x.to_f64() - summary.mean) / length).collect())
+    Ok(vector.iter().map(|x| (x.to_f64() - summary.mean - summary.mean_rest) / length).collect())
 }
 
 fn correlate(a: &Result<Vec<f64>, Undefined>, b: &Result<Vec<f64>, Undefined>) -> Result<f64, Undefined> {

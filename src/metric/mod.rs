@@ -46,7 +46,7 @@ pub use overlap::{Overlap, Strip};
 pub use pair::PairMetrics;
 pub use pca::{Component, Pca, Scale};
 pub use quantile::{median, quantile, quantiles};
-pub use related::{Correlation, Criterion, RelatedVerdict, benjamini_hochberg, related};
+pub use related::{Baseline, Correlation, Criterion, FEWEST, RelatedVerdict, Verdicts, benjamini_hochberg, related};
 pub use row_pair::RowPair;
 pub use side::Side;
 pub use stats::{Figures, MeanSd, Stats};

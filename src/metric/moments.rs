@@ -10,6 +10,10 @@ use super::{Element, MeanSd, Undefined, sums};
 const LARGEST: f64 = f64::from_bits((1023 + 200) << 52);
 const SMALLEST: f64 = f64::from_bits((1023 - 200) << 52);
 
+/// At or below this σ/|μ| the rounding of the mean, up to 2⁻⁵³|μ|, would change sums of products about it by more than 1e-12 of
+/// themselves, and is taken off.
+const NEARLY_CONSTANT: f64 = 1e-10;
+
 /// Counts and, where they exist, the statistics of one slice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
@@ -44,7 +48,9 @@ pub struct Summary {
     pub(super) squares: f64,
     /// Σ(x−μ)²; kept for the same reason.
     pub(super) centred_squares: f64,
-    n: f64,
+    /// What rounding took from the mean: Σ(x−μ)/n, where σ is so small beside |μ| that it matters, else 0.
+    pub(super) mean_rest: f64,
+    pub(super) n: f64,
 }
 
 impl Moments {
@@ -57,7 +63,14 @@ impl Moments {
         let rough = first.rough_mean();
         let mean = first.mean(&sums::blocks(values, |block| [sums::sum(block, |x| x - rough)]), 0);
         let centred = sums::blocks(values, |block| [sums::sum(block, |x| (x - mean) * (x - mean))]);
-        first.moments(mean, sums::total(&centred, 0))
+        let mut moments = first.moments(mean, sums::total(&centred, 0));
+        if let Ok(summary) = &mut moments.summary
+            && summary.sd <= NEARLY_CONSTANT * mean.abs()
+        {
+            let rest = sums::blocks(values, |block| [sums::sum(block, |x| x - mean)]);
+            summary.correct(sums::total(&rest, 0) / values.len() as f64);
+        }
+        moments
     }
 
     /// Why a pair has no sums of which a side has none: elements that are not finite, over both sides, come first.
@@ -157,6 +170,7 @@ impl FirstPass {
             max: self.max,
             squares: self.squares,
             centred_squares,
+            mean_rest: 0.0,
             n,
         };
         Moments { n: self.n, zeros: self.zeros, non_finite: self.non_finite, summary: Ok(summary) }
@@ -164,6 +178,13 @@ impl FirstPass {
 }
 
 impl Summary {
+    /// Takes off what the rounding of the mean added to sums about it.
+    fn correct(&mut self, mean_rest: f64) {
+        self.mean_rest = mean_rest;
+        self.centred_squares = (self.centred_squares - self.n * mean_rest * mean_rest).max(0.0);
+        self.sd = (self.centred_squares / self.n).sqrt();
+    }
+
     /// Whether the slice does not vary: σ ≤ 4·ε·|μ| with ε = [`f64::EPSILON`], because the statistics are made in `f64`
     /// whatever the elements are. All-equal elements always are constant, and BF16 or F32 elements only if all are equal.
     pub fn is_constant(&self) -> bool {

@@ -3,6 +3,9 @@
 //! Nominal p-values trust the permutation null, and channels of trained models are not quite exchangeable. So a pair is
 //! judged against the other pairs instead: their median and MAD say what unrelated models look like, and a pair is
 //! flagged only where it exceeds that by far and survives the correction for the number of pairs looked at.
+//!
+//! Where most pairs are related there are no such others: their median lies far from the permutation null, or there are too few
+//! of them. Then the permutation null is all there is to judge by, and that is said.
 
 use std::f64::consts::LN_10;
 
@@ -12,7 +15,7 @@ use super::{Undefined, null::log10_two_sided, quantile::median};
 const MAD_TO_SD: f64 = 1.482_602_218_505_602;
 
 /// Below this many pairs a median says nothing about a population.
-const FEWEST: usize = 4;
+pub const FEWEST: usize = 4;
 
 /// One pair of the population: Pearson's r over n channels.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,63 +29,90 @@ pub struct Correlation {
 /// How far a pair must stand out to be called related. Both conditions must hold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Criterion {
-    /// Smallest robust z. Default 6: layers of independently trained small networks reached 4.6, fine-tunes started at 19.8.
-    pub robust_z: f64,
+    /// Smallest z. Default 6: layers of independently trained small networks reached 4.6, fine-tunes started at 19.8.
+    pub z: f64,
     /// Largest log10 of the false discovery rate. Default −2.
     pub log10_q: f64,
 }
 
 impl Default for Criterion {
     fn default() -> Self {
-        Self { robust_z: 6.0, log10_q: -2.0 }
+        Self { z: 6.0, log10_q: -2.0 }
     }
 }
 
-/// Where a pair stands in its population.
+/// What pairs are judged against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Baseline {
+    /// The other pairs.
+    Population,
+    /// The permutation null, because only so many pairs of models can be compared.
+    FewPairs(usize),
+    /// The permutation null, because the median of Fisher's s = artanh(r)·√(n−3) lies this far from it: at least half of the pairs
+    /// are no example of unrelated ones.
+    MedianFar(f64),
+}
+
+/// Where a pair stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RelatedVerdict {
     /// Whether it is flagged as related.
     pub related: bool,
-    /// (s − median s) / max(1.4826·MAD, 1) of Fisher's s = artanh(r)·√(n−3). The floor of 1 is the deviation that
-    /// chance alone gives s: a few pairs that happen to agree more closely do not make the others stand out.
-    pub robust_z: f64,
+    /// Of Fisher's s = artanh(r)·√(n−3): (s − median s) / max(1.4826·MAD, 1) against a population, s itself against the
+    /// permutation null. The floor of 1 is the deviation that chance alone gives s: a few pairs that happen to agree more
+    /// closely do not make the others stand out.
+    pub z: f64,
     /// log10 of the false discovery rate by Benjamini and Hochberg at which this pair is still discovered, from the upper
-    /// normal tail at `robust_z`. Kept as a logarithm, since related pairs go below the smallest `f64`.
-    pub log10_q: f64,
+    /// normal tail at `z`, but no lower than a population of so many pairs of models can show: log10(1/(pairs + 1)). `None` against
+    /// the permutation null, whose tails say nothing of trained models this far out.
+    pub log10_q: Option<f64>,
 }
 
-/// A verdict for each pair of a population, in its order.
+/// The verdicts of a population.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdicts {
+    /// What they are judged against.
+    pub baseline: Baseline,
+    /// One a pair, in the order of the population.
+    pub each: Vec<Result<RelatedVerdict, Undefined>>,
+}
+
+/// A verdict for each entry of a population that `pairs` pairs of models form, of which each may have several entries.
 ///
-/// Holds as long as fewer than half of the pairs are related. A pair is undefined where its r is, or with n < 4
-/// (`TooFew`); all are (`TooFew`) where fewer than four pairs are defined. An r of ±1 counts as ±(1 − 2⁻⁵³).
-pub fn related(population: &[Correlation], criterion: Criterion) -> Vec<Result<RelatedVerdict, Undefined>> {
+/// An entry is undefined where its r is, or with n < 4 (`TooFew`). An r of ±1 counts as ±(1 − 2⁻⁵³).
+pub fn related(population: &[Correlation], pairs: usize, criterion: Criterion) -> Verdicts {
     let scores: Vec<Result<f64, Undefined>> = population.iter().map(fisher_score).collect();
-    let mut defined: Vec<f64> = scores.iter().filter_map(|score| score.as_ref().ok().copied()).collect();
-    if defined.len() < FEWEST {
-        return scores.into_iter().map(|score| Err(score.err().unwrap_or(Undefined::TooFew))).collect();
-    }
-    let spread = median(&mut defined).and_then(|centre| {
-        let mut deviations: Vec<f64> = defined.iter().map(|score| (score - centre).abs()).collect();
-        Ok((centre, (MAD_TO_SD * median(&mut deviations)?).max(1.0)))
-    });
-    let robust_z: Vec<Result<f64, Undefined>> = scores
-        .into_iter()
-        .map(|score| {
-            let (centre, sd) = spread.clone()?;
-            Ok((score? - centre) / sd)
-        })
-        .collect();
-    let log10_p: Vec<f64> = robust_z.iter().flatten().map(|&z| log10_upper_tail(z)).collect();
+    let (baseline, centre, sd) = baseline(&scores, pairs, criterion);
+    let z = |score: &Result<f64, Undefined>| score.clone().map(|score| (score - centre) / sd);
+    let z: Vec<Result<f64, Undefined>> = scores.iter().map(z).collect();
+    let log10_p: Vec<f64> = z.iter().flatten().map(|&z| log10_upper_tail(z)).collect();
     let mut log10_q = benjamini_hochberg(&log10_p).into_iter();
-    robust_z
-        .into_iter()
-        .map(|z| {
-            let robust_z = z?;
-            let log10_q = log10_q.next().unwrap_or(0.0);
-            let related = robust_z >= criterion.robust_z && log10_q <= criterion.log10_q;
-            Ok(RelatedVerdict { related, robust_z, log10_q })
+    let smallest = -((pairs + 1) as f64).log10();
+    let verdict = |z: Result<f64, Undefined>| {
+        let z = z?;
+        let log10_q = log10_q.next().unwrap_or(0.0);
+        Ok(RelatedVerdict {
+            related: z >= criterion.z && log10_q <= criterion.log10_q,
+            z,
+            log10_q: (baseline == Baseline::Population).then_some(log10_q.max(smallest)),
         })
-        .collect()
+    };
+    Verdicts { baseline, each: z.into_iter().map(verdict).collect() }
+}
+
+/// What there is to judge by, with its centre and deviation.
+fn baseline(scores: &[Result<f64, Undefined>], pairs: usize, criterion: Criterion) -> (Baseline, f64, f64) {
+    let mut defined: Vec<f64> = scores.iter().flatten().copied().collect();
+    let few = (Baseline::FewPairs(pairs), 0.0, 1.0);
+    if pairs < FEWEST || defined.len() < FEWEST {
+        return few;
+    }
+    let Ok(centre) = median(&mut defined) else { return few };
+    if centre.abs() >= criterion.z {
+        return (Baseline::MedianFar(centre), 0.0, 1.0);
+    }
+    let mut deviations: Vec<f64> = defined.iter().map(|score| (score - centre).abs()).collect();
+    median(&mut deviations).map_or(few, |spread| (Baseline::Population, centre, (MAD_TO_SD * spread).max(1.0)))
 }
 
 /// The false discovery rate at which each test is still discovered, by Benjamini and Hochberg's step-up procedure: with
@@ -131,21 +161,28 @@ mod tests {
             .collect()
     }
 
-    fn flagged(verdicts: &[Result<RelatedVerdict, Undefined>]) -> Vec<usize> {
-        (0..verdicts.len()).filter(|&pair| verdicts[pair].as_ref().is_ok_and(|verdict| verdict.related)).collect()
+    fn judge(population: &[Correlation]) -> Verdicts {
+        related(population, population.len(), Criterion::default())
+    }
+
+    fn flagged(verdicts: &Verdicts) -> Vec<usize> {
+        let is_related = |&pair: &usize| verdicts.each[pair].as_ref().is_ok_and(|verdict| verdict.related);
+        (0..verdicts.each.len()).filter(is_related).collect()
     }
 
     #[test]
     fn two_related_pairs_among_nine_models_are_flagged_and_no_other() {
-        let verdicts = related(&grid(&[(5, 0.996), (20, 0.99)]), Criterion::default());
-        assert_eq!(flagged(&verdicts), [5, 20]);
-        let verdict = verdicts[5].as_ref().unwrap();
-        assert!(verdict.robust_z > 50.0 && verdict.log10_q < -500.0 && verdict.log10_q.is_finite());
+        let verdicts = judge(&grid(&[(5, 0.996), (20, 0.99)]));
+        assert_eq!((verdicts.baseline, flagged(&verdicts)), (Baseline::Population, vec![5, 20]));
+        let verdict = verdicts.each[5].as_ref().unwrap();
+        assert!(verdict.z > 50.0);
+        // 36 pairs show no rate below one in 37, however far a normal tail may be extended.
+        assert!((verdict.log10_q.unwrap() + 37_f64.log10()).abs() < 1e-15);
     }
 
     #[test]
     fn a_population_without_relations_has_none() {
-        assert_eq!(flagged(&related(&grid(&[]), Criterion::default())), [0_usize; 0]);
+        assert_eq!(flagged(&judge(&grid(&[]))), [0_usize; 0]);
     }
 
     #[test]
@@ -153,24 +190,46 @@ mod tests {
         let mut population = grid(&[(5, 1.0), (20, -1.0)]);
         population[7].pearson = Err(Undefined::Constant);
         population[8].n = 3;
-        let verdicts = related(&population, Criterion::default());
+        let verdicts = judge(&population);
         assert_eq!(flagged(&verdicts), [5]);
-        assert_eq!(verdicts[7], Err(Undefined::Constant));
-        assert_eq!(verdicts[8], Err(Undefined::TooFew));
-        assert!(verdicts.iter().flatten().all(|verdict| verdict.robust_z.is_finite()));
+        assert_eq!(verdicts.each[7], Err(Undefined::Constant));
+        assert_eq!(verdicts.each[8], Err(Undefined::TooFew));
+        assert!(verdicts.each.iter().flatten().all(|verdict| verdict.z.is_finite()));
     }
 
     #[test]
     fn pairs_that_agree_by_luck_do_not_make_chance_stand_out() {
         let mut population = vec![Correlation { pearson: Ok(0.001), n: 4096 }; 9];
         population.push(Correlation { pearson: Ok(0.03), n: 4096 });
-        assert_eq!(flagged(&related(&population, Criterion::default())), [0_usize; 0]);
+        assert_eq!(flagged(&judge(&population)), [0_usize; 0]);
     }
 
     #[test]
-    fn three_pairs_are_no_population() {
-        let verdicts = related(&grid(&[])[..3], Criterion::default());
-        assert_eq!(verdicts, vec![Err(Undefined::TooFew); 3]);
+    fn three_pairs_are_no_population_and_are_judged_against_the_permutation_null() {
+        let verdicts = judge(&grid(&[(1, 0.4)])[..3]);
+        assert_eq!((verdicts.baseline, flagged(&verdicts)), (Baseline::FewPairs(3), vec![1]));
+        let verdict = verdicts.each[1].as_ref().unwrap();
+        // artanh(0.4)·√4093 by NumPy.
+        assert!((verdict.z - 27.103_600_441_819_022).abs() < 1e-12);
+        assert_eq!(verdict.log10_q, None);
+    }
+
+    #[test]
+    fn where_half_of_the_pairs_are_related_there_is_no_population_to_depart_from() {
+        let copies = vec![Correlation { pearson: Ok(0.9985), n: 1024 }; 6];
+        let verdicts = judge(&copies);
+        let Baseline::MedianFar(median) = verdicts.baseline else { panic!("{:?}", verdicts.baseline) };
+        // artanh(0.9985)·√1021 by NumPy.
+        assert!((median - 114.946_243_956_251_5).abs() < 1e-10, "{median}");
+        assert_eq!(flagged(&verdicts), [0, 1, 2, 3, 4, 5]);
+        // Three related and three unrelated: the median lies between both kinds.
+        let mut halves = copies;
+        for (pair, r) in [(0, 0.02), (2, -0.03), (4, 0.001)] {
+            halves[pair].pearson = Ok(r);
+        }
+        let verdicts = judge(&halves);
+        assert!(matches!(verdicts.baseline, Baseline::MedianFar(_)));
+        assert_eq!(flagged(&verdicts), [1, 3, 5]);
     }
 
     #[test]

@@ -28,7 +28,8 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 pub fn render(report: &Report) -> String {
     let mut out = String::with_capacity(1 << 16);
     let title = xml(&report.title);
-    let _ = writeln!(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">");
+    let language = report.language;
+    let _ = writeln!(out, "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">");
     let _ = writeln!(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
     let _ = writeln!(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">", *POLICY);
     let synthetic = if report.synthetic { " (synthetic)" } else { "" };

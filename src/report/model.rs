@@ -7,6 +7,9 @@ use super::{Datum, Digits, Provenance, figure::Picture};
 /// An answer, ready to be rendered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
+    /// Code of the language that its prose is in, such as `en`.
+    #[serde(skip)]
+    pub language: &'static str,
     /// Title of the document.
     pub title: String,
     /// The question it answers, in one sentence of prose.
@@ -243,6 +246,7 @@ pub(super) mod tests {
             ],
         };
         Report {
+            language: "en",
             data: serde_json::Map::new(),
             title: "Two models".into(),
             question: "Are they **related**?".into(),

@@ -11,7 +11,7 @@ use super::{
     Entry, Held, Matrix, PairTable, Sources, TableKey,
     pairs::{compare, described, prepare},
 };
-use crate::metric::{Metric, PairMetrics, Stats, Undefined};
+use crate::metric::{MeanSd, Metric, PairMetrics, Stats, Undefined};
 
 /// Elements that are held of one model at a time: matrices of all layers would not fit.
 const HELD: u64 = 1 << 26;
@@ -64,8 +64,9 @@ impl PairTable {
         Self { key: role, rows, columns: Some(columns), pairs: pairs.into_iter().collect() }
     }
 
-    /// What `metric` comes to where row and column are one layer, and elsewhere; `None` where either has no value.
-    pub fn contrast(&self, metric: Metric) -> Option<[Stats; 2]> {
+    /// Count, mean and deviation (ddof 0) of `metric` where row and column are one layer, and elsewhere; `None` where either has no
+    /// value.
+    pub fn contrast(&self, metric: Metric) -> Option<[(usize, MeanSd); 2]> {
         contrast(&self.layer_matrix(metric))
     }
 
@@ -81,13 +82,14 @@ fn unread(model: usize, key: &TableKey) -> Entry {
 }
 
 /// Cells are on the diagonal where the labels, which are layers, are equal.
-fn contrast(matrix: &Matrix) -> Option<[Stats; 2]> {
-    let is_own = |row: usize, column: usize| matrix.rows[row] == matrix.columns[column];
-    let both = [true, false].map(|own| {
-        let cells = matrix.iter().filter(move |&(row, column, _)| is_own(row, column) == own);
-        Stats::of(cells.map(|(.., cell)| cell))
-    });
-    both.iter().all(|of| of.figures.is_some()).then_some(both)
+fn contrast(matrix: &Matrix) -> Option<[(usize, MeanSd); 2]> {
+    let of = |own: bool| {
+        let is_own = |row: usize, column: usize| matrix.rows[row] == matrix.columns[column];
+        let cells = matrix.iter().filter(|&(row, column, _)| is_own(row, column) == own);
+        let stats = Stats::of(cells.map(|(.., cell)| cell));
+        Some((stats.n, stats.figures?.mean_sd()))
+    };
+    Some([of(true)?, of(false)?])
 }
 
 fn best_layers(matrix: &Matrix) -> BestLayers {
@@ -147,9 +149,9 @@ mod tests {
     #[test]
     fn the_diagonal_is_where_the_layers_agree_not_the_places() {
         let [same, other] = contrast(&rectangle()).unwrap();
-        assert_eq!((same.n, other.n), (2, 9));
-        assert!((same.figures.unwrap().mean - 0.5).abs() < 1e-15);
-        assert!((other.figures.unwrap().mean - 1.3 / 9.0).abs() < 1e-15);
+        assert_eq!((same.0, other.0), (2, 9));
+        assert!((same.1.mean - 0.5).abs() < 1e-15);
+        assert!((other.1.mean - 1.3 / 9.0).abs() < 1e-15);
     }
 
     #[test]

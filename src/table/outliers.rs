@@ -2,15 +2,13 @@
 //!
 //! Every comparable cell of the survey, a pair at one role and layer, is one test; the population is all of them, and the
 //! false discovery rate is controlled over all of them at once. A pair of models is set apart where at least one of its
-//! cells is. That is a statement about this survey: it does not say how two models came to resemble each other.
+//! cells is. That is a statement about this survey: it does not say how two models came to resemble each other. Where the
+//! survey has no unrelated population, cells are judged against the permutation null instead ([`Baseline`]).
 
 use std::collections::BTreeSet;
 
 use super::{PairTable, pairs_of};
-use crate::metric::{Correlation, Criterion, Metric, RelatedVerdict, Undefined, related};
-
-/// Pairs of models below which there is no population to depart from.
-const FEWEST: usize = 4;
+use crate::metric::{Baseline, Correlation, Criterion, Metric, RelatedVerdict, related};
 
 /// One pair of models in the population.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,13 +21,15 @@ pub struct Relation {
     pub cells: usize,
     /// Cells that are set apart.
     pub apart: usize,
+    /// Cells in which both tensors hold the same numbers.
+    pub identical: usize,
     /// Mean r over the cells with a verdict.
     pub mean_r: f64,
     /// Number of the table in which the pair departs most.
     pub panel: usize,
     /// r in that table.
     pub pearson: f64,
-    /// Robust z and false discovery rate in that table.
+    /// z and false discovery rate in that table.
     pub verdict: RelatedVerdict,
 }
 
@@ -40,83 +40,81 @@ pub struct Relations {
     pub pairs: Vec<Relation>,
     /// Cells of the population.
     pub cells: usize,
-    /// Why there are no verdicts; `None` where there are.
-    pub undefined: Option<String>,
+    /// What they are judged against; `None` where no cell can be judged.
+    pub baseline: Option<Baseline>,
     /// How far a pair must stand out.
-    pub criterion: Option<Criterion>,
+    pub criterion: Criterion,
+}
+
+/// A comparable cell.
+struct CellOf {
+    panel: usize,
+    models: (usize, usize),
+    correlation: Correlation,
+    is_identical: bool,
 }
 
 impl Relations {
     /// Judges the pairs of `models` models, which are the rows of each table.
     pub fn of(tables: &[PairTable], models: usize, criterion: Criterion) -> Self {
-        let (mut places, mut population) = (Vec::new(), Vec::new());
-        for (number, table) in tables.iter().enumerate() {
-            for pair @ (a, b) in pairs_of(models) {
+        let mut cells = Vec::new();
+        for (panel, table) in tables.iter().enumerate() {
+            for (a, b) in pairs_of(models) {
                 let pearson = table.get(a, b, Metric::Pearson);
                 if pearson.is_ok() {
-                    places.push((number, pair));
-                    population.push(Correlation { pearson, n: table.channels(a, b).unwrap_or(0) });
+                    let correlation = Correlation { pearson, n: table.channels(a, b).unwrap_or(0) };
+                    let is_identical = table.get(a, b, Metric::ChangedFrac) == Ok(0.0);
+                    cells.push(CellOf { panel, models: (a, b), correlation, is_identical });
                 }
             }
         }
-        Self::judge(&places, &population, models, criterion)
+        Self::judge(&cells, models, criterion)
     }
 
-    fn judge(
-        places: &[(usize, (usize, usize))],
-        population: &[Correlation],
-        models: usize,
-        criterion: Criterion,
-    ) -> Self {
-        let distinct = places.iter().map(|(_, pair)| pair).collect::<BTreeSet<_>>().len();
-        if distinct < FEWEST {
-            return Self {
-                undefined: Some(format!(
-                    "{distinct} comparable pairs of models are no population to depart from; {FEWEST} are needed"
-                )),
-                ..Self::default()
-            };
-        }
+    fn judge(cells: &[CellOf], models: usize, criterion: Criterion) -> Self {
+        let distinct = cells.iter().map(|cell| cell.models).collect::<BTreeSet<_>>().len();
+        let population: Vec<Correlation> = cells.iter().map(|cell| cell.correlation.clone()).collect();
+        let verdicts = related(&population, distinct, criterion);
         let mut relations: Vec<Option<Relation>> = pairs_of(models).map(|_| None).collect();
         let place_of = |(a, b): (usize, usize)| a * (2 * models - a - 1) / 2 + b - a - 1;
-        let mut cells = 0;
-        for ((&(panel, pair), correlation), verdict) in
-            places.iter().zip(population).zip(related(population, criterion))
-        {
-            let (Ok(pearson), Ok(verdict)): (&Result<f64, Undefined>, _) = (&correlation.pearson, verdict) else {
+        let mut judged = 0;
+        for (cell, verdict) in cells.iter().zip(verdicts.each) {
+            let (Ok(pearson), Ok(verdict)) = (&cell.correlation.pearson, verdict) else {
                 continue;
             };
-            cells += 1;
-            let relation = relations[place_of(pair)].get_or_insert(Relation {
-                models: pair,
+            judged += 1;
+            let relation = relations[place_of(cell.models)].get_or_insert(Relation {
+                models: cell.models,
                 related: false,
                 cells: 0,
                 apart: 0,
+                identical: 0,
                 mean_r: 0.0,
-                panel,
+                panel: cell.panel,
                 pearson: *pearson,
                 verdict,
             });
             relation.related |= verdict.related;
             relation.cells += 1;
             relation.apart += usize::from(verdict.related);
+            relation.identical += usize::from(cell.is_identical);
             // The sum for now.
             relation.mean_r += pearson;
-            if verdict.robust_z > relation.verdict.robust_z {
-                (relation.panel, relation.pearson, relation.verdict) = (panel, *pearson, verdict);
+            if verdict.z > relation.verdict.z {
+                (relation.panel, relation.pearson, relation.verdict) = (cell.panel, *pearson, verdict);
             }
         }
         let mut pairs: Vec<Relation> = relations.into_iter().flatten().collect();
         for pair in &mut pairs {
             pair.mean_r /= pair.cells as f64;
         }
-        Self { pairs, cells, undefined: None, criterion: Some(criterion) }
+        Self { pairs, cells: judged, baseline: (judged > 0).then_some(verdicts.baseline), criterion }
     }
 
     /// The pairs that are set apart, the strongest departure first.
     pub fn apart(&self) -> Vec<&Relation> {
         let mut apart: Vec<&Relation> = self.pairs.iter().filter(|pair| pair.related).collect();
-        apart.sort_by(|a, b| b.verdict.robust_z.total_cmp(&a.verdict.robust_z));
+        apart.sort_by(|a, b| b.verdict.z.total_cmp(&a.verdict.z));
         apart
     }
 
@@ -134,16 +132,21 @@ mod tests {
 
     /// `panels` cells of every pair of `models` models, r from a small pattern unless planted.
     fn judge(models: usize, panels: usize, planted: impl Fn(usize, (usize, usize)) -> Option<f64>) -> Relations {
-        let mut places = Vec::new();
-        let mut population = Vec::new();
+        let mut cells = Vec::new();
         for panel in 0..panels {
-            for (number, pair) in pairs_of(models).enumerate() {
+            for (number, models) in pairs_of(models).enumerate() {
                 let small = f64::from(u32::try_from((number * 7 + panel * 13) % 29).unwrap()) / 14.0 - 1.0;
-                places.push((panel, pair));
-                population.push(Correlation { pearson: Ok(planted(panel, pair).unwrap_or(0.03 * small)), n: 4096 });
+                let pearson = planted(panel, models).unwrap_or(0.03 * small);
+                let is_identical = pearson >= 1.0;
+                cells.push(CellOf {
+                    panel,
+                    models,
+                    correlation: Correlation { pearson: Ok(pearson), n: 4096 },
+                    is_identical,
+                });
             }
         }
-        Relations::judge(&places, &population, models, Criterion::default())
+        Relations::judge(&cells, models, Criterion::default())
     }
 
     #[test]
@@ -170,8 +173,23 @@ mod tests {
 
     #[test]
     fn three_models_are_no_population_however_many_layers_they_have() {
-        let relations = judge(3, 40, |_, pair| (pair == (0, 1)).then_some(0.99));
-        assert!(relations.apart().is_empty());
-        assert!(relations.undefined.unwrap().starts_with("3 comparable pairs"));
+        let relations = judge(3, 40, |panel, pair| (pair == (0, 1)).then_some(if panel < 30 { 1.0 } else { 0.99 }));
+        assert_eq!(relations.baseline, Some(Baseline::FewPairs(3)));
+        let apart = relations.apart();
+        assert_eq!(apart.len(), 1);
+        assert_eq!((apart[0].models, apart[0].cells, apart[0].apart, apart[0].identical), ((0, 1), 40, 40, 30));
+    }
+
+    #[test]
+    fn a_base_and_its_fine_tunes_are_no_unrelated_pairs() {
+        let relations = judge(5, 4, |_, (_, b)| (b < 4).then_some(0.9985));
+        assert!(matches!(relations.baseline, Some(Baseline::MedianFar(median)) if median > 200.0));
+        assert_eq!(relations.apart().len(), 6);
+        assert!(relations.is_apart(0, 3) && !relations.is_apart(0, 4));
+    }
+
+    #[test]
+    fn nothing_to_judge_has_no_baseline() {
+        assert_eq!(judge(1, 3, |_, _| None).baseline, None);
     }
 }

@@ -397,3 +397,46 @@ fn a_cosine_in_a_picture_stands_beside_its_null() {
     let by_layer = at.read("out/layers_norms.svg");
     assert!(by_layer.contains(">cos_sim") && by_layer.contains(">cos_null"), "{by_layer}");
 }
+
+#[test]
+fn embeddings_are_no_part_of_the_mean_of_layers_and_pairs_say_how_many_have_a_value() {
+    let mut at = Workspace::new();
+    let model = |at: &Workspace, id: &str, salt: u64| {
+        let mut names = vec![("model.embed_tokens.weight".to_owned(), 1), ("lm_head.weight".to_owned(), 2)];
+        names.push(("model.layers.0.self_attn.o_proj.weight".to_owned(), salt));
+        names.push(("model.layers.0.self_attn.q_proj.weight".to_owned(), salt + 1));
+        let mut tensors: Vec<Tensor> = names.iter().map(|(name, seed)| matrix(name, &gain(*seed, 64), 8)).collect();
+        // Infinities leave counts and no cosine; an empty tensor leaves nothing.
+        let mut infinite = gain(salt + 2, 32);
+        infinite[0] = f32::INFINITY;
+        tensors.push(matrix("model.layers.0.self_attn.v_proj.weight", &infinite, 4));
+        let mut empty = matrix("model.layers.0.mlp.down_proj.weight", &[], 1);
+        empty.shape = vec![8, 0];
+        tensors.push(empty);
+        at.model(id, &config("llama", "LlamaForCausalLM"), &tensors);
+    };
+    model(&at, "o/a", 10);
+    model(&at, "o/b", 20);
+    at.serve();
+    let outcome = at.run(&["compare", "o/a", "o/b", "-o", "out", "--formats", "csv,md"]).expect(0);
+    let counts: BTreeMap<String, String> = table(&at, "summary.csv")
+        .into_iter()
+        .filter(|row| row["metric"] == "cos_sim" && ["embeddings", "rest"].contains(&row["group"].as_str()))
+        .map(|row| {
+            (row["group"].clone(), format!("{} {}", row["count"], row["mean"].parse::<f64>().unwrap() > 0.999_999))
+        })
+        .collect();
+    assert_eq!(counts, BTreeMap::from([("embeddings".into(), "2 true".into()), ("rest".into(), "2 false".into())]));
+    let line = |group: &str| {
+        let line = outcome.stdout.lines().find(|line| line.starts_with(group)).unwrap();
+        line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    };
+    assert!(line("embeddings").starts_with("2 1.0000"), "{outcome}");
+    assert!(line("rest").starts_with("2 of 3 "), "{outcome}");
+    let status = |tensor: &str| {
+        let found = coverage(&at).into_iter().find(|row| row["tensor_a"].ends_with(tensor)).unwrap();
+        (found["status"].clone(), found["reason"].clone())
+    };
+    assert_eq!(status("down_proj.weight"), ("no_value".to_owned(), "TooFew".to_owned()));
+    assert_eq!(status("v_proj.weight").0, "compared");
+}

@@ -1,6 +1,6 @@
 //! I look at how the weight matrices of one model change along depth.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use hub_audit::serve::Store;
 use serde_json::{Value, json};
@@ -148,6 +148,35 @@ fn the_raw_test_the_scale_and_its_modes_are_those_of_numpy() {
     }
     let report = at.read("out/REPORT.md");
     assert!(report.contains("modes_m.svg") && !report.contains("NaN"), "{report}");
+    assert!(report.contains("`cos_sim` by layer and role.") && report.contains("cos_sim_m.svg"), "{report}");
+    for (name, bytes) in Workspace::files(&at.path().join("out")) {
+        if Path::new(&name).extension().is_some_and(|extension| extension == "svg") {
+            let picture = String::from_utf8(bytes).unwrap();
+            let combining = |c: &char| ('\u{300}'..='\u{36f}').contains(c);
+            assert_eq!(picture.chars().find(combining), None, "the bundled font has no such sign: {name}");
+        }
+    }
+}
+
+#[test]
+fn norms_are_drawn_beside_their_own_null_and_not_beside_that_of_matrices() {
+    let at = Workspace::new();
+    let (config, _) = small(3);
+    let mut tensors = Vec::new();
+    for layer in 0..3_u8 {
+        // With mean 0, so that the null of its cosine is 0.
+        let half = noise(u64::from(layer), 32);
+        let values: Vec<f64> = half.iter().copied().chain(half.iter().map(|x| -x)).collect();
+        let name = format!("model.layers.{layer}.self_attn.o_proj.weight");
+        tensors.push(Tensor::raw(&name, "BF16", &[8, 8], stored(&values, 1.0)));
+        let gain: Vec<f32> = (0..8_u8).map(|i| 1.0 + 0.1 * f32::from((i * (layer + 3)) % 5)).collect();
+        tensors.push(Tensor::f32(&format!("model.layers.{layer}.input_layernorm.weight"), &gain));
+    }
+    at.model("o/m", &config, &tensors);
+    let role = "o_proj,input_layernorm";
+    at.run(&["layers", "./hub/o/m", "--role", role, "-o", "out", "--formats", "json,svg"]).expect(0);
+    let picture = at.read("out/residual_m.svg");
+    assert!(picture.contains("null of input_layernorm") && picture.contains("null = 1.41"), "{picture}");
 }
 
 #[test]
@@ -189,6 +218,10 @@ fn aligned_units_are_those_of_numpy() {
     let (found, golden, all) = (structure(&at, "out"), goldens(), "gate_proj+up_proj+down_proj");
     for gauge in ["aligned_mlp_rotation", "aligned_mlp_permutation"] {
         near(value(&found, all, 0, Some(1), gauge), &golden[gauge][0], gauge);
+    }
+    for (number, role) in ["gate_proj", "up_proj", "down_proj"].into_iter().enumerate() {
+        let each = value(&found, role, 0, Some(1), "aligned_mlp_rotation");
+        near(each, &golden["aligned_mlp_rotation_each"][0][number], role);
     }
 }
 

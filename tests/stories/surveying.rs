@@ -333,3 +333,102 @@ fn depths_are_of_all_layers_also_where_only_names_tell_how_many_there_are() {
     assert_eq!(layers, [("0", "0"), ("10", "7"), ("15", "10"), ("20", "14")]);
     assert!(pairs.iter().all(|row| !row["pearson"].is_empty()));
 }
+
+/// `o/f0` to `o/f3` are one model with a little noise each, `o/s0` and `o/s1` have nothing to do with it or each other.
+fn family() -> Workspace {
+    let at = Workspace::new();
+    let norms = |id: &str, own: u64, share: f32| {
+        let layer = |layer: u64| {
+            let (base, own) = (gain(900 + layer, 1024), gain(1000 * own + layer, 1024));
+            let mixed: Vec<f32> = base.iter().zip(&own).map(|(base, own)| share * base + (1.0 - share) * own).collect();
+            Tensor::f32(&format!("model.layers.{layer}.input_layernorm.weight"), &mixed)
+        };
+        at.model(id, &llama_config(4, 1024), &(0..4).map(layer).collect::<Vec<_>>());
+    };
+    for own in 0..4 {
+        norms(&format!("o/f{own}"), own + 1, 0.96);
+    }
+    norms("o/s0", 8, 0.0);
+    norms("o/s1", 9, 0.0);
+    at
+}
+
+fn folders(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("./hub/o/{name}")).collect()
+}
+
+#[test]
+fn a_base_and_its_fine_tunes_are_judged_against_the_permutation_null() {
+    let at = family();
+    let models = folders(&["f0", "f1", "f2", "f3"]);
+    let run: Vec<&str> = ["survey"].into_iter().chain(models.iter().map(String::as_str)).collect();
+    let out = ["--role", "input_layernorm", "-o", "out", "--formats", "csv,md"];
+    let outcome = at.run(&[&run[..], &out].concat()).expect(0);
+    let said = outcome.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in ["This survey has no unrelated population", "Far from the permutation null:", "4 of 4"] {
+        assert!(said.contains(part), "{part}: {outcome}");
+    }
+    assert!(!said.contains("No pair departs"), "{outcome}");
+    let related = rows(&at.read("out/related.csv"));
+    assert_eq!(related.len(), 6);
+    for row in &related {
+        let cells = (row["set_apart"].as_str(), row["cells_set_apart"].as_str(), row["judged_against"].as_str());
+        assert_eq!(cells, ("true", "4", "permutation_null"), "{row:?}");
+        assert_eq!((row["robust_z"].as_str(), row["log10_q"].as_str(), row["cells_identical"].as_str()), ("", "", "0"));
+        assert!(row["z_null"].parse::<f64>().unwrap() > 100.0, "{row:?}");
+    }
+    let groups = rows(&at.read("out/groups.csv"));
+    assert!(groups.iter().all(|row| (row["n"].as_str(), row["n_unrelated"].as_str()) == ("6", "0")), "{groups:?}");
+}
+
+#[test]
+fn of_a_few_pairs_each_is_judged_against_the_permutation_null() {
+    let at = family();
+    let judged = |names: &[&str]| {
+        let models = folders(names);
+        let run: Vec<&str> = ["survey"].into_iter().chain(models.iter().map(String::as_str)).collect();
+        let outcome = at.run(&[&run[..], &["-o", "out", "--formats", "csv"]].concat()).expect(0);
+        let related: Vec<bool> =
+            rows(&at.read("out/related.csv")).iter().map(|row| row["set_apart"] == "true").collect();
+        (outcome.stdout.split_whitespace().collect::<Vec<_>>().join(" "), related)
+    };
+    let (said, related) = judged(&["f0", "f1"]);
+    assert!(said.contains("One comparable pair of models is no population"), "{said}");
+    assert_eq!(related, [true]);
+    let (said, related) = judged(&["s0", "s1"]);
+    assert!(said.contains("No pair is far from the permutation null."), "{said}");
+    assert_eq!(related, [false]);
+}
+
+#[test]
+fn a_population_supports_no_rate_below_one_in_its_pairs_and_equal_bytes_are_identical() {
+    let at = family();
+    at.model("o/copy", &llama_config(4, 1024), &{
+        let norm = |layer: u64| {
+            Tensor::f32(&format!("model.layers.{layer}.input_layernorm.weight"), &gain(8000 + layer, 1024))
+        };
+        (0..4).map(norm).collect::<Vec<_>>()
+    });
+    let models = folders(&["s0", "copy", "s1", "f0", "f1"]);
+    let run: Vec<&str> = ["survey"].into_iter().chain(models.iter().map(String::as_str)).collect();
+    let outcome = at.run(&[&run[..], &["-o", "out", "--formats", "csv"]].concat()).expect(0);
+    let related = rows(&at.read("out/related.csv"));
+    assert_eq!(related.len(), 10);
+    // One in 10 pairs and one more.
+    let least = -11_f64.log10();
+    for row in &related {
+        assert!(row["log10_q"].parse::<f64>().unwrap() >= least - 1e-12, "{row:?}");
+        assert_eq!(row["judged_against"], "population");
+    }
+    let apart: Vec<(&str, &str, &str)> = related
+        .iter()
+        .filter(|row| row["set_apart"] == "true")
+        .map(|row| (row["model_a"].as_str(), row["model_b"].as_str(), row["cells_identical"].as_str()))
+        .collect();
+    assert_eq!(apart, [("./hub/o/s0", "./hub/o/copy", "4"), ("./hub/o/f0", "./hub/o/f1", "0")]);
+    assert!(outcome.stdout.contains("identical") && outcome.stdout.contains("-1.0"), "{outcome}");
+    // One line a pair, the mean over its cells.
+    let strongest = outcome.stdout.split("\n\n").nth(1).unwrap();
+    assert_eq!(strongest.lines().count(), 11, "{outcome}");
+    assert!(strongest.lines().next().unwrap().contains("cells"), "{outcome}");
+}

@@ -28,5 +28,6 @@ pub use gauge::{Gauge, UnknownGauge};
 pub use heads::heads;
 pub use layout::{HeadLayout, Projections};
 pub use permutation::permutation;
+pub(crate) use procrustes::PRECISE_TO;
 pub use rotation::rotation;
 pub use units::UnitPair;

@@ -17,7 +17,7 @@ use crate::metric::{Undefined, spectrum};
 
 /// Up to this size singular values are worked out as such. Beyond it they are roots of eigenvalues, in a fraction of the time: a
 /// value below 10⁻⁸ of the largest is then lost, which their sum does not feel.
-pub(super) const PRECISE_TO: usize = 2048;
+pub(crate) const PRECISE_TO: usize = 2048;
 
 /// From this size on, two threads work. A fixed number: it decides how sums are split.
 const PARALLEL_FROM: usize = 512;
@@ -60,6 +60,32 @@ pub(super) fn rotated<const N: usize>(parts: [MatRef<'_, f64>; N]) -> Result<[[f
     Ok(parts.map(|part| [trace(part), gain(&rotation, part)]))
 }
 
+/// What each part of a cross-product gains under the rotation that is best for all, where it should have rank `rank`: beyond it
+/// the parts have nothing to gain.
+pub(super) fn gains<const N: usize>(parts: [MatRef<'_, f64>; N], rank: usize) -> Result<[f64; N], Undefined> {
+    let mut cross = parts[0].to_owned();
+    for part in &parts[1..] {
+        cross += part;
+    }
+    let size = cross.nrows();
+    let (mut left, mut right) = (Mat::zeros(size, size), Mat::zeros(size, size));
+    has_rank(&decompose(cross.as_ref(), Some((left.as_mut(), right.as_mut())))?, rank)?;
+    let mut rotation = Mat::zeros(size, size);
+    let (left, right) = (left.get(.., ..rank), right.get(.., ..rank));
+    matmul(rotation.as_mut(), Accum::Replace, right, left.transpose(), 1.0, Par::Seq);
+    Ok(parts.map(|part| gain(&rotation, part)))
+}
+
+fn has_rank(values: &[f64], rank: usize) -> Result<(), Undefined> {
+    let found = self::rank(values);
+    if found < rank {
+        return Err(Undefined::NotComparable(format!(
+            "the cross-product has rank {found} where {rank} is the most it can have, which leaves the rotation open"
+        )));
+    }
+    Ok(())
+}
+
 /// Σ of the diagonal: what a cross-product gains as it stands.
 pub(super) fn trace(cross: MatRef<'_, f64>) -> f64 {
     (0..cross.nrows()).map(|at| cross[(at, at)]).sum()
@@ -83,20 +109,8 @@ fn decompose(
     Ok(values.column_vector().iter().copied().collect())
 }
 
-/// Σσ of a square matrix whose columns are `stride` apart, and which should have rank `rank`.
-pub(super) fn nuclear_norm(matrix: &[f64], size: usize, stride: usize, rank: usize) -> Result<f64, Undefined> {
-    let matrix = MatRef::from_column_major_slice_with_stride(matrix, size, size, stride);
-    let values = decompose(matrix, None)?;
-    let found = self::rank(&values);
-    if found < rank {
-        return Err(Undefined::NotComparable(format!(
-            "the cross-product has rank {found} where {rank} is the most it can have, which leaves the rotation open"
-        )));
-    }
-    Ok(values.iter().sum())
-}
-
-/// The same of a large matrix, from the eigenvalues of its Gram matrix; the matrix is given up to make room.
+/// Σσ of a large square matrix whose columns are `stride` apart, and which has rank `rank`, from the eigenvalues of its Gram matrix;
+/// the matrix is given up to make room.
 pub(super) fn nuclear_norm_of_large(
     matrix: Vec<f64>,
     size: usize,

@@ -3,37 +3,49 @@
 //! An MLP does not allow it: its activation stands between the units. The rotation is so free that unrelated layers look
 //! alike under it, which its null says; it is here because the figure has been published.
 
+use faer::MatRef;
+
 use super::{
     aligned::Aligned,
     null,
-    procrustes::{PRECISE_TO, nuclear_norm, nuclear_norm_of_large},
+    procrustes::{PRECISE_TO, gains, nuclear_norm_of_large},
     units::{UnitPair, add_products},
 };
 use crate::metric::Undefined;
 
-/// The residual of layer `b` after the units of layer `a` are rotated onto it, joint only: the sum of the singular values of
-/// the cross-product is all that is needed, and the rotation itself is never formed.
+/// The residual of layer `b` after the units of layer `a` are rotated onto it. Up to [`PRECISE_TO`] units that of each matrix too;
+/// beyond, the joint one only: the sum of the singular values of the cross-product is all that it needs, and the rotation
+/// itself is never formed.
 ///
 /// Undefined where shapes disagree, a side is not finite or all zeros, or the cross-product lacks rank. Memory: 8 bytes for
-/// each pair of units, twice over.
+/// each pair of units, twice over, or eight times where the rotation is formed.
 pub fn rotation(pair: &UnitPair<'_>) -> Result<Aligned, Undefined> {
     let (units, hidden) = pair.extents()?;
     let (raw, norms) = pair.raw()?;
     let stride = units + 8;
-    let mut products = vec![0.0; units * stride];
-    for ((sides, norm), in_rows) in pair.matrices().into_iter().zip(norms).zip([true, true, false]) {
-        add_products(&mut products, stride, sides, in_rows, norm.recip());
-    }
+    let parts = || pair.matrices().into_iter().zip(norms).zip([true, true, false]);
     let rank = units.min(3 * hidden);
-    let gain = if units <= PRECISE_TO {
-        nuclear_norm(&products, units, stride, rank)?
-    } else {
-        nuclear_norm_of_large(products, units, stride, rank)?
-    };
-    let raw = raw.iter().sum::<f64>() / 3.0;
-    let aligned = (gain / 3.0).min(1.0);
     let null = null::rotation(3.0 * hidden as f64 / units as f64);
-    Ok(Aligned { each: Vec::new(), ..Aligned::of(&[[raw, aligned]], null, &[null]) })
+    if units > PRECISE_TO {
+        let mut products = vec![0.0; units * stride];
+        for ((sides, norm), in_rows) in parts() {
+            add_products(&mut products, stride, sides, in_rows, norm.recip());
+        }
+        let gain = nuclear_norm_of_large(products, units, stride, rank)?;
+        let raw = raw.iter().sum::<f64>() / 3.0;
+        let aligned = (gain / 3.0).min(1.0);
+        return Ok(Aligned { each: Vec::new(), ..Aligned::of(&[[raw, aligned]], null, &[null]) });
+    }
+    let mut products = [const { Vec::new() }; 3];
+    for (product, ((sides, norm), in_rows)) in products.iter_mut().zip(parts()) {
+        *product = vec![0.0; units * stride];
+        add_products(product, stride, sides, in_rows, norm.recip());
+    }
+    let parts = products.each_ref().map(|part| MatRef::from_column_major_slice_with_stride(part, units, units, stride));
+    let gains = gains(parts, rank)?;
+    let each = [0, 1, 2].map(|matrix| [raw[matrix], gains[matrix].min(1.0)]);
+    // The three are of one shape, so that what unrelated ones gain together is a third each.
+    Ok(Aligned::of(&each, null, &[null; 3]))
 }
 
 #[cfg(test)]
@@ -64,6 +76,7 @@ mod tests {
             let b = [turn_rows(&a[0], 0, &turn), turn_rows(&a[1], 0, &turn), turn_columns(&a[2], 0, &turn)];
             let found = aligned(&a, &b).unwrap();
             assert!(found.joint.aligned < 1e-5 && found.joint.raw > 1.0, "{found:?}");
+            assert!(found.each.len() == 3 && found.each.iter().all(|each| each.aligned < 1e-5), "{found:?}");
         }
     }
 
@@ -73,21 +86,21 @@ mod tests {
             let found = aligned(&mlp(units, hidden, 1), &mlp(units, hidden, 30)).unwrap();
             assert!((found.joint.aligned - found.joint.null).abs() < 0.01, "{found:?}");
             assert!(found.joint.aligned <= found.joint.raw);
+            assert!(found.each.iter().all(|each| (each.aligned - each.null).abs() < 0.03), "{found:?}");
         }
     }
 
     #[test]
-    fn singular_values_and_roots_of_eigenvalues_have_one_sum() {
-        let matrix = gaussian(60, 60, 4);
+    fn gains_under_the_best_rotation_and_roots_of_eigenvalues_have_one_sum() {
+        let parts = [gaussian(60, 60, 4), gaussian(60, 60, 5)];
+        let sum = &parts[0] + &parts[1];
         let columns: Vec<f64> = (0..60)
             .flat_map(|j| (0..68).map(move |i| (i, j)))
-            .map(|(i, j)| if i < 60 { matrix[(i, j)] } else { f64::NAN })
+            .map(|(i, j)| if i < 60 { sum[(i, j)] } else { f64::NAN })
             .collect();
-        let precise = nuclear_norm(&columns, 60, 68, 60).unwrap();
-        let large = nuclear_norm_of_large(columns.clone(), 60, 68, 60).unwrap();
+        let precise: f64 = gains(parts.each_ref().map(Mat::as_ref), 60).unwrap().iter().sum();
+        let large = nuclear_norm_of_large(columns, 60, 68, 60).unwrap();
         assert!((precise - large).abs() < 1e-9 * precise);
-        let short = nuclear_norm(&columns[..0], 0, 1, 1);
-        assert!(short.is_err());
     }
 
     #[test]

@@ -27,7 +27,7 @@ const SMALL: u64 = 1 << 14;
 /// Sizes from which on a pair is worked on otherwise.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// How many pairs are sorted at once to rank elements of 32 bits; `None` leaves it to their number.
+    /// How many pairs are sorted at once to rank elements of 32 bits, the others waiting on disk; `None` leaves it to their number.
     pairs_at_once: Option<u64>,
     /// Up to this many elements, brackets of quantiles are made of all and not of a sample.
     counted: u64,
@@ -40,9 +40,9 @@ const LIMITS: Limits = Limits { pairs_at_once: None, counted: 1 << 19 };
 ///
 /// Memory stays below 300 MB for two tensors of 1 GB: fixed tables, differences near their quantiles (up to 64 MB), and for
 /// elements of 32 bits eight bytes a pair of up to 16 million, or sixteen for 8 million at a time beyond. The pair is read twice
-/// or three times; where elements have 32 bits and there are more than 16 million, ranks take one more reading for each 8
-/// million, on each thread. Elements of 64 bits, and types without exact values, leave
-/// nothing (`NotComparable`); so does a boolean that is neither 0 nor 1. Fails where a source does.
+/// or three times, and once more for ranks where elements have 32 bits; above 16 million of these, ranks take sixteen bytes a
+/// pair of temporary files, and Spearman's ρ is undefined where there is no room for them. Elements of 64 bits, and types without
+/// exact values, leave nothing (`NotComparable`); so does a boolean that is neither 0 nor 1. Fails where a source does.
 pub fn compare<S: Source>(a: &S, b: &S) -> Result<PairMetrics, S::Error> {
     match in_memory(a, b)? {
         Some(metrics) => Ok(metrics),
@@ -165,6 +165,8 @@ fn means<S: Source>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -295,6 +297,48 @@ mod tests {
         assert!(matches!(none(&doubles, &doubles), Undefined::NotComparable(_)));
         let one = memory(Dtype::U8, &[1][..], 1);
         assert_eq!(none(&one, &bools), Undefined::Shape);
+    }
+
+    /// A tensor in memory that says how many of its bytes were read.
+    struct Counted<'a>(Memory<'a>, AtomicU64);
+
+    impl Source for Counted<'_> {
+        type Error = std::convert::Infallible;
+
+        fn dtype(&self) -> &Dtype {
+            self.0.dtype()
+        }
+
+        fn numel(&self) -> u64 {
+            self.0.numel()
+        }
+
+        fn read(&self, start: u64, into: &mut [u8]) -> Result<(), Self::Error> {
+            self.1.fetch_add(into.len() as u64, Ordering::Relaxed);
+            self.0.read(start, into)
+        }
+    }
+
+    #[test]
+    fn ranks_take_one_reading_however_many_parts_there_are() {
+        let n = 16 << 16;
+        let (a, b) = (stored(&Dtype::F32, n, 7, 0xbf7f_ffff), stored(&Dtype::F32, n, 8, 0xbf7f_ffff));
+        let readings = |pairs_at_once| {
+            let source = |bytes| Counted(Memory { dtype: Dtype::F32, numel: n as u64, bytes }, AtomicU64::new(0));
+            let sides = [source(&a), source(&b)];
+            let limits = Limits { pairs_at_once, ..LIMITS };
+            let metrics = compare_on(Path::best(), [&sides[0], &sides[1]], limits).unwrap();
+            let read = sides.map(|side| side.1.into_inner() as f64 / (4 * n) as f64);
+            (metrics.get(Metric::Spearman).clone().unwrap(), read)
+        };
+        let (whole, read_whole) = readings(None);
+        let (parts, read_parts) = readings(Some(1 << 16));
+        assert!((whole - parts).abs() < 1e-15);
+        // One reading more, that of the sample, which is at most 64 pieces.
+        assert!(
+            read_parts.iter().zip(&read_whole).all(|(parts, whole)| parts - whole <= 1.0),
+            "{read_parts:?} {read_whole:?}"
+        );
     }
 
     #[test]

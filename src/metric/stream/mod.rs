@@ -8,11 +8,11 @@
 //! within 1e-12 on every instruction set.
 
 mod brackets;
+mod buckets;
 mod codes;
 mod column;
 mod compare;
 mod conclude;
-mod counted_ranks;
 mod cross;
 mod first;
 mod kernels;

@@ -67,15 +67,6 @@ impl<S: Source> Streams<'_, S> {
         firsts.into_par_iter().map(stripe).collect()
     }
 
-    /// Reads one side on this thread.
-    pub(super) fn each_piece(&self, side: usize, mut step: impl FnMut(&[u8])) -> Result<(), S::Error> {
-        let mut buffer = Vec::new();
-        for number in 0..self.numel.div_ceil(PIECE) {
-            step(self.piece(side, number, &mut buffer)?);
-        }
-        Ok(())
-    }
-
     /// The stored bytes of a piece of one side: as they lie in memory, else read into `buffer`.
     fn piece<'b>(&'b self, side: usize, number: u64, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], S::Error> {
         let (source, width) = (self.sides[side], self.columns[side].width());

@@ -41,7 +41,7 @@ pub struct Comparison {
     pub models: [ModelSummary; 2],
     /// Every pair of tensors that correspond.
     pub meetings: Vec<Meeting>,
-    /// The figures of all pairs in groups: norms and biases, the rest, then each role.
+    /// The figures of all pairs in groups: norms and biases, embeddings, the rest, then each role.
     pub groups: Vec<GroupFigures>,
     /// Every tensor of both, and what became of it.
     pub coverage: Coverage,

@@ -22,13 +22,15 @@ pub enum Status {
     Skipped,
     /// Its elements, or its counterpart's, have no exact values.
     Undecodable,
+    /// It was read, and no metric has a value.
+    NoValue,
     /// It could not be read.
     Failed,
 }
 
 impl Status {
     /// All of them, in the order in which reports list them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Compared,
         Self::Trivial,
         Self::ShapeDiffers,
@@ -36,6 +38,7 @@ impl Status {
         Self::OnlyInB,
         Self::Skipped,
         Self::Undecodable,
+        Self::NoValue,
         Self::Failed,
     ];
 
@@ -49,6 +52,7 @@ impl Status {
             Self::OnlyInB => "only_in_b",
             Self::Skipped => "skipped",
             Self::Undecodable => "undecodable",
+            Self::NoValue => "no_value",
             Self::Failed => "failed",
         }
     }
@@ -59,6 +63,7 @@ impl Status {
             (Some(Obstacle::Undecodable(_)), _) => Self::Undecodable,
             (Some(Obstacle::Beyond), _) => Self::Skipped,
             (None, Some(_)) => Self::Failed,
+            (None, None) if !meeting.is_compared() => Self::NoValue,
             (None, None) if meeting.trivial.is_some() => Self::Trivial,
             (None, None) => Self::Compared,
         }

@@ -13,6 +13,8 @@ use crate::{
 pub enum Group {
     /// Norms, biases and other vectors: their cosine is high for nothing.
     NormsAndBiases,
+    /// Tables of token and position vectors, and the output matrix: what any two models of one vocabulary may share, and no layer.
+    Embeddings,
     /// Everything else.
     Rest,
     /// One role.
@@ -24,6 +26,7 @@ impl Group {
     pub fn name(&self) -> &str {
         match self {
             Self::NormsAndBiases => "norms_and_biases",
+            Self::Embeddings => "embeddings",
             Self::Rest => "rest",
             Self::Role(role) => role,
         }
@@ -32,7 +35,8 @@ impl Group {
     fn holds(&self, meeting: &Meeting) -> bool {
         match self {
             Self::NormsAndBiases => meeting.is_norm_or_bias(),
-            Self::Rest => !meeting.is_norm_or_bias(),
+            Self::Embeddings => meeting.is_embedding(),
+            Self::Rest => !meeting.is_norm_or_bias() && !meeting.is_embedding(),
             Self::Role(role) => meeting.role_name() == *role,
         }
     }
@@ -77,7 +81,7 @@ impl Describe {
 pub struct GroupFigures {
     /// Which pairs.
     pub group: Group,
-    /// How many pairs were compared.
+    /// How many pairs were compared; each metric says how many of them have it.
     pub pairs: usize,
     /// Each metric that any pair has.
     pub metrics: Vec<(Metric, Describe)>,
@@ -101,6 +105,13 @@ pub struct Closeness {
     pub with_bytes: usize,
     /// Of those, with the same bytes.
     pub equal_bytes: usize,
+}
+
+impl GroupFigures {
+    /// The figures of one metric; `None` where no pair has it.
+    pub fn of(&self, metric: Metric) -> Option<&Describe> {
+        self.metrics.iter().find(|(known, _)| *known == metric).map(|(_, of)| of)
+    }
 }
 
 impl Closeness {
@@ -142,11 +153,11 @@ const BANDS: [(f64, &str); 4] = [
     (f64::NEG_INFINITY, "from scratch"),
 ];
 
-/// The figures of all pairs in groups: norms and biases, the rest, then each role.
+/// The figures of all pairs in groups: norms and biases, embeddings, the rest, then each role.
 pub(crate) fn groups(meetings: &[Meeting]) -> Vec<GroupFigures> {
     let compared: Vec<&Meeting> = meetings.iter().filter(|meeting| meeting.is_evidence()).collect();
-    let mut groups = vec![Group::NormsAndBiases, Group::Rest];
-    // What no family knows is in the first two: a group of its own would mix vectors with matrices.
+    let mut groups = vec![Group::NormsAndBiases, Group::Embeddings, Group::Rest];
+    // What no family knows is in the first three: a group of its own would mix vectors with matrices.
     for meeting in compared.iter().filter(|meeting| meeting.slot.is_some()) {
         let group = Group::Role(meeting.role_name());
         if !groups.contains(&group) {

@@ -58,9 +58,14 @@ impl Meeting {
         }
     }
 
-    /// Whether it was compared.
+    /// Whether it is a table of token or position vectors, or the output matrix.
+    pub fn is_embedding(&self) -> bool {
+        !self.is_norm_or_bias() && self.slot.is_some_and(|slot| slot.role.kind() == RoleKind::Embedding)
+    }
+
+    /// Whether it was compared: at least one metric has a value.
     pub fn is_compared(&self) -> bool {
-        self.obstacle.is_none() && self.failure.is_none()
+        self.obstacle.is_none() && self.failure.is_none() && self.metrics.iter().any(|(_, value)| value.is_ok())
     }
 
     /// Whether it was compared and says something: it is in no figure of groups, and meets no condition, otherwise.

@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::{Basis, ChanceExperiment, Checked, Lists, Pair, Record, Rows, Study, check};
+use super::{Basis, ChanceExperiment, Checked, Lists, NOT_READ, Outcome, Pair, Record, Rows, Study, check};
 use crate::{
-    family::LayerIndex,
+    family::{LayerIndex, Role, RoleKind},
     fetch::Corpus,
-    metric::{
-        Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, RelatedVerdict, Stats, Undefined, related,
-    },
+    metric::{Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, related},
     model::{Exclusion, ModelSummary},
     table::{
         GroupFigures, GroupPair, Held, PairTable, Sources, TableKey,
@@ -47,7 +45,7 @@ pub struct RoleAnswer {
     /// Who meets whom.
     pub lists: Lists,
     /// Experiment 5: where each pair of models stands among all.
-    pub verdicts: Vec<Result<RelatedVerdict, Undefined>>,
+    pub verdicts: Verdicts,
     /// Experiment 5: figures of each two groups, one entry each of [`GROUP_METRICS`].
     pub groups: Vec<GroupFigures>,
     /// Experiment 6: beside random vectors.
@@ -82,6 +80,13 @@ impl RoleAnswer {
     /// Mean and deviation of `metric` over `pairs`.
     pub fn mean_sd(&self, metric: Metric, pairs: &[Pair]) -> Result<MeanSd, Undefined> {
         self.stats(metric, pairs).figures.map(|of| of.mean_sd()).ok_or_else(no_pair)
+    }
+
+    /// The two means of the study's "fair baseline − cross-model": over experiment 2's pairs of layers within one model, and over
+    /// experiment 3's pairs of models. `None` where either has no value.
+    pub fn fair_baseline(&self, metric: Metric) -> Option<[f64; 2]> {
+        let mean = |pairs: &[Pair]| Some(self.mean_sd(metric, pairs).ok()?.mean);
+        Some([mean(&self.lists.apart.concat())?, mean(&self.lists.across.pairs)?])
     }
 
     /// Deviation (ddof 0) of the mean cosines of experiment 4's layers; `None` where no layer has one.
@@ -136,6 +141,21 @@ impl Critique {
         failed || self.roles.is_empty() || self.roles.iter().any(lacking)
     }
 
+    /// Options that read what published figures rest on which were not checked, and how many do.
+    pub fn further_options(&self) -> Vec<(&'static str, usize)> {
+        let unchecked = || self.published.iter().filter(|figure| figure.outcome() == Outcome::NotChecked);
+        let is_read = |role: &str| self.roles.iter().any(|read| read.role == role);
+        let is_norm = |role: &str| role.parse::<Role>().is_ok_and(|role| role.kind() == RoleKind::Norm);
+        let of_role = |is_wanted: &dyn Fn(&str) -> bool| {
+            unchecked().filter(|figure| figure.record.role().is_some_and(is_wanted)).count()
+        };
+        let other_norms = of_role(&|role| is_norm(role) && !is_read(role));
+        let is_unread = |figure: &&Checked| figure.value.as_ref().is_err_and(|reason| reason.ends_with(NOT_READ));
+        let other_layers = unchecked().filter(is_unread).count();
+        let options = [("--roles norms", other_norms), ("--all-layers", other_layers)];
+        options.into_iter().filter(|(_, count)| *count > 0 && !self.is_synthetic()).collect()
+    }
+
     /// How many of a model's layers were read, at most over the roles.
     pub fn layers_read(&self, model: usize) -> usize {
         self.roles.iter().map(|role| role.table.sides_of(model).count()).max().unwrap_or(0)
@@ -183,32 +203,29 @@ fn no_pair() -> Undefined {
 }
 
 /// Where each pair stands among all, by Pearson's r.
-fn verdicts(table: &PairTable, pairs: &[Pair]) -> Vec<Result<RelatedVerdict, Undefined>> {
+fn verdicts(table: &PairTable, pairs: &[Pair]) -> Verdicts {
     let correlation = |&(a, b): &Pair| Correlation {
         pearson: table.get(a, b, Metric::Pearson),
         n: table.channels(a, b).unwrap_or(0),
     };
-    related(&pairs.iter().map(correlation).collect::<Vec<_>>(), Criterion::default())
+    let population: Vec<Correlation> = pairs.iter().map(correlation).collect();
+    let comparable = population.iter().filter(|pair| pair.pearson.is_ok()).count();
+    related(&population, comparable, Criterion::default())
 }
 
 fn related_pairs<'a>(
     table: &'a PairTable,
     lists: &'a Lists,
-    verdicts: &'a [Result<RelatedVerdict, Undefined>],
+    verdicts: &'a Verdicts,
 ) -> impl Iterator<Item = (usize, usize)> + 'a {
-    let pairs = lists.all_models.pairs.iter().zip(verdicts);
+    let pairs = lists.all_models.pairs.iter().zip(&verdicts.each);
     let related = pairs.filter(|(_, verdict)| verdict.as_ref().is_ok_and(|verdict| verdict.related));
     related.map(|(&(a, b), _)| (table.rows[a].model, table.rows[b].model))
 }
 
 /// Pairs within each group and between each two groups, in the study's order of groups. A group of one model has no pair
 /// within it: that is no gap in what was asked.
-fn groups(
-    study: &Study,
-    table: &PairTable,
-    lists: &Lists,
-    verdicts: &[Result<RelatedVerdict, Undefined>],
-) -> Vec<GroupFigures> {
+fn groups(study: &Study, table: &PairTable, lists: &Lists, verdicts: &Verdicts) -> Vec<GroupFigures> {
     let related: BTreeSet<(usize, usize)> = related_pairs(table, lists, verdicts).collect();
     let is_related = |(a, b): Pair| related.contains(&(table.rows[a].model, table.rows[b].model));
     let names: Vec<Option<&str>> = study.members.iter().map(|member| Some(member.group.as_str())).collect();

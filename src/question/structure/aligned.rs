@@ -2,12 +2,12 @@
 
 use std::f64::consts::SQRT_2;
 
-use super::{Along, Group, Quantity, Source, Steps, StructureOptions, StructureRow, attention, work};
+use super::{Along, Group, Quantity, Source, Steps, StructureOptions, StructureRow, attention, extents, work};
 use crate::{
     family::Role,
     metric::{
         Undefined, Weights,
-        align::{self, Aligned, Gauge, Projections, Residual, UnitPair},
+        align::{self, Aligned, Gauge, PRECISE_TO, Projections, Residual, UnitPair},
     },
     model::Model,
 };
@@ -62,6 +62,14 @@ pub(crate) fn rows(
             }
             kept = Some((b, second));
             steps.done(one.operations);
+        }
+        if group.gauges.contains(&Gauge::MlpRotation)
+            && extents(source.model, source.atlas, &group.kinds()[0]).0 > PRECISE_TO as f64
+        {
+            let text = format!(
+                "beyond {PRECISE_TO} units the rotation is not formed, and gate, up and down have no residual of their own."
+            );
+            limits.push(Limit { model, gauge: Gauge::MlpRotation, text });
         }
         if group.gauges.contains(&Gauge::Attention) {
             limits.push(Limit { model, gauge: Gauge::Attention, text: attention::explained(source.model) });

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Along, Atlas, Group, Kind, Piece, StructureOptions, attention, chosen};
 use crate::{
-    metric::align::Gauge,
+    metric::align::{Gauge, PRECISE_TO},
     model::{Model, Opened},
 };
 
@@ -88,6 +88,9 @@ pub(crate) fn work(model: &Model, atlas: &Atlas, group: &Group) -> Estimate {
                 let square = 8.0 * units * units;
                 if *gauge == Gauge::MlpPermutation {
                     (products + 0.5 * units.powi(3), 5.0 * units * units)
+                } else if units <= PRECISE_TO as f64 {
+                    // Both sides of a decomposition, which count twentyfold, and the rotation.
+                    (products + 22.0 * units.powi(3), 8.0 * square)
                 } else {
                     // The Gram matrix, and a reduction to three diagonals that waits for memory and counts fourfold.
                     (products + units.powi(3) * (1.0 + 16.0 / 3.0), 2.0 * square)

@@ -19,8 +19,8 @@ mod strips;
 
 pub use aligned::Limit;
 pub(crate) use atlas::{Atlas, Kind, Piece};
-pub(crate) use estimate::work;
 pub use estimate::{Estimate, estimate, rehearse};
+pub(crate) use estimate::{extents, work};
 pub(crate) use group::Group;
 pub(crate) use options::{ATTENTION, MLP, chosen, parts};
 pub use options::{Steps, StructureOptions};

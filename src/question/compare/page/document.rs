@@ -46,6 +46,7 @@ pub fn compare_report(comparison: &Comparison, run: &Run) -> Report {
     sections.push(closing::left_out(&listed(&excluded)));
     sections.push(closing::traffic(&comparison.models, |side| used(comparison, side)));
     Report {
+        language: "en",
         data: serde_json::Map::new(),
         title: format!("{} and {}, tensor by tensor", a.label, b.label),
         question: format!(
@@ -82,14 +83,17 @@ fn overview(groups: &[GroupFigures]) -> Section {
         (Metric::RelL2Err, "rel_l2_err"),
         (Metric::ChangedFrac, "changed_frac"),
     ];
-    let mut columns = vec![Column::text("group"), Column::numeric("pairs")];
+    let mut columns = vec![Column::text("group")];
+    columns.extend(["pairs", "n cos_sim", "n pearson"].map(Column::numeric));
     columns.extend(shown.map(|(_, name)| Column::numeric(format!("mean {name}"))));
     columns.push(Column::numeric("min cos_sim"));
     columns.push(Column::numeric("max abs z_perm"));
     let rows = groups.iter().map(|figures| {
-        let of = |metric: Metric| figures.metrics.iter().find(|(known, _)| *known == metric).map(|(_, of)| of);
+        let of = |metric: Metric| figures.of(metric);
+        let count = |metric: Metric| Cell::count(of(metric).map_or(0, |of| of.count));
         let none = || Datum::undefined("no pair has a value");
         let mut row = vec![Cell::code(figures.group.name()), Cell::count(figures.pairs)];
+        row.extend([count(Metric::CosSim), count(Metric::Pearson)]);
         row.extend(shown.map(|(metric, _)| {
             let mean = of(metric).map_or_else(none, |described| described.mean.into());
             Cell::number(mean, Digits::Fixed(6))
@@ -106,7 +110,7 @@ fn overview(groups: &[GroupFigures]) -> Section {
         title: "By group and role".to_owned(),
         blocks: vec![
             Block::Table(Table {
-                caption: "Means over pairs of tensors, each pair counted once whatever its size. Count, deviation and quartiles of \
+                caption: "Means over the pairs of tensors that have the value, each counted once whatever its size. Count, deviation and quartiles of \
                           every metric are in `summary.csv`, means by layer in `layers.csv`, each pair in `pairs.csv`."
                     .to_owned(),
                 columns,
@@ -114,7 +118,9 @@ fn overview(groups: &[GroupFigures]) -> Section {
             }),
             Block::note(
                 "**Norms and biases are kept apart** because their cosine is high for nothing: the elements of a norm have nearly \
-                 one value. A mean over all tensors of a model would mix what is bound to be near 1 with what says something.",
+                 one value. A mean over all tensors of a model would mix what is bound to be near 1 with what says something. \
+                 **Embeddings are kept apart** from the rest, which is that of layers: two models may share the one and not the \
+                 other.",
             ),
         ],
     }

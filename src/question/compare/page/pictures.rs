@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Lines that can still be told apart.
+/// Lines of a picture that can still be told apart; more roles make more pictures.
 const MOST_LINES: usize = 8;
 
 /// Bins of the histograms.
@@ -27,7 +27,7 @@ pub(crate) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<
                 .meetings
                 .iter()
                 .any(|meeting| meeting.role_name() == *role && meeting.is_norm_or_bias() == vectors),
-            Group::NormsAndBiases | Group::Rest => false,
+            Group::NormsAndBiases | Group::Embeddings | Group::Rest => false,
         };
         let mut roles: Vec<&GroupFigures> = groups.iter().filter(is_of).collect();
         if roles.is_empty() {
@@ -35,7 +35,15 @@ pub(crate) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<
             roles.extend(groups.iter().filter(|figures| figures.group == whole));
         }
         roles.retain(|figures| figures.layers.len() > 1);
-        pictures.extend(by_layer(id, title, &roles));
+        let parts = roles.len().div_ceil(MOST_LINES);
+        for (part, roles) in roles.chunks(MOST_LINES).enumerate() {
+            let (id, title) = match (part, parts) {
+                (0, 1) => (id.to_owned(), title.to_owned()),
+                (0, parts) => (id.to_owned(), format!("{title}, 1 of {parts}")),
+                (part, parts) => (format!("{id}_{}", part + 1), format!("{title}, {} of {parts}", part + 1)),
+            };
+            pictures.extend(by_layer(&id, &title, roles));
+        }
     }
     let compared: Vec<&Meeting> = comparison.meetings.iter().filter(|meeting| meeting.is_evidence()).collect();
     pictures.extend(scatter(&compared));
@@ -59,7 +67,7 @@ fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
     layers.dedup();
     let cosines = extent(roles, &[Metric::CosSim, Metric::CosNull]);
     let panel = |metric: Metric, references: Vec<Reference>, at_least: Option<(f64, f64)>| {
-        let series = roles.iter().take(MOST_LINES).map(|figures| {
+        let series = roles.iter().map(|figures| {
             let means: BTreeMap<LayerIndex, f64> = figures
                 .layers
                 .iter()
@@ -76,16 +84,12 @@ fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
         });
         LinePanel { y_label: metric.name().to_owned(), series: series.collect(), references, at_least }
     };
-    let shown = if roles.len() > MOST_LINES {
-        format!("The first {MOST_LINES} of {} roles; the others are in layers.csv. ", roles.len())
-    } else {
-        String::new()
-    };
     (!roles.is_empty()).then(|| Picture {
         id: id.to_owned(),
         title: format!("By layer: {title}"),
-        subtitle: format!("{shown}Mean over the pairs of one role and layer; the null is the cosine of pairs that have nothing to do with each other. \
-             Below, r is free of mean and spread."),
+        subtitle: "Mean over the pairs of one role and layer; the null is the cosine of pairs that have nothing to do with each other. \
+                   Below, r is free of mean and spread."
+            .to_owned(),
         alt: format!("Cosine, its null and Pearson's r by layer and role, {title}"),
         kind: PictureKind::Lines(Lines {
             x_label: "layer".to_owned(),
@@ -101,7 +105,7 @@ fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
 
 /// What the means of these metrics cover, so that their panels can share a scale.
 fn extent(roles: &[&GroupFigures], metrics: &[Metric]) -> Option<(f64, f64)> {
-    let means = roles.iter().take(MOST_LINES).flat_map(|figures| figures.layers.values().flatten());
+    let means = roles.iter().flat_map(|figures| figures.layers.values().flatten());
     let means = means.filter(|(metric, ..)| metrics.contains(metric)).map(|(_, mean, _)| *mean);
     means.fold(None, |extent, mean| {
         let (low, high) = extent.unwrap_or((mean, mean));

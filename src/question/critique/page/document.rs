@@ -31,6 +31,7 @@ pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Re
     let n = writer.labels.len().to_string();
     let figures = [("n", n.as_str()), ("a", writer.label(0)), ("b", writer.label(1))];
     Report {
+        language: language.name(),
         data: serde_json::Map::new(),
         title: writer.prose.fill("report", "title", &figures),
         question: writer.prose.fill("report", "question", &figures),

@@ -63,13 +63,13 @@ fn within_section(
         columns: [writer.text_columns(&["model"]), writer.numeric_columns(&["n", "mean", "sd"])].concat(),
         rows: rows.collect(),
     };
-    let blocks = vec![
-        writer.say(part, "what", figures),
-        Block::picture(picture),
+    let mut blocks = vec![writer.say(part, "what", figures)];
+    blocks.extend(writer.picture(picture));
+    blocks.extend([
         writer.pair_table(role, writer.prose.fill(part, "caption", figures), &within.concat()),
         Block::Table(means),
         writer.say(part, "shows", figures),
-    ];
+    ]);
     writer.section(role, part, figures, blocks)
 }
 
@@ -93,13 +93,28 @@ fn across(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         ("null", &null),
         ("r", &largest),
     ];
-    let blocks = vec![
-        writer.say("exp3", "what", &figures),
-        Block::picture(pictures::across(writer, role)),
-        writer.pair_table(role, writer.prose.fill("exp3", "caption", &figures), &across.pairs),
-        writer.say("exp3", "shows", &figures),
-    ];
+    let mut blocks = vec![writer.say("exp3", "what", &figures)];
+    blocks.extend(writer.picture(pictures::across(writer, role)));
+    blocks.push(writer.pair_table(role, writer.prose.fill("exp3", "caption", &figures), &across.pairs));
+    blocks.extend(fair(writer, role));
+    blocks.push(writer.say("exp3", "shows", &figures));
     writer.section(role, "exp3", &figures, blocks)
+}
+
+/// The study's difference of two mean cosines, beside that of their nulls.
+fn fair(writer: &Writer<'_>, role: &RoleAnswer) -> Option<Block> {
+    let text = |value: f64| Digits::Fixed(4).format(value);
+    let ([within, across], [within_null, across_null]) =
+        (role.fair_baseline(Metric::CosSim)?, role.fair_baseline(Metric::CosNull)?);
+    let figures = [
+        ("within", text(within)),
+        ("across", text(across)),
+        ("difference", text(within - across)),
+        ("within_null", text(within_null)),
+        ("across_null", text(across_null)),
+        ("difference_null", text(within_null - across_null)),
+    ];
+    Some(writer.say("exp3", "fair", &figures.each_ref().map(|(name, text)| (*name, text.as_str()))))
 }
 
 fn largest_correlation(role: &RoleAnswer, pairs: &[Pair]) -> String {
@@ -147,14 +162,14 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let mut columns = writer.numeric_columns(&["layer", "n", "missing"]);
     columns.extend(average_columns(writer));
     let table = Table { caption: writer.prose.fill("exp4", "caption", &figures), columns, rows: rows.collect() };
-    let blocks = vec![
-        writer.say("exp4", "what", &figures),
-        Block::picture(pictures::depth_means(writer, role)),
-        Block::picture(pictures::depth_pairs(writer, role)),
+    let mut blocks = vec![writer.say("exp4", "what", &figures)];
+    blocks.extend(writer.picture(pictures::depth_means(writer, role)));
+    blocks.extend(writer.picture(pictures::depth_pairs(writer, role)));
+    blocks.extend([
         Block::Table(table),
         writer.say("exp4", "overall", &figures),
         writer.say("exp4", "shows", &figures),
-    ];
+    ]);
     writer.section(role, "exp4", &figures, blocks)
 }
 
@@ -202,12 +217,8 @@ fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         .concat(),
         rows: rows.collect(),
     };
-    let blocks = vec![
-        writer.say("exp6", "what", &figures),
-        Block::picture(pictures::chance(writer, role)),
-        Block::Table(pairs),
-        Block::Table(study),
-        writer.say("exp6", "shows", &figures),
-    ];
+    let mut blocks = vec![writer.say("exp6", "what", &figures)];
+    blocks.extend(writer.picture(pictures::chance(writer, role)));
+    blocks.extend([Block::Table(pairs), Block::Table(study), writer.say("exp6", "shows", &figures)]);
     writer.section(role, "exp6", &figures, blocks)
 }

@@ -44,6 +44,11 @@ pub(crate) fn section(writer: &Writer<'_>) -> Section {
             blocks.push(summary(writer));
             blocks.push(table(writer, &checked));
         }
+        let more =
+            writer.critique.further_options().into_iter().map(|(option, count)| {
+                writer.say("published", "more", &[("n", &count.to_string()), ("option", option)])
+            });
+        blocks.extend(more);
     }
     Section { id: "published".to_owned(), title: writer.prose.text("published", "title"), blocks }
 }

@@ -2,7 +2,7 @@
 
 use super::{Writer, average_columns, digits, group_pair, mean, mean_sd, pictures};
 use crate::{
-    metric::Metric,
+    metric::{Baseline, Metric},
     question::critique::{GROUP_METRICS, Pair, RoleAnswer},
     report::{Block, Cell, Datum, Digits, Section, Table},
     table::GroupFigures,
@@ -24,16 +24,21 @@ pub(crate) fn section(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     if !empty.is_empty() || cosines.is_empty() {
         blocks.push(Block::note(writer.prose.fill("exp5", "empty", &figures)));
     }
-    blocks.push(Block::picture(pictures::groups(writer, role)));
+    blocks.extend(writer.picture(pictures::groups(writer, role)));
     blocks.push(group_table(writer, role, &figures));
-    blocks.push(Block::picture(pictures::square(writer, role)));
+    blocks.extend(writer.picture(pictures::square(writer, role)));
     blocks.push(square_table(writer, role, &figures));
-    let known = role.verdicts.iter().any(Result::is_ok);
+    let known = role.verdicts.each.iter().any(Result::is_ok);
     let verdict = match (known, related.is_empty()) {
         (true, false) => "related",
         (true, true) => "unrelated",
         (false, _) => "unknown",
     };
+    match role.verdicts.baseline {
+        Baseline::Population => {}
+        Baseline::FewPairs(_) => blocks.push(writer.say("exp5", "few_pairs", &figures)),
+        Baseline::MedianFar(_) => blocks.push(writer.say("exp5", "median_far", &figures)),
+    }
     blocks.push(writer.say("exp5", verdict, &figures));
     blocks.push(writer.say("exp5", "shows", &figures));
     writer.section(role, "exp5", &figures, blocks)
@@ -58,19 +63,20 @@ fn group_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)])
 
 fn square_table(writer: &Writer<'_>, role: &RoleAnswer, figures: &[(&str, &str)]) -> Block {
     // Of pairs as strong, the order of the models stays.
-    let mut pairs: Vec<_> = role.lists.all_models.pairs.iter().zip(&role.verdicts).collect();
+    let mut pairs: Vec<_> = role.lists.all_models.pairs.iter().zip(&role.verdicts.each).collect();
     let strength = |&(a, b): &Pair| role.table.get(a, b, Metric::Pearson).map_or(-1.0, f64::abs);
     pairs.sort_by(|(a, _), (b, _)| strength(b).total_cmp(&strength(a)));
     let rows = pairs.into_iter().map(|(&pair, verdict)| {
         let mut row = writer.pair_cells(role, pair);
-        let robust = Datum::from(verdict.as_ref().map(|verdict| verdict.robust_z).map_err(Clone::clone));
+        let robust = Datum::from(verdict.as_ref().map(|verdict| verdict.z).map_err(Clone::clone));
         row.push(Cell::number(robust, Digits::Fixed(1)));
         let related = verdict.as_ref().is_ok_and(|verdict| verdict.related);
         row.push(Cell::text(writer.prose.word(if related { "yes" } else { "no" })));
         row
     });
     let mut columns = writer.pair_columns();
-    columns.extend(writer.numeric_columns(&["robust_z"]));
+    let is_population = role.verdicts.baseline == Baseline::Population;
+    columns.extend(writer.numeric_columns(&[if is_population { "robust_z" } else { "z_null" }]));
     columns.extend(writer.text_columns(&["related"]));
     Block::Table(Table { caption: writer.prose.fill("exp5", "pairs", figures), columns, rows: rows.collect() })
 }

@@ -4,12 +4,26 @@ use super::{Language, Prose};
 use crate::{
     metric::{MeanSd, Metric, Undefined},
     question::critique::{Critique, GROUP_METRICS, Pair, RoleAnswer},
-    report::{Block, Cell, Column, Datum, Digits, Section, Table},
+    report::{Block, Cell, Column, Datum, Digits, Picture, Section, Table},
     table::GroupFigures,
 };
 
 /// The metrics that stand beside each other in every table of pairs.
 pub(crate) const BESIDE: [Metric; 5] = [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm, Metric::L2];
+
+/// What the names of pictures begin with.
+const PICTURES: [&str; 10] = [
+    "exp1_base",
+    "exp2_apart",
+    "exp3_across",
+    "exp4_means",
+    "exp4_pairs",
+    "exp5_groups",
+    "exp5_models",
+    "exp6_chance",
+    "by_layer",
+    "summary",
+];
 
 /// The answer and the words for it.
 pub(crate) struct Writer<'a> {
@@ -62,6 +76,19 @@ impl<'a> Writer<'a> {
     /// A paragraph.
     pub(crate) fn say(&self, part: &str, name: &str, figures: &[(&str, &str)]) -> Block {
         Block::prose(self.prose.fill(part, name, figures))
+    }
+
+    /// A picture and, in other languages than its own, its caption.
+    pub(crate) fn picture(&self, picture: Picture) -> Vec<Block> {
+        // Its name ends in the role.
+        let caption = PICTURES.iter().find(|name| picture.id.starts_with(**name));
+        let caption = caption.map(|name| self.prose.text("pictures", name)).filter(|caption| !caption.is_empty());
+        match caption {
+            Some(caption) => {
+                vec![Block::picture(Picture { alt: caption.clone(), ..picture }), Block::prose(caption)]
+            }
+            None => vec![Block::picture(picture)],
+        }
     }
 
     pub(crate) fn text_columns(&self, words: &[&str]) -> Vec<Column> {

@@ -26,6 +26,7 @@ pub fn embeddings_report(embeddings: &Embeddings, run: &Run) -> Report {
     sections.push(closing::left_out(&excluded));
     sections.push(traffic(embeddings));
     Report {
+        language: "en",
         data: serde_json::Map::new(),
         title: format!(
             "{} of {} and {}",

@@ -41,6 +41,7 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
     sections.push(closing::left_out(&excluded));
     sections.push(extent(layers));
     Report {
+        language: "en",
         data: serde_json::Map::new(),
         title: match layers.models.as_slice() {
             [one] => format!("Layers of {}", one.label),

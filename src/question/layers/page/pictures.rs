@@ -3,11 +3,11 @@
 use super::{Named, deviation, mean};
 use crate::{
     metric::Metric,
+    question::page::{WITHOUT_FIRST, later_cosines},
     report::{
         Datum,
         figure::{ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Reference, Series},
     },
-    table::Matrix,
 };
 
 /// Two layer × layer matrices with more rows than this stand below each other.
@@ -125,7 +125,9 @@ pub(crate) fn matrices(named: &Named<'_>, metrics: &[Metric]) -> Option<Picture>
         .iter()
         .map(|&metric| {
             let matrix = named.table.layer_matrix(metric);
-            let without_first = later_cosines(named, metric, &matrix);
+            let first = named.table.baseline().first().map(|&(first, _)| first);
+            let is_cosine = matches!(metric, Metric::CosSim | Metric::CosNull);
+            let without_first = is_cosine.then(|| later_cosines(&[&matrix], [first; 2])).flatten();
             let scale = match metric {
                 Metric::CosSim | Metric::CosNull => {
                     without_first.clone().unwrap_or_else(|| ColorScale::cosine(&matrix))
@@ -143,11 +145,7 @@ pub(crate) fn matrices(named: &Named<'_>, metrics: &[Metric]) -> Option<Picture>
             Picture {
                 id: format!("{id}_{metric}"),
                 title: metric.name().to_owned(),
-                subtitle: if without_first.is_some() {
-                    "Layer 0 stands so far off that the colours leave it out.".to_owned()
-                } else {
-                    String::new()
-                },
+                subtitle: if without_first.is_some() { WITHOUT_FIRST.to_owned() } else { String::new() },
                 alt: format!("{metric} of every pair of layers, {}", named.title()),
                 kind: PictureKind::Heatmap(heatmap),
             }
@@ -165,19 +163,4 @@ pub(crate) fn matrices(named: &Named<'_>, metrics: &[Metric]) -> Option<Picture>
     }
     let only = pictures.pop()?;
     Some(Picture { id, title: format!("{title}, {}", only.title), ..only })
-}
-
-/// Colours over the cosines of later layers, where layer 0 would take more than half of the scale for itself; its cells are
-/// marked as lying outside.
-fn later_cosines(named: &Named<'_>, metric: Metric, matrix: &Matrix) -> Option<ColorScale> {
-    let (first, _) = *named.table.baseline().first()?;
-    if !matches!(metric, Metric::CosSim | Metric::CosNull) {
-        return None;
-    }
-    let smallest = |with_first: bool| {
-        let cells = matrix.iter().filter(|&(row, column, _)| with_first || (row != first && column != first));
-        cells.filter_map(|(_, _, cell)| cell.as_ref().ok().copied()).fold(1.0, f64::min)
-    };
-    let (all, later) = (smallest(true), smallest(false));
-    (1.0 - later > 0.0 && 1.0 - all > 2.0 * (1.0 - later)).then(|| ColorScale::sequential(later, 1.0))
 }

@@ -32,6 +32,7 @@ pub fn lineage_report(lineage: &Lineage, run: &Run) -> Report {
     sections.push(closing::left_out(&excluded));
     let labels: Vec<&str> = lineage.models.iter().map(|model| model.label.as_str()).collect();
     Report {
+        language: "en",
         data: data(lineage),
         summary: Vec::new(),
         title: match labels.as_slice() {

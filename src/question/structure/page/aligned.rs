@@ -39,7 +39,6 @@ pub(crate) fn section(view: &View<'_>) -> Option<Section> {
                 subtitle: about(*gauge),
                 x_label: view.pair_axis(),
                 y_label: "residual",
-                nulls_by_role: true,
             },
         )));
     }

@@ -37,6 +37,7 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
     sections
         .push(closing::traffic(&structure.models, |number| structure.used.get(number).copied().unwrap_or_default()));
     Report {
+        language: "en",
         data: serde_json::Map::new(),
         title: match structure.models.as_slice() {
             [one] => format!("Matrices of {} along depth", one.label),

@@ -27,10 +27,9 @@ pub(crate) fn section(view: &View<'_>) -> Section {
             &Words {
                 id: "residual",
                 title: "residual of each layer and a later one",
-                subtitle: "‖â − b̂‖ of matrices divided by their norms: 0 for the same direction, √2 for none in common.",
+                subtitle: "‖a/‖a‖ − b/‖b‖‖ of layers a and b: 0 for the same direction, √2 for none in common. Roles whose null varies, as that of norms, stand below beside it.",
                 x_label: view.pair_axis(),
                 y_label: "residual",
-                nulls_by_role: false,
             },
         )));
         blocks.push(Block::prose(
@@ -39,6 +38,18 @@ pub(crate) fn section(view: &View<'_>) -> Section {
              in other coordinates. Norms stand lower for nothing: their elements share a level, which their null carries.",
         ));
         blocks.push(Block::Table(by_layer(view, &own, Quantity::Residual, Digits::Fixed(4))));
+        blocks.push(Block::picture(view.lines(
+            Quantity::CosSim,
+            &own,
+            &Words {
+                id: "cos_sim",
+                title: "cosine of each layer and a later one",
+                subtitle: "As stored. Roles whose null varies, as that of norms, stand below beside it.",
+                x_label: view.pair_axis(),
+                y_label: "cos_sim",
+            },
+        )));
+        blocks.push(Block::Table(by_layer(view, &own, Quantity::CosSim, Digits::Fixed(6))));
     }
     let ranked = view.roles(Quantity::EffectiveRank);
     if !ranked.is_empty() {
@@ -49,10 +60,9 @@ pub(crate) fn section(view: &View<'_>) -> Section {
             &Words {
                 id: "effective_rank",
                 title: "effective rank of the residual",
-                subtitle: "exp(H) of the energies of b̂ − â; the null is that of unrelated Gaussian matrices of the shape.",
+                subtitle: "exp(H) of the energies of b/‖b‖ − a/‖a‖; the null is that of unrelated Gaussian matrices of the shape.",
                 x_label: view.pair_axis(),
                 y_label: "effective rank",
-                nulls_by_role: true,
             },
         )));
         blocks.push(Block::prose(

@@ -25,7 +25,6 @@ pub(crate) fn section(view: &View<'_>, track: &ScaleTrack) -> Section {
                 subtitle: "Of each layer's matrix as it is stored.",
                 x_label: "layer".to_owned(),
                 y_label: "norm",
-                nulls_by_role: false,
             },
         )),
         Block::prose(

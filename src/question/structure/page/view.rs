@@ -76,29 +76,53 @@ impl<'a> View<'a> {
         rows
     }
 
-    /// A quantity of several roles by layer, one line each; references where all nulls of a role agree to a thousandth.
+    /// A quantity of several roles by layer, one line each. The null of roles that have one for all layers is a reference; that of
+    /// others is a line beside theirs, in a panel below.
     pub(crate) fn lines(&self, quantity: Quantity, roles: &[&str], words: &Words<'_>) -> Picture {
         let mut layers: Vec<u32> =
             roles.iter().flat_map(|role| self.of(quantity, role)).filter_map(|row| row.layer_a).collect();
         layers.sort_unstable();
         layers.dedup();
-        let series = |role: &&str| {
+        let series = |label: String, role: &str, value: fn(&StructureRow) -> Datum| {
             let rows = self.of(quantity, role);
-            let value = |layer: &u32| {
+            let of_layer = |layer: &u32| {
                 let row = rows.iter().find(|row| row.layer_a == Some(*layer));
-                row.map_or_else(|| Datum::undefined("it has no such row"), |row| Datum::from(&row.value))
+                row.map_or_else(|| Datum::undefined("it has no such row"), |row| value(row))
             };
-            Series::new(*role, layers.iter().map(value).collect())
+            Series::new(label, layers.iter().map(of_layer).collect())
         };
-        let mut references: Vec<Reference> = Vec::new();
-        for role in roles {
-            if let Some(null) = constant_null(&self.of(quantity, role))
-                && references.iter().all(|known| (known.value - null).abs() > 0.002)
-            {
-                let label = if words.nulls_by_role { format!("null of {role}") } else { "null".to_owned() };
-                references.push(Reference::new(label, null));
+        let value = |row: &StructureRow| Datum::from(&row.value);
+        let null = |row: &StructureRow| row.null.map_or_else(|| Datum::undefined("it has no null"), Datum::new);
+        let (mut level, mut varying) = (Vec::new(), Vec::new());
+        let mut nulls: Vec<(f64, Vec<&str>)> = Vec::new();
+        for &role in roles {
+            match null_of(&self.of(quantity, role)) {
+                Null::Varies => {
+                    varying.push(series(role.to_owned(), role, value));
+                    varying.push(series(format!("null of {role}"), role, null));
+                    continue;
+                }
+                Null::Level(null) => match nulls.iter_mut().find(|(known, _)| (known - null).abs() <= 0.002) {
+                    Some((_, roles)) => roles.push(role),
+                    None => nulls.push((null, vec![role])),
+                },
+                Null::Absent => {}
             }
+            level.push(series(role.to_owned(), role, value));
         }
+        let is_one = nulls.len() == 1;
+        let reference = |(null, roles): (f64, Vec<&str>)| {
+            let label = match roles.as_slice() {
+                _ if is_one => "null".to_owned(),
+                [role] => format!("null of {role}"),
+                roles => format!("null of {} +{}", roles[0], roles.len() - 1),
+            };
+            Reference::new(label, null)
+        };
+        let references: Vec<Reference> = nulls.into_iter().map(reference).collect();
+        let y_label = words.y_label.to_owned();
+        let panels = [(level, references), (varying, Vec::new())].into_iter().filter(|(series, _)| !series.is_empty());
+        let panel = |(series, references)| LinePanel { y_label: y_label.clone(), series, references, at_least: None };
         Picture {
             id: format!("{}_{}", words.id, self.stem),
             title: format!("{}: {}", self.model.label, words.title),
@@ -107,12 +131,7 @@ impl<'a> View<'a> {
             kind: PictureKind::Lines(Lines {
                 x_label: words.x_label.clone(),
                 x: layers.iter().copied().map(f64::from).collect(),
-                panels: vec![LinePanel {
-                    y_label: words.y_label.to_owned(),
-                    series: roles.iter().map(series).collect(),
-                    references,
-                    at_least: None,
-                }],
+                panels: panels.map(panel).collect(),
             }),
         }
     }
@@ -130,14 +149,21 @@ pub(crate) struct Words<'a> {
     pub(crate) subtitle: &'a str,
     pub(crate) x_label: String,
     pub(crate) y_label: &'a str,
-    pub(crate) nulls_by_role: bool,
 }
 
-/// The null of all rows, where they agree.
-fn constant_null(rows: &[&StructureRow]) -> Option<f64> {
+/// The null of one role.
+enum Null {
+    /// No row has one.
+    Absent,
+    /// All rows agree to a thousandth.
+    Level(f64),
+    Varies,
+}
+
+fn null_of(rows: &[&StructureRow]) -> Null {
     let mut nulls = rows.iter().filter_map(|row| row.null);
-    let first = nulls.next()?;
-    nulls.all(|null| (null - first).abs() < 1e-3).then_some(first)
+    let Some(first) = nulls.next() else { return Null::Absent };
+    if nulls.all(|null| (null - first).abs() < 1e-3) { Null::Level(first) } else { Null::Varies }
 }
 
 /// What the values come to.

@@ -1,14 +1,18 @@
 //! Layer × layer of two models: the matrices, the diagonal against the rest, and which layer resembles which most.
 
-use super::{View, colored, digits};
+use super::{View, colored, digits, is_cosine};
 use crate::{
-    metric::{Metric, Stats},
-    question::survey::Survey,
+    family::LayerIndex,
+    metric::Metric,
+    question::{
+        page::{WITHOUT_FIRST, later_cosines},
+        survey::Survey,
+    },
     report::{
-        Block, Cell, Column, Datum, Digits, Section, Table,
+        Block, Cell, Column, Digits, Section, Table,
         figure::{Heatmap, Panel as Grid, Picture, PictureKind},
     },
-    table::PairTable,
+    table::{Entry, Matrix, PairTable},
 };
 
 /// The section of one role.
@@ -36,20 +40,30 @@ fn picture(survey: &Survey, crossing: &PairTable, view: &View<'_>) -> Picture {
     let role = crossing.key.role_name();
     let labels = survey.labels();
     let titled = |index: usize| labels.get(index).map(|label| format!("layer of {label}")).unwrap_or_default();
-    let matrices = view.shown().into_iter().map(|metric| (metric, crossing.layer_matrix(metric)));
-    let pictures: Vec<Picture> = colored(matrices.collect())
+    let matrices: Vec<(Metric, Matrix)> =
+        view.shown().into_iter().map(|metric| (metric, crossing.layer_matrix(metric))).collect();
+    let first =
+        |entries: &[Entry]| entries.iter().position(|entry| entry.layer() == Some(LayerIndex(0)) && !entry.is_mtp());
+    let cosines: Vec<&Matrix> =
+        matrices.iter().filter(|(metric, _)| is_cosine(*metric)).map(|(_, matrix)| matrix).collect();
+    let without_first = later_cosines(&cosines, [first(&crossing.rows), first(crossing.columns())]);
+    let pictures: Vec<Picture> = colored(matrices)
         .into_iter()
-        .map(|(metric, heatmap)| Picture {
-            id: metric.name().to_owned(),
-            title: metric.name().to_owned(),
-            subtitle: String::new(),
-            alt: format!("{} of every layer of one model with every layer of the other", metric.name()),
-            kind: PictureKind::Heatmap(Heatmap {
-                row_title: titled(0),
-                column_title: titled(1),
-                diagonal: true,
-                ..heatmap
-            }),
+        .map(|(metric, heatmap)| {
+            let scale = without_first.clone().filter(|_| is_cosine(metric));
+            Picture {
+                id: metric.name().to_owned(),
+                title: metric.name().to_owned(),
+                subtitle: scale.as_ref().map(|_| WITHOUT_FIRST.to_owned()).unwrap_or_default(),
+                alt: format!("{} of every layer of one model with every layer of the other", metric.name()),
+                kind: PictureKind::Heatmap(Heatmap {
+                    row_title: titled(0),
+                    column_title: titled(1),
+                    diagonal: true,
+                    scale: scale.unwrap_or_else(|| heatmap.scale.clone()),
+                    ..heatmap
+                }),
+            }
         })
         .collect();
     Picture {
@@ -63,26 +77,15 @@ fn picture(survey: &Survey, crossing: &PairTable, view: &View<'_>) -> Picture {
 
 fn contrasts(crossing: &PairTable, view: &View<'_>) -> Block {
     let row = |metric: &Metric| {
-        let contrast = crossing.contrast(*metric);
-        let [same, other] = [0, 1].map(|side| contrast.as_ref().map(|both: &[Stats; 2]| &both[side]));
-        let mean = |of: Option<&Stats>| Some(of?.figures.as_ref()?.mean);
-        let sd = |of: Option<&Stats>| Some(of?.figures.as_ref()?.sd);
-        let number = |value: Option<f64>| {
-            Cell::number(
-                value.map_or_else(|| Datum::undefined("no value on or off the diagonal"), Datum::new),
-                digits(*metric),
-            )
+        let mut row = vec![Cell::code(metric.name())];
+        let Some([(n_same, same), (n_other, other)]) = crossing.contrast(*metric) else {
+            row.extend((0..7).map(|_| Cell::undefined("no value on or off the diagonal")));
+            return row;
         };
-        vec![
-            Cell::code(metric.name()),
-            Cell::count(same.map_or(0, |of| of.n)),
-            number(mean(same)),
-            number(sd(same)),
-            Cell::count(other.map_or(0, |of| of.n)),
-            number(mean(other)),
-            number(sd(other)),
-            number(mean(same).zip(mean(other)).map(|(same, other)| same - other)),
-        ]
+        let number = |value: f64| Cell::number(value, digits(*metric));
+        row.extend([Cell::count(n_same), number(same.mean), number(same.sd)]);
+        row.extend([Cell::count(n_other), number(other.mean), number(other.sd), number(same.mean - other.mean)]);
+        row
     };
     let numbers = ["n same", "mean", "sd", "n other", "mean", "sd", "difference"].map(Column::numeric);
     Block::Table(Table {

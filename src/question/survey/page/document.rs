@@ -48,6 +48,7 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
     sections.push(closing::left_out(&excluded));
     sections.push(traffic(survey));
     Report {
+        language: "en",
         data: serde_json::Map::new(),
         title: match survey.models.len() {
             1 => "Survey of one model".to_owned(),

@@ -78,7 +78,7 @@ pub(crate) fn colored(matrices: Vec<(Metric, Matrix)>) -> Vec<(Metric, Heatmap)>
         .collect()
 }
 
-fn is_cosine(metric: Metric) -> bool {
+pub(crate) fn is_cosine(metric: Metric) -> bool {
     matches!(metric, Metric::CosSim | Metric::CosNull)
 }
 

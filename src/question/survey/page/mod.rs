@@ -17,7 +17,7 @@ mod view;
 
 pub use document::survey_report;
 pub use files::{matrix_file, survey_csv};
-pub(crate) use heatmaps::colored;
+pub(crate) use heatmaps::{colored, is_cosine};
 pub(crate) use left_out::{left_out, traffic};
 pub use view::View;
 pub(crate) use view::{MOST_PAIRS, MOST_PICTURED, digits, layers, mean, models, names, rest, tree};

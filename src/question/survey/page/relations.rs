@@ -1,7 +1,8 @@
-//! The section on pairs that stand apart from the population of pairs.
+//! The section on pairs that stand apart from the population of pairs, or from the permutation null where there is none.
 
 use super::{layers, models, names};
 use crate::{
+    metric::{Baseline, FEWEST},
     question::survey::Survey,
     report::{Block, Cell, Column, Digits, Frame, Section},
     table::Relation,
@@ -12,38 +13,91 @@ pub(crate) fn section(survey: &Survey) -> Section {
     Section { id: "apart".to_owned(), title: "Pairs that stand apart".to_owned(), blocks: blocks(survey) }
 }
 
+/// That pairs are judged against the permutation null, and why; `None` where they are judged against each other.
+pub(crate) fn no_population(baseline: Baseline) -> Option<String> {
+    match baseline {
+        Baseline::Population => None,
+        Baseline::FewPairs(1) => Some(format!(
+            "One comparable pair of models is no population ({FEWEST} are needed): it is judged against the permutation null."
+        )),
+        Baseline::FewPairs(pairs) => Some(format!(
+            "{pairs} comparable pairs of models are no population ({FEWEST} are needed): they are judged against the permutation \
+             null."
+        )),
+        Baseline::MedianFar(median) => Some(format!(
+            "This survey has no unrelated population: its median pair is itself far from the permutation null (z {median:.1}). \
+             Pairs are judged against that null instead."
+        )),
+    }
+}
+
+/// What pairs that are set apart do, and what is said where none is.
+pub(crate) fn verdict(baseline: Baseline) -> [&'static str; 2] {
+    match baseline {
+        Baseline::Population => [
+            "Depart from what the other pairs of this survey show",
+            "No pair departs from what the other pairs of this survey show.",
+        ],
+        Baseline::FewPairs(_) | Baseline::MedianFar(_) => {
+            ["Far from the permutation null", "No pair is far from the permutation null."]
+        }
+    }
+}
+
 fn blocks(survey: &Survey) -> Vec<Block> {
     let relations = &survey.relations;
-    let Some(criterion) = relations.criterion else {
-        let reason = relations.undefined.as_deref().unwrap_or("nothing was compared");
-        return vec![Block::note(format!(
-            "**No verdict.** Whether a pair stands apart is judged against the other pairs of the survey: {reason}."
-        ))];
+    let Some(baseline) = relations.baseline else {
+        return vec![Block::note("**No verdict.** No pair of models can be compared.")];
     };
-    let explained = format!(
-        "A pair is judged against the other pairs of this survey, over all {} comparable cells (pairs × layers × roles): its \
-         robust z is the distance of its Fisher-transformed `pearson` from their median, in deviations estimated by their \
-         median absolute deviation. It is set apart where robust z is at least {} and the false discovery rate over the whole \
-         grid (Benjamini–Hochberg) at most 10^{}.",
-        relations.cells, criterion.robust_z, criterion.log10_q
-    );
+    let criterion = relations.criterion;
+    let explained = match baseline {
+        Baseline::Population => format!(
+            "A pair is judged against the other pairs of this survey, over all {} comparable cells (pairs × layers × roles): its \
+             robust z is the distance of its Fisher-transformed `pearson` from their median, in deviations estimated by their \
+             median absolute deviation. It is set apart where robust z is at least {} and the false discovery rate over the whole \
+             grid (Benjamini–Hochberg, normal tail) at most 10^{}. The rate that is shown is never below one in the number of \
+             pairs plus one: so few pairs cannot show a smaller one.",
+            relations.cells, criterion.z, criterion.log10_q
+        ),
+        Baseline::FewPairs(_) | Baseline::MedianFar(_) => format!(
+            "Each of {} comparable cells (pairs × layers × roles) is judged by z = artanh(`pearson`)·√(n−3), which has deviation 1 \
+             where the channels of one side are permuted. It is set apart where z is at least {}: channels of trained models are \
+             not quite exchangeable, and layers of independently trained small networks reached 4.6. No rate of false discoveries \
+             is given, as there are no unrelated pairs here to estimate it from.",
+            relations.cells, criterion.z
+        ),
+    };
     let apart = relations.apart();
+    let [found, none] = verdict(baseline);
+    let mut blocks: Vec<Block> =
+        no_population(baseline).map(|why| Block::note(format!("**{why}**"))).into_iter().collect();
     if apart.is_empty() {
-        return vec![
-            Block::prose("No pair departs from what the other pairs of this survey show."),
-            Block::prose(explained),
-        ];
+        blocks.extend([Block::prose(none), Block::prose(explained)]);
+        return blocks;
     }
-    let count = if apart.len() == 1 { "One pair departs".to_owned() } else { format!("{} pairs depart", apart.len()) };
-    vec![
+    let count = match apart.len() {
+        1 => "1 pair".to_owned(),
+        pairs => format!("{pairs} pairs"),
+    };
+    blocks.extend([
         Block::prose(format!(
-            "**{count} from what the other pairs of this survey show.** Group figures are given with and without them. That two \
-             norms resemble each other does not say how they came to: it can be shared initialisation, shared training or \
-             copying, and this survey does not tell these apart."
+            "**{found}: {count}.** Group figures are given with and without them. That two norms resemble each other does not say \
+             how they came to: it can be shared initialisation, shared training or copying, and this survey does not tell these \
+             apart."
         )),
-        table(survey, apart),
+        table(survey, baseline, apart),
         Block::prose(explained),
-    ]
+    ]);
+    blocks
+}
+
+/// How rare such a pair is among unrelated ones, or that all its cells are identical.
+pub(crate) fn rate(relation: &Relation) -> Cell {
+    match relation.verdict.log10_q {
+        _ if relation.identical == relation.cells => Cell::text("identical"),
+        Some(log10_q) => Cell::number(log10_q, Digits::Fixed(1)),
+        None => Cell::undefined("there is no population to estimate it from"),
+    }
 }
 
 /// `related.csv`; pages show labels, a share of cells, and where the pair departs most.
@@ -52,9 +106,18 @@ pub(crate) fn frame<'a>(
     relations: impl IntoIterator<Item = &'a Relation, IntoIter: 'a>,
 ) -> Frame<'a> {
     let columns = "model_a,commit_a,model_b,commit_b,set_apart,cells,cells_set_apart,mean_pearson,role,layer_a,layer_b,\
-                   pearson,robust_z,log10_q";
+                   pearson,robust_z,log10_q,judged_against,z_null,cells_identical";
+    let is_population = survey.relations.baseline == Some(Baseline::Population);
     let row = move |relation: &Relation| {
         let panel = &survey.panels[relation.panel];
+        let z = |has_one: bool| {
+            if has_one {
+                Cell::number(relation.verdict.z, Digits::Fixed(1))
+            } else {
+                Cell::undefined("judged otherwise")
+            }
+        };
+        let log10_q = relation.verdict.log10_q;
         let mut row = models(survey, relation.models).to_vec();
         row.extend([
             Cell::text(relation.related.to_string()),
@@ -66,21 +129,33 @@ pub(crate) fn frame<'a>(
         row.extend(layers(panel, relation.models));
         row.extend([
             Cell::number(relation.pearson, Digits::Fixed(4)),
-            Cell::number(relation.verdict.robust_z, Digits::Fixed(1)),
-            Cell::number(relation.verdict.log10_q, Digits::Fixed(1)),
+            z(is_population),
+            log10_q.map_or_else(Cell::empty, |log10_q| Cell::number(log10_q, Digits::Fixed(1))),
+            Cell::text(if is_population { "population" } else { "permutation_null" }),
+            z(!is_population),
+            Cell::count(relation.identical),
         ]);
         row.extend(names(survey, relation.models));
         row.push(Cell::text(format!("{} of {}", relation.apart, relation.cells)));
         row.push(Cell::text(panel.key.title()));
+        row.push(Cell::text(format!("{} of {}", relation.identical, relation.cells)));
+        row.push(rate(relation));
         row
     };
     let rows = relations.into_iter().map(row);
-    Frame::new("related.csv", columns.split(','), rows).with_page_columns(&["label_a", "label_b", "share", "where"])
+    let on_page = ["label_a", "label_b", "share", "where", "identical", "rate"];
+    Frame::new("related.csv", columns.split(','), rows).with_page_columns(&on_page)
 }
 
-fn table(survey: &Survey, apart: Vec<&Relation>) -> Block {
-    let caption = "Pairs set apart, strongest first; `related.csv` has every pair. The last three columns are of the layer in which \
-                   the pair departs most.";
+fn table(survey: &Survey, baseline: Baseline, apart: Vec<&Relation>) -> Block {
+    let caption = "Pairs set apart, strongest first; `related.csv` has every pair. The last columns, from `where most` on, are of the \
+                   layer in which the pair departs most.";
+    let [z, last] = match baseline {
+        Baseline::Population => [("robust_z", Column::numeric("robust z")), ("rate", Column::numeric("log10 q"))],
+        Baseline::FewPairs(_) | Baseline::MedianFar(_) => {
+            [("z_null", Column::numeric("z")), ("identical", Column::text("cells identical"))]
+        }
+    };
     let columns = [
         ("label_a", Column::text("model a")),
         ("label_b", Column::text("model b")),
@@ -88,8 +163,8 @@ fn table(survey: &Survey, apart: Vec<&Relation>) -> Block {
         ("mean_pearson", Column::numeric("mean pearson")),
         ("where", Column::text("where most")),
         ("pearson", Column::numeric("pearson")),
-        ("robust_z", Column::numeric("robust z")),
-        ("log10_q", Column::numeric("log10 q")),
+        z,
+        last,
     ];
     let first = apart.len();
     Block::Table(frame(survey, apart).page(caption, columns, first))

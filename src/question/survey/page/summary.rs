@@ -1,7 +1,8 @@
 //! The answer in short: the strongest pairs, which of them stand apart, and the groups.
 
+use super::{mean, relations};
 use crate::{
-    metric::{Metric, PairMetrics},
+    metric::{Baseline, Metric, PairMetrics, Undefined},
     model::ModelSummary,
     question::survey::Survey,
     report::{Block, Cell, Column, Datum, Digits, SYNTHETIC, Table},
@@ -30,47 +31,72 @@ pub(crate) fn summary(survey: &Survey) -> Vec<Block> {
     blocks
 }
 
-struct Line<'a> {
+/// One pair of models: in its only cell, or over the cells of the role in which it departs most.
+struct Line {
     models: (usize, usize),
     place: String,
-    metrics: &'a PairMetrics,
+    cells: usize,
+    /// Cosine, its null, and Pearson's r.
+    means: [Result<f64, Undefined>; 3],
+    z: Result<f64, Undefined>,
+    strength: f64,
 }
 
-impl Line<'_> {
-    fn strength(&self) -> Option<f64> {
-        self.metrics.get(Metric::ZPerm).as_ref().ok().map(|z| z.abs())
-    }
-}
+const BESIDE: [Metric; 3] = [Metric::CosSim, Metric::CosNull, Metric::Pearson];
 
-/// Every pair, the strongest departure first.
-fn lines(survey: &Survey) -> Vec<Line<'_>> {
-    let one_role = survey.roles().len() == 1;
-    let place = |panel: &PairTable| match (one_role, panel.key.layer) {
-        (true, Some(layer)) => format!("layer {layer}"),
-        _ => panel.key.title(),
-    };
-    let mut lines: Vec<Line<'_>> = Vec::new();
-    for panel in &survey.panels {
-        lines.extend(pairs_of(survey.models.len()).map(|(a, b)| Line {
-            models: (a, b),
-            place: place(panel),
-            metrics: panel.metrics(a, b),
-        }));
+impl Line {
+    /// Of one cell; `None` where it has no z.
+    fn of_cell(models: (usize, usize), place: String, metrics: &PairMetrics) -> Option<Self> {
+        let z = metrics.get(Metric::ZPerm).clone();
+        let strength = z.as_ref().ok()?.abs();
+        Some(Self { models, place, cells: 1, means: BESIDE.map(|metric| metrics.get(metric).clone()), z, strength })
     }
-    for crossing in &survey.crossings {
-        for (row, a) in crossing.rows.iter().enumerate() {
-            for (column, b) in crossing.columns().iter().enumerate() {
-                let layers = format!("{} and {}", a.place_name(), b.place_name());
-                let place = match survey.crossings.len() {
-                    1 => layers,
-                    _ => format!("{}, {layers}", crossing.key.role_name()),
-                };
-                lines.push(Line { models: (0, 1), place, metrics: crossing.metrics(row, column) });
-            }
+
+    /// Over the panels of one role, with the z that correlated layers leave; `None` where no cell has a value.
+    fn of_role(survey: &Survey, panels: &[PairTable], models @ (a, b): (usize, usize)) -> Option<Self> {
+        let place = panels.first()?.key.role_name();
+        if let [only] = panels {
+            return Self::of_cell(models, only.key.title(), only.metrics(a, b));
         }
+        let whole = panels.first()?.key.whole();
+        let averages = survey.averages.iter().find(|averages| averages.key == whole)?;
+        let at = averages.pairs.binary_search_by_key(&models, |pair| pair.models).ok()?;
+        let average = averages.pairs[at].average.as_ref();
+        let z = average.map_err(Clone::clone).and_then(|average| average.z.clone());
+        let (r, cells) = mean(panels, Metric::Pearson, a, b).ok()?;
+        // Without a z, what it would be if all layers were one.
+        let free = averages.pairs[at].channels.unwrap_or(1).saturating_sub(1) as f64;
+        let strength = z.as_ref().map_or(r.abs() * free.sqrt(), |z| z.abs());
+        let means = BESIDE.map(|metric| mean(panels, metric, a, b).map(|(mean, _)| mean));
+        Some(Self { models, place, cells, means, z, strength })
     }
-    let strength = |line: &Line<'_>| line.strength().unwrap_or(f64::NEG_INFINITY);
-    lines.sort_by(|a, b| strength(b).total_cmp(&strength(a)));
+
+    /// The strongest cell of two models whose layers all met.
+    fn of_crossing(crossing: &PairTable) -> Option<Self> {
+        let columns = crossing.columns();
+        let cells = crossing.rows.iter().enumerate().flat_map(|(row, a)| {
+            columns.iter().enumerate().filter_map(move |(column, b)| {
+                let place = format!("{}, {} and {}", crossing.key.role_name(), a.place_name(), b.place_name());
+                Self::of_cell((0, 1), place, crossing.metrics(row, column))
+            })
+        });
+        let strongest = cells.reduce(|best, next| if next.strength > best.strength { next } else { best })?;
+        Some(Self { cells: crossing.defined(Metric::ZPerm), ..strongest })
+    }
+}
+
+/// One line a pair, or a role of two models whose layers all met; the strongest departure first.
+fn lines(survey: &Survey) -> Vec<Line> {
+    let roles = survey.roles();
+    let of_pair = |models| {
+        let of_roles = roles.iter().filter_map(|panels| Line::of_role(survey, panels, models));
+        of_roles.reduce(|best, next| if next.strength > best.strength { next } else { best })
+    };
+    let mut lines: Vec<Line> = pairs_of(survey.models.len()).filter_map(of_pair).collect();
+    if !survey.crossings.is_empty() {
+        lines = survey.crossings.iter().filter_map(Line::of_crossing).collect();
+    }
+    lines.sort_by(|a, b| b.strength.total_cmp(&a.strength));
     lines
 }
 
@@ -78,9 +104,15 @@ fn labels(survey: &Survey, (a, b): (usize, usize)) -> Vec<Cell> {
     [a, b].map(|model| Cell::text(&survey.models[model].label)).to_vec()
 }
 
+/// How many cells can be compared, and of how many.
+fn extent(survey: &Survey) -> (usize, usize) {
+    let tables = || survey.panels.iter().chain(&survey.crossings);
+    let defined = tables().map(|table| table.defined(Metric::ZPerm)).sum();
+    let crossed: usize = survey.crossings.iter().map(|crossing| crossing.rows.len() * crossing.columns().len()).sum();
+    (defined, survey.panels.len() * pairs_of(survey.models.len()).count() + crossed)
+}
+
 fn pairs(survey: &Survey) -> Vec<Block> {
-    let lines = lines(survey);
-    let defined = lines.iter().filter(|line| line.strength().is_some()).count();
     let where_all = match (survey.panels.as_slice(), survey.crossings.as_slice()) {
         ([], []) => "no comparable tensors".to_owned(),
         ([one], _) => one.key.title(),
@@ -91,35 +123,51 @@ fn pairs(survey: &Survey) -> Vec<Block> {
         1 => return vec![Block::prose(format!("1 model, {where_all}: nothing to compare it with."))],
         models => format!("{models} models"),
     };
-    let comparable = format!("{models}, {where_all}, {defined} of {} pairs comparable.", lines.len());
-    if defined == 0 {
+    // Where every line is of one place, the sentence has named it.
+    let is_single = survey.panels.len() == 1;
+    let (defined, all) = extent(survey);
+    let cells = if is_single { "pairs" } else { "cells" };
+    let comparable = format!("{models}, {where_all}, {defined} of {all} {cells} comparable.");
+    let lines = lines(survey);
+    if lines.is_empty() {
         return vec![Block::prose(comparable)];
     }
-    // Where every line is of one place, the sentence above has named it.
-    let several = survey.panels.len() != 1;
-    let row = |line: &Line<'_>| {
-        let number = |metric, digits| Cell::number(line.metrics.get(metric), Digits::Fixed(digits));
+    let one_role = survey.roles().len() == 1;
+    let several = !(is_single || one_role && survey.crossings.is_empty());
+    let how = match (is_single, survey.crossings.is_empty()) {
+        (true, _) => "",
+        (false, false) => ", the strongest cell of each role",
+        (false, true) if one_role => ", means over the cells of each pair; z allows for the correlation of layers",
+        (false, true) => {
+            ", one line a pair: means over its cells in the role in which it departs most; z allows for the correlation of layers"
+        }
+    };
+    let row = |line: &Line| {
         let mut row = labels(survey, line.models);
         row.extend(several.then(|| Cell::text(&line.place)));
-        row.extend([Metric::CosSim, Metric::CosNull, Metric::Pearson].map(|metric| number(metric, 4)));
-        row.push(number(Metric::ZPerm, 1));
+        row.extend((!is_single).then(|| Cell::count(line.cells)));
+        row.extend(line.means.iter().map(|mean| Cell::number(mean, Digits::Fixed(4))));
+        row.push(Cell::number(&line.z, Digits::Fixed(1)));
         row
     };
     let mut columns = vec![Column::text("model a"), Column::text("model b")];
     columns.extend(several.then(|| Column::text("where")));
-    columns.extend(["cos_sim", "cos_null", "pearson", "z_perm"].map(Column::numeric));
-    let rows = lines.iter().take(defined.min(MOST)).map(row).collect();
+    columns.extend((!is_single).then(|| Column::numeric("cells")));
+    columns.extend(["cos_sim", "cos_null", "pearson"].map(Column::numeric));
+    columns.push(Column::numeric(if is_single || !survey.crossings.is_empty() { "z_perm" } else { "z" }));
+    let rows = lines.iter().take(MOST).map(row).collect();
     vec![
-        Block::prose(format!("{comparable}\nStrongest departures from the permutation null:")),
+        Block::prose(format!("{comparable}\nStrongest departures from the permutation null{how}:")),
         Block::Table(Table { caption: String::new(), columns, rows }),
     ]
 }
 
 fn crossed(crossing: &PairTable) -> Block {
     let best = crossing.best_layers();
-    let means = crossing.contrast(Metric::Pearson).map(|both| both.map(|of| of.figures.map_or(f64::NAN, |of| of.mean)));
-    let difference = match means {
-        Some([same, other]) => format!("mean pearson {same:.4} at the same index, {other:.4} elsewhere"),
+    let difference = match crossing.contrast(Metric::Pearson) {
+        Some([(_, same), (_, other)]) => {
+            format!("mean pearson {:.4} at the same index, {:.4} elsewhere", same.mean, other.mean)
+        }
         None => "no pearson on or off the diagonal".to_owned(),
     };
     Block::prose(format!(
@@ -132,28 +180,32 @@ fn crossed(crossing: &PairTable) -> Block {
 }
 
 fn apart(survey: &Survey) -> Vec<Block> {
-    let relations = &survey.relations;
-    if let Some(reason) = &relations.undefined {
-        return vec![Block::prose(format!("No pair can be set apart: {reason}."))];
-    }
-    let apart = relations.apart();
+    let Some(baseline) = survey.relations.baseline else { return Vec::new() };
+    let apart = survey.relations.apart();
+    let why = relations::no_population(baseline).map(|why| format!("{why}\n")).unwrap_or_default();
+    let [found, none] = relations::verdict(baseline);
     if apart.is_empty() {
-        return vec![Block::prose("No pair departs from what the other pairs of this survey show.")];
+        return vec![Block::prose(format!("{why}{none}"))];
     }
+    let [z, last] = match baseline {
+        Baseline::Population => ["robust z", "log10 q"],
+        Baseline::FewPairs(_) | Baseline::MedianFar(_) => ["z", "identical"],
+    };
     let rows = apart.iter().take(MOST).map(|relation| {
+        let of_cells = |cells: usize| Cell::text(format!("{cells} of {}", relation.cells));
         let mut row = labels(survey, relation.models);
         row.extend([
-            Cell::text(format!("{} of {}", relation.apart, relation.cells)),
+            of_cells(relation.apart),
             Cell::number(relation.mean_r, Digits::Fixed(4)),
-            Cell::number(relation.verdict.robust_z, Digits::Fixed(1)),
-            Cell::number(relation.verdict.log10_q, Digits::Fixed(0)),
+            Cell::number(relation.verdict.z, Digits::Fixed(1)),
+            if baseline == Baseline::Population { relations::rate(relation) } else { of_cells(relation.identical) },
         ]);
         row
     });
     let mut columns = vec![Column::text("model a"), Column::text("model b")];
-    columns.extend(["cells", "mean pearson", "robust z", "log10 q"].map(Column::numeric));
+    columns.extend(["cells", "mean pearson", z, last].map(Column::numeric));
     vec![
-        Block::prose("Depart from what the other pairs of this survey show:"),
+        Block::prose(format!("{why}{found}:")),
         Block::Table(Table { caption: String::new(), columns, rows: rows.collect() }),
     ]
 }
