@@ -35,7 +35,7 @@ pub(crate) fn absence(model: &Model, question: &Question) -> Option<String> {
         return Some(format!("it has what was asked for in layers {} only", layer_runs(&found)));
     }
     if found_in(&anywhere(&unskipped)).is_some() {
-        return Some("what was asked for is left out by --skip; --experts leaves out nothing".to_owned());
+        return Some(format!("what was asked for is {}", question.skipped()));
     }
     if let Some(exclusion) = model.excluded.first() {
         let tensor = exclusion.tensor.escape_debug();

@@ -5,6 +5,7 @@ mod absence;
 mod access;
 mod depths;
 mod description;
+mod fit;
 mod open;
 mod opened;
 mod pairing;

@@ -7,11 +7,16 @@ use std::{
 
 use futures::future::try_join_all;
 
-use super::{Access, Question, Repository, Selection, Subfolder, read_config, read_index};
+use super::{
+    Access, AuditError, Question, Repository, Selection, Subfolder, Wanted,
+    fit::{is_one, nearest},
+    read_config, read_index,
+};
 use crate::{
     cache::TensorKey,
     checkpoint::{
-        Disagreement, Header, Layout, Quantisation, QuantisationHints, Scaling, ShardIndex, Storage, TensorInfo,
+        CheckpointError, Disagreement, Header, Layout, Quantisation, QuantisationHints, Scaling, ShardIndex, Storage,
+        TensorInfo,
     },
     error::Result,
     family::{Classified, Family, FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Slot, is_known_buffer},
@@ -55,6 +60,10 @@ pub struct Exclusion {
     pub reason: String,
     /// Whether it was asked for and cannot be read: the answer lacks it.
     pub is_fault: bool,
+    /// What it would be, where it was asked for.
+    pub slot: Option<Slot>,
+    /// Its layer, likewise.
+    pub layer: Option<LayerIndex>,
 }
 
 /// An opened model.
@@ -96,19 +105,27 @@ impl Model {
     /// what is wanted. Without an index every header is read.
     pub async fn open(access: &Access, spec: &ModelSpec, question: &Question) -> Result<Self> {
         let repository = Repository::open(access, spec).await?;
-        let subfolder = Subfolder::of(&repository)?;
-        let index_path = Layout::index_path(repository.snapshot()).map(str::to_owned);
-        let (config, index) = tokio::try_join!(
-            read_config(&repository, subfolder.as_ref()),
-            read_index(&repository, index_path.as_deref())
-        )?;
-        let layout = Layout::choose(repository.snapshot(), index.as_ref()).map_err(|source| {
-            crate::model::AuditError::NoCheckpoint { model: repository.place(), source: Box::new(source.into()) }
-        })?;
+        let Subfolder { path: folder, notice } = Subfolder::of(&repository).await?;
+        let index_path = Layout::index_path(repository.snapshot(), &folder).map(str::to_owned);
+        let (config, index) =
+            tokio::try_join!(read_config(&repository, &folder), read_index(&repository, index_path.as_deref()))?;
+        let candidates = Layout::candidates(repository.snapshot(), &folder, index.as_ref())
+            .map_err(|source| no_checkpoint(&repository, source))?;
+        let (config, synthetic) = config.unwrap_or_default();
+        let layout = nearest(&repository, candidates, &config).await;
+        let layout =
+            layout.ok_or_else(|| no_checkpoint(&repository, CheckpointError::NoSafetensors { found: Vec::new() }))?;
+        let mut warnings = Vec::new();
+        if let (Some(path), None) = (&index_path, &layout.index) {
+            warnings.push(format!(
+                "index `{}` is not used: it does not name the files that are there",
+                path.escape_debug()
+            ));
+        }
         let index = index.filter(|_| layout.index.is_some());
         let mut model = Self {
-            synthetic: config.as_ref().is_some_and(|(_, synthetic)| *synthetic),
-            config: config.map(|(config, _)| config).unwrap_or_default(),
+            synthetic,
+            config,
             family: FamilyChoice::default(),
             headers: BTreeMap::new(),
             tensors: Vec::new(),
@@ -116,8 +133,8 @@ impl Model {
             absence: None,
             depth: None,
             excluded: Vec::new(),
-            notice: subfolder.and_then(|subfolder| subfolder.notice),
-            warnings: Vec::new(),
+            notice,
+            warnings,
             quantisation: OnceLock::new(),
             repository,
             index,
@@ -141,6 +158,11 @@ impl Model {
         if everything {
             self.read_headers(&self.layout.shards.clone()).await?;
         }
+        if self.layout.by_numbers
+            && let Err((tensor, files)) = is_one(&self.headers)
+        {
+            return Err(no_checkpoint(&self.repository, CheckpointError::NamesMeet { tensor, files }));
+        }
         let mut selection = self.select(question);
         if !everything {
             let shards = self.shards_of(&selection);
@@ -161,6 +183,7 @@ impl Model {
         }
         self.warn_of_disagreements();
         self.warn_of_copies();
+        self.warn_of_size();
         self.take(selection);
         Ok(())
     }
@@ -233,12 +256,11 @@ impl Model {
                 .map(|index| index.predicted_header_length(shard));
             let repository = &self.repository;
             async move {
-                let header =
-                    repository.header(shard, predicted).await.map_err(|source| crate::model::AuditError::Shard {
-                        model: repository.place(),
-                        shard: shard.clone(),
-                        source: Box::new(source),
-                    })?;
+                let header = repository.header(shard, predicted).await.map_err(|source| AuditError::Shard {
+                    model: repository.place(),
+                    shard: shard.clone(),
+                    source: Box::new(source),
+                })?;
                 Ok::<_, crate::Error>((shard.clone(), header))
             }
         }))
@@ -250,7 +272,9 @@ impl Model {
     fn warn_of_layout(&mut self) {
         let by_whom = if self.layout.index.is_some() { "the index names" } else { "the numbers of the files imply" };
         for shard in &self.layout.missing_shards {
-            self.warnings.push(format!("{by_whom} shard `{}`, which does not exist", shard.escape_debug()));
+            let what =
+                if self.repository.is_dangling(shard) { "is a link that leads nowhere" } else { "does not exist" };
+            self.warnings.push(format!("{by_whom} shard `{}`, which {what}", shard.escape_debug()));
         }
         if self.repository.is_partly_known() {
             self.warnings.push(
@@ -290,6 +314,21 @@ impl Model {
         }
     }
 
+    /// Tells a total size that the index states and that is not that of its tensors.
+    fn warn_of_size(&mut self) {
+        let Some(index) = self.index.as_ref().filter(|_| self.layout.missing_shards.is_empty()) else { return };
+        if self.headers.len() < self.layout.shards.len() {
+            return;
+        }
+        let bytes: u64 = self.counted().map(|(_, info)| info.range.len()).fold(0, u64::saturating_add);
+        let stated = match (&index.total_size, &index.unclear_size) {
+            (Some(stated), _) if *stated != bytes => format!("{stated} bytes"),
+            (None, Some(text)) => format!("`{}`", text.escape_debug()),
+            _ => return,
+        };
+        self.warnings.push(format!("the index states a total size of {stated}, and its tensors have {bytes} bytes"));
+    }
+
     /// Names the copies of a tensor that do not count, and those of which none does.
     fn warn_of_copies(&mut self) {
         let mut holders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -323,7 +362,8 @@ impl Model {
             let (shard, info) = match self.find(&wanted.name) {
                 Ok(found) => found,
                 Err(reason) => {
-                    self.excluded.push(Exclusion { tensor: wanted.name, reason, is_fault: true });
+                    let Wanted { name: tensor, slot, layer } = wanted;
+                    self.excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer });
                     continue;
                 }
             };
@@ -348,7 +388,8 @@ impl Model {
         self.tensors = tensors;
         self.companions = companions;
         let passed_over = selection.passed_over.into_iter();
-        let passed_over = passed_over.map(|(tensor, reason)| Exclusion { tensor, reason, is_fault: false });
+        let passed_over =
+            passed_over.map(|(tensor, reason)| Exclusion { tensor, reason, is_fault: false, slot: None, layer: None });
         self.excluded.extend(passed_over);
         self.excluded.sort();
     }
@@ -433,11 +474,20 @@ impl Model {
                 first.escape_debug(),
                 second.escape_debug()
             )),
+            (None, _, Some(shard)) if self.repository.is_dangling(shard) => {
+                Err(format!("its shard `{}` is a link that leads nowhere", shard.escape_debug()))
+            }
             (None, _, Some(shard)) if self.layout.missing_shards.contains(shard) => {
                 Err(format!("its shard `{}` does not exist", shard.escape_debug()))
             }
             (None, ..) => Err("the index names it, but no shard holds it".to_owned()),
         }
+    }
+
+    /// Why the tensor that fits was asked for and cannot be read; `None` where there is none of that kind.
+    pub(crate) fn unreadable(&self, fits: impl Fn(&Exclusion) -> bool) -> Option<String> {
+        let fault = self.excluded.iter().find(|exclusion| exclusion.is_fault && fits(exclusion))?;
+        Some(format!("`{}` cannot be read: {}", fault.tensor.escape_debug(), fault.reason))
     }
 
     /// What the tensors are that its headers show, by what stands beside them. Whole only where all headers were read: see
@@ -465,4 +515,13 @@ impl Model {
     pub fn key(&self, tensor: &Tensor) -> Option<TensorKey> {
         self.repository.key(&tensor.info.name)
     }
+}
+
+fn no_checkpoint(repository: &Repository, source: CheckpointError) -> crate::Error {
+    let links: Vec<String> = repository.dangling_weights().map(str::to_owned).collect();
+    let source = match source {
+        CheckpointError::NoSafetensors { .. } if !links.is_empty() => CheckpointError::Dangling { links },
+        source => source,
+    };
+    AuditError::NoCheckpoint { model: repository.place(), source: Box::new(source.into()) }.into()
 }

@@ -131,6 +131,30 @@ impl Question {
         selection
     }
 
+    /// Which rule leaves a tensor out that was not chosen.
+    pub(crate) fn left_out_by(&self, name: &str, family: Option<&Family>, config: &ModelConfig) -> String {
+        let slot = family.and_then(|family| family.classify(name, config).slot());
+        let is_skipped = self.skip.as_ref().is_some_and(|skip| skip.is_match(name));
+        let rule = match (&self.tensor, slot) {
+            _ if is_skipped => return self.skipped(),
+            (Some(pattern), _) if !pattern.is_match(name) => "--tensor, which its name does not match",
+            (None, None) => "--role: no rule knows what it is",
+            (None, Some(slot)) if !self.roles.contains(slot) => "--role",
+            (None, Some(slot)) if !self.wants(&slot) => "default: --biases takes biases",
+            _ => "--layers",
+        };
+        format!("left out by {rule}")
+    }
+
+    /// What is left out by its name, and what takes it.
+    pub(super) fn skipped(&self) -> String {
+        let pattern = self.skip.as_ref().map_or("", Regex::as_str);
+        if pattern == DEFAULT_SKIP {
+            return format!("left out by default, because names with `{pattern}` are many: --experts takes them");
+        }
+        format!("left out by --skip `{}`", pattern.escape_debug())
+    }
+
     fn wants(&self, slot: &Slot) -> bool {
         (self.biases || slot.part == Part::Weight) && self.roles.contains(*slot)
     }
