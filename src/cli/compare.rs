@@ -59,7 +59,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
         return Ok(ExitStatus::Failed);
     };
     let failures = [0, 1].map(|side| &gathered.failures[side]);
-    let Some(comparison) = compare::compare(&gathered.cache, [a, b], failures, &matching) else {
+    let Some(comparison) = compare::compare(&gathered.cache, [a, b], failures, &question, &matching) else {
         return Ok(ExitStatus::Failed);
     };
     let document = compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
@@ -81,12 +81,13 @@ fn named(count: usize) -> String {
 
 fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> ExitStatus {
     let mut status = ExitStatus::Done;
+    let either = |status| comparison.coverage.count(0, status) + comparison.coverage.count(1, status);
     let count = |status| comparison.coverage.count(0, status);
     let compared = count(Status::Compared) + count(Status::Trivial);
     if compared == 0 {
         printer.warn(&nothing_compared(comparison));
     }
-    if compared == 0 || count(Status::Failed) > 0 {
+    if compared == 0 || either(Status::Failed) > 0 {
         status = ExitStatus::Incomplete;
     }
     if let Some(condition) = &args.fail_if

@@ -13,7 +13,7 @@ use crate::{
         PairMetrics, Undefined,
         stream::{self, Source},
     },
-    model::{Model, ModelSummary, Opened},
+    model::{Model, ModelSummary, Opened, Question},
     table::Side,
     tensor::Elements,
 };
@@ -55,11 +55,12 @@ impl Comparison {
 }
 
 /// Compares what [`Matching::needed`] names, which has been fetched, or lies in a folder. `failures` are the tensors that
-/// could not be fetched. The numbers depend neither on the number of threads nor on where the bytes lie. `None` where a model could not be read.
+/// could not be fetched, and `question` is what the models were asked. The numbers depend neither on the number of threads nor on where the bytes lie. `None` where a model could not be read.
 pub fn compare(
     cache: &Cache,
     opened: [&Opened; 2],
     failures: [&Failures; 2],
+    question: &Question,
     matching: &Matching,
 ) -> Option<Comparison> {
     let models = opened.map(ModelSummary::of);
@@ -81,7 +82,7 @@ pub fn compare(
     let meetings: Vec<Meeting> = meetings.into_iter().map(|(_, meeting)| meeting).collect();
     Some(Comparison {
         groups: groups(&meetings),
-        coverage: Coverage::of([a, b], matching, &meetings),
+        coverage: Coverage::of([a, b], question, matching, &meetings),
         models,
         meetings,
     })
