@@ -1,16 +1,17 @@
 //! `compare`: every tensor of two checkpoints.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use hub_audit::{
+    Error,
     fetch::{self, ModelPlan, Work},
     metric::Metric,
     model::Session,
     question::compare,
     question::compare::page::compare_csv,
     question::compare::page::compare_report,
-    question::compare::{Comparison, Matching, Status},
+    question::compare::{Comparison, Guide, Matching, NameMap, Status},
     table::Condition,
 };
 
@@ -33,11 +34,15 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     question.biases = true;
     question.mtp = true;
     question.all_headers = true;
+    let map = args.map.as_deref().map(read_map).transpose()?;
+    // The pattern that takes every tensor says nothing of which correspond.
+    let pattern = question.tensor.clone().filter(|_| args.choice.tensor.is_some());
     let matched = async |session: &Session, limits| {
         let opened = session.open(&specs, &question).await;
         let (matching, plans) = match [&opened[0].outcome, &opened[1].outcome] {
             [Ok(a), Ok(b)] => {
-                let matching = Matching::of(a, b);
+                let guide = Guide { map: map.as_ref(), pattern: pattern.as_ref() };
+                let matching = Matching::of(a, b, guide);
                 let matching = matching.first(args.max_tensors.unwrap_or(usize::MAX));
                 let [of_a, of_b] = matching.needed();
                 let plan = |model, needed: &BTreeSet<usize>| {
@@ -62,6 +67,12 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     let Some(comparison) = compare::compare(&gathered.cache, [a, b], failures, &question, &matching) else {
         return Ok(ExitStatus::Failed);
     };
+    if let (Some(map), [Ok(a), Ok(b)]) = (&map, [&a.outcome, &b.outcome]) {
+        let names = [a, b].into_iter().flat_map(|model| model.tensors.iter().map(|tensor| tensor.info.name.as_str()));
+        for line in map.unused(names) {
+            printer.warn(&format!("line {line} of --map matches no name of either model"));
+        }
+    }
     let document = compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
     output::write(&args.output, &document, || compare_csv(&comparison), printer)?;
     let mut status = status(args, &comparison, printer);
@@ -70,6 +81,14 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     }
     gather::print_summary(&gathered.cost, printer);
     output::print(&args.output, &document, || as_text(&comparison), status, printer)
+}
+
+fn read_map(path: &Path) -> anyhow::Result<NameMap> {
+    let text = fs_err::read_to_string(path).context("the map of names cannot be read")?;
+    let text = text.trim_start_matches('\u{feff}');
+    let is_toml = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
+    let map = if is_toml { NameMap::from_toml(text) } else { NameMap::from_csv(text) };
+    Ok(map.map_err(Error::from)?)
 }
 
 fn named(count: usize) -> String {
@@ -172,6 +191,11 @@ fn as_text(comparison: &Comparison) -> String {
         }
     }
     text += &table::text(&table);
+    let matched = comparison.matched().into_iter().map(|(how, count)| format!("{} {count}", how.name()));
+    let matched: Vec<String> = matched.collect();
+    if !matched.is_empty() {
+        text += &format!("\nmatched by: {}\n", matched.join(", "));
+    }
     if comparison.coverage.count(0, Status::Trivial) > 0 {
         text += "\ntrivial: constant or a fixed buffer on both sides; alike for nothing, and in no figure above\n";
     }

@@ -19,7 +19,7 @@ use crate::{
         TensorInfo,
     },
     error::Result,
-    family::{Classified, Family, FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Slot, is_known_buffer},
+    family::{Classified, Family, FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Role, Slot, is_known_buffer},
     spec::ModelSpec,
 };
 
@@ -38,6 +38,8 @@ pub struct Tensor {
     pub zero_centred: bool,
     /// How its values are made of its elements, where these are not the values themselves.
     pub scaled: Option<Scaled>,
+    /// Whether its layer is past the last that the configuration states, and nothing says that it predicts further tokens.
+    pub is_past: bool,
 }
 
 /// How values are made of a quantised tensor, and which of the model's companions that takes.
@@ -184,6 +186,7 @@ impl Model {
         self.warn_of_disagreements();
         self.warn_of_copies();
         self.warn_of_size();
+        self.warn_of_layers_past();
         self.take(selection);
         Ok(())
     }
@@ -204,7 +207,14 @@ impl Model {
     fn select(&mut self, question: &Question) -> Selection {
         let names = self.names();
         let family = Registry::builtin().choose(&self.config, names.iter().copied());
-        let selection = question.select(names.into_iter(), family.family, &self.config);
+        let predicts = |name: &&str| {
+            let slot = family.family.and_then(|family| family.classify(name, &self.config).slot());
+            slot.is_some_and(|slot| matches!(slot.role, Role::MtpNorm | Role::MtpProj)) || name.contains("mtp")
+        };
+        let predicts = self.config.predicts || names.iter().any(predicts);
+        let config = ModelConfig { predicts, ..self.config.clone() };
+        let selection = question.select(names.into_iter(), family.family, &config);
+        self.config = config;
         self.family = family;
         selection
     }
@@ -329,6 +339,18 @@ impl Model {
         self.warnings.push(format!("the index states a total size of {stated}, and its tensors have {bytes} bytes"));
     }
 
+    /// Tells layers past the last that the configuration states, where nothing says that they predict further tokens.
+    fn warn_of_layers_past(&mut self) {
+        let Some(stated) = self.config.num_hidden_layers.filter(|_| !self.config.predicts) else { return };
+        let past = self.names().into_iter().filter_map(|name| self.slot_of(name)).filter(|slot| slot.mtp);
+        let past: BTreeSet<LayerIndex> = past.filter_map(|slot| slot.layer).collect();
+        if let (Some(first), Some(last)) = (past.first(), past.last()) {
+            self.warnings.push(format!(
+                "the configuration states {stated} layers, and tensors of layers {first} to {last} are there as well: they are kept apart"
+            ));
+        }
+    }
+
     /// Names the copies of a tensor that do not count, and those of which none does.
     fn warn_of_copies(&mut self) {
         let mut holders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -383,6 +405,7 @@ impl Model {
                 zero_centred: wanted.slot.is_some_and(|slot| self.is_zero_centred(slot)),
                 info: info.clone(),
                 scaled,
+                is_past: wanted.slot.is_some_and(|slot| slot.mtp) && !self.config.predicts,
             });
         }
         self.tensors = tensors;
@@ -404,6 +427,7 @@ impl Model {
             info: info.clone(),
             zero_centred: false,
             scaled: None,
+            is_past: false,
         });
         Some(companions.len() - 1)
     }
@@ -456,6 +480,45 @@ impl Model {
         let all = self.headers.iter().flat_map(|(shard, header)| header.tensors.iter().map(move |info| (shard, info)));
         let counts = |shard: &str, name: &str| self.find(name).is_ok_and(|(counted, _)| counted == shard);
         all.filter(move |(shard, info)| counts(shard, &info.name)).map(|(shard, info)| (shard.as_str(), info))
+    }
+
+    /// What a name would be in this model.
+    pub(crate) fn slot_of(&self, name: &str) -> Option<Slot> {
+        self.family.family?.classify(name, &self.config).slot()
+    }
+
+    /// Why the model has no tensor of a role, where its configuration or its family tells.
+    pub(crate) fn absent_reason(&self, role: Role) -> Option<&str> {
+        match (role, self.config.tie_word_embeddings) {
+            (Role::LmHead, Some(false)) => Some(
+                "its configuration says that its output embeddings are not the token embeddings, and its files hold none of their own",
+            ),
+            (Role::EmbedTokens, Some(true)) => Some("its configuration ties them to the output embeddings"),
+            _ => self.family.family?.absent_reason(role),
+        }
+    }
+
+    /// The role of the embeddings that the model has not of their own, where its configuration ties both and it has the others.
+    pub(crate) fn tied_role(&self) -> Option<(Role, usize)> {
+        if self.config.tie_word_embeddings != Some(true) {
+            return None;
+        }
+        let has = |role: Role| self.names().iter().any(|name| self.slot_of(name).is_some_and(|slot| slot.role == role));
+        let held = |role: Role| {
+            let is_held =
+                |tensor: &Tensor| tensor.slot.is_some_and(|slot| slot.role == role && slot.part == Part::Weight);
+            self.tensors.iter().position(is_held)
+        };
+        let pair = |missing: Role, other: Role| Some((missing, held(other).filter(|_| !has(missing))?));
+        pair(Role::LmHead, Role::EmbedTokens).or_else(|| pair(Role::EmbedTokens, Role::LmHead))
+    }
+
+    /// Names that the files leave out, each with that of the tensor that it shares: notes of the writer, who keeps one of several
+    /// tensors with the same memory.
+    pub(crate) fn ties(&self) -> impl Iterator<Item = (&str, &str)> {
+        let notes = self.headers.values().flat_map(|header| &header.metadata);
+        let notes = notes.map(|(dropped, kept)| (dropped.as_str(), kept.as_str()));
+        notes.filter(|(dropped, kept)| self.find(kept).is_ok() && self.find(dropped).is_err())
     }
 
     /// The shard that holds a tensor. Where several do, the index decides; without an index nothing does.

@@ -103,7 +103,7 @@ pub(crate) fn missing_role(model: &Model, key: &TableKey) -> String {
         return reason;
     }
     if let Some(role) = key.role {
-        if let Some(reason) = model.family.family.and_then(|family| family.absent_reason(role)) {
+        if let Some(reason) = model.absent_reason(role) {
             return reason.to_owned();
         }
         match model.family.family {

@@ -58,3 +58,5 @@ mod structure;
 mod support;
 #[cfg(test)]
 mod surveying;
+#[cfg(test)]
+mod which_files;

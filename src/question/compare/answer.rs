@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Band, Coverage, GroupFigures, Half, Match, Matching, Meeting, Obstacle, bands, groups};
+use super::{Band, Counterpart, Coverage, GroupFigures, Half, Match, Matching, Meeting, Obstacle, bands, groups};
 use crate::{
     cache::Cache,
     digest::{TrivialClass, TrivialTest},
@@ -48,6 +48,12 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// By which rules pairs were found, and how many by each.
+    pub fn matched(&self) -> Vec<(Counterpart, usize)> {
+        let count = |how| self.meetings.iter().filter(|meeting| meeting.how == how).count();
+        Counterpart::ALL.into_iter().map(|how| (how, count(how))).filter(|(_, count)| *count > 0).collect()
+    }
+
     /// The published page's bands of the cosine, over matrices only.
     pub fn bands(&self) -> [Band; 4] {
         bands(&self.meetings)

@@ -152,7 +152,7 @@ mod tests {
     fn layers_that_a_model_should_have_get_a_row_before_its_prediction_blocks() {
         let row = |place, reason: &str| Held { model: 3, place: Some(place), cell: Err(reason.to_owned()) };
         let layer = |number| Place::layer(LayerIndex(number));
-        let block = Place { mtp: true, layer: LayerIndex(0) };
+        let block = Place { mtp: true, layer: LayerIndex(0), is_past: false };
         let mut rows = vec![row(layer(1), "the tensor was not read: time-out"), row(block, "a block")];
         let expected = every_chosen(&rows, Some(3), &"0,1,2".parse().unwrap());
         add_missing(&mut rows, 3, &expected, |_| "the model has no such tensor in this layer".to_owned());

@@ -81,7 +81,7 @@ impl Source<'_> {
     /// Why a role is not there: the family's reason where it has one.
     pub(crate) fn reason(&self, kind: &Kind, found: &str) -> String {
         let family = self.model.family.family;
-        let known = kind.role.and_then(|role| family?.absent_reason(role));
+        let known = kind.role.and_then(|role| self.model.absent_reason(role));
         if let Some(reason) = known {
             return reason.to_owned();
         }
