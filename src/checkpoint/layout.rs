@@ -120,16 +120,17 @@ impl Layout {
         if here.is_empty() {
             let found = other_weights(snapshot);
             let folder = folder.to_owned();
-            return Err(match weights.is_empty() {
-                true => CheckpointError::NoSafetensors { found },
-                false => CheckpointError::NotInFolder { folder, found },
+            return Err(if weights.is_empty() {
+                CheckpointError::NoSafetensors { found }
+            } else {
+                CheckpointError::NotInFolder { folder, found }
             });
         }
         let groups = Group::ranked(&here);
         let named: BTreeSet<&str> = index.map(ShardIndex::shards).unwrap_or_default().into_iter().collect();
         let of_weights = named.iter().all(|path| path.ends_with(".safetensors"));
         let (present, missing): (Vec<&str>, Vec<&str>) = named.iter().partition(|path| snapshot.file(path).is_some());
-        let best = groups.first().filter(|group| group.is_usual() && group.missing().is_empty());
+        let best = groups.first().filter(|group| group.is_usual() && group.is_whole());
         let is_stale = best.is_some_and(|group| group.members.iter().any(|w| !named.contains(w.path())));
         let index_holds = of_weights && !present.is_empty() && (missing.is_empty() || !is_stale);
         let layout = |index: Option<String>, shards: Vec<&str>, missing_shards: Vec<String>, by_numbers: bool| {
@@ -155,13 +156,17 @@ impl Layout {
                 index: index.clone(),
             }
         };
-        if index_holds {
-            let path = Self::index_path(snapshot, folder).map(str::to_owned);
-            return Ok(vec![layout(path, present, missing.into_iter().map(str::to_owned).collect(), false)]);
-        }
         let of_group = |group: &Group<'_, '_>| {
             layout(None, group.members.iter().map(|w| w.path()).collect(), group.missing(), group.is_by_numbers())
         };
+        if index_holds {
+            let path = Self::index_path(snapshot, folder).map(str::to_owned);
+            let is_whole = missing.is_empty();
+            let by_index = layout(path, present, missing.into_iter().map(str::to_owned).collect(), false);
+            // Of an interrupted download a whole set of other names may be the model.
+            let others = groups.iter().filter(|group| !is_whole && group.class() == Class::Other && group.is_whole());
+            return Ok([by_index].into_iter().chain(others.take(MOST_RIVALS).map(of_group)).collect());
+        }
         Ok(Group::rivals(&groups).map(of_group).collect())
     }
 
@@ -232,25 +237,31 @@ impl<'w, 's: 'w> Group<'w, 's> {
         let rank = |(key, group): &(String, Self)| {
             let is_sharded = group.class() != Class::Other && (group.is_by_numbers() || group.is_numbered());
             let bytes: u64 = group.members.iter().fold(0, |sum, w| sum.saturating_add(w.file.size));
-            (group.class(), !group.missing().is_empty(), is_sharded, Reverse(bytes), key.clone())
+            (group.class(), !group.is_whole(), is_sharded, Reverse(bytes), key.clone())
         };
         let mut ranked: Vec<(String, Self)> = groups.into_iter().collect();
         ranked.sort_by_cached_key(rank);
         ranked.into_iter().map(|(_, group)| group).collect()
     }
 
-    /// Of ranked groups the first, and those that are whole and have names of its kind, or of another model's beside an adapter.
+    /// Of ranked groups the first, and those that are whole and have names of its kind, or any names where the first is an adapter or
+    /// is not whole.
     fn rivals(ranked: &[Self]) -> impl Iterator<Item = &Self> {
         let first = ranked.first().map(Self::class);
-        let is_rival = move |group: &&Self| {
-            Some(group.class()) == first || first == Some(Class::Adapter) && group.class() == Class::Other
-        };
-        let whole = ranked.iter().skip(1).filter(|group| group.missing().is_empty()).filter(is_rival);
+        let may_be_other = first == Some(Class::Adapter) || ranked.first().is_some_and(|group| !group.is_whole());
+        let is_rival =
+            move |group: &&Self| Some(group.class()) == first || may_be_other && group.class() == Class::Other;
+        let whole = ranked.iter().skip(1).filter(|group| group.is_whole()).filter(is_rival);
         ranked.iter().take(1).chain(whole.take(MOST_RIVALS - 1))
     }
 
     fn class(&self) -> Class {
         self.members.first().map_or(Class::Consolidated, |w| w.name.class)
+    }
+
+    /// Whether the numbers in the names imply no file that is not there.
+    fn is_whole(&self) -> bool {
+        self.missing().is_empty()
     }
 
     /// Whether the names say which of how many each file is.

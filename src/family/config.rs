@@ -33,7 +33,9 @@ pub struct ModelConfig {
     pub architectures: Vec<String>,
     /// Layers of the (text) model; the layers past them are multi-token-prediction blocks.
     pub num_hidden_layers: Option<u32>,
-    /// Whether blocks of multi-token prediction are stated, or names tell that there are any.
+    /// Blocks of multi-token prediction.
+    pub prediction_blocks: Option<u64>,
+    /// Whether layers past the last are such blocks: stated, or told by names, or by the family.
     pub predicts: bool,
     /// Layers of the encoder of an encoder–decoder model.
     pub encoder_layers: Option<u32>,
@@ -134,6 +136,7 @@ impl ModelConfig {
             model_types: strings("model_type"),
             architectures: strings("architectures"),
             num_hidden_layers: outward.figure(&["num_hidden_layers", "n_layer", "n_layers", "num_layers"]),
+            prediction_blocks: outward.figure(&PREDICTION),
             predicts: outward.figure::<u64>(&PREDICTION).is_some_and(|blocks| blocks > 0),
             encoder_layers: outward
                 .figure(&["encoder_layers", "num_encoder_layers"])

@@ -185,7 +185,9 @@ impl Model {
         }
         self.warn_of_disagreements();
         self.warn_of_copies();
-        self.warn_of_size();
+        if question.all_headers {
+            self.warn_of_size();
+        }
         self.warn_of_layers_past();
         self.take(selection);
         Ok(())
@@ -211,7 +213,9 @@ impl Model {
             let slot = family.family.and_then(|family| family.classify(name, &self.config).slot());
             slot.is_some_and(|slot| matches!(slot.role, Role::MtpNorm | Role::MtpProj)) || name.contains("mtp")
         };
-        let predicts = self.config.predicts || names.iter().any(predicts);
+        let by_family = family.family.is_some_and(|family| family.roles().contains(&Role::MtpProj));
+        let stated = self.config.prediction_blocks.map_or(by_family, |blocks| blocks > 0);
+        let predicts = stated || names.iter().any(predicts);
         let config = ModelConfig { predicts, ..self.config.clone() };
         let selection = question.select(names.into_iter(), family.family, &config);
         self.config = config;
@@ -389,6 +393,11 @@ impl Model {
                     continue;
                 }
             };
+            if let Some(reason) = self.lost_scale(info) {
+                let Wanted { name: tensor, slot, layer } = wanted;
+                self.excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer });
+                continue;
+            }
             let mut companion = |name: &str| self.companion(name, &mut companions);
             let scaled = match self.quantisation().storage(&wanted.name) {
                 Storage::Scaled(scaling) => companion(&scaling.scale).map(|scale| Scaled {
@@ -415,6 +424,18 @@ impl Model {
             passed_over.map(|(tensor, reason)| Exclusion { tensor, reason, is_fault: false, slot: None, layer: None });
         self.excluded.extend(passed_over);
         self.excluded.sort();
+    }
+
+    /// Why the scales of codes cannot be read that the index names beside them: without them, codes look like a plain weight.
+    fn lost_scale(&self, info: &TensorInfo) -> Option<String> {
+        let index = self.index.as_ref().filter(|_| info.dtype.bits() == Some(8) && info.shape.len() > 1)?;
+        let (stem, _) = info.name.rsplit_once('.')?;
+        let stem = format!("{stem}.");
+        let beside =
+            index.weight_map.range(stem.clone()..).map_while(|(name, _)| Some((name, name.strip_prefix(&stem)?)));
+        let mut scales = beside.filter(|(_, last)| !last.contains('.') && last.contains("scale")).map(|(name, _)| name);
+        let (lost, reason) = scales.find_map(|name| Some((name, self.find(name).err()?)))?;
+        Some(format!("`{}`, which scales it, cannot be read: {reason}", lost.escape_debug()))
     }
 
     /// Puts a tensor among the companions, and tells its place there.

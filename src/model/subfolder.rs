@@ -36,7 +36,9 @@ impl Subfolder {
             return Ok(Self::default());
         }
         if let Some(path) = transformer(repository).await? {
-            return Ok(Self { path, notice: None });
+            // A list that was copied from another model names a folder that is not there.
+            let is_elsewhere = !folders.contains(&path.as_str()) && folders.contains(&"");
+            return Ok(Self { path: if is_elsewhere { String::new() } else { path }, notice: None });
         }
         let [path, others @ ..] = folders.as_slice() else {
             return Ok(Self::default());

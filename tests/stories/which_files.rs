@@ -92,6 +92,17 @@ fn the_set_of_files_that_is_whole_and_fits_the_configuration_is_read() {
     }
     at.file("o/b", "config.json", llama_config(2, WIDTH).to_string());
     assert_eq!(parameters(&at, "./hub/o/b"), json!(4 * WIDTH));
+    // An interrupted download beside a whole model of other names.
+    at.file("o/d", "model-00001-of-00002.safetensors", halves(9, 5)[0].bytes.clone());
+    let placed = [
+        ("model.layers.0.input_layernorm.weight", "model-00001-of-00002.safetensors"),
+        ("model.norm.weight", "model-00002-of-00002.safetensors"),
+    ];
+    at.file("o/d", "tiny.safetensors", halves(2, 1)[0].bytes.clone());
+    at.file("o/d", "config.json", llama_config(2, WIDTH).to_string());
+    assert_eq!(parameters(&at, "./hub/o/d"), json!(2 * WIDTH));
+    at.file("o/d", "model.safetensors.index.json", index(&placed));
+    assert_eq!(parameters(&at, "./hub/o/d"), json!(2 * WIDTH));
     // A merged model beside the adapter that was merged into it.
     let adapter = Tensor::f32("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", &gain(1, 2 * WIDTH));
     at.file("o/c", "adapter_model.safetensors", shard(&[adapter]).bytes);
@@ -176,6 +187,23 @@ fn what_was_asked_for_and_cannot_be_read_is_told_once_in_every_command() {
         };
         assert_eq!((of("tensor_a"), of("tensor_b")), (vec!["failed"], vec!["failed"]));
     }
+}
+
+#[test]
+fn codes_whose_scales_cannot_be_read_are_no_values() {
+    let at = Workspace::new();
+    let name = "model.layers.0.self_attn.q_proj.weight";
+    let scale = "model.layers.0.self_attn.q_proj.weight_scale_inv";
+    let files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    at.file("o/a", files[0], shard(&[Tensor::raw(name, "F8_E4M3", &[8, 8], vec![56; 64])]).bytes);
+    at.file("o/a", "config.json", llama_config(1, WIDTH).to_string());
+    at.file("o/a", "model.safetensors.index.json", index(&[(name, files[0]), (scale, files[1])]));
+    let outcome = at.run(&["survey", "./hub/o/a", "./hub/o/a", "--role", "q_proj"]).expect(1);
+    assert!(
+        outcome.stderr.contains("`model.layers.0.self_attn.q_proj.weight_scale_inv`, which scales it, cannot be read"),
+        "{outcome}"
+    );
+    assert!(!outcome.stdout.contains("1.0000"), "{outcome}");
 }
 
 #[test]

@@ -25,16 +25,13 @@ pub(super) fn by_map(map: &NameMap, open: &Open<'_>) -> Found {
         let others: HashMap<&str, usize> = open[1 - side].iter().map(|&(at, name)| (name, at)).collect();
         for &(at, name) in &open[side] {
             let Some(made) = map.apply(name) else { continue };
-            match others.get(made.as_str()) {
-                Some(&other) => {
-                    wanted.entry((side, at)).or_default().insert((1 - side, other));
-                    wanted.entry((1 - side, other)).or_default().insert((side, at));
-                }
-                None => {
-                    let made = made.escape_debug();
-                    found.reasons[side]
-                        .push((at, format!("--map makes it `{made}`, which the other model does not have")));
-                }
+            if let Some(&other) = others.get(made.as_str()) {
+                wanted.entry((side, at)).or_default().insert((1 - side, other));
+                wanted.entry((1 - side, other)).or_default().insert((side, at));
+            } else {
+                let made = made.escape_debug();
+                let reason = format!("--map makes it `{made}`, which the other model does not have");
+                found.reasons[side].push((at, reason));
             }
         }
     }
