@@ -21,7 +21,7 @@ use super::{
     gather::{self, Gather},
     output,
     printer::Printer,
-    table,
+    settings, table,
     verdict::Verdict,
 };
 
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
 
 fn read_map(path: &Path) -> anyhow::Result<NameMap> {
     let text = fs_err::read_to_string(path).context("the map of names cannot be read")?;
-    let text = text.trim_start_matches('\u{feff}');
+    let text = settings::without_mark(&text);
     let is_toml = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
     let map = if is_toml { NameMap::from_toml(text) } else { NameMap::from_csv(text) };
     Ok(map.map_err(Error::from)?)
@@ -194,7 +194,9 @@ fn as_text(comparison: &Comparison) -> String {
     let matched = comparison.matched().into_iter().map(|(how, count)| format!("{} {count}", how.name()));
     let matched: Vec<String> = matched.collect();
     if !matched.is_empty() {
-        text += &format!("\nmatched by: {}\n", matched.join(", "));
+        text += "\nmatched by: ";
+        text += &matched.join(", ");
+        text.push('\n');
     }
     if comparison.coverage.count(0, Status::Trivial) > 0 {
         text += "\ntrivial: constant or a fixed buffer on both sides; alike for nothing, and in no figure above\n";
