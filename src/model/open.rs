@@ -213,7 +213,7 @@ impl Model {
             let slot = family.family.and_then(|family| family.classify(name, &self.config).slot());
             slot.is_some_and(|slot| matches!(slot.role, Role::MtpNorm | Role::MtpProj)) || name.contains("mtp")
         };
-        let by_family = family.family.is_some_and(|family| family.roles().contains(&Role::MtpProj));
+        let by_family = family.family.is_some_and(Family::predicts_past_the_last);
         let stated = self.config.prediction_blocks.map_or(by_family, |blocks| blocks > 0);
         let predicts = stated || names.iter().any(predicts);
         let config = ModelConfig { predicts, ..self.config.clone() };

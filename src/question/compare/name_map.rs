@@ -1,8 +1,9 @@
 //! A table of regular expressions and replacements, by which names of one model become those of the other.
 
+use std::collections::BTreeMap;
+
 use regex::Regex;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 use crate::model::AuditError;
 
@@ -22,21 +23,17 @@ struct Rule {
 impl NameMap {
     /// Reads CSV: a pattern and its replacement a line, `#` before comments.
     pub fn from_csv(text: &str) -> Result<Self, AuditError> {
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .comment(Some(b'#'))
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
         let mut rules = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(|error| {
-                let line = error.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
-                AuditError::NameMap { line, reason: error.to_string() }
-            })?;
-            let line = record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
-            let [pattern, replacement] = record.iter().collect::<Vec<_>>()[..] else {
-                let reason = format!("it has {} cells, and a pattern and a replacement are two", record.len());
+        for (line, text) in
+            (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty() && !text.starts_with('#'))
+        {
+            let mut reader = csv::ReaderBuilder::new();
+            let mut reader = reader.has_headers(false).trim(csv::Trim::All).from_reader(text.as_bytes());
+            let record = reader.records().next().transpose();
+            let record = record.map_err(|error| AuditError::NameMap { line, reason: error.to_string() })?;
+            let [pattern, replacement] = record.iter().flatten().collect::<Vec<_>>()[..] else {
+                let cells = record.as_ref().map_or(0, csv::StringRecord::len);
+                let reason = format!("a pattern and a replacement are two cells, and it has {cells}");
                 return Err(AuditError::NameMap { line, reason });
             };
             if rules.is_empty() && ["pattern", "regex"].contains(&pattern) && replacement == "replacement" {
