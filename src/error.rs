@@ -112,6 +112,8 @@ pub enum AuditError {
     Pattern { pattern: String, source: regex::Error },
     #[error("`{text}` is not a condition: {reason}")]
     Condition { text: String, reason: String },
+    #[error("line {line} of the map of names cannot be used: {reason}")]
+    NameMap { line: usize, reason: String },
     #[error("`{text}` is not a way to pair layers")]
     Pairing { text: String },
     #[error("every layer with every layer is asked of two models, and {count} are named")]
@@ -192,6 +194,9 @@ impl Hint for AuditError {
             Self::SeveralModels { place, folders, .. } => {
                 let first = folders.first().map_or_else(|| place.clone(), |folder| place.join(folder));
                 format!("name the folder of one model, such as `{}`", first.display())
+            }
+            Self::NameMap { .. } => {
+                "write one pattern and its replacement a line, as CSV or as TOML ('pattern' = 'replacement')".to_owned()
             }
             Self::Pairing { .. } => "write same, depth, all or mixed".to_owned(),
             Self::NotTwo { .. } => "name two models, or pair layers by --pairing same, depth or mixed".to_owned(),

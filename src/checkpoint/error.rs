@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::HeaderError;
+use super::{HeaderError, header_error::LFS_PULL};
 use crate::{dtype::DecodeError, escaped::Escaped, hint::Hint, range::ByteRange};
 
 /// A checkpoint that cannot be read.
@@ -22,6 +22,25 @@ pub enum CheckpointError {
     /// There is nothing to read; weights in other formats, largest first.
     #[error("there is no safetensors file{}", instead(found))]
     NoSafetensors { found: Vec<OtherWeights> },
+    /// The folder that the model names for its weights has none; weights in other formats, largest first.
+    #[error(
+        "there is no safetensors file in {}, where the model says that its weights are{}",
+        folder_name(folder),
+        instead(found)
+    )]
+    NotInFolder { folder: String, found: Vec<OtherWeights> },
+    /// Files that differ in numbers alone, and are parts of a matrix or several models.
+    #[error(
+        "`{}` and `{}` are named as parts of one checkpoint, and both hold tensor `{}`: nothing tells which counts, or how to join them",
+        Escaped(&files[0]), Escaped(&files[1]), Escaped(tensor)
+    )]
+    NamesMeet { tensor: String, files: [String; 2] },
+    /// Links in a local folder whose targets are gone.
+    #[error("{}", lead_nowhere(links))]
+    Dangling { links: Vec<String> },
+    /// git's pointer lies in the place of the file.
+    #[error("it is a git-lfs pointer, not the file itself")]
+    LfsPointer,
     /// Bytes are no values of their type.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -62,7 +81,16 @@ impl Hint for CheckpointError {
             Self::NoSafetensors { found } if found.is_empty() => {
                 Some("check the name: the repository may be a data set, a gated stub, or empty".to_owned())
             }
-            Self::NoSafetensors { .. } => Some(
+            Self::NamesMeet { .. } => Some(
+                "put the one that is meant into a folder of its own; parts that were split across devices must be merged first"
+                    .to_owned(),
+            ),
+            Self::Dangling { .. } => Some(
+                "what they lead to is gone, as after pruning a cache: download the files again, or restore their targets"
+                    .to_owned(),
+            ),
+            Self::LfsPointer => Some(LFS_PULL.to_owned()),
+            Self::NoSafetensors { .. } | Self::NotInFolder { .. } => Some(
                 "only safetensors is read; look for a converted copy, or for a pull request of the Hub's conversion bot (`MODEL@refs/pr/N`)"
                     .to_owned(),
             ),
@@ -129,6 +157,21 @@ pub struct OtherWeights {
     pub files: usize,
     /// Bytes of all of them.
     pub bytes: u64,
+}
+
+fn folder_name(folder: &str) -> String {
+    if folder.is_empty() { "its root".to_owned() } else { format!("`{}`", Escaped(folder)) }
+}
+
+fn lead_nowhere(links: &[String]) -> String {
+    const MOST: usize = 4;
+    let named: Vec<String> = links.iter().take(MOST).map(|link| format!("`{}`", Escaped(link))).collect();
+    let more = links.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    match links.len() {
+        1 => format!("{} is a link that leads nowhere", named[0]),
+        _ => format!("{}{more} are links that lead nowhere", named.join(", ")),
+    }
 }
 
 fn instead(found: &[OtherWeights]) -> String {

@@ -190,11 +190,13 @@ impl RangeReader {
 /// Hidden files and folders are left out, as are names that are not UTF-8, which no repository has. Links to files are
 /// followed, because the shared cache of the Hub's client is made of them; links to folders are not. A pipe or device in the place of
 /// weights or of a configuration is an error: it is neither absent nor to be read.
-pub fn folder_snapshot(path: &Path) -> Result<Snapshot, CheckpointError> {
+///
+/// Links whose target is gone are told apart, by their paths: as files they are absent, as they are for every other reader.
+pub fn folder_snapshot(path: &Path) -> Result<(Snapshot, Vec<String>), CheckpointError> {
     if !path.is_dir() {
         return Err(CheckpointError::NotAFolder { path: path.to_owned() });
     }
-    let mut files = Vec::new();
+    let (mut files, mut dangling) = (Vec::new(), Vec::new());
     let mut folders = vec![(path.to_owned(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {
         for entry in fs_err::read_dir(&folder)? {
@@ -211,8 +213,10 @@ pub fn folder_snapshot(path: &Path) -> Result<Snapshot, CheckpointError> {
                 continue;
             }
             let metadata = match fs_err::metadata(entry.path()) {
-                // A link whose blob is gone: the file is absent, as it is for every other reader.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    dangling.push(inside);
+                    continue;
+                }
                 metadata => metadata?,
             };
             let is_expected = [".safetensors", ".json"].iter().any(|end| inside.ends_with(end));
@@ -231,7 +235,8 @@ pub fn folder_snapshot(path: &Path) -> Result<Snapshot, CheckpointError> {
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Snapshot { commit: None, files })
+    dangling.sort();
+    Ok((Snapshot { commit: None, files }, dangling))
 }
 
 /// What is in the place of a file, for people.
@@ -265,7 +270,7 @@ mod tests {
         assert_eq!(folder_snapshot(folder.path()).unwrap_err().to_string(), refused);
         assert_eq!(FolderFile::open(&device).unwrap_err().to_string(), refused);
         fs_err::rename(&device, folder.path().join("notes.sock")).unwrap();
-        assert_eq!(folder_snapshot(folder.path()).unwrap().files, []);
+        assert_eq!(folder_snapshot(folder.path()).unwrap().0.files, []);
         assert_eq!(FolderFile::open(folder.path()).unwrap_err().to_string().matches("a folder").count(), 1);
     }
 
@@ -328,7 +333,8 @@ mod tests {
         for name in ["b/c/x.json", "a.safetensors", ".git/config", ".hidden"] {
             fs_err::write(folder.path().join(name), name).unwrap();
         }
-        let snapshot = folder_snapshot(folder.path()).unwrap();
+        let (snapshot, dangling) = folder_snapshot(folder.path()).unwrap();
+        assert!(dangling.is_empty());
         let listed: Vec<_> = snapshot.files.iter().map(|file| (file.path.as_str(), file.size)).collect();
         assert_eq!(listed, [("a.safetensors", 13), ("b/c/x.json", 10)]);
         assert!(snapshot.file("b/c/x.json").is_some());
@@ -341,7 +347,10 @@ mod tests {
         let blobs = tempfile::tempdir().unwrap();
         fs_err::write(blobs.path().join("blob"), "12345").unwrap();
         std::os::unix::fs::symlink(blobs.path().join("blob"), folder.path().join("model.safetensors")).unwrap();
-        assert_eq!(folder_snapshot(folder.path()).unwrap().files[0].size, 5);
+        assert_eq!(folder_snapshot(folder.path()).unwrap().0.files[0].size, 5);
+        fs_err::remove_file(blobs.path().join("blob")).unwrap();
+        let (snapshot, dangling) = folder_snapshot(folder.path()).unwrap();
+        assert_eq!((snapshot.files.len(), dangling), (0, vec!["model.safetensors".to_owned()]));
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Header {
     /// Reads and checks a header. `bytes` begin at the start of a file of `file_len` bytes and hold at least the header.
     ///
     /// Stricter than the safetensors library: names, fields and metadata keys said twice, fields that the format does not
-    /// define, an entry in array form, `"__metadata__": null`, and padding other than spaces are refused as well.
+    /// define, an entry in array form, and padding other than spaces are refused as well.
     /// More lenient in one thing: a tensor of an unknown type is kept as [`Dtype::Other`], its size unchecked.
     pub fn parse(bytes: &[u8], file_len: u64) -> Result<Self, CheckpointError> {
         Self::from_json(Self::json(bytes, file_len)?, file_len)
@@ -170,6 +170,9 @@ fn read(json: &str) -> Result<(BTreeMap<String, String>, Vec<TensorInfo>), Heade
 }
 
 fn metadata(json: &RawValue) -> Result<BTreeMap<String, String>, HeaderError> {
+    if json.get() == "null" {
+        return Ok(BTreeMap::new());
+    }
     let wrong = |key: &str, found: &RawValue| HeaderError::Metadata { key: key.to_owned(), found: excerpt(found) };
     let notes: Unique<&RawValue> = serde_json::from_str(json.get()).map_err(|_| wrong(METADATA, json))?;
     let notes = notes.entries().map_err(|twice| match twice {

@@ -3,6 +3,9 @@
 use super::Foreign;
 use crate::{dtype::Dtype, escaped::Escaped, hint::Hint};
 
+/// What to do about git's pointers.
+pub(super) const LFS_PULL: &str = "the folder holds git's pointers and not the files: run `git lfs pull` in it";
+
 /// A safetensors header that is refused. Names in messages are shown through [`Escaped`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -85,9 +88,7 @@ pub enum HeaderError {
 impl Hint for HeaderError {
     fn hint(&self) -> Option<String> {
         let advice = match self {
-            Self::NotSafetensors { found: Foreign::LfsPointer } => {
-                "the folder holds git's pointers and not the files: run `git lfs pull` in it"
-            }
+            Self::NotSafetensors { found: Foreign::LfsPointer } => LFS_PULL,
             Self::NotSafetensors { found: Foreign::Html | Foreign::Json } => {
                 "the server answered with a message instead of the file: check the endpoint, a proxy, or access to the repository"
             }

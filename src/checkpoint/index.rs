@@ -14,6 +14,7 @@ use super::{
     CheckpointError, Header, IndexError, MAX_SHARDS, MAX_TENSORS,
     json::{self, Unique},
 };
+use crate::escaped;
 
 /// Longest index that is read, in bytes. The largest seen has 60 MB; what is made of one takes up to four times its length.
 pub const MAX_INDEX_BYTES: u64 = 64 * 1024 * 1024;
@@ -34,6 +35,8 @@ pub struct ShardIndex {
     pub weight_map: BTreeMap<String, String>,
     /// Bytes of all tensors, as the index claims. Often wrong; kept to be reported.
     pub total_size: Option<u64>,
+    /// What the index states in the place of such a number.
+    pub unclear_size: Option<String>,
     /// Tensors of each shard, sorted.
     by_shard: BTreeMap<String, Vec<String>>,
 }
@@ -46,15 +49,17 @@ impl ShardIndex {
             return Err(IndexError::TooLong { len: bytes.len() as u64, limit: MAX_INDEX_BYTES }.into());
         }
         let document: Document<'_> = json::object(bytes).map_err(IndexError::Json)?;
-        let total_size = document.total_size();
+        let (total_size, unclear_size) = document.total_size();
         let placed = document.weight_map.entries().map_err(|twice| match twice {
             Some(tensor) => IndexError::DuplicateTensor { tensor },
             None => IndexError::TooManyTensors { limit: MAX_TENSORS },
         })?;
         let folder = folder_of_index.trim_matches('/');
-        let mut index = Self { total_size, ..Self::default() };
+        let mut index = Self { total_size, unclear_size, ..Self::default() };
         let mut safe = BTreeSet::new();
-        for (tensor, path) in placed {
+        for (tensor, written) in placed {
+            // Some writers begin in the index's own folder in so many words.
+            let path = written.trim_start_matches("./").to_owned();
             if !safe.contains(&path) {
                 if let Some(reason) = unsafe_because(&path) {
                     return Err(IndexError::UnsafePath { tensor, path, reason }.into());
@@ -117,18 +122,29 @@ struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// `total_size`, wherever it is a whole number. Anything else under `metadata` is of no use, and is not kept.
-    fn total_size(&self) -> Option<u64> {
+    /// `total_size`, where it is a whole number; else what is written in its place. Anything else under `metadata` is of no use.
+    fn total_size(&self) -> (Option<u64>, Option<String>) {
         #[derive(Deserialize)]
-        struct Metadata {
-            total_size: Number,
+        struct Metadata<'a> {
+            #[serde(borrow)]
+            total_size: &'a RawValue,
         }
-        let size = json::object::<Metadata>(self.metadata?.get().as_bytes()).ok()?.total_size;
-        // Some writers state the size as a float.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within 2^53")]
-        let whole = |size: f64| (size.fract() == 0.0 && (0.0..2.0_f64.powi(53)).contains(&size)).then_some(size as u64);
-        size.as_u64().or_else(|| size.as_f64().and_then(whole))
+        let metadata = self.metadata.and_then(|metadata| json::object::<Metadata<'_>>(metadata.get().as_bytes()).ok());
+        let Some(Metadata { total_size }) = metadata else { return (None, None) };
+        match whole(total_size.get()) {
+            Some(size) => (Some(size), None),
+            None => (None, Some(total_size.get().chars().take(escaped::SHOWN + 1).collect())),
+        }
     }
+}
+
+/// A whole number of bytes.
+fn whole(text: &str) -> Option<u64> {
+    let size: Number = serde_json::from_str(text).ok()?;
+    // Some writers state the size as a float.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within 2^53")]
+    let whole = |size: f64| (size.fract() == 0.0 && (0.0..2.0_f64.powi(53)).contains(&size)).then_some(size as u64);
+    size.as_u64().or_else(|| size.as_f64().and_then(whole))
 }
 
 /// Why `path` may not be asked for; `None` where it stays within its folder however often a server decodes it.
@@ -201,7 +217,9 @@ mod tests {
         for metadata in [r#"{"total_size":-1}"#, r#"{"total_size":"5"}"#, r#"{"total_size":1.5}"#, "null", "[]", "[5]"]
         {
             let json = format!(r#"{{"metadata":{metadata},"weight_map":{{}}}}"#);
-            assert_eq!(index(&json).unwrap().total_size, None, "{metadata}");
+            let index = index(&json).unwrap();
+            assert_eq!(index.total_size, None, "{metadata}");
+            assert_eq!(index.unclear_size.is_some(), metadata.contains("total_size"), "{metadata}");
         }
     }
 
@@ -235,6 +253,14 @@ mod tests {
         }
         for path in ["model-00001-of-00002.safetensors", "sub/a.safetensors", "a..b", "...", "a b", "100%", "a%20b"] {
             assert!(placed_in(path).is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_begin_in_its_own_folder_in_so_many_words() {
+        assert_eq!(placed_in("././a/b").unwrap().shards(), ["a/b"]);
+        for path in ["./", ".//a", "./../a"] {
+            assert!(matches!(placed_in(path), Err(IndexError::UnsafePath { .. })), "{path}");
         }
     }
 

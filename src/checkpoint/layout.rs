@@ -5,9 +5,10 @@
 //! files is chosen by fixed rules, and every other safetensors file is listed with the reason why it was left out.
 //!
 //! The rules, in order. The root decides if it holds any safetensors file, otherwise the folder with the most bytes of
-//! them. Within it, an index counts if all its shards exist, or if nothing complete exists without it. Without an index:
-//! `model`, then `diffusion_pytorch_model`, then their variants (`model.fp16`), then an adapter, then the largest of the
-//! other names, and `consolidated` last; a single file before a sharded one of the same name.
+//! them, unless the model says which. Within it, an index counts if all its shards exist, or if nothing complete exists
+//! without it. Without an index: `model`, then `diffusion_pytorch_model`, then their variants (`model.fp16`), then an adapter,
+//! then other names, and `consolidated` last; what is whole by its numbers first, then a single file before a sharded one of
+//! the same name, then the largest. Several sets that are alike in that are all candidates: what their headers hold decides.
 
 use std::{
     cmp::Reverse,
@@ -34,6 +35,8 @@ pub struct Layout {
     pub unused: Vec<UnusedFile>,
     /// Files that the index or the shards' own numbers name, and the repository does not have.
     pub missing_shards: Vec<String>,
+    /// Whether the files were taken together because their names differ in numbers, and nothing else says that they are one.
+    pub by_numbers: bool,
 }
 
 /// A safetensors file that is no part of the checkpoint.
@@ -64,6 +67,8 @@ pub enum Unused {
     Adapter,
     /// It lies in another folder.
     OtherFolder,
+    /// It is of a set of files that is not whole, or fits the configuration less.
+    OtherSet,
     /// It has another name than the checkpoint's files, and no index names it.
     OtherName,
 }
@@ -77,16 +82,16 @@ impl fmt::Display for Unused {
             Self::Variant => "another precision",
             Self::Adapter => "adapter",
             Self::OtherFolder => "in another folder",
+            Self::OtherSet => "of a set of files that is not whole, or fits the configuration less",
             Self::OtherName => "not named like the checkpoint, and in no index",
         })
     }
 }
 
 impl Layout {
-    /// The index to read before [`Layout::choose`], if the repository has one for the files that would be chosen.
-    pub fn index_path(snapshot: &Snapshot) -> Option<&str> {
+    /// The index of a folder that is to be read before [`Layout::candidates`], if there is one for the files that would be chosen.
+    pub fn index_path<'s>(snapshot: &'s Snapshot, folder: &str) -> Option<&'s str> {
         let weights = weights(snapshot);
-        let folder = main_folder(&weights);
         let best = weights.iter().filter(|w| w.folder == folder).map(|w| w.name.class).min();
         snapshot
             .files
@@ -101,61 +106,77 @@ impl Layout {
             .map(|(_, path)| path)
     }
 
-    /// Chooses the checkpoint's files. `index` is what [`Layout::index_path`] names, read; `None` where it names nothing.
+    /// The sets of files of a folder that may be the checkpoint, the best by their names first. `index` is what
+    /// [`Layout::index_path`] names, read; `None` where it names nothing.
     ///
     /// Without any safetensors file the error lists the weights that are there in other formats.
-    pub fn choose(snapshot: &Snapshot, index: Option<&ShardIndex>) -> Result<Self, CheckpointError> {
+    pub fn candidates(
+        snapshot: &Snapshot,
+        folder: &str,
+        index: Option<&ShardIndex>,
+    ) -> Result<Vec<Self>, CheckpointError> {
         let weights = weights(snapshot);
-        if weights.is_empty() {
-            return Err(CheckpointError::NoSafetensors { found: other_weights(snapshot) });
+        let here: Vec<&Weights<'_>> = weights.iter().filter(|w| w.folder == folder).collect();
+        if here.is_empty() {
+            let found = other_weights(snapshot);
+            let folder = folder.to_owned();
+            return Err(if weights.is_empty() {
+                CheckpointError::NoSafetensors { found }
+            } else {
+                CheckpointError::NotInFolder { folder, found }
+            });
         }
-        let folder = main_folder(&weights);
+        let groups = Group::ranked(&here);
         let named: BTreeSet<&str> = index.map(ShardIndex::shards).unwrap_or_default().into_iter().collect();
+        let of_weights = named.iter().all(|path| path.ends_with(".safetensors"));
         let (present, missing): (Vec<&str>, Vec<&str>) = named.iter().partition(|path| snapshot.file(path).is_some());
-        let unnamed = weights.iter().filter(|w| w.folder == folder && !named.contains(w.path()));
-        let without_index = Group::best(unnamed);
-        let index_holds = index.is_some()
-            && (missing.is_empty()
-                || without_index.as_ref().is_none_or(|group| !present.is_empty() && !group.replaces_an_index()))
-            && !present.is_empty();
-        let (index, shards, missing_shards) = if index_holds {
-            (Self::index_path(snapshot).map(str::to_owned), present, missing.into_iter().map(str::to_owned).collect())
-        } else {
-            let group = without_index.unwrap_or_default();
-            let missing = group.missing();
-            (None, group.members.iter().map(|w| w.path()).collect(), missing)
-        };
-        let chosen: BTreeSet<&str> = shards.iter().copied().collect();
-        let unused = weights.iter().filter(|w| !chosen.contains(w.path())).map(|w| UnusedFile {
-            path: w.path().to_owned(),
-            size: w.file.size,
-            why: match w.name.class {
+        let best = groups.first().filter(|group| group.is_usual() && group.is_whole());
+        let is_stale = best.is_some_and(|group| group.members.iter().any(|w| !named.contains(w.path())));
+        let index_holds = of_weights && !present.is_empty() && (missing.is_empty() || !is_stale);
+        let layout = |index: Option<String>, shards: Vec<&str>, missing_shards: Vec<String>, by_numbers: bool| {
+            let chosen: BTreeSet<&str> = shards.into_iter().collect();
+            let class = here.iter().filter(|w| chosen.contains(w.path())).map(|w| w.name.class).min();
+            let why = |w: &Weights<'_>| match w.name.class {
                 _ if w.folder != folder => Unused::OtherFolder,
-                _ if named.contains(w.path()) => Unused::StaleIndex,
+                _ if index.is_none() && of_weights && named.contains(w.path()) => Unused::StaleIndex,
                 Class::Consolidated => Unused::Consolidated,
                 Class::Variant => Unused::Variant,
                 Class::Adapter => Unused::Adapter,
                 _ if index.is_some() => Unused::NotInIndex,
+                own if own != Class::Other && Some(own) == class => Unused::OtherSet,
                 _ => Unused::OtherName,
-            },
-        });
-        Ok(Self {
-            unused: unused.collect(),
-            index,
-            shards: chosen.iter().map(|&path| path.to_owned()).collect(),
-            missing_shards,
-        })
+            };
+            let unused = weights.iter().filter(|w| !chosen.contains(w.path()));
+            let unused = unused.map(|w| UnusedFile { path: w.path().to_owned(), size: w.file.size, why: why(w) });
+            Self {
+                unused: unused.collect(),
+                shards: chosen.iter().map(|&path| path.to_owned()).collect(),
+                missing_shards,
+                by_numbers,
+                index: index.clone(),
+            }
+        };
+        let of_group = |group: &Group<'_, '_>| {
+            layout(None, group.members.iter().map(|w| w.path()).collect(), group.missing(), group.is_by_numbers())
+        };
+        if index_holds {
+            let path = Self::index_path(snapshot, folder).map(str::to_owned);
+            let is_whole = missing.is_empty();
+            let by_index = layout(path, present, missing.into_iter().map(str::to_owned).collect(), false);
+            // Of an interrupted download a whole set of other names may be the model.
+            let others = groups.iter().filter(|group| !is_whole && group.class() == Class::Other && group.is_whole());
+            return Ok([by_index].into_iter().chain(others.take(MOST_RIVALS).map(of_group)).collect());
+        }
+        Ok(Group::rivals(&groups).map(of_group).collect())
     }
 
-    /// The folders that hold weights, where the root holds none: first the one that is read, then the others by name.
+    /// The folders that hold weights: first the one that is read unless the model says otherwise, then the others by name.
     pub fn folders(snapshot: &Snapshot) -> Vec<&str> {
         let weights = weights(snapshot);
         let main = main_folder(&weights);
-        if main.is_empty() {
-            return Vec::new();
-        }
-        let others: BTreeSet<&str> = weights.iter().map(|w| w.folder).filter(|&folder| folder != main).collect();
-        [main].into_iter().chain(others).collect()
+        let all: BTreeSet<&str> = weights.iter().map(|w| w.folder).collect();
+        let first = all.get(main).copied();
+        first.into_iter().chain(all.into_iter().filter(|&folder| folder != main)).collect()
     }
 }
 
@@ -198,32 +219,65 @@ fn main_folder<'s>(weights: &[Weights<'s>]) -> &'s str {
 }
 
 /// Files that belong together by their names.
-#[derive(Default)]
 struct Group<'w, 's> {
     members: Vec<&'w Weights<'s>>,
 }
 
+/// Sets of files of which the headers are read to choose among them.
+const MOST_RIVALS: usize = 4;
+
 impl<'w, 's: 'w> Group<'w, 's> {
-    /// The group that is the checkpoint, among `weights` of one folder, by the rules of this module.
-    fn best(weights: impl Iterator<Item = &'w Weights<'s>>) -> Option<Self> {
-        let mut groups: BTreeMap<_, Self> = BTreeMap::new();
-        for w in weights {
-            groups.entry(w.name.group()).or_default().members.push(w);
+    /// The groups of `weights` of one folder, the best first by the rules of this module.
+    fn ranked(weights: &[&'w Weights<'s>]) -> Vec<Self> {
+        let mut groups: BTreeMap<String, Self> = BTreeMap::new();
+        for &w in weights {
+            let group = groups.entry(w.name.group()).or_insert_with(|| Self { members: Vec::new() });
+            group.members.push(w);
         }
-        let rank = |(key, group): &(_, Self)| {
-            let (class, single_first) =
-                group.members.first().map_or((Class::Consolidated, false), |w| (w.name.class, w.name.number.is_some()));
-            let named_alike = !matches!(class, Class::Other);
+        let rank = |(key, group): &(String, Self)| {
+            let is_sharded = group.class() != Class::Other && (group.is_by_numbers() || group.is_numbered());
             let bytes: u64 = group.members.iter().fold(0, |sum, w| sum.saturating_add(w.file.size));
-            (class, named_alike && single_first, Reverse(bytes), *key)
+            (group.class(), !group.is_whole(), is_sharded, Reverse(bytes), key.clone())
         };
-        groups.into_iter().min_by_key(rank).map(|(_, group)| group)
+        let mut ranked: Vec<(String, Self)> = groups.into_iter().collect();
+        ranked.sort_by_cached_key(rank);
+        ranked.into_iter().map(|(_, group)| group).collect()
     }
 
-    /// Whether these files are preferred to those of an index that names absent files: a model in the usual names, whole.
-    fn replaces_an_index(&self) -> bool {
-        let usual = self.members.iter().all(|w| matches!(w.name.class, Class::Model | Class::Diffusion));
-        usual && self.missing().is_empty()
+    /// Of ranked groups the first, and those that are whole and have names of its kind, or any names where the first is an adapter or
+    /// is not whole.
+    fn rivals(ranked: &[Self]) -> impl Iterator<Item = &Self> {
+        let first = ranked.first().map(Self::class);
+        let may_be_other = first == Some(Class::Adapter) || ranked.first().is_some_and(|group| !group.is_whole());
+        let is_rival =
+            move |group: &&Self| Some(group.class()) == first || may_be_other && group.class() == Class::Other;
+        let whole = ranked.iter().skip(1).filter(|group| group.is_whole()).filter(is_rival);
+        ranked.iter().take(1).chain(whole.take(MOST_RIVALS - 1))
+    }
+
+    fn class(&self) -> Class {
+        self.members.first().map_or(Class::Consolidated, |w| w.name.class)
+    }
+
+    /// Whether the numbers in the names imply no file that is not there.
+    fn is_whole(&self) -> bool {
+        self.missing().is_empty()
+    }
+
+    /// Whether the names say which of how many each file is.
+    fn is_numbered(&self) -> bool {
+        self.members.first().is_some_and(|w| w.name.number.is_some())
+    }
+
+    /// Whether the names differ in numbers, and do not say how many there are.
+    fn is_by_numbers(&self) -> bool {
+        self.members.len() > 1 && !self.is_numbered()
+    }
+
+    /// Whether these names are those of a model that its library wrote: such a set, if whole, is preferred to an index that names
+    /// absent files.
+    fn is_usual(&self) -> bool {
+        matches!(self.class(), Class::Model | Class::Diffusion)
     }
 
     /// Files that the numbers in the members' names imply and that are not there.
@@ -292,6 +346,11 @@ mod tests {
         ShardIndex::parse(json.to_string().as_bytes(), "").unwrap()
     }
 
+    fn choose(snapshot: &Snapshot, index: Option<&ShardIndex>) -> Result<Layout, CheckpointError> {
+        let folder = Layout::folders(snapshot).first().copied().unwrap_or_default();
+        Ok(Layout::candidates(snapshot, folder, index)?.remove(0))
+    }
+
     fn unused(layout: &Layout) -> Vec<(&str, Unused)> {
         layout.unused.iter().map(|file| (file.path.as_str(), file.why)).collect()
     }
@@ -301,9 +360,9 @@ mod tests {
     #[test]
     fn one_file_is_the_checkpoint() {
         let snapshot = snapshot(&[("config.json", 1), ("model.safetensors", 10)]);
-        assert_eq!(Layout::index_path(&snapshot), None);
-        assert!(Layout::folders(&snapshot).is_empty());
-        let layout = Layout::choose(&snapshot, None).unwrap();
+        assert_eq!(Layout::index_path(&snapshot, ""), None);
+        assert_eq!(Layout::folders(&snapshot), [""]);
+        let layout = choose(&snapshot, None).unwrap();
         assert_eq!(layout.shards, ["model.safetensors"]);
         assert!(layout.unused.is_empty() && layout.missing_shards.is_empty() && layout.index.is_none());
     }
@@ -312,8 +371,8 @@ mod tests {
     fn a_whole_index_wins_over_a_stray_single_file() {
         let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
         let snapshot = snapshot(&[(INDEX, 1), (shards[0], 5), (shards[1], 5), ("model.safetensors", 3)]);
-        assert_eq!(Layout::index_path(&snapshot), Some(INDEX));
-        let layout = Layout::choose(&snapshot, Some(&index(&shards))).unwrap();
+        assert_eq!(Layout::index_path(&snapshot, ""), Some(INDEX));
+        let layout = choose(&snapshot, Some(&index(&shards))).unwrap();
         assert_eq!(layout.index.as_deref(), Some(INDEX));
         assert_eq!(layout.shards, shards);
         assert_eq!(unused(&layout), [("model.safetensors", Unused::NotInIndex)]);
@@ -323,7 +382,7 @@ mod tests {
     fn a_stale_index_loses_to_a_whole_model_without_it() {
         let named = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
         let snapshot = snapshot(&[(INDEX, 1), (named[0], 5), ("model.safetensors", 3)]);
-        let layout = Layout::choose(&snapshot, Some(&index(&named))).unwrap();
+        let layout = choose(&snapshot, Some(&index(&named))).unwrap();
         assert_eq!((layout.index.as_deref(), layout.shards), (None, vec!["model.safetensors".to_owned()]));
         assert_eq!(layout.unused[0].why, Unused::StaleIndex);
     }
@@ -333,7 +392,7 @@ mod tests {
         let present = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
         let snapshot = snapshot(&[(INDEX, 1), (present[0], 5), (present[1], 5)]);
         let stale = ["model-00001-of-00003.safetensors", "model-00002-of-00003.safetensors"];
-        let layout = Layout::choose(&snapshot, Some(&index(&stale))).unwrap();
+        let layout = choose(&snapshot, Some(&index(&stale))).unwrap();
         assert_eq!((layout.index.as_deref(), layout.shards.len()), (None, 2));
         assert!(layout.missing_shards.is_empty());
     }
@@ -342,7 +401,7 @@ mod tests {
     fn shards_that_an_index_names_and_nobody_has_are_listed() {
         let named = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
         let snapshot = snapshot(&[(INDEX, 1), (named[1], 5)]);
-        let layout = Layout::choose(&snapshot, Some(&index(&named))).unwrap();
+        let layout = choose(&snapshot, Some(&index(&named))).unwrap();
         assert_eq!(layout.index.as_deref(), Some(INDEX));
         assert_eq!(layout.shards, named[1..]);
         assert_eq!(layout.missing_shards, named[..1]);
@@ -356,8 +415,8 @@ mod tests {
             ("model-00001-of-00001.safetensors", 10),
             ("consolidated.safetensors.index.json", 1),
         ]);
-        assert_eq!(Layout::index_path(&snapshot), Some(INDEX));
-        let layout = Layout::choose(&snapshot, Some(&index(&["model-00001-of-00001.safetensors"]))).unwrap();
+        assert_eq!(Layout::index_path(&snapshot, ""), Some(INDEX));
+        let layout = choose(&snapshot, Some(&index(&["model-00001-of-00001.safetensors"]))).unwrap();
         assert_eq!(unused(&layout), [("consolidated.safetensors", Unused::Consolidated)]);
     }
 
@@ -366,10 +425,10 @@ mod tests {
         let path = "consolidated.safetensors.index.json";
         let shards = ["consolidated-00001-of-00002.safetensors", "consolidated-00002-of-00002.safetensors"];
         let snapshot = snapshot(&[(path, 1), (shards[0], 5), (shards[1], 5)]);
-        assert_eq!(Layout::index_path(&snapshot), Some(path));
-        let layout = Layout::choose(&snapshot, Some(&index(&shards))).unwrap();
+        assert_eq!(Layout::index_path(&snapshot, ""), Some(path));
+        let layout = choose(&snapshot, Some(&index(&shards))).unwrap();
         assert_eq!((layout.index.as_deref(), layout.shards.len()), (Some(path), 2));
-        assert_eq!(Layout::choose(&snapshot, None).unwrap().shards, shards);
+        assert_eq!(choose(&snapshot, None).unwrap().shards, shards);
     }
 
     #[test]
@@ -379,7 +438,7 @@ mod tests {
             ("model_00003-of-00003.safetensors", 5),
             ("model-mtp-of-00005.safetensors", 1),
         ]);
-        let layout = Layout::choose(&snapshot, None).unwrap();
+        let layout = choose(&snapshot, None).unwrap();
         assert_eq!(layout.shards.len(), 2);
         assert_eq!(layout.missing_shards, ["model_00002-of-00003.safetensors"]);
         assert_eq!(unused(&layout), [("model-mtp-of-00005.safetensors", Unused::OtherName)]);
@@ -388,7 +447,7 @@ mod tests {
     #[test]
     fn shards_may_be_numbered_from_zero() {
         let snapshot = snapshot(&[("model-00000-of-00002.safetensors", 5), ("model-00001-of-00002.safetensors", 5)]);
-        assert!(Layout::choose(&snapshot, None).unwrap().missing_shards.is_empty());
+        assert!(choose(&snapshot, None).unwrap().missing_shards.is_empty());
     }
 
     #[test]
@@ -398,18 +457,19 @@ mod tests {
             ("model.safetensors", 10),
             ("model.safetensors.index.fp16.json", 1),
         ]);
-        assert_eq!(Layout::index_path(&both), None);
-        let layout = Layout::choose(&both, None).unwrap();
+        assert_eq!(Layout::index_path(&both, ""), None);
+        let layout = choose(&both, None).unwrap();
         assert_eq!(layout.shards, ["model.safetensors"]);
         assert_eq!(unused(&layout), [("model.fp16.safetensors", Unused::Variant)]);
 
         let alone = snapshot(&[("model.fp16-00001-of-00001.safetensors", 5), ("model.safetensors.index.fp16.json", 1)]);
-        assert_eq!(Layout::index_path(&alone), Some("model.safetensors.index.fp16.json"));
-        assert_eq!(Layout::choose(&alone, None).unwrap().shards.len(), 1);
+        assert_eq!(Layout::index_path(&alone, ""), Some("model.safetensors.index.fp16.json"));
+        assert_eq!(choose(&alone, None).unwrap().shards.len(), 1);
     }
 
     #[test]
     fn the_largest_folder_is_read_when_the_root_has_nothing() {
+        let folder = "transformer";
         let path = "transformer/diffusion_pytorch_model.safetensors.index.json";
         let snapshot = snapshot(&[
             ("text_encoder/model.safetensors", 8),
@@ -418,9 +478,9 @@ mod tests {
             (path, 1),
             ("vae/diffusion_pytorch_model.safetensors", 1),
         ]);
-        assert_eq!(Layout::index_path(&snapshot), Some(path));
+        assert_eq!(Layout::index_path(&snapshot, folder), Some(path));
         assert_eq!(Layout::folders(&snapshot), ["transformer", "text_encoder", "vae"]);
-        let layout = Layout::choose(&snapshot, None).unwrap();
+        let layout = choose(&snapshot, None).unwrap();
         assert_eq!(layout.shards.len(), 2);
         assert!(layout.unused.iter().all(|file| file.why == Unused::OtherFolder));
         assert_eq!(layout.unused.len(), 2);
@@ -429,15 +489,15 @@ mod tests {
     #[test]
     fn an_adapter_counts_when_there_is_no_model() {
         let alone = snapshot(&[("adapter_model.safetensors", 5), ("new_embeddings.safetensors", 50)]);
-        assert_eq!(Layout::choose(&alone, None).unwrap().shards, ["adapter_model.safetensors"]);
+        assert_eq!(choose(&alone, None).unwrap().shards, ["adapter_model.safetensors"]);
         let beside = snapshot(&[("adapter_model.safetensors", 50), ("model.safetensors", 5)]);
-        assert_eq!(Layout::choose(&beside, None).unwrap().shards, ["model.safetensors"]);
+        assert_eq!(choose(&beside, None).unwrap().shards, ["model.safetensors"]);
     }
 
     #[test]
     fn of_unrelated_files_the_largest_is_read() {
         let snapshot = snapshot(&[("dev-v1.0.safetensors", 5), ("schnell.safetensors", 6)]);
-        let layout = Layout::choose(&snapshot, None).unwrap();
+        let layout = choose(&snapshot, None).unwrap();
         assert_eq!(layout.shards, ["schnell.safetensors"]);
         assert_eq!(unused(&layout), [("dev-v1.0.safetensors", Unused::OtherName)]);
     }
@@ -445,7 +505,7 @@ mod tests {
     #[test]
     fn without_safetensors_the_error_says_what_is_there() {
         let snapshot = snapshot(&[("a.gguf", 7), ("pytorch_model.bin", 4), ("x.bin", 4), ("README.md", 1)]);
-        let error = Layout::choose(&snapshot, None).unwrap_err();
+        let error = choose(&snapshot, None).unwrap_err();
         assert_eq!(
             error.to_string(),
             "there is no safetensors file; there is instead 2 `.bin` (8 bytes), 1 `.gguf` (7 bytes)"
@@ -453,9 +513,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_whole_comes_before_what_is_large_and_all_whole_sets_are_candidates() {
+        let files = |sets: &[(&str, u64)]| snapshot(sets);
+        let leftover = files(&[
+            ("model-00001-of-00002.safetensors", 500),
+            ("model-00001-of-00003.safetensors", 5),
+            ("model-00002-of-00003.safetensors", 5),
+            ("model-00003-of-00003.safetensors", 5),
+        ]);
+        let candidates = Layout::candidates(&leftover, "", None).unwrap();
+        assert_eq!((candidates.len(), candidates[0].shards.len()), (1, 3));
+        assert_eq!(unused(&candidates[0]), [("model-00001-of-00002.safetensors", Unused::OtherSet)]);
+        let merged =
+            files(&[("adapter_model.safetensors", 1), ("merged-1.safetensors", 9), ("merged-2.safetensors", 9)]);
+        let candidates = Layout::candidates(&merged, "", None).unwrap();
+        assert_eq!(candidates.iter().map(|layout| layout.shards.len()).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(candidates.iter().map(|layout| layout.by_numbers).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn an_index_of_other_files_or_of_some_of_a_whole_set_is_stale() {
+        let odd = ["model.safetensors-00001-of-00002.safetensors", "model.safetensors-00002-of-00002.safetensors"];
+        let there = snapshot(&[(INDEX, 1), (odd[0], 5), (odd[1], 5), ("pytorch_model.bin", 9)]);
+        let half = index(&["model-00001-of-00002.safetensors", odd[1]]);
+        for index in [half, index(&["pytorch_model.bin"])] {
+            let layout = choose(&there, Some(&index)).unwrap();
+            assert_eq!((layout.index.as_deref(), layout.shards.len()), (None, 2));
+            assert!(layout.missing_shards.is_empty() && layout.unused.is_empty(), "{layout:?}");
+        }
+    }
+
+    #[test]
     fn an_absurd_count_in_a_name_makes_no_list() {
         let snapshot = snapshot(&[("model-00001-of-999999.safetensors", 5)]);
-        let layout = Layout::choose(&snapshot, None).unwrap();
+        let layout = choose(&snapshot, None).unwrap();
         assert_eq!((layout.shards.len(), layout.missing_shards.len()), (1, 0));
     }
 }

@@ -21,8 +21,10 @@ pub(super) enum Class {
 }
 
 impl Class {
-    /// The class of a name without shard number and extension.
+    /// The class of a name without its extension. Numbers at its end, and words such as `part` before them, count for nothing.
     fn of(stem: &str) -> Self {
+        let lower = stem.to_ascii_lowercase();
+        let stem = without_numbers(&lower).trim_end_matches(".safetensors");
         let (base, variant) = stem.split_once('.').map_or((stem, false), |(base, _)| (base, true));
         match (base, variant) {
             ("model" | "diffusion_pytorch_model", true) => Self::Variant,
@@ -46,11 +48,33 @@ impl Class {
     }
 }
 
+/// Separators of the words of a name.
+const SEPARATORS: [char; 3] = ['-', '_', '.'];
+
+/// Words before a number that say no more than that it is one.
+const COUNTING: [&str; 9] = ["part", "shard", "rank", "of", "chunk", "split", "file", "piece", "tp"];
+
+/// Letters before or after a number that make it a precision.
+const PRECISIONS: [&str; 12] = ["fp", "bf", "f", "int", "uint", "i", "u", "q", "w", "nf", "mxfp", "nvfp"];
+
+/// A name in lower case without the numbers at its end.
+fn without_numbers(mut stem: &str) -> &str {
+    loop {
+        let cut = stem.rfind(SEPARATORS).map_or(0, |at| at + 1);
+        let word = stem[cut..].trim_end_matches(|letter: char| letter.is_ascii_digit());
+        let counts = word.is_empty() || COUNTING.contains(&word);
+        if cut == 0 || !counts {
+            return stem;
+        }
+        stem = &stem[..cut - 1];
+    }
+}
+
 /// The name of a safetensors file, taken apart.
 #[derive(Debug)]
 pub(super) struct ShardName<'n> {
     pub(super) class: Class,
-    /// Number and total, of a sharded checkpoint.
+    /// Number and total, of a sharded checkpoint whose files say both.
     pub(super) number: Option<(u32, u32)>,
     /// What comes before the number, with its separator.
     head: &'n str,
@@ -74,36 +98,37 @@ impl<'n> ShardName<'n> {
         }))
     }
 
-    /// `HEAD-00001-of-00002[.VARIANT]` or the same with an underscore, of five or six digits each.
+    /// `HEAD-00001-of-00002[.VARIANT]`, with any separators and any number of digits.
     fn numbered(name: &'n str, stem: &'n str) -> Option<Self> {
-        let (before, after) = stem.rsplit_once("-of-")?;
+        let lower = stem.to_ascii_lowercase();
         let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-        let cut = before.rfind(['-', '_'])? + 1;
-        let number = &before[cut..];
-        let count = digits(after);
-        let total: u32 = after[..count].parse().ok()?;
-        let variant = &after[count..];
-        let well_formed = digits(number) == number.len()
-            && (5..=6).contains(&number.len())
-            && (5..=6).contains(&count)
-            && (variant.is_empty() || variant.starts_with('.'));
-        if !well_formed || total as usize > MAX_SHARDS {
+        let (of, end) = lower.rmatch_indices("of").find_map(|(at, word)| {
+            let (before, after) =
+                (lower[..at].strip_suffix(SEPARATORS)?, lower[at + word.len()..].strip_prefix(SEPARATORS)?);
+            let is_numbered = digits(after) > 0 && before.ends_with(|letter: char| letter.is_ascii_digit());
+            is_numbered.then_some((at, at + word.len()))
+        })?;
+        let (before, after) = (&stem[..of - 1], &stem[end + 1..]);
+        let cut = before.trim_end_matches(|letter: char| letter.is_ascii_digit()).len();
+        let total: u32 = after[..digits(after)].parse().ok()?;
+        let variant = &after[digits(after)..];
+        if !(variant.is_empty() || variant.starts_with('.')) || total as usize > MAX_SHARDS {
             return None;
         }
         Some(Self {
-            class: Class::of(&format!("{}{variant}", &before[..cut - 1])),
-            number: Some((number.parse().ok()?, total)),
+            class: Class::of(&format!("{}{variant}", before[..cut].trim_end_matches(SEPARATORS))),
+            number: Some((before[cut..].parse().ok()?, total)),
             head: &name[..cut],
-            digits: number.len(),
-            tail: &name[cut + number.len()..],
+            digits: before.len() - cut,
+            tail: &name[before.len()..],
         })
     }
 
-    /// Equal for the files of one sharded checkpoint, and for all consolidated ones.
-    pub(super) fn group(&self) -> (&'n str, &'n str) {
-        match self.class {
-            Class::Consolidated => ("", ""),
-            _ => (self.head, self.tail),
+    /// Equal for names that differ in the shard's number alone; where none says how many there are, in any numbers.
+    pub(super) fn group(&self) -> String {
+        match self.number {
+            Some(_) => format!("{}#{}", self.head, self.tail),
+            None => self.head.split_inclusive(SEPARATORS).map(open_number).collect(),
         }
     }
 
@@ -112,6 +137,25 @@ impl<'n> ShardName<'n> {
         self.number?;
         Some(format!("{}{number:0width$}{}", self.head, self.tail, width = self.digits))
     }
+}
+
+/// A word with `#` for its numbers, unless they tell a precision.
+fn open_number(word: &str) -> String {
+    let letters: String = word.chars().take_while(char::is_ascii_alphabetic).collect();
+    let tells_precision = word.trim_end_matches(SEPARATORS).ends_with("bit")
+        || word.len() > letters.len() && PRECISIONS.contains(&letters.to_ascii_lowercase().as_str());
+    if tells_precision {
+        return word.to_owned();
+    }
+    let mut open = String::new();
+    for letter in word.chars() {
+        match letter {
+            '0'..='9' if open.ends_with('#') => {}
+            '0'..='9' => open.push('#'),
+            _ => open.push(letter),
+        }
+    }
+    open
 }
 
 #[cfg(test)]
@@ -132,7 +176,15 @@ mod tests {
             ("adapter_model.safetensors", Class::Adapter, None),
             ("model-mtp-of-00005.safetensors", Class::Other, None),
             ("Qwen2.5-7B.safetensors", Class::Other, None),
-            ("model-1-of-2.safetensors", Class::Other, None),
+            ("model-1-of-2.safetensors", Class::Model, Some((1, 2))),
+            ("Model_00001_of_00004.safetensors", Class::Model, Some((1, 4))),
+            ("model.safetensors-00001-of-00002.safetensors", Class::Model, Some((1, 2))),
+            ("model-part-1-of-2.safetensors", Class::Model, Some((1, 2))),
+            ("model.0.safetensors", Class::Model, None),
+            ("model.part0.safetensors", Class::Model, None),
+            ("model-rank-0-part-1.safetensors", Class::Model, None),
+            ("model-00001-of-00002-x.safetensors", Class::Other, None),
+            ("adapter_model_2.safetensors", Class::Adapter, None),
         ];
         for (name, class, number) in table {
             let parsed = ShardName::parse(name).unwrap();
@@ -145,6 +197,27 @@ mod tests {
     fn a_sibling_has_the_same_form() {
         let shard = ShardName::parse("model_00002-of-00072.safetensors").unwrap();
         assert_eq!(shard.sibling(7).unwrap(), "model_00007-of-00072.safetensors");
+    }
+
+    #[test]
+    fn names_that_differ_in_numbers_alone_are_one_group() {
+        let group = |name: &str| ShardName::parse(name).unwrap().group();
+        for [a, b] in [
+            ["model.0.safetensors", "model.13.safetensors"],
+            ["model-rank-0-part-1.safetensors", "model-rank-1-part-0.safetensors"],
+            ["layers7.safetensors", "layers12.safetensors"],
+            ["consolidated.00.safetensors", "consolidated.01.safetensors"],
+        ] {
+            assert_eq!(group(a), group(b));
+        }
+        for [a, b] in [
+            ["model.fp16.safetensors", "model.fp32.safetensors"],
+            ["model-4bit.safetensors", "model-8bit.safetensors"],
+            ["model-00001-of-00002.safetensors", "model-00001-of-00003.safetensors"],
+            ["model.0.safetensors", "model-0.safetensors"],
+        ] {
+            assert_ne!(group(a), group(b));
+        }
     }
 
     #[test]

@@ -28,6 +28,11 @@ pub enum Foreign {
 }
 
 impl Foreign {
+    /// Whether a small file is git's pointer to the one that is meant.
+    pub(crate) fn is_lfs_pointer(bytes: &[u8]) -> bool {
+        bytes.starts_with(b"version https://git-lfs")
+    }
+
     /// Recognises `prefix`, the first bytes of a file.
     pub fn sniff(prefix: &[u8]) -> Option<Self> {
         let text = prefix.trim_ascii_start();

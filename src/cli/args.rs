@@ -159,6 +159,9 @@ pub(crate) struct CompareArgs {
     /// Compare at most this many pairs, in the order of the layers.
     #[arg(long, value_name = "N")]
     pub(crate) max_tensors: Option<usize>,
+    /// Table of patterns and replacements that make names of one model those of the other: CSV, or TOML if it ends in .toml.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) map: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]

@@ -1,16 +1,17 @@
 //! `compare`: every tensor of two checkpoints.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use hub_audit::{
+    Error,
     fetch::{self, ModelPlan, Work},
     metric::Metric,
     model::Session,
     question::compare,
     question::compare::page::compare_csv,
     question::compare::page::compare_report,
-    question::compare::{Comparison, Matching, Status},
+    question::compare::{Comparison, Guide, Matching, NameMap, Status},
     table::Condition,
 };
 
@@ -20,7 +21,7 @@ use super::{
     gather::{self, Gather},
     output,
     printer::Printer,
-    table,
+    settings, table,
     verdict::Verdict,
 };
 
@@ -33,11 +34,15 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     question.biases = true;
     question.mtp = true;
     question.all_headers = true;
+    let map = args.map.as_deref().map(read_map).transpose()?;
+    // The pattern that takes every tensor says nothing of which correspond.
+    let pattern = question.tensor.clone().filter(|_| args.choice.tensor.is_some());
     let matched = async |session: &Session, limits| {
         let opened = session.open(&specs, &question).await;
         let (matching, plans) = match [&opened[0].outcome, &opened[1].outcome] {
             [Ok(a), Ok(b)] => {
-                let matching = Matching::of(a, b);
+                let guide = Guide { map: map.as_ref(), pattern: pattern.as_ref() };
+                let matching = Matching::of(a, b, guide);
                 let matching = matching.first(args.max_tensors.unwrap_or(usize::MAX));
                 let [of_a, of_b] = matching.needed();
                 let plan = |model, needed: &BTreeSet<usize>| {
@@ -59,10 +64,16 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
         return Ok(ExitStatus::Failed);
     };
     let failures = [0, 1].map(|side| &gathered.failures[side]);
-    let Some(comparison) = compare::compare(&gathered.cache, [a, b], failures, &matching) else {
+    let Some(comparison) = compare::compare(&gathered.cache, [a, b], failures, &question, &matching) else {
         return Ok(ExitStatus::Failed);
     };
     gathered.check_unchanged()?;
+    if let (Some(map), [Ok(a), Ok(b)]) = (&map, [&a.outcome, &b.outcome]) {
+        let names = [a, b].into_iter().flat_map(|model| model.tensors.iter().map(|tensor| tensor.info.name.as_str()));
+        for line in map.unused(names) {
+            printer.warn(&format!("line {line} of --map matches no name of either model"));
+        }
+    }
     let document = compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
     output::write(&args.output, &document, || compare_csv(&comparison), printer)?;
     let mut status = status(args, &comparison, printer);
@@ -71,6 +82,14 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     }
     gather::print_summary(&gathered.cost, printer);
     output::print(&args.output, &document, || as_text(&comparison), status, printer)
+}
+
+fn read_map(path: &Path) -> anyhow::Result<NameMap> {
+    let text = fs_err::read_to_string(path).context("the map of names cannot be read")?;
+    let text = settings::without_mark(&text);
+    let is_toml = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
+    let map = if is_toml { NameMap::from_toml(text) } else { NameMap::from_csv(text) };
+    Ok(map.map_err(Error::from)?)
 }
 
 fn named(count: usize) -> String {
@@ -82,12 +101,13 @@ fn named(count: usize) -> String {
 
 fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> ExitStatus {
     let mut status = ExitStatus::Done;
+    let either = |status| comparison.coverage.count(0, status) + comparison.coverage.count(1, status);
     let count = |status| comparison.coverage.count(0, status);
     let compared = count(Status::Compared) + count(Status::Trivial);
     if compared == 0 {
         printer.warn(&nothing_compared(comparison));
     }
-    if compared == 0 || count(Status::Failed) > 0 {
+    if compared == 0 || either(Status::Failed) > 0 {
         status = ExitStatus::Incomplete;
     }
     if let Some(condition) = &args.fail_if
@@ -183,6 +203,13 @@ fn as_text(comparison: &Comparison) -> String {
         }
     }
     text += &table::text(&table);
+    let matched = comparison.matched().into_iter().map(|(how, count)| format!("{} {count}", how.name()));
+    let matched: Vec<String> = matched.collect();
+    if !matched.is_empty() {
+        text += "\nmatched by: ";
+        text += &matched.join(", ");
+        text.push('\n');
+    }
     if comparison.coverage.count(0, Status::Trivial) > 0 {
         text += "\ntrivial: constant or a fixed buffer on both sides; alike for nothing, and in no figure above\n";
     }

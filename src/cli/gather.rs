@@ -199,6 +199,18 @@ fn report_absence(opened: &[Opened], printer: &Printer) {
     }
 }
 
+/// Says of (model, what, why) that was not read, the first ones each and of the others how many.
+pub(crate) fn report_unread<'a>(unread: impl Iterator<Item = (&'a String, &'a String, &'a String)>, printer: &Printer) {
+    let mut unread = unread;
+    for (label, what, why) in unread.by_ref().take(MOST_MODELS) {
+        printer.warn(&format!("{label}: {what} was not read: {why}"));
+    }
+    let more = unread.count();
+    if more > 0 {
+        printer.warn(&format!("{} more were not read; the report lists them", table::count(more as u64, "tensor")));
+    }
+}
+
 /// Whether a layer that was asked for by its number is in none of the models; each is named.
 pub(crate) fn lacks_layers(opened: &[Opened], layers: &LayerSelection, printer: &Printer) -> bool {
     let models = || opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());

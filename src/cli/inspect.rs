@@ -148,8 +148,13 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
     if contents.mtp_tensors > 0 {
         let _ = writeln!(
             text,
-            "  {} of multi-token-prediction blocks, kept apart ({} of the parameters)",
+            "  {} of {}, kept apart ({} of the parameters)",
             table::count(contents.mtp_tensors as u64, "tensor"),
+            if contents.past_the_last {
+                "layers past the last that is stated"
+            } else {
+                "multi-token-prediction blocks"
+            },
             contents.mtp_parameters
         );
     }

@@ -120,20 +120,27 @@ fn round(
 /// What the rows of the plan can show at best, and what may follow.
 fn after_plan(opened: &[Opened], ask: &LineageAsk) -> String {
     let pairs = detectable_at_best(opened, ask);
-    let mut text = String::new();
-    for ([a, b], at_best) in pairs.iter().take(MOST_PAIRS) {
-        let [a, b] = [a, b].map(|model| opened[*model].label.as_str());
-        text += &match at_best {
-            Some(effect) => format!("{a} × {b}: shows a mean row correlation of {effect:.4} in the units at best\n"),
-            None => {
-                format!("{a} × {b}: units of no group can be met layer by layer; a layer map or the basis may tell\n")
+    let mut lines: Vec<String> = pairs
+        .iter()
+        .take(MOST_PAIRS)
+        .map(|([a, b], at_best)| {
+            let [a, b] = [a, b].map(|model| opened[*model].label.as_str());
+            match at_best {
+                Some(effect) => format!("{a} × {b}: shows a mean row correlation of {effect:.4} in the units at best"),
+                None => {
+                    format!("{a} × {b}: units of no group can be met layer by layer; a layer map or the basis may tell")
+                }
             }
-        };
+        })
+        .collect();
+    if pairs.len() > MOST_PAIRS {
+        lines.push(format!("… and {} more pairs", pairs.len() - MOST_PAIRS));
     }
-    if let Some(rest) = pairs.len().checked_sub(MOST_PAIRS).filter(|rest| *rest > 0) {
-        text += &format!("… and {rest} more pairs\n");
-    }
-    text + "Inconclusive pairs then read up to four times as many rows, linked ones 256 rows of six matrices.\n"
+    lines.push(
+        "Inconclusive pairs then read up to four times as many rows, linked ones 256 rows of six matrices.\n"
+            .to_owned(),
+    );
+    lines.join("\n")
 }
 
 /// The same models at the commits that were opened, under the same names, so that a further round reads the same weights.

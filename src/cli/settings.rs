@@ -66,7 +66,12 @@ fn read_list(path: &Path) -> anyhow::Result<String> {
         read(&mut file).context("the model list cannot be read")?;
     }
     anyhow::ensure!(text.len() as u64 <= TEXT_CAP, "the model list has more than {TEXT_CAP} bytes");
-    Ok(text)
+    Ok(without_mark(&text).to_owned())
+}
+
+/// A text without the byte-order mark that some editors write before it.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}')
 }
 
 impl Reach {
@@ -140,7 +145,9 @@ impl Reach {
 
 /// The token that `text`, found in `place`, is.
 fn token_of(text: &str, place: &str) -> anyhow::Result<Option<Token>> {
-    Token::new(text).map_err(Error::from).with_context(|| format!("the token in `{place}` cannot be used"))
+    Token::new(without_mark(text))
+        .map_err(Error::from)
+        .with_context(|| format!("the token in `{place}` cannot be used"))
 }
 
 /// The cache's folder: the one that was named, `./cache` where it is one of ours, else the user's cache folder.

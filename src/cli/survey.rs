@@ -76,6 +76,8 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     let document = survey_report(survey, &view, &run);
     output::write(&args.output, &document, || survey_csv(survey, &view), printer)?;
     let mut status = if survey.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
+    let unread = survey.unread.iter();
+    gather::report_unread(unread.map(|(model, what, why)| (&survey.models[*model].label, what, why)), printer);
     if survey.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for");
     }

@@ -11,6 +11,16 @@ use super::FamilyError;
 /// Keys under which a composite model keeps its text model's configuration, outermost first.
 const NESTED: [&str; 5] = ["text_config", "llm_config", "language_config", "thinker_config", "decoder"];
 
+/// Keys of the number of blocks of multi-token prediction.
+const PREDICTION: [&str; 6] = [
+    "num_nextn_predict_layers",
+    "num_mtp_layers",
+    "mtp_num_hidden_layers",
+    "num_mtp_modules",
+    "n_mtp_layers",
+    "mtp_num_layers",
+];
+
 /// How deep text configurations may nest (`thinker_config.text_config` is the deepest known).
 const MAX_NESTING: usize = 4;
 
@@ -23,6 +33,10 @@ pub struct ModelConfig {
     pub architectures: Vec<String>,
     /// Layers of the (text) model; the layers past them are multi-token-prediction blocks.
     pub num_hidden_layers: Option<u32>,
+    /// Blocks of multi-token prediction.
+    pub prediction_blocks: Option<u64>,
+    /// Whether layers past the last are such blocks: stated, or told by names, or by the family.
+    pub predicts: bool,
     /// Layers of the encoder of an encoder–decoder model.
     pub encoder_layers: Option<u32>,
     /// Layers of the decoder of an encoder–decoder model.
@@ -122,6 +136,8 @@ impl ModelConfig {
             model_types: strings("model_type"),
             architectures: strings("architectures"),
             num_hidden_layers: outward.figure(&["num_hidden_layers", "n_layer", "n_layers", "num_layers"]),
+            prediction_blocks: outward.figure(&PREDICTION),
+            predicts: outward.figure::<u64>(&PREDICTION).is_some_and(|blocks| blocks > 0),
             encoder_layers: outward
                 .figure(&["encoder_layers", "num_encoder_layers"])
                 .or_else(|| outward.figure_in("encoder", "num_hidden_layers"))

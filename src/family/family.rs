@@ -98,6 +98,14 @@ impl Family {
         self.interleaved.contains(&role)
     }
 
+    /// Whether blocks of multi-token prediction are numbered as layers past the last.
+    pub(crate) fn predicts_past_the_last(&self) -> bool {
+        let is_block = |(key, entries): (&String, &Vec<Entry>)| {
+            !key.starts_with("mtp") && entries.iter().any(|entry| entry.role == Role::MtpProj)
+        };
+        self.entries.iter().any(is_block)
+    }
+
     /// Why a model of this family may have no tensor of this role; `None` where there is no known reason.
     pub fn absent_reason(&self, role: Role) -> Option<&str> {
         self.absent.get(&role).map(String::as_str)

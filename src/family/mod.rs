@@ -22,7 +22,7 @@ pub use config::ModelConfig;
 pub use error::FamilyError;
 pub use family::{Classified, Family};
 pub use fused::{Block, FusedLayout, Split};
-pub(crate) use name::is_known_buffer;
+pub(crate) use name::{bare, is_known_buffer};
 pub use registry::Registry;
 pub use role::{LayerIndex, Part, Role, RoleKind, Slot, Stack, UnknownRole};
 pub use selection::{LayerSelection, RoleSelection};

@@ -4,24 +4,30 @@
 //! within them, vision–language models put a prefix before their text model, quantisation puts several tensors in the
 //! place of one. All of that is undone once per name, so that a family only needs to look up what is left.
 
-/// Wrappers before the path of a module.
-const WRAPPERS: [&str; 4] = ["base_model.model.", "_orig_mod.", "module.", "_fsdp_wrapped_module."];
+use std::{collections::BTreeMap, sync::LazyLock};
 
-/// Wrappers that stand within a path as a segment of their own.
-const SEGMENTS: [&str; 4] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "base_layer"];
+use serde::Deserialize;
 
-/// Prefixes of the text model within a multimodal model; longer ones first.
-const TEXT_MODELS: [&str; 9] = [
-    "model.language_model.",
-    "language_model.",
-    "model.text_model.",
-    "thinker.",
-    "llm.model.",
-    "llm.",
-    "model.llm.",
-    "text_decoder.",
-    "model.text_decoder.",
-];
+/// `names.toml` as data.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Conventions {
+    wrappers: Vec<String>,
+    within: Vec<String>,
+    text_models: Vec<String>,
+    renamed: BTreeMap<String, String>,
+}
+
+static CONVENTIONS: LazyLock<Conventions> = LazyLock::new(|| {
+    // The table is part of this crate and a test reads it, so that the default is never seen.
+    toml::from_str(include_str!("names.toml")).unwrap_or_default()
+});
+
+impl Conventions {
+    fn is_within(&self, segment: &str) -> bool {
+        self.within.iter().any(|wrapper| wrapper == segment)
+    }
+}
 
 /// Last segments of tensors that stand beside a quantised weight and describe it.
 const AUXILIARY: [&str; 33] = [
@@ -99,7 +105,7 @@ impl Name {
     pub(super) fn parse(raw: &str) -> Self {
         let (path, tail) = split_tail(without_prefixes(raw));
         let mut name = Self { key: String::with_capacity(path.len()), numbers: Vec::new(), tail };
-        for segment in path.split('.').filter(|segment| !SEGMENTS.contains(segment)) {
+        for segment in path.split('.').filter(|segment| !CONVENTIONS.is_within(segment)) {
             if !name.key.is_empty() {
                 name.key.push('.');
             }
@@ -133,10 +139,23 @@ pub(super) fn number(segment: &str) -> Option<u32> {
 }
 
 fn without_prefixes(mut path: &str) -> &str {
-    while let Some(rest) = WRAPPERS.iter().find_map(|prefix| path.strip_prefix(prefix)) {
-        path = rest;
+    let strip =
+        |path: &'_ str, prefixes: &[String]| prefixes.iter().find(|prefix| path.starts_with(*prefix)).map(String::len);
+    while let Some(length) = strip(path, &CONVENTIONS.wrappers) {
+        path = &path[length..];
     }
-    TEXT_MODELS.iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path)
+    strip(path, &CONVENTIONS.text_models).map_or(path, |length| &path[length..])
+}
+
+/// A name without wrappers, and with its last segments under the name that most libraries use: equal for tensors that only
+/// libraries name differently.
+pub(crate) fn bare(raw: &str) -> String {
+    let path = without_prefixes(raw);
+    let ends = |end: &str| path.strip_suffix(end).filter(|rest| rest.is_empty() || rest.ends_with('.'));
+    let renamed = CONVENTIONS.renamed.iter().find_map(|(end, name)| Some(format!("{}{name}", ends(end)?)));
+    let path = renamed.as_deref().unwrap_or(path);
+    let kept: Vec<&str> = path.split('.').filter(|segment| !CONVENTIONS.is_within(segment)).collect();
+    kept.join(".")
 }
 
 fn split_tail(path: &str) -> (&str, Tail) {
@@ -182,9 +201,19 @@ mod tests {
             "base_model.model.model.layers.3.self_attn.q_proj.base_layer.weight",
             "model.layers.3._checkpoint_wrapped_module.self_attn.q_proj.weight",
             "language_model.model.layers.3.self_attn.q_proj.weight",
+            "actor.model.layers.3.self_attn.q_proj.weight",
+            "0.auto_model.model.layers.3.self_attn.q_proj.weight",
         ] {
             assert_eq!(key(wrapped), plain, "{wrapped}");
         }
+    }
+
+    #[test]
+    fn a_bare_name_is_what_libraries_agree_on() {
+        assert_eq!(bare("_forward_module.actor.visual.0.base_layer.weight"), "visual.0.weight");
+        assert_eq!(bare("audio.conv.parametrizations.weight.original1"), "audio.conv.weight_v");
+        assert_eq!(bare("parametrizations.weight.original0"), "weight_g");
+        assert!(!CONVENTIONS.text_models.is_empty());
     }
 
     #[test]

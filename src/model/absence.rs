@@ -35,7 +35,7 @@ pub(crate) fn absence(model: &Model, question: &Question) -> Option<String> {
         return Some(format!("it has what was asked for in layers {} only", layer_runs(&found)));
     }
     if found_in(&anywhere(&unskipped)).is_some() {
-        return Some("what was asked for is left out by --skip; --experts leaves out nothing".to_owned());
+        return Some(format!("what was asked for is {}", question.skipped()));
     }
     if let Some(exclusion) = model.excluded.first() {
         let tensor = exclusion.tensor.escape_debug();
@@ -52,7 +52,7 @@ pub(crate) fn absence(model: &Model, question: &Question) -> Option<String> {
                 .to_owned()
         }
         Some(family) => {
-            let reasons = roles(family, question.roles.roles());
+            let reasons = roles(model, family, question.roles.roles());
             let with_biases = Question { biases: true, ..anywhere(&unskipped) };
             let biases = if !question.biases && found_in(&with_biases).is_some() {
                 ", but a bias, which --biases takes"
@@ -65,12 +65,12 @@ pub(crate) fn absence(model: &Model, question: &Question) -> Option<String> {
 }
 
 /// Why a model of this family has no tensor of these roles.
-fn roles(family: &Family, roles: &[Role]) -> String {
+fn roles(model: &Model, family: &Family, roles: &[Role]) -> String {
     let name = family.name();
     if roles.len() > MOST_ROLES {
         return format!("it has none of the {} roles that were asked for (family `{name}`)", roles.len());
     }
-    let one = |role: &Role| match family.absent_reason(*role) {
+    let one = |role: &Role| match model.absent_reason(*role) {
         Some(reason) => format!("it has no `{role}`: {reason}"),
         None if family.roles().contains(role) => {
             format!("it has no `{role}`, which other models of its family `{name}` have")
@@ -78,7 +78,7 @@ fn roles(family: &Family, roles: &[Role]) -> String {
         None => format!("its family `{name}` has no `{role}`"),
     };
     // Roles that were taken beside those that were named need no words where these have a reason.
-    let has_reason = |role: &&Role| family.absent_reason(**role).is_some();
+    let has_reason = |role: &&Role| model.absent_reason(**role).is_some();
     let told = roles.iter().filter(has_reason).count();
     let told = roles.iter().filter(|role| told == 0 || has_reason(role)).map(one);
     told.collect::<Vec<_>>().join("; ")

@@ -1,6 +1,6 @@
 //! What a model's small files say of it: its configuration, and the index of its shards.
 
-use super::{AuditError, Repository, Subfolder};
+use super::{AuditError, Repository};
 use crate::{
     checkpoint::{MAX_INDEX_BYTES, ShardIndex},
     error::Result,
@@ -17,11 +17,8 @@ const CONFIG_CAP: u64 = 10 * 1024 * 1024;
 const INDEX_CAP: u64 = MAX_INDEX_BYTES;
 
 /// Weights in a folder of their own have their configuration beside them, if anywhere but at the root.
-pub(crate) async fn read_config(
-    repository: &Repository,
-    subfolder: Option<&Subfolder>,
-) -> Result<Option<(ModelConfig, bool)>> {
-    let beside = subfolder.map(|subfolder| CONFIGS.map(|name| format!("{}/{name}", subfolder.path)));
+pub(crate) async fn read_config(repository: &Repository, folder: &str) -> Result<Option<(ModelConfig, bool)>> {
+    let beside = (!folder.is_empty()).then(|| CONFIGS.map(|name| format!("{folder}/{name}")));
     for path in beside.into_iter().flatten().chain(CONFIGS.map(str::to_owned)) {
         if let Some(bytes) = repository.small_file(&path, CONFIG_CAP).await? {
             let synthetic = serde_json::from_slice::<serde_json::Value>(&bytes)

@@ -5,6 +5,7 @@ mod absence;
 mod access;
 mod depths;
 mod description;
+mod fit;
 mod local_file;
 mod open;
 mod opened;

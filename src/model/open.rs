@@ -7,14 +7,19 @@ use std::{
 
 use futures::future::try_join_all;
 
-use super::{Access, Question, Repository, Selection, Subfolder, read_config, read_index};
+use super::{
+    Access, AuditError, Question, Repository, Selection, Subfolder, Wanted,
+    fit::{is_one, nearest},
+    read_config, read_index,
+};
 use crate::{
     cache::TensorKey,
     checkpoint::{
-        Disagreement, Header, Layout, Quantisation, QuantisationHints, Scaling, ShardIndex, Storage, TensorInfo,
+        CheckpointError, Disagreement, Header, Layout, Quantisation, QuantisationHints, Scaling, ShardIndex, Storage,
+        TensorInfo,
     },
     error::Result,
-    family::{Classified, Family, FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Slot, is_known_buffer},
+    family::{Classified, Family, FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Role, Slot, is_known_buffer},
     spec::ModelSpec,
 };
 
@@ -33,6 +38,8 @@ pub struct Tensor {
     pub zero_centred: bool,
     /// How its values are made of its elements, where these are not the values themselves.
     pub scaled: Option<Scaled>,
+    /// Whether its layer is past the last that the configuration states, and nothing says that it predicts further tokens.
+    pub is_past: bool,
 }
 
 /// How values are made of a quantised tensor, and which of the model's companions that takes.
@@ -55,6 +62,10 @@ pub struct Exclusion {
     pub reason: String,
     /// Whether it was asked for and cannot be read: the answer lacks it.
     pub is_fault: bool,
+    /// What it would be, where it was asked for.
+    pub slot: Option<Slot>,
+    /// Its layer, likewise.
+    pub layer: Option<LayerIndex>,
 }
 
 /// An opened model.
@@ -96,19 +107,27 @@ impl Model {
     /// what is wanted. Without an index every header is read.
     pub async fn open(access: &Access, spec: &ModelSpec, question: &Question) -> Result<Self> {
         let repository = Repository::open(access, spec).await?;
-        let subfolder = Subfolder::of(&repository)?;
-        let index_path = Layout::index_path(repository.snapshot()).map(str::to_owned);
-        let (config, index) = tokio::try_join!(
-            read_config(&repository, subfolder.as_ref()),
-            read_index(&repository, index_path.as_deref())
-        )?;
-        let layout = Layout::choose(repository.snapshot(), index.as_ref()).map_err(|source| {
-            crate::model::AuditError::NoCheckpoint { model: repository.place(), source: Box::new(source.into()) }
-        })?;
+        let Subfolder { path: folder, notice } = Subfolder::of(&repository).await?;
+        let index_path = Layout::index_path(repository.snapshot(), &folder).map(str::to_owned);
+        let (config, index) =
+            tokio::try_join!(read_config(&repository, &folder), read_index(&repository, index_path.as_deref()))?;
+        let candidates = Layout::candidates(repository.snapshot(), &folder, index.as_ref())
+            .map_err(|source| no_checkpoint(&repository, source))?;
+        let (config, synthetic) = config.unwrap_or_default();
+        let layout = nearest(&repository, candidates, &config).await;
+        let layout =
+            layout.ok_or_else(|| no_checkpoint(&repository, CheckpointError::NoSafetensors { found: Vec::new() }))?;
+        let mut warnings = Vec::new();
+        if let (Some(path), None) = (&index_path, &layout.index) {
+            warnings.push(format!(
+                "index `{}` is not used: it does not name the files that are there",
+                path.escape_debug()
+            ));
+        }
         let index = index.filter(|_| layout.index.is_some());
         let mut model = Self {
-            synthetic: config.as_ref().is_some_and(|(_, synthetic)| *synthetic),
-            config: config.map(|(config, _)| config).unwrap_or_default(),
+            synthetic,
+            config,
             family: FamilyChoice::default(),
             headers: BTreeMap::new(),
             tensors: Vec::new(),
@@ -116,8 +135,8 @@ impl Model {
             absence: None,
             depth: None,
             excluded: Vec::new(),
-            notice: subfolder.and_then(|subfolder| subfolder.notice),
-            warnings: Vec::new(),
+            notice,
+            warnings,
             quantisation: OnceLock::new(),
             repository,
             index,
@@ -141,6 +160,11 @@ impl Model {
         if everything {
             self.read_headers(&self.layout.shards.clone()).await?;
         }
+        if self.layout.by_numbers
+            && let Err((tensor, files)) = is_one(&self.headers)
+        {
+            return Err(no_checkpoint(&self.repository, CheckpointError::NamesMeet { tensor, files }));
+        }
         let mut selection = self.select(question);
         if !everything {
             let shards = self.shards_of(&selection);
@@ -161,6 +185,10 @@ impl Model {
         }
         self.warn_of_disagreements();
         self.warn_of_copies();
+        if question.all_headers {
+            self.warn_of_size();
+        }
+        self.warn_of_layers_past();
         self.take(selection);
         Ok(())
     }
@@ -181,7 +209,16 @@ impl Model {
     fn select(&mut self, question: &Question) -> Selection {
         let names = self.names();
         let family = Registry::builtin().choose(&self.config, names.iter().copied());
-        let selection = question.select(names.into_iter(), family.family, &self.config);
+        let predicts = |name: &&str| {
+            let slot = family.family.and_then(|family| family.classify(name, &self.config).slot());
+            slot.is_some_and(|slot| matches!(slot.role, Role::MtpNorm | Role::MtpProj)) || name.contains("mtp")
+        };
+        let by_family = family.family.is_some_and(Family::predicts_past_the_last);
+        let stated = self.config.prediction_blocks.map_or(by_family, |blocks| blocks > 0);
+        let predicts = stated || names.iter().any(predicts);
+        let config = ModelConfig { predicts, ..self.config.clone() };
+        let selection = question.select(names.into_iter(), family.family, &config);
+        self.config = config;
         self.family = family;
         selection
     }
@@ -233,12 +270,11 @@ impl Model {
                 .map(|index| index.predicted_header_length(shard));
             let repository = &self.repository;
             async move {
-                let header =
-                    repository.header(shard, predicted).await.map_err(|source| crate::model::AuditError::Shard {
-                        model: repository.place(),
-                        shard: shard.clone(),
-                        source: Box::new(source),
-                    })?;
+                let header = repository.header(shard, predicted).await.map_err(|source| AuditError::Shard {
+                    model: repository.place(),
+                    shard: shard.clone(),
+                    source: Box::new(source),
+                })?;
                 Ok::<_, crate::Error>((shard.clone(), header))
             }
         }))
@@ -250,7 +286,9 @@ impl Model {
     fn warn_of_layout(&mut self) {
         let by_whom = if self.layout.index.is_some() { "the index names" } else { "the numbers of the files imply" };
         for shard in &self.layout.missing_shards {
-            self.warnings.push(format!("{by_whom} shard `{}`, which does not exist", shard.escape_debug()));
+            let what =
+                if self.repository.is_dangling(shard) { "is a link that leads nowhere" } else { "does not exist" };
+            self.warnings.push(format!("{by_whom} shard `{}`, which {what}", shard.escape_debug()));
         }
         if self.repository.is_partly_known() {
             self.warnings.push(
@@ -290,6 +328,33 @@ impl Model {
         }
     }
 
+    /// Tells a total size that the index states and that is not that of its tensors.
+    fn warn_of_size(&mut self) {
+        let Some(index) = self.index.as_ref().filter(|_| self.layout.missing_shards.is_empty()) else { return };
+        if self.headers.len() < self.layout.shards.len() {
+            return;
+        }
+        let bytes: u64 = self.counted().map(|(_, info)| info.range.len()).fold(0, u64::saturating_add);
+        let stated = match (&index.total_size, &index.unclear_size) {
+            (Some(stated), _) if *stated != bytes => format!("{stated} bytes"),
+            (None, Some(text)) => format!("`{}`", text.escape_debug()),
+            _ => return,
+        };
+        self.warnings.push(format!("the index states a total size of {stated}, and its tensors have {bytes} bytes"));
+    }
+
+    /// Tells layers past the last that the configuration states, where nothing says that they predict further tokens.
+    fn warn_of_layers_past(&mut self) {
+        let Some(stated) = self.config.num_hidden_layers.filter(|_| !self.config.predicts) else { return };
+        let past = self.names().into_iter().filter_map(|name| self.slot_of(name)).filter(|slot| slot.mtp);
+        let past: BTreeSet<LayerIndex> = past.filter_map(|slot| slot.layer).collect();
+        if let (Some(first), Some(last)) = (past.first(), past.last()) {
+            self.warnings.push(format!(
+                "the configuration states {stated} layers, and tensors of layers {first} to {last} are there as well: they are kept apart"
+            ));
+        }
+    }
+
     /// Names the copies of a tensor that do not count, and those of which none does.
     fn warn_of_copies(&mut self) {
         let mut holders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -323,10 +388,16 @@ impl Model {
             let (shard, info) = match self.find(&wanted.name) {
                 Ok(found) => found,
                 Err(reason) => {
-                    self.excluded.push(Exclusion { tensor: wanted.name, reason, is_fault: true });
+                    let Wanted { name: tensor, slot, layer } = wanted;
+                    self.excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer });
                     continue;
                 }
             };
+            if let Some(reason) = self.lost_scale(info) {
+                let Wanted { name: tensor, slot, layer } = wanted;
+                self.excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer });
+                continue;
+            }
             let mut companion = |name: &str| self.companion(name, &mut companions);
             let scaled = match self.quantisation().storage(&wanted.name) {
                 Storage::Scaled(scaling) => companion(&scaling.scale).map(|scale| Scaled {
@@ -343,14 +414,28 @@ impl Model {
                 zero_centred: wanted.slot.is_some_and(|slot| self.is_zero_centred(slot)),
                 info: info.clone(),
                 scaled,
+                is_past: wanted.slot.is_some_and(|slot| slot.mtp) && !self.config.predicts,
             });
         }
         self.tensors = tensors;
         self.companions = companions;
         let passed_over = selection.passed_over.into_iter();
-        let passed_over = passed_over.map(|(tensor, reason)| Exclusion { tensor, reason, is_fault: false });
+        let passed_over =
+            passed_over.map(|(tensor, reason)| Exclusion { tensor, reason, is_fault: false, slot: None, layer: None });
         self.excluded.extend(passed_over);
         self.excluded.sort();
+    }
+
+    /// Why the scales of codes cannot be read that the index names beside them: without them, codes look like a plain weight.
+    fn lost_scale(&self, info: &TensorInfo) -> Option<String> {
+        let index = self.index.as_ref().filter(|_| info.dtype.bits() == Some(8) && info.shape.len() > 1)?;
+        let (stem, _) = info.name.rsplit_once('.')?;
+        let stem = format!("{stem}.");
+        let beside =
+            index.weight_map.range(stem.clone()..).map_while(|(name, _)| Some((name, name.strip_prefix(&stem)?)));
+        let mut scales = beside.filter(|(_, last)| !last.contains('.') && last.contains("scale")).map(|(name, _)| name);
+        let (lost, reason) = scales.find_map(|name| Some((name, self.find(name).err()?)))?;
+        Some(format!("`{}`, which scales it, cannot be read: {reason}", lost.escape_debug()))
     }
 
     /// Puts a tensor among the companions, and tells its place there.
@@ -363,6 +448,7 @@ impl Model {
             info: info.clone(),
             zero_centred: false,
             scaled: None,
+            is_past: false,
         });
         Some(companions.len() - 1)
     }
@@ -417,6 +503,45 @@ impl Model {
         all.filter(move |(shard, info)| counts(shard, &info.name)).map(|(shard, info)| (shard.as_str(), info))
     }
 
+    /// What a name would be in this model.
+    pub(crate) fn slot_of(&self, name: &str) -> Option<Slot> {
+        self.family.family?.classify(name, &self.config).slot()
+    }
+
+    /// Why the model has no tensor of a role, where its configuration or its family tells.
+    pub(crate) fn absent_reason(&self, role: Role) -> Option<&str> {
+        match (role, self.config.tie_word_embeddings) {
+            (Role::LmHead, Some(false)) => Some(
+                "its configuration says that its output embeddings are not the token embeddings, and its files hold none of their own",
+            ),
+            (Role::EmbedTokens, Some(true)) => Some("its configuration ties them to the output embeddings"),
+            _ => self.family.family?.absent_reason(role),
+        }
+    }
+
+    /// The role of the embeddings that the model has not of their own, where its configuration ties both and it has the others.
+    pub(crate) fn tied_role(&self) -> Option<(Role, usize)> {
+        if self.config.tie_word_embeddings != Some(true) {
+            return None;
+        }
+        let has = |role: Role| self.names().iter().any(|name| self.slot_of(name).is_some_and(|slot| slot.role == role));
+        let held = |role: Role| {
+            let is_held =
+                |tensor: &Tensor| tensor.slot.is_some_and(|slot| slot.role == role && slot.part == Part::Weight);
+            self.tensors.iter().position(is_held)
+        };
+        let pair = |missing: Role, other: Role| Some((missing, held(other).filter(|_| !has(missing))?));
+        pair(Role::LmHead, Role::EmbedTokens).or_else(|| pair(Role::EmbedTokens, Role::LmHead))
+    }
+
+    /// Names that the files leave out, each with that of the tensor that it shares: notes of the writer, who keeps one of several
+    /// tensors with the same memory.
+    pub(crate) fn ties(&self) -> impl Iterator<Item = (&str, &str)> {
+        let notes = self.headers.values().flat_map(|header| &header.metadata);
+        let notes = notes.map(|(dropped, kept)| (dropped.as_str(), kept.as_str()));
+        notes.filter(|(dropped, kept)| self.find(kept).is_ok() && self.find(dropped).is_err())
+    }
+
     /// The shard that holds a tensor. Where several do, the index decides; without an index nothing does.
     fn find(&self, name: &str) -> Result<(&str, &TensorInfo), String> {
         let named = self.index.as_ref().and_then(|index| index.weight_map.get(name));
@@ -433,11 +558,20 @@ impl Model {
                 first.escape_debug(),
                 second.escape_debug()
             )),
+            (None, _, Some(shard)) if self.repository.is_dangling(shard) => {
+                Err(format!("its shard `{}` is a link that leads nowhere", shard.escape_debug()))
+            }
             (None, _, Some(shard)) if self.layout.missing_shards.contains(shard) => {
                 Err(format!("its shard `{}` does not exist", shard.escape_debug()))
             }
             (None, ..) => Err("the index names it, but no shard holds it".to_owned()),
         }
+    }
+
+    /// Why the tensor that fits was asked for and cannot be read; `None` where there is none of that kind.
+    pub(crate) fn unreadable(&self, fits: impl Fn(&Exclusion) -> bool) -> Option<String> {
+        let fault = self.excluded.iter().find(|exclusion| exclusion.is_fault && fits(exclusion))?;
+        Some(format!("`{}` cannot be read: {}", fault.tensor.escape_debug(), fault.reason))
     }
 
     /// What the tensors are that its headers show, by what stands beside them. Whole only where all headers were read: see
@@ -465,4 +599,13 @@ impl Model {
     pub fn key(&self, tensor: &Tensor) -> Option<TensorKey> {
         self.repository.key(&tensor.info.name)
     }
+}
+
+fn no_checkpoint(repository: &Repository, source: CheckpointError) -> crate::Error {
+    let links: Vec<String> = repository.dangling_weights().map(str::to_owned).collect();
+    let source = match source {
+        CheckpointError::NoSafetensors { .. } if !links.is_empty() => CheckpointError::Dangling { links },
+        source => source,
+    };
+    AuditError::NoCheckpoint { model: repository.place(), source: Box::new(source.into()) }.into()
 }

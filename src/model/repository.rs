@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use super::{Access, AuditError, local_file::LocalFile};
 use crate::{
     cache::{Cache, CommitRecord, TensorKey},
-    checkpoint::{FolderFile, Header, folder_snapshot},
+    checkpoint::{CheckpointError, FolderFile, Foreign, Header, folder_snapshot},
     digest,
     error::Result,
     hub::{HubClient, RemoteFile},
@@ -28,6 +28,9 @@ use crate::{
 /// Length of the first range of a header when nothing is known of it. Most headers are shorter.
 pub const HEADER_GUESS: u64 = 64 * 1024;
 
+/// What some editors write before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The file that tells what the rows of an embedding stand for.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 
@@ -36,6 +39,8 @@ pub(crate) const TOKENIZER: &str = "tokenizer.json";
 pub struct Repository {
     origin: Origin,
     snapshot: Snapshot,
+    /// Links of a folder whose targets are gone.
+    dangling: Vec<String>,
     record: Mutex<Kept>,
     /// Files on this machine: those of the folder, or of the Hugging Face cache.
     local: BTreeMap<String, Arc<LocalFile>>,
@@ -93,8 +98,9 @@ impl Repository {
     pub async fn open(access: &Access, spec: &ModelSpec) -> Result<Self> {
         match &spec.source {
             ModelSource::Folder(path) => {
-                let snapshot = folder_snapshot(path)?;
+                let (snapshot, dangling) = folder_snapshot(path)?;
                 Ok(Self {
+                    dangling,
                     origin: Origin::Folder(path.clone()),
                     record: Mutex::new(Kept {
                         record: empty_record("", snapshot.clone()),
@@ -128,6 +134,7 @@ impl Repository {
                 let repo = present;
                 Ok(Self {
                     snapshot: kept.record.snapshot.clone(),
+                    dangling: Vec::new(),
                     record: Mutex::new(kept),
                     local,
                     cache: Arc::clone(&access.cache),
@@ -227,8 +234,41 @@ impl Repository {
         }
     }
 
-    /// A small text file whole, at most `cap` bytes; `None` if there is no such file.
+    /// Whether a file of a folder is a link whose target is gone.
+    pub(crate) fn is_dangling(&self, path: &str) -> bool {
+        self.dangling.iter().any(|link| link == path)
+    }
+
+    /// The weights of a folder that are links whose targets are gone.
+    pub(crate) fn dangling_weights(&self) -> impl Iterator<Item = &str> {
+        let links = self.dangling.iter().map(String::as_str);
+        links.filter(|link| Path::new(link).extension().is_some_and(|extension| extension == "safetensors"))
+    }
+
+    /// A small text file whole, at most `cap` bytes, without a byte-order mark; `None` if there is no such file.
     pub async fn small_file(&self, path: &str, cap: u64) -> Result<Option<Vec<u8>>> {
+        self.small_file_as_stored(path, cap).await?.map(|bytes| self.as_text(path, bytes)).transpose()
+    }
+
+    /// The text itself: a byte-order mark says nothing, and git's pointer is not the file.
+    fn as_text(&self, path: &str, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+        if Foreign::is_lfs_pointer(&bytes) {
+            return Err(self.unusable(path, CheckpointError::LfsPointer));
+        }
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
+        }
+        Ok(bytes)
+    }
+
+    fn unusable(&self, path: &str, source: CheckpointError) -> crate::Error {
+        AuditError::File { model: self.place(), file: path.to_owned(), source: Box::new(source.into()) }.into()
+    }
+
+    async fn small_file_as_stored(&self, path: &str, cap: u64) -> Result<Option<Vec<u8>>> {
+        if self.is_dangling(path) {
+            return Err(self.unusable(path, CheckpointError::Dangling { links: vec![path.to_owned()] }));
+        }
         let Some(file) = self.snapshot.file(path) else {
             return Ok(None);
         };
@@ -264,18 +304,19 @@ impl Repository {
         // What cannot be read from the cache is asked of the Hub.
         let kept = access.cache.tokenizer(repo, commit).ok().flatten();
         let kept = kept.filter(|bytes| is_stated(file, bytes) == Some(true));
-        if kept.is_some() {
-            return Ok(kept);
+        if let Some(bytes) = kept {
+            return Ok(Some(self.as_text(TOKENIZER, bytes)?));
         }
         if let Some(local) = self.local_file(TOKENIZER).filter(|_| file.size <= cap) {
-            return Ok(Some(local.read_at(ByteRange::new(0, file.size))?.to_vec()));
+            let bytes = local.read_at(ByteRange::new(0, file.size))?.to_vec();
+            return Ok(Some(self.as_text(TOKENIZER, bytes)?));
         }
         let bytes = client.small_file(repo, commit, file, cap).await?;
         if is_stated(file, &bytes) == Some(true) {
             // What cannot be kept costs a later run; that is no reason to fail.
             let _ = access.cache.keep_tokenizer(repo, commit, &bytes);
         }
-        Ok(Some(bytes))
+        Ok(Some(self.as_text(TOKENIZER, bytes)?))
     }
 
     /// The header of a shard: one range of the predicted length, and at most one more for its tail.

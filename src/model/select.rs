@@ -87,9 +87,15 @@ impl Question {
         let mut selection = Selection::default();
         let mut layers: BTreeSet<LayerIndex> = BTreeSet::new();
         let (mut candidates, mut blocks) = (Vec::new(), Vec::new());
+        let (mut has_embeddings, mut heads) = (false, Vec::new());
         for name in names {
             let classified = family.map(|family| family.classify(name, config));
             let slot = classified.and_then(Classified::slot);
+            match slot {
+                Some(slot) if slot.role == Role::EmbedTokens => has_embeddings = true,
+                Some(slot) if slot.role == Role::LmHead && !self.wants(&slot) => heads.push((name, slot)),
+                _ => {}
+            }
             let layer = match &self.tensor {
                 Some(pattern) => match match_name(pattern, name) {
                     Match::Yes(layer) => layer.or(slot.and_then(|slot| slot.layer)),
@@ -111,13 +117,28 @@ impl Question {
                     continue;
                 }
                 if layer.is_none_or(|layer| self.layers.names(layer)) {
-                    let reason = "it belongs to a multi-token-prediction block, which is kept apart";
-                    selection.passed_over.push((name.to_owned(), reason.to_owned()));
+                    let reason = match config.num_hidden_layers {
+                        Some(stated) if !config.predicts => {
+                            format!("its layer is past the {stated} that the configuration states, and is kept apart")
+                        }
+                        _ => "it belongs to a multi-token-prediction block, which is kept apart".to_owned(),
+                    };
+                    selection.passed_over.push((name.to_owned(), reason));
                 }
                 continue;
             }
             layers.extend(layer);
             candidates.push(Wanted { name: name.to_owned(), slot, layer });
+        }
+        // Of a model that stores only the output embeddings, and ties both, they are the token embeddings.
+        if self.tensor.is_none() && !has_embeddings && config.tie_word_embeddings == Some(true) {
+            let tied = heads.into_iter().map(|(name, slot)| (name, Slot { role: Role::EmbedTokens, ..slot }));
+            let tied = tied.filter(|(_, slot)| self.wants(slot));
+            candidates.extend(tied.map(|(name, slot)| Wanted {
+                name: name.to_owned(),
+                slot: Some(slot),
+                layer: slot.layer,
+            }));
         }
         let available: Vec<LayerIndex> = layers.into_iter().collect();
         let chosen: BTreeSet<LayerIndex> = self.layers.resolve(&available).into_iter().collect();
@@ -129,6 +150,30 @@ impl Question {
         selection.wanted = candidates;
         selection.passed_over.sort();
         selection
+    }
+
+    /// Which rule leaves a tensor out that was not chosen.
+    pub(crate) fn left_out_by(&self, name: &str, family: Option<&Family>, config: &ModelConfig) -> String {
+        let slot = family.and_then(|family| family.classify(name, config).slot());
+        let is_skipped = self.skip.as_ref().is_some_and(|skip| skip.is_match(name));
+        let rule = match (&self.tensor, slot) {
+            _ if is_skipped => return self.skipped(),
+            (Some(pattern), _) if !pattern.is_match(name) => "--tensor, which its name does not match",
+            (None, None) => "--role: no rule knows what it is",
+            (None, Some(slot)) if !self.roles.contains(slot) => "--role",
+            (None, Some(slot)) if !self.wants(&slot) => "default: --biases takes biases",
+            _ => "--layers",
+        };
+        format!("left out by {rule}")
+    }
+
+    /// What is left out by its name, and what takes it.
+    pub(super) fn skipped(&self) -> String {
+        let pattern = self.skip.as_ref().map_or("", Regex::as_str);
+        if pattern == DEFAULT_SKIP {
+            return format!("left out by default, because names with `{pattern}` are many: --experts takes them");
+        }
+        format!("left out by --skip `{}`", pattern.escape_debug())
     }
 
     fn wants(&self, slot: &Slot) -> bool {

@@ -14,19 +14,25 @@ pub struct Place {
     pub mtp: bool,
     /// Number of the layer, or of the block as its name holds it.
     pub layer: LayerIndex,
+    /// Whether it is no such block, but a layer past the last that the configuration states.
+    pub is_past: bool,
 }
 
 impl Place {
     /// A layer.
     pub fn layer(layer: LayerIndex) -> Self {
-        Self { mtp: false, layer }
+        Self { mtp: false, layer, is_past: false }
     }
 }
 
-/// `12`, or `46 (MTP)`.
+/// `12`, `46 (MTP)`, or `46 (past the last)`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = if self.mtp { " (MTP)" } else { "" };
+        let mark = match (self.mtp, self.is_past) {
+            (false, _) => "",
+            (true, false) => " (MTP)",
+            (true, true) => " (past the last)",
+        };
         write!(f, "{}{mark}", self.layer)
     }
 }
@@ -69,7 +75,7 @@ impl TableKey {
             role: slot.map(|slot| slot.role),
             part: slot.map_or(Part::Weight, |slot| slot.part),
             stack: slot.map_or(Stack::Main, |slot| slot.stack),
-            layer: tensor.layer.map(|layer| Place { mtp, layer }),
+            layer: tensor.layer.map(|layer| Place { mtp, layer, is_past: tensor.is_past }),
             alignment: Alignment::Index,
         }
     }

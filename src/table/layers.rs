@@ -90,7 +90,7 @@ mod tests {
     }
 
     fn block(number: u32) -> Place {
-        Place { mtp: true, layer: LayerIndex(number) }
+        Place { mtp: true, layer: LayerIndex(number), is_past: false }
     }
 
     /// Vectors that differ from layer to layer in mean and pattern.

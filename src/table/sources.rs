@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Cell, Side, TableKey};
 use crate::{
     cache::Cache,
+    family::Slot,
     fetch::{Corpus, Failures},
     model::{Model, Opened, Tensor},
     tensor::Loaded,
@@ -52,6 +53,12 @@ impl<'a> Sources<'a> {
         self.placed[model].contains_key(key)
     }
 
+    /// Whether the tensor of one model for `key` was to be brought, and could not be.
+    pub(crate) fn has_failed(&self, model: usize, key: &TableKey) -> bool {
+        let tensors = self.placed[model].get(key).map_or(&[][..], Vec::as_slice);
+        tensors.iter().any(|tensor| self.failures[model].contains_key(&tensor.info.name))
+    }
+
     /// Elements of the tensor of one model for `key`; 0 where there is none.
     pub(crate) fn numel(&self, model: usize, key: &TableKey) -> u64 {
         let tensor = self.placed[model].get(key).and_then(|tensors| tensors.first());
@@ -81,10 +88,22 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// Why the tensor of a model for a table cannot be read, where that is why there is none.
+pub(crate) fn unreadable(model: &Model, key: &TableKey) -> Option<String> {
+    let is_role = |slot: Slot| (Some(slot.role), slot.part, slot.stack) == (key.role, key.part, key.stack);
+    model.unreadable(|fault| {
+        let is_there = key.layer.is_none_or(|place| fault.layer == Some(place.layer));
+        is_there && (key.role.is_none() || fault.slot.is_some_and(is_role))
+    })
+}
+
 /// Why a model has no tensor for a table.
 pub(crate) fn missing_role(model: &Model, key: &TableKey) -> String {
+    if let Some(reason) = unreadable(model, key) {
+        return reason;
+    }
     if let Some(role) = key.role {
-        if let Some(reason) = model.family.family.and_then(|family| family.absent_reason(role)) {
+        if let Some(reason) = model.absent_reason(role) {
             return reason.to_owned();
         }
         match model.family.family {

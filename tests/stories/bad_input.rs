@@ -486,7 +486,7 @@ fn nothing_found_says_what_was_missing_and_what_to_do() {
             &["o/odd", "--tensor", "norms"],
             "odd: no tensor was chosen: none of its names matches --tensor `norms`; `inspect --tensors` lists them\n",
         ),
-        (&["o/a", "--skip", "input"], "a: no tensor was chosen: what was asked for is left out by --skip; "),
+        (&["o/a", "--skip", "input"], "a: no tensor was chosen: what was asked for is left out by --skip `input`"),
     ];
     for (args, told) in cases {
         for command in ["fetch", "survey", "layers"] {

@@ -195,7 +195,7 @@ fn a_tokenizer_that_cannot_be_read_is_said_and_leaves_the_other_tests() {
     let mut at = Workspace::new();
     Planted::of(1).write(&at, "o/a");
     Planted::of(3).write(&at, "o/c");
-    at.file("o/c", "tokenizer.json", "no JSON".to_owned());
+    at.file("o/c", "tokenizer.json", "no JSON");
     at.serve();
     let outcome = at.run(&["lineage", "o/a", "o/c"]).expect(1);
     let told =

@@ -60,3 +60,5 @@ mod structure;
 mod support;
 #[cfg(test)]
 mod surveying;
+#[cfg(test)]
+mod which_files;

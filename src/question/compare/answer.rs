@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Band, Coverage, GroupFigures, Half, Match, Matching, Meeting, Obstacle, bands, groups};
+use super::{Band, Counterpart, Coverage, GroupFigures, Half, Match, Matching, Meeting, Obstacle, bands, groups};
 use crate::{
     cache::Cache,
     digest::{TrivialClass, TrivialTest},
@@ -13,7 +13,7 @@ use crate::{
         PairMetrics, Undefined,
         stream::{self, Source},
     },
-    model::{Model, ModelSummary, Opened},
+    model::{Model, ModelSummary, Opened, Question},
     table::Side,
     tensor::Elements,
 };
@@ -48,6 +48,12 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// By which rules pairs were found, and how many by each.
+    pub fn matched(&self) -> Vec<(Counterpart, usize)> {
+        let count = |how| self.meetings.iter().filter(|meeting| meeting.how == how).count();
+        Counterpart::ALL.into_iter().map(|how| (how, count(how))).filter(|(_, count)| *count > 0).collect()
+    }
+
     /// The published page's bands of the cosine, over matrices only.
     pub fn bands(&self) -> [Band; 4] {
         bands(&self.meetings)
@@ -55,11 +61,12 @@ impl Comparison {
 }
 
 /// Compares what [`Matching::needed`] names, which has been fetched, or lies in a folder. `failures` are the tensors that
-/// could not be fetched. The numbers depend neither on the number of threads nor on where the bytes lie. `None` where a model could not be read.
+/// could not be fetched, and `question` is what the models were asked. The numbers depend neither on the number of threads nor on where the bytes lie. `None` where a model could not be read.
 pub fn compare(
     cache: &Cache,
     opened: [&Opened; 2],
     failures: [&Failures; 2],
+    question: &Question,
     matching: &Matching,
 ) -> Option<Comparison> {
     let models = opened.map(ModelSummary::of);
@@ -81,7 +88,7 @@ pub fn compare(
     let meetings: Vec<Meeting> = meetings.into_iter().map(|(_, meeting)| meeting).collect();
     Some(Comparison {
         groups: groups(&meetings),
-        coverage: Coverage::of([a, b], matching, &meetings),
+        coverage: Coverage::of([a, b], question, matching, &meetings),
         models,
         meetings,
     })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Matching, Meeting, Obstacle};
-use crate::{checkpoint::TensorInfo, dtype::Dtype, model::Model};
+use crate::model::{Exclusion, Model, Question};
 
 /// What became of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,10 +77,6 @@ pub struct Uncompared {
     pub side: usize,
     /// Name of the tensor.
     pub tensor: String,
-    /// Its element type.
-    pub dtype: Dtype,
-    /// Its shape.
-    pub shape: Vec<u64>,
     /// What became of it.
     pub status: Status,
     /// Why.
@@ -97,25 +93,27 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    pub(crate) fn of(models: [&Model; 2], matching: &Matching, meetings: &[Meeting]) -> Self {
+    pub(crate) fn of(models: [&Model; 2], question: &Question, matching: &Matching, meetings: &[Meeting]) -> Self {
         let mut coverage = Self { pairs: meetings.iter().map(Status::of).collect(), uncompared: Vec::new() };
         for (side, model) in models.into_iter().enumerate() {
             let only = if side == 0 { Status::OnlyInA } else { Status::OnlyInB };
             for (at, reason) in &matching.alone[side] {
-                let info = &model.tensors[*at].info;
-                coverage.uncompared.push(Uncompared {
-                    side,
-                    tensor: info.name.clone(),
-                    dtype: info.dtype.clone(),
-                    shape: info.shape.clone(),
-                    status: only,
-                    reason: reason.clone(),
-                });
+                let tensor = &model.tensors[*at];
+                let is_counterpart = |fault: &Exclusion| {
+                    fault.tensor == tensor.info.name || fault.slot.is_some() && fault.slot == tensor.slot
+                };
+                let unread = models[1 - side].unreadable(is_counterpart);
+                let (status, reason) = match unread {
+                    Some(unread) => (Status::Failed, format!("of the other model {unread}")),
+                    None => (only, reason.clone()),
+                };
+                coverage.uncompared.push(Uncompared { side, tensor: tensor.info.name.clone(), status, reason });
             }
             for (at, reason) in &matching.passed_over[side] {
-                coverage.uncompared.push(skipped(side, &model.tensors[*at].info, reason.clone()));
+                let tensor = model.tensors[*at].info.name.clone();
+                coverage.uncompared.push(Uncompared { side, tensor, status: Status::Skipped, reason: reason.clone() });
             }
-            coverage.uncompared.extend(unasked(side, model));
+            coverage.uncompared.extend(not_taken(side, model, question));
         }
         coverage.uncompared.sort_by(|left, right| (left.side, &left.tensor).cmp(&(right.side, &right.tensor)));
         coverage
@@ -128,29 +126,19 @@ impl Coverage {
     }
 }
 
-/// What the headers hold and nobody asked for.
-fn unasked(side: usize, model: &Model) -> Vec<Uncompared> {
+/// What the files hold, or should, and was not taken: each name once.
+fn not_taken(side: usize, model: &Model, question: &Question) -> Vec<Uncompared> {
+    let told: BTreeMap<&str, &Exclusion> = model.excluded.iter().map(|told| (told.tensor.as_str(), told)).collect();
     let wanted: BTreeSet<&str> = model.tensors.iter().map(|tensor| tensor.info.name.as_str()).collect();
-    let told = model.excluded.iter();
-    let told: BTreeMap<&str, &str> = told.map(|told| (told.tensor.as_str(), told.reason.as_str())).collect();
-    let reason = |name: &str| {
-        let reason = told.get(name).copied();
-        reason.unwrap_or("left out by --skip, --role or --layers").to_owned()
+    let names = model.names().into_iter().filter(|name| !wanted.contains(name));
+    let become_of = |name: &str| match told.get(name) {
+        Some(told) if told.is_fault => (Status::Failed, told.reason.clone()),
+        Some(told) => (Status::Skipped, told.reason.clone()),
+        None => (Status::Skipped, question.left_out_by(name, model.family.family, &model.config)),
     };
-    let headers = model.headers.values().flat_map(|header| &header.tensors);
-    headers
-        .filter(|info| !wanted.contains(info.name.as_str()))
-        .map(|info| skipped(side, info, reason(&info.name)))
-        .collect()
-}
-
-fn skipped(side: usize, info: &TensorInfo, reason: String) -> Uncompared {
-    Uncompared {
-        side,
-        tensor: info.name.clone(),
-        dtype: info.dtype.clone(),
-        shape: info.shape.clone(),
-        status: Status::Skipped,
-        reason,
-    }
+    let uncompared = |name: &str| {
+        let (status, reason) = become_of(name);
+        Uncompared { side, tensor: name.to_owned(), status, reason }
+    };
+    names.map(uncompared).collect()
 }

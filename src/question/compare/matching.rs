@@ -2,6 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regex::Regex;
+
+use super::{
+    NameMap,
+    names::{self, Found},
+};
 use crate::{
     checkpoint::Storage,
     dtype::decode,
@@ -24,12 +30,47 @@ pub struct Half {
 /// How two tensors found each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Counterpart {
+    /// A table of names says so.
+    Map,
     /// They have one name.
     Name,
     /// They do the same in the same layer.
     Role,
     /// They are the same part of what one side or both store fused.
     Part,
+    /// The groups of a pattern catch the same of their names.
+    Pattern,
+    /// Their names end alike, and no others do.
+    Suffix,
+    /// One is the tensor that the other model ties to the one of this name or role, by the notes of its files or its configuration.
+    Tied,
+}
+
+impl Counterpart {
+    /// All of them, in the order in which they are tried.
+    pub const ALL: [Self; 7] = [Self::Map, Self::Name, Self::Role, Self::Part, Self::Pattern, Self::Suffix, Self::Tied];
+
+    /// Its name in `coverage.csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Map => "map",
+            Self::Name => "name",
+            Self::Role => "role",
+            Self::Part => "part",
+            Self::Pattern => "pattern",
+            Self::Suffix => "suffix",
+            Self::Tied => "tied",
+        }
+    }
+}
+
+/// What tells which tensors correspond where names and roles do not.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Guide<'a> {
+    /// A table of names.
+    pub map: Option<&'a NameMap>,
+    /// A pattern whose groups tell the layer, and what else there is to tell.
+    pub pattern: Option<&'a Regex>,
 }
 
 /// Two tensors that correspond.
@@ -73,7 +114,7 @@ const NO_COUNTERPART: &str = "the other model has no tensor of this name or role
 
 impl Matching {
     /// Matches the tensors that were wanted of two models.
-    pub fn of(a: &Model, b: &Model) -> Self {
+    pub fn of(a: &Model, b: &Model, guide: Guide<'_>) -> Self {
         let mut matching = Self::default();
         let models = [a, b];
         let quantisation = models.map(Model::quantisation);
@@ -90,11 +131,24 @@ impl Matching {
                 open.remove(at);
             }
         }
+        let mut told = [BTreeMap::new(), BTreeMap::new()];
+        if let Some(map) = guide.map {
+            let found = names::by_map(map, &named(models, &open));
+            matching.by_names(models, &mut open, found, Counterpart::Map, &mut told);
+        }
         matching.by_name(models, &positions[1], &mut open);
         matching.by_slot(models, &mut open);
         matching.by_part(models, &mut open);
+        if let Some(pattern) = guide.pattern {
+            let found = names::by_pattern(pattern, &named(models, &open));
+            matching.by_names(models, &mut open, found, Counterpart::Pattern, &mut told);
+        }
+        let found = names::by_suffix(&named(models, &open));
+        matching.by_names(models, &mut open, found, Counterpart::Suffix, &mut told);
+        matching.by_note(models, &mut open);
         for (side, open) in open.into_iter().enumerate() {
-            let alone = open.into_iter().map(|at| (at, reason(models[side], at)));
+            let reason = |at: usize| told[side].get(&at).cloned().unwrap_or_else(|| reason(models[side], at));
+            let alone = open.into_iter().map(|at| (at, reason(at)));
             matching.alone[side].extend(alone);
             matching.alone[side].sort();
         }
@@ -198,6 +252,78 @@ impl Matching {
         }
     }
 
+    /// Tensors whose names are found to mean the same. Two that are known to do different things do not meet by how they end.
+    fn by_names(
+        &mut self,
+        models: [&Model; 2],
+        open: &mut [BTreeSet<usize>; 2],
+        found: Found,
+        how: Counterpart,
+        told: &mut [BTreeMap<usize, String>; 2],
+    ) {
+        for (told, reasons) in told.iter_mut().zip(found.reasons) {
+            for (at, reason) in reasons {
+                told.entry(at).or_insert(reason);
+            }
+        }
+        for (at, other) in found.pairs {
+            let (left, right) = (&models[0].tensors[at], &models[1].tensors[other]);
+            if how == Counterpart::Suffix && left.slot.is_some() && right.slot.is_some() && left.slot != right.slot {
+                continue;
+            }
+            if !self.straightened(models, [at, other], how) {
+                let reason = "its counterpart by name stores its elements in another order".to_owned();
+                told[0].entry(at).or_insert_with(|| reason.clone());
+                told[1].entry(other).or_insert(reason);
+                continue;
+            }
+            open[0].remove(&at);
+            open[1].remove(&other);
+        }
+    }
+
+    /// Pairs two tensors in the order `[out, in]`, unless they hold several parts in different orders.
+    fn straightened(&mut self, models: [&Model; 2], at: [usize; 2], how: Counterpart) -> bool {
+        let tensors = [0, 1].map(|side| &models[side].tensors[at[side]]);
+        let layouts = [0, 1].map(|side| layout_or_plain(models[side], tensors[side]));
+        let is_one = layouts[0] == layouts[1];
+        if !is_one && layouts.iter().any(|layout| layout.fused.is_some()) {
+            return false;
+        }
+        let [a, b] = [0, 1].map(|side| Half {
+            tensor: at[side],
+            view: if is_one { View::Whole } else { straight(tensors[side], layouts[side]) },
+            slot: tensors[side].slot,
+        });
+        self.push(a, b, how);
+        true
+    }
+
+    /// Tensors whose counterpart the other model's files leave out, because it is the same as one that they hold.
+    fn by_note(&mut self, models: [&Model; 2], open: &mut [BTreeSet<usize>; 2]) {
+        for side in [0, 1] {
+            let other = models[1 - side];
+            let held = positions(other);
+            let ties: Vec<(&str, Option<Slot>, usize)> =
+                other.ties().filter_map(|(name, kept)| Some((name, other.slot_of(name), *held.get(kept)?))).collect();
+            let tied = other.tied_role();
+            let tied = tied.and_then(|(role, kept)| Some((Slot { role, ..other.tensors[kept].slot? }, kept)));
+            let ties: Vec<_> = ties.into_iter().chain(tied.map(|(slot, kept)| ("", Some(slot), kept))).collect();
+            for at in open[side].clone() {
+                let tensor = &models[side].tensors[at];
+                let is_tied = |(name, slot, _): &&(&str, Option<Slot>, usize)| {
+                    *name == tensor.info.name || slot.is_some() && *slot == tensor.slot
+                };
+                let Some(&(_, _, kept)) = ties.iter().find(is_tied) else { continue };
+                let pair = if side == 0 { [at, kept] } else { [kept, at] };
+                if self.straightened(models, pair, Counterpart::Tied) {
+                    open[side].remove(&at);
+                    open[1 - side].remove(&kept);
+                }
+            }
+        }
+    }
+
     fn whole(
         &mut self,
         open: &mut [BTreeSet<usize>; 2],
@@ -212,6 +338,11 @@ impl Matching {
         let half = |tensor: usize, slot: Option<Slot>| Half { tensor, view: View::Whole, slot };
         self.push(half(at, left.slot), half(other, right.slot), how);
     }
+}
+
+/// The names of open tensors, with their positions.
+fn named<'m>(models: [&'m Model; 2], open: &[BTreeSet<usize>; 2]) -> names::Open<'m> {
+    [0, 1].map(|side| open[side].iter().map(|&at| (at, models[side].tensors[at].info.name.as_str())).collect())
 }
 
 /// The positions of a model's tensors, by name.

@@ -1,6 +1,7 @@
 //! Two whole checkpoints, tensor by tensor: what corresponds to what, how every pair compares, and what has no counterpart.
 //!
-//! Tensors meet by name, else by what they do: role, layer, weight or bias. Where one side fuses what the other keeps
+//! Tensors meet by a table of names where one is given, else by name, else by what they do: role, layer, weight or bias; what no
+//! family knows, by the groups of a pattern or by how the names end; what a file leaves out as tied, by its notes. Where one side fuses what the other keeps
 //! apart, or stores `[in, out]` where the other stores `[out, in]`, the elements that mean the same are read in one order.
 //! Nothing is guessed: a division that does not add up is a reason, not a comparison.
 
@@ -9,11 +10,14 @@ mod coverage;
 mod groups;
 mod matching;
 mod meeting;
+mod name_map;
+mod names;
 pub mod page;
 
 pub use answer::{Comparison, compare};
 pub use coverage::{Coverage, Status, Uncompared};
 pub use groups::{Band, CLOSE, Closeness, Describe, Group, GroupFigures};
 pub(crate) use groups::{bands, groups};
-pub use matching::{Counterpart, Half, Match, Matching, Obstacle};
+pub use matching::{Counterpart, Guide, Half, Match, Matching, Obstacle};
 pub use meeting::Meeting;
+pub use name_map::NameMap;

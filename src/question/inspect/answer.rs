@@ -88,6 +88,8 @@ pub struct Contents {
     pub roles: BTreeMap<(Stack, Role), RoleCount>,
     /// How many tensors belong to multi-token-prediction blocks.
     pub mtp_tensors: usize,
+    /// Whether those are no such blocks, but layers past the last that the configuration states.
+    pub past_the_last: bool,
     /// Parameters of those, which are among `parameters`.
     pub mtp_parameters: u64,
     /// Known buffers: not learned.
@@ -131,6 +133,7 @@ fn contents(model: &Model) -> Contents {
         storage: BTreeMap::new(),
         roles: BTreeMap::new(),
         mtp_tensors: 0,
+        past_the_last: !model.config.predicts,
         mtp_parameters: 0,
         buffers: Vec::new(),
         unclassified: Vec::new(),
@@ -192,7 +195,11 @@ impl Contents {
                     }
                 }
                 let bias = if slot.part == Part::Bias { "_bias" } else { "" };
-                let mtp = if slot.mtp { "mtp:" } else { "" };
+                let mtp = match (slot.mtp, self.past_the_last) {
+                    (false, _) => "",
+                    (true, false) => "mtp:",
+                    (true, true) => "past:",
+                };
                 (format!("{mtp}{}{bias}", slot.role), slot.layer)
             }
             Classified::Auxiliary(slot) => (format!("auxiliary:{}", slot.role), slot.layer),
@@ -281,12 +288,7 @@ pub fn comparable(opened: &[Opened], inspections: &[Inspection]) -> Vec<Comparab
                     Ok(_) if !shapes.is_empty() => {
                         Ok(shapes.iter().map(|shape| shape_text(shape)).collect::<Vec<_>>().join(" | "))
                     }
-                    Ok(model) => Err(model
-                        .family
-                        .family
-                        .and_then(|family| family.absent_reason(role))
-                        .unwrap_or("it has no such tensor")
-                        .to_owned()),
+                    Ok(model) => Err(model.absent_reason(role).unwrap_or("it has no such tensor").to_owned()),
                     Err(_) => Err("the model was not read".to_owned()),
                 })
                 .collect();

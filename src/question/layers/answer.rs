@@ -10,7 +10,7 @@ use crate::{
     fetch::Corpus,
     metric::Metric,
     model::{Exclusion, ModelSummary, Opened},
-    table::{Held, PairTable, Place, Sources, TableKey, all_pairs, missing_role},
+    table::{Held, PairTable, Place, Sources, TableKey, all_pairs, missing_role, unreadable},
 };
 
 /// Layers that are compared with each other at most. The deepest open models have about 130; a name may claim any number.
@@ -81,7 +81,12 @@ pub fn layers(corpus: &Corpus, by_pattern: bool, selection: &LayerSelection, met
             let mut rows: Vec<Held> = found.par_iter().map(read_one).collect();
             unread += rows.iter().filter(|row| row.cell.is_err()).count();
             let stated = if by_pattern { None } else { stated(&read.config, role.stack) };
-            add_missing(&mut rows, model, stated, selection);
+            let reason = |layer: Place| {
+                let absent = || "the model has no such tensor in this layer".to_owned();
+                unreadable(read, &TableKey { layer: Some(layer), ..role }).unwrap_or_else(absent)
+            };
+            let expected = every_chosen(&rows, stated, selection);
+            add_missing(&mut rows, model, &expected, reason);
             tables.push(PairTable::of(role, &rows, all_pairs(rows.len(), both)));
         }
     }
@@ -115,19 +120,18 @@ pub(crate) fn stated(config: &ModelConfig, stack: Stack) -> Option<u32> {
     }
 }
 
-/// Gives a row to the chosen layers that a model should have and has not: up to the stated number or the last one found,
-/// whichever is more.
-fn add_missing(rows: &mut Vec<Held>, model: usize, stated: Option<u32>, selection: &LayerSelection) {
+/// Gives a row to the layers that a model should have and has not.
+fn add_missing(rows: &mut Vec<Held>, model: usize, expected: &[LayerIndex], reason: impl Fn(Place) -> String) {
     let found: BTreeSet<Place> = rows.iter().filter_map(|row| row.place).collect();
-    let numbers = found.iter().filter(|place| !place.mtp).map(|place| place.layer.0);
-    let expected = every_layer(numbers, stated).map_or_else(|_| Vec::new(), |all| selection.resolve(&all));
-    let missing = expected.into_iter().map(Place::layer).filter(|place| !found.contains(place));
-    rows.extend(missing.map(|place| Held {
-        model,
-        place: Some(place),
-        cell: Err("the model has no such tensor in this layer".to_owned()),
-    }));
+    let missing = expected.iter().copied().map(Place::layer).filter(|place| !found.contains(place));
+    rows.extend(missing.map(|place| Held { model, place: Some(place), cell: Err(reason(place)) }));
     rows.sort_by_key(|row| row.place);
+}
+
+/// The chosen layers up to the stated number or the last one found, whichever is more.
+fn every_chosen(rows: &[Held], stated: Option<u32>, selection: &LayerSelection) -> Vec<LayerIndex> {
+    let found = rows.iter().filter_map(|row| row.place).filter(|place| !place.mtp).map(|place| place.layer.0);
+    every_layer(found, stated).map_or_else(|_| Vec::new(), |all| selection.resolve(&all))
 }
 
 /// Every layer up to the stated number or the last one found, whichever is more; that number where it is beyond
@@ -148,9 +152,10 @@ mod tests {
     fn layers_that_a_model_should_have_get_a_row_before_its_prediction_blocks() {
         let row = |place, reason: &str| Held { model: 3, place: Some(place), cell: Err(reason.to_owned()) };
         let layer = |number| Place::layer(LayerIndex(number));
-        let block = Place { mtp: true, layer: LayerIndex(0) };
+        let block = Place { mtp: true, layer: LayerIndex(0), is_past: false };
         let mut rows = vec![row(layer(1), "the tensor was not read: time-out"), row(block, "a block")];
-        add_missing(&mut rows, 3, Some(3), &"0,1,2".parse().unwrap());
+        let expected = every_chosen(&rows, Some(3), &"0,1,2".parse().unwrap());
+        add_missing(&mut rows, 3, &expected, |_| "the model has no such tensor in this layer".to_owned());
         let places: Vec<String> = rows.iter().map(|row| row.place.unwrap().to_string()).collect();
         assert_eq!(places, ["0", "1", "2", "0 (MTP)"]);
         assert_eq!(rows[1].cell.as_ref().unwrap_err(), "the tensor was not read: time-out");

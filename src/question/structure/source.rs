@@ -1,12 +1,12 @@
 //! A role's matrix of one layer in memory, in its stored width.
 
-use super::{Atlas, Kind, Piece};
+use super::{Atlas, Kind, Piece, parts};
 use crate::{
     cache::Cache,
     checkpoint::{CheckpointError, FolderFile},
     dtype::Dtype,
     error::Result,
-    family::Block,
+    family::{Block, LayerIndex, Role, Slot},
     fetch::Failures,
     metric::{Undefined, Weights},
     model::{Model, Tensor},
@@ -42,7 +42,9 @@ impl Source<'_> {
         let absent = |reason: String| Undefined::NotComparable(format!("layer {layer}: {reason}"));
         let piece = match self.atlas.piece(kind, layer) {
             Ok(piece) => piece,
-            Err(reason) => return Err(absent(self.reason(kind, reason))),
+            Err(reason) => {
+                return Err(absent(self.unreadable(kind, layer).unwrap_or_else(|| self.reason(kind, reason))));
+            }
         };
         let tensor = &self.model.tensors[piece.tensor];
         if let Some(error) = self.failures.get(&tensor.info.name) {
@@ -51,6 +53,16 @@ impl Source<'_> {
         let stored =
             self.stored(tensor).map_err(|error| absent(format!("the tensor was not read: {}", error.chain())))??;
         part(stored, tensor, piece)
+    }
+
+    /// Why the tensor of a role at a layer cannot be read, where that is why there is none.
+    fn unreadable(&self, kind: &Kind, layer: u32) -> Option<String> {
+        self.model.unreadable(|fault| {
+            let is_kind = |slot: Slot| (slot.part, slot.stack, slot.expert) == (kind.part, kind.stack, kind.expert);
+            let holds = |slot: Slot, role: Role| slot.role == role || parts(slot.role).contains(&role);
+            let is_it = |role: Role| fault.slot.is_some_and(|slot| is_kind(slot) && holds(slot, role));
+            fault.layer == Some(LayerIndex(layer)) && kind.role.is_none_or(is_it)
+        })
     }
 
     /// Where the matrix of a role at a layer lies, if it is one run of BF16 in a local file.
@@ -68,7 +80,7 @@ impl Source<'_> {
     /// Why a role is not there: the family's reason where it has one.
     pub(crate) fn reason(&self, kind: &Kind, found: &str) -> String {
         let family = self.model.family.family;
-        let known = kind.role.and_then(|role| family?.absent_reason(role));
+        let known = kind.role.and_then(|role| self.model.absent_reason(role));
         if let Some(reason) = known {
             return reason.to_owned();
         }

@@ -11,7 +11,9 @@ use crate::{
     fetch::Corpus,
     metric::{Criterion, Metric},
     model::{Depths, Exclusion, ModelSummary, Pairing, Tensor},
-    table::{Alignment, GroupFigures, Held, PairTable, Place, Relations, Side, Sources, TableKey, all_pairs, groups},
+    table::{
+        Alignment, Entry, GroupFigures, Held, PairTable, Place, Relations, Side, Sources, TableKey, all_pairs, groups,
+    },
     tensor::Loaded,
 };
 
@@ -62,6 +64,8 @@ pub struct Survey {
     pub baselines: Option<Baselines>,
     /// (model, tensor and reason) of what was left out.
     pub excluded: Vec<(usize, Exclusion)>,
+    /// (model, what was to be read, why it was not) of tensors that were brought, and of places for which there are several.
+    pub unread: Vec<(usize, String, String)>,
     /// Whether layers were asked for one by one, so that a model without one lacks something.
     pub chosen_layers: bool,
 }
@@ -103,6 +107,7 @@ impl Survey {
         let alone = self.models.len() > 1 && !compared && self.crossings.is_empty();
         let lacking =
             self.chosen_layers && self.panels.iter().any(|panel| panel.rows.iter().any(|row| row.side.is_err()));
+        let lacking = lacking || !self.unread.is_empty();
         failed || without || apart || alone || lacking || !groups::empty_groups(&self.groups, &self.panels).is_empty()
     }
 
@@ -141,11 +146,13 @@ pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Survey {
         components: Vec::new(),
         baselines: None,
         excluded,
+        unread: Vec::new(),
         chosen_layers: !options.layers.is_all() && options.pairing == Pairing::Same,
     };
     if options.pairing == Pairing::All {
         let roles = if opened.len() == 2 { sources.roles() } else { BTreeSet::new() };
         survey.crossings = roles.into_iter().map(|role| PairTable::across(&sources, role)).collect();
+        survey.unread = survey.crossings.iter().flat_map(unread_of).collect();
         return survey;
     }
     for role in keys(&sources, survey.depths.as_ref()).chunk_by(|a, b| a.whole() == b.whole()) {
@@ -180,6 +187,15 @@ fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], optio
             Held { model, place, cell }
         };
         let held: Vec<Held> = (0..models).into_par_iter().map(read).collect();
+        for Held { model, cell, .. } in &held {
+            let own = counterpart(key, *model, survey.depths.as_ref());
+            if let Err(reason) = cell
+                && sources.has(*model, &own)
+                && !sources.has_failed(*model, &own)
+            {
+                survey.unread.push((*model, key.title(), reason.clone()));
+            }
+        }
         survey.panels.push(PairTable::of(*key, &held, all_pairs(models, options.both_directions)));
         let vector = |held: Held| held.cell.ok().map(|(_, loaded)| loaded).filter(|loaded| loaded.numel() <= VECTOR);
         vectors.push(held.into_iter().map(vector).collect());
@@ -189,6 +205,20 @@ fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], optio
         survey.averages.extend(averages::role(panels, &vectors));
         survey.components.extend(components::role(panels, &vectors));
     }
+}
+
+/// The layers of a role of two models that were not read. Where one model has none, none of the other is read.
+fn unread_of(crossing: &PairTable) -> Vec<(usize, String, String)> {
+    let (rows, columns) = (&crossing.rows, crossing.columns());
+    if rows.is_empty() || columns.is_empty() {
+        return Vec::new();
+    }
+    let role = crossing.key.role_name();
+    let unread = |entry: &Entry| {
+        let reason = entry.side.as_ref().err()?.clone();
+        Some((entry.model, format!("{role}, layer {}", entry.place_name()), reason))
+    };
+    rows.iter().chain(columns).filter_map(unread).collect()
 }
 
 /// The tables that have a tensor of at least one model.

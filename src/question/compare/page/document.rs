@@ -214,7 +214,7 @@ fn coverage(comparison: &Comparison) -> Section {
     Section {
         id: "coverage".to_owned(),
         title: "Coverage".to_owned(),
-        blocks: vec![Block::Table(Table {
+        blocks: vec![matched(comparison), Block::Table(Table {
             caption: "Tensors of both models; a fused tensor that was compared in parts counts once for each part. Each is listed \
                       in `coverage.csv`. Trivial ones are constant or a fixed buffer on both sides, such as gains that were never \
                       trained: alike for nothing, and in no figure above."
@@ -223,6 +223,19 @@ fn coverage(comparison: &Comparison) -> Section {
             rows: rows.collect(),
         })],
     }
+}
+
+/// By which rules the pairs were found.
+fn matched(comparison: &Comparison) -> Block {
+    let rows = comparison.matched().into_iter();
+    Block::Table(Table {
+        caption: "By which rule pairs were found: a table of names (`map`), one name, one role and layer, the same part of fused \
+                  tensors, the groups of a pattern, names that end alike and alone do (`suffix`), or a note of the files that a \
+                  tensor is tied to another. `matched_by` in `coverage.csv` says it of each."
+            .to_owned(),
+        columns: vec![Column::text("matched by"), Column::numeric("pairs")],
+        rows: rows.map(|(how, count)| vec![Cell::code(how.name()), Cell::count(count)]).collect(),
+    })
 }
 
 fn reading() -> Section {

@@ -4,7 +4,7 @@ use super::document;
 use crate::{
     metric::Metric,
     question::{
-        compare::{CLOSE, Comparison, Counterpart, Describe, GroupFigures},
+        compare::{CLOSE, Comparison, Describe, GroupFigures},
         page::{PairSide, PairsCsv},
     },
     report::{csv, escape},
@@ -114,7 +114,7 @@ fn coverage(comparison: &Comparison) -> Vec<Vec<String>> {
             escape::csv(&meeting.b.tensor).into_owned(),
             meeting.role_name(),
             meeting.a.layer.map(|layer| layer.to_string()).unwrap_or_default(),
-            matched_by(meeting.how).to_owned(),
+            meeting.how.name().to_owned(),
             meeting.equal.map(|equal| equal.to_string()).unwrap_or_default(),
             escape::csv(&reason).into_owned(),
         ]);
@@ -128,12 +128,4 @@ fn coverage(comparison: &Comparison) -> Vec<Vec<String>> {
         rows.push(vec![tensor.status.name().to_owned(), a, b, empty(), empty(), empty(), empty(), reason]);
     }
     rows
-}
-
-fn matched_by(how: Counterpart) -> &'static str {
-    match how {
-        Counterpart::Name => "name",
-        Counterpart::Role => "role",
-        Counterpart::Part => "part",
-    }
 }

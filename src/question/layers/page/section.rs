@@ -61,10 +61,15 @@ fn opening(named: &Named<'_>) -> String {
     }
     let blocks: Vec<String> = table.rows.iter().filter(|row| row.is_mtp()).map(Entry::place_name).collect();
     if !blocks.is_empty() {
+        let is_past = table.rows.iter().any(|row| row.place.is_some_and(|place| place.is_past));
+        let what = if is_past {
+            "past the last layer that the configuration states"
+        } else {
+            "no layer but a multi-token-prediction block"
+        };
         let _ = write!(
             text,
-            " {} is no layer but a multi-token-prediction block: it stands in the table of elements and in the matrices, and \
-             in no line, mean or deviation.",
+            " {} is {what}: it stands in the table of elements and in the matrices, and in no line, mean or deviation.",
             blocks.join(", ")
         );
     }
