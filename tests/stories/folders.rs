@@ -19,11 +19,13 @@ fn beside() -> (Workspace, PathBuf) {
     (at, folder)
 }
 
-/// Does something once, before the first byte of weights of the Hub's model is answered.
+/// Does something once, before the first byte of weights of the Hub's model is answered. Headers do not count: they are read while
+/// the folder may not have been listed yet.
 fn meanwhile(act: impl Fn() + Send + Sync + 'static) -> Intercept {
     let done = std::sync::Once::new();
     Intercept::new(move |request: &LoggedRequest| {
-        if request.listener == Listener::Cdn {
+        let is_header = request.range.as_deref().is_none_or(|range| range.starts_with("bytes=0-"));
+        if request.listener == Listener::Cdn && !is_header {
             done.call_once(&act);
         }
         None
