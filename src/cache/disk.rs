@@ -293,12 +293,11 @@ pub(super) fn write_whole(
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<Written, CacheError> {
     let mut temporary = temporary(path)?;
-    let mut digest = Digesting { inner: temporary.as_file_mut(), digest: Sha256Hex::default(), bytes: 0 };
+    let mut digest = Digesting::new(temporary.as_file_mut());
     let mut buffered = BufWriter::with_capacity(1 << 16, &mut digest);
     fill(&mut buffered).and_then(|()| buffered.flush()).map_err(CacheError::write(path))?;
     drop(buffered);
-    let Digesting { digest, bytes, .. } = digest;
-    let written = Written { sha256: digest.finish(), bytes };
+    let written = digest.finish();
     persist(temporary, path)?;
     Ok(written)
 }
@@ -318,10 +317,21 @@ pub(super) fn persist(temporary: NamedTempFile, path: &Path) -> Result<(), Cache
     temporary.persist(path).map(|_| ()).map_err(|error| CacheError::write(path)(error.error))
 }
 
-struct Digesting<W> {
+/// What passes through is digested and counted.
+pub(super) struct Digesting<W> {
     inner: W,
     digest: Sha256Hex,
     bytes: u64,
+}
+
+impl<W> Digesting<W> {
+    pub(super) fn new(inner: W) -> Self {
+        Self { inner, digest: Sha256Hex::default(), bytes: 0 }
+    }
+
+    pub(super) fn finish(self) -> Written {
+        Written { sha256: self.digest.finish(), bytes: self.bytes }
+    }
 }
 
 impl<W: Write> Write for Digesting<W> {
@@ -355,7 +365,7 @@ pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 /// The digest and length of what `reader` holds.
 pub(super) fn digest_of(reader: &mut impl io::Read) -> io::Result<Written> {
-    let mut digest = Digesting { inner: io::sink(), digest: Sha256Hex::default(), bytes: 0 };
+    let mut digest = Digesting::new(io::sink());
     let mut block = vec![0; 1 << 18];
     loop {
         match reader.read(&mut block)? {
@@ -363,7 +373,7 @@ pub(super) fn digest_of(reader: &mut impl io::Read) -> io::Result<Written> {
             read => digest.write_all(&block[..read])?,
         }
     }
-    Ok(Written { sha256: digest.digest.finish(), bytes: digest.bytes })
+    Ok(digest.finish())
 }
 
 #[cfg(test)]

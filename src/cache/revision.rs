@@ -42,8 +42,6 @@ impl Cache {
             return Ok(());
         }
         let path = self.revision_path(repo, revision);
-        let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        let _locked = self.disk.lock_folder(&folder)?;
         let kept = Kept {
             source: source.to_owned(),
             repo: repo.clone(),
@@ -51,7 +49,7 @@ impl Cache {
             present: pinned.0.clone(),
             commit: pinned.1.clone(),
         };
-        self.write_sealed(&path, &kept)
+        self.keep_sealed(&path, &kept)
     }
 
     fn revision_path(&self, repo: &RepoId, revision: &Revision) -> PathBuf {

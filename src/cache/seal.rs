@@ -4,12 +4,12 @@
 //! digest of their own content. A flipped digit in a kept byte range would otherwise fetch the wrong bytes, and keep them
 //! under the right name.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::digest::Sha256Hex;
+use super::disk::Digesting;
 
 /// The field that holds the digest of all others.
 const SEAL: &str = "seal";
@@ -34,19 +34,12 @@ pub(super) fn unseal<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
 
 /// The digest of a value as JSON without spaces.
 fn digest(value: &Value) -> io::Result<String> {
-    struct Digesting(Sha256Hex);
-    impl Write for Digesting {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut digest = io::BufWriter::with_capacity(1 << 16, Digesting(Sha256Hex::default()));
-    serde_json::to_writer(&mut digest, value)?;
-    Ok(digest.into_inner().map_err(io::IntoInnerError::into_error)?.0.finish())
+    let mut digest = Digesting::new(io::sink());
+    let mut buffered = BufWriter::with_capacity(1 << 16, &mut digest);
+    serde_json::to_writer(&mut buffered, value)?;
+    buffered.flush()?;
+    drop(buffered);
+    Ok(digest.finish().sha256)
 }
 
 #[cfg(test)]

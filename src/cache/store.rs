@@ -160,6 +160,12 @@ impl Cache {
         disk::write_whole(path, |to| seal(content, to)).map(|_| ())
     }
 
+    /// The same, for a file that is alone in its folder's lock.
+    pub(super) fn keep_sealed(&self, path: &Path, content: &impl serde::Serialize) -> Result<(), CacheError> {
+        let _locked = self.disk.lock_folder(path.parent().unwrap_or(path))?;
+        self.write_sealed(path, content)
+    }
+
     fn has(&self, sidecar: &Sidecar, key: &TensorKey) -> bool {
         sidecar.is_of(key) && self.believes(sidecar)
     }

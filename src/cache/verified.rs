@@ -17,22 +17,23 @@ struct Verified {
     stamp: Stamp,
 }
 
+impl Verified {
+    fn new(hash: &str, path: &Path, stamp: &Stamp) -> Self {
+        Self { hash: hash.to_owned(), path: path.to_owned(), stamp: stamp.clone() }
+    }
+}
+
 impl Cache {
     /// Whether the file at `path` was found to have this hash when it was what `stamp` says.
     pub fn is_verified(&self, hash: &str, path: &Path, stamp: &Stamp) -> bool {
         let kept = self.disk.read_or_drop(&self.verified_path(hash), CAP).ok().flatten();
         let known: Option<Verified> = kept.and_then(|text| unseal(&text));
-        known.is_some_and(|known| {
-            known == Verified { hash: hash.to_owned(), path: path.to_owned(), stamp: stamp.clone() }
-        })
+        known.is_some_and(|known| known == Verified::new(hash, path, stamp))
     }
 
     /// Remembers that it was.
     pub fn keep_verified(&self, hash: &str, path: &Path, stamp: &Stamp) -> Result<(), CacheError> {
-        let to = self.verified_path(hash);
-        let folder = to.parent().map(PathBuf::from).unwrap_or_default();
-        let _locked = self.disk.lock_folder(&folder)?;
-        self.write_sealed(&to, &Verified { hash: hash.to_owned(), path: path.to_owned(), stamp: stamp.clone() })
+        self.keep_sealed(&self.verified_path(hash), &Verified::new(hash, path, stamp))
     }
 
     fn verified_path(&self, hash: &str) -> PathBuf {
