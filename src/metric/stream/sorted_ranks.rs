@@ -63,6 +63,14 @@ struct Sums {
 }
 
 impl Sums {
+    /// Adds sorted pairs to the sums of a side, tie by tie, each with the rank that it is given.
+    fn add_ties(&mut self, side: usize, pairs: &mut [u64], rank_of: &mut dyn FnMut(&[u64]) -> u64) {
+        for tied in pairs.chunk_by_mut(|left, right| left >> 32 == right >> 32) {
+            let rank = rank_of(tied);
+            self.add(side, tied, rank);
+        }
+    }
+
     /// Adds pairs that tie on `side`, where their rank is `rank`. Those of a then hold that rank for what goes by b, which has the
     /// rank in a in its lower half.
     fn add(&mut self, side: usize, tied: &mut [u64], rank: u64) {
@@ -159,10 +167,7 @@ fn ranked(by_a: Buckets, mut by_b: Buckets, by_rank: [bool; 2], at_once: u64) ->
     let mut ranks = Ranks { by_rank: by_rank[0], smaller: 0 };
     for bucket in by_a.into_ranges() {
         each_rank(bucket, at_once, &mut ranks, |pairs, rank_of| {
-            for tied in pairs.chunk_by_mut(|left, right| left >> 32 == right >> 32) {
-                let rank = rank_of(tied);
-                sums.add(0, tied, rank);
-            }
+            sums.add_ties(0, pairs, rank_of);
             sort(pairs, rayon::current_num_threads());
             by_b.add(pairs)
         })?;
@@ -170,10 +175,7 @@ fn ranked(by_a: Buckets, mut by_b: Buckets, by_rank: [bool; 2], at_once: u64) ->
     let mut ranks = Ranks { by_rank: by_rank[1], smaller: 0 };
     for bucket in by_b.into_ranges() {
         each_rank(bucket, at_once, &mut ranks, |pairs, rank_of| {
-            for tied in pairs.chunk_by_mut(|left, right| left >> 32 == right >> 32) {
-                let rank = rank_of(tied);
-                sums.add(1, tied, rank);
-            }
+            sums.add_ties(1, pairs, rank_of);
             Ok(())
         })?;
     }
