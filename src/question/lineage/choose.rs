@@ -185,7 +185,7 @@ impl Choice {
 }
 
 /// Every pair of models that were opened.
-fn all_pairs(sites: &[Option<Sites>]) -> Vec<More> {
+pub(super) fn all_pairs(sites: &[Option<Sites>]) -> Vec<More> {
     let open: Vec<usize> = (0..sites.len()).filter(|&model| sites[model].is_some()).collect();
     let pair = |a: usize, b: usize| More { models: [a, b], stage: 0, deep: Vec::new() };
     open.iter().enumerate().flat_map(|(at, &a)| open[at + 1..].iter().map(move |&b| pair(a, b))).collect()

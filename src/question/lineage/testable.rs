@@ -1,6 +1,6 @@
 //! What can be tested before a row is read: the groups of one model, and the effect that a pair's first rows would show.
 
-use super::{Group, LineageAsk, page::lacking, sites::Sites};
+use super::{Group, LineageAsk, More, choose::all_pairs, page::lacking, sites::Sites};
 use crate::{
     metric::lineage::{
         choice::{self, BLOCK},
@@ -42,13 +42,11 @@ pub fn detectable_at_best(opened: &[Opened], ask: &LineageAsk) -> Vec<([usize; 2
         let within_blocks = (BLOCK - 1) as f64 / BLOCK as f64;
         Some((Z_LOOK + POWER_90) / (most * within_blocks).sqrt())
     };
-    let mut pairs = Vec::new();
-    for (a, of_a) in sites.iter().enumerate() {
-        for (b, of_b) in sites.iter().enumerate().skip(a + 1) {
-            if let (Some(of_a), Some(of_b)) = (of_a, of_b) {
-                pairs.push(([a, b], of_pair(of_a, of_b)));
-            }
-        }
-    }
+    let pairs = all_pairs(&sites).into_iter();
     pairs
+        .map(|More { models: [a, b], .. }| {
+            let at_best = sites[a].as_ref().zip(sites[b].as_ref()).and_then(|(a, b)| of_pair(a, b));
+            ([a, b], at_best)
+        })
+        .collect()
 }
