@@ -8,65 +8,17 @@ use std::{
 use futures::future::try_join_all;
 
 use super::{
-    Access, AuditError, Question, Repository, Selection, Subfolder, Wanted,
+    Access, AuditError, Exclusion, Question, Repository, Scaled, Selection, Subfolder, Tensor, Wanted,
     fit::{is_one, nearest},
     read_config, read_index,
 };
 use crate::{
     cache::TensorKey,
-    checkpoint::{
-        CheckpointError, Disagreement, Header, Layout, Quantisation, QuantisationHints, Scaling, ShardIndex, Storage,
-        TensorInfo,
-    },
+    checkpoint::{CheckpointError, Header, Layout, Quantisation, ShardIndex, Storage, TensorInfo},
     error::Result,
-    family::{Classified, Family, FamilyChoice, LayerIndex, ModelConfig, Part, Registry, Role, Slot, is_known_buffer},
+    family::{Family, FamilyChoice, ModelConfig, Part, Registry, Role, Slot},
     spec::ModelSpec,
 };
-
-/// A wanted tensor, found in a shard.
-#[derive(Debug, Clone)]
-pub struct Tensor {
-    /// What it is, where a family knows.
-    pub slot: Option<Slot>,
-    /// Its layer.
-    pub layer: Option<LayerIndex>,
-    /// The shard that holds it.
-    pub shard: String,
-    /// Name, element type, shape and place in the shard.
-    pub info: TensorInfo,
-    /// Whether the gain is stored zero-centred, so that 1 + w is what acts.
-    pub zero_centred: bool,
-    /// How its values are made of its elements, where these are not the values themselves.
-    pub scaled: Option<Scaled>,
-    /// Whether its layer is past the last that the configuration states, and nothing says that it predicts further tokens.
-    pub is_past: bool,
-}
-
-/// How values are made of a quantised tensor, and which of the model's companions that takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scaled {
-    /// How it is scaled.
-    pub scaling: Scaling,
-    /// Place of the scales among [`Model::companions`].
-    pub scale: usize,
-    /// Place of the zero points, where there are any.
-    pub zero_point: Option<usize>,
-}
-
-/// A tensor that is not in the answer, and why.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Exclusion {
-    /// Name of the tensor.
-    pub tensor: String,
-    /// Why it is left out.
-    pub reason: String,
-    /// Whether it was asked for and cannot be read: the answer lacks it.
-    pub is_fault: bool,
-    /// What it would be, where it was asked for.
-    pub slot: Option<Slot>,
-    /// Its layer, likewise.
-    pub layer: Option<LayerIndex>,
-}
 
 /// An opened model.
 #[derive(Debug)]
@@ -99,7 +51,7 @@ pub struct Model {
     pub notice: Option<String>,
     /// What a reader should know about these files.
     pub warnings: Vec<String>,
-    quantisation: OnceLock<Quantisation>,
+    pub(super) quantisation: OnceLock<Quantisation>,
 }
 
 impl Model {
@@ -193,18 +145,6 @@ impl Model {
         Ok(())
     }
 
-    /// The names that are known: of the headers, and of the index for shards whose header was not read.
-    pub(crate) fn names(&self) -> BTreeSet<&str> {
-        let read = self.headers.values().flat_map(|header| &header.tensors);
-        let mut names: BTreeSet<&str> = read.map(|tensor| tensor.name.as_str()).collect();
-        if let Some(index) = &self.index {
-            let unread = index.weight_map.iter();
-            let unread = unread.filter(|(_, shard)| !self.headers.contains_key(*shard));
-            names.extend(unread.map(|(name, _)| name.as_str()));
-        }
-        names
-    }
-
     /// Chooses among the names that are known.
     fn select(&mut self, question: &Question) -> Selection {
         let names = self.names();
@@ -281,104 +221,6 @@ impl Model {
         .await?;
         self.headers.extend(read);
         Ok(())
-    }
-
-    fn warn_of_layout(&mut self) {
-        let by_whom = if self.layout.index.is_some() { "the index names" } else { "the numbers of the files imply" };
-        for shard in &self.layout.missing_shards {
-            let what =
-                if self.repository.is_dangling(shard) { "is a link that leads nowhere" } else { "does not exist" };
-            self.warnings.push(format!("{by_whom} shard `{}`, which {what}", shard.escape_debug()));
-        }
-        if self.repository.is_partly_known() {
-            self.warnings.push(
-                "the network is switched off: only the files that the Hugging Face cache has are known".to_owned(),
-            );
-        }
-        if let Some(named) = self.repository.renamed_from() {
-            let now = self.repository.place();
-            self.warnings.push(format!("`{named}` is now {now}"));
-        }
-        for file in &self.layout.unused {
-            self.warnings.push(format!("file `{}` is not counted: {}", file.path.escape_debug(), file.why));
-        }
-    }
-
-    fn warn_of_disagreements(&mut self) {
-        let Some(index) = &self.index else { return };
-        for (shard, header) in &self.headers {
-            for disagreement in index.disagreements(shard, header) {
-                self.warnings.push(match disagreement {
-                    Disagreement::MissingInShard(name) => format!(
-                        "tensor `{}` is in the index, but not in shard `{}`",
-                        name.escape_debug(),
-                        shard.escape_debug()
-                    ),
-                    // A copy that does not count is told as one.
-                    Disagreement::NotInIndex(name) if self.find(&name).is_ok_and(|(counted, _)| counted != shard) => {
-                        continue;
-                    }
-                    Disagreement::NotInIndex(name) => format!(
-                        "tensor `{}` of shard `{}` is not in the index",
-                        name.escape_debug(),
-                        shard.escape_debug()
-                    ),
-                });
-            }
-        }
-    }
-
-    /// Tells a total size that the index states and that is not that of its tensors.
-    fn warn_of_size(&mut self) {
-        let Some(index) = self.index.as_ref().filter(|_| self.layout.missing_shards.is_empty()) else { return };
-        if self.headers.len() < self.layout.shards.len() {
-            return;
-        }
-        let bytes: u64 = self.counted().map(|(_, info)| info.range.len()).fold(0, u64::saturating_add);
-        let stated = match (&index.total_size, &index.unclear_size) {
-            (Some(stated), _) if *stated != bytes => format!("{stated} bytes"),
-            (None, Some(text)) => format!("`{}`", text.escape_debug()),
-            _ => return,
-        };
-        self.warnings.push(format!("the index states a total size of {stated}, and its tensors have {bytes} bytes"));
-    }
-
-    /// Tells layers past the last that the configuration states, where nothing says that they predict further tokens.
-    fn warn_of_layers_past(&mut self) {
-        let Some(stated) = self.config.num_hidden_layers.filter(|_| !self.config.predicts) else { return };
-        let past = self.names().into_iter().filter_map(|name| self.slot_of(name)).filter(|slot| slot.mtp);
-        let past: BTreeSet<LayerIndex> = past.filter_map(|slot| slot.layer).collect();
-        if let (Some(first), Some(last)) = (past.first(), past.last()) {
-            self.warnings.push(format!(
-                "the configuration states {stated} layers, and tensors of layers {first} to {last} are there as well: they are kept apart"
-            ));
-        }
-    }
-
-    /// Names the copies of a tensor that do not count, and those of which none does.
-    fn warn_of_copies(&mut self) {
-        let mut holders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (shard, header) in &self.headers {
-            for info in &header.tensors {
-                holders.entry(&info.name).or_default().push(shard);
-            }
-        }
-        let several = holders.into_iter().filter(|(_, shards)| shards.len() > 1);
-        let told = several.map(|(name, shards)| match self.find(name) {
-            Ok((counted, _)) => {
-                let others = shards.into_iter().filter(|shard| *shard != counted);
-                let others: Vec<String> = others.map(|shard| format!("`{}`", shard.escape_debug())).collect();
-                format!(
-                    "tensor `{}` counts as it is in shard `{}`, which the index names; its copy in {} does not",
-                    name.escape_debug(),
-                    counted.escape_debug(),
-                    others.join(", ")
-                )
-            }
-            Err(reason) => format!("tensor `{}` does not count: {reason}", name.escape_debug()),
-        });
-        let told: Vec<String> = told.collect();
-        self.warnings.extend(told);
     }
 
     fn take(&mut self, selection: Selection) {
@@ -477,122 +319,6 @@ impl Model {
             let tensor = &mut self.tensors[at];
             (tensor.slot, tensor.zero_centred) = (slot, zero_centred);
         }
-    }
-
-    /// A tensor that is brought to this machine: a wanted one, or after those a companion.
-    pub(crate) fn brought(&self, position: usize) -> &Tensor {
-        match position.checked_sub(self.tensors.len()) {
-            None => &self.tensors[position],
-            Some(place) => &self.companions[place],
-        }
-    }
-
-    /// Positions, as of [`Model::brought`], of what the values of a tensor are made of beside its elements.
-    pub(crate) fn companions_of(&self, tensor: &Tensor) -> impl Iterator<Item = usize> + use<> {
-        let first = self.tensors.len();
-        let places = tensor.scaled.as_ref().map(|scaled| (scaled.scale, scaled.zero_point));
-        places.into_iter().flat_map(move |(scale, zero_point)| {
-            std::iter::once(scale).chain(zero_point).map(move |place| first + place)
-        })
-    }
-
-    /// The tensors that count, each once, with the shard that holds it.
-    pub fn counted(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
-        let all = self.headers.iter().flat_map(|(shard, header)| header.tensors.iter().map(move |info| (shard, info)));
-        let counts = |shard: &str, name: &str| self.find(name).is_ok_and(|(counted, _)| counted == shard);
-        all.filter(move |(shard, info)| counts(shard, &info.name)).map(|(shard, info)| (shard.as_str(), info))
-    }
-
-    /// What a name would be in this model.
-    pub(crate) fn slot_of(&self, name: &str) -> Option<Slot> {
-        self.family.family?.classify(name, &self.config).slot()
-    }
-
-    /// Why the model has no tensor of a role, where its configuration or its family tells.
-    pub(crate) fn absent_reason(&self, role: Role) -> Option<&str> {
-        match (role, self.config.tie_word_embeddings) {
-            (Role::LmHead, Some(false)) => Some(
-                "its configuration says that its output embeddings are not the token embeddings, and its files hold none of their own",
-            ),
-            (Role::EmbedTokens, Some(true)) => Some("its configuration ties them to the output embeddings"),
-            _ => self.family.family?.absent_reason(role),
-        }
-    }
-
-    /// The role of the embeddings that the model has not of their own, where its configuration ties both and it has the others.
-    pub(crate) fn tied_role(&self) -> Option<(Role, usize)> {
-        if self.config.tie_word_embeddings != Some(true) {
-            return None;
-        }
-        let has = |role: Role| self.names().iter().any(|name| self.slot_of(name).is_some_and(|slot| slot.role == role));
-        let held = |role: Role| {
-            let is_held =
-                |tensor: &Tensor| tensor.slot.is_some_and(|slot| slot.role == role && slot.part == Part::Weight);
-            self.tensors.iter().position(is_held)
-        };
-        let pair = |missing: Role, other: Role| Some((missing, held(other).filter(|_| !has(missing))?));
-        pair(Role::LmHead, Role::EmbedTokens).or_else(|| pair(Role::EmbedTokens, Role::LmHead))
-    }
-
-    /// Names that the files leave out, each with that of the tensor that it shares: notes of the writer, who keeps one of several
-    /// tensors with the same memory.
-    pub(crate) fn ties(&self) -> impl Iterator<Item = (&str, &str)> {
-        let notes = self.headers.values().flat_map(|header| &header.metadata);
-        let notes = notes.map(|(dropped, kept)| (dropped.as_str(), kept.as_str()));
-        notes.filter(|(dropped, kept)| self.find(kept).is_ok() && self.find(dropped).is_err())
-    }
-
-    /// The shard that holds a tensor. Where several do, the index decides; without an index nothing does.
-    fn find(&self, name: &str) -> Result<(&str, &TensorInfo), String> {
-        let named = self.index.as_ref().and_then(|index| index.weight_map.get(name));
-        if let Some((shard, header)) = named.and_then(|shard| self.headers.get_key_value(shard))
-            && let Some(info) = header.get(name)
-        {
-            return Ok((shard, info));
-        }
-        let mut holders = self.headers.iter().filter_map(|(shard, header)| Some((shard.as_str(), header.get(name)?)));
-        match (holders.next(), holders.next(), named) {
-            (Some(found), None, _) => Ok(found),
-            (Some((first, _)), Some((second, _)), _) => Err(format!(
-                "several shards hold it (`{}`, `{}`), and no index tells which counts",
-                first.escape_debug(),
-                second.escape_debug()
-            )),
-            (None, _, Some(shard)) if self.repository.is_dangling(shard) => {
-                Err(format!("its shard `{}` is a link that leads nowhere", shard.escape_debug()))
-            }
-            (None, _, Some(shard)) if self.layout.missing_shards.contains(shard) => {
-                Err(format!("its shard `{}` does not exist", shard.escape_debug()))
-            }
-            (None, ..) => Err("the index names it, but no shard holds it".to_owned()),
-        }
-    }
-
-    /// Why the tensor that fits was asked for and cannot be read; `None` where there is none of that kind.
-    pub(crate) fn unreadable(&self, fits: impl Fn(&Exclusion) -> bool) -> Option<String> {
-        let fault = self.excluded.iter().find(|exclusion| exclusion.is_fault && fits(exclusion))?;
-        Some(format!("`{}` cannot be read: {}", fault.tensor.escape_debug(), fault.reason))
-    }
-
-    /// What the tensors are that its headers show, by what stands beside them. Whole only where all headers were read: see
-    /// [`Quantisation::of`].
-    pub fn quantisation(&self) -> &Quantisation {
-        self.quantisation.get_or_init(|| {
-            let is_buffer = |name: &str| {
-                let family = self.family.family;
-                let class = family.map(|family| family.classify(name, &self.config));
-                class == Some(Classified::Buffer) || family.is_none() && is_known_buffer(name)
-            };
-            let counted = self.counted().map(|(_, info)| info);
-            let tensors = counted.filter(|info| !is_buffer(&info.name));
-            let hints = QuantisationHints {
-                method: self.config.quantisation.as_deref(),
-                block: self.config.quantisation_block,
-                bits: self.config.quantisation_bits,
-                group: self.config.quantisation_group,
-            };
-            Quantisation::of(tensors, hints)
-        })
     }
 
     /// The cache's name for a tensor; `None` for a folder.
