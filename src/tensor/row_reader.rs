@@ -87,7 +87,8 @@ impl RowReader {
         })
     }
 
-    fn floats(&self, row: u64) -> Result<Floats, Undefined> {
+    /// A row's elements as they are held.
+    pub(crate) fn floats(&self, row: u64) -> Result<Floats, Undefined> {
         let unread =
             |error: &dyn std::fmt::Display| Undefined::NotComparable(format!("row {row} was not read: {error}"));
         let place = match &self.rows {

@@ -312,15 +312,15 @@ mod tests {
             };
             let columns = sides(&matches);
             let blocks = choice::blocks("mlp", &as_blocks(&[96]), choice::blocks_per_layer(3, 0), 0).unwrap();
-            let [a, b] = [0, 1].map(|side| {
-                let mut units = UnitRows::new(matches.len(), &blocks);
-                for layer in 0..3 {
+            let prepare = |layer: usize| {
+                [0, 1].map(|side| {
+                    let mut units = UnitRows::new(matches.len(), &blocks);
                     let rows = of("mlp", side, &layer.to_string()).rows(blocks.iter().cloned().flatten());
                     units.push(layer, &take_columns(&rows, 256, &columns[side]));
-                }
-                units
-            });
-            let test = unit_test(&a, &b, "matched basis mlp", 0).unwrap();
+                    units
+                })
+            };
+            let test = unit_test(&[0, 1, 2], prepare, "matched basis mlp", 0).unwrap();
             crate::metric::lineage::goldens::check_evidence(&test.evidence, &case["basis"]);
 
             let (matching, testing) = split_matches(&matches, 0).unwrap();

@@ -112,38 +112,47 @@ fn estimates([n, a, b, aa, bb, ab]: Sums) -> [(f64, Sums); 3] {
     [(cosine, by_cosine), (pearson, by_pearson), (squared, by_squared)]
 }
 
-/// Distances over all strata, one a tensor, whose rows lie in blocks of `sizes` rows. `TooFew` where no stratum has two blocks,
-/// `Constant` where a side is all zeros or does not vary.
-pub(crate) fn distances<T: Element>(strata: &[PairedRows<'_, T>], sizes: &[usize]) -> Result<Distances, Untested> {
-    let sampled: Vec<Vec<Sums>> = strata.iter().map(|stratum| block_sums(stratum, sizes)).collect();
-    let total = sampled.iter().flatten().fold([0.0; 6], add);
+/// Sums of one stratum, which is one tensor, by block.
+#[derive(Debug, Clone)]
+pub(crate) struct BlockSums {
+    rows: usize,
+    blocks: Vec<Sums>,
+}
+
+impl BlockSums {
+    /// Of rows that lie in blocks of `sizes` rows.
+    pub(crate) fn of<T: Element>(stratum: &PairedRows<'_, T>, sizes: &[usize]) -> Self {
+        let mut rows = stratum.rows().map(sums);
+        let block = |&size: &usize| rows.by_ref().take(size).fold([0.0; 6], |total, row| add(total, &row));
+        Self { rows: stratum.len(), blocks: sizes.iter().map(block).collect() }
+    }
+}
+
+/// Distances over all strata. `TooFew` where no stratum has two blocks, `Constant` where a side is all zeros or does not vary.
+pub(crate) fn distances(strata: &[BlockSums]) -> Result<Distances, Untested> {
+    let total = strata.iter().flat_map(|stratum| &stratum.blocks).fold([0.0; 6], add);
     let [n, a, b, aa, bb, _] = total;
     let varies = |sum: f64, squares: f64| squares - sum * sum / n > 4.0 * f64::EPSILON * squares;
     if !(varies(a, aa) && varies(b, bb)) {
         return Err(Untested::Constant);
     }
-    if sampled.iter().all(|blocks| blocks.len() < 2) {
+    if strata.iter().all(|stratum| stratum.blocks.len() < 2) {
         return Err(Untested::TooFew);
     }
-    let [cosine, pearson, squared] = estimates(total).map(|(value, gradient)| (value, half_width(&sampled, &gradient)));
+    let [cosine, pearson, squared] = estimates(total).map(|(value, gradient)| (value, half_width(strata, &gradient)));
     Ok(Distances {
-        rows: strata.iter().map(PairedRows::len).sum(),
-        blocks: sampled.iter().map(Vec::len).sum(),
+        rows: strata.iter().map(|stratum| stratum.rows).sum(),
+        blocks: strata.iter().map(|stratum| stratum.blocks.len()).sum(),
         cosine: on_atanh(cosine),
         pearson: on_atanh(pearson),
         relative_l2: on_log(squared),
     })
 }
 
-fn block_sums<T: Element>(stratum: &PairedRows<'_, T>, sizes: &[usize]) -> Vec<Sums> {
-    let mut rows = stratum.rows().map(sums);
-    sizes.iter().map(|&size| rows.by_ref().take(size).fold([0.0; 6], |total, row| add(total, &row))).collect()
-}
-
 /// t times the standard error: the variance of linearised block sums within strata, its degrees of freedom by Satterthwaite.
-fn half_width(sampled: &[Vec<Sums>], gradient: &Sums) -> f64 {
+fn half_width(strata: &[BlockSums], gradient: &Sums) -> f64 {
     let (mut variance, mut quartic) = (0.0, 0.0);
-    for blocks in sampled.iter().filter(|blocks| blocks.len() > 1) {
+    for blocks in strata.iter().map(|stratum| &stratum.blocks).filter(|blocks| blocks.len() > 1) {
         let m = blocks.len() as f64;
         let linear: Vec<f64> =
             blocks.iter().map(|sums| sums.iter().zip(gradient).map(|(sum, by)| sum * by).sum()).collect();
@@ -197,7 +206,8 @@ mod tests {
     }
 
     fn check_all<T: Element>(strata: &[PairedRows<'_, T>], sizes: &[usize], golden: &Value) {
-        let distances = distances(strata, sizes).unwrap();
+        let sums: Vec<BlockSums> = strata.iter().map(|stratum| BlockSums::of(stratum, sizes)).collect();
+        let distances = distances(&sums).unwrap();
         assert_eq!([distances.rows, distances.blocks], ["rows", "blocks"].map(|name| integers(&golden[name])[0]));
         near(equal_share(strata).unwrap(), &golden["equal"]);
         check(distances.cosine, &golden["cosine"]);
@@ -229,10 +239,13 @@ mod tests {
 
     #[test]
     fn what_has_no_distance_has_its_reason() {
-        let (zero, one) = ([0.0_f32; 16], [1.0_f32, 2.0].repeat(8));
-        let rows = |a, b| [PairedRows { a, b, width: 4 }];
-        assert_eq!(distances(&rows(&zero, &one), &[2, 2]), Err(Untested::Constant));
-        assert_eq!(distances(&rows(&one, &one), &[4]), Err(Untested::TooFew));
-        assert!(distances(&rows(&one, &one), &[2, 2]).unwrap().relative_l2.high <= 0.0);
+        let (zero, one) =
+            ([0.0_f32; 16], [1.0_f32, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 2.0]);
+        let of = |a: &[f32; 16], b: &[f32; 16], sizes: &[usize]| {
+            distances(&[BlockSums::of(&PairedRows { a, b, width: 4 }, sizes)])
+        };
+        assert_eq!(of(&zero, &one, &[2, 2]), Err(Untested::Constant));
+        assert_eq!(of(&one, &one, &[4]), Err(Untested::TooFew));
+        assert!(of(&one, &one, &[2, 2]).unwrap().relative_l2.high <= 0.0);
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::metric::Element;
 
-/// The same blocks of rows of every layer of one model, normalised: prepared once, met with many others.
+/// The same blocks of rows of layers of one model, normalised.
 #[derive(Debug, Clone)]
 pub(crate) struct UnitRows {
     width: usize,
@@ -128,10 +128,6 @@ impl UnitRows {
             Ok(())
         }
     }
-
-    fn reason(&self, layer: usize) -> Option<Untested> {
-        self.left_out.iter().find(|(at, _)| *at == layer).map(|(_, reason)| *reason)
-    }
 }
 
 /// Takes the column means off within each block, divides each column by its rms over all rows, then each row by its length;
@@ -190,17 +186,24 @@ impl Moments {
 
 /// A layer's products by block, and Σ of trace, mean and variance over them.
 struct Layer {
+    sizes: Vec<usize>,
+    width: usize,
     products: Vec<Vec<f64>>,
     total: Moments,
 }
 
 impl Layer {
-    fn of(a: &UnitRows, b: &UnitRows, places: [usize; 2]) -> Result<Self, Untested> {
+    /// Of two sides that hold this layer alone.
+    fn of([a, b]: [UnitRows; 2]) -> Result<Self, Untested> {
+        a.meets(&b)?;
+        for side in [&a, &b] {
+            if let (true, reason) = (side.layers.is_empty(), side.left_out.first()) {
+                return Err(reason.map_or(Untested::NoTensor, |(_, reason)| *reason));
+            }
+        }
         let mut total = Moments { trace: 0.0, expected: 0.0, variance: 0.0 };
         let mut products = Vec::with_capacity(a.sizes.len());
-        for (k, &size) in a.sizes.iter().enumerate() {
-            let rows = |side: &UnitRows, place: usize| place * size * side.width..(place + 1) * size * side.width;
-            let [of_a, of_b] = [&a.blocks[k][rows(a, places[0])], &b.blocks[k][rows(b, places[1])]];
+        for ((of_a, of_b), &size) in a.blocks.iter().zip(&b.blocks).zip(&a.sizes) {
             let block = row_products(of_a, of_b, a.width);
             let moments = Moments::of(&block, size);
             total.trace += moments.trace;
@@ -209,63 +212,63 @@ impl Layer {
             products.push(block);
         }
         positive(total.variance)?;
-        Ok(Self { products, total })
+        Ok(Self { sizes: a.sizes, width: a.width, products, total })
+    }
+
+    fn rows(&self) -> usize {
+        self.sizes.iter().sum()
     }
 }
 
-/// Tests layers of equal number. z = Σ z of layers/√layers, one-sided; p and bound over all blocks of all layers. Undefined where
-/// no layer is left: the first layer's reason.
-pub(crate) fn unit_test(a: &UnitRows, b: &UnitRows, name: &str, seed: u64) -> Result<UnitTest, Untested> {
-    a.meets(b)?;
-    let mut numbers: Vec<usize> = [a, b].iter().flat_map(|side| &side.layers).copied().collect();
-    numbers.extend([a, b].iter().flat_map(|side| &side.left_out).map(|(layer, _)| *layer));
-    numbers.sort_unstable();
-    numbers.dedup();
-    let met: Vec<(usize, Result<Layer, Untested>)> = numbers
-        .into_par_iter()
-        .map(|layer| {
-            let place = |side: &UnitRows| {
-                let place = side.layers.iter().position(|at| *at == layer);
-                place.ok_or_else(|| side.reason(layer).unwrap_or(Untested::NoTensor))
-            };
-            (layer, place(a).and_then(|of_a| Layer::of(a, b, [of_a, place(b)?])))
-        })
+/// Tests layers of equal number; `prepare` gives a layer's rows of both sides, which are let go once they have met. z = Σ z of
+/// layers/√layers, one-sided; p and bound over all blocks of all layers. Undefined where no layer is left: the first layer's reason.
+pub(crate) fn unit_test(
+    layers: &[usize],
+    prepare: impl Fn(usize) -> [UnitRows; 2] + Sync,
+    name: &str,
+    seed: u64,
+) -> Result<UnitTest, Untested> {
+    let is_there =
+        |sides: &[UnitRows; 2]| sides.iter().any(|side| !(side.layers.is_empty() && side.left_out.is_empty()));
+    let met: Vec<(usize, Result<Layer, Untested>)> = layers
+        .par_iter()
+        .filter_map(|&layer| Some(prepare(layer)).filter(is_there).map(|sides| (layer, Layer::of(sides))))
         .collect();
-    let (mut tables, mut layers, mut left_out) = (Tables::default(), vec![], vec![]);
-    let rows = a.rows() as f64;
-    let mut rows_per_sd = 0.0;
+    let (mut tables, mut tested, mut left_out) = (Tables::default(), vec![], vec![]);
+    let (mut rows, mut width, mut rows_per_sd) = (0, 0, 0.0);
     for (layer, met) in met {
         match met {
-            Ok(Layer { products, total }) => {
-                let sd = total.variance.sqrt();
-                for (block, &size) in products.iter().zip(&a.sizes) {
+            Ok(met) => {
+                let (total, count, sd) = (&met.total, met.rows() as f64, met.total.variance.sqrt());
+                for (block, &size) in met.products.iter().zip(&met.sizes) {
                     tables.push(block, size, sd);
                 }
-                rows_per_sd += rows / sd;
-                layers.push(LayerEvidence { layer, z: (total.trace - total.expected) / sd, rho: total.trace / rows });
+                (rows, width) = (rows + met.rows(), met.width);
+                rows_per_sd += count / sd;
+                tested.push(LayerEvidence { layer, z: (total.trace - total.expected) / sd, rho: total.trace / count });
             }
             Err(reason) => left_out.push((layer, reason)),
         }
     }
-    if layers.is_empty() {
+    if tested.is_empty() {
         return Err(left_out.first().map_or(Untested::NoTensor, |(_, reason)| *reason));
     }
-    let root = (layers.len() as f64).sqrt();
+    let root = (tested.len() as f64).sqrt();
     let rho_sd = root / rows_per_sd;
     let evidence = Evidence {
-        z: layers.iter().map(|layer| layer.z).sum::<f64>() / root,
+        z: tested.iter().map(|layer| layer.z).sum::<f64>() / root,
         significance: tables.test(draw_key(seed, name), Tail::Upper),
         tail: Tail::Upper,
         exact: true,
-        rows: layers.len() * a.rows(),
-        width: a.width,
+        rows,
+        width,
         blocks: tables.len(),
-        rho: Some(layers.iter().map(|layer| layer.rho).sum::<f64>() / layers.len() as f64),
+        rho: Some(tested.iter().map(|layer| layer.rho).sum::<f64>() / tested.len() as f64),
         rho_sd: Some(rho_sd),
         rho_detectable: detectable(rho_sd),
         n_eff: None,
     };
-    Ok(UnitTest { evidence, layers, left_out })
+    Ok(UnitTest { evidence, layers: tested, left_out })
 }
 
 #[cfg(test)]
@@ -273,13 +276,14 @@ mod tests {
     use super::*;
     use crate::metric::lineage::goldens::{Arrays, as_blocks, check_evidence, goldens, integers, near, text};
 
-    fn rows(arrays: &Arrays, names: &serde_json::Value, sizes: &[usize]) -> UnitRows {
-        let names: Vec<&str> = names.as_array().unwrap().iter().map(text).collect();
-        let mut rows = UnitRows::new(arrays.get(names[0]).columns, &as_blocks(sizes));
-        for (layer, name) in names.iter().enumerate() {
-            rows.push(layer, &arrays.get(name).values);
-        }
+    fn rows<T: Element>(layer: usize, values: &[T], width: usize, sizes: &[usize]) -> UnitRows {
+        let mut rows = UnitRows::new(width, &as_blocks(sizes));
+        rows.push(layer, values);
         rows
+    }
+
+    fn names(side: &serde_json::Value) -> Vec<&str> {
+        side.as_array().unwrap().iter().map(text).collect()
     }
 
     #[test]
@@ -287,8 +291,15 @@ mod tests {
         let arrays = Arrays::of("unit.");
         for case in goldens()["unit_tests"].as_array().unwrap() {
             let sizes = integers(&case["sizes"]);
-            let [a, b] = ["a", "b"].map(|side| rows(&arrays, &case[side], &sizes));
-            let test = unit_test(&a, &b, "mlp", case["seed"].as_u64().unwrap()).unwrap();
+            let sides = ["a", "b"].map(|side| names(&case[side]));
+            let of = |layer: usize| {
+                sides.each_ref().map(|names| {
+                    let array = arrays.get(names[layer]);
+                    rows(layer, &array.values, array.columns, &sizes)
+                })
+            };
+            let layers: Vec<usize> = (0..sides[0].len()).collect();
+            let test = unit_test(&layers, of, "mlp", case["seed"].as_u64().unwrap()).unwrap();
             let golden = &case["test"];
             check_evidence(&test.evidence, golden);
             assert_eq!(test.layers.len(), golden["by_layer"].as_object().unwrap().len());
@@ -311,12 +322,8 @@ mod tests {
         };
         let sizes = [8, 8, 8, 5];
         let test = |of_a: &[f64], of_b: &[f64]| {
-            let [a, b] = [of_a, of_b].map(|values| {
-                let mut rows = UnitRows::new(a.columns, &as_blocks(&sizes));
-                rows.push(0, values);
-                rows
-            });
-            unit_test(&a, &b, "mlp", 0).unwrap().evidence.z
+            let sides = |layer| [of_a, of_b].map(|values| rows(layer, values, a.columns, &sizes));
+            unit_test(&[0], sides, "mlp", 0).unwrap().evidence.z
         };
         let (plain, moved) = (test(&a.values, &b.values), test(&relabelled(a), &relabelled(b)));
         assert!((plain - moved).abs() < 1e-9, "{plain} {moved}");
@@ -325,13 +332,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_compared_has_its_reason() {
-        let blocks = as_blocks(&[8]);
-        let mut a = UnitRows::new(2, &blocks);
-        a.push(0, &[1.0_f32; 16]);
-        a.push(1, &[f32::NAN; 16]);
-        assert_eq!(a.left_out, [(0, Untested::Constant), (1, Untested::NonFinite { count: 16 })]);
-        assert_eq!(unit_test(&a, &a, "mlp", 0), Err(Untested::Constant));
-        assert_eq!(unit_test(&a, &UnitRows::new(3, &blocks), "mlp", 0), Err(Untested::Width));
-        assert_eq!(unit_test(&a, &UnitRows::new(2, &as_blocks(&[7])), "mlp", 0), Err(Untested::Units));
+        let flat = |layer| rows(layer, &[1.0_f32; 16], 2, &[8]);
+        assert_eq!(flat(0).left_out, [(0, Untested::Constant)]);
+        assert_eq!(rows(1, &[f32::NAN; 16], 2, &[8]).left_out, [(1, Untested::NonFinite { count: 16 })]);
+        let against = |other: UnitRows| unit_test(&[0], |layer| [flat(layer), other.clone()], "mlp", 0);
+        assert_eq!(against(flat(0)), Err(Untested::Constant));
+        assert_eq!(against(UnitRows::new(3, &as_blocks(&[8]))), Err(Untested::Width));
+        assert_eq!(against(UnitRows::new(2, &as_blocks(&[7]))), Err(Untested::Units));
+        let none = |_| ["a", "b"].map(|_| UnitRows::new(2, &as_blocks(&[8])));
+        assert_eq!(unit_test(&[0], none, "mlp", 0), Err(Untested::NoTensor));
     }
 }

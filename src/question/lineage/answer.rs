@@ -5,12 +5,13 @@ use rayon::prelude::*;
 use super::{
     Choice, Group, LineageAsk, More, SelfCheck,
     ask::LAST_STAGE,
-    choose::PairChoice,
+    choose::{ModelChoice, PairChoice},
     merges::{MOST_MODELS, MergeAnswer, merges_within},
     pair::PairAnswer,
-    rows::{ModelRows, Sides},
+    rows::{Held, ModelRows, Sides},
 };
 use crate::{
+    dtype::Dtype,
     fetch::Corpus,
     metric::lineage::verdict::{Strictness, Verdict},
     model::{ModelSummary, Opened},
@@ -54,7 +55,11 @@ impl Lineage {
         };
         lineage.judge();
         for cluster in lineage.clusters().iter().filter(|cluster| (3..=MOST_MODELS).contains(&cluster.len())) {
-            lineage.merges.extend(merges_within(&choice.ask, &read(choice, corpus, cluster)));
+            lineage.merges.extend(if holds_f64(choice, corpus) {
+                merges_within(&choice.ask, &read::<f64>(choice, corpus, cluster))
+            } else {
+                merges_within(&choice.ask, &read::<f32>(choice, corpus, cluster))
+            });
         }
         lineage
     }
@@ -144,15 +149,31 @@ pub enum Condition {
     Independent,
 }
 
-/// Tests the pairs, tile by tile, so that the rows of few models are in memory at once.
+/// Whether rows must be held as `f64`, twice the bytes.
+fn holds_f64(choice: &Choice, corpus: &Corpus) -> bool {
+    let is_f64 = |(chosen, opened): (&Option<ModelChoice>, &Opened)| {
+        chosen.is_some()
+            && opened
+                .outcome
+                .as_ref()
+                .is_ok_and(|model| model.tensors.iter().any(|tensor| tensor.info.dtype == Dtype::F64))
+    };
+    choice.models.iter().zip(&corpus.opened).any(is_f64)
+}
+
 fn tested(choice: &Choice, corpus: &Corpus) -> Vec<PairAnswer> {
+    if holds_f64(choice, corpus) { by_tiles::<f64>(choice, corpus) } else { by_tiles::<f32>(choice, corpus) }
+}
+
+/// Tests the pairs, tile by tile, so that the rows of few models are in memory at once.
+fn by_tiles<T: Held>(choice: &Choice, corpus: &Corpus) -> Vec<PairAnswer> {
     let mut used: Vec<usize> = choice.pairs.iter().flat_map(|pair| pair.models).collect();
     used.sort_unstable();
     used.dedup();
     let tiles: Vec<&[usize]> = used.chunks(TILE).collect();
     let mut answers = Vec::with_capacity(choice.pairs.len());
     for (at, tile) in tiles.iter().enumerate() {
-        let rows = read(choice, corpus, tile);
+        let rows = read::<T>(choice, corpus, tile);
         answers.extend(between(choice, corpus, [&rows, &rows]));
         for other in &tiles[at + 1..] {
             answers.extend(between(choice, corpus, [&rows, &read(choice, corpus, other)]));
@@ -162,9 +183,9 @@ fn tested(choice: &Choice, corpus: &Corpus) -> Vec<PairAnswer> {
     answers
 }
 
-type Tile = Vec<(usize, ModelRows)>;
+type Tile<T> = Vec<(usize, ModelRows<T>)>;
 
-fn read(choice: &Choice, corpus: &Corpus, tile: &[usize]) -> Tile {
+fn read<T: Held>(choice: &Choice, corpus: &Corpus, tile: &[usize]) -> Tile<T> {
     let one = |&number: &usize| {
         let model = corpus.opened[number].outcome.as_ref().ok()?;
         let chosen = choice.models[number].as_ref()?;
@@ -173,8 +194,8 @@ fn read(choice: &Choice, corpus: &Corpus, tile: &[usize]) -> Tile {
     tile.par_iter().filter_map(one).collect()
 }
 
-fn between(choice: &Choice, corpus: &Corpus, [first, second]: [&Tile; 2]) -> Vec<PairAnswer> {
-    let find = |tile: &'_ Tile, number: usize| tile.iter().position(|(of, _)| *of == number);
+fn between<T: Held>(choice: &Choice, corpus: &Corpus, [first, second]: [&Tile<T>; 2]) -> Vec<PairAnswer> {
+    let find = |tile: &'_ Tile<T>, number: usize| tile.iter().position(|(of, _)| *of == number);
     let meet = |pair: &PairChoice| {
         let [a, b] = pair.models;
         let (a, b) = (&first[find(first, a)?].1, &second[find(second, b)?].1);

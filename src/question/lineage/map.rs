@@ -2,7 +2,7 @@
 
 use super::{
     Group,
-    rows::{ModelRows, Sides},
+    rows::{Held, ModelRows, Sides},
 };
 use crate::metric::lineage::{
     layer_map::{LayerMap, Repeats},
@@ -30,10 +30,14 @@ pub(crate) fn swap<T>([a, b]: [T; 2], swapped: bool) -> [T; 2] {
 }
 
 impl MapAnswer {
-    pub(crate) fn of(sides: Sides<'_>, (group, count): (Group, usize), seed: u64) -> Result<Self, Untested> {
+    pub(crate) fn of<T: Held>(
+        sides: Sides<'_, T>,
+        (group, count): (Group, usize),
+        seed: u64,
+    ) -> Result<Self, Untested> {
         let is_swapped = sides.a.depth > sides.b.depth;
         let [shallower, deeper] = swap([sides.a, sides.b], is_swapped);
-        let prepare = |side: &ModelRows, even: bool| {
+        let prepare = |side: &ModelRows<T>, even: bool| {
             let layers: Vec<usize> = (0..side.depth).collect();
             Ok::<_, Untested>(side.units(group)?.prepare(&layers, count, even))
         };

@@ -1,6 +1,9 @@
 //! Whether a model of a list lies on the line between two others.
 
-use super::{Group, LineageAsk, rows::ModelRows};
+use super::{
+    Group, LineageAsk,
+    rows::{Held, ModelRows},
+};
 use crate::metric::lineage::{merge::Merge, untested::Untested};
 
 /// Linked models of which triples are looked at; of more there would be too many.
@@ -22,10 +25,10 @@ impl MergeAnswer {
 }
 
 /// Every model of a cluster against every pair of its others, by the rows of units that all three have.
-pub(crate) fn merges_within(ask: &LineageAsk, rows: &[(usize, ModelRows)]) -> Vec<MergeAnswer> {
+pub(crate) fn merges_within<T: Held>(ask: &LineageAsk, rows: &[(usize, ModelRows<T>)]) -> Vec<MergeAnswer> {
     let mut found = Vec::new();
     for (model, of_model) in rows {
-        let others: Vec<&(usize, ModelRows)> = rows.iter().filter(|(other, _)| other != model).collect();
+        let others: Vec<&(usize, ModelRows<T>)> = rows.iter().filter(|(other, _)| other != model).collect();
         for (at, (a, of_a)) in others.iter().map(|other| (other.0, &other.1)).enumerate() {
             for (b, of_b) in others[at + 1..].iter().map(|other| (other.0, &other.1)) {
                 let merge = merge(ask, [of_a, of_b, of_model]);
@@ -37,7 +40,7 @@ pub(crate) fn merges_within(ask: &LineageAsk, rows: &[(usize, ModelRows)]) -> Ve
 }
 
 /// Blocks of all layers and groups, as far as all three sides have them with rows of one width.
-fn merge(ask: &LineageAsk, sides: [&ModelRows; 3]) -> Result<Merge, Untested> {
+fn merge<T: Held>(ask: &LineageAsk, sides: [&ModelRows<T>; 3]) -> Result<Merge, Untested> {
     if sides.iter().any(|side| side.depth != sides[0].depth) {
         return Err(Untested::Depth);
     }

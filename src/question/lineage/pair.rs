@@ -4,11 +4,13 @@ use super::{
     Choice, Group,
     choose::{PairChoice, deep_places},
     map::{MapAnswer, swap},
-    rows::{GroupRows, Sides},
+    rows::{GroupRows, Held, ModelRows, Sides},
+    sites::NormPlace,
 };
 use crate::metric::lineage::{
     basis::AnchoredRows,
-    distance::{Distances, NormDistances, PairedRows, distances, equal_share, norm_distances},
+    choice,
+    distance::{BlockSums, Distances, NormDistances, PairedRows, distances, equal_share, norm_distances},
     evidence::{Evidence, Z_LINK},
     relation::{Description, Read},
     units::{LayerEvidence, unit_test},
@@ -57,7 +59,7 @@ pub(crate) enum Distance {
 }
 
 impl PairAnswer {
-    pub(crate) fn of(choice: &Choice, pair: &PairChoice, sides: Sides<'_>, is_identical: bool) -> Self {
+    pub(crate) fn of<T: Held>(choice: &Choice, pair: &PairChoice, sides: Sides<'_, T>, is_identical: bool) -> Self {
         let map = pair.map.map(|map| MapAnswer::of(sides, map, choice.ask.seed));
         let is_deeper = sides.a.depth != sides.b.depth;
         let mut groups = Vec::new();
@@ -162,7 +164,7 @@ impl PairAnswer {
     }
 
     /// What kind of relation it looks like, where units are linked and the rows that tell were read.
-    fn description(&self, choice: &Choice, pair: &PairChoice, sides: Sides<'_>) -> Option<Description> {
+    fn description<T: Held>(&self, choice: &Choice, pair: &PairChoice, sides: Sides<'_, T>) -> Option<Description> {
         let is_linked = self.tested().any(|(group, answer)| group.is_of_units() && answer.evidence.z >= Z_LINK);
         if !is_linked || (choice.ask.deep && pair.deep.is_empty() && !self.is_identical) {
             return None;
@@ -175,7 +177,7 @@ impl PairAnswer {
             let ((a, width), (b, other)) = (sides.a.deep.get(&of_a)?, sides.b.deep.get(&of_b)?);
             (width == other && a.len() == b.len()).then_some(PairedRows { a, b, width: *width })
         });
-        let deep: Vec<PairedRows<'_, f64>> = deep.collect();
+        let deep: Vec<PairedRows<'_, T>> = deep.collect();
         let basis = [Group::Norms, Group::Embeddings];
         let read = Read {
             mlp: &mlp,
@@ -197,12 +199,12 @@ impl GroupAnswer {
 }
 
 /// The rows of a group that correspond, layer by layer.
-fn strata<'a>(
-    sides: Sides<'a>,
+fn strata<'a, T: Held>(
+    sides: Sides<'a, T>,
     group: Group,
     answer: &PairAnswer,
     choice: &Choice,
-) -> Result<Vec<PairedRows<'a, f64>>, Untested> {
+) -> Result<Vec<PairedRows<'a, T>>, Untested> {
     let (a, b) = (sides.a.units(group)?, sides.b.units(group)?);
     if let Some(Ok(map)) = &answer.map
         && answer.group(group)?.is_by_map
@@ -213,52 +215,54 @@ fn strata<'a>(
     Ok(paired(a, b, layers, choice.ask.blocks_per_layer(sides.a.depth, answer.stage)))
 }
 
-fn paired<'a>(
-    a: &'a GroupRows,
-    b: &'a GroupRows,
+fn paired<'a, T: Held>(
+    a: &'a GroupRows<T>,
+    b: &'a GroupRows<T>,
     layers: impl IntoIterator<Item = [usize; 2]>,
     count: usize,
-) -> Vec<PairedRows<'a, f64>> {
+) -> Vec<PairedRows<'a, T>> {
     let pair = |[of_a, of_b]: [usize; 2]| {
         Some(PairedRows { a: a.layer(of_a, count)?, b: b.layer(of_b, count)?, width: a.width })
     };
     layers.into_iter().filter_map(pair).collect()
 }
 
-fn units(sides: Sides<'_>, group: Group, count: usize, seed: u64) -> Result<GroupAnswer, Untested> {
+fn units<T: Held>(sides: Sides<'_, T>, group: Group, count: usize, seed: u64) -> Result<GroupAnswer, Untested> {
     let (a, b) = (sides.a.units(group)?, sides.b.units(group)?);
-    let test = unit_test(&a.tested(sides.a.depth, count), &b.tested(sides.b.depth, count), group.name(), seed)?;
+    let prepare = |layer: usize| [a, b].map(|side| side.prepare(&[layer], count, false));
+    let test = unit_test(&choice::layers(sides.a.depth), prepare, group.name(), seed)?;
     let layers: Vec<usize> = test.layers.iter().map(|layer| layer.layer).collect();
     let strata = paired(a, b, layers.iter().map(|&layer| [layer; 2]), count);
     let sizes = a.sizes(count);
-    let by_layer =
-        layers.iter().zip(&strata).map(|(&layer, rows)| (layer, distances(std::slice::from_ref(rows), &sizes)));
+    let sums: Vec<BlockSums> = strata.iter().map(|rows| BlockSums::of(rows, &sizes)).collect();
+    let by_layer = layers.iter().zip(sums.chunks(1)).map(|(&layer, sums)| (layer, distances(sums)));
     Ok(GroupAnswer {
         evidence: test.evidence,
         sign: Sign::NotTested,
         layers: test.layers,
         left_out: test.left_out,
         is_by_map: false,
-        distance: Distance::Sampled(distances(&strata, &sizes)),
+        distance: Distance::Sampled(distances(&sums)),
         by_layer: by_layer.collect(),
         equal: equal_share(&strata),
     })
 }
 
 /// The path test of a layer map, and distances of the layers that match.
-fn by_map(sides: Sides<'_>, map: &MapAnswer) -> GroupAnswer {
+fn by_map<T: Held>(sides: Sides<'_, T>, map: &MapAnswer) -> GroupAnswer {
     let strata = match (sides.a.units(map.group), sides.b.units(map.group)) {
         (Ok(a), Ok(b)) => paired(a, b, map.pairs(), map.count),
         _ => Vec::new(),
     };
     let sizes = sides.a.units(map.group).map_or_else(|_| Vec::new(), |a| a.sizes(map.count));
+    let sums: Vec<BlockSums> = strata.iter().map(|rows| BlockSums::of(rows, &sizes)).collect();
     GroupAnswer {
         evidence: map.map.path,
         sign: Sign::NotTested,
         layers: Vec::new(),
         left_out: Vec::new(),
         is_by_map: true,
-        distance: Distance::Sampled(if strata.is_empty() { Err(Untested::TooFew) } else { distances(&strata, &sizes) }),
+        distance: Distance::Sampled(if sums.is_empty() { Err(Untested::TooFew) } else { distances(&sums) }),
         by_layer: Vec::new(),
         equal: equal_share(&strata),
     }
@@ -278,33 +282,43 @@ fn joint(evidence: Evidence, distance: Distance, equal: Option<f64>) -> GroupAns
     }
 }
 
-fn embeddings(sides: Sides<'_>, tokens: &[[u64; 2]], seed: u64) -> Result<GroupAnswer, Untested> {
-    let a = sides.a.tokens(tokens.iter().map(|rows| rows[0]))?;
-    let b = sides.b.tokens(tokens.iter().map(|rows| rows[1]))?;
-    let evidence = AnchoredRows::tokens(&a)?.test_tokens(&AnchoredRows::tokens(&b)?, seed)?;
-    let (a, b) = (a.concat(), b.concat());
-    let rows = [PairedRows { a: &a, b: &b, width: evidence.width }];
-    let distance = Distance::Sampled(distances(&rows, &vec![1; tokens.len()]));
-    Ok(joint(evidence, distance, equal_share(&rows)))
+fn embeddings<T: Held>(sides: Sides<'_, T>, tokens: &[[u64; 2]], seed: u64) -> Result<GroupAnswer, Untested> {
+    let side = |side: usize, model: &'_ ModelRows<T>| {
+        let rows: Vec<u64> = tokens.iter().map(|rows| rows[side]).collect();
+        let values = model.tokens(&rows)?;
+        let flat = values.concat();
+        Ok((model.prepared_tokens.of(rows, || AnchoredRows::tokens(&values))?, flat))
+    };
+    let ((of_a, a), (of_b, b)) = (side(0, sides.a)?, side(1, sides.b)?);
+    let evidence = of_a.test_tokens(&of_b, seed)?;
+    let rows = PairedRows { a: &a, b: &b, width: evidence.width };
+    let distance = distances(&[BlockSums::of(&rows, &vec![1; tokens.len()])]);
+    Ok(joint(evidence, Distance::Sampled(distance), equal_share(&[rows])))
 }
 
 /// Norms of the same role: of layers of equal number, or, where the depths differ, of each layer l of the shallower and layer
 /// round-half-up(l(L'−1)/(L−1)) of the deeper.
-fn norms(sides: Sides<'_>, seed: u64) -> Result<GroupAnswer, Untested> {
+fn norms<T: Held>(sides: Sides<'_, T>, seed: u64) -> Result<GroupAnswer, Untested> {
     let swapped = sides.a.depth > sides.b.depth;
     let [shallower, deeper] = swap([sides.a, sides.b], swapped);
-    let (of_shallower, of_deeper) =
-        (shallower.norms.as_ref().map_err(|why| *why)?, deeper.norms.as_ref().map_err(|why| *why)?);
+    let [of_shallower, of_deeper] = [&shallower.norms, &deeper.norms].map(|norms| norms.as_ref().map_err(|why| *why));
+    let (of_shallower, of_deeper) = (of_shallower?, of_deeper?);
     let (own, other) = (shallower.depth.saturating_sub(1), deeper.depth.saturating_sub(1));
     let counterpart = |layer: usize| (2 * layer * other + own).checked_div(2 * own).unwrap_or(0);
-    let met = of_shallower.iter().filter_map(|((role, layer), gain)| {
-        let other = of_deeper.get(&(*role, layer.map(counterpart)))?;
-        (gain.len() == other.len()).then_some((gain.as_slice(), other.as_slice()))
+    let met = of_shallower.iter().filter_map(|(&(role, layer), gain)| {
+        let place = (role, layer.map(counterpart));
+        (gain.len() == of_deeper.get(&place)?.len()).then_some(((role, layer), place))
     });
-    let (x, y): (Vec<&[f64]>, Vec<&[f64]>) = met.unzip();
-    let [a, b] = swap([x, y], swapped);
-    let evidence = AnchoredRows::norms(&a)?.test_norms(&AnchoredRows::norms(&b)?, seed)?;
-    let (a, b) = (a.concat(), b.concat());
+    let (x, y): (Vec<NormPlace>, Vec<NormPlace>) = met.unzip();
+    let [x, y] = swap([x, y], swapped);
+    let side = |model: &'_ ModelRows<T>, places: Vec<NormPlace>| {
+        let gains = model.norms.as_ref().map_err(|why| *why)?;
+        let values: Vec<&[T]> = places.iter().map(|place| gains[place].as_slice()).collect();
+        let flat = values.concat();
+        Ok((model.prepared_norms.of(places, || AnchoredRows::norms(&values))?, flat))
+    };
+    let ((of_a, a), (of_b, b)) = (side(sides.a, x)?, side(sides.b, y)?);
+    let evidence = of_a.test_norms(&of_b, seed)?;
     let rows = PairedRows { a: &a, b: &b, width: evidence.width };
     Ok(joint(evidence, Distance::Norms(norm_distances(&rows)), equal_share(&[rows])))
 }

@@ -1,6 +1,10 @@
-//! Rows of one model in memory, as f64, ready to be tested against those of any other.
+//! Rows of one model in memory, as they are stored, to be tested against those of any other.
 
-use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{
     Group, LineageAsk,
@@ -10,42 +14,92 @@ use super::{
 use crate::{
     cache::Cache,
     dtype::Dtype,
-    metric::lineage::{choice, relation::Precision, units::UnitRows, untested::Untested},
+    metric::{
+        Element,
+        lineage::{basis::AnchoredRows, relation::Precision, units::UnitRows, untested::Untested},
+    },
     model::Model,
     rows::RowSet,
-    tensor::{Loaded, RowReader},
+    tensor::{Floats, Loaded, RowReader},
 };
+
+/// A type that rows are held as: all models of a run as `f32`, which holds every stored type exactly but F64, or all as `f64`.
+pub(crate) trait Held: Element {
+    fn held(floats: Floats) -> Vec<Self>;
+}
+
+impl Held for f32 {
+    #[expect(clippy::cast_possible_truncation, reason = "a run that reads an F64 tensor holds `f64`")]
+    fn held(floats: Floats) -> Vec<Self> {
+        match floats {
+            Floats::F32(values) => values,
+            Floats::F64(values) => values.into_iter().map(|value| value as f32).collect(),
+        }
+    }
+}
+
+impl Held for f64 {
+    fn held(floats: Floats) -> Vec<Self> {
+        match floats {
+            Floats::F32(values) => values.into_iter().map(Self::from).collect(),
+            Floats::F64(values) => values,
+        }
+    }
+}
 
 /// What was read of one model.
 #[derive(Debug)]
-pub(crate) struct ModelRows {
-    units: [Result<GroupRows, Untested>; 3],
-    pub(crate) norms: Result<BTreeMap<NormPlace, Vec<f64>>, Untested>,
-    tokens: Result<BTreeMap<u64, Vec<f64>>, Untested>,
+pub(crate) struct ModelRows<T> {
+    units: [Result<GroupRows<T>, Untested>; 3],
+    pub(crate) norms: Result<BTreeMap<NormPlace, Vec<T>>, Untested>,
+    tokens: Result<BTreeMap<u64, Vec<T>>, Untested>,
+    pub(crate) prepared_norms: Prepared<NormPlace>,
+    pub(crate) prepared_tokens: Prepared<u64>,
     /// Deep rows by tensor, with their width.
-    pub(crate) deep: BTreeMap<usize, (Vec<f64>, usize)>,
+    pub(crate) deep: BTreeMap<usize, (Vec<T>, usize)>,
     pub(crate) precision: Option<Precision>,
     pub(crate) depth: usize,
 }
 
+/// The rows of a basis that were prepared last, and which they were: most pairs of a list share them.
+#[derive(Debug)]
+pub(crate) struct Prepared<K>(Mutex<Option<(Vec<K>, Arc<AnchoredRows>)>>);
+
+impl<K: PartialEq> Prepared<K> {
+    /// The rows of `keys`, prepared by `prepare` unless these were the last.
+    pub(crate) fn of(
+        &self,
+        keys: Vec<K>,
+        prepare: impl FnOnce() -> Result<AnchoredRows, Untested>,
+    ) -> Result<Arc<AnchoredRows>, Untested> {
+        let last = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, rows)) = &*last()
+            && *of == keys
+        {
+            return Ok(Arc::clone(rows));
+        }
+        let rows = Arc::new(prepare()?);
+        *last() = Some((keys, Arc::clone(&rows)));
+        Ok(rows)
+    }
+}
+
 /// Both models of a pair.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sides<'a> {
-    pub(crate) a: &'a ModelRows,
-    pub(crate) b: &'a ModelRows,
+pub(crate) struct Sides<'a, T> {
+    pub(crate) a: &'a ModelRows<T>,
+    pub(crate) b: &'a ModelRows<T>,
 }
 
 /// Blocks of rows of the layers of one group: those of fewer blocks come first.
 #[derive(Debug)]
-pub(crate) struct GroupRows {
+pub(crate) struct GroupRows<T> {
     pub(crate) width: usize,
     blocks: Vec<Range<usize>>,
-    layers: BTreeMap<usize, Result<Vec<f64>, Untested>>,
-    /// So many blocks of the tested layers, prepared once for all pairs.
-    prepared: Option<(usize, UnitRows)>,
+    layers: BTreeMap<usize, Result<Vec<T>, Untested>>,
 }
 
-impl GroupRows {
+impl<T: Held> GroupRows<T> {
     /// The first `count` blocks.
     pub(crate) fn blocks(&self, count: usize) -> &[Range<usize>] {
         &self.blocks[..count.min(self.blocks.len())]
@@ -56,7 +110,7 @@ impl GroupRows {
     }
 
     /// A layer's rows of the first `count` blocks; `None` where it was not read.
-    pub(crate) fn layer(&self, layer: usize, count: usize) -> Option<&[f64]> {
+    pub(crate) fn layer(&self, layer: usize, count: usize) -> Option<&[T]> {
         let rows = self.layers.get(&layer)?.as_ref().ok()?;
         rows.get(..self.blocks(count).iter().map(Range::len).sum::<usize>() * self.width)
     }
@@ -89,17 +143,9 @@ impl GroupRows {
         }
         units
     }
-
-    /// The units of the layers that are tested where depths are equal.
-    pub(crate) fn tested(&self, depth: usize, count: usize) -> Cow<'_, UnitRows> {
-        match &self.prepared {
-            Some((prepared, units)) if *prepared == count => Cow::Borrowed(units),
-            _ => Cow::Owned(self.prepare(&choice::layers(depth), count, false)),
-        }
-    }
 }
 
-impl ModelRows {
+impl<T: Held> ModelRows<T> {
     /// Reads what was chosen of a model. What could not be brought is left out, with a reason.
     pub(crate) fn read(cache: &Cache, model: &Model, chosen: &ModelChoice, ask: &LineageAsk) -> Self {
         let readers = Readers { cache, model, wanted: chosen.rows(ask.seed) };
@@ -113,12 +159,12 @@ impl ModelRows {
         });
         let tokens = chosen.sites.table.and_then(|(position, _)| {
             let reader = readers.open(position).ok_or(Untested::NoTensor)?;
-            Ok(chosen.tokens.iter().filter_map(|row| Some((row, reader.as_f64(row).ok()?))).collect())
+            Ok(chosen.tokens.iter().filter_map(|row| Some((row, T::held(reader.floats(row).ok()?)))).collect())
         });
         let deep = chosen.deep.iter().filter_map(|(&position, rows)| {
             let reader = readers.open(position)?;
             let width = usize::try_from(*model.tensors[position].info.shape.last()?).ok()?;
-            let rows: Option<Vec<Vec<f64>>> = rows.iter().map(|row| reader.as_f64(row).ok()).collect();
+            let rows: Option<Vec<Vec<T>>> = rows.iter().map(|row| Some(T::held(reader.floats(row).ok()?))).collect();
             Some((position, (rows?.concat(), width)))
         });
         let position = Group::UNITS.into_iter().find_map(|group| chosen.sites.units(group).ok()?.values().next());
@@ -128,17 +174,26 @@ impl ModelRows {
             Dtype::F32 => Some(Precision::F32),
             _ => None,
         });
-        Self { deep: deep.collect(), units, norms, tokens, precision, depth: chosen.sites.depth }
+        Self {
+            units,
+            norms,
+            tokens,
+            prepared_norms: Prepared(Mutex::default()),
+            prepared_tokens: Prepared(Mutex::default()),
+            deep: deep.collect(),
+            precision,
+            depth: chosen.sites.depth,
+        }
     }
 
-    pub(crate) fn units(&self, group: Group) -> Result<&GroupRows, Untested> {
+    pub(crate) fn units(&self, group: Group) -> Result<&GroupRows<T>, Untested> {
         self.units[group as usize].as_ref().map_err(|reason| *reason)
     }
 
     /// The embedding rows of these numbers.
-    pub(crate) fn tokens(&self, rows: impl Iterator<Item = u64>) -> Result<Vec<&[f64]>, Untested> {
+    pub(crate) fn tokens(&self, rows: &[u64]) -> Result<Vec<&[T]>, Untested> {
         let tokens = self.tokens.as_ref().map_err(|why| *why)?;
-        rows.map(|row| tokens.get(&row).map(Vec::as_slice).ok_or(Untested::NoTensor)).collect()
+        rows.iter().map(|row| tokens.get(row).map(Vec::as_slice).ok_or(Untested::NoTensor)).collect()
     }
 }
 
@@ -154,7 +209,7 @@ impl Readers<'_> {
         RowReader::open(self.cache, self.model, &self.model.tensors[position], wanted).ok()
     }
 
-    fn units(&self, chosen: &ModelChoice, group: Group, ask: &LineageAsk) -> Result<GroupRows, Untested> {
+    fn units<T: Held>(&self, chosen: &ModelChoice, group: Group, ask: &LineageAsk) -> Result<GroupRows<T>, Untested> {
         let sites = chosen.sites.units(group)?;
         let counts = &chosen.blocks[group as usize];
         let most = counts.values().max().copied().ok_or(Untested::NoTensor)?;
@@ -166,23 +221,20 @@ impl Readers<'_> {
             let rows = same.and_then(|()| self.layer(of_layer, &choose::blocks(group, of_layer, count, ask.seed)?));
             Some((layer, rows))
         });
-        let mut rows = GroupRows { width: site.width, blocks, layers: layers.collect(), prepared: None };
-        let count = ask.blocks_per_layer(chosen.sites.depth, 0);
-        rows.prepared = Some((count, rows.prepare(&choice::layers(chosen.sites.depth), count, false)));
-        Ok(rows)
+        Ok(GroupRows { width: site.width, blocks, layers: layers.collect() })
     }
 
-    fn layer(&self, site: &UnitSite, blocks: &[Range<usize>]) -> Result<Vec<f64>, Untested> {
+    fn layer<T: Held>(&self, site: &UnitSite, blocks: &[Range<usize>]) -> Result<Vec<T>, Untested> {
         let reader = self.open(site.position).ok_or(Untested::NoTensor)?;
         let mut rows = Vec::with_capacity(blocks.iter().map(Range::len).sum::<usize>() * site.width);
         for row in blocks.iter().flat_map(|block| site.stored_rows(block)) {
-            rows.extend(reader.as_f64(row).map_err(|_| Untested::NoTensor)?);
+            rows.extend(T::held(reader.floats(row).map_err(|_| Untested::NoTensor)?));
         }
         Ok(rows)
     }
 }
 
-fn norm(cache: &Cache, model: &Model, position: usize) -> Option<Vec<f64>> {
+fn norm<T: Held>(cache: &Cache, model: &Model, position: usize) -> Option<Vec<T>> {
     let loaded = Loaded::read(cache, model, &model.tensors[position]).ok()?;
-    loaded.as_f64().ok().map(Cow::into_owned)
+    Some(T::held(loaded.floats.ok()?))
 }
