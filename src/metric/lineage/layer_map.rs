@@ -8,10 +8,10 @@ use rayon::prelude::*;
 
 use super::{
     block_test::{Tables, Tail, shifted_trace},
+    cells::{Cells, Layers},
     draws::{below, draw_key, word},
     evidence::{Evidence, POWER_90},
-    products::row_products,
-    units::{Moments, UnitRows},
+    units::Moments,
     untested::{Untested, positive},
 };
 use crate::metric::median;
@@ -28,62 +28,6 @@ const Z_REPEAT: f64 = 6.0;
 /// Blocks that share words are drawn one after the other in parts of so many draws, whatever the number of threads.
 const DRAWS_PER_PART: u64 = 125;
 
-/// Products of the units of all layers of two models: rows are layers of the first, columns of the second.
-struct Cells {
-    rows: usize,
-    columns: usize,
-    sizes: Vec<usize>,
-    /// For each cell its products by block.
-    products: Vec<Vec<Vec<f64>>>,
-    /// For each cell the moments of its blocks.
-    moments: Vec<Vec<Moments>>,
-}
-
-impl Cells {
-    fn of(a: &UnitRows, b: &UnitRows) -> Result<Self, Untested> {
-        a.meets(b)?;
-        let (rows, columns) = (a.layers().len(), b.layers().len());
-        let mut products = vec![Vec::with_capacity(a.sizes().len()); rows * columns];
-        for (k, &size) in a.sizes().iter().enumerate() {
-            let all = row_products(a.block(k), b.block(k), a.width());
-            let stride = columns * size;
-            for (cell, blocks) in products.iter_mut().enumerate() {
-                let (first_row, first_column) = (cell / columns * size, cell % columns * size);
-                let row = |i: usize| &all[(first_row + i) * stride + first_column..][..size];
-                blocks.push((0..size).flat_map(row).copied().collect::<Vec<f64>>());
-            }
-        }
-        let moments: Vec<Vec<Moments>> = products
-            .par_iter()
-            .map(|cell| cell.iter().zip(a.sizes()).map(|(block, &size)| Moments::of(block, size)).collect())
-            .collect();
-        Ok(Self { rows, columns, sizes: a.sizes().to_vec(), products, moments })
-    }
-
-    /// z of every cell over the blocks that `used` picks; `Constant` where a cell does not vary.
-    fn z(&self, used: impl Fn(usize) -> bool) -> Result<Vec<f64>, Untested> {
-        let of_cell = |moments: &Vec<Moments>| {
-            let picked = || moments.iter().enumerate().filter(|(k, _)| used(*k)).map(|(_, moments)| moments);
-            let variance = positive(picked().map(|moments| moments.variance).sum())?;
-            let risen: f64 = picked().map(|moments| moments.trace - moments.expected).sum();
-            Ok(risen / variance.sqrt())
-        };
-        self.moments.iter().map(of_cell).collect()
-    }
-
-    /// The row with the largest z in a column; the first of equals.
-    fn best_row(&self, z: &[f64], column: usize) -> usize {
-        (1..self.rows).fold(0, |best, row| {
-            if z[row * self.columns + column] > z[best * self.columns + column] { row } else { best }
-        })
-    }
-
-    /// Standard deviation of each cell's trace.
-    fn sds(&self) -> Vec<f64> {
-        self.moments.iter().map(|cell| cell.iter().map(|moments| moments.variance).sum::<f64>().sqrt()).collect()
-    }
-}
-
 /// Layers of one model that share units, found on its even blocks alone, so that the odd ones stay untouched.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Repeats {
@@ -95,10 +39,10 @@ pub(crate) struct Repeats {
 
 impl Repeats {
     /// `even`: every other block of what the map reads, normalised by themselves.
-    pub(crate) fn of(even: &UnitRows) -> Result<Self, Untested> {
-        let layers = even.layers();
+    pub(crate) fn of(even: Layers<'_>) -> Result<Self, Untested> {
         let cells = Cells::of(even, even)?;
         let z = cells.z(|_| true)?;
+        let layers = &cells.layers[0];
         let mut group: Vec<usize> = (0..layers.len()).collect();
         let mut pairs = vec![];
         for i in 0..layers.len() {
@@ -137,8 +81,8 @@ impl LayerMap {
     /// The map of `role` with rows `shallower` and columns `deeper`, whose even blocks choose the path and whose odd blocks test it.
     /// Layers of the shallower that repeat move together. `TooFew` without a layer on each side and two blocks.
     pub(crate) fn of(
-        shallower: &UnitRows,
-        deeper: &UnitRows,
+        shallower: Layers<'_>,
+        deeper: Layers<'_>,
         repeats: &Repeats,
         role: &str,
         seed: u64,
@@ -149,13 +93,14 @@ impl LayerMap {
         }
         let z = cells.z(|_| true)?;
         let (p, threshold) = step_down(&cells, &z, draw_key(seed, &format!("map {role}")));
-        let [rows, columns] = [shallower, deeper].map(|side| side.layers().to_vec());
+        let [rows, columns] = &cells.layers;
         let matches = (0..cells.columns)
             .map(|column| (column, cells.best_row(&z, column)))
             .filter(|(column, row)| p[row * cells.columns + column] <= ALPHA)
             .map(|(column, row)| (columns[column], rows[row]))
             .collect();
-        let (tables, path_z) = path(&cells, &rows, repeats)?;
+        let (tables, path_z) = path(&cells, rows, repeats)?;
+        let units = cells.sizes.iter().sum::<usize>();
         let mut sds = cells.sds();
         let median = median(&mut sds).map_err(|_| Untested::TooFew)?;
         let path = Evidence {
@@ -163,14 +108,15 @@ impl LayerMap {
             significance: tables.test(draw_key(seed, &format!("path {role}")), Tail::Upper),
             tail: Tail::Upper,
             exact: true,
-            rows: shallower.rows(),
-            width: shallower.width(),
+            rows: units,
+            width: cells.width,
             blocks: tables.len(),
             rho: None,
             rho_sd: None,
-            rho_detectable: (threshold + POWER_90) * median / shallower.rows() as f64,
+            rho_detectable: (threshold + POWER_90) * median / units as f64,
             n_eff: None,
         };
+        let [rows, columns] = cells.layers;
         Ok(Self { rows, columns, z, p, threshold, matches, path })
     }
 }
@@ -293,12 +239,13 @@ mod tests {
         choice,
         goldens::{Arrays, as_blocks, check_significance, goldens, near, text},
         pattern::pattern,
+        units::UnitRows,
     };
 
-    fn rows(arrays: &Arrays, names: &[&str], blocks: &[std::ops::Range<usize>]) -> UnitRows {
+    fn rows(arrays: &Arrays, names: &[&str], layers: &[usize], blocks: &[std::ops::Range<usize>]) -> UnitRows {
         let mut rows = UnitRows::new(arrays.get(names[0]).columns, blocks);
-        for (layer, name) in names.iter().enumerate() {
-            rows.push(layer, &arrays.get(name).rows(blocks.iter().cloned().flatten()));
+        for &layer in layers {
+            rows.push(layer, &arrays.get(names[layer]).rows(blocks.iter().cloned().flatten()));
         }
         rows
     }
@@ -316,9 +263,17 @@ mod tests {
             let most = names.each_ref().map(|names| choice::blocks_per_layer(names.len(), 0));
             let chosen = choice::blocks("mlp", &as_blocks(&[64]), most[0].max(most[1]).max(4), seed).unwrap();
             let even: Vec<_> = chosen.iter().step_by(2).cloned().collect();
-            let repeats = names.each_ref().map(|names| Repeats::of(&rows(&arrays, names, &even)).unwrap());
-            let [a, b] = names.each_ref().map(|names| rows(&arrays, names, &chosen));
-            let map = LayerMap::of(&a, &b, &repeats[0], "mlp", seed).unwrap();
+            let numbers = names.each_ref().map(|names| (0..names.len()).collect::<Vec<usize>>());
+            let repeats = [0, 1].map(|side| {
+                let prepare = |layers: &[usize]| rows(&arrays, &names[side], layers, &even);
+                Repeats::of(Layers { numbers: &numbers[side], prepare: &prepare }).unwrap()
+            });
+            let prepare = [0, 1].map(|side| {
+                let (arrays, names, chosen) = (&arrays, &names[side], &chosen);
+                move |layers: &[usize]| rows(arrays, names, layers, chosen)
+            });
+            let [a, b] = [0, 1].map(|side| Layers { numbers: &numbers[side], prepare: &prepare[side] });
+            let map = LayerMap::of(a, b, &repeats[0], "mlp", seed).unwrap();
 
             let flat = |name: &str| {
                 let rows = case[name].as_array().unwrap().iter();
@@ -350,8 +305,9 @@ mod tests {
 
     #[test]
     fn a_map_needs_layers() {
-        let empty = UnitRows::new(8, &[0..8, 8..16]);
-        let repeats = Repeats::of(&empty).unwrap();
-        assert_eq!(LayerMap::of(&empty, &empty, &repeats, "mlp", 0), Err(Untested::TooFew));
+        let prepare = |_: &[usize]| UnitRows::new(8, &[0..8, 8..16]);
+        let empty = Layers { numbers: &[], prepare: &prepare };
+        let repeats = Repeats::of(empty).unwrap();
+        assert_eq!(LayerMap::of(empty, empty, &repeats, "mlp", 0), Err(Untested::TooFew));
     }
 }

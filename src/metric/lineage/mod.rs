@@ -7,6 +7,7 @@
 
 pub(crate) mod basis;
 pub(crate) mod block_test;
+pub(crate) mod cells;
 pub(crate) mod change;
 pub(crate) mod choice;
 #[allow(dead_code, reason = "no question asks for disguised copies yet")]

@@ -109,10 +109,6 @@ impl UnitRows {
         self.width
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.sizes.iter().sum()
-    }
-
     /// A block's rows of all layers.
     pub(super) fn block(&self, block: usize) -> &[f64] {
         &self.blocks[block]

@@ -2,9 +2,10 @@
 
 use super::{
     Group,
-    rows::{Held, ModelRows, Sides},
+    rows::{GroupRows, Held, Sides},
 };
 use crate::metric::lineage::{
+    cells::Layers,
     layer_map::{LayerMap, Repeats},
     pattern::pattern,
     untested::Untested,
@@ -37,15 +38,24 @@ impl MapAnswer {
     ) -> Result<Self, Untested> {
         let is_swapped = sides.a.depth > sides.b.depth;
         let [shallower, deeper] = swap([sides.a, sides.b], is_swapped);
-        let prepare = |side: &ModelRows<T>, even: bool| {
-            let layers: Vec<usize> = (0..side.depth).collect();
-            Ok::<_, Untested>(side.units(group)?.prepare(&layers, count, even))
+        let (own, others) = (shallower.units(group)?, deeper.units(group)?);
+        let numbers = [shallower, deeper].map(|side| (0..side.depth).collect::<Vec<usize>>());
+        let repeats = |rows: &GroupRows<T>, numbers: &[usize]| {
+            let even = |layers: &[usize]| rows.prepare(layers, count, true);
+            Repeats::of(Layers { numbers, prepare: &even })
         };
-        let own = Repeats::of(&prepare(shallower, true)?)?;
-        let others = Repeats::of(&prepare(deeper, true)?)?;
-        let map = LayerMap::of(&prepare(shallower, false)?, &prepare(deeper, false)?, &own, group.name(), seed)?;
+        let repeats = [repeats(own, &numbers[0])?, repeats(others, &numbers[1])?];
+        let rows = |layers: &[usize]| own.prepare(layers, count, false);
+        let columns = |layers: &[usize]| others.prepare(layers, count, false);
+        let map = LayerMap::of(
+            Layers { numbers: &numbers[0], prepare: &rows },
+            Layers { numbers: &numbers[1], prepare: &columns },
+            &repeats[0],
+            group.name(),
+            seed,
+        )?;
         let depths = [shallower.depth, deeper.depth];
-        Ok(Self { group, count, map, is_swapped, repeats: [own.pairs, others.pairs], depths })
+        Ok(Self { group, count, map, is_swapped, repeats: repeats.map(|repeats| repeats.pairs), depths })
     }
 
     /// Matches as (layer of the first model, layer of the second).
