@@ -170,6 +170,16 @@ impl Layout {
         Ok(Group::rivals(&groups).map(of_group).collect())
     }
 
+    /// Whether the names of a folder's files alone tell that they are one checkpoint, and all of it.
+    pub fn is_told_by_numbers(snapshot: &Snapshot, folder: &str) -> bool {
+        let weights = weights(snapshot);
+        let here: Vec<&Weights<'_>> = weights.iter().filter(|w| w.folder == folder).collect();
+        let groups = Group::ranked(&here);
+        let mut rivals = Group::rivals(&groups);
+        let told = rivals.next().is_some_and(|group| group.is_usual() && group.is_numbered() && group.is_whole());
+        told && rivals.next().is_none()
+    }
+
     /// The folders that hold weights: first the one that is read unless the model says otherwise, then the others by name.
     pub fn folders(snapshot: &Snapshot) -> Vec<&str> {
         let weights = weights(snapshot);
@@ -365,6 +375,18 @@ mod tests {
         let layout = choose(&snapshot, None).unwrap();
         assert_eq!(layout.shards, ["model.safetensors"]);
         assert!(layout.unused.is_empty() && layout.missing_shards.is_empty() && layout.index.is_none());
+    }
+
+    #[test]
+    fn numbers_tell_a_whole_set_that_has_no_rival() {
+        let shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+        let both = [(INDEX, 1), (shards[0], 5), (shards[1], 5)];
+        assert!(Layout::is_told_by_numbers(&snapshot(&both), ""));
+        assert!(!Layout::is_told_by_numbers(&snapshot(&both[..2]), ""), "a shard is missing");
+        let rival = snapshot(&[both[0], both[1], both[2], ("model.safetensors", 3)]);
+        assert!(!Layout::is_told_by_numbers(&rival, ""), "another whole set of the same kind");
+        assert!(!Layout::is_told_by_numbers(&snapshot(&[("model.safetensors", 3)]), ""), "no numbers");
+        assert!(!Layout::is_told_by_numbers(&snapshot(&[]), ""));
     }
 
     #[test]

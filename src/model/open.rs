@@ -60,7 +60,9 @@ impl Model {
     pub async fn open(access: &Access, spec: &ModelSpec, question: &Question) -> Result<Self> {
         let repository = Repository::open(access, spec).await?;
         let Subfolder { path: folder, notice } = Subfolder::of(&repository).await?;
-        let index_path = Layout::index_path(repository.snapshot(), &folder).map(str::to_owned);
+        let index_path = Layout::index_path(repository.snapshot(), &folder)
+            .filter(|path| !question.does_without(&repository, &folder, path))
+            .map(str::to_owned);
         let (config, index) =
             tokio::try_join!(read_config(&repository, &folder), read_index(&repository, index_path.as_deref()))?;
         let candidates = Layout::candidates(repository.snapshot(), &folder, index.as_ref())

@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use super::{AuditError, Pairing};
+use super::{AuditError, Pairing, Repository};
 use crate::{
+    checkpoint::Layout,
     error::Result,
     family::{Classified, Family, LayerIndex, LayerSelection, ModelConfig, Part, Role, RoleSelection, Slot},
 };
 
 /// Names that are left out unless they are asked for: a hundred experts a layer would drown the rest.
 pub const DEFAULT_SKIP: &str = r"\.experts\.";
+
+/// Bytes of an index that is read in any case, since it may tell what is amiss.
+const SMALL_INDEX: u64 = 256 * 1024;
 
 /// Which tensors of each model are wanted.
 #[derive(Debug, Clone)]
@@ -77,6 +81,18 @@ pub fn pattern(text: &str) -> Result<Regex> {
 }
 
 impl Question {
+    /// Whether the index at `path` need not be read: a large one on the Hub tells nothing more where every shard has something that is
+    /// wanted, and their own numbers tell that all are there.
+    pub(super) fn does_without(&self, repository: &Repository, folder: &str, path: &str) -> bool {
+        let snapshot = repository.snapshot();
+        let is_large = snapshot.file(path).is_some_and(|file| file.size > SMALL_INDEX);
+        let is_near = repository.repo().is_none() || repository.local_file(path).is_some();
+        is_large
+            && !is_near
+            && (self.all_headers || self.layers.is_all())
+            && Layout::is_told_by_numbers(snapshot, folder)
+    }
+
     /// Chooses among `names`.
     pub fn select<'a>(
         &self,
