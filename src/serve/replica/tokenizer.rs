@@ -1,4 +1,4 @@
-//! Invented tokenizers for three of the models, so that their embeddings can be compared by what their rows stand for: two that
+//! Invented tokenizers for six of the models, so that their embeddings can be compared by what their rows stand for: five that
 //! write `▁` for a space, with different numbers, and a byte-level one that shares a third of its words with them.
 
 use serde_json::{Map, Value, json};
@@ -15,7 +15,7 @@ const QWEN_TOKENS: u64 = 151_646;
 pub(super) fn tokenizer(model: &Model) -> Option<String> {
     let tokenizer = match model.kind.as_str() {
         "mistral" => marked(model.vocab, CONTROLS),
-        "mixtral" => marked(model.vocab, 0),
+        "mixtral" | "internlm2" | "llama" => marked(model.vocab, 0),
         "qwen2" => byte_level(),
         _ => return None,
     };

@@ -44,6 +44,16 @@ pub(crate) fn verdict(baseline: Baseline) -> [&'static str; 2] {
     }
 }
 
+/// What decides whether models are related, since these figures do not.
+pub(crate) fn pointer(survey: &Survey) -> String {
+    let apart = survey.relations.apart();
+    let pair = apart.first().map_or_else(
+        || "A B".to_owned(),
+        |relation| [relation.models.0, relation.models.1].map(|model| survey.models[model].model.clone()).join(" "),
+    );
+    format!("Whether two models are related is not decided by norms; `hub-audit lineage {pair}` tests it.")
+}
+
 fn blocks(survey: &Survey) -> Vec<Block> {
     let relations = &survey.relations;
     let Some(baseline) = relations.baseline else {
@@ -72,7 +82,7 @@ fn blocks(survey: &Survey) -> Vec<Block> {
     let mut blocks: Vec<Block> =
         no_population(baseline).map(|why| Block::note(format!("**{why}**"))).into_iter().collect();
     if apart.is_empty() {
-        blocks.extend([Block::prose(none), Block::prose(explained)]);
+        blocks.extend([Block::prose(none), Block::prose(explained), Block::prose(pointer(survey))]);
         return blocks;
     }
     let count = match apart.len() {
@@ -87,6 +97,7 @@ fn blocks(survey: &Survey) -> Vec<Block> {
         )),
         table(survey, baseline, apart),
         Block::prose(explained),
+        Block::prose(pointer(survey)),
     ]);
     blocks
 }

@@ -185,7 +185,7 @@ fn apart(survey: &Survey) -> Vec<Block> {
     let why = relations::no_population(baseline).map(|why| format!("{why}\n")).unwrap_or_default();
     let [found, none] = relations::verdict(baseline);
     if apart.is_empty() {
-        return vec![Block::prose(format!("{why}{none}"))];
+        return vec![Block::prose(format!("{why}{none}\n{}", relations::pointer(survey)))];
     }
     let [z, last] = match baseline {
         Baseline::Population => ["robust z", "log10 q"],
@@ -207,6 +207,7 @@ fn apart(survey: &Survey) -> Vec<Block> {
     vec![
         Block::prose(format!("{why}{found}:")),
         Block::Table(Table { caption: String::new(), columns, rows: rows.collect() }),
+        Block::prose(relations::pointer(survey)),
     ]
 }
 
