@@ -80,6 +80,10 @@ pub(crate) struct LineageArgs {
     /// Match layers by their units also where both models have the same number; where they differ this is done anyway.
     #[arg(long)]
     pub(crate) layer_map: bool,
+    /// Also match units by some hidden coordinates and coordinates by tokens, and test the matches on other data: finds copies whose
+    /// units or coordinates are in another order. Reads 192 more rows of two matrices a model.
+    #[arg(long)]
+    pub(crate) disguised: bool,
     /// Leave out the rows that tell what kind of relation a link looks like.
     #[arg(long)]
     pub(crate) no_deep: bool,

@@ -50,6 +50,7 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
         tokens: args.tokens.into(),
         layer_map: args.layer_map,
         deep: !args.no_deep,
+        disguised: args.disguised,
     };
     let Some((choice, corpus)) = round(args, &ask, &specs, None, printer)? else {
         return Ok(ExitStatus::Done);

@@ -14,7 +14,7 @@ const FORBIDDEN: [&str; 8] =
     ["copied", "stolen", "derived from", "proves", "same model", "confirmed", "cleared", "parent"];
 
 /// Zero-mean values, the same for the same seed.
-fn noise(seed: u64, count: usize) -> Vec<f32> {
+pub(super) fn noise(seed: u64, count: usize) -> Vec<f32> {
     gain(seed, count).into_iter().map(|value| value - 1.0).collect()
 }
 
@@ -78,7 +78,7 @@ impl Planted {
 }
 
 /// A byte-level vocabulary of 400 words.
-fn tokenizer() -> Value {
+pub(super) fn tokenizer() -> Value {
     let pieces = (0..400).map(|id| (format!("\u{120}word{id}"), json!(id)));
     json!({
         "added_tokens": [],
@@ -98,13 +98,13 @@ fn place() -> Workspace {
 }
 
 /// The rows of `lineage.csv` for groups, by group; that of the pair has no group.
-fn groups(at: &Workspace, out: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+pub(super) fn groups(at: &Workspace, out: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let rows = rows(&at.read(&format!("{out}/lineage.csv"))).into_iter();
     rows.filter(|row| row["scope"] != "layer").map(|row| (row["group"].clone(), row)).collect()
 }
 
 #[track_caller]
-fn is_honest(outcome: &Outcome) {
+pub(super) fn is_honest(outcome: &Outcome) {
     for line in outcome.stdout.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }

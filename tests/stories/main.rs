@@ -36,6 +36,7 @@ mod layers;
 mod layouts;
 #[cfg(test)]
 mod lineage;
+mod lineage_disguised;
 #[cfg(test)]
 mod load;
 #[cfg(test)]

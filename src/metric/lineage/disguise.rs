@@ -54,6 +54,8 @@ pub(crate) struct MatchedTest {
     pub(crate) same_index: f64,
     /// Median score of the matches.
     pub(crate) score: f64,
+    /// Share of the units of the side with fewer of them that are each other's nearest, over all layers.
+    pub(crate) mutual: f64,
 }
 
 /// How many blocks of hidden coordinates to choose.
@@ -66,6 +68,10 @@ pub(crate) fn split_blocks(blocks: &[Range<usize>]) -> (&[Range<usize>], &[Range
 }
 
 /// The same of hidden coordinates that were matched themselves. `TooFew` below 24 of them.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "units on matched coordinates need rows of their own, which nothing reads yet")
+)]
 pub(crate) fn split_matches(matches: &[Match], seed: u64) -> Result<(Vec<Match>, Vec<Match>), Untested> {
     let third = matches.len().min(3 * MATCHING) / 3 / BLOCK * BLOCK;
     if third == 0 {
@@ -87,7 +93,7 @@ pub(crate) fn matched_units<T: Element>(
 ) -> Result<MatchedTest, Untested> {
     let first = layers.first().ok_or(Untested::NoTensor)?;
     let coordinates = first.testing[0].len() / first.units[0];
-    let (mut anchors, mut scores, mut same) = ([vec![], vec![]], vec![], 0);
+    let (mut anchors, mut scores, mut same, mut mutual_units, mut all) = ([vec![], vec![]], vec![], 0, 0, 0);
     for layer in layers {
         let features = |of: [&[T]; 2], side: usize| {
             let mut values: Vec<f64> = of[side].iter().map(|x| x.to_f64()).collect();
@@ -96,6 +102,8 @@ pub(crate) fn matched_units<T: Element>(
         };
         let [a, b] = [0, 1].map(|side| features(layer.matching, side));
         let mut matches = mutual(a, b, layer.units);
+        mutual_units += matches.len();
+        all += layer.units[0].min(layer.units[1]);
         matches.truncate(ANCHORS);
         for (side, anchors) in anchors.iter_mut().enumerate() {
             let units = layer.units[side];
@@ -113,7 +121,12 @@ pub(crate) fn matched_units<T: Element>(
     let [a, b] = anchors.map(|anchors| AnchoredRows::centred(coordinates, anchors));
     let name = if exact { "matched units" } else { "matched both" };
     let evidence = a.test(&b, BLOCK, draw_key(seed, name), Tail::Upper)?;
-    Ok(MatchedTest { evidence: Evidence { exact, ..evidence }, same_index: same as f64 / found, score })
+    Ok(MatchedTest {
+        evidence: Evidence { exact, ..evidence },
+        same_index: same as f64 / found,
+        score,
+        mutual: mutual_units as f64 / all as f64,
+    })
 }
 
 /// Matches hidden coordinates by the embeddings of the same tokens, one row a token, the best matches first. `TooFewTokens` below

@@ -10,7 +10,6 @@ pub(crate) mod block_test;
 pub(crate) mod cells;
 pub(crate) mod change;
 pub(crate) mod choice;
-#[allow(dead_code, reason = "no question asks for disguised copies yet")]
 pub(crate) mod disguise;
 pub(crate) mod distance;
 mod draws;

@@ -1,6 +1,6 @@
 //! What is asked: which groups, how many rows, and of which pairs.
 
-use super::{Groups, sites};
+use super::{Group, Groups, sites};
 use crate::{
     error::Result,
     family::{LayerSelection, RoleSelection},
@@ -26,12 +26,19 @@ pub struct LineageAsk {
     pub layer_map: bool,
     /// Whether linked pairs read more rows of some matrices, for the kind of relation.
     pub deep: bool,
+    /// Whether units and hidden coordinates are matched, for copies in another order.
+    pub disguised: bool,
 }
 
 impl LineageAsk {
     /// The tensors that any group needs.
     pub fn question(&self) -> Result<Question> {
         Question::new(RoleSelection::parse(sites::ROLES)?, LayerSelection::all())
+    }
+
+    /// How many groups are tested of each pair.
+    pub(crate) fn groups_per_pair(&self) -> usize {
+        self.groups.len() + if self.disguised { Group::MATCHED.len() } else { 0 }
     }
 
     /// Blocks of a layer at a stage, of a model of so many layers.

@@ -1,6 +1,9 @@
 //! From opened models to the rows that are read: every choice is made before a weight is seen.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use futures::future::join_all;
 
@@ -51,6 +54,8 @@ pub(crate) struct ModelChoice {
     pub(crate) tokens: RowSet,
     /// Tensors of which deep rows are read.
     pub(crate) deep: BTreeMap<usize, RowSet>,
+    /// Layers whose units are matched.
+    pub(crate) matched: BTreeSet<usize>,
     /// Rows of the embedding table in all; 0 without one.
     pub(crate) vocabulary: usize,
 }
@@ -69,6 +74,8 @@ pub(crate) struct PairChoice {
     pub(crate) tokens: Result<Vec<[u64; 2]>, Untested>,
     /// Layers of which deep rows are read, on each side.
     pub(crate) deep: Vec<[usize; 2]>,
+    /// Layers whose units are matched, where that is asked for.
+    pub(crate) matched: Option<Result<Vec<usize>, Untested>>,
 }
 
 /// What a further round is to read of a pair.
@@ -121,7 +128,7 @@ impl Choice {
         });
         let pairs: Vec<PairChoice> = pairs.collect();
         let open = sites.iter().flatten().count();
-        let tests = (open * open.saturating_sub(1) / 2 * ask.groups.len()) as u64;
+        let tests = (open * open.saturating_sub(1) / 2 * ask.groups_per_pair()) as u64;
         let models = sites.into_iter().map(|sites| sites.map(ModelChoice::new)).collect();
         let mut choice = Self { ask: ask.clone(), models, pairs, tests, unread_tokenizers };
         choice.gather();
@@ -144,6 +151,9 @@ impl Choice {
                     model.want(group, &layers, count);
                 }
                 model.norms |= pair.norms.is_ok();
+                if let Some(Ok(layers)) = &pair.matched {
+                    model.matched.extend(layers);
+                }
                 if let Ok(tokens) = &pair.tokens {
                     let rows: RowSet = tokens.iter().map(|rows| rows[side]).collect();
                     model.tokens = model.tokens.union(&rows);
@@ -200,6 +210,7 @@ impl ModelChoice {
             norms: false,
             tokens: RowSet::default(),
             deep: BTreeMap::new(),
+            matched: BTreeSet::new(),
             vocabulary,
         }
     }
@@ -228,6 +239,13 @@ impl ModelChoice {
         }
         if let (Ok((position, _)), false) = (self.sites.table, self.tokens.is_empty()) {
             add(position, self.tokens.clone());
+        }
+        let coordinates: RowSet = self
+            .sites
+            .coordinate_rows(seed)
+            .map_or_else(|_| RowSet::default(), |rows| rows.into_iter().flatten().collect());
+        for (position, _) in self.matched.iter().filter_map(|layer| self.sites.coordinates.get(layer)) {
+            add(*position, coordinates.clone());
         }
         wanted
     }
@@ -291,7 +309,8 @@ impl PairChoice {
         let few = a.depth.max(b.depth) <= MOST_MAPPED;
         let count = |sites: &Sites| ask.blocks_per_layer(sites.depth, stage);
         let map = mapped.filter(|_| few).map(|(group, _)| (group, FEWEST_MAPPED.max(count(a)).max(count(b))));
-        Self { models: more.models, stage, units, map, norms, tokens, deep: more.deep }
+        let matched = ask.disguised.then(|| a.matched_layers(b));
+        Self { models: more.models, stage, units, map, norms, tokens, deep: more.deep, matched }
     }
 }
 

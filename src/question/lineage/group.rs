@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use crate::model::AuditError;
 
-/// What is tested: three groups of units, and two of the residual basis.
+/// What is tested: three groups of units, two of the residual basis, and for disguised copies two that were matched before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
     /// Units of MLPs.
@@ -17,13 +17,19 @@ pub enum Group {
     Norms,
     /// Hidden coordinates, by the embeddings of shared tokens.
     Embeddings,
+    /// Units that were matched by some hidden coordinates, tested by others.
+    MatchedUnits,
+    /// Units of MLPs, with hidden coordinates matched by the embeddings of shared tokens.
+    MatchedBasis,
 }
 
 impl Group {
-    /// Every group, in the order in which reports list them.
+    /// Every group that is tested index by index, in the order in which reports list them.
     pub const ALL: [Self; 5] = [Self::Mlp, Self::Heads, Self::Experts, Self::Norms, Self::Embeddings];
 
     pub(crate) const UNITS: [Self; 3] = [Self::Mlp, Self::Heads, Self::Experts];
+
+    pub(crate) const MATCHED: [Self; 2] = [Self::MatchedUnits, Self::MatchedBasis];
 
     /// Its name in options, columns and file names.
     pub fn name(self) -> &'static str {
@@ -33,12 +39,19 @@ impl Group {
             Self::Experts => "experts",
             Self::Norms => "norms",
             Self::Embeddings => "embeddings",
+            Self::MatchedUnits => "matched units",
+            Self::MatchedBasis => "matched basis",
         }
     }
 
     /// Whether each layer has its own order of what is permuted.
     pub(crate) fn is_of_units(self) -> bool {
-        Self::UNITS.contains(&self)
+        Self::UNITS.contains(&self) || self.is_matched()
+    }
+
+    /// Whether it is tested after matching, which finds copies in another order.
+    pub(crate) fn is_matched(self) -> bool {
+        Self::MATCHED.contains(&self)
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
 use crate::metric::lineage::{
     basis::AnchoredRows,
     choice,
+    disguise::{Match, UnitColumns, matched_coordinates, matched_units},
     distance::{BlockSums, Distances, NormDistances, PairedRows, distances, equal_share, norm_distances},
     evidence::{Evidence, Z_LINK},
     relation::{Description, Read},
@@ -49,6 +50,17 @@ pub(crate) struct GroupAnswer {
     pub(crate) by_layer: Vec<(usize, Result<Distances, Untested>)>,
     /// Share of elements that are equal.
     pub(crate) equal: Option<f64>,
+    /// How the matches look that were tested.
+    pub(crate) matches: Option<Matches>,
+}
+
+/// Units, or hidden coordinates, that are each other's nearest.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Matches {
+    /// Share of those that can match.
+    pub(crate) mutual: f64,
+    /// Share of the matches that have one number on both sides.
+    pub(crate) same_index: f64,
 }
 
 /// How far apart one group is.
@@ -56,6 +68,8 @@ pub(crate) struct GroupAnswer {
 pub(crate) enum Distance {
     Sampled(Result<Distances, Untested>),
     Norms(Result<NormDistances, Untested>),
+    /// What was matched before has no distance of its own.
+    None,
 }
 
 impl PairAnswer {
@@ -76,6 +90,14 @@ impl PairAnswer {
                 }),
             };
             groups.push((group, answer));
+        }
+        if let Some(layers) = &pair.matched {
+            let layers = layers.as_ref().map_err(|why| *why);
+            groups.push((
+                Group::MatchedUnits,
+                layers.and_then(|layers| by_matched_units(sides, layers, choice.ask.seed)),
+            ));
+            groups.push((Group::MatchedBasis, by_matched_basis(sides, choice, pair)));
         }
         let mut answer = Self {
             models: pair.models,
@@ -99,6 +121,10 @@ impl PairAnswer {
             let Ok(answer) = answer else { continue };
             let scaled = Evidence { z: answer.evidence.z / divisor(*group), ..answer.evidence };
             answer.sign = scaled.sign(strictness);
+            // What is not found after matching acquits nobody: a weak link matches nothing.
+            if group.is_matched() && answer.sign == Sign::Minus {
+                continue;
+            }
             if group.is_of_units() { &mut units } else { &mut basis }.push(scaled);
         }
         self.decision = Some(Decision::of(&units, &basis, strictness));
@@ -123,9 +149,19 @@ impl PairAnswer {
         self.groups.iter().filter_map(|(group, answer)| Some((*group, answer.as_ref().ok()?)))
     }
 
+    /// Those of them that were tested index by index.
+    pub(crate) fn tested_directly(&self) -> impl Iterator<Item = (Group, &GroupAnswer)> {
+        self.tested().filter(|(group, _)| !group.is_matched())
+    }
+
+    /// Whether a link shows index by index; one that shows after matching alone has no distance in place.
+    pub(crate) fn is_linked_in_place(&self) -> bool {
+        self.is_identical || self.tested_directly().any(|(_, answer)| answer.sign == Sign::Plus)
+    }
+
     /// Whether every element that was read is equal.
     pub(crate) fn is_equal_where_read(&self) -> bool {
-        self.tested().next().is_some() && self.tested().all(|(_, group)| group.is_equal())
+        self.tested_directly().next().is_some() && self.tested_directly().all(|(_, group)| group.is_equal())
     }
 
     /// An unclear sign, or units that are not tested sharply: more rows help. What cannot be tested stays so.
@@ -165,7 +201,8 @@ impl PairAnswer {
 
     /// What kind of relation it looks like, where units are linked and the rows that tell were read.
     fn description<T: Held>(&self, choice: &Choice, pair: &PairChoice, sides: Sides<'_, T>) -> Option<Description> {
-        let is_linked = self.tested().any(|(group, answer)| group.is_of_units() && answer.evidence.z >= Z_LINK);
+        let is_linked =
+            self.tested_directly().any(|(group, answer)| group.is_of_units() && answer.evidence.z >= Z_LINK);
         if !is_linked || (choice.ask.deep && pair.deep.is_empty() && !self.is_identical) {
             return None;
         }
@@ -245,6 +282,7 @@ fn units<T: Held>(sides: Sides<'_, T>, group: Group, count: usize, seed: u64) ->
         distance: Distance::Sampled(distances(&sums)),
         by_layer: by_layer.collect(),
         equal: equal_share(&strata),
+        matches: None,
     })
 }
 
@@ -265,7 +303,52 @@ fn by_map<T: Held>(sides: Sides<'_, T>, map: &MapAnswer) -> GroupAnswer {
         distance: Distance::Sampled(if sums.is_empty() { Err(Untested::TooFew) } else { distances(&sums) }),
         by_layer: Vec::new(),
         equal: equal_share(&strata),
+        matches: None,
     }
+}
+
+/// Units of some layers, matched by some hidden coordinates and tested by others.
+fn by_matched_units<T: Held>(sides: Sides<'_, T>, layers: &[usize], seed: u64) -> Result<GroupAnswer, Untested> {
+    let columns = layers.iter().filter_map(|layer| {
+        let ((of_a, units_a), (of_b, units_b)) = (sides.a.matched.get(layer)?, sides.b.matched.get(layer)?);
+        let [matching, testing] = [0, 1].map(|part| [of_a[part].as_slice(), of_b[part].as_slice()]);
+        Some(UnitColumns { matching, testing, units: [*units_a, *units_b] })
+    });
+    let test = matched_units(&columns.collect::<Vec<_>>(), true, seed)?;
+    let matches = Matches { mutual: test.mutual, same_index: test.same_index };
+    Ok(GroupAnswer { matches: Some(matches), ..joint(test.evidence, Distance::None, None) })
+}
+
+/// Units of MLPs whose columns, the hidden coordinates, are in the order that the embeddings of shared tokens suggest.
+fn by_matched_basis<T: Held>(sides: Sides<'_, T>, choice: &Choice, pair: &PairChoice) -> Result<GroupAnswer, Untested> {
+    let tokens = pair.tokens.as_ref().map_err(|why| *why)?;
+    pair.units[Group::Mlp as usize]?;
+    let [of_a, of_b] = [0, 1].map(|side| tokens.iter().map(|rows| rows[side]).collect::<Vec<u64>>());
+    let (of_a, of_b) = (sides.a.tokens(&of_a)?, sides.b.tokens(&of_b)?);
+    let widths = [&of_a, &of_b].map(|rows| rows.first().map_or(0, |row| row.len()));
+    if widths.contains(&0) {
+        return Err(Untested::TooFewTokens);
+    }
+    let matches = matched_coordinates([&of_a.concat(), &of_b.concat()], widths)?;
+    let columns = [|matched: &Match| matched.a, |matched: &Match| matched.b]
+        .map(|side| matches.iter().map(side).collect::<Vec<usize>>());
+    let (a, b) = (sides.a.units(Group::Mlp)?, sides.b.units(Group::Mlp)?);
+    let count = choice.ask.blocks_per_layer(sides.a.depth, pair.stage);
+    let prepare = |layer: usize| {
+        [(a, &columns[0]), (b, &columns[1])].map(|(side, columns)| side.prepare_columns(layer, count, columns))
+    };
+    let test = unit_test(&choice::layers(sides.a.depth), prepare, "matched basis mlp", choice.ask.seed)?;
+    let same = matches.iter().filter(|matched| matched.a == matched.b).count();
+    let matches = Matches {
+        mutual: matches.len() as f64 / widths[0].min(widths[1]) as f64,
+        same_index: same as f64 / matches.len() as f64,
+    };
+    Ok(GroupAnswer {
+        layers: test.layers,
+        left_out: test.left_out,
+        matches: Some(matches),
+        ..joint(test.evidence, Distance::None, None)
+    })
 }
 
 /// A basis group from anchored rows, and its distances.
@@ -279,6 +362,7 @@ fn joint(evidence: Evidence, distance: Distance, equal: Option<f64>) -> GroupAns
         distance,
         by_layer: Vec::new(),
         equal,
+        matches: None,
     }
 }
 

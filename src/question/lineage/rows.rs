@@ -16,7 +16,9 @@ use crate::{
     dtype::Dtype,
     metric::{
         Element,
-        lineage::{basis::AnchoredRows, relation::Precision, units::UnitRows, untested::Untested},
+        lineage::{
+            basis::AnchoredRows, disguise::take_columns, relation::Precision, units::UnitRows, untested::Untested,
+        },
     },
     model::Model,
     rows::RowSet,
@@ -59,6 +61,8 @@ pub(crate) struct ModelRows<T> {
     pub(crate) deep: BTreeMap<usize, (Vec<T>, usize)>,
     pub(crate) precision: Option<Precision>,
     pub(crate) depth: usize,
+    /// By layer: hidden coordinates × units, those that match and those that test, and the number of units.
+    pub(crate) matched: BTreeMap<usize, ([Vec<T>; 2], usize)>,
 }
 
 /// The rows of a basis that were prepared last, and which they were: most pairs of a list share them.
@@ -115,6 +119,17 @@ impl<T: Held> GroupRows<T> {
         rows.get(..self.blocks(count).iter().map(Range::len).sum::<usize>() * self.width)
     }
 
+    /// Prepares the first `count` blocks of a layer, with these columns in this order.
+    pub(crate) fn prepare_columns(&self, layer: usize, count: usize, columns: &[usize]) -> UnitRows {
+        let mut units = UnitRows::new(columns.len(), self.blocks(count));
+        match (self.layer(layer, count), self.layers.get(&layer)) {
+            (Some(rows), _) => units.push(layer, &take_columns(rows, self.width, columns)),
+            (None, Some(Err(reason))) => units.leave_out(layer, *reason),
+            (None, _) => {}
+        }
+        units
+    }
+
     /// Prepares the first `count` blocks of these layers; of every other block where `even`.
     pub(crate) fn prepare(&self, layers: &[usize], count: usize, even: bool) -> UnitRows {
         let blocks = self.blocks(count);
@@ -164,9 +179,16 @@ impl<T: Held> ModelRows<T> {
         let deep = chosen.deep.iter().filter_map(|(&position, rows)| {
             let reader = readers.open(position)?;
             let width = usize::try_from(*model.tensors[position].info.shape.last()?).ok()?;
-            let rows: Option<Vec<Vec<T>>> = rows.iter().map(|row| Some(T::held(reader.floats(row).ok()?))).collect();
-            Some((position, (rows?.concat(), width)))
+            Some((position, (rows_of(&reader, rows.iter())?, width)))
         });
+        let matched = chosen.matched.iter().filter_map(|layer| {
+            let &(position, units) = chosen.sites.coordinates.get(layer)?;
+            let reader = readers.open(position)?;
+            let rows = chosen.sites.coordinate_rows(ask.seed).ok()?;
+            let [matching, testing] = rows.map(|rows| rows_of::<T>(&reader, rows));
+            Some((*layer, ([matching?, testing?], units)))
+        });
+        let matched = matched.collect();
         let position = Group::UNITS.into_iter().find_map(|group| chosen.sites.units(group).ok()?.values().next());
         let precision = position.and_then(|site| match model.tensors[site.position].info.dtype {
             Dtype::BF16 => Some(Precision::Bf16),
@@ -183,6 +205,7 @@ impl<T: Held> ModelRows<T> {
             deep: deep.collect(),
             precision,
             depth: chosen.sites.depth,
+            matched,
         }
     }
 
@@ -232,6 +255,12 @@ impl Readers<'_> {
         }
         Ok(rows)
     }
+}
+
+/// Rows one after the other; `None` where one cannot be read.
+fn rows_of<T: Held>(reader: &RowReader, rows: impl IntoIterator<Item = u64>) -> Option<Vec<T>> {
+    let rows: Option<Vec<Vec<T>>> = rows.into_iter().map(|row| Some(T::held(reader.floats(row).ok()?))).collect();
+    Some(rows?.concat())
 }
 
 fn norm<T: Held>(cache: &Cache, model: &Model, position: usize) -> Option<Vec<T>> {

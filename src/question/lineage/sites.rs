@@ -7,7 +7,7 @@ use crate::{
     checkpoint::Storage,
     dtype::Dtype,
     family::{Part, Role, RoleKind, Slot, Stack},
-    metric::lineage::untested::Untested,
+    metric::lineage::{choice, disguise, untested::Untested},
     model::{Model, Tensor},
     tensor::{View, layout_or_plain, parts},
 };
@@ -72,6 +72,8 @@ pub(crate) struct Sites {
     pub(crate) table: Result<(usize, u64), Untested>,
     /// `q_proj` by layer, for the deep rows.
     pub(crate) queries: BTreeMap<usize, usize>,
+    /// Matrices whose rows are hidden coordinates of every MLP unit, by layer, with the number of units.
+    pub(crate) coordinates: BTreeMap<usize, (usize, usize)>,
 }
 
 impl Sites {
@@ -139,7 +141,24 @@ impl Sites {
             };
         let queries = slots().filter(|(_, tensor, slot)| slot.role == Role::QProj && is_plain(model, tensor));
         let queries = queries.filter_map(|(position, _, slot)| Some((place(slot)?, position))).collect();
-        Self { depth: seen.max(stated.unwrap_or(0) as usize), encoder, hidden, units, norms, table, queries }
+        let is_turned = |role: Role| model.family.family.is_some_and(|family| family.is_transposed(role));
+        let of_coordinates = if is_turned(Role::UpProj) { Role::UpProj } else { Role::DownProj };
+        let coordinates = slots().filter_map(|(position, tensor, slot)| {
+            let &[rows, units] = tensor.info.shape.as_slice() else { return None };
+            let is_one = slot.role == of_coordinates && is_plain(model, tensor) && usize::try_from(rows).ok() == hidden;
+            is_one.then_some((place(slot)?, (position, usize::try_from(units).ok()?)))
+        });
+        let coordinates = coordinates.collect();
+        Self {
+            depth: seen.max(stated.unwrap_or(0) as usize),
+            encoder,
+            hidden,
+            units,
+            norms,
+            table,
+            queries,
+            coordinates,
+        }
     }
 
     pub(crate) fn units(&self, group: Group) -> Result<&BTreeMap<usize, UnitSite>, Untested> {
@@ -163,6 +182,28 @@ impl Sites {
         let first = a.values().next();
         let alike = first.is_some_and(|first| a.values().chain(b.values()).all(|site| site.is_alike(first)));
         Err(if alike { Untested::Depth } else { Untested::Units })
+    }
+
+    /// The layers of both models whose units are matched, at a third and at two thirds.
+    pub(crate) fn matched_layers(&self, other: &Self) -> Result<Vec<usize>, Untested> {
+        if self.hidden != other.hidden {
+            return Err(Untested::Width);
+        }
+        if self.depth != other.depth {
+            return Err(Untested::Depth);
+        }
+        let mut layers = vec![self.depth / 3, 2 * self.depth / 3];
+        layers.dedup();
+        layers.retain(|layer| self.coordinates.contains_key(layer) && other.coordinates.contains_key(layer));
+        if layers.is_empty() { Err(Untested::NoTensor) } else { Ok(layers) }
+    }
+
+    /// The rows by which units are matched, and those by which the matches are tested.
+    pub(crate) fn coordinate_rows(&self, seed: u64) -> Result<[Vec<u64>; 2], Untested> {
+        let whole = 0..self.hidden.ok_or(Untested::Width)?;
+        let blocks = choice::blocks("residual", std::slice::from_ref(&whole), disguise::COORDINATE_BLOCKS, seed)?;
+        let (matching, testing) = disguise::split_blocks(&blocks);
+        Ok([matching, testing].map(|blocks| blocks.iter().cloned().flatten().map(|row| row as u64).collect()))
     }
 
     /// A layer as tables name it.

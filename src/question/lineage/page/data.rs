@@ -79,6 +79,7 @@ fn of_group(answer: &GroupAnswer) -> Value {
         Distance::Norms(Ok(of)) => {
             json!({ "cosine": of.cosine, "cosine_from_means": of.cosine_from_means, "pearson": of.pearson })
         }
+        Distance::None => Value::Null,
         Distance::Sampled(Err(reason)) | Distance::Norms(Err(reason)) => json!({ "undefined": reason.to_string() }),
     };
     json!({
@@ -98,5 +99,6 @@ fn of_group(answer: &GroupAnswer) -> Value {
         "by_map": answer.is_by_map,
         "equal_share": answer.equal,
         "distance": distance,
+        "matches": answer.matches.map(|of| json!({ "mutual": of.mutual, "same_index": of.same_index })),
     })
 }

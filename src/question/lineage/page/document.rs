@@ -61,11 +61,12 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
     let lines = [
         ("Reading", words::reading(pair)),
         ("Layers", words::layers(pair)),
+        ("Matched", words::matched(pair)),
         (
             "Equal",
             pair.is_equal_where_read().then(|| "in every byte read, which is not the whole checkpoint".to_owned()),
         ),
-        ("Distance", words::distance(pair)),
+        ("Distance", words::distance(pair).filter(|_| pair.verdict() != Verdict::Linked || pair.is_linked_in_place())),
         ("Relation", words::relation(pair)),
     ];
     blocks.extend(lines.into_iter().filter_map(|(name, line)| Some(Block::prose(format!("**{name}.** {}", line?)))));

@@ -206,7 +206,7 @@ fn relations(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<String>> {
         Err(reason) => vec![row(role, layer.to_owned(), "cosine", undefined(reason))],
     };
     let mut rows = Vec::new();
-    for (group, answer) in pair.tested() {
+    for (group, answer) in pair.tested_directly() {
         let role = group.name();
         match &answer.distance {
             Distance::Sampled(distances) => rows.extend(sampled(role, "", distances)),
@@ -215,6 +215,7 @@ fn relations(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<String>> {
                 rows.push(row(role, String::new(), "cosine_from_means", plain(Some(distances.cosine_from_means))));
                 rows.push(row(role, String::new(), "pearson", plain(distances.pearson)));
             }
+            Distance::None => {}
             Distance::Norms(Err(reason)) => rows.push(row(role, String::new(), "cosine", undefined(reason))),
         }
         rows.push(row(role, String::new(), "equal_share", plain(answer.equal)));

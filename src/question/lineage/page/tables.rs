@@ -35,7 +35,7 @@ fn of_group(group: Group, answer: &GroupAnswer) -> Vec<Cell> {
     let Evidence { rows, z, significance, rho, rho_detectable, .. } = answer.evidence;
     let layers = if answer.is_by_map {
         Cell::text("by map")
-    } else if group.is_of_units() {
+    } else if group.is_of_units() && !answer.layers.is_empty() {
         Cell::count(answer.layers.len())
     } else {
         Cell::text("joint")

@@ -59,12 +59,12 @@ fn facts(pair: &PairAnswer) -> String {
     if let Some(reading) = words::reading(pair).filter(|_| pair.verdict() != Verdict::Independent) {
         text += &wrapped(&reading, &format!("units {}  basis {}   ", decision.units, decision.basis));
     }
-    let is_linked = matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes);
     let equal = pair.is_equal_where_read().then(|| "in every byte read".to_owned());
     let lines = [
         ("layers", words::layers(pair)),
+        ("matched", words::matched(pair)),
         ("equal", equal),
-        ("distance", words::distance(pair).filter(|_| is_linked)),
+        ("distance", words::distance(pair).filter(|_| pair.is_linked_in_place())),
         ("relation", words::relation(pair)),
     ];
     for (name, line) in lines {
@@ -79,8 +79,9 @@ fn table(pair: &PairAnswer) -> String {
     if pair.tested().next().is_none() {
         return String::new();
     }
+    let wide = widest(pair);
     let mut text = format!(
-        "  {:<10} {:>6} {:>8} {:>7} {:>12} {:>13} {:>12}\n",
+        "  {:<wide$} {:>6} {:>8} {:>7} {:>12} {:>13} {:>12}\n",
         "group", "rows", "layers", "z", "bound on p", "correlation", "detectable"
     );
     for (group, answer) in pair.tested() {
@@ -88,8 +89,8 @@ fn table(pair: &PairAnswer) -> String {
         let by_map = |value: Option<f64>| value.map_or_else(|| "by map".to_owned(), words::effect);
         let _ = writeln!(
             text,
-            "  {:<10} {:>6} {:>8} {:>+7.1} {:>12} {:>13} {:>12}",
-            group,
+            "  {:<wide$} {:>6} {:>8} {:>+7.1} {:>12} {:>13} {:>12}",
+            group.name(),
             evidence.rows,
             layers(group, answer),
             evidence.z,
@@ -101,31 +102,39 @@ fn table(pair: &PairAnswer) -> String {
     text
 }
 
+/// Columns of the longest name of a group.
+fn widest(pair: &PairAnswer) -> usize {
+    pair.tested().map(|(group, _)| group.name().len()).fold(10, usize::max)
+}
+
 fn layers(group: Group, answer: &GroupAnswer) -> String {
     if answer.is_by_map {
         "by map".to_owned()
-    } else if group.is_of_units() {
+    } else if group.is_of_units() && !answer.layers.is_empty() {
         answer.layers.len().to_string()
     } else {
         "joint".to_owned()
     }
 }
 
-/// Two groups a line.
+/// Two groups a line, or one.
 fn compact(pair: &PairAnswer) -> String {
+    let wide = widest(pair);
     let cells: Vec<String> = pair
         .tested()
         .map(|(group, answer)| {
             let evidence = &answer.evidence;
             format!(
-                "{group:<10} {:>4} rows  z {:>+4.1}  p {}",
+                "{:<wide$} {:>4} rows  z {:>+4.1}  p {}",
+                group.name(),
                 evidence.rows,
                 evidence.z,
                 words::fraction(evidence.significance.p, 4)
             )
         })
         .collect();
-    cells.chunks(2).fold(String::new(), |mut text, line| {
+    // Two long ones are wider than a terminal.
+    cells.chunks(if wide > 10 { 1 } else { 2 }).fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "  {}", format!("{:<40}{}", line[0], line.get(1).map_or("", |cell| cell)).trim_end());
         text
     })
@@ -215,7 +224,7 @@ fn heading(verdict: Verdict, pairs: &[&PairAnswer]) -> String {
 /// What every pair without a link would have shown.
 fn weakest(pairs: &[PairAnswer]) -> Option<String> {
     let sharpest = |pair: &PairAnswer| {
-        let units = pair.tested().filter(|(group, _)| group.is_of_units());
+        let units = pair.tested_directly().filter(|(group, _)| group.is_of_units());
         units.map(|(_, answer)| answer.evidence.rho_detectable).reduce(f64::min)
     };
     let independent = pairs.iter().filter(|pair| pair.verdict() == Verdict::Independent);

@@ -20,8 +20,8 @@ pub(crate) const ALTERNATIVES: &str = "A link does not say which came first, nor
     initialisation; a conversion.";
 
 /// Printed with every null.
-pub(crate) const NOT_EXCLUDED: &str = "Not excluded: a weaker link; relabelled or rotated copies; parts that were not tested; \
-    distillation or shared data, which leave no trace in weights.";
+pub(crate) const NOT_EXCLUDED: &str = "Not excluded: a weaker link; relabelled copies (--disguised) or rotated ones; parts that were \
+    not tested; distillation or shared data, which leave no trace in weights.";
 
 /// A fraction without its zero: `.0198`.
 pub(crate) fn fraction(value: f64, digits: usize) -> String {
@@ -74,7 +74,7 @@ fn bounds(pair: &PairAnswer) -> String {
 /// What a null would have seen, in units and basis.
 pub(crate) fn power(pair: &PairAnswer) -> String {
     let best = |of_units: bool| {
-        let tests = pair.tested().filter(move |(group, _)| group.is_of_units() == of_units);
+        let tests = pair.tested_directly().filter(move |(group, _)| group.is_of_units() == of_units);
         tests.min_by(|(_, a), (_, b)| a.evidence.rho_detectable.total_cmp(&b.evidence.rho_detectable))
     };
     let part = |of_units: bool| {
@@ -114,6 +114,9 @@ fn inconclusive(pair: &PairAnswer) -> String {
 pub(crate) fn reading(pair: &PairAnswer) -> Option<String> {
     let is_linked = |group: Group| pair.group(group).is_ok_and(|answer| answer.sign == Sign::Plus);
     let decision = pair.decision();
+    if pair.verdict() == Verdict::Linked && !pair.is_linked_in_place() {
+        return Some("Layers correspond once units or hidden coordinates are put in another order.".to_owned());
+    }
     if decision.basis == Sign::Plus && decision.units != Sign::Plus && !is_linked(Group::Embeddings) {
         return Some("The norm weights share a residual basis.".to_owned());
     }
@@ -194,6 +197,39 @@ pub(crate) fn layers(pair: &PairAnswer) -> Option<String> {
     Some(reading)
 }
 
+/// What matching found; `None` where it was not asked for or made no test. Rotations are not found.
+pub(crate) fn matched(pair: &PairAnswer) -> Option<String> {
+    let of_units = pair.group(Group::MatchedUnits).ok().and_then(|answer| {
+        let matches = answer.matches?;
+        let rho = answer.evidence.rho.unwrap_or(0.0);
+        let again = answer.sign == Sign::Plus && rho >= 0.5 && matches.mutual >= 0.5;
+        Some(match (again, matches.same_index >= 0.5) {
+            (true, false) => format!("units found again in another order (correlation {})", effect(rho)),
+            (true, true) => format!("units found again, most at the same place (correlation {})", effect(rho)),
+            (false, _) if answer.sign == Sign::Plus => {
+                format!(
+                    "matched units are correlated ({}), as those of one basis are; no order of units was found",
+                    effect(rho)
+                )
+            }
+            (false, _) => "units were not found again".to_owned(),
+        })
+    });
+    let of_basis = pair.group(Group::MatchedBasis).ok().and_then(|answer| {
+        let matches = answer.matches?;
+        Some(match (answer.sign, matches.same_index >= 0.5) {
+            (Sign::Plus, false) => format!(
+                "hidden coordinates found again in another order ({:.0} % of them by shared tokens)",
+                100.0 * matches.mutual
+            ),
+            (Sign::Plus, true) => "hidden coordinates are at the same place".to_owned(),
+            _ => "hidden coordinates were not found again".to_owned(),
+        })
+    });
+    let found: Vec<String> = [of_units, of_basis].into_iter().flatten().collect();
+    (!found.is_empty()).then(|| format!("{}; rotations are not looked for", found.join("; ")))
+}
+
 /// Every merge that may be said, a sentence each.
 pub(crate) fn merges(lineage: &Lineage) -> Vec<String> {
     let sentence = |found: &MergeAnswer| {
@@ -217,7 +253,7 @@ pub(crate) fn relation(pair: &PairAnswer) -> Option<String> {
     }
     let description = pair.relation.as_ref()?;
     let rows: usize =
-        pair.tested().filter(|(group, _)| group.is_of_units()).map(|(_, answer)| answer.evidence.rows).sum();
+        pair.tested_directly().filter(|(group, _)| group.is_of_units()).map(|(_, answer)| answer.evidence.rows).sum();
     let deep = if pair.is_deep() { " and up to 256 of some matrices" } else { "" };
     Some(format!("{} (on {rows} rows of units{deep})", kind(description)))
 }
