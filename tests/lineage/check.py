@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs the product over every pair of the planted checkpoints, read from its own mock Hub, and compares what it writes with the
 figures of the reference: p, verdicts, signs and maps equal, other numbers within 1e-9 * max(1, |x|), a bound at most .01 above.
+Every file and every line is the same on one, two and seven threads.
 usage: check.py BINARY ZOO GOLDENS.json WORK"""
 import csv
 import json
@@ -10,8 +11,8 @@ import subprocess
 import sys
 
 
-def near(x, y):
-    return abs(x - y) <= 1e-9 * max(1.0, abs(y))
+def near(x, y, scale=0.0):
+    return abs(x - y) <= 1e-9 * max(1.0, abs(y), scale)
 
 
 class Check:
@@ -23,9 +24,9 @@ class Check:
         if got != want:
             self.wrong.append(f"{what}: {got} expected {want}")
 
-    def near(self, what, got, want):
+    def near(self, what, got, want, scale=0.0):
         self.figures += 1
-        if got in ("", None) or not near(float(got), want):
+        if got in ("", None) or not near(float(got), want, scale):
             self.wrong.append(f"{what}: {got} expected {want}")
 
     def bound(self, what, got, want):
@@ -76,6 +77,19 @@ def distances(check, golden, table):
     relation = golden.get("relation")
     if relation:
         check.same("kind", got["", "kind"]["text"] if ("", "kind") in got else None, relation["kind"])
+        for quantity, name in (("zero_share", "zero"), ("flatness", "flat"), ("kurtosis", "kurtosis")):
+            if ("units", quantity) in got:
+                check.near(quantity, got["units", quantity]["value"], relation["change"][name])
+        deep = [matrix for matrix in relation.get("deep", {}).values() if "rank" in matrix]
+        for quantity in ("rank", "rest_over_noise"):
+            values = [r["value"] for r in table if r["role"] == "deep" and r["quantity"] == quantity]
+            check.same(f"matrices with {quantity}", len(values), len(deep))
+            for at, (value, matrix) in enumerate(zip(values, deep)):
+                if matrix[quantity] is None:
+                    check.same(f"{quantity} {at}", value, "")
+                else:
+                    # The rest is what is left of the whole change once its large directions are taken off.
+                    check.near(f"{quantity} {at}", value, matrix[quantity], matrix["over_noise"])
 
 
 def layer_map(check, golden, table, names):
@@ -114,6 +128,15 @@ def merge(check, golden, table, names):
         check.near("merge explained", got["merge_explained"]["value"], golden["explained"])
 
 
+def contents(out, done):
+    """What a run gave: what it said and every file."""
+    given = {"": done.stdout}
+    for name in sorted(os.listdir(out)) if os.path.isdir(out) else []:
+        with open(os.path.join(out, name), "rb") as f:
+            given[name] = f.read()
+    return given
+
+
 def main():
     binary, zoo, goldens, work = sys.argv[1:5]
     hub = subprocess.Popen([binary, "serve", zoo], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -130,12 +153,17 @@ def main():
             cases = json.load(f)["cases"]
         for case in cases:
             names = case["models"]
-            out = os.path.join(work, f"out-{pairs}")
             pairs += 1
-            run = [binary, "lineage", *names, "-o", out, "--formats", "csv", "-q", "--no-hf-cache", "--cache-dir", os.path.join(work, "cache")]
-            equal = case.get("map") and len(case["map"]["z"]) == len(case["map"]["z"][0])
-            done = subprocess.run(run + (["--layer-map"] if equal else []), env={**os.environ, "HF_ENDPOINT": url}, capture_output=True, text=True)
             check = Check()
+            run = [binary, "lineage", *names, "--formats", "csv,md,html,svg", "-q", "--no-hf-cache", "--cache-dir", os.path.join(work, "cache")]
+            equal = case.get("map") and len(case["map"]["z"]) == len(case["map"]["z"][0])
+            run += ["--layer-map"] if equal else []
+            given = {}
+            for threads in (1, 2, 7):
+                out = os.path.join(work, f"out-{pairs}-{threads}")
+                done = subprocess.run([*run, "-o", out, "--threads", str(threads)], env={**os.environ, "HF_ENDPOINT": url}, capture_output=True, text=True)
+                given[threads] = contents(out, done)
+                check.same(f"same on {threads} threads", sorted(n for n in given[1] if given[1][n] != given[threads].get(n)), [])
             status = 1 if case.get("verdict") == "not comparable" else 0
             check.same("status", done.returncode, status)
             if done.returncode == status:
