@@ -15,4 +15,5 @@ pub use plan::{COALESCE_GAP, ModelPlan, PIECE, SPAN_LIMIT, Span};
 pub use row_plan::{RowPlan, plan_rows, row_width};
 pub use rows::fetch_rows;
 pub use spans::BYTES_IN_FLIGHT;
+pub(crate) use tensors::plan_companions;
 pub use tensors::{Failures, fetch, plan, plan_where};

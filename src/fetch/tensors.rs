@@ -28,12 +28,23 @@ pub fn plan(session: &Session, model: &Model) -> ModelPlan {
 
 /// As [`plan`], for the tensors at the positions that `wanted` names, and what their values are made of beside their elements.
 pub fn plan_where(session: &Session, model: &Model, wanted: impl Fn(usize) -> bool) -> ModelPlan {
-    let (mut tensors, mut cached, mut local) = (0, 0, 0);
-    let (mut missing, mut shared) = (Vec::new(), Vec::new());
     let chosen = (0..model.tensors.len()).filter(|&position| wanted(position));
     let mut positions: Vec<usize> = chosen.collect();
     let companions = positions.iter().flat_map(|&position| model.companions_of(&model.tensors[position]));
     positions.extend(companions.collect::<Vec<_>>());
+    plan_brought(session, model, positions)
+}
+
+/// Only what the values of these tensors are made of beside their elements: the way to values of rows that are planned apart.
+pub(crate) fn plan_companions(session: &Session, model: &Model, of: impl IntoIterator<Item = usize>) -> ModelPlan {
+    let companions = of.into_iter().flat_map(|position| model.companions_of(&model.tensors[position]));
+    plan_brought(session, model, companions)
+}
+
+/// The tensors at these positions, as of [`Model::brought`].
+fn plan_brought(session: &Session, model: &Model, positions: impl IntoIterator<Item = usize>) -> ModelPlan {
+    let (mut tensors, mut cached, mut local) = (0, 0, 0);
+    let (mut missing, mut shared) = (Vec::new(), Vec::new());
     for position in positions {
         let tensor = model.brought(position);
         tensors += 1;

@@ -90,7 +90,7 @@ impl Source for Elements {
 }
 
 /// What makes values of a scaled weight, from scales that have been fetched with it, or lie beside it.
-fn dequantiser(cache: &Cache, model: &Model, weight: &Dtype, scaled: &Scaled) -> Result<Dequantiser> {
+pub(super) fn dequantiser(cache: &Cache, model: &Model, weight: &Dtype, scaled: &Scaled) -> Result<Dequantiser> {
     let held = |place: usize| -> Result<(Dtype, Vec<u8>)> {
         let tensor = &model.companions[place];
         let stored = Stored::open(cache, model, tensor, &View::Whole)?;

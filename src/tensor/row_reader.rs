@@ -1,10 +1,10 @@
 //! Rows of a tensor where they lie, in a folder, in the Hugging Face cache or in ours, read one by one: a table of gigabytes is never held.
 
-use super::{Floats, floats};
+use super::{Floats, elements::dequantiser, floats};
 use crate::{
     cache::{Cache, Sidecar},
-    checkpoint::FolderFile,
-    dtype::{Dtype, decode},
+    checkpoint::{Dequantiser, FolderFile},
+    dtype::{Dtype, Narrowing, decode},
     error::Result,
     fetch::row_width,
     metric::{RowPair, Undefined},
@@ -25,26 +25,28 @@ pub struct RowReader {
     dtype: Dtype,
     /// The rows that the file holds, ascending; `None` where it holds all.
     rows: Option<Vec<u64>>,
+    /// What makes values of codes; `None` where the elements are the values.
+    dequantiser: Option<Dequantiser>,
+    /// How codes that the file holds widened become what they were.
+    narrowing: Option<Narrowing>,
 }
 
 impl RowReader {
     /// Finds the rows `wanted` of a tensor. One that is not there is [`AuditError::Vanished`].
     pub fn open(cache: &Cache, model: &Model, tensor: &Tensor, wanted: &RowSet) -> Result<Self> {
-        if tensor.scaled.is_some() {
-            let how =
-                "its rows are read as they are stored, without scales; name a copy that is not quantised".to_owned();
-            let (model, tensor) = (model.repository.place(), tensor.info.name.clone());
-            return Err(AuditError::Quantised { model, tensor, how }.into());
-        }
         super::read::readable(model, tensor)?;
+        let stored = &tensor.info.dtype;
+        let dequantiser = tensor.scaled.as_ref().map(|scaled| dequantiser(cache, model, stored, scaled)).transpose()?;
         let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
         if let Some(file) = model.repository.local_file(&tensor.shard) {
             return Ok(Self {
                 file: file.clone(),
                 start: tensor.info.range.start,
                 width: row_width(tensor).ok_or_else(vanished)?,
-                dtype: tensor.info.dtype.clone(),
+                dtype: stored.clone(),
                 rows: None,
+                dequantiser,
+                narrowing: None,
             });
         }
         let key = model.key(tensor).ok_or_else(vanished)?;
@@ -54,10 +56,8 @@ impl RowReader {
             Some(kept) => kept,
             None => cache.check(&key)?.zip(cache.path(&key)).ok_or_else(vanished)?,
         };
-        let dtype = match tensor.info.dtype {
-            Dtype::F64 => Dtype::F64,
-            _ => Dtype::F32,
-        };
+        let narrowing = Narrowing::of(stored);
+        let dtype = if narrowing.is_some() { Dtype::F32 } else { stored.clone() };
         let (start, width) = place(&sidecar, &dtype).ok_or_else(vanished)?;
         Ok(Self {
             file: FolderFile::open(path)?,
@@ -65,6 +65,8 @@ impl RowReader {
             width,
             dtype,
             rows: sidecar.rows.map(|rows| rows.iter().collect()),
+            narrowing: narrowing.filter(|_| dequantiser.is_some()),
+            dequantiser,
         })
     }
 
@@ -101,7 +103,19 @@ impl RowReader {
         });
         let range = range.ok_or_else(|| unread(&"it is not kept"))?;
         let stored = self.file.read_at(range).map_err(|error| unread(&error))?;
-        floats(decode(&self.dtype, &stored).map_err(|error| unread(&error))?)
+        let Some(dequantiser) = &self.dequantiser else {
+            return floats(decode(&self.dtype, &stored).map_err(|error| unread(&error))?);
+        };
+        let codes = match &self.narrowing {
+            None => stored.to_vec(),
+            Some(narrowing) => {
+                let code = |&wide| narrowing.code(f32::from_le_bytes(wide)).to_le_bytes()[0];
+                stored.as_chunks().0.iter().map(code).collect()
+            }
+        };
+        let mut values = vec![0.0; codes.len()];
+        dequantiser.fill(row * codes.len() as u64, &codes, &mut values).map_err(|error| unread(&error))?;
+        Ok(Floats::F32(values))
     }
 }
 

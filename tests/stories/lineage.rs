@@ -26,25 +26,25 @@ fn mixed(seeds: [u64; 2], salt: u64, weight: f32, count: usize) -> Vec<f32> {
 }
 
 /// What a checkpoint is made of.
-struct Planted {
-    seeds: [u64; 2],
-    weight: f32,
-    width: usize,
-    layers: usize,
-    inner: usize,
+pub(crate) struct Planted {
+    pub(crate) seeds: [u64; 2],
+    pub(crate) weight: f32,
+    pub(crate) width: usize,
+    pub(crate) layers: usize,
+    pub(crate) inner: usize,
 }
 
 impl Planted {
-    fn of(seed: u64) -> Self {
+    pub(crate) fn of(seed: u64) -> Self {
         Self { seeds: [seed, 99], weight: 1.0, width: WIDTH, layers: LAYERS, inner: 64 }
     }
 
     /// A relative of the checkpoint of `seed`, with something of its own.
-    fn relative(seed: u64, own: u64, weight: f32) -> Self {
+    pub(crate) fn relative(seed: u64, own: u64, weight: f32) -> Self {
         Self { seeds: [seed, own], weight, ..Self::of(seed) }
     }
 
-    fn tensors(&self) -> Vec<Tensor> {
+    pub(crate) fn tensors(&self) -> Vec<Tensor> {
         let &Self { width, inner, .. } = self;
         let values = |salt: u64, count: usize| mixed(self.seeds, salt, self.weight, count);
         let matrix = |name: String, salt: u64, rows: usize| {
@@ -68,11 +68,15 @@ impl Planted {
         tensors
     }
 
-    fn write(&self, at: &Workspace, id: &str) {
+    pub(crate) fn config(&self) -> Value {
         let mut config = llama_config(self.layers, self.width);
         config["num_attention_heads"] = json!(4);
         config["num_key_value_heads"] = json!(2);
-        at.model(id, &config, &self.tensors());
+        config
+    }
+
+    pub(crate) fn write(&self, at: &Workspace, id: &str) {
+        at.model(id, &self.config(), &self.tensors());
         at.file(id, "tokenizer.json", tokenizer().to_string());
     }
 }

@@ -38,6 +38,8 @@ mod layouts;
 mod lineage;
 mod lineage_disguised;
 #[cfg(test)]
+mod lineage_quantised;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod malformed;

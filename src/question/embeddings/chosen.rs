@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Table, TokenAsk};
 use crate::{
     error::{Error, Result},
-    fetch::{RowPlan, plan_rows},
+    fetch::{RowPlan, plan_companions, plan_rows},
     model::{AuditError, Model, Session, vocabulary},
     rows::RowSet,
     tokens::{Overlap, Token, Vocabulary},
@@ -88,7 +88,10 @@ impl Chosen {
     pub fn plan(&self, session: &Session, models: [&Arc<Model>; 2]) -> Result<[Vec<RowPlan>; 2]> {
         let [first, second] = self.wanted();
         let plan = |side: usize, wanted: &RowSet| match &self.tables[side] {
-            Ok(table) => Ok(vec![plan_rows(session, models[side], table.position, wanted)?]),
+            Ok(table) => Ok(vec![
+                plan_rows(session, models[side], table.position, wanted)?,
+                RowPlan::of_whole(plan_companions(session, models[side], [table.position]).in_place()),
+            ]),
             Err(_) => Ok::<_, Error>(Vec::new()),
         };
         Ok([plan(0, &first)?, plan(1, &second)?])

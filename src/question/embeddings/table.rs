@@ -43,10 +43,9 @@ impl Table {
         let &[rows, width] = info.shape.as_slice() else {
             return Err(format!("`{}` is no table of two axes", info.name.escape_debug()));
         };
-        if !is_float(&info.dtype) {
+        if tensor.scaled.is_none() && !is_float(&info.dtype) {
             return Err(format!(
-                "`{}` holds {} elements, which mean nothing without their scales; `compare --role embed_tokens` applies those, rows \
-                 are not read so",
+                "`{}` holds {} elements, which mean nothing without scales, and none are known",
                 info.name.escape_debug(),
                 info.dtype
             ));

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use super::{Group, LineageAsk, sites::Sites, sites::UnitSite};
 use crate::{
     error::{Error, Result},
-    fetch::{RowPlan, plan_rows, plan_where},
+    fetch::{RowPlan, plan_companions, plan_rows, plan_where},
     metric::lineage::{
         choice::{self, KeyedToken},
         untested::Untested,
@@ -254,6 +254,7 @@ impl ModelChoice {
         let rows = self.rows(seed);
         let plans = rows.iter().map(|(&position, rows)| plan_rows(session, model, position, rows));
         let mut plans: Vec<RowPlan> = plans.collect::<Result<_>>()?;
+        plans.push(RowPlan::of_whole(plan_companions(session, model, rows.keys().copied()).in_place()));
         if let (Ok(norms), true) = (&self.sites.norms, self.norms) {
             let is_norm = |position: usize| norms.iter().any(|(_, of_norm)| *of_norm == position);
             plans.push(RowPlan::of_whole(plan_where(session, model, is_norm).in_place()));

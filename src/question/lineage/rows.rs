@@ -190,11 +190,15 @@ impl<T: Held> ModelRows<T> {
         });
         let matched = matched.collect();
         let position = Group::UNITS.into_iter().find_map(|group| chosen.sites.units(group).ok()?.values().next());
-        let precision = position.and_then(|site| match model.tensors[site.position].info.dtype {
-            Dtype::BF16 => Some(Precision::Bf16),
-            Dtype::F16 => Some(Precision::F16),
-            Dtype::F32 => Some(Precision::F32),
-            _ => None,
+        let precision = position.and_then(|site| {
+            let tensor = &model.tensors[site.position];
+            match tensor.info.dtype {
+                Dtype::BF16 => Some(Precision::Bf16),
+                Dtype::F16 => Some(Precision::F16),
+                Dtype::F32 => Some(Precision::F32),
+                // A code times its scale is rounded to F32.
+                _ => tensor.scaled.as_ref().map(|_| Precision::F32),
+            }
         });
         Self {
             units,

@@ -133,19 +133,20 @@ impl Sites {
             match slots().filter(|(.., slot)| slot.role == Role::EmbedTokens).min_by_key(|(.., slot)| slot.stack) {
                 _ if is_numbered => Err(Untested::NotExchangeable),
                 None => Err(Untested::NoTensor),
-                Some((_, tensor, _)) if !is_plain(model, tensor) => Err(Untested::Packed),
+                Some((_, tensor, _)) if !is_by_rows(model, tensor) => Err(Untested::Packed),
                 Some((position, tensor, _)) => match tensor.info.shape.as_slice() {
                     &[rows, width] if usize::try_from(width).ok() == hidden => Ok((position, rows)),
                     _ => Err(Untested::Width),
                 },
             };
-        let queries = slots().filter(|(_, tensor, slot)| slot.role == Role::QProj && is_plain(model, tensor));
+        let queries = slots().filter(|(_, tensor, slot)| slot.role == Role::QProj && is_by_rows(model, tensor));
         let queries = queries.filter_map(|(position, _, slot)| Some((place(slot)?, position))).collect();
         let is_turned = |role: Role| model.family.family.is_some_and(|family| family.is_transposed(role));
         let of_coordinates = if is_turned(Role::UpProj) { Role::UpProj } else { Role::DownProj };
         let coordinates = slots().filter_map(|(position, tensor, slot)| {
             let &[rows, units] = tensor.info.shape.as_slice() else { return None };
-            let is_one = slot.role == of_coordinates && is_plain(model, tensor) && usize::try_from(rows).ok() == hidden;
+            let is_one =
+                slot.role == of_coordinates && is_by_rows(model, tensor) && usize::try_from(rows).ok() == hidden;
             is_one.then_some((place(slot)?, (position, usize::try_from(units).ok()?)))
         });
         let coordinates = coordinates.collect();
@@ -273,7 +274,7 @@ fn latent_values(model: &Model, tensor: &Tensor) -> Result<UnitSite, Untested> {
 
 fn site(model: &Model, tensor: &Tensor, runs: Option<u64>, stored: Vec<(u64, u64)>) -> Result<UnitSite, Untested> {
     let &[_, width] = tensor.info.shape.as_slice() else { return Err(Untested::Packed) };
-    if !is_plain(model, tensor) {
+    if !is_by_rows(model, tensor) {
         return Err(Untested::Packed);
     }
     let size = |figure: u64| usize::try_from(figure).map_err(|_| Untested::TooFew);
@@ -287,9 +288,10 @@ fn site(model: &Model, tensor: &Tensor, runs: Option<u64>, stored: Vec<(u64, u64
     Ok(UnitSite { position: 0, turned: false, width: size(width)?, runs, stored })
 }
 
-/// Whether the elements are the weights.
-fn is_plain(model: &Model, tensor: &Tensor) -> bool {
-    is_float(&tensor.info.dtype) && *model.quantisation().storage(&tensor.info.name) == Storage::Plain
+/// Whether rows of weights can be read: the elements are the weights, or become them by scales, which are read whole.
+fn is_by_rows(model: &Model, tensor: &Tensor) -> bool {
+    let is_plain = || *model.quantisation().storage(&tensor.info.name) == Storage::Plain;
+    tensor.scaled.is_some() || is_float(&tensor.info.dtype) && is_plain()
 }
 
 fn is_float(dtype: &Dtype) -> bool {

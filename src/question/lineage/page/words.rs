@@ -147,7 +147,7 @@ pub(crate) fn lacking(reason: Untested) -> String {
         Untested::Units => "units differ in number".to_owned(),
         Untested::Depth => "layers differ in number".to_owned(),
         Untested::Orientation => "stored [in, out]".to_owned(),
-        Untested::Packed => "weights that cannot be read by rows: quantised or packed".to_owned(),
+        Untested::Packed => "weights that cannot be dequantised by rows".to_owned(),
         Untested::NotExchangeable => "no index that may be permuted".to_owned(),
         Untested::NoTokenizer => "no tokenizer.json that could be read".to_owned(),
         Untested::TooFewTokens => "fewer than 16 shared tokens".to_owned(),
