@@ -70,22 +70,16 @@ const RELATION: [&str; 12] = [
 
 /// The tables of the answer.
 pub fn lineage_csv(lineage: &Lineage) -> Vec<(String, Vec<u8>)> {
-    let table = |head: &[&str], rows: Vec<Vec<String>>| {
-        csv::document(std::iter::once(head.iter().map(|name| (*name).to_owned()).collect()).chain(rows))
-    };
     let pairs = || lineage.pairs.iter();
     let mut files = vec![
-        ("lineage.csv".to_owned(), table(&LINEAGE, pairs().flat_map(|pair| tests(lineage, pair)).collect())),
+        ("lineage.csv".to_owned(), document(&LINEAGE, pairs().flat_map(|pair| tests(lineage, pair)))),
         (
             "relation.csv".to_owned(),
-            table(&RELATION, pairs().flat_map(|pair| relations(lineage, pair)).chain(merges(lineage)).collect()),
+            document(&RELATION, pairs().flat_map(|pair| relations(lineage, pair)).chain(merges(lineage))),
         ),
     ];
     if pairs().any(|pair| pair.map.is_some()) {
-        files.push((
-            "layer_map.csv".to_owned(),
-            table(&LAYER_MAP, pairs().flat_map(|pair| map(lineage, pair)).collect()),
-        ));
+        files.push(("layer_map.csv".to_owned(), document(&LAYER_MAP, pairs().flat_map(|pair| map(lineage, pair)))));
     }
     if lineage.models.len() > 2 {
         let matrices = Group::ALL.into_iter().filter_map(|group| Some((group, matrix(lineage, group)?)));
@@ -98,14 +92,20 @@ pub fn lineage_csv(lineage: &Lineage) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// Rows are written as they come: those of twenty thousand pairs take a gigabyte as cells.
+fn document(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+    csv::document(std::iter::once(head.iter().map(|name| (*name).to_owned()).collect()).chain(rows))
+}
+
 /// z of every pair; `None` where no pair was tested.
 pub(crate) fn matrix(lineage: &Lineage, group: Group) -> Option<Matrix> {
     lineage.pairs.iter().find(|pair| pair.group(group).is_ok())?;
     let labels = || lineage.models.iter().map(|model| model.label.clone()).collect();
     Some(Matrix::from_fn(labels(), labels(), |row, column| {
         let both = [row.min(column), row.max(column)];
-        let pair = lineage.pairs.iter().find(|pair| pair.models == both);
-        let tested = pair.map_or(Err(Untested::NoTensor), |pair| pair.group(group).map(|group| group.evidence.z));
+        let place = lineage.pairs.binary_search_by_key(&both, |pair| pair.models);
+        let tested =
+            place.map_or(Err(Untested::NoTensor), |at| lineage.pairs[at].group(group).map(|group| group.evidence.z));
         tested.map_err(|reason| {
             Undefined::NotComparable(if row == column { "one model".to_owned() } else { reason.to_string() })
         })
