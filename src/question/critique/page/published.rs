@@ -45,8 +45,8 @@ pub(crate) fn section(writer: &Writer<'_>) -> Section {
             blocks.push(table(writer, &checked));
         }
         let more =
-            writer.critique.further_options().into_iter().map(|(option, count)| {
-                writer.say("published", "more", &[("n", &count.to_string()), ("option", option)])
+            writer.critique.further_options().into_iter().map(|(needs, count)| {
+                writer.say("published", "more", &[("n", &count.to_string()), ("option", needs.options())])
             });
         blocks.extend(more);
     }
