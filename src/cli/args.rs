@@ -262,6 +262,10 @@ pub(crate) struct EmbeddingsArgs {
     /// Tokens to compare, drawn at random among those that both models have; or all.
     #[arg(long, value_name = "N|all", default_value = "2000", value_parser = advised::<Sample>)]
     pub(crate) tokens: Sample,
+    /// Rows of the first table to compare instead of a draw, such as 0,100,1000,10000; the second table's are those of the same
+    /// tokens, or with --same-id of the same numbers.
+    #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with = "tokens")]
+    pub(crate) ids: Vec<u64>,
     /// The table: `embed_tokens`, or `lm_head` for the output embeddings.
     #[arg(long, value_enum, default_value = "embed_tokens")]
     pub(crate) role: TableRole,
