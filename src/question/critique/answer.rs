@@ -303,6 +303,28 @@ mod tests {
     }
 
     #[test]
+    fn what_options_would_check_more_is_counted_as_the_script_counts_it() {
+        let (study, golden) = (Study::nine_models(), planted::golden());
+        let models = planted::summaries(&study);
+        let mut counts: BTreeMap<Reads, u64> = BTreeMap::new();
+        for needs in Record::all().iter().filter_map(|record| check::needs(record, &study, &models)) {
+            *counts.entry(needs).or_default() += 1;
+        }
+        let count = |all_roles, all_layers| counts.get(&Reads { all_roles, all_layers }).copied();
+        let expected = |name: &str| golden["needs"][name].as_u64();
+        assert_eq!(
+            [count(false, false), count(true, false), count(false, true), count(true, true)],
+            ["neither", "roles", "layers", "both"].map(expected)
+        );
+        // What a run has read is no advice.
+        let mut critique = planted::critique(false);
+        let all = critique.further_options();
+        assert_eq!(all.keys().map(|needs| needs.options()).collect::<Vec<_>>().len(), 3, "{all:?}");
+        critique.reads = Reads { all_roles: true, all_layers: true };
+        assert!(critique.further_options().is_empty());
+    }
+
+    #[test]
     fn group_means_are_numpys_with_and_without_the_two_planted_pairs() {
         let answer = run();
         assert_eq!(answer.related(), [(3, 4), (5, 6)]);
