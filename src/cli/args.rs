@@ -210,6 +210,9 @@ pub(crate) struct SurveyArgs {
     pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) relate: Relate,
+    /// Principal components of matrices too, for which they are read once more.
+    #[arg(long)]
+    pub(crate) components: bool,
     #[command(flatten)]
     pub(crate) output: Output,
     /// Exit with status 1 if a pair of different models meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
@@ -242,7 +245,7 @@ pub(crate) struct CritiqueArgs {
     /// Read every layer of every model, not only those that the experiments compare.
     #[arg(long)]
     pub(crate) all_layers: bool,
-    /// Language of the report's prose: en or ko.
+    /// Language of the report's prose: en or ko; words inside pictures stay English.
     #[arg(long, value_name = "LANG", default_value = "en")]
     pub(crate) lang: Language,
     #[command(flatten)]

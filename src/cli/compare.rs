@@ -173,7 +173,9 @@ fn published_bands(comparison: &Comparison) -> String {
     let mut text = String::new();
     for (what, of) in [("all tensors", all), ("matrices alone", matrices)] {
         let Some(Overall { count, mean, null, reading }) = of else { continue };
-        text += &format!("{what} ({count}): mean cos_sim {mean:.4}, null {null:.4}; a published page\nreads such a mean as “{reading}”\n");
+        text += &format!(
+            "{what} ({count}): mean cos_sim {mean:.4}, null {null:.4}; a published page\nreads such a mean as “{reading}”\n"
+        );
     }
     if text.is_empty() { text } else { text + "\n" }
 }

@@ -24,7 +24,8 @@ fn glm(at: &Workspace, id: &str, model: u64) -> u64 {
     let mut config = llama_config(46, WIDTH);
     (config["model_type"], config["architectures"]) = (json!("glm4_moe"), json!(["Glm4MoeForCausalLM"]));
     config["num_nextn_predict_layers"] = json!(1);
-    let mut tensors = vec![matrix("model.embed_tokens.weight", model, 5), Tensor::f32("model.norm.weight", &[1.0; WIDTH])];
+    let mut tensors =
+        vec![matrix("model.embed_tokens.weight", model, 5), Tensor::f32("model.norm.weight", &[1.0; WIDTH])];
     for layer in 0..LAYERS {
         let name = |role: &str| format!("model.layers.{layer}.{role}.weight");
         let seed = k_proj(model, layer);
@@ -104,7 +105,9 @@ fn every_experiment_has_its_lines_on_a_terminal_of_eighty_columns() {
         command.env("COLUMNS", "80");
     });
     let run = run.expect(0);
-    for line in ["1 Solar ", "1 GLM ", "2 Solar ", "3 MoE ", "4 MoE ", "5 MoE × dense ", "Solar 10 × GLM 10 ", "N(1, 0.1²) "] {
+    for line in
+        ["1 Solar ", "1 GLM ", "2 Solar ", "3 MoE ", "4 MoE ", "5 MoE × dense ", "Solar 10 × GLM 10 ", "N(1, 0.1²) "]
+    {
         assert!(run.stdout.lines().any(|found| found.starts_with(line)), "{line}: {run}");
     }
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "{run}");
@@ -117,7 +120,7 @@ fn a_korean_report_says_its_language_and_captions_every_picture() {
     let page = at.read("out/report.html");
     assert!(page.contains("<html lang=\"ko\">"), "{}", &page[..200]);
     let is_korean = |text: &str| text.chars().any(|letter| ('가'..='힣').contains(&letter));
-    let figures: Vec<&str> = page.split("<figure").skip(1).collect();
+    let figures: Vec<&str> = page.split("<figure id=").skip(1).collect();
     assert_eq!(figures.len(), 10);
     for figure in figures {
         let end = figure.find("</figure>").unwrap();

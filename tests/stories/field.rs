@@ -219,11 +219,8 @@ fn compare_survey_and_layers_make_the_same_values_of_every_layout_of_scales() {
         let is_matrix = case["shape"].as_array().unwrap().len() == 2;
         let module = if is_matrix { "self_attn.q_proj" } else { "conv" };
         let expected = quantised_and_plain(&at, &case, |layer| format!("model.layers.{layer}.{module}.weight"));
-        let chosen: &[&str] = if is_matrix {
-            &["--role", "q_proj"]
-        } else {
-            &["--tensor", r"layers\.(?<layer>\d+)\.conv\.weight$"]
-        };
+        let chosen: &[&str] =
+            if is_matrix { &["--role", "q_proj"] } else { &["--tensor", r"layers\.(?<layer>\d+)\.conv\.weight$"] };
         let run = |arguments: &[&str]| {
             let end = ["-o", arguments[0], "--formats", "csv"];
             let run = at.run(&[arguments, chosen, &end].concat());

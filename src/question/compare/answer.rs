@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::{
-    Band, Counterpart, Coverage, GroupFigures, Half, Match, Matching, Meeting, Obstacle, Overall, Pattern, Third, bands,
-    groups,
+    Band, Counterpart, Coverage, GroupFigures, Half, Match, Matching, Meeting, Obstacle, Overall, Pattern, Third,
+    bands, groups,
 };
 use crate::{
     cache::Cache,

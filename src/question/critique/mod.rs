@@ -15,7 +15,7 @@ pub use answer::{Critique, GROUP_METRICS, RoleAnswer, critique};
 pub use chance::{BESIDE_CHANCE, ChanceExperiment, Expected, UnitTrials, closed_form};
 pub(crate) use check::Basis;
 pub use check::{Checked, Outcome, drop_unpublished};
-pub use lists::{AtLayer, Lists, Pair};
 pub(crate) use lists::Rows;
+pub use lists::{AtLayer, Lists, Pair};
 pub use published::{Layers, Record};
 pub use study::{ExperimentPlan, Member, RandomVectors, Reads, Study, SummaryOf};

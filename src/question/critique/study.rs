@@ -54,10 +54,7 @@ impl Reads {
 
     /// What `self` has and `other` has not.
     pub(crate) fn without(self, other: Self) -> Self {
-        Self {
-            all_roles: self.all_roles && !other.all_roles,
-            all_layers: self.all_layers && !other.all_layers,
-        }
+        Self { all_roles: self.all_roles && !other.all_roles, all_layers: self.all_layers && !other.all_layers }
     }
 }
 

@@ -112,12 +112,7 @@ impl Chosen {
 ///
 /// Fails where a tokenizer is missing or cannot be read. Tables that cannot be compared are no failure: the vocabularies still
 /// are, and [`Chosen::nothing`] says why nothing else is.
-pub async fn choose_tokens(
-    session: &Session,
-    models: [&Arc<Model>; 2],
-    ask: TokenAsk,
-    ids: &[u64],
-) -> Result<Chosen> {
+pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: TokenAsk, ids: &[u64]) -> Result<Chosen> {
     let tables = models.map(|model| Table::of(model, ask));
     let vocabularies = if ask.same_id {
         None

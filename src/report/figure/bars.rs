@@ -139,14 +139,15 @@ impl Drawing for Bars {
         let widest = widest.fold(0.0, f64::max);
         let bar = match count * self.groups.len() {
             // A bar alone in its group has the group's room.
-            0..=24 if count > 1 => (widest + 2.0).clamp(30.0, WIDEST),
+            0..=24 if count > 1 => (widest + 4.0).clamp(30.0, WIDEST),
             0..=24 => 30.0,
             25..=60 => 16.0,
             _ => 9.0,
         };
         let pitch = (bar * count as f64 + bar.max(10.0) * 0.7).max(LABEL * 1.3);
         let fits = widest + 1.0 <= if count == 1 { pitch } else { bar };
-        let numbers = Numbers { digits, widest, shown: fits || bar >= NUMBER * 1.5, upright: !fits && bar >= NUMBER * 1.5 };
+        let numbers =
+            Numbers { digits, widest, shown: fits || bar >= NUMBER * 1.5, upright: !fits && bar >= NUMBER * 1.5 };
         let clear = numbers.clear();
         let width = (pitch * self.groups.len() as f64).max(220.0);
         let labels = ColumnLabels::new(&self.groups, pitch, LABEL);
@@ -216,7 +217,9 @@ impl Bars {
                         let text = numbers.text(value);
                         match (numbers.upright, is_below) {
                             (true, true) => Text::new(x + NUMBER * 0.36, end + 4.0, text, NUMBER).anchor(Anchor::End),
-                            (true, false) => Text::new(x + NUMBER * 0.36, end - 4.0, text, NUMBER).anchor(Anchor::Start),
+                            (true, false) => {
+                                Text::new(x + NUMBER * 0.36, end - 4.0, text, NUMBER).anchor(Anchor::Start)
+                            }
                             (false, true) => Text::new(x, end + NUMBER + 2.0, text, NUMBER).anchor(Anchor::Middle),
                             (false, false) => Text::new(x, end - 4.0, text, NUMBER).anchor(Anchor::Middle),
                         }
