@@ -238,7 +238,7 @@ pub(crate) struct CritiqueArgs {
         value_parser = advised::<RoleSelection>
     )]
     pub(crate) roles: RoleSelection,
-    /// Read also what published figures of other tensors rest on: k_proj and v_proj of the layers that they name (151 MB), the
+    /// Read also what published figures of other tensors rest on: `k_proj` and `v_proj` of the layers that they name (151 MB), the
     /// other norms, and numbers of parameters from the headers of all files.
     #[arg(long)]
     pub(crate) all_roles: bool,

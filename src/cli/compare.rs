@@ -1,6 +1,6 @@
 //! `compare`: every tensor of two checkpoints.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use anyhow::{Context, bail};
 use hub_audit::{
@@ -173,7 +173,8 @@ fn published_bands(comparison: &Comparison) -> String {
     let mut text = String::new();
     for (what, of) in [("all tensors", all), ("matrices alone", matrices)] {
         let Some(Overall { count, mean, null, reading }) = of else { continue };
-        text += &format!(
+        let _ = write!(
+            text,
             "{what} ({count}): mean cos_sim {mean:.4}, null {null:.4}; a published page\nreads such a mean as “{reading}”\n"
         );
     }

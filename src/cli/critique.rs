@@ -175,8 +175,8 @@ fn which_layers(critique: &Critique, role: &RoleAnswer) -> String {
     let apart: Vec<String> = plan.apart.iter().map(|[a, b]| format!("{a}–{b}")).collect();
     let spread = number(role.spread_over_depths().map(|of| of.sd));
     format!(
-        "\n1: layer {} with {} of one model; 2: {} of one model;\n3, 5: models at layer {}; 4: at {}; sd of the \
-         layers' means {spread}\n",
+        "\n1: layer {} with {} of one model; 2: {} of one model;\n3, 5: models at layer {}; 4: at {},\nsd of the layers' means \
+         {spread}\n",
         plan.base,
         list(&plan.later),
         apart.join(", "),

@@ -22,6 +22,7 @@ const VECTOR: u64 = 1 << 16;
 
 /// What a survey is to do with the tensors of its models.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct SurveyOptions {
     /// Whether tensors were chosen by a pattern of names instead of roles.
     pub by_pattern: bool,
