@@ -210,6 +210,9 @@ pub(crate) struct SurveyArgs {
     pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) relate: Relate,
+    /// Principal components of matrices too, for which they are read once more.
+    #[arg(long)]
+    pub(crate) components: bool,
     #[command(flatten)]
     pub(crate) output: Output,
     /// Exit with status 1 if a pair of different models meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
@@ -235,10 +238,14 @@ pub(crate) struct CritiqueArgs {
         value_parser = advised::<RoleSelection>
     )]
     pub(crate) roles: RoleSelection,
+    /// Read also what published figures of other tensors rest on: `k_proj` and `v_proj` of the layers that they name (151 MB), the
+    /// other norms, and numbers of parameters from the headers of all files.
+    #[arg(long)]
+    pub(crate) all_roles: bool,
     /// Read every layer of every model, not only those that the experiments compare.
     #[arg(long)]
     pub(crate) all_layers: bool,
-    /// Language of the report's prose: en or ko.
+    /// Language of the report's prose: en or ko; words inside pictures stay English.
     #[arg(long, value_name = "LANG", default_value = "en")]
     pub(crate) lang: Language,
     #[command(flatten)]
@@ -258,6 +265,10 @@ pub(crate) struct EmbeddingsArgs {
     /// Tokens to compare, drawn at random among those that both models have; or all.
     #[arg(long, value_name = "N|all", default_value = "2000", value_parser = advised::<Sample>)]
     pub(crate) tokens: Sample,
+    /// Rows of the first table to compare instead of a draw, such as 0,100,1000,10000; the second table's are those of the same
+    /// tokens, or with --same-id of the same numbers.
+    #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with = "tokens")]
+    pub(crate) ids: Vec<u64>,
     /// The table: `embed_tokens`, or `lm_head` for the output embeddings.
     #[arg(long, value_enum, default_value = "embed_tokens")]
     pub(crate) role: TableRole,

@@ -1,6 +1,6 @@
 //! `compare`: every tensor of two checkpoints.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use anyhow::{Context, bail};
 use hub_audit::{
@@ -11,7 +11,7 @@ use hub_audit::{
     question::compare,
     question::compare::page::compare_csv,
     question::compare::page::compare_report,
-    question::compare::{Comparison, Guide, Matching, NameMap, Status},
+    question::compare::{Comparison, Guide, Matching, NameMap, Overall, Status},
     table::Condition,
 };
 
@@ -167,6 +167,20 @@ fn holds(comparison: &Comparison, condition: &Condition, printer: &Printer) -> b
     verdict.fails()
 }
 
+/// The mean over all tensors as a published page takes it, with its reading, and the same of matrices.
+fn published_bands(comparison: &Comparison) -> String {
+    let [all, matrices] = comparison.overall();
+    let mut text = String::new();
+    for (what, of) in [("all tensors", all), ("matrices alone", matrices)] {
+        let Some(Overall { count, mean, null, reading }) = of else { continue };
+        let _ = write!(
+            text,
+            "{what} ({count}): mean cos_sim {mean:.4}, null {null:.4}; a published page\nreads such a mean as “{reading}”\n"
+        );
+    }
+    if text.is_empty() { text } else { text + "\n" }
+}
+
 fn as_text(comparison: &Comparison) -> String {
     let mut table = table::new(&["group", ">pairs", ">cos_sim", ">null", ">pearson", ">rel_l2", ">equal"]);
     for figures in &comparison.groups {
@@ -195,6 +209,7 @@ fn as_text(comparison: &Comparison) -> String {
             .to_owned()
             + &table::text(&table)
             + "\n";
+    text += &published_bands(comparison);
     let mut table = table::new(&["tensors", ">of a", ">of b"]);
     for status in Status::ALL {
         let counts = [0, 1].map(|side| comparison.coverage.count(side, status));

@@ -7,15 +7,15 @@ use hub_audit::{
     family::RoleKind,
     fetch::Cost,
     fetch::{self, Work},
-    metric::{Baseline, Metric},
+    metric::{Baseline, MeanSd, Metric},
     model::Session,
     question::critique,
-    question::critique::RoleAnswer,
     question::critique::{
-        Critique, Outcome, Study,
+        Critique, Expected, Outcome, Pair, Reads, RoleAnswer, Study, drop_unpublished,
         page::{critique_csv, critique_report},
     },
     spec::ModelSpec,
+    table::GroupFigures,
 };
 
 use super::{
@@ -32,9 +32,13 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
     if let Some(role) = args.roles.roles().iter().find(|role| role.kind() != RoleKind::Norm) {
         bail!("the study is one of norm weights, and `{role}` is no norm; `survey --role {role}` compares it");
     }
-    let questions = study.questions(&args.roles, args.all_layers)?;
+    let reads = Reads { all_roles: args.all_roles, all_layers: args.all_layers };
+    let questions = study.questions(&args.roles, reads)?;
     let ask_each = async |session: &Session, limits| {
-        let opened = session.open_each(&specs, &questions).await;
+        let mut opened = session.open_each(&specs, &questions).await;
+        if reads.all_roles {
+            drop_unpublished(&mut opened);
+        }
         let plans = fetch::each(&opened, |model| fetch::plan(session, model).in_place());
         Ok((session.bring(opened, Work::Tensors(plans), limits).await?, ()))
     };
@@ -45,7 +49,7 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
         gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
-    let critique = critique::critique(study, &gathered, args.output.seed);
+    let critique = critique::critique(study, &gathered, reads, args.output.seed);
     gathered.check_unchanged()?;
     answer(args, &critique, gathered.cost, printer)
 }
@@ -86,29 +90,11 @@ fn as_text(critique: &Critique) -> String {
     }
     let labels = critique.labels();
     for role in &critique.roles {
-        let layer = role.lists.all_models.layer;
-        let _ = write!(text, "{}, layer {layer}, group means (sd, ddof 0):\n\n", role.role);
-        let mut groups =
-            table::new(&["groups", ">n", ">cos_sim", ">sd", ">cos_null", ">pearson", ">unrelated", ">cos_sim"]);
-        for of_pair in role.groups.chunks(hub_audit::question::critique::GROUP_METRICS.len()) {
-            let mean = |metric: Metric| {
-                let figure = of_pair.iter().find(|group| group.metric == metric);
-                figure.and_then(|group| group.all.as_ref().ok())
-            };
-            let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
-            let Some(first) = of_pair.first() else { continue };
-            groups.add_row([
-                format!("{} × {}", first.groups.a, first.groups.b),
-                first.n.to_string(),
-                number(mean(Metric::CosSim).map(|of| of.mean)),
-                number(mean(Metric::CosSim).map(|of| of.sd)),
-                number(mean(Metric::CosNull).map(|of| of.mean)),
-                number(mean(Metric::Pearson).map(|of| of.mean)),
-                first.n_unrelated.to_string(),
-                number(first.unrelated.as_ref().ok().map(|of| of.mean)),
-            ]);
-        }
-        text.push_str(&table::text(&groups));
+        let _ = write!(text, "{}, means over pairs (sd, ddof 0):\n\n", role.role);
+        text.push_str(&experiments(critique, role));
+        text.push_str(&which_layers(critique, role));
+        text.push_str("\n6: pairs beside random vectors of the same mean and sd:\n\n");
+        text.push_str(&beside_chance(critique, role));
         match role.verdicts.baseline {
             Baseline::Population => {}
             Baseline::FewPairs(_) => text.push_str("\ntoo few pairs: judged against the permutation null"),
@@ -146,6 +132,88 @@ fn as_text(critique: &Critique) -> String {
     text
 }
 
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
+}
+
+/// Experiments 1 to 5, a line each list of pairs.
+fn experiments(critique: &Critique, role: &RoleAnswer) -> String {
+    let mut table =
+        table::new(&["experiment", ">n", ">cos_sim", ">sd", ">cos_null", ">pearson", ">unrelated", ">cos_sim"]);
+    let mut row = |name: String, pairs: &[Pair], unrelated: Option<&GroupFigures>| {
+        let of = |metric: Metric| role.mean_sd(metric, pairs).ok();
+        table.add_row([
+            name,
+            role.stats(Metric::CosSim, pairs).n.to_string(),
+            number(of(Metric::CosSim).map(|of| of.mean)),
+            number(of(Metric::CosSim).map(|of| of.sd)),
+            number(of(Metric::CosNull).map(|of| of.mean)),
+            number(of(Metric::Pearson).map(|of| of.mean)),
+            unrelated.map_or_else(|| "–".to_owned(), |of| of.n_unrelated.to_string()),
+            number(unrelated.and_then(|of| of.unrelated.as_ref().ok()).map(|of| of.mean)),
+        ]);
+    };
+    let (labels, lists) = (critique.labels(), &role.lists);
+    for (experiment, within) in [(1, &lists.base), (2, &lists.apart)] {
+        for (label, pairs) in labels.iter().zip(within) {
+            row(format!("{experiment} {label}"), pairs, None);
+        }
+    }
+    let group = critique.study.members.first().map_or("", |member| &member.group);
+    row(format!("3 {group}"), &lists.across.pairs, None);
+    row(format!("4 {group}"), &lists.at_depths(), None);
+    for of_pair in role.groups.iter().filter(|of_pair| of_pair.metric == Metric::CosSim) {
+        row(format!("5 {} × {}", of_pair.groups.a, of_pair.groups.b), &of_pair.groups.pairs, Some(of_pair));
+    }
+    table::text(&table)
+}
+
+/// What experiments 1 to 5 compare.
+fn which_layers(critique: &Critique, role: &RoleAnswer) -> String {
+    let plan = &critique.study.plan;
+    let list = |layers: &[u32]| layers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let apart: Vec<String> = plan.apart.iter().map(|[a, b]| format!("{a}–{b}")).collect();
+    let spread = number(role.spread_over_depths().map(|of| of.sd));
+    format!(
+        "\n1: layer {} with {} of one model; 2: {} of one model;\n3, 5: models at layer {}; 4: at {},\nsd of the layers' means \
+         {spread}\n",
+        plan.base,
+        list(&plan.later),
+        apart.join(", "),
+        plan.across,
+        list(&plan.depths),
+    )
+}
+
+/// Experiment 6, a line a pair, and the study's random vectors.
+fn beside_chance(critique: &Critique, role: &RoleAnswer) -> String {
+    let mut table = table::new(&["pair", ">cos_sim", ">random", ">pearson", ">random sd", ">l2", ">random"]);
+    let drawn = |lines: &[Expected], metric: Metric| -> Option<MeanSd> {
+        lines.iter().find(|line| line.metric == metric)?.drawn.clone().ok()
+    };
+    let mut row = |name: String, observed: [Option<f64>; 3], lines: &[Expected]| {
+        let [cosine, pearson, distance] = observed;
+        table.add_row([
+            name,
+            number(cosine),
+            number(drawn(lines, Metric::CosSim).map(|of| of.mean)),
+            number(pearson),
+            number(drawn(lines, Metric::Pearson).map(|of| of.sd)),
+            number(distance),
+            number(drawn(lines, Metric::L2).map(|of| of.mean)),
+        ]);
+    };
+    let labels = critique.labels();
+    for &((a, b), ref lines) in &role.chance.pairs {
+        let name = |row: usize| format!("{} {}", labels[role.table.rows[row].model], role.table.number(row));
+        let value = |metric| role.table.get(a, b, metric).ok();
+        row(format!("{} × {}", name(a), name(b)), [Metric::CosSim, Metric::Pearson, Metric::L2].map(value), lines);
+    }
+    let random = critique.study.random;
+    row(format!("N({}, {}²)", random.mean, random.sd), [None; 3], &role.chance.study);
+    table::text(&table)
+}
+
 fn published(critique: &Critique) -> String {
     let count = |outcome: Outcome| {
         let figures = critique.published.iter();
@@ -160,8 +228,8 @@ fn published(critique: &Critique) -> String {
         count(Outcome::Mismatch),
         count(Outcome::NotChecked)
     );
-    for (option, count) in critique.further_options() {
-        let _ = writeln!(text, "{count} of those rest on what {option} reads");
+    for (needs, count) in critique.further_options() {
+        let _ = writeln!(text, "{count} of those rest on what {} reads", needs.options());
     }
     text
 }

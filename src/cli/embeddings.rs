@@ -58,7 +58,7 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
         let opened = session.open(&specs, &question).await;
         let (chosen, plans) = match [&opened[0].outcome, &opened[1].outcome] {
             [Ok(a), Ok(b)] => {
-                let chosen = choose_tokens(session, [a, b], ask).await?;
+                let chosen = choose_tokens(session, [a, b], ask, &args.ids).await?;
                 let plans = chosen.plan(session, [a, b])?;
                 (Some(chosen), plans.into())
             }
@@ -105,6 +105,9 @@ fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &
     let run = output::run(args.output.seed, cost);
     let document = embeddings_report(embeddings, &run);
     output::write(&args.output, &document, || embeddings_csv(embeddings), printer)?;
+    for (row, reason) in &embeddings.chosen.left_out {
+        printer.warn(&format!("row {row} of the first table is not compared: {reason}"));
+    }
     if let Some(reason) = &embeddings.chosen.nothing {
         printer.warn(&format!("no rows were compared: {reason}"));
     }

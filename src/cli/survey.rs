@@ -57,6 +57,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         metrics: args.output.metric.clone(),
         both_directions: asked.into_iter().any(|metric| !metric.is_symmetric()),
         simulation: args.relate.simulation(args.output.seed),
+        components: args.components,
     };
     let survey = survey::survey(&gathered, &options);
     gathered.check_unchanged()?;

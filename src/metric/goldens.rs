@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Dendrogram, Element, Metric, Node, PairMetrics, Pca, Scale, benjamini_hochberg, null::log10_two_sided};
+use super::{
+    Dendrogram, Element, Gram, Metric, Node, PairMetrics, Pca, Scale, benjamini_hochberg, null::log10_two_sided,
+};
 
 fn goldens() -> Value {
     serde_json::from_str(include_str!("../../fixtures/metric_goldens.json")).unwrap()
@@ -140,6 +142,21 @@ fn principal_components_are_those_of_numpy() {
             assert_near(&[component.singular_value], &Value::from(vec![golden["singular_value"].clone()]));
             assert_near(&component.scores, &golden["scores"]);
             assert_near(&component.loadings, &golden["loadings"]);
+        }
+        // The same from products alone, gathered in runs of unequal length; a component's sign is free.
+        let mut gram = Gram::new(vectors.len());
+        for (from, to) in [(0, 7), (7, 8), (8, 40)] {
+            gram.add(&vectors.iter().map(|vector| vector[from..to].to_vec()).collect::<Vec<_>>());
+        }
+        let of_products = gram.components(scale, 9).unwrap();
+        assert_eq!(of_products.components.len(), pca.components.len());
+        for (found, expected) in of_products.components.iter().zip(&pca.components) {
+            assert!((found.share - expected.share).abs() < 1e-12);
+            assert!((found.singular_value - expected.singular_value).abs() < 1e-9 * expected.singular_value.max(1.0));
+            let sign = found.scores.iter().zip(&expected.scores).map(|(a, b)| a * b).sum::<f64>().signum();
+            for (a, b) in found.scores.iter().zip(&expected.scores) {
+                assert!((sign * a - b).abs() < 1e-9, "{a} {b}");
+            }
         }
     }
 }

@@ -44,7 +44,7 @@ pub use layers::LayerAverage;
 pub use moments::{Moments, Summary};
 pub use overlap::{Overlap, Strip};
 pub use pair::PairMetrics;
-pub use pca::{Component, Pca, Scale};
+pub use pca::{Component, Gram, Pca, Scale};
 pub use quantile::{median, quantile, quantiles};
 pub use related::{Baseline, Correlation, Criterion, FEWEST, RelatedVerdict, Verdicts, benjamini_hochberg, related};
 pub use row_pair::RowPair;

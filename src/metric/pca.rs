@@ -26,6 +26,13 @@ pub struct Pca {
     pub total: f64,
 }
 
+/// The products of every two of a set of vectors, gathered run by run, so that none of them need be held whole.
+#[derive(Debug, Clone)]
+pub struct Gram {
+    products: Vec<Vec<f64>>,
+    non_finite: u64,
+}
+
 /// One principal component: with X the centred vectors as rows and X = U S Vᵀ, its column of U·S and of V.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Component {
@@ -36,6 +43,7 @@ pub struct Component {
     /// Coordinate of each vector, s·u; one per vector.
     pub scores: Vec<f64>,
     /// Weight of each element, v; unit length, one per element. Its entry of largest magnitude, the first of equals, is positive.
+    /// Empty where only products of the vectors are known: then that of the scores is.
     pub loadings: Vec<f64>,
 }
 
@@ -61,14 +69,71 @@ impl Pca {
             return Err(Undefined::Constant);
         }
         let smallest = rows.len() as f64 * f64::EPSILON * total;
-        let components = lanczos::leading(&gram, count)
-            .unwrap_or_else(|| eigen::symmetric(gram))
-            .into_iter()
-            .take(count)
-            .take_while(|eigen| eigen.value > smallest)
-            .map(|eigen| Component::new(eigen, &rows, total))
-            .collect();
+        let components = strongest(gram, count, smallest).map(|eigen| Component::new(eigen, &rows, total)).collect();
         Ok(Self { components, total })
+    }
+}
+
+/// The first `count` eigenvalues above `smallest`.
+fn strongest(gram: Vec<Vec<f64>>, count: usize, smallest: f64) -> impl Iterator<Item = eigen::Eigen> {
+    let found = lanczos::leading(&gram, count).unwrap_or_else(|| eigen::symmetric(gram));
+    found.into_iter().take(count).take_while(move |eigen| eigen.value > smallest)
+}
+
+impl Gram {
+    /// Of `count` vectors without elements so far.
+    pub fn new(count: usize) -> Self {
+        Self { products: vec![vec![0.0; count]; count], non_finite: 0 }
+    }
+
+    /// Adds the next elements of every vector: one run a vector, all as long.
+    pub fn add(&mut self, runs: &[Vec<f64>]) {
+        self.non_finite += runs.iter().flatten().filter(|value| !value.is_finite()).count() as u64;
+        for (row, more) in self.products.iter_mut().zip(gram(runs)) {
+            row.iter_mut().zip(more).for_each(|(sum, product)| *sum += product);
+        }
+    }
+
+    /// The first `count` components of the vectors, without loadings.
+    ///
+    /// The mean vector is taken off the products, and not off the elements: what is below k·ε of Σ‖x‖² is rounding and not given.
+    /// Undefined as [`Pca::of`] is.
+    pub fn components(mut self, scale: Scale, count: usize) -> Result<Pca, Undefined> {
+        let k = self.products.len();
+        if k < 2 {
+            return Err(Undefined::TooFew);
+        }
+        if self.non_finite > 0 {
+            return Err(Undefined::NonFinite { count: self.non_finite });
+        }
+        if scale == Scale::Removed {
+            let norms: Vec<f64> = (0..k).map(|row| self.products[row][row].sqrt()).collect();
+            if norms.contains(&0.0) {
+                return Err(Undefined::ZeroNorm);
+            }
+            for (row, norm) in self.products.iter_mut().zip(&norms) {
+                row.iter_mut().zip(&norms).for_each(|(product, other)| *product /= norm * other);
+            }
+        }
+        let size: f64 = (0..k).map(|row| self.products[row][row]).sum();
+        let means: Vec<f64> = self.products.iter().map(|row| row.iter().sum::<f64>() / k as f64).collect();
+        let mean = means.iter().sum::<f64>() / k as f64;
+        for (row, own) in self.products.iter_mut().zip(&means) {
+            row.iter_mut().zip(&means).for_each(|(product, other)| *product += mean - own - other);
+        }
+        let total: f64 = (0..k).map(|row| self.products[row][row]).sum();
+        let smallest = k as f64 * f64::EPSILON * size;
+        if total <= smallest {
+            return Err(Undefined::Constant);
+        }
+        let component = |eigen: eigen::Eigen| {
+            let largest = eigen.vector.iter().fold(0.0_f64, |best, x| if x.abs() > best.abs() { *x } else { best });
+            let singular_value = eigen.value.sqrt();
+            let factor = if largest < 0.0 { -singular_value } else { singular_value };
+            let scores = eigen.vector.into_iter().map(|u| factor * u).collect();
+            Component { share: eigen.value / total, singular_value, scores, loadings: Vec::new() }
+        };
+        Ok(Pca { components: strongest(self.products, count, smallest).map(component).collect(), total })
     }
 }
 

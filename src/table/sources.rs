@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Cell, Side, TableKey};
 use crate::{
     cache::Cache,
-    family::Slot,
+    family::{FusedLayout, Slot},
     fetch::{Corpus, Failures},
     model::{Model, Opened, Tensor},
-    tensor::Loaded,
+    tensor::{Elements, Loaded},
 };
 
 /// Where tensors are read from. Every tensor must be in the cache by now, or in a folder, or in `failures`.
@@ -67,6 +67,18 @@ impl<'a> Sources<'a> {
 
     /// The tensor of one model for `key`, or the reason why there is none.
     pub(crate) fn read(&self, model: usize, key: &TableKey) -> Cell {
+        let (model, tensor) = self.tensor(model, key)?;
+        let loaded = Loaded::read(self.cache, model, tensor).map_err(|error| unread(&error))?;
+        Ok((Side { shape: loaded.shape.clone(), ..Side::of(tensor) }, loaded))
+    }
+
+    /// The same to be read run by run, and the order of its parts where it is fused.
+    pub(crate) fn open(&self, model: usize, key: &TableKey) -> Result<(Elements, Option<FusedLayout>), String> {
+        let (model, tensor) = self.tensor(model, key)?;
+        Elements::straightened(self.cache, model, tensor).map_err(|error| unread(&error))
+    }
+
+    fn tensor(&self, model: usize, key: &TableKey) -> Result<(&'a Model, &'a Tensor), String> {
         let tensors = self.placed[model].get(key).map_or(&[][..], Vec::as_slice);
         let (opened, failures) = (&self.opened[model], &self.failures[model]);
         let model = opened.outcome.as_ref().map_err(|error| format!("the model was not read: {}", error.chain()))?;
@@ -79,13 +91,15 @@ impl<'a> Sources<'a> {
                 return Err(format!("{} tensors fit: {}{more}", several.len(), names.collect::<Vec<_>>().join(", ")));
             }
         };
-        let unread = |error: &crate::Error| format!("the tensor was not read: {}", error.chain());
-        if let Some(error) = failures.get(&tensor.info.name) {
-            return Err(unread(error));
+        match failures.get(&tensor.info.name) {
+            Some(error) => Err(unread(error)),
+            None => Ok((model, tensor)),
         }
-        let loaded = Loaded::read(self.cache, model, tensor).map_err(|error| unread(&error))?;
-        Ok((Side { shape: loaded.shape.clone(), ..Side::of(tensor) }, loaded))
     }
+}
+
+fn unread(error: &crate::Error) -> String {
+    format!("the tensor was not read: {}", error.chain())
 }
 
 /// Why the tensor of a model for a table cannot be read, where that is why there is none.

@@ -14,7 +14,7 @@ pub use dequantised::Dequantised;
 pub(crate) use elements::Elements;
 pub use loaded::Loaded;
 pub(crate) use loaded::{Floats, floats};
-pub(crate) use orientation::{layout, layout_or_plain, of_expert, parts, straight};
+pub(crate) use orientation::{Layout, layout, layout_or_plain, of_expert, parts, straight};
 pub(crate) use prepared::Prepared;
 pub use row_reader::RowReader;
 pub use stored::Stored;

@@ -1,10 +1,11 @@
 //! A wanted tensor, read whole.
 
-use super::{Elements, Loaded, View, layout, straight};
+use super::{Elements, Layout, Loaded, View, layout, straight};
 use crate::{
     cache::Cache,
     dtype::decode,
     error::Result,
+    family::FusedLayout,
     model::{AuditError, Model, Tensor},
 };
 
@@ -12,11 +13,7 @@ impl Loaded {
     /// Reads a tensor in the order `[out, in]`, whichever it is stored in. A zero-centred gain becomes the effective gain
     /// 1 + w, a quantised weight what its codes and scales stand for.
     pub fn read(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
-        let layout = layout(model, tensor.slot, &tensor.info).map_err(|reason| AuditError::Quantised {
-            model: model.repository.place(),
-            tensor: tensor.info.name.clone(),
-            how: reason,
-        })?;
+        let layout = layout_of(model, tensor)?;
         let mut loaded = if layout.is_other() {
             readable(model, tensor)?;
             Elements::open(cache, model, tensor, &straight(tensor, layout))?.load()?
@@ -50,6 +47,25 @@ impl Loaded {
         };
         Ok(Self::of_values(values, tensor.info.shape.clone(), tensor.zero_centred))
     }
+}
+
+impl Elements {
+    /// A tensor in the order in which [`Loaded::read`] has it, to be read run by run, and the order of its parts where it is fused.
+    pub(crate) fn straightened(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<(Self, Option<FusedLayout>)> {
+        let layout = layout_of(model, tensor)?;
+        readable(model, tensor)?;
+        let view = if layout.is_other() { straight(tensor, layout) } else { View::Whole };
+        Ok((Self::open(cache, model, tensor, &view)?, layout.fused))
+    }
+}
+
+fn layout_of(model: &Model, tensor: &Tensor) -> Result<Layout> {
+    let known = layout(model, tensor.slot, &tensor.info);
+    Ok(known.map_err(|reason| AuditError::Quantised {
+        model: model.repository.place(),
+        tensor: tensor.info.name.clone(),
+        how: reason,
+    })?)
 }
 
 /// Whether the elements of a tensor can be made values at all.

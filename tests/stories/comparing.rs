@@ -440,3 +440,47 @@ fn embeddings_are_no_part_of_the_mean_of_layers_and_pairs_say_how_many_have_a_va
     assert_eq!(status("down_proj.weight"), ("no_value".to_owned(), "TooFew".to_owned()));
     assert_eq!(status("v_proj.weight").0, "compared");
 }
+
+#[test]
+fn a_published_pages_mean_and_patterns_over_layers_are_set_beside_matrices_alone() {
+    let at = Workspace::new();
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let (mut tensors, mut cosines) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for layer in 0..7_u64 {
+        // Early layers are equal, late ones have nothing in common; norms are alike throughout.
+        let own = if layer < 4 { [layer, layer] } else { [layer, 50 + layer] };
+        let matrices = own.map(|seed| gain(seed, 256).iter().map(|value| value - 1.0).collect::<Vec<f32>>());
+        let norms = [100 + layer, 200 + layer].map(|seed| gain(seed, 16));
+        for (role, of, values) in [("self_attn.q_proj", 1, &matrices), ("input_layernorm", 0, &norms)] {
+            let name = format!("model.layers.{layer}.{role}.weight");
+            for (tensors, values) in tensors.iter_mut().zip(values) {
+                let vector = Tensor::f32(&name, values);
+                tensors.push(if of == 1 { Tensor { shape: vec![16, 16], ..vector } } else { vector });
+            }
+            let [a, b] = values;
+            cosines[of].push(dot(a, b) / (dot(a, a) * dot(b, b)).sqrt());
+        }
+    }
+    for (id, tensors) in ["o/a", "o/b"].into_iter().zip(&tensors) {
+        at.model(id, &llama_config(7, 16), tensors);
+    }
+    let run = at.run(&["compare", "./hub/o/a", "./hub/o/b", "-o", "out", "--formats", "md"]).expect(0);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let all = mean(&cosines.concat());
+    for line in [
+        format!("all tensors (14): mean cos_sim {all:.4}, null "),
+        format!("matrices alone (7): mean cos_sim {:.4}, null ", mean(&cosines[1])),
+    ] {
+        assert!(run.stdout.contains(&line), "{line}: {run}");
+    }
+    assert!(run.stdout.contains("reads such a mean as “partial reuse”"), "{run}");
+    let report = at.read("out/REPORT.md");
+    let line = |start: &str| report.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}"));
+    let of = |name: &str| line(&format!("| {name} |")).split('|').map(str::trim).collect::<Vec<_>>();
+    assert_eq!(of("early")[2..4], ["0–1", "2"]);
+    assert_eq!(of("early")[5..7], ["2", "0"]);
+    assert_eq!(of("middle")[2..4], ["2–4", "3"]);
+    assert_eq!(of("late")[2..7], ["5–6", "2", of("late")[4], "0", "2"]);
+    assert_eq!(of("early layers high, late ones low")[3], "yes");
+    assert_eq!([of("all layers low")[3], of("only some layers high")[3]], ["no", "no"]);
+}

@@ -266,3 +266,24 @@ fn rows_that_did_not_arrive_are_said_and_the_others_stay() {
 fn refusal() -> Fault {
     Fault::Reply { status: 404, headers: vec![("Content-Length".to_owned(), "0".to_owned())], body: Vec::new() }
 }
+
+#[test]
+fn rows_are_named_by_number_and_one_that_cannot_be_compared_is_told() {
+    let (mut at, ..) = pair();
+    at.serve();
+    // Row 0 is ` the`, 3 a line break; 1 is a text of the first alone, 8 a marker of the first alone, 99 no row.
+    let named = at.run(&["embeddings", "o/a", "o/b", "--ids", "3,0,1,99", "-o", "out"]).expect(1);
+    named.says(&[
+        "row 1 of the first table is not compared: it has no token that the second vocabulary has as well",
+        "row 99 of the first table is not compared: the first table has 10 rows",
+    ]);
+    let found = tokens(&at, "out");
+    let shown: Vec<(&str, &str)> = found.values().map(|row| (row["row_a"].as_str(), row["row_b"].as_str())).collect();
+    assert_eq!(shown, [("3", "1"), ("0", "5")]);
+    assert!(found.values().all(|row| row["cos_sim"] == "1"));
+    assert!(named.stdout.lines().any(|line| line.starts_with("▁the ") && line.contains("1.0000")), "{named}");
+    // By number alone, as a published page does.
+    let same = at.run(&["embeddings", "o/a", "o/b", "--same-id", "--ids", "0,10", "-o", "same"]).expect(1);
+    same.says(&["row 10 of the first table is not compared: the first table has 10 rows"]);
+    assert_eq!(rows(&at.read("same/tokens.csv")).iter().map(|row| row["row_b"].as_str()).collect::<Vec<_>>(), ["0"]);
+}

@@ -158,3 +158,99 @@ fn what_cannot_be_read_is_named_and_the_copy_of_the_index_counts() {
     assert_eq!(told["models"][0]["parameters"], json!(2 * WIDTH));
     assert!(told["models"][0]["warnings"].to_string().contains("its copy in"), "{told}");
 }
+
+/// `fixtures/quantised_goldens.py` says how codes, scales and values were made.
+fn quantised() -> Vec<Value> {
+    let goldens: Value = serde_json::from_str(include_str!("../../fixtures/quantised_goldens.json")).unwrap();
+    goldens["cases"].as_array().unwrap().clone()
+}
+
+fn bytes(hex: &Value) -> Vec<u8> {
+    let hex = hex.as_str().unwrap();
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+/// A tensor of the types that the goldens have.
+fn stored(name: &str, dtype: &Value, shape: &Value, bytes: Vec<u8>) -> Tensor {
+    let known = ["F8_E4M3", "F8_E5M2", "F8_E8M0", "I8", "F32", "F16", "BF16"];
+    let dtype = known.into_iter().find(|known| dtype == known).unwrap();
+    let shape: Vec<u64> = shape.as_array().unwrap().iter().map(|extent| extent.as_u64().unwrap()).collect();
+    Tensor::raw(name, dtype, &shape, bytes)
+}
+
+/// Makes `o/a` with the codes in layer 0 and a plain weight in layer 1, and `o/b` with that plain weight in layer 0 and NumPy's values
+/// in layer 1; returns what each of the two pairs of layers has for a cosine, `None` with a value that is no number.
+fn quantised_and_plain(at: &Workspace, case: &Value, name: impl Fn(u64) -> String) -> Option<f64> {
+    let values: Vec<f32> = case["values"].as_array().unwrap().iter().map(golden_value).collect();
+    let plain = gain(7, values.len());
+    let bits = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let f32s = |layer, values: &[f32]| stored(&name(layer), &json!("F32"), &case["shape"], bits(values));
+    let mut tensors = vec![stored(&name(0), &case["dtype"], &case["shape"], bytes(&case["stored"]))];
+    let scale = format!("{}_scale", name(0));
+    tensors.push(stored(&scale, &case["scale_dtype"], &case["scale_shape"], bytes(&case["scale"])));
+    if case["zero_point"].is_string() {
+        let zero_points = bytes(&case["zero_point"]);
+        tensors.push(stored(&format!("{}_zero_point", name(0)), &json!("I8"), &case["scale_shape"], zero_points));
+    }
+    tensors.push(f32s(1, &plain));
+    let mut config = llama_config(2, WIDTH);
+    if case["block"].is_array() {
+        config["quantization_config"] = json!({ "quant_method": "fp8", "weight_block_size": case["block"] });
+    }
+    at.model("o/a", &config, &tensors);
+    at.model("o/b", &llama_config(2, WIDTH), &[f32s(0, &plain), f32s(1, &values)]);
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let cosine = dot(&values, &plain) / (dot(&values, &values) * dot(&plain, &plain)).sqrt();
+    values.iter().all(|value| value.is_finite()).then_some(cosine)
+}
+
+fn golden_value(value: &Value) -> f32 {
+    value.as_u64().map_or(f32::NAN, |bits| f32::from_bits(u32::try_from(bits).unwrap()))
+}
+
+#[test]
+fn compare_survey_and_layers_make_the_same_values_of_every_layout_of_scales() {
+    let cases = quantised();
+    assert_eq!(cases.len(), 14);
+    let mut told = 0;
+    for case in cases {
+        let at = Workspace::new();
+        // A matrix has a role; what has more axes is named.
+        let is_matrix = case["shape"].as_array().unwrap().len() == 2;
+        let module = if is_matrix { "self_attn.q_proj" } else { "conv" };
+        let expected = quantised_and_plain(&at, &case, |layer| format!("model.layers.{layer}.{module}.weight"));
+        let chosen: &[&str] =
+            if is_matrix { &["--role", "q_proj"] } else { &["--tensor", r"layers\.(?<layer>\d+)\.conv\.weight$"] };
+        let run = |arguments: &[&str]| {
+            let end = ["-o", arguments[0], "--formats", "csv"];
+            let run = at.run(&[arguments, chosen, &end].concat());
+            assert!(run.status == 0 || expected.is_none(), "{}: {run}", case["name"]);
+        };
+        run(&["compare", "./hub/o/a", "./hub/o/b"]);
+        run(&["survey", "./hub/o/a", "./hub/o/b"]);
+        run(&["layers", "./hub/o/a"]);
+        let file = if is_matrix { "layers/structure.csv" } else { "layers/pairs.csv" };
+        let mut found: Vec<(String, String)> = Vec::new();
+        for file in ["compare/pairs.csv", "survey/pairs.csv", file] {
+            for row in csv_rows(&at.read(file)) {
+                match row.get("quantity").map(String::as_str) {
+                    None => found.push((row["cos_sim"].clone(), row["undefined"].clone())),
+                    Some("cos_sim") => found.push((row["value"].clone(), row["undefined"].clone())),
+                    Some(_) => {}
+                }
+            }
+        }
+        assert_eq!(found.len(), 5, "{}: {found:?}", case["name"]);
+        for (value, undefined) in found {
+            match expected {
+                Some(cosine) => {
+                    let value: f64 = value.parse().unwrap_or_else(|_| panic!("{}: {undefined}", case["name"]));
+                    assert!((value - cosine).abs() < 1e-9, "{}: {value} {cosine}", case["name"]);
+                    told += 1;
+                }
+                None => assert!(value.is_empty() && undefined.contains("NonFinite"), "{}: {undefined}", case["name"]),
+            }
+        }
+    }
+    assert_eq!(told, 5 * 12);
+}

@@ -9,6 +9,8 @@ mod comparing;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod critique;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod embeddings;

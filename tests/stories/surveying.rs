@@ -1,5 +1,7 @@
 //! Surveys: what is written, what is said, and how it ends.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::support::{Tensor, Workspace, gain, is_one_of, llama, llama_config, rows};
@@ -431,4 +433,50 @@ fn a_population_supports_no_rate_below_one_in_its_pairs_and_equal_bytes_are_iden
     let strongest = outcome.stdout.split("\n\n").nth(1).unwrap();
     assert_eq!(strongest.lines().count(), 11, "{outcome}");
     assert!(strongest.lines().next().unwrap().contains("cells"), "{outcome}");
+}
+
+/// Two models of three layers whose query matrices are above the size up to which layers are held.
+fn large_matrices() -> Workspace {
+    let at = Workspace::new();
+    for (number, id) in (1_u64..).zip(["o/a", "o/b"]) {
+        let matrix = |layer: u64| {
+            let values: Vec<f32> = gain(number * 10 + layer, 260 * 256).iter().map(|value| value - 1.0).collect();
+            let vector = Tensor::f32(&format!("model.layers.{layer}.self_attn.q_proj.weight"), &values);
+            Tensor { shape: vec![260, 256], ..vector }
+        };
+        at.model(id, &llama_config(3, 256), &(0..3).map(matrix).collect::<Vec<_>>());
+    }
+    at
+}
+
+#[test]
+fn matrices_have_components_where_they_are_asked_for_and_a_reason_where_not() {
+    let at = large_matrices();
+    let survey = |more: &[&str], out: &str| {
+        let base = ["survey", "./hub/o/a", "./hub/o/b", "--role", "q_proj", "-o", out, "--formats", "csv,md"];
+        at.run(&[&base, more].concat()).expect(0);
+    };
+    survey(&[], "plain");
+    assert!(
+        at.read("plain/REPORT.md")
+            .contains("**No principal components** of `q_proj`: matrices would have to be read once more")
+    );
+    assert!(!at.path().join("plain/components.csv").exists());
+    survey(&["--components"], "out");
+    let scores = rows(&at.read("out/components.csv"));
+    assert_eq!(scores.len(), 2 * 6);
+    let of = |model: &str, layer: &str| -> Vec<f64> {
+        let is_it = |row: &&BTreeMap<String, String>| {
+            row["scale"] == "kept" && row["model"].ends_with(model) && row["layer"] == layer
+        };
+        let row = scores.iter().find(is_it).unwrap();
+        (1..=5).map(|component| row[&format!("score_{component}")].parse().unwrap()).collect()
+    };
+    // Six vectors less their mean have five components, which keep every distance.
+    for row in rows(&at.read("out/pairs.csv")) {
+        let [a, b] = [of("o/a", &row["layer_a"]), of("o/b", &row["layer_b"])];
+        let distance = a.iter().zip(&b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
+        let l2: f64 = row["l2"].parse().unwrap();
+        assert!((distance - l2).abs() < 1e-9 * l2, "{distance} {l2}");
+    }
 }

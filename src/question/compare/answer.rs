@@ -2,7 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::{Band, Counterpart, Coverage, GroupFigures, Half, Match, Matching, Meeting, Obstacle, bands, groups};
+use super::{
+    Band, Counterpart, Coverage, GroupFigures, Half, Match, Matching, Meeting, Obstacle, Overall, Pattern, Third,
+    bands, groups,
+};
 use crate::{
     cache::Cache,
     digest::{TrivialClass, TrivialTest},
@@ -56,7 +59,22 @@ impl Comparison {
 
     /// The published page's bands of the cosine, over matrices only.
     pub fn bands(&self) -> [Band; 4] {
-        bands(&self.meetings)
+        bands::bands(&self.meetings)
+    }
+
+    /// The mean cosine over all tensors, and over matrices alone.
+    pub fn overall(&self) -> [Option<Overall>; 2] {
+        bands::overall(&self.meetings)
+    }
+
+    /// The layers in thirds by depth; empty with fewer than three.
+    pub fn thirds(&self) -> Vec<Third> {
+        bands::thirds(&self.meetings)
+    }
+
+    /// The published page's patterns over the layers.
+    pub fn patterns(&self) -> [Pattern; 3] {
+        bands::patterns(&self.thirds())
     }
 }
 

@@ -133,26 +133,6 @@ impl Closeness {
     }
 }
 
-/// One band of the mean cosine by which a published page tells how a model came about.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Band {
-    /// Lower bound of the cosine; the upper one is the band's before.
-    pub above: f64,
-    /// What that page says of it.
-    pub reading: &'static str,
-    /// Matrices in it.
-    pub count: usize,
-    /// Of those, with a Pearson correlation that shuffling could hardly give: `log10_p_perm` ≤ log10(0.01 / matrices).
-    pub beyond_null: usize,
-}
-
-const BANDS: [(f64, &str); 4] = [
-    (0.95, "almost certainly fine-tuned"),
-    (0.8, "fine-tune or continued pretraining"),
-    (0.5, "partial reuse"),
-    (f64::NEG_INFINITY, "from scratch"),
-];
-
 /// The figures of all pairs in groups: norms and biases, embeddings, the rest, then each role.
 pub(crate) fn groups(meetings: &[Meeting]) -> Vec<GroupFigures> {
     let compared: Vec<&Meeting> = meetings.iter().filter(|meeting| meeting.is_evidence()).collect();
@@ -172,30 +152,6 @@ pub(crate) fn groups(meetings: &[Meeting]) -> Vec<GroupFigures> {
         })
         .filter(|figures| figures.pairs > 0)
         .collect()
-}
-
-/// The published page's bands of the cosine, over matrices only.
-pub(crate) fn bands(meetings: &[Meeting]) -> [Band; 4] {
-    let matrices: Vec<&Meeting> =
-        meetings.iter().filter(|meeting| meeting.is_evidence() && !meeting.is_norm_or_bias()).collect();
-    let cosines: Vec<(f64, bool)> = matrices
-        .iter()
-        .filter_map(|meeting| {
-            let cosine = *meeting.metrics.get(Metric::CosSim).as_ref().ok()?;
-            let bound = (0.01 / matrices.len() as f64).log10();
-            let p = meeting.metrics.get(Metric::Log10PPerm);
-            Some((cosine, p.as_ref().is_ok_and(|p| *p <= bound)))
-        })
-        .collect();
-    let mut below = f64::INFINITY;
-    BANDS.map(|(above, reading)| {
-        // A cosine of exactly 0.95 is not above it.
-        let inside = cosines.iter().filter(|(cosine, _)| *cosine > above && *cosine <= below);
-        let (count, beyond_null) =
-            inside.fold((0, 0), |(n, beyond), (_, is_beyond)| (n + 1, beyond + usize::from(*is_beyond)));
-        below = above;
-        Band { above, reading, count, beyond_null }
-    })
 }
 
 fn figures(group: Group, meetings: &[&Meeting]) -> GroupFigures {

@@ -6,6 +6,7 @@
 //! Nothing is guessed: a division that does not add up is a reason, not a comparison.
 
 mod answer;
+mod bands;
 mod coverage;
 mod groups;
 mod matching;
@@ -15,9 +16,10 @@ mod names;
 pub mod page;
 
 pub use answer::{Comparison, compare};
+pub use bands::{Band, HIGH_AND_LOW, Overall, Pattern, Third};
 pub use coverage::{Coverage, Status, Uncompared};
-pub use groups::{Band, CLOSE, Closeness, Describe, Group, GroupFigures};
-pub(crate) use groups::{bands, groups};
+pub(crate) use groups::groups;
+pub use groups::{CLOSE, Closeness, Describe, Group, GroupFigures};
 pub use matching::{Counterpart, Guide, Half, Match, Matching, Obstacle};
 pub use meeting::Meeting;
 pub use name_map::NameMap;

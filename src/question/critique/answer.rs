@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::{Basis, ChanceExperiment, Checked, Lists, NOT_READ, Outcome, Pair, Record, Rows, Study, check};
+use super::{Basis, ChanceExperiment, Checked, Lists, Outcome, Pair, Reads, Record, Rows, Study, check};
 use crate::{
-    family::{LayerIndex, Role, RoleKind},
+    family::{LayerIndex, RoleKind},
     fetch::Corpus,
     metric::{Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, related},
     model::{Exclusion, ModelSummary},
@@ -29,8 +29,12 @@ pub struct Critique {
     pub models: Vec<ModelSummary>,
     /// The experiments, role by role.
     pub roles: Vec<RoleAnswer>,
+    /// What was read beyond the experiments.
+    pub reads: Reads,
     /// Every published figure.
     pub published: Vec<Checked>,
+    /// Matrices of published figures that were wanted and could not be read: model, role, layer and reason.
+    pub unread: Vec<(usize, String, LayerIndex, String)>,
     /// (model, tensor and reason) of what was left out.
     pub excluded: Vec<(usize, Exclusion)>,
 }
@@ -138,22 +142,20 @@ impl Critique {
     pub fn is_incomplete(&self) -> bool {
         let failed = self.models.iter().any(|model| model.failure.is_some());
         let lacking = |role: &RoleAnswer| !role.absent.is_empty() || role.has_empty_group() || role.has_gaps();
-        failed || self.roles.is_empty() || self.roles.iter().any(lacking)
+        failed || self.roles.is_empty() || !self.unread.is_empty() || self.roles.iter().any(lacking)
     }
 
-    /// Options that read what published figures rest on which were not checked, and how many do.
-    pub fn further_options(&self) -> Vec<(&'static str, usize)> {
-        let unchecked = || self.published.iter().filter(|figure| figure.outcome() == Outcome::NotChecked);
-        let is_read = |role: &str| self.roles.iter().any(|read| read.role == role);
-        let is_norm = |role: &str| role.parse::<Role>().is_ok_and(|role| role.kind() == RoleKind::Norm);
-        let of_role = |is_wanted: &dyn Fn(&str) -> bool| {
-            unchecked().filter(|figure| figure.record.role().is_some_and(is_wanted)).count()
-        };
-        let other_norms = of_role(&|role| is_norm(role) && !is_read(role));
-        let is_unread = |figure: &&Checked| figure.value.as_ref().is_err_and(|reason| reason.ends_with(NOT_READ));
-        let other_layers = unchecked().filter(is_unread).count();
-        let options = [("--roles norms", other_norms), ("--all-layers", other_layers)];
-        options.into_iter().filter(|(_, count)| *count > 0 && !self.is_synthetic()).collect()
+    /// What else would have to be read for figures that were not checked, and of how many.
+    pub fn further_options(&self) -> BTreeMap<Reads, usize> {
+        let mut counts = BTreeMap::new();
+        for figure in self.published.iter().filter(|figure| figure.outcome() == Outcome::NotChecked) {
+            let needs = check::needs(&figure.record, &self.study, &self.models);
+            match needs.map(|needs| needs.without(self.reads)) {
+                Some(needs) if needs != Reads::default() => *counts.entry(needs).or_default() += 1,
+                _ => {}
+            }
+        }
+        counts
     }
 
     /// How many of a model's layers were read, at most over the roles.
@@ -164,7 +166,7 @@ impl Critique {
 
 /// Runs `study` on models that were opened and fetched. Its members are the opened models, in order. The numbers depend on
 /// nothing but the elements and `seed`.
-pub fn critique(study: Study, corpus: &Corpus, seed: u64) -> Critique {
+pub fn critique(study: Study, corpus: &Corpus, reads: Reads, seed: u64) -> Critique {
     let models: Vec<ModelSummary> = corpus.opened.iter().map(ModelSummary::of).collect();
     let depth = |place: usize| {
         let stated = study.members.get(place).and_then(|member| member.layers);
@@ -172,14 +174,24 @@ pub fn critique(study: Study, corpus: &Corpus, seed: u64) -> Critique {
     };
     let sources = Sources::new(corpus, |tensor| TableKey::of(tensor, false));
     let records = Record::all();
-    let (mut roles, mut measured) = (Vec::new(), BTreeMap::new());
-    for role in sources.roles() {
+    let (mut roles, mut unread) = (Vec::new(), Vec::new());
+    let mut measured = check::sizes(&records, &models, &corpus.opened);
+    for role in sources.roles().into_iter().filter(|key| key.role.is_some()) {
         let places: Vec<(usize, TableKey)> = (0..corpus.opened.len())
             .flat_map(|model| sources.layers(model, role).into_iter().map(move |key| (model, key)))
             .collect();
         let read =
             |&(model, key): &(usize, TableKey)| Held { model, place: key.layer, cell: sources.read(model, &key) };
         let mut rows = Rows::new(places.par_iter().map(read).collect());
+        if role.role.is_some_and(|role| role.kind() == RoleKind::Matrix) {
+            // The experiments are of norms; of matrices only published figures are checked.
+            let bases = check::bases(&records, &models, &role.role_name(), &mut rows);
+            let pairs: Vec<Pair> = bases.iter().flat_map(|(_, basis)| basis.iter().flat_map(Basis::pairs)).collect();
+            measured.extend(check::measure(&records, bases, &PairTable::of(role, &rows.held, pairs)));
+            let absent = rows.absent().into_iter();
+            unread.extend(absent.map(|(model, layer, reason)| (model, role.role_name(), layer, reason)));
+            continue;
+        }
         let lists = Lists::of(&study, &mut rows, depth);
         let bases = check::bases(&records, &models, &role.role_name(), &mut rows);
         let table = lists.table(role, &rows, bases.iter().flat_map(|(_, basis)| basis.iter().flat_map(Basis::pairs)));
@@ -194,7 +206,7 @@ pub fn critique(study: Study, corpus: &Corpus, seed: u64) -> Critique {
         .filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)))
         .flat_map(|(number, model)| model.excluded.iter().map(move |exclusion| (number, exclusion.clone())))
         .collect();
-    Critique { study, models, roles, published, excluded: excluded.into_iter().collect() }
+    Critique { study, models, roles, reads, published, unread, excluded: excluded.into_iter().collect() }
 }
 
 /// Why an empty group has no mean.
@@ -288,6 +300,28 @@ mod tests {
         planted::near(answer.spread_over_depths().unwrap().sd, &golden["exp4_spread"]);
         planted::assert_pairs(&answer, &lists.all_models.pairs, &golden["exp5"]);
         planted::assert_pairs(&answer, &lists.beside, &golden["exp6"]);
+    }
+
+    #[test]
+    fn what_options_would_check_more_is_counted_as_the_script_counts_it() {
+        let (study, golden) = (Study::nine_models(), planted::golden());
+        let models = planted::summaries(&study);
+        let mut counts: BTreeMap<Reads, u64> = BTreeMap::new();
+        for needs in Record::all().iter().filter_map(|record| check::needs(record, &study, &models)) {
+            *counts.entry(needs).or_default() += 1;
+        }
+        let count = |all_roles, all_layers| counts.get(&Reads { all_roles, all_layers }).copied();
+        let expected = |name: &str| golden["needs"][name].as_u64();
+        assert_eq!(
+            [count(false, false), count(true, false), count(false, true), count(true, true)],
+            ["neither", "roles", "layers", "both"].map(expected)
+        );
+        // What a run has read is no advice.
+        let mut critique = planted::critique(false);
+        let all = critique.further_options();
+        assert_eq!(all.keys().map(|needs| needs.options()).collect::<Vec<_>>().len(), 3, "{all:?}");
+        critique.reads = Reads { all_roles: true, all_layers: true };
+        assert!(critique.further_options().is_empty());
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! Published figures beside measured ones. A figure is checked where the run measured everything that it rests on; where it
 //! did not, that is said with the reason, and nothing is filled in.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use super::{Layers, Pair, Record, Rows, Study};
+use super::{Layers, Pair, Reads, Record, Rows, Study};
 use crate::{
+    family::{Classified, LayerIndex, Role},
     metric::{MeanSd, Metric, Summary},
-    model::ModelSummary,
+    model::{Model, ModelSummary, Opened},
     table::{PairTable, pairs_of},
 };
 
@@ -111,6 +115,87 @@ pub(crate) fn measure(records: &[Record], bases: Vec<(usize, Result<Basis, Strin
     bases.into_iter().map(|(number, basis)| (number, basis.and_then(|basis| value(number, basis)))).collect()
 }
 
+/// The numbers of parameters that were published, as the headers have them, in thousands of millions.
+pub(crate) fn sizes(records: &[Record], models: &[ModelSummary], opened: &[Opened]) -> Measured {
+    let study = Study::nine_models();
+    let size = |record: &Record| {
+        let repo = record.repos.first();
+        let place = place_of(models, repo)?;
+        let model = opened[place].outcome.as_ref().map_err(|_| "the model was not read".to_owned())?;
+        let with_head = repo.is_some_and(|repo| study.counted_with_head.contains(repo));
+        Ok(parameters(model, with_head)? as f64 / 1e9)
+    };
+    let records = records.iter().enumerate().filter(|(_, record)| record.kind == "size");
+    records.map(|(number, record)| (number, size(record))).collect()
+}
+
+/// Parameters as the model's code in Transformers counts them: blocks of multi-token prediction, which it does not load, and
+/// the correction bias of routers, a buffer to it, are none.
+fn parameters(model: &Model, with_head: bool) -> Result<u64, String> {
+    if model.headers.len() < model.layout.shards.len() {
+        return Err("the run did not read the headers of all its files".to_owned());
+    }
+    let family = model.family.family;
+    let counts = |name: &str| match family.map(|family| family.classify(name, &model.config)) {
+        Some(Classified::Slot(slot)) => {
+            !slot.mtp && slot.role != Role::RouterBias && (with_head || slot.role != Role::LmHead)
+        }
+        Some(Classified::Auxiliary(_) | Classified::Buffer) => false,
+        Some(Classified::Unclassified) | None => true,
+    };
+    let counted = model.counted().filter(|(_, info)| counts(&info.name));
+    let weights = counted.map(|(_, info)| {
+        let unknown = || format!("it is not known how many weights `{}` holds", info.name.escape_debug());
+        model.quantisation().weights(info).ok_or_else(unknown)
+    });
+    weights.sum()
+}
+
+/// Leaves of the matrices only those that a published figure rests on.
+pub fn drop_unpublished(opened: &mut [Opened]) {
+    let models: Vec<ModelSummary> = opened.iter().map(ModelSummary::of).collect();
+    let mut wanted: BTreeSet<(usize, String, LayerIndex)> = BTreeSet::new();
+    for record in Record::all().iter().filter(|record| record.is_of_matrix()) {
+        let role = record.role().unwrap_or_default();
+        wanted.extend(places(record, &models).into_iter().map(|(model, layer)| (model, role.to_owned(), layer)));
+    }
+    for (place, opened) in opened.iter_mut().enumerate() {
+        let Some(model) = opened.outcome.as_mut().ok().and_then(Arc::get_mut) else { continue };
+        model.tensors.retain(|tensor| {
+            let Some(slot) = tensor.slot else { return false };
+            let is_wanted = |layer| wanted.contains(&(place, slot.role.name().to_owned(), layer));
+            slot.role.kind() != crate::family::RoleKind::Matrix || tensor.layer.is_some_and(is_wanted)
+        });
+    }
+}
+
+/// The models and layers that a figure rests on; none where it cannot be checked on these models.
+fn places(record: &Record, models: &[ModelSummary]) -> Vec<(usize, LayerIndex)> {
+    if models.iter().any(|model| model.synthetic) {
+        return Vec::new();
+    }
+    let mut rows = Rows::default();
+    let mut finder = Finder { study: &Study::nine_models(), models, rows: &mut rows };
+    if finder.basis(record).is_err() {
+        return Vec::new();
+    }
+    rows.held.iter().filter_map(|held| Some((held.model, held.place?.layer))).collect()
+}
+
+/// What a figure rests on beyond what `study` reads by itself; `None` where no option reads that.
+pub(crate) fn needs(record: &Record, study: &Study, models: &[ModelSummary]) -> Option<Reads> {
+    if record.kind == "size" {
+        place_of(models, record.repos.first()).ok()?;
+        return Some(Reads { all_roles: true, all_layers: false });
+    }
+    let places = places(record, models);
+    let is_extra = |&(model, layer): &(usize, LayerIndex)| !study.layers_of(model).contains(&layer.0);
+    (!places.is_empty()).then(|| Reads {
+        all_roles: record.role() != Some(Role::InputLayernorm.name()),
+        all_layers: !record.is_of_matrix() && places.iter().any(is_extra),
+    })
+}
+
 /// Checks every record.
 pub(crate) fn check(records: Vec<Record>, measured: &Measured, models: &[ModelSummary]) -> Vec<Checked> {
     let study = Study::nine_models();
@@ -130,8 +215,10 @@ pub(crate) fn check(records: Vec<Record>, measured: &Measured, models: &[ModelSu
 }
 
 fn measured_value(number: usize, record: &Record, measured: &Measured) -> Result<f64, String> {
-    let role = record.role().ok_or("it is about no tensor")?;
-    measured.get(&number).cloned().unwrap_or_else(|| Err(format!("the run did not read {role}")))
+    measured.get(&number).cloned().unwrap_or_else(|| match record.role() {
+        Some(role) => Err(format!("the run did not read {role}")),
+        None => Err("it is about no tensor".to_owned()),
+    })
 }
 
 /// A summary figure: the mean of what other records measure.
@@ -232,10 +319,14 @@ impl Finder<'_> {
     }
 
     fn model(&self, repo: Option<&String>) -> Result<usize, String> {
-        let repo = repo.ok_or("its model is not stated")?;
-        let place = self.models.iter().position(|model| !model.is_folder && model.model == *repo);
-        place.ok_or_else(|| format!("{repo} is not among the models"))
+        place_of(self.models, repo)
     }
+}
+
+fn place_of(models: &[ModelSummary], repo: Option<&String>) -> Result<usize, String> {
+    let repo = repo.ok_or("its model is not stated")?;
+    let place = models.iter().position(|model| !model.is_folder && model.model == *repo);
+    place.ok_or_else(|| format!("{repo} is not among the models"))
 }
 
 /// The metric of a source's name for it, and what it is multiplied by.

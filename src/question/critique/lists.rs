@@ -11,9 +11,6 @@ use crate::{
 /// Two rows of a role's table; the first is the reference.
 pub type Pair = (usize, usize);
 
-/// Why a layer that a run did not ask for has no value.
-pub(crate) const NOT_READ: &str = "was not read";
-
 /// The rows of a role's table before it is computed. A place that was not read gets a row as soon as a list names it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rows {
@@ -67,7 +64,7 @@ impl Rows {
         let layer = LayerIndex(layer);
         let held = &mut self.held;
         *self.row_of.entry((model, layer)).or_insert_with(|| {
-            let cell = Err(format!("layer {layer} {NOT_READ}"));
+            let cell = Err(format!("layer {layer} was not read"));
             held.push(Held { model, place: Some(Place::layer(layer)), cell });
             held.len() - 1
         })

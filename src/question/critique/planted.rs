@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Checked, Critique, Lists, Pair, Record, RoleAnswer, Rows, Study, check};
+use super::{Checked, Critique, Lists, Pair, Reads, Record, RoleAnswer, Rows, Study, check};
 use crate::{
     family::LayerIndex,
     metric::{MeanSd, Metric, Undefined},
@@ -68,7 +68,15 @@ pub(crate) fn critique(synthetic: bool) -> Critique {
         model.synthetic = synthetic;
     }
     let published = checked(rows(), &models);
-    Critique { published, roles: vec![answer(&study, rows())], study, models, excluded: Vec::new() }
+    Critique {
+        published,
+        roles: vec![answer(&study, rows())],
+        study,
+        models,
+        reads: Reads::default(),
+        unread: Vec::new(),
+        excluded: Vec::new(),
+    }
 }
 
 /// The vectors without those of the dense models.

@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 
+use crate::family::{Role, RoleKind};
+
 /// The published figures, one JSON object a line.
 const NUMBERS: &str = include_str!("../../../fixtures/published_numbers.jsonl");
 
@@ -54,6 +56,11 @@ impl Record {
     pub fn role(&self) -> Option<&str> {
         let name = self.tensor.strip_suffix(".weight")?;
         name.rsplit('.').next()
+    }
+
+    /// Whether it is about a matrix, of which only the layers that are named are read.
+    pub(crate) fn is_of_matrix(&self) -> bool {
+        self.role().and_then(|role| role.parse::<Role>().ok()).is_some_and(|role| role.kind() == RoleKind::Matrix)
     }
 
     /// Whether it is about pairs between two groups, such as `exp5:MoE-nonMoE`.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::Record;
 use crate::{
     error::Result,
     family::{LayerIndex, LayerSelection, RoleSelection},
@@ -24,9 +25,37 @@ pub struct Study {
     pub plan: ExperimentPlan,
     /// The study's random vectors.
     pub random: RandomVectors,
+    /// Models whose published number of parameters includes the output embeddings.
+    pub counted_with_head: Vec<String>,
     /// Published summary figures, by name.
     #[serde(default)]
     pub summary: BTreeMap<String, SummaryOf>,
+}
+
+/// What a run reads beyond the experiments, or what a published figure rests on beyond them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Reads {
+    /// The other roles of published figures, and all headers.
+    pub all_roles: bool,
+    /// Every layer of norms.
+    pub all_layers: bool,
+}
+
+impl Reads {
+    /// Options that read everything that published figures of the study's models rest on.
+    pub fn options(self) -> &'static str {
+        match (self.all_roles, self.all_layers) {
+            (false, false) => "no option",
+            (true, false) => "--all-roles",
+            (false, true) => "--all-layers",
+            (true, true) => "--all-roles --all-layers",
+        }
+    }
+
+    /// What `self` has and `other` has not.
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self { all_roles: self.all_roles && !other.all_roles, all_layers: self.all_layers && !other.all_layers }
+    }
 }
 
 /// One model of a study.
@@ -155,10 +184,16 @@ impl Study {
         self.members.first().map_or_else(Vec::new, |first| self.in_group(&first.group))
     }
 
-    /// What is asked of each model: `roles` in the layers that its experiments need, or in all.
-    pub fn questions(&self, roles: &RoleSelection, all_layers: bool) -> Result<Vec<Question>> {
+    /// What is asked of each model: `roles`, with those of the published figures where all are to be read, in the layers that its
+    /// experiments need or in all.
+    pub fn questions(&self, roles: &RoleSelection, reads: Reads) -> Result<Vec<Question>> {
+        let mut names: BTreeSet<String> = roles.roles().iter().map(ToString::to_string).collect();
+        if reads.all_roles {
+            names.extend(Record::all().iter().filter_map(Record::role).map(str::to_owned));
+        }
+        let roles = RoleSelection::parse(&names.into_iter().collect::<Vec<_>>().join(","))?;
         let question = |member: usize| {
-            let layers = if all_layers {
+            let layers = if reads.all_layers {
                 "all".to_owned()
             } else {
                 let layers: Vec<String> = self.layers_of(member).iter().map(u32::to_string).collect();
@@ -170,7 +205,7 @@ impl Study {
                 tensor: None,
                 skip: None,
                 biases: false,
-                all_headers: false,
+                all_headers: reads.all_roles,
                 mtp: false,
                 pairing: Pairing::Same,
             })
@@ -179,7 +214,7 @@ impl Study {
     }
 
     /// The layers that the experiments need of the model at `place`.
-    fn layers_of(&self, place: usize) -> BTreeSet<u32> {
+    pub(crate) fn layers_of(&self, place: usize) -> BTreeSet<u32> {
         let plan = &self.plan;
         let mut layers = BTreeSet::from([plan.across]);
         if place < 2 {

@@ -84,7 +84,7 @@ pub struct MeanTest {
 impl Embeddings {
     /// Whether something that was asked for has no number: nothing could be compared, or nothing was defined.
     pub fn is_incomplete(&self) -> bool {
-        self.chosen.nothing.is_some() || self.matched.cos_sim.n == 0
+        self.chosen.nothing.is_some() || !self.chosen.left_out.is_empty() || self.matched.cos_sim.n == 0
     }
 }
 

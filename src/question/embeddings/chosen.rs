@@ -1,6 +1,9 @@
 //! From two vocabularies to the rows that are read.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Table, TokenAsk};
 use crate::{
@@ -26,6 +29,10 @@ pub struct Chosen {
     pub candidates: usize,
     /// Those that are, by the first model's number.
     pub drawn: Vec<Drawn>,
+    /// Whether they were named by their row in the first table, and not drawn.
+    pub are_named: bool,
+    /// Rows of the first table that were named and are not compared, with the reason.
+    pub left_out: Vec<(u64, String)>,
     /// Why nothing is compared.
     pub nothing: Option<String>,
 }
@@ -103,11 +110,12 @@ impl Chosen {
     }
 }
 
-/// Reads the tokenizers, as far as they are needed, and draws the tokens to compare.
+/// Reads the tokenizers, as far as they are needed, and draws the tokens to compare; or takes those whose rows in the first
+/// table have the numbers `ids`, where any are named.
 ///
 /// Fails where a tokenizer is missing or cannot be read. Tables that cannot be compared are no failure: the vocabularies still
 /// are, and [`Chosen::nothing`] says why nothing else is.
-pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: TokenAsk) -> Result<Chosen> {
+pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: TokenAsk, ids: &[u64]) -> Result<Chosen> {
     let tables = models.map(|model| Table::of(model, ask));
     let vocabularies = if ask.same_id {
         None
@@ -116,12 +124,23 @@ pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: Tok
         Some(tokio::try_join!(stated(session, first), stated(session, second))?)
     };
     let nothing = incomparable(&tables);
-    let mut chosen =
-        Chosen { ask, tables, vocabularies: None, meeting: None, candidates: 0, drawn: Vec::new(), nothing };
+    let mut chosen = Chosen {
+        ask,
+        tables,
+        vocabularies: None,
+        meeting: None,
+        candidates: 0,
+        drawn: Vec::new(),
+        are_named: !ids.is_empty(),
+        left_out: Vec::new(),
+        nothing,
+    };
+    let mut obstacles = BTreeMap::new();
     let rows = chosen.tables.each_ref().map(|table| table.as_ref().map_or(0, |table| table.rows));
     let candidates = match &vocabularies {
         Some((first, second)) => {
             let overlap = first.overlap(second);
+            obstacles = obstacles_of(&overlap, rows);
             let (meeting, candidates) = meet(overlap, rows);
             chosen.vocabularies = Some([facts(first, rows[0]), facts(second, rows[1])]);
             chosen.meeting = Some(meeting);
@@ -131,9 +150,19 @@ pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: Tok
     };
     if chosen.nothing.is_none() {
         chosen.candidates = candidates.len();
-        chosen.drawn = ask.sample.draw(candidates, ask.seed);
+        if ids.is_empty() {
+            chosen.drawn = ask.sample.draw(candidates, ask.seed);
+        } else {
+            chosen.drawn = candidates.into_iter().filter(|drawn| ids.contains(&drawn.rows[0])).collect();
+            let is_left = |id: &&u64| chosen.drawn.iter().all(|drawn| drawn.rows[0] != **id);
+            let left: BTreeSet<u64> = ids.iter().filter(is_left).copied().collect();
+            chosen.left_out = left.into_iter().map(|id| (id, why_not(id, rows, ask.same_id, &obstacles))).collect();
+        }
         if chosen.drawn.is_empty() {
-            chosen.nothing = Some("the vocabularies share no token of text that both tables have a row for".to_owned());
+            chosen.nothing = Some(match chosen.left_out.as_slice() {
+                [] => "the vocabularies share no token of text that both tables have a row for".to_owned(),
+                _ => "none of the named rows can be compared".to_owned(),
+            });
         }
     }
     Ok(chosen)
@@ -180,6 +209,26 @@ fn meet(overlap: Overlap, rows: [u64; 2]) -> (Meeting, Vec<Drawn>) {
         }
     }
     (meeting, candidates)
+}
+
+/// Why shared tokens cannot be compared, by their row in the first table.
+fn obstacles_of(overlap: &Overlap, rows: [u64; 2]) -> BTreeMap<u64, &'static str> {
+    let obstacle = |(token, _, second): &(Token, u32, u32)| match token {
+        token if token.special => Some("its token is a marker, whose name says nothing of what it is used for"),
+        _ if u64::from(*second) >= rows[1] => Some("the second table has no row for its token"),
+        _ => None,
+    };
+    overlap.shared.iter().filter_map(|shared| Some((u64::from(shared.1), obstacle(shared)?))).collect()
+}
+
+/// Why a row that was named is not compared.
+fn why_not(id: u64, rows: [u64; 2], same_id: bool, obstacles: &BTreeMap<u64, &'static str>) -> String {
+    match obstacles.get(&id) {
+        _ if id >= rows[0] => format!("the first table has {} rows", rows[0]),
+        Some(obstacle) => (*obstacle).to_owned(),
+        None if same_id => format!("the second table has {} rows", rows[1]),
+        None => "it has no token that the second vocabulary has as well".to_owned(),
+    }
 }
 
 fn facts(vocabulary: &Vocabulary, rows: u64) -> VocabularyFacts {

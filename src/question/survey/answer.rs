@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use super::{Baselines, RoleAverages, RoleComponents, Simulation, averages, components};
+use super::{Baselines, RoleAverages, RoleComponents, Simulation, VectorAt, averages, components};
 use crate::{
     family::{LayerIndex, LayerSelection},
     fetch::Corpus,
@@ -22,6 +22,7 @@ const VECTOR: u64 = 1 << 16;
 
 /// What a survey is to do with the tensors of its models.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct SurveyOptions {
     /// Whether tensors were chosen by a pattern of names instead of roles.
     pub by_pattern: bool,
@@ -37,6 +38,8 @@ pub struct SurveyOptions {
     pub both_directions: bool,
     /// Random vectors to draw; `None` for the closed form alone.
     pub simulation: Option<Simulation>,
+    /// Whether matrices have principal components too, for which they are read once more.
+    pub components: bool,
 }
 
 /// The answer to a survey.
@@ -81,6 +84,7 @@ impl Default for SurveyOptions {
             metrics: vec![Metric::CosSim, Metric::Pearson],
             both_directions: false,
             simulation: None,
+            components: false,
         }
     }
 }
@@ -203,7 +207,23 @@ fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], optio
     let panels = &survey.panels[first..];
     if panels.len() > 1 {
         survey.averages.extend(averages::role(panels, &vectors));
-        survey.components.extend(components::role(panels, &vectors));
+        let depths = survey.depths.as_ref();
+        let own = |key: &TableKey, model| counterpart(key, model, depths);
+        let is_large = |key: &TableKey| (0..models).any(|model| sources.numel(model, &own(key, model)) > VECTOR);
+        if keys.iter().any(is_large) {
+            let cells = keys.iter().flat_map(|key| (0..models).map(move |model| (key, model)));
+            let mut places = BTreeSet::new();
+            let open = |(key, model): (&TableKey, usize)| {
+                let key = own(key, model);
+                let at = VectorAt { model, layer: key.layer?.layer };
+                // Where depths are paired, one layer may stand at several.
+                (sources.has(model, &key) && places.insert(at)).then(|| (at, sources.open(model, &key)))
+            };
+            let cells = if options.components { cells.filter_map(open).collect() } else { Vec::new() };
+            survey.components.push(components::of_matrices(keys[0].whole(), cells, options.components));
+        } else {
+            survey.components.extend(components::role(panels, &vectors));
+        }
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use crate::{
-    family::LayerIndex,
-    metric::{Pca, Scale, Undefined},
+    dtype::decode,
+    error::Error,
+    family::{FusedLayout, LayerIndex},
+    metric::{Gram, Pca, Scale, Undefined, stream::Source},
     table::{PairTable, TableKey},
-    tensor::Loaded,
+    tensor::{Elements, Floats, Loaded, floats},
 };
 
 /// Components that are worked out.
@@ -14,6 +18,9 @@ const COMPONENTS: usize = 5;
 
 /// Vectors beyond which no components are worked out.
 const MOST: usize = 2000;
+
+/// Elements of each matrix that are held at once.
+const RUN: usize = 1 << 14;
 
 /// A vector: one layer of one model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +74,84 @@ pub(crate) fn role(panels: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Opt
     };
     let (kept, removed) = rayon::join(|| pca(Scale::Kept), || pca(Scale::Removed));
     Some(RoleComponents { key: panels.first()?.key.whole(), vectors: at, left_out, kept, removed })
+}
+
+/// The components of matrices, which are read once more, run by run, and never held; the reason instead where nobody asked for that.
+pub(crate) fn of_matrices(key: TableKey, cells: Vec<(VectorAt, Opening)>, are_wanted: bool) -> RoleComponents {
+    let mut vectors = Vec::new();
+    let mut left_out = Vec::new();
+    let none = |reason: String| -> Result<Pca, Undefined> { Err(Undefined::NotComparable(reason)) };
+    let without = |reason: String, left_out| RoleComponents {
+        key,
+        vectors: Vec::new(),
+        left_out,
+        kept: none(reason.clone()),
+        removed: none(reason),
+    };
+    if !are_wanted {
+        let reason = "matrices would have to be read once more: --components does that";
+        return without(reason.to_owned(), left_out);
+    }
+    let first = cells.iter().find_map(|(_, opened)| opened.as_ref().ok());
+    let first = first.map(|(elements, fused)| (elements.stored().shape().to_vec(), *fused));
+    let mut opened = Vec::new();
+    for (at, opening) in cells {
+        let refused = match opening {
+            Err(reason) => reason,
+            Ok((elements, _)) if elements.stored().is_zero_centred() => "it is a zero-centred gain".to_owned(),
+            Ok((elements, fused)) => {
+                if first
+                    .as_ref()
+                    .is_some_and(|first| (elements.stored().shape(), fused) == (first.0.as_slice(), first.1))
+                {
+                    vectors.push(at);
+                    opened.push(elements);
+                    continue;
+                }
+                "its shape, or the order of its parts, is another than the first's".to_owned()
+            }
+        };
+        left_out.push((at, refused));
+    }
+    if opened.len() > MOST {
+        return without(format!("more than {MOST} matrices"), left_out);
+    }
+    match gram(&opened) {
+        Ok(gram) => {
+            let kept = gram.clone().components(Scale::Kept, COMPONENTS);
+            RoleComponents { key, vectors, left_out, kept, removed: gram.components(Scale::Removed, COMPONENTS) }
+        }
+        Err(error) => without(format!("a tensor was not read: {}", error.chain()), left_out),
+    }
+}
+
+/// A matrix to be read run by run and the order of its parts, or the reason why there is none.
+pub(crate) type Opening = Result<(Elements, Option<FusedLayout>), String>;
+
+/// The products of matrices of one shape.
+fn gram(opened: &[Elements]) -> Result<Gram, Error> {
+    let mut gram = Gram::new(opened.len());
+    let numel = opened.first().map_or(0, Source::numel);
+    for start in (0..numel).step_by(RUN) {
+        let length = (numel - start).min(RUN as u64);
+        let runs: Result<Vec<Vec<f64>>, Error> =
+            opened.par_iter().map(|elements| run(elements, start, length)).collect();
+        gram.add(&runs?);
+    }
+    Ok(gram)
+}
+
+/// Elements `start` to `start + length`.
+fn run(elements: &Elements, start: u64, length: u64) -> Result<Vec<f64>, Error> {
+    let width = elements.dtype().bits().unwrap_or(0) / 8;
+    let mut bytes = vec![0; usize::try_from(length * width).unwrap_or_default()];
+    elements.read(start * width, &mut bytes)?;
+    Ok(match floats(decode(elements.dtype(), &bytes)?) {
+        Ok(Floats::F32(values)) => values.into_iter().map(f64::from).collect(),
+        Ok(Floats::F64(values)) => values,
+        // Integers beyond what f64 holds are no number here.
+        Err(_) => vec![f64::NAN; usize::try_from(length).unwrap_or_default()],
+    })
 }
 
 type Held = Vec<(VectorAt, Vec<f64>)>;

@@ -98,8 +98,33 @@ impl Bar {
 const HEIGHT: f64 = 260.0;
 const LABEL: f64 = 11.0;
 const NUMBER: f64 = 9.0;
-/// Room above and below the plot for the numbers at the ends of bars, so that no axis runs past its last value for them.
+/// Room above and below the plot for level numbers at the ends of bars, so that no axis runs past its last value for them.
 const CLEAR: f64 = 14.0;
+/// Bars grow up to this width for the sake of their numbers, where they are few.
+const WIDEST: f64 = 46.0;
+
+/// How the numbers at the ends of bars are written.
+#[derive(Debug, Clone, Copy)]
+struct Numbers {
+    digits: Digits,
+    /// Width of the widest.
+    widest: f64,
+    /// Whether there is room for them at all.
+    shown: bool,
+    /// Whether they stand upright, where bars are too narrow for them.
+    upright: bool,
+}
+
+impl Numbers {
+    fn text(&self, value: f64) -> String {
+        typeset(&self.digits.format(value))
+    }
+
+    /// Room that they take past the plot.
+    fn clear(&self) -> f64 {
+        if self.upright { self.widest + 8.0 } else { CLEAR }
+    }
+}
 
 impl Drawing for Bars {
     fn remarks(&self) -> Vec<String> {
@@ -109,20 +134,29 @@ impl Drawing for Bars {
     fn draw(&self) -> Scene {
         let axis = self.axis();
         let count = self.series.len().max(1);
+        let digits = common_digits(self.values());
+        let widest = self.values().map(|value| font::width(&typeset(&digits.format(value)), NUMBER, false));
+        let widest = widest.fold(0.0, f64::max);
         let bar = match count * self.groups.len() {
+            // A bar alone in its group has the group's room.
+            0..=24 if count > 1 => (widest + 4.0).clamp(30.0, WIDEST),
             0..=24 => 30.0,
             25..=60 => 16.0,
             _ => 9.0,
         };
         let pitch = (bar * count as f64 + bar.max(10.0) * 0.7).max(LABEL * 1.3);
+        let fits = widest + 1.0 <= if count == 1 { pitch } else { bar };
+        let numbers =
+            Numbers { digits, widest, shown: fits || bar >= NUMBER * 1.5, upright: !fits && bar >= NUMBER * 1.5 };
+        let clear = numbers.clear();
         let width = (pitch * self.groups.len() as f64).max(220.0);
         let labels = ColumnLabels::new(&self.groups, pitch, LABEL);
         let left = (axis.label_width() + 12.0).max(labels.left());
         let x = Axis::within(0.0, 1.0, 1, false);
-        let plot = Plot { left, top: Plot::HEAD + CLEAR, width, height: HEIGHT, x, y: axis, clear: CLEAR };
+        let plot = Plot { left, top: Plot::HEAD + clear, width, height: HEIGHT, x, y: axis, clear };
         let legend = self.legend();
-        let below = if plot.y.low() < 0.0 { CLEAR } else { 0.0 };
-        let height = (HEIGHT + below + labels.height()).max(legend.height()) + Plot::HEAD + CLEAR + 4.0;
+        let below = if plot.y.low() < 0.0 { clear } else { 0.0 };
+        let height = (HEIGHT + below + labels.height()).max(legend.height()) + Plot::HEAD + clear + 4.0;
         let mut scene = Scene::new(plot.right() + 18.0 + legend.width() + 4.0, height);
         plot.draw_y(&mut scene, &self.y_label);
         for (index, series) in self.series.iter().enumerate() {
@@ -137,7 +171,7 @@ impl Drawing for Bars {
             }
         }
         plot.draw_references(&mut scene, &self.references);
-        self.draw_numbers(&mut scene, &plot, bar, pitch);
+        self.draw_numbers(&mut scene, &plot, numbers, [bar, pitch]);
         scene.mark(Mark::line((left, plot.bottom()), (plot.right(), plot.bottom())).stroke(Stroke::solid(MUTED, 1.0)));
         labels.draw(&mut scene, left, plot.bottom() + below);
         legend.draw(&mut scene, plot.right() + 18.0, plot.top);
@@ -167,26 +201,34 @@ impl Bars {
         legend
     }
 
-    /// Writes each bar's number past its end, where all of them fit; a dash where there is none.
-    fn draw_numbers(&self, scene: &mut Scene, plot: &Plot, bar: f64, pitch: f64) {
-        let values = || self.bars().filter_map(|bar| bar.value.value());
-        let digits = common_digits(values());
-        let slot = if self.series.len() == 1 { pitch } else { bar };
-        let text = |value: f64| typeset(&digits.format(value));
-        let fits = values().map(|value| font::width(&text(value), NUMBER, false)).all(|width| width + 1.0 <= slot);
+    fn values(&self) -> impl Iterator<Item = f64> {
+        self.bars().filter_map(|bar| bar.value.value())
+    }
+
+    /// Writes each bar's number past its end where there is room; a dash where there is none to write.
+    fn draw_numbers(&self, scene: &mut Scene, plot: &Plot, numbers: Numbers, [bar, pitch]: [f64; 2]) {
         let count = self.series.len().max(1) as f64;
         for (index, series) in self.series.iter().enumerate() {
             for (group, item) in series.bars.iter().enumerate().take(self.groups.len()) {
                 let x = plot.left + pitch * (group as f64 + 0.5) + bar * (index as f64 + 0.5 - count / 2.0);
                 let text = match (item.value.value(), item.span()) {
-                    (Some(value), Some((low, _))) if fits && value < 0.0 => {
-                        Text::new(x, plot.y(low) + NUMBER + 2.0, text(value), NUMBER)
+                    (Some(value), Some((low, high))) if numbers.shown => {
+                        let (end, is_below) = if value < 0.0 { (plot.y(low), true) } else { (plot.y(high), false) };
+                        let text = numbers.text(value);
+                        match (numbers.upright, is_below) {
+                            (true, true) => Text::new(x + NUMBER * 0.36, end + 4.0, text, NUMBER).anchor(Anchor::End),
+                            (true, false) => {
+                                Text::new(x + NUMBER * 0.36, end - 4.0, text, NUMBER).anchor(Anchor::Start)
+                            }
+                            (false, true) => Text::new(x, end + NUMBER + 2.0, text, NUMBER).anchor(Anchor::Middle),
+                            (false, false) => Text::new(x, end - 4.0, text, NUMBER).anchor(Anchor::Middle),
+                        }
                     }
-                    (Some(value), Some((_, high))) if fits => Text::new(x, plot.y(high) - 4.0, text(value), NUMBER),
                     (Some(_), _) => continue,
-                    (None, _) => Text::new(x, plot.y(0.0) - 4.0, "—", 13.0),
+                    (None, _) => Text::new(x, plot.y(0.0) - 4.0, "—", 13.0).anchor(Anchor::Middle),
                 };
-                scene.text(text.anchor(Anchor::Middle));
+                let turn = if numbers.upright && item.value.value().is_some() { -90.0 } else { 0.0 };
+                scene.text(text.turn(turn));
             }
         }
     }
@@ -239,5 +281,18 @@ mod tests {
         let svg = svg::document(&bars.draw(), "");
         assert!(svg.contains("undefined, ZeroNorm") && svg.contains(">—</text>"));
         assert_eq!(bars.remarks(), ["1 value undefined, shown as —: ZeroNorm (1)."]);
+    }
+
+    #[test]
+    fn numbers_stand_at_the_ends_of_bars_level_or_upright() {
+        let named = |groups: usize, series: usize| {
+            let bars = bars(groups, series, |group| group.to_string());
+            let scene = bars.draw();
+            let numbers = common_digits(bars.values());
+            let written: Vec<String> = scene.text_boxes().iter().map(|(text, _)| text.text.clone()).collect();
+            bars.values().all(|value| written.contains(&typeset(&numbers.format(value))))
+        };
+        assert!([(4, 4), (6, 2), (3, 3), (1, 1), (24, 2)].into_iter().all(|(groups, series)| named(groups, series)));
+        assert!(!named(36, 3), "bars of nine pixels have no room");
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     metric::Metric,
     model::ModelSummary,
     question::{
-        compare::{CLOSE, Comparison, GroupFigures, Meeting, Status},
+        compare::{CLOSE, Comparison, GroupFigures, HIGH_AND_LOW, Meeting, Overall, Pattern, Status},
         inspect::shape_text,
         page::{ABOUT_COSINE, Run, closing, models, provenance},
     },
@@ -189,12 +189,92 @@ fn close(comparison: &Comparison, groups: &[GroupFigures]) -> Section {
         blocks: vec![
             Block::Table(closeness),
             Block::Table(bands),
+            Block::Table(overall(comparison)),
+            Block::Table(thirds(comparison)),
+            Block::Table(patterns(comparison)),
             Block::prose(
                 "A low cosine of matrices does not show that a model was trained from scratch: rows and columns may have been \
                  permuted or rotated without changing what the model computes, and nothing here looks for that. A high one shows that \
                  these tensors share their values, not how that came about.",
             ),
         ],
+    }
+}
+
+/// The mean over all tensors, which mixes norms with matrices, beside that of matrices.
+fn overall(comparison: &Comparison) -> Table {
+    let [all, matrices] = comparison.overall();
+    let row = |(what, of): (&str, Option<Overall>)| {
+        let none = || Cell::undefined("no tensor has a cosine");
+        let number = |of: Option<f64>| of.map_or_else(none, |value| Cell::number(value, Digits::Fixed(6)));
+        vec![
+            Cell::text(what),
+            Cell::count(of.map_or(0, |of| of.count)),
+            number(of.map(|of| of.mean)),
+            number(of.map(|of| of.null)),
+            of.map_or_else(none, |of| Cell::text(format!("“{}”", of.reading))),
+        ]
+    };
+    Table {
+        caption: "The mean over all tensors, each counted once whatever its size, as that page takes it, with its reading. It mixes \
+                  norms, whose cosine is high for nothing, with matrices: as many norms as there are lift it."
+            .to_owned(),
+        columns: vec![
+            Column::text("over"),
+            Column::numeric("tensors"),
+            Column::numeric("mean cos_sim"),
+            Column::numeric("mean cos_null"),
+            Column::text("that page's reading"),
+        ],
+        rows: [("all tensors", all), ("matrices", matrices)].map(row).into(),
+    }
+}
+
+fn thirds(comparison: &Comparison) -> Table {
+    let [high, low] = HIGH_AND_LOW;
+    let rows = comparison.thirds().into_iter().map(|third| {
+        let [of_high, of_low] = third.high_and_low;
+        let [first, last] = third.layers;
+        vec![
+            Cell::text(third.name),
+            Cell::text(format!("{first}–{last}")),
+            Cell::count(third.count),
+            Cell::number(third.mean, Digits::Fixed(6)),
+            Cell::count(of_high),
+            Cell::count(of_low),
+        ]
+    });
+    Table {
+        caption: format!(
+            "Layers of the first model in thirds by depth, by the mean cosine of each layer's matrices: high from {high} on, low below \
+             {low}. Empty with fewer than three layers."
+        ),
+        columns: vec![
+            Column::text("third"),
+            Column::text("layers"),
+            Column::numeric("count"),
+            Column::numeric("mean cos_sim"),
+            Column::numeric("high"),
+            Column::numeric("low"),
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn patterns(comparison: &Comparison) -> Table {
+    let row = |pattern: Pattern| {
+        vec![
+            Cell::text(pattern.pattern),
+            Cell::text(format!("“{}”", pattern.reading)),
+            Cell::text(if pattern.holds { "yes" } else { "no" }),
+        ]
+    };
+    Table {
+        caption: "That page's patterns over the layers, with its readings, and whether the thirds above show them. Layers of a model \
+                  whose rows or columns were permuted or rotated are low throughout as well."
+            .to_owned(),
+        columns: ["pattern", "that page's reading", "shown here"].map(Column::text).into(),
+        rows: comparison.patterns().map(row).into(),
     }
 }
 

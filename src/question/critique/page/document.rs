@@ -138,6 +138,9 @@ fn left_out(critique: &Critique) -> Vec<Excluded> {
             }
         }
     }
+    for (place, role, layer, reason) in &critique.unread {
+        absent.entry((*place, role, reason.clone())).or_default().push(layer.to_string());
+    }
     excluded.extend(absent.into_iter().map(|((place, role, reason), layers)| Excluded {
         model: model(place),
         tensor: match layers.as_slice() {

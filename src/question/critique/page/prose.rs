@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-/// A language of the report's prose. Names of metrics, models and files are the same in each; pictures are in English.
+/// A language of the report's prose. Names of metrics, models and files are the same in each; words inside pictures are
+/// English, because the bundled font has no Hangul.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {
     /// English.

@@ -44,10 +44,9 @@ pub(crate) fn section(writer: &Writer<'_>) -> Section {
             blocks.push(summary(writer));
             blocks.push(table(writer, &checked));
         }
-        let more =
-            writer.critique.further_options().into_iter().map(|(option, count)| {
-                writer.say("published", "more", &[("n", &count.to_string()), ("option", option)])
-            });
+        let more = writer.critique.further_options().into_iter().map(|(needs, count)| {
+            writer.say("published", "more", &[("n", &count.to_string()), ("option", needs.options())])
+        });
         blocks.extend(more);
     }
     Section { id: "published".to_owned(), title: writer.prose.text("published", "title"), blocks }

@@ -141,6 +141,11 @@ fn left_out(embeddings: &Embeddings) -> Vec<Excluded> {
             Err(reason) => leave(embeddings.chosen.ask.role.name(), reason.clone()),
         }
     }
+    excluded.extend(embeddings.chosen.left_out.iter().map(|(row, reason)| Excluded {
+        model: embeddings.models[0].model.clone(),
+        tensor: format!("row {row}"),
+        reason: reason.clone(),
+    }));
     excluded
 }
 

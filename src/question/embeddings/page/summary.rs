@@ -2,15 +2,21 @@
 
 use crate::{
     metric::Undefined,
-    question::embeddings::{Distribution, Embeddings, Figures, RowPairs},
+    question::embeddings::{Distribution, Embeddings, Figures, RowPairs, TokenPair},
     report::{Block, Cell, Column, Digits, Table},
 };
+
+/// Named rows that are shown one by one; `tokens.csv` has all.
+const MOST_NAMED: usize = 60;
 
 /// The summary.
 pub(crate) fn summary(embeddings: &Embeddings) -> Vec<Block> {
     let mut blocks = vec![Block::Table(models(embeddings)), Block::Table(meeting(embeddings))];
     if embeddings.chosen.nothing.is_some() {
         return blocks;
+    }
+    if embeddings.chosen.are_named {
+        blocks.push(Block::Table(named_rows(embeddings)));
     }
     blocks.push(Block::prose("Mean over pairs of rows:"));
     blocks.push(Block::Table(rows(embeddings)));
@@ -71,6 +77,27 @@ fn meeting(embeddings: &Embeddings) -> Table {
         None => vec![("rows compared", drawn)],
     };
     Table::facts(facts)
+}
+
+/// Each row that was named.
+fn named_rows(embeddings: &Embeddings) -> Table {
+    let number = |value: Option<&Result<f64, Undefined>>| match value {
+        Some(Ok(value)) => Cell::number(*value, Digits::Fixed(4)),
+        Some(Err(reason)) => Cell::undefined(reason.to_string()),
+        None => Cell::text("–"),
+    };
+    let row = |pair: &TokenPair| {
+        let mut row = vec![Cell::text(pair.drawn.token.as_ref().map_or_else(|| "–".to_owned(), ToString::to_string))];
+        row.extend(pair.drawn.rows.map(|row| Cell::text(row.to_string())));
+        let matched = &pair.matched;
+        row.extend([&matched.cos_sim, &matched.cos_null, &matched.pearson].map(|value| number(Some(value))));
+        row.push(number(pair.same_id.as_ref().map(|same| &same.cos_sim)));
+        row
+    };
+    let mut columns = vec![Column::text("token")];
+    let titles = ["row a", "row b", "cos_sim", "cos_null", "pearson", "same number"];
+    columns.extend(titles.map(Column::numeric));
+    Table { caption: String::new(), columns, rows: embeddings.pairs.iter().take(MOST_NAMED).map(row).collect() }
 }
 
 fn rows(embeddings: &Embeddings) -> Table {

@@ -15,6 +15,9 @@ const TOLD: usize = 5;
 /// The blocks of one role.
 pub(crate) fn blocks(survey: &Survey, components: &RoleComponents) -> Vec<Block> {
     let role = components.key.role_name();
+    if let (true, Err(reason)) = (components.vectors.is_empty(), &components.kept) {
+        return vec![Block::prose(format!("**No principal components** of `{role}`: {reason}."))];
+    }
     let mut blocks = vec![Block::prose(format!(
         "**Principal components** of {} vectors of `{role}`, one a model and layer, centred on their mean vector. With its scale \
          the first component is mostly the size of a layer's norm, which grows with depth in every model; with each vector \

@@ -34,7 +34,7 @@ pub fn survey_csv(survey: &Survey, view: &View<'_>) -> Vec<(String, Vec<u8>)> {
     if !survey.averages.is_empty() {
         files.push(averages(survey).csv());
     }
-    if !survey.components.is_empty() {
+    if survey.components.iter().any(|components| !components.vectors.is_empty()) {
         files.push(components::scores(survey).csv());
         files.push(components::all_shares(survey).csv());
     }
