@@ -171,22 +171,22 @@ impl Model {
         };
         // What stands beside a weight counts: one whose scales lie in another shard must not look like one without. A bias does
         // not tell how a weight is stored.
-        let beside = |name: &'_ str| -> Vec<&String> {
+        let beside = |name: &'_ str| -> Vec<&str> {
             let (module, last) = name.rfind('.').map_or(("", name), |dot| name.split_at(dot + 1));
             let is_of_module = !module.is_empty() && (last.contains("weight") || last.contains("data"));
             let stem = if is_of_module { module } else { name };
-            let names = index.weight_map.range(stem.to_owned()..);
-            let names = names.take_while(|(found, _)| found.starts_with(stem));
+            let names = index.beginning_with(stem);
             let names = names.filter(|(found, _)| *found == name || !found.ends_with("bias"));
             names.map(|(_, shard)| shard).collect()
         };
-        let shards: BTreeSet<&String> = selection
+        let held: BTreeSet<&str> = self.layout.shards.iter().map(String::as_str).collect();
+        let shards: BTreeSet<&str> = selection
             .wanted
             .iter()
             .flat_map(|wanted| beside(&wanted.name))
-            .filter(|shard| self.layout.shards.contains(shard))
+            .filter(|shard| held.contains(shard))
             .collect();
-        shards.into_iter().cloned().collect()
+        shards.into_iter().map(str::to_owned).collect()
     }
 
     /// Whether a wanted tensor is not where the index says, or is not in the index, or the index names shards that do not exist.
@@ -196,7 +196,7 @@ impl Model {
             return false;
         }
         let is_placed = |name: &str| {
-            let claimed = index.weight_map.get(name);
+            let claimed = index.shard_of(name);
             claimed.is_some_and(|shard| self.headers.get(shard).is_some_and(|header| header.get(name).is_some()))
         };
         !self.layout.missing_shards.is_empty() || selection.wanted.iter().any(|wanted| !is_placed(&wanted.name))
@@ -208,7 +208,7 @@ impl Model {
             let predicted = self
                 .index
                 .as_ref()
-                .filter(|index| !index.tensors_of(shard).is_empty())
+                .filter(|index| index.tensors_of(shard).next().is_some())
                 .map(|index| index.predicted_header_length(shard));
             let repository = &self.repository;
             async move {
@@ -275,8 +275,7 @@ impl Model {
         let index = self.index.as_ref().filter(|_| info.dtype.bits() == Some(8) && info.shape.len() > 1)?;
         let (stem, _) = info.name.rsplit_once('.')?;
         let stem = format!("{stem}.");
-        let beside =
-            index.weight_map.range(stem.clone()..).map_while(|(name, _)| Some((name, name.strip_prefix(&stem)?)));
+        let beside = index.beginning_with(&stem).map(|(name, _)| (name, &name[stem.len()..]));
         let mut scales = beside.filter(|(_, last)| !last.contains('.') && last.contains("scale")).map(|(name, _)| name);
         let (lost, reason) = scales.find_map(|name| Some((name, self.find(name).err()?)))?;
         Some(format!("`{}`, which scales it, cannot be read: {reason}", lost.escape_debug()))
