@@ -1,6 +1,6 @@
 //! What an opened model has under a name, for a role, or beside a tensor, and why not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Exclusion, Model, Tensor};
 use crate::{
@@ -39,9 +39,25 @@ impl Model {
 
     /// The tensors that count, each once, with the shard that holds it.
     pub fn counted(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
+        let places = self.places();
         let all = self.headers.iter().flat_map(|(shard, header)| header.tensors.iter().map(move |info| (shard, info)));
-        let counts = |shard: &str, name: &str| self.find(name).is_ok_and(|(counted, _)| counted == shard);
+        let counts = move |shard: &str, name: &str| {
+            places[name].is_some() || self.find(name).is_ok_and(|(counted, _)| counted == shard)
+        };
         all.filter(move |(shard, info)| counts(shard, &info.name)).map(|(shard, info)| (shard.as_str(), info))
+    }
+
+    /// Where each name stands; `None` where several shards hold it. Of many names this is faster than to find one after the other,
+    /// which looks into every header where no index tells which.
+    pub(super) fn places(&self) -> HashMap<&str, Option<(&str, &TensorInfo)>> {
+        let mut places = HashMap::new();
+        for (shard, header) in &self.headers {
+            for info in &header.tensors {
+                let place = places.entry(info.name.as_str());
+                place.and_modify(|known| *known = None).or_insert(Some((shard.as_str(), info)));
+            }
+        }
+        places
     }
 
     /// What a name would be in this model.

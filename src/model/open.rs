@@ -228,20 +228,20 @@ impl Model {
     fn take(&mut self, selection: Selection) {
         let mut tensors = Vec::new();
         let mut companions = Vec::new();
+        let mut excluded = Vec::new();
+        let places = self.places();
         for wanted in selection.wanted {
-            let (shard, info) = match self.find(&wanted.name) {
+            let alone = places.get(wanted.name.as_str()).copied().flatten();
+            let found = alone.map_or_else(|| self.find(&wanted.name), Ok);
+            let found = found.and_then(|found| self.lost_scale(found.1).map_or(Ok(found), Err));
+            let (shard, info) = match found {
                 Ok(found) => found,
                 Err(reason) => {
                     let Wanted { name: tensor, slot, layer } = wanted;
-                    self.excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer });
+                    excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer });
                     continue;
                 }
             };
-            if let Some(reason) = self.lost_scale(info) {
-                let Wanted { name: tensor, slot, layer } = wanted;
-                self.excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer });
-                continue;
-            }
             let mut companion = |name: &str| self.companion(name, &mut companions);
             let scaled = match self.quantisation().storage(&wanted.name) {
                 Storage::Scaled(scaling) => companion(&scaling.scale).map(|scale| Scaled {
@@ -261,6 +261,8 @@ impl Model {
                 is_past: wanted.slot.is_some_and(|slot| slot.mtp) && !self.config.predicts,
             });
         }
+        drop(places);
+        self.excluded.append(&mut excluded);
         self.tensors = tensors;
         self.companions = companions;
         let passed_over = selection.passed_over.into_iter();

@@ -212,3 +212,17 @@ fn notes_in_an_index_cost_no_memory_however_many_they_are() {
     let (status, stderr) = inspected_within(ROOM, header, Some(&index));
     assert_eq!(status, Some(0), "{stderr}");
 }
+
+/// A name held twice, or a path kept with every tensor, costs ten times the length of the index and does not fit.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_index_costs_few_times_its_length() {
+    let header = r#"{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#;
+    let placed = (0..600_000).map(|number| {
+        format!(r#""model.layers.{number}.mlp.experts.17.other_proj.weight":"model-{:05}-of-00001.safetensors""#, 1)
+    });
+    let index = format!(r#"{{"weight_map":{{{}}}}}"#, placed.collect::<Vec<_>>().join(","));
+    assert!(index.len() > 50_000_000, "{}", index.len());
+    let (status, stderr) = inspected_within(ROOM, header, Some(&index));
+    assert_eq!(status, Some(0), "{stderr}");
+}
