@@ -4,7 +4,7 @@
 //! that leads out of its folder would send the reader, and its token, somewhere else. What an index says is only a claim
 //! until the shards' headers agree; [`ShardIndex::disagreements`] compares.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -20,25 +20,34 @@ use crate::escaped;
 pub const MAX_INDEX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Where an index and the header of a shard that it names do not agree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Disagreement {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disagreement<'i> {
     /// The index places this tensor in the shard, and the shard does not have it.
-    MissingInShard(String),
+    MissingInShard(&'i str),
     /// The shard has this tensor, and the index does not place it there.
-    NotInIndex(String),
+    NotInIndex(&'i str),
 }
 
 /// Which tensor lies in which file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShardIndex {
-    /// Path in the repository of each tensor's shard.
-    pub weight_map: BTreeMap<String, String>,
     /// Bytes of all tensors, as the index claims. Often wrong; kept to be reported.
     pub total_size: Option<u64>,
     /// What the index states in the place of such a number.
     pub unclear_size: Option<String>,
-    /// Tensors of each shard, sorted.
-    by_shard: BTreeMap<String, Vec<String>>,
+    /// Tensors with the place of their shard, sorted by name.
+    tensors: Vec<(Box<str>, u32)>,
+    /// Shards, sorted by path.
+    shards: Vec<Shard>,
+}
+
+/// A shard as an index names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shard {
+    /// Its path in the repository.
+    path: String,
+    /// Places of its tensors.
+    tensors: Vec<u32>,
 }
 
 impl ShardIndex {
@@ -55,35 +64,63 @@ impl ShardIndex {
             None => IndexError::TooManyTensors { limit: MAX_TENSORS },
         })?;
         let folder = folder_of_index.trim_matches('/');
-        let mut index = Self { total_size, unclear_size, ..Self::default() };
-        let mut safe = BTreeSet::new();
-        for (tensor, written) in placed {
-            // Some writers begin in the index's own folder in so many words.
-            let path = written.trim_start_matches("./").to_owned();
-            if !safe.contains(&path) {
-                if let Some(reason) = unsafe_because(&path) {
-                    return Err(IndexError::UnsafePath { tensor, path, reason }.into());
-                }
-                safe.insert(path.clone());
-                if safe.len() > MAX_SHARDS {
-                    return Err(IndexError::TooManyShards { limit: MAX_SHARDS }.into());
-                }
-            }
-            let shard = if folder.is_empty() { path } else { format!("{folder}/{path}") };
-            index.by_shard.entry(shard.clone()).or_default().push(tensor.clone());
-            index.weight_map.insert(tensor, shard);
+        let paths = safe_paths(&placed)?;
+        let joined = |path: &String| if folder.is_empty() { path.clone() } else { format!("{folder}/{path}") };
+        let mut shards: Vec<Shard> =
+            paths.iter().map(|path| Shard { path: joined(path), tensors: Vec::new() }).collect();
+        let mut tensors = Vec::with_capacity(placed.len());
+        for (at, (tensor, written)) in (0..).zip(placed) {
+            let place = paths.partition_point(|path| path.as_str() < written.path());
+            shards[place].tensors.push(at);
+            tensors.push((tensor.into_boxed_str(), u32::try_from(place).unwrap_or(u32::MAX)));
         }
-        Ok(index)
+        Ok(Self { total_size, unclear_size, tensors, shards })
     }
 
     /// Paths of all shards, sorted.
     pub fn shards(&self) -> Vec<&str> {
-        self.by_shard.keys().map(String::as_str).collect()
+        self.shards.iter().map(|shard| shard.path.as_str()).collect()
+    }
+
+    /// All tensors with their shards, sorted by name.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tensors.iter().map(|placed| self.placed(placed))
+    }
+
+    /// Number of tensors.
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Whether it names no tensor.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// Where the index says that a tensor is.
+    pub fn shard_of(&self, tensor: &str) -> Option<&str> {
+        let found = self.tensors.binary_search_by(|(name, _)| name.as_ref().cmp(tensor)).ok()?;
+        Some(self.placed(&self.tensors[found]).1)
+    }
+
+    /// The tensors whose names begin so, with their shards, sorted by name.
+    pub fn beginning_with(&self, stem: &str) -> impl Iterator<Item = (&str, &str)> {
+        let first = self.tensors.partition_point(|(name, _)| name.as_ref() < stem);
+        self.tensors[first..]
+            .iter()
+            .map(|placed| self.placed(placed))
+            .take_while(move |(name, _)| name.starts_with(stem))
     }
 
     /// Tensors that the index places in `shard`, sorted.
-    pub fn tensors_of(&self, shard: &str) -> &[String] {
-        self.by_shard.get(shard).map_or(&[], Vec::as_slice)
+    pub fn tensors_of(&self, shard: &str) -> impl Iterator<Item = &str> {
+        let found = self.shards.binary_search_by(|known| known.path.as_str().cmp(shard)).ok();
+        let places = found.map_or(&[][..], |found| &self.shards[found].tensors);
+        places.iter().map(|&at| self.tensors[at as usize].0.as_ref())
+    }
+
+    fn placed<'i>(&'i self, (name, place): &'i (Box<str>, u32)) -> (&'i str, &'i str) {
+        (name, &self.shards[*place as usize].path)
     }
 
     /// An estimate, meant to be enough, of the bytes before the data in `shard`: a first request of this length reads
@@ -92,23 +129,17 @@ impl ShardIndex {
     /// An entry such as `"NAME":{"dtype":"BF16","shape":[4096,14336],"data_offsets":[1234567890,1234567890]},` has 84
     /// bytes around its name at most, for matrices in files of up to 10 GB; 8 hold the length, and 96 the metadata.
     pub fn predicted_header_length(&self, shard: &str) -> u64 {
-        let entries: usize = self.tensors_of(shard).iter().map(|name| name.len() + 84).sum();
+        let entries: usize = self.tensors_of(shard).map(|name| name.len() + 84).sum();
         8 + 96 + entries as u64
     }
 
     /// Compares what the index says of `shard` with its header, both ways.
-    pub fn disagreements(&self, shard: &str, header: &Header) -> Vec<Disagreement> {
-        let claimed = self.tensors_of(shard);
-        let missing = claimed
-            .iter()
-            .filter(|name| header.get(name).is_none())
-            .map(|name| Disagreement::MissingInShard(name.clone()));
-        let unknown = header
-            .tensors
-            .iter()
-            .filter(|tensor| claimed.binary_search(&tensor.name).is_err())
-            .map(|tensor| Disagreement::NotInIndex(tensor.name.clone()));
-        missing.chain(unknown).collect()
+    pub fn disagreements<'i>(&'i self, shard: &'i str, header: &'i Header) -> impl Iterator<Item = Disagreement<'i>> {
+        let missing =
+            self.tensors_of(shard).filter(|name| header.get(name).is_none()).map(Disagreement::MissingInShard);
+        let unknown = header.tensors.iter().map(|tensor| tensor.name.as_str());
+        let unknown = unknown.filter(move |name| self.shard_of(name) != Some(shard)).map(Disagreement::NotInIndex);
+        missing.chain(unknown)
     }
 }
 
@@ -116,9 +147,39 @@ impl ShardIndex {
 #[derive(Deserialize)]
 #[serde(expecting = "an object with `weight_map`")]
 struct Document<'a> {
-    weight_map: Unique<String>,
+    #[serde(borrow)]
+    weight_map: Unique<Written<'a>>,
     #[serde(borrow)]
     metadata: Option<&'a RawValue>,
+}
+
+/// A path as it stands in the file, where nothing in it is escaped.
+#[derive(Deserialize)]
+struct Written<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Written<'_> {
+    fn path(&self) -> &str {
+        // Some writers begin in the index's own folder in so many words.
+        self.0.trim_start_matches("./")
+    }
+}
+
+/// The paths that are named, each once and sorted, if all of them may be asked for.
+fn safe_paths(placed: &BTreeMap<String, Written<'_>>) -> Result<Vec<String>, IndexError> {
+    let mut named: BTreeMap<&str, &str> = BTreeMap::new();
+    for (tensor, written) in placed {
+        named.entry(written.path()).or_insert(tensor);
+        if named.len() > MAX_SHARDS {
+            return Err(IndexError::TooManyShards { limit: MAX_SHARDS });
+        }
+    }
+    for (path, tensor) in &named {
+        if let Some(reason) = unsafe_because(path) {
+            let (tensor, path) = ((*tensor).to_owned(), (*path).to_owned());
+            return Err(IndexError::UnsafePath { tensor, path, reason });
+        }
+    }
+    Ok(named.into_keys().map(str::to_owned).collect())
 }
 
 impl Document<'_> {
@@ -206,9 +267,10 @@ mod tests {
             r#"{"metadata":{"total_size":16.0,"x":[]},"weight_map":{"b":"s1","a":"s2","c":"s1"},"dtype":"BF16"}"#;
         let index = ShardIndex::parse(json.as_bytes(), "transformer/").unwrap();
         assert_eq!(index.shards(), ["transformer/s1", "transformer/s2"]);
-        assert_eq!(index.tensors_of("transformer/s1"), ["b", "c"]);
-        assert!(index.tensors_of("s1").is_empty());
-        assert_eq!(index.weight_map["a"], "transformer/s2");
+        assert_eq!(index.tensors_of("transformer/s1").collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(index.tensors_of("s1").count(), 0);
+        assert_eq!((index.shard_of("a"), index.shard_of("d")), (Some("transformer/s2"), None));
+        assert_eq!(index.beginning_with("b").collect::<Vec<_>>(), [("b", "transformer/s1")]);
         assert_eq!(index.total_size, Some(16));
     }
 
@@ -297,8 +359,8 @@ mod tests {
         let header = Header::from_json(json, 8 + json.len() as u64).unwrap();
         let index = index(r#"{"weight_map":{"a":"s1","b":"s1","c":"s2"}}"#).unwrap();
         assert_eq!(
-            index.disagreements("s1", &header),
-            [Disagreement::MissingInShard("a".into()), Disagreement::NotInIndex("mtp".into())]
+            index.disagreements("s1", &header).collect::<Vec<_>>(),
+            [Disagreement::MissingInShard("a"), Disagreement::NotInIndex("mtp")]
         );
     }
 
@@ -322,7 +384,7 @@ mod tests {
         ) {
             let _ = ShardIndex::parse(&bytes, "");
             if let Ok(index) = placed_in(&path) {
-                let decoded = percent_decode_str(&index.weight_map["a"]).decode_utf8_lossy().into_owned();
+                let decoded = percent_decode_str(index.shard_of("a").unwrap()).decode_utf8_lossy().into_owned();
                 prop_assert!(!decoded.split('/').any(|segment| matches!(segment, "" | "." | "..")), "{}", path);
             }
         }
@@ -334,10 +396,12 @@ mod tests {
         ) {
             let json = serde_json::json!({ "metadata": { "total_size": size, "x": [1] }, "weight_map": placed });
             let index = index(&json.to_string()).unwrap();
-            prop_assert_eq!(&index.weight_map, &placed);
-            prop_assert_eq!(index.total_size, size);
+            let found: Vec<(&str, &str)> = index.tensors().collect();
+            prop_assert_eq!(found, placed.iter().map(|(name, shard)| (name.as_str(), shard.as_str())).collect::<Vec<_>>());
+            prop_assert_eq!((index.len(), index.total_size), (placed.len(), size));
             for (tensor, shard) in &placed {
-                prop_assert!(index.tensors_of(shard).contains(tensor));
+                prop_assert_eq!(index.shard_of(tensor), Some(shard.as_str()));
+                prop_assert!(index.tensors_of(shard).any(|name| name == tensor));
             }
         }
     }

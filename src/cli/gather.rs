@@ -1,7 +1,7 @@
 //! The way of every command that needs models: what the library gathers on one runtime, which is gone before anything is computed, and
 //! what is said of it.
 
-use std::{process, sync::Arc, thread, time::Duration};
+use std::{collections::BTreeMap, process, sync::Arc, thread, time::Duration};
 
 use anyhow::bail;
 use hub_audit::{
@@ -9,7 +9,7 @@ use hub_audit::{
     cache::Cache,
     family::{LayerIndex, LayerSelection},
     fetch::{Corpus, Cost, Failures, Gathered, Limits, Request},
-    model::{Access, Opened, Question, Session},
+    model::{Access, Exclusion, Opened, Question, Session},
     serve::{self, Hub, ServeOptions, Store},
     spec::ModelSpec,
 };
@@ -225,6 +225,22 @@ pub(crate) fn lacks_layers(opened: &[Opened], layers: &LayerSelection, printer: 
     !absent.is_empty()
 }
 
+/// Says which tensors cannot be read: one line a cause, however many tensors it costs.
+fn report_unreadable(label: &str, excluded: &[Exclusion], printer: &Printer) {
+    let mut causes: BTreeMap<&str, Vec<&Exclusion>> = BTreeMap::new();
+    for fault in excluded.iter().filter(|exclusion| exclusion.is_fault) {
+        causes.entry(&fault.reason).or_default().push(fault);
+    }
+    for (reason, faults) in causes {
+        let [first, others @ ..] = faults.as_slice() else { continue };
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        printer.warn(&format!("{label}: tensor `{}`{more} cannot be read: {reason}", first.tensor.escape_debug()));
+        for fault in others {
+            printer.detail(&format!("{label}: tensor `{}` cannot be read", fault.tensor.escape_debug()));
+        }
+    }
+}
+
 /// Says what could not be read, and what is odd about the files of what could.
 fn report_failures(opened: &[Opened], failures: &[Failures], printer: &Printer) {
     for (opened, failures) in opened.iter().zip(failures) {
@@ -237,10 +253,7 @@ fn report_failures(opened: &[Opened], failures: &[Failures], printer: &Printer) 
                 if let Some(notice) = &model.notice {
                     printer.warn(&format!("{}: {notice}", opened.label));
                 }
-                for fault in model.excluded.iter().filter(|exclusion| exclusion.is_fault) {
-                    let tensor = fault.tensor.escape_debug();
-                    printer.warn(&format!("{}: tensor `{tensor}` cannot be read: {}", opened.label, fault.reason));
-                }
+                report_unreadable(&opened.label, &model.excluded, printer);
                 for warning in &model.warnings {
                     printer.detail(&format!("{}: {warning}", opened.label));
                 }

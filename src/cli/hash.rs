@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hub_audit::{
+    Error,
     fetch::Corpus,
     fetch::{self, Work},
     model::{Listed, Model, Session, Tensor},
@@ -43,8 +44,7 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
     let Some((gathered, ())) = Gather::new(&args.reach, &args.limits, printer).run(digest)? else {
         return Ok(ExitStatus::Done);
     };
-    let (hashed, mut status) = hash(&gathered, &wanted, printer);
-    gathered.check_unchanged()?;
+    let (hashed, mut status) = hash(&gathered, &wanted, printer)?;
     let text = if args.matches { groups_csv(&hashed) } else { tensors_csv(&hashed) };
     printer.data(&String::from_utf8_lossy(&text))?;
     if args.matches {
@@ -58,7 +58,11 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
 }
 
 /// The digests of all wanted tensors, by model, then layer, then name. What failed is reported and left out.
-fn hash(gathered: &Corpus, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -> (Vec<Hashed>, ExitStatus) {
+fn hash(
+    gathered: &Corpus,
+    wanted: &dyn Fn(&str) -> bool,
+    printer: &Printer,
+) -> Result<(Vec<Hashed>, ExitStatus), Error> {
     let mut status = ExitStatus::Done;
     let mut here: Vec<(usize, usize)> = Vec::new();
     for (number, opened) in gathered.opened.iter().enumerate() {
@@ -93,7 +97,10 @@ fn hash(gathered: &Corpus, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -> 
         .filter_map(|&(number, position)| model_of(number).map(|model| (model, &model.tensors[position])))
         .collect();
     let mut hashes: BTreeMap<(usize, usize), _> = BTreeMap::new();
-    for (&(number, position), result) in here.iter().zip(hash_all_kept(&gathered.cache, &jobs)) {
+    let results = hash_all_kept(&gathered.cache, &jobs);
+    // First, so that a file which changed is told once and not as a fault of each of its tensors.
+    gathered.check_unchanged()?;
+    for (&(number, position), result) in here.iter().zip(results) {
         match result {
             Ok(hash) => drop(hashes.insert((number, position), hash)),
             Err(error) => {
@@ -119,7 +126,7 @@ fn hash(gathered: &Corpus, wanted: &dyn Fn(&str) -> bool, printer: &Printer) -> 
             hash,
         })
     };
-    (hashes.into_iter().filter_map(row).collect(), status)
+    Ok((hashes.into_iter().filter_map(row).collect(), status))
 }
 
 fn tensors_csv(hashed: &[Hashed]) -> Vec<u8> {

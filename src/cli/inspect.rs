@@ -158,8 +158,8 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
             contents.mtp_parameters
         );
     }
-    text.push_str(&names("buffers", &contents.buffers));
-    text.push_str(&names("unclassified", &contents.unclassified));
+    text.push_str(&names("buffers", &contents.buffers.iter().map(String::as_str).collect::<Vec<_>>()));
+    text.push_str(&names("unclassified", &contents.unclassified()));
     for warning in &summary.warnings {
         let _ = writeln!(text, "  warning: {warning}");
     }
@@ -227,7 +227,7 @@ fn lineage_text(contents: &Contents) -> String {
     text
 }
 
-fn names(title: &str, names: &[String]) -> String {
+fn names(title: &str, names: &[&str]) -> String {
     if names.is_empty() {
         return String::new();
     }
@@ -404,7 +404,7 @@ fn model_json(inspection: &Inspection, tensors: bool) -> Value {
     value["mtp_tensors"] = json!(contents.mtp_tensors);
     value["mtp_parameters"] = json!(contents.mtp_parameters);
     value["buffers"] = json!(contents.buffers);
-    value["unclassified"] = json!(contents.unclassified);
+    value["unclassified"] = json!(contents.unclassified());
     if tensors {
         value["tensors"] = json!(
             contents
@@ -416,7 +416,7 @@ fn model_json(inspection: &Inspection, tensors: bool) -> Value {
                     "layer": listed.layer,
                     "dtype": listed.info.dtype,
                     "shape": listed.info.shape,
-                    "shard": listed.shard,
+                    "shard": *listed.shard,
                     "start": listed.info.range.start,
                     "end": listed.info.range.end,
                 }))

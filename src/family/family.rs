@@ -136,8 +136,7 @@ impl Family {
         if let Some(slot) = self.look_up(path, &name.numbers, name.tail, config) {
             return Some((slot, name.tail));
         }
-        // Packed experts are bare parameters, so that their biases and MXFP4 halves have no segment of their own.
-        for (suffix, tail) in [("_bias", Tail::Bias), ("_blocks", Tail::Weight), ("_scales", Tail::Auxiliary)] {
+        for (suffix, tail) in PARTS {
             if let Some(slot) =
                 path.strip_suffix(suffix).and_then(|path| self.look_up(path, &name.numbers, tail, config))
             {
@@ -145,6 +144,11 @@ impl Family {
             }
         }
         None
+    }
+
+    /// The paths that it knows, with `#` for each number.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
+        self.entries.keys()
     }
 
     pub(super) fn model_types(&self) -> &[String] {
@@ -246,6 +250,14 @@ impl Family {
             mtp: entry.mtp || past_the_last,
         })
     }
+}
+
+/// Packed experts are bare parameters, so that their biases and MXFP4 halves have no segment of their own.
+const PARTS: [(&str, Tail); 3] = [("_bias", Tail::Bias), ("_blocks", Tail::Weight), ("_scales", Tail::Auxiliary)];
+
+/// A path without the end of such a part.
+pub(super) fn without_part(path: &str) -> &str {
+    PARTS.iter().find_map(|(suffix, _)| path.strip_suffix(suffix)).unwrap_or(path)
 }
 
 /// OPT has one set of names for two orders: with `do_layer_norm_before = false` its norms stand after the blocks.

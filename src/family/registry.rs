@@ -4,11 +4,16 @@
 //! model under two sets of names), and a bare folder has no configuration at all. So the configuration proposes and the
 //! names decide: by how many of them each family explains.
 
-use std::{cmp::Reverse, collections::HashMap, sync::LazyLock};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use super::{
     Family, FamilyChoice, ModelConfig, Role,
     choice::ChosenBy,
+    family::without_part,
     name::{Name, is_buffer},
     table::{Table, TableError},
 };
@@ -21,6 +26,8 @@ const HALF: f64 = 0.5;
 #[derive(Debug, Default)]
 pub struct Registry {
     families: Vec<Family>,
+    /// Last segments of the names that some family knows: no other name is worth trying in each of them.
+    ends: HashSet<String>,
 }
 
 static BUILTIN: LazyLock<Registry> = LazyLock::new(|| {
@@ -54,7 +61,7 @@ impl Registry {
     /// [`FamilyChoice::rivals`] holds the families that explain as much and disagree on what it means. Without names
     /// (before any header is read) the configuration alone decides.
     pub fn choose<'n>(&'static self, config: &ModelConfig, names: impl Iterator<Item = &'n str>) -> FamilyChoice {
-        let shapes = Shapes::count(names);
+        let shapes = Shapes::count(names, &self.ends);
         let by_type = || proposals(&self.families, &config.model_types, normal_type, Family::model_types);
         let by_class = || proposals(&self.families, &config.architectures, stem, Family::architectures);
         let proposed = [(ChosenBy::ModelType, by_type()), (ChosenBy::Architecture, by_class())]
@@ -83,7 +90,9 @@ impl Registry {
     /// Reads a table of families.
     fn parse(text: &str) -> Result<Self, TableError> {
         let families = Table::parse(text)?.resolve()?.into_iter().map(Family::compile);
-        Ok(Self { families: families.collect::<Result<_, _>>()? })
+        let families: Vec<Family> = families.collect::<Result<_, _>>()?;
+        let ends = families.iter().flat_map(Family::keys).map(|key| last_segment(key).to_owned()).collect();
+        Ok(Self { families, ends })
     }
 
     fn rivals(&'static self, shapes: &Shapes, config: &ModelConfig, vote: &Vote<'static>) -> Vec<&'static Family> {
@@ -102,6 +111,7 @@ impl Registry {
 
 /// Names with their numbers left out, and how many names have each shape: half a million names have a few dozen.
 struct Shapes {
+    /// Of those that some family may know.
     counts: Vec<(Name, u64)>,
     total: u64,
 }
@@ -132,12 +142,16 @@ impl Vote<'_> {
 }
 
 impl Shapes {
-    fn count<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+    fn count<'n>(names: impl Iterator<Item = &'n str>, ends: &HashSet<String>) -> Self {
         let mut seen: HashMap<String, (Name, u64)> = HashMap::new();
         let mut total = 0;
         for raw in names.filter(|raw| !is_buffer(raw, &[])) {
             let name = Name::parse(raw);
             total += 1;
+            let is_known = |path: &str| ends.contains(last_segment(path));
+            if !is_known(&name.key) && !is_known(without_part(&name.key)) {
+                continue;
+            }
             match seen.get_mut(&name.key) {
                 Some((_, count)) => *count += 1,
                 None => {
@@ -180,6 +194,10 @@ impl Shapes {
             .map(|family| self.vote(family, config))
             .reduce(|best, vote| if vote.is_better_than(&best) { vote } else { best })
     }
+}
+
+fn last_segment(key: &str) -> &str {
+    key.rsplit_once('.').map_or(key, |(_, last)| last)
 }
 
 /// Families that list one of the words, all of them, in the registry's order.

@@ -402,7 +402,7 @@ impl RemoteFile {
     fn check_facts(&self, exchange: &Exchange) -> Result<(), HubError> {
         let text = |name: &str| exchange.response.headers().get(name).and_then(|value| value.to_str().ok());
         if let (Some(got), Some(pinned)) = (text("x-repo-commit"), self.place.commit())
-            && got != pinned.as_str()
+            && !got.eq_ignore_ascii_case(pinned.as_str())
         {
             return Err(HubError::CommitDisagrees {
                 host: exchange.host.clone(),

@@ -1,15 +1,21 @@
 //! A file of a model that is on this machine: in its folder, or in the Hugging Face cache, of which not a byte counts before all of it
 //! has proved to be what the Hub lists.
 
-use std::sync::OnceLock;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
+use super::Access;
 use crate::{
     cache::Cache,
     checkpoint::{CheckpointError, FolderFile},
     digest::{GitBlobHex, Sha256Hex},
     error::{Error, Result},
     range::ByteRange,
-    snapshot::RepoFile,
+    snapshot::{RepoFile, Snapshot},
+    spec::{Commit, RepoId},
 };
 
 /// Bytes read at once.
@@ -27,12 +33,12 @@ pub(super) struct LocalFile {
 
 impl LocalFile {
     /// One that is what it is: there is nothing that it could be held against.
-    pub(super) fn believed(file: FolderFile, listed: &RepoFile) -> Self {
+    fn believed(file: FolderFile, listed: &RepoFile) -> Self {
         Self { file, listed: listed.clone(), is_sound: true.into() }
     }
 
     /// One that must have the hash that is listed.
-    pub(super) fn to_be_proved(file: FolderFile, listed: &RepoFile) -> Self {
+    fn to_be_proved(file: FolderFile, listed: &RepoFile) -> Self {
         Self { file, listed: listed.clone(), is_sound: OnceLock::new() }
     }
 
@@ -80,4 +86,35 @@ impl LocalFile {
         })?;
         Ok(if is_large { sha256.finish() } else { blob.finish() })
     }
+}
+
+/// The files of a commit that the Hugging Face cache has, under the repository's present id or the one that was asked for:
+/// it keeps what was downloaded under the name that it then had.
+pub(super) fn shared_files(
+    access: &Access,
+    ids: [&RepoId; 2],
+    commit: &Commit,
+    snapshot: &Snapshot,
+) -> BTreeMap<String, Arc<LocalFile>> {
+    let mut files = BTreeMap::new();
+    let Some(shared) = &access.shared else { return files };
+    for id in BTreeSet::from(ids) {
+        let found = shared.files(id, commit, snapshot);
+        // One that went away, or grew, since it was looked up is not there.
+        files.extend(snapshot.files.iter().zip(found).filter_map(|(file, path)| {
+            let found = FolderFile::open(path?).ok()?;
+            let made = if shared.verifies() { LocalFile::to_be_proved } else { LocalFile::believed };
+            (found.size() == file.size).then(|| (file.path.clone(), Arc::new(made(found, file))))
+        }));
+    }
+    files
+}
+
+/// The files of a folder.
+pub(super) fn folder_files(folder: &Path, snapshot: &Snapshot) -> Result<BTreeMap<String, Arc<LocalFile>>> {
+    let one = |file: &RepoFile| {
+        let found = FolderFile::open(folder.join(&file.path))?;
+        Ok((file.path.clone(), Arc::new(LocalFile::believed(found, file))))
+    };
+    snapshot.files.iter().map(one).collect()
 }

@@ -6,6 +6,7 @@ mod access;
 mod depths;
 mod description;
 mod fit;
+mod known;
 mod local_file;
 mod lookup;
 mod open;

@@ -171,22 +171,22 @@ impl Model {
         };
         // What stands beside a weight counts: one whose scales lie in another shard must not look like one without. A bias does
         // not tell how a weight is stored.
-        let beside = |name: &'_ str| -> Vec<&String> {
+        let beside = |name: &'_ str| -> Vec<&str> {
             let (module, last) = name.rfind('.').map_or(("", name), |dot| name.split_at(dot + 1));
             let is_of_module = !module.is_empty() && (last.contains("weight") || last.contains("data"));
             let stem = if is_of_module { module } else { name };
-            let names = index.weight_map.range(stem.to_owned()..);
-            let names = names.take_while(|(found, _)| found.starts_with(stem));
+            let names = index.beginning_with(stem);
             let names = names.filter(|(found, _)| *found == name || !found.ends_with("bias"));
             names.map(|(_, shard)| shard).collect()
         };
-        let shards: BTreeSet<&String> = selection
+        let held: BTreeSet<&str> = self.layout.shards.iter().map(String::as_str).collect();
+        let shards: BTreeSet<&str> = selection
             .wanted
             .iter()
             .flat_map(|wanted| beside(&wanted.name))
-            .filter(|shard| self.layout.shards.contains(shard))
+            .filter(|shard| held.contains(shard))
             .collect();
-        shards.into_iter().cloned().collect()
+        shards.into_iter().map(str::to_owned).collect()
     }
 
     /// Whether a wanted tensor is not where the index says, or is not in the index, or the index names shards that do not exist.
@@ -196,7 +196,7 @@ impl Model {
             return false;
         }
         let is_placed = |name: &str| {
-            let claimed = index.weight_map.get(name);
+            let claimed = index.shard_of(name);
             claimed.is_some_and(|shard| self.headers.get(shard).is_some_and(|header| header.get(name).is_some()))
         };
         !self.layout.missing_shards.is_empty() || selection.wanted.iter().any(|wanted| !is_placed(&wanted.name))
@@ -208,7 +208,7 @@ impl Model {
             let predicted = self
                 .index
                 .as_ref()
-                .filter(|index| !index.tensors_of(shard).is_empty())
+                .filter(|index| index.tensors_of(shard).next().is_some())
                 .map(|index| index.predicted_header_length(shard));
             let repository = &self.repository;
             async move {
@@ -228,20 +228,20 @@ impl Model {
     fn take(&mut self, selection: Selection) {
         let mut tensors = Vec::new();
         let mut companions = Vec::new();
+        let mut excluded = Vec::new();
+        let places = self.places();
         for wanted in selection.wanted {
-            let (shard, info) = match self.find(&wanted.name) {
+            let alone = places.get(wanted.name.as_str()).copied().flatten();
+            let found = alone.map_or_else(|| self.find(&wanted.name), Ok);
+            let found = found.and_then(|found| self.lost_scale(found.1).map_or(Ok(found), Err));
+            let (shard, info) = match found {
                 Ok(found) => found,
                 Err(reason) => {
                     let Wanted { name: tensor, slot, layer } = wanted;
-                    self.excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer });
+                    excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer });
                     continue;
                 }
             };
-            if let Some(reason) = self.lost_scale(info) {
-                let Wanted { name: tensor, slot, layer } = wanted;
-                self.excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer });
-                continue;
-            }
             let mut companion = |name: &str| self.companion(name, &mut companions);
             let scaled = match self.quantisation().storage(&wanted.name) {
                 Storage::Scaled(scaling) => companion(&scaling.scale).map(|scale| Scaled {
@@ -261,6 +261,8 @@ impl Model {
                 is_past: wanted.slot.is_some_and(|slot| slot.mtp) && !self.config.predicts,
             });
         }
+        drop(places);
+        self.excluded.append(&mut excluded);
         self.tensors = tensors;
         self.companions = companions;
         let passed_over = selection.passed_over.into_iter();
@@ -275,8 +277,7 @@ impl Model {
         let index = self.index.as_ref().filter(|_| info.dtype.bits() == Some(8) && info.shape.len() > 1)?;
         let (stem, _) = info.name.rsplit_once('.')?;
         let stem = format!("{stem}.");
-        let beside =
-            index.weight_map.range(stem.clone()..).map_while(|(name, _)| Some((name, name.strip_prefix(&stem)?)));
+        let beside = index.beginning_with(&stem).map(|(name, _)| (name, &name[stem.len()..]));
         let mut scales = beside.filter(|(_, last)| !last.contains('.') && last.contains("scale")).map(|(name, _)| name);
         let (lost, reason) = scales.find_map(|name| Some((name, self.find(name).err()?)))?;
         Some(format!("`{}`, which scales it, cannot be read: {reason}", lost.escape_debug()))

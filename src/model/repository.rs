@@ -5,7 +5,7 @@
 //! that commit are read where they lie.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,16 +13,20 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Access, AuditError, local_file::LocalFile};
+use super::{
+    Access, AuditError,
+    known::{Known, pinned},
+    local_file::{LocalFile, folder_files, shared_files},
+};
 use crate::{
-    cache::{Cache, CommitRecord, TensorKey},
+    cache::{Cache, TensorKey},
     checkpoint::{CheckpointError, FolderFile, Foreign, Header, folder_snapshot},
     digest,
     error::Result,
     hub::{HubClient, RemoteFile},
     range::ByteRange,
     snapshot::{RepoFile, Snapshot},
-    spec::{Commit, ModelSource, ModelSpec, RepoId, Revision},
+    spec::{Commit, ModelSource, ModelSpec, RepoId},
 };
 
 /// Length of the first range of a header when nothing is known of it. Most headers are shorter.
@@ -41,7 +45,7 @@ pub struct Repository {
     snapshot: Snapshot,
     /// Links of a folder whose targets are gone.
     dangling: Vec<String>,
-    record: Mutex<Kept>,
+    known: Mutex<Known>,
     /// Files on this machine: those of the folder, or of the Hugging Face cache.
     local: BTreeMap<String, Arc<LocalFile>>,
     /// Remembers which of them were verified.
@@ -59,14 +63,6 @@ enum Origin {
         files: Mutex<HashMap<String, Arc<RemoteFile>>>,
     },
     Folder(PathBuf),
-}
-
-#[derive(Debug)]
-struct Kept {
-    record: CommitRecord,
-    changed: bool,
-    /// The listing is what the Hugging Face cache happens to have: good for this run, and no knowledge of the commit.
-    partial: bool,
 }
 
 /// A shard that can be read by ranges, wherever it is.
@@ -102,40 +98,22 @@ impl Repository {
                 Ok(Self {
                     dangling,
                     origin: Origin::Folder(path.clone()),
-                    record: Mutex::new(Kept {
-                        record: empty_record("", snapshot.clone()),
-                        changed: false,
-                        partial: false,
-                    }),
+                    known: Mutex::new(Known::of_folder(snapshot.clone())),
                     local: folder_files(path, &snapshot)?,
                     cache: Arc::clone(&access.cache),
                     snapshot,
                 })
             }
             ModelSource::Hub { repo, revision } => {
-                let (present, commit) = if access.offline && revision.as_commit().is_none() {
-                    offline_revision(access, repo, revision)?
-                } else {
-                    let pinned = access.hub.resolve_revision(repo, revision).await?;
-                    // For a later run without network. What cannot be kept is asked again; that is no reason to fail.
-                    for id in BTreeSet::from([repo, &pinned.0]) {
-                        let _ = access.cache.keep_revision(&access.source, id, revision, &pinned);
-                    }
-                    pinned
-                };
-                // What another endpoint said of a commit of the same name is no knowledge of this one.
-                let known = access.cache.record(&present, &commit)?.filter(|record| record.source == access.source);
-                let kept = match known {
-                    Some(record) => Kept { record, changed: false, partial: false },
-                    None => first_look(access, &present, &commit).await?,
-                };
-                let local = shared_files(access, [&present, repo], &commit, &kept.record.snapshot);
+                let (present, commit) = pinned(access, repo, revision).await?;
+                let known = Known::of_commit(access, &present, &commit).await?;
+                let local = shared_files(access, [&present, repo], &commit, &known.record.snapshot);
                 let renamed_from = (present != *repo).then(|| repo.clone());
                 let repo = present;
                 Ok(Self {
-                    snapshot: kept.record.snapshot.clone(),
+                    snapshot: known.record.snapshot.clone(),
                     dangling: Vec::new(),
-                    record: Mutex::new(kept),
+                    known: Mutex::new(known),
                     local,
                     cache: Arc::clone(&access.cache),
                     origin: Origin::Hub {
@@ -223,7 +201,7 @@ impl Repository {
 
     /// Whether the listing is only what the Hugging Face cache has of the commit, for want of network.
     pub fn is_partly_known(&self) -> bool {
-        self.record.lock().partial
+        self.known.lock().partial
     }
 
     /// Whether the shard's address is known, so that a range of it costs one request and not two.
@@ -272,7 +250,7 @@ impl Repository {
         let Some(file) = self.snapshot.file(path) else {
             return Ok(None);
         };
-        if let Some(text) = self.record.lock().record.small_files.get(path) {
+        if let Some(text) = self.known.lock().record.small_files.get(path) {
             return Ok(Some(text.clone().into_bytes()));
         }
         if file.size > cap {
@@ -285,9 +263,7 @@ impl Repository {
             (Origin::Folder(_), None) => return Ok(None),
         };
         if let (Origin::Hub { .. }, Ok(text)) = (&self.origin, String::from_utf8(bytes.clone())) {
-            let mut kept = self.record.lock();
-            kept.record.small_files.insert(path.to_owned(), text);
-            kept.changed = true;
+            self.known.lock().learn_small_file(path, text);
         }
         Ok(Some(bytes))
     }
@@ -322,7 +298,7 @@ impl Repository {
     /// The header of a shard: one range of the predicted length, and at most one more for its tail.
     pub async fn header(&self, shard: &str, predicted: Option<u64>) -> Result<Header> {
         let file = self.shard_file(shard)?.clone();
-        let known = self.record.lock().record.headers.get(shard).cloned();
+        let known = self.known.lock().record.headers.get(shard).cloned();
         if let Some(json) = known {
             return Ok(Header::from_json(&json, file.size)?);
         }
@@ -337,9 +313,7 @@ impl Repository {
         let header = Header::parse(&bytes, file.size)?;
         // What is on this machine already costs nothing to read again.
         if let Shard::Remote(_) = source {
-            let mut kept = self.record.lock();
-            kept.record.headers.insert(shard.to_owned(), Header::json(&bytes, file.size)?.to_owned());
-            kept.changed = true;
+            self.known.lock().learn_header(shard, Header::json(&bytes, file.size)?);
         }
         Ok(header)
     }
@@ -352,12 +326,10 @@ impl Repository {
 
     /// Writes what has been learnt of the commit to the cache.
     pub fn keep(&self, access: &Access) -> Result<()> {
-        let mut kept = self.record.lock();
-        if let (Origin::Hub { repo, commit, .. }, true) = (&self.origin, kept.changed && !kept.partial) {
-            access.cache.update_record(repo, commit, kept.record.clone())?;
-            kept.changed = false;
+        match &self.origin {
+            Origin::Hub { repo, commit, .. } => self.known.lock().keep(access, repo, commit),
+            Origin::Folder(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Has a shard on this machine prove what it is, beside other shards and off the reactor: it may have gigabytes.
@@ -406,66 +378,4 @@ fn is_stated(file: &RepoFile, bytes: &[u8]) -> Option<bool> {
         (None, Some(blob)) => Some(digest::git_blob_id(bytes) == *blob),
         (None, None) => None,
     }
-}
-
-/// What a revision was when it was last asked for, here or by another program.
-fn offline_revision(access: &Access, repo: &RepoId, revision: &Revision) -> Result<(RepoId, Commit)> {
-    if let Some(kept) = access.cache.revision(&access.source, repo, revision) {
-        return Ok(kept);
-    }
-    let commit = match &access.shared {
-        Some(shared) => shared.commit(repo, revision),
-        None => None,
-    };
-    let unknown = || AuditError::OfflineRevision { repo: repo.to_string(), revision: revision.to_string() };
-    Ok((repo.clone(), commit.ok_or_else(unknown)?))
-}
-
-/// The listing of a commit of which nothing is kept.
-async fn first_look(access: &Access, repo: &RepoId, commit: &Commit) -> Result<Kept> {
-    let shared = match &access.shared {
-        Some(shared) if access.offline => shared.snapshot(repo, commit),
-        _ => None,
-    };
-    let partial = shared.is_some();
-    let snapshot = match shared {
-        Some(snapshot) => snapshot,
-        None => access.hub.snapshot(repo, commit).await?,
-    };
-    Ok(Kept { record: empty_record(&access.source, snapshot), changed: !partial, partial })
-}
-
-/// The files of a commit that the Hugging Face cache has, under the repository's present id or the one that was asked for:
-/// it keeps what was downloaded under the name that it then had.
-fn shared_files(
-    access: &Access,
-    ids: [&RepoId; 2],
-    commit: &Commit,
-    snapshot: &Snapshot,
-) -> BTreeMap<String, Arc<LocalFile>> {
-    let mut files = BTreeMap::new();
-    let Some(shared) = &access.shared else { return files };
-    for id in BTreeSet::from(ids) {
-        let found = shared.files(id, commit, snapshot);
-        // One that went away, or grew, since it was looked up is not there.
-        files.extend(snapshot.files.iter().zip(found).filter_map(|(file, path)| {
-            let found = FolderFile::open(path?).ok()?;
-            let made = if shared.verifies() { LocalFile::to_be_proved } else { LocalFile::believed };
-            (found.size() == file.size).then(|| (file.path.clone(), Arc::new(made(found, file))))
-        }));
-    }
-    files
-}
-
-/// The files of a folder.
-fn folder_files(folder: &Path, snapshot: &Snapshot) -> Result<BTreeMap<String, Arc<LocalFile>>> {
-    let one = |file: &RepoFile| {
-        let found = FolderFile::open(folder.join(&file.path))?;
-        Ok((file.path.clone(), Arc::new(LocalFile::believed(found, file))))
-    };
-    snapshot.files.iter().map(one).collect()
-}
-
-fn empty_record(source: &str, snapshot: Snapshot) -> CommitRecord {
-    CommitRecord { source: source.to_owned(), snapshot, small_files: BTreeMap::new(), headers: BTreeMap::new() }
 }

@@ -49,3 +49,10 @@ pub struct Exclusion {
     /// Its layer, likewise.
     pub layer: Option<LayerIndex>,
 }
+
+impl Exclusion {
+    /// A sentence of a tensor that cannot be read.
+    pub(crate) fn told(&self) -> String {
+        format!("`{}` cannot be read: {}", self.tensor.escape_debug(), self.reason)
+    }
+}

@@ -27,28 +27,28 @@ impl Model {
         }
     }
 
+    /// Tells where index and headers do not agree: the first of either kind by name, of the others how many.
     pub(super) fn warn_of_disagreements(&mut self) {
         let Some(index) = &self.index else { return };
+        let (mut missing, mut unknown) = (Named::default(), Named::default());
         for (shard, header) in &self.headers {
             for disagreement in index.disagreements(shard, header) {
-                self.warnings.push(match disagreement {
-                    Disagreement::MissingInShard(name) => format!(
-                        "tensor `{}` is in the index, but not in shard `{}`",
-                        name.escape_debug(),
-                        shard.escape_debug()
-                    ),
+                match disagreement {
+                    Disagreement::MissingInShard(name) => missing.add(|| {
+                        let (name, shard) = (name.escape_debug(), shard.escape_debug());
+                        format!("tensor `{name}` is in the index, but not in shard `{shard}`")
+                    }),
                     // A copy that does not count is told as one.
-                    Disagreement::NotInIndex(name) if self.find(&name).is_ok_and(|(counted, _)| counted != shard) => {
-                        continue;
-                    }
-                    Disagreement::NotInIndex(name) => format!(
-                        "tensor `{}` of shard `{}` is not in the index",
-                        name.escape_debug(),
-                        shard.escape_debug()
-                    ),
-                });
+                    Disagreement::NotInIndex(name) if self.find(name).is_ok_and(|(counted, _)| counted != shard) => {}
+                    Disagreement::NotInIndex(name) => unknown.add(|| {
+                        let (name, shard) = (name.escape_debug(), shard.escape_debug());
+                        format!("tensor `{name}` of shard `{shard}` is not in the index")
+                    }),
+                }
             }
         }
+        let told = [missing.told("are in the index, but not in their shards"), unknown.told("are not in the index")];
+        self.warnings.extend(told.into_iter().flatten());
     }
 
     /// Tells a total size that the index states and that is not that of its tensors.
@@ -80,6 +80,9 @@ impl Model {
 
     /// Names the copies of a tensor that do not count, and those of which none does.
     pub(super) fn warn_of_copies(&mut self) {
+        if self.headers.len() < 2 {
+            return;
+        }
         let mut holders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (shard, header) in &self.headers {
             for info in &header.tensors {
@@ -87,7 +90,7 @@ impl Model {
             }
         }
         let several = holders.into_iter().filter(|(_, shards)| shards.len() > 1);
-        let told = several.map(|(name, shards)| match self.find(name) {
+        let told = |(name, shards): (&str, Vec<&str>)| match self.find(name) {
             Ok((counted, _)) => {
                 let others = shards.into_iter().filter(|shard| *shard != counted);
                 let others: Vec<String> = others.map(|shard| format!("`{}`", shard.escape_debug())).collect();
@@ -99,8 +102,34 @@ impl Model {
                 )
             }
             Err(reason) => format!("tensor `{}` does not count: {reason}", name.escape_debug()),
-        });
-        let told: Vec<String> = told.collect();
-        self.warnings.extend(told);
+        };
+        let mut copies = Named::default();
+        several.for_each(|holders| copies.add(|| told(holders)));
+        self.warnings.extend(copies.told("have several copies"));
+    }
+}
+
+/// Warnings of one kind: the first in full, and how many more there are.
+#[derive(Default)]
+struct Named {
+    first: Vec<String>,
+    more: usize,
+}
+
+/// Tensors of one kind that are named; a file may have a million.
+const MOST_NAMED: usize = 20;
+
+impl Named {
+    fn add(&mut self, told: impl FnOnce() -> String) {
+        if self.first.len() < MOST_NAMED {
+            self.first.push(told());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn told(self, what: &str) -> Vec<String> {
+        let more = (self.more > 0).then(|| format!("{} more tensors {what}", self.more));
+        self.first.into_iter().chain(more).collect()
     }
 }

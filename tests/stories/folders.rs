@@ -57,6 +57,8 @@ fn a_folder_that_changes_while_it_is_read_is_an_error() {
             let outcome = at.run(command).expect(2);
             outcome.says(&["changed while it was read: it", said, "hint: run again when nothing writes to the folder"]);
             assert_eq!(outcome.stdout, "", "{command:?}");
+            // Once, and not for each of its tensors.
+            assert_eq!(outcome.stderr.matches("changed while it was read").count(), 1, "{outcome}");
         }
     }
 }

@@ -23,6 +23,8 @@ mod fetching;
 #[cfg(test)]
 mod field;
 #[cfg(test)]
+mod field_table;
+#[cfg(test)]
 mod folders;
 #[cfg(test)]
 mod golden;

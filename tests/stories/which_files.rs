@@ -190,6 +190,47 @@ fn what_was_asked_for_and_cannot_be_read_is_told_once_in_every_command() {
 }
 
 #[test]
+fn one_cause_of_many_tensors_is_one_warning() {
+    let at = Workspace::new();
+    let [present, gone] = halves(3, 1);
+    let files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    at.file("o/a", files[0], &present.bytes);
+    at.file("o/a", "config.json", llama_config(3, WIDTH).to_string());
+    let mut placed: Vec<(&str, &str)> = present.ranges.keys().map(|name| (name.as_str(), files[0])).collect();
+    placed.extend(gone.ranges.keys().map(|name| (name.as_str(), files[1])));
+    at.file("o/a", "model.safetensors.index.json", index(&placed));
+    let told = "tensor `model.layers.0.post_attention_layernorm.weight` and 2 more cannot be read: its shard";
+    let outcome = at.run(&["hash", "./hub/o/a"]).expect(1);
+    assert_eq!(
+        (outcome.stderr.matches("cannot be read").count(), outcome.stderr.contains(told)),
+        (1, true),
+        "{outcome}"
+    );
+    let outcome = at.run(&["hash", "./hub/o/a", "-v"]).expect(1);
+    outcome.says(&[told, "tensor `model.layers.2.post_attention_layernorm.weight` cannot be read"]);
+}
+
+#[test]
+fn thousands_of_misplaced_tensors_are_counted_and_twenty_named() {
+    let at = Workspace::new();
+    let files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    let count = 2000;
+    let tensors: Vec<Tensor> = (0..count).map(|number| Tensor::f32(&format!("x{number}"), &[1.0])).collect();
+    at.file("o/a", files[0], shard(&tensors[..1]).bytes);
+    at.file("o/a", files[1], shard(&tensors[1..]).bytes);
+    // All of them in the first file, and as many that are nowhere, one of these in the second.
+    let names: Vec<String> = (0..2 * count).map(|number| format!("x{number}")).collect();
+    let file_of = |number: usize| files[usize::from(number == 2 * count - 1)];
+    let placed: Vec<(&str, &str)> = names.iter().zip(0..).map(|(name, at)| (name.as_str(), file_of(at))).collect();
+    at.file("o/a", "model.safetensors.index.json", index(&placed));
+    let warnings: Vec<Value> = inspected(&at, "./hub/o/a", 0)["models"][0]["warnings"].as_array().unwrap().clone();
+    let of = |what: &str| warnings.iter().filter(|told| told.as_str().unwrap().contains(what)).count();
+    assert_eq!(of("` is in the index, but not in shard"), 20, "{warnings:?}");
+    assert_eq!(of(&format!("{} more tensors are in the index, but not in their shards", 2 * count - 1 - 20)), 1);
+    assert_eq!(of(&format!("{} more tensors are not in the index", count - 1 - 20)), 1);
+}
+
+#[test]
 fn codes_whose_scales_cannot_be_read_are_no_values() {
     let at = Workspace::new();
     let name = "model.layers.0.self_attn.q_proj.weight";

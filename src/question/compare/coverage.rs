@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Matching, Meeting, Obstacle};
-use crate::model::{Exclusion, Model, Question};
+use crate::{
+    family::Slot,
+    model::{Exclusion, Model, Question, Tensor},
+};
 
 /// What became of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,14 +100,11 @@ impl Coverage {
         let mut coverage = Self { pairs: meetings.iter().map(Status::of).collect(), uncompared: Vec::new() };
         for (side, model) in models.into_iter().enumerate() {
             let only = if side == 0 { Status::OnlyInA } else { Status::OnlyInB };
+            let unread = Unread::of(models[1 - side]);
             for (at, reason) in &matching.alone[side] {
                 let tensor = &model.tensors[*at];
-                let is_counterpart = |fault: &Exclusion| {
-                    fault.tensor == tensor.info.name || fault.slot.is_some() && fault.slot == tensor.slot
-                };
-                let unread = models[1 - side].unreadable(is_counterpart);
-                let (status, reason) = match unread {
-                    Some(unread) => (Status::Failed, format!("of the other model {unread}")),
+                let (status, reason) = match unread.counterpart_of(tensor) {
+                    Some(fault) => (Status::Failed, format!("of the other model {}", fault.told())),
                     None => (only, reason.clone()),
                 };
                 coverage.uncompared.push(Uncompared { side, tensor: tensor.info.name.clone(), status, reason });
@@ -123,6 +123,28 @@ impl Coverage {
     pub fn count(&self, side: usize, status: Status) -> usize {
         let alone = self.uncompared.iter().filter(|tensor| tensor.side == side && tensor.status == status);
         self.pairs.iter().filter(|&&found| found == status).count() + alone.count()
+    }
+}
+
+/// What was asked of a model and cannot be read, by name and by what it would be: of a broken file that is most of it.
+struct Unread<'m> {
+    by_name: BTreeMap<&'m str, &'m Exclusion>,
+    by_slot: BTreeMap<Slot, &'m Exclusion>,
+}
+
+impl<'m> Unread<'m> {
+    fn of(model: &'m Model) -> Self {
+        let faults = || model.excluded.iter().filter(|exclusion| exclusion.is_fault);
+        let mut by_slot = BTreeMap::new();
+        for fault in faults() {
+            by_slot.extend(fault.slot.map(|slot| (slot, fault)).filter(|(slot, _)| !by_slot.contains_key(slot)));
+        }
+        Self { by_name: faults().map(|fault| (fault.tensor.as_str(), fault)).collect(), by_slot }
+    }
+
+    fn counterpart_of(&self, tensor: &Tensor) -> Option<&'m Exclusion> {
+        let named = self.by_name.get(tensor.info.name.as_str());
+        named.or_else(|| self.by_slot.get(&tensor.slot?)).copied()
     }
 }
 

@@ -1,6 +1,10 @@
 //! What is in a checkpoint, from its headers alone: no byte of a weight is read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     checkpoint::{Storage, TensorInfo},
@@ -49,11 +53,11 @@ pub struct Stored {
 #[derive(Debug, Clone)]
 pub struct Listed {
     /// The shard that holds it.
-    pub shard: String,
+    pub shard: Arc<str>,
     /// Name, element type, shape, place.
     pub info: TensorInfo,
     /// `role`, `role_bias`, `buffer` or `unclassified`.
-    pub what: String,
+    pub what: Cow<'static, str>,
     /// Its layer.
     pub layer: Option<LayerIndex>,
 }
@@ -94,8 +98,6 @@ pub struct Contents {
     pub mtp_parameters: u64,
     /// Known buffers: not learned.
     pub buffers: Vec<String>,
-    /// Names that no rule of the family knows.
-    pub unclassified: Vec<String>,
     /// Which groups `lineage` can test, and why not the others.
     pub groups: Vec<(Group, Result<(), String>)>,
     /// Figures of the configuration that tell architectures apart; those that it does not state are absent.
@@ -136,14 +138,15 @@ fn contents(model: &Model) -> Contents {
         past_the_last: !model.config.predicts,
         mtp_parameters: 0,
         buffers: Vec::new(),
-        unclassified: Vec::new(),
         groups: testable(model),
         configuration: configuration(&model.config),
         quantisation: model.config.quantisation.clone(),
-        tensors: Vec::new(),
+        tensors: Vec::with_capacity(model.headers.values().map(|header| header.tensors.len()).sum()),
     };
+    let shards: BTreeMap<&str, Arc<str>> =
+        model.headers.keys().map(|shard| (shard.as_str(), shard.as_str().into())).collect();
     for (shard, info) in model.counted() {
-        contents.count(model, shard, info);
+        contents.count(model, &shards[shard], info);
     }
     contents
 }
@@ -167,8 +170,16 @@ fn configuration(config: &ModelConfig) -> Vec<(&'static str, Option<String>)> {
     ]
 }
 
+const UNCLASSIFIED: &str = "unclassified";
+
 impl Contents {
-    fn count(&mut self, model: &Model, shard: &str, info: &TensorInfo) {
+    /// Names that no rule of the family knows.
+    pub fn unclassified(&self) -> Vec<&str> {
+        let unknown = self.tensors.iter().filter(|listed| listed.what == UNCLASSIFIED);
+        unknown.map(|listed| listed.info.name.as_str()).collect()
+    }
+
+    fn count(&mut self, model: &Model, shard: &Arc<str>, info: &TensorInfo) {
         let elements = info.numel();
         let dtype = self.dtypes.entry(info.dtype.to_string()).or_default();
         dtype.tensors += 1;
@@ -176,7 +187,7 @@ impl Contents {
         dtype.bytes += info.range.len();
         let class =
             model.family.family.map_or(Classified::Unclassified, |family| family.classify(&info.name, &model.config));
-        let (what, layer) = match class {
+        let (what, layer): (Cow<'static, str>, _) = match class {
             Classified::Slot(slot) => {
                 if slot.mtp {
                     self.mtp_tensors += 1;
@@ -200,22 +211,19 @@ impl Contents {
                     (true, false) => "mtp:",
                     (true, true) => "past:",
                 };
-                (format!("{mtp}{}{bias}", slot.role), slot.layer)
+                (format!("{mtp}{}{bias}", slot.role).into(), slot.layer)
             }
-            Classified::Auxiliary(slot) => (format!("auxiliary:{}", slot.role), slot.layer),
+            Classified::Auxiliary(slot) => (format!("auxiliary:{}", slot.role).into(), slot.layer),
             Classified::Buffer => {
                 self.buffers.push(info.name.clone());
-                ("buffer".to_owned(), None)
+                ("buffer".into(), None)
             }
             Classified::Unclassified
                 if matches!(model.quantisation().storage(&info.name), Storage::Auxiliary { .. }) =>
             {
-                ("auxiliary".to_owned(), None)
+                ("auxiliary".into(), None)
             }
-            Classified::Unclassified => {
-                self.unclassified.push(info.name.clone());
-                ("unclassified".to_owned(), None)
-            }
+            Classified::Unclassified => (UNCLASSIFIED.into(), None),
         };
         if !matches!(class, Classified::Auxiliary(_) | Classified::Buffer) {
             let weights = model.quantisation().weights(info);
@@ -227,7 +235,7 @@ impl Contents {
             }
             self.count_storage(model, info, &what);
         }
-        self.tensors.push(Listed { shard: shard.to_owned(), info: info.clone(), what, layer });
+        self.tensors.push(Listed { shard: Arc::clone(shard), info: info.clone(), what, layer });
     }
 
     fn count_storage(&mut self, model: &Model, info: &TensorInfo, what: &str) {

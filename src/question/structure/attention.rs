@@ -1,6 +1,7 @@
 //! What an architecture says of its heads: how many, how wide, and what may turn in them.
 
 use crate::{
+    checkpoint::ShardIndex,
     family::{Classified, ModelConfig, Role},
     metric::{
         Undefined,
@@ -68,7 +69,7 @@ fn has_query_norms(model: &Model) -> bool {
         return false;
     };
     let in_headers = model.headers.values().flat_map(|header| &header.tensors).map(|tensor| tensor.name.as_str());
-    let in_index = model.index.iter().flat_map(|index| index.weight_map.keys()).map(String::as_str);
+    let in_index = model.index.iter().flat_map(ShardIndex::tensors).map(|(name, _)| name);
     in_headers.chain(in_index).any(|name| {
         matches!(family.classify(name, &model.config), Classified::Slot(slot) if matches!(slot.role, Role::QNorm | Role::KNorm))
     })

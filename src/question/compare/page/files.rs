@@ -4,7 +4,8 @@ use super::document;
 use crate::{
     metric::Metric,
     question::{
-        compare::{CLOSE, Comparison, Describe, GroupFigures},
+        compare::{CLOSE, Comparison, Describe, GroupFigures, Obstacle},
+        inspect::shape_text,
         page::{PairSide, PairsCsv},
     },
     report::{csv, escape},
@@ -102,9 +103,12 @@ fn coverage(comparison: &Comparison) -> Vec<Vec<String>> {
     let mut rows = heading("status,tensor_a,tensor_b,role,layer,matched_by,equal_bytes,reason");
     let statuses = &comparison.coverage.pairs;
     for (meeting, status) in comparison.meetings.iter().zip(statuses) {
-        let reason = match (&meeting.failure, meeting.metrics.get(Metric::CosSim)) {
-            (Some(failure), _) => failure.clone(),
-            (None, Err(reason)) if !meeting.is_compared() => reason.to_string(),
+        let reason = match (&meeting.failure, &meeting.obstacle, meeting.metrics.get(Metric::CosSim)) {
+            (Some(failure), ..) => failure.clone(),
+            (None, Some(Obstacle::Shape), _) => {
+                format!("shapes differ: {} and {}", shape_text(&meeting.a.shape), shape_text(&meeting.b.shape))
+            }
+            (None, _, Err(reason)) if !meeting.is_compared() => reason.to_string(),
             _ if meeting.trivial.is_some() => document::trivial(meeting),
             _ => String::new(),
         };
