@@ -1,6 +1,7 @@
 //! What people do with `hub-audit`, one story a test: each runs the real program against a Hub in this process and asserts
 //! what the user sees, what is on disk, and what the Hub was asked. One binary, so that the stories link once.
 
+mod architectures;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
