@@ -163,7 +163,10 @@ impl ModelConfig {
                 .or_else(|| outward.figure_in("attn_config", "kv_n_heads")),
             head_dim: outward.figure(&["head_dim", "kv_channels", "d_kv", "attention_head_dim"]),
             vocab_size: outward.figure(&["vocab_size", "padded_vocab_size"]),
-            num_experts: outward.figure(&["num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"]),
+            num_experts: outward
+                .figure(&["num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"])
+                .or_else(|| outward.figure_in("ffn_config", "moe_num_experts"))
+                .or_else(|| outward.figure_in("moe", "num_experts")),
             experts_per_token: outward.figure(&[
                 "num_experts_per_tok",
                 "num_experts_per_token",
