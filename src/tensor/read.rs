@@ -19,7 +19,7 @@ impl Loaded {
         })?;
         let mut loaded = if layout.is_other() {
             readable(model, tensor)?;
-            Elements::open(cache, model, tensor, &straight(tensor, layout))?.load()?
+            Elements::open(cache, model, tensor, &straight(&tensor.info.shape, layout))?.load()?
         } else {
             Self::as_stored(cache, model, tensor)?
         };
