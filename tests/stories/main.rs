@@ -1,6 +1,7 @@
 //! What people do with `hub-audit`, one story a test: each runs the real program against a Hub in this process and asserts
 //! what the user sees, what is on disk, and what the Hub was asked. One binary, so that the stories link once.
 
+#[cfg(test)]
 mod architectures;
 #[cfg(test)]
 mod bad_input;
@@ -38,6 +39,8 @@ mod layouts;
 #[cfg(test)]
 mod lineage;
 mod lineage_disguised;
+#[cfg(test)]
+mod lineage_layouts;
 #[cfg(test)]
 mod load;
 #[cfg(test)]

@@ -56,6 +56,9 @@ pub(crate) struct Layout {
     /// Beginnings of names that do not meet the published ones, each with words of the reason.
     #[serde(default)]
     pub(crate) apart: BTreeMap<String, String>,
+    /// Groups that `lineage` cannot set beside those of the published layout, each with its reason.
+    #[serde(default)]
+    pub(crate) units_apart: BTreeMap<String, String>,
 }
 
 fn model_file() -> String {
@@ -193,10 +196,6 @@ impl Sized<'_> {
         formulas.iter().map(extent).collect()
     }
 
-    fn layers(&self) -> Range<usize> {
-        0..self.sizes["layers"]
-    }
-
     fn experts(&self) -> Range<usize> {
         0..self.sizes["experts"]
     }
@@ -225,7 +224,8 @@ impl Sized<'_> {
     fn numbered(&self, name: &str, recipe: &Recipe) -> Vec<(String, Recipe)> {
         let fill = |text: &str, word: &str, number: usize| text.replace(word, &number.to_string());
         let mut found = vec![(name.to_owned(), recipe.clone())];
-        for (word, range) in [("{l}", self.layers()), ("{e}", self.experts())] {
+        let layers = self.sizes["layers"];
+        for (word, range) in [("{l}", 0..layers), ("{n}", layers..layers + 1), ("{e}", self.experts())] {
             if name.contains(word) {
                 let with = |(name, recipe): (String, Recipe), number: usize| {
                     let from = recipe.from.iter().map(|source| fill(source, word, number)).collect();
