@@ -76,8 +76,8 @@ fn is_kernel(role: Role, info: &TensorInfo) -> bool {
 fn is_saved_as_linear(model: &Model, family: &Family) -> bool {
     let Some(width) = model.config.hidden_size else { return model.is_saved_by_mlx() };
     let is_wider = |role: Role| matches!(role, Role::QkvProj | Role::UpProj) && family.is_transposed(role);
-    let told = model.counted().find_map(|(name, info)| {
-        let slot = model.slot_of(name).filter(|slot| slot.part == Part::Weight && is_wider(slot.role))?;
+    let told = model.counted().find_map(|(_, info)| {
+        let slot = model.slot_of(&info.name).filter(|slot| slot.part == Part::Weight && is_wider(slot.role))?;
         match info.shape.as_slice() {
             &[rows, columns] if slot.expert.is_none() && rows != columns => Some(rows != width && columns == width),
             _ => None,

@@ -1,13 +1,9 @@
 //! The architectures that are downloaded most, each in the layouts in which its models are saved: the same weights are the same
 //! whichever way they are stored, and one altered tensor is found in every layout.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
-    thread,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::{Layout, Sized, Workspace, architectures, rows};
+use crate::support::{Layout, Sized, Workspace, architectures, rows, tell_all};
 
 /// What came of a comparison.
 struct Found {
@@ -96,33 +92,7 @@ fn told(line: String, layout: &Layout) -> String {
 fn the_same_weights_are_the_same_in_every_layout_of_their_architecture() {
     let chosen = std::env::var("ARCHITECTURE").unwrap_or_default();
     let models: Vec<Sized<'_>> = architectures(&[]).filter(|model| model.of.name.contains(&chosen)).collect();
-    let jobs: Vec<(usize, &Sized<'_>, &Layout)> = models
-        .iter()
-        .flat_map(|model| model.of.layout.iter().skip(1).map(move |layout| (model, layout)))
-        .enumerate()
-        .map(|(number, (model, layout))| (number, model, layout))
-        .collect();
-    let next = Mutex::new(jobs.iter());
-    let found = Mutex::new(BTreeMap::new());
-    thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let Some(&(number, model, layout)) = next.lock().unwrap().next() else { break };
-                    let told = try_layout(model, layout);
-                    found.lock().unwrap().insert(number, told);
-                }
-            });
-        }
-    });
-    let found = found.into_inner().unwrap();
-    assert_eq!(found.len(), jobs.len());
-    let mut wrong = Vec::new();
-    for told in found.into_values() {
-        match told {
-            Ok(line) => println!("{line}"),
-            Err(line) => wrong.push(line),
-        }
-    }
-    assert!(wrong.is_empty() && !jobs.is_empty(), "{}", wrong.join("\n"));
+    let jobs: Vec<(&Sized<'_>, &Layout)> =
+        models.iter().flat_map(|model| model.of.layout.iter().skip(1).map(move |layout| (model, layout))).collect();
+    tell_all(&jobs, |&(model, layout)| try_layout(model, layout));
 }

@@ -1,11 +1,11 @@
 //! The tests of lineage on whole models of many architectures: what units are is found in every layout, a copy with noise is
 //! linked in whichever layout it is saved, and units in another order and models of another start are not.
 
-use std::{collections::BTreeMap, sync::Mutex, thread};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::{
     lineage::tokenizer,
-    support::{Array, Layout, Sized, Weights, Workspace, architectures, gain, rows},
+    support::{Array, Layout, Sized, Weights, Workspace, architectures, gain, rows, tell_all},
 };
 
 const SIZES: [(&str, usize); 13] = [
@@ -178,7 +178,7 @@ fn try_model(model: &Sized<'_>) -> Result<String, String> {
         }
         if number == 0 {
             let figures = tested.iter().map(|group| format!(" {group} {:+.1}", z(&groups, group)));
-            line += &format!(": near{}", figures.collect::<String>());
+            let _ = write!(line, ": near{}", figures.collect::<String>());
         }
     }
     for (id, other, looked_at) in [
@@ -189,10 +189,10 @@ fn try_model(model: &Sized<'_>) -> Result<String, String> {
         let groups = ask(&at, id)?;
         let tested: Vec<&str> =
             looked_at.iter().copied().filter(|group| groups[*group]["undefined"].is_empty()).collect();
-        line += &format!("; {id}");
+        let _ = write!(line, "; {id}");
         for group in tested {
             let z = z(&groups, group);
-            line += &format!(" {group} {z:+.1}");
+            let _ = write!(line, " {group} {z:+.1}");
             if z.is_nan() || z.abs() >= 4.0 {
                 wrong.push(format!("{id}: {group} z {z}"));
             }
@@ -211,27 +211,5 @@ fn lineage_finds_units_in_the_layouts_of_every_architecture() {
     let chosen = std::env::var("ARCHITECTURE").unwrap_or_default();
     let all = architectures(&SIZES).filter(|model| !model.of.lineage.is_empty() && model.of.name.contains(&chosen));
     let models: Vec<Sized<'_>> = all.collect();
-    let next = Mutex::new(models.iter().enumerate());
-    let found = Mutex::new(BTreeMap::new());
-    thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let Some((number, model)) = next.lock().unwrap().next() else { break };
-                    let told = try_model(model);
-                    found.lock().unwrap().insert(number, told);
-                }
-            });
-        }
-    });
-    let found = found.into_inner().unwrap();
-    assert_eq!(found.len(), models.len());
-    let mut wrong = Vec::new();
-    for told in found.into_values() {
-        match told {
-            Ok(line) => println!("{line}"),
-            Err(line) => wrong.push(line),
-        }
-    }
-    assert!(wrong.is_empty() && !models.is_empty(), "{}", wrong.join("\n"));
+    tell_all(&models, try_model);
 }

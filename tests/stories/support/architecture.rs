@@ -1,7 +1,12 @@
 //! Checkpoints of many architectures, made from `fixtures/architectures.toml`: which tensors a layout stores, and how each is
 //! made of the model's weights. Nothing here knows a name of a tensor.
 
-use std::{collections::BTreeMap, ops::Range, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::{LazyLock, Mutex},
+    thread,
+};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -324,4 +329,27 @@ impl Sized<'_> {
         }
         config
     }
+}
+
+/// Tries all, two at once, prints a line of each that is right, and fails with those that are not.
+#[track_caller]
+#[allow(clippy::print_stdout, reason = "the table is for whoever runs the story with --nocapture")]
+pub(crate) fn tell_all<T: Sync>(all: &[T], attempt: impl Fn(&T) -> Result<String, String> + Sync) {
+    let next = Mutex::new(all.iter().enumerate());
+    let found = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let Some((number, one)) = next.lock().unwrap().next() else { break };
+                    let told = attempt(one);
+                    found.lock().unwrap().insert(number, told);
+                }
+            });
+        }
+    });
+    let (right, wrong): (Vec<_>, Vec<_>) = found.into_inner().unwrap().into_values().partition(Result::is_ok);
+    right.iter().flatten().for_each(|line| println!("{line}"));
+    let wrong: Vec<String> = wrong.into_iter().filter_map(Result::err).collect();
+    assert!(wrong.is_empty() && !right.is_empty() && right.len() == all.len(), "{}", wrong.join("\n"));
 }

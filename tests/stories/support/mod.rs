@@ -6,7 +6,7 @@ mod hub;
 mod outcome;
 mod workspace;
 
-pub(crate) use architecture::{Array, Layout, Sized, Weights, architectures};
+pub(crate) use architecture::{Array, Layout, Sized, Weights, architectures, tell_all};
 pub(crate) use checkpoint::{Shard, Tensor, gain, index, llama, llama_config, shard, shard_with};
 pub(crate) use hub::{Asked, always, first, reply};
 pub(crate) use outcome::{Outcome, rows};
