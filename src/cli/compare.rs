@@ -11,7 +11,7 @@ use hub_audit::{
     question::compare,
     question::compare::page::compare_csv,
     question::compare::page::compare_report,
-    question::compare::{Comparison, Guide, Matching, NameMap, Overall, Status},
+    question::compare::{Comparison, Guide, Matching, NameMap, Obstacle, Overall, Status},
     table::Condition,
 };
 
@@ -137,7 +137,11 @@ fn nothing_compared(comparison: &Comparison) -> String {
     }
     let pairs: usize = obstacles.iter().map(|(count, _)| count).sum();
     let pairs = table::count(pairs as u64, "pair");
-    format!("no comparable tensors: of {pairs} that correspond {}", told.join(", "))
+    let reason = comparison.meetings.iter().find_map(|meeting| match &meeting.obstacle {
+        Some(Obstacle::Undecodable(reason)) => Some(format!(": {reason}")),
+        _ => None,
+    });
+    format!("no comparable tensors: of {pairs} that correspond {}{}", told.join(", "), reason.unwrap_or_default())
 }
 
 /// Whether a pair meets the condition. What is alike for nothing is no evidence, and is not asked.

@@ -94,6 +94,9 @@ impl ModelConfig {
     ///
     /// Fails only where the bytes are not a JSON object. Python's `NaN`, `Infinity` and `-Infinity` are read as `null`.
     pub fn parse(bytes: &[u8]) -> Result<Self, FamilyError> {
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err(FamilyError::ConfigUtf16);
+        }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let value: Value = match serde_json::from_slice(bytes) {
             Ok(value) => value,
@@ -115,9 +118,11 @@ impl ModelConfig {
         })
     }
 
-    /// Key and value heads: as written, else one with `multi_query`, else as many as query heads.
+    /// Key and value heads: one with `multi_query`, whatever is written beside it, unless they are grouped; else as written; else as
+    /// many as query heads.
     pub fn key_value_heads(&self) -> Option<u64> {
-        self.num_key_value_heads.or_else(|| (self.multi_query == Some(true)).then_some(1)).or(self.num_attention_heads)
+        let is_one = self.multi_query == Some(true) && self.new_decoder_architecture != Some(true);
+        is_one.then_some(1).or(self.num_key_value_heads).or(self.num_attention_heads)
     }
 
     fn from_value(outer: &Value) -> Self {
@@ -163,7 +168,10 @@ impl ModelConfig {
                 .or_else(|| outward.figure_in("attn_config", "kv_n_heads")),
             head_dim: outward.figure(&["head_dim", "kv_channels", "d_kv", "attention_head_dim"]),
             vocab_size: outward.figure(&["vocab_size", "padded_vocab_size"]),
-            num_experts: outward.figure(&["num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"]),
+            num_experts: outward
+                .figure(&["num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"])
+                .or_else(|| outward.figure_in("ffn_config", "moe_num_experts"))
+                .or_else(|| outward.figure_in("moe", "num_experts")),
             experts_per_token: outward.figure(&[
                 "num_experts_per_tok",
                 "num_experts_per_token",
@@ -367,6 +375,16 @@ mod tests {
     }
 
     #[test]
+    fn one_key_and_value_head_is_one_whatever_is_written_beside_it_unless_heads_are_grouped() {
+        let falcon = |grouped: bool| {
+            let config =
+                ModelConfig { num_key_value_heads: Some(8), multi_query: Some(true), ..ModelConfig::default() };
+            ModelConfig { new_decoder_architecture: Some(grouped), ..config }.key_value_heads()
+        };
+        assert_eq!((falcon(false), falcon(true)), (Some(1), Some(8)));
+    }
+
+    #[test]
     fn rotary_rows_are_stated_as_a_number_or_as_a_share_of_a_head() {
         let dims = |text: &str| parse(&format!(r#"{{"hidden_size":64,"num_attention_heads":4,{text}}}"#)).rotary_dim;
         assert_eq!(dims(r#""rotary_dim":8"#), Some(8));
@@ -434,6 +452,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         assert!(matches!(ModelConfig::parse(b"[]"), Err(FamilyError::ConfigNotObject)));
+        assert!(matches!(ModelConfig::parse(b"\xff\xfe{\0}\0"), Err(FamilyError::ConfigUtf16)));
         assert!(matches!(ModelConfig::parse(b"{"), Err(FamilyError::Config { .. })));
         let deep = "[".repeat(100_000);
         assert!(ModelConfig::parse(deep.as_bytes()).is_err());

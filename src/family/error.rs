@@ -16,6 +16,9 @@ pub enum FamilyError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A configuration in an encoding that JSON does not allow.
+    #[error("the model's configuration is UTF-16 text; JSON is UTF-8")]
+    ConfigUtf16,
     /// A configuration that is JSON, but no object.
     #[error("the model's configuration is not a JSON object")]
     ConfigNotObject,

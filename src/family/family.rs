@@ -183,16 +183,20 @@ impl Family {
             (Stack::Decoder, "decoder.", table.decoder),
         ] {
             roles.extend(templates.keys().copied());
-            family.add(stack, &format!("{prefix}{}", table.layer), &templates)?;
+            let layers: Vec<String> = table.layers.iter().map(|layer| format!("{prefix}{layer}")).collect();
+            family.add(stack, &layers, &templates)?;
         }
         family.roles.extend(roles);
         Ok(family)
     }
 
-    fn add(&mut self, stack: Stack, layer: &str, templates: &Templates) -> Result<(), TableError> {
+    fn add(&mut self, stack: Stack, layers: &[String], templates: &Templates) -> Result<(), TableError> {
         for (&role, texts) in templates {
-            for text in texts {
-                let written = text.strip_prefix('@').map_or_else(|| text.clone(), |rest| format!("{layer}{rest}"));
+            let written = texts.iter().flat_map(|text| match text.strip_prefix('@') {
+                Some(rest) => layers.iter().map(|layer| format!("{layer}{rest}")).collect(),
+                None => vec![text.clone()],
+            });
+            for written in written {
                 let template = Template::parse(&written).map_err(|reason| TableError::Template {
                     family: self.name.clone(),
                     template: written.clone(),

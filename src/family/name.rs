@@ -16,6 +16,7 @@ struct Conventions {
     within: Vec<String>,
     text_models: Vec<String>,
     renamed: BTreeMap<String, String>,
+    words: BTreeMap<String, String>,
 }
 
 static CONVENTIONS: LazyLock<Conventions> = LazyLock::new(|| {
@@ -154,7 +155,8 @@ pub(crate) fn bare(raw: &str) -> String {
     let ends = |end: &str| path.strip_suffix(end).filter(|rest| rest.is_empty() || rest.ends_with('.'));
     let renamed = CONVENTIONS.renamed.iter().find_map(|(end, name)| Some(format!("{}{name}", ends(end)?)));
     let path = renamed.as_deref().unwrap_or(path);
-    let kept: Vec<&str> = path.split('.').filter(|segment| !CONVENTIONS.is_within(segment)).collect();
+    let kept = path.split('.').filter(|segment| !CONVENTIONS.is_within(segment));
+    let kept: Vec<&str> = kept.map(|word| CONVENTIONS.words.get(word).map_or(word, String::as_str)).collect();
     kept.join(".")
 }
 
@@ -213,6 +215,8 @@ mod tests {
         assert_eq!(bare("_forward_module.actor.visual.0.base_layer.weight"), "visual.0.weight");
         assert_eq!(bare("audio.conv.parametrizations.weight.original1"), "audio.conv.weight_v");
         assert_eq!(bare("parametrizations.weight.original0"), "weight_g");
+        assert_eq!(bare("cls.transform.LayerNorm.gamma"), "cls.transform.LayerNorm.weight");
+        assert_eq!(bare("blocks.0.att.time_mix_k"), bare("blocks.0.attention.time_mix_key"));
         assert!(!CONVENTIONS.text_models.is_empty());
     }
 

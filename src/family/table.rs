@@ -14,6 +14,15 @@ enum Names {
     Many(Vec<String>),
 }
 
+impl Names {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(name) => vec![name],
+            Self::Many(names) => names,
+        }
+    }
+}
+
 /// Templates of one stack, by role.
 pub(super) type Templates = BTreeMap<Role, Vec<String>>;
 
@@ -33,7 +42,7 @@ struct Entry {
     name: String,
     like: Vec<String>,
     roots: Option<Vec<String>>,
-    layer: Option<String>,
+    layer: Option<Names>,
     model_types: Vec<String>,
     architectures: Vec<String>,
     zero_centred: Option<Vec<Role>>,
@@ -54,7 +63,7 @@ struct Entry {
 pub(super) struct Resolved {
     pub(super) name: String,
     pub(super) roots: Vec<String>,
-    pub(super) layer: String,
+    pub(super) layers: Vec<String>,
     pub(super) model_types: Vec<String>,
     pub(super) architectures: Vec<String>,
     pub(super) zero_centred: Vec<Role>,
@@ -144,7 +153,7 @@ impl Table {
         }
         let own = entry.clone();
         family.roots = own.roots.unwrap_or_else(|| std::mem::take(&mut family.roots));
-        family.layer = own.layer.unwrap_or_else(|| std::mem::take(&mut family.layer));
+        family.layers = own.layer.map_or_else(|| std::mem::take(&mut family.layers), Names::into_vec);
         family.zero_centred = own.zero_centred.unwrap_or_else(|| std::mem::take(&mut family.zero_centred));
         family.mlx_keeps_centre = own.mlx_keeps_centre.unwrap_or(family.mlx_keeps_centre);
         family.transposed = own.transposed.unwrap_or_else(|| std::mem::take(&mut family.transposed));
@@ -155,10 +164,9 @@ impl Table {
             [(&mut family.main, own.names), (&mut family.encoder, own.encoder), (&mut family.decoder, own.decoder)]
         {
             for (role, names) in names {
-                match names {
-                    Names::One(name) => into.insert(role, vec![name]),
-                    Names::Many(names) if names.is_empty() => into.remove(&role),
-                    Names::Many(names) => into.insert(role, names),
+                match names.into_vec() {
+                    none if none.is_empty() => into.remove(&role),
+                    names => into.insert(role, names),
                 };
             }
         }

@@ -128,7 +128,9 @@ impl Question {
                 continue;
             }
             if slot.is_some_and(|slot| slot.mtp) {
-                if self.mtp && slot.is_some_and(|slot| !matches!(slot.role, Role::MtpNorm | Role::MtpProj)) {
+                // Of what only such a block has, several tensors have one role: they meet by name, where all tensors are looked at.
+                let has_many = slot.is_some_and(|slot| matches!(slot.role, Role::MtpNorm | Role::MtpProj));
+                if self.mtp && (self.all_headers || !has_many) {
                     blocks.push(Wanted { name: name.to_owned(), slot, layer });
                     continue;
                 }

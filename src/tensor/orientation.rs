@@ -16,6 +16,8 @@ pub(crate) struct Layout {
     pub(crate) fused: Option<FusedLayout>,
     /// Whether it holds the matrices, or the biases, of all experts.
     pub(crate) packed: bool,
+    /// The experts whose matrices stand below one another in one matrix.
+    pub(crate) stacked: Option<u64>,
     /// The rows of a head that stand as rotary embeddings of neighbours need them.
     pub(crate) interleaved: Option<u64>,
 }
@@ -23,7 +25,12 @@ pub(crate) struct Layout {
 impl Layout {
     /// Whether it is to be read in another order than it is stored.
     pub(crate) fn is_other(self) -> bool {
-        self.turned || self.interleaved.is_some()
+        self.turned || self.interleaved.is_some() || self.stacked.is_some()
+    }
+
+    /// How many experts a tensor of this shape holds; `None` where it is not of all experts.
+    pub(crate) fn experts(self, shape: &[u64]) -> Option<u64> {
+        self.stacked.or_else(|| shape.first().copied().filter(|_| self.packed))
     }
 }
 
@@ -35,20 +42,54 @@ pub(crate) fn layout(model: &Model, slot: Option<Slot>, info: &TensorInfo) -> Re
     let fused = family.fused(slot.role);
     let axes = if slot.part == Part::Bias { 2 } else { 3 };
     if is_of_experts(slot.role) {
-        return if slot.expert.is_none() && info.shape.len() == axes {
-            packed(model, family, slot, info)
-        } else {
-            Ok(Layout { fused, ..Layout::default() })
+        return match (slot.expert, info.shape.as_slice()) {
+            (None, shape) if shape.len() == axes => packed(model, family, slot, info),
+            (None, &[rows, _]) if slot.part == Part::Weight => Ok(stacked(model, family, slot, rows)),
+            _ => Ok(Layout { fused, ..Layout::default() }),
         };
     }
-    let turned = slot.part == Part::Weight && family.is_transposed(slot.role);
+    if slot.part == Part::Weight && is_kernel(slot.role, info) && model.is_saved_by_mlx() {
+        // MLX keeps the channels of a kernel last: [out, width, in] for [out, in, width].
+        return Ok(Layout { turned: true, ..Layout::default() });
+    }
+    let is_other_way = slot.part == Part::Weight && family.is_transposed(slot.role);
+    let turned = is_other_way && !is_saved_as_linear(model, family);
+    let fused = match fused {
+        Some(FusedLayout::QkvColumns) if is_other_way && !turned => Some(FusedLayout::QkvThirds),
+        fused => fused,
+    };
     let interleaved = if family.is_interleaved(slot.role) { Some(rows_of_head(model, info)?) } else { None };
-    Ok(Layout { turned, fused, packed: false, interleaved })
+    Ok(Layout { turned, fused, interleaved, ..Layout::default() })
 }
 
 /// As [`layout`]; as stored where that is not known.
 pub(crate) fn layout_or_plain(model: &Model, tensor: &Tensor) -> Layout {
     layout(model, tensor.slot, &tensor.info).unwrap_or_default()
+}
+
+fn is_kernel(role: Role, info: &TensorInfo) -> bool {
+    matches!(role, Role::MixerOther | Role::EmbedPatches) && info.shape.len() == 3
+}
+
+/// Whether a model of a family that stores [in, out] was saved as Linears are: by MLX, or as the shape of its first wider matrix
+/// tells, since not every shape does.
+fn is_saved_as_linear(model: &Model, family: &Family) -> bool {
+    let Some(width) = model.config.hidden_size else { return model.is_saved_by_mlx() };
+    let is_wider = |role: Role| matches!(role, Role::QkvProj | Role::UpProj) && family.is_transposed(role);
+    let told = model.counted().find_map(|(_, info)| {
+        let slot = model.slot_of(&info.name).filter(|slot| slot.part == Part::Weight && is_wider(slot.role))?;
+        match info.shape.as_slice() {
+            &[rows, columns] if slot.expert.is_none() && rows != columns => Some(rows != width && columns == width),
+            _ => None,
+        }
+    });
+    told.unwrap_or_else(|| model.is_saved_by_mlx())
+}
+
+/// The matrices of a layer's experts below one another. Where their number is not known it is read as it is stored.
+fn stacked(model: &Model, family: &Family, slot: Slot, rows: u64) -> Layout {
+    let experts = model.config.num_experts.filter(|&experts| experts > 0 && rows.is_multiple_of(experts));
+    Layout { turned: experts.is_some() && family.is_transposed(slot.role), stacked: experts, ..Layout::default() }
 }
 
 /// The layout of experts in one tensor. The width of the model, where it is one of two unequal extents, tells which axis is the
@@ -76,7 +117,7 @@ fn packed(model: &Model, family: &Family, slot: Slot, info: &TensorInfo) -> Resu
         (Some(FusedLayout::GateUpColumns), false) => Some(FusedLayout::GateUpRows),
         (fused, _) => fused,
     };
-    Ok(Layout { turned: turned && slot.part == Part::Weight, fused, packed: true, interleaved: None })
+    Ok(Layout { turned: turned && slot.part == Part::Weight, fused, packed: true, ..Layout::default() })
 }
 
 fn rows_of_head(model: &Model, info: &TensorInfo) -> Result<u64, String> {
@@ -123,10 +164,15 @@ pub(crate) fn parts(model: &Model, tensor: &Tensor, layout: Layout) -> Result<Ve
 }
 
 /// The whole tensor in the order `[out, in]`.
-pub(crate) fn straight(tensor: &Tensor, layout: Layout) -> View {
-    match (layout.interleaved, tensor.info.shape.first()) {
-        (Some(head), Some(&rows)) => halves(rows, head),
-        _ if layout.turned => View::turned(&tensor.info.shape),
+pub(crate) fn straight(shape: &[u64], layout: Layout) -> View {
+    match (layout.stacked, layout.interleaved, shape) {
+        (Some(experts), _, &[rows, columns]) => {
+            let shape = vec![experts, rows / experts, columns];
+            let matrices = if layout.turned { View::turned(&shape) } else { View::Whole };
+            View::Shaped(shape, Box::new(matrices))
+        }
+        (_, Some(head), &[rows, ..]) => halves(rows, head),
+        _ if layout.turned => View::turned(shape),
         _ => View::Whole,
     }
 }
@@ -135,6 +181,7 @@ pub(crate) fn straight(tensor: &Tensor, layout: Layout) -> View {
 pub(crate) fn of_expert(view: &View, expert: u64) -> View {
     match view {
         View::Experts(part) => View::Expert(expert, part.clone()),
+        View::Shaped(shape, part) => View::Shaped(shape.clone(), Box::new(of_expert(part, expert))),
         other => View::Expert(expert, Box::new(other.clone())),
     }
 }

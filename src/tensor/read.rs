@@ -16,7 +16,7 @@ impl Loaded {
         let layout = layout_of(model, tensor)?;
         let mut loaded = if layout.is_other() {
             readable(model, tensor)?;
-            Elements::open(cache, model, tensor, &straight(tensor, layout))?.load()?
+            Elements::open(cache, model, tensor, &straight(&tensor.info.shape, layout))?.load()?
         } else {
             Self::as_stored(cache, model, tensor)?
         };
@@ -54,7 +54,7 @@ impl Elements {
     pub(crate) fn straightened(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<(Self, Option<FusedLayout>)> {
         let layout = layout_of(model, tensor)?;
         readable(model, tensor)?;
-        let view = if layout.is_other() { straight(tensor, layout) } else { View::Whole };
+        let view = if layout.is_other() { straight(&tensor.info.shape, layout) } else { View::Whole };
         Ok((Self::open(cache, model, tensor, &view)?, layout.fused))
     }
 }

@@ -17,6 +17,8 @@ pub enum View {
     Experts(Box<View>),
     /// That of one expert.
     Expert(u64, Box<View>),
+    /// That of the same elements in another shape.
+    Shaped(Vec<u64>, Box<View>),
 }
 
 /// Fills a buffer with the stored elements from one on.
@@ -54,6 +56,7 @@ impl View {
             (Self::Columns(runs), [rows, columns]) => Some(vec![length(runs, *columns)?, *rows]),
             (Self::Experts(part), [experts, one @ ..]) => Some([&[*experts], part.shape(one)?.as_slice()].concat()),
             (Self::Expert(expert, part), [experts, one @ ..]) if expert < experts => part.shape(one),
+            (Self::Shaped(seen, part), _) if elements(seen) == elements(shape) => part.shape(seen),
             _ => None,
         }
     }
@@ -97,6 +100,7 @@ impl View {
                 }
                 Ok(())
             }
+            (Self::Shaped(seen, part), _) => part.read_by(seen, width, from, into, fill),
             (Self::Whole, _) => fill(from, into),
             (Self::Rows(runs), _) => {
                 let columns: u64 = shape.iter().skip(1).product();
@@ -138,6 +142,10 @@ impl View {
             (Self::Columns(_), _) | (Self::Experts(_) | Self::Expert(..), []) => Ok(()),
         }
     }
+}
+
+fn elements(shape: &[u64]) -> Option<u64> {
+    shape.iter().try_fold(1_u64, |product, &extent| product.checked_mul(extent))
 }
 
 fn bytes(elements: u64, width: usize) -> usize {
@@ -191,6 +199,17 @@ mod tests {
         assert_eq!(seen(&view, &[2, 4], 0, 4), [1, 5, 2, 6]);
         assert_eq!(seen(&view, &[2, 4], 1, 2), [5, 2]);
         assert_eq!(seen(&View::turned(&[2, 3]), &[2, 3], 0, 6), [0, 3, 1, 4, 2, 5]);
+    }
+
+    #[test]
+    fn matrices_below_one_another_are_seen_one_by_one() {
+        let matrices = |part| View::Shaped(vec![2, 2, 3], Box::new(part));
+        let turned = matrices(View::turned(&[2, 2, 3]));
+        assert_eq!(turned.shape(&[4, 3]), Some(vec![2, 3, 2]));
+        assert_eq!(seen(&turned, &[4, 3], 0, 12), [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]);
+        let second = matrices(View::Expert(1, Box::new(View::Whole)));
+        assert_eq!((second.shape(&[4, 3]), seen(&second, &[4, 3], 1, 2)), (Some(vec![2, 3]), vec![7, 8]));
+        assert_eq!(second.shape(&[5, 3]), None);
     }
 
     #[test]

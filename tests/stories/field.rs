@@ -69,6 +69,22 @@ fn integers_of_no_known_form_are_no_weights() {
 }
 
 #[test]
+fn why_nothing_could_be_compared_is_said() {
+    let mut at = Workspace::new();
+    let name = "model.layers.0.input_layernorm.weight";
+    at.model("o/a", &config("llama"), &[Tensor::raw(name, "F7_E3M3", &[8], vec![1; 8])]);
+    at.model("o/b", &config("llama"), &[Tensor::f32(name, &gain(1, WIDTH))]);
+    at.serve();
+    at.run(&["compare", "o/a", "o/b"]).expect(1).says(&["1 have no exact values: F7_E3M3 elements are not decoded"]);
+    at.close();
+    let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    at.file("o/b", "config.json", utf16);
+    at.serve();
+    let outcome = at.run(&["inspect", "o/b", "--cache-dir", "other"]).expect(2);
+    outcome.says(&["the model's configuration is UTF-16 text; JSON is UTF-8"]);
+}
+
+#[test]
 fn packed_experts_are_compared_whichever_way_they_are_stored() {
     let mut at = Workspace::new();
     let (gate, up, down) = (gain(1, 2 * 64), gain(2, 2 * 64), gain(3, 2 * 64));

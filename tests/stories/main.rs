@@ -2,6 +2,8 @@
 //! what the user sees, what is on disk, and what the Hub was asked. One binary, so that the stories link once.
 
 #[cfg(test)]
+mod architectures;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod cache;
@@ -41,6 +43,8 @@ mod layouts;
 #[cfg(test)]
 mod lineage;
 mod lineage_disguised;
+#[cfg(test)]
+mod lineage_layouts;
 #[cfg(test)]
 mod lineage_quantised;
 #[cfg(test)]

@@ -217,8 +217,11 @@ impl Matching {
             if layouts[0] == layouts[1] {
                 self.whole(open, at, left, other, right, Counterpart::Role);
             } else if layouts.iter().all(|layout| layout.fused.is_none()) {
-                let half =
-                    |tensor: usize, of: &Tensor, layout| Half { tensor, view: straight(of, layout), slot: of.slot };
+                let half = |tensor: usize, of: &Tensor, layout| Half {
+                    tensor,
+                    view: straight(&of.info.shape, layout),
+                    slot: of.slot,
+                };
                 let [left, right] = [half(at, left, layouts[0]), half(other, right, layouts[1])];
                 open[0].remove(&left.tensor);
                 open[1].remove(&right.tensor);
@@ -292,7 +295,7 @@ impl Matching {
         }
         let [a, b] = [0, 1].map(|side| Half {
             tensor: at[side],
-            view: if is_one { View::Whole } else { straight(tensors[side], layouts[side]) },
+            view: if is_one { View::Whole } else { straight(&tensors[side].info.shape, layouts[side]) },
             slot: tensors[side].slot,
         });
         self.push(a, b, how);
@@ -412,11 +415,11 @@ fn pieces(model: &Model, open: &BTreeSet<usize>, one_by_one: bool) -> BTreeMap<S
         let layout = layout_or_plain(model, tensor);
         let mut held = parts(model, tensor, layout).unwrap_or_default();
         if let (None, Some(slot)) = (layout.fused, tensor.slot) {
-            held.push((slot, straight(tensor, layout)));
+            held.push((slot, straight(&tensor.info.shape, layout)));
         }
-        let experts = tensor.info.shape.first().filter(|_| layout.packed && one_by_one);
+        let experts = layout.experts(&tensor.info.shape).filter(|_| one_by_one);
         let experts =
-            experts.and_then(|&experts| u32::try_from(experts).ok()).filter(|&experts| experts <= MOST_EXPERTS);
+            experts.and_then(|experts| u32::try_from(experts).ok()).filter(|&experts| experts <= MOST_EXPERTS);
         for (slot, view) in held {
             match experts {
                 None => add(Half { tensor: at, view, slot: Some(slot) }),

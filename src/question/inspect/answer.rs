@@ -11,7 +11,7 @@ use crate::{
     family::{Classified, LayerIndex, ModelConfig, Part, Role, Slot, Stack},
     model::{Model, ModelSummary, Opened},
     question::lineage::{Group, testable},
-    tensor::{View, layout},
+    tensor::{View, layout, straight},
 };
 
 /// Tensors, elements and bytes of one element type.
@@ -253,8 +253,7 @@ impl Contents {
 
 /// The shape of a weight as `[out, in]`, and as stored where that is not known.
 fn laid_out(model: &Model, slot: Slot, info: &TensorInfo) -> Vec<u64> {
-    let turned = layout(model, Some(slot), info).is_ok_and(|layout| layout.turned);
-    let view = if turned { View::turned(&info.shape) } else { View::Whole };
+    let view = layout(model, Some(slot), info).map_or(View::Whole, |layout| straight(&info.shape, layout));
     view.shape(&info.shape).unwrap_or_else(|| info.shape.clone())
 }
 

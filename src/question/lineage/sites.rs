@@ -219,24 +219,20 @@ impl Sites {
 
 /// The units that a tensor of this slot holds: `None` where it is not the group's.
 fn unit_site(model: &Model, group: Group, tensor: &Tensor, slot: Slot) -> Option<Result<UnitSite, Untested>> {
-    let is_turned = |role: Role| model.family.family.is_some_and(|family| family.is_transposed(role));
+    let layout = layout_or_plain(model, tensor);
     let heads = || model.config.key_value_heads();
     match (group, slot.role) {
-        (Group::Mlp, Role::UpProj) if is_turned(Role::UpProj) => None,
+        (Group::Mlp, Role::UpProj) | (Group::Heads, Role::VProj | Role::QkvProj) if layout.turned => None,
         (Group::Mlp, Role::UpProj | Role::SharedExpertUpProj) => Some(whole(model, tensor, Some(1), false)),
         (Group::Mlp, Role::GateUpProj) => Some(part(model, tensor, Role::UpProj, Some(1))),
-        (Group::Mlp, Role::DownProj) if is_turned(Role::UpProj) && is_turned(Role::DownProj) => {
-            Some(whole(model, tensor, Some(1), true))
-        }
-        (Group::Heads, Role::VProj) if is_turned(Role::VProj) => None,
+        (Group::Mlp, Role::DownProj) if layout.turned => Some(whole(model, tensor, Some(1), true)),
         (Group::Heads, Role::VProj) => Some(whole(model, tensor, heads(), false)),
-        (Group::Heads, Role::QkvProj) if is_turned(Role::QkvProj) => None,
         (Group::Heads, Role::QkvProj) => Some(part(model, tensor, Role::VProj, heads())),
-        (Group::Heads, Role::OProj) if is_turned(Role::OProj) => {
+        (Group::Heads, Role::OProj) if layout.turned => {
             Some(whole(model, tensor, model.config.num_attention_heads, true))
         }
         (Group::Heads, Role::KvBProj) => Some(latent_values(model, tensor)),
-        (Group::Experts, Role::Router) if is_turned(Role::Router) => Some(Err(Untested::Orientation)),
+        (Group::Experts, Role::Router) if layout.turned => Some(Err(Untested::Orientation)),
         (Group::Experts, Role::Router) => {
             Some(whole(model, tensor, Some(model.config.expert_groups.unwrap_or(1)), false))
         }

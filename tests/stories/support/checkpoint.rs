@@ -64,7 +64,12 @@ impl Shard {
 
 /// Writes tensors into a file, in their order.
 pub(crate) fn shard(tensors: &[Tensor]) -> Shard {
-    let mut json = String::from("{\"__metadata__\":{\"format\":\"pt\"}");
+    shard_with("pt", tensors)
+}
+
+/// The same, with another word on who wrote it.
+pub(crate) fn shard_with(format: &str, tensors: &[Tensor]) -> Shard {
+    let mut json = format!("{{\"__metadata__\":{{\"format\":\"{format}\"}}");
     let mut end = 0;
     for tensor in tensors {
         let begin = end;
