@@ -1,5 +1,10 @@
 //! All pairs: tests, distances, signs, verdicts; and what a further round should read.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
 use rayon::prelude::*;
 
 use super::{
@@ -49,7 +54,7 @@ impl Lineage {
                 .iter()
                 .map(|model| model.as_ref().map_or_else(Vec::new, |model| name(&model.sites)))
                 .collect(),
-            pairs: tested(choice, corpus),
+            pairs: tested(choice, corpus, Vec::new()),
             self_check: Vec::new(),
             merges: Vec::new(),
         };
@@ -67,11 +72,12 @@ impl Lineage {
     /// Puts pairs of a further round in the place of what was known of them.
     #[must_use]
     pub fn refined(mut self, choice: &Choice, corpus: &Corpus) -> Self {
-        for pair in tested(choice, corpus) {
-            if let Some(known) = self.pairs.iter_mut().find(|known| known.models == pair.models) {
-                *known = pair;
-            }
-        }
+        let again: Vec<[usize; 2]> = choice.pairs.iter().map(|pair| pair.models).collect();
+        let (known, others): (Vec<PairAnswer>, _) =
+            self.pairs.into_iter().partition(|pair| again.binary_search(&pair.models).is_ok());
+        self.pairs = others;
+        self.pairs.extend(tested(choice, corpus, known));
+        self.pairs.sort_by_key(|pair| pair.models);
         self.judge();
         self
     }
@@ -161,12 +167,23 @@ fn holds_f64(choice: &Choice, corpus: &Corpus) -> bool {
     choice.models.iter().zip(&corpus.opened).any(is_f64)
 }
 
-fn tested(choice: &Choice, corpus: &Corpus) -> Vec<PairAnswer> {
-    if holds_f64(choice, corpus) { by_tiles::<f64>(choice, corpus) } else { by_tiles::<f32>(choice, corpus) }
+/// Tests the pairs that were chosen; `known` is what a former round knows of them.
+fn tested(choice: &Choice, corpus: &Corpus, known: Vec<PairAnswer>) -> Vec<PairAnswer> {
+    let known = Mutex::new(known.into_iter().map(|pair| (pair.models, pair)).collect());
+    let run = Round { choice, corpus, known };
+    if holds_f64(choice, corpus) { by_tiles::<f64>(&run) } else { by_tiles::<f32>(&run) }
+}
+
+/// One round of tests.
+struct Round<'a> {
+    choice: &'a Choice,
+    corpus: &'a Corpus,
+    known: Mutex<BTreeMap<[usize; 2], PairAnswer>>,
 }
 
 /// Tests the pairs, tile by tile, so that the rows of few models are in memory at once.
-fn by_tiles<T: Held>(choice: &Choice, corpus: &Corpus) -> Vec<PairAnswer> {
+fn by_tiles<T: Held>(round: &Round<'_>) -> Vec<PairAnswer> {
+    let Round { choice, corpus, .. } = round;
     let mut used: Vec<usize> = choice.pairs.iter().flat_map(|pair| pair.models).collect();
     used.sort_unstable();
     used.dedup();
@@ -174,9 +191,9 @@ fn by_tiles<T: Held>(choice: &Choice, corpus: &Corpus) -> Vec<PairAnswer> {
     let mut answers = Vec::with_capacity(choice.pairs.len());
     for (at, tile) in tiles.iter().enumerate() {
         let rows = read::<T>(choice, corpus, tile);
-        answers.extend(between(choice, corpus, [&rows, &rows]));
+        answers.extend(between(round, [&rows, &rows]));
         for other in &tiles[at + 1..] {
-            answers.extend(between(choice, corpus, [&rows, &read(choice, corpus, other)]));
+            answers.extend(between(round, [&rows, &read(choice, corpus, other)]));
         }
     }
     answers.sort_by_key(|pair| pair.models);
@@ -194,14 +211,19 @@ fn read<T: Held>(choice: &Choice, corpus: &Corpus, tile: &[usize]) -> Tile<T> {
     tile.par_iter().filter_map(one).collect()
 }
 
-fn between<T: Held>(choice: &Choice, corpus: &Corpus, [first, second]: [&Tile<T>; 2]) -> Vec<PairAnswer> {
+fn between<T: Held>(round: &Round<'_>, [first, second]: [&Tile<T>; 2]) -> Vec<PairAnswer> {
     let find = |tile: &'_ Tile<T>, number: usize| tile.iter().position(|(of, _)| *of == number);
     let meet = |pair: &PairChoice| {
         let [a, b] = pair.models;
         let (a, b) = (&first[find(first, a)?].1, &second[find(second, b)?].1);
-        Some(PairAnswer::of(choice, pair, Sides { a, b }, has_equal_files(corpus, pair.models)))
+        let (choice, sides) = (round.choice, Sides { a, b });
+        let known = round.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&pair.models);
+        Some(match known.filter(|known| known.stage == pair.stage) {
+            Some(known) => known.described(choice, pair, sides),
+            None => PairAnswer::of(choice, pair, sides, has_equal_files(round.corpus, pair.models)),
+        })
     };
-    choice.pairs.par_iter().filter_map(meet).collect()
+    round.choice.pairs.par_iter().filter_map(meet).collect()
 }
 
 /// Whether the weight files of both have equal SHA-256, as the Hub states it; unknown is no.

@@ -99,7 +99,7 @@ impl PairAnswer {
             ));
             groups.push((Group::MatchedBasis, by_matched_basis(sides, choice, pair)));
         }
-        let mut answer = Self {
+        let answer = Self {
             models: pair.models,
             stage: pair.stage,
             groups,
@@ -107,11 +107,17 @@ impl PairAnswer {
             is_identical,
             decision: None,
             relation: None,
-            is_deep: !pair.deep.is_empty(),
+            is_deep: false,
             vocabularies: pair.models.map(|model| choice.models[model].as_ref().map_or(0, |model| model.vocabulary)),
         };
-        answer.relation = answer.description(choice, pair, sides);
-        answer
+        answer.described(choice, pair, sides)
+    }
+
+    /// The same tests, which a former round made of the same rows, with the relation that these rows tell.
+    pub(crate) fn described<T: Held>(mut self, choice: &Choice, pair: &PairChoice, sides: Sides<'_, T>) -> Self {
+        self.is_deep = !pair.deep.is_empty();
+        self.relation = self.description(choice, pair, sides);
+        self
     }
 
     /// Gives signs, each z divided by what `divisor` says of its group.
