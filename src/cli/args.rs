@@ -11,6 +11,7 @@ use hub_audit::{
 };
 
 use super::{
+    examples,
     lineage::FailIf,
     options::{Choice, Limits, Matrices, Models, Output, Reach, Relate, StdoutFormat, advised},
     size::{Age, Size},
@@ -24,9 +25,7 @@ use super::{
 /// MODEL is owner/name[@revision], or a folder: ./path, /path or `file:PATH`.
 #[derive(Debug, Parser)]
 #[command(name = "hub-audit", bin_name = "hub-audit", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit status: 0 done; 1 done, and --fail-if holds or something asked for is missing; 2 could not do it."
-)]
+#[command(after_help = "Examples and exit statuses: hub-audit --help", after_long_help = examples::PROGRAM)]
 pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -43,28 +42,40 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Test whether models are linked, from sampled rows: exact statistics, distances, which layers match.
+    #[command(after_long_help = examples::LINEAGE)]
     Lineage(LineageArgs),
     /// Tell what is in each model, from its headers alone; with several, which roles can be compared.
+    #[command(after_long_help = examples::INSPECT)]
     Inspect(InspectArgs),
     /// Bring tensors into the cache; prints one .npy path a line.
+    #[command(after_long_help = examples::FETCH)]
     Fetch(FetchArgs),
     /// Compare the layers of each model with each other: layer 0, neighbours, by distance, layer × layer.
+    #[command(after_long_help = examples::LAYERS)]
     Layers(LayersArgs),
     /// Compare every tensor of two checkpoints, matrices apart from norms: all metrics, by role and layer, coverage.
+    #[command(after_long_help = examples::COMPARE)]
     Compare(CompareArgs),
     /// Print the SHA-256 of tensors; with --matches the groups of equal ones across names, layers and models.
+    #[command(after_long_help = examples::HASH)]
     Hash(HashArgs),
     /// Compare models with each other: model × model matrices by role and layer.
+    #[command(after_long_help = examples::SURVEY)]
     Survey(SurveyArgs),
     /// Run the nine-model study of norm weights, experiments 1 to 6, beside its published figures.
+    #[command(after_long_help = examples::CRITIQUE)]
     Critique(CritiqueArgs),
     /// Compare the token embeddings of two models, rows matched by the text of their tokens.
+    #[command(after_long_help = examples::EMBEDDINGS)]
     Embeddings(EmbeddingsArgs),
     /// List, verify or prune what is kept.
+    #[command(after_long_help = examples::CACHE)]
     Cache(CacheArgs),
     /// Play the Hub on this machine for the checkpoints below DIR/owner/name.
+    #[command(after_long_help = examples::SERVE)]
     Serve(ServeArgs),
     /// Print a completion script for a shell.
+    #[command(after_long_help = examples::COMPLETIONS)]
     Completions(CompletionsArgs),
 }
 
@@ -80,14 +91,18 @@ pub(crate) struct LineageArgs {
     /// Match layers by their units also where both models have the same number; where they differ this is done anyway.
     #[arg(long)]
     pub(crate) layer_map: bool,
-    /// Also match units by some hidden coordinates and coordinates by tokens, and test the matches on other data: finds copies whose
-    /// units or coordinates are in another order. Reads 192 more rows of two matrices a model.
+    /// Also match units by some hidden coordinates and coordinates by tokens, and test the matches on other data: finds
+    /// copies whose units or coordinates are in another order.
+    ///
+    /// Reads 192 more rows of two matrices a model.
     #[arg(long)]
     pub(crate) disguised: bool,
     /// Leave out the rows that tell what kind of relation a link looks like.
     #[arg(long)]
     pub(crate) no_deep: bool,
-    /// Blocks of eight rows to read of each layer. Default: at least 2, and 32 over all layers.
+    /// Blocks of eight rows to read of each layer.
+    ///
+    /// Default: at least 2, and 32 over all layers.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) blocks: Option<u16>,
     /// Tokens of each model to read.
@@ -190,7 +205,9 @@ pub(crate) struct HashArgs {
     /// Print groups of equal tensors instead: by stored bytes, then by values rounded to BF16; trivial ones last.
     #[arg(long)]
     pub(crate) matches: bool,
-    /// Print groups of equal files instead, by the hashes that the Hub states. No weights are read.
+    /// Print groups of equal files instead, by the hashes that the Hub states.
+    ///
+    /// No weights are read.
     #[arg(long, conflicts_with = "matches")]
     pub(crate) files: bool,
     #[command(flatten)]
@@ -306,7 +323,9 @@ pub(crate) struct CacheArgs {
     /// What to do with the cache.
     #[command(subcommand)]
     pub(crate) command: CacheCommand,
-    /// Folder of the cache. Default: ./cache where that is one, else the user's cache folder.
+    /// Folder of the cache.
+    ///
+    /// Default: ./cache where that is one, else the user's cache folder.
     #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE", global = true)]
     pub(crate) cache_dir: Option<PathBuf>,
     /// The part that holds the synthetic models of --demo.

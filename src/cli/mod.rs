@@ -8,6 +8,7 @@ mod completions;
 mod critique;
 mod embeddings;
 mod environment;
+mod examples;
 mod exit;
 mod fetch;
 mod gather;

@@ -43,13 +43,17 @@ pub(crate) struct Reach {
     /// The Hub's base URL.
     #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
     pub(crate) endpoint: String,
-    /// File that holds the token. Default: `HF_TOKEN`, else the file `HF_TOKEN_PATH`, else `$HF_HOME/token`.
+    /// File that holds the token.
+    ///
+    /// Default: `HF_TOKEN`, else the file `HF_TOKEN_PATH`, else `$HF_HOME/token`.
     #[arg(long, value_name = "PATH")]
     pub(crate) token_file: Option<PathBuf>,
     /// Send no token.
     #[arg(long, conflicts_with = "token_file")]
     pub(crate) no_token: bool,
-    /// Folder of the cache. Default: ./cache where that is one, else the user's cache folder.
+    /// Folder of the cache.
+    ///
+    /// Default: ./cache where that is one, else the user's cache folder.
     #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE")]
     pub(crate) cache_dir: Option<PathBuf>,
     /// Use no network: answer from the cache and from folders only (also `HF_HUB_OFFLINE=1`).
@@ -58,7 +62,9 @@ pub(crate) struct Reach {
     /// Do not read files that the Hugging Face cache already has; they are never written either way.
     #[arg(long)]
     pub(crate) no_hf_cache: bool,
-    /// Believe files of the Hugging Face cache unread. By default each must have the SHA-256 or git id that the Hub lists; it is read once for that.
+    /// Believe files of the Hugging Face cache unread.
+    ///
+    /// By default each must have the SHA-256 or git id that the Hub lists; it is read once for that.
     #[arg(long, conflicts_with = "no_hf_cache")]
     pub(crate) no_verify: bool,
     /// Most bytes of headers, indexes, listings and small files that may come over the network, over all models together.
@@ -79,10 +85,14 @@ pub(crate) struct Reach {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Tensors")]
 pub(crate) struct Choice {
-    /// Roles, comma-separated, or `norms`, `matrices`, `all`. Tensors outside the layers are chosen by role alone.
+    /// Roles, comma-separated, or `norms`, `matrices`, `all`.
+    ///
+    /// Tensors outside the layers are chosen by role alone.
     #[arg(long, value_name = "R,...", default_value = "input_layernorm", value_parser = advised::<RoleSelection>)]
     pub(crate) role: RoleSelection,
-    /// Layers: `all`, `last`, numbers and ranges such as 0,10,20 or 5-30:5. Default: `all`.
+    /// Layers: `all`, `last`, numbers and ranges such as 0,10,20 or 5-30:5.
+    ///
+    /// Default: `all`.
     #[arg(long, value_name = "SPEC", value_parser = advised::<LayerSelection>)]
     pub(crate) layers: Option<LayerSelection>,
     /// Choose by name instead of role; a group (?<layer>…) tells the layer.
@@ -91,7 +101,9 @@ pub(crate) struct Choice {
     /// Leave out names that match; by default names with `.experts.` in them.
     #[arg(long, value_name = "REGEX", conflicts_with = "experts")]
     pub(crate) skip: Option<String>,
-    /// Leave out nothing: compare routed experts too. Not needed where their roles are named.
+    /// Leave out nothing: compare routed experts too.
+    ///
+    /// Not needed where their roles are named.
     #[arg(long)]
     pub(crate) experts: bool,
     /// Take biases beside weights.
@@ -109,7 +121,9 @@ pub(crate) struct Limits {
     /// Print what would be fetched, and fetch nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Threads for computing. Default, and most: one a core. The numbers do not depend on it.
+    /// Threads for computing.
+    ///
+    /// Default, and most: one a core. The numbers do not depend on it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=4096))]
     pub(crate) threads: Option<u16>,
 }
@@ -130,13 +144,19 @@ pub(crate) struct Matrices {
     /// Only this block of layers, such as 10-25; the same as --layers.
     #[arg(long, value_name = "SPEC", conflicts_with = "layers", value_parser = advised::<LayerSelection>)]
     pub(crate) block: Option<LayerSelection>,
-    /// Compare layer k with layer k + N. Default: 1.
+    /// Compare layer k with layer k + N.
+    ///
+    /// Default: 1.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub(crate) stride: Option<u32>,
-    /// Work out over how many directions the difference of two layers spreads. Takes all matrices where no role is one.
+    /// Work out over how many directions the difference of two layers spreads.
+    ///
+    /// Takes all matrices where no role is one.
     #[arg(long)]
     pub(crate) effective_rank: bool,
-    /// Take off the freedom of the basis first: heads, attention, mlp-rotation, mlp-permutation. Fetches what it needs.
+    /// Take off the freedom of the basis first: heads, attention, mlp-rotation, mlp-permutation.
+    ///
+    /// Fetches what it needs.
     #[arg(long, value_name = "G,...", value_delimiter = ',', value_parser = advised::<Gauge>)]
     pub(crate) align: Vec<Gauge>,
 }
@@ -145,7 +165,9 @@ pub(crate) struct Matrices {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Pairs")]
 pub(crate) struct Relate {
-    /// Which layers meet: same index; same relative depth; all with all, of two models; mixed, one chosen layer a model.
+    /// Which layers meet: same index; same relative depth; all with all, of two models; mixed, one chosen layer a
+    /// model.
+    ///
     /// Default: mixed where layers are chosen by --at or layer=N, else same.
     #[arg(long, value_name = "same|depth|all|mixed")]
     pub(crate) pairing: Option<Pairing>,

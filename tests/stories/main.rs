@@ -31,6 +31,8 @@ mod folders;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod help;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod hugging_face_cache;

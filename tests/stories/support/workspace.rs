@@ -102,6 +102,15 @@ impl Workspace {
     pub(crate) fn serve_with(&mut self, change: impl FnOnce(&mut ServeOptions)) {
         let mut options = ServeOptions::new(Store::folder(self.path().join("hub")).unwrap());
         change(&mut options);
+        self.start(options);
+    }
+
+    /// Opens a Hub that has the nine synthetic models.
+    pub(crate) fn serve_replica(&mut self) {
+        self.start(ServeOptions::new(Store::replica()));
+    }
+
+    fn start(&mut self, options: ServeOptions) {
         let hub = RUNTIME.block_on(serve::start(options)).unwrap();
         hub.url().clone_into(&mut self.url);
         self.hub = Some(hub);

@@ -1,0 +1,103 @@
+//! Help that helps: examples that do what they say, values that are listed and completed, and what program this is.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::{Outcome, PROGRAM, Tensor, Workspace, gain, llama_config};
+
+/// Commands whose examples are run, in an order in which what one needs is there. `serve` runs until it is stopped.
+const COMMANDS: [&str; 11] = [
+    "inspect",
+    "fetch",
+    "lineage",
+    "layers",
+    "compare",
+    "hash",
+    "survey",
+    "critique",
+    "embeddings",
+    "completions",
+    "cache",
+];
+
+const WIDTH: usize = 32;
+
+/// A small llama in the folder `name`, whose weights are seed `near` and a little of seed `own`.
+fn folder(at: &Workspace, name: &str, near: u64, own: u64) {
+    let values = |salt: u64, count: usize, centre: f32| -> Vec<f32> {
+        let (base, change) = (gain(near * 100 + salt, count), gain(own * 100 + salt, count));
+        base.iter().zip(change).map(|(base, change)| base - 1.0 + 0.05 * (change - 1.0) + centre).collect()
+    };
+    let matrix = |tensor: &str, salt: u64, rows: usize| {
+        let bytes = Tensor::bf16("", &values(salt, rows * WIDTH, 0.0)).bytes;
+        Tensor::raw(tensor, "BF16", &[rows as u64, WIDTH as u64], bytes)
+    };
+    let mut tensors = vec![matrix("model.embed_tokens.weight", 0, 60)];
+    for layer in 0..3_u64 {
+        let name = |role: &str| format!("model.layers.{layer}.{role}.weight");
+        tensors.push(Tensor::bf16(&name("input_layernorm"), &values(layer * 10 + 1, WIDTH, 1.0)));
+        tensors.push(Tensor::bf16(&name("post_attention_layernorm"), &values(layer * 10 + 2, WIDTH, 1.0)));
+        for (salt, role) in (3..).zip(["self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj"]) {
+            tensors.push(matrix(&name(role), layer * 10 + salt, WIDTH));
+        }
+    }
+    let mut config = llama_config(3, WIDTH);
+    config["num_attention_heads"] = json!(4);
+    at.model(&format!("o/{name}"), &config, &tensors);
+    fs_err::rename(at.repo(&format!("o/{name}")), at.path().join(name)).unwrap();
+}
+
+/// A place with what the examples name, whose Hub has the nine models.
+fn place() -> Workspace {
+    let mut at = Workspace::new();
+    folder(&at, "base", 1, 2);
+    folder(&at, "tuned", 1, 3);
+    fs_err::write(at.path().join("list.txt"), "# of one family\n./base\n./tuned group=chat\n").unwrap();
+    for folder in [".local/share/bash-completion/completions", ".config/fish/completions"] {
+        fs_err::create_dir_all(at.path().join("home").join(folder)).unwrap();
+    }
+    at.serve_replica();
+    at
+}
+
+/// Runs a line as a shell does.
+fn typed(at: &Workspace, line: &str) -> Outcome {
+    let mut shell = at.program(Path::new("bash"), &["-c", line]);
+    let folder = Path::new(PROGRAM).parent().unwrap();
+    let output = shell.env("PATH", format!("{}:/usr/bin:/bin", folder.display())).output().unwrap();
+    at.outcome(&output)
+}
+
+#[test]
+fn every_example_of_the_help_does_what_it_says() {
+    let at = place();
+    let mut lines = Vec::new();
+    for command in COMMANDS {
+        let help = at.run(&[command, "--help"]).expect(0);
+        let (_, examples) = help.stdout.split_once("Examples:\n").expect(command);
+        lines.extend(
+            examples.lines().filter(|line| line.starts_with("  hub-audit ")).map(|line| line.trim().to_owned()),
+        );
+    }
+    assert!(lines.len() > 2 * COMMANDS.len(), "{lines:#?}");
+    for line in &lines {
+        let outcome = typed(&at, line);
+        // ./tuned is made of ./base: what asks for such a pair finds it.
+        let expected = i32::from(line.contains("--fail-if"));
+        assert_eq!(outcome.status, expected, "{line}\n{outcome}");
+    }
+    for written in ["report/REPORT.md", "layers/REPORT.md", "results/pairs.csv", "study-ko/REPORT.md"] {
+        assert!(at.path().join(written).is_file(), "{written}");
+    }
+}
+
+#[test]
+fn the_short_help_is_a_line_an_option_and_the_long_one_tells_all() {
+    let at = Workspace::new();
+    for command in COMMANDS {
+        let [short, long] = ["-h", "--help"].map(|help| at.run(&[command, help]).expect(0).stdout);
+        assert!(!short.contains("Examples:") && long.contains("Examples:"), "{command}");
+        assert!(short.lines().count() < long.lines().count(), "{command}");
+    }
+}
