@@ -15,7 +15,11 @@ use super::{
     lineage::FailIf,
     options::{Choice, Limits, Matrices, Models, Output, Reach, Relate, StdoutFormat, advised},
     size::{Age, Size},
+    words,
 };
+
+/// What `--role` is of commands that take every tensor where nothing else is said.
+const ALL_ROLES: &str = "Roles, comma-separated, or `norms`, `matrices`, or `all`: every tensor, classified or not";
 
 /// Audit open-weight models straight from the Hugging Face Hub, without downloading them.
 ///
@@ -85,8 +89,8 @@ pub(crate) enum Command {
 pub(crate) struct LineageArgs {
     #[command(flatten)]
     pub(crate) models: Models,
-    /// Groups to test: mlp, heads, experts, norms, embeddings, comma-separated, or all.
-    #[arg(long, value_name = "G,...", default_value = "all", value_parser = advised::<Groups>)]
+    /// Groups to test, comma-separated.
+    #[arg(long, value_name = "G,...", default_value = "all", value_parser = words::groups())]
     pub(crate) group: Groups,
     /// Match layers by their units also where both models have the same number; where they differ this is done anyway.
     #[arg(long)]
@@ -169,9 +173,7 @@ pub(crate) struct LayersArgs {
 
 /// `compare`.
 #[derive(Debug, clap::Args)]
-#[command(mut_arg("role", |role| role.default_value("all").help(
-    "Roles, comma-separated, or `norms`, `matrices`, or `all`: every tensor, classified or not"
-)), mut_arg("biases", |biases| biases.hide(true)), mut_arg("metric", |metric| metric.hide(true)))]
+#[command(mut_arg("role", |role| role.default_value("all").help(ALL_ROLES).long_help(words::roles_help(ALL_ROLES))), mut_arg("biases", |biases| biases.hide(true)), mut_arg("metric", |metric| metric.hide(true)))]
 pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) models: Models,
@@ -196,9 +198,7 @@ pub(crate) struct CompareArgs {
 
 /// `hash`.
 #[derive(Debug, clap::Args)]
-#[command(mut_arg("role", |role| role.default_value("all").help(
-    "Roles, comma-separated, or `norms`, `matrices`, or `all`: every tensor, classified or not"
-)))]
+#[command(mut_arg("role", |role| role.default_value("all").help(ALL_ROLES).long_help(words::roles_help(ALL_ROLES))))]
 pub(crate) struct HashArgs {
     #[command(flatten)]
     pub(crate) models: Models,
@@ -252,7 +252,9 @@ pub(crate) struct CritiqueArgs {
         visible_alias = "role",
         value_name = "R,...",
         default_value = "input_layernorm",
-        value_parser = advised::<RoleSelection>
+        value_parser = words::norms(),
+        hide_possible_values = true,
+        long_help = words::norms_help("Norms to run the experiments on: roles, comma-separated, or `norms`.")
     )]
     pub(crate) roles: RoleSelection,
     /// Read also what published figures of other tensors rest on: `k_proj` and `v_proj` of the layers that they name (151 MB), the
@@ -262,8 +264,8 @@ pub(crate) struct CritiqueArgs {
     /// Read every layer of every model, not only those that the experiments compare.
     #[arg(long)]
     pub(crate) all_layers: bool,
-    /// Language of the report's prose: en or ko; words inside pictures stay English.
-    #[arg(long, value_name = "LANG", default_value = "en")]
+    /// Language of the report's prose; words inside pictures stay English.
+    #[arg(long, value_name = "LANG", default_value = "en", value_parser = words::languages())]
     pub(crate) lang: Language,
     #[command(flatten)]
     pub(crate) output: Output,

@@ -31,5 +31,6 @@ mod structure;
 mod survey;
 mod table;
 mod verdict;
+mod words;
 
 pub(crate) use main::main;

@@ -14,6 +14,7 @@ use hub_audit::{
 use super::{
     relate::{ChosenLayer, NamedGroup, Normal},
     size::Size,
+    words,
 };
 
 /// Reads a value, and gives the advice that its error has beside the message: clap prints the message alone.
@@ -86,9 +87,16 @@ pub(crate) struct Reach {
 #[command(next_help_heading = "Tensors")]
 pub(crate) struct Choice {
     /// Roles, comma-separated, or `norms`, `matrices`, `all`.
-    ///
-    /// Tensors outside the layers are chosen by role alone.
-    #[arg(long, value_name = "R,...", default_value = "input_layernorm", value_parser = advised::<RoleSelection>)]
+    #[arg(
+        long,
+        value_name = "R,...",
+        default_value = "input_layernorm",
+        value_parser = words::roles(),
+        hide_possible_values = true,
+        long_help = words::roles_help(
+            "Roles, comma-separated, or `norms`, `matrices`, `all`. Tensors outside the layers are chosen by role alone."
+        )
+    )]
     pub(crate) role: RoleSelection,
     /// Layers: `all`, `last`, numbers and ranges such as 0,10,20 or 5-30:5.
     ///
@@ -154,10 +162,10 @@ pub(crate) struct Matrices {
     /// Takes all matrices where no role is one.
     #[arg(long)]
     pub(crate) effective_rank: bool,
-    /// Take off the freedom of the basis first: heads, attention, mlp-rotation, mlp-permutation.
+    /// Take off the freedom of the basis first.
     ///
     /// Fetches what it needs.
-    #[arg(long, value_name = "G,...", value_delimiter = ',', value_parser = advised::<Gauge>)]
+    #[arg(long, value_name = "G,...", value_delimiter = ',', value_parser = words::gauges())]
     pub(crate) align: Vec<Gauge>,
 }
 
@@ -169,7 +177,7 @@ pub(crate) struct Relate {
     /// model.
     ///
     /// Default: mixed where layers are chosen by --at or layer=N, else same.
-    #[arg(long, value_name = "same|depth|all|mixed")]
+    #[arg(long, value_name = "RULE", value_parser = words::pairings())]
     pub(crate) pairing: Option<Pairing>,
     /// The chosen layer of models, by name or label; layer=N in a model list does the same.
     #[arg(long, value_name = "MODEL=N,...", value_delimiter = ',')]
@@ -205,13 +213,21 @@ pub(crate) struct Output {
     #[arg(short = 'o', long = "output", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Formats to write under -o.
-    #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "csv,json,md,html,svg,png")]
+    #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "csv,json,md,html,svg,png", value_parser = words::formats())]
     pub(crate) formats: Vec<Format>,
     /// Form of what is printed.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: StdoutFormat,
     /// Metrics for matrices and pictures.
-    #[arg(long, value_name = "M,...", value_delimiter = ',', default_value = "cos_sim,pearson")]
+    #[arg(
+        long,
+        value_name = "M,...",
+        value_delimiter = ',',
+        default_value = "cos_sim,pearson",
+        value_parser = words::metrics(),
+        hide_possible_values = true,
+        long_help = words::metrics_help("Metrics for matrices and pictures, comma-separated.")
+    )]
     pub(crate) metric: Vec<Metric>,
     /// Seed of whatever is drawn at random.
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -27,8 +27,8 @@ pub enum FamilyError {
     RoleSelection {
         /// The piece.
         piece: String,
-        /// A role with nearly that name.
-        similar: Option<Role>,
+        /// A role's name that is nearly it.
+        similar: Option<&'static str>,
     },
     /// A piece of a selection of layers.
     #[error("`{piece}` does not select layers: {reason}")]

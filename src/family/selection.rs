@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::{FamilyError, LayerIndex, Role, RoleKind, Slot};
+use crate::hint::nearest;
 
 /// A choice of roles: `all`, `norms`, `matrices`, names of roles, or several with commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,7 @@ impl RoleSelection {
                 "matrices" => wanted.extend(of_kind(RoleKind::Matrix)),
                 _ => named.push(
                     Role::ALL[Role::ALL.iter().position(|role| role.name() == piece).ok_or_else(|| {
-                        FamilyError::RoleSelection { piece: piece.to_owned(), similar: similar(piece) }
+                        FamilyError::RoleSelection { piece: piece.to_owned(), similar: nearest(piece, names()) }
                     })?],
                 ),
             }
@@ -55,31 +56,12 @@ impl FromStr for RoleSelection {
     }
 }
 
+fn names() -> impl Iterator<Item = &'static str> {
+    Role::ALL.iter().map(|role| role.name())
+}
+
 fn of_kind(kind: RoleKind) -> impl Iterator<Item = &'static Role> {
     Role::ALL.iter().filter(move |role| role.kind() == kind)
-}
-
-/// The role whose name is nearest, if it is near.
-fn similar(piece: &str) -> Option<Role> {
-    // A name far longer than any role is no slip of the hand, and not worth the square of its length.
-    let near = |role: &Role| (piece.len() < 64).then(|| (edits(piece, role.name()), *role));
-    let (edits, role) = Role::ALL.iter().filter_map(near).min_by_key(|(edits, _)| *edits)?;
-    (edits <= 3 && edits < piece.len()).then_some(role)
-}
-
-/// Levenshtein's distance in bytes.
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.bytes().enumerate() {
-            let substituted = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// A choice of layers: `all`, `last`, `3`, `5-30`, `5-30:5`, or several with commas.

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::hint::nearest;
+
 macro_rules! metrics {
     ($($variant:ident $name:literal $symmetric:literal $range:literal $formula:literal $undefined:literal;)+) => {
         /// One metric of a pair of tensors, in the column order of `pairs.csv`.
@@ -99,15 +101,18 @@ impl FromStr for Metric {
 
 /// A metric that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is not a metric; the metrics are {}", names())]
+#[error("`{name}` is not a metric; {}", advice(name))]
 pub struct UnknownMetric {
     /// What was written.
     pub name: String,
 }
 
-fn names() -> String {
+fn advice(typed: &str) -> String {
     let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-    names.join(", ")
+    match nearest(typed, names.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("the metrics are {}", names.join(", ")),
+    }
 }
 
 /// Why a value is absent. A value that is undefined is never shown as a number.

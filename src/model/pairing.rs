@@ -22,6 +22,9 @@ pub enum Pairing {
 }
 
 impl Pairing {
+    /// Every rule.
+    pub const ALL: [Self; 4] = [Self::Same, Self::Depth, Self::All, Self::Mixed];
+
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -43,7 +46,7 @@ impl FromStr for Pairing {
     type Err = AuditError;
 
     fn from_str(text: &str) -> Result<Self, AuditError> {
-        [Self::Same, Self::Depth, Self::All, Self::Mixed]
+        Self::ALL
             .into_iter()
             .find(|pairing| pairing.name() == text)
             .ok_or_else(|| AuditError::Pairing { text: text.to_owned() })

@@ -101,3 +101,55 @@ fn the_short_help_is_a_line_an_option_and_the_long_one_tells_all() {
         assert!(short.lines().count() < long.lines().count(), "{command}");
     }
 }
+
+#[test]
+fn what_an_option_takes_is_listed() {
+    let at = Workspace::new();
+    // Columns differ with the width of a terminal.
+    let long = |command: &str| {
+        let help = at.run(&[command, "--help"]).expect(0).stdout;
+        help.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for (command, listed) in [
+        ("survey", "norms: input_layernorm, post_attention_layernorm, attn_output_norm"),
+        ("survey", "matrices: q_proj, k_proj"),
+        ("survey", "metrics: cos_sim, cos_null"),
+        ("survey", "[possible values: csv, json, md, html, svg, png]"),
+        ("survey", "[possible values: same, depth, all, mixed]"),
+        ("layers", "[possible values: heads, attention, mlp-rotation, mlp-permutation]"),
+        ("lineage", "[possible values: all, mlp, heads, experts, norms, embeddings]"),
+        ("critique", "[possible values: en, ko]"),
+        ("compare", "others: mixer_other, "),
+    ] {
+        assert!(long(command).contains(listed), "{command}: {listed}\n{}", long(command));
+    }
+    // What is listed may still stand together.
+    at.run(&["survey", "--demo", "--role", "q_norm,norms", "--metric", "pearson,l2", "--dry-run"]).expect(0);
+}
+
+/// What bash offers for a line that ends where the cursor is.
+fn offered(at: &Workspace, words: &[&str]) -> Vec<String> {
+    let script = r#"source <(hub-audit completions bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        _hub__audit hub-audit "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"; printf '%s\n' "${COMPREPLY[@]}""#;
+    let mut bash = at.program(Path::new("bash"), &["-c", script, "bash", "hub-audit"]);
+    let folder = Path::new(PROGRAM).parent().unwrap();
+    let output = bash.args(words).env("PATH", format!("{}:/usr/bin:/bin", folder.display())).output().unwrap();
+    let outcome = at.outcome(&output).expect(0);
+    assert_eq!(outcome.stderr, "", "{outcome}");
+    outcome.stdout.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_options_subcommands_and_words() {
+    let at = Workspace::new();
+    assert_eq!(offered(&at, &["survey", "--me"]), ["--metric"]);
+    assert_eq!(offered(&at, &["survey", "--role", "inp"]), ["input_layernorm"]);
+    assert_eq!(offered(&at, &["survey", "--metric", "pea"]), ["pearson"]);
+    assert_eq!(offered(&at, &["survey", "--pairing", ""]), ["same", "depth", "all", "mixed"]);
+    assert_eq!(offered(&at, &["layers", "--align", "mlp"]), ["mlp-rotation", "mlp-permutation"]);
+    assert_eq!(offered(&at, &["compare", "--formats", "h"]), ["html"]);
+    let of_cache = offered(&at, &["cache", ""]);
+    for command in ["ls", "verify", "prune", "rm", "dir"] {
+        assert!(of_cache.contains(&command.to_owned()), "{of_cache:?}");
+    }
+}
