@@ -15,8 +15,12 @@ use super::{
     lineage::FailIf,
     options::{Choice, Limits, Matrices, Models, Output, Reach, Relate, StdoutFormat, advised},
     size::{Age, Size},
-    words,
+    version, words,
 };
+
+const TWO_MODELS: &str = "The two models: owner/name[@revision], or a folder as ./path, /path or `file:PATH`";
+
+const TWO_LISTED: &str = "Read the two models, or the second, from FILE, one per line; `-` is standard input";
 
 /// What `--role` is of commands that take every tensor where nothing else is said.
 const ALL_ROLES: &str = "Roles, comma-separated, or `norms`, `matrices`, or `all`: every tensor, classified or not";
@@ -28,7 +32,7 @@ const ALL_ROLES: &str = "Roles, comma-separated, or `norms`, `matrices`, or `all
 ///
 /// MODEL is owner/name[@revision], or a folder: ./path, /path or `file:PATH`.
 #[derive(Debug, Parser)]
-#[command(name = "hub-audit", bin_name = "hub-audit", version, max_term_width = 100)]
+#[command(name = "hub-audit", bin_name = "hub-audit", version, long_version = version::long(), max_term_width = 100)]
 #[command(after_help = "Examples and exit statuses: hub-audit --help", after_long_help = examples::PROGRAM)]
 pub(crate) struct Args {
     /// What to do.
@@ -173,6 +177,11 @@ pub(crate) struct LayersArgs {
 
 /// `compare`.
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "hub-audit compare [OPTIONS] <A> <B>\n       hub-audit compare [OPTIONS] --models <FILE>",
+    mut_arg("models", |models| models.value_names(["A", "B"]).help(TWO_MODELS)),
+    mut_arg("list", |list| list.help(TWO_LISTED))
+)]
 #[command(mut_arg("role", |role| role.default_value("all").help(ALL_ROLES).long_help(words::roles_help(ALL_ROLES))), mut_arg("biases", |biases| biases.hide(true)), mut_arg("metric", |metric| metric.hide(true)))]
 pub(crate) struct CompareArgs {
     #[command(flatten)]
@@ -243,6 +252,9 @@ pub(crate) struct SurveyArgs {
 
 /// `critique`.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("models", |models| models.help(
+    "Models to run the experiments on instead of the study's nine: owner/name[@revision] or a folder"
+)))]
 pub(crate) struct CritiqueArgs {
     #[command(flatten)]
     pub(crate) models: Models,
@@ -277,6 +289,11 @@ pub(crate) struct CritiqueArgs {
 
 /// `embeddings`.
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "hub-audit embeddings [OPTIONS] <A> <B>\n       hub-audit embeddings [OPTIONS] --models <FILE>",
+    mut_arg("models", |models| models.value_names(["A", "B"]).help(TWO_MODELS)),
+    mut_arg("list", |list| list.help(TWO_LISTED))
+)]
 #[command(mut_arg("metric", |metric| metric.hide(true)))]
 pub(crate) struct EmbeddingsArgs {
     #[command(flatten)]

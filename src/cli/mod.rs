@@ -31,6 +31,7 @@ mod structure;
 mod survey;
 mod table;
 mod verdict;
+mod version;
 mod words;
 
 pub(crate) use main::main;

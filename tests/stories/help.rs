@@ -153,3 +153,25 @@ fn bash_completes_options_subcommands_and_words() {
         assert!(of_cache.contains(&command.to_owned()), "{of_cache:?}");
     }
 }
+
+#[test]
+fn the_version_says_what_was_built() {
+    let at = Workspace::new();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(at.run(&["-V"]).expect(0).stdout, format!("hub-audit {version}\n"));
+    let long = at.run(&["--version"]).expect(0).stdout;
+    let commit = option_env!("HUB_AUDIT_COMMIT").map_or_else(String::new, |commit| format!(" (commit {commit})"));
+    let platform = format!("platform: {} {}", std::env::consts::OS, std::env::consts::ARCH);
+    assert_eq!(long, format!("hub-audit {version}{commit}\n{platform}\nfeatures: hf-cache, png, serve\n"));
+}
+
+#[test]
+fn where_two_models_are_wanted_the_usage_says_so() {
+    let at = Workspace::new();
+    for command in ["compare", "embeddings"] {
+        let usage = format!("Usage: hub-audit {command} [OPTIONS] <A> <B>\n");
+        let help = at.run(&[command, "--help"]).expect(0);
+        assert!(help.stdout.contains(&usage), "{help}");
+        at.run(&[command, "--no-such-option"]).expect(2).says(&[&usage]);
+    }
+}
