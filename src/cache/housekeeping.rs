@@ -136,41 +136,25 @@ impl Cache {
         now: SystemTime,
     ) -> Result<PruneReport, CacheError> {
         let _locked = self.disk.lock_everything()?;
-        let mut report = PruneReport::default();
-        let mut items = Vec::new();
         let folders = self.commit_folders()?;
-        for folder in &folders {
-            let leftovers = folder.items(&mut items)?;
-            for file in leftovers {
-                disk::remove(&file.path)?;
-                report.leftovers += 1;
-                report.freed_bytes += file.bytes;
-            }
-        }
-        items.sort_by(|a, b| (a.modified, &a.paths).cmp(&(b.modified, &b.paths)));
-        let mut left: u64 = items.iter().map(|item| item.bytes).sum();
-        let cutoff = older_than.and_then(|age| now.checked_sub(age));
-        for item in items {
-            let old = cutoff.is_some_and(|cutoff| item.modified < cutoff);
-            if old || max_size.is_some_and(|max| left > max) {
-                for path in &item.paths {
-                    disk::remove(path)?;
-                }
-                left -= item.bytes;
-                report.removed += u64::from(item.is_tensor);
-                report.freed_bytes += item.bytes;
-            } else {
-                report.kept += u64::from(item.is_tensor);
-                report.kept_bytes += item.bytes;
-            }
-        }
+        let report = sweep(&folders, older_than, max_size, now, disk::remove)?;
         for folder in &folders {
             folder.remove_if_empty(self.root())?;
         }
         Ok(report)
     }
 
-    fn commit_folders(&self) -> Result<Vec<CommitFolder>, CacheError> {
+    /// What [`Cache::prune`] would remove now. Nothing is, and nobody is kept waiting.
+    pub fn plan_prune(
+        &self,
+        older_than: Option<Duration>,
+        max_size: Option<u64>,
+        now: SystemTime,
+    ) -> Result<PruneReport, CacheError> {
+        sweep(&self.commit_folders()?, older_than, max_size, now, |_| Ok(()))
+    }
+
+    pub(super) fn commit_folders(&self) -> Result<Vec<CommitFolder>, CacheError> {
         let mut folders = Vec::new();
         for (owner, path) in subfolders(&key::models_folder(self.root()))? {
             for (name, path) in subfolders(&path)? {
@@ -183,17 +167,55 @@ impl Cache {
     }
 }
 
+/// Gives `remove` what is too old, then the oldest of what is too much, and every leftover.
+fn sweep(
+    folders: &[CommitFolder],
+    older_than: Option<Duration>,
+    max_size: Option<u64>,
+    now: SystemTime,
+    remove: impl Fn(&Path) -> Result<(), CacheError>,
+) -> Result<PruneReport, CacheError> {
+    let mut report = PruneReport::default();
+    let mut items = Vec::new();
+    for folder in folders {
+        let leftovers = folder.items(&mut items)?;
+        for file in leftovers {
+            remove(&file.path)?;
+            report.leftovers += 1;
+            report.freed_bytes += file.bytes;
+        }
+    }
+    items.sort_by(|a, b| (a.modified, &a.paths).cmp(&(b.modified, &b.paths)));
+    let mut left: u64 = items.iter().map(|item| item.bytes).sum();
+    let cutoff = older_than.and_then(|age| now.checked_sub(age));
+    for item in items {
+        let old = cutoff.is_some_and(|cutoff| item.modified < cutoff);
+        if old || max_size.is_some_and(|max| left > max) {
+            for path in &item.paths {
+                remove(path)?;
+            }
+            left -= item.bytes;
+            report.removed += u64::from(item.is_tensor);
+            report.freed_bytes += item.bytes;
+        } else {
+            report.kept += u64::from(item.is_tensor);
+            report.kept_bytes += item.bytes;
+        }
+    }
+    Ok(report)
+}
+
 /// Something that is removed whole.
-struct Item {
+pub(super) struct Item {
     /// In the order of removal: sidecar, then values.
     paths: Vec<PathBuf>,
-    bytes: u64,
-    modified: SystemTime,
-    is_tensor: bool,
+    pub(super) bytes: u64,
+    pub(super) modified: SystemTime,
+    pub(super) is_tensor: bool,
 }
 
 /// A file as its folder lists it.
-struct Listed {
+pub(super) struct Listed {
     path: PathBuf,
     bytes: u64,
     modified: SystemTime,
@@ -211,16 +233,16 @@ impl Pair {
     }
 }
 
-struct CommitFolder {
+pub(super) struct CommitFolder {
     owner: String,
     name: String,
     commit: String,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl CommitFolder {
     /// Whose folder it is; `None` where the cache would not have made it.
-    fn identity(&self) -> Option<(RepoId, Commit)> {
+    pub(super) fn identity(&self) -> Option<(RepoId, Commit)> {
         Some((key::repo_of(&self.owner, &self.name)?, self.commit.parse().ok()?))
     }
 
@@ -241,7 +263,7 @@ impl CommitFolder {
     }
 
     /// Adds what can be removed whole to `items`, and gives the files that belong to nothing.
-    fn items(&self, items: &mut Vec<Item>) -> Result<Vec<Listed>, CacheError> {
+    pub(super) fn items(&self, items: &mut Vec<Item>) -> Result<Vec<Listed>, CacheError> {
         let mut leftovers = Vec::new();
         for pair in self.pairs()?.into_values() {
             let bytes = pair.bytes();
@@ -395,7 +417,10 @@ mod tests {
     #[test]
     fn the_old_go_first_by_age() {
         let (_folder, cache, now) = filled(&[("o/n", "new"), ("o/n", "hour"), ("p/m", "two hours")]);
+        let planned = cache.plan_prune(Some(Duration::from_mins(90)), None, now).unwrap();
+        assert_eq!(names(&cache).len(), 3, "a plan removes nothing");
         let report = cache.prune(Some(Duration::from_mins(90)), None, now).unwrap();
+        assert_eq!(planned, report);
         assert_eq!((report.removed, report.kept), (1, 2));
         assert_eq!(names(&cache), ["o/n:hour", "o/n:new"]);
         assert!(!cache.root().join("models/p").exists(), "empty folders go");

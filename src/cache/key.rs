@@ -65,12 +65,14 @@ pub(super) fn commit_folder(root: &Path, repo: &RepoId, commit: &Commit) -> Path
     models_folder(root).join(encode(repo.owner().unwrap_or_default())).join(encode(repo.name())).join(commit.as_str())
 }
 
+/// The folder of what revisions of `repo` last named.
+pub(super) fn revisions_folder(root: &Path, repo: &RepoId) -> PathBuf {
+    root.join("revisions").join(encode(repo.owner().unwrap_or_default())).join(encode(repo.name()))
+}
+
 /// The file that tells which commit a revision of `repo` last named.
 pub(super) fn revision_path(root: &Path, repo: &RepoId, revision: &Revision) -> PathBuf {
-    root.join("revisions")
-        .join(encode(repo.owner().unwrap_or_default()))
-        .join(encode(repo.name()))
-        .join(format!("{}.json", encode(revision.as_str())))
+    revisions_folder(root, repo).join(format!("{}.json", encode(revision.as_str())))
 }
 
 /// The file that tells which file of another cache was found to have a hash.

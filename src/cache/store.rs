@@ -279,8 +279,8 @@ without rounding. `TENSOR.json` beside it holds the type and shape, where in whi
 stored bytes. `TENSOR.rows.npy` and `.rows.json` hold some rows of a large tensor and say which. `headers.json` holds what
 is known of the whole commit.
 
-Everything here can be removed at any time: it is fetched again when it is needed. `hub-audit cache ls`, `verify` and
-`prune` list, check and clear it.
+Everything here can be removed at any time: it is fetched again when it is needed. `hub-audit cache ls`, `verify`,
+`prune` and `rm` list, check and clear it.
 ";
 
 #[cfg(test)]

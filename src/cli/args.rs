@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use hub_audit::{
     family::RoleSelection,
     question::{critique::page::Language, embeddings::Sample, lineage::Groups},
+    spec::ModelSpec,
     table::Condition,
 };
 
@@ -76,7 +77,7 @@ pub(crate) enum Command {
     /// Compare the token embeddings of two models, rows matched by the text of their tokens.
     #[command(after_long_help = examples::EMBEDDINGS)]
     Embeddings(EmbeddingsArgs),
-    /// List, verify or prune what is kept.
+    /// List, verify, remove or prune what is kept.
     #[command(after_long_help = examples::CACHE)]
     Cache(CacheArgs),
     /// Play the Hub on this machine for the checkpoints below DIR/owner/name.
@@ -355,10 +356,22 @@ pub(crate) struct CacheArgs {
 /// What to do with the cache.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
-    /// List what is kept: model, commit, tensor, bytes.
-    Ls,
+    /// List the models that are kept: commit, tensors, size, age.
+    Ls {
+        /// List every tensor instead: model@commit, name, bytes.
+        #[arg(long)]
+        tensors: bool,
+    },
+    /// Print the folder of the cache.
+    Dir,
     /// Check every entry against its SHA-256; exit status 1 if one is broken.
     Verify,
+    /// Remove all that is kept of models; exit status 1 if nothing is.
+    Rm {
+        /// Models as owner/name, or owner/name@COMMIT for one commit, which may be shortened.
+        #[arg(value_name = "MODEL", required = true, value_parser = advised::<ModelSpec>)]
+        models: Vec<ModelSpec>,
+    },
     /// Make room: remove old entries, oldest first.
     Prune {
         /// Remove what was written longer ago than this, such as 30d, 12h.
@@ -367,6 +380,9 @@ pub(crate) enum CacheCommand {
         /// Remove the oldest entries until the rest fits.
         #[arg(long, value_name = "SIZE")]
         max_size: Option<Size>,
+        /// Print what would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 

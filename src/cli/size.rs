@@ -77,6 +77,19 @@ impl FromStr for Age {
     }
 }
 
+impl fmt::Display for Age {
+    /// In whole units, rounded down: `45 s`, `3 min`, `47 h`, `30 d`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match seconds {
+            0..60 => write!(f, "{seconds} s"),
+            60..3_600 => write!(f, "{} min", seconds / 60),
+            3_600..172_800 => write!(f, "{} h", seconds / 3_600),
+            _ => write!(f, "{} d", seconds / 86_400),
+        }
+    }
+}
+
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -109,5 +122,8 @@ mod tests {
     fn ages_have_units() {
         assert_eq!("30d".parse::<Age>(), Ok(Age(Duration::from_hours(30 * 24))));
         assert!("30".parse::<Age>().is_err());
+        let shown =
+            [59, 60, 3_599, 3_600, 172_799, 172_800].map(|seconds| Age(Duration::from_secs(seconds)).to_string());
+        assert_eq!(shown, ["59 s", "1 min", "59 min", "1 h", "47 h", "2 d"]);
     }
 }

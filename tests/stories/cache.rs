@@ -29,11 +29,60 @@ fn damage(at: &Workspace) {
 #[test]
 fn what_is_kept_is_listed() {
     let at = warm();
-    let outcome = at.run(&["cache", "ls"]).expect(0);
+    let outcome = at.run(&["cache", "ls", "--tensors"]).expect(0);
     let lines: Vec<&str> = outcome.stdout.lines().collect();
     assert_eq!(lines.len(), 2, "{outcome}");
     assert!(lines[0].starts_with(&format!("o/a@{COMMIT}\tmodel.layers.0.input_layernorm.weight\t")), "{outcome}");
     outcome.says(&["2 tensors in TMP/store, "]);
+    assert_eq!(at.run(&["cache", "dir"]).expect(0).stdout, "TMP/store\n");
+    assert_eq!(Workspace::new().run(&["cache", "dir"]).expect(0).stdout, "TMP/store\n", "also where there is none yet");
+}
+
+#[test]
+fn models_are_listed_with_size_and_age_and_removed_one_by_one() {
+    let at = warm();
+    at.llama("o/longer", 2, 3, 64);
+    at.run(&["fetch", "o/longer"]).expect(0);
+    let days_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(24 * 3);
+    for (name, _) in Workspace::files(&at.kept("o/a")) {
+        let file = std::fs::File::options().write(true).open(at.kept("o/a").join(name)).unwrap();
+        file.set_modified(days_ago).unwrap();
+    }
+    let listed = at.run(&["cache", "ls"]).expect(0);
+    let lines: Vec<Vec<&str>> = listed.stdout.lines().map(|line| line.split("  ").collect()).collect();
+    assert_eq!(lines.len(), 2, "{listed}");
+    for (line, (repo, tensors, age)) in
+        lines.iter().zip([("o/a", "2 tensors", "3 d ago"), ("o/longer", "3 tensors", "")])
+    {
+        let cells: Vec<&str> = line.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect();
+        assert_eq!(cells[..3], [repo, "c0ffee00", tensors], "{listed}");
+        assert!(cells[3].ends_with(" kB") && cells[4].contains(age) && cells[4].ends_with(" ago"), "{listed}");
+    }
+    listed.says(&["2 models, 5 tensors in TMP/store, "]);
+
+    at.run(&["cache", "rm", "o/a@main2"]).expect(2).says(&["`main2` of `o/a` is no commit"]);
+    at.run(&["cache", "rm", "o/a", "./o"]).expect(2).says(&["folders are not copied into the cache"]);
+    at.run(&["cache", "rm", "o/a@c0ffee11"]).expect(1).says(&["nothing of `o/a@c0ffee11` is in the cache"]);
+    assert_eq!(at.kept_tensors(), 5);
+    at.run(&["cache", "rm", "o/longer@C0FFEE00"]).expect(0).says(&["o/longer@c0ffee00 removed: 3 tensors, "]);
+    assert!(!at.kept("o/longer").exists() && at.kept("o/a").exists());
+    at.run(&["cache", "rm", "o/a"]).expect(0).says(&["o/a@c0ffee00 removed: 2 tensors, "]);
+    at.run(&["cache", "rm", "o/a"]).expect(1);
+    assert!(!at.cache().join("models").exists() && !at.cache().join("revisions/o/a").exists());
+    // Without network nothing of it is known any more, and with it all comes back.
+    at.run(&["fetch", "o/a", "--offline"]).expect(2);
+    at.run(&["fetch", "o/a"]).expect(0).says(&["2 tensors fetched"]);
+}
+
+#[test]
+fn a_plan_of_pruning_tells_what_would_go_and_removes_nothing() {
+    let at = warm();
+    let before = Workspace::files(&at.cache());
+    let plan = at.run(&["cache", "prune", "--max-size", "1B", "--dry-run"]).expect(0);
+    plan.says(&["2 tensors would be removed, ", " freed; 0 tensors kept, 0 bytes; nothing was removed"]);
+    let plan = at.run(&["cache", "prune", "--older-than", "30d", "--dry-run"]).expect(0);
+    plan.says(&["0 tensors would be removed, 0 bytes freed; 2 tensors kept, "]);
+    assert_eq!(Workspace::files(&at.cache()), before);
 }
 
 #[test]
