@@ -11,6 +11,16 @@ pub(crate) enum ExitStatus {
     Incomplete,
     /// Could not do it.
     Failed,
+    /// Ended by Ctrl-C: 128 and the signal's number, as shells and their scripts expect it.
+    Interrupted,
+}
+
+/// Ctrl-C while something was under way.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("interrupted; {kept} kept in the cache, and the same command goes on from there")]
+pub(crate) struct Interrupted {
+    /// What is kept, with its verb.
+    pub(crate) kept: &'static str,
 }
 
 impl ExitStatus {
@@ -20,6 +30,7 @@ impl ExitStatus {
             Self::Done => 0,
             Self::Incomplete => 1,
             Self::Failed => 2,
+            Self::Interrupted => 130,
         }
     }
 }

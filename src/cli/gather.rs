@@ -1,7 +1,13 @@
 //! The way of every command that needs models: what the library gathers on one runtime, which is gone before anything is computed, and
 //! what is said of it.
 
-use std::{collections::BTreeMap, process, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    process,
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
 
 use anyhow::bail;
 use hub_audit::{
@@ -16,7 +22,7 @@ use hub_audit::{
 use tokio::runtime::Builder;
 
 use super::{
-    exit::ExitStatus,
+    exit::{ExitStatus, Interrupted},
     options::{self, Reach},
     printer::Printer,
     progress_bars::ProgressBars,
@@ -73,9 +79,7 @@ impl<'a> Gather<'a> {
             let (session, demo) = self.session().await?;
             let outcome = tokio::select! {
                 outcome = work(&session, limits) => outcome.map_err(anyhow::Error::from),
-                _ = tokio::signal::ctrl_c() => bail!(
-                    "interrupted; the tensors that have arrived are kept in the cache, and the same command goes on from there"
-                ),
+                () = interruption() => Err(Interrupted { kept: "the tensors that have arrived are" }.into()),
             };
             if let Some(hub) = demo {
                 hub.shutdown().await;
@@ -144,23 +148,37 @@ impl<'a> Gather<'a> {
     }
 }
 
+/// Set once a thread ends the program at Ctrl-C.
+static ENDS_ITSELF: OnceLock<()> = OnceLock::new();
+
+/// Ctrl-C; never where a thread of an earlier round of this run sees to it.
+async fn interruption() {
+    match ENDS_ITSELF.get() {
+        Some(()) => std::future::pending().await,
+        None => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
 /// Once a program has listened for Ctrl-C, the system no longer ends it. From here on this does, while it computes and writes:
 /// what is kept is kept, and files of a report appear whole or not at all.
 fn end_at_ctrl_c(printer: &Printer) {
+    if ENDS_ITSELF.get().is_some() {
+        return;
+    }
     let printer = printer.clone();
-    // Without the thread Ctrl-C would do nothing; that is no reason not to compute.
-    let _ = thread::Builder::new().name("ctrl-c".to_owned()).spawn(move || {
+    let thread = thread::Builder::new().name("ctrl-c".to_owned()).spawn(move || {
         let Ok(runtime) = Builder::new_current_thread().enable_all().build() else {
             return;
         };
         if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            printer.error(&[(
-                "error",
-                "interrupted; the tensors are kept in the cache, and the same command goes on from there".to_owned(),
-            )]);
-            process::exit(ExitStatus::Failed.code().into());
+            printer.error(&[("error", Interrupted { kept: "the tensors are" }.to_string())]);
+            process::exit(ExitStatus::Interrupted.code().into());
         }
     });
+    // Without the thread Ctrl-C would do nothing; that is no reason not to compute.
+    if thread.is_ok() {
+        let _ = ENDS_ITSELF.set(());
+    }
 }
 
 /// Says what a run cost, where there was anything to pay for: `moved 5.9 MB in 131 requests, 33 tensors fetched, 0 from cache, 0.9 s`;

@@ -15,7 +15,7 @@ use hub_audit::{
 
 use super::{
     args::LineageArgs,
-    exit::ExitStatus,
+    exit::{ExitStatus, Interrupted},
     gather::{self, Gather},
     options::Limits,
     output,
@@ -83,6 +83,7 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
                 lineage = lineage.refined(&choice, &corpus);
             }
             Ok(None) => break,
+            Err(error) if error.is::<Interrupted>() => return Err(error),
             Err(error) => {
                 printer.warn(&format!("more rows were not read: {error:#}"));
                 break;

@@ -7,7 +7,7 @@ use clap::Parser;
 use super::{
     args::{Args, Command},
     cache, compare, completions, critique, embeddings,
-    exit::ExitStatus,
+    exit::{ExitStatus, Interrupted},
     fetch, hash, inspect, layers, lineage,
     printer::Printer,
     render_error, serve, survey,
@@ -23,7 +23,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) if render_error::is_broken_pipe(&error) => ExitStatus::Done.into(),
         Err(error) => {
             render_error::render(&error, &printer);
-            ExitStatus::Failed.into()
+            if error.is::<Interrupted>() { ExitStatus::Interrupted.into() } else { ExitStatus::Failed.into() }
         }
     }
 }

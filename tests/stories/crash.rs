@@ -14,7 +14,10 @@ use std::{
 
 use hub_audit::serve::{Fault, Intercept, Listener, LoggedRequest};
 
-use crate::support::{PROGRAM, Workspace, is_one_of};
+use crate::{
+    lineage::Planted,
+    support::{PROGRAM, Workspace, is_one_of},
+};
 
 const LAYERS: usize = 8;
 
@@ -182,7 +185,7 @@ fn ctrl_c_stops_within_a_second_and_the_same_command_goes_on() {
     assert!(took < allowed, "{took:?} is more than {allowed:?}");
     let outcome = at.outcome(&output);
     insta::assert_snapshot!(outcome, @"
-    exit status 2
+    exit status 130
     ----- stderr -----
     error: interrupted; the tensors that have arrived are kept in the cache, and the same command goes on from there
     ");
@@ -193,6 +196,27 @@ fn ctrl_c_stops_within_a_second_and_the_same_command_goes_on() {
     at.run(&["survey", "o/a", "-o", "out"]).expect(0).says(&["6 tensors fetched, 2 from cache"]);
     // The branch, the shard's address, and what was missing.
     assert_eq!(at.asked().count(), 1 + 1 + 6);
+}
+
+/// A linked pair is answered after a second round of reading: one that is broken off is no answer.
+#[test]
+fn ctrl_c_in_a_later_round_is_no_answer() {
+    let mut at = Workspace::new();
+    Planted::of(1).write(&at, "o/a");
+    Planted::relative(1, 2, 0.9).write(&at, "o/b");
+    let moment = Arc::new(Moment::default());
+    let hook = Arc::clone(&moment);
+    at.serve_with(|options| options.intercept = Some(Intercept::new(move |_| hook.look())));
+    at.run(&["lineage", "o/a", "o/b", "--no-deep", "--cache-dir", "first"]).expect(0);
+    let first_round = at.asked().count();
+    let rings = moment.set(first_round + 1, true);
+    let child = start(&at, &["lineage", "o/a", "o/b", "-o", "out"]);
+    rings.recv_timeout(PATIENCE).unwrap();
+    interrupt(&child);
+    let outcome = at.outcome(&child.wait_with_output().unwrap()).expect(130);
+    assert_eq!(outcome.stdout, "", "{outcome}");
+    assert_eq!(outcome.stderr.matches("error: interrupted; the tensors").count(), 1, "{outcome}");
+    assert!(!at.path().join("out").exists());
 }
 
 /// Once a program has listened for Ctrl-C the system no longer ends it: it must do so itself, also when it only computes or,
@@ -233,7 +257,7 @@ fn ctrl_c_stops_it_when_the_network_is_no_longer_needed_too() {
         interrupt(&child);
     }
     let output = child.wait_with_output().unwrap();
-    at.outcome(&output).expect(2).says(&["error: interrupted; the tensors are kept in the cache"]);
+    at.outcome(&output).expect(130).says(&["error: interrupted; the tensors are kept in the cache"]);
     drop(reader);
     filler.join().unwrap();
 }
