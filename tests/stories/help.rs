@@ -93,7 +93,7 @@ fn every_example_of_the_help_does_what_it_says() {
 }
 
 #[test]
-fn the_short_help_is_a_line_an_option_and_the_long_one_tells_all() {
+fn the_short_help_is_a_sentence_an_option_and_the_long_one_tells_all() {
     let at = Workspace::new();
     for command in COMMANDS {
         let [short, long] = ["-h", "--help"].map(|help| at.run(&[command, help]).expect(0).stdout);
