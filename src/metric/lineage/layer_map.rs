@@ -20,7 +20,7 @@ use crate::metric::median;
 const DRAWS: u64 = 1_999;
 
 /// The adjusted p of a match.
-const ALPHA: f64 = 0.01;
+pub(crate) const ALPHA: f64 = 0.01;
 
 /// Layers of one model at this z among themselves are repeated.
 const Z_REPEAT: f64 = 6.0;
