@@ -106,6 +106,10 @@ pub(crate) struct LineageArgs {
     /// Reads 192 more rows of two matrices a model.
     #[arg(long)]
     pub(crate) disguised: bool,
+    /// A model from which others are thought to have changed: it is read with them, and how much of each other's change is in the change
+    /// of each model that is linked with it is worked out.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) base: Option<String>,
     /// Leave out the rows that tell what kind of relation a link looks like.
     #[arg(long)]
     pub(crate) no_deep: bool,

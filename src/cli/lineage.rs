@@ -8,7 +8,7 @@ use hub_audit::{
     model::{AuditError, ModelSummary, Opened, Session},
     question::lineage::{
         Choice, Condition, Lineage, LineageAsk, More, detectable_at_best,
-        page::{lineage_csv, lineage_report, lineage_text},
+        page::{lineage_csv, lineage_report, lineage_text, refused},
     },
     spec::{ModelSource, ModelSpec, Revision},
 };
@@ -40,6 +40,13 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
         let demo: Result<Vec<ModelSpec>, _> = DEMO_MODELS.iter().map(|model| model.parse()).collect();
         specs = demo.map_err(Error::from)?;
     }
+    let base = args.base.as_ref().map(|base| base.parse::<ModelSpec>()).transpose().map_err(Error::from)?;
+    let base = base.map(|base| {
+        specs.iter().position(|spec| spec.source == base.source).unwrap_or_else(|| {
+            specs.push(base);
+            specs.len() - 1
+        })
+    });
     if specs.len() < 2 {
         return Err(Error::from(AuditError::NoPair { count: specs.len() }).into());
     }
@@ -51,6 +58,7 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
         layer_map: args.layer_map,
         deep: !args.no_deep,
         disguised: args.disguised,
+        base,
     };
     let Some((choice, corpus)) = round(args, &ask, &specs, None, printer)? else {
         return Ok(ExitStatus::Done);
@@ -176,6 +184,9 @@ fn answer(args: &LineageArgs, lineage: &Lineage, cost: Cost, printer: &Printer) 
     let holds = args.fail_if.is_some_and(|condition| lineage.any(condition.into()));
     if let Some(condition) = args.fail_if.filter(|_| holds) {
         printer.talk(&format!("--fail-if {} holds", condition.name()));
+    }
+    for refused in refused(lineage) {
+        printer.warn(&refused);
     }
     let status = if holds || lineage.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     gather::print_summary(&cost, printer);

@@ -128,6 +128,37 @@ def merge(check, golden, table, names):
         check.near("merge explained", got["merge_explained"]["value"], golden["explained"])
 
 
+def disguise(check, golden, table, pair):
+    """Matched units and matched basis, of a run with --disguised."""
+    groups = {r["group"]: r for r in table if r["scope"] == "group"}
+    for name in ("units", "basis"):
+        want, got = golden[name], groups[f"matched {name}"]
+        if "undefined" in want:
+            check.same(f"matched {name} undefined", got["undefined"], want["undefined"])
+            continue
+        if got["undefined"]:
+            check.same(f"matched {name} undefined", got["undefined"], "")
+            continue
+        check.near(f"matched {name} z", got["z"], want["z"])
+        check.near(f"matched {name} p", got["p"], want["p"])
+        check.bound(f"matched {name} bound", got["log10_bound"], want["log10_bound"])
+        check.near(f"matched {name} floor", got["log10_floor"], want["floor"])
+        check.near(f"matched {name} rho", got["rho"], want["rho"])
+        check.same(f"matched {name} rows", got["rows"], str(want["rows"]))
+        check.same(f"matched {name} width", got["width"], str(want["width" if name == "units" else "coordinates"]))
+        check.same(f"matched {name} exact", got["exact"], str(want["exact"]).lower())
+        check.near(f"matched {name} same index", pair["groups"][f"matched {name}"]["matches"]["same_index"], want["same_index"])
+        for figure in ("rho_sd", "rho_detectable"):
+            if figure in want:
+                check.near(f"matched {name} {figure}", got[figure], want[figure])
+        if "blocks" in want:
+            check.same(f"matched {name} blocks", got["blocks"], str(want["blocks"]))
+            layers = {r["layer"]: r["z"] for r in table if r["scope"] == "layer" and r["group"] == f"matched {name}"}
+            check.same(f"matched {name} layers", sorted(layers), sorted(want["by_layer"]))
+            for layer, z in want["by_layer"].items():
+                check.near(f"matched {name} layer {layer}", layers.get(layer), z)
+
+
 def contents(out, done):
     """What a run gave: what it said and every file."""
     given = {"": done.stdout}
@@ -155,13 +186,15 @@ def main():
             names = case["models"]
             pairs += 1
             check = Check()
-            run = [binary, "lineage", *names, "--formats", "csv,md,html,svg", "-q", "--no-hf-cache", "--cache-dir", os.path.join(work, "cache")]
+            run = [binary, "lineage", *names, "-q", "--no-hf-cache", "--cache-dir", os.path.join(work, "cache")]
+            environment = {**os.environ, "HF_ENDPOINT": url}
             equal = case.get("map") and len(case["map"]["z"]) == len(case["map"]["z"][0])
             run += ["--layer-map"] if equal else []
             given = {}
             for threads in (1, 2, 7):
                 out = os.path.join(work, f"out-{pairs}-{threads}")
-                done = subprocess.run([*run, "-o", out, "--threads", str(threads)], env={**os.environ, "HF_ENDPOINT": url}, capture_output=True, text=True)
+                command = [*run, "--formats", "csv,md,html,svg", "-o", out, "--threads", str(threads)]
+                done = subprocess.run(command, env=environment, capture_output=True, text=True)
                 given[threads] = contents(out, done)
                 check.same(f"same on {threads} threads", sorted(n for n in given[1] if given[1][n] != given[threads].get(n)), [])
             status = 1 if case.get("verdict") == "not comparable" else 0
@@ -176,6 +209,15 @@ def main():
                 distances(check, case, rows(os.path.join(out, "relation.csv")))
                 if case.get("map"):
                     layer_map(check, case["map"], rows(os.path.join(out, "layer_map.csv")), names)
+            if "disguise" in case:
+                hidden = os.path.join(work, f"out-{pairs}-disguised")
+                command = [*run, "--disguised", "--formats", "csv,json", "-o", hidden]
+                done = subprocess.run(command, env=environment, capture_output=True, text=True)
+                check.same("status with --disguised", done.returncode, status)
+                if done.returncode == status:
+                    with open(os.path.join(hidden, "report.json"), encoding="utf-8") as f:
+                        pair = json.load(f)["lineage"]["pairs"][0]
+                    disguise(check, case["disguise"], rows(os.path.join(hidden, "lineage.csv")), pair)
             figures += check.figures
             if check.wrong:
                 failed += 1

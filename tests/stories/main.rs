@@ -50,6 +50,8 @@ mod lineage_layouts;
 #[cfg(test)]
 mod lineage_quantised;
 #[cfg(test)]
+mod lineage_relation;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod malformed;

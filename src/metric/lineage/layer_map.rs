@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::{
     block_test::{Tables, Tail, shifted_trace},
     cells::{Cells, Layers},
+    choice::BLOCK,
     draws::{below, draw_key, word},
     evidence::{Evidence, POWER_90},
     units::Moments,
@@ -20,13 +21,20 @@ use crate::metric::median;
 const DRAWS: u64 = 1_999;
 
 /// The adjusted p of a match.
-const ALPHA: f64 = 0.01;
+pub(crate) const ALPHA: f64 = 0.01;
 
 /// Layers of one model at this z among themselves are repeated.
 const Z_REPEAT: f64 = 6.0;
 
 /// Blocks that share words are drawn one after the other in parts of so many draws, whatever the number of threads.
 const DRAWS_PER_PART: u64 = 125;
+
+/// Bytes that a map of so many layers holds, and terms of the sums that its draws add up: of each cell and block the products of
+/// eight units with eight, their traces at eight shifts, and a trace a draw.
+pub(crate) fn cost(layers: [usize; 2], blocks: usize) -> (usize, u64) {
+    let tables = layers[0] * layers[1] * blocks;
+    (tables * (BLOCK * BLOCK + BLOCK) * size_of::<f64>(), tables as u64 * DRAWS)
+}
 
 /// Layers of one model that share units, found on its even blocks alone, so that the odd ones stay untouched.
 #[derive(Debug, Clone, PartialEq)]

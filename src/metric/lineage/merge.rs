@@ -5,6 +5,9 @@ use faer::{Mat, Side, prelude::Solve};
 use super::untested::{Untested, positive};
 use crate::metric::Element;
 
+/// A weight that is told from none.
+pub(crate) const LEAST_WEIGHT: f64 = 0.02;
+
 /// Least squares of C − B on A − B: C = wA + (1−w)B.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Merge {
@@ -61,31 +64,60 @@ impl Merge {
     /// Whether it may be printed: a third sibling and the common base have weights as well.
     pub(crate) fn holds(&self) -> bool {
         self.explained.is_some_and(|share| share >= 0.8)
-            && self.weight > 0.02
-            && self.weight < 0.98
+            && self.weight > LEAST_WEIGHT
+            && self.weight < 1.0 - LEAST_WEIGHT
             && self.left <= 0.25
     }
 }
 
-#[allow(dead_code, reason = "no question asks for weights of tasks yet")]
-/// wᵢ of C − base = Σ wᵢ(childᵢ − base) by least squares over the same rows of all. `Constant` where the changes of the children
-/// are not independent.
-pub(crate) fn task_weights<T: Element>(base: &[T], children: &[&[T]], of: &[T]) -> Result<Vec<f64>, Untested> {
-    let n = children.len();
-    let mut gram = Mat::<f64>::zeros(n, n);
-    let mut products = Mat::<f64>::zeros(n, 1);
-    for (at, (base, of)) in base.iter().zip(of).enumerate() {
-        let (base, of) = (base.to_f64(), of.to_f64());
-        for i in 0..n {
-            let change = children[i][at].to_f64() - base;
-            products[(i, 0)] += change * (of - base);
-            for j in 0..=i {
-                gram[(i, j)] += change * (children[j][at].to_f64() - base);
+/// Share of a squared change that must be its own: below it a sum of the others, apart from rounding.
+const LEAST_OWN: f64 = 1e-10;
+
+/// How much of the changes of others from a base is in the change of one model.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TaskWeights {
+    /// One for each other.
+    pub(crate) weights: Vec<f64>,
+    /// Share of the squared change that they explain; `None` where the model is the base.
+    pub(crate) explained: Option<f64>,
+}
+
+impl TaskWeights {
+    /// wᵢ of C − base = Σ wᵢ(childᵢ − base) by least squares over the same rows of all. `Constant` where the changes of the children
+    /// are not independent.
+    pub(crate) fn of<T: Element>(base: &[T], children: &[&[T]], of: &[T]) -> Result<Self, Untested> {
+        let n = children.len();
+        let mut gram = Mat::<f64>::zeros(n, n);
+        let mut products = Mat::<f64>::zeros(n, 1);
+        let mut square = 0.0;
+        for (at, (base, of)) in base.iter().zip(of).enumerate() {
+            let (base, of) = (base.to_f64(), of.to_f64());
+            square += (of - base) * (of - base);
+            for i in 0..n {
+                let change = children[i][at].to_f64() - base;
+                products[(i, 0)] += change * (of - base);
+                for j in 0..=i {
+                    gram[(i, j)] += change * (children[j][at].to_f64() - base);
+                }
             }
         }
+        let factors = gram.llt(Side::Lower).map_err(|_| Untested::Constant)?;
+        let own = |i: usize| factors.L()[(i, i)] * factors.L()[(i, i)];
+        if (0..n).any(|i| own(i) <= LEAST_OWN * gram[(i, i)]) {
+            return Err(Untested::Constant);
+        }
+        let weights: Vec<f64> = factors.solve(&products).col(0).iter().copied().collect();
+        let told: f64 = weights.iter().zip(products.col(0).iter()).map(|(weight, product)| weight * product).sum();
+        Ok(Self { weights, explained: (square > 0.0).then(|| told / square) })
     }
-    let factors = gram.llt(Side::Lower).map_err(|_| Untested::Constant)?;
-    Ok(factors.solve(&products).col(0).iter().copied().collect())
+
+    /// Whether they may be said: of two others at least, none taken away, and nearly the whole change. Changes that are not in it have
+    /// weights near 0, and of a merge's own parts some are below.
+    pub(crate) fn holds(&self) -> bool {
+        self.explained.is_some_and(|share| share >= 0.8)
+            && self.weights.iter().all(|weight| *weight > -LEAST_WEIGHT)
+            && self.weights.iter().filter(|weight| **weight > LEAST_WEIGHT).count() > 1
+    }
 }
 
 #[cfg(test)]
@@ -109,12 +141,18 @@ mod tests {
             near(merge.explained.unwrap(), &case["explained"]);
             assert_eq!(merge.holds(), case["printed"].as_bool().unwrap());
             if let Some(golden) = case["task"]["weights"].as_array() {
-                let weights = task_weights(values("merge.base"), &[one, two], child).unwrap();
-                weights.iter().zip(golden).for_each(|(weight, golden)| near(*weight, golden));
-                assert_eq!(weights.len(), golden.len());
+                let of_tasks = TaskWeights::of(values("merge.base"), &[one, two], child).unwrap();
+                of_tasks.weights.iter().zip(golden).for_each(|(weight, golden)| near(*weight, golden));
+                assert_eq!(of_tasks.weights.len(), golden.len());
+                near(of_tasks.explained.unwrap(), &case["task"]["r2"]);
+                assert_eq!(of_tasks.holds(), ["merge.linear", "merge.task"].contains(&text(&case["child"])));
+                // What is a sum of three: of each of the two the other is taken away.
+                assert!(!TaskWeights::of(values("merge.base"), &[child, two], one).unwrap().holds());
             }
         }
         assert_eq!(Merge::of(&[[one, one, two]], 96, &[8; 8]), Err(Untested::Constant));
-        assert_eq!(task_weights(two, &[two], one), Err(Untested::Constant));
+        assert_eq!(TaskWeights::of(two, &[two], one), Err(Untested::Constant));
+        assert_eq!(TaskWeights::of(values("merge.base"), &[one, one], two), Err(Untested::Constant));
+        assert_eq!(TaskWeights::of(two, &[one], two).unwrap().explained, None);
     }
 }

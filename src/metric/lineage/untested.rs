@@ -12,6 +12,8 @@ pub(crate) enum Untested {
     Units,
     /// Numbers of layers differ: a layer map is asked for instead.
     Depth,
+    /// More layers than are mapped.
+    TooManyLayers,
     /// One side is stored `[in, out]`.
     Orientation,
     /// Weights that cannot be dequantised by rows.

@@ -11,7 +11,7 @@ use super::{
     Choice, Group, LineageAsk, More, SelfCheck,
     ask::LAST_STAGE,
     choose::{ModelChoice, PairChoice},
-    merges::{MOST_MODELS, MergeAnswer, merges_within},
+    merges::{MOST_MODELS, MergeAnswer, TaskAnswer, merges_within, tasks_within},
     pair::PairAnswer,
     rows::{Held, ModelRows, Sides},
 };
@@ -39,6 +39,8 @@ pub struct Lineage {
     pub(crate) self_check: Vec<SelfCheck>,
     /// Linked models against pairs of models that are linked with them.
     pub(crate) merges: Vec<MergeAnswer>,
+    /// Models that are linked with the base as parts of each other's changes from it.
+    pub(crate) tasks: Vec<TaskAnswer>,
 }
 
 impl Lineage {
@@ -57,14 +59,17 @@ impl Lineage {
             pairs: tested(choice, corpus, Vec::new()),
             self_check: Vec::new(),
             merges: Vec::new(),
+            tasks: Vec::new(),
         };
         lineage.judge();
         for cluster in lineage.clusters().iter().filter(|cluster| (3..=MOST_MODELS).contains(&cluster.len())) {
-            lineage.merges.extend(if holds_f64(choice, corpus) {
-                merges_within(&choice.ask, &read::<f64>(choice, corpus, cluster))
+            let (merges, tasks) = if holds_f64(choice, corpus) {
+                combinations::<f64>(choice, corpus, cluster)
             } else {
-                merges_within(&choice.ask, &read::<f32>(choice, corpus, cluster))
-            });
+                combinations::<f32>(choice, corpus, cluster)
+            };
+            lineage.merges.extend(merges);
+            lineage.tasks.extend(tasks);
         }
         lineage
     }
@@ -105,9 +110,11 @@ impl Lineage {
         })
     }
 
-    /// Whether some pair could not be compared, or some model not read.
+    /// Whether some pair could not be compared, some model not read, or something asked for not made.
     pub fn is_incomplete(&self) -> bool {
-        let failed = self.models.iter().any(|model| model.failure.is_some());
+        let refused = self.ask.layer_map && self.pairs.iter().any(PairAnswer::has_refused_map)
+            || self.ask.base.is_some() && self.tasks.is_empty();
+        let failed = refused || self.models.iter().any(|model| model.failure.is_some());
         failed || self.pairs.iter().any(|pair| pair.verdict() == Verdict::NotComparable)
     }
 
@@ -198,6 +205,13 @@ fn by_tiles<T: Held>(round: &Round<'_>) -> Vec<PairAnswer> {
     }
     answers.sort_by_key(|pair| pair.models);
     answers
+}
+
+/// What of linked models lies between or is made of others.
+fn combinations<T: Held>(choice: &Choice, corpus: &Corpus, cluster: &[usize]) -> (Vec<MergeAnswer>, Vec<TaskAnswer>) {
+    let rows = read::<T>(choice, corpus, cluster);
+    let tasks = choice.ask.base.map_or_else(Vec::new, |base| tasks_within(&choice.ask, &rows, base));
+    (merges_within(&choice.ask, &rows), tasks)
 }
 
 type Tile<T> = Vec<(usize, ModelRows<T>)>;

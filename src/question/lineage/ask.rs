@@ -28,6 +28,8 @@ pub struct LineageAsk {
     pub deep: bool,
     /// Whether units and hidden coordinates are matched, for copies in another order.
     pub disguised: bool,
+    /// Which of the models is the base of others, whose changes from it are looked for in each other.
+    pub base: Option<usize>,
 }
 
 impl LineageAsk {

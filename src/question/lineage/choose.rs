@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// Layers of a model that are mapped at most.
-const MOST_MAPPED: usize = 200;
+pub(crate) const MOST_MAPPED: usize = 200;
 
 /// Blocks of a layer that a map reads at least.
-const FEWEST_MAPPED: usize = 4;
+pub(crate) const FEWEST_MAPPED: usize = 4;
 
 /// Rows of a matrix that describe a change.
 const DEEP_ROWS: usize = 256;
@@ -68,7 +68,7 @@ pub(crate) struct PairChoice {
     pub(crate) stage: u32,
     pub(crate) units: [Result<(), Untested>; 3],
     /// A layer map: its group, and its blocks a layer.
-    pub(crate) map: Option<(Group, usize)>,
+    pub(crate) map: Option<Result<(Group, usize), Untested>>,
     pub(crate) norms: Result<(), Untested>,
     /// Row of each side, by token.
     pub(crate) tokens: Result<Vec<[u64; 2]>, Untested>,
@@ -146,7 +146,7 @@ impl Choice {
                         model.want(group, &choice::layers(depth), self.ask.blocks_per_layer(depth, pair.stage));
                     }
                 }
-                if let Some((group, count)) = pair.map {
+                if let Some(Ok((group, count))) = pair.map {
                     let layers: Vec<usize> = (0..model.sites.depth).collect();
                     model.want(group, &layers, count);
                 }
@@ -297,19 +297,25 @@ impl PairChoice {
     fn of(ask: &LineageAsk, [a, b]: [&Sites; 2], more: More) -> Self {
         let stage = more.stage;
         let asked = |group: Group| if ask.groups.contains(group) { Ok(()) } else { Err(Untested::NoTensor) };
-        let units = Group::UNITS.map(|group| asked(group).and_then(|()| a.meets(b, group)));
+        let mut units = Group::UNITS.map(|group| asked(group).and_then(|()| a.meets(b, group)));
         let wide = if a.hidden == b.hidden { Ok(()) } else { Err(Untested::Width) };
         let norms = asked(Group::Norms)
             .and_then(|()| a.norms.as_ref().and(b.norms.as_ref()).map(|_| ()).map_err(|why| *why))
             .and(wide);
         let tokens = asked(Group::Embeddings).and(a.table).and(b.table).and(wide).map(|()| Vec::new());
-        let mapped = Group::UNITS.into_iter().zip(&units).find(|(_, met)| match met {
+        let mapped = Group::UNITS.into_iter().zip(&mut units).find(|(_, met)| match met {
             Ok(()) => ask.layer_map,
             Err(reason) => *reason == Untested::Depth,
         });
-        let few = a.depth.max(b.depth) <= MOST_MAPPED;
         let count = |sites: &Sites| ask.blocks_per_layer(sites.depth, stage);
-        let map = mapped.filter(|_| few).map(|(group, _)| (group, FEWEST_MAPPED.max(count(a)).max(count(b))));
+        let map = mapped.map(|(group, met)| {
+            if a.depth.max(b.depth) <= MOST_MAPPED {
+                return Ok((group, FEWEST_MAPPED.max(count(a)).max(count(b))));
+            }
+            // Where depths differ the map would be the test.
+            *met = met.map_err(|_| Untested::TooManyLayers);
+            Err(Untested::TooManyLayers)
+        });
         let matched = ask.disguised.then(|| a.matched_layers(b));
         Self { models: more.models, stage, units, map, norms, tokens, deep: more.deep, matched }
     }

@@ -74,7 +74,8 @@ pub(crate) enum Distance {
 
 impl PairAnswer {
     pub(crate) fn of<T: Held>(choice: &Choice, pair: &PairChoice, sides: Sides<'_, T>, is_identical: bool) -> Self {
-        let map = pair.map.map(|map| MapAnswer::of(sides, map, choice.ask.seed));
+        let map = pair.map.map(|map| MapAnswer::of(sides, map?, choice.ask.seed));
+        let mapped = pair.map.and_then(Result::ok).map(|(group, _)| group);
         let is_deeper = sides.a.depth != sides.b.depth;
         let mut groups = Vec::new();
         for group in Group::ALL.into_iter().filter(|group| choice.ask.groups.contains(*group)) {
@@ -84,7 +85,7 @@ impl PairAnswer {
                     pair.tokens.as_ref().map_err(|why| *why).and_then(|rows| embeddings(sides, rows, choice.ask.seed))
                 }
                 (_, Some(Ok(map))) if is_deeper && map.group == group => Ok(by_map(sides, map)),
-                (_, Some(Err(reason))) if is_deeper && pair.map.is_some_and(|(of, _)| of == group) => Err(*reason),
+                (_, Some(Err(reason))) if is_deeper && mapped == Some(group) => Err(*reason),
                 _ => pair.units[group as usize].and_then(|()| {
                     units(sides, group, choice.ask.blocks_per_layer(sides.a.depth, pair.stage), choice.ask.seed)
                 }),
@@ -148,6 +149,11 @@ impl PairAnswer {
     pub(crate) fn group(&self, group: Group) -> Result<&GroupAnswer, Untested> {
         let found = self.groups.iter().find(|(of, _)| *of == group);
         found.map_or(Err(Untested::NoTensor), |(_, answer)| answer.as_ref().map_err(|why| *why))
+    }
+
+    /// Whether a layer map would cost too much.
+    pub(crate) fn has_refused_map(&self) -> bool {
+        matches!(self.map, Some(Err(Untested::TooManyLayers)))
     }
 
     /// Groups that were tested.

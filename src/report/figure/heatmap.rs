@@ -41,6 +41,12 @@ pub struct Heatmap {
     pub column_title: String,
     /// Whether the cells with equal row and column are outlined, as for layer × layer.
     pub diagonal: bool,
+    /// Other cells that are outlined, as (row, column); what they have in common stands in the picture's subtitle.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outlined: Vec<(usize, usize)>,
+    /// Cells that lines run through, one list a line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<Vec<(usize, usize)>>,
 }
 
 /// Sizes that depend on the number of cells alone.
@@ -65,6 +71,8 @@ impl Heatmap {
             row_title: String::new(),
             column_title: String::new(),
             diagonal: false,
+            outlined: Vec::new(),
+            paths: Vec::new(),
         }
     }
 
@@ -121,6 +129,29 @@ impl Heatmap {
         scene.mark(Mark::rect(left, top, width, height).stroke(Stroke::solid(MUTED, 1.0)));
         for at in (0..rows.min(columns)).filter(|_| self.diagonal).map(|index| index as f64 * cell) {
             scene.mark(Mark::rect(left + at, top + at, cell, cell).stroke(Stroke::solid(INK, 0.8)));
+        }
+    }
+
+    /// The outlined cells, and lines from the middle of a cell to that of the next; where numbers stand there, only between these.
+    fn draw_paths(&self, scene: &mut Scene, grid: Grid) {
+        let width = (grid.cell * 0.15).min(1.6);
+        for &(row, column) in &self.outlined {
+            let (x, y) = (grid.left + column as f64 * grid.cell, grid.top + row as f64 * grid.cell);
+            let side = grid.cell - width;
+            scene.mark(Mark::rect(x + width / 2.0, y + width / 2.0, side, side).stroke(Stroke::solid(INK, width)));
+        }
+        let free = if self.numbers(grid).is_some() { 0.3 } else { 0.0 };
+        let middle = |index: usize| (index as f64 + 0.5) * grid.cell;
+        let segments = self.paths.iter().flat_map(|path| path.windows(2)).map(|cells| {
+            let [from, to] = [0, 1].map(|end| (grid.left + middle(cells[end].1), grid.top + middle(cells[end].0)));
+            let along = |share: f64| (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
+            vec![along(free), along(1.0 - free)]
+        });
+        let segments: Vec<Vec<(f64, f64)>> = segments.collect();
+        if !segments.is_empty() {
+            // A pale line below the dark one sets it off from cells of any colour.
+            scene.mark(Mark::path(segments.clone()).stroke(Stroke::solid(PAPER, 4.0)));
+            scene.mark(Mark::path(segments).stroke(Stroke::solid(INK, 2.0)));
         }
     }
 
@@ -252,6 +283,7 @@ impl Drawing for Heatmap {
         let mut scene = Scene::new(left + width + bar_width, top + (height + foot).max(bar_height + 12.0));
         self.draw_cells(&mut scene, grid);
         self.draw_lines(&mut scene, grid);
+        self.draw_paths(&mut scene, grid);
         self.draw_numbers(&mut scene, grid);
         labels::row_labels(&mut scene, &self.matrix.rows, left - 6.0, top, cell, label);
         column_labels.draw(&mut scene, left, top + height);
@@ -373,6 +405,26 @@ mod tests {
         );
         let inside = Heatmap { scale: ColorScale::sequential(0.0, 1.0), ..heatmap };
         assert_eq!(corners(&inside), 0);
+    }
+
+    #[test]
+    fn outlined_cells_and_paths_are_drawn_and_stay_out_of_the_data_of_others() {
+        let plain = Heatmap::new(square(4, |i| i.to_string(), wave), ColorScale::correlation(), "z");
+        let marked = Heatmap {
+            outlined: vec![(0, 1), (1, 2)],
+            paths: vec![vec![(0, 1), (1, 2), (2, 3)], vec![(3, 0)]],
+            ..plain.clone()
+        };
+        let marks = |heatmap: &Heatmap| {
+            let scene = heatmap.draw();
+            assert_legible(&scene);
+            scene.nodes.iter().filter(|node| matches!(node, Node::Mark(_))).count()
+        };
+        // Two outlines, and a line with the pale one below it: a path of one cell has none.
+        assert_eq!(marks(&marked), marks(&plain) + 4);
+        let keys = |heatmap: &Heatmap| serde_json::to_value(heatmap).unwrap();
+        assert_eq!(keys(&marked)["paths"][0], serde_json::json!([[0, 1], [1, 2], [2, 3]]));
+        assert!(keys(&plain).get("paths").is_none() && keys(&plain).get("outlined").is_none());
     }
 
     #[test]

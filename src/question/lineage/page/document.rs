@@ -24,6 +24,10 @@ pub fn lineage_report(lineage: &Lineage, run: &Run) -> Report {
         }],
         pairs => list(lineage, pairs),
     };
+    if let Some(answer) = sections.first_mut() {
+        let refused = words::refused(lineage).into_iter();
+        answer.blocks.extend(refused.map(|refused| Block::note(format!("**Not made.** {refused}."))));
+    }
     sections.push(models(&lineage.models));
     if !lineage.self_check.is_empty() && lineage.models.len() > 2 {
         sections.push(self_check(lineage));
@@ -96,7 +100,7 @@ fn list(lineage: &Lineage, pairs: &[PairAnswer]) -> Vec<Section> {
             rows: clusters.iter().enumerate().map(row).collect(),
         }));
     }
-    blocks.extend(words::merges(lineage).into_iter().map(Block::prose));
+    blocks.extend(words::merges(lineage).into_iter().chain(words::tasks(lineage)).map(Block::prose));
     if lineage.models.len() > 2 {
         let squares = Group::ALL.into_iter().filter_map(|group| pictures::square(lineage, group));
         blocks.extend(squares.map(Block::picture));

@@ -11,7 +11,7 @@ use crate::{
     },
     question::lineage::{
         Group, Lineage,
-        merges::MergeAnswer,
+        merges::{MergeAnswer, TaskAnswer},
         pair::{Distance, GroupAnswer, PairAnswer},
     },
     report::{Frame, csv},
@@ -75,7 +75,10 @@ pub fn lineage_csv(lineage: &Lineage) -> Vec<(String, Vec<u8>)> {
         ("lineage.csv".to_owned(), document(&LINEAGE, pairs().flat_map(|pair| tests(lineage, pair)))),
         (
             "relation.csv".to_owned(),
-            document(&RELATION, pairs().flat_map(|pair| relations(lineage, pair)).chain(merges(lineage))),
+            document(
+                &RELATION,
+                pairs().flat_map(|pair| relations(lineage, pair)).chain(merges(lineage)).chain(tasks(lineage)),
+            ),
         ),
     ];
     if pairs().any(|pair| pair.map.is_some()) {
@@ -311,4 +314,29 @@ fn merges(lineage: &Lineage) -> Vec<Vec<String>> {
         Err(reason) => vec![row(found, "merge_weight", [const { String::new() }; 3], reason.to_string())],
     });
     rows.collect()
+}
+
+/// Parts of the change of `model_b` from the base, which `text` names: a weight for each `model_a`, then the share that they explain.
+fn tasks(lineage: &Lineage) -> Vec<Vec<String>> {
+    let row = |base: usize, both: [usize; 2], quantity: &str, value: String, reason: String| {
+        let cells = vec!["units".to_owned(), String::new(), quantity.to_owned(), value, String::new(), String::new()];
+        [models(lineage, both), cells, vec![lineage.models[base].model.clone(), reason]].concat()
+    };
+    let of_model = |base: usize, found: &TaskAnswer| match &found.weights {
+        Ok(tasks) => {
+            let weights = found.others.iter().zip(&tasks.weights);
+            let weights = weights
+                .map(|(other, weight)| row(base, [*other, found.model], "task_weight", number(*weight), String::new()));
+            let why = if tasks.explained.is_some() { String::new() } else { Untested::Constant.to_string() };
+            let explained = row(base, [base, found.model], "task_explained", csv::number(tasks.explained), why);
+            weights.chain([explained]).collect()
+        }
+        Err(reason) => {
+            let none =
+                |other: &usize| row(base, [*other, found.model], "task_weight", String::new(), reason.to_string());
+            found.others.iter().map(none).collect::<Vec<_>>()
+        }
+    };
+    let base = lineage.ask.base.into_iter();
+    base.flat_map(|base| lineage.tasks.iter().flat_map(move |found| of_model(base, found))).collect()
 }

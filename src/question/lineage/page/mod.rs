@@ -12,3 +12,4 @@ pub use document::lineage_report;
 pub use files::lineage_csv;
 pub use text::lineage_text;
 pub(crate) use words::lacking;
+pub use words::refused;

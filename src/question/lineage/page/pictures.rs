@@ -2,6 +2,7 @@
 
 use super::files::matrix;
 use crate::{
+    metric::lineage::layer_map::ALPHA,
     question::lineage::{Group, Lineage, SelfCheck, map::MapAnswer, pair::PairAnswer},
     report::{
         Datum,
@@ -78,6 +79,11 @@ pub(crate) fn layers(pair: &PairAnswer, id: String) -> Option<Picture> {
     })
 }
 
+/// Matches in stretches: neighbouring layers of the deeper model that match layers of the shallower in order.
+fn stretches(matches: &[(usize, usize)]) -> impl Iterator<Item = &[(usize, usize)]> {
+    matches.chunk_by(|(column, row), (next_column, next_row)| column + 1 == *next_column && row < next_row)
+}
+
 /// z of every layer of one model with every layer of the other.
 pub(crate) fn map(map: &MapAnswer, labels: [&str; 2], id: String) -> Picture {
     let name = |layers: &[usize]| layers.iter().map(ToString::to_string).collect();
@@ -89,10 +95,18 @@ pub(crate) fn map(map: &MapAnswer, labels: [&str; 2], id: String) -> Picture {
     let mut heatmap = Heatmap::new(matrix, ColorScale::diverging(CLIP), "z");
     heatmap.row_title = format!("layer of {shallower}");
     heatmap.column_title = format!("layer of {deeper}");
+    let significant = (0..map.map.p.len()).filter(|&cell| map.map.p[cell] <= ALPHA);
+    heatmap.outlined = significant.map(|cell| (cell / columns, cell % columns)).collect();
+    let place = |layers: &[usize], layer: usize| layers.iter().position(|of| *of == layer);
+    let cell = |&(column, row): &(usize, usize)| Some((place(&map.map.rows, row)?, place(&map.map.columns, column)?));
+    heatmap.paths = stretches(&map.map.matches).map(|stretch| stretch.iter().filter_map(cell).collect()).collect();
     Picture {
         id,
         title: "Layer map".to_owned(),
-        subtitle: map.reading(),
+        subtitle: format!(
+            "{}. Outlined: adjusted p is .01 or less. Lines join best matches of neighbouring layers",
+            map.reading()
+        ),
         alt: "Heatmap of z of every layer with every layer".to_owned(),
         kind: PictureKind::Heatmap(heatmap),
     }
@@ -121,5 +135,22 @@ pub(crate) fn null(check: &SelfCheck) -> Picture {
         subtitle: "Count of pairs; 0 ± 1 is what exchangeable indices give.".to_owned(),
         alt: "Histogram of z of pairs without a link".to_owned(),
         kind: PictureKind::Histogram(histogram),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_where_layers_are_left_out_or_begin_again() {
+        let lengths = |matches: &[(usize, usize)]| stretches(matches).map(<[_]>::len).collect::<Vec<_>>();
+        // Layers 2 and 3 of the deeper match none.
+        assert_eq!(lengths(&[(0, 0), (1, 1), (4, 2), (5, 3)]), [2, 2]);
+        // Layers 1 and 2 of the shallower are repeated.
+        assert_eq!(lengths(&[(0, 0), (1, 1), (2, 2), (3, 1), (4, 2), (5, 3)]), [3, 3]);
+        // Layer 1 of the shallower is passed over.
+        assert_eq!(lengths(&[(0, 0), (1, 2), (2, 3)]), [3]);
+        assert!(lengths(&[]).is_empty());
     }
 }

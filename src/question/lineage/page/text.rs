@@ -191,7 +191,7 @@ fn of_list(lineage: &Lineage, pairs: &[PairAnswer]) -> String {
         let labels: Vec<&str> = cluster.iter().map(|&model| lineage.models[model].label.as_str()).collect();
         text += &wrapped(&labels.join(", "), "linked with each other, directly or through others: ");
     }
-    for merge in words::merges(lineage) {
+    for merge in words::merges(lineage).into_iter().chain(words::tasks(lineage)) {
         text += &wrapped(&merge, "");
     }
     let broken = lineage.self_check.iter().filter(|check| check.is_broken());

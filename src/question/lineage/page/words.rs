@@ -3,15 +3,19 @@
 use crate::{
     metric::lineage::{
         distance::Interval,
+        layer_map,
+        merge::LEAST_WEIGHT,
         relation::{Description, Kind},
         untested::Untested,
         verdict::{Sign, Verdict},
     },
     question::lineage::{
         Group, Lineage,
-        merges::MergeAnswer,
+        choose::{FEWEST_MAPPED, MOST_MAPPED},
+        merges::{MOST_MODELS, MergeAnswer, TaskAnswer},
         pair::{Distance, PairAnswer},
     },
+    report::Digits,
 };
 
 /// Printed with every link.
@@ -134,6 +138,9 @@ pub(crate) fn why(lineage: &Lineage, pair: &PairAnswer, reason: Untested) -> Str
             _ => lacking(reason),
         },
         Untested::Depth => format!("{} layers against {}", depths[0], depths[1]),
+        Untested::TooManyLayers => {
+            format!("{} layers against {}, and maps have at most {MOST_MAPPED} × {MOST_MAPPED}", depths[0], depths[1])
+        }
         Untested::Orientation => "one side is stored [in, out]".to_owned(),
         _ => lacking(reason),
     }
@@ -146,6 +153,7 @@ pub(crate) fn lacking(reason: Untested) -> String {
         Untested::Width => "rows differ in width".to_owned(),
         Untested::Units => "units differ in number".to_owned(),
         Untested::Depth => "layers differ in number".to_owned(),
+        Untested::TooManyLayers => "too many layers for a layer map".to_owned(),
         Untested::Orientation => "stored [in, out]".to_owned(),
         Untested::Packed => "weights that cannot be dequantised by rows".to_owned(),
         Untested::NotExchangeable => "no index that may be permuted".to_owned(),
@@ -230,6 +238,53 @@ pub(crate) fn matched(pair: &PairAnswer) -> Option<String> {
     (!found.is_empty()).then(|| format!("{}; rotations are not looked for", found.join("; ")))
 }
 
+/// What is not made: maps of deep models and merges among many, which would cost too much, with the cost; weights without a base that
+/// others are linked with.
+pub fn refused(lineage: &Lineage) -> Vec<String> {
+    let no_tasks = lineage.ask.base.filter(|_| lineage.tasks.is_empty()).map(|base| {
+        format!(
+            "no weights of changes from {}: fewer than two models of its shape are linked with it among at most {MOST_MODELS}",
+            lineage.models[base].label
+        )
+    });
+    refused_maps(lineage).into_iter().chain(refused_merges(lineage)).chain(no_tasks).collect()
+}
+
+fn refused_maps(lineage: &Lineage) -> Option<String> {
+    let mut pairs = lineage.pairs.iter().filter(|pair| pair.has_refused_map());
+    let first = pairs.next()?;
+    let [a, b] = first.models.map(|model| &lineage.models[model].label);
+    let others = match pairs.count() {
+        0 => "have".to_owned(),
+        others => format!("and {others} more pairs have"),
+    };
+    let depths = first.models.map(|model| lineage.layers[model].len());
+    let blocks = depths.map(|depth| lineage.ask.blocks_per_layer(depth, first.stage)).into_iter().max();
+    let (bytes, terms) = layer_map::cost(depths, blocks.unwrap_or(0).max(FEWEST_MAPPED));
+    Some(format!(
+        "{a} and {b} {others} no layer map: {} × {} layers would take {} of memory and sums of {terms:.0e} terms; maps have at most \
+         {MOST_MAPPED} × {MOST_MAPPED}",
+        depths[0],
+        depths[1],
+        Digits::Bytes.format(bytes as f64),
+        terms = terms as f64,
+    ))
+}
+
+fn refused_merges(lineage: &Lineage) -> Vec<String> {
+    let large = lineage.clusters().into_iter().filter(|cluster| cluster.len() > MOST_MODELS);
+    let refused = large.map(|cluster| {
+        let n = cluster.len();
+        format!(
+            "merges among the {n} linked models around {} are not looked for: {} triples would be compared, each over all rows of \
+             three models; merges are looked for among at most {MOST_MODELS}",
+            lineage.models[cluster[0]].label,
+            n * (n - 1) * (n - 2) / 2
+        )
+    });
+    refused.collect()
+}
+
 /// Every merge that may be said, a sentence each.
 pub(crate) fn merges(lineage: &Lineage) -> Vec<String> {
     let sentence = |found: &MergeAnswer| {
@@ -244,6 +299,25 @@ pub(crate) fn merges(lineage: &Lineage) -> Vec<String> {
         ))
     };
     lineage.merges.iter().filter_map(sentence).collect()
+}
+
+/// Every model that may be said to be made of changes from the base, a sentence each.
+pub(crate) fn tasks(lineage: &Lineage) -> Vec<String> {
+    let sentence = |base: usize, found: &TaskAnswer| {
+        let tasks = found.weights.as_ref().ok().filter(|tasks| tasks.holds())?;
+        let [base, model] = [base, found.model].map(|model| &lineage.models[model].label);
+        let parts = found.others.iter().zip(&tasks.weights).filter(|(_, weight)| **weight > LEAST_WEIGHT);
+        let parts: Vec<String> = parts
+            .map(|(other, weight)| format!("{} times that of {}", fraction(*weight, 2), lineage.models[*other].label))
+            .collect();
+        Some(format!(
+            "{} of the squared change of {model} from {base} is {}, as a merge of changes or a checkpoint of one run would show.",
+            fraction(tasks.explained?, 3),
+            parts.join(" plus ")
+        ))
+    };
+    let base = lineage.ask.base.into_iter();
+    base.flat_map(|base| lineage.tasks.iter().filter_map(move |found| sentence(base, found))).collect()
 }
 
 /// The kind of relation, with the rows that it rests on.
