@@ -170,14 +170,13 @@ impl Layout {
         Ok(Group::rivals(&groups).map(of_group).collect())
     }
 
-    /// Whether the names of a folder's files alone tell that they are one checkpoint, and all of it.
+    /// Whether the names of a folder's files alone tell that they are one checkpoint, and all of it: a file of another name may
+    /// supersede some of its tensors, as only an index tells.
     pub fn is_told_by_numbers(snapshot: &Snapshot, folder: &str) -> bool {
         let weights = weights(snapshot);
         let here: Vec<&Weights<'_>> = weights.iter().filter(|w| w.folder == folder).collect();
         let groups = Group::ranked(&here);
-        let mut rivals = Group::rivals(&groups);
-        let told = rivals.next().is_some_and(|group| group.is_usual() && group.is_numbered() && group.is_whole());
-        told && rivals.next().is_none()
+        matches!(groups.as_slice(), [only] if only.is_usual() && only.is_numbered() && only.is_whole())
     }
 
     /// The folders that hold weights: first the one that is read unless the model says otherwise, then the others by name.
@@ -385,6 +384,8 @@ mod tests {
         assert!(!Layout::is_told_by_numbers(&snapshot(&both[..2]), ""), "a shard is missing");
         let rival = snapshot(&[both[0], both[1], both[2], ("model.safetensors", 3)]);
         assert!(!Layout::is_told_by_numbers(&rival, ""), "another whole set of the same kind");
+        let overlay = snapshot(&[both[0], both[1], both[2], ("overlay.safetensors", 3)]);
+        assert!(!Layout::is_told_by_numbers(&overlay, ""), "a file that may supersede others");
         assert!(!Layout::is_told_by_numbers(&snapshot(&[("model.safetensors", 3)]), ""), "no numbers");
         assert!(!Layout::is_told_by_numbers(&snapshot(&[]), ""));
     }

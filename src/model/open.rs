@@ -60,9 +60,11 @@ impl Model {
     pub async fn open(access: &Access, spec: &ModelSpec, question: &Question) -> Result<Self> {
         let repository = Repository::open(access, spec).await?;
         let Subfolder { path: folder, notice } = Subfolder::of(&repository).await?;
-        let index_path = Layout::index_path(repository.snapshot(), &folder)
-            .filter(|path| !question.does_without(&repository, &folder, path))
-            .map(str::to_owned);
+        let index_path = Layout::index_path(repository.snapshot(), &folder).map(str::to_owned);
+        let (index_path, unread) = match index_path {
+            Some(path) if question.does_without(&repository, &folder, &path) => (None, Some(path)),
+            path => (path, None),
+        };
         let (config, index) =
             tokio::try_join!(read_config(&repository, &folder), read_index(&repository, index_path.as_deref()))?;
         let candidates = Layout::candidates(repository.snapshot(), &folder, index.as_ref())
@@ -97,7 +99,7 @@ impl Model {
             layout,
         };
         model.warn_of_layout();
-        let found = model.locate(question).await;
+        let found = model.locate(question, unread).await;
         // Whatever was learnt is kept, also when what followed failed. A cache that cannot be written costs a later run, not
         // this one.
         if let Err(error) = model.repository.keep(access) {
@@ -109,10 +111,15 @@ impl Model {
         Ok(model)
     }
 
-    async fn locate(&mut self, question: &Question) -> Result<()> {
+    /// `unread` is an index that was not read, since the files' names tell as much; not which of two copies of a tensor counts.
+    async fn locate(&mut self, question: &Question, unread: Option<String>) -> Result<()> {
         let everything = question.all_headers || self.index.is_none();
         if everything {
             self.read_headers(&self.layout.shards.clone()).await?;
+        }
+        if unread.is_some() && is_one(&self.headers).is_err() {
+            self.index = read_index(&self.repository, unread.as_deref()).await?;
+            self.layout.index = unread;
         }
         if self.layout.by_numbers
             && let Err((tensor, files)) = is_one(&self.headers)

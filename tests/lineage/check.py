@@ -40,6 +40,14 @@ def rows(path):
         return list(csv.DictReader(f))
 
 
+def evidence(check, what, got, want):
+    """A row of `lineage.csv` beside the figures of a test."""
+    check.near(f"{what} z", got["z"], want["z"])
+    check.near(f"{what} p", got["p"], want["p"])
+    check.bound(f"{what} bound", got["log10_bound"], want["log10_bound"])
+    check.near(f"{what} floor", got["log10_floor"], want["floor"])
+
+
 def tests(check, golden, table):
     groups = {r["group"]: r for r in table if r["scope"] == "group"}
     layers = {(r["group"], r["layer"]): r for r in table if r["scope"] == "layer"}
@@ -50,10 +58,7 @@ def tests(check, golden, table):
     for name, want in golden["groups"].items():
         got = groups[name]
         check.same(f"{name} sign", got["sign"], golden["signs"][name])
-        check.near(f"{name} z", got["z"], want["z"])
-        check.near(f"{name} p", got["p"], want["p"])
-        check.bound(f"{name} bound", got["log10_bound"], want["log10_bound"])
-        check.near(f"{name} floor", got["log10_floor"], want["floor"])
+        evidence(check, name, got, want)
         check.near(f"{name} detectable", got["rho_detectable"], want["rho_detectable"])
         check.same(f"{name} blocks", got["blocks"], str(want["blocks"]))
         for figure in ("rho", "rho_sd"):
@@ -139,10 +144,7 @@ def disguise(check, golden, table, pair):
         if got["undefined"]:
             check.same(f"matched {name} undefined", got["undefined"], "")
             continue
-        check.near(f"matched {name} z", got["z"], want["z"])
-        check.near(f"matched {name} p", got["p"], want["p"])
-        check.bound(f"matched {name} bound", got["log10_bound"], want["log10_bound"])
-        check.near(f"matched {name} floor", got["log10_floor"], want["floor"])
+        evidence(check, f"matched {name}", got, want)
         check.near(f"matched {name} rho", got["rho"], want["rho"])
         check.same(f"matched {name} rows", got["rows"], str(want["rows"]))
         check.same(f"matched {name} width", got["width"], str(want["width" if name == "units" else "coordinates"]))

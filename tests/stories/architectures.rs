@@ -44,7 +44,7 @@ fn try_layout(model: &Sized<'_>, layout: &Layout) -> Result<String, String> {
             (status, _) => wrong.push(format!("{names:?} {status}: {}", row["reason"])),
         }
     }
-    let lowest = found.pairs.iter().map(|row| row["cos_sim"].parse::<f64>().unwrap_or(f64::NAN)).fold(1.0, f64::min);
+    let lowest = found.pairs.iter().map(|row| row["cos_sim"].parse::<f64>().unwrap_or(-1.0)).fold(1.0, f64::min);
     let unequal = found.pairs.iter().filter(|row| row["l2"] != "0");
     wrong.extend(
         unequal

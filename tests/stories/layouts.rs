@@ -77,6 +77,33 @@ fn an_index_that_misplaces_a_tensor_is_reported_and_the_tensor_found() {
     ]);
 }
 
+/// A large index is not asked for where all headers are read, unless two files have a tensor of one name: it says which counts.
+#[test]
+fn a_large_index_is_read_only_where_it_tells_more_than_the_files() {
+    const INDEX: &str = "model.safetensors.index.json";
+    let large = |copy: bool| {
+        let mut at = Workspace::new();
+        at.file("o/a", "config.json", llama_config(4, 64).to_string());
+        at.file("o/a", FIRST, shard(&[norm(0), norm(1)]).bytes);
+        let other = Tensor::bf16(&name(1), &gain(9, 64));
+        let second = if copy { vec![other, norm(2), norm(3)] } else { vec![norm(2), norm(3)] };
+        at.file("o/a", SECOND, shard(&second).bytes);
+        let placed = index_of(&[(0, FIRST), (1, if copy { SECOND } else { FIRST }), (2, SECOND), (3, SECOND)]);
+        at.file("o/a", INDEX, placed + &" ".repeat(300_000));
+        at.serve();
+        at
+    };
+    let at = large(false);
+    at.run(&["inspect", "o/a"]).expect(0);
+    assert_eq!(at.asked().hub_paths_with(INDEX), 0);
+    let at = large(true);
+    let outcome = at.run(&["inspect", "o/a", "-v"]).expect(0);
+    assert!(at.asked().hub_paths_with(INDEX) > 0);
+    let copy = "a: tensor `model.layers.1.input_layernorm.weight` counts as it is in shard `model-00002-of-00002.safetensors`, \
+        which the index names; its copy in `model-00001-of-00002.safetensors` does not";
+    outcome.says(&[copy]);
+}
+
 #[test]
 fn an_index_that_omits_a_tensor_is_reported_and_the_tensor_found() {
     let placed = [(0, FIRST), (2, SECOND), (3, SECOND)];

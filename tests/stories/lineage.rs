@@ -428,3 +428,27 @@ fn units_are_found_in_fused_turned_and_latent_layouts_and_in_routers() {
         }
     }
 }
+
+/// Gemma stores w of a gain 1 + w. In `f32` gains so near to 1 would all be 1.
+#[test]
+fn zero_centred_gains_keep_every_bit() {
+    let mut at = Workspace::new();
+    for (id, own) in [("o/a", 1), ("o/b", 2)] {
+        let planted = Planted::relative(1, own, 0.9);
+        let mut tensors = planted.tensors();
+        for (salt, tensor) in (50..).zip(&mut tensors).filter(|(_, tensor)| tensor.name.contains("norm")) {
+            let gains = mixed([1, own], salt, 0.9, WIDTH).into_iter().flat_map(|value| (1e-8 * value).to_le_bytes());
+            *tensor = Tensor::raw(&tensor.name, "F32", &[WIDTH as u64], gains.collect());
+        }
+        let mut config = llama_config(LAYERS, WIDTH);
+        config["model_type"] = json!("gemma");
+        config["architectures"] = json!(["GemmaForCausalLM"]);
+        at.model(id, &config, &tensors);
+    }
+    at.serve();
+    let outcome = at.run(&["lineage", "o/a", "o/b", "--group", "norms", "-o", "out"]);
+    let norms = &groups(&at, "out")["norms"];
+    assert!(norms["undefined"].is_empty(), "{outcome}");
+    let [z, rows]: [f64; 2] = ["z", "rows"].map(|column| norms[column].parse().unwrap());
+    assert!(z > 8.0 && rows == 9.0, "{norms:?}");
+}

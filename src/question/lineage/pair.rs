@@ -409,7 +409,7 @@ fn norms<T: Held>(sides: Sides<'_, T>, seed: u64) -> Result<GroupAnswer, Unteste
     let [x, y] = swap([x, y], swapped);
     let side = |model: &'_ ModelRows<T>, places: Vec<NormPlace>| {
         let gains = model.norms.as_ref().map_err(|why| *why)?;
-        let values: Vec<&[T]> = places.iter().map(|place| gains[place].as_slice()).collect();
+        let values: Vec<&[f64]> = places.iter().map(|place| gains[place].as_slice()).collect();
         let flat = values.concat();
         Ok((model.prepared_norms.of(places, || AnchoredRows::norms(&values))?, flat))
     };

@@ -1,6 +1,7 @@
 //! Rows of one model in memory, as they are stored, to be tested against those of any other.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
@@ -25,7 +26,8 @@ use crate::{
     tensor::{Floats, Loaded, RowReader},
 };
 
-/// A type that rows are held as: all models of a run as `f32`, which holds every stored type exactly but F64, or all as `f64`.
+/// A type that rows of matrices are held as: all models of a run as `f32`, which holds every stored type exactly but F64, or all as
+/// `f64`.
 pub(crate) trait Held: Element {
     fn held(floats: Floats) -> Vec<Self>;
 }
@@ -53,7 +55,8 @@ impl Held for f64 {
 #[derive(Debug)]
 pub(crate) struct ModelRows<T> {
     units: [Result<GroupRows<T>, Untested>; 3],
-    pub(crate) norms: Result<BTreeMap<NormPlace, Vec<T>>, Untested>,
+    /// Few and small, and 1 + w of a zero-centred gain needs every bit of an `f64`.
+    pub(crate) norms: Result<BTreeMap<NormPlace, Vec<f64>>, Untested>,
     tokens: Result<BTreeMap<u64, Vec<T>>, Untested>,
     pub(crate) prepared_norms: Prepared<NormPlace>,
     pub(crate) prepared_tokens: Prepared<u64>,
@@ -267,7 +270,7 @@ fn rows_of<T: Held>(reader: &RowReader, rows: impl IntoIterator<Item = u64>) -> 
     Some(rows?.concat())
 }
 
-fn norm<T: Held>(cache: &Cache, model: &Model, position: usize) -> Option<Vec<T>> {
+fn norm(cache: &Cache, model: &Model, position: usize) -> Option<Vec<f64>> {
     let loaded = Loaded::read(cache, model, &model.tensors[position]).ok()?;
-    Some(T::held(loaded.floats.ok()?))
+    loaded.as_f64().ok().map(Cow::into_owned)
 }
