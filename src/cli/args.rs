@@ -45,6 +45,18 @@ pub(crate) struct Args {
     /// Print more: warnings about every model's files.
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+    /// When to color messages. `auto`: on a terminal, unless `NO_COLOR` is set.
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true)]
+    pub(crate) color: Color,
+}
+
+/// When messages are colored.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 /// What to do.
@@ -86,6 +98,9 @@ pub(crate) enum Command {
     /// Print a completion script for a shell.
     #[command(after_long_help = examples::COMPLETIONS)]
     Completions(CompletionsArgs),
+    /// Write the manual pages into a folder, one per command.
+    #[command(after_long_help = examples::MAN)]
+    Man(ManArgs),
 }
 
 /// `lineage`.
@@ -412,4 +427,12 @@ pub(crate) struct ServeArgs {
 pub(crate) struct CompletionsArgs {
     /// The shell.
     pub(crate) shell: Shell,
+}
+
+/// `man`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ManArgs {
+    /// The folder, which is created.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }

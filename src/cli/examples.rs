@@ -119,6 +119,13 @@ Examples:
   # For fish
   hub-audit completions fish > ~/.config/fish/completions/hub-audit.fish";
 
+pub(crate) const MAN: &str = "\
+Examples:
+  # Where `man hub-audit-survey` finds them
+  hub-audit man ~/.local/share/man/man1
+  # To read one without installing it
+  hub-audit man ./man";
+
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory, Parser};

@@ -8,7 +8,7 @@ use super::{
     args::{Args, Command},
     cache, compare, completions, critique, embeddings,
     exit::{ExitStatus, Interrupted},
-    fetch, hash, inspect, layers, lineage,
+    fetch, hash, inspect, layers, lineage, man,
     printer::Printer,
     render_error, serve, survey,
 };
@@ -16,6 +16,7 @@ use super::{
 /// Runs the command line and tells how it ended.
 pub(crate) fn main() -> ExitCode {
     let args = Args::parse();
+    args.color.apply();
     let printer = Printer::new(args.quiet, args.verbose);
     match run(args, &printer) {
         Ok(status) => status.into(),
@@ -46,5 +47,6 @@ fn run(mut args: Args, printer: &Printer) -> anyhow::Result<ExitStatus> {
         Command::Cache(args) => cache::run(&args, printer),
         Command::Serve(args) => serve::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),
+        Command::Man(args) => man::run(&args, printer),
     }
 }

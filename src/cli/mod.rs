@@ -17,6 +17,7 @@ mod inspect;
 mod layers;
 mod lineage;
 mod main;
+mod man;
 mod options;
 mod output;
 mod printer;

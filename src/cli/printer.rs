@@ -5,10 +5,23 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
+use anstream::ColorChoice;
 use hub_audit::secret;
 use owo_colors::OwoColorize;
 
-use super::environment;
+use super::{args::Color, environment};
+
+impl Color {
+    /// From here on, for every message of the program.
+    pub(crate) fn apply(self) {
+        let choice = match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
 
 /// How much is said, and to whom.
 #[derive(Debug, Clone)]

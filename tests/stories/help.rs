@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Outcome, PROGRAM, Tensor, Workspace, gain, llama_config};
 
 /// Commands whose examples are run, in an order in which what one needs is there. `serve` runs until it is stopped.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "inspect",
     "fetch",
     "lineage",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 11] = [
     "critique",
     "embeddings",
     "completions",
+    "man",
     "cache",
 ];
 
@@ -174,4 +175,29 @@ fn where_two_models_are_wanted_the_usage_says_so() {
         assert!(help.stdout.contains(&usage), "{help}");
         at.run(&[command, "--no-such-option"]).expect(2).says(&[&usage]);
     }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let at = Workspace::new();
+    let written = at.run(&["man", "pages"]).expect(0).stdout;
+    assert_eq!(written.lines().count(), COMMANDS.len() + 2, "{written}");
+    for command in COMMANDS.iter().chain(&["serve"]) {
+        let page = fs_err::read_to_string(at.path().join(format!("pages/hub-audit-{command}.1"))).unwrap();
+        assert!(page.contains(".SH NAME") && page.contains("Examples:"), "{page}");
+    }
+    let program = fs_err::read_to_string(at.path().join("pages/hub-audit.1")).unwrap();
+    // Roman's hyphens are escaped, so that a terminal's search finds them.
+    assert!(program.contains("hub\\-audit\\-survey(1)"), "{program}");
+}
+
+#[test]
+fn messages_have_colors_only_when_they_are_wanted() {
+    let at = Workspace::new();
+    let stderr = |color: &[&str]| at.run(&[&["survey"], color].concat()).expect(2).stderr;
+    assert!(!stderr(&[]).contains('\u{1b}'));
+    assert!(!stderr(&["--color", "never"]).contains('\u{1b}'));
+    assert!(
+        stderr(&["--color", "always"]).contains("\u{1b}[1m") || stderr(&["--color", "always"]).contains("\u{1b}[31m")
+    );
 }
