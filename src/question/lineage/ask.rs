@@ -11,6 +11,9 @@ use crate::{
 /// How many times an inconclusive pair reads more rows.
 pub(crate) const LAST_STAGE: u32 = 2;
 
+/// Tokens of each model that are read usually.
+const TOKENS: usize = 256;
+
 /// What is asked of a list of models.
 #[derive(Debug, Clone)]
 pub struct LineageAsk {
@@ -33,6 +36,20 @@ pub struct LineageAsk {
 }
 
 impl LineageAsk {
+    /// Every group by its usual rows.
+    pub fn usual(seed: u64) -> Self {
+        Self {
+            groups: Groups::all(),
+            seed,
+            blocks: None,
+            tokens: TOKENS,
+            layer_map: false,
+            deep: true,
+            disguised: false,
+            base: None,
+        }
+    }
+
     /// The tensors that any group needs.
     pub fn question(&self) -> Result<Question> {
         Question::new(RoleSelection::parse(sites::ROLES)?, LayerSelection::all())
