@@ -8,12 +8,13 @@ use hub_audit::{
     fetch::Cost,
     fetch::{self, Work},
     metric::{Baseline, MeanSd, Metric},
-    model::Session,
+    model::{Opened, Session},
     question::critique,
     question::critique::{
         Critique, Expected, Outcome, Pair, Reads, RoleAnswer, Study, drop_unpublished,
         page::{critique_csv, critique_report},
     },
+    question::lineage::{LineageAsk, bring_beside, page::lineage_text},
     spec::ModelSpec,
     table::GroupFigures,
 };
@@ -22,6 +23,7 @@ use super::{
     args::CritiqueArgs,
     exit::ExitStatus,
     gather::{self, Gather},
+    lineage::{Rounds, later_rounds},
     output,
     printer::Printer,
     table,
@@ -34,24 +36,38 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
     }
     let reads = Reads { all_roles: args.all_roles, all_layers: args.all_layers };
     let questions = study.questions(&args.roles, reads)?;
+    let ask = LineageAsk::usual(args.output.seed);
+    let rounds = Rounds { ask: &ask, reach: &args.reach, limits: &args.limits, printer };
     let ask_each = async |session: &Session, limits| {
         let mut opened = session.open_each(&specs, &questions).await;
         if reads.all_roles {
             drop_unpublished(&mut opened);
         }
         let plans = fetch::each(&opened, |model| fetch::plan(session, model).in_place());
-        Ok((session.bring(opened, Work::Tensors(plans), limits).await?, ()))
+        if args.lineage {
+            return bring_beside(session, (opened, plans), 2, &ask, limits).await;
+        }
+        Ok((session.bring(opened, Work::Tensors(plans), limits).await?, None))
     };
-    let Some((gathered, ())) = Gather::new(&args.reach, &args.limits, printer).run(ask_each)? else {
+    let after = |_: &[Opened]| if args.lineage { later_rounds(&ask) } else { String::new() };
+    let gather = Gather { after_plan: &after, ..Gather::new(&args.reach, &args.limits, printer) };
+    let Some((gathered, beside)) = gather.run(ask_each)? else {
         return Ok(ExitStatus::Done);
     };
     if gathered.all_failed() {
         gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
-    let critique = critique::critique(study, &gathered, reads, args.output.seed);
+    let mut critique = critique::critique(study, &gathered, reads, args.output.seed);
     gathered.check_unchanged()?;
-    answer(args, &critique, gathered.cost, printer)
+    let (mut cost, mut all_read) = (gathered.cost, true);
+    if let Some(beside) = beside {
+        let (lineage, total, is_whole) = rounds.beside(beside)?;
+        critique.lineage = Some(lineage);
+        (cost, all_read) = (total, is_whole);
+    }
+    let status = answer(args, &critique, cost, printer)?;
+    Ok(if all_read { status } else { status.max(ExitStatus::Incomplete) })
 }
 
 /// The shipped study, or its experiments on the models that were named.
@@ -129,6 +145,10 @@ fn as_text(critique: &Critique) -> String {
         text.push_str("\n\n");
     }
     text.push_str(&published(critique));
+    if let Some(lineage) = &critique.lineage {
+        text.push('\n');
+        text.push_str(&lineage_text(lineage));
+    }
     text
 }
 
