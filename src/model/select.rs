@@ -229,7 +229,7 @@ mod tests {
             "model.layers.2.enorm.weight",
         ];
         let config = ModelConfig { num_hidden_layers: Some(2), ..ModelConfig::default() };
-        let family = Registry::builtin().families().iter().find(|family| family.name() == "glm4_moe");
+        let family = Registry::builtin().families.iter().find(|family| family.name() == "glm4_moe");
         let select = |mtp: bool, layers: &str| {
             let question = Question {
                 roles: "input_layernorm,mtp_norm".parse().unwrap(),
