@@ -137,16 +137,6 @@ impl Quantisation {
     pub fn storage(&self, name: &str) -> &Storage {
         self.storage.get(name).unwrap_or(&Storage::Plain)
     }
-
-    /// The tensors that are not plain, by name.
-    pub fn quantised(&self) -> impl Iterator<Item = (&str, &Storage)> {
-        self.storage.iter().map(|(name, storage)| (name.as_str(), storage))
-    }
-
-    /// Whether every tensor is plain.
-    pub fn is_plain(&self) -> bool {
-        self.storage.is_empty()
-    }
 }
 
 /// What a weight with scales beside it is, and the names of those that describe it. `None` where it has none, and is no
@@ -340,7 +330,7 @@ mod tests {
             None,
             None,
         );
-        assert!(plain.is_plain());
+        assert!(plain.storage.is_empty());
         assert_eq!(plain.storage("a.weight_scale"), &Storage::Plain);
     }
 
@@ -364,7 +354,7 @@ mod tests {
             Some([128, 128]),
         );
         let block = |name: &str| match fp8.storage(name) {
-            Storage::Scaled(scaling) => Some(scaling.grid.block().to_vec()),
+            Storage::Scaled(scaling) => Some(scaling.grid.block.clone()),
             _ => None,
         };
         assert_eq!(block("q.weight"), Some(vec![128, 128]));
@@ -379,7 +369,7 @@ mod tests {
         assert!(is_auxiliary(&fp8, "k.input_scale", "k.weight"));
         assert!(is_auxiliary(&fp8, "q.weight_scale_inv", "q.weight"));
         assert_eq!(fp8.storage("norm.weight"), &Storage::Plain);
-        assert_eq!(fp8.quantised().count(), 10);
+        assert_eq!(fp8.storage.len(), 10);
     }
 
     #[test]
@@ -441,7 +431,7 @@ mod tests {
     fn bitsandbytes_rows_are_divided_by_127() {
         let found = of(&[("q.weight", Dtype::I8, &[64, 64]), ("q.SCB", Dtype::F32, &[64])], None, None);
         let Storage::Scaled(scaling) = found.storage("q.weight") else { panic!("{found:?}") };
-        assert_eq!((scaling.divisor, scaling.grid.block()), (127, &[1, 64][..]));
+        assert_eq!((scaling.divisor, &scaling.grid.block[..]), (127, &[1, 64][..]));
     }
 
     #[test]
@@ -454,7 +444,7 @@ mod tests {
             let extents = [scales];
             let list = [others.as_slice(), &[("b.weight_scale", Dtype::F32, &extents[..])]].concat();
             match of(&list, None, None).storage("a.weight") {
-                Storage::Scaled(scaling) => scaling.grid.block().to_vec(),
+                Storage::Scaled(scaling) => scaling.grid.block.clone(),
                 other => panic!("{other:?}"),
             }
         };
@@ -582,7 +572,7 @@ mod tests {
             for name in beside {
                 assert!(is_auxiliary(&found, name, weight), "{name} of {format:?}");
             }
-            assert_eq!(found.quantised().count(), 1 + beside.len(), "{format:?}");
+            assert_eq!(found.storage.len(), 1 + beside.len(), "{format:?}");
         }
     }
 

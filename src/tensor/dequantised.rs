@@ -36,7 +36,7 @@ impl<S: Source> Source for Dequantised<S> {
         let (mut stored, mut values) = ([0; BLOCK], [0.0; BLOCK]);
         let mut first = start / 4;
         for targets in targets.chunks_mut(BLOCK) {
-            let past_end = self.dequantiser.grid().numel().saturating_sub(first);
+            let past_end = self.dequantiser.grid.numel().saturating_sub(first);
             let length = usize::try_from(past_end).map_or(targets.len(), |rest| rest.min(targets.len()));
             self.stored.read(first, &mut stored[..length])?;
             // It refuses only runs that reach past the end, and this one was cut there.
