@@ -14,8 +14,6 @@ use crate::{
 pub struct ModelSummary {
     /// Short name, distinct within the run.
     pub label: String,
-    /// As it was named.
-    pub named: String,
     /// `owner/name` as the Hub spells it now, or the folder.
     pub model: String,
     /// The pinned commit; `None` for a folder or a model that was not read.
@@ -57,7 +55,6 @@ impl ModelSummary {
     pub fn of(opened: &Opened) -> Self {
         let mut summary = Self {
             label: opened.label.clone(),
-            named: opened.spec.to_string(),
             model: match &opened.spec.source {
                 ModelSource::Hub { repo, .. } => repo.to_string(),
                 ModelSource::Folder(path) => path.display().to_string(),
