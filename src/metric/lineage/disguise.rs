@@ -6,13 +6,8 @@ use faer::MatRef;
 use rayon::prelude::*;
 
 use super::{
-    basis::AnchoredRows,
-    block_test::Tail,
-    choice::{BLOCK, coordinate_order},
-    draws::draw_key,
-    evidence::Evidence,
-    products::column_products,
-    untested::Untested,
+    basis::AnchoredRows, block_test::Tail, choice::BLOCK, draws::draw_key, evidence::Evidence,
+    products::column_products, untested::Untested,
 };
 use crate::metric::{Element, median};
 
@@ -67,30 +62,9 @@ pub(crate) fn split_blocks(blocks: &[Range<usize>]) -> (&[Range<usize>], &[Range
     blocks[..3 * third].split_at(third)
 }
 
-/// The same of hidden coordinates that were matched themselves. `TooFew` below 24 of them.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "units on matched coordinates need rows of their own, which nothing reads yet")
-)]
-pub(crate) fn split_matches(matches: &[Match], seed: u64) -> Result<(Vec<Match>, Vec<Match>), Untested> {
-    let third = matches.len().min(3 * MATCHING) / 3 / BLOCK * BLOCK;
-    if third == 0 {
-        return Err(Untested::TooFew);
-    }
-    let numbers: Vec<usize> = matches.iter().map(|matched| matched.a).collect();
-    let order = coordinate_order(&numbers, seed);
-    let pick = |range: Range<usize>| order[range].iter().map(|&k| matches[k]).collect();
-    Ok((pick(0..third), pick(third..3 * third)))
-}
-
 /// Matches units layer by layer and tests the best matches on other coordinates, whose permutation is exact whatever the
-/// matching did. Where coordinates were matched as well (`exact` is false), nothing is left that no matching used: calibrated against
-/// unrelated pairs, never exact. `TooFew` where nothing matches.
-pub(crate) fn matched_units<T: Element>(
-    layers: &[UnitColumns<'_, T>],
-    exact: bool,
-    seed: u64,
-) -> Result<MatchedTest, Untested> {
+/// matching did. `TooFew` where nothing matches.
+pub(crate) fn matched_units<T: Element>(layers: &[UnitColumns<'_, T>], seed: u64) -> Result<MatchedTest, Untested> {
     let first = layers.first().ok_or(Untested::NoTensor)?;
     let coordinates = first.testing[0].len() / first.units[0];
     let (mut anchors, mut scores, mut same, mut mutual_units, mut all) = ([vec![], vec![]], vec![], 0, 0, 0);
@@ -119,10 +93,9 @@ pub(crate) fn matched_units<T: Element>(
     let found = scores.len() as f64;
     let score = median(&mut scores).map_err(|_| Untested::TooFew)?;
     let [a, b] = anchors.map(|anchors| AnchoredRows::centred(coordinates, anchors));
-    let name = if exact { "matched units" } else { "matched both" };
-    let evidence = a.test(&b, BLOCK, draw_key(seed, name), Tail::Upper)?;
+    let evidence = a.test(&b, BLOCK, draw_key(seed, "matched units"), Tail::Upper)?;
     Ok(MatchedTest {
-        evidence: Evidence { exact, ..evidence },
+        evidence: Evidence { exact: true, ..evidence },
         same_index: same as f64 / found,
         score,
         mutual: mutual_units as f64 / all as f64,
@@ -278,7 +251,6 @@ mod tests {
         of: &dyn Fn(usize, usize) -> Array,
         matching: &[Vec<usize>; 2],
         testing: &[Vec<usize>; 2],
-        exact: bool,
     ) -> MatchedTest {
         let pick = |rows: &[Vec<usize>; 2], layer| [0, 1].map(|side| of(side, layer).rows(rows[side].iter().copied()));
         let read: Vec<_> = [1, 2].iter().map(|&layer| (pick(matching, layer), pick(testing, layer))).collect();
@@ -290,7 +262,7 @@ mod tests {
                 units: [96; 2],
             })
             .collect();
-        matched_units(&layers, exact, 0).unwrap()
+        matched_units(&layers, 0).unwrap()
     }
 
     #[test]
@@ -307,7 +279,7 @@ mod tests {
             assert_eq!(rows(matching), integers(&case["coordinates"][0]));
             assert_eq!(rows(testing), integers(&case["coordinates"][1]));
             let both = |rows: Vec<usize>| [rows.clone(), rows];
-            check(&test_units(&down, &both(rows(matching)), &both(rows(testing)), true), &case["units"]);
+            check(&test_units(&down, &both(rows(matching)), &both(rows(testing))), &case["units"]);
 
             // Tokens in the seeded order, as rows of both tables.
             let words: Vec<&str> = case["words"].as_array().unwrap().iter().map(text).collect();
@@ -335,9 +307,6 @@ mod tests {
             };
             let test = unit_test(&[0, 1, 2], prepare, "matched basis mlp", 0).unwrap();
             crate::metric::lineage::goldens::check_evidence(&test.evidence, &case["basis"]);
-
-            let (matching, testing) = split_matches(&matches, 0).unwrap();
-            check(&test_units(&down, &sides(&matching), &sides(&testing), false), &case["both"]);
         }
     }
 
@@ -349,6 +318,5 @@ mod tests {
         assert_eq!(matched_coordinates([&few, &few], [4; 2]), Err(Untested::TooFewTokens));
         let flat = vec![1.0_f32; 64 * 4];
         assert_eq!(matched_coordinates([&flat, &flat], [4; 2]), Err(Untested::TooFew));
-        assert_eq!(split_matches(&[], 0), Err(Untested::TooFew));
     }
 }

@@ -326,7 +326,7 @@ fn by_matched_units<T: Held>(sides: Sides<'_, T>, layers: &[usize], seed: u64) -
         let [matching, testing] = [0, 1].map(|part| [of_a[part].as_slice(), of_b[part].as_slice()]);
         Some(UnitColumns { matching, testing, units: [*units_a, *units_b] })
     });
-    let test = matched_units(&columns.collect::<Vec<_>>(), true, seed)?;
+    let test = matched_units(&columns.collect::<Vec<_>>(), seed)?;
     let matches = Matches { mutual: test.mutual, same_index: test.same_index };
     Ok(GroupAnswer { matches: Some(matches), ..joint(test.evidence, Distance::None, None) })
 }
