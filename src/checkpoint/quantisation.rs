@@ -10,11 +10,11 @@ use std::{
 };
 
 use super::{
-    PackedFormat, QuantisationHints, ScaleGrid, TensorInfo,
+    PackedFormat, ScaleGrid, TensorInfo,
     companions::{Companions, is_called_scale, multiplies},
     packed::{Named, packed},
 };
-use crate::{dtype::Dtype, escaped::Escaped};
+use crate::{dtype::Dtype, escaped::Escaped, family::ModelConfig};
 
 /// How a weight is scaled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,20 +89,22 @@ pub struct Quantisation {
 impl Quantisation {
     /// Of the tensors of all shards but fixed buffers, whose integers are no codes: a weight and its scales may lie in different ones, and a weight whose scales are not
     /// among `tensors` looks plain.
-    pub fn of<'a>(tensors: impl IntoIterator<Item = &'a TensorInfo>, hints: QuantisationHints<'_>) -> Self {
+    pub fn of<'a>(tensors: impl IntoIterator<Item = &'a TensorInfo>, config: &ModelConfig) -> Self {
         let all: Named<'a> = tensors.into_iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let axes = Axes::of(&all);
         let (mut storage, mut weights, mut auxiliary) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for tensor in all.values() {
-            let packed = packed(tensor, &all, hints.method).map(|(format, beside)| (Storage::Packed(format), beside));
-            let Some((found, beside)) = packed.or_else(|| scaled(tensor, &all, hints.block, &axes)) else {
+            let packed = packed(tensor, &all, config.quantisation.as_deref())
+                .map(|(format, beside)| (Storage::Packed(format), beside));
+            let Some((found, beside)) = packed.or_else(|| scaled(tensor, &all, config.quantisation_block, &axes))
+            else {
                 continue;
             };
             for name in beside.into_iter().filter(|name| all.contains_key(name.as_str())) {
                 auxiliary.entry(name).or_insert_with(|| tensor.name.clone());
             }
             if let Storage::Packed(format) = found
-                && let Some(count) = format.weights(tensor, &all, hints)
+                && let Some(count) = format.weights(tensor, &all, config)
             {
                 weights.insert(tensor.name.clone(), count);
             }
@@ -311,7 +313,12 @@ mod tests {
     }
 
     fn of(list: &[(&str, Dtype, &[u64])], method: Option<&str>, block: Option<[u64; 2]>) -> Quantisation {
-        Quantisation::of(&tensors(list), QuantisationHints { method, block, ..QuantisationHints::default() })
+        let config = ModelConfig {
+            quantisation: method.map(str::to_owned),
+            quantisation_block: block,
+            ..ModelConfig::default()
+        };
+        Quantisation::of(&tensors(list), &config)
     }
 
     fn is_auxiliary(quantisation: &Quantisation, name: &str, weight: &str) -> bool {

