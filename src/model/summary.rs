@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// One model of a report.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ModelSummary {
     /// Short name, distinct within the run.
     pub label: String,
@@ -59,22 +59,9 @@ impl ModelSummary {
                 ModelSource::Hub { repo, .. } => repo.to_string(),
                 ModelSource::Folder(path) => path.display().to_string(),
             },
-            commit: None,
             is_folder: matches!(opened.spec.source, ModelSource::Folder(_)),
             group: opened.spec.group.clone(),
-            family: None,
-            rivals: Vec::new(),
-            model_type: None,
-            layers: None,
-            width: None,
-            dtypes: BTreeSet::new(),
-            zero_centred: false,
-            files: Vec::new(),
-            checkpoint_bytes: 0,
-            synthetic: false,
-            warnings: Vec::new(),
-            absence: None,
-            failure: None,
+            ..Self::default()
         };
         let model = match &opened.outcome {
             Ok(model) => model,
