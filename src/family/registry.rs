@@ -95,7 +95,7 @@ impl Registry {
         let chosen = meaning(vote.family);
         self.families
             .iter()
-            .filter(|family| shapes.vote(family, config).equals(vote) && meaning(family) != chosen)
+            .filter(|family| shapes.vote(family, config).rank() == vote.rank() && meaning(family) != chosen)
             .collect()
     }
 }
@@ -123,12 +123,9 @@ const TELLING: [Role; 4] =
     [Role::InputLayernorm, Role::PostAttentionLayernorm, Role::AttnOutputNorm, Role::MlpOutputNorm];
 
 impl Vote<'_> {
-    fn equals(&self, other: &Self) -> bool {
-        (self.classified, self.missing) == (other.classified, other.missing)
-    }
-
-    fn is_better_than(&self, other: &Self) -> bool {
-        (self.classified, Reverse(self.missing)) > (other.classified, Reverse(other.missing))
+    /// The greater, the better.
+    fn rank(&self) -> (u64, Reverse<usize>) {
+        (self.classified, Reverse(self.missing))
     }
 }
 
@@ -183,7 +180,7 @@ impl Shapes {
         families
             .into_iter()
             .map(|family| self.vote(family, config))
-            .reduce(|best, vote| if vote.is_better_than(&best) { vote } else { best })
+            .reduce(|best, vote| if vote.rank() > best.rank() { vote } else { best })
     }
 }
 
