@@ -2,7 +2,7 @@
 
 use hub_audit::{
     error::Error,
-    family::{LayerSelection, Role, RoleSelection},
+    family::{LayerSelection, Role},
     fetch::Cost,
     fetch::Work,
     model::Session,
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
         anyhow::ensure!(
             RowPairs::METRICS.contains(&condition.metric),
             "--fail-if {}: rows have cos_sim, cos_null, cos_null_sd, pearson and z_perm only",
-            condition.text()
+            condition.text
         );
     }
     let question = question(args, ask.role)?;
@@ -90,7 +90,7 @@ fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
 
 fn question(args: &EmbeddingsArgs, role: Role) -> anyhow::Result<Question> {
     Ok(Question {
-        roles: RoleSelection::parse(role.name()).map_err(Error::from)?,
+        roles: role.name().parse().map_err(Error::from)?,
         layers: LayerSelection::all(),
         pairing: Pairing::Same,
         tensor: args.tensor.as_deref().map(hub_audit::model::pattern).transpose()?,
@@ -121,12 +121,12 @@ fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &
 fn holds(embeddings: &Embeddings, condition: &Condition, printer: &Printer) -> bool {
     match embeddings.matched.mean(condition.metric) {
         Ok(mean) if condition.holds(mean) => {
-            printer.talk(&format!("--fail-if {} holds: mean {} = {mean}", condition.text(), condition.metric));
+            printer.talk(&format!("--fail-if {} holds: mean {} = {mean}", condition.text, condition.metric));
             true
         }
         Ok(_) => false,
         Err(reason) => {
-            printer.warn(&format!("--fail-if {} cannot be asked: {reason}", condition.text()));
+            printer.warn(&format!("--fail-if {} cannot be asked: {reason}", condition.text));
             true
         }
     }

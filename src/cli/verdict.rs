@@ -36,7 +36,7 @@ impl<'a> Verdict<'a> {
         }
         self.met += 1;
         if self.met <= MOST {
-            let (text, metric) = (self.condition.text(), self.condition.metric);
+            let (text, metric) = (&self.condition.text, self.condition.metric);
             self.printer.talk(&format!("--fail-if {text} holds: {}, {metric} = {value}", name()));
         }
     }
@@ -61,7 +61,7 @@ impl<'a> Verdict<'a> {
     }
 
     fn line(&self) -> String {
-        let text = self.condition.text();
+        let text = &self.condition.text;
         let mut line = match (self.judged, self.met) {
             (0, _) => format!("--fail-if {text} could be asked of no pair"),
             (judged, 0) => format!("--fail-if {text} holds for none of {}", table::count(judged, "pair")),

@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Block, Cell, Provenance, Report, SYNTHETIC, Table,
+    Block, Cell, Report, SYNTHETIC, Table,
     escape::{file_stem, without_loopback, xml},
     figure::Picture,
     inline::{Span, plain, spans},
@@ -40,11 +40,11 @@ pub fn render(report: &Report) -> String {
     let _ = writeln!(out, "<header>\n<h1>{title}</h1>\n<p class=\"question\">{}</p>", prose(&report.question));
     let _ = writeln!(out, "<nav aria-label=\"Contents\"><ul>");
     for section in &report.sections {
-        let _ = writeln!(out, "<li><a href=\"#{}\">{}</a></li>", anchor(&section.id), xml(&section.title));
+        let _ = writeln!(out, "<li><a href=\"#{}\">{}</a></li>", file_stem(&section.id), xml(&section.title));
     }
     let _ = writeln!(out, "<li><a href=\"#provenance\">Provenance</a></li>\n</ul></nav>\n</header>\n<main>");
     for section in &report.sections {
-        let _ = writeln!(out, "<section>\n<h2 id=\"{}\">{}</h2>", anchor(&section.id), xml(&section.title));
+        let _ = writeln!(out, "<section>\n<h2 id=\"{}\">{}</h2>", file_stem(&section.id), xml(&section.title));
         for block in &section.blocks {
             match block {
                 Block::Prose { text } => {
@@ -59,7 +59,8 @@ pub fn render(report: &Report) -> String {
         }
         out.push_str("</section>\n");
     }
-    provenance(&mut out, &report.provenance);
+    let provenance = prose(&report.provenance.sentence());
+    let _ = writeln!(out, "<section>\n<h2 id=\"provenance\">Provenance</h2>\n<p>{provenance}</p>\n</section>");
     let _ = writeln!(out, "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>");
     without_loopback(&out, &report.provenance.command_line).into_owned()
 }
@@ -148,19 +149,9 @@ fn picture(out: &mut String, picture: &Picture, synthetic: bool) {
     let _ = writeln!(
         out,
         "<figure id=\"{}\">\n<div class=\"scroll picture\" style=\"--width:{width}px\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n{svg}</div>\n</figure>",
-        anchor(&picture.id),
+        file_stem(&picture.id),
         xml(&picture.title)
     );
-}
-
-fn provenance(out: &mut String, provenance: &Provenance) {
-    let _ = writeln!(out, "<section>\n<h2 id=\"provenance\">Provenance</h2>");
-    let _ = writeln!(out, "<p>{}</p>\n</section>", prose(&provenance.sentence()));
-}
-
-/// An identifier with nothing in it that would end an attribute.
-fn anchor(id: &str) -> String {
-    file_stem(id)
 }
 
 #[cfg(test)]

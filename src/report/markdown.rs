@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 
 use super::{
-    Block, Cell, Format, Provenance, Report, SYNTHETIC, Table,
-    escape::{markdown as text, markdown_code as code, markdown_label as label, markdown_paragraph, without_loopback},
+    Block, Cell, Format, Report, SYNTHETIC, Table,
+    escape::{
+        file_stem, markdown as text, markdown_code as code, markdown_label as label, markdown_paragraph,
+        without_loopback,
+    },
     figure::Picture,
     inline::{Span, spans},
 };
@@ -22,13 +25,13 @@ pub fn render(report: &Report, image: Option<Format>) -> String {
     let _ = writeln!(out, "{}\n", prose(&report.question));
     if report.sections.len() >= CONTENTS_FROM {
         for section in &report.sections {
-            let _ = writeln!(out, "- [{}](#{})", label(&section.title), anchor(&section.id));
+            let _ = writeln!(out, "- [{}](#{})", label(&section.title), file_stem(&section.id));
         }
         out.push('\n');
     }
     for section in &report.sections {
         // GitHub derives anchors from headings, which may repeat; an anchor of our own does not.
-        let _ = writeln!(out, "<a id=\"{}\"></a>\n\n## {}\n", anchor(&section.id), text(&section.title));
+        let _ = writeln!(out, "<a id=\"{}\"></a>\n\n## {}\n", file_stem(&section.id), text(&section.title));
         for block in &section.blocks {
             match block {
                 Block::Prose { text } => {
@@ -42,7 +45,7 @@ pub fn render(report: &Report, image: Option<Format>) -> String {
             }
         }
     }
-    provenance(&mut out, &report.provenance);
+    let _ = writeln!(out, "## Provenance\n\n{}\n", prose(&report.provenance.sentence()));
     without_loopback(&out, &report.provenance.command_line).into_owned()
 }
 
@@ -94,16 +97,6 @@ fn picture(out: &mut String, picture: &Picture, image: Option<Format>) {
             let _ = writeln!(out, "*Picture: {}. {}*\n", text(&picture.title), text(alt));
         }
     }
-}
-
-fn provenance(out: &mut String, provenance: &Provenance) {
-    let _ = writeln!(out, "## Provenance\n");
-    let _ = writeln!(out, "{}\n", prose(&provenance.sentence()));
-}
-
-/// An identifier with nothing in it that would end an attribute or a link.
-fn anchor(id: &str) -> String {
-    super::escape::file_stem(id)
 }
 
 #[cfg(test)]

@@ -1,12 +1,7 @@
 //! What is asked: which groups, how many rows, and of which pairs.
 
 use super::{Group, Groups, sites};
-use crate::{
-    error::Result,
-    family::{LayerSelection, RoleSelection},
-    metric::lineage::choice,
-    model::Question,
-};
+use crate::{error::Result, family::LayerSelection, metric::lineage::choice, model::Question};
 
 /// How many times an inconclusive pair reads more rows.
 pub(crate) const LAST_STAGE: u32 = 2;
@@ -52,7 +47,7 @@ impl LineageAsk {
 
     /// The tensors that any group needs.
     pub fn question(&self) -> Result<Question> {
-        Question::new(RoleSelection::parse(sites::ROLES)?, LayerSelection::all())
+        Question::new(sites::ROLES.parse()?, LayerSelection::all())
     }
 
     /// How many groups are tested of each pair.
