@@ -12,6 +12,7 @@ use super::{
     exit::ExitStatus,
     options::{Output, StdoutFormat},
     printer::Printer,
+    table,
 };
 
 /// What only the running program knows, for the report's provenance.
@@ -48,6 +49,16 @@ pub(crate) fn write(
 
 /// Prints the result, last of all. A reader that has seen enough (`| head`) does not change how the command ended.
 pub(crate) fn print(
+    output: &Output,
+    document: &Report,
+    status: ExitStatus,
+    printer: &Printer,
+) -> anyhow::Result<ExitStatus> {
+    print_text(output, document, || report::text::render(document, table::width()), status, printer)
+}
+
+/// As [`print`], with a text of its own.
+pub(crate) fn print_text(
     output: &Output,
     document: &Report,
     text: impl FnOnce() -> String,

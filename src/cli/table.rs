@@ -26,12 +26,6 @@ impl Table {
     pub(crate) fn add_row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
         self.0.rows.push(cells.into_iter().map(Cell::text).collect());
     }
-
-    pub(crate) fn add_rows(&mut self, rows: impl IntoIterator<Item = impl IntoIterator<Item = impl Into<String>>>) {
-        for row in rows {
-            self.add_row(row);
-        }
-    }
 }
 
 /// A table with these columns; a heading that begins with `>` is right-aligned.
