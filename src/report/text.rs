@@ -125,17 +125,24 @@ pub fn prose(text: &str) -> String {
     for line in text.split_inclusive('\n') {
         let mut length = 0;
         for word in line.split_inclusive(' ') {
-            let width = word.trim_end().chars().count();
+            let width = columns(word.trim_end());
             if length > 0 && length + width > usize::from(WIDTH) {
                 lines.truncate(lines.trim_end_matches(' ').len());
                 lines.push('\n');
                 length = 0;
             }
             lines.push_str(word);
-            length += word.chars().count();
+            length += columns(word);
         }
     }
     lines
+}
+
+/// Columns that a terminal takes for `text`: two for each Hangul syllable and Han character.
+fn columns(text: &str) -> usize {
+    let is_wide =
+        |letter: char| matches!(letter, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}');
+    text.chars().map(|letter| if is_wide(letter) { 2 } else { 1 }).sum()
 }
 
 /// Lines of `key  value`, aligned.
@@ -183,6 +190,8 @@ Instruct-2503            Distill-Qwen-
         let (words, long) = (["word"; 15].join(" "), "x".repeat(100));
         let text = prose(&format!("\n{words} and the end\nnext {long}\n"));
         assert_eq!(text, format!("\n{words} and\nthe end\nnext\n{long}\n"));
+        let korean = prose(&["가나다라"; 12].join(" "));
+        assert!(korean.lines().all(|line| columns(line) <= 80) && korean.lines().count() == 2, "{korean}");
     }
 
     #[test]

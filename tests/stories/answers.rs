@@ -27,8 +27,8 @@ fn four_copies_are_said_to_be_copies() {
     );
     assert!(answer.ends_with("In all of them every compared tensor holds the same numbers: copies."), "{outcome}");
     let said = words(&outcome.stdout);
-    assert!(said.contains("Most pairs are related to this extent"), "{outcome}");
-    assert!(said.contains("so the other pairs are no baseline: each is judged against chance alone."), "{outcome}");
+    assert!(said.contains("Most pairs are correlated far beyond chance (median z "), "{outcome}");
+    assert!(said.contains("): the other pairs are no baseline. Each is judged against chance alone."), "{outcome}");
     assert_eq!(outcome.stdout.lines().filter(|line| line.ends_with("identical")).count(), 6, "{outcome}");
     // The page opens with the same sentence, before its contents and its models, and then shows the picture.
     let report = at.read("out/REPORT.md");
@@ -75,7 +75,7 @@ fn two_models_and_three_have_an_answer_too() {
     assert!(first(&other).starts_with("a × b do not stand out: the largest |r| is 0.0"), "{other}");
     let three = survey(&["a", "b", "copy"]);
     assert!(
-        first(&three).starts_with("1 of 3 pairs of models are correlated beyond chance, most a × copy: "),
+        first(&three).starts_with("1 of 3 pairs of models is correlated beyond chance, most a × copy: "),
         "{three}"
     );
 }
@@ -130,7 +130,7 @@ fn layers_and_matrices_name_the_most_and_the_least_alike() {
     at.llama("o/a", 1, 4, 256);
     let outcome = at.run(&["layers", "./hub/o/a"]).expect(0);
     let answer = first(&outcome.stdout);
-    assert!(answer.starts_with("3 neighbouring layers of a, input_layernorm: mean r "), "{outcome}");
+    assert!(answer.starts_with("3 pairs of neighbouring layers of a, input_layernorm: mean r "), "{outcome}");
     assert!(answer.contains("; most alike layers ") && answer.contains(", least alike layers "), "{outcome}");
     assert_eq!(answer.matches(", null ").count(), 2, "{outcome}");
 }
@@ -164,7 +164,7 @@ fn a_mixed_list_of_sixty_models_writes_few_megabytes_and_draws_what_is_comparabl
     assert!(pictures.contains(&"heatmap_input_layernorm_mean.svg"), "{pictures:?}");
     let svg = at.read("out/heatmap_input_layernorm_mean.svg");
     assert!(svg.contains("model-31</text>") && !svg.contains("lonely</text>"), "rows of what can be compared");
-    assert!(!svg.contains("undefined,"), "no description of a cell without a number");
+    assert!(!svg.contains(": undefined, "), "no description of a cell without a number");
     let report = words(&at.read("out/report.html"));
     assert!(report.contains("Not comparable with any other: lonely."), "the picture says whom it leaves out");
     let pairs = rows(&at.read("out/pairs.csv"));

@@ -136,7 +136,7 @@ fn ends_in_consonant(text: &str) -> bool {
     let Some(last) = letters.next() else { return false };
     let before = letters.next();
     match last {
-        '가'..='힣' => (u32::from(last) - u32::from('가')) % 28 != 0,
+        '가'..='힣' => !(u32::from(last) - u32::from('가')).is_multiple_of(28),
         '0' | '1' | '3' | '6' | '7' | '8' => true,
         _ if last.is_ascii_uppercase() && before.is_some_and(|before| before.is_ascii_uppercase()) => {
             matches!(last, 'L' | 'M' | 'N' | 'R')

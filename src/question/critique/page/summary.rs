@@ -42,7 +42,7 @@ fn pair(writer: &Writer<'_>, role: &RoleAnswer) -> Option<Block> {
         ("role", role.role.clone()),
         ("layer", role.lists.all_models.layer.to_string()),
         ("r", number(Metric::Pearson, Digits::Fixed(4))),
-        ("z", number(Metric::ZPerm, Digits::Fixed(1))),
+        ("z", number(Metric::ZPerm, Digits::Fixed(2))),
         ("cos", number(Metric::CosSim, Digits::Fixed(4))),
         ("null", number(Metric::CosNull, Digits::Fixed(4))),
         ("verdict", writer.prose.text("answer", verdict)),

@@ -58,9 +58,9 @@ fn headline(named: &[Named<'_>]) -> Option<String> {
     };
     let neighbours = of(PairTable::adjacent);
     let (what, pairs) = if neighbours.is_empty() {
-        ("pairs of layers", of(PairTable::layer_pairs))
+        ("of layers", of(PairTable::layer_pairs))
     } else {
-        ("neighbouring layers", neighbours)
+        ("of neighbouring layers", neighbours)
     };
     let most = pairs.iter().reduce(|best, next| if next.r > best.r { next } else { best })?;
     let least = pairs.iter().reduce(|best, next| if next.r < best.r { next } else { best })?;
@@ -70,11 +70,11 @@ fn headline(named: &[Named<'_>]) -> Option<String> {
         _ => String::new(),
     };
     if pairs.len() == 1 {
-        return Some(format!("**The only {what}{of}**: {}.", most.told(is_only)));
+        return Some(format!("**The only pair {what}{of}**: {}.", most.told(is_only)));
     }
     let mean = pairs.iter().map(|pair| pair.r).sum::<f64>() / pairs.len() as f64;
     Some(format!(
-        "**{} {what}{of}: mean r {mean:.4}**; most alike {}, least alike {}.",
+        "**{} pairs {what}{of}: mean r {mean:.4}**; most alike {}, least alike {}.",
         pairs.len(),
         most.told(is_only),
         least.told(is_only)

@@ -14,8 +14,8 @@ use crate::{
 /// Lines of each table; the report has all.
 const MOST: usize = 12;
 
-/// Lines where no pair is beyond chance: the order of the others says little.
-const FEW: usize = 5;
+/// Lines of pairs within chance: their order says little.
+const FEW: usize = 3;
 
 /// Pairs that a sentence names.
 const MOST_NAMED: usize = 3;
@@ -47,7 +47,7 @@ fn chance(survey: &Survey) -> Option<String> {
     let (models, place) = located(survey, &strongest);
     let name = pair_name(survey, models);
     let [r, z] = [Digits::Fixed(4).format(strongest.r), Digits::Fixed(1).format(strongest.z)];
-    let identical: Vec<&Relation> = survey.relations.pairs.iter().filter(|pair| is_identical(pair)).collect();
+    let identical = survey.relations.pairs.iter().filter(|pair| is_identical(pair)).count();
     let tests = format!("permutation null, p ≤ {LEVEL} after Bonferroni over {}", counted(chance.tests, "test"));
     if beyond == 0 {
         let r = Digits::Fixed(4).format(strongest.r.abs());
@@ -57,7 +57,7 @@ fn chance(survey: &Survey) -> Option<String> {
             counted(chance.tests, "test")
         ));
     }
-    let copies = match (identical.len(), compared) {
+    let copies = match (identical, compared) {
         (0, _) => String::new(),
         (1, 1) => " Every compared tensor holds the same numbers in both: copies.".to_owned(),
         (all, _) if all == compared => {
@@ -82,9 +82,10 @@ fn chance(survey: &Survey) -> Option<String> {
             "**{name} are correlated beyond chance{share}**: {most}r = {r}, z = {z}, {place} ({tests}).{copies}{caveat}"
         ));
     }
+    let are = if beyond == 1 { "is" } else { "are" };
     let who = if beyond == compared { format!("All {compared}") } else { format!("{beyond} of {compared}") };
     Some(format!(
-        "**{who} pairs of models are correlated beyond chance**, most {name}: r = {r}, z = {z}, {place} ({tests}).{copies}{caveat}"
+        "**{who} pairs of models {are} correlated beyond chance**, most {name}: r = {r}, z = {z}, {place} ({tests}).{copies}{caveat}"
     ))
 }
 
@@ -96,7 +97,7 @@ fn population(survey: &Survey) -> Option<Block> {
             Block::prose(format!("Too few pairs to compare with each other ({pairs}; at least {FEWEST} needed)."))
         }
         Baseline::MedianFar(median) => Block::note(format!(
-            "**Most pairs are related to this extent (median z {median:.1}), so the other pairs are no baseline**: each is judged \
+            "**Most pairs are correlated far beyond chance (median z {median:.1}): the other pairs are no baseline.** Each is judged \
              against chance alone."
         )),
         Baseline::Population if outliers.is_empty() => {
@@ -257,7 +258,7 @@ fn pairs(survey: &Survey) -> Option<Block> {
     let is_single = survey.panels.len() == 1;
     let is_crossed = !survey.crossings.is_empty();
     let by_role = survey.roles().len() > 1 || is_crossed;
-    let rows = lines.iter().take(if survey.chance.beyond() == 0 && !is_crossed { FEW } else { MOST }).map(|line| {
+    let rows = lines.iter().take(if is_crossed { MOST } else { MOST.min(survey.chance.beyond() + FEW) }).map(|line| {
         let mut row = vec![Cell::text(pair_name(survey, line.models))];
         row.extend(by_role.then(|| Cell::text(&line.place)));
         // Beside roles there is room for one number of each kind.
@@ -279,8 +280,8 @@ fn pairs(survey: &Survey) -> Option<Block> {
         (true, _) => "Pairs farthest from the permutation null",
         (false, true) => "The strongest pair of layers of each role",
         (false, false) if by_role => {
-            "Pairs farthest from the permutation null: means over the layers of the role in which each is; z allows for the \
-             correlation of layers"
+            "Pairs farthest from the permutation null: means over layers, in the role where each pair is strongest; z allows for \
+             the correlation of layers"
         }
         (false, false) => {
             "Pairs farthest from the permutation null: means over layers; z allows for the correlation of layers"
