@@ -54,7 +54,7 @@ pub(crate) fn plan(opened: &[Opened], plans: &[ModelPlan]) -> String {
     let mut table = new(&headings);
     for (opened, plan) in opened.iter().zip(plans) {
         let failed = opened.outcome.is_err();
-        let cell = |text: String| if failed { "not read".to_owned() } else { text };
+        let cell = |text: String| if failed { "skipped".to_owned() } else { text };
         let mut row = vec![
             opened.label.clone(),
             cell(plan.tensors.to_string()),

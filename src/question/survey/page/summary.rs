@@ -83,9 +83,10 @@ fn chance(survey: &Survey) -> Option<String> {
         ));
     }
     let are = if beyond == 1 { "is" } else { "are" };
-    let who = if beyond == compared { format!("All {compared}") } else { format!("{beyond} of {compared}") };
+    let pairs = counted(compared, "pair");
+    let who = if beyond == compared { format!("All {pairs}") } else { format!("{beyond} of {pairs}") };
     Some(format!(
-        "**{who} pairs of models {are} correlated beyond chance**, most {name}: r = {r}, z = {z}, {place} ({tests}).{copies}{caveat}"
+        "**{who} of models {are} correlated beyond chance**, most {name}: r = {r}, z = {z}, {place} ({tests}).{copies}{caveat}"
     ))
 }
 
@@ -287,7 +288,11 @@ fn pairs(survey: &Survey) -> Option<Block> {
             "Pairs farthest from the permutation null: means over layers; z allows for the correlation of layers"
         }
     };
-    let rest = if lines.len() > rows.len() { format!(" ({} of {})", rows.len(), lines.len()) } else { String::new() };
+    let rest = if lines.len() > rows.len() {
+        format!(" ({} of {})", rows.len(), counted(lines.len(), "pair"))
+    } else {
+        String::new()
+    };
     let key = if is_crossed || is_single {
         ""
     } else {
