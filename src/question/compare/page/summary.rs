@@ -145,8 +145,9 @@ fn published_readings(comparison: &Comparison) -> Option<Block> {
     let mut lines = Vec::new();
     for (what, of) in [("all tensors", all), ("matrices alone", matrices)] {
         let Some(Overall { count, mean, null, reading }) = of else { continue };
+        let [mean, null] = [mean, null].map(|value| Digits::Fixed(4).format(value));
         lines.push(format!(
-            "Mean cos_sim of {what} ({count}): {mean:.4}, null {null:.4}; a published page reads such a mean as “{reading}”."
+            "Mean cos_sim of {what} ({count}): {mean}, null {null}; a published page reads such a mean as “{reading}”."
         ));
     }
     (!lines.is_empty()).then(|| Block::prose(lines.join("\n")))
