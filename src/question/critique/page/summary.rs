@@ -177,7 +177,7 @@ fn published(writer: &Writer<'_>) -> Vec<Block> {
     let mut blocks = vec![writer.say("answer", "published", &figures)];
     for (needs, count) in critique.further_options() {
         let count = count.to_string();
-        blocks.push(writer.say("published", "more", &[("n", &count), ("option", &needs.options())]));
+        blocks.push(writer.say("published", "more", &[("n", &count), ("option", needs.options())]));
     }
     blocks
 }

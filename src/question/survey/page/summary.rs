@@ -299,7 +299,7 @@ fn pairs(survey: &Survey) -> Option<Block> {
         " Verdict: how many of a pair's tests stand out from the other pairs (`outlier`) or from chance (`beyond`)."
     };
     let caption = format!("{what}{rest}.{key}");
-    (!rows.is_empty()).then(|| Block::Table(Table { caption, columns, rows }))
+    (!rows.is_empty()).then_some(Block::Table(Table { caption, columns, rows }))
 }
 
 fn best_layers(crossing: &PairTable) -> Block {
