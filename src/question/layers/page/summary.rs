@@ -103,8 +103,8 @@ fn means(named: &[Named<'_>]) -> Table {
     columns.extend(several.then(|| Column::text("role")));
     columns.push(Column::text("layers"));
     columns.extend(["n", "cos_sim", "cos_null", "n", "pearson"].map(Column::numeric));
-    let role = if several { String::new() } else { format!("{}: ", named[0].role) };
-    Table { caption: format!("{role}means over pairs of layers of one model."), columns, rows: rows.collect() }
+    let role = if several { String::new() } else { format!(", {}", named[0].role) };
+    Table { caption: format!("Means over pairs of layers of one model{role}."), columns, rows: rows.collect() }
 }
 
 /// Models and what is not in their means, and why.

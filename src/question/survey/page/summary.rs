@@ -50,12 +50,17 @@ fn chance(survey: &Survey) -> Option<String> {
     let identical = survey.relations.pairs.iter().filter(|pair| is_identical(pair)).count();
     let tests = format!("permutation null, p ≤ {LEVEL} after Bonferroni over {}", counted(chance.tests, "test"));
     if beyond == 0 {
-        let r = Digits::Fixed(4).format(strongest.r.abs());
         let who = if compared == 1 { format!("{name} do not stand out") } else { "No pair stands out".to_owned() };
-        return Some(format!(
-            "**{who}**: the largest |r| is {r} (z {z} of {}, within chance; {name}, {place}).",
-            counted(chance.tests, "test")
-        ));
+        let all = counted(chance.tests, "test");
+        let of = if chance.tests == 1 { "the only test".to_owned() } else { format!("the strongest of {all}") };
+        let same = match identical {
+            0 => String::new(),
+            count => format!(
+                " Yet every compared tensor of {} holds the same numbers in both models, too few for this test.",
+                counted(count, "pair")
+            ),
+        };
+        return Some(format!("**{who}**: {of} has r = {r}, z = {z}, within chance ({name}, {place}).{same}"));
     }
     let copies = match (identical, compared) {
         (0, _) => String::new(),
@@ -289,7 +294,7 @@ fn pairs(survey: &Survey) -> Option<Block> {
         }
     };
     let rest = if lines.len() > rows.len() {
-        format!(" ({} of {})", rows.len(), counted(lines.len(), "pair"))
+        format!(" {} of {}.", rows.len(), counted(lines.len(), "pair"))
     } else {
         String::new()
     };
@@ -298,7 +303,7 @@ fn pairs(survey: &Survey) -> Option<Block> {
     } else {
         " Verdict: how many of a pair's tests stand out from the other pairs (`outlier`) or from chance (`beyond`)."
     };
-    let caption = format!("{what}{rest}.{key}");
+    let caption = format!("{what}.{rest}{key}");
     (!rows.is_empty()).then_some(Block::Table(Table { caption, columns, rows }))
 }
 
@@ -306,7 +311,8 @@ fn best_layers(crossing: &PairTable) -> Block {
     let best = crossing.best_layers();
     let difference = match crossing.contrast(Metric::Pearson) {
         Some([(_, same), (_, other)]) => {
-            format!("mean pearson {:.4} at the same index, {:.4} elsewhere", same.mean, other.mean)
+            let [same, other] = [same.mean, other.mean].map(|mean| Digits::Fixed(4).format(mean));
+            format!("mean pearson {same} at the same index, {other} elsewhere")
         }
         None => "no pearson on or off the diagonal".to_owned(),
     };
