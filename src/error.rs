@@ -106,7 +106,7 @@ impl Hint for Error {
 pub enum AuditError {
     #[error("the plan moves {} of weights, more than the {} allowed", megabytes(*planned), megabytes(*limit))]
     OverBudget { planned: u64, limit: u64 },
-    #[error("no model was named")]
+    #[error("no models given")]
     NoModels,
     #[error("`{pattern}` is not a regular expression")]
     Pattern { pattern: String, source: regex::Error },
@@ -116,7 +116,7 @@ pub enum AuditError {
     NameMap { line: usize, reason: String },
     #[error("`{text}` is not a way to pair layers")]
     Pairing { text: String },
-    #[error("every layer with every layer is asked of two models, and {count} are named")]
+    #[error("`--pairing all` needs exactly two models, got {count}")]
     NotTwo { count: usize },
     #[error("{model} has no tensor `{tensor}`")]
     NoTensor { model: String, tensor: String },
@@ -138,13 +138,13 @@ pub enum AuditError {
     NoRows { model: String, tensor: String, wanted: u64, has: u64 },
     #[error("{model} has no `tokenizer.json`, so nothing tells which token a row of its table is for")]
     NoTokenizer { model: String },
-    #[error("embeddings are compared between two models, and {count} are named")]
+    #[error("`embeddings` needs exactly two models, got {count}")]
     NotTwoTables { count: usize },
     #[error("`{text}` is not a number of tokens")]
     Sample { text: String },
     #[error("`{text}` is not a group of tensors")]
     LineageGroup { text: String },
-    #[error("`lineage` compares models with each other, and {count} is named")]
+    #[error("`lineage` needs at least two models, got {count}")]
     NoPair { count: usize },
     #[error("the request that held the tensor failed for {model}: {reason}")]
     SameRequest { model: String, reason: String },
@@ -206,8 +206,8 @@ impl Hint for AuditError {
             Self::NotTwoTables { .. } => "name two models".to_owned(),
             Self::Sample { .. } => "write a number above 0, or all".to_owned(),
             Self::LineageGroup { .. } => "write all, or some of mlp, heads, experts, norms, embeddings".to_owned(),
-            Self::NoPair { .. } => "name two models or more, or give a list by --models".to_owned(),
-            Self::NoModels => "name at least one model, or give a list by --models".to_owned(),
+            Self::NoPair { .. } => "pass two or more model ids or --models FILE".to_owned(),
+            Self::NoModels => "pass model ids or --models FILE".to_owned(),
             Self::Condition { .. } => {
                 "write METRIC OP NUMBER with <, <=, > or >=, such as pearson>0.9 or abs(pearson)>=0.5".to_owned()
             }

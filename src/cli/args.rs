@@ -29,7 +29,7 @@ const ALL_ROLES: &str = "Roles, comma-separated, or `norms`, `matrices`, or `all
 /// Audit open-weight models straight from the Hugging Face Hub, without downloading them.
 ///
 /// Reads safetensors headers by HTTP range, fetches only the tensors a question needs into a local .npy cache, and compares
-/// them. The cosine of a pair is printed beside the value it would have if the two models had nothing to do with each other.
+/// them. The cosine of a pair is printed beside its null: what unrelated models would give.
 ///
 /// MODEL is owner/name[@revision], or a folder: ./path, /path or `file:PATH`.
 #[derive(Debug, Parser)]
@@ -39,10 +39,10 @@ pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Print no progress and no summary of the traffic.
+    /// Suppress progress bars and the transfer summary.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Print more: warnings about every model's files.
+    /// Print more, such as all warnings about model files.
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
     /// When to color messages. `auto`: on a terminal, unless `NO_COLOR` is set.
@@ -65,16 +65,16 @@ pub(crate) enum Command {
     /// Test whether models are linked, from sampled rows: exact statistics, distances, which layers match.
     #[command(after_long_help = examples::LINEAGE)]
     Lineage(LineageArgs),
-    /// Tell what is in each model, from its headers alone; with several, which roles can be compared.
+    /// Show what each model contains (reads headers only); with several, which roles can be compared.
     #[command(after_long_help = examples::INSPECT)]
     Inspect(InspectArgs),
-    /// Bring tensors into the cache; prints one .npy path a line.
+    /// Download tensors to the cache and print the path of each .npy file.
     #[command(after_long_help = examples::FETCH)]
     Fetch(FetchArgs),
     /// Compare the layers of each model with each other: layer 0, neighbours, by distance, layer × layer.
     #[command(after_long_help = examples::LAYERS)]
     Layers(LayersArgs),
-    /// Compare every tensor of two checkpoints, matrices apart from norms: all metrics, by role and layer, coverage.
+    /// Compare every tensor of two checkpoints, by role and layer, with all metrics and coverage.
     #[command(after_long_help = examples::COMPARE)]
     Compare(CompareArgs),
     /// Print the SHA-256 of tensors; with --matches the groups of equal ones across names, layers and models.
@@ -89,10 +89,10 @@ pub(crate) enum Command {
     /// Compare the token embeddings of two models, rows matched by the text of their tokens.
     #[command(after_long_help = examples::EMBEDDINGS)]
     Embeddings(EmbeddingsArgs),
-    /// List, verify, remove or prune what is kept.
+    /// Manage the cache: list, verify, remove, prune.
     #[command(after_long_help = examples::CACHE)]
     Cache(CacheArgs),
-    /// Play the Hub on this machine for the checkpoints below DIR/owner/name.
+    /// Serve local checkpoints (DIR/owner/name) as a mock Hugging Face Hub.
     #[command(after_long_help = examples::SERVE)]
     Serve(ServeArgs),
     /// Print a completion script for a shell.
@@ -138,7 +138,7 @@ pub(crate) struct LineageArgs {
     pub(crate) tokens: u16,
     #[command(flatten)]
     pub(crate) output: Output,
-    /// Exit with status 1 if a pair has this verdict.
+    /// Exit with status 3 if a pair has this verdict.
     #[arg(long, value_enum)]
     pub(crate) fail_if: Option<FailIf>,
     #[command(flatten)]
@@ -155,7 +155,7 @@ pub(crate) struct InspectArgs {
     /// List every tensor.
     #[arg(long)]
     pub(crate) tensors: bool,
-    /// Form of what is printed.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: StdoutFormat,
     #[command(flatten)]
@@ -186,7 +186,7 @@ pub(crate) struct LayersArgs {
     pub(crate) matrices: Matrices,
     #[command(flatten)]
     pub(crate) output: Output,
-    /// Exit with status 1 if a layer and the next meet this condition, such as pearson<0.1 or abs(pearson)>0.9.
+    /// Exit with status 3 if a layer and the next meet this condition, such as pearson<0.1 or abs(pearson)>0.9.
     #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
     pub(crate) fail_if: Option<Condition>,
     #[command(flatten)]
@@ -209,14 +209,14 @@ pub(crate) struct CompareArgs {
     /// Compare at most this many pairs, in the order of the layers.
     #[arg(long, value_name = "N")]
     pub(crate) max_tensors: Option<usize>,
-    /// Table of patterns and replacements that make names of one model those of the other: CSV, or TOML if it ends in .toml.
+    /// File of patterns and replacements that map tensor names of one model to the other: CSV, or TOML (*.toml).
     #[arg(long, value_name = "FILE")]
     pub(crate) map: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) output: Output,
-    /// Exit with status 1 if a pair of tensors meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
+    /// Exit with status 3 if a pair of tensors meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
     #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
     pub(crate) fail_if: Option<Condition>,
     #[command(flatten)]
@@ -231,7 +231,7 @@ pub(crate) struct CompareArgs {
 pub(crate) struct HashArgs {
     #[command(flatten)]
     pub(crate) models: Models,
-    /// Print groups of equal tensors instead: by stored bytes, then by values rounded to BF16; trivial ones last.
+    /// Print groups of equal tensors instead: by bytes, then by values rounded to BF16; trivial ones last.
     #[arg(long)]
     pub(crate) matches: bool,
     /// Print groups of equal files instead, by the hashes that the Hub states.
@@ -256,7 +256,7 @@ pub(crate) struct SurveyArgs {
     pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) relate: Relate,
-    /// Principal components of matrices too, for which they are read once more.
+    /// Compute principal components of matrices too (reads them a second time).
     #[arg(long)]
     pub(crate) components: bool,
     /// Test every pair for a link as well, from about 16 MiB more a model: adds the section and the files of `lineage`.
@@ -264,7 +264,7 @@ pub(crate) struct SurveyArgs {
     pub(crate) lineage: bool,
     #[command(flatten)]
     pub(crate) output: Output,
-    /// Exit with status 1 if a pair of different models meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
+    /// Exit with status 3 if a pair of different models meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
     #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
     pub(crate) fail_if: Option<Condition>,
     #[command(flatten)]
@@ -296,13 +296,13 @@ pub(crate) struct CritiqueArgs {
     /// other norms, and numbers of parameters from the headers of all files.
     #[arg(long)]
     pub(crate) all_roles: bool,
-    /// Read every layer of every model, not only those that the experiments compare.
+    /// Read every layer of every model, not only those of the experiments.
     #[arg(long)]
     pub(crate) all_layers: bool,
     /// Test the first two models for a link as well, from about 16 MiB more of each: adds the section and the files of `lineage`.
     #[arg(long)]
     pub(crate) lineage: bool,
-    /// Language of the report's prose; words inside pictures stay English.
+    /// Language of the report; text inside pictures stays English.
     #[arg(long, value_name = "LANG", default_value = "en", value_parser = words::languages())]
     pub(crate) lang: Language,
     #[command(flatten)]
@@ -324,25 +324,25 @@ pub(crate) struct CritiqueArgs {
 pub(crate) struct EmbeddingsArgs {
     #[command(flatten)]
     pub(crate) models: Models,
-    /// Tokens to compare, drawn at random among those that both models have; or all.
+    /// Number of shared tokens to compare, drawn at random; or all.
     #[arg(long, value_name = "N|all", default_value = "2000", value_parser = advised::<Sample>)]
     pub(crate) tokens: Sample,
-    /// Rows of the first table to compare instead of a draw, such as 0,100,1000,10000; the second table's are those of the same
-    /// tokens, or with --same-id of the same numbers.
+    /// Rows of the first table to compare instead of a random draw, such as 0,100,1000,10000; matched in the second table by
+    /// token, or by number with --same-id.
     #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with = "tokens")]
     pub(crate) ids: Vec<u64>,
     /// The table: `embed_tokens`, or `lm_head` for the output embeddings.
     #[arg(long, value_enum, default_value = "embed_tokens")]
     pub(crate) role: TableRole,
-    /// The table by name instead, for names that no family knows.
+    /// Select the table by name instead, for names that no family knows.
     #[arg(long, value_name = "REGEX", conflicts_with = "role")]
     pub(crate) tensor: Option<String>,
-    /// Match rows by number alone and read no tokenizer: right only where both models use one vocabulary.
+    /// Match rows by number without reading tokenizers (only valid if both models share one vocabulary).
     #[arg(long)]
     pub(crate) same_id: bool,
     #[command(flatten)]
     pub(crate) output: Output,
-    /// Exit with status 1 if the mean over compared tokens meets this condition, such as pearson>0.1 or abs(pearson)<0.5.
+    /// Exit with status 3 if the mean over compared tokens meets this condition, such as pearson>0.1 or abs(pearson)<0.5.
     #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
     pub(crate) fail_if: Option<Condition>,
     #[command(flatten)]
@@ -368,12 +368,12 @@ pub(crate) struct CacheArgs {
     /// What to do with the cache.
     #[command(subcommand)]
     pub(crate) command: CacheCommand,
-    /// Folder of the cache.
+    /// Cache folder.
     ///
-    /// Default: ./cache where that is one, else the user's cache folder.
+    /// Default: ./cache if that is one, else the user's cache folder (~/.cache/hub-audit on Linux).
     #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE", global = true)]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// The part that holds the synthetic models of --demo.
+    /// Use the cache of the synthetic models of --demo.
     #[arg(long, global = true)]
     pub(crate) demo: bool,
 }
@@ -381,7 +381,7 @@ pub(crate) struct CacheArgs {
 /// What to do with the cache.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
-    /// List the models that are kept: commit, tensors, size, age.
+    /// List cached models: commit, tensors, size, age.
     Ls {
         /// List every tensor instead: model@commit, name, bytes.
         #[arg(long)]
@@ -391,21 +391,21 @@ pub(crate) enum CacheCommand {
     Dir,
     /// Check every entry against its SHA-256; exit status 1 if one is broken.
     Verify,
-    /// Remove all that is kept of models; exit status 1 if nothing is.
+    /// Delete cached models; exit status 1 if none is cached.
     Rm {
         /// Models as owner/name, or owner/name@COMMIT for one commit, which may be shortened.
         #[arg(value_name = "MODEL", required = true, value_parser = advised::<ModelSpec>)]
         models: Vec<ModelSpec>,
     },
-    /// Make room: remove old entries, oldest first.
+    /// Delete old cache entries, oldest first.
     Prune {
-        /// Remove what was written longer ago than this, such as 30d, 12h.
+        /// Delete entries older than this, such as 30d or 12h.
         #[arg(long, value_name = "AGE")]
         older_than: Option<Age>,
-        /// Remove the oldest entries until the rest fits.
+        /// Delete the oldest entries until the rest fits.
         #[arg(long, value_name = "SIZE")]
         max_size: Option<Size>,
-        /// Print what would be removed, and remove nothing.
+        /// Print what would be deleted, without deleting.
         #[arg(long)]
         dry_run: bool,
     },

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitSta
             let report = if *dry_run { cache.plan_prune(age, size, now) } else { cache.prune(age, size, now) };
             say_pruned(&report.map_err(Error::from)?, *dry_run, printer);
             if older_than.is_none() && max_size.is_none() {
-                printer.talk("name --older-than or --max-size to remove intact entries too");
+                printer.talk("nothing selected: use --older-than or --max-size");
             }
             Ok(ExitStatus::Done)
         }

@@ -1,34 +1,33 @@
 //! `compare`: every tensor of two checkpoints.
 
-use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+use std::{collections::BTreeSet, path::Path};
 
 use anyhow::{Context, bail};
 use hub_audit::{
     Error,
     fetch::{self, ModelPlan, Work},
-    metric::Metric,
     model::Session,
     question::compare,
     question::compare::page::compare_csv,
-    question::compare::page::compare_report,
-    question::compare::{Comparison, Guide, Matching, NameMap, Obstacle, Overall, Status},
+    question::compare::page::{compare_report, nothing_compared},
+    question::compare::{Comparison, Guide, Matching, NameMap, Status},
     table::Condition,
 };
 
 use super::{
     args::CompareArgs,
     exit::ExitStatus,
+    findings::Findings,
     gather::{self, Gather},
     output,
     printer::Printer,
-    settings, table,
-    verdict::Verdict,
+    settings,
 };
 
 pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required()?;
     if specs.len() != 2 {
-        bail!("`compare` takes two models, and {} named", named(specs.len()));
+        bail!("`compare` needs exactly two models, got {}", specs.len());
     }
     let mut question = args.choice.everything_or_question()?;
     question.biases = true;
@@ -81,7 +80,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
         status = status.max(ExitStatus::Incomplete);
     }
     gather::print_summary(&gathered.cost, printer);
-    output::print(&args.output, &document, || as_text(&comparison), status, printer)
+    output::print(&args.output, &document, status, printer)
 }
 
 fn read_map(path: &Path) -> anyhow::Result<NameMap> {
@@ -92,64 +91,29 @@ fn read_map(path: &Path) -> anyhow::Result<NameMap> {
     Ok(map.map_err(Error::from)?)
 }
 
-fn named(count: usize) -> String {
-    match count {
-        1 => "one is".to_owned(),
-        count => format!("{count} are"),
-    }
-}
-
 fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> ExitStatus {
     let mut status = ExitStatus::Done;
     let either = |status| comparison.coverage.count(0, status) + comparison.coverage.count(1, status);
     let count = |status| comparison.coverage.count(0, status);
     let compared = count(Status::Compared) + count(Status::Trivial);
     if compared == 0 {
-        printer.warn(&nothing_compared(comparison));
+        printer.warn(&format!("no comparable tensors: {}", nothing_compared(comparison)));
     }
     if compared == 0 || either(Status::Failed) > 0 {
         status = ExitStatus::Incomplete;
     }
-    if let Some(condition) = &args.fail_if
-        && holds(comparison, condition, printer)
-    {
-        status = status.max(ExitStatus::Incomplete);
+    if let Some(condition) = &args.fail_if {
+        status = status.max(findings(comparison, condition, printer));
     }
     status
 }
 
-/// Why there is nothing to tell: nothing meets, or what meets cannot be compared.
-fn nothing_compared(comparison: &Comparison) -> String {
-    let with = |status: Status| comparison.coverage.pairs.iter().filter(|&&found| found == status).count();
-    let obstacles = [
-        (Status::ShapeDiffers, "another shape on the other side"),
-        (Status::Undecodable, "no exact values"),
-        (Status::NoValue, "no value in any metric"),
-        (Status::Failed, "not been read"),
-    ];
-    let obstacles = obstacles.map(|(status, why)| (with(status), why));
-    let told: Vec<String> =
-        obstacles.iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} have {why}")).collect();
-    if told.is_empty() {
-        return "no comparable tensors: nothing that was chosen of the first model corresponds to anything of the second; \
-                `inspect` tells the roles of each, and --role all takes tensors that no family knows"
-            .to_owned();
-    }
-    let pairs: usize = obstacles.iter().map(|(count, _)| count).sum();
-    let pairs = table::count(pairs as u64, "pair");
-    let reason = comparison.meetings.iter().find_map(|meeting| match &meeting.obstacle {
-        Some(Obstacle::Undecodable(reason)) => Some(format!(": {reason}")),
-        _ => None,
-    });
-    format!("no comparable tensors: of {pairs} that correspond {}{}", told.join(", "), reason.unwrap_or_default())
-}
-
-/// Whether a pair meets the condition. What is alike for nothing is no evidence, and is not asked.
-fn holds(comparison: &Comparison, condition: &Condition, printer: &Printer) -> bool {
-    let mut verdict = Verdict::new(condition, printer);
+/// Asks the condition of every pair but those that are similar by construction.
+fn findings(comparison: &Comparison, condition: &Condition, printer: &Printer) -> ExitStatus {
+    let mut findings = Findings::new(&condition.text, "pair", printer);
     for meeting in comparison.meetings.iter().filter(|meeting| meeting.is_evidence()) {
         let name = || format!("`{}`", meeting.a.tensor.escape_debug());
-        verdict.judge(meeting.metrics.get(condition.metric), name);
+        findings.judge(condition, meeting.metrics.get(condition.metric), name);
     }
     let coverage = &comparison.coverage;
     for status in Status::ALL {
@@ -161,76 +125,12 @@ fn holds(comparison: &Comparison, condition: &Condition, printer: &Printer) -> b
             Status::ShapeDiffers => "of differing shape",
             Status::OnlyInA => "only in the first model",
             Status::OnlyInB => "only in the second model",
-            Status::Skipped => "left out by choice or rule",
+            Status::Skipped => "excluded by an option or rule",
             Status::Undecodable => "without exact values",
             Status::NoValue => "without a value in any metric",
             Status::Failed => "not read",
         };
-        verdict.pass_over(pairs.count() + alone.count(), why);
+        findings.pass_over(pairs.count() + alone.count(), why);
     }
-    verdict.fails()
-}
-
-/// The mean over all tensors as a published page takes it, with its reading, and the same of matrices.
-fn published_bands(comparison: &Comparison) -> String {
-    let [all, matrices] = comparison.overall();
-    let mut text = String::new();
-    for (what, of) in [("all tensors", all), ("matrices alone", matrices)] {
-        let Some(Overall { count, mean, null, reading }) = of else { continue };
-        let _ = write!(
-            text,
-            "{what} ({count}): mean cos_sim {mean:.4}, null {null:.4}; a published page\nreads such a mean as “{reading}”\n"
-        );
-    }
-    if text.is_empty() { text } else { text + "\n" }
-}
-
-fn as_text(comparison: &Comparison) -> String {
-    let mut table = table::new(&["group", ">pairs", ">cos_sim", ">null", ">pearson", ">rel_l2", ">equal"]);
-    for figures in &comparison.groups {
-        let with_cosine = figures.closeness.with_cosine;
-        let mean = |metric: Metric| match figures.of(metric) {
-            Some(of) if of.count == with_cosine => format!("{:.4}", of.mean),
-            Some(of) => format!("{:.4} ({})", of.mean, of.count),
-            None => "–".to_owned(),
-        };
-        table.add_row([
-            figures.group.name().to_owned(),
-            if with_cosine == figures.pairs {
-                with_cosine.to_string()
-            } else {
-                format!("{with_cosine} of {}", figures.pairs)
-            },
-            mean(Metric::CosSim),
-            mean(Metric::CosNull),
-            mean(Metric::Pearson),
-            mean(Metric::RelL2Err),
-            figures.closeness.equal_bytes.to_string(),
-        ]);
-    }
-    let mut text =
-        "Means over pairs of tensors that have a cosine, or over (n) of them;\nequal: pairs with the same bytes.\n\n"
-            .to_owned()
-            + &table::text(&table)
-            + "\n";
-    text += &published_bands(comparison);
-    let mut table = table::new(&["tensors", ">of a", ">of b"]);
-    for status in Status::ALL {
-        let counts = [0, 1].map(|side| comparison.coverage.count(side, status));
-        if counts != [0, 0] {
-            table.add_row([status.name().replace('_', " "), counts[0].to_string(), counts[1].to_string()]);
-        }
-    }
-    text += &table::text(&table);
-    let matched = comparison.matched().into_iter().map(|(how, count)| format!("{} {count}", how.name()));
-    let matched: Vec<String> = matched.collect();
-    if !matched.is_empty() {
-        text += "\nmatched by: ";
-        text += &matched.join(", ");
-        text.push('\n');
-    }
-    if comparison.coverage.count(0, Status::Trivial) > 0 {
-        text += "\ntrivial: constant or a fixed buffer on both sides; alike for nothing, and in no figure above\n";
-    }
-    text
+    findings.status()
 }

@@ -1,22 +1,18 @@
 //! `critique`: the nine-model study of norm weights, or the same experiments on other models.
 
-use std::fmt::Write;
-
 use anyhow::bail;
 use hub_audit::{
     family::RoleKind,
     fetch::Cost,
     fetch::{self, Work},
-    metric::{Baseline, MeanSd, Metric},
     model::{Opened, Session},
     question::critique,
     question::critique::{
-        Critique, Expected, Outcome, Pair, Reads, RoleAnswer, Study, drop_unpublished,
+        Critique, Reads, RoleAnswer, Study, drop_unpublished,
         page::{critique_csv, critique_report},
     },
-    question::lineage::{LineageAsk, bring_beside, page::lineage_text},
+    question::lineage::{LineageAsk, bring_beside},
     spec::ModelSpec,
-    table::GroupFigures,
 };
 
 use super::{
@@ -26,7 +22,6 @@ use super::{
     lineage::{Rounds, later_rounds},
     output,
     printer::Printer,
-    table,
 };
 
 pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
@@ -96,160 +91,5 @@ fn answer(args: &CritiqueArgs, critique: &Critique, cost: Cost, printer: &Printe
     }
     gather::print_summary(&cost, printer);
     let status = if critique.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
-    output::print(&args.output, &document, || as_text(critique), status, printer)
-}
-
-fn as_text(critique: &Critique) -> String {
-    let mut text = String::new();
-    if critique.is_synthetic() {
-        text.push_str("Synthetic replica, not the real weights.\n\n");
-    }
-    let labels = critique.labels();
-    for role in &critique.roles {
-        let _ = write!(text, "{}, means over pairs (sd, ddof 0):\n\n", role.role);
-        text.push_str(&experiments(critique, role));
-        text.push_str(&which_layers(critique, role));
-        text.push_str("\n6: pairs beside random vectors of the same mean and sd:\n\n");
-        text.push_str(&beside_chance(critique, role));
-        match role.verdicts.baseline {
-            Baseline::Population => {}
-            Baseline::FewPairs(_) => text.push_str("\ntoo few pairs: judged against the permutation null"),
-            Baseline::MedianFar(_) => {
-                text.push_str("\nno unrelated population: pairs are judged against the permutation null");
-            }
-        }
-        for (a, b) in role.related() {
-            let _ = write!(text, "\nset apart as related: {} × {}", labels[a], labels[b]);
-        }
-        for (of, metric) in [("cos_sim", Metric::CosSim), ("cos_null", Metric::CosNull)] {
-            if let Some([within, across]) = role.fair_baseline(metric) {
-                let _ = write!(
-                    text,
-                    "\nfair baseline − cross-model, {of}: {within:.4} − {across:.4} = {:.4}",
-                    within - across
-                );
-            }
-        }
-        if let Ok(average) = &role.average {
-            let z = average.z.as_ref().map_or_else(|_| "–".to_owned(), |z| format!("{z:.2}"));
-            let _ = write!(
-                text,
-                "\n{} × {}: mean pearson {:.6} over {} layers, z {z}\n(as if layers were independent: {:.2})",
-                labels[0],
-                labels[1],
-                average.mean_r,
-                average.layers.len(),
-                average.naive_z
-            );
-        }
-        text.push_str("\n\n");
-    }
-    text.push_str(&published(critique));
-    if let Some(lineage) = &critique.lineage {
-        text.push('\n');
-        text.push_str(&lineage_text(lineage));
-    }
-    text
-}
-
-fn number(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"))
-}
-
-/// Experiments 1 to 5, a line each list of pairs.
-fn experiments(critique: &Critique, role: &RoleAnswer) -> String {
-    let mut table =
-        table::new(&["experiment", ">n", ">cos_sim", ">sd", ">cos_null", ">pearson", ">unrelated", ">cos_sim"]);
-    let mut row = |name: String, pairs: &[Pair], unrelated: Option<&GroupFigures>| {
-        let of = |metric: Metric| role.mean_sd(metric, pairs).ok();
-        table.add_row([
-            name,
-            role.stats(Metric::CosSim, pairs).n.to_string(),
-            number(of(Metric::CosSim).map(|of| of.mean)),
-            number(of(Metric::CosSim).map(|of| of.sd)),
-            number(of(Metric::CosNull).map(|of| of.mean)),
-            number(of(Metric::Pearson).map(|of| of.mean)),
-            unrelated.map_or_else(|| "–".to_owned(), |of| of.n_unrelated.to_string()),
-            number(unrelated.and_then(|of| of.unrelated.as_ref().ok()).map(|of| of.mean)),
-        ]);
-    };
-    let (labels, lists) = (critique.labels(), &role.lists);
-    for (experiment, within) in [(1, &lists.base), (2, &lists.apart)] {
-        for (label, pairs) in labels.iter().zip(within) {
-            row(format!("{experiment} {label}"), pairs, None);
-        }
-    }
-    let group = critique.study.members.first().map_or("", |member| &member.group);
-    row(format!("3 {group}"), &lists.across.pairs, None);
-    row(format!("4 {group}"), &lists.at_depths(), None);
-    for of_pair in role.groups.iter().filter(|of_pair| of_pair.metric == Metric::CosSim) {
-        row(format!("5 {} × {}", of_pair.groups.a, of_pair.groups.b), &of_pair.groups.pairs, Some(of_pair));
-    }
-    table::text(&table)
-}
-
-/// What experiments 1 to 5 compare.
-fn which_layers(critique: &Critique, role: &RoleAnswer) -> String {
-    let plan = &critique.study.plan;
-    let list = |layers: &[u32]| layers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-    let apart: Vec<String> = plan.apart.iter().map(|[a, b]| format!("{a}–{b}")).collect();
-    let spread = number(role.spread_over_depths().map(|of| of.sd));
-    format!(
-        "\n1: layer {} with {} of one model; 2: {} of one model;\n3, 5: models at layer {}; 4: at {},\nsd of the layers' means \
-         {spread}\n",
-        plan.base,
-        list(&plan.later),
-        apart.join(", "),
-        plan.across,
-        list(&plan.depths),
-    )
-}
-
-/// Experiment 6, a line a pair, and the study's random vectors.
-fn beside_chance(critique: &Critique, role: &RoleAnswer) -> String {
-    let mut table = table::new(&["pair", ">cos_sim", ">random", ">pearson", ">random sd", ">l2", ">random"]);
-    let drawn = |lines: &[Expected], metric: Metric| -> Option<MeanSd> {
-        lines.iter().find(|line| line.metric == metric)?.drawn.clone().ok()
-    };
-    let mut row = |name: String, observed: [Option<f64>; 3], lines: &[Expected]| {
-        let [cosine, pearson, distance] = observed;
-        table.add_row([
-            name,
-            number(cosine),
-            number(drawn(lines, Metric::CosSim).map(|of| of.mean)),
-            number(pearson),
-            number(drawn(lines, Metric::Pearson).map(|of| of.sd)),
-            number(distance),
-            number(drawn(lines, Metric::L2).map(|of| of.mean)),
-        ]);
-    };
-    let labels = critique.labels();
-    for &((a, b), ref lines) in &role.chance.pairs {
-        let name = |row: usize| format!("{} {}", labels[role.table.rows[row].model], role.table.number(row));
-        let value = |metric| role.table.get(a, b, metric).ok();
-        row(format!("{} × {}", name(a), name(b)), [Metric::CosSim, Metric::Pearson, Metric::L2].map(value), lines);
-    }
-    let random = critique.study.random;
-    row(format!("N({}, {}²)", random.mean, random.sd), [None; 3], &role.chance.study);
-    table::text(&table)
-}
-
-fn published(critique: &Critique) -> String {
-    let count = |outcome: Outcome| {
-        let figures = critique.published.iter();
-        figures.filter(|figure| figure.outcome() == outcome).count()
-    };
-    if critique.is_synthetic() {
-        return format!("published figures: nothing to compare ({})\n", critique.published.len());
-    }
-    let mut text = format!(
-        "published figures: {} match, {} do not, {} not checked\n",
-        count(Outcome::Match),
-        count(Outcome::Mismatch),
-        count(Outcome::NotChecked)
-    );
-    for (needs, count) in critique.further_options() {
-        let _ = writeln!(text, "{count} of those rest on what {} reads", needs.options());
-    }
-    text
+    output::print_beside(&args.output, &document, critique.lineage.as_ref(), status, printer)
 }

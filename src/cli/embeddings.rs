@@ -11,18 +11,16 @@ use hub_audit::{
     question::embeddings::page::embeddings_csv,
     question::embeddings::page::embeddings_report,
     question::embeddings::{Embeddings, RowPairs, TokenAsk, choose_tokens},
-    report::text,
     spec::ModelSpec,
-    table::Condition,
 };
 
 use super::{
     args::{EmbeddingsArgs, TableRole},
     exit::ExitStatus,
+    findings::Findings,
     gather::{self, Gather},
     output,
     printer::Printer,
-    table,
 };
 
 /// The two models that are asked of the embedded Hub when nothing else is: one of each spelling.
@@ -111,23 +109,13 @@ fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &
     if let Some(reason) = &embeddings.chosen.nothing {
         printer.warn(&format!("no rows were compared: {reason}"));
     }
-    let holds = args.fail_if.as_ref().is_some_and(|condition| holds(embeddings, condition, printer));
-    let status = if holds || embeddings.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
-    gather::print_summary(&cost, printer);
-    output::print(&args.output, &document, || text::render(&document.summary, table::width()), status, printer)
-}
-
-/// Whether the mean over compared tokens meets the condition.
-fn holds(embeddings: &Embeddings, condition: &Condition, printer: &Printer) -> bool {
-    match embeddings.matched.mean(condition.metric) {
-        Ok(mean) if condition.holds(mean) => {
-            printer.talk(&format!("--fail-if {} holds: mean {} = {mean}", condition.text, condition.metric));
-            true
-        }
-        Ok(_) => false,
-        Err(reason) => {
-            printer.warn(&format!("--fail-if {} cannot be asked: {reason}", condition.text));
-            true
-        }
+    let mut status = if embeddings.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
+    if let Some(condition) = &args.fail_if {
+        let mut findings = Findings::new(&condition.text, "mean", printer);
+        let mean = embeddings.matched.mean(condition.metric);
+        findings.judge(condition, &mean, || "mean over compared tokens".to_owned());
+        status = status.max(findings.status());
     }
+    gather::print_summary(&cost, printer);
+    output::print(&args.output, &document, status, printer)
 }

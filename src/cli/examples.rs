@@ -9,7 +9,7 @@ Examples:
   # Try it without network: nine synthetic models
   hub-audit survey --demo -o results --formats csv,html
 
-Exit status: 0 done; 1 done, and --fail-if holds or something asked for is missing; 2 could not do it; 130 interrupted by Ctrl-C.";
+Exit status: 0 done; 1 done, but something requested is missing; 2 error; 3 done, and --fail-if holds; 130 interrupted by Ctrl-C.";
 
 pub(crate) const LINEAGE: &str = "\
 Examples:
@@ -17,7 +17,7 @@ Examples:
   hub-audit lineage 01-ai/Yi-1.5-6B-Chat 01-ai/Yi-1.5-9B-Chat --dry-run
   # Two folders, with a report
   hub-audit lineage ./base ./tuned -o report
-  # Every pair of a list, one model per line; status 1 if a pair is linked
+  # Every pair of a list, one model per line; exit status 3 if a pair is linked
   hub-audit lineage --models list.txt --no-deep --fail-if linked";
 
 pub(crate) const INSPECT: &str = "\
@@ -69,9 +69,9 @@ pub(crate) const SURVEY: &str = "\
 Examples:
   # Layer 10 of three models, with a report
   hub-audit survey upstage/Solar-Open-100B zai-org/GLM-4.5-Air Qwen/Qwen3-4B --layers 10 -o results
-  # All norms of a list of models; status 1 if a pair is that alike
+  # All norms of a list of models; exit status 3 if a pair is that similar
   hub-audit survey --models list.txt --role norms --fail-if 'abs(pearson)>0.5'
-  # Models of different depth, layers met by relative depth
+  # Models of different depth, layers paired by relative depth
   hub-audit survey 01-ai/Yi-1.5-6B-Chat 01-ai/Yi-1.5-9B-Chat --pairing depth
   # All norms, and which models are linked
   hub-audit survey --models list.txt --role norms --lineage -o results

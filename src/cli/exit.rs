@@ -7,8 +7,10 @@ use std::process::ExitCode;
 pub(crate) enum ExitStatus {
     /// Done.
     Done,
-    /// Done, and a condition of `--fail-if` holds, or something that was asked for is missing.
+    /// Done, and something that was asked for is missing.
     Incomplete,
+    /// Done, and a condition of `--fail-if` holds, whether or not something is missing.
+    Finding,
     /// Could not do it.
     Failed,
     /// Ended by Ctrl-C: 128 and the signal's number, as shells and their scripts expect it.
@@ -17,7 +19,7 @@ pub(crate) enum ExitStatus {
 
 /// Ctrl-C while something was under way.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("interrupted; {kept} kept in the cache, and the same command goes on from there")]
+#[error("interrupted; {kept} kept in the cache, run the same command to resume")]
 pub(crate) struct Interrupted {
     /// What is kept, with its verb.
     pub(crate) kept: &'static str,
@@ -30,6 +32,7 @@ impl ExitStatus {
             Self::Done => 0,
             Self::Incomplete => 1,
             Self::Failed => 2,
+            Self::Finding => 3,
             Self::Interrupted => 130,
         }
     }

@@ -103,7 +103,7 @@ impl<'a> Gather<'a> {
                 self.printer.data(&(table::plan(&opened, &plans) + &limit + &after))?;
                 print_summary(&cost, self.printer);
                 if opened.iter().all(|opened| opened.outcome.is_err()) {
-                    bail!("no model could be read, so there is no plan");
+                    bail!("no model could be read");
                 }
                 Ok(None)
             }
@@ -128,7 +128,7 @@ impl<'a> Gather<'a> {
         let printer = self.printer.clone();
         let cache = Cache::open_with(reach.cache_folder()?, move |text| printer.warn(text)).map_err(Error::from)?;
         if reach.no_verify && !reach.demo {
-            self.printer.warn("--no-verify: files of the Hugging Face cache are believed unread");
+            self.printer.warn("--no-verify: files of the Hugging Face cache are not verified");
         }
         let access = Access::new(&options, cache)?.with_shared(reach.hugging_face_cache());
         // The embedded Hub has another address each time, and always the same models.
@@ -208,12 +208,12 @@ fn report_absence(opened: &[Opened], printer: &Printer) {
         Some((&opened.label, model.absence.as_ref()?))
     });
     for (label, reason) in without.by_ref().take(MOST_MODELS) {
-        printer.warn(&format!("{label}: no tensor was chosen: {reason}"));
+        printer.warn(&format!("{label}: no match: {reason}"));
     }
     let more = without.count();
     if more > 0 {
         let models = table::count(more as u64, "more model");
-        printer.warn(&format!("no tensor was chosen of {models} either"));
+        printer.warn(&format!("no matching tensors in {models} either"));
     }
 }
 
@@ -221,11 +221,11 @@ fn report_absence(opened: &[Opened], printer: &Printer) {
 pub(crate) fn report_unread<'a>(unread: impl Iterator<Item = (&'a String, &'a String, &'a String)>, printer: &Printer) {
     let mut unread = unread;
     for (label, what, why) in unread.by_ref().take(MOST_MODELS) {
-        printer.warn(&format!("{label}: {what} was not read: {why}"));
+        printer.warn(&format!("{label}: skipped {what}: {why}"));
     }
     let more = unread.count();
     if more > 0 {
-        printer.warn(&format!("{} more were not read; the report lists them", table::count(more as u64, "tensor")));
+        printer.warn(&format!("{} more skipped; the report lists them", table::count(more as u64, "tensor")));
     }
 }
 
@@ -238,7 +238,7 @@ pub(crate) fn lacks_layers(opened: &[Opened], layers: &LayerSelection, printer: 
     let is_there = |layer| models().any(|model| model.tensors.iter().any(|tensor| tensor.layer == Some(layer)));
     let absent: Vec<LayerIndex> = layers.numbers().filter(|&layer| !is_there(layer)).collect();
     for layer in &absent {
-        printer.warn(&format!("no model has layer {layer} of what was asked for"));
+        printer.warn(&format!("no model has layer {layer} of the requested tensors"));
     }
     !absent.is_empty()
 }
@@ -276,8 +276,8 @@ fn report_failures(opened: &[Opened], failures: &[Failures], printer: &Printer) 
                     printer.detail(&format!("{}: {warning}", opened.label));
                 }
                 if !printer.is_verbose() && !model.warnings.is_empty() {
-                    let count = table::count(model.warnings.len() as u64, "warning");
-                    printer.talk(&format!("{}: {count} about its files (-v prints them)", opened.label));
+                    let count = table::count(model.warnings.len() as u64, "file warning");
+                    printer.talk(&format!("{}: {count} (show with -v)", opened.label));
                 }
             }
         }

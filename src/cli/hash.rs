@@ -45,11 +45,11 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
         return Ok(ExitStatus::Done);
     };
     let (hashed, mut status) = hash(&gathered, &wanted, printer)?;
-    let text = if args.matches { groups_csv(&hashed) } else { tensors_csv(&hashed) };
-    printer.data(&String::from_utf8_lossy(&text))?;
     if args.matches {
         printer.talk(&summary(&hashed));
     }
+    let text = if args.matches { groups_csv(&hashed) } else { tensors_csv(&hashed) };
+    printer.data(&String::from_utf8_lossy(&text))?;
     if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
@@ -86,7 +86,7 @@ fn hash(
         if count == 0 {
             // Of a model without a tensor in the question the reason has been told.
             if !model.tensors.is_empty() {
-                printer.warn(&format!("{}: no tensor was chosen: --skip leaves out all", opened.label));
+                printer.warn(&format!("{}: no match: --skip excludes all tensors", opened.label));
             }
             status = ExitStatus::Incomplete;
         }
@@ -193,13 +193,17 @@ fn groups_csv(hashed: &[Hashed]) -> Vec<u8> {
 
 fn summary(hashed: &[Hashed]) -> String {
     let groups = matches(hashed);
+    let tensors = table::count(hashed.len() as u64, "tensor");
     let of = |kinship, trivial| {
         let of_kind = groups.iter().filter(|group| (group.kinship, group.trivial) == (kinship, trivial));
-        table::count(of_kind.count() as u64, "group")
+        let members: usize = of_kind.clone().map(|group| group.members.len()).sum();
+        format!("{members} in {}", table::count(of_kind.count() as u64, "group"))
     };
+    if groups.is_empty() {
+        return format!("{tensors}, no two of them equal");
+    }
     format!(
-        "{}: {} with equal bytes, {} equal once rounded to BF16; trivial and no evidence: {} and {}",
-        table::count(hashed.len() as u64, "tensor"),
+        "{tensors}: {} are byte-identical, {} equal after rounding to BF16; constant or fixed buffers, equal by construction: {} and {}",
         of(Kinship::Bytes, false),
         of(Kinship::Rounded, false),
         of(Kinship::Bytes, true),
@@ -251,6 +255,7 @@ fn print_files(listed: &[Opened<Repository>], printer: &Printer) -> anyhow::Resu
             ]);
         }
     }
+    printer.talk(&format!("{} of identical files", table::count(groups.len() as u64, "group")));
     printer.data(&String::from_utf8_lossy(&csv::document(rows)))?;
     let hashless: Vec<usize> =
         snapshots.iter().filter(|(_, snapshot)| snapshot.commit.is_none()).map(|&(model, _)| model).collect();
@@ -258,7 +263,6 @@ fn print_files(listed: &[Opened<Repository>], printer: &Printer) -> anyhow::Resu
         let label = &listed[model].label;
         printer.warn(&format!("{label}: a folder states no hashes; use `hash --matches` to read its tensors"));
     }
-    printer.talk(&format!("{} of equal files", table::count(groups.len() as u64, "group")));
     let complete = snapshots.len() == listed.len() && hashless.is_empty();
     Ok(if complete { ExitStatus::Done } else { ExitStatus::Incomplete })
 }

@@ -73,7 +73,7 @@ fn as_text(inspections: &[Inspection], comparable: &[Comparable], tensors: bool)
         match &inspection.contents {
             Some(contents) => text.push_str(&contents_text(inspection, contents, tensors)),
             None => {
-                let _ = writeln!(text, "  not read: {}", summary.failure.as_deref().unwrap_or("no reason known"));
+                let _ = writeln!(text, "  skipped: {}", summary.failure.as_deref().unwrap_or("no reason known"));
             }
         }
         text.push('\n');

@@ -1,25 +1,18 @@
 //! `layers`: each model against itself.
 
 use hub_audit::{
-    error::Error,
-    fetch::Cost,
-    metric::Metric,
-    question::layers,
-    question::layers::Layers,
-    question::layers::page::layers_csv,
-    question::layers::page::layers_report,
-    spec::ModelSpec,
-    table::{Condition, Entry, PairTable},
+    error::Error, fetch::Cost, question::layers, question::layers::Layers, question::layers::page::layers_csv,
+    question::layers::page::layers_report, spec::ModelSpec, table::Condition,
 };
 
 use super::{
     args::LayersArgs,
     exit::ExitStatus,
+    findings::Findings,
     gather::{self, Gather},
     output,
     printer::Printer,
-    structure, table,
-    verdict::Verdict,
+    structure,
 };
 
 /// The two models of the published study whose layers it compares, asked of the embedded Hub when nothing else is.
@@ -60,20 +53,18 @@ fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> 
     output::write(&args.output, &document, || layers_csv(layers, &args.output.metric), printer)?;
     let mut status = if layers.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     if layers.tables.is_empty() {
-        printer.warn("no comparable tensors: no model has what was asked for in any layer");
+        printer.warn("no comparable tensors: no model has the requested ones in any layer");
     }
-    if let Some(condition) = &args.fail_if
-        && holds(layers, condition, printer)
-    {
-        status = status.max(ExitStatus::Incomplete);
+    if let Some(condition) = &args.fail_if {
+        status = status.max(findings(layers, condition, printer));
     }
     gather::print_summary(&cost, printer);
-    output::print(&args.output, &document, || as_text(layers), status, printer)
+    output::print(&args.output, &document, status, printer)
 }
 
-/// Whether a layer and the next meet the condition, the earlier one as reference.
-fn holds(layers: &Layers, condition: &Condition, printer: &Printer) -> bool {
-    let mut verdict = Verdict::new(condition, printer);
+/// Asks the condition of each layer and the next, the earlier one as reference.
+fn findings(layers: &Layers, condition: &Condition, printer: &Printer) -> ExitStatus {
+    let mut findings = Findings::new(&condition.text, "pair", printer);
     for table in &layers.tables {
         for (a, b) in table.adjacent() {
             let name = || {
@@ -85,88 +76,8 @@ fn holds(layers: &Layers, condition: &Condition, printer: &Printer) -> bool {
                     table.rows[b].place_name()
                 )
             };
-            verdict.judge(&table.get(a, b, condition.metric), name);
+            findings.judge(condition, &table.get(a, b, condition.metric), name);
         }
     }
-    verdict.fails()
-}
-
-fn as_text(layers: &Layers) -> String {
-    let mut text = String::new();
-    for tables in layers.tables.chunk_by(|a, b| a.key == b.key) {
-        let models = table::count(tables.len() as u64, "model");
-        text += &tables[0].key.role_name();
-        text += ", ";
-        text += &models;
-        text += ". Mean over pairs of layers of one model:\n\n";
-        text += &summary(layers, tables);
-        text.push('\n');
-    }
-    let notes = notes(layers);
-    if !notes.is_empty() {
-        let mut table = table::new(&["model", "in no mean, and why"]);
-        table.add_rows(notes);
-        text += &table::text(&table);
-    }
-    text.trim_end().to_owned() + "\n"
-}
-
-fn summary(layers: &Layers, tables: &[PairTable]) -> String {
-    let mut table = table::new(&["model", "layers", ">n", ">cos_sim", ">cos_null", ">n", ">pearson"]);
-    for of_model in tables {
-        let kinds = [
-            ("0 × later", of_model.baseline()),
-            ("adjacent", of_model.adjacent()),
-            ("all pairs", of_model.layer_pairs()),
-        ];
-        for (kind, pairs) in kinds {
-            let of = |metric| of_model.stats(metric, &pairs);
-            let mean =
-                |metric| of(metric).figures.map_or_else(|| "–".to_owned(), |extent| format!("{:.4}", extent.mean));
-            let row = [
-                layers.models[of_model.model()].label.clone(),
-                kind.to_owned(),
-                of(Metric::CosSim).n.to_string(),
-                mean(Metric::CosSim),
-                mean(Metric::CosNull),
-                of(Metric::Pearson).n.to_string(),
-                mean(Metric::Pearson),
-            ];
-            table.add_row(row);
-        }
-    }
-    table::text(&table)
-}
-
-/// Models and what is not in their means, and why.
-fn notes(layers: &Layers) -> Vec<[String; 2]> {
-    let mut notes = Vec::new();
-    let mut note = |model: usize, text: String| notes.push([layers.models[model].label.clone(), text]);
-    for (number, model) in layers.models.iter().enumerate() {
-        if let Some(failure) = &model.failure {
-            note(number, format!("not read: {failure}"));
-        }
-    }
-    for absence in &layers.absent {
-        let role = absence.key.map_or_else(String::new, |key| format!("{}: ", key.role_name()));
-        note(absence.model, format!("{role}{}", absence.reason));
-    }
-    for table in &layers.tables {
-        let role = table.key.role_name();
-        let missing = table.missing().count();
-        if let Some((place, reason)) = table.missing().next() {
-            let missing = table::count(missing as u64, "layer");
-            note(table.model(), format!("{role}: {missing} without a tensor, first {place}: {reason}"));
-        }
-        if let Some(blocks) = blocks(table) {
-            note(table.model(), format!("{role}: {blocks}, no layer; it is in the matrix"));
-        }
-    }
-    notes
-}
-
-fn blocks(table: &PairTable) -> Option<String> {
-    let blocks = table.rows.iter().filter(|row| row.is_mtp());
-    let names: Vec<String> = blocks.map(Entry::place_name).collect();
-    (!names.is_empty()).then(|| names.join(", "))
+    findings.status()
 }

@@ -15,6 +15,7 @@ use hub_audit::{
 use super::{
     args::LineageArgs,
     exit::{ExitStatus, Interrupted},
+    findings::Findings,
     gather::{self, Gather},
     options::{Limits, Reach},
     output,
@@ -199,16 +200,19 @@ fn answer(args: &LineageArgs, lineage: &Lineage, cost: Cost, printer: &Printer) 
     let run = output::run(args.output.seed, cost);
     let document = lineage_report(lineage, &run);
     output::write(&args.output, &document, || lineage_csv(lineage), printer)?;
-    let holds = args.fail_if.is_some_and(|condition| lineage.any(condition.into()));
-    if let Some(condition) = args.fail_if.filter(|_| holds) {
-        printer.talk(&format!("--fail-if {} holds", condition.name()));
+    let mut status = if lineage.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
+    if let Some(condition) = args.fail_if {
+        let mut findings = Findings::new(condition.name(), "pair", printer);
+        for (pair, holds) in lineage.meet(condition.into()) {
+            findings.record(holds, || pair);
+        }
+        status = status.max(findings.status());
     }
     for refused in refused(lineage) {
         printer.warn(&refused);
     }
-    let status = if holds || lineage.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     gather::print_summary(&cost, printer);
-    output::print(&args.output, &document, || lineage_text(lineage), status, printer)
+    output::print_text(&args.output, &document, || lineage_text(lineage), status, printer)
 }
 
 /// What `--fail-if` of `lineage` asks.

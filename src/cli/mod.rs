@@ -11,6 +11,7 @@ mod environment;
 mod examples;
 mod exit;
 mod fetch;
+mod findings;
 mod gather;
 mod hash;
 mod inspect;
@@ -31,7 +32,6 @@ mod size;
 mod structure;
 mod survey;
 mod table;
-mod verdict;
 mod version;
 mod words;
 

@@ -31,7 +31,7 @@ pub(crate) struct Models {
     /// Models: owner/name[@revision], or a folder as ./path, /path or `file:PATH`.
     #[arg(value_name = "MODEL")]
     pub(crate) models: Vec<String>,
-    /// A list of models, one a line, with optional group=NAME, label=NAME and layer=N after it; `-` is standard input.
+    /// Read models from FILE, one per line, with optional group=NAME, label=NAME and layer=N; `-` is standard input.
     #[arg(long = "models", value_name = "FILE")]
     pub(crate) list: Option<PathBuf>,
 }
@@ -41,10 +41,10 @@ pub(crate) struct Models {
 #[command(next_help_heading = "Hub and cache")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Reach {
-    /// The Hub's base URL.
+    /// Base URL of the Hub.
     #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
     pub(crate) endpoint: String,
-    /// File that holds the token.
+    /// Read the token from this file.
     ///
     /// Default: `HF_TOKEN`, else the file `HF_TOKEN_PATH`, else `$HF_HOME/token`.
     #[arg(long, value_name = "PATH")]
@@ -52,29 +52,29 @@ pub(crate) struct Reach {
     /// Send no token.
     #[arg(long, conflicts_with = "token_file")]
     pub(crate) no_token: bool,
-    /// Folder of the cache.
+    /// Cache folder.
     ///
-    /// Default: ./cache where that is one, else the user's cache folder.
+    /// Default: ./cache if that is one, else the user's cache folder (~/.cache/hub-audit on Linux).
     #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Use no network: answer from the cache and from folders only (also `HF_HUB_OFFLINE=1`).
+    /// Use no network, only the cache and local folders (also `HF_HUB_OFFLINE=1`).
     #[arg(long)]
     pub(crate) offline: bool,
-    /// Do not read files that the Hugging Face cache already has; they are never written either way.
+    /// Do not read from the Hugging Face cache (it is never written).
     #[arg(long)]
     pub(crate) no_hf_cache: bool,
-    /// Believe files of the Hugging Face cache unread.
+    /// Trust files of the Hugging Face cache without verifying them.
     ///
-    /// By default each must have the SHA-256 or git id that the Hub lists; it is read once for that.
+    /// By default each file is hashed once and must match the SHA-256 or git id that the Hub lists.
     #[arg(long, conflicts_with = "no_hf_cache")]
     pub(crate) no_verify: bool,
-    /// Most bytes of headers, indexes, listings and small files that may come over the network, over all models together.
+    /// Maximum bytes of headers, indexes, listings and small files to download, over all models.
     #[arg(long, value_name = "SIZE", default_value = "256MB")]
     pub(crate) max_metadata: Size,
-    /// Requests at once, over all models together.
+    /// Maximum concurrent requests.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) jobs: u16,
-    /// Longest wait in seconds that the Hub may ask for when its rate limit is reached.
+    /// Give up if the Hub asks to wait longer than this (seconds).
     #[arg(long, value_name = "SECONDS", default_value_t = 330)]
     pub(crate) max_wait: u64,
     /// Use the embedded Hub with nine synthetic models instead of the real one.
@@ -103,18 +103,16 @@ pub(crate) struct Choice {
     /// Default: `all`.
     #[arg(long, value_name = "SPEC", value_parser = advised::<LayerSelection>)]
     pub(crate) layers: Option<LayerSelection>,
-    /// Choose by name instead of role; a group (?<layer>…) tells the layer.
+    /// Select tensors by name instead of role; a group (?<layer>…) is the layer.
     #[arg(long, value_name = "REGEX")]
     pub(crate) tensor: Option<String>,
-    /// Leave out names that match; by default names with `.experts.` in them.
+    /// Exclude names that match [default: names that contain `.experts.`].
     #[arg(long, value_name = "REGEX", conflicts_with = "experts")]
     pub(crate) skip: Option<String>,
-    /// Leave out nothing: compare routed experts too.
-    ///
-    /// Not needed where their roles are named.
+    /// Include routed experts (implied when an expert role is named).
     #[arg(long)]
     pub(crate) experts: bool,
-    /// Take biases beside weights.
+    /// Include biases.
     #[arg(long)]
     pub(crate) biases: bool,
 }
@@ -123,20 +121,18 @@ pub(crate) struct Choice {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct Limits {
-    /// Most bytes of weights that may come over the network; a plan above it is refused before the first byte.
+    /// Maximum weight bytes to download; a larger plan is refused before the first byte.
     #[arg(long, value_name = "SIZE", default_value = "1GB")]
     pub(crate) max_bytes: Size,
-    /// Print what would be fetched, and fetch nothing.
+    /// Print what would be downloaded, without downloading.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Threads for computing.
-    ///
-    /// Default, and most: one a core. The numbers do not depend on it.
+    /// Compute threads [default: all cores]; results are identical for any value.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=4096))]
     pub(crate) threads: Option<u16>,
 }
 
-/// Form of what is printed.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StdoutFormat {
     /// Tables for people.
@@ -149,7 +145,7 @@ pub(crate) enum StdoutFormat {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Matrices (with a matrix among the roles, or any of these options)")]
 pub(crate) struct Matrices {
-    /// Only this block of layers, such as 10-25; the same as --layers.
+    /// Only this block of layers, such as 10-25 (same as --layers).
     #[arg(long, value_name = "SPEC", conflicts_with = "layers", value_parser = advised::<LayerSelection>)]
     pub(crate) block: Option<LayerSelection>,
     /// Compare layer k with layer k + N.
@@ -157,14 +153,14 @@ pub(crate) struct Matrices {
     /// Default: 1.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub(crate) stride: Option<u32>,
-    /// Work out over how many directions the difference of two layers spreads.
+    /// Compute the effective rank of the difference of two layers.
     ///
-    /// Takes all matrices where no role is one.
+    /// Uses all matrices if no role is one.
     #[arg(long)]
     pub(crate) effective_rank: bool,
-    /// Take off the freedom of the basis first.
+    /// Align before comparing, to remove changes of basis.
     ///
-    /// Fetches what it needs.
+    /// Downloads the tensors that this needs.
     #[arg(long, value_name = "G,...", value_delimiter = ',', value_parser = words::gauges())]
     pub(crate) align: Vec<Gauge>,
 }
@@ -173,25 +169,24 @@ pub(crate) struct Matrices {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Pairs")]
 pub(crate) struct Relate {
-    /// Which layers meet: same index; same relative depth; all with all, of two models; mixed, one chosen layer a
-    /// model.
+    /// How layers are paired: same index, same relative depth, all × all (two models), or one chosen layer per model.
     ///
-    /// Default: mixed where layers are chosen by --at or layer=N, else same.
+    /// Default: mixed if layers are chosen with --at or layer=N, else same.
     #[arg(long, value_name = "RULE", value_parser = words::pairings())]
     pub(crate) pairing: Option<Pairing>,
-    /// The chosen layer of models, by name or label; layer=N in a model list does the same.
+    /// Choose the layer of a model, by name or label (also layer=N in a model list).
     #[arg(long, value_name = "MODEL=N,...", value_delimiter = ',')]
     pub(crate) at: Vec<ChosenLayer>,
-    /// A group of models, to be given once a group; group=NAME in a model list does the same.
+    /// Define a group of models; repeat for each group (also group=NAME in a model list).
     #[arg(long = "group", value_name = "NAME=MODEL,...")]
     pub(crate) groups: Vec<NamedGroup>,
-    /// Pairs of random vectors to draw for each pair of tensors, with their means and deviations; 0 draws none.
+    /// Random vector pairs to draw for each pair of tensors, with the same means and deviations.
     #[arg(long, value_name = "N")]
     pub(crate) trials: Option<u32>,
-    /// Draw from this normal distribution instead, such as 1,0.1; 1000 trials unless --trials says otherwise.
+    /// Draw from this normal distribution instead, such as 1,0.1 (1000 trials unless --trials is given).
     #[arg(long, value_name = "MEAN,SD")]
     pub(crate) baseline_normal: Option<Normal>,
-    /// Order of rows and columns in heatmaps: as given, or as the clustering gives it.
+    /// Order of rows and columns in heatmaps: as given, or by clustering.
     #[arg(long, value_enum, default_value = "given")]
     pub(crate) order: Order,
 }
@@ -209,13 +204,13 @@ pub(crate) enum Order {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct Output {
-    /// Folder for the report: report.json, tables as CSV, REPORT.md, report.html and pictures.
+    /// Write the report to this folder: report.json, CSV tables, REPORT.md, report.html and pictures.
     #[arg(short = 'o', long = "output", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Formats to write under -o.
     #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "csv,json,md,html,svg,png", value_parser = words::formats())]
     pub(crate) formats: Vec<Format>,
-    /// Form of what is printed.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: StdoutFormat,
     /// Metrics for matrices and pictures.
@@ -229,7 +224,7 @@ pub(crate) struct Output {
         long_help = words::metrics_help("Metrics for matrices and pictures, comma-separated.")
     )]
     pub(crate) metric: Vec<Metric>,
-    /// Seed of whatever is drawn at random.
+    /// Random seed.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
 }

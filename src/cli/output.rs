@@ -3,7 +3,10 @@
 use hub_audit::{
     error::Error,
     fetch::Cost,
-    question::page::Run,
+    question::{
+        lineage::{Lineage, page::lineage_text},
+        page::Run,
+    },
     report::{self, Format, Report},
 };
 
@@ -12,6 +15,7 @@ use super::{
     exit::ExitStatus,
     options::{Output, StdoutFormat},
     printer::Printer,
+    table,
 };
 
 /// What only the running program knows, for the report's provenance.
@@ -48,6 +52,28 @@ pub(crate) fn write(
 
 /// Prints the result, last of all. A reader that has seen enough (`| head`) does not change how the command ended.
 pub(crate) fn print(
+    output: &Output,
+    document: &Report,
+    status: ExitStatus,
+    printer: &Printer,
+) -> anyhow::Result<ExitStatus> {
+    print_text(output, document, || report::text::render(document, table::width()), status, printer)
+}
+
+/// As [`print`], with the answer of `lineage` below where it was asked beside.
+pub(crate) fn print_beside(
+    output: &Output,
+    document: &Report,
+    lineage: Option<&Lineage>,
+    status: ExitStatus,
+    printer: &Printer,
+) -> anyhow::Result<ExitStatus> {
+    let beside = || lineage.map_or_else(String::new, |lineage| format!("\n{}", lineage_text(lineage)));
+    print_text(output, document, || report::text::render(document, table::width()) + &beside(), status, printer)
+}
+
+/// As [`print`], with a text of its own.
+pub(crate) fn print_text(
     output: &Output,
     document: &Report,
     text: impl FnOnce() -> String,

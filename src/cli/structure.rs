@@ -1,6 +1,6 @@
 //! `layers` on weight matrices: their structure along depth.
 
-use std::{fmt::Write as _, time::Instant};
+use std::time::Instant;
 
 use hub_audit::{
     family::{LayerSelection, RoleSelection},
@@ -11,7 +11,7 @@ use hub_audit::{
     question::structure::page::structure_csv,
     question::structure::page::structure_report,
     question::structure::rehearse,
-    question::structure::{Estimate, Quantity, Structure, StructureOptions, StructureRow},
+    question::structure::{Estimate, StructureOptions},
     spec::ModelSpec,
 };
 
@@ -61,7 +61,7 @@ pub(crate) fn run(
     printer: &Printer,
 ) -> anyhow::Result<ExitStatus> {
     if args.fail_if.is_some() {
-        anyhow::bail!("--fail-if asks for the metrics of norms and vectors: name no matrix among the roles with it");
+        anyhow::bail!("--fail-if checks metrics of norms and vectors: use it without matrices among the roles");
     }
     let options = args.matrices.options(&question)?;
     let layers: LayerSelection = options.layers.clone();
@@ -86,7 +86,7 @@ pub(crate) fn run(
     let document = structure_report(&structure, &run);
     output::write(&args.output, &document, || structure_csv(&structure), printer)?;
     if structure.rows.is_empty() {
-        printer.warn("no comparable matrices: no model has what was asked for in any layer");
+        printer.warn("no comparable matrices: no model has the requested ones in any layer");
     }
     let status = if structure.is_incomplete() || gathered.any_tensor_failed() {
         ExitStatus::Incomplete
@@ -94,7 +94,7 @@ pub(crate) fn run(
         ExitStatus::Done
     };
     gather::print_summary(&gathered.cost, printer);
-    output::print(&args.output, &document, || as_text(&structure), status, printer)
+    output::print(&args.output, &document, status, printer)
 }
 
 /// Memory and arithmetic, and the time that it will take on this machine.
@@ -112,7 +112,7 @@ fn work(opened: &[Opened], options: &StructureOptions) -> String {
             duration(operations / rate),
         ]);
     }
-    format!("Arithmetic, at {:.0} GFLOP/s as just measured:\n{}", rate / 1e9, table::text(&table))
+    format!("Estimated compute time ({:.0} GFLOP/s measured):\n{}", rate / 1e9, table::text(&table))
 }
 
 #[expect(
@@ -143,98 +143,4 @@ fn duration(seconds: f64) -> String {
         ..6000.0 => format!("{:.0} min", seconds / 60.0),
         _ => format!("{:.1} h", seconds / 3600.0),
     }
-}
-
-/// A summary a role and quantity, and why numbers are absent.
-fn as_text(structure: &Structure) -> String {
-    let mut text = String::new();
-    for (number, model) in structure.models.iter().enumerate() {
-        let rows: Vec<&StructureRow> = structure.rows.iter().filter(|row| row.model == number).collect();
-        if rows.iter().all(|row| row.value.is_err()) {
-            continue;
-        }
-        let _ = writeln!(text, "{}, layer k with layer k + {}:\n", model.label, structure.stride);
-        text += &summary(&rows);
-        let modes = structure.scales.iter().find(|track| track.model == number);
-        for (at, mode) in modes.iter().flat_map(|track| track.modes.iter().flatten()).take(2).enumerate() {
-            let _ = writeln!(text, "\nscale mode {}: {:.1} % of ln-norm variance", at + 1, 100.0 * mode.share);
-        }
-        for limit in structure.limits.iter().filter(|limit| limit.model == number) {
-            let _ = writeln!(text, "\n{}: {}", limit.gauge, limit.text);
-        }
-        text.push('\n');
-    }
-    let notes = notes(structure);
-    if !notes.is_empty() {
-        let mut table = table::new(&["model", "has no number, and why"]);
-        table.add_rows(notes);
-        text += &table::text(&table);
-    }
-    text.trim_end().to_owned() + "\n"
-}
-
-fn summary(rows: &[&StructureRow]) -> String {
-    let mut table = table::new(&["role", "quantity", ">n", ">mean", ">min", ">max", ">null"]);
-    let mut seen: Vec<(&str, Quantity)> = Vec::new();
-    for row in rows {
-        let key = (row.role.as_str(), row.quantity);
-        if row.quantity == Quantity::ResidualScaled || seen.contains(&key) {
-            continue;
-        }
-        seen.push(key);
-        let same = || rows.iter().filter(|other| (other.role.as_str(), other.quantity) == key);
-        let values: Vec<f64> = same().filter_map(|row| row.value.as_ref().ok().copied()).collect();
-        let nulls: Vec<f64> = same().filter_map(|row| row.null).collect();
-        if values.is_empty() {
-            continue;
-        }
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let number = |value: f64| {
-            if value.abs() < 100.0 { format!("{value:.4}") } else { format!("{value:.1}") }
-        };
-        table.add_row([
-            row.role.clone(),
-            row.quantity.to_string(),
-            values.len().to_string(),
-            number(mean(&values)),
-            number(values.iter().copied().fold(f64::INFINITY, f64::min)),
-            number(values.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
-            if nulls.is_empty() { "–".to_owned() } else { number(mean(&nulls)) },
-        ]);
-    }
-    table::text(&table)
-}
-
-/// Reasons of one role that are printed: those of many layers are often alike but for a name.
-const MOST_REASONS: usize = 3;
-
-/// Models and what has only a reason: one line a role and reason, and of many the first.
-fn notes(structure: &Structure) -> Vec<[String; 2]> {
-    let mut notes: Vec<[String; 2]> = Vec::new();
-    for model in &structure.models {
-        if let Some(failure) = &model.failure {
-            notes.push([model.label.clone(), format!("not read: {failure}")]);
-        }
-    }
-    let mut reasons: Vec<(usize, &str, Vec<String>)> = Vec::new();
-    for row in &structure.rows {
-        let Err(reason) = &row.value else { continue };
-        let reason = reason.to_string();
-        let known = reasons.iter_mut().find(|(model, role, _)| (*model, *role) == (row.model, row.role.as_str()));
-        match known {
-            Some((.., told)) if told.contains(&reason) => {}
-            Some((.., told)) => told.push(reason),
-            None => reasons.push((row.model, &row.role, vec![reason])),
-        }
-    }
-    for (model, role, told) in reasons {
-        let label = &structure.models[model].label;
-        let mut note = |text: &str| notes.push([label.clone(), format!("{role}: {text}")]);
-        told.iter().take(MOST_REASONS).for_each(|reason| note(reason));
-        if told.len() > MOST_REASONS {
-            let more = table::count((told.len() - MOST_REASONS) as u64, "more reason");
-            note(&format!("{more}; structure.csv under -o has all"));
-        }
-    }
-    notes
 }

@@ -6,12 +6,11 @@ use hub_audit::{
     fetch::{self, Cost},
     metric::Undefined,
     model::{Opened, Pairing, Question, Session},
-    question::lineage::{LineageAsk, bring_beside, page::lineage_text},
+    question::lineage::{LineageAsk, bring_beside},
     question::survey,
     question::survey::page::survey_csv,
     question::survey::page::survey_report,
     question::survey::{Survey, SurveyOptions, page::View},
-    report::text,
     serve::Replica,
     spec::ModelSpec,
     table::Condition,
@@ -20,13 +19,12 @@ use hub_audit::{
 use super::{
     args::SurveyArgs,
     exit::ExitStatus,
+    findings::Findings,
     gather::{self, Gather},
     lineage::{Rounds, later_rounds},
     options::Order,
     output,
     printer::Printer,
-    table,
-    verdict::Verdict,
 };
 
 /// The layer of the published study, asked of the nine synthetic models when nothing else is.
@@ -102,36 +100,28 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     let unread = survey.unread.iter();
     gather::report_unread(unread.map(|(model, what, why)| (&survey.models[*model].label, what, why)), printer);
     if survey.is_empty() {
-        printer.warn("no comparable tensors: no model has what was asked for");
+        printer.warn("no comparable tensors: no model has the requested ones");
     }
     if survey.models.len() == 1 {
-        printer.warn(
-            "one model is named, and there is nothing to compare it with: name another, or compare its own layers by `layers`",
-        );
+        printer.warn("only one model given; use `hub-audit layers` to compare its layers");
     }
     for (role, a, b) in hub_audit::table::empty_groups(&survey.groups, &survey.panels) {
         printer.warn(&format!("{a} × {b}, {role}: no comparable tensors, so no mean"));
     }
-    if let Some(condition) = &args.fail_if
-        && holds(survey, condition, printer)
-    {
-        status = status.max(ExitStatus::Incomplete);
+    if let Some(condition) = &args.fail_if {
+        status = status.max(findings(survey, condition, printer));
     }
     gather::print_summary(&cost, printer);
-    let text = || {
-        let linked = survey.lineage.as_ref().map(|lineage| format!("\n{}", lineage_text(lineage)));
-        text::render(&document.summary, table::width()) + &linked.unwrap_or_default()
-    };
-    output::print(&args.output, &document, text, status, printer)
+    output::print_beside(&args.output, &document, survey.lineage.as_ref(), status, printer)
 }
 
-/// Whether a pair of different models meets the condition.
-fn holds(survey: &Survey, condition: &Condition, printer: &Printer) -> bool {
+/// Asks the condition of every pair of different models.
+fn findings(survey: &Survey, condition: &Condition, printer: &Printer) -> ExitStatus {
     let n = survey.models.len();
-    let mut verdict = Verdict::new(condition, printer);
+    let mut findings = Findings::new(&condition.text, "pair", printer);
     let mut look = |value: &Result<f64, Undefined>, (a, b): (usize, usize), place: &dyn Fn() -> String| {
         let label = |model: usize| &survey.models[model].label;
-        verdict.judge(value, || format!("{} × {}, {}", label(a), label(b), place()));
+        findings.judge(condition, value, || format!("{} × {}, {}", label(a), label(b), place()));
     };
     for panel in &survey.panels {
         for (row, column) in (0..n).flat_map(|row| (0..n).map(move |column| (row, column))) {
@@ -151,5 +141,5 @@ fn holds(survey: &Survey, condition: &Condition, printer: &Printer) -> bool {
             }
         }
     }
-    verdict.fails()
+    findings.status()
 }

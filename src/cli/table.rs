@@ -26,12 +26,6 @@ impl Table {
     pub(crate) fn add_row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
         self.0.rows.push(cells.into_iter().map(Cell::text).collect());
     }
-
-    pub(crate) fn add_rows(&mut self, rows: impl IntoIterator<Item = impl IntoIterator<Item = impl Into<String>>>) {
-        for row in rows {
-            self.add_row(row);
-        }
-    }
 }
 
 /// A table with these columns; a heading that begins with `>` is right-aligned.
@@ -60,7 +54,7 @@ pub(crate) fn plan(opened: &[Opened], plans: &[ModelPlan]) -> String {
     let mut table = new(&headings);
     for (opened, plan) in opened.iter().zip(plans) {
         let failed = opened.outcome.is_err();
-        let cell = |text: String| if failed { "not read".to_owned() } else { text };
+        let cell = |text: String| if failed { "skipped".to_owned() } else { text };
         let mut row = vec![
             opened.label.clone(),
             cell(plan.tensors.to_string()),

@@ -18,7 +18,7 @@ impl fmt::Display for LayerIndex {
 /// The broad class of a role, as `--role norms|matrices` selects it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RoleKind {
-    /// A normalisation's gain: nearly constant, so its cosine is high for nothing.
+    /// A normalisation's gain: nearly constant, so its cosine is high by construction.
     Norm,
     /// A weight matrix.
     Matrix,

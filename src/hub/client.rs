@@ -65,7 +65,7 @@ pub struct HubOptions {
     pub endpoint: String,
     /// The token, if there is one.
     pub token: Option<Token>,
-    /// Requests at once, over all models together.
+    /// Maximum concurrent requests.
     pub jobs: usize,
     /// No request at all.
     pub offline: bool,

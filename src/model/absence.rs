@@ -32,10 +32,10 @@ pub(crate) fn absence(model: &Model, question: &Question) -> Option<String> {
     let anywhere = |question: &Question| Question { layers: LayerSelection::all(), ..question.clone() };
     if let Some(found) = found_in(&anywhere(question)) {
         let found: Vec<LayerIndex> = found.into_iter().flatten().collect();
-        return Some(format!("it has what was asked for in layers {} only", layer_runs(&found)));
+        return Some(format!("the requested tensors exist only in layers {}", layer_runs(&found)));
     }
     if found_in(&anywhere(&unskipped)).is_some() {
-        return Some(format!("what was asked for is {}", question.skipped()));
+        return Some(format!("the requested tensors are {}", question.skipped()));
     }
     if let Some(exclusion) = model.excluded.first() {
         let tensor = exclusion.tensor.escape_debug();
@@ -68,7 +68,7 @@ pub(crate) fn absence(model: &Model, question: &Question) -> Option<String> {
 fn roles(model: &Model, family: &Family, roles: &[Role]) -> String {
     let name = family.name();
     if roles.len() > MOST_ROLES {
-        return format!("it has none of the {} roles that were asked for (family `{name}`)", roles.len());
+        return format!("it has none of the {} requested roles (family `{name}`)", roles.len());
     }
     let one = |role: &Role| match model.absent_reason(*role) {
         Some(reason) => format!("it has no `{role}`: {reason}"),

@@ -183,16 +183,16 @@ impl Question {
             (None, Some(slot)) if !self.wants(&slot) => "default: --biases takes biases",
             _ => "--layers",
         };
-        format!("left out by {rule}")
+        format!("excluded by {rule}")
     }
 
     /// What is left out by its name, and what takes it.
     pub(super) fn skipped(&self) -> String {
         let pattern = self.skip.as_ref().map_or("", Regex::as_str);
         if pattern == DEFAULT_SKIP {
-            return format!("left out by default, because names with `{pattern}` are many: --experts takes them");
+            return format!("excluded by default (names with `{pattern}` are many): use --experts");
         }
-        format!("left out by --skip `{}`", pattern.escape_debug())
+        format!("excluded by --skip `{}`", pattern.escape_debug())
     }
 
     fn wants(&self, slot: &Slot) -> bool {

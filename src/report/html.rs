@@ -7,10 +7,11 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Block, Cell, Report, SYNTHETIC, Table,
+    Block, Cell, Report, Table,
     escape::{file_stem, without_loopback, xml},
     figure::Picture,
     inline::{Span, plain, spans},
+    labels::Labels,
     number::round_trip,
 };
 
@@ -29,40 +30,50 @@ pub fn render(report: &Report) -> String {
     let mut out = String::with_capacity(1 << 16);
     let title = xml(&report.title);
     let language = report.language;
+    let labels = Labels::of(language);
     let _ = writeln!(out, "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">");
     let _ = writeln!(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
     let _ = writeln!(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">", *POLICY);
-    let synthetic = if report.synthetic { " (synthetic)" } else { "" };
+    let synthetic = if report.synthetic { format!(" ({})", labels.synthetic_title) } else { String::new() };
     let _ = writeln!(out, "<title>{title}{synthetic}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>");
     if report.synthetic {
-        let _ = writeln!(out, "<div class=\"banner\" role=\"note\">{SYNTHETIC}</div>");
+        let _ = writeln!(out, "<div class=\"banner\" role=\"note\">{}</div>", labels.synthetic);
     }
     let _ = writeln!(out, "<header>\n<h1>{title}</h1>\n<p class=\"question\">{}</p>", prose(&report.question));
-    let _ = writeln!(out, "<nav aria-label=\"Contents\"><ul>");
+    if !report.summary.is_empty() {
+        out.push_str("<div class=\"answer\">\n");
+        blocks(&mut out, &report.summary, report);
+        out.push_str("</div>\n");
+    }
+    let _ = writeln!(out, "<nav aria-label=\"{}\"><ul>", labels.contents);
     for section in &report.sections {
         let _ = writeln!(out, "<li><a href=\"#{}\">{}</a></li>", file_stem(&section.id), xml(&section.title));
     }
-    let _ = writeln!(out, "<li><a href=\"#provenance\">Provenance</a></li>\n</ul></nav>\n</header>\n<main>");
+    let _ = writeln!(out, "<li><a href=\"#provenance\">{}</a></li>\n</ul></nav>\n</header>\n<main>", labels.provenance);
     for section in &report.sections {
         let _ = writeln!(out, "<section>\n<h2 id=\"{}\">{}</h2>", file_stem(&section.id), xml(&section.title));
-        for block in &section.blocks {
-            match block {
-                Block::Prose { text } => {
-                    let _ = writeln!(out, "<p>{}</p>", prose(text));
-                }
-                Block::Note { text } => {
-                    let _ = writeln!(out, "<div class=\"note\">{}</div>", prose(text));
-                }
-                Block::Table(content) => table(&mut out, content),
-                Block::Picture(content) => picture(&mut out, content, report.synthetic),
-            }
-        }
+        blocks(&mut out, &section.blocks, report);
         out.push_str("</section>\n");
     }
-    let provenance = prose(&report.provenance.sentence());
-    let _ = writeln!(out, "<section>\n<h2 id=\"provenance\">Provenance</h2>\n<p>{provenance}</p>\n</section>");
+    let _ = writeln!(out, "<section>\n<h2 id=\"provenance\">{}</h2>", labels.provenance);
+    let _ = writeln!(out, "<p>{}</p>\n</section>", prose(&report.provenance.sentence(language)));
     let _ = writeln!(out, "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>");
     without_loopback(&out, &report.provenance.command_line).into_owned()
+}
+
+fn blocks(out: &mut String, blocks: &[Block], report: &Report) {
+    for block in blocks {
+        match block {
+            Block::Prose { text } => {
+                let _ = writeln!(out, "<p>{}</p>", prose(text));
+            }
+            Block::Note { text } => {
+                let _ = writeln!(out, "<div class=\"note\">{}</div>", prose(text));
+            }
+            Block::Table(content) => table(out, content, Labels::of(report.language)),
+            Block::Picture(content) => picture(out, content, report),
+        }
+    }
 }
 
 fn prose(markup: &str) -> String {
@@ -74,7 +85,7 @@ fn prose(markup: &str) -> String {
     spans(markup).into_iter().map(span).collect()
 }
 
-fn table(out: &mut String, table: &Table) {
+fn table(out: &mut String, table: &Table, labels: &Labels) {
     let label = xml(&plain(&table.caption));
     let _ = writeln!(out, "<figure>");
     if !table.caption.is_empty() {
@@ -98,7 +109,7 @@ fn table(out: &mut String, table: &Table) {
         out.push_str("</tr>\n");
     }
     out.push_str("</tbody>\n</table>\n</div>\n");
-    undefined(out, table);
+    undefined(out, table, labels);
     out.push_str("</figure>\n");
 }
 
@@ -121,13 +132,13 @@ fn cell(out: &mut String, cell: Option<&Cell>, numeric: bool) {
 }
 
 /// Every undefined cell by its reason, for who cannot rest a pointer on it.
-fn undefined(out: &mut String, table: &Table) {
+fn undefined(out: &mut String, table: &Table, labels: &Labels) {
     let reasons = table.undefined();
     let count: usize = reasons.iter().map(|(_, cells)| cells.len()).sum();
     if count == 0 {
         return;
     }
-    let _ = writeln!(out, "<details><summary>— {count} undefined</summary>\n<ul>");
+    let _ = writeln!(out, "<details><summary>— {count} {}</summary>\n<ul>", labels.undefined);
     for (reason, cells) in reasons {
         let place = |&(row, column): &(usize, usize)| {
             let name = match table.rows[row].first() {
@@ -142,16 +153,23 @@ fn undefined(out: &mut String, table: &Table) {
     out.push_str("</ul></details>\n");
 }
 
-fn picture(out: &mut String, picture: &Picture, synthetic: bool) {
-    let svg = picture.svg_element(synthetic);
+fn picture(out: &mut String, picture: &Picture, report: &Report) {
+    let banner = report.synthetic.then(|| Labels::of(report.language).synthetic);
+    let scene = picture.scene(report.synthetic);
     // A wide picture shrinks with the page, but not until nothing can be read: then it scrolls.
-    let width = picture.scene(synthetic).width;
+    let width = scene.width;
     let _ = writeln!(
         out,
-        "<figure id=\"{}\">\n<div class=\"scroll picture\" style=\"--width:{width}px\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n{svg}</div>\n</figure>",
+        "<figure id=\"{}\">\n<div class=\"scroll picture\" style=\"--width:{width}px\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n{}</div>",
         file_stem(&picture.id),
-        xml(&picture.title)
+        xml(&picture.title),
+        picture.svg_element(&scene, banner)
     );
+    // The words inside pictures are English.
+    if report.language != "en" {
+        let _ = writeln!(out, "<figcaption>{}</figcaption>", xml(&picture.alt));
+    }
+    out.push_str("</figure>\n");
 }
 
 #[cfg(test)]
@@ -207,7 +225,11 @@ mod tests {
     fn a_synthetic_page_says_so_in_banner_title_and_picture() {
         let page = render(&sample());
         assert!(page.contains("<title>Two models (synthetic)</title>"));
-        assert_eq!(page.matches(SYNTHETIC).count(), 4, "banner, picture, and its two descriptions");
+        assert_eq!(
+            page.matches("Synthetic replica, not the real weights").count(),
+            4,
+            "banner, picture, and its two descriptions"
+        );
         let real = Report { synthetic: false, ..sample() };
         assert!(!render(&real).contains("ynthetic"));
     }

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use super::{
-    Block, Cell, Format, Report, SYNTHETIC, Table,
+    Block, Cell, Format, Report, Table,
     escape::{
         file_stem, markdown as text, markdown_code as code, markdown_label as label, markdown_paragraph,
         without_loopback,
     },
     figure::Picture,
     inline::{Span, spans},
+    labels::Labels,
 };
 
 /// Sections from which a list of contents is worth its room.
@@ -18,11 +19,14 @@ const CONTENTS_FROM: usize = 5;
 /// `report` as GitHub-flavoured Markdown. `image` is the format whose files stand beside it, PNG or SVG; without one,
 /// pictures are told in words.
 pub fn render(report: &Report, image: Option<Format>) -> String {
+    let labels = Labels::of(report.language);
     let mut out = format!("# {}\n\n", text(&report.title));
     if report.synthetic {
-        let _ = writeln!(out, "> [!WARNING]\n> **{SYNTHETIC}.**\n");
+        let _ = writeln!(out, "> [!WARNING]\n> **{}.**\n", labels.synthetic);
     }
     let _ = writeln!(out, "{}\n", prose(&report.question));
+    let style = Style { labels, image, captions: report.language != "en" };
+    blocks(&mut out, &report.summary, &style);
     if report.sections.len() >= CONTENTS_FROM {
         for section in &report.sections {
             let _ = writeln!(out, "- [{}](#{})", label(&section.title), file_stem(&section.id));
@@ -32,21 +36,34 @@ pub fn render(report: &Report, image: Option<Format>) -> String {
     for section in &report.sections {
         // GitHub derives anchors from headings, which may repeat; an anchor of our own does not.
         let _ = writeln!(out, "<a id=\"{}\"></a>\n\n## {}\n", file_stem(&section.id), text(&section.title));
-        for block in &section.blocks {
-            match block {
-                Block::Prose { text } => {
-                    let _ = writeln!(out, "{}\n", prose(text));
-                }
-                Block::Note { text } => {
-                    let _ = writeln!(out, "> [!NOTE]\n> {}\n", prose(text));
-                }
-                Block::Table(content) => table(&mut out, content),
-                Block::Picture(content) => picture(&mut out, content, image),
+        blocks(&mut out, &section.blocks, &style);
+    }
+    let _ = writeln!(out, "## {}\n", labels.provenance);
+    let _ = writeln!(out, "{}\n", prose(&report.provenance.sentence(report.language)));
+    without_loopback(&out, &report.provenance.command_line).into_owned()
+}
+
+/// What is the same for all blocks of a page.
+struct Style {
+    labels: &'static Labels,
+    image: Option<Format>,
+    /// Whether pictures are described below, because their own words are of another language.
+    captions: bool,
+}
+
+fn blocks(out: &mut String, blocks: &[Block], style: &Style) {
+    for block in blocks {
+        match block {
+            Block::Prose { text } => {
+                let _ = writeln!(out, "{}\n", prose(text));
             }
+            Block::Note { text } => {
+                let _ = writeln!(out, "> [!NOTE]\n> {}\n", prose(text));
+            }
+            Block::Table(content) => table(out, content, style.labels),
+            Block::Picture(content) => picture(out, content, style),
         }
     }
-    let _ = writeln!(out, "## Provenance\n\n{}\n", prose(&report.provenance.sentence()));
-    without_loopback(&out, &report.provenance.command_line).into_owned()
 }
 
 fn prose(markup: &str) -> String {
@@ -58,7 +75,7 @@ fn prose(markup: &str) -> String {
     markdown_paragraph(&spans(markup).into_iter().map(span).collect::<String>())
 }
 
-fn table(out: &mut String, table: &Table) {
+fn table(out: &mut String, table: &Table, labels: &Labels) {
     if !table.caption.is_empty() {
         let _ = writeln!(out, "{}\n", prose(&table.caption));
     }
@@ -75,7 +92,7 @@ fn table(out: &mut String, table: &Table) {
     if !undefined.is_empty() {
         let list: Vec<String> =
             undefined.iter().map(|(reason, cells)| format!("{} ({})", text(reason), cells.len())).collect();
-        let _ = writeln!(out, "— undefined: {}.\n", list.join(", "));
+        let _ = writeln!(out, "— {}: {}.\n", labels.undefined, list.join(", "));
     }
 }
 
@@ -87,14 +104,17 @@ fn cell(cell: &Cell) -> String {
     }
 }
 
-fn picture(out: &mut String, picture: &Picture, image: Option<Format>) {
+fn picture(out: &mut String, picture: &Picture, style: &Style) {
     let alt = if picture.alt.is_empty() { &picture.title } else { &picture.alt };
-    match image {
+    match style.image {
         Some(format) => {
             let _ = writeln!(out, "![{}]({}.{format})\n", label(alt), picture.file_stem());
+            if style.captions {
+                let _ = writeln!(out, "{}\n", prose(alt));
+            }
         }
         None => {
-            let _ = writeln!(out, "*Picture: {}. {}*\n", text(&picture.title), text(alt));
+            let _ = writeln!(out, "*{}: {}. {}*\n", style.labels.picture, text(&picture.title), text(alt));
         }
     }
 }

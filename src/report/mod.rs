@@ -18,6 +18,7 @@ mod error;
 mod files;
 mod format;
 mod frame;
+mod labels;
 mod model;
 mod provenance;
 mod writer;

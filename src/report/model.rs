@@ -16,10 +16,10 @@ pub struct Report {
     pub question: String,
     /// Whether the models are synthetic replicas; then every page and every picture says so.
     pub synthetic: bool,
-    /// The answer in short, for a terminal; the other formats do not repeat it.
+    /// The answer: one or two sentences with numbers, a table, a picture. A terminal shows this alone, pages open with it.
     #[serde(skip)]
     pub summary: Vec<Block>,
-    /// The answer, in reading order.
+    /// What the answer rests on, in reading order.
     pub sections: Vec<Section>,
     /// The answer as data, by its name, for programs: only `report.json` has it.
     #[serde(flatten)]
@@ -31,10 +31,22 @@ pub struct Report {
 impl Report {
     /// Every picture, in reading order.
     pub fn pictures(&self) -> impl Iterator<Item = &Picture> {
-        self.sections.iter().flat_map(|section| &section.blocks).filter_map(|block| match block {
+        let blocks = self.summary.iter().chain(self.sections.iter().flat_map(|section| &section.blocks));
+        blocks.filter_map(|block| match block {
             Block::Picture(picture) => Some(picture.as_ref()),
             _ => None,
         })
+    }
+
+    /// Moves the first picture of the sections whose name begins with `id` to the end of the answer, if there is one.
+    pub(crate) fn answer_with_picture(&mut self, id: &str) {
+        let is_it = |block: &Block| matches!(block, Block::Picture(picture) if picture.id.starts_with(id));
+        let found = self.sections.iter_mut().find_map(|section| {
+            let place = section.blocks.iter().position(is_it)?;
+            Some(section.blocks.remove(place))
+        });
+        self.summary.extend(found);
+        self.sections.retain(|section| !section.blocks.is_empty());
     }
 }
 

@@ -34,7 +34,13 @@ pub struct Provenance {
 impl Provenance {
     /// Version and seed as one sentence. What differs from run to run (time, traffic, command line) stays in `report.json`,
     /// so that the pages of two runs on the same inputs are the same.
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self, language: &str) -> String {
+        if language == "ko" {
+            return format!(
+                "hub-audit {}, 시드 {}. 명령줄, 시각, 전송량, 읽은 파일의 크기와 해시, 제외된 모든 텐서는 `report.json`에 있다.",
+                self.tool_version, self.seed
+            );
+        }
         format!(
             "hub-audit {}, seed {}. `report.json` has the command line, the time, the traffic of the run, the files read with \
              their sizes and hashes, and every tensor that was left out.",

@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 
 use comfy_table::{Attribute, CellAlignment, ContentArrangement, presets};
 
-use super::{Block, Cell, Table};
+use super::{
+    Block, Cell, Report, Table,
+    inline::{Span, spans},
+    labels::Labels,
+};
 
 /// Width of a pipe, so that it sees what 80 columns see; and of prose, which reads badly in longer lines.
 const WIDTH: u16 = 80;
@@ -15,21 +19,25 @@ const BREAK: char = '\u{200b}';
 /// A word longer than this is broken within, after a mark that joins its parts, where its column is narrow.
 const LONG_WORD: usize = 12;
 
-/// `blocks` as text, one blank line apart, without their pictures. `width` is that of the terminal, `None` for a pipe.
-pub fn render(blocks: &[Block], width: Option<u16>) -> String {
-    let mut out = String::new();
-    for block in blocks {
-        let text = match block {
-            Block::Prose { text } | Block::Note { text } => prose(&format!("{text}\n")),
-            Block::Table(content) => table(content, width),
-            Block::Picture(_) => continue,
-        };
-        if !out.is_empty() {
-            out.push('\n');
-        }
-        out.push_str(&text);
-    }
-    out
+/// The answer of `report` as text, its blocks one blank line apart, without pictures. `width` is that of the terminal, `None`
+/// for a pipe.
+pub fn render(report: &Report, width: Option<u16>) -> String {
+    let banner = report.synthetic.then(|| format!("{}.\n", Labels::of(report.language).synthetic));
+    let blocks = report.summary.iter().filter_map(|block| match block {
+        Block::Prose { text } | Block::Note { text } => Some(prose(&format!("{}\n", terminal(text)))),
+        Block::Table(content) => Some(table(content, width)),
+        Block::Picture(_) => None,
+    });
+    banner.into_iter().chain(blocks).collect::<Vec<_>>().join("\n")
+}
+
+/// `markup` for a terminal: commands and names between their marks, nothing bold.
+fn terminal(markup: &str) -> String {
+    let text = |span| match span {
+        Span::Text(text) | Span::Strong(text) => text.to_owned(),
+        Span::Code(name) => format!("`{name}`"),
+    };
+    spans(markup).into_iter().map(text).collect()
 }
 
 /// A table with its caption above. One without headings is a list of facts: a key and what is said of it in a line.
@@ -67,7 +75,7 @@ pub fn table(table: &Table, width: Option<u16>) -> String {
     }
     let mut out = String::new();
     if !table.caption.is_empty() {
-        let _ = writeln!(out, "{}\n", prose(&table.caption));
+        let _ = writeln!(out, "{}\n", prose(&terminal(&table.caption)));
     }
     for line in layout.lines() {
         out.extend(line.trim_end().chars().filter(|&mark| mark != BREAK));
@@ -117,17 +125,24 @@ pub fn prose(text: &str) -> String {
     for line in text.split_inclusive('\n') {
         let mut length = 0;
         for word in line.split_inclusive(' ') {
-            let width = word.trim_end().chars().count();
+            let width = columns(word.trim_end());
             if length > 0 && length + width > usize::from(WIDTH) {
                 lines.truncate(lines.trim_end_matches(' ').len());
                 lines.push('\n');
                 length = 0;
             }
             lines.push_str(word);
-            length += word.chars().count();
+            length += columns(word);
         }
     }
     lines
+}
+
+/// Columns that a terminal takes for `text`: two for each Hangul syllable and Han character.
+fn columns(text: &str) -> usize {
+    let is_wide =
+        |letter: char| matches!(letter, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}');
+    text.chars().map(|letter| if is_wide(letter) { 2 } else { 1 }).sum()
 }
 
 /// Lines of `key  value`, aligned.
@@ -141,7 +156,14 @@ pub fn facts<K: AsRef<str>>(rows: &[(K, String)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Column, *};
+    use super::{
+        super::{Column, model::tests::sample},
+        *,
+    };
+
+    fn shown(summary: Vec<Block>, width: Option<u16>) -> String {
+        render(&Report { summary, synthetic: false, ..sample() }, width)
+    }
 
     fn of(columns: Vec<Column>, row: &[&str]) -> Table {
         Table { caption: String::new(), columns, rows: vec![row.iter().map(|&text| Cell::text(text)).collect()] }
@@ -168,6 +190,8 @@ Instruct-2503            Distill-Qwen-
         let (words, long) = (["word"; 15].join(" "), "x".repeat(100));
         let text = prose(&format!("\n{words} and the end\nnext {long}\n"));
         assert_eq!(text, format!("\n{words} and\nthe end\nnext\n{long}\n"));
+        let korean = prose(&["가나다라"; 12].join(" "));
+        assert!(korean.lines().all(|line| columns(line) <= 80) && korean.lines().count() == 2, "{korean}");
     }
 
     #[test]
@@ -183,15 +207,17 @@ Instruct-2503            Distill-Qwen-
     #[test]
     fn headings_are_bold_on_a_terminal_only() {
         let table = of(vec![Column::text("why")], &["x"]);
-        assert_eq!(render(&[Block::Table(table.clone())], None), "why\nx\n");
-        assert!(render(&[Block::Table(table)], Some(80)).contains("\u{1b}[1m"));
+        assert_eq!(shown(vec![Block::Table(table.clone())], None), "why\nx\n");
+        assert!(shown(vec![Block::Table(table)], Some(80)).contains("\u{1b}[1m"));
     }
 
     #[test]
     fn blocks_stand_one_blank_line_apart_and_a_table_without_headings_is_a_list() {
         let mut facts = of(vec![Column::text(""), Column::text("")], &["rows", "7"]);
         facts.rows.push(vec![Cell::text("undefined"), Cell::undefined("ZeroNorm")]);
-        let text = render(&[Block::prose("First."), Block::Table(facts), Block::note("Last.")], None);
-        assert_eq!(text, "First.\n\n  rows       7\n  undefined  –\n\nLast.\n");
+        let text = shown(vec![Block::prose("**First** `x`."), Block::Table(facts), Block::note("Last.")], None);
+        assert_eq!(text, "First `x`.\n\n  rows       7\n  undefined  –\n\nLast.\n");
+        let synthetic = Report { summary: vec![Block::prose("First.")], ..sample() };
+        assert_eq!(render(&synthetic, None), "Synthetic replica, not the real weights.\n\nFirst.\n");
     }
 }

@@ -1,4 +1,4 @@
-//! What the pairs within a group of models and between two groups amount to, with and without the pairs that stand apart.
+//! What the pairs within a group of models and between two groups amount to, with and without the flagged pairs.
 //!
 //! The number of pairs is never reduced in silence: a pair without a value is listed with its reason, and a group without a
 //! comparable pair has no mean.
@@ -46,14 +46,14 @@ pub struct GroupFigures {
     pub n: usize,
     /// Their mean and standard deviation (ddof 0); undefined with the reason where there are none.
     pub all: Result<MeanSd, Undefined>,
-    /// Pairs with a value that do not stand apart.
+    /// Pairs with a value that are not flagged.
     pub n_unrelated: usize,
     /// Mean and standard deviation (ddof 0) of those.
     pub unrelated: Result<MeanSd, Undefined>,
-    /// Mean over the pairs with a value of what the cosine would be if they had nothing to do with each other; `None` for
+    /// Mean over the pairs with a value of the cosine that unrelated models would give; `None` for
     /// metrics other than the cosine, and where there is no pair.
     pub null: Option<f64>,
-    /// The same over those that do not stand apart.
+    /// The same over those that are not flagged.
     pub null_unrelated: Option<f64>,
     /// Pairs without a value.
     pub left_out: Vec<LeftOut>,
@@ -70,7 +70,7 @@ pub(crate) fn figures(
     let mut all = Vec::new();
     for (number, table) in tables.iter().enumerate() {
         for groups in &pairs {
-            let figure = |&metric| figure(number, table, groups, metric, |pair| relations.is_apart(pair.0, pair.1));
+            let figure = |&metric| figure(number, table, groups, metric, |pair| relations.is_flagged(pair.0, pair.1));
             all.extend(metrics.iter().map(figure));
         }
     }
@@ -125,7 +125,7 @@ pub(crate) fn group_pairs(groups: &[Option<&str>]) -> Vec<GroupPair> {
     pairs
 }
 
-/// One metric over the pairs of two groups, given by their rows in `table`; `is_related` says which of them stand apart.
+/// One metric over the pairs of two groups, given by their rows in `table`; `is_related` says which of them are flagged.
 pub(crate) fn figure(
     number: usize,
     table: &PairTable,
@@ -156,7 +156,7 @@ pub(crate) fn figure(
             if groups.pairs.is_empty() {
                 "a group of one model has no pair within"
             } else if of.len() < all.len() {
-                "every pair is set apart"
+                "every pair is flagged as related"
             } else {
                 "no comparable tensors"
             }

@@ -1,6 +1,7 @@
 //! Tables of pairs: which tensors meet, the metrics of each pair, and what lists of pairs amount to.
 
 mod across;
+mod chance;
 mod condition;
 pub(crate) mod groups;
 mod key;
@@ -11,6 +12,7 @@ pub(crate) mod pairs;
 mod sources;
 
 pub use across::BestLayers;
+pub use chance::{Chance, ChanceCell, LEVEL, Tests};
 pub use condition::Condition;
 pub use groups::{GroupFigures, GroupPair, LeftOut, empty_groups};
 pub use key::{Alignment, Place, TableKey};

@@ -1,7 +1,7 @@
-//! Which pairs of models stand apart from what the other pairs of the same survey show.
+//! Which pairs of models are outliers among what the other pairs of the same survey show.
 //!
 //! Every comparable cell of the survey, a pair at one role and layer, is one test; the population is all of them, and the
-//! false discovery rate is controlled over all of them at once. A pair of models is set apart where at least one of its
+//! false discovery rate is controlled over all of them at once. A pair of models is flagged as related where at least one of its
 //! cells is. That is a statement about this survey: it does not say how two models came to resemble each other. Where the
 //! survey has no unrelated population, cells are judged against the permutation null instead ([`Baseline`]).
 
@@ -15,17 +15,17 @@ use crate::metric::{Baseline, Correlation, Criterion, Metric, RelatedVerdict, re
 pub struct Relation {
     /// The models, by place; the lower first.
     pub models: (usize, usize),
-    /// Whether the pair is set apart.
+    /// Whether the pair is flagged as related.
     pub related: bool,
     /// Cells with a verdict.
     pub cells: usize,
-    /// Cells that are set apart.
-    pub apart: usize,
+    /// Cells that are flagged.
+    pub flagged: usize,
     /// Cells in which both tensors hold the same numbers.
     pub identical: usize,
     /// Mean r over the cells with a verdict.
     pub mean_r: f64,
-    /// Number of the table in which the pair departs most.
+    /// Number of the table in which the pair is strongest.
     pub panel: usize,
     /// r in that table.
     pub pearson: f64,
@@ -87,7 +87,7 @@ impl Relations {
                 models: cell.models,
                 related: false,
                 cells: 0,
-                apart: 0,
+                flagged: 0,
                 identical: 0,
                 mean_r: 0.0,
                 panel: cell.panel,
@@ -96,7 +96,7 @@ impl Relations {
             });
             relation.related |= verdict.related;
             relation.cells += 1;
-            relation.apart += usize::from(verdict.related);
+            relation.flagged += usize::from(verdict.related);
             relation.identical += usize::from(cell.is_identical);
             // The sum for now.
             relation.mean_r += pearson;
@@ -111,15 +111,15 @@ impl Relations {
         Self { pairs, cells: judged, baseline: (judged > 0).then_some(verdicts.baseline), criterion }
     }
 
-    /// The pairs that are set apart, the strongest departure first.
-    pub fn apart(&self) -> Vec<&Relation> {
-        let mut apart: Vec<&Relation> = self.pairs.iter().filter(|pair| pair.related).collect();
-        apart.sort_by(|a, b| b.verdict.z.total_cmp(&a.verdict.z));
-        apart
+    /// The pairs that are flagged as related, the strongest first.
+    pub fn flagged(&self) -> Vec<&Relation> {
+        let mut flagged: Vec<&Relation> = self.pairs.iter().filter(|pair| pair.related).collect();
+        flagged.sort_by(|a, b| b.verdict.z.total_cmp(&a.verdict.z));
+        flagged
     }
 
-    /// Whether the pair (`a`, `b`), in either order, is set apart.
-    pub fn is_apart(&self, a: usize, b: usize) -> bool {
+    /// Whether the pair (`a`, `b`), in either order, is flagged as related.
+    pub fn is_flagged(&self, a: usize, b: usize) -> bool {
         let models = (a.min(b), a.max(b));
         let found = self.pairs.binary_search_by_key(&models, |pair| pair.models);
         found.is_ok_and(|place| self.pairs[place].related)
@@ -152,22 +152,22 @@ mod tests {
     #[test]
     fn a_pair_that_stands_out_in_one_layer_is_set_apart_with_that_layer() {
         let relations = judge(5, 6, |panel, pair| (panel == 4 && pair == (1, 3)).then_some(0.6));
-        let apart = relations.apart();
-        assert_eq!(apart.len(), 1);
-        assert_eq!((apart[0].models, apart[0].panel, apart[0].apart, apart[0].cells), ((1, 3), 4, 1, 6));
-        assert!((apart[0].pearson - 0.6).abs() < 1e-15 && apart[0].mean_r < 0.2);
-        assert!(relations.is_apart(3, 1) && !relations.is_apart(0, 1));
+        let flagged = relations.flagged();
+        assert_eq!(flagged.len(), 1);
+        assert_eq!((flagged[0].models, flagged[0].panel, flagged[0].flagged, flagged[0].cells), ((1, 3), 4, 1, 6));
+        assert!((flagged[0].pearson - 0.6).abs() < 1e-15 && flagged[0].mean_r < 0.2);
+        assert!(relations.is_flagged(3, 1) && !relations.is_flagged(0, 1));
         assert_eq!(relations.cells, 60);
     }
 
     #[test]
-    fn the_strongest_departure_comes_first() {
+    fn the_strongest_comes_first() {
         let relations = judge(9, 1, |_, pair| match pair {
             (5, 6) => Some(0.5),
             (3, 4) => Some(0.99),
             _ => None,
         });
-        let models: Vec<_> = relations.apart().iter().map(|pair| pair.models).collect();
+        let models: Vec<_> = relations.flagged().iter().map(|pair| pair.models).collect();
         assert_eq!(models, [(3, 4), (5, 6)]);
     }
 
@@ -175,17 +175,20 @@ mod tests {
     fn three_models_are_no_population_however_many_layers_they_have() {
         let relations = judge(3, 40, |panel, pair| (pair == (0, 1)).then_some(if panel < 30 { 1.0 } else { 0.99 }));
         assert_eq!(relations.baseline, Some(Baseline::FewPairs(3)));
-        let apart = relations.apart();
-        assert_eq!(apart.len(), 1);
-        assert_eq!((apart[0].models, apart[0].cells, apart[0].apart, apart[0].identical), ((0, 1), 40, 40, 30));
+        let flagged = relations.flagged();
+        assert_eq!(flagged.len(), 1);
+        assert_eq!(
+            (flagged[0].models, flagged[0].cells, flagged[0].flagged, flagged[0].identical),
+            ((0, 1), 40, 40, 30)
+        );
     }
 
     #[test]
     fn a_base_and_its_fine_tunes_are_no_unrelated_pairs() {
         let relations = judge(5, 4, |_, (_, b)| (b < 4).then_some(0.9985));
         assert!(matches!(relations.baseline, Some(Baseline::MedianFar(median)) if median > 200.0));
-        assert_eq!(relations.apart().len(), 6);
-        assert!(relations.is_apart(0, 3) && !relations.is_apart(0, 4));
+        assert_eq!(relations.flagged().len(), 6);
+        assert!(relations.is_flagged(0, 3) && !relations.is_flagged(0, 4));
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub struct PairTable {
 static NOT_ASKED: LazyLock<PairMetrics> = LazyLock::new(|| PairMetrics::undefined(&not_asked()));
 
 fn not_asked() -> Undefined {
-    Undefined::NotComparable("this pair was not asked for".to_owned())
+    Undefined::NotComparable("this pair was not requested".to_owned())
 }
 
 impl PairTable {
@@ -299,7 +299,7 @@ pub(crate) mod tests {
         let rows = [0, 1, 2].map(|model| held(model, place, Ok(vec![1.0, 2.0 + model as f64])));
         let table = PairTable::of(key(Some(0)), &rows, [(0, 2)]);
         assert!(table.get(2, 0, Metric::CosSim).is_ok());
-        assert_eq!(table.get(0, 1, Metric::CosSim).unwrap_err().to_string(), "this pair was not asked for");
+        assert_eq!(table.get(0, 1, Metric::CosSim).unwrap_err().to_string(), "this pair was not requested");
         let stats = table.stats(Metric::CosSim, &[(0, 1), (0, 2)]);
         assert_eq!((stats.n, stats.missing(), table.defined(Metric::CosSim)), (1, 1, 1));
     }

@@ -145,7 +145,7 @@ fn what_is_no_model_at_all_is_refused_without_a_request() {
     ");
     assert_eq!(at.asked().count(), 0);
     let none = at.run(&["survey"]).expect(2);
-    none.says(&["error: no model was named", "hint: name at least one model, or give a list by --models"]);
+    none.says(&["error: no models given", "hint: pass model ids or --models FILE"]);
 }
 
 #[test]
@@ -409,7 +409,7 @@ fn one_bad_model_among_good_ones_keeps_its_row_and_the_rest_goes_on() {
     o/a (2),1,,1
     ");
     let report = at.read("out/REPORT.md");
-    assert!(report.contains("**gone** was not read"), "{report}");
+    assert!(report.contains("**gone** was skipped"), "{report}");
 }
 
 #[test]
@@ -449,7 +449,7 @@ fn a_layer_that_no_model_has_is_named_and_told_by_the_exit_status() {
     for command in ["survey", "fetch", "hash", "compare"] {
         let models: &[&str] = if command == "compare" { &["o/a", "o/a"] } else { &["o/a"] };
         let outcome = at.run(&[&[command], models, &["--layers", "0,99"]].concat()).expect(1);
-        outcome.says(&["no model has layer 99 of what was asked for"]);
+        outcome.says(&["no model has layer 99 of the requested tensors"]);
     }
 }
 
@@ -470,24 +470,24 @@ fn nothing_found_says_what_was_missing_and_what_to_do() {
     let cases = [
         (
             &["o/a", "--role", "q_norm"][..],
-            "a: no tensor was chosen: its family `llama` has no `q_norm`; `inspect` lists the roles that it has, and --tensor \
+            "a: no match: its family `llama` has no `q_norm`; `inspect` lists the roles that it has, and --tensor \
              chooses by name",
         ),
-        (&["o/gpt", "--role", "gate_proj"], "gpt: no tensor was chosen: it has no `gate_proj`: its MLP has no gate; "),
+        (&["o/gpt", "--role", "gate_proj"], "gpt: no match: it has no `gate_proj`: its MLP has no gate; "),
         (
             &["o/a", "--role", "gate_proj"],
-            "a: no tensor was chosen: it has no `gate_proj`, which other models of its family `llama` have; ",
+            "a: no match: it has no `gate_proj`, which other models of its family `llama` have; ",
         ),
         (
             &["o/odd"],
-            "odd: no tensor was chosen: its family is not known, so no tensor of it has a role: choose by name with --tensor; ",
+            "odd: no match: its family is not known, so no tensor of it has a role: choose by name with --tensor; ",
         ),
-        (&["o/a", "--layers", "7"], "a: no tensor was chosen: it has what was asked for in layers 0–1 only\n"),
+        (&["o/a", "--layers", "7"], "a: no match: the requested tensors exist only in layers 0–1\n"),
         (
             &["o/odd", "--tensor", "norms"],
-            "odd: no tensor was chosen: none of its names matches --tensor `norms`; `inspect --tensors` lists them\n",
+            "odd: no match: none of its names matches --tensor `norms`; `inspect --tensors` lists them\n",
         ),
-        (&["o/a", "--skip", "input"], "a: no tensor was chosen: what was asked for is left out by --skip `input`"),
+        (&["o/a", "--skip", "input"], "a: no match: the requested tensors are excluded by --skip `input`"),
     ];
     for (args, told) in cases {
         for command in ["fetch", "survey", "layers"] {
@@ -499,7 +499,7 @@ fn nothing_found_says_what_was_missing_and_what_to_do() {
     // The report has the reason too.
     at.run(&["survey", "o/a", "o/odd", "--layers", "7", "-o", "out", "--formats", "md", "-q"]).expect(1);
     let report = at.read("out/REPORT.md");
-    assert!(report.contains("it has what was asked for in layers 0–1 only"), "{report}");
+    assert!(report.contains("the requested tensors exist only in layers 0–1"), "{report}");
     assert!(report.contains("its family is not known"), "{report}");
 }
 

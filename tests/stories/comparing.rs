@@ -251,10 +251,10 @@ fn a_condition_on_a_pair_is_an_exit_status() {
     at.llama("o/b", 2, 2, 64);
     at.serve();
     at.run(&["compare", "o/a", "o/b", "--role", "norms", "--fail-if", "cos_sim>0.5"])
-        .expect(1)
+        .expect(3)
         .says(&["--fail-if cos_sim>0.5 holds: `model.layers.0.input_layernorm.weight`"]);
     at.run(&["compare", "o/a", "o/b", "--role", "norms", "--fail-if", "abs(pearson)>0.9"]).expect(0);
-    at.run(&["compare", "o/a"]).expect(2).says(&["`compare` takes two models, and one is named"]);
+    at.run(&["compare", "o/a"]).expect(2).says(&["`compare` needs exactly two models, got 1"]);
 }
 
 #[test]
@@ -312,20 +312,20 @@ fn a_condition_says_what_it_was_not_asked_of() {
     at.model("o/b", &llama_config(14, 16), &other);
     at.model("o/c", &llama_config(1, 32), &[norm(0, 1, 32)]);
     at.serve();
-    let outcome = at.run(&["compare", "o/a", "o/b", "--fail-if", "cos_sim>0.5"]).expect(1);
+    let outcome = at.run(&["compare", "o/a", "o/b", "--fail-if", "cos_sim>0.5"]).expect(3);
     assert_eq!(outcome.stderr.matches("holds: ").count(), 10, "{outcome}");
     outcome.says(&[
-        "--fail-if cos_sim>0.5 holds for 12 of 12 pairs, of which the first 10 are above, and all in pairs.csv under -o; not \
-         judged: 1 of differing shape, 1 only in the first model, 1 only in the second model\n",
+        "--fail-if cos_sim>0.5 holds for 12 of 12 pairs, of which the first 10 are above, and all in the CSV files under -o; not \
+         checked: 1 of differing shape, 1 only in the first model, 1 only in the second model\n",
     ]);
     at.run(&["compare", "o/a", "o/b", "--fail-if", "cos_sim<0.5"])
         .expect(0)
-        .says(&["--fail-if cos_sim<0.5 holds for none of 12 pairs; not judged: 1 of differing shape, "]);
+        .says(&["--fail-if cos_sim<0.5 holds for none of 12 pairs; not checked: 1 of differing shape, "]);
     // A condition that was asked of nothing does not pass.
     let survey = ["survey", "o/a", "o/c", "--layers", "0", "--fail-if", "cos_sim>0.5"];
     at.run(&survey)
         .expect(1)
-        .says(&["warning: --fail-if cos_sim>0.5 could be asked of no pair; not judged: 1 of differing shape\n"]);
+        .says(&["warning: --fail-if cos_sim>0.5: no pair to check; not checked: 1 of differing shape\n"]);
 }
 
 #[test]
@@ -467,13 +467,14 @@ fn a_published_pages_mean_and_patterns_over_layers_are_set_beside_matrices_alone
     let run = at.run(&["compare", "./hub/o/a", "./hub/o/b", "-o", "out", "--formats", "md"]).expect(0);
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let all = mean(&cosines.concat());
+    let said = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for line in [
-        format!("all tensors (14): mean cos_sim {all:.4}, null "),
-        format!("matrices alone (7): mean cos_sim {:.4}, null ", mean(&cosines[1])),
+        format!("Mean cos_sim of all tensors (14): {all:.4}, null "),
+        format!("Mean cos_sim of matrices alone (7): {:.4}, null ", mean(&cosines[1])),
     ] {
-        assert!(run.stdout.contains(&line), "{line}: {run}");
+        assert!(said.contains(&line), "{line}: {run}");
     }
-    assert!(run.stdout.contains("reads such a mean as “partial reuse”"), "{run}");
+    assert!(said.contains("reads such a mean as “partial reuse”"), "{run}");
     let report = at.read("out/REPORT.md");
     let line = |start: &str| report.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}"));
     let of = |name: &str| line(&format!("| {name} |")).split('|').map(str::trim).collect::<Vec<_>>();

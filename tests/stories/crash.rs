@@ -187,7 +187,7 @@ fn ctrl_c_stops_within_a_second_and_the_same_command_goes_on() {
     insta::assert_snapshot!(outcome, @"
     exit status 130
     ----- stderr -----
-    error: interrupted; the tensors that have arrived are kept in the cache, and the same command goes on from there
+    error: interrupted; the tensors that have arrived are kept in the cache, run the same command to resume
     ");
     assert!(!at.path().join("out").exists());
     moment.never();

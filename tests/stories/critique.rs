@@ -57,10 +57,10 @@ fn published_figures_of_matrices_and_numbers_of_parameters_are_checked_where_all
     let counted = [(solar, 1), (glm_air, 2)].map(|(id, model)| glm(&at, id, model));
     at.serve();
     let plain = at.run(&["critique", solar, glm_air, "-o", "plain", "--formats", "csv"]).expect(0);
-    assert!(plain.stdout.contains("those rest on what --all-roles reads"), "{plain}");
+    assert!(plain.stdout.contains("rest on what `--all-roles` reads"), "{plain}");
     let run = at.run(&["critique", solar, glm_air, "--all-roles", "-o", "out", "--formats", "csv,md"]).expect(0);
-    assert!(!run.stdout.contains("what --all-roles"), "{run}");
-    assert!(run.stdout.contains("those rest on what --all-layers reads"), "{run}");
+    assert!(!run.stdout.contains("what `--all-roles`"), "{run}");
+    assert!(run.stdout.contains("rest on what `--all-layers` reads"), "{run}");
     let published = rows(&at.read("out/published.csv"));
     let find = |experiment: &str, tensor: &str, repos: [&str; 2], layers: [&str; 2], metric: &str| {
         let is_it = |row: &&BTreeMap<String, String>| {
@@ -106,11 +106,15 @@ fn every_experiment_has_its_lines_on_a_terminal_of_eighty_columns() {
     });
     let run = run.expect(0);
     for line in
-        ["1 Solar ", "1 GLM ", "2 Solar ", "3 MoE ", "4 MoE ", "5 MoE × dense ", "Solar 10 × GLM 10 ", "N(1, 0.1²) "]
+        ["1 Solar ", "1 GLM ", "2 Solar ", "3 MoE ", "4 MoE ", "5 MoE × dense ", "Solar × GLM, 10 ", "N(1, 0.1²) "]
     {
         assert!(run.stdout.lines().any(|found| found.starts_with(line)), "{line}: {run}");
     }
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "{run}");
+    let said = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let answer = "Solar × GLM, input_layernorm at layer 10: r = -0.0006, z = -0.04, no correlation beyond chance (cos 0.9808 where its \
+                  null is 0.9808). Over 8 layers the mean r is -0.0031 (z -0.36), and 0 of 8 are beyond chance";
+    assert!(said.starts_with(&format!("Synthetic replica, not the real weights. {answer}")), "{run}");
 }
 
 #[test]
@@ -122,9 +126,13 @@ fn a_korean_report_says_its_language_and_captions_every_picture() {
     let is_korean = |text: &str| text.chars().any(|letter| ('가'..='힣').contains(&letter));
     let figures: Vec<&str> = page.split("<figure id=").skip(1).collect();
     assert_eq!(figures.len(), 10);
+    assert!(page.contains("실제 가중치가 아닌 합성 복제본</div>"), "the banner");
+    assert!(page.contains("레이어 0을 같은 모델의 레이어 10, 20, 30, 40과 비교한다"), "particles");
+    assert!(!page.contains("(를)") && !page.contains("(와)") && !page.contains("(과)"), "particles");
     for figure in figures {
-        let end = figure.find("</figure>").unwrap();
-        let caption = figure[end..].lines().take(3).collect::<String>();
-        assert!(is_korean(&caption), "{caption}");
+        let caption = figure.split("<figcaption>").nth(1).and_then(|rest| rest.split("</figcaption>").next());
+        assert!(caption.is_some_and(is_korean), "{caption:?}");
+        let described = figure.split("<desc>").nth(1).and_then(|rest| rest.split("</desc>").next());
+        assert!(described.is_some_and(is_korean), "{described:?}");
     }
 }

@@ -225,7 +225,7 @@ fn tables_that_cannot_be_compared_are_said_and_no_weight_moves() {
     assert!(moved.ranges(".safetensors").iter().all(|range| range.starts_with("bytes=0-")));
     let outcome = at.run(&["embeddings", "o/a", "o/broken"]).expect(2);
     outcome.says(&["file `tokenizer.json` of `o/broken@c0ffee00` cannot be used", "both have number 1", "--same-id"]);
-    at.run(&["embeddings", "o/a"]).expect(2).says(&["between two models, and 1 are named"]);
+    at.run(&["embeddings", "o/a"]).expect(2).says(&["`embeddings` needs exactly two models, got 1"]);
     at.run(&["embeddings", "o/a", "o/gone"]).expect(2).says(&["o/gone"]);
     at.run(&["embeddings", "o/a", "o/a", "--tokens", "0"]).expect(2).says(&["write a number above 0, or all"]);
 }
@@ -239,7 +239,7 @@ fn what_a_token_says_is_harmless_and_a_plan_above_the_limit_is_refused() {
     assert!(outcome.stdout.contains("padded rows") && outcome.stdout.contains("8 of 8"), "{outcome}");
     let found = tokens(&at, "out");
     assert!(found.contains_key("'=1+1") && found.contains_key("x\\u{202e}"), "{:?}", found.keys());
-    let found = at.run(&["embeddings", "o/a", "o/a", "--fail-if", "pearson>=0.99"]).expect(1);
+    let found = at.run(&["embeddings", "o/a", "o/a", "--fail-if", "pearson>=0.99"]).expect(3);
     assert!(found.stderr.contains("--fail-if pearson>=0.99 holds"), "{found}");
     at.run(&["embeddings", "o/a", "o/a", "--fail-if", "abs(pearson)<0.9", "-q"]).expect(0);
     for (name, bytes) in Workspace::files(&at.path().join("out")) {

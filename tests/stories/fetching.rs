@@ -233,7 +233,7 @@ fn unknown_names_are_chosen_by_a_pattern_that_tells_the_layer() {
     assert_eq!(outcome.stdout.lines().count(), 2, "{outcome}");
     assert!(outcome.stdout.contains("block2"), "{outcome}");
     let nothing = at.run(&["fetch", "o/odd"]).expect(1);
-    nothing.says(&["no tensor was chosen"]);
+    nothing.says(&["no match"]);
 }
 
 #[test]

@@ -289,7 +289,7 @@ fn unverified_files_are_believed_only_aloud_and_by_nobody_else() {
     let args = ["fetch", "o/a", "--tensor", "norm.weight"];
     let believed = at.run(&[&args[..], &["--no-verify"]].concat()).expect(0);
     believed.says(&[
-        "warning: --no-verify: files of the Hugging Face cache are believed unread",
+        "warning: --no-verify: files of the Hugging Face cache are not verified",
         "7 from the Hugging Face cache",
     ]);
     at.run(&[&args[..], &["--no-verify"]].concat()).expect(0).says(&["7 from cache"]);

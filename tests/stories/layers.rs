@@ -52,7 +52,7 @@ fn a_missing_layer_leaves_its_index_empty_and_a_prediction_block_stands_apart() 
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("1 layer without a tensor, first 2"), "{text}");
-    assert!(text.contains("4 (MTP), no layer; it is in the matrix"), "{text}");
+    assert!(text.contains("4 (MTP) is a multi-token-prediction block"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let out = work.path().join("out");
     let rows = lines(&out.join("layers.csv"));
@@ -79,7 +79,7 @@ fn a_condition_is_asked_of_neighbours_and_a_model_without_layers_is_missed() {
     checkpoint(&work.path().join("m"), &[0, 1, 2], 3);
     checkpoint(&work.path().join("empty"), &[], 3);
     let met = layers(work.path(), &["./m", "--fail-if", "cos_sim>0.9"]);
-    assert_eq!(met.status.code(), Some(1));
+    assert_eq!(met.status.code(), Some(3));
     let told = String::from_utf8(met.stderr).unwrap();
     assert_eq!(told.matches("--fail-if cos_sim>0.9 holds: ").count(), 2, "{told}");
     assert!(told.contains("--fail-if cos_sim>0.9 holds for 2 of 2 pairs\n"), "{told}");

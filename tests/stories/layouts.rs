@@ -118,7 +118,7 @@ fn an_index_that_omits_a_tensor_is_reported_and_the_tensor_found() {
 fn a_layer_that_the_index_omits_is_missing_when_nothing_else_is_asked_for() {
     let placed = [(0, FIRST), (2, SECOND), (3, SECOND)];
     let at = two_files(Some(&placed));
-    at.run(&["fetch", "o/a", "--layers", "1"]).expect(1).says(&["warning: a: no tensor was chosen"]);
+    at.run(&["fetch", "o/a", "--layers", "1"]).expect(1).says(&["warning: a: no match"]);
 }
 
 #[test]

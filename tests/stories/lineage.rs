@@ -146,7 +146,7 @@ fn relatives_are_linked_with_a_bound_for_each_group_and_every_alternative() {
     for file in ["report.html", "report.json", "relation.csv", "pair-groups.svg", "pair-layers.svg"] {
         assert!(at.path().join("out").join(file).exists(), "{file}");
     }
-    at.run(&["lineage", "o/a", "o/b", "--fail-if", "linked"]).expect(1);
+    at.run(&["lineage", "o/a", "o/b", "--fail-if", "linked"]).expect(3);
     at.run(&["lineage", "o/a", "o/b", "--fail-if", "independent"]).expect(0);
 }
 
@@ -290,7 +290,7 @@ fn what_stays_unclear_is_inconclusive_and_a_weak_link_reads_more_rows() {
     // Without the basis nothing is said of independence, and more rows of units would not help.
     let outcome = at.run(&["lineage", "o/a", "o/c", "--group", "mlp,heads", "-o", "units"]).expect(0);
     assert!(outcome.stdout.contains("INCONCLUSIVE: the residual basis could not be tested"), "{outcome}");
-    at.run(&["lineage", "o/a", "o/c", "--group", "mlp", "--fail-if", "inconclusive"]).expect(1);
+    at.run(&["lineage", "o/a", "o/c", "--group", "mlp", "--fail-if", "inconclusive"]).expect(3);
     let weak = |seeds: [u64; 2], weight: f32| Planted { seeds, weight, inner: 512, ..Planted::of(1) };
     weak([5, 6], 1.0).write(&at, "o/wide");
     weak([5, 7], 0.05).write(&at, "o/weak");
@@ -304,7 +304,7 @@ fn a_wrong_group_or_one_model_is_refused_with_what_to_do() {
     let at = place();
     at.run(&["lineage", "o/a"])
         .expect(2)
-        .says(&["compares models with each other, and 1 is named", "two models or more"]);
+        .says(&["`lineage` needs at least two models, got 1", "pass two or more model ids or --models FILE"]);
     at.run(&["lineage", "o/a", "o/b", "--group", "mlps"]).expect(2).says(&["`mlps` is not a group", "embeddings"]);
 }
 

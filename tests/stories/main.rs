@@ -2,6 +2,8 @@
 //! what the user sees, what is on disk, and what the Hub was asked. One binary, so that the stories link once.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod architectures;
 #[cfg(test)]
 mod bad_input;

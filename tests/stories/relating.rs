@@ -1,4 +1,4 @@
-//! I survey models and want to know which pairs stand apart, what groups amount to, and which layers meet.
+//! I survey models and want to know which pairs are outliers, what groups amount to, and which layers meet.
 
 use std::{collections::BTreeMap, path::Path, process::Output};
 
@@ -65,7 +65,12 @@ fn the_two_related_pairs_are_set_apart_and_every_pair_of_the_groups_is_counted()
     let first = survey(home.path(), "one", &arguments("1"));
     assert_eq!(first.status.code(), Some(0), "{}", String::from_utf8_lossy(&first.stderr));
     let stdout = String::from_utf8(first.stdout).unwrap();
-    assert!(stdout.contains("Depart from what the other pairs of this survey show"), "{stdout}");
+    let said = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("Pairs that stand out from the other pairs: Mixtral-8x7B-Instruct-v0.1 × Mistral"),
+        "{stdout}"
+    );
+    assert!(said.contains("2 of 36 pairs of models are correlated beyond chance"), "{stdout}");
 
     let one = home.path().join("one");
     let apart: Vec<(String, String)> = rows(&one, "related.csv")
@@ -88,7 +93,7 @@ fn the_two_related_pairs_are_set_apart_and_every_pair_of_the_groups_is_counted()
         let unrelated: f64 = row["mean_unrelated"].parse().unwrap();
         assert!(unrelated.abs() < 0.03, "{row:?}");
         assert_eq!((row["mean_null"].as_str(), row["mean_null_unrelated"].as_str()), ("", ""));
-        // Of pairs that do not stand apart the cosine is what its null says.
+        // Of pairs that are not flagged the cosine is what its null says.
         let cosine = row_of(a, b, layer, "cos_sim");
         let of = |column: &str| cosine[column].parse::<f64>().unwrap();
         assert!((of("mean_unrelated") - of("mean_null_unrelated")).abs() < 0.01, "{cosine:?}");
@@ -139,7 +144,9 @@ fn every_layer_meets_every_layer_of_two_models() {
     let outcome = survey(home.path(), "r", &["--pairing=all", MOE[3], DENSE[0], "--layers=5-8"]);
     assert_eq!(outcome.status.code(), Some(0), "{}", String::from_utf8_lossy(&outcome.stderr));
     let stdout = String::from_utf8(outcome.stdout).unwrap();
-    assert!(stdout.contains("4 of 4\nlayers resemble their own index most (chance: 1.0)"), "{stdout}");
+    let said = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("are correlated beyond chance in 16 of 16 tests: most r = 0.99"), "{stdout}");
+    assert!(said.contains("4 of 4 layers are most like the layer of their own index (chance: 1.0)"), "{stdout}");
     assert_eq!(rows(&home.path().join("r"), "pairs.csv").len(), 16);
     let three = survey(home.path(), "r", &["--pairing=all", MOE[0], MOE[1], MOE[2]]);
     assert_eq!(three.status.code(), Some(2));

@@ -187,7 +187,7 @@ fn effective_ranks_and_aligned_residuals_are_those_of_numpy() {
     let run = ["layers", "./hub/o/m", "--role", "q_proj,k_proj", "--block", "0-2", "--effective-rank"];
     let align = ["--align", "heads,attention", "-o", "out", "--formats", "csv,md"];
     let outcome = at.run(&[&run[..], &align].concat()).expect(0);
-    outcome.says(&["GFLOP/s as just measured"]);
+    outcome.says(&["GFLOP/s measured"]);
     assert!(outcome.stdout.contains("within rotary pairs only"), "{outcome}");
     let (found, golden) = (structure(&at, "out"), goldens());
     for pair in 0..2 {

@@ -11,7 +11,7 @@ use crate::{
 /// Some of the pairs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// Norms, biases and other vectors: their cosine is high for nothing.
+    /// Norms, biases and other vectors: their cosine is high by construction.
     NormsAndBiases,
     /// Tables of token and position vectors, and the output matrix: what any two models of one vocabulary may share, and no layer.
     Embeddings,

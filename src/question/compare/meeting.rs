@@ -28,7 +28,7 @@ pub struct Meeting {
     pub obstacle: Option<Obstacle>,
     /// Why a side could not be read.
     pub failure: Option<String>,
-    /// What both sides are, where each is constant or a buffer that a formula fills: alike for nothing.
+    /// What both sides are, where each is constant or a buffer that a formula fills: similar by construction.
     pub trivial: Option<[TrivialClass; 2]>,
 }
 

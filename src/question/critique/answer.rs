@@ -102,7 +102,7 @@ impl RoleAnswer {
         MeanSd::of(&means.collect::<Vec<_>>())
     }
 
-    /// The pairs of models that are set apart as related, by their places.
+    /// The pairs of models that are flagged as related, by their places.
     pub fn related(&self) -> Vec<(usize, usize)> {
         related_pairs(&self.table, &self.lists, &self.verdicts).collect()
     }

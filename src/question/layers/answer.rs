@@ -94,7 +94,7 @@ pub fn layers(corpus: &Corpus, by_pattern: bool, selection: &LayerSelection, met
         let Ok(read) = &opened.outcome else { continue };
         let known = tables.iter().map(PairTable::model).chain(absent.iter().map(|absence| absence.model));
         if !known.collect::<BTreeSet<_>>().contains(&model) {
-            let no_layer = || "none of its tensors that were asked for belongs to a layer".to_owned();
+            let no_layer = || "none of its requested tensors belongs to a layer".to_owned();
             absent.push(Absence { model, key: None, reason: read.absence.clone().unwrap_or_else(no_layer) });
         }
     }

@@ -113,12 +113,17 @@ impl Lineage {
         self.pairs.iter().filter_map(by_both).collect()
     }
 
-    /// Whether some pair has this verdict.
-    pub fn any(&self, condition: Condition) -> bool {
-        self.pairs.iter().any(|pair| match condition {
-            Condition::Linked => matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes),
-            Condition::Inconclusive => pair.verdict() == Verdict::Inconclusive,
-            Condition::Independent => pair.verdict() == Verdict::Independent,
+    /// Each pair that could be compared, by the labels of its models, and whether it has this verdict.
+    pub fn meet(&self, condition: Condition) -> impl Iterator<Item = (String, bool)> {
+        let compared = self.pairs.iter().filter(|pair| pair.verdict() != Verdict::NotComparable);
+        compared.map(move |pair| {
+            let [a, b] = pair.models.map(|model| self.models[model].label.as_str());
+            let holds = match condition {
+                Condition::Linked => matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes),
+                Condition::Inconclusive => pair.verdict() == Verdict::Inconclusive,
+                Condition::Independent => pair.verdict() == Verdict::Independent,
+            };
+            (format!("{a} × {b}"), holds)
         })
     }
 

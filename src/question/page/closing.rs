@@ -7,24 +7,24 @@ use crate::{
 };
 
 /// What a cosine of norms is worth.
-pub(crate) const ABOUT_COSINE: &str = "`cos_sim` of two norms is high for nothing: their elements have nearly one value, so the \
-    cosine carries mean and spread only. `cos_null` is what it would be on average if the channels of one side were shuffled, \
-    that is, without any shared pattern. `pearson` removes mean and spread; `z_perm` is its distance from the shuffled mean in \
+pub(crate) const ABOUT_COSINE: &str = "`cos_sim` of two norms is high by construction: their elements have nearly one value, so the \
+    cosine carries mean and spread only. `cos_null` is what unrelated models would give: its average if the channels of one side \
+    were shuffled. `pearson` removes mean and spread; `z_perm` is its distance from the shuffled mean in \
     standard deviations, r·√(n−1).";
 
 /// The list of what was asked for and is in no number.
 pub(crate) fn left_out(excluded: &[Excluded]) -> Section {
     let block = if excluded.is_empty() {
-        Block::prose("Nothing of what was chosen: every model has it, and every pair could be compared.")
+        Block::prose("Nothing: every requested tensor was compared.")
     } else {
         let row = |line: &Excluded| vec![Cell::code(&line.model), Cell::code(&line.tensor), Cell::text(&line.reason)];
         Block::Table(Table {
-            caption: "What was asked for and is in no number above.".to_owned(),
+            caption: "Requested, but not computed (with the reason).".to_owned(),
             columns: ["model", "tensor", "reason"].map(Column::text).into(),
             rows: excluded.iter().map(row).collect(),
         })
     };
-    Section { id: "left-out".to_owned(), title: "What was left out, and why".to_owned(), blocks: vec![block] }
+    Section { id: "left-out".to_owned(), title: "Excluded".to_owned(), blocks: vec![block] }
 }
 
 /// What the numbers rest on, which does not depend on what happened to be in the cache. `used` gives the number of tensors
@@ -46,7 +46,7 @@ pub(crate) fn traffic(models: &[ModelSummary], used: impl Fn(usize) -> (usize, u
         title: "Traffic".to_owned(),
         blocks: vec![
             Block::Table(Table {
-                caption: "What the numbers rest on, of how much there is.".to_owned(),
+                caption: "Coverage: tensors and bytes used, of all.".to_owned(),
                 columns: [Column::text("model")].into_iter().chain(numeric).collect(),
                 rows: models.iter().enumerate().map(row).collect(),
             }),

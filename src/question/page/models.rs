@@ -52,7 +52,7 @@ pub(crate) fn models(models: &[ModelSummary]) -> Section {
     })];
     for model in models {
         if let Some(failure) = &model.failure {
-            blocks.push(Block::note(format!("**{}** was not read: {failure}.", model.label)));
+            blocks.push(Block::note(format!("**{}** was skipped: {failure}.", model.label)));
         }
         if model.zero_centred {
             blocks.push(Block::prose(format!(

@@ -83,7 +83,9 @@ impl PairsCsv {
 pub fn pairs_csv(survey: &Survey) -> Vec<u8> {
     let mut csv = PairsCsv::new();
     for table in &survey.panels {
-        for pair in pairs_of(table.rows.len()) {
+        // Where neither model has the tensor there is no pair: each is among what was excluded, with its reason.
+        let is_there = |(a, b): &(usize, usize)| table.rows[*a].side.is_ok() || table.rows[*b].side.is_ok();
+        for pair in pairs_of(table.rows.len()).filter(is_there) {
             csv.push(&survey.models, table, pair);
         }
     }

@@ -13,7 +13,8 @@ use crate::{
     model::{Depths, Exclusion, ModelSummary, Pairing, Tensor},
     question::lineage::Lineage,
     table::{
-        Alignment, Entry, GroupFigures, Held, PairTable, Place, Relations, Side, Sources, TableKey, all_pairs, groups,
+        Alignment, Chance, Entry, GroupFigures, Held, PairTable, Place, Relations, Side, Sources, TableKey, all_pairs,
+        groups,
     },
     tensor::Loaded,
 };
@@ -56,7 +57,9 @@ pub struct Survey {
     pub panels: Vec<PairTable>,
     /// Layer × layer of two models, one table a role, where all layers met all layers.
     pub crossings: Vec<PairTable>,
-    /// Which pairs stand apart from the others.
+    /// Which pairs of models correlate beyond chance.
+    pub chance: Chance,
+    /// Which pairs are outliers among the others.
     pub relations: Relations,
     /// What the pairs within and between groups amount to.
     pub groups: Vec<GroupFigures>,
@@ -147,6 +150,7 @@ pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Survey {
         depths: (options.pairing == Pairing::Depth).then(|| Depths::of(opened, &options.layers)).flatten(),
         panels: Vec::new(),
         crossings: Vec::new(),
+        chance: Chance::default(),
         relations: Relations::default(),
         groups: Vec::new(),
         averages: Vec::new(),
@@ -161,11 +165,13 @@ pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Survey {
         let roles = if opened.len() == 2 { sources.roles() } else { BTreeSet::new() };
         survey.crossings = roles.into_iter().map(|role| PairTable::across(&sources, role)).collect();
         survey.unread = survey.crossings.iter().flat_map(unread_of).collect();
+        survey.chance = Chance::of(survey.crossings.iter());
         return survey;
     }
     for role in keys(&sources, survey.depths.as_ref()).chunk_by(|a, b| a.whole() == b.whole()) {
         add_role(&mut survey, &sources, role, options);
     }
+    survey.chance = Chance::of(survey.panels.iter());
     survey.relations = Relations::of(&survey.panels, survey.models.len(), Criterion::default());
     let groups: Vec<Option<&str>> = survey.models.iter().map(|model| model.group.as_deref()).collect();
     survey.groups = groups::figures(&survey.panels, &groups, &options.metrics, &survey.relations);

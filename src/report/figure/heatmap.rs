@@ -1,5 +1,5 @@
-//! A matrix as coloured cells. Every cell says its number to a pointer; numbers stand on the cells where they fit; a cell
-//! without a value is hatched, and one outside the colour scale has its corner marked.
+//! A matrix as coloured cells. Every cell says its number to a pointer; numbers stand on the cells where they fit; where there
+//! is no value the hatched ground shows, and a cell outside the colour scale has its corner marked.
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
@@ -93,24 +93,22 @@ impl Heatmap {
     }
 
     fn draw_cells(&self, scene: &mut Scene, grid: Grid) {
+        // One ground for all undefined cells: of a mixed list they are nearly all, and marks of their own would be megabytes.
+        if self.cells().any(|(.., datum)| datum.value().is_none()) {
+            scene.mark(Mark::rect(grid.left, grid.top, grid.width, grid.height).fill(ABSENT));
+            scene.mark(hatching(grid));
+        }
         for (row, column, datum) in self.cells() {
+            let Some(value) = datum.value() else { continue };
             let (x, y) = (grid.left + column as f64 * grid.cell, grid.top + row as f64 * grid.cell);
             let place = format!("{} × {}", self.matrix.rows[row], self.matrix.columns[column]);
+            let color = self.scale.color(value);
+            let number = typeset(&Digits::Significant(6).format(value));
             let cell = Mark::rect(x, y, grid.cell, grid.cell);
-            match datum.get() {
-                Ok(value) => {
-                    let color = self.scale.color(value);
-                    let number = typeset(&Digits::Significant(6).format(value));
-                    scene.mark(cell.fill(color).tooltip(format!("{place}: {number}")));
-                    if !self.scale.covers(value) {
-                        let above = value > self.scale.high;
-                        scene.mark(corner(x + grid.cell, y, grid.cell, above).fill(ink_on(color)));
-                    }
-                }
-                Err(reason) => {
-                    scene.mark(cell.fill(ABSENT).tooltip(format!("{place}: undefined, {reason}")));
-                    scene.mark(hatching(x, y, grid.cell));
-                }
+            scene.mark(cell.fill(color).tooltip(format!("{place}: {number}")));
+            if !self.scale.covers(value) {
+                let above = value > self.scale.high;
+                scene.mark(corner(x + grid.cell, y, grid.cell, above).fill(ink_on(color)));
             }
         }
     }
@@ -313,12 +311,17 @@ fn corner(right: f64, top: f64, cell: f64, up: bool) -> Mark {
     Mark::polygon(vec![(right - side, base), (right, base), (right - side / 2.0, tip)])
 }
 
-/// Diagonal lines over a square cell.
-fn hatching(x: f64, y: f64, side: f64) -> Mark {
-    let steps = [0.25, 0.5, 0.75, 1.0];
-    let lower = steps.iter().map(|t| vec![(x, y + side * t), (x + side * t, y)]);
-    let upper = steps[..3].iter().map(|t| vec![(x + side * t, y + side), (x + side, y + side * t)]);
-    Mark::path(lower.chain(upper).collect()).stroke(Stroke::solid(HATCH, 0.8))
+/// Diagonal lines over all cells, four to a cell where it is large enough.
+fn hatching(Grid { left, top, cell, width, height, .. }: Grid) -> Mark {
+    let step = (cell / 4.0).max(3.0);
+    let mut lines = Vec::new();
+    let mut sum = step;
+    while sum < width + height {
+        let (from, to) = ((sum - height).max(0.0), sum.min(width));
+        lines.push(vec![(left + from, top + sum - from), (left + to, top + sum - to)]);
+        sum += step;
+    }
+    Mark::path(lines).stroke(Stroke::solid(HATCH, 0.8))
 }
 
 #[cfg(test)]
@@ -381,12 +384,17 @@ mod tests {
     }
 
     #[test]
-    fn an_undefined_cell_is_hatched_and_says_why() {
+    fn undefined_cells_are_hatched_together_and_the_picture_says_why() {
         let heatmap = Heatmap::new(square(3, |i| format!("m{i}"), wave), ColorScale::correlation(), "r");
         let svg = super::super::svg::document(&heatmap.draw(), "");
-        assert!(svg.contains("<title>m1 × m2: undefined, ZeroNorm</title>"));
+        assert!(svg.contains("<title>m1 × m1: 1") && !svg.contains("<title>m1 × m2"));
         assert!(heatmap.remarks().contains(&"1 cell undefined, hatched: ZeroNorm (1).".to_owned()));
         assert!(!svg.contains("NaN"));
+        let defined = Heatmap::new(square(3, |i| format!("m{i}"), |_, _| Ok(0.5)), ColorScale::correlation(), "r");
+        let marks =
+            |heatmap: &Heatmap| heatmap.draw().nodes.iter().filter(|node| matches!(node, Node::Mark(_))).count();
+        // The ground and its lines for the one cell less, however many there are.
+        assert_eq!(marks(&heatmap), marks(&defined) + 1);
     }
 
     #[test]

@@ -78,12 +78,12 @@ impl Picture {
 
     /// The picture as an SVG document.
     pub fn svg(&self, synthetic: bool) -> String {
-        svg::document(&self.scene(synthetic), &self.described(synthetic))
+        svg::document(&self.scene(synthetic), &self.described(synthetic.then_some(SYNTHETIC)))
     }
 
-    /// The picture as an element of an HTML page.
-    pub fn svg_element(&self, synthetic: bool) -> String {
-        svg::element(&self.scene(synthetic), &self.described(synthetic))
+    /// `scene`, which is the picture's, as an element of an HTML page; `banner` opens its description.
+    pub(crate) fn svg_element(&self, scene: &Scene, banner: Option<&str>) -> String {
+        svg::element(scene, &self.described(banner))
     }
 
     /// Title, subtitle and remarks above the drawing.
@@ -122,9 +122,9 @@ impl Picture {
         scene
     }
 
-    fn described(&self, synthetic: bool) -> String {
+    fn described(&self, banner: Option<&str>) -> String {
         let alt = if self.alt.is_empty() { &self.title } else { &self.alt };
-        if synthetic { format!("{SYNTHETIC}. {alt}") } else { alt.clone() }
+        banner.map_or_else(|| alt.clone(), |banner| format!("{banner}. {alt}"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The document: the models, the pairs by role, how close they are, what the null says, and what was not compared.
 
-use super::pictures;
+use super::{pictures, summary::summary};
 use crate::{
     digest::TrivialClass,
     metric::Metric,
@@ -45,7 +45,7 @@ pub fn compare_report(comparison: &Comparison, run: &Run) -> Report {
     let excluded = left_out(comparison);
     sections.push(closing::left_out(&listed(&excluded)));
     sections.push(closing::traffic(&comparison.models, |side| used(comparison, side)));
-    Report {
+    let mut report = Report {
         language: "en",
         data: serde_json::Map::new(),
         title: format!("{} and {}, tensor by tensor", a.label, b.label),
@@ -54,10 +54,12 @@ pub fn compare_report(comparison: &Comparison, run: &Run) -> Report {
             a.model, b.model
         ),
         synthetic: comparison.models.iter().any(|model| model.synthetic),
-        summary: Vec::new(),
+        summary: summary(comparison),
         sections,
         provenance: provenance(run, &comparison.models, excluded),
-    }
+    };
+    report.answer_with_picture("layers_matrices");
+    report
 }
 
 /// Tensors of a model that entered a number, and their bytes.
@@ -117,7 +119,7 @@ fn overview(groups: &[GroupFigures]) -> Section {
                 rows: rows.collect(),
             }),
             Block::note(
-                "**Norms and biases are kept apart** because their cosine is high for nothing: the elements of a norm have nearly \
+                "**Norms and biases are kept apart** because their cosine is high by construction: the elements of a norm have nearly \
                  one value. A mean over all tensors of a model would mix what is bound to be near 1 with what says something. \
                  **Embeddings are kept apart** from the rest, which is that of layers: two models may share the one and not the \
                  other.",
@@ -146,7 +148,7 @@ fn close(comparison: &Comparison, groups: &[GroupFigures]) -> Section {
         row
     });
     let closeness = Table {
-        caption: "Share of pairs whose cosine is at least so much, and whose stored bytes are the same.".to_owned(),
+        caption: "Share of pairs with cosine ≥ threshold, and of byte-identical pairs.".to_owned(),
         columns,
         rows: rows.collect(),
     };
@@ -217,7 +219,7 @@ fn overall(comparison: &Comparison) -> Table {
     };
     Table {
         caption: "The mean over all tensors, each counted once whatever its size, as that page takes it, with its reading. It mixes \
-                  norms, whose cosine is high for nothing, with matrices: as many norms as there are lift it."
+                  norms, whose cosine is high by construction, with matrices: as many norms as there are lift it."
             .to_owned(),
         columns: vec![
             Column::text("over"),
@@ -287,7 +289,7 @@ fn coverage(comparison: &Comparison) -> Section {
         ]
     });
     let columns = [
-        Column::text("what became of it"),
+        Column::text("status"),
         Column::numeric(format!("{} (a)", comparison.models[0].label)),
         Column::numeric(format!("{} (b)", comparison.models[1].label)),
     ];
@@ -297,7 +299,7 @@ fn coverage(comparison: &Comparison) -> Section {
         blocks: vec![matched(comparison), Block::Table(Table {
             caption: "Tensors of both models; a fused tensor that was compared in parts counts once for each part. Each is listed \
                       in `coverage.csv`. Trivial ones are constant or a fixed buffer on both sides, such as gains that were never \
-                      trained: alike for nothing, and in no figure above."
+                      trained: similar by construction, excluded above."
                 .to_owned(),
             columns: columns.into(),
             rows: rows.collect(),

@@ -3,7 +3,9 @@
 mod document;
 mod files;
 mod pictures;
+mod summary;
 
 pub use document::compare_report;
 pub use files::compare_csv;
 pub(crate) use pictures::pictures;
+pub use summary::nothing_compared;

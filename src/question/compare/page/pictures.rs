@@ -87,7 +87,7 @@ fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
     (!roles.is_empty()).then(|| Picture {
         id: id.to_owned(),
         title: format!("By layer: {title}"),
-        subtitle: "Mean over the pairs of one role and layer; the null is the cosine of pairs that have nothing to do with each other. \
+        subtitle: "Mean over the pairs of one role and layer; the null is what unrelated models would give. \
                    Below, r is free of mean and spread."
             .to_owned(),
         alt: format!("Cosine, its null and Pearson's r by layer and role, {title}"),
@@ -141,7 +141,7 @@ fn scatter(meetings: &[&Meeting]) -> Option<Picture> {
     })
 }
 
-/// `nulls` are what the cosines would be if the pairs had nothing to do with each other.
+/// `nulls` are what unrelated models would give.
 fn histogram(id: &str, title: &str, cosines: &[f64], nulls: &[f64]) -> Option<Picture> {
     let means = [("mean", cosines), ("mean null", nulls)];
     let reference = |(name, of): (&str, &[f64])| Some(Reference::new(name, MeanSd::of(of)?.mean));

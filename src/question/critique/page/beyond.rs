@@ -21,7 +21,7 @@ pub(crate) fn sections(writer: &Writer<'_>, role: &RoleAnswer) -> Vec<Section> {
 
 fn summary(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let mut blocks = vec![writer.say("summary", "what", &[])];
-    blocks.extend(writer.picture(pictures::summary(writer, role)));
+    blocks.push(writer.picture(pictures::summary(writer, role)));
     blocks.push(writer.say("summary", "shows", &[]));
     writer.section(role, "summary", &[], blocks)
 }
@@ -54,7 +54,7 @@ fn by_layer(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     };
     let mut blocks = vec![writer.say("layers", "what", &figures)];
     if !pairs.is_empty() {
-        blocks.extend(writer.picture(pictures::by_layer(writer, role)));
+        blocks.push(writer.picture(pictures::by_layer(writer, role)));
         blocks.push(writer.pair_table(role, writer.prose.fill("layers", "caption", &figures), pairs));
     }
     blocks.push(average);

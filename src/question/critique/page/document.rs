@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Language, Writer, beyond, experiments, pairs, published};
+use super::{Language, Writer, beyond, experiments, pairs, published, summary::summary};
 use crate::{
     question::{
         critique::Critique,
@@ -39,16 +39,18 @@ pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Re
     sections.push(left_out_section(&writer, &excluded));
     let n = writer.labels.len().to_string();
     let figures = [("n", n.as_str()), ("a", writer.label(0)), ("b", writer.label(1))];
-    Report {
+    let mut report = Report {
         language: language.name(),
         data: critique.lineage.as_ref().map(data).unwrap_or_default(),
         title: writer.prose.fill("report", "title", &figures),
         question: writer.prose.fill("report", "question", &figures),
         synthetic: critique.is_synthetic(),
-        summary: Vec::new(),
+        summary: summary(&writer),
         sections,
         provenance: crate::question::page::provenance(run, &critique.models, excluded),
-    }
+    };
+    report.answer_with_picture("by_layer_");
+    report
 }
 
 /// `pairs.csv`, `groups.csv` and `published.csv`, and those of the first two models' tests.

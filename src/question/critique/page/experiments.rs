@@ -64,7 +64,7 @@ fn within_section(
         rows: rows.collect(),
     };
     let mut blocks = vec![writer.say(part, "what", figures)];
-    blocks.extend(writer.picture(picture));
+    blocks.push(writer.picture(picture));
     blocks.extend([
         writer.pair_table(role, writer.prose.fill(part, "caption", figures), &within.concat()),
         Block::Table(means),
@@ -94,7 +94,7 @@ fn across(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         ("r", &largest),
     ];
     let mut blocks = vec![writer.say("exp3", "what", &figures)];
-    blocks.extend(writer.picture(pictures::across(writer, role)));
+    blocks.push(writer.picture(pictures::across(writer, role)));
     blocks.push(writer.pair_table(role, writer.prose.fill("exp3", "caption", &figures), &across.pairs));
     blocks.extend(fair(writer, role));
     blocks.push(writer.say("exp3", "shows", &figures));
@@ -163,8 +163,8 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     columns.extend(average_columns(writer));
     let table = Table { caption: writer.prose.fill("exp4", "caption", &figures), columns, rows: rows.collect() };
     let mut blocks = vec![writer.say("exp4", "what", &figures)];
-    blocks.extend(writer.picture(pictures::depth_means(writer, role)));
-    blocks.extend(writer.picture(pictures::depth_pairs(writer, role)));
+    blocks.push(writer.picture(pictures::depth_means(writer, role)));
+    blocks.push(writer.picture(pictures::depth_pairs(writer, role)));
     blocks.extend([
         Block::Table(table),
         writer.say("exp4", "overall", &figures),
@@ -218,7 +218,7 @@ fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         rows: rows.collect(),
     };
     let mut blocks = vec![writer.say("exp6", "what", &figures)];
-    blocks.extend(writer.picture(pictures::chance(writer, role)));
+    blocks.push(writer.picture(pictures::chance(writer, role)));
     blocks.extend([Block::Table(pairs), Block::Table(study), writer.say("exp6", "shows", &figures)]);
     writer.section(role, "exp6", &figures, blocks)
 }

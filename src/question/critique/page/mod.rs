@@ -9,6 +9,7 @@ mod pictures;
 mod prose;
 mod published;
 mod square;
+mod summary;
 mod writer;
 
 pub use document::{critique_csv, critique_report};

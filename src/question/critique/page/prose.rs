@@ -99,7 +99,50 @@ impl Prose {
             rest = tail;
         }
         filled.push_str(rest);
-        filled
+        particles(&filled)
+    }
+}
+
+/// Korean particles, as they stand after a final consonant and after a vowel, and how the words write either.
+const PARTICLES: [(&str, &str, &str); 5] = [
+    ("을(를)", "을", "를"),
+    ("은(는)", "은", "는"),
+    ("이(가)", "이", "가"),
+    ("과(와)", "과", "와"),
+    ("와(과)", "과", "와"),
+];
+
+/// `text` with the form of each particle that the word before it takes.
+fn particles(text: &str) -> String {
+    let mut resolved = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let found = PARTICLES.iter().find(|(either, ..)| rest.starts_with(either));
+        if let Some((either, after_consonant, after_vowel)) = found {
+            resolved.push_str(if ends_in_consonant(&resolved) { after_consonant } else { after_vowel });
+            rest = &rest[either.len()..];
+        } else if let Some(letter) = rest.chars().next() {
+            resolved.push(letter);
+            rest = &rest[letter.len_utf8()..];
+        }
+    }
+    resolved
+}
+
+/// Whether the last word of `text` is read with a final consonant: Hangul by its code, digits by their Korean names (0 ends
+/// 10, 100 and so on, which all do), Latin letters of an abbreviation by their names, of a word by their sound.
+fn ends_in_consonant(text: &str) -> bool {
+    let mut letters = text.chars().rev().filter(|letter| letter.is_alphanumeric());
+    let Some(last) = letters.next() else { return false };
+    let before = letters.next();
+    match last {
+        '가'..='힣' => !(u32::from(last) - u32::from('가')).is_multiple_of(28),
+        '0' | '1' | '3' | '6' | '7' | '8' => true,
+        _ if last.is_ascii_uppercase() && before.is_some_and(|before| before.is_ascii_uppercase()) => {
+            matches!(last, 'L' | 'M' | 'N' | 'R')
+        }
+        'g' => before == Some('n'),
+        _ => matches!(last.to_ascii_lowercase(), 'l' | 'm' | 'n'),
     }
 }
 
@@ -126,6 +169,27 @@ mod tests {
                 .collect()
         };
         assert_eq!(keys(&en), keys(&ko));
+    }
+
+    #[test]
+    fn particles_take_the_form_that_the_word_before_them_asks_for() {
+        let read = [
+            ("Solar와(과) GLM을(를)", "Solar와 GLM을"),
+            ("레이어 0을(를), 레이어 5을(를)", "레이어 0을, 레이어 5를"),
+            ("**Mistral**은(는) `10, 40`과(와)", "**Mistral**은 `10, 40`과"),
+            ("모델이(가) 커밋이(가)", "모델이 커밋이"),
+            ("레이어은(는)", "레이어는"),
+        ];
+        for (text, expected) in read {
+            assert_eq!(particles(text), expected);
+        }
+        let prose = Prose::new(Language::Ko);
+        assert!(!all_filled(&prose).contains("(를)") && !all_filled(&prose).contains("(과)"));
+    }
+
+    fn all_filled(prose: &Prose) -> String {
+        let parts = prose.parts.iter();
+        parts.flat_map(|(part, texts)| texts.keys().map(|name| prose.fill(part, name, &[]))).collect()
     }
 
     #[test]

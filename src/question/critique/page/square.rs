@@ -24,9 +24,9 @@ pub(crate) fn section(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     if !empty.is_empty() || cosines.is_empty() {
         blocks.push(Block::note(writer.prose.fill("exp5", "empty", &figures)));
     }
-    blocks.extend(writer.picture(pictures::groups(writer, role)));
+    blocks.push(writer.picture(pictures::groups(writer, role)));
     blocks.push(group_table(writer, role, &figures));
-    blocks.extend(writer.picture(pictures::square(writer, role)));
+    blocks.push(writer.picture(pictures::square(writer, role)));
     blocks.push(square_table(writer, role, &figures));
     let known = role.verdicts.each.iter().any(Result::is_ok);
     let verdict = match (known, related.is_empty()) {

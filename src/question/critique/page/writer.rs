@@ -78,17 +78,12 @@ impl<'a> Writer<'a> {
         Block::prose(self.prose.fill(part, name, figures))
     }
 
-    /// A picture and, in other languages than its own, its caption.
-    pub(crate) fn picture(&self, picture: Picture) -> Vec<Block> {
+    /// A picture, described in the language of the report: pages show that below it where it is not the picture's own.
+    pub(crate) fn picture(&self, picture: Picture) -> Block {
         // Its name ends in the role.
-        let caption = PICTURES.iter().find(|name| picture.id.starts_with(**name));
-        let caption = caption.map(|name| self.prose.text("pictures", name)).filter(|caption| !caption.is_empty());
-        match caption {
-            Some(caption) => {
-                vec![Block::picture(Picture { alt: caption.clone(), ..picture }), Block::prose(caption)]
-            }
-            None => vec![Block::picture(picture)],
-        }
+        let name = PICTURES.iter().find(|name| picture.id.starts_with(**name));
+        let described = name.map(|name| self.prose.text("pictures", name)).filter(|text| !text.is_empty());
+        Block::picture(Picture { alt: described.unwrap_or_else(|| picture.alt.clone()), ..picture })
     }
 
     pub(crate) fn text_columns(&self, words: &[&str]) -> Vec<Column> {

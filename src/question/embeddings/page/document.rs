@@ -25,7 +25,7 @@ pub fn embeddings_report(embeddings: &Embeddings, run: &Run) -> Report {
     sections.push(reading(embeddings));
     sections.push(closing::left_out(&excluded));
     sections.push(traffic(embeddings));
-    Report {
+    let mut report = Report {
         language: "en",
         data: serde_json::Map::new(),
         title: format!(
@@ -44,7 +44,9 @@ pub fn embeddings_report(embeddings: &Embeddings, run: &Run) -> Report {
         provenance: provenance(run, &embeddings.models, excluded),
         summary: summary(embeddings),
         sections,
-    }
+    };
+    report.answer_with_picture("contrast");
+    report
 }
 
 fn table_name(role: Role) -> &'static str {

@@ -11,7 +11,7 @@ use crate::{
 
 const BINS: usize = 50;
 
-/// How many matched rows have which cosine, with what they would have for nothing.
+/// How many matched rows have which cosine, with their null.
 pub(crate) fn matched(embeddings: &Embeddings, (low, high): (f64, f64)) -> Picture {
     let values = embeddings.matched.cosines.iter().filter_map(|value| value.as_ref().ok());
     let mut histogram = Histogram::count(values.copied(), low, high, BINS);

@@ -3,33 +3,60 @@
 use crate::{
     metric::Undefined,
     question::embeddings::{Distribution, Embeddings, Figures, RowPairs, TokenPair},
-    report::{Block, Cell, Column, Digits, Table},
+    report::{Block, Cell, Column, Digits, Table, number::counted},
 };
 
 /// Named rows that are shown one by one; `tokens.csv` has all.
 const MOST_NAMED: usize = 60;
 
+/// |z| of the mean from which it is called beyond chance: two-sided p ≤ 0.01.
+const BEYOND: f64 = 2.576;
+
 /// The summary.
 pub(crate) fn summary(embeddings: &Embeddings) -> Vec<Block> {
-    let mut blocks = vec![Block::Table(models(embeddings)), Block::Table(meeting(embeddings))];
-    if embeddings.chosen.nothing.is_some() {
-        return blocks;
+    let (models, meeting) = (Block::Table(models(embeddings)), Block::Table(meeting(embeddings)));
+    if let Some(reason) = &embeddings.chosen.nothing {
+        return vec![Block::note(format!("**No rows were compared**: {reason}.")), models, meeting];
     }
+    let mut blocks = vec![Block::prose(headline(embeddings)), Block::Table(rows(embeddings))];
     if embeddings.chosen.are_named {
         blocks.push(Block::Table(named_rows(embeddings)));
     }
-    blocks.push(Block::prose("Mean over pairs of rows:"));
-    blocks.push(Block::Table(rows(embeddings)));
-    if let Ok(test) = &embeddings.test {
-        let z = test.z.as_ref().map_or_else(ToString::to_string, |z| format!("{z:.2}"));
-        let plural = if test.n == 1 { "" } else { "s" };
-        blocks.push(Block::prose(format!(
-            "Mean Pearson's r over {} pair{plural}: {:.6}, z = {z} under one permutation of\nchannels for all ({:.2} if rows were \
-             independent).",
-            test.n, test.mean_r, test.naive_z,
-        )));
-    }
+    blocks.extend([models, meeting]);
     blocks
+}
+
+/// The mean over matched rows, beside that of random ones, and how unusual it is.
+fn headline(embeddings: &Embeddings) -> String {
+    let number =
+        |of: &Distribution| of.get(|f| f.mean).map_or_else(|_| "–".to_owned(), |mean| Digits::Fixed(4).format(mean));
+    let matched = &embeddings.matched;
+    let what = if embeddings.chosen.ask.same_id { "Rows of the same number" } else { "Rows of the same token" };
+    let (verdict, test) = match &embeddings.test {
+        Ok(test) => {
+            let verdict = match &test.z {
+                Ok(z) if z.abs() >= BEYOND => "correlated beyond chance",
+                Ok(_) => "within chance",
+                Err(_) => "not tested",
+            };
+            let z = test.z.as_ref().map_or_else(ToString::to_string, |z| format!("{z:.2}"));
+            let test = format!(
+                " The mean over {} is {:.6}, z = {z} under one permutation of channels for all ({:.2} if rows were independent).",
+                counted(test.n, "pair"),
+                test.mean_r,
+                test.naive_z
+            );
+            (verdict, test)
+        }
+        Err(_) => ("not tested", String::new()),
+    };
+    format!(
+        "**{what}: mean r {}, {verdict}** (cos {}, null {}; rows of random tokens r {}).{test}",
+        number(&matched.pearson),
+        number(&matched.cos_sim),
+        number(&matched.cos_null),
+        number(&embeddings.random.pearson)
+    )
 }
 
 fn models(embeddings: &Embeddings) -> Table {
@@ -122,5 +149,5 @@ fn rows(embeddings: &Embeddings) -> Table {
     };
     let mut columns = vec![Column::text("rows of")];
     columns.extend(["n", "cos_sim", "sd", "cos_null", "pearson", "median", "max"].map(Column::numeric));
-    Table { caption: String::new(), columns, rows: kinds.into_iter().map(row).collect() }
+    Table { caption: "Means over pairs of rows.".to_owned(), columns, rows: kinds.into_iter().map(row).collect() }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Named, listed, overview, section};
+use super::{Named, listed, overview, section, summary::summary};
 use crate::{
     metric::Metric,
     question::{
@@ -25,8 +25,7 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
             id: "nothing".to_owned(),
             title: "No comparable tensors".to_owned(),
             blocks: vec![Block::note(
-                "**No comparable tensors.** None of the models has a tensor that was asked for in any layer, so there is no \
-                 number to report.",
+                "**No comparable tensors.** None of the models has a requested tensor in any layer.",
             )],
         });
     } else {
@@ -40,7 +39,7 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
     let excluded = left_out(layers, &named);
     sections.push(closing::left_out(&excluded));
     sections.push(extent(layers));
-    Report {
+    let mut report = Report {
         language: "en",
         data: serde_json::Map::new(),
         title: match layers.models.as_slice() {
@@ -49,10 +48,12 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
         },
         question: question(&named, layers.models.len()),
         synthetic: layers.models.iter().any(|model| model.synthetic),
-        summary: Vec::new(),
+        summary: summary(layers, &named),
         sections,
         provenance: provenance(run, &layers.models, excluded),
-    }
+    };
+    report.answer_with_picture("adjacent_");
+    report
 }
 
 fn question(named: &[Named<'_>], models: usize) -> String {
@@ -64,7 +65,7 @@ fn question(named: &[Named<'_>], models: usize) -> String {
         }
     }
     let of = if models == 1 { "this model" } else { "each of these models" };
-    let roles = if roles.is_empty() { "the tensors that were asked for".to_owned() } else { roles.join(", ") };
+    let roles = if roles.is_empty() { "the requested tensors".to_owned() } else { roles.join(", ") };
     format!(
         "How alike are the layers of {of} among themselves in {roles}, so that a number between models has something to stand beside?"
     )

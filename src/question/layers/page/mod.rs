@@ -6,6 +6,7 @@ mod named;
 mod overview;
 mod pictures;
 mod section;
+mod summary;
 mod tables;
 
 pub use document::layers_report;

@@ -103,8 +103,8 @@ fn adjacent(named: &Named<'_>, blocks: &mut Vec<Block>) {
     let words = ["adjacent", "each layer against the next", "layer k, compared with layer k + 1"];
     blocks.push(Block::picture(pictures::pair_lines(named, &pairs, words, |pair| pair.0)));
     blocks.push(Block::prose(
-        "This shows how alike neighbouring layers of one model are. It does not show how alike layers of another model would be, \
-         related or not: neighbours share one residual stream and one training.",
+        "Neighbours show how alike layers of one model are that share one residual stream and one training. They do not show how \
+         alike layers of another model would be, related or not.",
     ));
     let caption = "Each layer (a) against the next (b).";
     blocks.push(Block::Table(tables::pairs(named, &pairs, caption)));

@@ -75,7 +75,7 @@ fn ranking(view: &View<'_>, gauges: &[(Gauge, Vec<&str>)]) -> Table {
             let raw = view.of(Quantity::Residual, role);
             let raw = if raw.is_empty() {
                 // Read for the alignment alone.
-                Datum::undefined("not among the roles that were asked for")
+                Datum::undefined("not among the requested roles")
             } else {
                 figure(&statistics(&raw), |of| of.mean)
             };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{View, aligned, raw, scale};
+use super::{View, aligned, raw, scale, summary::summary};
 use crate::{
     question::{
         page::{Run, closing, models, provenance},
@@ -20,8 +20,7 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
             id: "nothing".to_owned(),
             title: "No comparable matrices".to_owned(),
             blocks: vec![Block::note(
-                "**No comparable matrices.** None of the models has a tensor that was asked for in any layer, so there is no number \
-                 to report.",
+                "**No comparable matrices.** None of the models has a requested tensor in any layer.",
             )],
         });
     }
@@ -36,21 +35,24 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
     sections.push(closing::left_out(&excluded));
     sections
         .push(closing::traffic(&structure.models, |number| structure.used.get(number).copied().unwrap_or_default()));
-    Report {
+    let summary = summary(structure, &views);
+    let mut report = Report {
         language: "en",
         data: serde_json::Map::new(),
         title: match structure.models.as_slice() {
             [one] => format!("Matrices of {} along depth", one.label),
             several => format!("Matrices of {} models along depth", several.len()),
         },
-        question: "How do the weight matrices of one model change from layer to layer, as they are stored and after the freedom of \
-                   their basis is taken off, and how does their scale run through the model?"
+        question: "How do the weight matrices of one model change from layer to layer, as they are stored and after \
+                   alignment, and how does their scale run through the model?"
             .to_owned(),
         synthetic: structure.models.iter().any(|model| model.synthetic),
-        summary: Vec::new(),
+        summary,
         sections,
         provenance: provenance(run, &structure.models, excluded),
-    }
+    };
+    report.answer_with_picture("cos_sim_");
+    report
 }
 
 fn reading() -> Section {

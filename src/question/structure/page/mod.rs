@@ -5,6 +5,7 @@ mod document;
 mod files;
 mod raw;
 mod scale;
+mod summary;
 mod view;
 
 pub use document::structure_report;

@@ -17,7 +17,7 @@ pub(crate) fn section(view: &View<'_>) -> Section {
     let mut blocks = Vec::new();
     if own.is_empty() {
         blocks
-            .push(Block::prose("No two of the chosen layers are this far apart, or no role was asked for on its own."));
+            .push(Block::prose("No two of the chosen layers are this far apart, or no role was requested on its own."));
     } else {
         blocks.push(Block::Table(summary(view, &own, Quantity::Residual, Digits::Fixed(6))));
         blocks.push(Block::Table(summary(view, &own, Quantity::CosSim, Digits::Fixed(6))));

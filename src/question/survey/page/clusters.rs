@@ -36,10 +36,7 @@ pub(crate) fn block(survey: &Survey, panels: &[PairTable]) -> Option<Block> {
         [one] => (key.title(), one.key.layer_name()),
         _ => (format!("{}, mean over layers", key.role_name()), "mean".to_owned()),
     };
-    let mut subtitle =
-        "Average linkage over 1 − |mean pearson|. Unrelated models join near 1; a tree shows resemblance, and proves \
-                        no descent."
-            .to_owned();
+    let mut subtitle = "Unrelated models join near 1. Similarity is no proof of descent.".to_owned();
     // Writing to a string cannot fail.
     if !tree.left_out.is_empty() {
         let names: Vec<String> = tree.left_out.iter().map(label).collect();
@@ -52,9 +49,9 @@ pub(crate) fn block(survey: &Survey, panels: &[PairTable]) -> Option<Block> {
     }
     Some(Block::picture(Picture {
         id: format!("dendrogram_{}_{place}", key.role_name()),
-        title: format!("Clustering, {role}"),
+        title: format!("Dendrogram (average linkage, 1 − |r|), {role}"),
         subtitle,
-        alt: format!("Tree of {} models by resemblance in {role}", leaves.len()),
+        alt: format!("Dendrogram of {} models in {role} (average linkage, 1 − |r|)", leaves.len()),
         kind: PictureKind::Dendrogram(Dendrogram {
             x_label: "1 − |pearson|".to_owned(),
             labels: leaves.iter().map(label).collect(),

@@ -31,9 +31,7 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
     sections.extend(survey.crossings.iter().map(|crossing| crossing::section(survey, crossing, view)));
     sections.extend(baselines::section(survey));
     if survey.is_empty() {
-        let mut blocks = vec![Block::note(
-            "**No comparable tensors.** None of the models has a tensor that was asked for, so there is no number to report.",
-        )];
+        let mut blocks = vec![Block::note("**No comparable tensors.** None of the models has a requested tensor.")];
         let reasons = survey.models.iter().filter_map(|model| Some((model, model.absence.as_ref()?)));
         blocks.extend(reasons.map(|(model, reason)| Block::note(format!("**{}**: {reason}.", model.label))));
         sections.push(Section { id: "nothing".to_owned(), title: "No comparable tensors".to_owned(), blocks });
@@ -50,7 +48,7 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
     let excluded = left_out(survey);
     sections.push(closing::left_out(&excluded));
     sections.push(traffic(survey));
-    Report {
+    let mut report = Report {
         language: "en",
         data: survey.lineage.as_ref().map(data).unwrap_or_default(),
         title: match survey.models.len() {
@@ -62,7 +60,9 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
         summary: summary(survey),
         sections,
         provenance: provenance(run, &survey.models, excluded),
-    }
+    };
+    report.answer_with_picture(if survey.crossings.is_empty() { "heatmap_" } else { "crossing_" });
+    report
 }
 
 fn question(survey: &Survey) -> String {
@@ -72,10 +72,10 @@ fn question(survey: &Survey) -> String {
     let layers: BTreeSet<_> = survey.panels.iter().map(|panel| panel.key.layer_name()).collect();
     let models = survey.models.len();
     if models == 1 {
-        return "One model is named, so there is nothing to compare it with.".to_owned();
+        return "Only one model is given, so there is nothing to compare it with.".to_owned();
     }
     let (what, how) = match (survey.panels.as_slice(), roles.as_slice()) {
-        (_, []) => return "Do these models resemble each other in the tensors that were asked for?".to_owned(),
+        (_, []) => return "Do these models resemble each other in the requested tensors?".to_owned(),
         ([one], _) => (one.key.title(), ""),
         ([], _) => (roles.join(", "), ", every layer with every layer,"),
         (_, _) if layers.len() == 1 => (roles.join(", "), ""),
@@ -84,7 +84,7 @@ fn question(survey: &Survey) -> String {
     format!("Do these {models} models resemble each other in {what}{how} more than unrelated models would?")
 }
 
-/// How layers meet, where it is not by their index.
+/// How layers are paired, where it is not by their index.
 fn pairing(survey: &Survey) -> Option<Section> {
     let text = match survey.pairing {
         Pairing::Same => return None,
@@ -93,13 +93,13 @@ fn pairing(survey: &Survey) -> Option<Section> {
             let label = |model: usize| survey.models[model].label.as_str();
             let layers = depths.layers.get(depths.reference).copied().flatten().unwrap_or(0);
             format!(
-                "Layers meet at the same relative depth. The reference is **{}** with {layers} layers: its layer i meets layer \
-                 round(i·(L−1)/({layers}−1)) of a model with L layers. Panels are named by the reference's layer; `pairs.csv` has \
+                "Layers are paired by relative depth. The reference is **{}** with {layers} layers: its layer i is compared with layer \
+                 round(i·(L−1)/({layers}−1)) of a model with L layers. Tables are named by the reference's layer; `pairs.csv` has \
                  each side's own. A model of fewer layers gives one layer to several depths, so depths are not independent.",
                 label(depths.reference)
             )
         }
-        Pairing::All => "Every layer of the first model meets every layer of the second.".to_owned(),
+        Pairing::All => "Every layer of the first model is compared with every layer of the second.".to_owned(),
         Pairing::Mixed => {
             let chosen: Vec<String> = survey
                 .models
@@ -111,10 +111,14 @@ fn pairing(survey: &Survey) -> Option<Section> {
                     Some(format!("{} {layer}", model.label))
                 })
                 .collect();
-            format!("One chosen layer of each model meets those of the others: {}.", chosen.join(", "))
+            format!("One chosen layer of each model is compared with those of the others: {}.", chosen.join(", "))
         }
     };
-    Some(Section { id: "pairing".to_owned(), title: "Which layers meet".to_owned(), blocks: vec![Block::prose(text)] })
+    Some(Section {
+        id: "pairing".to_owned(),
+        title: "How layers are paired".to_owned(),
+        blocks: vec![Block::prose(text)],
+    })
 }
 
 fn role(survey: &Survey, panels: &[PairTable], view: &View<'_>) -> Section {

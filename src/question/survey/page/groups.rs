@@ -1,4 +1,4 @@
-//! The section on groups: means within and between, with and without the pairs that stand apart.
+//! The section on groups: means within and between, with and without flagged pairs.
 
 use std::collections::BTreeMap;
 
@@ -37,8 +37,7 @@ pub(crate) fn section(survey: &Survey) -> Option<Section> {
 }
 
 const EXPLAINED: &str = "Mean and standard deviation (ddof 0) over the `n` pairs of models that have a value; in the last four \
-                         columns without the pairs that stand apart. Beside a mean cosine stands that of the cosines which the same \
-                         pairs would have if they had nothing to do with each other. A pair counts once, with the first-named model as reference.";
+                         columns without flagged pairs. Beside a mean cosine stands its null: what unrelated models would give. A pair counts once, with the first-named model as reference.";
 
 /// `groups.csv`; pages show both groups in one column and say where.
 pub(crate) fn frame(survey: &Survey) -> Frame<'_> {
@@ -77,7 +76,7 @@ fn by_layer(survey: &Survey) -> Block {
         ("mean", Column::numeric("mean")),
         ("mean_null", Column::numeric("null")),
         ("sd", Column::numeric("sd")),
-        ("n_unrelated", Column::numeric("n, set apart left out")),
+        ("n_unrelated", Column::numeric("n without flagged pairs")),
         ("mean_unrelated", Column::numeric("mean")),
         ("mean_null_unrelated", Column::numeric("null")),
         ("sd_unrelated", Column::numeric("sd")),
@@ -111,7 +110,7 @@ fn over_layers(survey: &Survey, panels: &[PairTable]) -> Block {
         row
     });
     let mut columns = ["groups", "metric", "layers"].map(Column::text).to_vec();
-    let figures = ["n", "mean", "null", "sd", "n, set apart left out", "mean", "null", "sd"];
+    let figures = ["n", "mean", "null", "sd", "n without flagged pairs", "mean", "null", "sd"];
     columns.extend(figures.map(Column::numeric));
     Block::Table(Table {
         caption: format!(

@@ -1,6 +1,6 @@
 //! Matrices as pictures: the cosine, its null and the correlation side by side.
 
-use super::{View, mean};
+use super::{MOST_SHOWN, View, mean};
 use crate::{
     metric::{Metric, Undefined},
     model::Pairing,
@@ -12,29 +12,27 @@ use crate::{
 /// Rows and columns from which matrices stand below each other: side by side they cannot be read on a page.
 const WIDE: usize = 16;
 
+/// Models that a picture names as not comparable.
+const MOST_NAMED: usize = 12;
+
 /// The matrices of one panel.
 pub(crate) fn of_panel(survey: &Survey, panel: &PairTable, view: &View<'_>) -> Picture {
-    let order = view.order(std::slice::from_ref(panel), survey.models.len());
-    let labels = survey.labels();
-    let matrices = view.shown().into_iter();
+    let shown = view.shown_models(std::slice::from_ref(panel), survey.models.len());
+    let matrix = |metric| matrix_of(survey, &shown, |row, column| panel.get(row, column, metric));
     grid(
         &format!("heatmap_{}_{}", panel.key.role_name(), panel.key.layer_name()),
         &panel.key.title(),
-        &format!("Model × model{}.", ordered(view)),
-        matrices.map(|metric| (metric, panel.matrix(metric, &labels).reorder(&order))).collect(),
+        &format!("Model × model{}.{}", ordered(survey, view), rest(survey, &shown)),
+        view.shown().into_iter().map(|metric| (metric, matrix(metric))).collect(),
     )
 }
 
 /// The means over the panels of one role.
 pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], view: &View<'_>) -> Picture {
     let role = panels.first().map(|panel| panel.key.role_name()).unwrap_or_default();
-    let order = view.order(panels, survey.models.len());
-    let labels = survey.labels();
-    let matrix = |metric| {
-        Matrix::from_fn(labels.clone(), labels.clone(), |row, column| {
-            mean(panels, metric, row, column).map(|(mean, _)| mean)
-        })
-    };
+    let shown = view.shown_models(panels, survey.models.len());
+    let matrix =
+        |metric| matrix_of(survey, &shown, |row, column| mean(panels, metric, row, column).map(|(mean, _)| mean));
     let which = match survey.pairing {
         Pairing::Depth => "depths at",
         _ => "layers in",
@@ -43,16 +41,41 @@ pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], view: &View<'_>) -
         &format!("heatmap_{role}_mean"),
         &format!("{role}, mean over layers"),
         &format!(
-            "Model × model{}. Mean over the {which} which both models have the tensor, of {} in all.",
-            ordered(view),
-            panels.len()
+            "Model × model{}. Mean over the {which} which both models have the tensor, of {} in all.{}",
+            ordered(survey, view),
+            panels.len(),
+            rest(survey, &shown)
         ),
-        view.shown().into_iter().map(|metric| (metric, matrix(metric).reorder(&order))).collect(),
+        view.shown().into_iter().map(|metric| (metric, matrix(metric))).collect(),
     )
 }
 
-fn ordered(view: &View<'_>) -> &'static str {
-    if view.by_cluster { ", in the order of the clustering" } else { "" }
+/// The square of the models `shown`.
+fn matrix_of(survey: &Survey, shown: &[usize], cell: impl Fn(usize, usize) -> Result<f64, Undefined>) -> Matrix {
+    let labels: Vec<String> = shown.iter().map(|&model| survey.models[model].label.clone()).collect();
+    Matrix::from_fn(labels.clone(), labels, |row, column| cell(shown[row], shown[column]))
+}
+
+fn ordered(survey: &Survey, view: &View<'_>) -> &'static str {
+    if view.is_by_cluster(survey.models.len()) { ", ordered by clustering" } else { "" }
+}
+
+/// The models that a picture does not show.
+fn rest(survey: &Survey, shown: &[usize]) -> String {
+    let rest: Vec<&str> = (0..survey.models.len())
+        .filter(|model| !shown.contains(model))
+        .map(|model| survey.models[model].label.as_str())
+        .collect();
+    match rest.len() {
+        0 => String::new(),
+        _ if shown.len() == MOST_SHOWN => {
+            format!(" The {MOST_SHOWN} models with the strongest pairs, of {}.", survey.models.len())
+        }
+        1..=MOST_NAMED => format!(" Not comparable with any other: {}.", rest.join(", ")),
+        more => {
+            format!(" Not comparable with any other: {} and {} more.", rest[..MOST_NAMED].join(", "), more - MOST_NAMED)
+        }
+    }
 }
 
 /// Heatmaps with the colours that their metrics call for. The cosine and its null share one scale: they are there to be

@@ -20,4 +20,4 @@ pub use files::{matrix_file, survey_csv};
 pub(crate) use heatmaps::{colored, is_cosine};
 pub(crate) use left_out::{left_out, traffic};
 pub use view::View;
-pub(crate) use view::{MOST_PAIRS, MOST_PICTURED, digits, layers, mean, models, names, rest, tree};
+pub(crate) use view::{MOST_PAIRS, MOST_PICTURED, MOST_SHOWN, digits, layers, mean, models, names, rest, tree};

@@ -1,4 +1,4 @@
-//! The pairs of a role as a table: the four numbers that belong together, strongest departure first.
+//! The pairs of a role as a table: the four numbers that belong together, farthest from the null first.
 
 use super::{MOST_PAIRS, digits, mean, models, names, rest};
 use crate::{
@@ -22,7 +22,7 @@ pub(crate) fn of_panel(survey: &Survey, panel: &PairTable) -> Block {
     columns.extend(BESIDE.map(|metric| Column::numeric(metric.name())));
     Block::Table(Table {
         caption: format!(
-            "Pairs, {}, strongest departure from the permutation null first.{}",
+            "Pairs, {}, farthest from the permutation null first.{}",
             panel.key.title(),
             rest(pairs.len(), "pairs.csv")
         ),
@@ -38,9 +38,9 @@ pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], role: &RoleAverage
         average.z.as_ref().ok().copied().or(Some(0.0))
     });
     let caption = format!(
-        "Pairs, mean over {} layers, strongest departure first. `z` is that of the mean `pearson` under one permutation of \
+        "Pairs, mean over {} layers, farthest from the null first. `z` is that of the mean `pearson` under one permutation of \
          channels for all layers, as layers of one model resemble each other; `naive z` pretends that they do not, and \
-         stands here for contrast only.{}",
+         stands here for comparison only.{}",
         panels.len(),
         rest(pairs.len(), "averages.csv")
     );

@@ -1,4 +1,4 @@
-//! The section on pairs that stand apart from the population of pairs, or from the permutation null where there is none.
+//! The section on outliers: pairs that stand out from the other pairs, or from the permutation null where those are no baseline.
 
 use super::{layers, models, names};
 use crate::{
@@ -8,50 +8,33 @@ use crate::{
     table::Relation,
 };
 
-/// The section; it is there also when nothing stands apart, because that is an answer.
+/// The section; it is there also when no pair stands out, because that is an answer.
 pub(crate) fn section(survey: &Survey) -> Section {
-    Section { id: "apart".to_owned(), title: "Pairs that stand apart".to_owned(), blocks: blocks(survey) }
-}
-
-/// That pairs are judged against the permutation null, and why; `None` where they are judged against each other.
-pub(crate) fn no_population(baseline: Baseline) -> Option<String> {
-    match baseline {
-        Baseline::Population => None,
-        Baseline::FewPairs(1) => Some(format!(
-            "One comparable pair of models is no population ({FEWEST} are needed): it is judged against the permutation null."
-        )),
-        Baseline::FewPairs(pairs) => Some(format!(
-            "{pairs} comparable pairs of models are no population ({FEWEST} are needed): they are judged against the permutation \
-             null."
-        )),
-        Baseline::MedianFar(median) => Some(format!(
-            "This survey has no unrelated population: its median pair is itself far from the permutation null (z {median:.1}). \
-             Pairs are judged against that null instead."
-        )),
-    }
-}
-
-/// What pairs that are set apart do, and what is said where none is.
-pub(crate) fn verdict(baseline: Baseline) -> [&'static str; 2] {
-    match baseline {
-        Baseline::Population => [
-            "Depart from what the other pairs of this survey show",
-            "No pair departs from what the other pairs of this survey show.",
-        ],
-        Baseline::FewPairs(_) | Baseline::MedianFar(_) => {
-            ["Far from the permutation null", "No pair is far from the permutation null."]
-        }
-    }
+    Section { id: "outliers".to_owned(), title: "Pairs that stand out".to_owned(), blocks: blocks(survey) }
 }
 
 /// What decides whether models are related, since these figures do not.
 pub(crate) fn pointer(survey: &Survey) -> String {
-    let apart = survey.relations.apart();
-    let pair = apart.first().map_or_else(
+    let pair = survey.relations.flagged().first().map_or_else(
         || "A B".to_owned(),
         |relation| [relation.models.0, relation.models.1].map(|model| survey.models[model].model.clone()).join(" "),
     );
-    format!("Whether two models are related is not decided by norms; `hub-audit lineage {pair}` tests it.")
+    format!("These numbers do not decide whether two models are related; `hub-audit lineage {pair}` tests it.")
+}
+
+/// Why pairs are judged against the permutation null; `None` where they are judged against each other.
+fn no_population(baseline: Baseline) -> Option<String> {
+    match baseline {
+        Baseline::Population => None,
+        Baseline::FewPairs(pairs) => Some(format!(
+            "**Too few pairs to compare with each other** ({pairs}; at least {FEWEST} needed): each is judged against the \
+             permutation null."
+        )),
+        Baseline::MedianFar(median) => Some(format!(
+            "**The other pairs are no baseline**: the median pair is itself far from the permutation null (z {median:.1}). Each is \
+             judged against that null."
+        )),
+    }
 }
 
 fn blocks(survey: &Survey) -> Vec<Block> {
@@ -64,40 +47,38 @@ fn blocks(survey: &Survey) -> Vec<Block> {
         Baseline::Population => format!(
             "A pair is judged against the other pairs of this survey, over all {} comparable cells (pairs × layers × roles): its \
              robust z is the distance of its Fisher-transformed `pearson` from their median, in deviations estimated by their \
-             median absolute deviation. It is set apart where robust z is at least {} and the false discovery rate over the whole \
+             median absolute deviation. It is flagged where robust z is at least {} and the false discovery rate over the whole \
              grid (Benjamini–Hochberg, normal tail) at most 10^{}. The rate that is shown is never below one in the number of \
              pairs plus one: so few pairs cannot show a smaller one.",
             relations.cells, criterion.z, criterion.log10_q
         ),
         Baseline::FewPairs(_) | Baseline::MedianFar(_) => format!(
             "Each of {} comparable cells (pairs × layers × roles) is judged by z = artanh(`pearson`)·√(n−3), which has deviation 1 \
-             where the channels of one side are permuted. It is set apart where z is at least {}: channels of trained models are \
+             where the channels of one side are permuted. It is flagged where z is at least {}: channels of trained models are \
              not quite exchangeable, and layers of independently trained small networks reached 4.6. No rate of false discoveries \
              is given, as there are no unrelated pairs here to estimate it from.",
             relations.cells, criterion.z
         ),
     };
-    let apart = relations.apart();
-    let [found, none] = verdict(baseline);
-    let mut blocks: Vec<Block> =
-        no_population(baseline).map(|why| Block::note(format!("**{why}**"))).into_iter().collect();
-    if apart.is_empty() {
-        blocks.extend([Block::prose(none), Block::prose(explained), Block::prose(pointer(survey))]);
+    let flagged = relations.flagged();
+    let mut blocks: Vec<Block> = no_population(baseline).map(Block::note).into_iter().collect();
+    let against = if baseline == Baseline::Population { "the other pairs" } else { "the permutation null" };
+    if flagged.is_empty() {
+        blocks.extend([Block::prose(format!("No pair stands out from {against}.")), Block::prose(explained)]);
         return blocks;
     }
-    let count = match apart.len() {
-        1 => "1 pair".to_owned(),
-        pairs => format!("{pairs} pairs"),
-    };
     blocks.extend([
         Block::prose(format!(
-            "**{found}: {count}.** Group figures are given with and without them. That two norms resemble each other does not say \
-             how they came to: it can be shared initialisation, shared training or copying, and this survey does not tell these \
-             apart."
+            "**{} from {against}.** Group figures are given with and without them. That two norms are alike does not say \
+             how they came to be: it can be shared initialisation, shared training or copying, and this survey does not tell these \
+             apart.",
+            match flagged.len() {
+                1 => "1 pair stands out".to_owned(),
+                pairs => format!("{pairs} pairs stand out"),
+            }
         )),
-        table(survey, baseline, apart),
+        table(survey, baseline, flagged),
         Block::prose(explained),
-        Block::prose(pointer(survey)),
     ]);
     blocks
 }
@@ -111,7 +92,7 @@ pub(crate) fn rate(relation: &Relation) -> Cell {
     }
 }
 
-/// `related.csv`; pages show labels, a share of cells, and where the pair departs most.
+/// `related.csv`; pages show labels, a share of cells, and where the pair is strongest.
 pub(crate) fn frame<'a>(
     survey: &'a Survey,
     relations: impl IntoIterator<Item = &'a Relation, IntoIter: 'a>,
@@ -133,7 +114,7 @@ pub(crate) fn frame<'a>(
         row.extend([
             Cell::text(relation.related.to_string()),
             Cell::count(relation.cells),
-            Cell::count(relation.apart),
+            Cell::count(relation.flagged),
             Cell::number(relation.mean_r, Digits::Fixed(4)),
             Cell::text(panel.key.role_name()),
         ]);
@@ -147,7 +128,7 @@ pub(crate) fn frame<'a>(
             Cell::count(relation.identical),
         ]);
         row.extend(names(survey, relation.models));
-        row.push(Cell::text(format!("{} of {}", relation.apart, relation.cells)));
+        row.push(Cell::text(format!("{} of {}", relation.flagged, relation.cells)));
         row.push(Cell::text(panel.key.title()));
         row.push(Cell::text(format!("{} of {}", relation.identical, relation.cells)));
         row.push(rate(relation));
@@ -158,9 +139,9 @@ pub(crate) fn frame<'a>(
     Frame::new("related.csv", columns.split(','), rows).with_page_columns(&on_page)
 }
 
-fn table(survey: &Survey, baseline: Baseline, apart: Vec<&Relation>) -> Block {
-    let caption = "Pairs set apart, strongest first; `related.csv` has every pair. The last columns, from `where most` on, are of the \
-                   layer in which the pair departs most.";
+fn table(survey: &Survey, baseline: Baseline, flagged: Vec<&Relation>) -> Block {
+    let caption = "Flagged pairs, strongest first; `related.csv` has every pair. The last columns, from `strongest in` on, are of the \
+                   layer in which the pair is strongest.";
     let [z, last] = match baseline {
         Baseline::Population => [("robust_z", Column::numeric("robust z")), ("rate", Column::numeric("log10 q"))],
         Baseline::FewPairs(_) | Baseline::MedianFar(_) => {
@@ -170,13 +151,13 @@ fn table(survey: &Survey, baseline: Baseline, apart: Vec<&Relation>) -> Block {
     let columns = [
         ("label_a", Column::text("model a")),
         ("label_b", Column::text("model b")),
-        ("share", Column::text("cells set apart")),
+        ("share", Column::text("cells flagged")),
         ("mean_pearson", Column::numeric("mean pearson")),
-        ("where", Column::text("where most")),
+        ("where", Column::text("strongest in")),
         ("pearson", Column::numeric("pearson")),
         z,
         last,
     ];
-    let first = apart.len();
-    Block::Table(frame(survey, apart).page(caption, columns, first))
+    let first = flagged.len();
+    Block::Table(frame(survey, flagged).page(caption, columns, first))
 }

@@ -1,41 +1,185 @@
-//! The answer in short: the strongest pairs, which of them stand apart, and the groups.
+//! The answer: what correlates beyond chance, what is an outlier among the other pairs, the strongest pairs, and the groups.
+
+use std::collections::BTreeSet;
 
 use super::{mean, relations};
 use crate::{
-    metric::{Baseline, Metric, PairMetrics, Undefined},
+    metric::{Baseline, FEWEST, Metric, PairMetrics, Undefined},
     model::ModelSummary,
     question::survey::Survey,
-    report::{Block, Cell, Column, Datum, Digits, SYNTHETIC, Table},
-    table::{GroupFigures, PairTable, pairs_of},
+    report::{Block, Cell, Column, Datum, Digits, Table, inline, number::counted},
+    table::{ChanceCell, GroupFigures, LEVEL, PairTable, Relation, pairs_of},
 };
 
 /// Lines of each table; the report has all.
 const MOST: usize = 12;
 
+/// Lines of pairs within chance: their order says little.
+const FEW: usize = 3;
+
+/// Pairs that a sentence names.
+const MOST_NAMED: usize = 3;
+
 /// The summary.
 pub(crate) fn summary(survey: &Survey) -> Vec<Block> {
+    if survey.models.len() == 1 {
+        return vec![Block::prose(format!("1 model, {}: nothing to compare it with.", extent(survey)))];
+    }
     let mut blocks = Vec::new();
-    if survey.models.iter().any(|model| model.synthetic) {
-        blocks.push(Block::prose(format!("{SYNTHETIC}.")));
-    }
+    blocks.extend(chance(survey).map(Block::prose));
+    blocks.extend(population(survey));
+    blocks.push(Block::prose(format!("{}, {}.", counted(survey.models.len(), "model"), comparable(survey))));
     blocks.extend(pairs(survey));
-    blocks.extend(survey.crossings.iter().map(crossed));
-    if !survey.panels.is_empty() && survey.models.len() > 1 {
-        blocks.extend(apart(survey));
-        blocks.extend(groups(survey));
+    blocks.extend(survey.crossings.iter().map(best_layers));
+    blocks.extend(groups(survey));
+    if !survey.panels.is_empty() {
+        blocks.push(Block::prose(relations::pointer(survey)));
     }
-    let notes = notes(survey);
-    if !notes.is_empty() {
-        blocks.push(Block::prose(notes.join("\n")));
-    }
+    blocks.extend(gaps(survey));
     blocks
 }
 
-/// One pair of models: in its only cell, or over the cells of the role in which it departs most.
+/// The verdict from the permutation null; `None` where there is no test.
+fn chance(survey: &Survey) -> Option<String> {
+    let chance = &survey.chance;
+    let strongest = chance.strongest?;
+    let (compared, beyond) = (chance.pairs.len(), chance.beyond());
+    let (models, place) = located(survey, &strongest);
+    let name = pair_name(survey, models);
+    let [r, z] = [Digits::Fixed(4).format(strongest.r), Digits::Fixed(1).format(strongest.z)];
+    let identical = survey.relations.pairs.iter().filter(|pair| is_identical(pair)).count();
+    let tests = format!("permutation null, p ≤ {LEVEL} after Bonferroni over {}", counted(chance.tests, "test"));
+    if beyond == 0 {
+        let who = if compared == 1 { format!("{name} do not stand out") } else { "No pair stands out".to_owned() };
+        let all = counted(chance.tests, "test");
+        let of = if chance.tests == 1 { "the only test".to_owned() } else { format!("the strongest of {all}") };
+        let same = match identical {
+            0 => String::new(),
+            count => format!(
+                " Yet every compared tensor of {} holds the same numbers in both models, too few for this test.",
+                counted(count, "pair")
+            ),
+        };
+        return Some(format!("**{who}**: {of} has r = {r}, z = {z}, within chance ({name}, {place}).{same}"));
+    }
+    let copies = match (identical, compared) {
+        (0, _) => String::new(),
+        (1, 1) => " Every compared tensor holds the same numbers in both: copies.".to_owned(),
+        (all, _) if all == compared => {
+            " In all of them every compared tensor holds the same numbers: copies.".to_owned()
+        }
+        (some, _) => format!(" In {some} of them every compared tensor holds the same numbers: copies."),
+    };
+    let caveat = if strongest.z.abs() < survey.relations.criterion.z {
+        " Layers of independently trained networks have reached z 4.6: this alone is no sign of a relation."
+    } else {
+        ""
+    };
+    if compared == 1 {
+        let tests_of = chance.of_pair(models);
+        let share = if tests_of.count == 1 {
+            String::new()
+        } else {
+            format!(" in {} of {} tests", tests_of.beyond, tests_of.count)
+        };
+        let most = if tests_of.count == 1 { "" } else { "most " };
+        return Some(format!(
+            "**{name} are correlated beyond chance{share}**: {most}r = {r}, z = {z}, {place} ({tests}).{copies}{caveat}"
+        ));
+    }
+    let are = if beyond == 1 { "is" } else { "are" };
+    let pairs = counted(compared, "pair");
+    let who = if beyond == compared { format!("All {pairs}") } else { format!("{beyond} of {pairs}") };
+    Some(format!(
+        "**{who} of models {are} correlated beyond chance**, most {name}: r = {r}, z = {z}, {place} ({tests}).{copies}{caveat}"
+    ))
+}
+
+/// The verdict from the other pairs, with a warning where they are no baseline.
+fn population(survey: &Survey) -> Option<Block> {
+    let outliers = survey.relations.flagged();
+    Some(match survey.relations.baseline? {
+        Baseline::FewPairs(pairs) => {
+            Block::prose(format!("Too few pairs to compare with each other ({pairs}; at least {FEWEST} needed)."))
+        }
+        Baseline::MedianFar(median) => Block::note(format!(
+            "**Most pairs are correlated far beyond chance (median z {median:.1}): the other pairs are no baseline.** Each is judged \
+             against chance alone."
+        )),
+        Baseline::Population if outliers.is_empty() => {
+            Block::prose(format!("No pair stands out from the other pairs.{}", doubt(survey)))
+        }
+        Baseline::Population => {
+            let named = outliers.iter().take(MOST_NAMED).map(|pair| {
+                let z = Digits::Fixed(1).format(pair.verdict.z);
+                format!("{} (robust z {z})", pair_name(survey, pair.models))
+            });
+            let named = named.collect::<Vec<_>>().join(", ");
+            let more = match outliers.len().saturating_sub(MOST_NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            Block::prose(format!("**Pairs that stand out from the other pairs**: {named}{more}.{}", doubt(survey)))
+        }
+    })
+}
+
+/// Where most pairs exceed chance and their median does not by far: the null may be too narrow, or the population related.
+fn doubt(survey: &Survey) -> &'static str {
+    if 2 * survey.chance.beyond() > survey.chance.pairs.len() {
+        " Most pairs exceed chance: either the null is too narrow for trained weights, or most are related and a poor baseline."
+    } else {
+        ""
+    }
+}
+
+fn is_identical(pair: &Relation) -> bool {
+    pair.identical == pair.cells
+}
+
+fn pair_name(survey: &Survey, (a, b): (usize, usize)) -> String {
+    let [a, b] = [a, b].map(|model| survey.models[model].label.replace('`', "'"));
+    format!("{a} × {b}")
+}
+
+/// The models of a cell, and where it is.
+fn located(survey: &Survey, cell: &ChanceCell) -> ((usize, usize), String) {
+    let (row, column) = cell.place;
+    match survey.crossings.get(cell.table) {
+        Some(layers) => ((0, 1), crossed_place(layers, row, column)),
+        None => ((row, column), survey.panels[cell.table].key.title()),
+    }
+}
+
+fn crossed_place(layers: &PairTable, row: usize, column: usize) -> String {
+    let (a, b) = (layers.rows[row].place_name(), layers.columns()[column].place_name());
+    format!("{}, {a} and {b}", layers.key.role_name())
+}
+
+/// Roles and layers.
+fn extent(survey: &Survey) -> String {
+    match (survey.panels.as_slice(), survey.crossings.as_slice()) {
+        ([], []) => "no comparable tensors".to_owned(),
+        ([one], _) => one.key.title(),
+        ([], _) => "every layer with every layer".to_owned(),
+        (several, _) => format!("{} roles and layers", several.len()),
+    }
+}
+
+/// How many cells can be compared, and of how many.
+fn comparable(survey: &Survey) -> String {
+    let tables = || survey.panels.iter().chain(&survey.crossings);
+    let defined: usize = tables().map(|table| table.defined(Metric::ZPerm)).sum();
+    let crossed: usize = survey.crossings.iter().map(|crossing| crossing.rows.len() * crossing.columns().len()).sum();
+    let all = survey.panels.len() * pairs_of(survey.models.len()).count() + crossed;
+    let cells = if survey.panels.len() == 1 { "pairs" } else { "cells" };
+    format!("{}, {defined} of {all} {cells} comparable", extent(survey))
+}
+
+/// One pair of models: in its only cell, or over the cells of the role in which it is strongest.
 struct Line {
     models: (usize, usize),
     place: String,
-    cells: usize,
     /// Cosine, its null, and Pearson's r.
     means: [Result<f64, Undefined>; 3],
     z: Result<f64, Undefined>,
@@ -49,7 +193,7 @@ impl Line {
     fn of_cell(models: (usize, usize), place: String, metrics: &PairMetrics) -> Option<Self> {
         let z = metrics.get(Metric::ZPerm).clone();
         let strength = z.as_ref().ok()?.abs();
-        Some(Self { models, place, cells: 1, means: BESIDE.map(|metric| metrics.get(metric).clone()), z, strength })
+        Some(Self { models, place, means: BESIDE.map(|metric| metrics.get(metric).clone()), z, strength })
     }
 
     /// Over the panels of one role, with the z that correlated layers leave; `None` where no cell has a value.
@@ -63,29 +207,27 @@ impl Line {
         let at = averages.pairs.binary_search_by_key(&models, |pair| pair.models).ok()?;
         let average = averages.pairs[at].average.as_ref();
         let z = average.map_err(Clone::clone).and_then(|average| average.z.clone());
-        let (r, cells) = mean(panels, Metric::Pearson, a, b).ok()?;
+        let (r, _) = mean(panels, Metric::Pearson, a, b).ok()?;
         // Without a z, what it would be if all layers were one.
         let free = averages.pairs[at].channels.unwrap_or(1).saturating_sub(1) as f64;
         let strength = z.as_ref().map_or(r.abs() * free.sqrt(), |z| z.abs());
         let means = BESIDE.map(|metric| mean(panels, metric, a, b).map(|(mean, _)| mean));
-        Some(Self { models, place, cells, means, z, strength })
+        Some(Self { models, place, means, z, strength })
     }
 
-    /// The strongest cell of two models whose layers all met.
+    /// The strongest cell of two models whose layers are all paired.
     fn of_crossing(crossing: &PairTable) -> Option<Self> {
         let columns = crossing.columns();
-        let cells = crossing.rows.iter().enumerate().flat_map(|(row, a)| {
-            columns.iter().enumerate().filter_map(move |(column, b)| {
-                let place = format!("{}, {} and {}", crossing.key.role_name(), a.place_name(), b.place_name());
-                Self::of_cell((0, 1), place, crossing.metrics(row, column))
+        let cells = (0..crossing.rows.len()).flat_map(|row| {
+            (0..columns.len()).filter_map(move |column| {
+                Self::of_cell((0, 1), crossed_place(crossing, row, column), crossing.metrics(row, column))
             })
         });
-        let strongest = cells.reduce(|best, next| if next.strength > best.strength { next } else { best })?;
-        Some(Self { cells: crossing.defined(Metric::ZPerm), ..strongest })
+        cells.reduce(|best, next| if next.strength > best.strength { next } else { best })
     }
 }
 
-/// One line a pair, or a role of two models whose layers all met; the strongest departure first.
+/// One line a pair, or a role of two models whose layers are all paired; the farthest from the null first.
 fn lines(survey: &Survey) -> Vec<Line> {
     let roles = survey.roles();
     let of_pair = |models| {
@@ -100,126 +242,98 @@ fn lines(survey: &Survey) -> Vec<Line> {
     lines
 }
 
-fn labels(survey: &Survey, (a, b): (usize, usize)) -> Vec<Cell> {
-    [a, b].map(|model| Cell::text(&survey.models[model].label)).to_vec()
+/// `outlier 3/32`: what its pair is, and how many of its tests say so; one test needs no count.
+fn verdict(survey: &Survey, models: (usize, usize)) -> String {
+    let relations = &survey.relations;
+    let relation =
+        relations.pairs.binary_search_by_key(&models, |pair| pair.models).ok().map(|at| &relations.pairs[at]);
+    let outlier = relation.filter(|pair| pair.related && relations.baseline == Some(Baseline::Population));
+    let tests = survey.chance.of_pair(models);
+    let (word, count, all) = match (relation, outlier) {
+        (Some(pair), _) if is_identical(pair) => return "identical".to_owned(),
+        (_, Some(pair)) => ("outlier", pair.flagged, pair.cells),
+        _ if tests.beyond > 0 => ("beyond", tests.beyond, tests.count),
+        _ => ("chance", tests.count, tests.count),
+    };
+    if all == 1 || word == "chance" { word.to_owned() } else { format!("{word} {count}/{all}") }
 }
 
-/// How many cells can be compared, and of how many.
-fn extent(survey: &Survey) -> (usize, usize) {
-    let tables = || survey.panels.iter().chain(&survey.crossings);
-    let defined = tables().map(|table| table.defined(Metric::ZPerm)).sum();
-    let crossed: usize = survey.crossings.iter().map(|crossing| crossing.rows.len() * crossing.columns().len()).sum();
-    (defined, survey.panels.len() * pairs_of(survey.models.len()).count() + crossed)
-}
-
-fn pairs(survey: &Survey) -> Vec<Block> {
-    let where_all = match (survey.panels.as_slice(), survey.crossings.as_slice()) {
-        ([], []) => "no comparable tensors".to_owned(),
-        ([one], _) => one.key.title(),
-        ([], _) => "every layer with every layer".to_owned(),
-        (several, _) => format!("{} roles and layers", several.len()),
-    };
-    let models = match survey.models.len() {
-        1 => return vec![Block::prose(format!("1 model, {where_all}: nothing to compare it with."))],
-        models => format!("{models} models"),
-    };
-    // Where every line is of one place, the sentence has named it.
-    let is_single = survey.panels.len() == 1;
-    let (defined, all) = extent(survey);
-    let cells = if is_single { "pairs" } else { "cells" };
-    let comparable = format!("{models}, {where_all}, {defined} of {all} {cells} comparable.");
+/// The strongest pairs.
+fn pairs(survey: &Survey) -> Option<Block> {
     let lines = lines(survey);
-    if lines.is_empty() {
-        return vec![Block::prose(comparable)];
-    }
-    let one_role = survey.roles().len() == 1;
-    let several = !(is_single || one_role && survey.crossings.is_empty());
-    let how = match (is_single, survey.crossings.is_empty()) {
-        (true, _) => "",
-        (false, false) => ", the strongest cell of each role",
-        (false, true) if one_role => ", means over the cells of each pair; z allows for the correlation of layers",
-        (false, true) => {
-            ", one line a pair: means over its cells in the role in which it departs most; z allows for the correlation of layers"
+    let is_single = survey.panels.len() == 1;
+    let is_crossed = !survey.crossings.is_empty();
+    let by_role = survey.roles().len() > 1 || is_crossed;
+    let rows = lines.iter().take(if is_crossed { MOST } else { MOST.min(survey.chance.beyond() + FEW) }).map(|line| {
+        let mut row = vec![Cell::text(pair_name(survey, line.models))];
+        row.extend(by_role.then(|| Cell::text(&line.place)));
+        // Beside roles there is room for one number of each kind.
+        let [.., r] = &line.means;
+        let means = if by_role { std::slice::from_ref(r) } else { &line.means[..] };
+        row.extend(means.iter().map(|mean| Cell::number(mean, Digits::Fixed(4))));
+        row.push(Cell::number(&line.z, Digits::Fixed(1)));
+        row.extend((!is_crossed).then(|| Cell::text(verdict(survey, line.models))));
+        row
+    });
+    let rows: Vec<Vec<Cell>> = rows.collect();
+    let mut columns = vec![Column::text("pair")];
+    columns.extend(by_role.then(|| Column::text("where")));
+    let means = ["cos_sim", "cos_null", "pearson"];
+    columns.extend(means.into_iter().skip(if by_role { 2 } else { 0 }).map(Column::numeric));
+    columns.push(Column::numeric(if is_single || is_crossed { "z_perm" } else { "z" }));
+    columns.extend((!is_crossed).then(|| Column::text("verdict")));
+    let what = match (is_single, is_crossed) {
+        (true, _) => "Pairs farthest from the permutation null",
+        (false, true) => "The strongest pair of layers of each role",
+        (false, false) if by_role => {
+            "Pairs farthest from the permutation null: means over layers, in the role where each pair is strongest; z allows for \
+             the correlation of layers"
+        }
+        (false, false) => {
+            "Pairs farthest from the permutation null: means over layers; z allows for the correlation of layers"
         }
     };
-    let row = |line: &Line| {
-        let mut row = labels(survey, line.models);
-        row.extend(several.then(|| Cell::text(&line.place)));
-        row.extend((!is_single).then(|| Cell::count(line.cells)));
-        row.extend(line.means.iter().map(|mean| Cell::number(mean, Digits::Fixed(4))));
-        row.push(Cell::number(&line.z, Digits::Fixed(1)));
-        row
+    let rest = if lines.len() > rows.len() {
+        format!(" {} of {}.", rows.len(), counted(lines.len(), "pair"))
+    } else {
+        String::new()
     };
-    let mut columns = vec![Column::text("model a"), Column::text("model b")];
-    columns.extend(several.then(|| Column::text("where")));
-    columns.extend((!is_single).then(|| Column::numeric("cells")));
-    columns.extend(["cos_sim", "cos_null", "pearson"].map(Column::numeric));
-    columns.push(Column::numeric(if is_single || !survey.crossings.is_empty() { "z_perm" } else { "z" }));
-    let rows = lines.iter().take(MOST).map(row).collect();
-    vec![
-        Block::prose(format!("{comparable}\nStrongest departures from the permutation null{how}:")),
-        Block::Table(Table { caption: String::new(), columns, rows }),
-    ]
+    let key = if is_crossed || is_single {
+        ""
+    } else {
+        " Verdict: how many of a pair's tests stand out from the other pairs (`outlier`) or from chance (`beyond`)."
+    };
+    let caption = format!("{what}.{rest}{key}");
+    (!rows.is_empty()).then_some(Block::Table(Table { caption, columns, rows }))
 }
 
-fn crossed(crossing: &PairTable) -> Block {
+fn best_layers(crossing: &PairTable) -> Block {
     let best = crossing.best_layers();
     let difference = match crossing.contrast(Metric::Pearson) {
         Some([(_, same), (_, other)]) => {
-            format!("mean pearson {:.4} at the same index, {:.4} elsewhere", same.mean, other.mean)
+            let [same, other] = [same.mean, other.mean].map(|mean| Digits::Fixed(4).format(mean));
+            format!("mean pearson {same} at the same index, {other} elsewhere")
         }
         None => "no pearson on or off the diagonal".to_owned(),
     };
     Block::prose(format!(
-        "{}: {difference}; {} of {} layers resemble their own index most (chance: {:.1})",
-        crossing.key.role_name(),
+        "{}: {difference}; {} of {} layers are most like the layer of their own index (chance: {:.1}).",
+        inline::code(&crossing.key.role_name()),
         best.own,
         best.possible,
         best.by_chance
     ))
 }
 
-fn apart(survey: &Survey) -> Vec<Block> {
-    let Some(baseline) = survey.relations.baseline else { return Vec::new() };
-    let apart = survey.relations.apart();
-    let why = relations::no_population(baseline).map(|why| format!("{why}\n")).unwrap_or_default();
-    let [found, none] = relations::verdict(baseline);
-    if apart.is_empty() {
-        return vec![Block::prose(format!("{why}{none}\n{}", relations::pointer(survey)))];
-    }
-    let [z, last] = match baseline {
-        Baseline::Population => ["robust z", "log10 q"],
-        Baseline::FewPairs(_) | Baseline::MedianFar(_) => ["z", "identical"],
-    };
-    let rows = apart.iter().take(MOST).map(|relation| {
-        let of_cells = |cells: usize| Cell::text(format!("{cells} of {}", relation.cells));
-        let mut row = labels(survey, relation.models);
-        row.extend([
-            of_cells(relation.apart),
-            Cell::number(relation.mean_r, Digits::Fixed(4)),
-            Cell::number(relation.verdict.z, Digits::Fixed(1)),
-            if baseline == Baseline::Population { relations::rate(relation) } else { of_cells(relation.identical) },
-        ]);
-        row
-    });
-    let mut columns = vec![Column::text("model a"), Column::text("model b")];
-    columns.extend(["cells", "mean pearson", z, last].map(Column::numeric));
-    vec![
-        Block::prose(format!("{why}{found}:")),
-        Block::Table(Table { caption: String::new(), columns, rows: rows.collect() }),
-        Block::prose(relations::pointer(survey)),
-    ]
-}
-
 /// Named groups, where one look takes them in.
-fn groups(survey: &Survey) -> Vec<Block> {
+fn groups(survey: &Survey) -> Option<Block> {
     let named: Vec<&GroupFigures> = survey.groups.iter().filter(|figures| figures.groups.named).collect();
     if named.is_empty() {
-        return Vec::new();
+        return None;
     }
     if named.len() > MOST {
         let count = survey.panels.len();
-        return vec![Block::prose(format!("Group figures of {count} roles and layers: see groups.csv under -o."))];
+        return Some(Block::prose(format!("Group figures of {count} roles and layers: see groups.csv under -o.")));
     }
     let number = |value: Option<f64>| {
         Cell::number(value.map_or_else(|| Datum::undefined("no pair has one"), Datum::new), Digits::Fixed(4))
@@ -240,19 +354,34 @@ fn groups(survey: &Survey) -> Vec<Block> {
     };
     let mut columns = vec![Column::text("groups"), Column::text("metric")];
     columns.extend(["n", "mean", "null", "sd", "n", "mean", "null"].map(Column::numeric));
-    vec![
-        Block::prose("Groups (the last three columns without the pairs set apart):"),
-        Block::Table(Table { caption: String::new(), columns, rows: named.iter().map(row).collect() }),
-    ]
+    let caption = "Groups; the last three columns without flagged pairs.".to_owned();
+    Some(Block::Table(Table { caption, columns, rows: named.iter().map(row).collect() }))
 }
 
-fn notes(survey: &Survey) -> Vec<String> {
-    let note = |(number, model): (usize, &ModelSummary)| {
-        let missing = || survey.panels.iter().find_map(|panel| panel.rows[number].side.as_ref().err());
-        match &model.failure {
-            Some(failure) => Some(format!("{}: not read: {failure}", model.label)),
-            None => missing().map(|reason| format!("{}: missing in part: {reason}", model.label)),
-        }
+/// Models that were not read, or lack a tensor.
+fn gaps(survey: &Survey) -> Option<Block> {
+    let gap = |(number, model): (usize, &ModelSummary)| {
+        let why = match &model.failure {
+            Some(failure) => format!("skipped: {failure}"),
+            None => missing(survey, number)?,
+        };
+        Some(vec![Cell::text(&model.label), Cell::text(why)])
     };
-    survey.models.iter().enumerate().filter_map(note).collect()
+    let rows: Vec<Vec<Cell>> = survey.models.iter().enumerate().filter_map(gap).collect();
+    let columns = ["model", "not compared (reason)"].map(Column::text).to_vec();
+    (!rows.is_empty()).then(|| Block::Table(Table { caption: String::new(), columns, rows }))
+}
+
+/// `layers 32–47 (it has 32 layers)`: what a model lacks for the first reason; `None` where it lacks nothing.
+fn missing(survey: &Survey, number: usize) -> Option<String> {
+    let reason = survey.panels.iter().find_map(|panel| panel.rows[number].side.as_ref().err())?;
+    let lacking = survey.panels.iter().filter(|panel| panel.rows[number].side.as_ref().err() == Some(reason));
+    let layers: BTreeSet<u32> = lacking.clone().filter_map(|panel| Some(panel.key.layer?.layer.0)).collect();
+    let what = match (layers.first(), layers.last()) {
+        (Some(first), Some(last)) if first == last => format!("layer {first}"),
+        (Some(first), Some(last)) if (last - first) as usize + 1 == layers.len() => format!("layers {first}–{last}"),
+        (Some(first), Some(last)) => format!("{} layers, {first} to {last}", layers.len()),
+        _ => lacking.map(|panel| panel.key.role_name()).next()?,
+    };
+    Some(format!("{what} ({reason})"))
 }

@@ -13,6 +13,12 @@ pub(crate) const MOST_PAIRS: usize = 60;
 /// Panels of one role that get a picture each; beyond, the mean over layers is drawn.
 pub(crate) const MOST_PICTURED: usize = 6;
 
+/// Models up to which a picture keeps the rows of those that cannot be compared with any other.
+const MOST_WITH_GAPS: usize = 16;
+
+/// Models of one picture: more cells than that cannot be read.
+pub(crate) const MOST_SHOWN: usize = 80;
+
 /// What to show.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
@@ -36,13 +42,34 @@ impl View<'_> {
         shown
     }
 
-    /// The order of rows and columns for one role.
-    pub(crate) fn order(&self, panels: &[PairTable], models: usize) -> Vec<usize> {
-        if !self.by_cluster {
-            return (0..models).collect();
+    /// The models that a picture of one role shows, in order. Of long lists those that can be compared with another, of very
+    /// long ones those with the strongest pairs, relatives next to each other.
+    pub(crate) fn shown_models(&self, panels: &[PairTable], models: usize) -> Vec<usize> {
+        let mut shown: Vec<usize> = (0..models).collect();
+        if models > MOST_WITH_GAPS {
+            let strength = |a: usize| {
+                let others = (0..models).filter(|&b| b != a);
+                others.filter_map(|b| Some(mean(panels, Metric::Pearson, a, b).ok()?.0.abs())).reduce(f64::max)
+            };
+            let mut strengths: Vec<(usize, f64)> = shown.iter().filter_map(|&a| Some((a, strength(a)?))).collect();
+            if strengths.len() > MOST_SHOWN {
+                strengths.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+                strengths.truncate(MOST_SHOWN);
+                strengths.sort_by_key(|&(model, _)| model);
+            }
+            shown = strengths.into_iter().map(|(model, _)| model).collect();
         }
-        let tree = tree(panels, models);
-        tree.order.into_iter().chain(tree.left_out).collect()
+        if !self.is_by_cluster(models) {
+            return shown;
+        }
+        let tree =
+            Dendrogram::of(shown.len(), |a, b| mean(panels, Metric::Pearson, shown[a], shown[b]).map(|(mean, _)| mean));
+        tree.order.into_iter().chain(tree.left_out).map(|place| shown[place]).collect()
+    }
+
+    /// Whether pictures of so many models are ordered by the clustering.
+    pub(crate) fn is_by_cluster(&self, models: usize) -> bool {
+        self.by_cluster || models > MOST_SHOWN
     }
 }
 

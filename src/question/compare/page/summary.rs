@@ -1,0 +1,187 @@
+//! The answer: how many tensors are byte-identical, which kinds are alike and which are not, the means of each group, and what
+//! was not compared.
+
+use std::fmt::Write as _;
+
+use crate::{
+    metric::Metric,
+    question::compare::{Comparison, Meeting, Obstacle, Overall, Status},
+    report::{Block, Cell, Column, Digits, Table, number::counted},
+};
+
+/// Pearson's r from which two tensors are called alike.
+const ALIKE: f64 = 0.5;
+
+/// The summary.
+pub(crate) fn summary(comparison: &Comparison) -> Vec<Block> {
+    let compared = comparison.coverage.count(0, Status::Compared) + comparison.coverage.count(0, Status::Trivial);
+    let mut blocks = Vec::new();
+    if compared == 0 {
+        let why = nothing_compared(comparison);
+        blocks.push(Block::note(format!("**No comparable tensors**: {why}.")));
+    } else {
+        blocks.extend(headline(comparison).into_iter().map(Block::prose));
+    }
+    if !comparison.groups.is_empty() {
+        blocks.push(Block::Table(groups(comparison)));
+    }
+    blocks.extend(published_readings(comparison));
+    blocks.push(Block::prose(coverage(comparison)));
+    blocks
+}
+
+/// What the pairs of tensors say: bytes first, then each kind of tensor that says something.
+fn headline(comparison: &Comparison) -> Vec<String> {
+    let pairs = || comparison.meetings.iter().filter(|meeting| meeting.is_compared());
+    let (all, identical) = (pairs().count(), pairs().filter(|meeting| meeting.equal == Some(true)).count());
+    let bytes = format!("**{identical} of {} byte-identical**", counted(all, "tensor"));
+    let alone = [Status::OnlyInA, Status::OnlyInB]
+        .map(|status| [0, 1].map(|side| comparison.coverage.count(side, status)).into_iter().sum::<usize>());
+    if identical == all {
+        let rest = match alone {
+            [0, 0] => String::new(),
+            [a, b] => format!("; {a} only in the first model, {b} only in the second"),
+        };
+        return vec![format!("{bytes}{rest}.")];
+    }
+    let kind = |name: &str, is_of: fn(&Meeting) -> bool| {
+        let of_kind: Vec<&Meeting> = pairs().filter(|meeting| meeting.is_evidence() && is_of(meeting)).collect();
+        let r: Vec<f64> =
+            of_kind.iter().filter_map(|meeting| meeting.metrics.get(Metric::Pearson).as_ref().ok().copied()).collect();
+        (!r.is_empty()).then(|| format!("{name}: {}", alike(&r)))
+    };
+    let kinds = [
+        kind("embeddings", Meeting::is_embedding),
+        kind("matrices of layers", |meeting| !meeting.is_norm_or_bias() && !meeting.is_embedding()),
+        kind("norms and biases", Meeting::is_norm_or_bias),
+    ];
+    let kinds: Vec<String> = kinds.into_iter().flatten().collect();
+    let mut said = vec![format!("{bytes}. {}.", capitalised(&kinds.join("; ")))];
+    said.push(format!(
+        "Alike: Pearson's r of at least {ALIKE} between corresponding elements (unrelated models give 0). Copies whose units or \
+         basis were permuted or rotated are not alike here; `hub-audit lineage --disguised` looks for those."
+    ));
+    said
+}
+
+/// `none of 36 alike (largest |r| 0.012)`.
+fn alike(r: &[f64]) -> String {
+    let number = |value: f64| Digits::Fixed(3).format(value);
+    let found: Vec<f64> = r.iter().copied().filter(|r| *r >= ALIKE).collect();
+    if found.is_empty() {
+        let largest = r.iter().fold(0.0_f64, |largest, r| largest.max(r.abs()));
+        return format!("none of {} alike (largest |r| {})", r.len(), number(largest));
+    }
+    let least = found.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = found.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let range =
+        if number(least) == number(most) { number(most) } else { format!("{}–{}", number(least), number(most)) };
+    let share =
+        if found.len() == r.len() { format!("all {}", r.len()) } else { format!("{} of {}", found.len(), r.len()) };
+    format!("{share} alike (r {range})")
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Why there is nothing to say: nothing corresponds, or what corresponds cannot be compared.
+pub fn nothing_compared(comparison: &Comparison) -> String {
+    let with = |status: Status| comparison.coverage.pairs.iter().filter(|&&found| found == status).count();
+    let obstacles = [
+        (Status::ShapeDiffers, "another shape on the other side"),
+        (Status::Undecodable, "no exact values"),
+        (Status::NoValue, "no value in any metric"),
+        (Status::Failed, "not been read"),
+    ];
+    let obstacles = obstacles.map(|(status, why)| (with(status), why));
+    let told: Vec<String> =
+        obstacles.iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} have {why}")).collect();
+    if told.is_empty() {
+        return "no selected tensor of the first model corresponds to one of the second; `inspect` shows the roles of each, and \
+                --role all takes tensors that no family knows"
+            .to_owned();
+    }
+    let pairs = counted(obstacles.iter().map(|(count, _)| count).sum(), "pair");
+    let reason = comparison.meetings.iter().find_map(|meeting| match &meeting.obstacle {
+        Some(Obstacle::Undecodable(reason)) => Some(format!(": {reason}")),
+        _ => None,
+    });
+    format!("of {pairs} that correspond {}{}", told.join(", "), reason.unwrap_or_default())
+}
+
+fn groups(comparison: &Comparison) -> Table {
+    let row = |figures: &crate::question::compare::GroupFigures| {
+        let with_cosine = figures.closeness.with_cosine;
+        let mean = |metric: Metric| match figures.of(metric) {
+            Some(of) if of.count == with_cosine => Cell::number(of.mean, Digits::Fixed(4)),
+            Some(of) => Cell::text(format!("{} ({})", Digits::Fixed(4).format(of.mean), of.count)),
+            None => Cell::undefined("no pair has a value"),
+        };
+        let pairs = if with_cosine == figures.pairs {
+            with_cosine.to_string()
+        } else {
+            format!("{with_cosine} of {}", figures.pairs)
+        };
+        let mut row = vec![Cell::code(figures.group.name()), Cell::text(pairs)];
+        row.extend([Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::RelL2Err].map(mean));
+        row.push(Cell::count(figures.closeness.equal_bytes));
+        row
+    };
+    let numeric = ["pairs", "cos_sim", "null", "pearson", "rel_l2", "identical"].map(Column::numeric);
+    Table {
+        caption:
+            "Means over pairs of tensors that have a cosine, or over (n) of them; identical: pairs with the same bytes."
+                .to_owned(),
+        columns: [Column::text("group")].into_iter().chain(numeric).collect(),
+        rows: comparison.groups.iter().map(row).collect(),
+    }
+}
+
+/// The mean over all tensors as a published page takes it, with its reading, and the same of matrices.
+fn published_readings(comparison: &Comparison) -> Option<Block> {
+    let [all, matrices] = comparison.overall();
+    let mut lines = Vec::new();
+    for (what, of) in [("all tensors", all), ("matrices alone", matrices)] {
+        let Some(Overall { count, mean, null, reading }) = of else { continue };
+        let [mean, null] = [mean, null].map(|value| Digits::Fixed(4).format(value));
+        lines.push(format!(
+            "Mean cos_sim of {what} ({count}): {mean}, null {null}; a published page reads such a mean as “{reading}”."
+        ));
+    }
+    (!lines.is_empty()).then(|| Block::prose(lines.join("\n")))
+}
+
+/// How many tensors of either model became what, and by which rules pairs were found.
+fn coverage(comparison: &Comparison) -> String {
+    let mut parts = Vec::new();
+    for status in Status::ALL {
+        let [a, b] = [0, 1].map(|side| comparison.coverage.count(side, status));
+        if [a, b] != [0, 0] {
+            parts.push(format!("{} {a} and {b}", status.name().replace('_', " ")));
+        }
+    }
+    let mut text = format!("Tensors of a and b: {}.", parts.join(", "));
+    let matched: Vec<String> =
+        comparison.matched().into_iter().map(|(how, count)| format!("{} {count}", how.name())).collect();
+    if !matched.is_empty() {
+        let _ = write!(text, " Pairs matched by: {}.", matched.join(", "));
+    }
+    if comparison.coverage.count(0, Status::Trivial) > 0 {
+        text += " Trivial: constant or a fixed buffer on both sides, similar by construction, excluded above.";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_alike_has_its_range_and_what_is_not_its_largest() {
+        assert_eq!(alike(&[0.876, 0.978]), "all 2 alike (r 0.876–0.978)");
+        assert_eq!(alike(&[0.01, -0.02, 0.6]), "1 of 3 alike (r 0.600)");
+        assert_eq!(alike(&[0.01, -0.9]), "none of 2 alike (largest |r| 0.900)");
+    }
+}
