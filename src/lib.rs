@@ -82,6 +82,7 @@ pub mod hint;
 pub mod hub;
 pub mod metric;
 pub mod model;
+mod named;
 pub mod question;
 pub mod range;
 pub mod report;

@@ -11,6 +11,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::hint::Hint;
 
+/// A text that is checked when it is read, from the command line and from files alike.
+macro_rules! checked {
+    ($($type:ident)+) => { $(
+        impl $type {
+            /// As it is written.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = SpecError;
+
+            fn try_from(text: String) -> Result<Self, SpecError> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(checked: $type) -> Self {
+                checked.0
+            }
+        }
+    )+ };
+}
+
+checked!(RepoId Revision Commit);
+
 /// `owner/name`, or a bare legacy `name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -25,17 +59,6 @@ impl RepoId {
     /// The name without its owner.
     pub fn name(&self) -> &str {
         self.0.split_once('/').map_or(self.0.as_str(), |(_, name)| name)
-    }
-
-    /// The whole id, as the Hub spells it in a URL.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RepoId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -69,31 +92,12 @@ impl FromStr for RepoId {
     }
 }
 
-impl TryFrom<String> for RepoId {
-    type Error = SpecError;
-
-    fn try_from(text: String) -> Result<Self, SpecError> {
-        text.parse()
-    }
-}
-
-impl From<RepoId> for String {
-    fn from(id: RepoId) -> Self {
-        id.0
-    }
-}
-
 /// A branch, tag, pull-request ref or commit. It may move.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Revision(String);
 
 impl Revision {
-    /// The name as the user wrote it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The commit, when the revision already is one (40 hexadecimal digits).
     pub fn as_commit(&self) -> Option<Commit> {
         self.0.parse().ok()
@@ -103,12 +107,6 @@ impl Revision {
 impl Default for Revision {
     fn default() -> Self {
         Self("main".to_owned())
-    }
-}
-
-impl fmt::Display for Revision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -127,40 +125,15 @@ impl FromStr for Revision {
     }
 }
 
-impl TryFrom<String> for Revision {
-    type Error = SpecError;
-
-    fn try_from(text: String) -> Result<Self, SpecError> {
-        text.parse()
-    }
-}
-
-impl From<Revision> for String {
-    fn from(revision: Revision) -> Self {
-        revision.0
-    }
-}
-
 /// A commit: 40 lower-case hexadecimal digits. It never moves.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Commit(String);
 
 impl Commit {
-    /// All 40 digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The first 8 digits, for tables.
     pub fn short(&self) -> &str {
         &self.0[..8]
-    }
-}
-
-impl fmt::Display for Commit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -173,20 +146,6 @@ impl FromStr for Commit {
         } else {
             Err(SpecError::Commit { text: text.to_owned() })
         }
-    }
-}
-
-impl TryFrom<String> for Commit {
-    type Error = SpecError;
-
-    fn try_from(text: String) -> Result<Self, SpecError> {
-        text.parse()
-    }
-}
-
-impl From<Commit> for String {
-    fn from(commit: Commit) -> Self {
-        commit.0
     }
 }
 
@@ -347,41 +306,18 @@ pub fn parse_model_list(text: &str) -> Result<Vec<ModelSpec>, SpecError> {
 /// A model that was named in a way that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages name the fields")]
 pub enum SpecError {
-    /// Not an id of a repository.
     #[error("`{text}` is not a model: {reason}")]
-    RepoId {
-        /// What was written.
-        text: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// Not a revision.
+    RepoId { text: String, reason: &'static str },
     #[error("`{text}` is not a revision")]
-    Revision {
-        /// What was written.
-        text: String,
-    },
-    /// Not a commit.
+    Revision { text: String },
     #[error("`{text}` is not a commit of 40 hexadecimal digits")]
-    Commit {
-        /// What was written.
-        text: String,
-    },
-    /// A word after the model that is neither `group=`, `label=` nor `layer=`.
+    Commit { text: String },
     #[error("`{word}` is neither `group=NAME`, `label=NAME` nor `layer=N`")]
-    ListWord {
-        /// What was written.
-        word: String,
-    },
-    /// A faulty line of a model list.
+    ListWord { word: String },
     #[error("line {line} of the model list")]
-    Line {
-        /// Line number, from 1.
-        line: usize,
-        /// What is wrong on it.
-        source: Box<SpecError>,
-    },
+    Line { line: usize, source: Box<SpecError> },
 }
 
 impl Hint for SpecError {

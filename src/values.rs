@@ -56,14 +56,6 @@ impl Values {
         }
     }
 
-    /// The elements, where they are `f64`.
-    pub fn as_f64(&self) -> Option<&[f64]> {
-        match self {
-            Self::F64(elements) => Some(elements),
-            _ => None,
-        }
-    }
-
     /// The effective gain `1 + w` of a norm whose weight is stored zero-centred, as `F64`.
     ///
     /// In `f32` the sum would round: for w = 0.001 it loses 10 bits. In `f64` it is exact for every `f32` with |w| ≥ 2⁻²⁹
@@ -98,6 +90,5 @@ mod tests {
         assert_eq!(Values::F64(vec![0.0; 3]).len(), 3);
         assert!(Values::Bool(vec![]).is_empty());
         assert_eq!(Values::F32(vec![1.0]).as_f32(), Some(&[1.0][..]));
-        assert_eq!(Values::F32(vec![1.0]).as_f64(), None);
     }
 }

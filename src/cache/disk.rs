@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use tempfile::NamedTempFile;
 
 use super::error::CacheError;
-use crate::digest::Sha256Hex;
+use crate::{digest::Sha256Hex, named::named};
 
 /// Temporary files begin with this.
 pub(super) const TEMPORARY: &str = ".tmp-";
@@ -34,44 +34,38 @@ pub(super) const LOCK: &str = ".lock";
 /// A wait for a lock that lasts longer is told.
 const LONG_WAIT: Duration = Duration::from_secs(2);
 
-/// What was found where a file may be.
-pub(super) enum Found<T> {
+/// Why nothing was found where a file may be.
+pub(super) enum Miss {
     Absent,
     Broken(Flaw),
-    Sound(T),
+    Failed(CacheError),
 }
 
-/// Why an entry cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Flaw {
-    /// One of its files is a pipe, a device, a link or a folder.
-    Irregular,
-    /// One of its files is larger than any that is written.
-    TooLarge,
-    /// The sidecar was altered, or cut short.
-    Sidecar,
-    /// The `.npy` is absent.
-    NoValues,
-    /// The `.npy` has another length than was written.
-    Length,
-    /// The `.npy` has other bytes than were written.
-    Digest,
-    /// The `.npy` is intact, and not what its sidecar describes.
-    Content,
+impl From<CacheError> for Miss {
+    fn from(error: CacheError) -> Self {
+        Self::Failed(error)
+    }
 }
 
-impl fmt::Display for Flaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Irregular => "no regular file",
-            Self::TooLarge => "larger than any that is written",
-            Self::Sidecar => "sidecar altered",
-            Self::NoValues => "values absent",
-            Self::Length => "length differs",
-            Self::Digest => "bytes differ",
-            Self::Content => "values differ from the sidecar",
-        })
+named! {
+    /// Why an entry cannot be used.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[non_exhaustive]
+    pub enum Flaw {
+        /// One of its files is a pipe, a device, a link or a folder.
+        Irregular = "no regular file",
+        /// One of its files is larger than any that is written.
+        TooLarge = "larger than any that is written",
+        /// The sidecar was altered, or cut short.
+        Sidecar = "sidecar altered",
+        /// The `.npy` is absent.
+        NoValues = "values absent",
+        /// The `.npy` has another length than was written.
+        Length = "length differs",
+        /// The `.npy` has other bytes than were written.
+        Digest = "bytes differ",
+        /// The `.npy` is intact, and not what its sidecar describes.
+        Content = "values differ from the sidecar",
     }
 }
 
@@ -182,10 +176,11 @@ impl Disk {
 
     /// The content of a file of at most `most` bytes; `None` where there is none. What is no such file is removed.
     pub(super) fn read_or_drop(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>, CacheError> {
-        match read(path, most)? {
-            Found::Absent => Ok(None),
-            Found::Sound(bytes) => Ok(Some(bytes)),
-            Found::Broken(flaw) => {
+        match read(path, most) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Miss::Absent) => Ok(None),
+            Err(Miss::Failed(error)) => Err(error),
+            Err(Miss::Broken(flaw)) => {
                 self.warn_of(path, flaw);
                 // Where it cannot be removed it is not there each time.
                 let _ = remove(path);
@@ -215,7 +210,7 @@ fn clear_leftovers(folder: &Path) {
             continue;
         }
         // What cannot be removed now is left to `prune`.
-        if let Ok(Found::Sound(file)) = open(&entry.path(), u64::MAX)
+        if let Ok(file) = open(&entry.path(), u64::MAX)
             && file.try_lock().is_ok()
         {
             let _ = fs::remove_file(entry.path());
@@ -239,32 +234,28 @@ fn is_irregular(path: &Path) -> bool {
 }
 
 /// Opens a regular file of at most `most` bytes.
-pub(super) fn open(path: &Path, most: u64) -> Result<Found<fs::File>, CacheError> {
+pub(super) fn open(path: &Path, most: u64) -> Result<fs::File, Miss> {
     let file = match regular(fs::OpenOptions::new().read(true)).open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Absent),
-        Err(_) if is_irregular(path) => return Ok(Found::Broken(Flaw::Irregular)),
-        Err(error) => return Err(CacheError::read(path)(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Miss::Absent),
+        Err(_) if is_irregular(path) => return Err(Miss::Broken(Flaw::Irregular)),
+        Err(error) => return Err(CacheError::read(path)(error).into()),
     };
     let found = file.metadata().map_err(CacheError::read(path))?;
-    Ok(match found.len() {
-        _ if !found.is_file() => Found::Broken(Flaw::Irregular),
-        length if length > most => Found::Broken(Flaw::TooLarge),
-        _ => Found::Sound(file),
-    })
+    match found.len() {
+        _ if !found.is_file() => Err(Miss::Broken(Flaw::Irregular)),
+        length if length > most => Err(Miss::Broken(Flaw::TooLarge)),
+        _ => Ok(file),
+    }
 }
 
 /// The content of a regular file of at most `most` bytes.
-pub(super) fn read(path: &Path, most: u64) -> Result<Found<Vec<u8>>, CacheError> {
-    let file = match open(path, most)? {
-        Found::Sound(file) => file,
-        Found::Absent => return Ok(Found::Absent),
-        Found::Broken(flaw) => return Ok(Found::Broken(flaw)),
-    };
+pub(super) fn read(path: &Path, most: u64) -> Result<Vec<u8>, Miss> {
+    let file = open(path, most)?;
     let mut bytes = Vec::new();
     // It may have grown since it was opened.
     file.take(most).read_to_end(&mut bytes).map_err(CacheError::read(path))?;
-    Ok(Found::Sound(bytes))
+    Ok(bytes)
 }
 
 /// The length of a regular file; `None` where there is none.
@@ -470,7 +461,7 @@ mod tests {
         ];
         for (number, (make, flaw)) in makes.into_iter().enumerate() {
             make(&path);
-            assert!(matches!(read(&path, 10).unwrap(), Found::Broken(found) if found == flaw), "{number}");
+            assert!(matches!(read(&path, 10), Err(Miss::Broken(found)) if found == flaw), "{number}");
             assert_eq!(disk.read_or_drop(&path, 10).unwrap(), None);
             assert_eq!(said.lock().len(), number + 1);
             assert!(fs::symlink_metadata(&path).is_err(), "{number}");

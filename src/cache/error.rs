@@ -2,44 +2,22 @@
 
 use std::{io, path::PathBuf};
 
+use super::key::TensorKey;
 use crate::{escaped::Escaped, hint::Hint};
 
 /// The cache cannot be used. A broken entry is no error: it is removed, and the tensor is fetched again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages name the fields")]
 pub enum CacheError {
-    /// A file or folder of the cache cannot be read.
     #[error("`{}` in the cache cannot be read", path.display())]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A file or folder of the cache cannot be written or removed.
+    Read { path: PathBuf, source: io::Error },
     #[error("`{}` in the cache cannot be written", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Something else is where a lock should be.
+    Write { path: PathBuf, source: io::Error },
     #[error("`{}` in the cache is no regular file", path.display())]
-    Irregular {
-        /// The lock.
-        path: PathBuf,
-    },
-    /// A tensor whose values and shape do not agree cannot be kept.
+    Irregular { path: PathBuf },
     #[error("tensor `{}` of shape {shape:?} has {elements} elements", Escaped(tensor))]
-    Shape {
-        /// The tensor.
-        tensor: String,
-        /// Its shape.
-        shape: Vec<u64>,
-        /// How many elements it has.
-        elements: usize,
-    },
+    Shape { tensor: String, shape: Vec<u64>, elements: usize },
 }
 
 impl CacheError {
@@ -47,6 +25,11 @@ impl CacheError {
     pub(super) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Read { path, source }
+    }
+
+    /// Values that are not as many as the shape has.
+    pub(super) fn shape(key: &TensorKey, shape: &[u64], elements: usize) -> Self {
+        Self::Shape { tensor: key.tensor.clone(), shape: shape.to_vec(), elements }
     }
 
     /// Turns the failure to write `path` into an error.

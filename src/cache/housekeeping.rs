@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    disk::{self, Flaw, Found, LOCK, TEMPORARY},
+    disk::{self, Flaw, LOCK, Miss, TEMPORARY},
     error::CacheError,
     key::{self, RECORD, TOKENIZER},
     store::{Cache, read_files, read_sidecar},
@@ -31,13 +31,6 @@ pub struct Entry {
     pub modified: SystemTime,
     npy: PathBuf,
     sidecar: PathBuf,
-}
-
-impl Entry {
-    /// Its `.npy`.
-    pub fn path(&self) -> &Path {
-        &self.npy
-    }
 }
 
 /// Whether an entry is intact.
@@ -77,26 +70,24 @@ impl Cache {
     fn entries(&self) -> Result<Vec<(Entry, bool)>, CacheError> {
         let mut entries = Vec::new();
         for folder in self.commit_folders()? {
-            let Some((repo, commit)) = folder.identity() else {
-                continue;
-            };
+            let Some((repo, commit)) = &folder.identity else { continue };
             for (stem, pair) in folder.pairs()? {
-                let Some(npy) = &pair.npy else { continue };
+                let [Some(npy), kept] = &pair else { continue };
                 let sidecar = npy.path.with_file_name(format!("{stem}.json"));
                 let named = match read_sidecar(&sidecar, &npy.path) {
-                    Ok(Found::Sound(sidecar)) => Some(sidecar.listed_name()),
+                    Ok(sidecar) => Some(sidecar.listed_name()),
                     _ => key::decode(&stem),
                 };
                 let entry = Entry {
                     repo: repo.clone(),
                     commit: commit.clone(),
                     tensor: named.unwrap_or(stem),
-                    bytes: pair.bytes(),
+                    bytes: bytes_of(pair.iter().flatten()),
                     modified: npy.modified,
                     npy: npy.path.clone(),
                     sidecar,
                 };
-                entries.push((entry, pair.sidecar.is_some()));
+                entries.push((entry, kept.is_some()));
             }
         }
         entries.sort_by(|(a, _), (b, _)| (&a.repo, &a.commit, &a.tensor).cmp(&(&b.repo, &b.commit, &b.tensor)));
@@ -107,23 +98,17 @@ impl Cache {
     pub fn verify(&self) -> Result<Vec<(Entry, Verdict)>, CacheError> {
         let mut checked = Vec::new();
         for (entry, is_finished) in self.entries()? {
-            let verdict = match read_files(&entry.sidecar, &entry.npy)? {
-                Found::Sound(_) => Verdict::Sound,
-                Found::Broken(flaw) => Verdict::Broken(flaw),
-                Found::Absent if !is_finished => Verdict::Unfinished,
+            let verdict = match read_files(&entry.sidecar, &entry.npy) {
+                Ok(_) => Verdict::Sound,
+                Err(Miss::Broken(flaw)) => Verdict::Broken(flaw),
+                Err(Miss::Absent) if !is_finished => Verdict::Unfinished,
                 // Removed by another program since it was listed.
-                Found::Absent => continue,
+                Err(Miss::Absent) => continue,
+                Err(Miss::Failed(error)) => return Err(error),
             };
             checked.push((entry, verdict));
         }
         Ok(checked)
-    }
-
-    /// Removes one entry, sidecar first.
-    pub fn remove(&self, entry: &Entry) -> Result<(), CacheError> {
-        let _locked = self.disk.lock_everything()?;
-        disk::remove(&entry.sidecar)?;
-        disk::remove(&entry.npy)
     }
 
     /// Makes room: removes what is older than `older_than` at the time `now`, then the oldest until at most `max_size`
@@ -159,7 +144,8 @@ impl Cache {
         for (owner, path) in subfolders(&key::models_folder(self.root()))? {
             for (name, path) in subfolders(&path)? {
                 for (commit, path) in subfolders(&path)? {
-                    folders.push(CommitFolder { owner: owner.clone(), name: name.clone(), commit, path });
+                    let identity = key::repo_of(&owner, &name).zip(commit.parse().ok());
+                    folders.push(CommitFolder { identity, path });
                 }
             }
         }
@@ -221,42 +207,28 @@ pub(super) struct Listed {
     modified: SystemTime,
 }
 
-#[derive(Default)]
-struct Pair {
-    npy: Option<Listed>,
-    sidecar: Option<Listed>,
-}
-
-impl Pair {
-    fn bytes(&self) -> u64 {
-        [&self.npy, &self.sidecar].into_iter().flatten().map(|file| file.bytes).sum()
-    }
+fn bytes_of<'f>(files: impl IntoIterator<Item = &'f Listed>) -> u64 {
+    files.into_iter().map(|file| file.bytes).sum()
 }
 
 pub(super) struct CommitFolder {
-    owner: String,
-    name: String,
-    commit: String,
+    /// Whose folder it is; `None` where the cache would not have made it.
+    pub(super) identity: Option<(RepoId, Commit)>,
     pub(super) path: PathBuf,
 }
 
 impl CommitFolder {
-    /// Whose folder it is; `None` where the cache would not have made it.
-    pub(super) fn identity(&self) -> Option<(RepoId, Commit)> {
-        Some((key::repo_of(&self.owner, &self.name)?, self.commit.parse().ok()?))
-    }
-
-    /// The values and sidecars in it, by the file name without its extension.
-    fn pairs(&self) -> Result<BTreeMap<String, Pair>, CacheError> {
-        let mut pairs: BTreeMap<String, Pair> = BTreeMap::new();
+    /// The values and the sidecar of each entry in it, as far as they are there, by the file name without its extension.
+    fn pairs(&self) -> Result<BTreeMap<String, [Option<Listed>; 2]>, CacheError> {
+        let mut pairs: BTreeMap<String, [Option<Listed>; 2]> = BTreeMap::new();
         for (name, file) in files(&self.path)? {
             if [RECORD, TOKENIZER].contains(&name.as_str()) || name.starts_with('.') {
                 continue;
             }
             if let Some(stem) = name.strip_suffix(".npy") {
-                pairs.entry(stem.to_owned()).or_default().npy = Some(file);
+                pairs.entry(stem.to_owned()).or_default()[0] = Some(file);
             } else if let Some(stem) = name.strip_suffix(".json") {
-                pairs.entry(stem.to_owned()).or_default().sidecar = Some(file);
+                pairs.entry(stem.to_owned()).or_default()[1] = Some(file);
             }
         }
         Ok(pairs)
@@ -266,15 +238,15 @@ impl CommitFolder {
     pub(super) fn items(&self, items: &mut Vec<Item>) -> Result<Vec<Listed>, CacheError> {
         let mut leftovers = Vec::new();
         for pair in self.pairs()?.into_values() {
-            let bytes = pair.bytes();
-            match (pair.npy, pair.sidecar) {
-                (Some(npy), Some(sidecar)) => items.push(Item {
+            let bytes = bytes_of(pair.iter().flatten());
+            match pair {
+                [Some(npy), Some(sidecar)] => items.push(Item {
                     modified: npy.modified,
                     paths: vec![sidecar.path, npy.path],
                     bytes,
                     is_tensor: true,
                 }),
-                (npy, sidecar) => leftovers.extend(npy.into_iter().chain(sidecar)),
+                part => leftovers.extend(part.into_iter().flatten()),
             }
         }
         for (name, file) in files(&self.path)? {
@@ -392,7 +364,7 @@ mod tests {
         let (_folder, cache, _) = filled(&[("o/n", "b/c"), ("gpt2", "w"), ("o/n", "a")]);
         assert_eq!(names(&cache), ["gpt2:w", "o/n:a", "o/n:b/c"]);
         let entry = &cache.ls().unwrap()[0];
-        assert!(entry.bytes > 1128 && entry.path().ends_with("w.npy"));
+        assert!(entry.bytes > 1128 && entry.npy.ends_with("w.npy"));
         assert_eq!(entry.commit.as_str(), COMMIT);
     }
 
@@ -400,9 +372,9 @@ mod tests {
     fn verification_names_the_flaw_and_removes_nothing() {
         let (_folder, cache, _) = filled(&[("o/n", "cut"), ("o/n", "flipped"), ("o/n", "sidecar"), ("o/n", "sound")]);
         let entries = cache.ls().unwrap();
-        let bytes = fs_err::read(entries[0].path()).unwrap();
-        fs_err::write(entries[0].path(), &bytes[1..]).unwrap();
-        fs_err::write(entries[1].path(), bytes.iter().map(|byte| !byte).collect::<Vec<_>>()).unwrap();
+        let bytes = fs_err::read(&entries[0].npy).unwrap();
+        fs_err::write(&entries[0].npy, &bytes[1..]).unwrap();
+        fs_err::write(&entries[1].npy, bytes.iter().map(|byte| !byte).collect::<Vec<_>>()).unwrap();
         fs_err::remove_file(&entries[2].sidecar).unwrap();
         let verdicts: Vec<_> = cache.verify().unwrap().into_iter().map(|(_, verdict)| verdict).collect();
         assert_eq!(
@@ -410,8 +382,6 @@ mod tests {
             [Verdict::Broken(Flaw::Length), Verdict::Broken(Flaw::Digest), Verdict::Unfinished, Verdict::Sound]
         );
         assert_eq!(cache.ls().unwrap().len(), 3);
-        cache.remove(&entries[0]).unwrap();
-        assert_eq!(names(&cache), ["o/n:flipped", "o/n:sound"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use super::{
     disk::{self, Locked},
     error::CacheError,
-    key::{self, TensorKey},
+    key::TensorKey,
     npy,
     sidecar::{Sidecar, TensorMeta},
     store::Cache,
@@ -35,20 +35,23 @@ pub struct Incoming {
 impl Cache {
     /// Begins a tensor whose elements are of the type of `like`, which need hold none.
     pub fn begin(&self, key: &TensorKey, like: &Values, shape: &[u64]) -> Result<Incoming, CacheError> {
-        let path = key.npy_path(self.root());
-        let folder = key::commit_folder(self.root(), &key.repo, &key.commit);
+        let [path, _] = key.files(self.root(), false);
         let failed = || CacheError::write(&path);
-        let mut locked = self.disk.lock_folder(&folder)?;
+        let mut locked = self.disk.lock_folder(&key.folder(self.root()))?;
         let mut temporary = disk::temporary(&path)?;
         // Others may write in the folder meanwhile: this tells them that the file is no leftover. Where there are no locks, nobody
         // takes it for one.
         let _ = temporary.as_file().lock();
         locked.release_folder();
         npy::write_header(like, shape, temporary.as_file()).map_err(|error| {
-            if error.kind() == io::ErrorKind::InvalidInput { misfit(key, shape, like.len()) } else { failed()(error) }
+            if error.kind() == io::ErrorKind::InvalidInput {
+                CacheError::shape(key, shape, like.len())
+            } else {
+                failed()(error)
+            }
         })?;
         let whole = temporary.as_file().metadata().map_err(failed())?.len();
-        let data = npy::data_bytes(like, shape).ok_or_else(|| misfit(key, shape, like.len()))?;
+        let data = npy::data_bytes(like, shape).ok_or_else(|| CacheError::shape(key, shape, like.len()))?;
         let mut header = vec![0; usize::try_from(whole.saturating_sub(data)).unwrap_or(0)];
         let file = temporary.as_file_mut();
         file.seek(SeekFrom::Start(0)).map_err(failed())?;
@@ -83,31 +86,18 @@ impl Incoming {
     /// must have come as the shape has.
     pub fn finish(mut self, meta: &TensorMeta) -> Result<PathBuf, CacheError> {
         if self.written != self.whole {
-            return Err(misfit(&self.key, &meta.shape, 0));
+            return Err(CacheError::shape(&self.key, &meta.shape, 0));
         }
-        let root = self.cache.root().to_owned();
-        let folder = key::commit_folder(&root, &self.key.repo, &self.key.commit);
-        self.cache.disk.lock_again(&mut self.locked, &folder)?;
+        let root = self.cache.root();
+        self.cache.disk.lock_again(&mut self.locked, &self.key.folder(root))?;
         disk::persist(self.temporary, &self.path)?;
         // The values first: a sidecar always speaks of values that are there.
-        self.cache.write_sealed(
-            &self.key.sidecar_path(&root),
-            &Sidecar {
-                repo: self.key.repo.clone(),
-                commit: self.key.commit.clone(),
-                tensor: self.key.tensor.clone(),
-                meta: meta.clone(),
-                rows: None,
-                npy_sha256: self.digest.finish(),
-                npy_bytes: self.written,
-            },
-        )?;
+        let [_, at] = self.key.files(root, false);
+        let (npy_sha256, npy_bytes) = (self.digest.finish(), self.written);
+        let sidecar = Sidecar { key: self.key, meta: meta.clone(), rows: None, npy_sha256, npy_bytes };
+        self.cache.write_sealed(&at, &sidecar)?;
         Ok(self.path)
     }
-}
-
-fn misfit(key: &TensorKey, shape: &[u64], elements: usize) -> CacheError {
-    CacheError::Shape { tensor: key.tensor.clone(), shape: shape.to_vec(), elements }
 }
 
 #[cfg(test)]
@@ -158,7 +148,7 @@ mod tests {
         incoming.write(&Values::F32(vec![1.0; 5])).unwrap();
         assert!(matches!(incoming.finish(&meta()), Err(CacheError::Shape { .. })));
         assert_eq!(cache.get(&key()).unwrap(), None);
-        let left = fs_err::read_dir(key().npy_path(folder.path()).parent().unwrap()).unwrap();
+        let left = fs_err::read_dir(key().folder(folder.path())).unwrap();
         let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
         assert!(names.iter().all(|name| !name.to_string_lossy().starts_with(disk::TEMPORARY)), "{names:?}");
     }

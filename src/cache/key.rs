@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{percent_decode_str, percent_encode_byte};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::sha256_hex,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// One tensor of one repository at one commit: what an entry of the cache is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TensorKey {
     /// The repository.
     pub repo: RepoId,
@@ -26,18 +27,15 @@ pub struct TensorKey {
 }
 
 impl TensorKey {
-    pub(super) fn npy_path(&self, root: &Path) -> PathBuf {
-        commit_folder(root, &self.repo, &self.commit).join(format!("{}.npy", encode(&self.tensor)))
+    /// The folder of its commit.
+    pub(super) fn folder(&self, root: &Path) -> PathBuf {
+        commit_folder(root, &self.repo, &self.commit)
     }
 
-    pub(super) fn sidecar_path(&self, root: &Path) -> PathBuf {
-        commit_folder(root, &self.repo, &self.commit).join(format!("{}.json", encode(&self.tensor)))
-    }
-
-    /// The files of some rows of the tensor: values and sidecar.
-    pub(super) fn row_paths(&self, root: &Path) -> [PathBuf; 2] {
-        let folder = commit_folder(root, &self.repo, &self.commit);
-        [".npy", ".json"].map(|end| folder.join(format!("{}{ROWS}{end}", encode(&self.tensor))))
+    /// The files of the tensor, or of some rows of it: values and sidecar.
+    pub(super) fn files(&self, root: &Path, of_rows: bool) -> [PathBuf; 2] {
+        let stem = format!("{}{}", encode(&self.tensor), if of_rows { ROWS } else { "" });
+        ["npy", "json"].map(|end| self.folder(root).join(format!("{stem}.{end}")))
     }
 }
 
@@ -163,7 +161,7 @@ mod tests {
     #[test]
     fn usual_names_stay_readable() {
         assert_eq!(
-            key("owner/name", "model.layers.0.input_layernorm.weight").npy_path(Path::new("c")),
+            key("owner/name", "model.layers.0.input_layernorm.weight").files(Path::new("c"), false)[0],
             Path::new(
                 "c/models/owner/name/0123456789abcdef0123456789abcdef01234567/model.layers.0.input_layernorm.weight.npy"
             )
@@ -221,18 +219,17 @@ mod tests {
     fn rows_of_a_tensor_lie_where_no_tensor_does() {
         let files = |name: &str| {
             let key = key("o/n", name);
-            let [npy, sidecar] = key.row_paths(Path::new(""));
-            [key.npy_path(Path::new("")), key.sidecar_path(Path::new("")), npy, sidecar]
+            [false, true].map(|of_rows| key.files(Path::new(""), of_rows))
         };
         let all: Vec<PathBuf> =
-            ["a", "a.rows", "a.rows.rows", "a%2Erows", ".rows", "rows"].into_iter().flat_map(files).collect();
+            ["a", "a.rows", "a.rows.rows", "a%2Erows", ".rows", "rows"].into_iter().flat_map(files).flatten().collect();
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
-        assert!(files("a")[2].ends_with("a.rows.npy"));
+        assert!(files("a")[1][0].ends_with("a.rows.npy"));
     }
 
     #[test]
     fn a_bare_name_has_a_folder_that_no_owner_has() {
-        let bare = key("gpt2", "w").npy_path(Path::new(""));
+        let bare = key("gpt2", "w").folder(Path::new(""));
         assert!(bare.starts_with("models/%/gpt2"));
         assert_eq!(repo_of("%", "gpt2").unwrap().as_str(), "gpt2");
         assert_eq!(repo_of("_", "gpt2").unwrap().as_str(), "_/gpt2");

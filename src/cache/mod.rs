@@ -26,7 +26,6 @@ pub use incoming::Incoming;
 pub use key::TensorKey;
 pub use models::KeptModel;
 pub use record::CommitRecord;
-pub use rows::CachedRows;
 pub use sidecar::{Sidecar, TensorMeta};
 pub use store::{Cache, CachedTensor};
 

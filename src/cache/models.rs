@@ -38,8 +38,9 @@ impl Cache {
         let mut removed = Vec::new();
         for folder in self.commit_folders()? {
             let is_meant = folder
-                .identity()
-                .is_some_and(|(of, at)| of == *repo && commit.is_none_or(|start| at.as_str().starts_with(start)));
+                .identity
+                .as_ref()
+                .is_some_and(|(of, at)| *of == *repo && commit.is_none_or(|start| at.as_str().starts_with(start)));
             if !is_meant {
                 continue;
             }
@@ -58,7 +59,7 @@ impl Cache {
 
 /// What a folder holds; `None` where that is nothing whole, or is not the cache's.
 fn kept(folder: &CommitFolder) -> Result<Option<KeptModel>, CacheError> {
-    let Some((repo, commit)) = folder.identity() else { return Ok(None) };
+    let Some((repo, commit)) = folder.identity.clone() else { return Ok(None) };
     let mut items = Vec::new();
     folder.items(&mut items)?;
     let latest = items.iter().map(|item| item.modified).max();

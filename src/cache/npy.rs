@@ -20,15 +20,22 @@ pub(super) fn write(values: &Values, shape: &[u64], writer: impl Write) -> io::R
 /// Writes the header for elements of the type of `like`, and makes the file as long as its data will make it.
 /// [`io::ErrorKind::InvalidInput`] where no memory could address them.
 pub(super) fn write_header(like: &Values, shape: &[u64], file: &File) -> io::Result<()> {
-    let misfit = || io::Error::from(io::ErrorKind::InvalidInput);
-    let extents: Option<Vec<usize>> = shape.iter().map(|&extent| usize::try_from(extent).ok()).collect();
-    let extents = extents
-        .filter(|_| data_bytes(like, shape).is_some_and(|bytes| isize::try_from(bytes).is_ok()))
-        .ok_or_else(misfit)?;
-    for_any!(like, elements => zeroed(elements, &extents, file)).map_err(|error| match error {
+    let extents = extents(shape)?;
+    if data_bytes(like, shape).is_none_or(|bytes| isize::try_from(bytes).is_err()) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for_any!(like, elements => zeroed(elements, &extents, file)).map_err(failed)
+}
+
+fn extents(shape: &[u64]) -> io::Result<Vec<usize>> {
+    shape.iter().map(|&extent| usize::try_from(extent).map_err(|_| io::ErrorKind::InvalidInput.into())).collect()
+}
+
+fn failed(error: WriteNpyError) -> io::Error {
+    match error {
         WriteNpyError::Io(error) => error,
         other => io::Error::new(io::ErrorKind::InvalidInput, other),
-    })
+    }
 }
 
 fn zeroed<T: WritableElement>(_: &[T], extents: &[usize], file: &File) -> Result<(), WriteNpyError> {
@@ -68,18 +75,14 @@ fn bytes_of<const N: usize, T: Copy>(elements: &[T], bytes: impl Fn(T) -> [u8; N
 
 fn write_elements<T: WritableElement>(elements: &[T], shape: &[u64], writer: impl Write) -> io::Result<()> {
     let misfit = || io::Error::from(io::ErrorKind::InvalidInput);
-    let extents: Option<Vec<usize>> = shape.iter().map(|&extent| usize::try_from(extent).ok()).collect();
-    let extents = extents.ok_or_else(misfit)?;
+    let extents = extents(shape)?;
     let count = extents.iter().try_fold(1_usize, |count, &extent| count.checked_mul(extent));
     // A view of the first elements would be taken for the whole.
     if count != Some(elements.len()) {
         return Err(misfit());
     }
     let view = ArrayViewD::from_shape(IxDyn(&extents), elements).map_err(|_| misfit())?;
-    view.write_npy(writer).map_err(|error| match error {
-        WriteNpyError::Io(error) => error,
-        other => io::Error::new(io::ErrorKind::InvalidInput, other),
-    })
+    view.write_npy(writer).map_err(failed)
 }
 
 /// Reads a `.npy` file: its values and its shape. [`io::ErrorKind::InvalidData`] where it is none that this crate writes.

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     error::CacheError,
     key::{self, RECORD},
-    seal::unseal,
     store::Cache,
 };
 use crate::{
@@ -44,8 +43,7 @@ impl Cache {
     /// The record of a commit, if one is kept. A broken one is a miss, and is replaced by the next update.
     pub fn record(&self, repo: &RepoId, commit: &Commit) -> Result<Option<CommitRecord>, CacheError> {
         let path = key::commit_folder(self.root(), repo, commit).join(RECORD);
-        let text = self.disk.read_or_drop(&path, RECORD_CAP)?;
-        let kept = text.and_then(|text| unseal::<Kept>(&text));
+        let kept: Option<Kept> = self.read_sealed(&path, RECORD_CAP)?;
         Ok(kept.filter(|kept| kept.repo == *repo && kept.commit == *commit).map(|kept| kept.record))
     }
 

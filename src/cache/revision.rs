@@ -1,10 +1,8 @@
 //! Which commit a branch or tag last named, so that a later run can do without network. Never asked while there is one.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
-use super::{error::CacheError, key, seal::unseal, store::Cache};
+use super::{error::CacheError, key, store::Cache};
 use crate::spec::{Commit, RepoId, Revision};
 
 /// Bytes that it takes at most.
@@ -24,8 +22,7 @@ struct Kept {
 impl Cache {
     /// What `revision` of `repo` was when `source` last resolved it: the repository's present id, and the commit.
     pub fn revision(&self, source: &str, repo: &RepoId, revision: &Revision) -> Option<(RepoId, Commit)> {
-        let text = self.disk.read_or_drop(&self.revision_path(repo, revision), CAP).ok()??;
-        let kept: Kept = unseal(&text)?;
+        let kept: Kept = self.read_sealed(&key::revision_path(self.root(), repo, revision), CAP).ok()??;
         let same = kept.source == source && kept.repo == *repo && kept.revision == *revision;
         same.then_some((kept.present, kept.commit))
     }
@@ -41,7 +38,7 @@ impl Cache {
         if revision.as_commit().is_some() || self.revision(source, repo, revision).as_ref() == Some(pinned) {
             return Ok(());
         }
-        let path = self.revision_path(repo, revision);
+        let path = key::revision_path(self.root(), repo, revision);
         let kept = Kept {
             source: source.to_owned(),
             repo: repo.clone(),
@@ -50,10 +47,6 @@ impl Cache {
             commit: pinned.1.clone(),
         };
         self.keep_sealed(&path, &kept)
-    }
-
-    fn revision_path(&self, repo: &RepoId, revision: &Revision) -> PathBuf {
-        key::revision_path(self.root(), repo, revision)
     }
 }
 

@@ -3,54 +3,22 @@
 //! A tensor has one such entry, which grows: rows that are added are merged with those that are there, under the lock of the
 //! commit's folder, and the files are replaced whole.
 
-use std::{io, ops::Range, path::PathBuf};
+use std::{ops::Range, path::PathBuf};
 
 use super::{
-    disk::{self, Found},
+    disk::Miss,
     error::CacheError,
-    key::{self, TensorKey},
-    npy,
+    key::TensorKey,
     sidecar::{Sidecar, TensorMeta},
-    store::{Cache, is_intact, read_files, read_sidecar},
+    store::{Cache, CachedTensor},
 };
 use crate::{rows::RowSet, values::Values};
 
-/// Rows of a tensor from the cache. Their bytes were checked against the digest in the sidecar.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CachedRows {
-    /// Which rows.
-    pub rows: RowSet,
-    /// Their elements, row after row.
-    pub values: Values,
-    /// Where they came from.
-    pub sidecar: Sidecar,
-    /// Their `.npy`.
-    pub path: PathBuf,
-}
-
 impl Cache {
-    /// The rows of `key` that are kept. Every byte is checked; a broken entry is removed and is a miss.
-    pub fn rows(&self, key: &TensorKey) -> Result<Option<CachedRows>, CacheError> {
-        match self.read_rows(key)? {
-            Found::Absent => Ok(None),
-            Found::Sound(rows) => Ok(Some(rows)),
-            Found::Broken(_) => self.heal_rows(key),
-        }
-    }
-
     /// What is known of the rows of `key` that are kept, and where they lie, if every byte of them is intact. Nothing of them is
     /// held in memory; a broken entry is removed.
     pub fn check_rows(&self, key: &TensorKey) -> Result<Option<(Sidecar, PathBuf)>, CacheError> {
-        let [path, sidecar] = key.row_paths(self.root());
-        if let Found::Sound(known) = read_sidecar(&sidecar, &path)?
-            && known.is_of_rows(key)
-            && self.believes(&known)
-            && is_intact(&path, &known)?
-        {
-            return Ok(Some((known, path)));
-        }
-        // Absent, or broken: only a look at both files tells, and clears away.
-        Ok(self.rows(key)?.map(|kept| (kept.sidecar, kept.path)))
+        self.check_either(key, true)
     }
 
     /// Keeps `values`, the elements of `rows` one after the other, beside the rows that are kept, and gives the path of the
@@ -63,79 +31,28 @@ impl Cache {
         values: &Values,
         meta: &TensorMeta,
     ) -> Result<PathBuf, CacheError> {
-        let [path, sidecar_path] = key.row_paths(self.root());
         let meta = TensorMeta { sha256: String::new(), ..meta.clone() };
-        let _locked = self.disk.lock_folder(&key::commit_folder(self.root(), &key.repo, &key.commit))?;
-        let known = match self.read_rows(key)? {
-            Found::Sound(known) if known.sidecar.meta == meta => Some(known),
-            _ => None,
+        let _locked = self.disk.lock_folder(&key.folder(self.root()))?;
+        let known = match self.read_entry(key, true) {
+            Ok(known) if known.sidecar.meta == meta => merge(&known, rows, values),
+            Ok(_) | Err(Miss::Absent | Miss::Broken(_)) => None,
+            Err(Miss::Failed(error)) => return Err(error),
         };
-        let merged = known.and_then(|known| merge(&known, rows, values));
-        let (rows, values) = match &merged {
-            Some((rows, values)) => (rows, values),
-            None => (rows, values),
-        };
-        let mut sidecar = Sidecar {
-            repo: key.repo.clone(),
-            commit: key.commit.clone(),
-            tensor: key.tensor.clone(),
-            meta,
-            rows: Some(rows.clone()),
-            npy_sha256: String::new(),
-            npy_bytes: 0,
-        };
-        let shape = sidecar.kept_shape();
-        let written = disk::write_whole(&path, |to| npy::write(values, &shape, to)).map_err(|error| match error {
-            CacheError::Write { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
-                CacheError::Shape { tensor: key.tensor.clone(), shape, elements: values.len() }
-            }
-            other => other,
-        })?;
-        sidecar.npy_sha256 = written.sha256;
-        sidecar.npy_bytes = written.bytes;
-        self.write_sealed(&sidecar_path, &sidecar)?;
-        Ok(path)
-    }
-
-    fn read_rows(&self, key: &TensorKey) -> Result<Found<CachedRows>, CacheError> {
-        let [path, sidecar_path] = key.row_paths(self.root());
-        Ok(match read_files(&sidecar_path, &path)? {
-            Found::Absent => Found::Absent,
-            Found::Broken(flaw) => Found::Broken(flaw),
-            Found::Sound((sidecar, values)) => match sidecar.rows.clone() {
-                Some(rows) if sidecar.is_of_rows(key) && self.believes(&sidecar) => {
-                    Found::Sound(CachedRows { rows, values, sidecar, path })
-                }
-                _ => Found::Absent,
-            },
-        })
-    }
-
-    /// Removes a broken entry, unless a writer has mended it in the meantime.
-    fn heal_rows(&self, key: &TensorKey) -> Result<Option<CachedRows>, CacheError> {
-        let folder = key::commit_folder(self.root(), &key.repo, &key.commit);
-        let Ok(_locked) = self.disk.lock_folder(&folder) else {
-            return Ok(None);
-        };
-        match self.read_rows(key)? {
-            Found::Sound(rows) => Ok(Some(rows)),
-            Found::Absent => Ok(None),
-            Found::Broken(flaw) => {
-                let [npy, sidecar] = key.row_paths(self.root());
-                self.remove_broken(&sidecar, &npy, flaw);
-                Ok(None)
-            }
+        match known {
+            Some((rows, values)) => self.write_entry(key, &values, meta, Some(rows)),
+            None => self.write_entry(key, values, meta, Some(rows.clone())),
         }
     }
 }
 
 /// The rows of both, new ones first where both have one. `None` where they do not fit together.
-fn merge(known: &CachedRows, rows: &RowSet, values: &Values) -> Option<(RowSet, Values)> {
+fn merge(known: &CachedTensor, rows: &RowSet, values: &Values) -> Option<(RowSet, Values)> {
+    let held = known.sidecar.rows.as_ref()?;
     macro_rules! same_type {
         ($($variant:ident)+) => {
             match (&known.values, values) {
                 $((Values::$variant(old), Values::$variant(new)) => {
-                    let (union, merged) = merge_elements(&known.rows, old, rows, new)?;
+                    let (union, merged) = merge_elements(held, old, rows, new)?;
                     Some((union, Values::$variant(merged)))
                 })+
                 _ => None,
@@ -216,16 +133,20 @@ mod tests {
         cache.insert_rows(key, &rows, &values, meta).unwrap()
     }
 
+    fn kept_rows(cache: &Cache, key: &TensorKey) -> RowSet {
+        cache.get_either(key, true).unwrap().unwrap().sidecar.rows.unwrap()
+    }
+
     #[test]
     fn rows_that_are_added_stand_beside_those_that_are_there() {
         let (_folder, cache) = open();
         let key = key("embed");
-        assert_eq!(cache.rows(&key).unwrap(), None);
+        assert_eq!(cache.get_either(&key, true).unwrap(), None);
         insert(&cache, &key, &meta(), &[3, 4, 50]);
         let path = insert(&cache, &key, &meta(), &[0, 4, 60]);
-        let kept = cache.rows(&key).unwrap().unwrap();
+        let kept = cache.get_either(&key, true).unwrap().unwrap();
         let (expected, values) = rows(&[0, 3, 4, 50, 60]);
-        assert_eq!((&kept.rows, &kept.values, &kept.path), (&expected, &values, &path));
+        assert_eq!((kept.sidecar.rows.as_ref(), &kept.values, &kept.path), (Some(&expected), &values, &path));
         let (checked, at) = cache.check_rows(&key).unwrap().unwrap();
         assert_eq!((checked, at), (kept.sidecar, path));
         assert_eq!((cache.get(&key).unwrap(), cache.lookup(&key)), (None, None), "rows are not the whole");
@@ -241,7 +162,7 @@ mod tests {
         insert(&cache, &key, &meta(), &[1]);
         let other = TensorMeta { source: "elsewhere".to_owned(), ..meta() };
         insert(&cache, &key, &other, &[2]);
-        assert_eq!(cache.rows(&key).unwrap().unwrap().rows, RowSet::run(2..3));
+        assert_eq!(kept_rows(&cache, &key), RowSet::run(2..3));
         let wrong = cache.insert_rows(&key, &RowSet::run(0..2), &Values::F32(vec![1.0; 3]), &meta());
         assert!(matches!(wrong, Err(CacheError::Shape { .. })));
     }
@@ -252,14 +173,14 @@ mod tests {
         let key = key("embed");
         for file in 0..2 {
             insert(&cache, &key, &meta(), &[7, 8]);
-            let path = &key.row_paths(cache.root())[file];
+            let path = &key.files(cache.root(), true)[file];
             let mut bytes = fs_err::read(path).unwrap();
             let last = bytes.len() - 5;
             bytes[last] ^= 1;
             fs_err::write(path, bytes).unwrap();
             assert_eq!(cache.check_rows(&key).unwrap(), None);
-            assert_eq!(cache.rows(&key).unwrap(), None);
-            assert!(key.row_paths(cache.root()).iter().all(|path| !path.exists()));
+            assert_eq!(cache.get_either(&key, true).unwrap(), None);
+            assert!(key.files(cache.root(), true).iter().all(|path| !path.exists()));
         }
     }
 
@@ -273,6 +194,6 @@ mod tests {
                 scope.spawn(move || insert(cache, key, &meta(), &[writer, writer + 10]));
             }
         });
-        assert_eq!(cache.rows(&key).unwrap().unwrap().rows.len(), 16);
+        assert_eq!(kept_rows(&cache, &key).len(), 16);
     }
 }

@@ -3,12 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::key::TensorKey;
-use crate::{
-    dtype::Dtype,
-    range::ByteRange,
-    rows::RowSet,
-    spec::{Commit, RepoId},
-};
+use crate::{dtype::Dtype, range::ByteRange, rows::RowSet};
 
 /// Where a tensor came from and what it was there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,12 +25,9 @@ pub struct TensorMeta {
 /// The file beside an entry's `.npy`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sidecar {
-    /// The repository.
-    pub repo: RepoId,
-    /// The commit.
-    pub commit: Commit,
-    /// The tensor's exact name.
-    pub tensor: String,
+    /// What it is of.
+    #[serde(flatten)]
+    pub key: TensorKey,
     /// Where it came from.
     #[serde(flatten)]
     pub meta: TensorMeta,
@@ -49,18 +41,9 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// Whether this is the sidecar of the whole of `key`, and not of one whose file name is the same on this file system.
-    pub(super) fn is_of(&self, key: &TensorKey) -> bool {
-        self.names(key) && self.rows.is_none()
-    }
-
-    /// Whether this is the sidecar of rows of `key`.
-    pub(super) fn is_of_rows(&self, key: &TensorKey) -> bool {
-        self.names(key) && self.rows.is_some()
-    }
-
-    fn names(&self, key: &TensorKey) -> bool {
-        self.repo == key.repo && self.commit == key.commit && self.tensor == key.tensor
+    /// Whether this is the sidecar of `key`, whole or of rows of it, and not of one whose file name is the same on this file system.
+    pub(super) fn is_of(&self, key: &TensorKey, of_rows: bool) -> bool {
+        self.key == *key && self.rows.is_some() == of_rows
     }
 
     /// The shape of the `.npy`: the tensor's, but for the number of rows where only some are kept.
@@ -75,8 +58,8 @@ impl Sidecar {
     /// The tensor as it is listed: its name, and how many rows where only some are kept.
     pub(super) fn listed_name(&self) -> String {
         match &self.rows {
-            None => self.tensor.clone(),
-            Some(rows) => format!("{} [{} rows]", self.tensor, rows.len()),
+            None => self.key.tensor.clone(),
+            Some(rows) => format!("{} [{} rows]", self.key.tensor, rows.len()),
         }
     }
 }

@@ -7,15 +7,17 @@ use std::{
     sync::Arc,
 };
 
+use serde::de::DeserializeOwned;
+
 use super::{
-    disk::{self, Disk, Flaw, Found},
+    disk::{self, Disk, Flaw, Miss},
     error::CacheError,
     key::{self, TensorKey},
     npy,
     seal::{seal, unseal},
     sidecar::{Sidecar, TensorMeta},
 };
-use crate::values::Values;
+use crate::{rows::RowSet, values::Values};
 
 /// A folder of kept tensors. Two processes may share one, and killing either corrupts nothing.
 #[derive(Debug, Clone)]
@@ -25,14 +27,12 @@ pub struct Cache {
     sources: Option<Arc<[String]>>,
 }
 
-/// A tensor from the cache. Its bytes were checked against the digest in its sidecar.
+/// A tensor from the cache, or rows of one. Its bytes were checked against the digest in its sidecar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CachedTensor {
     /// Its elements.
     pub values: Values,
-    /// Its shape.
-    pub shape: Vec<u64>,
-    /// Where it came from.
+    /// Where it came from, and which rows of it are kept.
     pub sidecar: Sidecar,
     /// Its `.npy`.
     pub path: PathBuf,
@@ -83,7 +83,7 @@ impl Cache {
     /// Whether `root` is marked as a cache of this program.
     pub fn is_marked(root: &Path) -> bool {
         let most = CACHEDIR_TAG.len() as u64;
-        matches!(disk::read(&root.join(TAG), most), Ok(Found::Sound(text)) if text == CACHEDIR_TAG.as_bytes())
+        disk::read(&root.join(TAG), most).is_ok_and(|text| text == CACHEDIR_TAG.as_bytes())
     }
 
     /// The folder.
@@ -94,64 +94,55 @@ impl Cache {
     /// The tensor `key`, if it is kept. Every byte is checked; a broken entry is removed and is a miss. Where the cache
     /// cannot be written, a broken entry stays, and is a miss each time.
     pub fn get(&self, key: &TensorKey) -> Result<Option<CachedTensor>, CacheError> {
-        match self.read_entry(key)? {
-            Found::Absent => Ok(None),
-            Found::Sound(tensor) => Ok(Some(tensor)),
-            Found::Broken(_) => self.heal(key),
-        }
+        self.get_either(key, false)
     }
 
-    /// What is known of `key`, if it is kept, without reading its values: the sidecar is intact, and the `.npy` is as long
+    /// What is known of `key` and where its `.npy` lies, if it is kept, without reading its values: the sidecar is intact, and the `.npy` is as long
     /// as it says. [`Cache::get`] may still find the bytes altered.
-    pub fn lookup(&self, key: &TensorKey) -> Option<Sidecar> {
-        let npy = key.npy_path(self.root());
-        let Found::Sound(sidecar) = read_sidecar(&key.sidecar_path(self.root()), &npy).ok()? else { return None };
-        (self.has(&sidecar, key) && disk::length(&npy) == Some(sidecar.npy_bytes)).then_some(sidecar)
+    pub fn lookup(&self, key: &TensorKey) -> Option<(Sidecar, PathBuf)> {
+        let [npy, sidecar] = key.files(self.root(), false);
+        let sidecar = read_sidecar(&sidecar, &npy).ok().filter(|sidecar| self.has(sidecar, key, false))?;
+        (disk::length(&npy) == Some(sidecar.npy_bytes)).then_some((sidecar, npy))
     }
 
-    /// What is known of `key`, if it is kept and every byte of it is intact. Nothing of it is held in memory; a broken entry
-    /// is removed.
-    pub fn check(&self, key: &TensorKey) -> Result<Option<Sidecar>, CacheError> {
-        let Some(sidecar) = self.lookup(key) else {
-            // Absent, or broken: only a look at both files tells, and clears away.
-            return Ok(self.get(key)?.map(|tensor| tensor.sidecar));
-        };
-        if is_intact(&key.npy_path(self.root()), &sidecar)? {
-            return Ok(Some(sidecar));
-        }
-        Ok(self.heal(key)?.map(|tensor| tensor.sidecar))
-    }
-
-    /// Where the `.npy` of `key` lies, if it is kept.
-    pub fn path(&self, key: &TensorKey) -> Option<PathBuf> {
-        self.lookup(key).map(|_| key.npy_path(self.root()))
+    /// What is known of `key` and where its `.npy` lies, if it is kept and every byte of it is intact. Nothing of it is held in
+    /// memory; a broken entry is removed.
+    pub fn check(&self, key: &TensorKey) -> Result<Option<(Sidecar, PathBuf)>, CacheError> {
+        self.check_either(key, false)
     }
 
     /// Keeps a tensor and gives the path of its `.npy`. An entry that is already there is replaced.
     pub fn insert(&self, key: &TensorKey, values: &Values, meta: &TensorMeta) -> Result<PathBuf, CacheError> {
-        let path = key.npy_path(self.root());
-        let _locked = self.disk.lock_folder(&key::commit_folder(self.root(), &key.repo, &key.commit))?;
-        let written =
-            disk::write_whole(&path, |to| npy::write(values, &meta.shape, to)).map_err(|error| match error {
-                CacheError::Write { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
-                    CacheError::Shape { tensor: key.tensor.clone(), shape: meta.shape.clone(), elements: values.len() }
-                }
-                other => other,
-            })?;
+        let _locked = self.disk.lock_folder(&key.folder(self.root()))?;
+        self.write_entry(key, values, meta.clone(), None)
+    }
+
+    /// Writes the two files of an entry, under the lock of their folder.
+    pub(super) fn write_entry(
+        &self,
+        key: &TensorKey,
+        values: &Values,
+        meta: TensorMeta,
+        rows: Option<RowSet>,
+    ) -> Result<PathBuf, CacheError> {
+        let [path, at] = key.files(self.root(), rows.is_some());
+        let mut sidecar = Sidecar { key: key.clone(), meta, rows, npy_sha256: String::new(), npy_bytes: 0 };
+        let shape = sidecar.kept_shape();
+        let written = disk::write_whole(&path, |to| npy::write(values, &shape, to)).map_err(|error| match error {
+            CacheError::Write { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
+                CacheError::shape(key, &shape, values.len())
+            }
+            other => other,
+        })?;
         // The values first: a sidecar always speaks of values that are there.
-        self.write_sealed(
-            &key.sidecar_path(self.root()),
-            &Sidecar {
-                repo: key.repo.clone(),
-                commit: key.commit.clone(),
-                tensor: key.tensor.clone(),
-                meta: meta.clone(),
-                rows: None,
-                npy_sha256: written.sha256,
-                npy_bytes: written.bytes,
-            },
-        )?;
+        (sidecar.npy_sha256, sidecar.npy_bytes) = (written.sha256, written.bytes);
+        self.write_sealed(&at, &sidecar)?;
         Ok(path)
+    }
+
+    /// Reads sealed JSON of so many bytes at most; what is broken is dropped.
+    pub(super) fn read_sealed<T: DeserializeOwned>(&self, path: &Path, most: u64) -> Result<Option<T>, CacheError> {
+        Ok(self.disk.read_or_drop(path, most)?.and_then(|text| unseal(&text)))
     }
 
     /// Writes `content` as sealed JSON, whole or not at all.
@@ -166,96 +157,102 @@ impl Cache {
         self.write_sealed(path, content)
     }
 
-    fn has(&self, sidecar: &Sidecar, key: &TensorKey) -> bool {
-        sidecar.is_of(key) && self.believes(sidecar)
+    fn has(&self, sidecar: &Sidecar, key: &TensorKey, of_rows: bool) -> bool {
+        sidecar.is_of(key, of_rows) && self.believes(sidecar)
     }
 
-    fn read_entry(&self, key: &TensorKey) -> Result<Found<CachedTensor>, CacheError> {
-        let path = key.npy_path(self.root());
-        let found = read_files(&key.sidecar_path(self.root()), &path)?;
-        Ok(match found {
-            Found::Absent => Found::Absent,
-            Found::Sound((sidecar, _)) if !self.has(&sidecar, key) => Found::Absent,
-            Found::Sound((sidecar, values)) => {
-                Found::Sound(CachedTensor { values, shape: sidecar.meta.shape.clone(), sidecar, path })
-            }
-            Found::Broken(flaw) => Found::Broken(flaw),
-        })
+    /// The tensor `key`, or the rows of it that are kept.
+    pub(super) fn get_either(&self, key: &TensorKey, of_rows: bool) -> Result<Option<CachedTensor>, CacheError> {
+        match self.read_entry(key, of_rows) {
+            Ok(tensor) => Ok(Some(tensor)),
+            Err(Miss::Absent) => Ok(None),
+            Err(Miss::Failed(error)) => Err(error),
+            Err(Miss::Broken(_)) => self.heal(key, of_rows),
+        }
+    }
+
+    pub(super) fn check_either(
+        &self,
+        key: &TensorKey,
+        of_rows: bool,
+    ) -> Result<Option<(Sidecar, PathBuf)>, CacheError> {
+        let [npy, sidecar] = key.files(self.root(), of_rows);
+        if let Ok(known) = read_sidecar(&sidecar, &npy)
+            && self.has(&known, key, of_rows)
+            && is_intact(&npy, &known)?
+        {
+            return Ok(Some((known, npy)));
+        }
+        // Absent, or broken: only a look at both files tells, and clears away.
+        Ok(self.get_either(key, of_rows)?.map(|tensor| (tensor.sidecar, tensor.path)))
+    }
+
+    pub(super) fn read_entry(&self, key: &TensorKey, of_rows: bool) -> Result<CachedTensor, Miss> {
+        let [path, sidecar] = key.files(self.root(), of_rows);
+        let (sidecar, values) = read_files(&sidecar, &path)?;
+        if self.has(&sidecar, key, of_rows) { Ok(CachedTensor { values, sidecar, path }) } else { Err(Miss::Absent) }
     }
 
     /// Removes a broken entry, unless a writer has mended it in the meantime.
-    fn heal(&self, key: &TensorKey) -> Result<Option<CachedTensor>, CacheError> {
-        let folder = key::commit_folder(self.root(), &key.repo, &key.commit);
-        let Ok(_locked) = self.disk.lock_folder(&folder) else {
+    fn heal(&self, key: &TensorKey, of_rows: bool) -> Result<Option<CachedTensor>, CacheError> {
+        let Ok(_locked) = self.disk.lock_folder(&key.folder(self.root())) else {
             return Ok(None);
         };
-        match self.read_entry(key)? {
-            Found::Sound(tensor) => Ok(Some(tensor)),
-            Found::Absent => Ok(None),
-            Found::Broken(flaw) => {
-                self.remove_broken(&key.sidecar_path(self.root()), &key.npy_path(self.root()), flaw);
+        match self.read_entry(key, of_rows) {
+            Ok(tensor) => Ok(Some(tensor)),
+            Err(Miss::Absent) => Ok(None),
+            Err(Miss::Failed(error)) => Err(error),
+            Err(Miss::Broken(flaw)) => {
+                let [npy, sidecar] = key.files(self.root(), of_rows);
+                self.disk.warn_of(&npy, flaw);
+                // The sidecar first: values without one are no entry. As far as that is possible.
+                let _ = disk::remove(&sidecar).and_then(|()| disk::remove(&npy));
                 Ok(None)
             }
         }
     }
-
-    /// Removes the two files of an entry, under the lock of their folder, as far as that is possible.
-    pub(super) fn remove_broken(&self, sidecar: &Path, npy: &Path, flaw: Flaw) {
-        self.disk.warn_of(npy, flaw);
-        // The sidecar first: values without one are no entry.
-        let _ = disk::remove(sidecar).and_then(|()| disk::remove(npy));
-    }
 }
 
 /// Reads and checks the two files of an entry. Values without a sidecar are none yet: the next insert replaces them.
-pub(super) fn read_files(sidecar: &Path, npy: &Path) -> Result<Found<(Sidecar, Values)>, CacheError> {
-    let known = match read_sidecar(sidecar, npy)? {
-        Found::Sound(known) => known,
-        Found::Absent => return Ok(Found::Absent),
-        Found::Broken(flaw) => return Ok(Found::Broken(flaw)),
-    };
-    let mut file = match disk::open(npy, u64::MAX)? {
-        Found::Sound(file) => file,
-        Found::Absent => return Ok(Found::Broken(Flaw::NoValues)),
-        Found::Broken(flaw) => return Ok(Found::Broken(flaw)),
+pub(super) fn read_files(sidecar: &Path, npy: &Path) -> Result<(Sidecar, Values), Miss> {
+    let known = read_sidecar(sidecar, npy)?;
+    let mut file = match disk::open(npy, u64::MAX) {
+        Err(Miss::Absent) => return Err(Miss::Broken(Flaw::NoValues)),
+        found => found?,
     };
     let failed = || CacheError::read(npy);
     if file.metadata().map_err(failed())?.len() != known.npy_bytes {
-        return Ok(Found::Broken(Flaw::Length));
+        return Err(Miss::Broken(Flaw::Length));
     }
     // Checked before a word of it is believed: its header decides how much memory is taken.
     if disk::digest_of(&mut file).map_err(failed())?.sha256 != known.npy_sha256 {
-        return Ok(Found::Broken(Flaw::Digest));
+        return Err(Miss::Broken(Flaw::Digest));
     }
     file.seek(SeekFrom::Start(0)).map_err(failed())?;
     match npy::read(BufReader::with_capacity(1 << 16, file)) {
-        Ok((values, shape)) if shape == known.kept_shape() => Ok(Found::Sound((known, values))),
-        Ok(_) => Ok(Found::Broken(Flaw::Content)),
+        Ok((values, shape)) if shape == known.kept_shape() => Ok((known, values)),
+        Ok(_) => Err(Miss::Broken(Flaw::Content)),
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
-            Ok(Found::Broken(Flaw::Content))
+            Err(Miss::Broken(Flaw::Content))
         }
-        Err(error) => Err(failed()(error)),
+        Err(error) => Err(failed()(error).into()),
     }
 }
 
 /// The sidecar of the values at `npy`.
-pub(super) fn read_sidecar(path: &Path, npy: &Path) -> Result<Found<Sidecar>, CacheError> {
+pub(super) fn read_sidecar(path: &Path, npy: &Path) -> Result<Sidecar, Miss> {
     // One that lists rows grows with them.
     let most = if key::is_of_rows(path) {
         disk::length(npy).unwrap_or(0).saturating_mul(BYTES_A_ROW).saturating_add(SIDECAR_CAP).min(ROWS_CAP)
     } else {
         SIDECAR_CAP
     };
-    Ok(match disk::read(path, most)? {
-        Found::Sound(text) => unseal(&text).map_or(Found::Broken(Flaw::Sidecar), Found::Sound),
-        Found::Absent => Found::Absent,
-        Found::Broken(flaw) => Found::Broken(flaw),
-    })
+    unseal(&disk::read(path, most)?).ok_or(Miss::Broken(Flaw::Sidecar))
 }
 
 /// Whether the values at `npy` are, to the byte, those that the sidecar describes. They are not held in memory.
-pub(super) fn is_intact(npy: &Path, sidecar: &Sidecar) -> Result<bool, CacheError> {
-    let Found::Sound(mut file) = disk::open(npy, sidecar.npy_bytes)? else { return Ok(false) };
+fn is_intact(npy: &Path, sidecar: &Sidecar) -> Result<bool, CacheError> {
+    let Ok(mut file) = disk::open(npy, sidecar.npy_bytes) else { return Ok(false) };
     let written = disk::digest_of(&mut file).map_err(CacheError::read(npy))?;
     Ok(written.sha256 == sidecar.npy_sha256 && written.bytes == sidecar.npy_bytes)
 }
@@ -347,8 +344,8 @@ mod tests {
             let path = cache.insert(&key, values, &meta).unwrap();
             let found = cache.get(&key).unwrap().unwrap();
             assert_eq!(bits(&found.values), bits(values));
-            assert_eq!((found.path, &found.sidecar.meta, &found.shape), (path, &meta, &meta.shape));
-            assert_eq!(cache.lookup(&key), Some(found.sidecar));
+            assert_eq!((&found.path, &found.sidecar.meta), (&path, &meta));
+            assert_eq!(cache.lookup(&key), Some((found.sidecar, path)));
         }
     }
 
@@ -372,13 +369,14 @@ mod tests {
         cache.insert_rows(&key, &crate::rows::RowSet::run(0..4), &values(), &rows).unwrap();
         let found = |cache: &Cache| {
             let (got, looked) = (cache.get(&key).unwrap().is_some(), cache.lookup(&key).is_some());
-            let (checked, at) = (cache.check(&key).unwrap().is_some(), cache.path(&key).is_some());
-            let (rows, of_rows) = (cache.rows(&key).unwrap().is_some(), cache.check_rows(&key).unwrap().is_some());
-            [got, looked, checked, at, rows, of_rows]
+            let checked = cache.check(&key).unwrap().is_some();
+            let rows = cache.get_either(&key, true).unwrap().is_some();
+            let of_rows = cache.check_rows(&key).unwrap().is_some();
+            [got, looked, checked, rows, of_rows]
         };
-        assert_eq!(found(&cache.believing(["elsewhere".to_owned(), rows.source.clone()])), [true; 6]);
-        assert_eq!(found(&cache.believing(["elsewhere".to_owned()])), [false; 6]);
-        assert_eq!((found(&cache), path.is_file()), ([true; 6], true), "it stays");
+        assert_eq!(found(&cache.believing(["elsewhere".to_owned(), rows.source.clone()])), [true; 5]);
+        assert_eq!(found(&cache.believing(["elsewhere".to_owned()])), [false; 5]);
+        assert_eq!((found(&cache), path.is_file()), ([true; 5], true), "it stays");
     }
 
     type Harm = fn(&Path);
@@ -387,7 +385,7 @@ mod tests {
     fn a_broken_entry_is_removed_and_can_be_inserted_again() {
         let (_folder, cache) = open();
         let key = key("owner/name", "t");
-        let [npy, sidecar] = [key.npy_path(cache.root()), key.sidecar_path(cache.root())];
+        let [npy, sidecar] = key.files(cache.root(), false);
         let cut: Harm = |path| {
             let bytes = fs_err::read(path).unwrap();
             fs_err::write(path, &bytes[..bytes.len() - 1]).unwrap();
@@ -426,11 +424,12 @@ mod tests {
         let [upper, lower] = ["T", "t"].map(|tensor| key("owner/name", tensor));
         cache.insert(&upper, &values(), &meta(&[4])).unwrap();
         // As a file system that does not tell case apart would show it.
-        fs_err::copy(upper.npy_path(cache.root()), lower.npy_path(cache.root())).unwrap();
-        fs_err::copy(upper.sidecar_path(cache.root()), lower.sidecar_path(cache.root())).unwrap();
+        for (from, to) in upper.files(cache.root(), false).iter().zip(lower.files(cache.root(), false)) {
+            fs_err::copy(from, to).unwrap();
+        }
         assert_eq!(cache.get(&lower).unwrap(), None);
         assert_eq!(cache.lookup(&lower), None);
-        assert!(lower.npy_path(cache.root()).exists());
+        assert!(lower.files(cache.root(), false)[0].exists());
         assert!(cache.get(&upper).unwrap().is_some());
     }
 
@@ -507,11 +506,11 @@ mod tests {
             let key = key("owner/name", "t");
             cache.insert(&key, &values(), &meta(&[4])).unwrap();
             let before = cache.get(&key).unwrap().unwrap();
-            let path = if which { key.npy_path(cache.root()) } else { key.sidecar_path(cache.root()) };
-            let mut bytes = fs_err::read(&path).unwrap();
+            let path = &key.files(cache.root(), false)[usize::from(!which)];
+            let mut bytes = fs_err::read(path).unwrap();
             let at = at.index(bytes.len());
             bytes[at] ^= mask;
-            fs_err::write(&path, bytes).unwrap();
+            fs_err::write(path, bytes).unwrap();
             if let Some(after) = cache.get(&key).unwrap() {
                 prop_assert_eq!(after.sidecar, before.sidecar);
                 prop_assert_eq!(bits(&after.values), bits(&before.values));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{error::CacheError, key, seal::unseal, store::Cache};
+use super::{error::CacheError, key, store::Cache};
 use crate::checkpoint::Stamp;
 
 /// Bytes that it takes at most.
@@ -26,18 +26,13 @@ impl Verified {
 impl Cache {
     /// Whether the file at `path` was found to have this hash when it was what `stamp` says.
     pub fn is_verified(&self, hash: &str, path: &Path, stamp: &Stamp) -> bool {
-        let kept = self.disk.read_or_drop(&self.verified_path(hash), CAP).ok().flatten();
-        let known: Option<Verified> = kept.and_then(|text| unseal(&text));
-        known.is_some_and(|known| known == Verified::new(hash, path, stamp))
+        let known = self.read_sealed(&key::verified_path(self.root(), hash), CAP).ok().flatten();
+        known == Some(Verified::new(hash, path, stamp))
     }
 
     /// Remembers that it was.
     pub fn keep_verified(&self, hash: &str, path: &Path, stamp: &Stamp) -> Result<(), CacheError> {
-        self.keep_sealed(&self.verified_path(hash), &Verified::new(hash, path, stamp))
-    }
-
-    fn verified_path(&self, hash: &str) -> PathBuf {
-        key::verified_path(self.root(), hash)
+        self.keep_sealed(&key::verified_path(self.root(), hash), &Verified::new(hash, path, stamp))
     }
 }
 

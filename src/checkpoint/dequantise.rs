@@ -14,7 +14,8 @@ use crate::{
 pub struct Dequantiser {
     /// What each stored byte is, exactly.
     table: Box<[f32; 256]>,
-    grid: ScaleGrid,
+    /// How its scales lie.
+    pub grid: ScaleGrid,
     scales: Vec<f32>,
     zero_points: Option<Vec<f32>>,
 }
@@ -61,11 +62,6 @@ impl Dequantiser {
             }
         };
         Ok(Self { table: Box::new(table), scales: checked("scales", factors)?, grid, zero_points })
-    }
-
-    /// Where the scales lie.
-    pub fn grid(&self) -> &ScaleGrid {
-        &self.grid
     }
 
     /// Fills `into` with the values of the elements from `first` on, row-major, whose stored bytes these are: one byte an
@@ -184,7 +180,7 @@ mod tests {
                 .collect();
             let (dequantiser, stored) = (dequantiser(&case), bytes(&case["stored"]));
             let name = &case["name"];
-            let columns = usize::try_from(dequantiser.grid().columns()).unwrap();
+            let columns = usize::try_from(dequantiser.grid.columns()).unwrap();
             for length in [stored.len(), columns, 1, 3, 64] {
                 let mut values = vec![0.0; stored.len()];
                 for (run, (stored, into)) in stored.chunks(length).zip(values.chunks_mut(length)).enumerate() {

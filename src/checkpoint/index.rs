@@ -87,16 +87,6 @@ impl ShardIndex {
         self.tensors.iter().map(|placed| self.placed(placed))
     }
 
-    /// Number of tensors.
-    pub fn len(&self) -> usize {
-        self.tensors.len()
-    }
-
-    /// Whether it names no tensor.
-    pub fn is_empty(&self) -> bool {
-        self.tensors.is_empty()
-    }
-
     /// Where the index says that a tensor is.
     pub fn shard_of(&self, tensor: &str) -> Option<&str> {
         let found = self.tensors.binary_search_by(|(name, _)| name.as_ref().cmp(tensor)).ok()?;
@@ -398,7 +388,7 @@ mod tests {
             let index = index(&json.to_string()).unwrap();
             let found: Vec<(&str, &str)> = index.tensors().collect();
             prop_assert_eq!(found, placed.iter().map(|(name, shard)| (name.as_str(), shard.as_str())).collect::<Vec<_>>());
-            prop_assert_eq!((index.len(), index.total_size), (placed.len(), size));
+            prop_assert_eq!((index.tensors.len(), index.total_size), (placed.len(), size));
             for (tensor, shard) in &placed {
                 prop_assert_eq!(index.shard_of(tensor), Some(shard.as_str()));
                 prop_assert!(index.tensors_of(shard).any(|name| name == tensor));

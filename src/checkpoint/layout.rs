@@ -13,7 +13,6 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
-    fmt,
 };
 
 use serde::Serialize;
@@ -22,7 +21,10 @@ use super::{
     CheckpointError, OtherWeights, ShardIndex,
     shard_name::{Class, ShardName},
 };
-use crate::snapshot::{RepoFile, Snapshot};
+use crate::{
+    named::named,
+    snapshot::{RepoFile, Snapshot},
+};
 
 /// The files that make up a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,41 +52,28 @@ pub struct UnusedFile {
     pub why: Unused,
 }
 
-/// Why a safetensors file is no part of the checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Unused {
-    /// The index does not name it.
-    NotInIndex,
-    /// Only an index names it that names absent files as well.
-    StaleIndex,
-    /// It holds the same weights under the publisher's own names.
-    Consolidated,
-    /// It holds another precision of the same weights.
-    Variant,
-    /// It is an adapter beside a model.
-    Adapter,
-    /// It lies in another folder.
-    OtherFolder,
-    /// It is of a set of files that is not whole, or fits the configuration less.
-    OtherSet,
-    /// It has another name than the checkpoint's files, and no index names it.
-    OtherName,
-}
-
-impl fmt::Display for Unused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::NotInIndex => "not named by the index",
-            Self::StaleIndex => "named only by a stale index",
-            Self::Consolidated => "consolidated copy",
-            Self::Variant => "another precision",
-            Self::Adapter => "adapter",
-            Self::OtherFolder => "in another folder",
-            Self::OtherSet => "of a set of files that is not whole, or fits the configuration less",
-            Self::OtherName => "not named like the checkpoint, and in no index",
-        })
+named! {
+    /// Why a safetensors file is no part of the checkpoint.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+    #[serde(rename_all = "snake_case")]
+    #[non_exhaustive]
+    pub enum Unused {
+        /// The index does not name it.
+        NotInIndex = "not named by the index",
+        /// Only an index names it that names absent files as well.
+        StaleIndex = "named only by a stale index",
+        /// It holds the same weights under the publisher's own names.
+        Consolidated = "consolidated copy",
+        /// It holds another precision of the same weights.
+        Variant = "another precision",
+        /// It is an adapter beside a model.
+        Adapter = "adapter",
+        /// It lies in another folder.
+        OtherFolder = "in another folder",
+        /// It is of a set of files that is not whole, or fits the configuration less.
+        OtherSet = "of a set of files that is not whole, or fits the configuration less",
+        /// It has another name than the checkpoint's files, and no index names it.
+        OtherName = "not named like the checkpoint, and in no index",
     }
 }
 

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{QuantisationHints, TensorInfo};
-use crate::dtype::Dtype;
+use super::TensorInfo;
+use crate::{dtype::Dtype, family::ModelConfig};
 
 /// All tensors of a checkpoint by name.
 pub(super) type Named<'a> = BTreeMap<&'a str, &'a TensorInfo>;
@@ -62,11 +62,9 @@ impl PackedFormat {
             }
         }
     }
-}
 
-impl PackedFormat {
     /// How many weights a tensor of this format holds; `None` where neither shapes nor the configuration say.
-    pub(super) fn weights(self, tensor: &TensorInfo, all: &Named<'_>, hints: QuantisationHints<'_>) -> Option<u64> {
+    pub(super) fn weights(self, tensor: &TensorInfo, all: &Named<'_>, config: &ModelConfig) -> Option<u64> {
         let stem =
             tensor.name.strip_suffix("qweight").or_else(|| tensor.name.strip_suffix("weight")).unwrap_or_default();
         let last = |end: &str| all.get(format!("{stem}{end}").as_str()).and_then(|beside| beside.shape.last().copied());
@@ -75,17 +73,19 @@ impl PackedFormat {
         match self {
             Self::Mxfp4 | Self::Nvfp4 | Self::Bitsandbytes4 => by_bits(4),
             Self::Awq => tensor.shape.first()?.checked_mul(last("scales")?),
-            Self::Gptq | Self::GptqOrAwq => match (last("g_idx"), hints.bits, last("qzeros"), last("scales")) {
-                (Some(inputs), .., Some(outputs)) => inputs.checked_mul(outputs),
-                (_, Some(bits), ..) => by_bits(bits),
-                (_, _, Some(packed), Some(outputs)) => by_bits(packed.checked_mul(32)?.checked_div(outputs)?),
-                _ => None,
-            },
-            Self::CompressedTensors => by_bits(hints.bits?),
+            Self::Gptq | Self::GptqOrAwq => {
+                match (last("g_idx"), config.quantisation_bits, last("qzeros"), last("scales")) {
+                    (Some(inputs), .., Some(outputs)) => inputs.checked_mul(outputs),
+                    (_, Some(bits), ..) => by_bits(bits),
+                    (_, _, Some(packed), Some(outputs)) => by_bits(packed.checked_mul(32)?.checked_div(outputs)?),
+                    _ => None,
+                }
+            }
+            Self::CompressedTensors => by_bits(config.quantisation_bits?),
             Self::Mlx => {
                 let scales = all.get(format!("{stem}scales").as_str())?;
-                let by_group = hints.group.and_then(|group| scales.numel().checked_mul(group));
-                by_group.or_else(|| by_bits(hints.bits?))
+                let by_group = config.quantisation_group.and_then(|group| scales.numel().checked_mul(group));
+                by_group.or_else(|| by_bits(config.quantisation_bits?))
             }
             Self::Unknown => None,
         }

@@ -10,11 +10,11 @@ use std::{
 };
 
 use super::{
-    PackedFormat, QuantisationHints, ScaleGrid, TensorInfo,
+    PackedFormat, ScaleGrid, TensorInfo,
     companions::{Companions, is_called_scale, multiplies},
     packed::{Named, packed},
 };
-use crate::{dtype::Dtype, escaped::Escaped};
+use crate::{dtype::Dtype, escaped::Escaped, family::ModelConfig};
 
 /// How a weight is scaled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,20 +89,22 @@ pub struct Quantisation {
 impl Quantisation {
     /// Of the tensors of all shards but fixed buffers, whose integers are no codes: a weight and its scales may lie in different ones, and a weight whose scales are not
     /// among `tensors` looks plain.
-    pub fn of<'a>(tensors: impl IntoIterator<Item = &'a TensorInfo>, hints: QuantisationHints<'_>) -> Self {
+    pub fn of<'a>(tensors: impl IntoIterator<Item = &'a TensorInfo>, config: &ModelConfig) -> Self {
         let all: Named<'a> = tensors.into_iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let axes = Axes::of(&all);
         let (mut storage, mut weights, mut auxiliary) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for tensor in all.values() {
-            let packed = packed(tensor, &all, hints.method).map(|(format, beside)| (Storage::Packed(format), beside));
-            let Some((found, beside)) = packed.or_else(|| scaled(tensor, &all, hints.block, &axes)) else {
+            let packed = packed(tensor, &all, config.quantisation.as_deref())
+                .map(|(format, beside)| (Storage::Packed(format), beside));
+            let Some((found, beside)) = packed.or_else(|| scaled(tensor, &all, config.quantisation_block, &axes))
+            else {
                 continue;
             };
             for name in beside.into_iter().filter(|name| all.contains_key(name.as_str())) {
                 auxiliary.entry(name).or_insert_with(|| tensor.name.clone());
             }
             if let Storage::Packed(format) = found
-                && let Some(count) = format.weights(tensor, &all, hints)
+                && let Some(count) = format.weights(tensor, &all, config)
             {
                 weights.insert(tensor.name.clone(), count);
             }
@@ -136,16 +138,6 @@ impl Quantisation {
     /// What the tensor of this name is.
     pub fn storage(&self, name: &str) -> &Storage {
         self.storage.get(name).unwrap_or(&Storage::Plain)
-    }
-
-    /// The tensors that are not plain, by name.
-    pub fn quantised(&self) -> impl Iterator<Item = (&str, &Storage)> {
-        self.storage.iter().map(|(name, storage)| (name.as_str(), storage))
-    }
-
-    /// Whether every tensor is plain.
-    pub fn is_plain(&self) -> bool {
-        self.storage.is_empty()
     }
 }
 
@@ -321,7 +313,12 @@ mod tests {
     }
 
     fn of(list: &[(&str, Dtype, &[u64])], method: Option<&str>, block: Option<[u64; 2]>) -> Quantisation {
-        Quantisation::of(&tensors(list), QuantisationHints { method, block, ..QuantisationHints::default() })
+        let config = ModelConfig {
+            quantisation: method.map(str::to_owned),
+            quantisation_block: block,
+            ..ModelConfig::default()
+        };
+        Quantisation::of(&tensors(list), &config)
     }
 
     fn is_auxiliary(quantisation: &Quantisation, name: &str, weight: &str) -> bool {
@@ -340,7 +337,7 @@ mod tests {
             None,
             None,
         );
-        assert!(plain.is_plain());
+        assert!(plain.storage.is_empty());
         assert_eq!(plain.storage("a.weight_scale"), &Storage::Plain);
     }
 
@@ -364,7 +361,7 @@ mod tests {
             Some([128, 128]),
         );
         let block = |name: &str| match fp8.storage(name) {
-            Storage::Scaled(scaling) => Some(scaling.grid.block().to_vec()),
+            Storage::Scaled(scaling) => Some(scaling.grid.block.clone()),
             _ => None,
         };
         assert_eq!(block("q.weight"), Some(vec![128, 128]));
@@ -379,7 +376,7 @@ mod tests {
         assert!(is_auxiliary(&fp8, "k.input_scale", "k.weight"));
         assert!(is_auxiliary(&fp8, "q.weight_scale_inv", "q.weight"));
         assert_eq!(fp8.storage("norm.weight"), &Storage::Plain);
-        assert_eq!(fp8.quantised().count(), 10);
+        assert_eq!(fp8.storage.len(), 10);
     }
 
     #[test]
@@ -441,7 +438,7 @@ mod tests {
     fn bitsandbytes_rows_are_divided_by_127() {
         let found = of(&[("q.weight", Dtype::I8, &[64, 64]), ("q.SCB", Dtype::F32, &[64])], None, None);
         let Storage::Scaled(scaling) = found.storage("q.weight") else { panic!("{found:?}") };
-        assert_eq!((scaling.divisor, scaling.grid.block()), (127, &[1, 64][..]));
+        assert_eq!((scaling.divisor, &scaling.grid.block[..]), (127, &[1, 64][..]));
     }
 
     #[test]
@@ -454,7 +451,7 @@ mod tests {
             let extents = [scales];
             let list = [others.as_slice(), &[("b.weight_scale", Dtype::F32, &extents[..])]].concat();
             match of(&list, None, None).storage("a.weight") {
-                Storage::Scaled(scaling) => scaling.grid.block().to_vec(),
+                Storage::Scaled(scaling) => scaling.grid.block.clone(),
                 other => panic!("{other:?}"),
             }
         };
@@ -582,7 +579,7 @@ mod tests {
             for name in beside {
                 assert!(is_auxiliary(&found, name, weight), "{name} of {format:?}");
             }
-            assert_eq!(found.quantised().count(), 1 + beside.len(), "{format:?}");
+            assert_eq!(found.storage.len(), 1 + beside.len(), "{format:?}");
         }
     }
 

@@ -9,7 +9,7 @@ pub struct ScaleGrid {
     /// The weight's shape; `[1]` for a scalar.
     shape: Vec<u64>,
     /// Elements that share a scale, by axis. At least 1.
-    block: Vec<u64>,
+    pub(super) block: Vec<u64>,
     /// Scales, by axis.
     scales: Vec<u64>,
 }
@@ -61,11 +61,6 @@ impl ScaleGrid {
     /// Number of elements of the weight.
     pub fn numel(&self) -> u64 {
         self.shape.iter().fold(1, |count: u64, &extent| count.saturating_mul(extent))
-    }
-
-    /// Elements that share a scale, by axis.
-    pub fn block(&self) -> &[u64] {
-        &self.block
     }
 
     /// Length of a row: the last axis.

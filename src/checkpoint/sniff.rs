@@ -3,28 +3,30 @@
 //! A safetensors file begins with a length, so any other content read as one gives an absurd figure. The figure does not help;
 //! the name of the thing does.
 
-use std::fmt;
+use crate::named::named;
 
-/// Content that is often found where a safetensors file was expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Foreign {
-    /// A web page: usually an error page or a log-in form.
-    Html,
-    /// The pointer that git keeps in place of a file in LFS.
-    LfsPointer,
-    /// GGUF weights.
-    Gguf,
-    /// A zip archive: `PyTorch` (`.bin`, `.pt`, `.pth`), NumPy (`.npz`), Keras 3.
-    Zip,
-    /// A bare Python pickle: `PyTorch` before 1.6.
-    Pickle,
-    /// gzip-compressed content.
-    Gzip,
-    /// HDF5, as Keras writes it.
-    Hdf5,
-    /// JSON, usually an error message.
-    Json,
+named! {
+    /// Content that is often found where a safetensors file was expected.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[non_exhaustive]
+    pub enum Foreign {
+        /// A web page: usually an error page or a log-in form.
+        Html = "a web page",
+        /// The pointer that git keeps in place of a file in LFS.
+        LfsPointer = "a git-lfs pointer",
+        /// GGUF weights.
+        Gguf = "a GGUF file",
+        /// A zip archive: `PyTorch` (`.bin`, `.pt`, `.pth`), NumPy (`.npz`), Keras 3.
+        Zip = "a zip archive (PyTorch or NumPy)",
+        /// A bare Python pickle: `PyTorch` before 1.6.
+        Pickle = "a Python pickle",
+        /// gzip-compressed content.
+        Gzip = "gzip-compressed",
+        /// HDF5, as Keras writes it.
+        Hdf5 = "an HDF5 file",
+        /// JSON, usually an error message.
+        Json = "a JSON document",
+    }
 }
 
 impl Foreign {
@@ -57,21 +59,6 @@ impl Foreign {
         } else {
             None
         }
-    }
-}
-
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Html => "a web page",
-            Self::LfsPointer => "a git-lfs pointer",
-            Self::Gguf => "a GGUF file",
-            Self::Zip => "a zip archive (PyTorch or NumPy)",
-            Self::Pickle => "a Python pickle",
-            Self::Gzip => "gzip-compressed",
-            Self::Hdf5 => "an HDF5 file",
-            Self::Json => "a JSON document",
-        })
     }
 }
 

@@ -118,7 +118,7 @@ pub(crate) struct LineageArgs {
     /// Also match units by some hidden coordinates and coordinates by tokens, and test the matches on other data: finds
     /// copies whose units or coordinates are in another order.
     ///
-    /// Reads 192 more rows of two matrices a model.
+    /// Reads 192 more rows of two matrices a model, and for each pair as many again, of the coordinates that tokens match.
     #[arg(long)]
     pub(crate) disguised: bool,
     /// A model from which others are thought to have changed: it is read with them, and how much of each other's change is in the change
@@ -259,6 +259,9 @@ pub(crate) struct SurveyArgs {
     /// Compute principal components of matrices too (reads them a second time).
     #[arg(long)]
     pub(crate) components: bool,
+    /// Test every pair for a link as well, from about 16 MiB more a model: adds the section and the files of `lineage`.
+    #[arg(long)]
+    pub(crate) lineage: bool,
     #[command(flatten)]
     pub(crate) output: Output,
     /// Exit with status 3 if a pair of different models meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
@@ -296,6 +299,9 @@ pub(crate) struct CritiqueArgs {
     /// Read every layer of every model, not only those of the experiments.
     #[arg(long)]
     pub(crate) all_layers: bool,
+    /// Test the first two models for a link as well, from about 16 MiB more of each: adds the section and the files of `lineage`.
+    #[arg(long)]
+    pub(crate) lineage: bool,
     /// Language of the report; text inside pictures stays English.
     #[arg(long, value_name = "LANG", default_value = "en", value_parser = words::languages())]
     pub(crate) lang: Language,

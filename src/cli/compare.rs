@@ -110,7 +110,7 @@ fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> Exi
 
 /// Asks the condition of every pair but those that are similar by construction.
 fn findings(comparison: &Comparison, condition: &Condition, printer: &Printer) -> ExitStatus {
-    let mut findings = Findings::new(condition.text(), "pair", printer);
+    let mut findings = Findings::new(&condition.text, "pair", printer);
     for meeting in comparison.meetings.iter().filter(|meeting| meeting.is_evidence()) {
         let name = || format!("`{}`", meeting.a.tensor.escape_debug());
         findings.judge(condition, meeting.metrics.get(condition.metric), name);

@@ -5,12 +5,14 @@ use hub_audit::{
     family::RoleKind,
     fetch::Cost,
     fetch::{self, Work},
-    model::Session,
+    model::{Opened, Session},
     question::critique,
     question::critique::{
         Critique, Reads, RoleAnswer, Study, drop_unpublished,
         page::{critique_csv, critique_report},
     },
+    question::lineage::{LineageAsk, bring_beside, page::lineage_text},
+    report,
     spec::ModelSpec,
 };
 
@@ -18,8 +20,10 @@ use super::{
     args::CritiqueArgs,
     exit::ExitStatus,
     gather::{self, Gather},
+    lineage::{Rounds, later_rounds},
     output,
     printer::Printer,
+    table,
 };
 
 pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
@@ -29,24 +33,38 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
     }
     let reads = Reads { all_roles: args.all_roles, all_layers: args.all_layers };
     let questions = study.questions(&args.roles, reads)?;
+    let ask = LineageAsk::usual(args.output.seed);
+    let rounds = Rounds { ask: &ask, reach: &args.reach, limits: &args.limits, printer };
     let ask_each = async |session: &Session, limits| {
         let mut opened = session.open_each(&specs, &questions).await;
         if reads.all_roles {
             drop_unpublished(&mut opened);
         }
         let plans = fetch::each(&opened, |model| fetch::plan(session, model).in_place());
-        Ok((session.bring(opened, Work::Tensors(plans), limits).await?, ()))
+        if args.lineage {
+            return bring_beside(session, (opened, plans), 2, &ask, limits).await;
+        }
+        Ok((session.bring(opened, Work::Tensors(plans), limits).await?, None))
     };
-    let Some((gathered, ())) = Gather::new(&args.reach, &args.limits, printer).run(ask_each)? else {
+    let after = |_: &[Opened]| if args.lineage { later_rounds(&ask) } else { String::new() };
+    let gather = Gather { after_plan: &after, ..Gather::new(&args.reach, &args.limits, printer) };
+    let Some((gathered, beside)) = gather.run(ask_each)? else {
         return Ok(ExitStatus::Done);
     };
     if gathered.all_failed() {
         gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
-    let critique = critique::critique(study, &gathered, reads, args.output.seed);
+    let mut critique = critique::critique(study, &gathered, reads, args.output.seed);
     gathered.check_unchanged()?;
-    answer(args, &critique, gathered.cost, printer)
+    let (mut cost, mut all_read) = (gathered.cost, true);
+    if let Some(beside) = beside {
+        let (lineage, total, is_whole) = rounds.beside(beside)?;
+        critique.lineage = Some(lineage);
+        (cost, all_read) = (total, is_whole);
+    }
+    let status = answer(args, &critique, cost, printer)?;
+    Ok(if all_read { status } else { status.max(ExitStatus::Incomplete) })
 }
 
 /// The shipped study, or its experiments on the models that were named.
@@ -75,5 +93,9 @@ fn answer(args: &CritiqueArgs, critique: &Critique, cost: Cost, printer: &Printe
     }
     gather::print_summary(&cost, printer);
     let status = if critique.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
-    output::print(&args.output, &document, status, printer)
+    let text = || {
+        let linked = critique.lineage.as_ref().map(|lineage| format!("\n{}", lineage_text(lineage)));
+        report::text::render(&document, table::width()) + &linked.unwrap_or_default()
+    };
+    output::print_text(&args.output, &document, text, status, printer)
 }

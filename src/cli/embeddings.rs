@@ -2,7 +2,7 @@
 
 use hub_audit::{
     error::Error,
-    family::{LayerSelection, Role, RoleSelection},
+    family::{LayerSelection, Role},
     fetch::Cost,
     fetch::Work,
     model::Session,
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
         anyhow::ensure!(
             RowPairs::METRICS.contains(&condition.metric),
             "--fail-if {}: rows have cos_sim, cos_null, cos_null_sd, pearson and z_perm only",
-            condition.text()
+            condition.text
         );
     }
     let question = question(args, ask.role)?;
@@ -88,7 +88,7 @@ fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
 
 fn question(args: &EmbeddingsArgs, role: Role) -> anyhow::Result<Question> {
     Ok(Question {
-        roles: RoleSelection::parse(role.name()).map_err(Error::from)?,
+        roles: role.name().parse().map_err(Error::from)?,
         layers: LayerSelection::all(),
         pairing: Pairing::Same,
         tensor: args.tensor.as_deref().map(hub_audit::model::pattern).transpose()?,
@@ -111,7 +111,7 @@ fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &
     }
     let mut status = if embeddings.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     if let Some(condition) = &args.fail_if {
-        let mut findings = Findings::new(condition.text(), "mean", printer);
+        let mut findings = Findings::new(&condition.text, "mean", printer);
         let mean = embeddings.matched.mean(condition.metric);
         findings.judge(condition, &mean, || "mean over compared tokens".to_owned());
         status = status.max(findings.status());

@@ -73,6 +73,8 @@ Examples:
   hub-audit survey --models list.txt --role norms --fail-if 'abs(pearson)>0.5'
   # Models of different depth, layers paired by relative depth
   hub-audit survey 01-ai/Yi-1.5-6B-Chat 01-ai/Yi-1.5-9B-Chat --pairing depth
+  # All norms, and which models are linked
+  hub-audit survey --models list.txt --role norms --lineage -o results
   # Nine synthetic models, without network
   hub-audit survey --demo --metric pearson,z_perm";
 
@@ -82,6 +84,8 @@ Examples:
   hub-audit critique -o study --formats csv,md
   # The report in Korean
   hub-audit critique --lang ko -o study-ko --formats md
+  # The study, and whether its first two models are linked
+  hub-audit critique --lineage
   # How much its other published figures rest on
   hub-audit critique --all-roles --dry-run";
 

@@ -99,7 +99,7 @@ fn paths(gathered: &Corpus, printer: &Printer) -> (String, ExitStatus) {
             let path = match (model.key(tensor), model.repository.folder()) {
                 // A folder's tensors are not copied: the shard is where they are, and it is named once.
                 (None, Some(folder)) => Some(folder.join(&tensor.shard)),
-                (Some(key), _) => gathered.cache.path(&key),
+                (Some(key), _) => gathered.cache.lookup(&key).map(|(_, path)| path),
                 (None, None) => None,
             };
             if let Some(path) = path {

@@ -107,7 +107,7 @@ mod tests {
     fn of(values: impl IntoIterator<Item = Result<f64, Undefined>>) -> (ExitStatus, String) {
         let condition: Condition = "pearson>0.5".parse().unwrap();
         let printer = Printer::new(true, false);
-        let mut findings = Findings::new(condition.text(), "pair", &printer);
+        let mut findings = Findings::new(&condition.text, "pair", &printer);
         for value in values {
             findings.judge(&condition, &value, String::new);
         }

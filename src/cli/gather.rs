@@ -281,9 +281,14 @@ fn report_failures(opened: &[Opened], failures: &[Failures], printer: &Printer) 
                 }
             }
         }
-        for (tensor, error) in failures {
-            printer.warn(&format!("{}: tensor `{}` was not fetched", opened.label, tensor.escape_debug()));
-            render_error::render_model(error, printer);
-        }
+        report_unfetched(&opened.label, failures, printer);
+    }
+}
+
+/// Says which tensors could not be brought.
+pub(crate) fn report_unfetched(label: &str, failures: &Failures, printer: &Printer) {
+    for (tensor, error) in failures {
+        printer.warn(&format!("{label}: tensor `{}` was not fetched", tensor.escape_debug()));
+        render_error::render_model(error, printer);
     }
 }

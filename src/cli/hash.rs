@@ -6,7 +6,7 @@ use hub_audit::{
     Error,
     fetch::Corpus,
     fetch::{self, Work},
-    model::{Listed, Model, Session, Tensor},
+    model::{Model, Opened, Repository, Session, Tensor},
     question::hash::hash_all_kept,
     question::hash::matches,
     question::hash::same_files,
@@ -234,7 +234,7 @@ fn files(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> anyhow::Res
     Ok(if listed.iter().all(|listed| listed.outcome.is_err()) { ExitStatus::Failed } else { status })
 }
 
-fn print_files(listed: &[Listed], printer: &Printer) -> anyhow::Result<ExitStatus> {
+fn print_files(listed: &[Opened<Repository>], printer: &Printer) -> anyhow::Result<ExitStatus> {
     let models = listed.iter().enumerate();
     let snapshots = models.filter_map(|(number, listed)| Some((number, listed.outcome.as_ref().ok()?.snapshot())));
     let snapshots: Vec<(usize, &Snapshot)> = snapshots.collect();

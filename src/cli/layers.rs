@@ -64,7 +64,7 @@ fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> 
 
 /// Asks the condition of each layer and the next, the earlier one as reference.
 fn findings(layers: &Layers, condition: &Condition, printer: &Printer) -> ExitStatus {
-    let mut findings = Findings::new(condition.text(), "pair", printer);
+    let mut findings = Findings::new(&condition.text, "pair", printer);
     for table in &layers.tables {
         for (a, b) in table.adjacent() {
             let name = || {

@@ -1,16 +1,15 @@
 //! `lineage`: whether models are linked.
 
-use std::str::FromStr;
-
 use hub_audit::{
     Error,
-    fetch::{Corpus, Cost, Work},
-    model::{AuditError, ModelSummary, Opened, Session},
+    fetch::{Corpus, Cost, Failures, Work},
+    model::{AuditError, Opened, Session},
     question::lineage::{
         Choice, Condition, Lineage, LineageAsk, More, detectable_at_best,
         page::{lineage_csv, lineage_report, lineage_text, refused},
+        pinned,
     },
-    spec::{ModelSource, ModelSpec, Revision},
+    spec::ModelSpec,
 };
 
 use super::{
@@ -18,7 +17,7 @@ use super::{
     exit::{ExitStatus, Interrupted},
     findings::Findings,
     gather::{self, Gather},
-    options::Limits,
+    options::{Limits, Reach},
     output,
     printer::Printer,
 };
@@ -61,71 +60,102 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
         disguised: args.disguised,
         base,
     };
-    let Some((choice, corpus)) = round(args, &ask, &specs, None, printer)? else {
+    let rounds = Rounds { ask: &ask, reach: &args.reach, limits: &args.limits, printer };
+    let Some((choice, corpus)) = rounds.round(&specs, None)? else {
         return Ok(ExitStatus::Done);
     };
-    for (label, error) in &choice.unread_tokenizers {
-        let why = error.chain();
-        printer.warn(&format!("{label}: its tokenizer was not read, so its embeddings are not tested: {why}"));
-    }
-    let all_read = choice.unread_tokenizers.is_empty();
-    let mut cost = corpus.cost;
+    let all_read = report_tokenizers(&choice, printer);
     if corpus.all_failed() {
-        gather::print_summary(&cost, printer);
+        gather::print_summary(&corpus.cost, printer);
         return Ok(ExitStatus::Failed);
     }
-    let pinned = pinned(&corpus.opened);
-    let mut lineage = Lineage::of(&choice, &corpus);
-    let mut asked = Vec::new();
-    loop {
-        let mut more = lineage.more();
-        // What was asked once and could not be read is not asked again.
-        more.retain(|more| !asked.contains(more));
-        if more.is_empty() {
-            break;
-        }
-        asked.extend(more.iter().cloned());
-        match round(args, &ask, &pinned, Some((&more, cost.traffic.bytes)), printer) {
-            Ok(Some((choice, corpus))) => {
-                corpus.check_unchanged()?;
-                cost = total(&cost, &corpus.cost);
-                lineage = lineage.refined(&choice, &corpus);
-            }
-            Ok(None) => break,
-            Err(error) if error.is::<Interrupted>() => return Err(error),
-            Err(error) => {
-                printer.warn(&format!("more rows were not read: {error:#}"));
-                break;
-            }
-        }
-    }
+    let (lineage, cost) = rounds.answer(choice, &corpus)?;
     corpus.check_unchanged()?;
     let status = answer(args, &lineage, cost, printer)?;
     Ok(if status == ExitStatus::Done && !all_read { ExitStatus::Incomplete } else { status })
 }
 
-/// Opens the models and brings what is chosen, for all pairs or for those that need more.
-fn round(
-    args: &LineageArgs,
-    ask: &LineageAsk,
-    specs: &[ModelSpec],
-    more: Option<(&[More], u64)>,
-    printer: &Printer,
-) -> anyhow::Result<Option<(Choice, Corpus)>> {
-    let question = ask.question()?;
-    let bring = async |session: &Session, mut limits: hub_audit::fetch::Limits| {
-        if let Some((_, moved)) = more {
-            limits.max_bytes = limits.max_bytes.saturating_sub(moved);
+/// Says which tokenizers were not read; whether all were.
+fn report_tokenizers(choice: &Choice, printer: &Printer) -> bool {
+    for (label, error) in &choice.unread_tokenizers {
+        let why = error.chain();
+        printer.warn(&format!("{label}: its tokenizer was not read, so its embeddings are not tested: {why}"));
+    }
+    choice.unread_tokenizers.is_empty()
+}
+
+/// What is asked in rounds, and the way to the models.
+pub(crate) struct Rounds<'a> {
+    pub(crate) ask: &'a LineageAsk,
+    pub(crate) reach: &'a Reach,
+    pub(crate) limits: &'a Limits,
+    pub(crate) printer: &'a Printer,
+}
+
+impl Rounds<'_> {
+    /// Opens the models and brings what is chosen, for all pairs or for those that need more, of which so many bytes moved before.
+    fn round(&self, specs: &[ModelSpec], more: Option<(&[More], u64)>) -> anyhow::Result<Option<(Choice, Corpus)>> {
+        let question = self.ask.question()?;
+        let bring = async |session: &Session, mut limits: hub_audit::fetch::Limits| {
+            if let Some((_, moved)) = more {
+                limits.max_bytes = limits.max_bytes.saturating_sub(moved);
+            }
+            let opened = session.open(specs, &question).await;
+            let mut choice = Choice::of(session, &opened, self.ask, more.map(|(more, _)| more)).await?;
+            let plans = choice.plan(session, &opened, &[])?;
+            Ok((session.bring(opened, Work::Rows(plans), limits).await?, choice))
+        };
+        let after = |opened: &[Opened]| after_plan(opened, self.ask);
+        let gather = Gather::new(self.reach, self.limits, self.printer);
+        let gather = Gather { explains_absence: false, after_plan: &after, ..gather };
+        Ok(gather.run(bring)?.map(|(corpus, choice)| (choice, corpus)))
+    }
+
+    /// Tests what a first round brought, and reads more until nothing more is wanted. Tells what all of it cost.
+    fn answer(&self, choice: Choice, corpus: &Corpus) -> anyhow::Result<(Lineage, Cost)> {
+        let specs = pinned(&corpus.opened);
+        let mut lineage = Lineage::of(&choice, corpus);
+        let (mut cost, mut asked) = (corpus.cost, Vec::new());
+        drop(choice);
+        loop {
+            let mut more = lineage.more();
+            // What was asked once and could not be read is not asked again.
+            more.retain(|more| !asked.contains(more));
+            if more.is_empty() {
+                return Ok((lineage, cost));
+            }
+            asked.extend(more.iter().cloned());
+            match self.round(&specs, Some((&more, cost.traffic.bytes))) {
+                Ok(Some((choice, corpus))) => {
+                    corpus.check_unchanged()?;
+                    cost = total(&cost, &corpus.cost);
+                    lineage = lineage.refined(&choice, &corpus);
+                }
+                Ok(None) => return Ok((lineage, cost)),
+                Err(error) if error.is::<Interrupted>() => return Err(error),
+                Err(error) => {
+                    self.printer.warn(&format!("more rows were not read: {error:#}"));
+                    return Ok((lineage, cost));
+                }
+            }
         }
-        let opened = session.open(specs, &question).await;
-        let mut choice = Choice::of(session, &opened, ask, more.map(|(more, _)| more)).await?;
-        let plans = choice.plan(session, &opened)?;
-        Ok((session.bring(opened, Work::Rows(plans), limits).await?, choice))
-    };
-    let after = |opened: &[Opened]| after_plan(opened, ask);
-    let limits: &Limits = &args.limits;
-    let gather = Gather { explains_absence: false, after_plan: &after, ..Gather::new(&args.reach, limits, printer) };
-    Ok(gather.run(bring)?.map(|(corpus, choice)| (choice, corpus)))
+    }
+
+    /// The answer beside that of another question, which brought the first round's rows with its own tensors; whether all of them
+    /// could be read, and what both cost.
+    pub(crate) fn beside(&self, (choice, corpus): (Choice, Corpus)) -> anyhow::Result<(Lineage, Cost, bool)> {
+        let all_read = report_tokenizers(&choice, self.printer);
+        for (opened, failures) in corpus.opened.iter().zip(&corpus.failures) {
+            gather::report_unfetched(&opened.label, failures, self.printer);
+        }
+        let is_whole = corpus.failures.iter().all(Failures::is_empty);
+        let (lineage, cost) = self.answer(choice, &corpus)?;
+        corpus.check_unchanged()?;
+        for refused in refused(&lineage) {
+            self.printer.warn(&refused);
+        }
+        Ok((lineage, cost, all_read && is_whole))
+    }
 }
 
 /// What the rows of the plan can show at best, and what may follow.
@@ -147,26 +177,14 @@ fn after_plan(opened: &[Opened], ask: &LineageAsk) -> String {
     if pairs.len() > MOST_PAIRS {
         lines.push(format!("… and {} more pairs", pairs.len() - MOST_PAIRS));
     }
-    lines.push(
-        "Inconclusive pairs then read up to four times as many rows, linked ones 256 rows of six matrices.\n"
-            .to_owned(),
-    );
+    lines.push(later_rounds(ask));
     lines.join("\n")
 }
 
-/// The same models at the commits that were opened, under the same names, so that a further round reads the same weights.
-fn pinned(opened: &[Opened]) -> Vec<ModelSpec> {
-    let pin = |opened: &Opened| {
-        let summary = ModelSummary::of(opened);
-        let mut spec = ModelSpec { label: Some(opened.label.clone()), ..opened.spec.clone() };
-        if let (ModelSource::Hub { revision, .. }, Some(commit)) = (&mut spec.source, &summary.commit)
-            && let Ok(pinned) = Revision::from_str(commit.as_str())
-        {
-            *revision = pinned;
-        }
-        spec
-    };
-    opened.iter().map(pin).collect()
+/// What may be read after the rows of the plan.
+pub(crate) fn later_rounds(ask: &LineageAsk) -> String {
+    let both = if ask.disguised { ", and pairs whose hidden coordinates match 192 rows of two" } else { "" };
+    format!("Inconclusive pairs then read up to four times as many rows, linked ones 256 rows of six matrices{both}.\n")
 }
 
 fn total(first: &Cost, then: &Cost) -> Cost {

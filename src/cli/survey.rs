@@ -3,13 +3,15 @@
 use hub_audit::{
     error::Error,
     family::LayerSelection,
-    fetch::Cost,
+    fetch::{self, Cost},
     metric::Undefined,
-    model::{Pairing, Question},
+    model::{Opened, Pairing, Question, Session},
+    question::lineage::{LineageAsk, bring_beside, page::lineage_text},
     question::survey,
     question::survey::page::survey_csv,
     question::survey::page::survey_report,
     question::survey::{Survey, SurveyOptions, page::View},
+    report,
     serve::Replica,
     spec::ModelSpec,
     table::Condition,
@@ -20,9 +22,11 @@ use super::{
     exit::ExitStatus,
     findings::Findings,
     gather::{self, Gather},
+    lineage::{Rounds, later_rounds},
     options::Order,
     output,
     printer::Printer,
+    table,
 };
 
 /// The layer of the published study, asked of the nine synthetic models when nothing else is.
@@ -38,7 +42,21 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     let pairing = args.relate.pairing(&specs)?;
     let alone_at_one_layer = demo_alone && pairing == Pairing::Same;
     let question = Question { pairing, ..args.choice.question(if alone_at_one_layer { DEMO_LAYERS } else { "all" })? };
-    let Some(gathered) = Gather::new(&args.reach, &args.limits, printer).ask(&specs, &question)? else {
+    let ask = LineageAsk::usual(args.output.seed);
+    let rounds = Rounds { ask: &ask, reach: &args.reach, limits: &args.limits, printer };
+    let gather = Gather::new(&args.reach, &args.limits, printer);
+    let gathered = if args.lineage {
+        let after = |_: &[Opened]| later_rounds(&ask);
+        let bring = async |session: &Session, limits| {
+            let opened = session.open(&specs, &question).await;
+            let plans = fetch::each(&opened, |model| fetch::plan(session, model).in_place());
+            bring_beside(session, (opened, plans), specs.len(), &ask, limits).await
+        };
+        Gather { after_plan: &after, ..gather }.run(bring)?
+    } else {
+        gather.ask(&specs, &question)?.map(|corpus| (corpus, None))
+    };
+    let Some((gathered, beside)) = gathered else {
         return Ok(ExitStatus::Done);
     };
     if gathered.all_failed() {
@@ -57,10 +75,16 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         simulation: args.relate.simulation(args.output.seed),
         components: args.components,
     };
-    let survey = survey::survey(&gathered, &options);
+    let mut survey = survey::survey(&gathered, &options);
     gathered.check_unchanged()?;
-    let status = answer(args, &survey, gathered.cost, printer)?;
-    let lacks = gathered.any_tensor_failed() || lacks_layers;
+    let (mut cost, mut lacks) = (gathered.cost, gathered.any_tensor_failed() || lacks_layers);
+    if let Some(beside) = beside {
+        let (lineage, total, is_whole) = rounds.beside(beside)?;
+        survey.lineage = Some(lineage);
+        cost = total;
+        lacks |= !is_whole;
+    }
+    let status = answer(args, &survey, cost, printer)?;
     Ok(if lacks { status.max(ExitStatus::Incomplete) } else { status })
 }
 
@@ -90,13 +114,17 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
         status = status.max(findings(survey, condition, printer));
     }
     gather::print_summary(&cost, printer);
-    output::print(&args.output, &document, status, printer)
+    let text = || {
+        let linked = survey.lineage.as_ref().map(|lineage| format!("\n{}", lineage_text(lineage)));
+        report::text::render(&document, table::width()) + &linked.unwrap_or_default()
+    };
+    output::print_text(&args.output, &document, text, status, printer)
 }
 
 /// Asks the condition of every pair of different models.
 fn findings(survey: &Survey, condition: &Condition, printer: &Printer) -> ExitStatus {
     let n = survey.models.len();
-    let mut findings = Findings::new(condition.text(), "pair", printer);
+    let mut findings = Findings::new(&condition.text, "pair", printer);
     let mut look = |value: &Result<f64, Undefined>, (a, b): (usize, usize), place: &dyn Fn() -> String| {
         let label = |model: usize| &survey.models[model].label;
         findings.judge(condition, value, || format!("{} × {}, {}", label(a), label(b), place()));

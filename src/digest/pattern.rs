@@ -5,43 +5,29 @@
 
 use std::f64::consts::{PI, TAU};
 
-use crate::dtype::Dtype;
+use crate::{dtype::Dtype, named::named};
 
-/// Why a tensor's equality with another is no evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TrivialClass {
-    /// All elements are equal, as at initialisation: gains of one, biases of zero.
-    Constant,
-    /// There are fewer than 16 elements.
-    Tiny,
-    /// 0, 1, 2, … along the last axis: position ids.
-    Positions,
-    /// A unit matrix, with rows of zeros above it where there are more rows than columns: one-hot embeddings.
-    OneHot,
-    /// One on and below the diagonal, zero (or −∞) above it: a causal mask.
-    CausalMask,
-    /// 1, q, q², …: the inverse frequencies of a rotary embedding.
-    Frequencies,
-    /// Sines and cosines of positions at geometric frequencies: sinusoidal position embeddings.
-    Sinusoids,
-    /// A Hann window, or a Fourier basis under one.
-    Window,
-}
-
-impl TrivialClass {
-    /// The class in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Constant => "constant",
-            Self::Tiny => "tiny",
-            Self::Positions => "fixed-buffer:positions",
-            Self::OneHot => "fixed-buffer:one-hot",
-            Self::CausalMask => "fixed-buffer:causal-mask",
-            Self::Frequencies => "fixed-buffer:frequencies",
-            Self::Sinusoids => "fixed-buffer:sinusoids",
-            Self::Window => "fixed-buffer:window",
-        }
+named! {
+    /// Why a tensor's equality with another is no evidence.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[non_exhaustive]
+    pub enum TrivialClass {
+        /// All elements are equal, as at initialisation: gains of one, biases of zero.
+        Constant = "constant",
+        /// There are fewer than 16 elements.
+        Tiny = "tiny",
+        /// 0, 1, 2, … along the last axis: position ids.
+        Positions = "fixed-buffer:positions",
+        /// A unit matrix, with rows of zeros above it where there are more rows than columns: one-hot embeddings.
+        OneHot = "fixed-buffer:one-hot",
+        /// One on and below the diagonal, zero (or −∞) above it: a causal mask.
+        CausalMask = "fixed-buffer:causal-mask",
+        /// 1, q, q², …: the inverse frequencies of a rotary embedding.
+        Frequencies = "fixed-buffer:frequencies",
+        /// Sines and cosines of positions at geometric frequencies: sinusoidal position embeddings.
+        Sinusoids = "fixed-buffer:sinusoids",
+        /// A Hann window, or a Fourier basis under one.
+        Window = "fixed-buffer:window",
     }
 }
 

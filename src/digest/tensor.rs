@@ -30,9 +30,6 @@ pub struct TensorDigest {
 }
 
 impl TensorDigest {
-    /// Pieces are cut at multiples of this many bytes, which no element straddles.
-    pub const ALIGNMENT: u64 = 8;
-
     /// Of a tensor of this type and shape, no byte of which has come yet.
     pub fn new(dtype: &Dtype, shape: &[u64]) -> Self {
         let none = decode(dtype, &[]).ok();

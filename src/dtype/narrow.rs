@@ -5,10 +5,7 @@ use crate::values::Values;
 
 /// Finds the code of a value of one type of 8 or 16 bits.
 #[derive(Debug, Clone)]
-pub(crate) struct Narrowing(Way);
-
-#[derive(Debug, Clone)]
-enum Way {
+pub(crate) enum Narrowing {
     Bf16,
     F16,
     /// Bits of every code's value, sorted, each with its code.
@@ -18,9 +15,9 @@ enum Way {
 impl Narrowing {
     /// For a type that [`decode`] widens to `f32`; `None` for every other.
     pub(crate) fn of(dtype: &Dtype) -> Option<Self> {
-        Some(Self(match (dtype, dtype.bits()?) {
-            (&Dtype::BF16, _) => Way::Bf16,
-            (&Dtype::F16, _) => Way::F16,
+        Some(match (dtype, dtype.bits()?) {
+            (&Dtype::BF16, _) => Self::Bf16,
+            (&Dtype::F16, _) => Self::F16,
             (_, 8) => {
                 let codes: [u8; 256] = std::array::from_fn(|code| code.to_le_bytes()[0]);
                 let Ok(Values::F32(values)) = decode(dtype, &codes) else {
@@ -31,30 +28,30 @@ impl Narrowing {
                     *entry = (value.to_bits(), code);
                 }
                 table.sort_unstable();
-                Way::Byte(table)
+                Self::Byte(table)
             }
             _ => return None,
-        }))
+        })
     }
 
     /// Bytes of a code.
     pub(crate) fn width(&self) -> usize {
-        match self.0 {
-            Way::Bf16 | Way::F16 => 2,
-            Way::Byte(_) => 1,
+        match self {
+            Self::Bf16 | Self::F16 => 2,
+            Self::Byte(_) => 1,
         }
     }
 
     /// The code that `value` was widened from, exactly for every value but a NaN, which stays some NaN. A value that no code
     /// has is rounded towards zero (BF16), to the nearest (F16), or to the next code in the order of bits.
     pub(crate) fn code(&self, value: f32) -> u16 {
-        match &self.0 {
-            Way::Bf16 => {
+        match self {
+            Self::Bf16 => {
                 let [_, _, third, fourth] = value.to_bits().to_le_bytes();
                 u16::from_le_bytes([third, fourth])
             }
-            Way::F16 => half::f16::from_f32(value).to_bits(),
-            Way::Byte(table) => {
+            Self::F16 => half::f16::from_f32(value).to_bits(),
+            Self::Byte(table) => {
                 let bits = value.to_bits();
                 let at = table.partition_point(|&(known, _)| known < bits).min(255);
                 u16::from(table[at].1)

@@ -1,11 +1,14 @@
 //! The naming scheme of an architecture: what each tensor of a checkpoint does, and which tensors there cannot be.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    mem::take,
+};
 
 use super::{
     FusedLayout, LayerIndex, ModelConfig, Part, Role, Slot, Stack,
     name::{Name, Tail, is_buffer},
-    table::{Resolved, TableError, Templates},
+    table::Resolved,
     template::Template,
 };
 
@@ -38,20 +41,10 @@ impl Classified {
 /// A naming scheme.
 #[derive(Debug)]
 pub struct Family {
-    name: String,
-    model_types: Vec<String>,
-    architectures: Vec<String>,
-    roots: Vec<String>,
-    buffers: Vec<String>,
+    /// What its table says; its templates are in `entries`.
+    written: Resolved,
     entries: HashMap<String, Vec<Entry>>,
     roles: Vec<Role>,
-    zero_centred: Vec<Role>,
-    mlx_keeps_centre: bool,
-    transposed: Vec<Role>,
-    either_way: Vec<Role>,
-    interleaved: Vec<Role>,
-    absent: HashMap<Role, String>,
-    fused: HashMap<Role, FusedLayout>,
 }
 
 #[derive(Debug)]
@@ -65,7 +58,7 @@ struct Entry {
 impl Family {
     /// The family's name, as reports print it.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.written.name
     }
 
     /// Every role for which the family has names, in the order in which reports list them.
@@ -75,27 +68,27 @@ impl Family {
 
     /// Whether the stored gain of this norm is the effective gain minus one.
     pub fn is_zero_centred(&self, role: Role) -> bool {
-        self.zero_centred.contains(&role)
+        self.written.zero_centred.contains(&role)
     }
 
     /// Whether MLX, where it saves a model of this family, adds the one to the gains that are stored less one.
     pub fn is_centred_by_mlx(&self) -> bool {
-        !self.mlx_keeps_centre
+        !self.written.mlx_keeps_centre
     }
 
     /// Whether the weight of this role is stored as `[in, out]`, where a Linear has `[out, in]`.
     pub fn is_transposed(&self, role: Role) -> bool {
-        self.transposed.contains(&role)
+        self.written.transposed.contains(&role)
     }
 
     /// Whether packed experts of this role, `[expert, in, out]` as published, are also saved as `[expert, out, in]`.
     pub fn is_either_way(&self, role: Role) -> bool {
-        self.either_way.contains(&role)
+        self.written.either_way.contains(&role)
     }
 
     /// Whether the rows of this role are ordered for rotary embeddings that turn neighbours, where Transformers turns halves.
     pub fn is_interleaved(&self, role: Role) -> bool {
-        self.interleaved.contains(&role)
+        self.written.interleaved.contains(&role)
     }
 
     /// Whether blocks of multi-token prediction are numbered as layers past the last.
@@ -108,12 +101,12 @@ impl Family {
 
     /// Why a model of this family may have no tensor of this role; `None` where there is no known reason.
     pub fn absent_reason(&self, role: Role) -> Option<&str> {
-        self.absent.get(&role).map(String::as_str)
+        self.written.absent.get(&role).map(String::as_str)
     }
 
     /// How a fused tensor of this role is divided; `None` where it is not fused, or not known.
     pub fn fused(&self, role: Role) -> Option<FusedLayout> {
-        self.fused.get(&role).copied()
+        self.written.fused.get(&role).copied()
     }
 
     /// What a tensor is, by its name.
@@ -125,7 +118,7 @@ impl Family {
         match self.find(&Name::parse(name), config) {
             Some((slot, Tail::Auxiliary)) => Classified::Auxiliary(slot),
             Some((slot, _)) => Classified::Slot(slot),
-            None if is_buffer(name, &self.buffers) => Classified::Buffer,
+            None if is_buffer(name, &self.written.buffers) => Classified::Buffer,
             None => Classified::Unclassified,
         }
     }
@@ -152,79 +145,32 @@ impl Family {
     }
 
     pub(super) fn model_types(&self) -> &[String] {
-        &self.model_types
+        &self.written.model_types
     }
 
     pub(super) fn architectures(&self) -> &[String] {
-        &self.architectures
+        &self.written.architectures
     }
 
-    pub(super) fn compile(table: Resolved) -> Result<Self, TableError> {
-        let mut family = Self {
-            name: table.name,
-            model_types: table.model_types,
-            architectures: table.architectures,
-            roots: table.roots,
-            buffers: table.buffers,
-            entries: HashMap::new(),
-            roles: Vec::new(),
-            zero_centred: table.zero_centred,
-            mlx_keeps_centre: table.mlx_keeps_centre,
-            transposed: table.transposed,
-            either_way: table.either_way,
-            interleaved: table.interleaved,
-            absent: table.absent.into_iter().collect(),
-            fused: table.fused.into_iter().collect(),
-        };
+    pub(super) fn compile(mut written: Resolved) -> Result<Self, String> {
+        let mut entries = HashMap::new();
         let mut roles = BTreeSet::new();
         for (stack, prefix, templates) in [
-            (Stack::Main, "", table.main),
-            (Stack::Encoder, "encoder.", table.encoder),
-            (Stack::Decoder, "decoder.", table.decoder),
+            (Stack::Main, "", take(&mut written.main)),
+            (Stack::Encoder, "encoder.", take(&mut written.encoder)),
+            (Stack::Decoder, "decoder.", take(&mut written.decoder)),
         ] {
             roles.extend(templates.keys().copied());
-            let layers: Vec<String> = table.layers.iter().map(|layer| format!("{prefix}{layer}")).collect();
-            family.add(stack, &layers, &templates)?;
+            let layers: Vec<String> = written.layers.iter().map(|layer| format!("{prefix}{layer}")).collect();
+            add(&mut entries, stack, &layers, &templates).map_err(|fault| format!("`{}`: {fault}", written.name))?;
         }
-        family.roles.extend(roles);
-        Ok(family)
-    }
-
-    fn add(&mut self, stack: Stack, layers: &[String], templates: &Templates) -> Result<(), TableError> {
-        for (&role, texts) in templates {
-            let written = texts.iter().flat_map(|text| match text.strip_prefix('@') {
-                Some(rest) => layers.iter().map(|layer| format!("{layer}{rest}")).collect(),
-                None => vec![text.clone()],
-            });
-            for written in written {
-                let template = Template::parse(&written).map_err(|reason| TableError::Template {
-                    family: self.name.clone(),
-                    template: written.clone(),
-                    reason,
-                })?;
-                let alike = self.entries.entry(template.key().to_owned()).or_default();
-                if let Some(other) = alike.iter().find(|other| other.template.overlaps(&template)) {
-                    return Err(TableError::Collision {
-                        family: self.name.clone(),
-                        key: template.key().to_owned(),
-                        first: other.role,
-                        second: role,
-                    });
-                }
-                alike.push(Entry {
-                    mtp: written.starts_with("mtp") || matches!(role, Role::MtpNorm | Role::MtpProj),
-                    template,
-                    role,
-                    stack,
-                });
-            }
-        }
-        Ok(())
+        Ok(Self { written, entries, roles: roles.into_iter().collect() })
     }
 
     fn without_roots<'n>(&self, mut path: &'n str) -> &'n str {
-        let stripped =
-            |path: &'n str| self.roots.iter().find_map(|root| path.strip_prefix(root.as_str())?.strip_prefix('.'));
+        let stripped = |path: &'n str| {
+            self.written.roots.iter().find_map(|root| path.strip_prefix(root.as_str())?.strip_prefix('.'))
+        };
         while let Some(rest) = stripped(path) {
             path = rest;
         }
@@ -241,19 +187,44 @@ impl Family {
     }
 
     fn look_up_written(&self, path: &str, numbers: &[u32], tail: Tail, config: &ModelConfig) -> Option<Slot> {
-        let (entry, captures) =
+        let (entry, [layer, expert]) =
             self.entries.get(path)?.iter().find_map(|entry| Some((entry, entry.template.capture(numbers)?)))?;
         let past_the_last = entry.stack == Stack::Main
-            && captures.layer.zip(config.num_hidden_layers).is_some_and(|(layer, layers)| layer >= layers);
+            && layer.zip(config.num_hidden_layers).is_some_and(|(layer, layers)| layer >= layers);
         Some(Slot {
             role: in_order(entry.role, config),
             part: if tail == Tail::Bias { Part::Bias } else { Part::Weight },
             stack: entry.stack,
-            layer: captures.layer.map(LayerIndex),
-            expert: captures.expert,
+            layer: layer.map(LayerIndex),
+            expert,
             mtp: entry.mtp || past_the_last,
         })
     }
+}
+
+/// Adds the templates of one stack.
+fn add(
+    entries: &mut HashMap<String, Vec<Entry>>,
+    stack: Stack,
+    layers: &[String],
+    templates: &BTreeMap<Role, Vec<String>>,
+) -> Result<(), String> {
+    for (&role, texts) in templates {
+        let written = texts.iter().flat_map(|text| match text.strip_prefix('@') {
+            Some(rest) => layers.iter().map(|layer| format!("{layer}{rest}")).collect(),
+            None => vec![text.clone()],
+        });
+        for written in written {
+            let template = Template::parse(&written).map_err(|reason| format!("template `{written}`: {reason}"))?;
+            let alike = entries.entry(template.key.clone()).or_default();
+            if let Some(other) = alike.iter().find(|other| other.template.overlaps(&template)) {
+                return Err(format!("`{}` and `{role}` have one name, `{}`", other.role, template.key));
+            }
+            let mtp = written.starts_with("mtp") || matches!(role, Role::MtpNorm | Role::MtpProj);
+            alike.push(Entry { template, role, stack, mtp });
+        }
+    }
+    Ok(())
 }
 
 /// Packed experts are bare parameters, so that their biases and MXFP4 halves have no segment of their own.
@@ -295,7 +266,7 @@ mod tests {
     }
 
     fn family(name: &str) -> &'static Family {
-        Registry::builtin().get(name).unwrap()
+        Registry::builtin().families.iter().find(|family| family.name() == name).unwrap()
     }
 
     fn with_layers(layers: Option<u32>) -> ModelConfig {
@@ -353,7 +324,7 @@ mod tests {
     #[test]
     fn every_family_has_names_to_be_tested_by() {
         let expected = expected();
-        for family in Registry::builtin().families() {
+        for family in &Registry::builtin().families {
             let names = expected.get(family.name()).map_or(0, |expected| expected.names.len());
             assert!(names >= 6, "{} has {names} names in fixtures/family_names.toml", family.name());
         }
@@ -426,7 +397,7 @@ mod tests {
             ("qwen3_next", [&two[..], &[QNorm, KNorm, FinalNorm, MtpNorm]].concat()),
         ]
         .into();
-        for family in Registry::builtin().families() {
+        for family in &Registry::builtin().families {
             let mut centred = expected.get(family.name()).cloned().unwrap_or_default();
             centred.sort();
             let found: Vec<_> = Role::ALL.iter().copied().filter(|&role| family.is_zero_centred(role)).collect();
@@ -452,7 +423,7 @@ mod tests {
 
     #[test]
     fn what_a_family_has_no_names_for_beside_its_kin_has_a_reason() {
-        for family in Registry::builtin().families() {
+        for family in &Registry::builtin().families {
             let has = |role: Role| family.roles().contains(&role);
             let told = |role: Role| has(role) || family.absent_reason(role).is_some();
             if has(Role::UpProj) || has(Role::GateUpProj) {
@@ -467,8 +438,8 @@ mod tests {
 
     #[test]
     fn fused_layouts_belong_to_roles_that_the_family_has() {
-        for family in Registry::builtin().families() {
-            for role in family.fused.keys() {
+        for family in &Registry::builtin().families {
+            for role in family.written.fused.keys() {
                 assert!(family.roles().contains(role), "{}: {role}", family.name());
             }
             let fuses = family.roles().contains(&Role::QkvProj);
@@ -481,7 +452,7 @@ mod tests {
         fn classify_never_panics(
             name in ".*", dotted in r"(mtp\.|model\.|h\.|layers\.|[0-9]{1,12}\.|#\.|\.|weight|_bias|norm){0,8}",
         ) {
-            for family in Registry::builtin().families() {
+            for family in &Registry::builtin().families {
                 family.classify(&name, &ModelConfig::default());
                 family.classify(&dotted, &with_layers(Some(2)));
             }

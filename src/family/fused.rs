@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::{FamilyError, ModelConfig, Part, Role};
+use super::{ModelConfig, Part, Role};
 
 /// How a fused tensor is divided along its output axis.
 ///
@@ -95,21 +95,26 @@ impl FusedLayout {
     ///
     /// Fails where the configuration lacks a figure, where the shape has another number of axes, where a weight's input is
     /// not `hidden_size`, or where the parts do not add up to the axis.
-    pub fn split(self, part: Part, shape: &[u64], config: &ModelConfig) -> Result<Split, FamilyError> {
+    pub fn split(self, part: Part, shape: &[u64], config: &ModelConfig) -> Result<Split, String> {
         let transposed = matches!(self, Self::QkvColumns | Self::GateUpColumns | Self::GateUpInterleaved);
         let axis = match (part, shape.len()) {
             (Part::Bias, 1) => 0,
             (Part::Bias, 2) => 1,
             (Part::Weight, 2) => usize::from(transposed),
             (Part::Weight, 3) => 1 + usize::from(transposed),
-            _ => return Err(FamilyError::FusedShape { shape: shape.to_vec() }),
+            _ => {
+                let axes = shape.len();
+                return Err(format!("a fused tensor of shape {shape:?} cannot be divided: it has {axes} axes"));
+            }
         };
         if part == Part::Weight {
             // The other axis is the input. It tells [expert, out, in] from [expert, in, out], which nothing else does.
             let input = shape[if transposed { axis - 1 } else { axis + 1 }];
             match config.hidden_size {
-                Some(hidden) if hidden != input => return Err(FamilyError::FusedInput { input, hidden }),
-                None if shape.len() == 3 => return Err(FamilyError::FusedConfig { figure: "hidden_size" }),
+                Some(hidden) if hidden != input => {
+                    return Err(format!("a fused tensor has {input} inputs where the model's hidden_size is {hidden}"));
+                }
+                None if shape.len() == 3 => return Err(without("hidden_size")),
                 _ => {}
             }
         }
@@ -132,8 +137,9 @@ impl FusedLayout {
         let parts = blocks.iter().map(|block| block.length.checked_mul(block.count));
         let sum = parts.into_iter().try_fold(0_u64, |sum, part| sum.checked_add(part?));
         if sum != Some(extent) || extent == 0 {
-            let parts = blocks.iter().map(|block| (block.role, block.length.saturating_mul(block.count)));
-            return Err(FamilyError::FusedSum { extent, parts: parts.collect() });
+            let rows = |block: &Block| format!("`{}` {}", block.role, block.length.saturating_mul(block.count));
+            let parts = blocks.iter().map(rows).collect::<Vec<_>>().join(", ");
+            return Err(format!("the parts of a fused tensor do not add up to its {extent} rows: {parts}"));
         }
         Ok(Split { axis, blocks })
     }
@@ -152,10 +158,14 @@ fn gate_up(shape: &[u64], part: Part) -> [Role; 2] {
     if shape.len() == axes { [Role::ExpertGateProj, Role::ExpertUpProj] } else { [Role::GateProj, Role::UpProj] }
 }
 
-fn equal(roles: &[Role], extent: u64) -> Result<Vec<Block>, FamilyError> {
+fn without(figure: &str) -> String {
+    format!("a fused tensor cannot be divided without `{figure}`")
+}
+
+fn equal(roles: &[Role], extent: u64) -> Result<Vec<Block>, String> {
     let parts = roles.len() as u64;
     if !extent.is_multiple_of(parts) {
-        return Err(FamilyError::FusedParts { extent, parts });
+        return Err(format!("{extent} rows of a fused tensor cannot be divided into {parts} equal parts"));
     }
     let shares: Vec<_> = roles.iter().map(|&role| (role, extent / parts)).collect();
     Ok(interleaved(&shares, 1))
@@ -182,12 +192,11 @@ struct Heads {
 }
 
 impl Heads {
-    fn read(config: &ModelConfig) -> Result<Self, FamilyError> {
-        let missing = |figure| FamilyError::FusedConfig { figure };
+    fn read(config: &ModelConfig) -> Result<Self, String> {
         Ok(Self {
-            queries: config.num_attention_heads.ok_or_else(|| missing("num_attention_heads"))?,
-            groups: config.key_value_heads().ok_or_else(|| missing("num_key_value_heads"))?,
-            width: config.width_of_head().ok_or_else(|| missing("head_dim"))?,
+            queries: config.num_attention_heads.ok_or_else(|| without("num_attention_heads"))?,
+            groups: config.key_value_heads().ok_or_else(|| without("num_key_value_heads"))?,
+            width: config.width_of_head().ok_or_else(|| without("head_dim"))?,
         })
     }
 
@@ -202,9 +211,10 @@ impl Heads {
         interleaved(&[(Role::QProj, width), (Role::KProj, width), (Role::VProj, width)], self.queries)
     }
 
-    fn grouped(self) -> Result<Vec<Block>, FamilyError> {
+    fn grouped(self) -> Result<Vec<Block>, String> {
         if self.groups == 0 || !self.queries.is_multiple_of(self.groups) {
-            return Err(FamilyError::FusedHeads { heads: self.queries, groups: self.groups });
+            let (heads, groups) = (self.queries, self.groups);
+            return Err(format!("{heads} query heads cannot be shared among {groups} key and value heads"));
         }
         let run = (self.queries / self.groups).saturating_mul(self.width);
         let runs = [(Role::QProj, run), (Role::KProj, self.width), (Role::VProj, self.width)];
@@ -291,7 +301,7 @@ mod tests {
         ] {
             assert!(layout.split(Part::Weight, &right, &wide(2048)).is_ok());
             let error = layout.split(Part::Weight, &wrong, &wide(2048)).unwrap_err();
-            assert!(error.to_string().contains("1536") && error.to_string().contains("2048"), "{error}");
+            assert!(error.contains("1536") && error.contains("2048"), "{error}");
             assert!(layout.split(Part::Weight, &right, &ModelConfig::default()).is_err());
         }
     }
@@ -317,8 +327,7 @@ mod tests {
 
     #[test]
     fn parts_that_do_not_add_up_are_refused_with_figures() {
-        let error = FusedLayout::QkvRows.split(Part::Weight, &[25, 5], &heads(4, 2, 3)).unwrap_err();
-        let message = error.to_string();
+        let message = FusedLayout::QkvRows.split(Part::Weight, &[25, 5], &heads(4, 2, 3)).unwrap_err();
         assert!(message.contains("25") && message.contains("`q_proj` 12"), "{message}");
         assert!(FusedLayout::GateUpRows.split(Part::Weight, &[17, 4], &ModelConfig::default()).is_err());
         assert!(FusedLayout::GateUpInterleaved.split(Part::Weight, &[1, 4, 7], &ModelConfig::default()).is_err());

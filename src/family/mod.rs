@@ -24,5 +24,5 @@ pub use family::{Classified, Family};
 pub use fused::{Block, FusedLayout, Split};
 pub(crate) use name::{bare, is_known_buffer};
 pub use registry::Registry;
-pub use role::{LayerIndex, Part, Role, RoleKind, Slot, Stack, UnknownRole};
+pub use role::{LayerIndex, Part, Role, RoleKind, Slot, Stack};
 pub use selection::{LayerSelection, RoleSelection};

@@ -15,6 +15,8 @@ struct Conventions {
     wrappers: Vec<String>,
     within: Vec<String>,
     text_models: Vec<String>,
+    auxiliary: Vec<String>,
+    buffers: Vec<String>,
     renamed: BTreeMap<String, String>,
     words: BTreeMap<String, String>,
 }
@@ -29,55 +31,6 @@ impl Conventions {
         self.within.iter().any(|wrapper| wrapper == segment)
     }
 }
-
-/// Last segments of tensors that stand beside a quantised weight and describe it.
-const AUXILIARY: [&str; 33] = [
-    "weight_scale",
-    "weight_scale_inv",
-    "weight_scale_2",
-    "weight_global_scale",
-    "_weight_scale",
-    "weight_scales",
-    "weights_scaling_factor",
-    "scale_weight",
-    "scale_input",
-    "scale_inv",
-    "w_scale",
-    "qscale_weight",
-    "qscale_act",
-    "weight_zero_point",
-    "weight_shape",
-    "weight_g_idx",
-    "weight_format",
-    "input_scale",
-    "input_global_scale",
-    "input_zero_point",
-    "output_scale",
-    "k_scale",
-    "v_scale",
-    "scales",
-    "biases",
-    "qzeros",
-    "g_idx",
-    "zero_point",
-    "SCB",
-    "absmax",
-    "quant_map",
-    "nested_absmax",
-    "nested_quant_map",
-];
-
-/// Last segments of names that hold no parameter, in any family.
-const BUFFERS: [&str; 8] = [
-    "inv_freq",
-    "original_inv_freq",
-    "cos_cached",
-    "sin_cached",
-    "position_ids",
-    "token_type_ids",
-    "num_batches_tracked",
-    "rotary_emb.freqs",
-];
 
 /// Which tensor of a module a name means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,7 +78,7 @@ impl Name {
 /// Whether a name holds no parameter: one that every family knows, or one of `own`.
 pub(super) fn is_buffer(raw: &str, own: &[String]) -> bool {
     let ends = |suffix: &str| raw.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    BUFFERS.iter().any(|suffix| ends(suffix)) || own.iter().any(|suffix| ends(suffix))
+    CONVENTIONS.buffers.iter().chain(own).any(|suffix| ends(suffix))
 }
 
 /// Whether a name holds no parameter in any family.
@@ -171,7 +124,7 @@ fn split_tail(path: &str) -> (&str, Tail) {
         "scale" | "_scale" | "_shift" if module.ends_with(".weight") => {
             (module.strip_suffix(".weight").unwrap_or(module), Tail::Auxiliary)
         }
-        _ if AUXILIARY.contains(&last) || last.starts_with("bitsandbytes__") => {
+        _ if CONVENTIONS.auxiliary.iter().any(|end| end == last) || last.starts_with("bitsandbytes__") => {
             let module = module.strip_suffix(".quant_state").unwrap_or(module);
             (module.strip_suffix(".weight").unwrap_or(module), Tail::Auxiliary)
         }

@@ -15,7 +15,7 @@ use super::{
     choice::ChosenBy,
     family::without_part,
     name::{Name, is_buffer},
-    table::{Table, TableError},
+    table::Table,
 };
 
 /// The share of names below which a family that the configuration proposes must stand a comparison with the others, and
@@ -25,7 +25,7 @@ const HALF: f64 = 0.5;
 /// Every known family, in the order in which ties are decided.
 #[derive(Debug, Default)]
 pub struct Registry {
-    families: Vec<Family>,
+    pub(crate) families: Vec<Family>,
     /// Last segments of the names that some family knows: no other name is worth trying in each of them.
     ends: HashSet<String>,
 }
@@ -39,16 +39,6 @@ impl Registry {
     /// The families that this crate knows.
     pub fn builtin() -> &'static Self {
         &BUILTIN
-    }
-
-    /// The families in order.
-    pub fn families(&self) -> &[Family] {
-        &self.families
-    }
-
-    /// A family by its name.
-    pub fn get(&self, name: &str) -> Option<&Family> {
-        self.families.iter().find(|family| family.name() == name)
     }
 
     /// Which family a model belongs to, by its configuration and the names of its tensors.
@@ -71,25 +61,26 @@ impl Registry {
         if let Some((by, best)) = proposed
             && (best.share >= HALF || shapes.is_empty())
         {
-            return FamilyChoice::of(best.family, by, best.share);
+            return FamilyChoice::of(best.family, by);
         }
         let voted = shapes.best(self.families.iter().collect(), config);
         match (proposed, voted) {
             (Some((by, best)), Some(vote)) if vote.share < 2.0 * best.share || vote.layers == 0 => {
-                FamilyChoice::of(best.family, by, best.share)
+                FamilyChoice::of(best.family, by)
             }
             (_, Some(vote)) if vote.share > HALF && vote.layers > 0 => FamilyChoice {
                 rivals: self.rivals(&shapes, config, &vote),
-                ..FamilyChoice::of(vote.family, ChosenBy::Names, vote.share)
+                ..FamilyChoice::of(vote.family, ChosenBy::Names)
             },
-            (Some((by, best)), _) => FamilyChoice::of(best.family, by, best.share),
+            (Some((by, best)), _) => FamilyChoice::of(best.family, by),
             _ => FamilyChoice::default(),
         }
     }
 
     /// Reads a table of families.
-    fn parse(text: &str) -> Result<Self, TableError> {
-        let families = Table::parse(text)?.resolve()?.into_iter().map(Family::compile);
+    fn parse(text: &str) -> Result<Self, String> {
+        let table: Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        let families = table.resolve()?.into_iter().map(Family::compile);
         let families: Vec<Family> = families.collect::<Result<_, _>>()?;
         let ends = families.iter().flat_map(Family::keys).map(|key| last_segment(key).to_owned()).collect();
         Ok(Self { families, ends })
@@ -104,7 +95,7 @@ impl Registry {
         let chosen = meaning(vote.family);
         self.families
             .iter()
-            .filter(|family| shapes.vote(family, config).equals(vote) && meaning(family) != chosen)
+            .filter(|family| shapes.vote(family, config).rank() == vote.rank() && meaning(family) != chosen)
             .collect()
     }
 }
@@ -132,12 +123,9 @@ const TELLING: [Role; 4] =
     [Role::InputLayernorm, Role::PostAttentionLayernorm, Role::AttnOutputNorm, Role::MlpOutputNorm];
 
 impl Vote<'_> {
-    fn equals(&self, other: &Self) -> bool {
-        (self.classified, self.missing) == (other.classified, other.missing)
-    }
-
-    fn is_better_than(&self, other: &Self) -> bool {
-        (self.classified, Reverse(self.missing)) > (other.classified, Reverse(other.missing))
+    /// The greater, the better.
+    fn rank(&self) -> (u64, Reverse<usize>) {
+        (self.classified, Reverse(self.missing))
     }
 }
 
@@ -192,7 +180,7 @@ impl Shapes {
         families
             .into_iter()
             .map(|family| self.vote(family, config))
-            .reduce(|best, vote| if vote.is_better_than(&best) { vote } else { best })
+            .reduce(|best, vote| if vote.rank() > best.rank() { vote } else { best })
     }
 }
 
@@ -257,17 +245,17 @@ mod tests {
     #[test]
     fn the_table_is_valid() {
         let registry = Registry::parse(include_str!("families.toml")).unwrap();
-        assert!(registry.families().len() >= 45);
-        let mut names: Vec<_> = registry.families().iter().map(Family::name).collect();
+        assert!(registry.families.len() >= 45);
+        let mut names: Vec<_> = registry.families.iter().map(Family::name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), registry.families().len());
+        assert_eq!(names.len(), registry.families.len());
     }
 
     #[test]
     fn a_model_type_belongs_to_one_family_unless_its_files_come_in_two_layouts() {
         let mut seen: HashMap<&str, &str> = HashMap::new();
-        for family in Registry::builtin().families().iter().filter(|family| family.name() != "mistral_consolidated") {
+        for family in Registry::builtin().families.iter().filter(|family| family.name() != "mistral_consolidated") {
             for word in family.model_types() {
                 assert_eq!(normal_type(word), *word);
                 let other = seen.insert(word, family.name());
@@ -278,14 +266,15 @@ mod tests {
 
     #[test]
     fn collisions_and_bad_templates_are_found_when_the_table_is_read() {
+        let fault = |text: &str| Registry::parse(text).unwrap_err();
         let collision =
             "[[family]]\nname = 'x'\nlayer = 'layers.{layer}'\n[family.names]\nq_norm = '@.a'\nk_norm = '@.a'";
-        assert!(matches!(Registry::parse(collision), Err(TableError::Collision { .. })));
+        assert!(fault(collision).contains("`q_norm` and `k_norm` have one name, `layers.#.a`"));
         let circle = "[block.a]\nlike = ['b']\n[block.b]\nlike = ['a']\n[[family]]\nname = 'x'\nlike = ['a']";
-        assert!(matches!(Registry::parse(circle), Err(TableError::Like { .. })));
+        assert!(fault(circle).contains("stands nowhere or leads back to it"));
         let template = "[[family]]\nname = 'x'\n[family.names]\nq_norm = 'a.{head}'";
-        assert!(matches!(Registry::parse(template), Err(TableError::Template { .. })));
-        assert!(matches!(Registry::parse("family = 3"), Err(TableError::Toml(_))));
+        assert!(fault(template).contains("template `a.{head}`: a placeholder is unknown"));
+        assert!(fault("family = 3").contains("family"));
     }
 
     #[test]
@@ -346,7 +335,6 @@ mod tests {
     fn names_alone_choose_and_tell_which_families_would_read_them_otherwise() {
         let choice = Registry::builtin().choose(&ModelConfig::default(), LLAMA.into_iter());
         assert_eq!((choice.family.map(Family::name), choice.by), (Some("llama"), ChosenBy::Names));
-        assert!((choice.share - 1.0).abs() < f64::EPSILON);
         let rivals: Vec<_> = choice.rivals.iter().map(|family| family.name()).collect();
         assert!(rivals.contains(&"gemma"), "{rivals:?}");
         assert!(!rivals.contains(&"qwen2") && !rivals.contains(&"gemma2"), "{rivals:?}");

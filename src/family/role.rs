@@ -71,9 +71,8 @@ macro_rules! roles {
     ($($variant:ident $name:literal $kind:ident $doc:literal;)+) => {
         /// What a tensor does, whatever its file calls it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(into = "&'static str", try_from = "String")]
         #[non_exhaustive]
-        pub enum Role { $(#[doc = $doc] $variant,)+ }
+        pub enum Role { $(#[doc = $doc] #[serde(rename = $name)] $variant,)+ }
 
         impl Role {
             /// Every role, in the order in which reports list them.
@@ -153,34 +152,12 @@ impl fmt::Display for Role {
     }
 }
 
-impl From<Role> for &'static str {
-    fn from(role: Role) -> Self {
-        role.name()
-    }
-}
-
-impl TryFrom<String> for Role {
-    type Error = UnknownRole;
-
-    fn try_from(name: String) -> Result<Self, UnknownRole> {
-        name.parse()
-    }
-}
-
 impl FromStr for Role {
-    type Err = UnknownRole;
+    type Err = String;
 
-    fn from_str(name: &str) -> Result<Self, UnknownRole> {
-        Self::ALL.iter().copied().find(|role| role.name() == name).ok_or_else(|| UnknownRole { name: name.to_owned() })
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.iter().copied().find(|role| role.name() == name).ok_or_else(|| format!("`{name}` is not a role"))
     }
-}
-
-/// A role that does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is not a role")]
-pub struct UnknownRole {
-    /// What was written.
-    pub name: String,
 }
 
 #[cfg(test)]

@@ -13,25 +13,6 @@ pub struct RoleSelection {
 }
 
 impl RoleSelection {
-    /// Reads a selection; roles may stand twice.
-    pub fn parse(text: &str) -> Result<Self, FamilyError> {
-        let (mut wanted, mut named) = (Vec::new(), Vec::new());
-        for piece in text.split(',').map(str::trim) {
-            match piece {
-                "all" => wanted.extend(Role::ALL),
-                "norms" => wanted.extend(of_kind(RoleKind::Norm)),
-                "matrices" => wanted.extend(of_kind(RoleKind::Matrix)),
-                _ => named.push(
-                    Role::ALL[Role::ALL.iter().position(|role| role.name() == piece).ok_or_else(|| {
-                        FamilyError::RoleSelection { piece: piece.to_owned(), similar: nearest(piece, names()) }
-                    })?],
-                ),
-            }
-        }
-        let roles = Role::ALL.iter().filter(|role| wanted.contains(role) || named.contains(role));
-        Ok(Self { roles: roles.copied().collect(), named })
-    }
-
     /// The roles, in the order in which reports list them.
     pub fn roles(&self) -> &[Role] {
         &self.roles
@@ -51,13 +32,22 @@ impl RoleSelection {
 impl FromStr for RoleSelection {
     type Err = FamilyError;
 
+    /// Reads a selection; roles may stand twice.
     fn from_str(text: &str) -> Result<Self, FamilyError> {
-        Self::parse(text)
+        let (mut wanted, mut named) = (Vec::new(), Vec::new());
+        for piece in text.split(',').map(str::trim) {
+            let names = || Role::ALL.iter().map(|role| role.name());
+            let unknown = |_| FamilyError::RoleSelection { piece: piece.to_owned(), similar: nearest(piece, names()) };
+            match piece {
+                "all" => wanted.extend(Role::ALL),
+                "norms" => wanted.extend(of_kind(RoleKind::Norm)),
+                "matrices" => wanted.extend(of_kind(RoleKind::Matrix)),
+                _ => named.push(piece.parse::<Role>().map_err(unknown)?),
+            }
+        }
+        let roles = Role::ALL.iter().filter(|role| wanted.contains(role) || named.contains(role));
+        Ok(Self { roles: roles.copied().collect(), named })
     }
-}
-
-fn names() -> impl Iterator<Item = &'static str> {
-    Role::ALL.iter().map(|role| role.name())
 }
 
 fn of_kind(kind: RoleKind) -> impl Iterator<Item = &'static Role> {
@@ -78,14 +68,6 @@ enum Piece {
 }
 
 impl LayerSelection {
-    /// Reads a selection.
-    pub fn parse(text: &str) -> Result<Self, FamilyError> {
-        let pieces = text.split(',').map(str::trim).map(|piece| {
-            Piece::parse(piece).map_err(|reason| FamilyError::LayerSelection { piece: piece.to_owned(), reason })
-        });
-        Ok(Self { pieces: pieces.collect::<Result<_, _>>()? })
-    }
-
     /// Every layer.
     pub fn all() -> Self {
         Self { pieces: vec![Piece::All] }
@@ -132,7 +114,10 @@ impl FromStr for LayerSelection {
     type Err = FamilyError;
 
     fn from_str(text: &str) -> Result<Self, FamilyError> {
-        Self::parse(text)
+        let pieces = text.split(',').map(str::trim).map(|piece| {
+            Piece::parse(piece).map_err(|reason| FamilyError::LayerSelection { piece: piece.to_owned(), reason })
+        });
+        Ok(Self { pieces: pieces.collect::<Result<_, _>>()? })
     }
 }
 
@@ -188,7 +173,7 @@ mod tests {
 
     fn layers(text: &str, available: u32) -> Vec<u32> {
         let available: Vec<_> = (0..available).map(LayerIndex).collect();
-        let chosen = LayerSelection::parse(text).unwrap().resolve(&available);
+        let chosen = text.parse::<LayerSelection>().unwrap().resolve(&available);
         chosen.into_iter().map(|layer| layer.0).collect()
     }
 
@@ -206,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_last_layer_is_not_named_and_every_other_choice_names_its_layers() {
-        let names = |text: &str, layer| LayerSelection::parse(text).unwrap().names(LayerIndex(layer));
+        let names = |text: &str, layer| text.parse::<LayerSelection>().unwrap().names(LayerIndex(layer));
         assert!(names("all", 46) && names("46", 46) && names("last,40-50:2", 46));
         assert!(!names("last", 46) && !names("40-50:4", 46));
     }
@@ -224,7 +209,7 @@ mod tests {
             ("+1", "`+1`"),
             ("99999999999", "`99999999999`"),
         ] {
-            let error = LayerSelection::parse(text).unwrap_err();
+            let error = text.parse::<LayerSelection>().unwrap_err();
             assert!(error.to_string().contains(piece), "{text}: {error}");
             assert!(error.hint().unwrap().contains("5-30:5"));
         }
@@ -232,19 +217,19 @@ mod tests {
 
     #[test]
     fn roles_are_chosen_by_name_and_by_class() {
-        let two = RoleSelection::parse("q_proj, input_layernorm").unwrap();
+        let two = "q_proj, input_layernorm".parse::<RoleSelection>().unwrap();
         assert_eq!(two.roles(), [Role::InputLayernorm, Role::QProj]);
-        let norms = RoleSelection::parse("norms").unwrap();
+        let norms = "norms".parse::<RoleSelection>().unwrap();
         assert!(norms.roles().contains(&Role::FinalNorm) && !norms.roles().contains(&Role::QProj));
-        assert_eq!(RoleSelection::parse("all").unwrap().roles(), Role::ALL);
+        assert_eq!("all".parse::<RoleSelection>().unwrap().roles(), Role::ALL);
     }
 
     #[test]
     fn a_misspelt_role_is_named_and_the_nearest_is_suggested() {
-        let error = RoleSelection::parse("norms,input_layer_norm").unwrap_err();
+        let error = "norms,input_layer_norm".parse::<RoleSelection>().unwrap_err();
         assert!(error.to_string().contains("`input_layer_norm`"));
         assert!(error.hint().unwrap().contains("`input_layernorm`"));
-        let error = RoleSelection::parse("").unwrap_err();
+        let error = "".parse::<RoleSelection>().unwrap_err();
         assert!(error.hint().unwrap().contains("norms"));
     }
 
@@ -252,11 +237,11 @@ mod tests {
         #[test]
         fn parsing_never_panics_and_resolves_in_order(text in r"[a-z0-9,:\- ]{0,20}") {
             let available: Vec<_> = (0..50).map(LayerIndex).collect();
-            if let Ok(selection) = LayerSelection::parse(&text) {
+            if let Ok(selection) = text.parse::<LayerSelection>() {
                 let chosen = selection.resolve(&available);
                 prop_assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
             }
-            let _ = RoleSelection::parse(&text);
+            let _ = text.parse::<RoleSelection>();
         }
     }
 }

@@ -23,9 +23,6 @@ impl Names {
     }
 }
 
-/// Templates of one stack, by role.
-pub(super) type Templates = BTreeMap<Role, Vec<String>>;
-
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,62 +69,20 @@ pub(super) struct Resolved {
     pub(super) either_way: Vec<Role>,
     pub(super) interleaved: Vec<Role>,
     pub(super) buffers: Vec<String>,
-    pub(super) main: Templates,
-    pub(super) encoder: Templates,
-    pub(super) decoder: Templates,
+    /// Templates of each stack, by role.
+    pub(super) main: BTreeMap<Role, Vec<String>>,
+    pub(super) encoder: BTreeMap<Role, Vec<String>>,
+    pub(super) decoder: BTreeMap<Role, Vec<String>>,
     pub(super) absent: BTreeMap<Role, String>,
     pub(super) fused: BTreeMap<Role, FusedLayout>,
-}
-
-/// A faulty table: a mistake in this crate, found by its own tests.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum TableError {
-    /// It is not TOML of the right form.
-    #[error("the table of families cannot be read")]
-    Toml(#[from] toml::de::Error),
-    /// An entry takes over from one that does not exist, or from itself.
-    #[error("family `{family}` is like `{like}`, which stands nowhere or leads back to it")]
-    Like {
-        /// The entry.
-        family: String,
-        /// What it names.
-        like: String,
-    },
-    /// A template that cannot be compiled.
-    #[error("template `{template}` of family `{family}`: {reason}")]
-    Template {
-        /// The family.
-        family: String,
-        /// The template.
-        template: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// Two templates of one family match the same name.
-    #[error("family `{family}` has two roles for the name `{key}`: `{first}` and `{second}`")]
-    Collision {
-        /// The family.
-        family: String,
-        /// The name, with `#` for its numbers.
-        key: String,
-        /// The earlier role.
-        first: Role,
-        /// The later role.
-        second: Role,
-    },
 }
 
 /// More steps than any sensible table has; only a circle gets there.
 const MAX_STEPS: usize = 16;
 
 impl Table {
-    /// Reads the table.
-    pub(super) fn parse(text: &str) -> Result<Self, TableError> {
-        Ok(toml::from_str(text)?)
-    }
-
-    /// Writes every family out, in the table's order.
-    pub(super) fn resolve(&self) -> Result<Vec<Resolved>, TableError> {
+    /// Writes every family out, in the table's order. What is wrong is a mistake in this crate, found by its own tests.
+    pub(super) fn resolve(&self) -> Result<Vec<Resolved>, String> {
         self.family
             .iter()
             .map(|entry| {
@@ -141,14 +96,16 @@ impl Table {
             .collect()
     }
 
-    fn take_over(&self, family: &mut Resolved, entry: &Entry, steps: usize) -> Result<(), TableError> {
+    fn take_over(&self, family: &mut Resolved, entry: &Entry, steps: usize) -> Result<(), String> {
         for like in &entry.like {
             let other = self
                 .block
                 .get(like)
                 .or_else(|| self.family.iter().find(|other| other.name == *like))
                 .filter(|_| steps > 0)
-                .ok_or_else(|| TableError::Like { family: entry.name.clone(), like: like.clone() })?;
+                .ok_or_else(|| {
+                    format!("`{}` is like `{like}`, which stands nowhere or leads back to it", entry.name)
+                })?;
             self.take_over(family, other, steps - 1)?;
         }
         let own = entry.clone();

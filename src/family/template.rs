@@ -18,15 +18,8 @@ enum Number {
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
-    key: String,
+    pub(super) key: String,
     numbers: Vec<Number>,
-}
-
-/// The numbers of a name that matched.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Captures {
-    pub(super) layer: Option<u32>,
-    pub(super) expert: Option<u32>,
 }
 
 impl Template {
@@ -58,27 +51,22 @@ impl Template {
         Ok(template)
     }
 
-    /// The path with `#` for each number.
-    pub(super) fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// Reads the numbers of a name whose key is this template's.
-    pub(super) fn capture(&self, numbers: &[u32]) -> Option<Captures> {
-        let mut captures = Captures::default();
+    /// Reads layer and expert from the numbers of a name whose key is this template's.
+    pub(super) fn capture(&self, numbers: &[u32]) -> Option<[Option<u32>; 2]> {
+        let [mut layer, mut expert] = [None; 2];
         if numbers.len() != self.numbers.len() {
             return None;
         }
         for (open, &number) in self.numbers.iter().zip(numbers) {
             match open {
-                Number::Layer => captures.layer = Some(number),
-                Number::Expert => captures.expert = Some(number),
+                Number::Layer => layer = Some(number),
+                Number::Expert => expert = Some(number),
                 Number::Any => {}
                 Number::Exactly(exact) if *exact == number => {}
                 Number::Exactly(_) => return None,
             }
         }
-        Some(captures)
+        Some([layer, expert])
     }
 
     /// Whether some name matches both.
@@ -102,9 +90,8 @@ mod tests {
     #[test]
     fn a_template_reads_layer_and_expert() {
         let expert = template("layers.{layer}.mlp.experts.{expert}.up_proj");
-        assert_eq!(expert.key(), "layers.#.mlp.experts.#.up_proj");
-        let captures = Captures { layer: Some(3), expert: Some(17) };
-        assert_eq!(expert.capture(&[3, 17]), Some(captures));
+        assert_eq!(expert.key, "layers.#.mlp.experts.#.up_proj");
+        assert_eq!(expert.capture(&[3, 17]), Some([Some(3), Some(17)]));
         assert_eq!(expert.capture(&[3]), None);
     }
 

@@ -9,8 +9,8 @@ macro_rules! metrics {
         /// One metric of a pair of tensors, in the column order of `pairs.csv`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
-        #[expect(clippy::doc_markdown, reason = "each variant's text is its formula, shared with reports")]
-        pub enum Metric { $(#[doc = $formula] $variant,)+ }
+        #[expect(clippy::doc_markdown, reason = "each variant's text is its formula")]
+        pub enum Metric { $(#[doc = $formula] #[doc = concat!("Undefined: ", $undefined)] $variant,)+ }
 
         impl Metric {
             /// Every metric, in column order.
@@ -29,19 +29,9 @@ macro_rules! metrics {
                 match self { $(Metric::$variant => $symmetric,)+ }
             }
 
-            /// The values it can take, as text.
-            pub fn range(self) -> &'static str {
+            #[cfg(test)]
+            pub(super) fn range(self) -> &'static str {
                 match self { $(Metric::$variant => $range,)+ }
-            }
-
-            /// Its formula, as text.
-            pub fn formula(self) -> &'static str {
-                match self { $(Metric::$variant => $formula,)+ }
-            }
-
-            /// When it is undefined, as text; empty where it never is (beyond shape and non-finite values).
-            pub fn undefined_when(self) -> &'static str {
-                match self { $(Metric::$variant => $undefined,)+ }
             }
         }
     };
@@ -88,30 +78,18 @@ impl fmt::Display for Metric {
 }
 
 impl FromStr for Metric {
-    type Err = UnknownMetric;
+    type Err = String;
 
-    fn from_str(name: &str) -> Result<Self, UnknownMetric> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|metric| metric.name() == name)
-            .ok_or_else(|| UnknownMetric { name: name.to_owned() })
-    }
-}
-
-/// A metric that does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is not a metric; {}", advice(name))]
-pub struct UnknownMetric {
-    /// What was written.
-    pub name: String,
-}
-
-fn advice(typed: &str) -> String {
-    let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-    match nearest(typed, names.iter().copied()) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!("the metrics are {}", names.join(", ")),
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().copied().find(|metric| metric.name() == name);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|metric| metric.name()).collect();
+            let advice = match nearest(name, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the metrics are {}", names.join(", ")),
+            };
+            format!("`{name}` is not a metric; {advice}")
+        })
     }
 }
 

@@ -36,7 +36,7 @@ mod sums;
 mod weights;
 
 pub use baseline::GaussianBaseline;
-pub use catalogue::{Metric, Undefined, UnknownMetric};
+pub use catalogue::{Metric, Undefined};
 pub use cluster::{Dendrogram, Merge, Node};
 pub use correlations::Correlations;
 pub use element::Element;

@@ -48,7 +48,7 @@ impl PairMetrics {
             return Self::undefined(&Undefined::TooFew);
         }
         let differences = Differences::of(&sums::pair_blocks(a.values, b.values, Differences::figures));
-        let moments = [a.moments(), b.moments()];
+        let moments = [&a.moments, &b.moments];
         let (Ok(of_a), Ok(of_b)) = (&moments[0].summary, &moments[1].summary) else {
             return Self::counts_only(moments, &differences);
         };

@@ -8,7 +8,8 @@ use super::{Element, Moments, Undefined, quantile::quantile, rank::Ranks};
 #[derive(Debug, Clone)]
 pub struct Side<'a, T> {
     pub(super) values: &'a [T],
-    moments: Moments,
+    /// Mean, deviation and the like.
+    pub moments: Moments,
     pub(super) ranks: Result<Ranks, Undefined>,
     pub(super) abs_q99: Result<f64, Undefined>,
 }
@@ -23,10 +24,5 @@ impl<'a, T: Element> Side<'a, T> {
             quantile(&mut magnitudes, 0.99)
         });
         Self { values, moments, ranks, abs_q99 }
-    }
-
-    /// The slice's moments.
-    pub fn moments(&self) -> &Moments {
-        &self.moments
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{Exclusion, Model, Tensor};
 use crate::{
-    checkpoint::{Quantisation, QuantisationHints, TensorInfo},
+    checkpoint::{Quantisation, TensorInfo},
     family::{Classified, Part, Role, Slot, is_known_buffer},
 };
 
@@ -142,13 +142,7 @@ impl Model {
             };
             let counted = self.counted().map(|(_, info)| info);
             let tensors = counted.filter(|info| !is_buffer(&info.name));
-            let hints = QuantisationHints {
-                method: self.config.quantisation.as_deref(),
-                block: self.config.quantisation_block,
-                bits: self.config.quantisation_bits,
-                group: self.config.quantisation_group,
-            };
-            Quantisation::of(tensors, hints)
+            Quantisation::of(tensors, &self.config)
         })
     }
 }

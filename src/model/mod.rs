@@ -30,7 +30,7 @@ pub use access::Access;
 pub use depths::{Depths, same_depth};
 pub(crate) use description::{read_config, read_index};
 pub use open::Model;
-pub use opened::{Listed, Opened};
+pub use opened::Opened;
 pub use pairing::Pairing;
 pub use progress::{Progress, Silent};
 pub(crate) use repository::TOKENIZER;

@@ -3,43 +3,30 @@
 //! Models differ in depth, so "layer 10" of two of them need not be the same place. Four rules are offered: the same
 //! index, the same relative depth, every layer with every layer, and one chosen layer a model.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use super::AuditError;
+use crate::named::named;
 
-/// Which layers meet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Pairing {
-    /// Layer i with layer i.
-    #[default]
-    Same,
-    /// Layer i of L of a reference with layer round(i·(L'−1)/(L−1)) of L' of every other model, see [`Depths`](super::Depths).
-    Depth,
-    /// Every layer of the first with every layer of the second of two models.
-    All,
-    /// One chosen layer of each model.
-    Mixed,
+named! {
+    /// Which layers meet.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Pairing {
+        /// Layer i with layer i.
+        #[default]
+        Same = "same",
+        /// Layer i of L of a reference with layer round(i·(L'−1)/(L−1)) of L' of every other model, see [`Depths`](super::Depths).
+        Depth = "depth",
+        /// Every layer of the first with every layer of the second of two models.
+        All = "all",
+        /// One chosen layer of each model.
+        Mixed = "mixed",
+    }
 }
 
 impl Pairing {
     /// Every rule.
     pub const ALL: [Self; 4] = [Self::Same, Self::Depth, Self::All, Self::Mixed];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Same => "same",
-            Self::Depth => "depth",
-            Self::All => "all",
-            Self::Mixed => "mixed",
-        }
-    }
-}
-
-impl fmt::Display for Pairing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 impl FromStr for Pairing {

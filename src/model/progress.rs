@@ -3,22 +3,17 @@
 /// Watches the fetching of tensors. Called from many tasks at once.
 pub trait Progress: Send + Sync {
     /// A model's files are being opened.
-    fn opening(&self, model: &str);
+    fn opening(&self, _model: &str) {}
     /// The model's headers are read, or it failed.
-    fn opened(&self, model: &str);
+    fn opened(&self, _model: &str) {}
     /// So many bytes of the model's tensors are about to be fetched.
-    fn planned(&self, model: &str, bytes: u64);
+    fn planned(&self, _model: &str, _bytes: u64) {}
     /// So many more of them have arrived.
-    fn arrived(&self, model: &str, bytes: u64);
+    fn arrived(&self, _model: &str, _bytes: u64) {}
 }
 
 /// Tells nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
-impl Progress for Silent {
-    fn opening(&self, _model: &str) {}
-    fn opened(&self, _model: &str) {}
-    fn planned(&self, _model: &str, _bytes: u64) {}
-    fn arrived(&self, _model: &str, _bytes: u64) {}
-}
+impl Progress for Silent {}

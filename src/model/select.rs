@@ -113,10 +113,11 @@ impl Question {
                 _ => {}
             }
             let layer = match &self.tensor {
-                Some(pattern) => match match_name(pattern, name) {
-                    Match::Yes(layer) => layer.or(slot.and_then(|slot| slot.layer)),
-                    Match::No => continue,
-                },
+                Some(pattern) => {
+                    let Some(captures) = pattern.captures(name) else { continue };
+                    let number = captures.name("layer").and_then(|group| group.as_str().parse().ok());
+                    number.map(LayerIndex).or(slot.and_then(|slot| slot.layer))
+                }
                 None => match (slot, classified) {
                     (Some(slot), _) if self.wants(&slot) => slot.layer,
                     // Whoever looks at all headers makes values of quantised weights, and needs their scales.
@@ -199,22 +200,6 @@ impl Question {
     }
 }
 
-/// What a user's pattern says of a name.
-enum Match {
-    /// It does not match.
-    No,
-    /// It matches, and its `layer` group may have caught a number.
-    Yes(Option<LayerIndex>),
-}
-
-fn match_name(pattern: &Regex, name: &str) -> Match {
-    let Some(captures) = pattern.captures(name) else {
-        return Match::No;
-    };
-    let number = captures.name("layer").and_then(|group| group.as_str().parse().ok());
-    Match::Yes(number.map(LayerIndex))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,7 +214,7 @@ mod tests {
             "model.layers.2.enorm.weight",
         ];
         let config = ModelConfig { num_hidden_layers: Some(2), ..ModelConfig::default() };
-        let family = Registry::builtin().families().iter().find(|family| family.name() == "glm4_moe");
+        let family = Registry::builtin().families.iter().find(|family| family.name() == "glm4_moe");
         let select = |mtp: bool, layers: &str| {
             let question = Question {
                 roles: "input_layernorm,mtp_norm".parse().unwrap(),

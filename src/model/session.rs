@@ -8,9 +8,7 @@ use std::{
 
 use futures::future::join_all;
 
-use super::{
-    Access, AuditError, Depths, Listed, Model, Opened, Pairing, Progress, Question, Repository, Silent, absence,
-};
+use super::{Access, AuditError, Depths, Model, Opened, Pairing, Progress, Question, Repository, Silent, absence};
 use crate::{
     error::Error,
     family::{ChosenBy, Family, LayerIndex, LayerSelection},
@@ -94,7 +92,7 @@ impl Session {
     }
 
     /// Lists the files of all models at once: nothing else of them is read.
-    pub async fn list(&self, specs: &[ModelSpec]) -> Vec<Listed> {
+    pub async fn list(&self, specs: &[ModelSpec]) -> Vec<Opened<Repository>> {
         let list = |(spec, label): (&ModelSpec, String)| {
             let (session, spec) = (self.clone(), spec.clone());
             async move {
@@ -105,7 +103,7 @@ impl Session {
                     let _ = repository.keep(&session.access);
                 }
                 session.progress.opened(&label);
-                Listed { spec, label, outcome }
+                Opened { spec, label, outcome }
             }
         };
         join_all(specs.iter().zip(labels(specs)).map(list)).await

@@ -10,12 +10,10 @@ use crate::{
 };
 
 /// One model of a report.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ModelSummary {
     /// Short name, distinct within the run.
     pub label: String,
-    /// As it was named.
-    pub named: String,
     /// `owner/name` as the Hub spells it now, or the folder.
     pub model: String,
     /// The pinned commit; `None` for a folder or a model that was not read.
@@ -57,27 +55,13 @@ impl ModelSummary {
     pub fn of(opened: &Opened) -> Self {
         let mut summary = Self {
             label: opened.label.clone(),
-            named: opened.spec.to_string(),
             model: match &opened.spec.source {
                 ModelSource::Hub { repo, .. } => repo.to_string(),
                 ModelSource::Folder(path) => path.display().to_string(),
             },
-            commit: None,
             is_folder: matches!(opened.spec.source, ModelSource::Folder(_)),
             group: opened.spec.group.clone(),
-            family: None,
-            rivals: Vec::new(),
-            model_type: None,
-            layers: None,
-            width: None,
-            dtypes: BTreeSet::new(),
-            zero_centred: false,
-            files: Vec::new(),
-            checkpoint_bytes: 0,
-            synthetic: false,
-            warnings: Vec::new(),
-            absence: None,
-            failure: None,
+            ..Self::default()
         };
         let model = match &opened.outcome {
             Ok(model) => model,

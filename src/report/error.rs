@@ -7,56 +7,22 @@ use crate::hint::Hint;
 /// A report that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the messages name the fields")]
 pub enum ReportError {
-    /// The folder for the files cannot be made.
     #[error("cannot create the folder `{}`", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is a file where the folder should be.
+    Folder { path: PathBuf, source: io::Error },
     #[error("`{}` is a file, and a report is a folder of files", path.display())]
-    IsFile {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file cannot be written; a former version of it is as it was.
+    IsFile { path: PathBuf },
     #[error("cannot write `{}`", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file's name would leave the folder.
+    Write { path: PathBuf, source: io::Error },
     #[error("`{name}` is not the name of a file")]
-    Name {
-        /// The name.
-        name: String,
-    },
-    /// Two files of one report have the same name.
+    Name { name: String },
     #[error("two files of the report are named `{name}`")]
-    Twice {
-        /// The name.
-        name: String,
-    },
-    /// The report cannot be written as JSON.
+    Twice { name: String },
     #[error("cannot write the report as JSON")]
-    Json {
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A picture cannot be rasterised.
+    Json { source: serde_json::Error },
     #[error("cannot draw the picture `{picture}` as PNG: {reason}")]
-    Raster {
-        /// The picture's identifier.
-        picture: String,
-        /// Why.
-        reason: String,
-    },
-    /// The binary was built without the feature `png`.
+    Raster { picture: String, reason: String },
     #[error("this build cannot write PNG")]
     NoPng,
 }

@@ -54,11 +54,11 @@ mod tests {
     #[test]
     fn every_format_gives_its_files_and_the_same_ones_twice() {
         let report = sample();
-        let files = files(&report, Format::ALL).unwrap();
+        let files = files(&report, &Format::ALL).unwrap();
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["report.json", "REPORT.md", "report.html", "cosine.svg", "cosine.png"]);
         assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
-        assert_eq!(files, super::files(&report, Format::ALL).unwrap());
+        assert_eq!(files, super::files(&report, &Format::ALL).unwrap());
     }
 
     #[test]

@@ -47,11 +47,11 @@ pub fn render(report: &Report) -> String {
     }
     let _ = writeln!(out, "<nav aria-label=\"{}\"><ul>", labels.contents);
     for section in &report.sections {
-        let _ = writeln!(out, "<li><a href=\"#{}\">{}</a></li>", anchor(&section.id), xml(&section.title));
+        let _ = writeln!(out, "<li><a href=\"#{}\">{}</a></li>", file_stem(&section.id), xml(&section.title));
     }
     let _ = writeln!(out, "<li><a href=\"#provenance\">{}</a></li>\n</ul></nav>\n</header>\n<main>", labels.provenance);
     for section in &report.sections {
-        let _ = writeln!(out, "<section>\n<h2 id=\"{}\">{}</h2>", anchor(&section.id), xml(&section.title));
+        let _ = writeln!(out, "<section>\n<h2 id=\"{}\">{}</h2>", file_stem(&section.id), xml(&section.title));
         blocks(&mut out, &section.blocks, report);
         out.push_str("</section>\n");
     }
@@ -161,7 +161,7 @@ fn picture(out: &mut String, picture: &Picture, report: &Report) {
     let _ = writeln!(
         out,
         "<figure id=\"{}\">\n<div class=\"scroll picture\" style=\"--width:{width}px\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n{}</div>",
-        anchor(&picture.id),
+        file_stem(&picture.id),
         xml(&picture.title),
         picture.svg_element(&scene, banner)
     );
@@ -170,11 +170,6 @@ fn picture(out: &mut String, picture: &Picture, report: &Report) {
         let _ = writeln!(out, "<figcaption>{}</figcaption>", xml(&picture.alt));
     }
     out.push_str("</figure>\n");
-}
-
-/// An identifier with nothing in it that would end an attribute.
-fn anchor(id: &str) -> String {
-    file_stem(id)
 }
 
 #[cfg(test)]

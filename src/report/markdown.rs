@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use super::{
     Block, Cell, Format, Report, Table,
-    escape::{markdown as text, markdown_code as code, markdown_label as label, markdown_paragraph, without_loopback},
+    escape::{
+        file_stem, markdown as text, markdown_code as code, markdown_label as label, markdown_paragraph,
+        without_loopback,
+    },
     figure::Picture,
     inline::{Span, spans},
     labels::Labels,
@@ -26,13 +29,13 @@ pub fn render(report: &Report, image: Option<Format>) -> String {
     blocks(&mut out, &report.summary, &style);
     if report.sections.len() >= CONTENTS_FROM {
         for section in &report.sections {
-            let _ = writeln!(out, "- [{}](#{})", label(&section.title), anchor(&section.id));
+            let _ = writeln!(out, "- [{}](#{})", label(&section.title), file_stem(&section.id));
         }
         out.push('\n');
     }
     for section in &report.sections {
         // GitHub derives anchors from headings, which may repeat; an anchor of our own does not.
-        let _ = writeln!(out, "<a id=\"{}\"></a>\n\n## {}\n", anchor(&section.id), text(&section.title));
+        let _ = writeln!(out, "<a id=\"{}\"></a>\n\n## {}\n", file_stem(&section.id), text(&section.title));
         blocks(&mut out, &section.blocks, &style);
     }
     let _ = writeln!(out, "## {}\n", labels.provenance);
@@ -114,11 +117,6 @@ fn picture(out: &mut String, picture: &Picture, style: &Style) {
             let _ = writeln!(out, "*{}: {}. {}*\n", style.labels.picture, text(&picture.title), text(alt));
         }
     }
-}
-
-/// An identifier with nothing in it that would end an attribute or a link.
-fn anchor(id: &str) -> String {
-    super::escape::file_stem(id)
 }
 
 #[cfg(test)]

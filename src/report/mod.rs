@@ -29,7 +29,7 @@ pub use self::{
     error::ReportError,
     figure::{Picture, PictureKind},
     files::files,
-    format::{Format, UnknownFormat},
+    format::Format,
     frame::Frame,
     model::{Block, Cell, Column, Report, Section, Table},
     number::Digits,

@@ -1,11 +1,8 @@
 //! `--fail-if`: a condition on one metric, for scripts that must notice a related pair.
 
-use std::str::FromStr;
+use std::{cmp::Ordering, str::FromStr};
 
-use crate::{
-    metric::{Metric, UnknownMetric},
-    model::AuditError,
-};
+use crate::{metric::Metric, model::AuditError};
 
 /// A comparison of a metric, or of its absolute value, with a number.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,34 +11,20 @@ pub struct Condition {
     pub metric: Metric,
     /// Whether its absolute value is.
     pub absolute: bool,
-    operator: Operator,
+    /// On which side of the bound values are meant, and whether the bound itself is.
+    side: Ordering,
+    or_equal: bool,
     bound: f64,
-    text: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Above,
-    AtLeast,
-    Below,
-    AtMost,
+    /// As it was written.
+    pub text: String,
 }
 
 impl Condition {
     /// Whether the condition holds for `value` of the metric.
     pub fn holds(&self, value: f64) -> bool {
         let value = if self.absolute { value.abs() } else { value };
-        match self.operator {
-            Operator::Above => value > self.bound,
-            Operator::AtLeast => value >= self.bound,
-            Operator::Below => value < self.bound,
-            Operator::AtMost => value <= self.bound,
-        }
-    }
-
-    /// The condition as it was written.
-    pub fn text(&self) -> &str {
-        &self.text
+        let found = value.partial_cmp(&self.bound);
+        found == Some(self.side) || self.or_equal && found == Some(Ordering::Equal)
     }
 }
 
@@ -53,22 +36,19 @@ impl FromStr for Condition {
         let refuse = |reason: String| AuditError::Condition { text: text.to_owned(), reason };
         let at = text.find(['<', '>']).ok_or_else(|| refuse("it has neither < nor >".to_owned()))?;
         let (left, right) = text.split_at(at);
-        let (operator, number) = match right.as_bytes() {
-            [b'>', b'=', ..] => (Operator::AtLeast, &right[2..]),
-            [b'<', b'=', ..] => (Operator::AtMost, &right[2..]),
-            [b'>', ..] => (Operator::Above, &right[1..]),
-            _ => (Operator::Below, &right[1..]),
-        };
+        let side = if right.starts_with('>') { Ordering::Greater } else { Ordering::Less };
+        let or_equal = right[1..].starts_with('=');
         let left = left.trim();
         let inner = left.strip_prefix("abs(").and_then(|rest| rest.strip_suffix(')'));
-        let number = number.trim();
+        let number = right[1 + usize::from(or_equal)..].trim();
         let bound = number.parse().ok().filter(|bound: &f64| bound.is_finite());
         let bound = bound.ok_or_else(|| refuse(format!("`{number}` is not a number")))?;
         let metric = inner.unwrap_or(left).trim();
         Ok(Self {
-            metric: metric.parse().map_err(|error: UnknownMetric| refuse(error.to_string()))?,
+            metric: metric.parse().map_err(refuse)?,
             absolute: inner.is_some(),
-            operator,
+            side,
+            or_equal,
             bound,
             text: text.to_owned(),
         })

@@ -26,8 +26,6 @@ pub struct Side {
     pub shape: Vec<u64>,
     /// Bytes as stored.
     pub stored_bytes: u64,
-    /// Whether 1 + w is compared instead of the stored w.
-    pub zero_centred: bool,
 }
 
 impl Side {
@@ -38,7 +36,6 @@ impl Side {
             dtype: tensor.info.dtype.clone(),
             shape: tensor.info.shape.clone(),
             stored_bytes: tensor.info.range.len(),
-            zero_centred: tensor.zero_centred,
         }
     }
 }
@@ -246,7 +243,6 @@ pub(crate) mod tests {
                 dtype: Dtype::F64,
                 shape: vec![vector.len() as u64],
                 stored_bytes: 8 * vector.len() as u64,
-                zero_centred: false,
             };
             (side, Loaded::of(vector))
         };

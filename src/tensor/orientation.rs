@@ -154,7 +154,7 @@ pub(crate) fn parts(model: &Model, tensor: &Tensor, layout: Layout) -> Result<Ve
     if layout.packed && fused == FusedLayout::GateUpInterleaved && !layout.turned && slot.part == Part::Weight {
         return Err("how gate and up stand in it is known for [expert, in, out] only".to_owned());
     }
-    let split = fused.split(slot.part, &tensor.info.shape, &model.config).map_err(|error| error.to_string())?;
+    let split = fused.split(slot.part, &tensor.info.shape, &model.config)?;
     let transposed = slot.part == Part::Weight && split.axis == tensor.info.shape.len() - 1;
     let view = |block| {
         let part = View::of_block(block, transposed);

@@ -51,8 +51,8 @@ impl<'a> Prepared<'a> {
     /// Mean, spread and extrema of its elements.
     pub(crate) fn moments(&self) -> Result<&Moments, Undefined> {
         match &self.side {
-            Ok(Elements::F32(side)) => Ok(side.moments()),
-            Ok(Elements::F64(side)) => Ok(side.moments()),
+            Ok(Elements::F32(side)) => Ok(&side.moments),
+            Ok(Elements::F64(side)) => Ok(&side.moments),
             Err(reason) => Err((*reason).clone()),
         }
     }

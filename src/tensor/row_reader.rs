@@ -54,7 +54,7 @@ impl RowReader {
         let kept = kept.filter(|(sidecar, _)| sidecar.rows.as_ref().is_some_and(|rows| rows.contains(wanted)));
         let (sidecar, path) = match kept {
             Some(kept) => kept,
-            None => cache.check(&key)?.zip(cache.path(&key)).ok_or_else(vanished)?,
+            None => cache.check(&key)?.ok_or_else(vanished)?,
         };
         let narrowing = Narrowing::of(stored);
         let dtype = if narrowing.is_some() { Dtype::F32 } else { stored.clone() };

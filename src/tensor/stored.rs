@@ -30,7 +30,7 @@ pub struct Stored {
     view: View,
     /// Shape of what is seen of it.
     shape: Vec<u64>,
-    zero_centred: bool,
+    pub(crate) zero_centred: bool,
 }
 
 /// Bytes of an element that is kept widened.
@@ -58,11 +58,11 @@ impl Stored {
             (file.clone(), tensor.info.range.start, None)
         } else {
             let key = model.key(tensor).ok_or_else(vanished)?;
-            let kept = cache.lookup(&key).ok_or_else(vanished)?;
+            let (kept, path) = cache.lookup(&key).ok_or_else(vanished)?;
             let narrowing = Narrowing::of(&tensor.info.dtype);
             let width = if narrowing.is_some() { WIDE } else { bits / 8 };
             let start = kept.npy_bytes.checked_sub(numel * width).ok_or_else(vanished)?;
-            (FolderFile::open(cache.path(&key).ok_or_else(vanished)?)?, start, narrowing)
+            (FolderFile::open(path)?, start, narrowing)
         };
         let file = of.file()?;
         Ok(Self {
@@ -82,11 +82,6 @@ impl Stored {
     /// The shape of what is seen.
     pub fn shape(&self) -> &[u64] {
         &self.shape
-    }
-
-    /// Whether its bytes are not what acts: a gain stored as w, where 1 + w acts.
-    pub fn is_zero_centred(&self) -> bool {
-        self.zero_centred
     }
 
     /// Reads stored elements from `element` on, as many as fill `into`.

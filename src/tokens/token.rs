@@ -1,6 +1,6 @@
 //! One token, however its vocabulary spells it.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 /// What a token stands for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,12 +33,6 @@ impl Token {
     /// A marker.
     pub fn marker(name: &str) -> Self {
         Self { bytes: name.as_bytes().to_vec(), begins_word: false, special: true }
-    }
-
-    /// The bytes as text; `None` where they are not UTF-8.
-    pub fn as_text(&self) -> Option<Cow<'_, str>> {
-        let text = std::str::from_utf8(&self.bytes).ok()?;
-        Some(if self.begins_word { Cow::Owned(format!(" {text}")) } else { Cow::Borrowed(text) })
     }
 }
 

@@ -134,9 +134,9 @@ def merge(check, golden, table, names):
 
 
 def disguise(check, golden, table, pair):
-    """Matched units and matched basis, of a run with --disguised."""
+    """Matched units, matched basis and both, of a run with --disguised."""
     groups = {r["group"]: r for r in table if r["scope"] == "group"}
-    for name in ("units", "basis"):
+    for name in ("units", "basis", "both"):
         want, got = golden[name], groups[f"matched {name}"]
         if "undefined" in want:
             check.same(f"matched {name} undefined", got["undefined"], want["undefined"])
@@ -147,7 +147,7 @@ def disguise(check, golden, table, pair):
         evidence(check, f"matched {name}", got, want)
         check.near(f"matched {name} rho", got["rho"], want["rho"])
         check.same(f"matched {name} rows", got["rows"], str(want["rows"]))
-        check.same(f"matched {name} width", got["width"], str(want["width" if name == "units" else "coordinates"]))
+        check.same(f"matched {name} width", got["width"], str(want["coordinates" if name == "basis" else "width"]))
         check.same(f"matched {name} exact", got["exact"], str(want["exact"]).lower())
         check.near(f"matched {name} same index", pair["groups"][f"matched {name}"]["matches"]["same_index"], want["same_index"])
         for figure in ("rho_sd", "rho_detectable"):

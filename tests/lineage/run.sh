@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The product against the reference: planted checkpoints are generated, tested pair by pair, and every figure is compared.
 # usage: run.sh BINARY [tiny|full]
-# With full also a list of 200 models, and the false positives of the layer map on 2,016 unrelated pairs; that takes about ten minutes.
+# With full also the labels of 576 planted relations, the spread of `matched both` on 276 unrelated pairs, a list of 200 models, and the
+# false positives of the layer map on 2,016 unrelated pairs; that takes about twenty minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -17,6 +18,8 @@ export OMP_NUM_THREADS=1
 "$work/venv/bin/python" fixtures/lineage/run_all.py "$work/zoo" "$work/goldens.json"
 "$work/venv/bin/python" tests/lineage/check.py "$binary" "$work/zoo" "$work/goldens.json" "$work"
 if [ "$zoo" = full ]; then
+  "$work/venv/bin/python" tests/lineage/relations.py "$binary" "$work"
+  "$work/venv/bin/python" tests/lineage/calibration.py "$binary" "$work"
   "$work/venv/bin/python" tests/lineage/list.py "$binary" "$work"
   "$work/venv/bin/python" tests/lineage/false_positives.py "$binary" "$work"
 fi

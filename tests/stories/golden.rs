@@ -73,6 +73,11 @@ const RUNS: &[(&str, &str)] = &[
     ("critique", "critique --demo -o OUT"),
     ("critique-ko", "critique --demo --lang ko --all-layers -o OUT --formats csv,json,md,html"),
     ("critique-roles", "critique --demo --roles norms -o OUT --formats csv,md"),
+    (
+        "survey-demo-lineage",
+        "survey --demo mistralai/Mixtral-8x7B-Instruct-v0.1 mistralai/Mistral-7B-Instruct-v0.3 01-ai/Yi-1.5-6B-Chat --layers 10 --lineage -o OUT --formats csv,json,md,svg",
+    ),
+    ("critique-lineage", "critique --demo --lineage -o OUT --formats csv,json,md"),
     ("cache-ls", "cache ls"),
     ("cache-verify", "cache verify"),
     ("cache-prune", "cache prune --max-size 1kB"),

@@ -11,6 +11,7 @@ use regex::Regex;
 const FLOORS: [&[&str]; 11] = [
     &[
         "hint",
+        "named",
         "range",
         "rows",
         "values",

@@ -61,6 +61,7 @@ fn place() -> Workspace {
     write(&at, "o/a", 1, 1, [same(INNER), same(WIDTH)]);
     write(&at, "o/units", 1, 2, [turned(INNER), same(WIDTH)]);
     write(&at, "o/coordinates", 1, 3, [same(INNER), turned(WIDTH)]);
+    write(&at, "o/both", 1, 5, [turned(INNER), turned(WIDTH)]);
     write(&at, "o/stranger", 4, 4, [same(INNER), same(WIDTH)]);
     at.serve();
     at
@@ -105,13 +106,32 @@ fn coordinates_in_another_order_are_found_again_by_shared_tokens() {
 }
 
 #[test]
+fn units_found_again_by_coordinates_that_were_matched_too_link_nobody() {
+    let at = place();
+    let outcome = at.run(&["lineage", "o/a", "o/both", "--disguised", "-o", "out"]).expect(0);
+    is_honest(&outcome);
+    let text = outcome.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = "INCONCLUSIVE: units are found again once hidden coordinates are matched too, which is calibrated and not exact";
+    assert!(text.contains(told) && text.contains("calibrated, not exact)"), "{outcome}");
+    let groups = groups(&at, "out");
+    let both = &groups["matched both"];
+    let [z, rho]: [f64; 2] = ["z", "rho"].map(|column| both[column].parse().unwrap());
+    assert!(both["sign"] == "+" && both["exact"] == "false" && z > 20.0 && rho > 0.9, "{both:?}");
+    assert_eq!((groups["matched units"]["sign"].as_str(), groups["matched basis"]["sign"].as_str()), ("-", "-"));
+    assert_eq!(groups[""]["sign"], "inconclusive");
+    // More rows would not make it exact.
+    assert!(!outcome.stdout.contains("times the rows") && groups["mlp"]["rows"] == "264", "{outcome}");
+    at.run(&["lineage", "o/a", "o/both", "--disguised", "--fail-if", "linked"]).expect(0);
+}
+
+#[test]
 fn strangers_are_not_found_again_and_that_acquits_nobody() {
     let at = place();
     let outcome = at.run(&["lineage", "o/a", "o/stranger", "--disguised", "-o", "out"]);
     is_honest(&outcome);
     assert!(outcome.stdout.contains("units were not found again"), "{outcome}");
     let groups = groups(&at, "out");
-    for name in ["matched units", "matched basis"] {
+    for name in ["matched units", "matched basis", "matched both"] {
         let z: f64 = groups[name]["z"].parse().unwrap();
         assert!(z.abs() < 4.0 && groups[name]["sign"] == "-", "{:?}", groups[name]);
     }

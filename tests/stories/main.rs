@@ -46,7 +46,12 @@ mod layers;
 mod layouts;
 #[cfg(test)]
 mod lineage;
+#[cfg(test)]
+mod lineage_beside;
+#[cfg(test)]
 mod lineage_disguised;
+#[cfg(test)]
+mod lineage_gallery;
 #[cfg(test)]
 mod lineage_layouts;
 #[cfg(test)]

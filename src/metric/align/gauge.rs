@@ -1,39 +1,27 @@
 //! The families of changes of basis that can be asked for.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
-/// A family of changes of basis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Gauge {
-    /// One rotation per query head, shared by q, k, v and o: larger than what leaves an attention as it is.
-    Heads,
-    /// What leaves an attention as it is: rotations of q and k, and of v and o, one per group of heads.
-    Attention,
-    /// One rotation of all MLP units, shared by gate, up and down: far larger than what leaves an MLP as it is.
-    MlpRotation,
-    /// What leaves a gated MLP as it is: a permutation of its units, with positive scaling between up and down.
-    MlpPermutation,
+use crate::named::named;
+
+named! {
+    /// A family of changes of basis.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Gauge {
+        /// One rotation per query head, shared by q, k, v and o: larger than what leaves an attention as it is.
+        Heads = "heads",
+        /// What leaves an attention as it is: rotations of q and k, and of v and o, one per group of heads.
+        Attention = "attention",
+        /// One rotation of all MLP units, shared by gate, up and down: far larger than what leaves an MLP as it is.
+        MlpRotation = "mlp-rotation",
+        /// What leaves a gated MLP as it is: a permutation of its units, with positive scaling between up and down.
+        MlpPermutation = "mlp-permutation",
+    }
 }
 
 impl Gauge {
     /// Every family.
     pub const ALL: [Self; 4] = [Self::Heads, Self::Attention, Self::MlpRotation, Self::MlpPermutation];
-
-    /// Its name in options.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Heads => "heads",
-            Self::Attention => "attention",
-            Self::MlpRotation => "mlp-rotation",
-            Self::MlpPermutation => "mlp-permutation",
-        }
-    }
-}
-
-impl fmt::Display for Gauge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
 }
 
 impl FromStr for Gauge {

@@ -41,7 +41,7 @@ impl Cells {
         let columns = bands.first().map_or_else(Vec::new, |band| band.columns.clone());
         let (rows, products): (Vec<Vec<usize>>, Vec<_>) = bands.into_iter().map(|band| (band.rows, band.cells)).unzip();
         let products: Vec<Vec<Vec<f64>>> = products.into_iter().flatten().collect();
-        let sizes = none[0].sizes().to_vec();
+        let sizes = none[0].sizes.clone();
         let moments: Vec<Vec<Moments>> = products
             .par_iter()
             .map(|cell| cell.iter().zip(&sizes).map(|(block, &size)| Moments::of(block, size)).collect())
@@ -85,13 +85,13 @@ struct Band {
 
 impl Band {
     fn of(rows: &UnitRows, others: Layers<'_>) -> Self {
-        let mut band = Self { rows: rows.layers().to_vec(), columns: Vec::new(), cells: Vec::new() };
+        let mut band = Self { rows: rows.layers.clone(), columns: Vec::new(), cells: Vec::new() };
         let mut by_row = vec![Vec::new(); band.rows.len()];
         for numbers in others.numbers.chunks(LAYERS_AT_ONCE) {
             let columns = (others.prepare)(numbers);
-            let count = columns.layers().len();
-            let mut cells = vec![Vec::with_capacity(rows.sizes().len()); band.rows.len() * count];
-            for (k, &size) in rows.sizes().iter().enumerate() {
+            let count = columns.layers.len();
+            let mut cells = vec![Vec::with_capacity(rows.sizes.len()); band.rows.len() * count];
+            for (k, &size) in rows.sizes.iter().enumerate() {
                 let all = row_products(rows.block(k), columns.block(k), rows.width());
                 let stride = count * size;
                 for (cell, blocks) in cells.iter_mut().enumerate() {
@@ -104,7 +104,7 @@ impl Band {
             for row in &mut by_row {
                 row.extend(cells.by_ref().take(count));
             }
-            band.columns.extend(columns.layers());
+            band.columns.extend(&columns.layers);
         }
         band.cells = by_row.into_iter().flatten().collect();
         band

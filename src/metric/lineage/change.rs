@@ -77,18 +77,18 @@ impl Change {
         let moment = |power| normed.iter().map(|x| x.powi(power)).sum::<f64>() / normed.len() as f64;
         let mut sizes: Vec<f64> = normed.iter().filter(|x| **x != 0.0).map(|x| x.abs()).collect();
         let sizes = quantiles(&mut sizes, &[0.05, 0.5]).ok()?;
-        let zeros = Zeros::of(rows);
+        let (zero_share, zero_spread, below_step) = zeros(rows);
         let uneven_rows = [spread(rms), spread(relative_rms)].into_iter().flatten().reduce(f64::min);
         Some(Self {
-            zero_share: zeros.share,
+            zero_share,
             relative: (squares / squares_a).sqrt(),
             uneven_rows: uneven_rows.map(|spread| spread * (2.0 * width as f64).sqrt()),
             uneven_columns: spread(columns).map(|spread| spread * (2.0 * live).sqrt()),
             flatness,
             kurtosis: moment(4) / moment(2).powi(2),
             tail: sizes[0] / sizes[1],
-            zero_spread: zeros.spread,
-            below_step: zeros.below_step,
+            zero_spread,
+            below_step,
         })
     }
 
@@ -112,37 +112,27 @@ impl Change {
     }
 }
 
-/// Which elements did not change, or hardly.
-struct Zeros {
-    share: f64,
-    spread: Option<f64>,
-    below_step: f64,
-}
-
-impl Zeros {
-    fn of<T: Element>(rows: &PairedRows<'_, T>) -> Self {
-        // For each exponent of a: elements, and those unchanged.
-        let mut binades = vec![(0_u64, 0_u64); 2048];
-        let mut small = 0_u64;
-        for (a, b) in rows.pairs() {
-            let binade = &mut binades[exponent(a)];
-            binade.0 += 1;
-            let change = b - a;
-            binade.1 += u64::from(change == 0.0);
-            small += u64::from(change.abs() <= 1.01 * step(a, BF16_BITS));
-        }
-        let count = rows.a.len() as f64;
-        let fewest = FEWEST_IN_BINADE.max(0.05 * count);
-        let full = binades.iter().filter(|(elements, _)| *elements as f64 >= fewest);
-        let shares: Vec<f64> = full.map(|(elements, zeros)| *zeros as f64 / *elements as f64).collect();
-        let spread =
-            shares.iter().fold(0.0_f64, |most, x| most.max(*x)) - shares.iter().fold(1.0_f64, |least, x| least.min(*x));
-        Self {
-            share: binades.iter().map(|(_, zeros)| zeros).sum::<u64>() as f64 / count,
-            spread: (shares.len() >= 2).then_some(spread),
-            below_step: small as f64 / count,
-        }
+/// Which elements did not change, or hardly: the share of those that did not, its range over the exponents that many have, and
+/// the share of those that moved by no more than a step of BF16.
+fn zeros<T: Element>(rows: &PairedRows<'_, T>) -> (f64, Option<f64>, f64) {
+    // For each exponent of a: elements, and those unchanged.
+    let mut binades = vec![(0_u64, 0_u64); 2048];
+    let mut small = 0_u64;
+    for (a, b) in rows.pairs() {
+        let binade = &mut binades[exponent(a)];
+        binade.0 += 1;
+        let change = b - a;
+        binade.1 += u64::from(change == 0.0);
+        small += u64::from(change.abs() <= 1.01 * step(a, BF16_BITS));
     }
+    let count = rows.a.len() as f64;
+    let fewest = FEWEST_IN_BINADE.max(0.05 * count);
+    let full = binades.iter().filter(|(elements, _)| *elements as f64 >= fewest);
+    let shares: Vec<f64> = full.map(|(elements, zeros)| *zeros as f64 / *elements as f64).collect();
+    let spread =
+        shares.iter().fold(0.0_f64, |most, x| most.max(*x)) - shares.iter().fold(1.0_f64, |least, x| least.min(*x));
+    let share = binades.iter().map(|(_, zeros)| zeros).sum::<u64>() as f64 / count;
+    (share, (shares.len() >= 2).then_some(spread), small as f64 / count)
 }
 
 /// The biased exponent; zero has that of a number too small to matter.

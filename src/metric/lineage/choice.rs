@@ -123,7 +123,6 @@ fn in_both<'a>(a: &[KeyedToken<'a>], b: &[KeyedToken<'a>]) -> Vec<KeyedToken<'a>
 }
 
 /// The order in which matched hidden coordinates are used: by a key of the first side's number.
-#[allow(dead_code, reason = "no question asks for disguised copies yet")]
 pub(crate) fn coordinate_order(coordinates: &[usize], seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..coordinates.len()).collect();
     order.sort_by_cached_key(|&k| {

@@ -36,13 +36,13 @@ pub(crate) struct Match {
     pub(crate) score: f64,
 }
 
-/// A layer's down projections, hidden coordinates × units, row-major, of both models; units may differ in number.
-#[derive(Debug, Clone, Copy)]
+/// A layer's down projections of both models, a row of units for each hidden coordinate; units may differ in number.
+#[derive(Debug, Clone)]
 pub(crate) struct UnitColumns<'a, T> {
     /// Coordinates that match.
-    pub(crate) matching: [&'a [T]; 2],
+    pub(crate) matching: [Vec<&'a [T]>; 2],
     /// Other coordinates, which test.
-    pub(crate) testing: [&'a [T]; 2],
+    pub(crate) testing: [Vec<&'a [T]>; 2],
     pub(crate) units: [usize; 2],
 }
 
@@ -68,10 +68,6 @@ pub(crate) fn split_blocks(blocks: &[Range<usize>]) -> (&[Range<usize>], &[Range
 }
 
 /// The same of hidden coordinates that were matched themselves. `TooFew` below 24 of them.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "units on matched coordinates need rows of their own, which nothing reads yet")
-)]
 pub(crate) fn split_matches(matches: &[Match], seed: u64) -> Result<(Vec<Match>, Vec<Match>), Untested> {
     let third = matches.len().min(3 * MATCHING) / 3 / BLOCK * BLOCK;
     if third == 0 {
@@ -92,22 +88,22 @@ pub(crate) fn matched_units<T: Element>(
     seed: u64,
 ) -> Result<MatchedTest, Untested> {
     let first = layers.first().ok_or(Untested::NoTensor)?;
-    let coordinates = first.testing[0].len() / first.units[0];
+    let coordinates = first.testing[0].len();
     let (mut anchors, mut scores, mut same, mut mutual_units, mut all) = ([vec![], vec![]], vec![], 0, 0, 0);
     for layer in layers {
-        let features = |of: [&[T]; 2], side: usize| {
-            let mut values: Vec<f64> = of[side].iter().map(|x| x.to_f64()).collect();
+        let features = |of: &[Vec<&[T]>; 2], side: usize| {
+            let mut values: Vec<f64> = of[side].iter().copied().flatten().map(|x| x.to_f64()).collect();
             standardise_rows(&mut values, layer.units[side]);
             values
         };
-        let [a, b] = [0, 1].map(|side| features(layer.matching, side));
+        let [a, b] = [0, 1].map(|side| features(&layer.matching, side));
         let mut matches = mutual(a, b, layer.units);
         mutual_units += matches.len();
         all += layer.units[0].min(layer.units[1]);
         matches.truncate(ANCHORS);
         for (side, anchors) in anchors.iter_mut().enumerate() {
             let units = layer.units[side];
-            let values = features(layer.testing, side);
+            let values = features(&layer.testing, side);
             for matched in &matches {
                 let unit = if side == 0 { matched.a } else { matched.b };
                 anchors.extend(values.iter().skip(unit).step_by(units));
@@ -274,6 +270,11 @@ mod tests {
         check_significance(test.evidence.significance, golden);
     }
 
+    /// Rows of 96 units of both sides.
+    fn rows(of: &[Vec<f64>; 2]) -> [Vec<&[f64]>; 2] {
+        of.each_ref().map(|values| values.chunks_exact(96).collect())
+    }
+
     fn test_units(
         of: &dyn Fn(usize, usize) -> Array,
         matching: &[Vec<usize>; 2],
@@ -284,11 +285,7 @@ mod tests {
         let read: Vec<_> = [1, 2].iter().map(|&layer| (pick(matching, layer), pick(testing, layer))).collect();
         let layers: Vec<UnitColumns<'_, f64>> = read
             .iter()
-            .map(|(matching, testing)| UnitColumns {
-                matching: matching.each_ref().map(Vec::as_slice),
-                testing: testing.each_ref().map(Vec::as_slice),
-                units: [96; 2],
-            })
+            .map(|(matching, testing)| UnitColumns { matching: rows(matching), testing: rows(testing), units: [96; 2] })
             .collect();
         matched_units(&layers, exact, 0).unwrap()
     }

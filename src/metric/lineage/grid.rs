@@ -20,11 +20,15 @@ pub(super) fn grid<T: Element>(rows: &[&[T]], other: &[&[T]]) -> Option<&'static
         (128, 127.0, "8-bit: one step for a run of 128"),
         (width, 127.0, "8-bit: one step a row"),
     ];
-    for (run, steps, text) in linear {
-        let off = |rows| off_grid(rows, run.min(width), steps);
-        if off(rows).is_some_and(|off| off < 0.06) && off(other).is_some_and(|off| off > 0.15) {
-            return Some(text);
-        }
+    // A run that is most of a row mostly has the row's step. Where several runs of a row have nearly one step, more than one grid fits: the
+    // one that fits best is told.
+    let is_whole_or_several = |run: usize| run == width || 2 * run <= width;
+    let fits = linear.into_iter().filter(|(run, ..)| is_whole_or_several(*run)).filter_map(|(run, steps, text)| {
+        let off = off_grid(rows, run, steps).filter(|off| *off < 0.06)?;
+        off_grid(other, run, steps).is_some_and(|off| off > 0.15).then_some((off, text))
+    });
+    if let Some((_, text)) = fits.min_by(|(a, _), (b, _)| a.total_cmp(b)) {
+        return Some(text);
     }
     let tile = distinct(rows, 8, 128)?;
     let is_float = tile <= 254.0 && tile <= 0.5 * distinct(other, 8, 128)?;
@@ -65,4 +69,38 @@ fn off_grid<T: Element>(rows: &[&[T]], run: usize, steps: f64) -> Option<f64> {
         }
     }
     (count > 0).then(|| sum / count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values on no grid, the same for the same seed.
+    fn values(seed: u64, count: u64) -> Vec<f64> {
+        let value = |at: u64| {
+            let mixed = (seed * 1_000_003 + at).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            f64::from(u32::try_from(mixed >> 40).unwrap()) / f64::from(1 << 24) - 0.5
+        };
+        (0..count).map(value).collect()
+    }
+
+    #[test]
+    fn of_several_grids_that_fit_the_best_is_told() {
+        for (width, text) in [
+            (96, "8-bit: one step a row"),
+            (128, "8-bit: one step for a run of 128"),
+            (192, "8-bit: one step a row"),
+            (320, "8-bit: one step a row"),
+        ] {
+            let plain: Vec<Vec<f64>> = (0..32).map(|seed| values(seed, width)).collect();
+            let rounded = plain.iter().map(|row| {
+                let step = row.iter().fold(0.0_f64, |most, x| most.max(x.abs())) / 127.0;
+                row.iter().map(|x| (x / step).round() * step).collect()
+            });
+            let rounded: Vec<Vec<f64>> = rounded.collect();
+            let [plain, rounded] = [&plain, &rounded].map(|rows| rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            assert_eq!(grid(&rounded, &plain), Some(text), "{width}");
+            assert_eq!(grid(&plain, &rounded), None, "{width}");
+        }
+    }
 }

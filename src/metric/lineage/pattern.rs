@@ -28,7 +28,7 @@ pub(crate) fn pattern(matches: &[(usize, usize)], shallow: usize, deep: usize) -
 }
 
 /// Stretches of consecutive layers that match consecutive layers.
-fn runs(matches: &[(usize, usize)]) -> String {
+pub(crate) fn runs(matches: &[(usize, usize)]) -> String {
     let texts: Vec<String> = matches
         .chunk_by(|(column, row), (next_column, next_row)| [column + 1, row + 1] == [*next_column, *next_row])
         .map(|run| match (run[0], run[run.len() - 1]) {

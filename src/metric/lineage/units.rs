@@ -18,9 +18,9 @@ use crate::metric::Element;
 #[derive(Debug, Clone)]
 pub(crate) struct UnitRows {
     width: usize,
-    sizes: Vec<usize>,
+    pub(super) sizes: Vec<usize>,
     /// Layers whose rows are here.
-    layers: Vec<usize>,
+    pub(super) layers: Vec<usize>,
     left_out: Vec<(usize, Untested)>,
     /// For each block its rows of all layers, one layer after the other.
     blocks: Vec<Vec<f64>>,
@@ -95,14 +95,6 @@ impl UnitRows {
     /// Names a layer that could not be read.
     pub(crate) fn leave_out(&mut self, layer: usize, reason: Untested) {
         self.left_out.push((layer, reason));
-    }
-
-    pub(crate) fn layers(&self) -> &[usize] {
-        &self.layers
-    }
-
-    pub(super) fn sizes(&self) -> &[usize] {
-        &self.sizes
     }
 
     pub(super) fn width(&self) -> usize {

@@ -1,11 +1,10 @@
 //! Signs of groups, the verdict, and how it reads.
 
-use std::fmt;
-
 use super::{
     block_test::Tail,
     evidence::{Evidence, Z_LINK, Z_LOOK},
 };
+use crate::named::named;
 
 /// The proven bound that a link needs as well.
 const LOG10_LINK: f64 = -9.0;
@@ -16,24 +15,15 @@ const LOG10_LINK_OF_ALL: f64 = -3.0;
 /// Units must have been tested at least this sharply before independence is said to be consistent.
 const DULLEST_UNITS: f64 = 0.1;
 
-/// What a group says, from nothing to a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Sign {
-    NotTested,
-    Minus,
-    /// Worth more rows.
-    Unclear,
-    Plus,
-}
-
-impl fmt::Display for Sign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::NotTested => "0",
-            Self::Minus => "-",
-            Self::Unclear => "?",
-            Self::Plus => "+",
-        })
+named! {
+    /// What a group says, from nothing to a link.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub(crate) enum Sign {
+        NotTested = "0",
+        Minus = "-",
+        /// Worth more rows.
+        Unclear = "?",
+        Plus = "+",
     }
 }
 
@@ -67,26 +57,16 @@ impl Evidence {
     }
 }
 
-/// What can be said of a pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    IdenticalBytes,
-    NotComparable,
-    Linked,
-    /// More rows are worth reading.
-    Inconclusive,
-    Independent,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::IdenticalBytes => "identical bytes",
-            Self::NotComparable => "not comparable",
-            Self::Linked => "linked",
-            Self::Inconclusive => "inconclusive",
-            Self::Independent => "consistent with independence",
-        })
+named! {
+    /// What can be said of a pair.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Verdict {
+        IdenticalBytes = "identical bytes",
+        NotComparable = "not comparable",
+        Linked = "linked",
+        /// More rows are worth reading.
+        Inconclusive = "inconclusive",
+        Independent = "consistent with independence",
     }
 }
 

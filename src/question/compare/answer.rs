@@ -187,7 +187,7 @@ impl Pair<'_> {
         let b = open(1, &found.b)?;
         let equal = are_equal(&a, &b)?;
         // Equal bytes are equal, also where two families read them otherwise.
-        let is_one_reading = a.stored().is_zero_centred() == b.stored().is_zero_centred();
+        let is_one_reading = a.stored().zero_centred == b.stored().zero_centred;
         let other = if equal == Some(true) && !is_one_reading { &a } else { &b };
         Ok(Read { metrics: metrics(&a, other)?, equal, trivial: trivial(&a, &b)? })
     }
@@ -204,7 +204,7 @@ struct Read {
 fn metrics(a: &Elements, b: &Elements) -> Result<PairMetrics> {
     let numel = a.numel();
     let is_wide = [a, b].iter().any(|side| side.dtype().bits() == Some(64));
-    let is_zero_centred = [a, b].iter().any(|side| side.stored().is_zero_centred());
+    let is_zero_centred = [a, b].iter().any(|side| side.stored().zero_centred);
     let must_be_held = is_wide || is_zero_centred;
     if numel <= HELD || must_be_held && numel <= WIDE_HELD {
         return Ok(a.load()?.compare(&b.load()?));

@@ -11,6 +11,7 @@ use crate::{
     fetch::Corpus,
     metric::{Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, related},
     model::{Exclusion, ModelSummary},
+    question::lineage::Lineage,
     table::{
         GroupFigures, GroupPair, Held, PairTable, Sources, TableKey,
         groups::{figure, group_pairs},
@@ -37,6 +38,8 @@ pub struct Critique {
     pub unread: Vec<(usize, String, LayerIndex, String)>,
     /// (model, tensor and reason) of what was left out.
     pub excluded: Vec<(usize, Exclusion)>,
+    /// Whether the first two models are linked, where that was asked as well.
+    pub lineage: Option<Lineage>,
 }
 
 /// The experiments on one role.
@@ -206,7 +209,8 @@ pub fn critique(study: Study, corpus: &Corpus, reads: Reads, seed: u64) -> Criti
         .filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)))
         .flat_map(|(number, model)| model.excluded.iter().map(move |exclusion| (number, exclusion.clone())))
         .collect();
-    Critique { study, models, roles, reads, published, unread, excluded: excluded.into_iter().collect() }
+    let excluded = excluded.into_iter().collect();
+    Critique { study, models, roles, reads, published, unread, excluded, lineage: None }
 }
 
 /// Why an empty group has no mean.

@@ -76,6 +76,7 @@ pub(crate) fn critique(synthetic: bool) -> Critique {
         reads: Reads::default(),
         unread: Vec::new(),
         excluded: Vec::new(),
+        lineage: None,
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Record;
 use crate::{
     error::Result,
-    family::{LayerIndex, LayerSelection, RoleSelection},
+    family::{LayerIndex, RoleSelection},
     model::{Pairing, Question, same_depth},
     spec::{ModelSource, ModelSpec},
 };
@@ -191,7 +191,7 @@ impl Study {
         if reads.all_roles {
             names.extend(Record::all().iter().filter_map(Record::role).map(str::to_owned));
         }
-        let roles = RoleSelection::parse(&names.into_iter().collect::<Vec<_>>().join(","))?;
+        let roles: RoleSelection = names.into_iter().collect::<Vec<_>>().join(",").parse()?;
         let question = |member: usize| {
             let layers = if reads.all_layers {
                 "all".to_owned()
@@ -201,7 +201,7 @@ impl Study {
             };
             Ok(Question {
                 roles: roles.clone(),
-                layers: LayerSelection::parse(&layers)?,
+                layers: layers.parse()?,
                 tensor: None,
                 skip: None,
                 biases: false,

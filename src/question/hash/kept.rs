@@ -65,9 +65,7 @@ fn vanished(model: &Model, tensor: &Tensor) -> Error {
 
 /// `None` where the entry is absent or its values are not those that were written.
 fn hash_cached(cache: &Cache, key: &TensorKey, tensor: &Tensor) -> Result<Option<TensorHash>> {
-    let (Some(sidecar), Some(path)) = (cache.lookup(key), cache.path(key)) else {
-        return Ok(None);
-    };
+    let Some((sidecar, path)) = cache.lookup(key) else { return Ok(None) };
     let widened = widened(&tensor.info.dtype);
     let Some(values_at) = values_at(&sidecar, &widened) else {
         return Ok(None);

@@ -87,7 +87,9 @@ impl Lineage {
         self
     }
 
-    /// What a further round is to read: more rows of pairs that are unclear, and rows for the kind of relation of linked ones.
+    /// What a further round is to read: more rows of pairs that are unclear, and rows for the kind of relation of linked ones. Once
+    /// nothing of these is wanted, units of hidden coordinates that were matched: a round of its own, since of many pairs it may
+    /// read more than is allowed.
     pub fn more(&self) -> Vec<More> {
         let more = |pair: &PairAnswer| {
             let deepens = pair.is_worth_more_rows() && pair.stage < LAST_STAGE;
@@ -96,9 +98,19 @@ impl Lineage {
                 models: pair.models,
                 stage: pair.stage + u32::from(deepens),
                 deep: if deepens { Vec::new() } else { deep },
+                coordinates: None,
             })
         };
-        self.pairs.iter().filter_map(more).collect()
+        let more: Vec<More> = self.pairs.iter().filter_map(more).collect();
+        if !more.is_empty() {
+            return more;
+        }
+        let by_both = |pair: &PairAnswer| {
+            let coordinates = Some(pair.unread.clone()?);
+            let deep = if pair.is_deep() { pair.deep_layers() } else { Vec::new() };
+            Some(More { models: pair.models, stage: pair.stage, deep, coordinates })
+        };
+        self.pairs.iter().filter_map(by_both).collect()
     }
 
     /// Each pair that could be compared, by the labels of its models, and whether it has this verdict.

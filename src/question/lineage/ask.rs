@@ -1,15 +1,13 @@
 //! What is asked: which groups, how many rows, and of which pairs.
 
 use super::{Group, Groups, sites};
-use crate::{
-    error::Result,
-    family::{LayerSelection, RoleSelection},
-    metric::lineage::choice,
-    model::Question,
-};
+use crate::{error::Result, family::LayerSelection, metric::lineage::choice, model::Question};
 
 /// How many times an inconclusive pair reads more rows.
 pub(crate) const LAST_STAGE: u32 = 2;
+
+/// Tokens of each model that are read usually.
+const TOKENS: usize = 256;
 
 /// What is asked of a list of models.
 #[derive(Debug, Clone)]
@@ -33,9 +31,23 @@ pub struct LineageAsk {
 }
 
 impl LineageAsk {
+    /// Every group by its usual rows.
+    pub fn usual(seed: u64) -> Self {
+        Self {
+            groups: Groups::all(),
+            seed,
+            blocks: None,
+            tokens: TOKENS,
+            layer_map: false,
+            deep: true,
+            disguised: false,
+            base: None,
+        }
+    }
+
     /// The tensors that any group needs.
     pub fn question(&self) -> Result<Question> {
-        Question::new(RoleSelection::parse(sites::ROLES)?, LayerSelection::all())
+        Question::new(sites::ROLES.parse()?, LayerSelection::all())
     }
 
     /// How many groups are tested of each pair.

@@ -7,7 +7,7 @@ use std::{
 
 use futures::future::join_all;
 
-use super::{Group, LineageAsk, sites::Sites, sites::UnitSite};
+use super::{Group, LineageAsk, coordinates::Coordinates, sites::Sites, sites::UnitSite};
 use crate::{
     error::{Error, Result},
     fetch::{RowPlan, plan_companions, plan_rows, plan_where},
@@ -54,8 +54,8 @@ pub(crate) struct ModelChoice {
     pub(crate) tokens: RowSet,
     /// Tensors of which deep rows are read.
     pub(crate) deep: BTreeMap<usize, RowSet>,
-    /// Layers whose units are matched.
-    pub(crate) matched: BTreeSet<usize>,
+    /// Layers whose units are matched, with the hidden coordinates that are read of them.
+    pub(crate) matched: BTreeMap<usize, RowSet>,
     /// Rows of the embedding table in all; 0 without one.
     pub(crate) vocabulary: usize,
 }
@@ -76,6 +76,8 @@ pub(crate) struct PairChoice {
     pub(crate) deep: Vec<[usize; 2]>,
     /// Layers whose units are matched, where that is asked for.
     pub(crate) matched: Option<Result<Vec<usize>, Untested>>,
+    /// Hidden coordinates that a former round matched, by which units are matched as well.
+    pub(crate) coordinates: Option<Coordinates>,
 }
 
 /// What a further round is to read of a pair.
@@ -84,6 +86,7 @@ pub struct More {
     pub(crate) models: [usize; 2],
     pub(crate) stage: u32,
     pub(crate) deep: Vec<[usize; 2]>,
+    pub(crate) coordinates: Option<Coordinates>,
 }
 
 impl Choice {
@@ -152,7 +155,10 @@ impl Choice {
                 }
                 model.norms |= pair.norms.is_ok();
                 if let Some(Ok(layers)) = &pair.matched {
-                    model.matched.extend(layers);
+                    let in_place = model.sites.coordinate_rows(self.ask.seed).ok();
+                    for coordinates in in_place.iter().chain(&pair.coordinates) {
+                        model.want_coordinates(layers, &coordinates.of_side(side));
+                    }
                 }
                 if let Ok(tokens) = &pair.tokens {
                     let rows: RowSet = tokens.iter().map(|rows| rows[side]).collect();
@@ -183,12 +189,21 @@ impl Choice {
         }
     }
 
-    /// What must move for it.
-    pub fn plan(&mut self, session: &Session, opened: &[Opened]) -> Result<Vec<Vec<RowPlan>>> {
+    /// What must move for it. `brought` names for each model tensors that come whole beside it; it may be empty.
+    pub fn plan(
+        &mut self,
+        session: &Session,
+        opened: &[Opened],
+        brought: &[BTreeSet<String>],
+    ) -> Result<Vec<Vec<RowPlan>>> {
         self.deepen(opened);
-        let plans = opened.iter().zip(&self.models).map(|(opened, choice)| match (&opened.outcome, choice) {
-            (Ok(model), Some(choice)) => choice.plan(session, model, self.ask.seed),
-            _ => Ok(Vec::new()),
+        let none = BTreeSet::new();
+        let plans = opened.iter().zip(&self.models).enumerate().map(|(at, (opened, choice))| {
+            let brought = brought.get(at).unwrap_or(&none);
+            match (&opened.outcome, choice) {
+                (Ok(model), Some(choice)) => choice.plan(session, model, self.ask.seed, brought),
+                _ => Ok(Vec::new()),
+            }
         });
         plans.collect()
     }
@@ -197,7 +212,7 @@ impl Choice {
 /// Every pair of models that were opened.
 pub(super) fn all_pairs(sites: &[Option<Sites>]) -> Vec<More> {
     let open: Vec<usize> = (0..sites.len()).filter(|&model| sites[model].is_some()).collect();
-    let pair = |a: usize, b: usize| More { models: [a, b], stage: 0, deep: Vec::new() };
+    let pair = |a: usize, b: usize| More { models: [a, b], stage: 0, deep: Vec::new(), coordinates: None };
     open.iter().enumerate().flat_map(|(at, &a)| open[at + 1..].iter().map(move |&b| pair(a, b))).collect()
 }
 
@@ -210,7 +225,7 @@ impl ModelChoice {
             norms: false,
             tokens: RowSet::default(),
             deep: BTreeMap::new(),
-            matched: BTreeSet::new(),
+            matched: BTreeMap::new(),
             vocabulary,
         }
     }
@@ -219,6 +234,13 @@ impl ModelChoice {
         for &layer in layers {
             let blocks = self.blocks[group as usize].entry(layer).or_default();
             *blocks = count.max(*blocks);
+        }
+    }
+
+    fn want_coordinates(&mut self, layers: &[usize], coordinates: &RowSet) {
+        for &layer in layers {
+            let wanted = self.matched.entry(layer).or_default();
+            *wanted = wanted.union(coordinates);
         }
     }
 
@@ -240,23 +262,23 @@ impl ModelChoice {
         if let (Ok((position, _)), false) = (self.sites.table, self.tokens.is_empty()) {
             add(position, self.tokens.clone());
         }
-        let coordinates: RowSet = self
-            .sites
-            .coordinate_rows(seed)
-            .map_or_else(|_| RowSet::default(), |rows| rows.into_iter().flatten().collect());
-        for (position, _) in self.matched.iter().filter_map(|layer| self.sites.coordinates.get(layer)) {
+        for (layer, coordinates) in &self.matched {
+            let Some((position, _)) = self.sites.coordinates.get(layer) else { continue };
             add(*position, coordinates.clone());
         }
         wanted
     }
 
-    fn plan(&self, session: &Session, model: &Model, seed: u64) -> Result<Vec<RowPlan>> {
-        let rows = self.rows(seed);
+    fn plan(&self, session: &Session, model: &Model, seed: u64, brought: &BTreeSet<String>) -> Result<Vec<RowPlan>> {
+        let is_brought = |position: usize| brought.contains(&model.tensors[position].info.name);
+        let mut rows = self.rows(seed);
+        rows.retain(|&position, _| !is_brought(position));
         let plans = rows.iter().map(|(&position, rows)| plan_rows(session, model, position, rows));
         let mut plans: Vec<RowPlan> = plans.collect::<Result<_>>()?;
         plans.push(RowPlan::of_whole(plan_companions(session, model, rows.keys().copied()).in_place()));
         if let (Ok(norms), true) = (&self.sites.norms, self.norms) {
-            let is_norm = |position: usize| norms.iter().any(|(_, of_norm)| *of_norm == position);
+            let is_norm =
+                |position: usize| norms.iter().any(|(_, of_norm)| *of_norm == position) && !is_brought(position);
             plans.push(RowPlan::of_whole(plan_where(session, model, is_norm).in_place()));
         }
         Ok(plans)
@@ -317,7 +339,8 @@ impl PairChoice {
             Err(Untested::TooManyLayers)
         });
         let matched = ask.disguised.then(|| a.matched_layers(b));
-        Self { models: more.models, stage, units, map, norms, tokens, deep: more.deep, matched }
+        let More { models, deep, coordinates, .. } = more;
+        Self { models, stage, units, map, norms, tokens, deep, matched, coordinates }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use crate::model::AuditError;
 
-/// What is tested: three groups of units, two of the residual basis, and for disguised copies two that were matched before.
+/// What is tested: three groups of units, two of the residual basis, and for disguised copies three that were matched before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
     /// Units of MLPs.
@@ -21,6 +21,9 @@ pub enum Group {
     MatchedUnits,
     /// Units of MLPs, with hidden coordinates matched by the embeddings of shared tokens.
     MatchedBasis,
+    /// Units that were matched by hidden coordinates which were matched themselves. Nothing is left that no matching used, so this
+    /// is calibrated against unrelated pairs, never exact, and links nobody.
+    MatchedBoth,
 }
 
 impl Group {
@@ -29,6 +32,7 @@ impl Group {
 
     pub(crate) const UNITS: [Self; 3] = [Self::Mlp, Self::Heads, Self::Experts];
 
+    /// What is tested exactly after matching.
     pub(crate) const MATCHED: [Self; 2] = [Self::MatchedUnits, Self::MatchedBasis];
 
     /// Its name in options, columns and file names.
@@ -41,6 +45,7 @@ impl Group {
             Self::Embeddings => "embeddings",
             Self::MatchedUnits => "matched units",
             Self::MatchedBasis => "matched basis",
+            Self::MatchedBoth => "matched both",
         }
     }
 
@@ -51,7 +56,7 @@ impl Group {
 
     /// Whether it is tested after matching, which finds copies in another order.
     pub(crate) fn is_matched(self) -> bool {
-        Self::MATCHED.contains(&self)
+        self == Self::MatchedBoth || Self::MATCHED.contains(&self)
     }
 }
 
@@ -66,6 +71,10 @@ impl fmt::Display for Group {
 pub struct Groups(Vec<Group>);
 
 impl Groups {
+    pub(crate) fn all() -> Self {
+        Self(Group::ALL.to_vec())
+    }
+
     pub(crate) fn contains(&self, group: Group) -> bool {
         self.0.contains(&group)
     }

@@ -6,8 +6,12 @@
 
 mod answer;
 mod ask;
+mod beside;
 mod choose;
+mod coordinates;
+mod disguised;
 mod group;
+mod group_answer;
 mod map;
 mod merges;
 pub mod page;
@@ -19,6 +23,7 @@ mod testable;
 
 pub use answer::{Condition, Lineage};
 pub use ask::LineageAsk;
+pub use beside::{bring_beside, pinned};
 pub use choose::{Choice, More};
 pub use group::{Group, Groups};
 pub(crate) use self_check::SelfCheck;

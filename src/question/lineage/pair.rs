@@ -3,6 +3,9 @@
 use super::{
     Choice, Group,
     choose::{PairChoice, deep_places},
+    coordinates::Coordinates,
+    disguised::{Disguised, by_matched_both},
+    group_answer::{Distance, GroupAnswer},
     map::{MapAnswer, swap},
     rows::{GroupRows, Held, ModelRows, Sides},
     sites::NormPlace,
@@ -10,11 +13,10 @@ use super::{
 use crate::metric::lineage::{
     basis::AnchoredRows,
     choice,
-    disguise::{Match, UnitColumns, matched_coordinates, matched_units},
-    distance::{BlockSums, Distances, NormDistances, PairedRows, distances, equal_share, norm_distances},
+    distance::{BlockSums, PairedRows, distances, equal_share, norm_distances},
     evidence::{Evidence, Z_LINK},
     relation::{Description, Read},
-    units::{LayerEvidence, unit_test},
+    units::unit_test,
     untested::Untested,
     verdict::{Decision, Sign, Strictness, Verdict},
 };
@@ -32,44 +34,10 @@ pub(crate) struct PairAnswer {
     pub(crate) relation: Option<Description>,
     /// Whether deep rows were read.
     is_deep: bool,
+    /// Hidden coordinates that were matched and whose units were not read yet.
+    pub(crate) unread: Option<Coordinates>,
     /// Rows of the embedding tables.
     pub(crate) vocabularies: [usize; 2],
-}
-
-/// One group of one pair.
-#[derive(Debug)]
-pub(crate) struct GroupAnswer {
-    pub(crate) evidence: Evidence,
-    pub(crate) sign: Sign,
-    pub(crate) layers: Vec<LayerEvidence>,
-    pub(crate) left_out: Vec<(usize, Untested)>,
-    /// Whether it is the path test of a layer map.
-    pub(crate) is_by_map: bool,
-    pub(crate) distance: Distance,
-    /// Distances of each layer of units.
-    pub(crate) by_layer: Vec<(usize, Result<Distances, Untested>)>,
-    /// Share of elements that are equal.
-    pub(crate) equal: Option<f64>,
-    /// How the matches look that were tested.
-    pub(crate) matches: Option<Matches>,
-}
-
-/// Units, or hidden coordinates, that are each other's nearest.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Matches {
-    /// Share of those that can match.
-    pub(crate) mutual: f64,
-    /// Share of the matches that have one number on both sides.
-    pub(crate) same_index: f64,
-}
-
-/// How far apart one group is.
-#[derive(Debug)]
-pub(crate) enum Distance {
-    Sampled(Result<Distances, Untested>),
-    Norms(Result<NormDistances, Untested>),
-    /// What was matched before has no distance of its own.
-    None,
 }
 
 impl PairAnswer {
@@ -92,14 +60,8 @@ impl PairAnswer {
             };
             groups.push((group, answer));
         }
-        if let Some(layers) = &pair.matched {
-            let layers = layers.as_ref().map_err(|why| *why);
-            groups.push((
-                Group::MatchedUnits,
-                layers.and_then(|layers| by_matched_units(sides, layers, choice.ask.seed)),
-            ));
-            groups.push((Group::MatchedBasis, by_matched_basis(sides, choice, pair)));
-        }
+        let disguised = Disguised::of(choice, pair, sides);
+        groups.extend(disguised.groups);
         let answer = Self {
             models: pair.models,
             stage: pair.stage,
@@ -109,15 +71,22 @@ impl PairAnswer {
             decision: None,
             relation: None,
             is_deep: false,
+            unread: disguised.unread,
             vocabularies: pair.models.map(|model| choice.models[model].as_ref().map_or(0, |model| model.vocabulary)),
         };
         answer.described(choice, pair, sides)
     }
 
-    /// The same tests, which a former round made of the same rows, with the relation that these rows tell.
+    /// The same tests, which a former round made of the same rows, with what was read since: the relation, and units of hidden coordinates
+    /// that were matched before.
     pub(crate) fn described<T: Held>(mut self, choice: &Choice, pair: &PairChoice, sides: Sides<'_, T>) -> Self {
         self.is_deep = !pair.deep.is_empty();
         self.relation = self.description(choice, pair, sides);
+        if let Some(coordinates) = &pair.coordinates {
+            self.groups.retain(|(group, _)| *group != Group::MatchedBoth);
+            self.groups.push((Group::MatchedBoth, by_matched_both(choice, pair, sides, coordinates)));
+            self.unread = None;
+        }
         self
     }
 
@@ -128,8 +97,9 @@ impl PairAnswer {
             let Ok(answer) = answer else { continue };
             let scaled = Evidence { z: answer.evidence.z / divisor(*group), ..answer.evidence };
             answer.sign = scaled.sign(strictness);
-            // What is not found after matching acquits nobody: a weak link matches nothing.
-            if group.is_matched() && answer.sign == Sign::Minus {
+            // What is not found after matching acquits nobody: a weak link matches nothing. What is found where nothing was left that no
+            // matching used links nobody.
+            if group.is_matched() && answer.sign == Sign::Minus || !answer.evidence.exact {
                 continue;
             }
             if group.is_of_units() { &mut units } else { &mut basis }.push(scaled);
@@ -143,7 +113,16 @@ impl PairAnswer {
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
-        if self.is_identical { Verdict::IdenticalBytes } else { self.decision().verdict }
+        match self.decision().verdict {
+            _ if self.is_identical => Verdict::IdenticalBytes,
+            Verdict::Independent if self.is_found_by_both() => Verdict::Inconclusive,
+            verdict => verdict,
+        }
+    }
+
+    /// Whether units are found again once hidden coordinates are matched as well, which is calibrated and not exact.
+    pub(crate) fn is_found_by_both(&self) -> bool {
+        self.group(Group::MatchedBoth).is_ok_and(|answer| answer.sign == Sign::Plus)
     }
 
     pub(crate) fn group(&self, group: Group) -> Result<&GroupAnswer, Untested> {
@@ -179,7 +158,8 @@ impl PairAnswer {
     /// An unclear sign, or units that are not tested sharply: more rows help. What cannot be tested stays so.
     pub(crate) fn is_worth_more_rows(&self) -> bool {
         let decision = self.decision();
-        self.verdict() == Verdict::Inconclusive
+        decision.verdict == Verdict::Inconclusive
+            && !self.is_identical
             && ([decision.units, decision.basis].contains(&Sign::Unclear)
                 || ![decision.units, decision.basis].contains(&Sign::NotTested))
     }
@@ -237,13 +217,6 @@ impl PairAnswer {
             vocabularies: self.vocabularies,
         };
         read.describe()
-    }
-}
-
-impl GroupAnswer {
-    /// Whether every element that was read is equal.
-    pub(crate) fn is_equal(&self) -> bool {
-        self.equal == Some(1.0)
     }
 }
 
@@ -319,65 +292,6 @@ fn by_map<T: Held>(sides: Sides<'_, T>, map: &MapAnswer) -> GroupAnswer {
     }
 }
 
-/// Units of some layers, matched by some hidden coordinates and tested by others.
-fn by_matched_units<T: Held>(sides: Sides<'_, T>, layers: &[usize], seed: u64) -> Result<GroupAnswer, Untested> {
-    let columns = layers.iter().filter_map(|layer| {
-        let ((of_a, units_a), (of_b, units_b)) = (sides.a.matched.get(layer)?, sides.b.matched.get(layer)?);
-        let [matching, testing] = [0, 1].map(|part| [of_a[part].as_slice(), of_b[part].as_slice()]);
-        Some(UnitColumns { matching, testing, units: [*units_a, *units_b] })
-    });
-    let test = matched_units(&columns.collect::<Vec<_>>(), true, seed)?;
-    let matches = Matches { mutual: test.mutual, same_index: test.same_index };
-    Ok(GroupAnswer { matches: Some(matches), ..joint(test.evidence, Distance::None, None) })
-}
-
-/// Units of MLPs whose columns, the hidden coordinates, are in the order that the embeddings of shared tokens suggest.
-fn by_matched_basis<T: Held>(sides: Sides<'_, T>, choice: &Choice, pair: &PairChoice) -> Result<GroupAnswer, Untested> {
-    let tokens = pair.tokens.as_ref().map_err(|why| *why)?;
-    pair.units[Group::Mlp as usize]?;
-    let [of_a, of_b] = [0, 1].map(|side| tokens.iter().map(|rows| rows[side]).collect::<Vec<u64>>());
-    let (of_a, of_b) = (sides.a.tokens(&of_a)?, sides.b.tokens(&of_b)?);
-    let widths = [&of_a, &of_b].map(|rows| rows.first().map_or(0, |row| row.len()));
-    if widths.contains(&0) {
-        return Err(Untested::TooFewTokens);
-    }
-    let matches = matched_coordinates([&of_a.concat(), &of_b.concat()], widths)?;
-    let columns = [|matched: &Match| matched.a, |matched: &Match| matched.b]
-        .map(|side| matches.iter().map(side).collect::<Vec<usize>>());
-    let (a, b) = (sides.a.units(Group::Mlp)?, sides.b.units(Group::Mlp)?);
-    let count = choice.ask.blocks_per_layer(sides.a.depth, pair.stage);
-    let prepare = |layer: usize| {
-        [(a, &columns[0]), (b, &columns[1])].map(|(side, columns)| side.prepare_columns(layer, count, columns))
-    };
-    let test = unit_test(&choice::layers(sides.a.depth), prepare, "matched basis mlp", choice.ask.seed)?;
-    let same = matches.iter().filter(|matched| matched.a == matched.b).count();
-    let matches = Matches {
-        mutual: matches.len() as f64 / widths[0].min(widths[1]) as f64,
-        same_index: same as f64 / matches.len() as f64,
-    };
-    Ok(GroupAnswer {
-        layers: test.layers,
-        left_out: test.left_out,
-        matches: Some(matches),
-        ..joint(test.evidence, Distance::None, None)
-    })
-}
-
-/// A basis group from anchored rows, and its distances.
-fn joint(evidence: Evidence, distance: Distance, equal: Option<f64>) -> GroupAnswer {
-    GroupAnswer {
-        evidence,
-        sign: Sign::NotTested,
-        layers: Vec::new(),
-        left_out: Vec::new(),
-        is_by_map: false,
-        distance,
-        by_layer: Vec::new(),
-        equal,
-        matches: None,
-    }
-}
-
 fn embeddings<T: Held>(sides: Sides<'_, T>, tokens: &[[u64; 2]], seed: u64) -> Result<GroupAnswer, Untested> {
     let side = |side: usize, model: &'_ ModelRows<T>| {
         let rows: Vec<u64> = tokens.iter().map(|rows| rows[side]).collect();
@@ -389,7 +303,7 @@ fn embeddings<T: Held>(sides: Sides<'_, T>, tokens: &[[u64; 2]], seed: u64) -> R
     let evidence = of_a.test_tokens(&of_b, seed)?;
     let rows = PairedRows { a: &a, b: &b, width: evidence.width };
     let distance = distances(&[BlockSums::of(&rows, &vec![1; tokens.len()])]);
-    Ok(joint(evidence, Distance::Sampled(distance), equal_share(&[rows])))
+    Ok(GroupAnswer::joint(evidence, Distance::Sampled(distance), equal_share(&[rows])))
 }
 
 /// Norms of the same role: of layers of equal number, or, where the depths differ, of each layer l of the shallower and layer
@@ -416,5 +330,5 @@ fn norms<T: Held>(sides: Sides<'_, T>, seed: u64) -> Result<GroupAnswer, Unteste
     let ((of_a, a), (of_b, b)) = (side(sides.a, x)?, side(sides.b, y)?);
     let evidence = of_a.test_norms(&of_b, seed)?;
     let rows = PairedRows { a: &a, b: &b, width: evidence.width };
-    Ok(joint(evidence, Distance::Norms(norm_distances(&rows)), equal_share(&[rows])))
+    Ok(GroupAnswer::joint(evidence, Distance::Norms(norm_distances(&rows)), equal_share(&[rows])))
 }

@@ -64,8 +64,8 @@ pub(crate) struct ModelRows<T> {
     pub(crate) deep: BTreeMap<usize, (Vec<T>, usize)>,
     pub(crate) precision: Option<Precision>,
     pub(crate) depth: usize,
-    /// By layer: hidden coordinates × units, those that match and those that test, and the number of units.
-    pub(crate) matched: BTreeMap<usize, ([Vec<T>; 2], usize)>,
+    /// By layer: units of each hidden coordinate that was read.
+    pub(crate) matched: BTreeMap<usize, BTreeMap<u64, Vec<T>>>,
 }
 
 /// The rows of a basis that were prepared last, and which they were: most pairs of a list share them.
@@ -184,12 +184,11 @@ impl<T: Held> ModelRows<T> {
             let width = usize::try_from(*model.tensors[position].info.shape.last()?).ok()?;
             Some((position, (rows_of(&reader, rows.iter())?, width)))
         });
-        let matched = chosen.matched.iter().filter_map(|layer| {
-            let &(position, units) = chosen.sites.coordinates.get(layer)?;
-            let reader = readers.open(position)?;
-            let rows = chosen.sites.coordinate_rows(ask.seed).ok()?;
-            let [matching, testing] = rows.map(|rows| rows_of::<T>(&reader, rows));
-            Some((*layer, ([matching?, testing?], units)))
+        let matched = chosen.matched.iter().filter_map(|(layer, coordinates)| {
+            let (position, _) = chosen.sites.coordinates.get(layer)?;
+            let reader = readers.open(*position)?;
+            let units = |row: u64| Some((row, T::held(reader.floats(row).ok()?)));
+            Some((*layer, coordinates.iter().filter_map(units).collect()))
         });
         let matched = matched.collect();
         let position = Group::UNITS.into_iter().find_map(|group| chosen.sites.units(group).ok()?.values().next());
@@ -218,6 +217,12 @@ impl<T: Held> ModelRows<T> {
 
     pub(crate) fn units(&self, group: Group) -> Result<&GroupRows<T>, Untested> {
         self.units[group as usize].as_ref().map_err(|reason| *reason)
+    }
+
+    /// The units of these hidden coordinates of a layer, in this order; `None` where one was not read.
+    pub(crate) fn coordinates(&self, layer: usize, numbers: &[u64]) -> Option<Vec<&[T]>> {
+        let read = self.matched.get(&layer)?;
+        numbers.iter().map(|number| read.get(number).map(Vec::as_slice)).collect()
     }
 
     /// The embedding rows of these numbers.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use super::Group;
+use super::{Group, coordinates::Coordinates};
 use crate::{
     checkpoint::Storage,
     dtype::Dtype,
@@ -199,12 +199,11 @@ impl Sites {
         if layers.is_empty() { Err(Untested::NoTensor) } else { Ok(layers) }
     }
 
-    /// The rows by which units are matched, and those by which the matches are tested.
-    pub(crate) fn coordinate_rows(&self, seed: u64) -> Result<[Vec<u64>; 2], Untested> {
+    /// The hidden coordinates by which units are matched and the matches are tested where coordinates are where they were.
+    pub(crate) fn coordinate_rows(&self, seed: u64) -> Result<Coordinates, Untested> {
         let whole = 0..self.hidden.ok_or(Untested::Width)?;
         let blocks = choice::blocks("residual", std::slice::from_ref(&whole), disguise::COORDINATE_BLOCKS, seed)?;
-        let (matching, testing) = disguise::split_blocks(&blocks);
-        Ok([matching, testing].map(|blocks| blocks.iter().cloned().flatten().map(|row| row as u64).collect()))
+        Ok(Coordinates::in_place(disguise::split_blocks(&blocks)))
     }
 
     /// A layer as tables name it.

@@ -81,9 +81,7 @@ impl Atlas {
                 .zip(model.family.family)
                 .and_then(|(role, family)| family.fused(role))
                 .ok_or_else(|| "how its fused tensor is divided is not known".to_owned())
-                .and_then(|layout| {
-                    layout.split(kind.part, &tensor.info.shape, &model.config).map_err(|error| error.to_string())
-                });
+                .and_then(|layout| layout.split(kind.part, &tensor.info.shape, &model.config));
             for &role in fused {
                 let kind = Kind { role: Some(role), ..kind };
                 let piece =

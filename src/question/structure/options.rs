@@ -57,7 +57,7 @@ impl StructureOptions {
             fused.into_iter().filter(|&role| parts(role).iter().any(|part| roles.contains(part))).collect();
         roles.extend(fused);
         let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
-        let roles = RoleSelection::parse(&names.join(",")).unwrap_or_else(|_| self.roles.clone());
+        let roles = names.join(",").parse().unwrap_or_else(|_| self.roles.clone());
         Question { roles, mtp: false, ..question }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     fetch::Corpus,
     metric::{Criterion, Metric},
     model::{Depths, Exclusion, ModelSummary, Pairing, Tensor},
+    question::lineage::Lineage,
     table::{
         Alignment, Chance, Entry, GroupFigures, Held, PairTable, Place, Relations, Side, Sources, TableKey, all_pairs,
         groups,
@@ -74,6 +75,8 @@ pub struct Survey {
     pub unread: Vec<(usize, String, String)>,
     /// Whether layers were asked for one by one, so that a model without one lacks something.
     pub chosen_layers: bool,
+    /// Which models are linked, where that was asked as well.
+    pub lineage: Option<Lineage>,
 }
 
 impl Default for SurveyOptions {
@@ -156,6 +159,7 @@ pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Survey {
         excluded,
         unread: Vec::new(),
         chosen_layers: !options.layers.is_all() && options.pairing == Pairing::Same,
+        lineage: None,
     };
     if options.pairing == Pairing::All {
         let roles = if opened.len() == 2 { sources.roles() } else { BTreeSet::new() };

@@ -98,7 +98,7 @@ pub(crate) fn of_matrices(key: TableKey, cells: Vec<(VectorAt, Opening)>, are_wa
     for (at, opening) in cells {
         let refused = match opening {
             Err(reason) => reason,
-            Ok((elements, _)) if elements.stored().is_zero_centred() => "it is a zero-centred gain".to_owned(),
+            Ok((elements, _)) if elements.stored().zero_centred => "it is a zero-centred gain".to_owned(),
             Ok((elements, fused)) => {
                 if first
                     .as_ref()

@@ -15,8 +15,10 @@ pub const TICK: f64 = 11.0;
 /// A range of values and its ticks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
-    low: f64,
-    high: f64,
+    /// The smallest value.
+    pub low: f64,
+    /// The largest value.
+    pub high: f64,
     step: f64,
 }
 
@@ -34,16 +36,6 @@ impl Axis {
         let (low, high) = extent(low, high);
         let step = round_step(high - low, wanted);
         Self { low, high, step: if whole { step.max(1.0) } else { step } }
-    }
-
-    /// The smallest value.
-    pub fn low(&self) -> f64 {
-        self.low
-    }
-
-    /// The largest value.
-    pub fn high(&self) -> f64 {
-        self.high
     }
 
     /// Whether zero lies on it.
@@ -252,7 +244,7 @@ mod tests {
             Axis::covering(f64::INFINITY, f64::NEG_INFINITY, 5),
             Axis::covering(0.0, 0.0, 5),
         ] {
-            assert!(axis.low() < axis.high());
+            assert!(axis.low < axis.high);
             assert!(axis.ticks().len() >= 2);
         }
     }
@@ -263,8 +255,8 @@ mod tests {
             let (low, high) = (a.min(b), a.max(b));
             prop_assume!(high.abs() < 1e300 && low.abs() < 1e300);
             let axis = Axis::covering(low, high, 5);
-            let slack = (axis.high() - axis.low()) * 1e-6;
-            prop_assert!(axis.low() <= low + slack && axis.high() >= high - slack, "{axis:?}");
+            let slack = (axis.high - axis.low) * 1e-6;
+            prop_assert!(axis.low <= low + slack && axis.high >= high - slack, "{axis:?}");
             prop_assert!(axis.ticks().len() <= 12);
             prop_assert!(axis.at(low, 0.0, 1.0) >= -1e-6 && axis.at(high, 0.0, 1.0) <= 1.0 + 1e-6);
         }

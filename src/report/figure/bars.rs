@@ -155,7 +155,7 @@ impl Drawing for Bars {
         let x = Axis::within(0.0, 1.0, 1, false);
         let plot = Plot { left, top: Plot::HEAD + clear, width, height: HEIGHT, x, y: axis, clear };
         let legend = self.legend();
-        let below = if plot.y.low() < 0.0 { clear } else { 0.0 };
+        let below = if plot.y.low < 0.0 { clear } else { 0.0 };
         let height = (HEIGHT + below + labels.height()).max(legend.height()) + Plot::HEAD + clear + 4.0;
         let mut scene = Scene::new(plot.right() + 18.0 + legend.width() + 4.0, height);
         plot.draw_y(&mut scene, &self.y_label);
@@ -237,7 +237,10 @@ impl Bars {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::figure::{legible::assert_legible, svg};
+    use crate::report::figure::{
+        legible::{assert_legible, text_boxes},
+        svg,
+    };
 
     fn bars(groups: usize, series: usize, label: impl Fn(usize) -> String) -> Bars {
         let value = |group: usize, s: usize| ((group * 7 + s * 3) % 11) as f64 * 0.1 - 0.2;
@@ -270,7 +273,7 @@ mod tests {
             references: Vec::new(),
             y_label: "cosine".into(),
         };
-        assert!(close.axis().low().abs() < 1e-12);
+        assert!(close.axis().low.abs() < 1e-12);
         assert!(!svg::document(&close.draw(), "").contains("axis cut"));
     }
 
@@ -289,7 +292,7 @@ mod tests {
             let bars = bars(groups, series, |group| group.to_string());
             let scene = bars.draw();
             let numbers = common_digits(bars.values());
-            let written: Vec<String> = scene.text_boxes().iter().map(|(text, _)| text.text.clone()).collect();
+            let written: Vec<String> = text_boxes(&scene).iter().map(|(text, _)| text.text.clone()).collect();
             bars.values().all(|value| written.contains(&typeset(&numbers.format(value))))
         };
         assert!([(4, 4), (6, 2), (3, 3), (1, 1), (24, 2)].into_iter().all(|(groups, series)| named(groups, series)));

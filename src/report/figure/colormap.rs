@@ -3,73 +3,51 @@
 //! Both scales are told apart by people with any of the common kinds of colour blindness and stay ordered in grey. A
 //! diverging scale is symmetric in its range and never in its colours: +r and −r differ.
 
+#![expect(clippy::unreadable_literal, reason = "colours are written as on the web")]
+
 use serde::Serialize;
 
 use crate::table::Matrix;
 
-/// An sRGB colour.
+/// An sRGB colour, `0xRRGGBB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rgb(pub u8, pub u8, pub u8);
+pub struct Rgb(pub u32);
 
 /// Text and axes.
-pub const INK: Rgb = Rgb(0x1f, 0x23, 0x28);
+pub const INK: Rgb = Rgb(0x1f2328);
 /// Secondary text; 6:1 on white.
-pub const MUTED: Rgb = Rgb(0x57, 0x60, 0x6a);
+pub const MUTED: Rgb = Rgb(0x57606a);
 /// Grid lines.
-pub const GRID: Rgb = Rgb(0xe4, 0xe7, 0xeb);
+pub const GRID: Rgb = Rgb(0xe4e7eb);
 /// The canvas.
-pub const PAPER: Rgb = Rgb(0xff, 0xff, 0xff);
+pub const PAPER: Rgb = Rgb(0xffffff);
 /// Ground of cells without a value, below their hatching.
-pub const ABSENT: Rgb = Rgb(0xf3, 0xf4, 0xf6);
+pub const ABSENT: Rgb = Rgb(0xf3f4f6);
 /// Hatching of cells without a value.
-pub const HATCH: Rgb = Rgb(0xa3, 0xab, 0xb5);
+pub const HATCH: Rgb = Rgb(0xa3abb5);
 /// The banner on synthetic data; 6:1 on white.
-pub const WARNING: Rgb = Rgb(0xa4, 0x3a, 0x00);
+pub const WARNING: Rgb = Rgb(0xa43a00);
 
 /// Okabe and Ito's palette without its yellow, which is lost on white.
-pub const SERIES: [Rgb; 8] = [
-    Rgb(0x00, 0x72, 0xb2),
-    Rgb(0xd5, 0x5e, 0x00),
-    Rgb(0x00, 0x9e, 0x73),
-    Rgb(0xcc, 0x79, 0xa7),
-    Rgb(0xe6, 0x9f, 0x00),
-    Rgb(0x56, 0xb4, 0xe9),
-    Rgb(0x33, 0x33, 0x33),
-    Rgb(0x8c, 0x56, 0x4b),
-];
+pub const SERIES: [u32; 8] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x333333, 0x8c564b];
 
 /// Viridis, at ninths.
-const VIRIDIS: [Rgb; 10] = [
-    Rgb(0x44, 0x01, 0x54),
-    Rgb(0x48, 0x28, 0x78),
-    Rgb(0x3e, 0x49, 0x89),
-    Rgb(0x31, 0x68, 0x8e),
-    Rgb(0x26, 0x82, 0x8e),
-    Rgb(0x1f, 0x9e, 0x89),
-    Rgb(0x35, 0xb7, 0x79),
-    Rgb(0x6e, 0xce, 0x58),
-    Rgb(0xb5, 0xde, 0x2b),
-    Rgb(0xfd, 0xe7, 0x25),
-];
+const VIRIDIS: [u32; 10] =
+    [0x440154, 0x482878, 0x3e4989, 0x31688e, 0x26828e, 0x1f9e89, 0x35b779, 0x6ece58, 0xb5de2b, 0xfde725];
 
 /// Blue, white, orange.
-const BLUE_ORANGE: [Rgb; 7] = [
-    Rgb(0x05, 0x30, 0x61),
-    Rgb(0x2b, 0x7b, 0xba),
-    Rgb(0x9c, 0xc9, 0xe3),
-    Rgb(0xf7, 0xf7, 0xf7),
-    Rgb(0xfd, 0xc0, 0x86),
-    Rgb(0xe0, 0x7b, 0x1a),
-    Rgb(0x7f, 0x3b, 0x08),
-];
+const BLUE_ORANGE: [u32; 7] = [0x053061, 0x2b7bba, 0x9cc9e3, 0xf7f7f7, 0xfdc086, 0xe07b1a, 0x7f3b08];
 
 /// Which colours, over which values. Values outside are marked by the picture, never taken for the nearest end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ColorScale {
     diverging: bool,
-    low: f64,
-    high: f64,
-    reason: &'static str,
+    /// The value of the first colour.
+    pub low: f64,
+    /// The value of the last colour.
+    pub high: f64,
+    /// How the range was chosen, as words for a subtitle; empty where the caller chose it.
+    pub reason: &'static str,
 }
 
 impl ColorScale {
@@ -118,21 +96,6 @@ impl ColorScale {
         Self { diverging, low, high, reason }
     }
 
-    /// The value of the first colour.
-    pub fn low(&self) -> f64 {
-        self.low
-    }
-
-    /// The value of the last colour.
-    pub fn high(&self) -> f64 {
-        self.high
-    }
-
-    /// How the range was chosen, as words for a subtitle; empty where the caller chose it.
-    pub fn reason(&self) -> &'static str {
-        self.reason
-    }
-
     /// Whether `value` has a colour of its own.
     pub fn covers(&self, value: f64) -> bool {
         // Rounding may put the cosine of a tensor with itself a few units above 1.
@@ -142,18 +105,18 @@ impl ColorScale {
 
     /// The colour of `value`; beyond the range, that of the nearest end.
     pub fn color(&self, value: f64) -> Rgb {
-        let stops: &[Rgb] = if self.diverging { &BLUE_ORANGE } else { &VIRIDIS };
+        let stops: &[u32] = if self.diverging { &BLUE_ORANGE } else { &VIRIDIS };
         // Halves first: the width of the widest range is not a finite number.
         let t = ((value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0)).clamp(0.0, 1.0);
         let at = t * (stops.len() - 1) as f64;
         let index = (0..stops.len() - 1).rev().find(|&index| at >= index as f64).unwrap_or(0);
-        mix(stops[index], stops[index + 1], at - index as f64)
+        mix(Rgb(stops[index]), Rgb(stops[index + 1]), at - index as f64)
     }
 }
 
 /// Black or white, whichever contrasts more with `ground` by WCAG.
 pub fn ink_on(ground: Rgb) -> Rgb {
-    let (dark, light) = (Rgb(0, 0, 0), PAPER);
+    let (dark, light) = (Rgb(0), PAPER);
     if contrast(dark, ground) >= contrast(light, ground) { dark } else { light }
 }
 
@@ -170,10 +133,12 @@ fn values(matrix: &Matrix) -> impl Iterator<Item = f64> {
 fn mix(a: Rgb, b: Rgb, t: f64) -> Rgb {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mean of bytes is a byte")]
     let channel = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * t).round() as u8;
-    Rgb(channel(a.0, b.0), channel(a.1, b.1), channel(a.2, b.2))
+    let [a, b] = [a, b].map(|color| color.0.to_be_bytes());
+    Rgb(u32::from_be_bytes(std::array::from_fn(|at| channel(a[at], b[at]))))
 }
 
-fn luminance(Rgb(r, g, b): Rgb) -> f64 {
+fn luminance(color: Rgb) -> f64 {
+    let [_, r, g, b] = color.0.to_be_bytes();
     let linear = |channel: u8| {
         let channel = f64::from(channel) / 255.0;
         if channel <= 0.040_45 { channel / 12.92 } else { ((channel + 0.055) / 1.055).powf(2.4) }
@@ -206,7 +171,7 @@ mod tests {
         for value in steps().filter(|value| value.abs() > 0.05) {
             assert_ne!(scale.color(value), scale.color(-value));
         }
-        assert_eq!(scale.color(0.0), Rgb(0xf7, 0xf7, 0xf7));
+        assert_eq!(scale.color(0.0), Rgb(0xf7f7f7));
     }
 
     #[test]
@@ -214,7 +179,7 @@ mod tests {
         let scale = ColorScale::sequential(0.0, 1.0);
         let light: Vec<f64> = (0..=90).map(|step| luminance(scale.color(f64::from(step) / 90.0))).collect();
         assert!(light.windows(2).all(|pair| pair[0] < pair[1]));
-        assert_eq!((scale.color(0.0), scale.color(1.0)), (VIRIDIS[0], VIRIDIS[9]));
+        assert_eq!((scale.color(0.0), scale.color(1.0)), (Rgb(VIRIDIS[0]), Rgb(VIRIDIS[9])));
     }
 
     #[test]
@@ -223,7 +188,7 @@ mod tests {
             [Ok(0.2), Ok(1.0 + 1e-15), Err(Undefined::ZeroNorm)][column].clone()
         });
         let scale = ColorScale::cosine(&matrix);
-        assert_eq!((scale.low(), scale.high()), (0.2, 1.0));
+        assert_eq!((scale.low, scale.high), (0.2, 1.0));
         assert!(scale.covers(1.0 + 1e-15) && scale.covers(0.2) && !scale.covers(0.1) && !scale.covers(1.1));
     }
 
@@ -232,7 +197,7 @@ mod tests {
         for cell in [Ok(0.5), Ok(f64::MAX), Err(Undefined::Constant)] {
             let matrix = Matrix::from_fn(vec!["a".into()], vec!["x".into()], |_, _| cell.clone());
             for scale in [ColorScale::fit(&matrix), ColorScale::cosine(&matrix), ColorScale::fit_signed(&matrix)] {
-                assert!(scale.low() < scale.high() || scale.low().abs() > 1e300);
+                assert!(scale.low < scale.high || scale.low.abs() > 1e300);
                 scale.color(0.5);
             }
         }

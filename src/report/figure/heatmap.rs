@@ -88,7 +88,7 @@ impl Heatmap {
     /// How many cells lie below and above the colours.
     fn beyond(&self) -> (usize, usize) {
         let outside = self.values().filter(|&value| !self.scale.covers(value));
-        let (above, below): (Vec<f64>, Vec<f64>) = outside.partition(|&value| value > self.scale.high());
+        let (above, below): (Vec<f64>, Vec<f64>) = outside.partition(|&value| value > self.scale.high);
         (below.len(), above.len())
     }
 
@@ -107,7 +107,7 @@ impl Heatmap {
             let cell = Mark::rect(x, y, grid.cell, grid.cell);
             scene.mark(cell.fill(color).tooltip(format!("{place}: {number}")));
             if !self.scale.covers(value) {
-                let above = value > self.scale.high();
+                let above = value > self.scale.high;
                 scene.mark(corner(x + grid.cell, y, grid.cell, above).fill(ink_on(color)));
             }
         }
@@ -198,7 +198,7 @@ impl Heatmap {
     }
 
     fn draw_bar(&self, scene: &mut Scene, left: f64, top: f64, height: f64) {
-        let (low, high, right) = (self.scale.low(), self.scale.high(), left + BAR_WIDTH);
+        let (low, high, right) = (self.scale.low, self.scale.high, left + BAR_WIDTH);
         let steps = 64;
         let slice = height / f64::from(steps);
         for step in 0..steps {
@@ -221,7 +221,7 @@ impl Heatmap {
 
     /// Both ends exactly, and round numbers between where they have room.
     fn bar_ticks(&self, height: f64) -> Vec<(f64, String)> {
-        let (low, high) = (self.scale.low(), self.scale.high());
+        let (low, high) = (self.scale.low, self.scale.high);
         let room = (high - low) * 16.0 / height;
         let (below, above) = self.beyond();
         let end = |value, sign: &str, beyond| {
@@ -243,10 +243,10 @@ impl Drawing for Heatmap {
     fn remarks(&self) -> Vec<String> {
         let mut remarks = vec![format!(
             "Colour {} to {}{}{}.",
-            typeset(&Digits::Significant(4).format(self.scale.low())),
-            typeset(&Digits::Significant(4).format(self.scale.high())),
-            if self.scale.reason().is_empty() { "" } else { ": " },
-            self.scale.reason()
+            typeset(&Digits::Significant(4).format(self.scale.low)),
+            typeset(&Digits::Significant(4).format(self.scale.high)),
+            if self.scale.reason.is_empty() { "" } else { ": " },
+            self.scale.reason
         )];
         let (below, above) = self.beyond();
         if (below, above) != (0, 0) {
@@ -326,7 +326,10 @@ fn hatching(Grid { left, top, cell, width, height, .. }: Grid) -> Mark {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{legible::assert_legible, scene::Node};
+    use super::super::{
+        legible::{assert_legible, text_boxes},
+        scene::Node,
+    };
     use super::*;
     use crate::metric::Undefined;
 
@@ -440,7 +443,7 @@ mod tests {
         let texts = |count| {
             let heatmap =
                 Heatmap::new(square(count, |i| i.to_string(), |_, _| Ok(0.5)), ColorScale::correlation(), "x");
-            heatmap.draw().text_boxes().iter().filter(|(text, _)| text.text == "0.500").count()
+            text_boxes(&heatmap.draw()).iter().filter(|(text, _)| text.text == "0.500").count()
         };
         assert_eq!((texts(9), texts(24), texts(25)), (81, 576, 0));
     }

@@ -13,19 +13,9 @@ const SIN_45: f64 = std::f64::consts::FRAC_1_SQRT_2;
 /// How far labels are turned to fit their columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    Level,
-    Slanted,
-    Upright,
-}
-
-impl Turn {
-    fn degrees(self) -> f64 {
-        match self {
-            Self::Level => 0.0,
-            Self::Slanted => -45.0,
-            Self::Upright => -90.0,
-        }
-    }
+    Level = 0,
+    Slanted = -45,
+    Upright = -90,
 }
 
 /// How the labels of equally wide columns are laid out.
@@ -90,7 +80,7 @@ impl<'a> ColumnLabels<'a> {
                 }
                 Turn::Upright => Text::new(x + self.size * 0.36, top + 5.0, label, self.size).anchor(Anchor::End),
             };
-            scene.text(text.elided(LIMIT).turn(self.turn.degrees()));
+            scene.text(text.elided(LIMIT).turn(f64::from(self.turn as i16)));
         }
     }
 }
@@ -122,7 +112,7 @@ fn thinning(need: f64, pitch: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::legible::text_boxes, *};
 
     fn numbers(count: usize) -> Vec<String> {
         (0..count).map(|index| index.to_string()).collect()
@@ -146,7 +136,7 @@ mod tests {
             let labels = ColumnLabels::new(&names, pitch, 10.0);
             let mut scene = Scene::new(0.0, 0.0);
             labels.draw(&mut scene, labels.left(), 0.0);
-            for (_, corners) in scene.text_boxes() {
+            for (_, corners) in text_boxes(&scene) {
                 for (x, y) in corners {
                     assert!(x >= -0.5 && y <= labels.height() + 0.5, "{x} {y} {}", labels.height());
                 }

@@ -43,7 +43,7 @@ pub(super) fn series_stroke(index: usize) -> Stroke {
 
 /// The colour of the series at `index`.
 pub(super) fn series_color(index: usize) -> Rgb {
-    SERIES[index % SERIES.len()]
+    Rgb(SERIES[index % SERIES.len()])
 }
 
 /// The key of the group of points at `index`: every second round of colours is hollow, so that 16 differ.

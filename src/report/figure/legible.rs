@@ -1,12 +1,15 @@
 //! What a test says of any picture: no two lines of text overlap, and none leaves the canvas.
 
-use super::scene::{Scene, Text};
+use super::{
+    font,
+    scene::{Anchor, Node, Scene, Text},
+};
 
 type Corners = [(f64, f64); 4];
 
 /// Panics with the lines that overlap or leave the canvas.
 pub(super) fn assert_legible(scene: &Scene) {
-    let boxes = scene.text_boxes();
+    let boxes = text_boxes(scene);
     for (text, corners) in &boxes {
         for &(x, y) in corners {
             assert!(
@@ -24,6 +27,37 @@ pub(super) fn assert_legible(scene: &Scene) {
             assert!(!overlap(a_corners, b_corners), "`{}` overlaps `{}`: {a_corners:?} {b_corners:?}", a.text, b.text);
         }
     }
+}
+
+/// Every line of text with the corners of its box on the canvas.
+pub(super) fn text_boxes(scene: &Scene) -> Vec<(&Text, Corners)> {
+    let mut boxes = Vec::new();
+    collect(&scene.nodes, 0.0, 0.0, &mut boxes);
+    boxes
+}
+
+fn collect<'a>(nodes: &'a [Node], dx: f64, dy: f64, boxes: &mut Vec<(&'a Text, Corners)>) {
+    for node in nodes {
+        match node {
+            Node::Mark(_) => {}
+            Node::Text(text) => boxes.push((text, corners(text).map(|(x, y)| (x + dx, y + dy)))),
+            Node::Group { dx: right, dy: down, nodes, .. } => collect(nodes, dx + right, dy + down, boxes),
+        }
+    }
+}
+
+/// The corners of the box around a line: top left, top right, bottom right, bottom left, before turning.
+fn corners(text: &Text) -> Corners {
+    let width = font::width(&text.text, text.size, text.bold);
+    let left = match text.anchor {
+        Anchor::Start => 0.0,
+        Anchor::Middle => -width / 2.0,
+        Anchor::End => -width,
+    };
+    let (top, bottom) = (-font::CAP_HEIGHT * text.size, font::DESCENT * text.size);
+    let (sin, cos) = text.turn.to_radians().sin_cos();
+    [(left, top), (left + width, top), (left + width, bottom), (left, bottom)]
+        .map(|(x, y)| (text.x + x * cos - y * sin, text.y + x * sin + y * cos))
 }
 
 /// Whether two rectangles share more than half a pixel, by the separating axes of both.

@@ -218,7 +218,7 @@ mod tests {
         lines.panels[0].series[0].values[2] = Datum::undefined("Constant");
         lines.panels[0].series[0].spread = spread;
         let axis = lines.panels[0].axis();
-        assert!(axis.low() <= -4.2 && axis.high() >= 5.8, "{axis:?}");
+        assert!(axis.low <= -4.2 && axis.high >= 5.8, "{axis:?}");
         let svg = svg::document(&lines.draw(), "");
         let bars = svg.lines().find(|line| line.contains(r#"stroke-width="0.9""#)).unwrap();
         assert_eq!(bars.matches('M').count(), 3);

@@ -162,7 +162,10 @@ impl Drawing for Panel {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Bar, BarSeries, ColorScale, legible::assert_legible};
+    use super::super::{
+        Bar, BarSeries, ColorScale,
+        legible::{assert_legible, text_boxes},
+    };
     use super::*;
     use crate::table::Matrix;
 
@@ -196,7 +199,7 @@ mod tests {
     #[test]
     fn the_subtitle_states_the_range_of_the_colours() {
         let scene = picture(2).scene(false);
-        let words: Vec<&str> = scene.text_boxes().into_iter().map(|(text, _)| text.text.as_str()).collect();
+        let words: Vec<&str> = text_boxes(&scene).into_iter().map(|(text, _)| text.text.as_str()).collect();
         assert!(words.join(" ").contains("Colour 0.2500 to 1.000: from the smallest cell to 1."), "{words:?}");
     }
 

@@ -222,25 +222,6 @@ impl Text {
         self.color = color;
         self
     }
-
-    /// Its width in pixels, before turning.
-    pub fn width(&self) -> f64 {
-        font::width(&self.text, self.size, self.bold)
-    }
-
-    /// The corners of the box around it: top left, top right, bottom right, bottom left, before turning.
-    pub fn corners(&self) -> [(f64, f64); 4] {
-        let width = self.width();
-        let left = match self.anchor {
-            Anchor::Start => 0.0,
-            Anchor::Middle => -width / 2.0,
-            Anchor::End => -width,
-        };
-        let (top, bottom) = (-font::CAP_HEIGHT * self.size, font::DESCENT * self.size);
-        let (sin, cos) = self.turn.to_radians().sin_cos();
-        [(left, top), (left + width, top), (left + width, bottom), (left, bottom)]
-            .map(|(x, y)| (self.x + x * cos - y * sin, self.y + x * sin + y * cos))
-    }
 }
 
 impl Scene {
@@ -268,22 +249,5 @@ impl Scene {
     pub fn inert_texts(&mut self, texts: Vec<Text>) {
         let nodes = texts.into_iter().map(Node::Text).collect();
         self.nodes.push(Node::Group { dx: 0.0, dy: 0.0, inert: true, nodes });
-    }
-
-    /// Every line of text with the corners of its box on the canvas.
-    pub fn text_boxes(&self) -> Vec<(&Text, [(f64, f64); 4])> {
-        let mut boxes = Vec::new();
-        collect(&self.nodes, 0.0, 0.0, &mut boxes);
-        boxes
-    }
-}
-
-fn collect<'a>(nodes: &'a [Node], dx: f64, dy: f64, boxes: &mut Vec<(&'a Text, [(f64, f64); 4])>) {
-    for node in nodes {
-        match node {
-            Node::Mark(_) => {}
-            Node::Text(text) => boxes.push((text, text.corners().map(|(x, y)| (x + dx, y + dy)))),
-            Node::Group { dx: right, dy: down, nodes, .. } => collect(nodes, dx + right, dy + down, boxes),
-        }
     }
 }

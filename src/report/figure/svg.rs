@@ -129,8 +129,8 @@ fn px(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-fn hex(Rgb(r, g, b): Rgb) -> String {
-    format!("#{r:02x}{g:02x}{b:02x}")
+fn hex(color: Rgb) -> String {
+    format!("#{:06x}", color.0)
 }
 
 #[cfg(test)]

@@ -5,7 +5,14 @@ use std::collections::BTreeMap;
 
 use super::{Language, Writer, beyond, experiments, pairs, published, summary::summary};
 use crate::{
-    question::{critique::Critique, page::Run},
+    question::{
+        critique::Critique,
+        lineage::{
+            Lineage,
+            page::{data, lineage_csv, lineage_section},
+        },
+        page::Run,
+    },
     report::{Block, Cell, Digits, Excluded, Report, Section, Table},
 };
 
@@ -14,8 +21,10 @@ pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Re
     let writer = Writer::new(critique, language, run.seed);
     let excluded = left_out(critique);
     let mut sections = vec![models(&writer), reading(&writer)];
+    let mut linked = critique.lineage.as_ref().map(|lineage| linked(&writer, lineage));
     for role in &critique.roles {
         sections.extend(experiments::sections(&writer, role));
+        sections.extend(linked.take());
         sections.extend(beyond::sections(&writer, role));
     }
     if critique.roles.is_empty() {
@@ -32,7 +41,7 @@ pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Re
     let figures = [("n", n.as_str()), ("a", writer.label(0)), ("b", writer.label(1))];
     let mut report = Report {
         language: language.name(),
-        data: serde_json::Map::new(),
+        data: critique.lineage.as_ref().map(data).unwrap_or_default(),
         title: writer.prose.fill("report", "title", &figures),
         question: writer.prose.fill("report", "question", &figures),
         synthetic: critique.is_synthetic(),
@@ -44,13 +53,23 @@ pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Re
     report
 }
 
-/// `pairs.csv`, `groups.csv` and `published.csv`.
+/// `pairs.csv`, `groups.csv` and `published.csv`, and those of the first two models' tests.
 pub fn critique_csv(critique: &Critique) -> Vec<(String, Vec<u8>)> {
-    vec![
+    let mut files = vec![
         ("pairs.csv".to_owned(), pairs::pairs_csv(critique)),
         ("groups.csv".to_owned(), pairs::groups_csv(critique)),
         ("published.csv".to_owned(), published::published_csv(critique)),
-    ]
+    ];
+    files.extend(critique.lineage.iter().flat_map(lineage_csv));
+    files
+}
+
+/// Whether the models that the study is about are linked.
+fn linked(writer: &Writer<'_>, lineage: &Lineage) -> Section {
+    let figures = [("a", writer.label(0)), ("b", writer.label(1))];
+    let mut section = lineage_section(lineage, writer.prose.fill("lineage", "title", &figures));
+    section.blocks.insert(0, writer.say("lineage", "what", &figures));
+    section
 }
 
 fn models(writer: &Writer<'_>) -> Section {

@@ -12,7 +12,8 @@ use crate::{
     },
     question::lineage::{
         Lineage,
-        pair::{Distance, GroupAnswer, PairAnswer},
+        group_answer::{Distance, GroupAnswer},
+        pair::PairAnswer,
     },
 };
 

@@ -1,6 +1,6 @@
 //! The document: its first section is the answer.
 
-use super::{data::data, pictures, tables, words};
+use super::{combinations::combinations, data::data, pictures, tables, words};
 use crate::{
     metric::lineage::verdict::Verdict,
     question::{
@@ -16,17 +16,10 @@ const MOST_SECTIONS: usize = 50;
 /// Builds the document.
 pub fn lineage_report(lineage: &Lineage, run: &Run) -> Report {
     let excluded = left_out(lineage);
-    let mut sections = match lineage.pairs.as_slice() {
-        [pair] => vec![Section {
-            id: "answer".to_owned(),
-            title: "Answer".to_owned(),
-            blocks: of_pair(lineage, pair, "pair"),
-        }],
-        pairs => list(lineage, pairs),
-    };
-    if let Some(answer) = sections.first_mut() {
-        let refused = words::refused(lineage).into_iter();
-        answer.blocks.extend(refused.map(|refused| Block::note(format!("**Not made.** {refused}."))));
+    let answer = answer(lineage, "pair");
+    let mut sections = vec![Section { id: "answer".to_owned(), title: "Answer".to_owned(), blocks: answer }];
+    if lineage.pairs.len() != 1 {
+        sections.extend(told(lineage));
     }
     sections.push(models(&lineage.models));
     if !lineage.self_check.is_empty() && lineage.models.len() > 2 {
@@ -48,6 +41,24 @@ pub fn lineage_report(lineage: &Lineage, run: &Run) -> Report {
         provenance: provenance(run, &lineage.models, excluded),
         sections,
     }
+}
+
+/// The answer as one section of another report.
+pub(crate) fn lineage_section(lineage: &Lineage, title: String) -> Section {
+    let mut blocks = answer(lineage, "lineage");
+    blocks.push(Block::prose(signs(lineage)));
+    Section { id: "lineage".to_owned(), title, blocks }
+}
+
+/// What is known of the one pair, or of all pairs together. Pictures of a pair are named by `id`.
+fn answer(lineage: &Lineage, id: &str) -> Vec<Block> {
+    let mut blocks = match lineage.pairs.as_slice() {
+        [pair] => of_pair(lineage, pair, id),
+        _ => of_list(lineage),
+    };
+    let refused = words::refused(lineage).into_iter();
+    blocks.extend(refused.map(|refused| Block::note(format!("**Not made.** {refused}."))));
+    blocks
 }
 
 /// Verdict, one table, one picture, what a null would have seen, alternatives; then the rest.
@@ -86,7 +97,7 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
     blocks
 }
 
-fn list(lineage: &Lineage, pairs: &[PairAnswer]) -> Vec<Section> {
+fn of_list(lineage: &Lineage) -> Vec<Block> {
     let clusters = lineage.clusters();
     let mut blocks = vec![Block::Table(tables::pairs(lineage))];
     if !clusters.is_empty() {
@@ -100,17 +111,21 @@ fn list(lineage: &Lineage, pairs: &[PairAnswer]) -> Vec<Section> {
             rows: clusters.iter().enumerate().map(row).collect(),
         }));
     }
-    blocks.extend(words::merges(lineage).into_iter().chain(words::tasks(lineage)).map(Block::prose));
+    blocks.extend(combinations(lineage).into_iter().map(Block::prose));
     if lineage.models.len() > 2 {
         let squares = Group::ALL.into_iter().filter_map(|group| pictures::square(lineage, group));
         blocks.extend(squares.map(Block::picture));
     }
     blocks.push(Block::prose(format!("{} {}", words::ALTERNATIVES, words::NOT_EXCLUDED)));
-    let mut sections = vec![Section { id: "answer".to_owned(), title: "Answer".to_owned(), blocks }];
+    blocks
+}
+
+/// The pairs of a list that have something to tell, a section each.
+fn told(lineage: &Lineage) -> impl Iterator<Item = Section> + '_ {
     let told = |pair: &&PairAnswer| {
         matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes | Verdict::Inconclusive)
     };
-    sections.extend(pairs.iter().filter(told).take(MOST_SECTIONS).map(|pair| {
+    lineage.pairs.iter().filter(told).take(MOST_SECTIONS).map(|pair| {
         let [a, b] = pair.models;
         let id = format!("pair-{a}-{b}");
         Section {
@@ -118,8 +133,7 @@ fn list(lineage: &Lineage, pairs: &[PairAnswer]) -> Vec<Section> {
             blocks: of_pair(lineage, pair, &id),
             id,
         }
-    }));
-    sections
+    })
 }
 
 fn self_check(lineage: &Lineage) -> Section {
@@ -135,13 +149,18 @@ fn self_check(lineage: &Lineage) -> Section {
     Section { id: "self-check".to_owned(), title: "Does the null hold here?".to_owned(), blocks }
 }
 
-fn reading(lineage: &Lineage) -> Section {
-    let tests = format!(
+/// How signs are given.
+fn signs(lineage: &Lineage) -> String {
+    format!(
         "A group has sign + where z is 8 or more and the bound on p is below 1e-9 and below 0.001 divided by the {} tests of this run \
          (pairs times groups, Bonferroni); ? from z = 4 on, and such pairs read more rows; - below. The rows were chosen by hashed \
          keys of the seed {} and of the shapes, before any weight was read.",
         lineage.tests, lineage.ask.seed
-    );
+    )
+}
+
+fn reading(lineage: &Lineage) -> Section {
+    let tests = signs(lineage);
     let blocks = [
         "Training treats the units of a layer alike, so if two models come from independent random starts the labels of the units \
          of one say nothing of the other: permuting them changes nothing. That holds for any data, architecture and optimiser that \

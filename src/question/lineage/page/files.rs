@@ -11,8 +11,9 @@ use crate::{
     },
     question::lineage::{
         Group, Lineage,
+        group_answer::{Distance, GroupAnswer},
         merges::{MergeAnswer, TaskAnswer},
-        pair::{Distance, GroupAnswer, PairAnswer},
+        pair::PairAnswer,
     },
     report::{Frame, csv},
     table::Matrix,

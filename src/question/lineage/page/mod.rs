@@ -1,5 +1,6 @@
 //! The answer as a report, as tables and on a terminal.
 
+mod combinations;
 mod data;
 mod document;
 mod files;
@@ -8,7 +9,9 @@ mod tables;
 mod text;
 mod words;
 
+pub(crate) use data::data;
 pub use document::lineage_report;
+pub(crate) use document::lineage_section;
 pub use files::lineage_csv;
 pub use text::lineage_text;
 pub(crate) use words::lacking;

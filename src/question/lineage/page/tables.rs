@@ -3,10 +3,7 @@
 use super::words;
 use crate::{
     metric::lineage::evidence::Evidence,
-    question::lineage::{
-        Group, Lineage, SelfCheck,
-        pair::{GroupAnswer, PairAnswer},
-    },
+    question::lineage::{Group, Lineage, SelfCheck, group_answer::GroupAnswer, pair::PairAnswer},
     report::{Cell, Column, Digits, Table},
 };
 
@@ -40,14 +37,21 @@ fn of_group(group: Group, answer: &GroupAnswer) -> Vec<Cell> {
     } else {
         Cell::text("joint")
     };
+    let exact = |value: f64, digits: u8| {
+        if answer.evidence.exact {
+            Cell::number(value, Digits::Fixed(digits))
+        } else {
+            Cell::undefined("calibrated against unrelated pairs, not exact")
+        }
+    };
     vec![
         Cell::text(group.name()),
         Cell::text(answer.sign.to_string()),
         Cell::count(rows),
         layers,
         Cell::number(z, Digits::Fixed(2)),
-        Cell::number(significance.p, Digits::Fixed(4)),
-        Cell::number(significance.log10_bound, Digits::Fixed(1)),
+        exact(significance.p, 4),
+        exact(significance.log10_bound, 1),
         rho.map_or_else(|| Cell::undefined("by map"), |rho| Cell::number(rho, Digits::Fixed(4))),
         Cell::number(rho_detectable, Digits::Fixed(4)),
     ]

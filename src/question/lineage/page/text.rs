@@ -2,16 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::words;
+use super::{combinations::combinations, words};
 use crate::{
     metric::lineage::{
         untested::Untested,
         verdict::{Sign, Verdict},
     },
-    question::lineage::{
-        Group, Lineage,
-        pair::{GroupAnswer, PairAnswer},
-    },
+    question::lineage::{Group, Lineage, group_answer::GroupAnswer, pair::PairAnswer},
 };
 
 const COLUMNS: usize = 80;
@@ -94,7 +91,11 @@ fn table(pair: &PairAnswer) -> String {
             evidence.rows,
             layers(group, answer),
             evidence.z,
-            format!("1e{:.1}", evidence.significance.log10_bound),
+            if evidence.exact {
+                format!("1e{:.1}", evidence.significance.log10_bound)
+            } else {
+                "calibrated".to_owned()
+            },
             by_map(evidence.rho),
             if answer.is_by_map { "by map".to_owned() } else { words::effect(evidence.rho_detectable) },
         );
@@ -124,12 +125,13 @@ fn compact(pair: &PairAnswer) -> String {
         .tested()
         .map(|(group, answer)| {
             let evidence = &answer.evidence;
+            let p = || format!("p {}", words::fraction(evidence.significance.p, 4));
             format!(
-                "{:<wide$} {:>4} rows  z {:>+4.1}  p {}",
+                "{:<wide$} {:>4} rows  z {:>+4.1}  {}",
                 group.name(),
                 evidence.rows,
                 evidence.z,
-                words::fraction(evidence.significance.p, 4)
+                if evidence.exact { p() } else { "calibrated, not exact".to_owned() }
             )
         })
         .collect();
@@ -175,7 +177,7 @@ fn of_list(lineage: &Lineage, pairs: &[PairAnswer]) -> String {
         for pair in of_verdict.iter().take(left) {
             let [a, b] = pair.models.map(|model| cut(&lineage.models[model].label));
             let decision = pair.decision();
-            let linked = pair.tested().filter(|(_, answer)| answer.sign == Sign::Plus);
+            let linked = pair.tested().filter(|(_, answer)| answer.sign == Sign::Plus && answer.evidence.exact);
             let bound = linked.map(|(_, answer)| answer.evidence.significance.log10_bound).reduce(f64::min);
             let bound = bound.map_or_else(String::new, |bound| format!("1e{bound:.1}"));
             let line = format!("  {a:<26} {b:<26} {:>5} {:>5} {bound:>12}", decision.units, decision.basis);
@@ -191,8 +193,8 @@ fn of_list(lineage: &Lineage, pairs: &[PairAnswer]) -> String {
         let labels: Vec<&str> = cluster.iter().map(|&model| lineage.models[model].label.as_str()).collect();
         text += &wrapped(&labels.join(", "), "linked with each other, directly or through others: ");
     }
-    for merge in words::merges(lineage).into_iter().chain(words::tasks(lineage)) {
-        text += &wrapped(&merge, "");
+    for combination in combinations(lineage) {
+        text += &wrapped(&combination, "");
     }
     let broken = lineage.self_check.iter().filter(|check| check.is_broken());
     for check in broken {

@@ -4,7 +4,6 @@ use crate::{
     metric::lineage::{
         distance::Interval,
         layer_map,
-        merge::LEAST_WEIGHT,
         relation::{Description, Kind},
         untested::Untested,
         verdict::{Sign, Verdict},
@@ -12,8 +11,9 @@ use crate::{
     question::lineage::{
         Group, Lineage,
         choose::{FEWEST_MAPPED, MOST_MAPPED},
-        merges::{MOST_MODELS, MergeAnswer, TaskAnswer},
-        pair::{Distance, PairAnswer},
+        group_answer::Distance,
+        merges::MOST_MODELS,
+        pair::PairAnswer,
     },
     report::Digits,
 };
@@ -62,7 +62,7 @@ pub(crate) fn headline(pair: &PairAnswer) -> String {
 /// `1e-21 (mlp), 1e-28 (norms, embeddings)`: the proven bounds of the groups that are linked.
 fn bounds(pair: &PairAnswer) -> String {
     let mut bounds: Vec<(i64, Vec<&str>)> = Vec::new();
-    for (group, answer) in pair.tested().filter(|(_, answer)| answer.sign == Sign::Plus) {
+    for (group, answer) in pair.tested().filter(|(_, answer)| answer.sign == Sign::Plus && answer.evidence.exact) {
         #[expect(clippy::cast_possible_truncation, reason = "a small exponent")]
         let exponent = answer.evidence.significance.log10_bound.ceil() as i64;
         match bounds.iter_mut().find(|(of, _)| *of == exponent) {
@@ -93,7 +93,9 @@ pub(crate) fn power(pair: &PairAnswer) -> String {
 /// Why a pair is neither linked nor consistent with independence.
 pub(crate) fn unclear(pair: &PairAnswer) -> &'static str {
     let decision = pair.decision();
-    if [decision.units, decision.basis].contains(&Sign::Unclear) {
+    if pair.is_found_by_both() && decision.verdict == Verdict::Independent {
+        "units are found again once hidden coordinates are matched too, which is calibrated and not exact"
+    } else if [decision.units, decision.basis].contains(&Sign::Unclear) {
         "a test stands between a link and nothing"
     } else if decision.units == Sign::NotTested {
         "units could not be tested"
@@ -118,6 +120,12 @@ fn inconclusive(pair: &PairAnswer) -> String {
 pub(crate) fn reading(pair: &PairAnswer) -> Option<String> {
     let is_linked = |group: Group| pair.group(group).is_ok_and(|answer| answer.sign == Sign::Plus);
     let decision = pair.decision();
+    if pair.verdict() == Verdict::Inconclusive && decision.verdict == Verdict::Independent {
+        return Some(
+            "Nothing shows where either order is kept; with both matched, units correspond (calibrated, not exact)."
+                .to_owned(),
+        );
+    }
     if pair.verdict() == Verdict::Linked && !pair.is_linked_in_place() {
         return Some("Layers correspond once units or hidden coordinates are put in another order.".to_owned());
     }
@@ -231,10 +239,16 @@ pub(crate) fn matched(pair: &PairAnswer) -> Option<String> {
                 100.0 * matches.mutual
             ),
             (Sign::Plus, true) => "hidden coordinates are at the same place".to_owned(),
-            _ => "hidden coordinates were not found again".to_owned(),
+            _ => "with hidden coordinates in the order that tokens suggest, units of equal number do not correspond"
+                .to_owned(),
         })
     });
-    let found: Vec<String> = [of_units, of_basis].into_iter().flatten().collect();
+    let of_both = pair.group(Group::MatchedBoth).ok().map(|answer| {
+        let found = if answer.sign == Sign::Plus { "units are found again" } else { "units were not found again" };
+        let rho = effect(answer.evidence.rho.unwrap_or(0.0));
+        format!("by coordinates that tokens match, {found} (correlation {rho}; calibrated, not exact)")
+    });
+    let found: Vec<String> = [of_units, of_basis, of_both].into_iter().flatten().collect();
     (!found.is_empty()).then(|| format!("{}; rotations are not looked for", found.join("; ")))
 }
 
@@ -283,41 +297,6 @@ fn refused_merges(lineage: &Lineage) -> Vec<String> {
         )
     });
     refused.collect()
-}
-
-/// Every merge that may be said, a sentence each.
-pub(crate) fn merges(lineage: &Lineage) -> Vec<String> {
-    let sentence = |found: &MergeAnswer| {
-        let merge = found.merge.ok().filter(|_| found.holds())?;
-        let [a, b, c] = [found.between[0], found.between[1], found.model].map(|model| &lineage.models[model].label);
-        Some(format!(
-            "{c} lies on the line between {a} and {b}, w = {} [{}, {}] of the first, as a merge or an intermediate checkpoint of \
-             one run would.",
-            fraction(merge.weight, 2),
-            fraction(merge.low, 2),
-            fraction(merge.high, 2)
-        ))
-    };
-    lineage.merges.iter().filter_map(sentence).collect()
-}
-
-/// Every model that may be said to be made of changes from the base, a sentence each.
-pub(crate) fn tasks(lineage: &Lineage) -> Vec<String> {
-    let sentence = |base: usize, found: &TaskAnswer| {
-        let tasks = found.weights.as_ref().ok().filter(|tasks| tasks.holds())?;
-        let [base, model] = [base, found.model].map(|model| &lineage.models[model].label);
-        let parts = found.others.iter().zip(&tasks.weights).filter(|(_, weight)| **weight > LEAST_WEIGHT);
-        let parts: Vec<String> = parts
-            .map(|(other, weight)| format!("{} times that of {}", fraction(*weight, 2), lineage.models[*other].label))
-            .collect();
-        Some(format!(
-            "{} of the squared change of {model} from {base} is {}, as a merge of changes or a checkpoint of one run would show.",
-            fraction(tasks.explained?, 3),
-            parts.join(" plus ")
-        ))
-    };
-    let base = lineage.ask.base.into_iter();
-    base.flat_map(|base| lineage.tasks.iter().filter_map(move |found| sentence(base, found))).collect()
 }
 
 /// The kind of relation, with the rows that it rests on.

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     model::Pairing,
     question::{
+        lineage::page::{data, lineage_section},
         page::{Run, closing, models, provenance},
         survey::Survey,
     },
@@ -23,6 +24,8 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
     if !survey.panels.is_empty() {
         sections.push(relations::section(survey));
     }
+    sections
+        .extend(survey.lineage.as_ref().map(|lineage| lineage_section(lineage, "Linked or independent?".to_owned())));
     sections.extend(groups::section(survey));
     sections.extend(survey.roles().into_iter().map(|panels| role(survey, panels, view)));
     sections.extend(survey.crossings.iter().map(|crossing| crossing::section(survey, crossing, view)));
@@ -47,7 +50,7 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
     sections.push(traffic(survey));
     let mut report = Report {
         language: "en",
-        data: serde_json::Map::new(),
+        data: survey.lineage.as_ref().map(data).unwrap_or_default(),
         title: match survey.models.len() {
             1 => "Survey of one model".to_owned(),
             models => format!("Survey of {models} models"),

@@ -3,7 +3,7 @@
 use super::{View, baselines, components, groups, pairs, relations};
 use crate::{
     metric::Metric,
-    question::{page::pairs_csv, survey::Survey},
+    question::{lineage::page::lineage_csv, page::pairs_csv, survey::Survey},
     report::Frame,
     table::TableKey,
 };
@@ -39,6 +39,7 @@ pub fn survey_csv(survey: &Survey, view: &View<'_>) -> Vec<(String, Vec<u8>)> {
         files.push(components::all_shares(survey).csv());
     }
     files.extend(survey.baselines.as_ref().map(|baselines| baselines::frame(survey, baselines).csv()));
+    files.extend(survey.lineage.iter().flat_map(lineage_csv));
     files
 }
 
