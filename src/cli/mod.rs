@@ -13,6 +13,7 @@ mod exit;
 mod fetch;
 mod gather;
 mod hash;
+mod hash_chunks;
 mod inspect;
 mod layers;
 mod lineage;
