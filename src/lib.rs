@@ -19,7 +19,7 @@
 //! ```
 //!
 //! Imports point along the second line only, and no file imports itself through others: `tests/stories/house.rs` holds both. Only
-//! [`hub`], [`serve`] and the opening and fetching in [`model`] and [`fetch`] are async; only `cli` prints, reads the environment, or
+//! [`hub`], [`serve`], the opening and fetching in [`model`] and [`fetch`] and what a question asks of the Hub by itself are async; only `cli` prints, reads the environment, or
 //! knows `anyhow`. The nouns that all share ([`spec`], [`snapshot`], [`range`], [`rows`], [`values`], [`dtype`], [`escaped`], [`secret`],
 //! [`hint`]) stand at the root.
 //!

@@ -20,6 +20,9 @@ pub struct RepoFile {
     /// Xet hash of the content (64 hex), stated by the Hub for Xet files. It is not a SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xet_hash: Option<String>,
+    /// Whether the Hub states a hash that is none, as it does of files that may not be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
 }
 
 /// The text, if it is a hash of 32 bytes: the Hub lists other characters in the place of hashes that it withholds.

@@ -89,6 +89,7 @@ mod tests {
                 blob_id: None,
                 lfs_sha256: Some("0".repeat(64)),
                 xet_hash: None,
+                withheld: false,
             }]
         };
         CommitRecord {

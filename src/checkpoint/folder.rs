@@ -230,6 +230,7 @@ pub fn folder_snapshot(path: &Path) -> Result<(Snapshot, Vec<String>), Checkpoin
                     blob_id: None,
                     lfs_sha256: None,
                     xet_hash: None,
+                    withheld: false,
                 });
             }
         }

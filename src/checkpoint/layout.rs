@@ -332,6 +332,7 @@ mod tests {
                 blob_id: None,
                 lfs_sha256: None,
                 xet_hash: None,
+                withheld: false,
             })
             .collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));

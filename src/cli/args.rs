@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use hub_audit::{
     family::RoleSelection,
     question::{critique::page::Language, embeddings::Sample, lineage::Groups},
+    serve::XetOptions,
     spec::ModelSpec,
     table::Condition,
 };
@@ -228,6 +229,7 @@ pub(crate) struct CompareArgs {
 /// `hash`.
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("role", |role| role.default_value("all").help(ALL_ROLES).long_help(words::roles_help(ALL_ROLES))))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct HashArgs {
     #[command(flatten)]
     pub(crate) models: Models,
@@ -239,12 +241,46 @@ pub(crate) struct HashArgs {
     /// No weights are read.
     #[arg(long, conflicts_with = "matches")]
     pub(crate) files: bool,
+    /// Print which bytes of which tensors are the same instead, by the chunks in which the Hub stores files.
+    ///
+    /// No weights are read. Of two models all tensors; of one those that it repeats; of more each model beside those before it that
+    /// have its files or chunks first. What is not shown may be the same all the same. Every tensor is looked at, whatever its role.
+    #[arg(long, conflicts_with_all = ["matches", "files", "role", "layers", "tensor", "skip", "experts", "biases"])]
+    #[arg(conflicts_with = "dry_run")]
+    pub(crate) chunks: bool,
+    /// With --chunks: also ask for Merkle nodes between the borders of tensors, which show equal content wherever it is stored.
+    ///
+    /// Two requests a file more. This use of the Hub was not yet checked on the live Hub.
+    #[arg(long, requires = "chunks")]
+    pub(crate) fingerprints: bool,
+    /// With --chunks: read the bytes in doubt of tensors of which at most 512 KiB are, from both models, and compare them.
+    ///
+    /// The only proof that tensors differ. --max-bytes limits it.
+    #[arg(long, requires = "chunks")]
+    pub(crate) close: bool,
+    /// With --chunks: pairs of models only.
+    #[arg(long, requires = "chunks")]
+    pub(crate) pairs: bool,
+    /// With --chunks: the form of what is printed.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", requires = "chunks")]
+    pub(crate) format: ChunksFormat,
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+/// Form of what `hash --chunks` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ChunksFormat {
+    /// Tables for people.
+    Text,
+    /// One row a tensor, or with --pairs a pair.
+    Csv,
+    /// All of it, for programs.
+    Json,
 }
 
 /// `survey`.
@@ -426,6 +462,13 @@ pub(crate) struct ServeArgs {
     /// Delay added to each request, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub(crate) latency: u64,
+    /// How large files are stored, in words with commas: off, v1, separate, token=SECONDS, fault=NAME, ...
+    ///
+    /// on, off, redacted or without=N: which files have a Xet hash, and whether listings hold it back; v1 or v2: which
+    /// reconstructions are served; shared or separate: whether repositories share chunks; token=SECONDS: how long a read token is
+    /// valid; fingerprints=on|off|short; fault=expired-once|forbidden|unknown|too-many|unavailable|down|truncated|wrong-sum|conflict.
+    #[arg(long, value_name = "WORD,...", default_value = "on", value_parser = advised::<XetOptions>)]
+    pub(crate) xet: XetOptions,
 }
 
 /// `completions`.

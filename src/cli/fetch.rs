@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Any name, and its layer where no family says which: numbers stand behind few words.
-const ANY_LAYER: &str = r"(?:^|\.)(?:layers?|h|blocks?)\.(?<layer>\d+)\.|$";
+pub(super) const ANY_LAYER: &str = r"(?:^|\.)(?:layers?|h|blocks?)\.(?<layer>\d+)\.|$";
 
 /// Roles of routed experts, whose names the default of `--skip` matches.
 const EXPERTS: [Role; 4] = [Role::ExpertGateProj, Role::ExpertUpProj, Role::ExpertGateUpProj, Role::ExpertDownProj];

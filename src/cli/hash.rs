@@ -23,6 +23,7 @@ use super::{
     args::HashArgs,
     exit::ExitStatus,
     gather::{self, Gather},
+    hash_chunks,
     printer::Printer,
     render_error, table,
 };
@@ -31,6 +32,9 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
     let specs = args.models.required()?;
     if args.files {
         return files(args, &specs, printer);
+    }
+    if args.chunks {
+        return hash_chunks::run(args, &specs, printer);
     }
     let question = args.choice.everything_or_question()?;
     // A name that is asked for by a pattern is wanted, whatever is left out otherwise.

@@ -14,6 +14,7 @@ mod fetch;
 mod findings;
 mod gather;
 mod hash;
+mod hash_chunks;
 mod inspect;
 mod layers;
 mod lineage;

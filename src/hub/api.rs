@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -65,6 +66,42 @@ struct TreeLfs {
     size: Option<u64>,
 }
 
+/// What a model's card says of where the model comes from: its author's word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// `finetune`, `adapter`, `merge`, `quantized`; `None` where only the base is named.
+    pub relation: Option<String>,
+    /// Ids of the models that it was made of; none where the card names none.
+    pub bases: Vec<String>,
+}
+
+impl Claim {
+    /// What the Hub made of the card, else its tags, else the card itself.
+    fn read(info: &Value) -> Self {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let texts = |value: &Value| match value {
+            Value::Array(values) => values.iter().filter_map(text).collect(),
+            value => text(value).into_iter().collect::<Vec<_>>(),
+        };
+        let known = &info["baseModels"];
+        let known = known.as_array().and_then(|list| list.first()).unwrap_or(known);
+        let models = known["models"].as_array().into_iter().flatten();
+        let by_hub =
+            Self { relation: text(&known["relation"]), bases: models.filter_map(|model| text(&model["id"])).collect() };
+        let tags = texts(&info["tags"]);
+        let tags = tags.iter().filter_map(|tag| tag.strip_prefix("base_model:"));
+        // Each base has a tag without its relation, and one with it.
+        let related: Vec<(&str, &str)> = tags.filter_map(|tag| tag.split_once(':')).collect();
+        let by_tags = Self {
+            relation: related.first().map(|(relation, _)| (*relation).to_owned()),
+            bases: related.iter().map(|(_, id)| (*id).to_owned()).collect(),
+        };
+        let card = &info["cardData"];
+        let by_card = Self { relation: text(&card["base_model_relation"]), bases: texts(&card["base_model"]) };
+        [by_hub, by_tags, by_card].into_iter().find(|claim| !claim.bases.is_empty()).unwrap_or_default()
+    }
+}
+
 impl HubClient {
     /// Pins `revision` to the commit that it names now, and tells the repository's present id, which differs from `repo` where
     /// it was renamed or spelled in other letter case. One request; none if `revision` is a commit already.
@@ -123,6 +160,15 @@ impl HubClient {
             return Err(HubError::Listing { place, reason });
         }
         Ok(Snapshot { commit: Some(commit.clone()), files })
+    }
+
+    /// What the card of a model says that the model was made of. One request.
+    pub async fn claim(&self, repo: &RepoId, commit: &Commit) -> Result<Claim, HubError> {
+        let place = Place::new(repo, Some(commit), None);
+        let fields = "expand=sha&expand=baseModels&expand=cardData&expand=tags";
+        let url = self.url(&format!("api/models/{}/revision/{commit}?{fields}", path(repo.as_str())))?;
+        let answer = self.get(&url, Bucket::Api, &place, None, JSON_CAP).await?;
+        Ok(Claim::read(&parse_json(&answer, &place)?))
     }
 
     /// Reads a small file whole, at most `cap` bytes, and checks its length and its hash: SHA-256 or git blob id,
@@ -205,7 +251,9 @@ fn repo_file(entry: TreeEntry) -> RepoFile {
     // Of a file that is large the entry's own hash is that of its pointer.
     let is_large = entry.lfs.is_some();
     let (lfs_oid, lfs_size) = entry.lfs.map_or((None, None), |lfs| (lfs.oid, lfs.size));
+    let is_withheld = |stated: &Option<String>| stated.as_ref().is_some_and(|text| hash(text, 64).is_none());
     RepoFile {
+        withheld: is_withheld(&lfs_oid) || is_withheld(&entry.xet_hash),
         path: entry.path,
         size: lfs_size.unwrap_or(entry.size),
         lfs_sha256: lfs_oid.and_then(|text| hash(&text, 64)),
@@ -221,6 +269,8 @@ fn hash(text: &str, digits: usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -242,6 +292,27 @@ mod tests {
         let open = file("B", "c");
         assert_eq!((open.size, open.lfs_sha256, open.xet_hash), (99, Some("b".repeat(64)), Some("c".repeat(64))));
         let withheld = file("*", "*");
+        assert!(withheld.withheld && !open.withheld);
         assert_eq!((withheld.blob_id, withheld.lfs_sha256, withheld.xet_hash), (None, None, None));
+    }
+
+    #[test]
+    fn a_claim_is_read_from_what_the_hub_made_of_the_card_else_from_tags_else_from_the_card() {
+        let claim = |info: Value| {
+            let claim = Claim::read(&info);
+            (claim.relation.unwrap_or_default(), claim.bases)
+        };
+        let hub = json!({ "relation": "finetune", "models": [{ "_id": "1", "id": "o/base" }] });
+        let tags = json!(["x", "base_model:o/one", "base_model:merge:o/one", "base_model:merge:o/two"]);
+        let card = json!({ "base_model": "o/card" });
+        let found = |relation: &str, bases: &[&str]| {
+            (relation.to_owned(), bases.iter().map(|&base| base.to_owned()).collect::<Vec<_>>())
+        };
+        let all = json!({ "baseModels": hub, "tags": tags, "cardData": card });
+        assert_eq!(claim(all), found("finetune", &["o/base"]));
+        assert_eq!(claim(json!({ "tags": tags, "cardData": card })), found("merge", &["o/one", "o/two"]));
+        assert_eq!(claim(json!({ "tags": ["x"], "cardData": card })), found("", &["o/card"]));
+        assert_eq!(claim(json!({ "baseModels": null, "tags": "base_model:a", "cardData": [] })), found("", &[]));
+        assert_eq!(claim(json!([])), found("", &[]));
     }
 }

@@ -103,8 +103,24 @@ impl HubClient {
         redact::excerpt(header.or_else(from_body).unwrap_or_default().as_bytes())
     }
 
-    /// A whole small answer, redirects followed, transient faults retried from the start.
+    /// A whole small answer, redirects followed, transient faults retried from the start. One that repeats a token is refused.
     pub(super) async fn get(
+        &self,
+        first: &Url,
+        bucket: Bucket,
+        place: &Place,
+        revision: Option<&Revision>,
+        cap: u64,
+    ) -> Result<Answer, HubError> {
+        let answer = self.get_secret(first, bucket, place, revision, cap).await?;
+        if secret::is_in(&answer.body) {
+            return Err(HubError::RepeatsToken { host: answer.host, place: place.clone() });
+        }
+        Ok(answer)
+    }
+
+    /// As [`HubClient::get`], of an answer that is a secret itself, and may be one that is known.
+    pub(super) async fn get_secret(
         &self,
         first: &Url,
         bucket: Bucket,
@@ -126,9 +142,6 @@ impl HubClient {
                 return Err(too_large(size));
             }
             match self.read_body(&mut exchange.response, cap, &mut body, Some(place)).await {
-                Ok(()) if secret::is_in(&body) => {
-                    return Err(HubError::RepeatsToken { host: exchange.host, place: place.clone() });
-                }
                 Ok(()) => return Ok(Answer { url, host: exchange.host, headers, body }),
                 Err(BodyError::TooLarge) => return Err(too_large(cap + 1)),
                 Err(BodyError::Exhausted(error)) => return Err(error),
@@ -214,6 +227,6 @@ impl HubClient {
 }
 
 /// Whether `target` still belongs to the Hub's own origin.
-pub(super) fn is_hub(target: Target) -> bool {
+pub(super) fn is_hub(target: Target<'_>) -> bool {
     matches!(target, Target::Hub(_))
 }

@@ -147,11 +147,29 @@ pub(super) enum Bucket {
     Resolvers,
 }
 
-/// Where a request goes, and so whether it carries the token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
+/// Where a request goes, and so which token it carries.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Target<'t> {
+    /// The Hub's own token, where there is one.
     Hub(Bucket),
+    /// None.
     Cdn,
+    /// That of the content store alone.
+    Cas(&'t CasCall),
+}
+
+/// What a request to the content store carries, and where it is counted.
+pub(super) struct CasCall {
+    pub(super) token: HeaderValue,
+    /// Positions between which nodes are asked for.
+    pub(super) dirty: Option<HeaderValue>,
+    pub(super) asked: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for CasCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CasCall(<hidden>)")
+    }
 }
 
 /// A connection to one Hub. Cheap to clone.
@@ -254,7 +272,7 @@ impl HubClient {
     }
 
     /// Where `url` belongs: the Hub's own origin gets the token, everything else does not.
-    pub(super) fn target(&self, url: &Url, bucket: Bucket) -> Target {
+    pub(super) fn target(&self, url: &Url, bucket: Bucket) -> Target<'static> {
         if url.origin() == self.0.endpoint.origin() { Target::Hub(bucket) } else { Target::Cdn }
     }
 
@@ -263,6 +281,20 @@ impl HubClient {
         let text = format!("{}/{path}", self.endpoint());
         Url::parse(&text)
             .map_err(|error| HubError::Endpoint { text: redact::address(&text), reason: error.to_string() })
+    }
+
+    /// The address of the content store, which the Hub states as `text`, or why it is not asked.
+    pub(super) fn store_url(&self, text: &str) -> Result<Url, &'static str> {
+        let url = Url::parse(text).map_err(|_| "to something that is not an address")?;
+        let url = self.safe_target(&self.0.endpoint, url.as_str())?;
+        let is_plain_and_here = self.0.endpoint.scheme() == "http" && peer::is_here(&self.0.endpoint);
+        if url.scheme() != "https" && !is_plain_and_here {
+            return Err("to an address without https");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("to an address with a query in it");
+        }
+        Ok(url)
     }
 
     /// The address `text`, to which an answer from `from` points, or why it is not gone to: only HTTP, never out of HTTPS, with no
@@ -279,7 +311,7 @@ impl HubClient {
     pub(super) async fn exchange(
         &self,
         url: &Url,
-        target: Target,
+        target: Target<'_>,
         range: Option<ByteRange>,
         place: &Place,
         budget: &mut Budget,
@@ -303,6 +335,9 @@ impl HubClient {
                 continue;
             }
             self.0.requests.fetch_add(1, Ordering::Relaxed);
+            if let Target::Cas(call) = target {
+                call.asked.fetch_add(1, Ordering::Relaxed);
+            }
             match self.request(url, target, range).await?.send().await {
                 Ok(response) if retry::is_transient_status(response.status()) => {
                     let status = response.status();
@@ -325,6 +360,15 @@ impl HubClient {
                         return Err(HubError::Contradiction { host, place: place.clone(), header });
                     }
                     return Ok(Exchange { response, host, _permit: permit });
+                }
+                // A content store that cannot be reached is done without, and soon.
+                Err(error)
+                    if matches!(target, Target::Cas(_))
+                        && budget.attempts() > 1
+                        && (error.is_connect() || error.is_timeout()) =>
+                {
+                    let (attempts, source) = (budget.attempts(), error.without_url());
+                    return Err(HubError::Unreachable { host, attempts, source });
                 }
                 Err(error) => {
                     drop(permit);
@@ -369,7 +413,7 @@ impl HubClient {
     async fn request(
         &self,
         url: &Url,
-        target: Target,
+        target: Target<'_>,
         range: Option<ByteRange>,
     ) -> Result<reqwest::RequestBuilder, HubError> {
         let is_secure = url.scheme() == "https";
@@ -377,8 +421,16 @@ impl HubClient {
         let client = client.get_or_try_init(|| async { build(&self.0.options, is_secure) }).await?;
         // Ranges must stay ranges: a compressed answer to a range is the whole file, compressed.
         let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let (Target::Hub(_), Some(token)) = (target, &self.0.options.token) {
-            request = request.header(AUTHORIZATION, token.0.clone());
+        let token = match target {
+            Target::Hub(_) => self.0.options.token.as_ref().map(|token| &token.0),
+            Target::Cas(call) => Some(&call.token),
+            Target::Cdn => None,
+        };
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, token.clone());
+        }
+        if let Target::Cas(CasCall { dirty: Some(dirty), .. }) = target {
+            request = request.header("x-range-dirty", dirty.clone());
         }
         if let Some(range) = range {
             request = request.header(RANGE, range.to_header());
@@ -391,7 +443,7 @@ impl HubClient {
         asked: Option<Duration>,
         delay: Duration,
         status: StatusCode,
-        target: Target,
+        target: Target<'_>,
     ) -> Result<(), HubError> {
         let Some(wait) = asked else {
             tokio::time::sleep(delay).await;
@@ -528,6 +580,24 @@ mod tests {
     }
 
     #[test]
+    fn a_content_store_is_reached_by_https_unless_the_hub_is_here() {
+        let store = |endpoint: &str, text: &str| {
+            let options = HubOptions { endpoint: endpoint.to_owned(), ..HubOptions::default() };
+            HubClient::new(&options).unwrap().store_url(text).map(String::from)
+        };
+        let hub = "https://hub.example";
+        assert_eq!(store(hub, "https://cas.example"), Ok("https://cas.example/".to_owned()));
+        assert_eq!(store(hub, "http://cas.example"), Err("from https to http"));
+        assert_eq!(store(hub, "https://me:secret@cas.example"), Err("to an address with a user name in it"));
+        assert_eq!(store(hub, "https://169.254.169.254"), Err("to an address of this machine or its network"));
+        assert_eq!(store(hub, "https://cas.example/?a=b"), Err("to an address with a query in it"));
+        assert_eq!(store(hub, ""), Err("to something that is not an address"));
+        assert_eq!(store(hub, "/cas"), Err("to something that is not an address"));
+        assert_eq!(store("http://hub.corp", "http://cas.corp"), Err("to an address without https"));
+        assert_eq!(store("http://127.0.0.1:8000", "http://127.0.0.1:8001"), Ok("http://127.0.0.1:8001/".to_owned()));
+    }
+
+    #[test]
     fn a_password_in_an_endpoint_is_not_repeated_however_malformed_it_is() {
         for text in [
             "https://me:secret@host",
@@ -569,5 +639,11 @@ mod tests {
             let request = client.request(&url, target, None).await.unwrap().build().unwrap();
             assert_eq!(request.headers().contains_key(AUTHORIZATION), authorised, "{text}");
         }
+        // The content store has a token of its own, wherever it is.
+        let call = CasCall { token: HeaderValue::from_static("Bearer xet_y"), dirty: None, asked: Arc::default() };
+        assert!(!format!("{call:?}").contains("xet_y"));
+        let url = Url::parse("http://127.0.0.1:8000/v2").unwrap();
+        let request = client.request(&url, Target::Cas(&call), None).await.unwrap().build().unwrap();
+        assert_eq!(request.headers()[AUTHORIZATION], "Bearer xet_y");
     }
 }

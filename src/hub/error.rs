@@ -137,6 +137,12 @@ pub enum HubError {
     CommitDisagrees { host: String, place: Place, got: String },
     #[error("{host} answered {place} with several headers `{header}` that contradict each other")]
     Contradiction { host: String, place: Place, header: &'static str },
+    #[error("{host} gives no token for the content store of {place}")]
+    NoStoreToken { host: String, place: Place },
+    #[error("{host} was not asked for fingerprints of {place}, since it gave none of a file before")]
+    NoNodes { host: String, place: Place },
+    #[error("{host} describes {place} by chunks that cannot be: {reason}")]
+    Chunks { host: String, place: Place, reason: String },
     #[error("{place} has SHA-256 {got}, but the Hub states {expected}")]
     WrongDigest { place: Place, expected: String, got: String },
     #[error("{place} has git blob id {got}, but the Hub lists {expected}")]

@@ -71,6 +71,7 @@ impl HuggingFaceCache {
                         blob_id: blob.clone().filter(|name| name.len() == 40),
                         lfs_sha256: blob.filter(|name| name.len() == 64),
                         xet_hash: None,
+                        withheld: false,
                     });
                 }
             }

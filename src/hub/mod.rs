@@ -3,6 +3,7 @@
 
 mod api;
 mod body;
+mod cas;
 mod client;
 mod content_range;
 mod error;
@@ -21,6 +22,8 @@ mod retry;
 mod retry_tests;
 mod tls;
 
+pub use api::Claim;
+pub use cas::{CasClient, CasError, CasFile, CasTraffic, ContentNode, MOST_CHUNKS, Term, Unexamined};
 pub use client::{HubClient, HubOptions, Proxy, Token, Traffic};
 pub use content_range::ContentRange;
 pub use error::{HubError, Place};

@@ -36,6 +36,16 @@ pub(super) fn is_near(url: &Url) -> bool {
     }
 }
 
+/// Whether `url` is of this machine, as far as its text tells.
+pub(super) fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 fn is_near_v4(address: Ipv4Addr) -> bool {
     let [first, second, ..] = address.octets();
     // 100.64.0.0/10 is a provider's own network.

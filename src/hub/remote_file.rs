@@ -64,7 +64,7 @@ pub struct RemoteFile {
 #[derive(Debug, Clone)]
 struct Location {
     url: Url,
-    target: Target,
+    target: Target<'static>,
     expires: Option<SystemTime>,
     /// Counts renewals, so that a reader whose address was refused does not renew one that is already fresh.
     generation: u64,

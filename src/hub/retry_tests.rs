@@ -98,7 +98,7 @@ impl Fixture {
 }
 
 fn listed(path: &str, size: u64) -> RepoFile {
-    RepoFile { path: path.to_owned(), size, blob_id: None, lfs_sha256: None, xet_hash: None }
+    RepoFile { path: path.to_owned(), size, blob_id: None, lfs_sha256: None, xet_hash: None, withheld: false }
 }
 
 /// An answer with this status and these headers, to the first `times` requests that are chosen.

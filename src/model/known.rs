@@ -30,8 +30,13 @@ impl Known {
     pub(super) async fn of_commit(access: &Access, repo: &RepoId, commit: &Commit) -> Result<Self> {
         // What another endpoint said of a commit of the same name is no knowledge of this one.
         let known = access.cache.record(repo, commit)?.filter(|record| record.source == access.source);
-        if let Some(record) = known {
-            return Ok(Self { record, changed: false, partial: false });
+        if let Some(mut record) = known {
+            // Hashes that were withheld may be told by now.
+            let changed = !access.offline && record.snapshot.files.iter().any(|file| file.withheld);
+            if changed {
+                record.snapshot = access.hub.snapshot(repo, commit).await?;
+            }
+            return Ok(Self { record, changed, partial: false });
         }
         let shared = match &access.shared {
             Some(shared) if access.offline => shared.snapshot(repo, commit),

@@ -9,6 +9,7 @@ mod architectures;
 mod bad_input;
 #[cfg(test)]
 mod cache;
+mod chunks;
 mod comparing;
 #[cfg(test)]
 mod crash;

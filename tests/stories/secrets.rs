@@ -34,13 +34,20 @@ fn holds_no_secret(at: &Workspace, outcome: &Outcome) {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!found, "{secret} is in {name}");
         }
+        assert!(!holds_store_token(&String::from_utf8_lossy(&bytes)), "{name}");
     }
+    assert!(!holds_store_token(&outcome.raw), "{outcome}");
+}
+
+/// Whether a text has a token of the store: the word `xet_hash`, which names a field, is none.
+fn holds_store_token(text: &str) -> bool {
+    text.match_indices("xet_").any(|(at, _)| !text[at..].starts_with("xet_hash"))
 }
 
 /// Every command that asks the Hub, when all goes well and in each of the ways in which servers talk too much.
 #[test]
 fn no_command_tells_a_secret_even_when_servers_repeat_it() {
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &["inspect", "o/a", "-v"],
         &["fetch", "o/a", "o/b", "-v"],
         &["layers", "o/a", "o/b", "-v", "-o", "out"],
@@ -48,6 +55,7 @@ fn no_command_tells_a_secret_even_when_servers_repeat_it() {
         &["compare", "o/a", "o/b", "-v", "-o", "out"],
         &["embeddings", "o/a", "o/b", "--same-id", "-v", "-o", "out"],
         &["hash", "o/a", "o/b", "-v", "-o", "out"],
+        &["hash", "--chunks", "--fingerprints", "o/a", "o/b", "-v"],
         &["survey", "o/a", "o/b", "-v", "-o", "out"],
         &["critique", "o/a", "o/b", "-v", "-o", "out"],
     ];
@@ -64,9 +72,14 @@ fn no_command_tells_a_secret_even_when_servers_repeat_it() {
         ],
         body: said.clone().into_bytes(),
     };
-    // Who talks: nobody, the Hub at once, at its listing, at the files' addresses; the file host at headers, at weights.
-    for who in ["nobody", "hub", "listing", "resolver", "cdn", "weights", "weights as parts"] {
+    // Who talks: nobody, the Hub at once, at its listing, at the files' addresses, at the store's token; the file host at headers, at
+    // weights; the store.
+    let store = ["store's token", "store", "store as JSON"];
+    for who in ["nobody", "hub", "listing", "resolver", "cdn", "weights", "weights as parts"].into_iter().chain(store) {
         for command in commands {
+            if store.contains(&who) && !command.contains(&"--chunks") {
+                continue;
+            }
             let mut at = private();
             let talks = talks.clone();
             at.serve_with(|options| {
@@ -83,6 +96,9 @@ fn no_command_tells_a_secret_even_when_servers_repeat_it() {
                         "cdn" => is_cdn.then(|| talks(404)),
                         "weights" => is_weights.then(|| talks(403)),
                         "weights as parts" => is_weights.then(|| talks(206)),
+                        "store's token" => request.path.contains("/xet-read-token/").then(|| talks(200)),
+                        "store" => (request.listener == Listener::Cas).then(|| talks(403)),
+                        "store as JSON" => (request.listener == Listener::Cas).then(|| talks(200)),
                         _ => None,
                     }
                 }));
@@ -95,8 +111,23 @@ fn no_command_tells_a_secret_even_when_servers_repeat_it() {
             let asked = at.asked();
             assert!(asked.to_hub().all(|request| request.authorised));
             assert!(asked.to_cdn().all(|request| !request.authorised));
+            assert!(asked.to_cas().all(|request| request.authorised));
         }
     }
+}
+
+/// The store sees its own token and never the Hub's, and tells signed addresses, of which none is kept.
+#[test]
+fn the_token_of_the_store_goes_there_alone() {
+    let at = private();
+    let outcome = at.run_as(&["hash", "--chunks", "o/a", "o/b", "-v"], |command| {
+        command.env("HF_TOKEN", TOKEN);
+    });
+    let outcome = outcome.expect(0);
+    let asked = at.asked();
+    // It answers who comes with a token of its own alone.
+    assert!(asked.to_cas().count() > 0 && asked.to_cas().all(|request| request.status == Some(200)), "{asked:?}");
+    holds_no_secret(&at, &outcome);
 }
 
 #[test]

@@ -64,6 +64,7 @@ mod tests {
             blob_id: None,
             lfs_sha256: sha256.map(|hash| hash.repeat(32)),
             xet_hash: xet.map(|hash| hash.repeat(32)),
+            withheld: false,
         }
     }
 

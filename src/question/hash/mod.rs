@@ -3,6 +3,7 @@
 //! Tensors of the cache and of folders are digested where they lie; the rest stream from the Hub in blocks and are not kept,
 //! so that a model of any size can be hashed in bounded memory. What the Hub itself says about whole files costs nothing.
 
+pub mod chunks;
 mod files;
 mod kept;
 mod matches;

@@ -24,6 +24,11 @@ impl Asked {
         self.0.iter().filter(|request| request.listener == Listener::Hub)
     }
 
+    /// Those to the origin that tells how large files are stored.
+    pub(crate) fn to_cas(&self) -> impl Iterator<Item = &LoggedRequest> {
+        self.0.iter().filter(|request| request.listener == Listener::Cas)
+    }
+
     /// The ranges that were asked of large files whose path ends so, sorted.
     pub(crate) fn ranges(&self, file: &str) -> Vec<String> {
         let mut ranges: Vec<String> = self

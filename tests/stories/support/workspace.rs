@@ -168,7 +168,7 @@ impl Workspace {
         let mut names = vec![(self.path().display().to_string(), "TMP")];
         if let Some(hub) = &self.hub {
             let host = |url: &str| url.trim_start_matches("http://").to_owned();
-            names.extend([(host(hub.url()), "HUB"), (host(hub.cdn_url()), "CDN")]);
+            names.extend([(host(hub.url()), "HUB"), (host(hub.cdn_url()), "CDN"), (host(hub.cas_url()), "CAS")]);
         }
         Outcome::new(output, &names)
     }

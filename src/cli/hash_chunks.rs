@@ -1,0 +1,117 @@
+//! `hash --chunks`: which bytes are the same, by the chunks in which the Hub stores files.
+
+use hub_audit::{
+    fetch::{Limits, Work},
+    model::{Opened, Pairing, Question, Session, pattern},
+    question::hash::chunks::{
+        ChunkCorpus, ChunksAnswer, ChunksAsk, chunk_pairs_csv, chunks_csv, chunks_json, chunks_text,
+    },
+    spec::ModelSpec,
+};
+
+use super::{
+    args::{ChunksFormat, HashArgs},
+    environment,
+    exit::ExitStatus,
+    fetch::ANY_LAYER,
+    gather::{self, Gather},
+    printer::Printer,
+    size::Size,
+    table,
+};
+
+/// Reasons that are told in full; of more, their number.
+const MOST_REASONS: usize = 10;
+
+pub(crate) fn run(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> anyhow::Result<ExitStatus> {
+    let question = every_tensor()?;
+    // As the Hub's own client has it.
+    let ask = match (environment::is_true("HF_HUB_DISABLE_XET"), args.fingerprints) {
+        (true, _) => ChunksAsk::Nothing,
+        (false, false) => ChunksAsk::Terms,
+        (false, true) => ChunksAsk::Fingerprints,
+    };
+    let read = async |session: &Session, limits: Limits| {
+        let opened = session.open(specs, &question).await;
+        let mut answer = ChunksAnswer::of(ChunkCorpus::read(session, &opened, ask).await);
+        if args.close {
+            answer.close(session, &opened, limits.max_bytes).await?;
+        }
+        Ok((session.bring(opened, Work::Headers, limits).await?, answer))
+    };
+    let gather = Gather { explains_absence: false, ..Gather::new(&args.reach, &args.limits, printer) };
+    let Some((gathered, answer)) = gather.run(read)? else {
+        return Ok(ExitStatus::Done);
+    };
+    gathered.check_unchanged()?;
+    if gathered.all_failed() {
+        gather::print_summary(&gathered.cost, printer);
+        return Ok(ExitStatus::Failed);
+    }
+    warn_of_unexamined(&answer, printer);
+    let text = match (args.format, args.pairs) {
+        (ChunksFormat::Text, only_pairs) => chunks_text(&answer, only_pairs, table::width()),
+        (ChunksFormat::Csv, true) => String::from_utf8_lossy(&chunk_pairs_csv(&answer)).into_owned(),
+        (ChunksFormat::Csv, false) => String::from_utf8_lossy(&chunks_csv(&answer)).into_owned(),
+        (ChunksFormat::Json, only_pairs) => format!("{:#}\n", chunks_json(&answer, only_pairs)),
+    };
+    printer.data(&text)?;
+    print_cost(&answer, &gathered.opened, printer);
+    gather::print_summary(&gathered.cost, printer);
+    let is_whole = !answer.is_incomplete() && gathered.opened.iter().all(|opened| opened.outcome.is_ok());
+    Ok(if is_whole { ExitStatus::Done } else { ExitStatus::Incomplete })
+}
+
+/// All tensors of all files, experts and prediction blocks among them.
+fn every_tensor() -> anyhow::Result<Question> {
+    Ok(Question {
+        roles: "all".parse().map_err(hub_audit::Error::from)?,
+        layers: "all".parse().map_err(hub_audit::Error::from)?,
+        pairing: Pairing::Same,
+        tensor: Some(pattern(ANY_LAYER)?),
+        skip: None,
+        biases: true,
+        all_headers: true,
+        mtp: true,
+    })
+}
+
+/// Says why files could not be examined, where there is more to say than the table does.
+fn warn_of_unexamined(answer: &ChunksAnswer, printer: &Printer) {
+    let reasons = answer.corpus.models.iter().enumerate().flat_map(|(at, model)| {
+        answer.unexamined(at).into_iter().filter(|(_, (reason, _))| !reason.is_empty()).map(
+            |(state, (reason, files))| {
+                let files = table::count(files as u64, "file");
+                format!("{}: {files} not examined, {}: {reason}", model.label, state.name())
+            },
+        )
+    });
+    let reasons: Vec<String> = reasons.collect();
+    if let Some(Err(reason)) = &answer.corpus.fingerprints {
+        printer.warn(&format!("fingerprints are not available for all files: {reason}"));
+    }
+    for reason in reasons.iter().take(MOST_REASONS) {
+        printer.warn(reason);
+    }
+    if reasons.len() > MOST_REASONS {
+        printer.warn(&format!("files of {} more models were not examined either", reasons.len() - MOST_REASONS));
+    }
+}
+
+/// `2 tokens, 8 CAS requests, 4.1 MB; 8 headers; no weight byte was read`.
+fn print_cost(answer: &ChunksAnswer, opened: &[Opened], printer: &Printer) {
+    let traffic = answer.corpus.traffic;
+    let models = opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
+    let headers: usize = models.map(|model| model.headers.len()).sum();
+    let weights = match answer.bytes_read {
+        None => "no weight byte was read".to_owned(),
+        Some(read) => format!("{} of weights were read", Size(read)),
+    };
+    printer.talk(&format!(
+        "{}, {}, {}; {}; {weights}",
+        table::count(traffic.tokens, "token"),
+        table::count(traffic.requests, "CAS request"),
+        Size(traffic.bytes),
+        table::count(headers as u64, "header")
+    ));
+}

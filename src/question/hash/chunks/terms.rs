@@ -1,0 +1,393 @@
+//! Runs of stored chunks that stand in several files, and where in them: all that terms prove of equal bytes.
+//!
+//! Two files that have a chunk of a stored block have its bytes in common. Where the chunk begins in each follows from the lengths of
+//! terms that begin and end around it; where it does not follow, only bounds are known.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::positions::Positions;
+use crate::{
+    digest::xet::XetHash,
+    hub::{MOST_CHUNKS, Term},
+    range::ByteRange,
+};
+
+/// Bytes of a chunk: at least, but of the last of a file, and at most.
+const LEAST: u64 = 8 << 10;
+pub(crate) const MOST: u64 = 128 << 10;
+
+/// Meetings of two runs for one pair of models: far more than stores make, so that no answer costs an hour.
+pub(crate) const MOST_MEETINGS: u64 = 50_000_000;
+
+/// A run of chunks in a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    block: u32,
+    first: u16,
+    end: u16,
+    content: u32,
+    len: u32,
+    at: u64,
+}
+
+/// Bytes that are the same in two contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Span {
+    /// Place in the second content. Where it is not known, the bytes that are shared in any case; there may be none.
+    pub(crate) b: (u32, ByteRange),
+    /// Place in the first, where that is known too.
+    pub(crate) a: (u32, Option<u64>),
+    /// Which chunks of which block; `None` where content is the same, wherever it is stored.
+    pub(crate) chunks: Option<(u32, u16, u16)>,
+}
+
+/// The spans of two models.
+#[derive(Debug, Default)]
+pub(crate) struct Spans {
+    pub(crate) spans: Vec<Span>,
+    /// Whether there are more than could be looked at.
+    pub(crate) is_cut: bool,
+}
+
+/// Terms of many contents, found by their blocks.
+#[derive(Debug, Default)]
+pub(crate) struct TermIndex {
+    /// By block, then chunk. Blocks that stand in one place alone have none.
+    rows: Vec<Row>,
+    positions: Positions,
+    /// Of each content the bytes that are one chunk over and over, as zeros are.
+    constant: HashMap<u32, Vec<ByteRange>>,
+    /// Contents whose terms contradict others: nothing is made of them.
+    inconsistent: BTreeSet<u32>,
+}
+
+impl TermIndex {
+    /// Of the terms of each content, in the order of the content.
+    pub(crate) fn new<'a>(contents: impl IntoIterator<Item = &'a [Term]>) -> Self {
+        let mut index = Self::default();
+        let mut blocks: HashMap<XetHash, u32> = HashMap::new();
+        let mut trivial: BTreeSet<(u32, u16)> = BTreeSet::new();
+        for (content, terms) in (0..).zip(contents) {
+            let from = index.rows.len();
+            let mut at = 0;
+            for term in terms {
+                let next = u32::try_from(blocks.len()).unwrap_or(u32::MAX);
+                let block = *blocks.entry(term.block).or_insert(next);
+                let borders = [term.chunks.start, term.chunks.end].map(u16::try_from);
+                // The client lets no other pass.
+                let can_be = !term.chunks.is_empty() && term.chunks.end <= MOST_CHUNKS;
+                if let (true, [Ok(first), Ok(end)], Ok(len)) = (can_be, borders, u32::try_from(term.len)) {
+                    index.rows.push(Row { block, first, end, content, len, at });
+                }
+                at = at.saturating_add(term.len);
+            }
+            for pair in index.rows[from..].windows(2) {
+                let [one, next] = [pair[0], pair[1]];
+                let is_one = one.end - one.first == 1 && u64::from(one.len) == MOST;
+                if is_one && (one.block, one.first) == (next.block, next.first) {
+                    trivial.insert((one.block, one.first));
+                    let range = ByteRange::new(one.at, one.at + MOST);
+                    index.constant.entry(content).or_default().push(range);
+                }
+            }
+        }
+        index.rows.sort_unstable();
+        index.forget_single_rows();
+        index.find_positions();
+        index.cut_out(&trivial);
+        index
+    }
+
+    /// Contents whose terms contradict others.
+    pub(crate) fn inconsistent(&self) -> &BTreeSet<u32> {
+        &self.inconsistent
+    }
+
+    /// Bytes of a range of a content that are known to be one chunk over and over.
+    pub(crate) fn constant_bytes(&self, content: u32, range: ByteRange) -> u64 {
+        let ranges = self.constant.get(&content).into_iter().flatten();
+        ranges.map(|constant| constant.end.min(range.end).saturating_sub(constant.start.max(range.start))).sum()
+    }
+
+    /// What stands in one place alone is shared with nothing.
+    fn forget_single_rows(&mut self) {
+        let mut kept = Vec::new();
+        for rows in self.rows.chunk_by(|a, b| a.block == b.block).filter(|rows| rows.len() > 1) {
+            kept.extend_from_slice(rows);
+        }
+        self.rows = kept;
+    }
+
+    /// Joins what terms say. Contents with a term in a block of which two things are said are left out: nothing tells which is true.
+    fn find_positions(&mut self) {
+        let add = |positions: &mut Positions, row: &Row| {
+            positions.add(row.block, [row.first, row.end].map(u32::from), row.len.into())
+        };
+        let mut positions = Positions::default();
+        let wrong: Vec<u32> = self.rows.iter().filter(|row| !add(&mut positions, row)).map(|row| row.block).collect();
+        if !wrong.is_empty() {
+            let wrong: BTreeSet<u32> = wrong.into_iter().collect();
+            let rows = self.rows.iter().filter(|row| wrong.contains(&row.block));
+            self.inconsistent = rows.map(|row| row.content).collect();
+            self.rows.retain(|row| !self.inconsistent.contains(&row.content));
+            positions = Positions::default();
+            for row in &self.rows {
+                add(&mut positions, row);
+            }
+        }
+        self.positions = positions;
+    }
+
+    /// Takes chunks out of all rows that are evidence of nothing.
+    fn cut_out(&mut self, trivial: &BTreeSet<(u32, u16)>) {
+        if trivial.is_empty() {
+            return;
+        }
+        let mut kept = Vec::with_capacity(self.rows.len());
+        for row in &self.rows {
+            let cuts = trivial.range((row.block, row.first)..(row.block, row.end)).map(|&(_, chunk)| chunk);
+            let mut first = row.first;
+            for cut in cuts.chain([row.end]) {
+                kept.extend(self.part(row, first, cut));
+                first = cut.saturating_add(1);
+            }
+        }
+        kept.sort_unstable();
+        self.rows = kept;
+    }
+
+    /// Some chunks of a row, where it is known where they are.
+    fn part(&self, row: &Row, first: u16, end: u16) -> Option<Row> {
+        if first >= end {
+            return None;
+        }
+        let before = self.between(row.block, row.first, first)?;
+        let len = u32::try_from(self.between(row.block, first, end)?).ok()?;
+        let is_inside = before + u64::from(len) <= row.len.into();
+        is_inside.then_some(Row { first, end, len, at: row.at + before, ..*row })
+    }
+
+    fn between(&self, block: u32, from: u16, to: u16) -> Option<u64> {
+        self.positions.between(block, from.into(), to.into())
+    }
+
+    /// What contents of a first model have in common with those of a second. Where both are one, each pair of places is met once,
+    /// the earlier one first, and no place meets itself.
+    pub(crate) fn spans(&self, is_of_a: &[bool], is_of_b: &[bool], is_one_model: bool) -> Spans {
+        let is_of = |model: &[bool], row: &Row| model.get(row.content as usize).is_some_and(|&is| is);
+        let mut found = Spans::default();
+        let mut meetings = 0_u64;
+        for rows in self.rows.chunk_by(|a, b| a.block == b.block) {
+            let of_a: Vec<&Row> = rows.iter().filter(|row| is_of(is_of_a, row)).collect();
+            if of_a.is_empty() {
+                continue;
+            }
+            for y in rows.iter().filter(|row| is_of(is_of_b, row)) {
+                for x in of_a.iter().take_while(|x| x.first < y.end) {
+                    meetings += 1;
+                    if meetings > MOST_MEETINGS {
+                        found.is_cut = true;
+                        return found;
+                    }
+                    if x.end > y.first && !(is_one_model && (x.content, x.at) >= (y.content, y.at)) {
+                        found.spans.push(self.span(x, y));
+                    }
+                }
+            }
+        }
+        found.spans.sort_unstable();
+        found
+    }
+
+    /// What two rows that meet have in common.
+    fn span(&self, x: &Row, y: &Row) -> Span {
+        let (lo, hi) = (x.first.max(y.first), x.end.min(y.end));
+        let len = self.between(x.block, lo, hi);
+        let place = |row: &Row| {
+            let start = row.at + self.between(row.block, row.first, lo)?;
+            // A length that chunks cannot have is no length.
+            let len =
+                len.filter(|len| *len <= MOST * u64::from(hi - lo) && start + len <= row.at + u64::from(row.len))?;
+            Some(ByteRange::new(start, start + len))
+        };
+        let chunks = Some((x.block, lo, hi));
+        match place(y) {
+            Some(b) => Span { b: (y.content, b), a: (x.content, place(x).map(|a| a.start)), chunks },
+            None => Span { b: (y.content, surely(y, lo, hi)), a: (x.content, None), chunks },
+        }
+    }
+
+    /// How many distinct chunks spans hold of which `counts`.
+    pub(crate) fn distinct_chunks(spans: &[Span], counts: impl Fn(&Span) -> bool) -> u64 {
+        let mut runs: Vec<(u32, u16, u16)> =
+            spans.iter().filter(|span| counts(span)).filter_map(|span| span.chunks).collect();
+        runs.sort_unstable();
+        let (mut count, mut seen) = (0, (0, 0));
+        for (block, first, end) in runs {
+            let first = if seen.0 == block { first.max(seen.1) } else { first };
+            if end > first {
+                count += u64::from(end - first);
+                seen = (block, end);
+            }
+        }
+        count
+    }
+
+    /// For each model and each model before it how many chunks of it are first found there. `models` is the first model of each content.
+    pub(crate) fn first_holders(&self, models: &[u32]) -> BTreeMap<(u32, u32), u32> {
+        let mut counts = BTreeMap::new();
+        let model = |row: &Row| models.get(row.content as usize).copied().unwrap_or(u32::MAX);
+        for rows in self.rows.chunk_by(|a, b| a.block == b.block) {
+            if rows.iter().all(|row| model(row) == model(&rows[0])) {
+                continue;
+            }
+            let mut rows: Vec<&Row> = rows.iter().collect();
+            rows.sort_by_key(|row| model(row));
+            // Who had each chunk first, and who had it last.
+            let mut holders: Vec<Option<(u32, u32)>> = vec![None; MOST_CHUNKS as usize];
+            for row in rows {
+                let model = model(row);
+                for holder in &mut holders[usize::from(row.first)..usize::from(row.end)] {
+                    let (first, last) = holder.get_or_insert((model, model));
+                    if *last != model {
+                        *last = model;
+                        *counts.entry((*first, model)).or_insert(0) += 1;
+                    }
+                }
+            }
+        }
+        counts
+    }
+}
+
+/// The bytes that chunks of a row cover, wherever in it exactly they are.
+fn surely(row: &Row, lo: u16, hi: u16) -> ByteRange {
+    let count = |from: u16, to: u16| u64::from(to - from);
+    let least = |chunks: u64| LEAST * chunks.saturating_sub(1);
+    let end_of_row = row.at + u64::from(row.len);
+    let latest_start =
+        (row.at + MOST * count(row.first, lo)).min(end_of_row - least(count(lo, row.end)).min(row.len.into()));
+    let earliest_end =
+        (row.at + least(count(row.first, hi))).max(end_of_row.saturating_sub(MOST * count(hi, row.end)).max(row.at));
+    ByteRange::new(latest_start, earliest_end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIB: u64 = 1 << 10;
+
+    fn term(block: u8, chunks: std::ops::Range<u32>, len: u64) -> Term {
+        let block = XetHash::parse(&format!("{block:02x}").repeat(32)).unwrap();
+        Term { block, chunks, len }
+    }
+
+    fn index(contents: &[Vec<Term>]) -> TermIndex {
+        TermIndex::new(contents.iter().map(Vec::as_slice))
+    }
+
+    /// (place in the first, place in the second, length).
+    fn met(contents: &[Vec<Term>]) -> Vec<(Option<u64>, u64, u64)> {
+        let spans = index(contents).spans(&[true, false], &[false, true], false).spans;
+        spans.iter().map(|span| (span.a.1, span.b.1.start, span.b.1.len())).collect()
+    }
+
+    #[test]
+    fn runs_are_placed_where_ends_are_joined_and_bounded_where_they_are_not() {
+        let other = |len| term(9, 0..2, len);
+        let a = vec![term(1, 0..10, 600 * KIB), other(100 * KIB)];
+        // The same run behind something else.
+        assert_eq!(
+            met(&[a.clone(), vec![term(2, 0..2, 50_000), term(1, 0..10, 600 * KIB)]]),
+            [(Some(0), 50_000, 600 * KIB)]
+        );
+        // A run inside: where in the first is not known; in the second it is.
+        assert_eq!(met(&[a.clone(), vec![term(1, 3..5, 120 * KIB)]]), [(None, 0, 120 * KIB)]);
+        // The second has a term that ends where that begins: now it is.
+        let joined = vec![term(1, 3..5, 120 * KIB), term(2, 0..1, 9000), term(1, 0..3, 200 * KIB)];
+        assert_eq!(
+            met(&[a.clone(), joined]),
+            [(Some(200 * KIB), 0, 120 * KIB), (Some(0), 120 * KIB + 9000, 200 * KIB)]
+        );
+        // Chunks 8 and 9 of the first are the first two of the second, which goes on: at least one chunk's bytes are surely there.
+        let spans = met(&[a, vec![term(1, 8..14, 300 * KIB)]]);
+        assert_eq!(spans, [(None, 0, 8 * KIB)]);
+    }
+
+    #[test]
+    fn what_contradicts_is_left_out_with_all_that_it_touches() {
+        let contents = [
+            vec![term(1, 0..4, 200 * KIB), term(2, 0..4, 200 * KIB)],
+            vec![term(1, 0..4, 201 * KIB)],
+            vec![term(2, 0..4, 200 * KIB)],
+            vec![term(2, 0..4, 200 * KIB)],
+        ];
+        let index = index(&contents);
+        assert_eq!(index.inconsistent().iter().copied().collect::<Vec<u32>>(), [0, 1]);
+        assert!(index.spans(&[true; 2], &[false, false, true, true], false).spans.is_empty());
+        let left = index.spans(&[false, false, true], &[false, false, false, true], false).spans;
+        assert_eq!(left.len(), 1);
+    }
+
+    #[test]
+    fn constant_content_is_shared_with_nothing() {
+        let zeros = |count: usize| vec![term(1, 0..1, MOST); count];
+        let ending = [zeros(3), vec![term(1, 0..2, MOST + 70_000)]].concat();
+        let contents = [[zeros(40), vec![term(2, 0..3, 100_000)]].concat(), ending];
+        let index = index(&contents);
+        assert!(index.spans(&[true, false], &[false, true], false).spans.is_empty());
+        assert_eq!(index.constant_bytes(0, ByteRange::new(100, 2 * MOST)), 2 * MOST - 100);
+        assert_eq!(index.constant_bytes(1, ByteRange::new(0, 1 << 40)), 3 * MOST);
+        // What comes behind the zeros is evidence.
+        let again = [contents[1].clone(), vec![term(1, 1..2, 70_000)]];
+        assert_eq!(met(&again), [(Some(4 * MOST), 0, 70_000)]);
+    }
+
+    #[test]
+    fn one_model_meets_itself_once_and_never_at_one_place() {
+        let tied = vec![term(1, 0..4, 200 * KIB), term(2, 0..1, 20_000), term(1, 0..4, 200 * KIB)];
+        let spans = index(&[tied]).spans(&[true], &[true], true).spans;
+        let places: Vec<_> = spans.iter().map(|span| (span.a.1, span.b.1.start)).collect();
+        assert_eq!(places, [(Some(0), 200 * KIB + 20_000)]);
+    }
+
+    #[test]
+    fn chunks_are_counted_once_and_for_the_first_who_has_them() {
+        let contents = [
+            vec![term(1, 0..20, 1200 * KIB)],
+            vec![term(1, 5..30, 1500 * KIB), term(1, 5..10, 300 * KIB)],
+            vec![term(1, 10..40, 1800 * KIB)],
+        ];
+        let index = index(&contents);
+        let counts = index.first_holders(&[0, 1, 2]);
+        assert_eq!(counts.into_iter().collect::<Vec<_>>(), [((0, 1), 15), ((0, 2), 10), ((1, 2), 10)]);
+        let spans = index.spans(&[true, false, false], &[false, true, false], false).spans;
+        assert_eq!((spans.len(), TermIndex::distinct_chunks(&spans, |_| true)), (2, 15));
+    }
+
+    #[test]
+    fn ten_thousand_files_fit_into_memory() {
+        assert_eq!(size_of::<Row>(), 24);
+        let files: u32 = 200;
+        let terms = |file: u32| {
+            (0..150_u32).map(move |run| {
+                // Every other run is one of a popular base; the rest is the file's own.
+                let block = if run % 2 == 0 { u64::from(run) } else { u64::from(file) << 32 | u64::from(run) };
+                let hash = XetHash::parse(&format!("{block:064x}")).unwrap();
+                Term { block: hash, chunks: run..run + 500, len: 500 * 64 * KIB }
+            })
+        };
+        let contents: Vec<Vec<Term>> = (0..files).map(|file| terms(file).collect()).collect();
+        let index = index(&contents);
+        assert_eq!(index.rows.len(), files as usize * 75);
+        let models: Vec<u32> = (0..files).collect();
+        let counts = index.first_holders(&models);
+        assert_eq!(counts.len(), files as usize - 1, "one row a model, not one a pair");
+        assert!(counts.iter().all(|(&(first, _), &count)| first == 0 && count == 75 * 500));
+        // All rows of 10,000 files while they are sorted, and of borders those of blocks that several have.
+        let rows = 10_000 * 150 * (size_of::<Term>() + 2 * size_of::<Row>());
+        let borders = index.positions.borders() * 64;
+        assert!(rows + borders < 500_000_000, "{rows} {borders}");
+    }
+}
