@@ -3,13 +3,15 @@
 //!
 //! Two tensors with the same stored bytes are the same tensor, wherever they are found. A model saved again in another
 //! type has other bytes for the same weights; rounding both to BF16 first makes them meet. And some tensors are the same
-//! in unrelated models because there is nothing in them, or nothing that was learnt.
+//! in unrelated models because there is nothing in them, or nothing that was learnt. Beside them stand the hashes by which the Hub
+//! stores files, [`xet`].
 
 mod canonical;
 mod hash;
 mod pattern;
 mod tensor;
 mod trivial;
+pub mod xet;
 
 pub use hash::{GitBlobHex, Sha256Hex, git_blob_id, sha256_hex};
 pub use pattern::TrivialClass;
