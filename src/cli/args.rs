@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use hub_audit::{
     family::RoleSelection,
     question::{critique::page::Language, embeddings::Sample, lineage::Groups},
+    serve::XetOptions,
     spec::ModelSpec,
     table::Condition,
 };
@@ -426,6 +427,13 @@ pub(crate) struct ServeArgs {
     /// Delay added to each request, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub(crate) latency: u64,
+    /// How large files are stored, in words with commas: off, v1, separate, token=SECONDS, fault=NAME, ...
+    ///
+    /// on, off, redacted or without=N: which files have a Xet hash, and whether listings hold it back; v1 or v2: which
+    /// reconstructions are served; shared or separate: whether repositories share chunks; token=SECONDS: how long a read token is
+    /// valid; fingerprints=on|off|short; fault=expired-once|forbidden|unknown|too-many|unavailable|down|truncated|wrong-sum|conflict.
+    #[arg(long, value_name = "WORD,...", default_value = "on", value_parser = advised::<XetOptions>)]
+    pub(crate) xet: XetOptions,
 }
 
 /// `completions`.

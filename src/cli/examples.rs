@@ -114,7 +114,9 @@ Examples:
   # The checkpoints ./models/OWNER/NAME, on a free port
   hub-audit serve ./models
   # Nine synthetic models, as a slow Hub
-  hub-audit serve --demo --port 8600 --latency 50";
+  hub-audit serve --demo --port 8600 --latency 50
+  # Repositories that share no stored chunk, and read tokens of five seconds
+  hub-audit serve ./models --xet separate,token=5";
 
 pub(crate) const COMPLETIONS: &str = "\
 Examples:

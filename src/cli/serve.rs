@@ -18,6 +18,7 @@ pub(crate) fn run(args: &ServeArgs, printer: &Printer) -> anyhow::Result<ExitSta
     let mut options = ServeOptions::new(store);
     options.port = args.port;
     options.latency = Duration::from_millis(args.latency);
+    options.xet = args.xet;
     let runtime = runtime::network()?;
     let outcome = runtime.block_on(async {
         let hub = serve::start(options).await.map_err(Error::from)?;

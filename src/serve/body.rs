@@ -29,16 +29,21 @@ pub(super) fn body(
     sent: Arc<AtomicU64>,
     fault: Option<&Fault>,
 ) -> UnsyncBoxBody<Bytes, io::Error> {
-    let blocks: BoxStream<'static, io::Result<Bytes>> = match content {
+    let content: BoxStream<'static, io::Result<Bytes>> = match content {
         Content::Bytes(bytes) => stream::iter([Ok(bytes)]).boxed(),
-        Content::File { repo, path, range } => file_blocks(Arc::clone(site), repo, path, range),
+        Content::File { repo, path, range } => {
+            blocks(Arc::clone(site), range, move |site, part| site.options.store.read(&repo, &path, part))
+        }
+        Content::Xorb { name, range } => {
+            blocks(Arc::clone(site), range, move |site, part| site.xet.read(&site.options.store, &name, part))
+        }
     };
-    let blocks = match fault {
-        Some(&Fault::CutAfter(limit)) => cut_after(blocks, limit),
-        Some(&Fault::Drip { bytes, pause }) => drip(blocks, bytes.max(1), pause),
-        _ => blocks,
+    let content = match fault {
+        Some(&Fault::CutAfter(limit)) => cut_after(content, limit),
+        Some(&Fault::Drip { bytes, pause }) => drip(content, bytes.max(1), pause),
+        _ => content,
     };
-    let counted = blocks.map(move |block| {
+    let counted = content.map(move |block| {
         let bytes = block?;
         sent.fetch_add(bytes.len() as u64, Ordering::AcqRel);
         Ok(Frame::data(bytes))
@@ -46,16 +51,21 @@ pub(super) fn body(
     StreamBody::new(counted).boxed_unsync()
 }
 
-fn file_blocks(site: Arc<Site>, repo: String, path: String, range: ByteRange) -> BoxStream<'static, io::Result<Bytes>> {
-    let (repo, path): (Arc<str>, Arc<str>) = (repo.into(), path.into());
+/// What `read` reads, a block at a time.
+fn blocks(
+    site: Arc<Site>,
+    range: ByteRange,
+    read: impl Fn(&Site, ByteRange) -> io::Result<Bytes> + Send + Sync + 'static,
+) -> BoxStream<'static, io::Result<Bytes>> {
+    let read = Arc::new(read);
     stream::try_unfold(range.start, move |start| {
-        let (site, repo, path) = (Arc::clone(&site), Arc::clone(&repo), Arc::clone(&path));
+        let (site, read) = (Arc::clone(&site), Arc::clone(&read));
         async move {
             if start >= range.end {
                 return Ok(None);
             }
             let part = ByteRange::new(start, range.end.min(start + BLOCK));
-            let bytes = site.work(move |site| site.options.store.read(&repo, &path, part)).await??;
+            let bytes = site.work(move |site| read(site, part)).await??;
             if bytes.is_empty() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

@@ -12,6 +12,7 @@ use super::{
     query::{self, decode, decode_path},
     reply::Reply,
     site::{Site, now},
+    xet::transfer,
 };
 
 /// Answers a request to the CDN. One with credentials is refused with 400: a client must not send a token here.
@@ -25,6 +26,9 @@ pub(super) fn answer(site: &Site, request: &Request<Bytes>) -> Reply {
     let (method, path) = (request.method(), request.uri().path());
     if method != Method::GET && method != Method::HEAD {
         return Reply::text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    }
+    if path.starts_with(transfer::PREFIX) {
+        return transfer::answer(site, request);
     }
     let query = request.uri().query().unwrap_or_default();
     if let Err(message) = site.signer.verify(method.as_str(), path, query, now()) {
@@ -50,7 +54,7 @@ fn file(site: &Site, request: &Request<Bytes>) -> io::Result<Option<Reply>> {
         return Ok(None);
     };
     let digests = store.digests(&repo.id, entry)?;
-    let etag = digests.xet_hash().unwrap_or(digests.oid);
+    let etag = digests.cdn_tag();
     let range = query::header_text(request, &header::RANGE);
     Ok(Some(
         Reply::file(&repo.id, &entry.path, entry.size, range)

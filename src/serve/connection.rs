@@ -21,6 +21,7 @@ use super::{
     reply::Reply,
     router,
     site::Site,
+    xet::cas,
 };
 
 /// Connections that are open at a time; more wait to be accepted. One has one answer under way at most.
@@ -121,6 +122,7 @@ async fn answer(site: &Arc<Site>, listener: Listener, request: Request<Bytes>) -
     let answer = site.work(move |site| match listener {
         Listener::Hub => router::answer(site, &request),
         Listener::Cdn => cdn::answer(site, &request),
+        Listener::Cas => cas::answer(site, &request),
     });
     answer.await.unwrap_or_else(|error| Reply::text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))
 }

@@ -30,6 +30,12 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// A word that is no option of Xet storage.
+    #[error("`{word}` is no option of Xet storage")]
+    XetOption {
+        /// The word.
+        word: String,
+    },
 }
 
 impl Hint for ServeError {
@@ -45,6 +51,11 @@ impl Hint for ServeError {
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 Some("another program uses the port; give another one, or 0 for any that is free".to_owned())
             }
+            Self::XetOption { .. } => Some(
+                "write on, off, redacted or without=N; v1 or v2; shared or separate; token=SECONDS; \
+                 fingerprints=on|off|short; fault=NAME, with commas between"
+                    .to_owned(),
+            ),
             Self::Folder { .. } | Self::Listen { .. } => None,
         }
     }

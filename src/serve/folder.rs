@@ -27,7 +27,7 @@ use super::{
     repo::{Digests, Entry, Repo},
 };
 use crate::{
-    digest::{Sha256Hex, sha256_hex},
+    digest::{Sha256Hex, sha256_hex, xet::Chunker},
     range::ByteRange,
     spec::RepoId,
 };
@@ -100,6 +100,7 @@ impl Folder {
         // Not under the lock: a shard takes seconds, and other files need not wait for it.
         let mut file = self.file(repo, &entry.path)?.take(entry.size);
         let mut hasher = Sha256Hex::default();
+        let mut chunker = Chunker::default();
         let mut small = Vec::new();
         let mut block = vec![0; BLOCK];
         loop {
@@ -108,11 +109,13 @@ impl Folder {
                 break;
             };
             hasher.update(bytes);
-            if !entry.is_large() {
+            if entry.is_large() {
+                chunker.update(bytes);
+            } else {
                 small.extend_from_slice(bytes);
             }
         }
-        let digests = Digests::of(entry, &hasher.finish(), &small);
+        let digests = Digests::of(entry, &hasher.finish(), &small).chunked(chunker.finish());
         known().insert(key, digests.clone());
         Ok(digests)
     }

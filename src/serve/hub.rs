@@ -1,4 +1,4 @@
-//! The running Hub: two listeners, one log.
+//! The running Hub: three listeners, one log.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -13,6 +13,7 @@ use super::{
     log::{Listener, LoggedRequest},
     options::ServeOptions,
     site::Site,
+    xet::XetFault,
 };
 
 /// A Hub that runs until it is shut down or dropped.
@@ -27,11 +28,16 @@ pub struct Hub {
 pub async fn start(options: ServeOptions) -> Result<Hub, ServeError> {
     let (hub, hub_url) = bind(options.port).await?;
     let (cdn, cdn_url) = bind(0).await?;
-    let site = Arc::new(Site::new(options, hub_url, cdn_url));
+    let (cas, cas_url) = bind(0).await?;
+    let is_down = options.xet.fault == Some(XetFault::Down);
+    let site = Arc::new(Site::new(options, [hub_url, cdn_url, cas_url]));
     let (stop, stopped) = watch::channel(false);
-    let listeners = [(hub, Listener::Hub), (cdn, Listener::Cdn)]
-        .map(|(socket, listener)| tokio::spawn(accept(socket, Arc::clone(&site), listener, stopped.clone())));
-    Ok(Hub { site, stop, listeners: listeners.into() })
+    let listeners = [(hub, Listener::Hub), (cdn, Listener::Cdn), (cas, Listener::Cas)].into_iter();
+    let listeners = listeners
+        .filter(|(_, listener)| !(is_down && *listener == Listener::Cas))
+        .map(|(socket, listener)| tokio::spawn(accept(socket, Arc::clone(&site), listener, stopped.clone())))
+        .collect();
+    Ok(Hub { site, stop, listeners })
 }
 
 impl Hub {
@@ -45,7 +51,12 @@ impl Hub {
         &self.site.cdn_url
     }
 
-    /// What was asked so far, on both listeners, in the order of the answers.
+    /// The origin of Xet storage.
+    pub fn cas_url(&self) -> &str {
+        &self.site.cas_url
+    }
+
+    /// What was asked so far, on all listeners, in the order of the answers.
     pub fn log(&self) -> Vec<LoggedRequest> {
         self.site.log.snapshot()
     }

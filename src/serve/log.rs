@@ -13,13 +13,15 @@ use hyper::{header, http::request::Parts};
 /// Requests that are kept; the oldest go first.
 const KEPT: usize = 1 << 20;
 
-/// Which of the two origins was asked.
+/// Which of the origins was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Listener {
     /// The one that knows repositories and tokens.
     Hub,
     /// The one that hands out large files to whoever has a signed location.
     Cdn,
+    /// The one that tells how large files are stored, to whoever has a read token.
+    Cas,
 }
 
 /// One request, and how it was answered.

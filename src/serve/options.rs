@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::{fault::Intercept, store::Store};
+use super::{fault::Intercept, store::Store, xet::XetOptions};
 
 /// What to serve, where, and how faithfully slow.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// The repositories.
     pub store: Store,
-    /// Port of the hub on 127.0.0.1; 0 takes any that is free. The CDN always takes any.
+    /// Port of the hub on 127.0.0.1; 0 takes any that is free. The CDN and Xet storage always take any.
     pub port: u16,
-    /// Added to every request on both listeners.
+    /// Added to every request on all listeners.
     pub latency: Duration,
     /// Entries per page of a listing.
     pub page_size: usize,
@@ -19,9 +19,8 @@ pub struct ServeOptions {
     pub location_ttl: Duration,
     /// Whether a signed location is valid for the method alone with which it was obtained, as S3 signs.
     pub sign_method: bool,
-    /// Whether large files carry the headers of content-addressed storage. There is no such storage behind them: clients
-    /// that would use it need it switched off, here or there.
-    pub xet_headers: bool,
+    /// The content-addressed storage from which clients that know it read large files.
+    pub xet: XetOptions,
     /// The token that may read everything.
     pub token: String,
     /// A valid token that may read neither private nor gated repositories.
@@ -41,7 +40,7 @@ impl ServeOptions {
             page_size: 1000,
             location_ttl: Duration::from_hours(1),
             sign_method: false,
-            xet_headers: true,
+            xet: XetOptions::default(),
             token: "hf_test".to_owned(),
             stranger_token: "hf_stranger".to_owned(),
             intercept: None,

@@ -8,7 +8,7 @@ use hyper::{
 use serde::Serialize;
 
 use super::range_header::requested;
-use crate::range::ByteRange;
+use crate::{digest::xet::XetHash, range::ByteRange};
 
 /// One answer.
 #[derive(Debug)]
@@ -26,6 +26,11 @@ pub(super) enum Content {
     File {
         repo: String,
         path: String,
+        range: ByteRange,
+    },
+    /// A range of a block of Xet storage.
+    Xorb {
+        name: XetHash,
         range: ByteRange,
     },
 }

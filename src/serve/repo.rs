@@ -1,11 +1,14 @@
 //! A repository as it is served: what is known of it, its files, and what names their content.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::digest::{git_blob_id, sha256_hex};
+use crate::digest::{
+    git_blob_id, sha256_hex,
+    xet::{Node, XetHash, file_hash},
+};
 
 /// Files larger than this are stored as the Hub stores large files, whatever their name.
 const LARGE: u64 = 1 << 20;
@@ -52,6 +55,15 @@ pub(super) struct Digests {
     pub(super) oid: String,
     /// SHA-256 of the content, for large files.
     pub(super) sha256: Option<String>,
+    /// For large files, unless they are too large to be hashed.
+    pub(super) xet: Option<Arc<Chunked>>,
+}
+
+/// The content of a file as Xet storage sees it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Chunked {
+    pub(super) hash: XetHash,
+    pub(super) chunks: Vec<Node>,
 }
 
 impl Repo {
@@ -91,15 +103,28 @@ impl Digests {
     /// Digests of a file with this SHA-256; `content` is needed of a small file only.
     pub(super) fn of(entry: &Entry, sha256: &str, content: &[u8]) -> Self {
         if entry.is_large() {
-            Self { oid: git_blob_id(pointer(sha256, entry.size).as_bytes()), sha256: Some(sha256.to_owned()) }
+            Self {
+                oid: git_blob_id(pointer(sha256, entry.size).as_bytes()),
+                sha256: Some(sha256.to_owned()),
+                xet: None,
+            }
         } else {
-            Self { oid: git_blob_id(content), sha256: None }
+            Self { oid: git_blob_id(content), sha256: None, xet: None }
         }
     }
 
-    /// The name of a large file in content-addressed storage, and its tag at the CDN: never the SHA-256 of the content.
-    pub(super) fn xet_hash(&self) -> Option<String> {
-        self.sha256.as_ref().map(|sha256| sha256_hex(format!("xet:{sha256}").as_bytes()))
+    /// The same, with the chunks of a large file.
+    pub(super) fn chunked(mut self, chunks: Vec<Node>) -> Self {
+        self.xet = self.sha256.is_some().then(|| Arc::new(Chunked { hash: file_hash(&chunks), chunks }));
+        self
+    }
+
+    /// The tag of a large file at the CDN: its name in Xet storage, and never the SHA-256 of the content.
+    pub(super) fn cdn_tag(&self) -> String {
+        match &self.xet {
+            Some(xet) => xet.hash.to_string(),
+            None => sha256_hex(self.oid.as_bytes()),
+        }
     }
 }
 

@@ -78,13 +78,13 @@ fn elsewhere(question: &Question<'_>, entry: &Entry, digests: &Digests) -> Reply
     if let Some(sha256) = &digests.sha256 {
         reply = reply.with(X_LINKED_ETAG, &format!("\"{sha256}\""));
     }
-    if let Some(hash) = digests.xet_hash().filter(|_| site.options.xet_headers) {
-        let hub = &site.hub_url;
+    if let Some(hash) = question.xet_hash(entry, digests) {
+        let (hub, cas) = (&site.hub_url, &site.cas_url);
         let link = format!(
             "<{hub}/api/models/{id}/xet-read-token/{commit}>; rel=\"xet-auth\", \
-             <{hub}/v1/reconstructions/{hash}>; rel=\"xet-reconstruction-info\""
+             <{cas}/v1/reconstructions/{hash}>; rel=\"xet-reconstruction-info\""
         );
-        reply = reply.with(X_XET_HASH, &hash).with(header::LINK, &link);
+        reply = reply.with(X_XET_HASH, &hash.to_string()).with(header::LINK, &link);
     }
     reply
 }

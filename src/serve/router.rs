@@ -16,6 +16,7 @@ use super::{
     resolve,
     site::Site,
     tree,
+    xet::read_token,
 };
 
 const API: &str = "/api/models/";
@@ -71,17 +72,18 @@ fn about_repo(site: &Site, caller: Caller, request: &Request<Bytes>, route: &Rou
     if !methods.contains(request.method()) {
         return Err(Refusal::NoRoute);
     }
-    let reads_files = matches!(route.verb, "safetensors-metadata" | "resolve" | "resolve-cache");
+    let reads_files = matches!(route.verb, "safetensors-metadata" | "resolve" | "resolve-cache" | "xet-read-token");
     if reads_files && repo.is_gated() && caller != Caller::Member {
         return Err(Refusal::Gated(caller, repo.id));
     }
     let commit = repo.resolve(&route.revision);
     let commit = commit.ok_or_else(|| Refusal::RevisionNotFound(route.revision.clone()))?;
-    let question = Question { site, request, repo: &repo, commit };
+    let question = Question { site, request, caller, repo: &repo, commit };
     match route.verb {
         "tree" => tree::tree(&question, &route.path),
         "paths-info" => tree::paths_info(&question),
         "refs" => Ok(api::refs(&repo)),
+        "xet-read-token" => read_token::answer(&question),
         "safetensors-metadata" => api::safetensors_metadata(&question, &route.path),
         "resolve" => resolve::resolve(&question, &route.path),
         "resolve-cache" => resolve::cached(&question, &route.path),
@@ -126,7 +128,8 @@ fn asked<'a>(prefix: &str, behind: &[&'a str]) -> Option<(&'a str, String, Strin
         (API, []) => of_main("revision", &[]),
         (API, ["refs"]) => of_main("refs", &[]),
         (API, ["safetensors-metadata", path @ ..]) if !path.is_empty() => of_main("safetensors-metadata", path),
-        (API, [verb @ ("revision" | "tree" | "paths-info"), rest @ ..]) | ("/", [verb @ "resolve", rest @ ..]) => {
+        (API, [verb @ ("revision" | "tree" | "paths-info" | "xet-read-token"), rest @ ..])
+        | ("/", [verb @ "resolve", rest @ ..]) => {
             let (revision, path) = revision_and_path(rest)?;
             (path.is_empty() || matches!(*verb, "tree" | "resolve")).then_some((*verb, revision, path))
         }

@@ -22,8 +22,7 @@ pub(super) struct Signer {
 impl Signer {
     /// A signer with a secret of its own, so that locations of another run are not valid here.
     pub(super) fn new(ttl: Duration, sign_method: bool) -> Self {
-        let secret = [(); 4].map(|()| RandomState::new().build_hasher().finish().to_string()).concat();
-        Self { secret, ttl, sign_method }
+        Self { secret: secret(), ttl, sign_method }
     }
 
     /// The query that makes `path` valid from `now` (seconds since 1970) on.
@@ -49,6 +48,11 @@ impl Signer {
         let secret = &self.secret;
         sha256_hex(format!("{secret}\n{method}\n{path}\n{expires}\n{secret}").as_bytes())
     }
+}
+
+/// Something that nobody guesses.
+pub(super) fn secret() -> String {
+    [(); 4].map(|()| RandomState::new().build_hasher().finish().to_string()).concat()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What all answers share: the store, the two origins, the log.
+//! What all answers share: the store, the origins, the log.
 
 use std::{
     io,
@@ -8,7 +8,13 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{limits::Limits, log::RequestLog, options::ServeOptions, signer::Signer};
+use super::{
+    limits::Limits,
+    log::RequestLog,
+    options::ServeOptions,
+    signer::Signer,
+    xet::{Storage, Tokens},
+};
 
 /// Answers and blocks of files that are computed at a time: what bounds the memory of many requests at once.
 const WORKERS: usize = 32;
@@ -19,6 +25,9 @@ pub(super) struct Site {
     pub(super) options: ServeOptions,
     pub(super) hub_url: String,
     pub(super) cdn_url: String,
+    pub(super) cas_url: String,
+    pub(super) xet: Storage,
+    pub(super) tokens: Tokens,
     pub(super) signer: Signer,
     pub(super) limits: Limits,
     pub(super) log: RequestLog,
@@ -28,8 +37,11 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(options: ServeOptions, hub_url: String, cdn_url: String) -> Self {
+    /// A site on the origins of the hub, the CDN and Xet storage.
+    pub(super) fn new(options: ServeOptions, [hub_url, cdn_url, cas_url]: [String; 3]) -> Self {
         Self {
+            xet: Storage::new(options.xet),
+            tokens: Tokens::default(),
             signer: Signer::new(options.location_ttl, options.sign_method),
             limits: Limits::new(),
             log: RequestLog::default(),
@@ -38,6 +50,7 @@ impl Site {
             options,
             hub_url,
             cdn_url,
+            cas_url,
         }
     }
 

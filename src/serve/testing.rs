@@ -8,12 +8,15 @@ use super::{
     reply::{Content, Reply},
     router,
     site::Site,
+    xet::cas,
 };
 
 pub(super) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// A folder with a repository for each case: `o/open`, `o/gated`, `o/private`, `o/off`, bare `solo`, and `o/new`, once `o/old`.
 pub(super) fn folder() -> tempfile::TempDir {
+    // reqwest builds no client without one; an error means that another test was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let dir = tempfile::tempdir().unwrap();
     let main = format!(r#""refs":{{"main":"{COMMIT}","refs/pr/1":""}}"#);
     let repos = [
@@ -44,7 +47,7 @@ pub(super) fn folder() -> tempfile::TempDir {
 pub(super) fn site(dir: &tempfile::TempDir, change: impl FnOnce(&mut ServeOptions)) -> Site {
     let mut options = ServeOptions::new(Store::folder(dir.path()).unwrap());
     change(&mut options);
-    Site::new(options, "http://hub".to_owned(), "http://cdn".to_owned())
+    Site::new(options, ["http://hub", "http://cdn", "http://cas"].map(str::to_owned))
 }
 
 pub(super) fn request(method: Method, url: &str, headers: &[(&str, &str)], body: &'static str) -> Request<Bytes> {
@@ -61,6 +64,10 @@ pub(super) fn from_cdn(site: &Site, url: &str, headers: &[(&str, &str)]) -> Repl
     cdn::answer(site, &request(Method::GET, url, headers, ""))
 }
 
+pub(super) fn from_cas(site: &Site, path: &str, headers: &[(&str, &str)]) -> Reply {
+    cas::answer(site, &request(Method::GET, path, headers, ""))
+}
+
 impl Reply {
     /// A header as text; empty where there is none.
     pub(super) fn text_of(&self, name: &str) -> &str {
@@ -71,7 +78,7 @@ impl Reply {
     pub(super) fn json_body(&self) -> serde_json::Value {
         match &self.content {
             Content::Bytes(bytes) => serde_json::from_slice(bytes).unwrap(),
-            other @ Content::File { .. } => panic!("{other:?}"),
+            other @ (Content::File { .. } | Content::Xorb { .. }) => panic!("{other:?}"),
         }
     }
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
+    caller::Caller,
     query,
     question::Question,
     refusal::Refusal,
     reply::Reply,
     repo::{Entry, Repo, pointer},
+    xet::XetFiles,
 };
 use crate::digest::sha256_hex;
 
@@ -86,8 +88,10 @@ fn described(question: &Question<'_>, path: &str, entry: Option<&Entry>, expand:
     if let Some(sha256) = &digests.sha256 {
         let length = pointer(sha256, entry.size).len();
         value["lfs"] = json!({ "oid": sha256, "size": entry.size, "pointerSize": length });
-        if question.site.options.xet_headers {
-            value["xetHash"] = json!(digests.xet_hash());
+        if let Some(hash) = question.xet_hash(entry, &digests) {
+            let is_open = question.caller == Caller::Member || !question.repo.is_gated();
+            let is_told = is_open && question.site.options.xet.files != XetFiles::Redacted;
+            value["xetHash"] = if is_told { json!(hash.to_string()) } else { json!("*".repeat(64)) };
         }
     }
     if expand {

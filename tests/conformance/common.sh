@@ -25,15 +25,16 @@ install() {
     fi
 }
 
-# Serves the checks' folder; the endpoint is in $endpoint then.
+# Serves the checks' folder, with more options if there are some; the endpoint is in $endpoint then.
 serve() {
-    python3 "$here/make_hub.py" "$work/hub"
-    "$1" serve "$work/hub" --port 0 >"$work/url" 2>"$work/serve.log" &
+    [ -d "$work/hub" ] || python3 "$here/make_hub.py" "$work/hub"
+    : >"$work/url"
+    "$1" serve "$work/hub" --port 0 "${@:2}" >"$work/url" 2>"$work/serve.log" &
     started+=($!)
     for _ in $(seq 100); do
         endpoint=$(head -n 1 "$work/url")
         [ -n "$endpoint" ] && return
-        kill -0 "${started[0]}" 2>/dev/null || break
+        kill -0 "${started[-1]}" 2>/dev/null || break
         sleep 0.1
     done
     echo "conformance: FAILED: \`$1 serve\` printed no address"

@@ -47,6 +47,33 @@ def heavy():
     return struct.pack("<Q", len(text)) + text + bytes(2 * count)
 
 
+def chunks():
+    """Content that is cut in every way: too small, random, constant, repeated, edited, and more than a block holds."""
+    numbers = random.Random(4)
+    some, more = numbers.randbytes(3_000_000), numbers.randbytes(400_000)
+    edited = bytearray(some)
+    for place in range(100_000, len(edited), 100_000):
+        edited[place] ^= 1
+    return {
+        "byte.safetensors": b"\0",
+        "words.safetensors": b"hello world",
+        "smallest.safetensors": some[:8192],
+        "smallest-1.safetensors": some[:8191],
+        "smallest+1.safetensors": some[:8193],
+        "largest.safetensors": some[:131072],
+        "largest+1.safetensors": some[:131073],
+        "random.safetensors": some,
+        "zeros.safetensors": bytes(1_000_000),
+        "constant.safetensors": b";" * 1_000_000,
+        "twice.safetensors": more * 2,
+        "blocks.safetensors": numbers.randbytes(70 << 20),
+    }, {
+        "edited.safetensors": bytes(edited),
+        "inserted.safetensors": some[:1_000_000] + more + some[1_000_000:],
+        "reordered.safetensors": some[2_000_000:] + some[1_000_000:2_000_000] + more + some[:1_000_000],
+    }
+
+
 def write(root, repo, files, part=None):
     for path, content in files.items():
         target = root / repo / path
@@ -80,6 +107,9 @@ def main():
     write(root, "acme/many", {f"file-{n:04}.txt": b"" for n in range(1100)}, pinned)
     write(root, "acme/disabled", whole, {"disabled": True})
     write(root, "legacy", whole, pinned)
+    first, again = chunks()
+    write(root, "acme/chunks", {"config.json": config} | first, pinned)
+    write(root, "acme/again", {"config.json": config} | again, pinned)
     write(root, "acme/heavy", {"config.json": config, "model.safetensors": heavy()}, pinned)
 
 

@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(first(&[0]), "df93298cdbf67cd507aed28d6290c0cf7f9aa0aa88dfa629cffcf98680659410");
         assert_eq!(first(b"hello world"), "4e39378b9d359f118190557a1f44130219a54e5fcfa07bd96cf50b466fe651b1");
         assert_eq!(first(&splitmix(0, 1_000_000)), "6eca1e7dadaf08cca5d82d318c800f07c2ddcec115a7e8627e5edd9605b94b8d");
-        assert_eq!(first(&[0; 1 << 17]), "2e39f13c248013b27e22913ba2893a654120ed0ad8eb7ecbf3f05b9d708634fc");
+        assert_eq!(first(&vec![0; 1 << 17]), "2e39f13c248013b27e22913ba2893a654120ed0ad8eb7ecbf3f05b9d708634fc");
         assert_eq!(root(&chunks(&[0])), chunks(&[0])[0].hash);
     }
 

@@ -17,7 +17,7 @@ use super::{
     tokenizer::tokenizer,
 };
 use crate::{
-    digest::sha256_hex,
+    digest::{sha256_hex, xet::Chunker},
     range::ByteRange,
     serve::repo::{Digests, Entry, Repo},
 };
@@ -62,11 +62,18 @@ impl Replica {
     }
 
     /// What names the content of a file. For a shard, whose bytes nobody will ever hash, the SHA-256 is that of
-    /// `replica:` + id + `/` + path: stable and unique, but not the digest of the bytes that are served.
+    /// `replica:` + id + `/` + path: stable and unique, but not the digest of the bytes that are served; and it has no name in Xet
+    /// storage.
     pub(in crate::serve) fn digests(&self, id: &str, entry: &Entry) -> io::Result<Digests> {
-        let text = self.file(id, &entry.path)?.text();
-        let content = text.unwrap_or_else(|| format!("replica:{id}/{}", entry.path).into());
-        Ok(Digests::of(entry, &sha256_hex(&content), &content))
+        let Some(content) = self.file(id, &entry.path)?.text() else {
+            let content = format!("replica:{id}/{}", entry.path);
+            return Ok(Digests::of(entry, &sha256_hex(content.as_bytes()), content.as_bytes()));
+        };
+        let mut chunker = Chunker::default();
+        if entry.is_large() {
+            chunker.update(&content);
+        }
+        Ok(Digests::of(entry, &sha256_hex(&content), &content).chunked(chunker.finish()))
     }
 
     /// Bytes of a file; what lies beyond its end is left out.
