@@ -23,12 +23,20 @@ const LONG_WORD: usize = 12;
 /// for a pipe.
 pub fn render(report: &Report, width: Option<u16>) -> String {
     let banner = report.synthetic.then(|| format!("{}.\n", Labels::of(report.language).synthetic));
-    let blocks = report.summary.iter().filter_map(|block| match block {
+    banner.into_iter().chain(texts(&report.summary, width)).collect::<Vec<_>>().join("\n")
+}
+
+/// As [`render`], of blocks that are no report's.
+pub fn blocks(blocks: &[Block], width: Option<u16>) -> String {
+    texts(blocks, width).collect::<Vec<_>>().join("\n")
+}
+
+fn texts(blocks: &[Block], width: Option<u16>) -> impl Iterator<Item = String> {
+    blocks.iter().filter_map(move |block| match block {
         Block::Prose { text } | Block::Note { text } => Some(prose(&format!("{}\n", terminal(text)))),
         Block::Table(content) => Some(table(content, width)),
         Block::Picture(_) => None,
-    });
-    banner.into_iter().chain(blocks).collect::<Vec<_>>().join("\n")
+    })
 }
 
 /// `markup` for a terminal: commands and names between their marks, nothing bold.

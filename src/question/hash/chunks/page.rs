@@ -6,7 +6,7 @@ use super::{
     groups::{Line, VERDICTS, lines},
     tensors::{Method, TensorRow, Verdict},
 };
-use crate::report::{Block, Cell, Column, Digits, Table, escape::visible, number::counted, text::render};
+use crate::report::{Block, Cell, Column, Digits, Table, escape::visible, number::counted, text};
 
 /// Rows of a list that are printed; of more, their number.
 const MOST_ROWS: usize = 40;
@@ -49,7 +49,7 @@ pub fn chunks_text(answer: &ChunksAnswer, only_pairs: bool, width: Option<u16>) 
         None => {}
     }
     blocks.push(Block::note(TRUST));
-    render(&blocks, width)
+    text::blocks(&blocks, width)
 }
 
 /// The models and what cards say of them.
