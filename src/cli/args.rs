@@ -167,6 +167,9 @@ pub(crate) struct InspectArgs {
 pub(crate) struct FetchArgs {
     #[command(flatten)]
     pub(crate) models: Models,
+    /// Form of what is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: StdoutFormat,
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]
@@ -239,6 +242,9 @@ pub(crate) struct HashArgs {
     /// No weights are read.
     #[arg(long, conflicts_with = "matches")]
     pub(crate) files: bool,
+    /// Form of what is printed.
+    #[arg(long, default_value = "csv", value_parser = words::data_formats())]
+    pub(crate) format: StdoutFormat,
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]
@@ -386,6 +392,9 @@ pub(crate) enum CacheCommand {
         /// List every tensor instead: model@commit, name, bytes.
         #[arg(long)]
         tensors: bool,
+        /// Form of what is printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: StdoutFormat,
     },
     /// Print the folder of the cache.
     Dir,

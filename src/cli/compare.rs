@@ -9,8 +9,8 @@ use hub_audit::{
     metric::Metric,
     model::Session,
     question::compare,
-    question::compare::page::compare_csv,
     question::compare::page::compare_report,
+    question::compare::page::compare_tables,
     question::compare::{Comparison, Guide, Matching, NameMap, Obstacle, Overall, Status},
     table::Condition,
 };
@@ -74,14 +74,16 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
             printer.warn(&format!("line {line} of --map matches no name of either model"));
         }
     }
-    let document = compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
-    output::write(&args.output, &document, || compare_csv(&comparison), printer)?;
+    let document = compare_report(&comparison, &output::run(&args.reach, args.output.seed, gathered.cost));
+    let tables = || compare_tables(&comparison);
+    output::write(&args.output, &document, tables, printer)?;
     let mut status = status(args, &comparison, printer);
     if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
     gather::print_summary(&gathered.cost, printer);
-    output::print(&args.output, &document, || as_text(&comparison), status, printer)
+    output::print(args.output.format, &document, tables, || as_text(&comparison), printer)?;
+    Ok(status)
 }
 
 fn read_map(path: &Path) -> anyhow::Result<NameMap> {

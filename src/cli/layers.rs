@@ -6,8 +6,8 @@ use hub_audit::{
     metric::Metric,
     question::layers,
     question::layers::Layers,
-    question::layers::page::layers_csv,
     question::layers::page::layers_report,
+    question::layers::page::layers_tables,
     spec::ModelSpec,
     table::{Condition, Entry, PairTable},
 };
@@ -55,9 +55,10 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
 }
 
 fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let run = output::run(args.output.seed, cost);
+    let run = output::run(&args.reach, args.output.seed, cost);
     let document = layers_report(layers, &args.output.metric, &run);
-    output::write(&args.output, &document, || layers_csv(layers, &args.output.metric), printer)?;
+    let tables = || layers_tables(layers, &args.output.metric);
+    output::write(&args.output, &document, tables, printer)?;
     let mut status = if layers.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     if layers.tables.is_empty() {
         printer.warn("no comparable tensors: no model has what was asked for in any layer");
@@ -68,7 +69,8 @@ fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> 
         status = status.max(ExitStatus::Incomplete);
     }
     gather::print_summary(&cost, printer);
-    output::print(&args.output, &document, || as_text(layers), status, printer)
+    output::print(args.output.format, &document, tables, || as_text(layers), printer)?;
+    Ok(status)
 }
 
 /// Whether a layer and the next meet the condition, the earlier one as reference.

@@ -8,8 +8,8 @@ use hub_audit::{
     model::{Opened, Pairing, Question, Session},
     question::lineage::{LineageAsk, bring_beside, page::lineage_text},
     question::survey,
-    question::survey::page::survey_csv,
     question::survey::page::survey_report,
+    question::survey::page::survey_tables,
     question::survey::{Survey, SurveyOptions, page::View},
     report::text,
     serve::Replica,
@@ -94,10 +94,11 @@ pub(crate) fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
 }
 
 fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let run = output::run(args.output.seed, cost);
+    let run = output::run(&args.reach, args.output.seed, cost);
     let view = View { metrics: &args.output.metric, by_cluster: args.relate.order == Order::Cluster };
     let document = survey_report(survey, &view, &run);
-    output::write(&args.output, &document, || survey_csv(survey, &view), printer)?;
+    let tables = || survey_tables(survey, &view);
+    output::write(&args.output, &document, tables, printer)?;
     let mut status = if survey.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     let unread = survey.unread.iter();
     gather::report_unread(unread.map(|(model, what, why)| (&survey.models[*model].label, what, why)), printer);
@@ -122,7 +123,8 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
         let linked = survey.lineage.as_ref().map(|lineage| format!("\n{}", lineage_text(lineage)));
         text::render(&document.summary, table::width()) + &linked.unwrap_or_default()
     };
-    output::print(&args.output, &document, text, status, printer)
+    output::print(args.output.format, &document, tables, text, printer)?;
+    Ok(status)
 }
 
 /// Whether a pair of different models meets the condition.

@@ -17,7 +17,7 @@ use hub_audit::{
     report::Format,
 };
 
-use super::options::advised;
+use super::options::{StdoutFormat, advised};
 
 /// Reads a value, and offers words. Unlike clap's own list of values it takes what else can be read, such as several with commas.
 #[derive(Debug, Clone)]
@@ -52,6 +52,16 @@ pub(crate) fn roles() -> Words<RoleSelection> {
 
 pub(crate) fn norms() -> Words<RoleSelection> {
     Words { words: [vec!["norms"], names(|kind| kind == RoleKind::Norm)].concat(), read: advised }
+}
+
+/// The formats of what is data alone.
+pub(crate) fn data_formats() -> Words<StdoutFormat> {
+    let read = |text: &str| match text {
+        "csv" => Ok(StdoutFormat::Csv),
+        "json" => Ok(StdoutFormat::Json),
+        _ => Err("write csv or json".to_owned()),
+    };
+    Words { words: vec!["csv", "json"], read }
 }
 
 pub(crate) fn metrics() -> Words<Metric> {

@@ -42,12 +42,6 @@ pub enum ReportError {
         /// The name.
         name: String,
     },
-    /// The report cannot be written as JSON.
-    #[error("cannot write the report as JSON")]
-    Json {
-        /// Why.
-        source: serde_json::Error,
-    },
     /// A picture cannot be rasterised.
     #[error("cannot draw the picture `{picture}` as PNG: {reason}")]
     Raster {
@@ -72,7 +66,7 @@ impl Hint for ReportError {
             Self::Write { .. } => "check that the folder given with `-o` can be written to",
             Self::Raster { .. } => "leave `png` out of `--formats`; the SVG holds the same picture",
             Self::NoPng => "leave `png` out of `--formats`, or build with the feature `png`",
-            Self::Name { .. } | Self::Twice { .. } | Self::Json { .. } => return None,
+            Self::Name { .. } | Self::Twice { .. } => return None,
         };
         Some(hint.to_owned())
     }

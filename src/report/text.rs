@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Attribute, CellAlignment, ContentArrangement, presets};
 
-use super::{Block, Cell, Table};
+use super::{Block, Cell, Table, csv};
 
 /// Width of a pipe, so that it sees what 80 columns see; and of prose, which reads badly in longer lines.
 const WIDTH: u16 = 80;
@@ -80,6 +80,7 @@ fn text(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) | Cell::Code(text) => text.clone(),
         Cell::Number { value, digits } => value.value().map_or_else(|| "–".to_owned(), |value| digits.format(value)),
+        Cell::Flag(_) | Cell::Reasons(_) => csv::field(cell),
     }
 }
 

@@ -3,8 +3,6 @@
 //! Both scales are told apart by people with any of the common kinds of colour blindness and stay ordered in grey. A
 //! diverging scale is symmetric in its range and never in its colours: +r and −r differ.
 
-use serde::Serialize;
-
 use crate::table::Matrix;
 
 /// An sRGB colour.
@@ -64,7 +62,7 @@ const BLUE_ORANGE: [Rgb; 7] = [
 ];
 
 /// Which colours, over which values. Values outside are marked by the picture, never taken for the nearest end.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ColorScale {
     diverging: bool,
     low: f64,

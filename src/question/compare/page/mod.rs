@@ -5,5 +5,5 @@ mod files;
 mod pictures;
 
 pub use document::compare_report;
-pub use files::compare_csv;
+pub use files::compare_tables;
 pub(crate) use pictures::pictures;

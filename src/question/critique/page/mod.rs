@@ -11,7 +11,7 @@ mod published;
 mod square;
 mod writer;
 
-pub use document::{critique_csv, critique_report};
+pub use document::{critique_report, critique_tables};
 pub(crate) use prose::Prose;
 pub use prose::{Language, UnknownLanguage};
 pub(crate) use writer::{Writer, average_cells, average_columns, digits, figure, group_pair, mean, mean_sd, sd};

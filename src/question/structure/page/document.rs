@@ -38,7 +38,8 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
         .push(closing::traffic(&structure.models, |number| structure.used.get(number).copied().unwrap_or_default()));
     Report {
         language: "en",
-        data: serde_json::Map::new(),
+        command: "layers",
+        settings: serde_json::Map::new(),
         title: match structure.models.as_slice() {
             [one] => format!("Matrices of {} along depth", one.label),
             several => format!("Matrices of {} models along depth", several.len()),

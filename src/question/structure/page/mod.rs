@@ -8,5 +8,5 @@ mod scale;
 mod view;
 
 pub use document::structure_report;
-pub use files::structure_csv;
+pub use files::structure_tables;
 pub(crate) use view::{View, Words, figure, mean_null, statistics};
