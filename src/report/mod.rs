@@ -33,5 +33,5 @@ pub use self::{
     model::{Block, Cell, Column, Report, Section, Table},
     number::Digits,
     provenance::{Excluded, FileProvenance, ModelProvenance, Provenance, SYNTHETIC, WrittenFile},
-    writer::{Written, check_folder, write_reports},
+    writer::{Written, check_folder, write_files, write_reports},
 };

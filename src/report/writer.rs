@@ -55,6 +55,16 @@ pub fn write_reports<'a>(
     folder.finish()
 }
 
+/// Writes other `files` (name, bytes) into `folder` in the same way, and removes nothing.
+pub fn write_files(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec<PathBuf>, ReportError> {
+    let mut folder = Folder { former: Vec::new(), ..Folder::open(folder)? };
+    for (name, bytes) in files {
+        let bytes = secret::hide_in(bytes);
+        folder.write(&name, |file| file.write_all(&bytes))?;
+    }
+    Ok(folder.finish()?.files)
+}
+
 /// Refuses a file where the folder of a report should be. Whoever asks before the work is done saves it.
 pub fn check_folder(folder: &Path) -> Result<(), ReportError> {
     if folder.exists() && !folder.is_dir() {
