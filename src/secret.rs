@@ -1,7 +1,11 @@
 //! What must not be shown, and the one function that takes it out of a text. Everything that the program prints, and every text
 //! that it writes for people, passes [`hide`]: servers repeat what they were sent.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+    sync::LazyLock,
+};
 
 use parking_lot::Mutex;
 use regex::{NoExpand, Regex};
@@ -55,6 +59,56 @@ pub(crate) fn hide_in(file: Vec<u8>) -> Vec<u8> {
             Cow::Borrowed(_) => text.into_bytes(),
         },
         Err(binary) => binary.into_bytes(),
+    }
+}
+
+/// Bytes of text that are held back until they are looked at together.
+const CHUNK: usize = 1 << 16;
+
+/// A writer of text that takes secrets out of it, some lines at a time: no secret goes over the end of a line.
+#[derive(Debug)]
+pub struct Hiding<W> {
+    inner: W,
+    pending: Vec<u8>,
+    /// What else becomes of the text.
+    then: fn(Cow<'_, str>) -> Cow<'_, str>,
+}
+
+impl<W: Write> Hiding<W> {
+    /// Text that passes goes through [`hide`] and then through `then` into `inner`.
+    pub fn new(inner: W, then: fn(Cow<'_, str>) -> Cow<'_, str>) -> Self {
+        Self { inner, pending: Vec::new(), then }
+    }
+
+    fn pass(&mut self, end: usize) -> io::Result<()> {
+        let text = String::from_utf8_lossy(&self.pending[..end]);
+        self.inner.write_all((self.then)(hide(&text)).as_bytes())?;
+        self.pending.drain(..end);
+        Ok(())
+    }
+
+    /// Writes what is held back, whole lines or not.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.pass(self.pending.len())?;
+        self.inner.flush()?;
+        Ok(self.inner)
+    }
+}
+
+impl<W: Write> Write for Hiding<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pending.extend_from_slice(bytes);
+        if self.pending.len() >= CHUNK
+            && let Some(last) = memchr::memrchr(b'\n', &self.pending)
+        {
+            self.pass(last + 1)?;
+        }
+        Ok(bytes.len())
+    }
+
+    /// Only what is a whole line: the rest may be half a secret.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -127,6 +181,21 @@ mod tests {
         assert_eq!(hide("\"https://c/a?x=1&Signature=abc~&Key-Pair-Id=K\" ok"), "\"https://c/a<signed>\" ok");
         assert_eq!(hide("bad Signature=abc here"), "bad <signed> here");
         assert_eq!(hide("SignatureError: key, https://c/a?x=1"), "SignatureError: key, https://c/a?x=1");
+    }
+
+    #[test]
+    fn a_token_that_comes_in_pieces_is_hidden_in_a_stream() {
+        keep("hf_StreamedInTheseTests");
+        let line = format!("{}hf_StreamedInTheseTests,ü\n", "x".repeat(1000));
+        let mut hiding = Hiding::new(Vec::new(), |text| text);
+        for piece in line.repeat(200).as_bytes().chunks(777) {
+            hiding.write_all(piece).unwrap();
+        }
+        hiding.write_all(b"hf_Streamed").unwrap();
+        hiding.flush().unwrap();
+        hiding.write_all(b"InTheseTests").unwrap();
+        let text = String::from_utf8(hiding.finish().unwrap()).unwrap();
+        assert_eq!(text, line.repeat(200).replace("hf_StreamedInTheseTests", "<token>") + "<token>");
     }
 
     #[test]

@@ -168,6 +168,9 @@ pub(crate) struct InspectArgs {
 pub(crate) struct FetchArgs {
     #[command(flatten)]
     pub(crate) models: Models,
+    /// Form of what is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: StdoutFormat,
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]
@@ -261,26 +264,17 @@ pub(crate) struct HashArgs {
     /// With --chunks: pairs of models only.
     #[arg(long, requires = "chunks")]
     pub(crate) pairs: bool,
-    /// With --chunks: the form of what is printed.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", requires = "chunks")]
-    pub(crate) format: ChunksFormat,
+    /// Output format.
+    ///
+    /// Default: `text` with --chunks, else `csv`.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<StdoutFormat>,
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
     pub(crate) reach: Reach,
-}
-
-/// Form of what `hash --chunks` prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ChunksFormat {
-    /// Tables for people.
-    Text,
-    /// One row a tensor, or with --pairs a pair.
-    Csv,
-    /// All of it, for programs.
-    Json,
 }
 
 /// `survey`.
@@ -422,6 +416,9 @@ pub(crate) enum CacheCommand {
         /// List every tensor instead: model@commit, name, bytes.
         #[arg(long)]
         tensors: bool,
+        /// Form of what is printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: StdoutFormat,
     },
     /// Print the folder of the cache.
     Dir,

@@ -1,16 +1,19 @@
 //! `cache`: what is kept, whether it is intact, and how to make room.
 
-use std::{fmt::Write, path::Path, time::SystemTime};
+use std::{fmt::Write, iter::once, path::Path, time::SystemTime};
 
 use hub_audit::{
-    cache::{Cache, PruneReport, Verdict},
+    cache::{Cache, Entry, KeptModel, PruneReport, Verdict},
     error::Error,
+    report::{Cell, Frame, Frames},
     spec::{ModelSource, ModelSpec, Revision},
 };
 
 use super::{
     args::{CacheArgs, CacheCommand},
     exit::ExitStatus,
+    options::StdoutFormat,
+    output,
     printer::Printer,
     settings,
     size::{Age, Size},
@@ -34,8 +37,8 @@ pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitSta
     let cache = Cache::open_with(&folder, move |text| warned.warn(text)).map_err(Error::from)?;
     match &args.command {
         CacheCommand::Dir => Ok(ExitStatus::Done),
-        CacheCommand::Ls { tensors: false } => list_models(&cache, &folder, printer),
-        CacheCommand::Ls { tensors: true } => list_tensors(&cache, &folder, printer),
+        CacheCommand::Ls { tensors: false, format } => list_models(&cache, &folder, *format, printer),
+        CacheCommand::Ls { tensors: true, format } => list_tensors(&cache, &folder, *format, printer),
         CacheCommand::Verify => verify(&cache, printer),
         CacheCommand::Rm { models } => remove(&cache, models, printer),
         CacheCommand::Prune { older_than, max_size, dry_run } => {
@@ -50,7 +53,7 @@ pub(crate) fn run(args: &CacheArgs, printer: &Printer) -> anyhow::Result<ExitSta
     }
 }
 
-fn list_models(cache: &Cache, folder: &Path, printer: &Printer) -> anyhow::Result<ExitStatus> {
+fn list_models(cache: &Cache, folder: &Path, format: StdoutFormat, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let models = cache.models().map_err(Error::from)?;
     let width = models.iter().map(|model| model.repo.as_str().len()).max().unwrap_or(0);
     let mut text = String::new();
@@ -66,7 +69,14 @@ fn list_models(cache: &Cache, folder: &Path, printer: &Printer) -> anyhow::Resul
             Size(model.bytes).to_string(),
         );
     }
-    printer.data(&text)?;
+    let row = |model: &KeptModel| {
+        let (repo, commit) = (Cell::text(model.repo.as_str()), Cell::text(model.commit.as_str()));
+        let [tensors, bytes] = [model.tensors, model.bytes].map(|count| Cell::integer(Some(count)));
+        vec![repo, commit, tensors, bytes, modified(model.modified)]
+    };
+    let columns = ["model", "commit", "tensors", "bytes", "modified"];
+    let table = || Box::new(once(Frame::new("cached_models.csv", columns, models.iter().map(row)))) as Frames<'_>;
+    output::print(format, &output::data("cache", &output::local_run(), &[]), table, || text, printer)?;
     let tensors: u64 = models.iter().map(|model| model.tensors).sum();
     let bytes: u64 = models.iter().map(|model| model.bytes).sum();
     printer.talk(&format!(
@@ -79,13 +89,24 @@ fn list_models(cache: &Cache, folder: &Path, printer: &Printer) -> anyhow::Resul
     Ok(ExitStatus::Done)
 }
 
-fn list_tensors(cache: &Cache, folder: &Path, printer: &Printer) -> anyhow::Result<ExitStatus> {
+/// A time as data.
+fn modified(time: SystemTime) -> Cell {
+    Cell::optional(jiff::Timestamp::try_from(time).ok().map(output::rfc3339))
+}
+
+fn list_tensors(cache: &Cache, folder: &Path, format: StdoutFormat, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let entries = cache.ls().map_err(Error::from)?;
     let mut text = String::new();
     for entry in &entries {
         let _ = writeln!(text, "{}@{}\t{}\t{}", entry.repo, entry.commit, entry.tensor.escape_debug(), entry.bytes);
     }
-    printer.data(&text)?;
+    let row = |entry: &Entry| {
+        let (repo, commit) = (Cell::text(entry.repo.as_str()), Cell::text(entry.commit.as_str()));
+        vec![repo, commit, Cell::code(&entry.tensor), Cell::integer(Some(entry.bytes)), modified(entry.modified)]
+    };
+    let columns = ["model", "commit", "tensor", "bytes", "modified"];
+    let table = || Box::new(once(Frame::new("cached_tensors.csv", columns, entries.iter().map(row)))) as Frames<'_>;
+    output::print(format, &output::data("cache", &output::local_run(), &[]), table, || text, printer)?;
     let bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
     printer.talk(&format!("{} in {}, {}", table::count(entries.len() as u64, "tensor"), folder.display(), Size(bytes)));
     Ok(ExitStatus::Done)

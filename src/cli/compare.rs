@@ -8,7 +8,7 @@ use hub_audit::{
     fetch::{self, ModelPlan, Work},
     model::Session,
     question::compare,
-    question::compare::page::compare_csv,
+    question::compare::page::compare_tables,
     question::compare::page::{compare_report, nothing_compared},
     question::compare::{Comparison, Guide, Matching, NameMap, Status},
     table::Condition,
@@ -73,14 +73,16 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
             printer.warn(&format!("line {line} of --map matches no name of either model"));
         }
     }
-    let document = compare_report(&comparison, &output::run(args.output.seed, gathered.cost));
-    output::write(&args.output, &document, || compare_csv(&comparison), printer)?;
+    let document = compare_report(&comparison, &output::run(&args.reach, args.output.seed, gathered.cost));
+    let tables = || compare_tables(&comparison);
+    output::write(&args.output, &document, tables, printer)?;
     let mut status = status(args, &comparison, printer);
     if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
     gather::print_summary(&gathered.cost, printer);
-    output::print(&args.output, &document, status, printer)
+    output::print(args.output.format, &document, tables, || output::text(&document), printer)?;
+    Ok(status)
 }
 
 fn read_map(path: &Path) -> anyhow::Result<NameMap> {

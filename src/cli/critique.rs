@@ -9,7 +9,7 @@ use hub_audit::{
     question::critique,
     question::critique::{
         Critique, Reads, RoleAnswer, Study, drop_unpublished,
-        page::{critique_csv, critique_report},
+        page::{critique_report, critique_tables},
     },
     question::lineage::{LineageAsk, bring_beside},
     spec::ModelSpec,
@@ -84,12 +84,20 @@ fn study(args: &CritiqueArgs) -> anyhow::Result<(Study, Vec<ModelSpec>)> {
 }
 
 fn answer(args: &CritiqueArgs, critique: &Critique, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let document = critique_report(critique, args.lang, &output::run(args.output.seed, cost));
-    output::write(&args.output, &document, || critique_csv(critique), printer)?;
+    let document = critique_report(critique, args.lang, &output::run(&args.reach, args.output.seed, cost));
+    let tables = || critique_tables(critique);
+    output::write(&args.output, &document, tables, printer)?;
     if critique.roles.is_empty() || critique.roles.iter().any(RoleAnswer::has_empty_group) {
         printer.warn("no comparable tensors in at least one group: it has no mean");
     }
     gather::print_summary(&cost, printer);
     let status = if critique.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
-    output::print_beside(&args.output, &document, critique.lineage.as_ref(), status, printer)
+    output::print(
+        args.output.format,
+        &document,
+        tables,
+        || output::text_beside(&document, critique.lineage.as_ref()),
+        printer,
+    )?;
+    Ok(status)
 }

@@ -8,8 +8,8 @@ use hub_audit::{
     model::Session,
     model::{AuditError, Pairing, Question},
     question::embeddings,
-    question::embeddings::page::embeddings_csv,
     question::embeddings::page::embeddings_report,
+    question::embeddings::page::embeddings_tables,
     question::embeddings::{Embeddings, RowPairs, TokenAsk, choose_tokens},
     spec::ModelSpec,
 };
@@ -100,9 +100,10 @@ fn question(args: &EmbeddingsArgs, role: Role) -> anyhow::Result<Question> {
 }
 
 fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let run = output::run(args.output.seed, cost);
+    let run = output::run(&args.reach, args.output.seed, cost);
     let document = embeddings_report(embeddings, &run);
-    output::write(&args.output, &document, || embeddings_csv(embeddings), printer)?;
+    let tables = || embeddings_tables(embeddings);
+    output::write(&args.output, &document, tables, printer)?;
     for (row, reason) in &embeddings.chosen.left_out {
         printer.warn(&format!("row {row} of the first table is not compared: {reason}"));
     }
@@ -117,5 +118,6 @@ fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &
         status = status.max(findings.status());
     }
     gather::print_summary(&cost, printer);
-    output::print(&args.output, &document, status, printer)
+    output::print(args.output.format, &document, tables, || output::text(&document), printer)?;
+    Ok(status)
 }

@@ -1,13 +1,14 @@
 //! `fetch`: tensors into the cache, paths to stdout.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use hub_audit::{
     family::Role,
     fetch::Corpus,
     fetch::{self, Work},
-    model::Session,
-    model::{DEFAULT_SKIP, Pairing, Question},
+    model::{DEFAULT_SKIP, ModelSummary, Pairing, Question, Session, Tensor},
+    question::inspect::shape_text,
+    report::{Cell, Frame, Frames},
 };
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
     exit::ExitStatus,
     gather::{self, Gather},
     options::Choice,
+    output,
     printer::Printer,
 };
 
@@ -74,20 +76,32 @@ pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitSta
         return Ok(ExitStatus::Done);
     };
     gathered.check_unchanged()?;
-    let (paths, mut status) = paths(&gathered, printer);
+    let (fetched, mut status) = fetched(&gathered, printer);
     if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
-    printer.data(&paths)?;
+    let models: Vec<ModelSummary> = gathered.opened.iter().map(ModelSummary::of).collect();
+    let document = output::data("fetch", &output::run(&args.reach, 0, gathered.cost), &models);
+    let tables = || Box::new(std::iter::once(table(&models, &fetched))) as Frames<'_>;
+    output::print(args.format, &document, tables, || paths(&fetched), printer)?;
     gather::print_summary(&gathered.cost, printer);
     Ok(status)
 }
 
-fn paths(gathered: &Corpus, printer: &Printer) -> (String, ExitStatus) {
-    let mut text = String::new();
-    let mut files = BTreeSet::new();
+/// A tensor and where it is.
+struct Fetched<'a> {
+    /// Its model's number.
+    model: usize,
+    tensor: &'a Tensor,
+    path: PathBuf,
+    /// Whether the path is the shard of a folder, which is not copied.
+    in_place: bool,
+}
+
+fn fetched<'a>(gathered: &'a Corpus, printer: &Printer) -> (Vec<Fetched<'a>>, ExitStatus) {
+    let mut fetched = Vec::new();
     let mut status = ExitStatus::Done;
-    for (opened, failures) in gathered.opened.iter().zip(&gathered.failures) {
+    for (number, (opened, failures)) in gathered.opened.iter().zip(&gathered.failures).enumerate() {
         let Ok(model) = &opened.outcome else {
             status = ExitStatus::Incomplete;
             continue;
@@ -96,18 +110,14 @@ fn paths(gathered: &Corpus, printer: &Printer) -> (String, ExitStatus) {
             status = ExitStatus::Incomplete;
         }
         for tensor in &model.tensors {
-            let path = match (model.key(tensor), model.repository.folder()) {
-                // A folder's tensors are not copied: the shard is where they are, and it is named once.
+            let folder = model.repository.folder();
+            let path = match (model.key(tensor), folder) {
                 (None, Some(folder)) => Some(folder.join(&tensor.shard)),
                 (Some(key), _) => gathered.cache.lookup(&key).map(|(_, path)| path),
                 (None, None) => None,
             };
             if let Some(path) = path {
-                if model.repository.folder().is_some() && !files.insert(path.clone()) {
-                    continue;
-                }
-                text.push_str(&path.display().to_string());
-                text.push('\n');
+                fetched.push(Fetched { model: number, tensor, path, in_place: folder.is_some() });
             } else {
                 if !failures.contains_key(&tensor.info.name) {
                     printer.warn(&format!(
@@ -124,5 +134,36 @@ fn paths(gathered: &Corpus, printer: &Printer) -> (String, ExitStatus) {
     if gathered.all_failed() {
         status = ExitStatus::Failed;
     }
-    (text, status)
+    (fetched, status)
+}
+
+/// One path a line; a shard of a folder is named once.
+fn paths(fetched: &[Fetched<'_>]) -> String {
+    let mut shards = BTreeSet::new();
+    let mut text = String::new();
+    for of in fetched.iter().filter(|of| !of.in_place || shards.insert(&of.path)) {
+        text.push_str(&of.path.display().to_string());
+        text.push('\n');
+    }
+    text
+}
+
+fn table<'a>(models: &'a [ModelSummary], fetched: &'a [Fetched<'a>]) -> Frame<'a> {
+    let columns = ["model", "commit", "tensor", "role", "layer", "dtype", "shape", "numel", "shard", "path"];
+    let row = |of: &Fetched<'_>| {
+        let (model, tensor) = (&models[of.model], of.tensor);
+        vec![
+            Cell::text(&model.model),
+            Cell::optional(model.commit.as_ref()),
+            Cell::code(&tensor.info.name),
+            Cell::optional(tensor.slot.map(|slot| slot.role)),
+            Cell::integer(tensor.layer.map(|layer| layer.0.into())),
+            Cell::text(tensor.info.dtype.name()),
+            Cell::text(shape_text(&tensor.info.shape)),
+            Cell::integer(Some(tensor.info.shape.iter().product())),
+            Cell::code(&*tensor.shard),
+            Cell::code(of.path.display().to_string()),
+        ]
+    };
+    Frame::new("tensors.csv", columns, fetched.iter().map(row))
 }

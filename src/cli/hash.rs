@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::bail;
 use hub_audit::{
     Error,
-    fetch::Corpus,
+    digest::TrivialClass,
     fetch::{self, Work},
-    model::{Model, Opened, Repository, Session, Tensor},
+    fetch::{Corpus, Cost},
+    model::{Model, ModelSummary, Opened, Repository, Session, Tensor},
     question::hash::hash_all_kept,
     question::hash::matches,
     question::hash::same_files,
@@ -14,9 +16,9 @@ use hub_audit::{
         hash::{Hashed, Kinship},
         inspect::shape_text,
     },
-    report::{csv, escape},
+    report::{Cell, Frame, ModelProvenance},
     snapshot::Snapshot,
-    spec::{ModelSource, ModelSpec},
+    spec::{Commit, ModelSource, ModelSpec},
 };
 
 use super::{
@@ -24,17 +26,23 @@ use super::{
     exit::ExitStatus,
     gather::{self, Gather},
     hash_chunks,
+    options::StdoutFormat,
+    output,
     printer::Printer,
     render_error, table,
 };
 
 pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required()?;
-    if args.files {
-        return files(args, &specs, printer);
-    }
     if args.chunks {
         return hash_chunks::run(args, &specs, printer);
+    }
+    let format = args.format.unwrap_or(StdoutFormat::Csv);
+    if format == StdoutFormat::Text {
+        bail!("--format text is for --chunks; the rows of `hash` are CSV or JSON");
+    }
+    if args.files {
+        return files(args, format, &specs, printer);
     }
     let question = args.choice.everything_or_question()?;
     // A name that is asked for by a pattern is wanted, whatever is left out otherwise.
@@ -49,11 +57,13 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
         return Ok(ExitStatus::Done);
     };
     let (hashed, mut status) = hash(&gathered, &wanted, printer)?;
+    let models: Vec<ModelSummary> = gathered.opened.iter().map(ModelSummary::of).collect();
+    let document = output::data("hash", &output::run(&args.reach, 0, gathered.cost), &models);
+    let table = || if args.matches { matched(&hashed) } else { tensors(&hashed) };
     if args.matches {
         printer.talk(&summary(&hashed));
     }
-    let text = if args.matches { groups_csv(&hashed) } else { tensors_csv(&hashed) };
-    printer.data(&String::from_utf8_lossy(&text))?;
+    output::print(format, &document, || Box::new(std::iter::once(table())), String::new, printer)?;
     if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
@@ -133,8 +143,8 @@ fn hash(
     Ok((hashes.into_iter().filter_map(row).collect(), status))
 }
 
-fn tensors_csv(hashed: &[Hashed]) -> Vec<u8> {
-    let heading = [
+fn tensors(hashed: &[Hashed]) -> Frame<'_> {
+    let columns = [
         "model",
         "commit",
         "tensor",
@@ -149,50 +159,49 @@ fn tensors_csv(hashed: &[Hashed]) -> Vec<u8> {
     ];
     let row = |tensor: &Hashed| {
         vec![
-            escape::csv(&tensor.model).into_owned(),
-            tensor.commit.clone(),
-            escape::csv(&tensor.tensor).into_owned(),
-            tensor.role.clone(),
-            tensor.layer.map(|layer| layer.to_string()).unwrap_or_default(),
-            escape::csv(&tensor.dtype.name()).into_owned(),
-            shape_text(&tensor.shape),
-            tensor.shape.iter().product::<u64>().to_string(),
-            tensor.hash.sha256.clone(),
-            tensor.hash.canonical.clone().unwrap_or_default(),
+            Cell::text(&tensor.model),
+            Cell::text(&tensor.commit),
+            Cell::code(&tensor.tensor),
+            Cell::text(&tensor.role),
+            Cell::integer(tensor.layer.map(u64::from)),
+            Cell::text(tensor.dtype.name()),
+            Cell::text(shape_text(&tensor.shape)),
+            Cell::integer(Some(tensor.shape.iter().product())),
+            Cell::text(&tensor.hash.sha256),
+            Cell::optional(tensor.hash.canonical.as_ref()),
             trivial(tensor),
         ]
     };
-    csv::document(std::iter::once(heading.map(str::to_owned).to_vec()).chain(hashed.iter().map(row)))
+    Frame::new("tensors.csv", columns, hashed.iter().map(row))
 }
 
-fn trivial(tensor: &Hashed) -> String {
-    tensor.hash.trivial.map(|class| class.name().to_owned()).unwrap_or_default()
+fn trivial(tensor: &Hashed) -> Cell {
+    Cell::optional(tensor.hash.trivial.map(TrivialClass::name))
 }
 
-fn groups_csv(hashed: &[Hashed]) -> Vec<u8> {
-    let heading = ["group", "kind", "sha256", "dtype", "shape", "trivial", "model", "commit", "tensor"];
-    let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    for (number, group) in matches(hashed).iter().enumerate() {
-        for &member in &group.members {
+fn matched(hashed: &[Hashed]) -> Frame<'_> {
+    let columns = ["group", "kind", "sha256", "dtype", "shape", "trivial", "model", "commit", "tensor"];
+    let rows = matches(hashed).into_iter().enumerate().flat_map(move |(number, group)| {
+        group.members.into_iter().map(move |member| {
             let tensor = &hashed[member];
             let digest = match group.kinship {
                 Kinship::Bytes => Some(&tensor.hash.sha256),
                 Kinship::Rounded => tensor.hash.canonical.as_ref(),
             };
-            rows.push(vec![
-                (number + 1).to_string(),
-                group.kinship.name().to_owned(),
-                digest.cloned().unwrap_or_default(),
-                escape::csv(&tensor.dtype.name()).into_owned(),
-                shape_text(&tensor.shape),
+            vec![
+                Cell::count(number + 1),
+                Cell::text(group.kinship.name()),
+                Cell::optional(digest),
+                Cell::text(tensor.dtype.name()),
+                Cell::text(shape_text(&tensor.shape)),
                 trivial(tensor),
-                escape::csv(&tensor.model).into_owned(),
-                tensor.commit.clone(),
-                escape::csv(&tensor.tensor).into_owned(),
-            ]);
-        }
-    }
-    csv::document(rows)
+                Cell::text(&tensor.model),
+                Cell::text(&tensor.commit),
+                Cell::code(&tensor.tensor),
+            ]
+        })
+    });
+    Frame::new("matches.csv", columns, rows)
 }
 
 fn summary(hashed: &[Hashed]) -> String {
@@ -216,7 +225,7 @@ fn summary(hashed: &[Hashed]) -> String {
 }
 
 /// Whole files by the hashes that listings state: two requests a model.
-fn files(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> anyhow::Result<ExitStatus> {
+fn files(args: &HashArgs, format: StdoutFormat, specs: &[ModelSpec], printer: &Printer) -> anyhow::Result<ExitStatus> {
     let list = async |session: &Session, limits| {
         let listed = session.list(specs).await;
         let traffic = session.access.hub.traffic();
@@ -231,36 +240,44 @@ fn files(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> anyhow::Res
             render_error::hint_at_folder(&listed.spec, printer);
         }
     }
-    let status = print_files(&listed, printer)?;
     gathered.cost.traffic = traffic;
     gathered.cost.of_the_hub = specs.iter().any(|spec| matches!(spec.source, ModelSource::Hub { .. }));
+    let status = print_files(args, format, &listed, gathered.cost, printer)?;
     gather::print_summary(&gathered.cost, printer);
     Ok(if listed.iter().all(|listed| listed.outcome.is_err()) { ExitStatus::Failed } else { status })
 }
 
-fn print_files(listed: &[Opened<Repository>], printer: &Printer) -> anyhow::Result<ExitStatus> {
+fn print_files(
+    args: &HashArgs,
+    format: StdoutFormat,
+    listed: &[Opened<Repository>],
+    cost: Cost,
+    printer: &Printer,
+) -> anyhow::Result<ExitStatus> {
     let models = listed.iter().enumerate();
     let snapshots = models.filter_map(|(number, listed)| Some((number, listed.outcome.as_ref().ok()?.snapshot())));
     let snapshots: Vec<(usize, &Snapshot)> = snapshots.collect();
     let groups = same_files(snapshots.iter().copied());
-    let heading = ["group", "sha256", "xet_hash", "size", "model", "commit", "file"];
-    let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    for (number, group) in groups.iter().enumerate() {
-        for member in &group.members {
-            let commit = listed[member.model].outcome.as_ref().ok().and_then(|repository| repository.commit());
-            rows.push(vec![
-                (number + 1).to_string(),
-                member.file.lfs_sha256.clone().unwrap_or_default(),
-                member.file.xet_hash.clone().unwrap_or_default(),
-                member.file.size.to_string(),
-                escape::csv(&listed[member.model].spec.to_string()).into_owned(),
-                commit.map(ToString::to_string).unwrap_or_default(),
-                escape::csv(&member.file.path).into_owned(),
-            ]);
-        }
-    }
+    let commit = |model: usize| listed[model].outcome.as_ref().ok().and_then(|repository| repository.commit());
+    let columns = ["group", "sha256", "xet_hash", "size", "model", "commit", "file"];
+    let rows = groups.iter().enumerate().flat_map(|(number, group)| {
+        group.members.iter().map(move |member| {
+            vec![
+                Cell::count(number + 1),
+                Cell::optional(member.file.lfs_sha256.as_ref()),
+                Cell::optional(member.file.xet_hash.as_ref()),
+                Cell::integer(Some(member.file.size)),
+                Cell::text(listed[member.model].spec.to_string()),
+                Cell::optional(commit(member.model)),
+                Cell::code(&member.file.path),
+            ]
+        })
+    });
+    let equal = Frame::new("equal_files.csv", columns, rows);
+    let mut document = output::data("hash", &output::run(&args.reach, 0, cost), &[]);
+    document.provenance.models = (0..listed.len()).map(|model| listed_model(&listed[model], commit(model))).collect();
     printer.talk(&format!("{} of identical files", table::count(groups.len() as u64, "group")));
-    printer.data(&String::from_utf8_lossy(&csv::document(rows)))?;
+    output::print(format, &document, || Box::new(std::iter::once(equal)), String::new, printer)?;
     let hashless: Vec<usize> =
         snapshots.iter().filter(|(_, snapshot)| snapshot.commit.is_none()).map(|&(model, _)| model).collect();
     for &model in &hashless {
@@ -269,4 +286,16 @@ fn print_files(listed: &[Opened<Repository>], printer: &Printer) -> anyhow::Resu
     }
     let complete = snapshots.len() == listed.len() && hashless.is_empty();
     Ok(if complete { ExitStatus::Done } else { ExitStatus::Incomplete })
+}
+
+/// What a listing alone tells of a model.
+fn listed_model(listed: &Opened<Repository>, commit: Option<&Commit>) -> ModelProvenance {
+    ModelProvenance {
+        model: listed.spec.to_string(),
+        label: listed.label.clone(),
+        commit: commit.map(ToString::to_string),
+        group: listed.spec.group.clone(),
+        failure: listed.outcome.as_ref().err().map(Error::chain),
+        ..ModelProvenance::default()
+    }
 }

@@ -2,19 +2,19 @@
 
 use hub_audit::{
     fetch::{Limits, Work},
-    model::{Opened, Pairing, Question, Session, pattern},
-    question::hash::chunks::{
-        ChunkCorpus, ChunksAnswer, ChunksAsk, chunk_pairs_csv, chunks_csv, chunks_json, chunks_text,
-    },
+    model::{ModelSummary, Opened, Pairing, Question, Session, pattern},
+    question::hash::chunks::{ChunkCorpus, ChunksAnswer, ChunksAsk, chunk_tables, chunks_text},
     spec::ModelSpec,
 };
 
 use super::{
-    args::{ChunksFormat, HashArgs},
+    args::HashArgs,
     environment,
     exit::ExitStatus,
     fetch::ANY_LAYER,
     gather::{self, Gather},
+    options::StdoutFormat,
+    output,
     printer::Printer,
     size::Size,
     table,
@@ -49,13 +49,18 @@ pub(crate) fn run(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> an
         return Ok(ExitStatus::Failed);
     }
     warn_of_unexamined(&answer, printer);
-    let text = match (args.format, args.pairs) {
-        (ChunksFormat::Text, only_pairs) => chunks_text(&answer, only_pairs, table::width()),
-        (ChunksFormat::Csv, true) => String::from_utf8_lossy(&chunk_pairs_csv(&answer)).into_owned(),
-        (ChunksFormat::Csv, false) => String::from_utf8_lossy(&chunks_csv(&answer)).into_owned(),
-        (ChunksFormat::Json, only_pairs) => format!("{:#}\n", chunks_json(&answer, only_pairs)),
-    };
-    printer.data(&text)?;
+    let models: Vec<ModelSummary> = gathered.opened.iter().map(ModelSummary::of).collect();
+    let mut document = output::data("hash", &output::run(&args.reach, 0, gathered.cost), &models);
+    let traffic = answer.corpus.traffic;
+    document.settings.extend([
+        ("tokens".to_owned(), traffic.tokens.into()),
+        ("cas_requests".to_owned(), traffic.requests.into()),
+        ("cas_bytes".to_owned(), traffic.bytes.into()),
+        ("weight_bytes".to_owned(), answer.bytes_read.unwrap_or(0).into()),
+    ]);
+    let tables = || chunk_tables(&answer, args.pairs);
+    let text = || chunks_text(&answer, args.pairs, table::width());
+    output::print(args.format.unwrap_or(StdoutFormat::Text), &document, tables, text, printer)?;
     print_cost(&answer, &gathered.opened, printer);
     gather::print_summary(&gathered.cost, printer);
     let is_whole = !answer.is_incomplete() && gathered.opened.iter().all(|opened| opened.outcome.is_ok());

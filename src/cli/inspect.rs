@@ -1,6 +1,6 @@
 //! `inspect`: what is in each model, and which roles of several can be compared.
 
-use std::fmt::Write;
+use std::{fmt::Write, io};
 
 use hub_audit::{
     family::{LayerIndex, Stack},
@@ -11,6 +11,8 @@ use hub_audit::{
     question::inspect::comparable,
     question::inspect::{Comparable, Contents, Inspection, RoleCount, Stored, shape_text},
     question::lineage::Group,
+    question::page::{Run, provenance},
+    report::{Cell, Frame, json::Document},
 };
 use serde_json::{Value, json};
 
@@ -19,6 +21,7 @@ use super::{
     exit::ExitStatus,
     gather::{self, Gather},
     options::StdoutFormat,
+    output,
     printer::Printer,
     size::Size,
     table,
@@ -48,12 +51,18 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
     };
     let inspections = inspect::inspect(&gathered.opened);
     let comparable = if specs.len() > 1 { comparable(&gathered.opened, &inspections) } else { Vec::new() };
-    let text = match args.format {
-        StdoutFormat::Json => serde_json::to_string_pretty(&as_json(&inspections, &comparable, args.tensors))?,
-        StdoutFormat::Text => as_text(&inspections, &comparable, args.tensors),
-    };
     gathered.check_unchanged()?;
-    printer.data(&text)?;
+    match args.format {
+        StdoutFormat::Text => printer.data(&as_text(&inspections, &comparable, args.tensors))?,
+        StdoutFormat::Json => {
+            let run = output::run(&args.reach, 0, gathered.cost);
+            printer.stream(|out| write_json(out, &run, &inspections, &comparable, args.tensors))?;
+        }
+        StdoutFormat::Csv => {
+            let table = if args.tensors { tensors_table(&inspections) } else { models_table(&inspections) };
+            printer.stream(|out| table.write_csv(out))?;
+        }
+    }
     gather::print_summary(&gathered.cost, printer);
     let failed = inspections.iter().filter(|inspection| inspection.contents.is_none()).count();
     Ok(match failed {
@@ -326,20 +335,88 @@ fn most_common(models: &[Result<String, String>]) -> Option<&String> {
     shapes.iter().rev().max_by_key(|shape| shapes.iter().filter(|other| other == shape).count()).copied()
 }
 
-fn as_json(inspections: &[Inspection], comparable: &[Comparable], tensors: bool) -> Value {
-    let labels: Vec<&str> = inspections.iter().map(|inspection| inspection.summary.label.as_str()).collect();
+/// A row a model.
+fn models_table(inspections: &[Inspection]) -> Frame<'_> {
+    let columns = [
+        "model",
+        "commit",
+        "family",
+        "model_type",
+        "layers",
+        "width",
+        "tensors",
+        "parameters",
+        "shards",
+        "bytes",
+        "quantisation",
+        "failure",
+    ];
+    let row = |Inspection { summary, contents }: &Inspection| {
+        let of = |get: fn(&Contents) -> u64| Cell::integer(contents.as_ref().map(get));
+        vec![
+            Cell::text(&summary.model),
+            Cell::optional(summary.commit.as_ref()),
+            Cell::optional(summary.family.as_ref().map(|(name, _)| name)),
+            Cell::optional(summary.model_type.as_ref()),
+            Cell::integer(summary.layers.map(u64::from)),
+            Cell::integer(summary.width),
+            of(|contents| contents.tensors.len() as u64),
+            of(|contents| contents.parameters),
+            of(|contents| contents.shards as u64),
+            of(|contents| contents.bytes),
+            Cell::optional(contents.as_ref().and_then(|contents| contents.quantisation.as_ref())),
+            Cell::optional(summary.failure.as_ref()),
+        ]
+    };
+    Frame::new("models.csv", columns, inspections.iter().map(row))
+}
+
+/// A row a tensor.
+fn tensors_table(inspections: &[Inspection]) -> Frame<'_> {
+    let columns = ["model", "commit", "tensor", "what", "layer", "dtype", "shape", "numel", "shard", "start", "end"];
+    let rows = inspections.iter().flat_map(|Inspection { summary, contents }| {
+        contents.iter().flat_map(|contents| &contents.tensors).map(|listed| {
+            vec![
+                Cell::text(&summary.model),
+                Cell::optional(summary.commit.as_ref()),
+                Cell::code(&listed.info.name),
+                Cell::text(&*listed.what),
+                Cell::integer(listed.layer.map(|layer| layer.0.into())),
+                Cell::text(listed.info.dtype.name()),
+                Cell::text(shape_text(&listed.info.shape)),
+                Cell::integer(Some(listed.info.shape.iter().product())),
+                Cell::code(&*listed.shard),
+                Cell::integer(Some(listed.info.range.start)),
+                Cell::integer(Some(listed.info.range.end)),
+            ]
+        })
+    });
+    Frame::new("tensors.csv", columns, rows)
+}
+
+fn write_json(
+    out: &mut dyn io::Write,
+    run: &Run,
+    inspections: &[Inspection],
+    comparable: &[Comparable],
+    tensors: bool,
+) -> io::Result<()> {
+    let synthetic = inspections.iter().any(|inspection| inspection.summary.synthetic);
+    let mut document = Document::begin(out, "inspect", synthetic, &provenance(run, &[], Vec::new()))?;
+    document.rows("models", inspections.iter().map(|inspection| model_json(inspection, tensors)))?;
+    document.rows("comparable", comparable.iter().map(|row| comparable_json(inspections, row)))?;
+    document.end()
+}
+
+fn comparable_json(inspections: &[Inspection], row: &Comparable) -> Value {
+    let models = inspections.iter().zip(&row.models).map(|(inspection, model)| {
+        json!({ "model": inspection.summary.label, "shapes": model.as_ref().ok(), "reason": model.as_ref().err() })
+    });
     json!({
-        "models": inspections.iter().map(|inspection| model_json(inspection, tensors)).collect::<Vec<_>>(),
-        "comparable": comparable.iter().map(|row| json!({
-            "role": row.role.name(),
-            "models_sharing_a_shape": row.verdict.as_ref().ok(),
-            "reason": row.verdict.as_ref().err(),
-            "models": labels.iter().zip(&row.models).map(|(label, model)| json!({
-                "model": label,
-                "shapes": model.as_ref().ok(),
-                "reason": model.as_ref().err(),
-            })).collect::<Vec<_>>(),
-        })).collect::<Vec<_>>(),
+        "role": row.role.name(),
+        "models_sharing_a_shape": row.verdict.as_ref().ok(),
+        "reason": row.verdict.as_ref().err(),
+        "models": models.collect::<Vec<_>>(),
     })
 }
 

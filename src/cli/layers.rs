@@ -1,8 +1,8 @@
 //! `layers`: each model against itself.
 
 use hub_audit::{
-    error::Error, fetch::Cost, question::layers, question::layers::Layers, question::layers::page::layers_csv,
-    question::layers::page::layers_report, spec::ModelSpec, table::Condition,
+    error::Error, fetch::Cost, question::layers, question::layers::Layers, question::layers::page::layers_report,
+    question::layers::page::layers_tables, spec::ModelSpec, table::Condition,
 };
 
 use super::{
@@ -48,9 +48,10 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
 }
 
 fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let run = output::run(args.output.seed, cost);
+    let run = output::run(&args.reach, args.output.seed, cost);
     let document = layers_report(layers, &args.output.metric, &run);
-    output::write(&args.output, &document, || layers_csv(layers, &args.output.metric), printer)?;
+    let tables = || layers_tables(layers, &args.output.metric);
+    output::write(&args.output, &document, tables, printer)?;
     let mut status = if layers.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     if layers.tables.is_empty() {
         printer.warn("no comparable tensors: no model has the requested ones in any layer");
@@ -59,7 +60,8 @@ fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> 
         status = status.max(findings(layers, condition, printer));
     }
     gather::print_summary(&cost, printer);
-    output::print(&args.output, &document, status, printer)
+    output::print(args.output.format, &document, tables, || output::text(&document), printer)?;
+    Ok(status)
 }
 
 /// Asks the condition of each layer and the next, the earlier one as reference.

@@ -6,7 +6,7 @@ use hub_audit::{
     model::{AuditError, Opened, Session},
     question::lineage::{
         Choice, Condition, Lineage, LineageAsk, More, detectable_at_best,
-        page::{lineage_csv, lineage_report, lineage_text, refused},
+        page::{lineage_report, lineage_tables, lineage_text, refused},
         pinned,
     },
     spec::ModelSpec,
@@ -197,9 +197,10 @@ fn total(first: &Cost, then: &Cost) -> Cost {
 }
 
 fn answer(args: &LineageArgs, lineage: &Lineage, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let run = output::run(args.output.seed, cost);
+    let run = output::run(&args.reach, args.output.seed, cost);
     let document = lineage_report(lineage, &run);
-    output::write(&args.output, &document, || lineage_csv(lineage), printer)?;
+    let tables = || lineage_tables(lineage);
+    output::write(&args.output, &document, tables, printer)?;
     let mut status = if lineage.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     if let Some(condition) = args.fail_if {
         let mut findings = Findings::new(condition.name(), "pair", printer);
@@ -212,7 +213,8 @@ fn answer(args: &LineageArgs, lineage: &Lineage, cost: Cost, printer: &Printer) 
         printer.warn(&refused);
     }
     gather::print_summary(&cost, printer);
-    output::print_text(&args.output, &document, || lineage_text(lineage), status, printer)
+    output::print(args.output.format, &document, tables, || lineage_text(lineage), printer)?;
+    Ok(status)
 }
 
 /// What `--fail-if` of `lineage` asks.

@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 use clap_mangen::Man;
-use hub_audit::report::write_reports;
+use hub_audit::report::write_files;
 
 use super::{
     args::{Args, ManArgs},
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &ManArgs, printer: &Printer) -> anyhow::Result<ExitStatu
     for command in program.get_subcommands() {
         pages.push((format!("hub-audit-{}.1", command.get_name()), page(command.clone())?));
     }
-    for path in write_reports(&args.dir, pages)? {
+    for path in write_files(&args.dir, pages)? {
         printer.data(&path.display().to_string())?;
     }
     Ok(ExitStatus::Done)

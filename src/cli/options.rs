@@ -137,8 +137,10 @@ pub(crate) struct Limits {
 pub(crate) enum StdoutFormat {
     /// Tables for people.
     Text,
-    /// JSON for programs.
+    /// All tables as JSON.
     Json,
+    /// The main table as CSV.
+    Csv,
 }
 
 /// What is asked of weight matrices.

@@ -1,94 +1,103 @@
-//! Reports into a folder.
+//! Reports into a folder, and answers to standard output.
 
 use hub_audit::{
     error::Error,
     fetch::Cost,
+    model::ModelSummary,
     question::{
         lineage::{Lineage, page::lineage_text},
-        page::Run,
+        page::{Run, provenance},
     },
-    report::{self, Format, Report},
+    report::{self, Frames, Report, Written, json},
 };
 
 use super::{
     args::Command,
-    exit::ExitStatus,
-    options::{Output, StdoutFormat},
+    options::{Output, Reach, StdoutFormat},
     printer::Printer,
     table,
 };
 
-/// What only the running program knows, for the report's provenance.
-pub(crate) fn run(seed: u64, cost: Cost) -> Run {
+/// What only the running program knows, for the report's provenance, where it asks no Hub.
+pub(crate) fn local_run() -> Run {
     Run {
         // Secrets are never arguments: a token comes from the environment or from a file.
         command_line: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        generated_at: Some(rfc3339(jiff::Timestamp::now())),
+        ..Run::default()
+    }
+}
+
+/// To the second.
+pub(crate) fn rfc3339(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// What only the running program knows, for the report's provenance.
+pub(crate) fn run(reach: &Reach, seed: u64, cost: Cost) -> Run {
+    let endpoint = if reach.demo { "embedded Hub" } else { &reach.endpoint };
+    Run {
         seed,
-        generated_at: Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        endpoint: cost.of_the_hub.then(|| endpoint.to_owned()),
         requests: cost.traffic.requests,
         bytes: cost.traffic.bytes,
         cache_hits: cost.cached as u64,
         shared_hits: cost.from_hf_cache as u64,
+        ..local_run()
     }
 }
 
-/// Writes the report's files where `-o` asks for them, each whole or not at all, and says where they are. `csv` gives the
-/// tables that are not part of the document.
-pub(crate) fn write(
+/// Writes the report's files where `-o` asks for them, each whole or not at all, and says where they are.
+pub(crate) fn write<'a>(
     output: &Output,
     document: &Report,
-    csv: impl FnOnce() -> Vec<(String, Vec<u8>)>,
+    tables: impl Fn() -> Frames<'a>,
     printer: &Printer,
 ) -> anyhow::Result<()> {
     let Some(dir) = &output.dir else { return Ok(()) };
-    let mut files = report::files(document, &output.formats).map_err(Error::from)?;
-    if output.formats.contains(&Format::Csv) {
-        files.extend(csv());
+    let Written { files, removed } =
+        report::write_reports(dir, document, tables, &output.formats).map_err(Error::from)?;
+    printer.talk(&format!("wrote {} files to {}", files.len(), dir.display()));
+    if !removed.is_empty() {
+        printer.talk(&format!("removed {} files of the former report there", removed.len()));
     }
-    let written = hub_audit::report::write_reports(dir, files).map_err(Error::from)?;
-    printer.talk(&format!("wrote {} files to {}", written.len(), dir.display()));
     Ok(())
 }
 
-/// Prints the result, last of all. A reader that has seen enough (`| head`) does not change how the command ended.
-pub(crate) fn print(
-    output: &Output,
-    document: &Report,
-    status: ExitStatus,
-    printer: &Printer,
-) -> anyhow::Result<ExitStatus> {
-    print_text(output, document, || report::text::render(document, table::width()), status, printer)
+/// The head of an answer that is data alone.
+pub(crate) fn data(command: &'static str, run: &Run, models: &[ModelSummary]) -> Report {
+    let synthetic = models.iter().any(|model| model.synthetic);
+    Report { command, synthetic, provenance: provenance(run, models, Vec::new()), ..Report::default() }
 }
 
-/// As [`print`], with the answer of `lineage` below where it was asked beside.
-pub(crate) fn print_beside(
-    output: &Output,
-    document: &Report,
-    lineage: Option<&Lineage>,
-    status: ExitStatus,
-    printer: &Printer,
-) -> anyhow::Result<ExitStatus> {
-    let beside = || lineage.map_or_else(String::new, |lineage| format!("\n{}", lineage_text(lineage)));
-    print_text(output, document, || report::text::render(document, table::width()) + &beside(), status, printer)
+/// The answer of a report for a terminal.
+pub(crate) fn text(document: &Report) -> String {
+    report::text::render(document, table::width())
 }
 
-/// As [`print`], with a text of its own.
-pub(crate) fn print_text(
-    output: &Output,
+/// The same, with the answer of `lineage` below where it was asked beside.
+pub(crate) fn text_beside(document: &Report, lineage: Option<&Lineage>) -> String {
+    let beside = lineage.map_or_else(String::new, |lineage| format!("\n{}", lineage_text(lineage)));
+    text(document) + &beside
+}
+
+/// Prints the result, last of all: as text, or the tables as JSON, or the first of them as CSV. A reader that has seen enough
+/// (`| head`) does not change how the command ended.
+pub(crate) fn print<'a>(
+    format: StdoutFormat,
     document: &Report,
+    tables: impl FnOnce() -> Frames<'a>,
     text: impl FnOnce() -> String,
-    status: ExitStatus,
     printer: &Printer,
-) -> anyhow::Result<ExitStatus> {
-    let text = match output.format {
-        StdoutFormat::Json => {
-            String::from_utf8_lossy(&hub_audit::report::json::render(document).map_err(Error::from)?).into_owned()
-        }
-        StdoutFormat::Text => text(),
+) -> anyhow::Result<()> {
+    let printed = match format {
+        StdoutFormat::Json => printer.stream(|out| json::write(out, document, tables(), &[])),
+        StdoutFormat::Csv => printer.stream(|out| tables().take(1).try_for_each(|table| table.write_csv(out))),
+        StdoutFormat::Text => printer.data(&text()),
     };
-    match printer.data(&text) {
+    match printed {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(status),
+        _ => Ok(()),
     }
 }
 

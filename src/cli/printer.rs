@@ -49,6 +49,19 @@ impl Printer {
         stdout.flush()
     }
 
+    /// Data that are written as they are made, else as [`Printer::data`].
+    #[expect(clippy::unused_self, reason = "output goes through a printer, so that nothing bypasses it")]
+    pub(crate) fn stream(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        let stdout = io::stdout().lock();
+        let mut hiding = if stdout.is_terminal() {
+            secret::Hiding::new(stdout, |text| Cow::Owned(harmless(&text)))
+        } else {
+            secret::Hiding::new(stdout, |text| text)
+        };
+        write(&mut hiding)?;
+        hiding.finish().map(drop)
+    }
+
     /// Talk: to stderr, unless quiet. A closed stderr is no reason to fail.
     pub(crate) fn talk(&self, text: &str) {
         if !self.quiet {

@@ -8,8 +8,8 @@ use hub_audit::{
     model::{Opened, Question},
     question::structure,
     question::structure::estimate,
-    question::structure::page::structure_csv,
     question::structure::page::structure_report,
+    question::structure::page::structure_tables,
     question::structure::rehearse,
     question::structure::{Estimate, StructureOptions},
     spec::ModelSpec,
@@ -82,9 +82,10 @@ pub(crate) fn run(
     let structure = structure::structure(&gathered, &options, &bar);
     drop(bar);
     gathered.check_unchanged()?;
-    let run = output::run(args.output.seed, gathered.cost);
+    let run = output::run(&args.reach, args.output.seed, gathered.cost);
     let document = structure_report(&structure, &run);
-    output::write(&args.output, &document, || structure_csv(&structure), printer)?;
+    let tables = || structure_tables(&structure);
+    output::write(&args.output, &document, tables, printer)?;
     if structure.rows.is_empty() {
         printer.warn("no comparable matrices: no model has the requested ones in any layer");
     }
@@ -94,7 +95,8 @@ pub(crate) fn run(
         ExitStatus::Done
     };
     gather::print_summary(&gathered.cost, printer);
-    output::print(&args.output, &document, status, printer)
+    output::print(args.output.format, &document, tables, || output::text(&document), printer)?;
+    Ok(status)
 }
 
 /// Memory and arithmetic, and the time that it will take on this machine.

@@ -8,8 +8,8 @@ use hub_audit::{
     model::{Opened, Pairing, Question, Session},
     question::lineage::{LineageAsk, bring_beside},
     question::survey,
-    question::survey::page::survey_csv,
     question::survey::page::survey_report,
+    question::survey::page::survey_tables,
     question::survey::{Survey, SurveyOptions, page::View},
     serve::Replica,
     spec::ModelSpec,
@@ -92,10 +92,11 @@ pub(crate) fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
 }
 
 fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let run = output::run(args.output.seed, cost);
+    let run = output::run(&args.reach, args.output.seed, cost);
     let view = View { metrics: &args.output.metric, by_cluster: args.relate.order == Order::Cluster };
     let document = survey_report(survey, &view, &run);
-    output::write(&args.output, &document, || survey_csv(survey, &view), printer)?;
+    let tables = || survey_tables(survey, &view);
+    output::write(&args.output, &document, tables, printer)?;
     let mut status = if survey.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     let unread = survey.unread.iter();
     gather::report_unread(unread.map(|(model, what, why)| (&survey.models[*model].label, what, why)), printer);
@@ -112,7 +113,14 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
         status = status.max(findings(survey, condition, printer));
     }
     gather::print_summary(&cost, printer);
-    output::print_beside(&args.output, &document, survey.lineage.as_ref(), status, printer)
+    output::print(
+        args.output.format,
+        &document,
+        tables,
+        || output::text_beside(&document, survey.lineage.as_ref()),
+        printer,
+    )?;
+    Ok(status)
 }
 
 /// Asks the condition of every pair of different models.

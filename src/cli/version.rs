@@ -1,9 +1,8 @@
 //! What program this is, for a report of a fault.
 
-use std::{
-    env::consts::{ARCH, OS},
-    sync::LazyLock,
-};
+use std::sync::LazyLock;
+
+use hub_audit::report::Provenance;
 
 /// Version, the commit where the build was told it (`HUB_AUDIT_COMMIT`), platform and features.
 pub(crate) fn long() -> &'static str {
@@ -12,10 +11,7 @@ pub(crate) fn long() -> &'static str {
 }
 
 fn text() -> String {
-    let commit = option_env!("HUB_AUDIT_COMMIT").filter(|commit| !commit.is_empty());
-    let commit = commit.map_or_else(String::new, |commit| format!(" (commit {commit})"));
-    let features =
-        [("hf-cache", cfg!(feature = "hf-cache")), ("png", cfg!(feature = "png")), ("serve", cfg!(feature = "serve"))];
-    let features: Vec<&str> = features.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect();
-    format!("{}{commit}\nplatform: {OS} {ARCH}\nfeatures: {}", env!("CARGO_PKG_VERSION"), features.join(", "))
+    let Provenance { tool_version, tool_commit, features, platform, .. } = Provenance::of_this_program();
+    let commit = tool_commit.map_or_else(String::new, |commit| format!(" (commit {commit})"));
+    format!("{tool_version}{commit}\nplatform: {platform}\nfeatures: {}", features.join(", "))
 }

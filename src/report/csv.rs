@@ -21,7 +21,7 @@ pub(crate) const GROUPS: [&str; 13] = [
 ];
 
 /// A number as a field: the shortest text that reads back as the same number; empty where it is absent.
-pub fn number(value: Option<f64>) -> String {
+fn number(value: Option<f64>) -> String {
     value.filter(|value| value.is_finite()).map(round_trip).unwrap_or_default()
 }
 
@@ -30,23 +30,11 @@ pub fn field(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) | Cell::Code(text) => escape::csv(text).into_owned(),
         Cell::Number { value, .. } => number(value.value()),
+        Cell::Flag(flag) => flag.to_string(),
+        Cell::Reasons(reasons) => {
+            reasons.iter().map(|(name, reason)| format!("{name}:{reason}")).collect::<Vec<_>>().join(";")
+        }
     }
-}
-
-/// Rows of text fields as a CSV document, quoted where needed. Fields are written as they are: text that others wrote goes
-/// through [`escape::csv`] first.
-pub fn document<R, F>(rows: R) -> Vec<u8>
-where
-    R: IntoIterator,
-    R::Item: IntoIterator<Item = F>,
-    F: AsRef<[u8]>,
-{
-    let mut writer = ::csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-    for row in rows {
-        // Writing to memory fails for nothing but rows of unequal length, which `flexible` allows.
-        let _ = writer.write_record(row);
-    }
-    writer.into_inner().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! One number of a report, or the reason why there is none. NaN and infinity are not numbers here: they become reasons at
 //! the door, so that no format needs to think of them.
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
-
 use crate::metric::Undefined;
 
 /// A finite number, or the reason why it is absent.
@@ -57,21 +55,6 @@ impl From<&Result<f64, Undefined>> for Datum {
     }
 }
 
-/// A bare number, or `{"value": null, "undefined": reason}`.
-impl Serialize for Datum {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.get() {
-            Ok(value) => serializer.serialize_f64(value),
-            Err(reason) => {
-                let mut map = serializer.serialize_map(Some(2))?;
-                map.serialize_entry("value", &None::<f64>)?;
-                map.serialize_entry("undefined", reason)?;
-                map.end()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,9 +63,8 @@ mod tests {
     fn nan_and_infinity_are_reasons_and_never_numbers() {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let datum = Datum::from(Ok::<_, Undefined>(value));
-            assert_eq!(datum.value(), None);
-            assert_eq!(serde_json::to_string(&datum).unwrap(), r#"{"value":null,"undefined":"not a finite number"}"#);
+            assert_eq!(datum.get(), Err("not a finite number"));
         }
-        assert_eq!(serde_json::to_string(&Datum::new(0.25)).unwrap(), "0.25");
+        assert_eq!(Datum::new(0.25).value(), Some(0.25));
     }
 }

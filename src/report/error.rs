@@ -19,8 +19,6 @@ pub enum ReportError {
     Name { name: String },
     #[error("two files of the report are named `{name}`")]
     Twice { name: String },
-    #[error("cannot write the report as JSON")]
-    Json { source: serde_json::Error },
     #[error("cannot draw the picture `{picture}` as PNG: {reason}")]
     Raster { picture: String, reason: String },
     #[error("this build cannot write PNG")]
@@ -38,7 +36,7 @@ impl Hint for ReportError {
             Self::Write { .. } => "check that the folder given with `-o` can be written to",
             Self::Raster { .. } => "leave `png` out of `--formats`; the SVG holds the same picture",
             Self::NoPng => "leave `png` out of `--formats`, or build with the feature `png`",
-            Self::Name { .. } | Self::Twice { .. } | Self::Json { .. } => return None,
+            Self::Name { .. } | Self::Twice { .. } => return None,
         };
         Some(hint.to_owned())
     }

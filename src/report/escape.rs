@@ -108,8 +108,12 @@ pub fn markdown_code(text: &str, in_table: bool) -> String {
 }
 
 /// `text` as a text field of CSV, before quoting: a field that a spreadsheet would run as a formula gets an apostrophe in
-/// front, also where white space or characters that are not seen stand before its sign. Numbers do not come through here.
+/// front, also where white space or characters that are not seen stand before its sign. A plain sign alone is none. Numbers do not
+/// come through here.
 pub fn csv(text: &str) -> Cow<'_, str> {
+    if matches!(text, "+" | "-") {
+        return Cow::Borrowed(text);
+    }
     let seen = text.trim_start_matches(|c: char| c.is_whitespace() || is_hidden(c));
     // Spreadsheets of East Asian locales take the wide signs for the narrow ones.
     if seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || text.starts_with(['\t', '\r', '\n']) {
@@ -211,6 +215,7 @@ mod tests {
             assert_eq!(csv(text), format!("'{text}"));
         }
         assert_eq!(csv(" a=b"), " a=b");
+        assert_eq!((csv("+"), csv("-")), ("+".into(), "-".into()));
         assert_eq!(csv(""), "");
         assert_eq!(csv("model.layers.0"), "model.layers.0");
     }

@@ -1,18 +1,16 @@
-//! Which files a report amounts to in a set of formats.
+//! Which pages and pictures a report amounts to in a set of formats.
 
 use rayon::prelude::*;
 
-use super::{Format, Report, ReportError, figure::Picture, html, json, markdown};
+use super::{Format, Report, ReportError, figure::Picture, html, markdown};
 
-/// The files of `report` in `formats`, as (name, bytes): `report.json`, `REPORT.md`, `report.html`, and one picture a file.
-/// CSV files hold more than a report does: they are the [`Frame`](super::Frame)s of its question. The same report gives the
-/// same bytes.
-pub fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
+/// The files of `report` in `formats`, as (name, bytes): `REPORT.md`, `report.html`, and one picture a file. CSV and JSON hold more
+/// than a report does: they are the [`Frame`](super::Frame)s of its question. The same report gives the same bytes.
+pub(super) fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
     let mut files = Vec::new();
     for &format in formats {
         match format {
-            Format::Csv => {}
-            Format::Json => files.push(("report.json".to_owned(), json::render(report)?)),
+            Format::Csv | Format::Json => {}
             Format::Md => {
                 let image = [Format::Png, Format::Svg].into_iter().find(|image| formats.contains(image));
                 files.push(("REPORT.md".to_owned(), markdown::render(report, image).into_bytes()));
@@ -56,7 +54,7 @@ mod tests {
         let report = sample();
         let files = files(&report, &Format::ALL).unwrap();
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["report.json", "REPORT.md", "report.html", "cosine.svg", "cosine.png"]);
+        assert_eq!(names, ["REPORT.md", "report.html", "cosine.svg", "cosine.png"]);
         assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
         assert_eq!(files, super::files(&report, &Format::ALL).unwrap());
     }

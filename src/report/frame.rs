@@ -1,10 +1,22 @@
-//! A table in full digits: whole as a CSV file, and on a page a choice of its columns and its first rows, rounded for reading.
-//! So a column is named once and a cell is made once.
+//! A table in full digits: whole as a CSV file and in `report.json`, and on a page a choice of its columns and its first rows, rounded
+//! for reading. So a column is named once and a cell is made once.
 
-use std::fmt;
+use std::{
+    fmt,
+    io::{self, Write},
+    rc::Rc,
+};
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{Cell, Column, Digits, Table, csv};
 use crate::table::Matrix;
+
+/// The tables of an answer, each made when its turn has come; labelled matrices after all others.
+pub type Frames<'a> = Box<dyn Iterator<Item = Frame<'a>> + 'a>;
+
+/// Whole numbers below it are exact.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A table whose rows are made one at a time, so that a file of many rows is never held as cells.
 pub struct Frame<'a> {
@@ -12,7 +24,16 @@ pub struct Frame<'a> {
     columns: Vec<String>,
     /// How many of the columns are in the file; those after them are for pages alone.
     in_file: usize,
+    is_matrix: bool,
     rows: Box<dyn Iterator<Item = Vec<Cell>> + 'a>,
+}
+
+/// A row of a table as JSON: each cell by the name of its column; of a matrix its label and its values.
+#[derive(Debug)]
+pub(super) struct Record {
+    columns: Rc<[String]>,
+    is_matrix: bool,
+    cells: Vec<Cell>,
 }
 
 impl fmt::Debug for Frame<'_> {
@@ -29,17 +50,19 @@ impl<'a> Frame<'a> {
         rows: impl IntoIterator<Item = Vec<Cell>, IntoIter: 'a>,
     ) -> Self {
         let columns: Vec<String> = columns.into_iter().map(Into::into).collect();
-        Self { file: file.into(), in_file: columns.len(), columns, rows: Box::new(rows.into_iter()) }
+        let rows = Box::new(rows.into_iter());
+        Self { file: file.into(), in_file: columns.len(), columns, is_matrix: false, rows }
     }
 
     /// `matrix` as a labelled rectangle: an empty corner, the columns' labels, then one row a line.
-    pub fn matrix(file: impl Into<String>, matrix: &'a Matrix) -> Self {
-        let columns = std::iter::once(String::new()).chain(matrix.columns.iter().cloned());
+    pub fn matrix(file: impl Into<String>, matrix: Matrix) -> Self {
+        let count = matrix.rows.len();
+        let columns: Vec<String> = std::iter::once(String::new()).chain(matrix.columns.iter().cloned()).collect();
         let row = move |row: usize| {
             let cells = (0..matrix.columns.len()).map(|column| Cell::number(matrix.get(row, column), Digits::Exact));
             std::iter::once(Cell::text(&matrix.rows[row])).chain(cells).collect()
         };
-        Self::new(file, columns, (0..matrix.rows.len()).map(row))
+        Self { is_matrix: true, ..Self::new(file, columns, (0..count).map(row)) }
     }
 
     /// The table with columns that pages alone show; their cells come after those of the file.
@@ -49,13 +72,42 @@ impl<'a> Frame<'a> {
         self
     }
 
-    /// The file, as (name, bytes): every row, numbers in the shortest text that reads back as the same number, absent ones
-    /// empty.
-    pub fn csv(self) -> (String, Vec<u8>) {
-        let fields = |row: &[Cell]| row.iter().take(self.in_file).map(csv::field).collect::<Vec<String>>();
+    /// Its CSV file.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Its name in `report.json`: that of the file without its ending.
+    pub fn name(&self) -> &str {
+        self.file.strip_suffix(".csv").unwrap_or(&self.file)
+    }
+
+    pub(crate) fn is_matrix(&self) -> bool {
+        self.is_matrix
+    }
+
+    /// Of a matrix the labels of its columns.
+    pub(super) fn labels(&self) -> &[String] {
+        &self.columns[1..]
+    }
+
+    /// Its rows.
+    pub(super) fn records(self) -> impl Iterator<Item = Record> + 'a {
+        let (columns, in_file, is_matrix): (Rc<[String]>, _, _) = (self.columns.into(), self.in_file, self.is_matrix);
+        self.rows.map(move |mut cells| {
+            cells.truncate(in_file);
+            Record { columns: Rc::clone(&columns), is_matrix, cells }
+        })
+    }
+
+    /// The file: every row, numbers in the shortest text that reads back as the same number, absent ones empty.
+    pub fn write_csv(self, out: &mut dyn Write) -> io::Result<()> {
+        let mut writer = ::csv::WriterBuilder::new().flexible(true).from_writer(out);
         let heading: Vec<Cell> = self.columns.iter().map(Cell::text).collect();
-        let rows = std::iter::once(heading).chain(self.rows).map(|row| fields(&row));
-        (self.file, csv::document(rows))
+        for row in std::iter::once(heading).chain(self.rows) {
+            writer.write_record(row.iter().take(self.in_file).map(csv::field))?;
+        }
+        writer.flush()
     }
 
     /// The `first` rows as a table of a page: the columns that `choice` names, each under its heading there.
@@ -73,16 +125,54 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The last cell of a row: which of `cells` are undefined and why, as `NAME:REASON` apart by semicolons.
-pub(crate) fn each_reason(names: &[&str], cells: &[Cell]) -> Cell {
-    let reasons = names.iter().zip(cells).filter_map(|(name, cell)| Some(format!("{name}:{}", cell.reason()?)));
-    Cell::Text(reasons.collect::<Vec<_>>().join(";"))
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.cells.as_slice() {
+            [label, values @ ..] if self.is_matrix => {
+                let mut row = serializer.serialize_map(Some(2))?;
+                row.serialize_entry("label", label)?;
+                row.serialize_entry("values", values)?;
+                row.end()
+            }
+            cells => serializer.collect_map(self.columns.iter().zip(cells)),
+        }
+    }
 }
 
-/// As [`each_reason`], but `all:REASON` where all are undefined for one reason.
-pub(crate) fn all_or_each_reason(names: &[&str], cells: &[Cell]) -> Cell {
+/// The value alone; `null` where there is nothing, or no number.
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) | Self::Code(text) if text.is_empty() => serializer.serialize_none(),
+            Self::Text(text) | Self::Code(text) => serializer.serialize_str(text),
+            Self::Flag(flag) => serializer.serialize_bool(*flag),
+            Self::Reasons(reasons) if reasons.is_empty() => serializer.serialize_none(),
+            Self::Reasons(reasons) => serializer.collect_map(reasons.iter().map(|(name, reason)| (name, reason))),
+            Self::Number { value, digits } => match value.value() {
+                None => serializer.serialize_none(),
+                Some(value) if *digits == Digits::Integer && value.fract() == 0.0 && value.abs() < EXACT =>
+                {
+                    #[expect(clippy::cast_possible_truncation, reason = "a whole number of at most 53 bits")]
+                    serializer.serialize_i64(value as i64)
+                }
+                Some(value) => serializer.serialize_f64(value),
+            },
+        }
+    }
+}
+
+/// The last cell of a row: which of `cells` are undefined and why.
+pub(crate) fn each_reason(names: &[&'static str], cells: &[Cell]) -> Cell {
+    let reasons = names.iter().zip(cells).filter_map(|(name, cell)| Some((*name, cell.reason()?.to_owned())));
+    Cell::Reasons(reasons.collect())
+}
+
+/// As [`each_reason`], but once for `all` where all are undefined for one reason.
+pub(crate) fn all_or_each_reason(names: &[&'static str], cells: &[Cell]) -> Cell {
     match cells.first().and_then(Cell::reason) {
-        Some(reason) if cells.iter().all(|cell| cell.reason() == Some(reason)) => Cell::text(format!("all:{reason}")),
+        Some(reason) if cells.iter().all(|cell| cell.reason() == Some(reason)) => {
+            Cell::Reasons(vec![("all", reason.to_owned())])
+        }
         _ => each_reason(names, cells),
     }
 }
@@ -92,8 +182,10 @@ mod tests {
     use super::*;
     use crate::metric::Undefined;
 
-    fn text((name, bytes): (String, Vec<u8>)) -> (String, String) {
-        (name, String::from_utf8(bytes).unwrap())
+    fn text(frame: Frame<'_>) -> String {
+        let mut bytes = Vec::new();
+        frame.write_csv(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
     }
 
     #[test]
@@ -101,8 +193,9 @@ mod tests {
         let matrix = Matrix::from_fn(vec!["a,b".into(), "=c".into()], vec!["x".into(), "y".into()], |row, column| {
             if row == 1 && column == 0 { Err(Undefined::ZeroNorm) } else { Ok(0.1 + row as f64 / 3.0) }
         });
-        let (name, text) = text(Frame::matrix("m.csv", &matrix).csv());
-        assert_eq!((name.as_str(), text.as_str()), ("m.csv", ",x,y\n\"a,b\",0.1,0.1\n'=c,,0.43333333333333335\n"));
+        let frame = Frame::matrix("m.csv", matrix);
+        assert_eq!((frame.file(), frame.name()), ("m.csv", "m"));
+        assert_eq!(text(frame), ",x,y\n\"a,b\",0.1,0.1\n'=c,,0.43333333333333335\n");
     }
 
     fn pairs(rows: usize) -> Frame<'static> {
@@ -120,8 +213,7 @@ mod tests {
 
     #[test]
     fn the_file_has_every_row_and_digit_and_no_column_of_pages() {
-        let (_, text) = text(pairs(2).csv());
-        assert_eq!(text, "model,r,n,undefined\n\"a\"\"0\",0.123456789,7,\n\"a\"\"1\",,8,r:Constant\n");
+        assert_eq!(text(pairs(2)), "model,r,n,undefined\n\"a\"\"0\",0.123456789,7,\n\"a\"\"1\",,8,r:Constant\n");
     }
 
     #[test]
@@ -135,9 +227,10 @@ mod tests {
     fn one_reason_for_all_cells_is_told_once() {
         let (constant, zero) = (Cell::undefined("Constant"), Cell::undefined("ZeroNorm"));
         let all = [constant.clone(), constant.clone()];
-        assert_eq!(all_or_each_reason(&["r", "z"], &all), Cell::text("all:Constant"));
-        assert_eq!(each_reason(&["r", "z"], &all), Cell::text("r:Constant;z:Constant"));
-        assert_eq!(all_or_each_reason(&["r", "z"], &[constant, zero]), Cell::text("r:Constant;z:ZeroNorm"));
-        assert_eq!(all_or_each_reason(&["r"], &[Cell::count(1)]), Cell::empty());
+        let all_or_each = |cells: &[Cell]| csv::field(&all_or_each_reason(&["r", "z"], cells));
+        assert_eq!(all_or_each(&all), "all:Constant");
+        assert_eq!(csv::field(&each_reason(&["r", "z"], &all)), "r:Constant;z:Constant");
+        assert_eq!(all_or_each(&[constant, zero]), "r:Constant;z:ZeroNorm");
+        assert_eq!(all_or_each(&[Cell::count(1)]), "");
     }
 }

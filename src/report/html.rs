@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Block, Cell, Report, Table,
+    Block, Cell, Report, Table, csv,
     escape::{file_stem, without_loopback, xml},
     figure::Picture,
     inline::{Span, plain, spans},
@@ -118,6 +118,7 @@ fn cell(out: &mut String, cell: Option<&Cell>, numeric: bool) {
     let _ = match cell {
         None => write!(out, "<td{class}></td>"),
         Some(Cell::Text(text)) => write!(out, "<td{class}>{}</td>", xml(text)),
+        Some(cell @ (Cell::Flag(_) | Cell::Reasons(_))) => write!(out, "<td{class}>{}</td>", xml(&csv::field(cell))),
         Some(Cell::Code(name)) => write!(out, "<td{class}><code>{}</code></td>", xml(name)),
         Some(Cell::Number { value, digits }) => match value.get() {
             Ok(value) => write!(

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Block, Cell, Format, Report, Table,
+    Block, Cell, Format, Report, Table, csv,
     escape::{
         file_stem, markdown as text, markdown_code as code, markdown_label as label, markdown_paragraph,
         without_loopback,
@@ -101,6 +101,7 @@ fn cell(cell: &Cell) -> String {
         Cell::Text(plain) => text(plain),
         Cell::Code(name) => code(name, true),
         Cell::Number { value, digits } => value.value().map_or_else(|| "—".to_owned(), |value| digits.format(value)),
+        Cell::Flag(_) | Cell::Reasons(_) => text(&csv::field(cell)),
     }
 }
 

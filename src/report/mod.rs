@@ -1,6 +1,6 @@
-//! Answers turned into bytes. A [`Report`] is plain data; each format is one pure function of it; [`files`] lists what a set
-//! of formats amounts to, and [`write_reports`] puts the files into a folder, each whole or not at all. Numbers for other
-//! programs are [`Frame`]s: whole as CSV, in part as a [`Table`] of the report.
+//! Answers turned into bytes. A [`Report`] is plain data; each format is one pure function of it, and [`write_reports`] puts the files
+//! into a folder, each whole or not at all. Numbers for other programs are [`Frame`]s: whole as CSV and JSON, in part as a [`Table`]
+//! of the report.
 
 pub mod csv;
 pub mod escape;
@@ -23,16 +23,16 @@ mod model;
 mod provenance;
 mod writer;
 
+use self::files::files;
 pub(crate) use self::frame::{all_or_each_reason, each_reason};
 pub use self::{
     datum::Datum,
     error::ReportError,
     figure::{Picture, PictureKind},
-    files::files,
     format::Format,
-    frame::Frame,
+    frame::{Frame, Frames},
     model::{Block, Cell, Column, Report, Section, Table},
     number::Digits,
-    provenance::{Excluded, FileProvenance, ModelProvenance, Provenance, SYNTHETIC},
-    writer::{check_folder, write_reports},
+    provenance::{Excluded, FileProvenance, ModelProvenance, Provenance, SYNTHETIC, WrittenFile},
+    writer::{Written, check_folder, write_files, write_reports},
 };

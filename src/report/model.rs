@@ -1,14 +1,13 @@
 //! The report as plain data: what was asked, what was found, and where it comes from. Formats read it and add nothing.
 
-use serde::Serialize;
-
 use super::{Datum, Digits, Provenance, figure::Picture};
 
 /// An answer, ready to be rendered.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
+    /// The command that it answers, as it is typed.
+    pub command: &'static str,
     /// Code of the language that its prose is in, such as `en`.
-    #[serde(skip)]
     pub language: &'static str,
     /// Title of the document.
     pub title: String,
@@ -17,13 +16,11 @@ pub struct Report {
     /// Whether the models are synthetic replicas; then every page and every picture says so.
     pub synthetic: bool,
     /// The answer: one or two sentences with numbers, a table, a picture. A terminal shows this alone, pages open with it.
-    #[serde(skip)]
     pub summary: Vec<Block>,
     /// What the answer rests on, in reading order.
     pub sections: Vec<Section>,
-    /// The answer as data, by its name, for programs: only `report.json` has it.
-    #[serde(flatten)]
-    pub data: serde_json::Map<String, serde_json::Value>,
+    /// What the numbers of the tables rest on, by name: only `report.json` has it.
+    pub settings: serde_json::Map<String, serde_json::Value>,
     /// Where every number comes from.
     pub provenance: Provenance,
 }
@@ -51,7 +48,7 @@ impl Report {
 }
 
 /// A chapter.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Section {
     /// Anchor: lower-case letters, digits and hyphens, unique within the report.
     pub id: String,
@@ -62,8 +59,7 @@ pub struct Section {
 }
 
 /// A piece of a section. Prose and notes may hold `` `code` `` and `**strong**`, see [`inline`](super::inline).
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Block {
     /// A paragraph.
     Prose {
@@ -99,7 +95,7 @@ impl Block {
 }
 
 /// A table: each row has one cell a column.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     /// What the table shows, as prose.
     pub caption: String,
@@ -135,7 +131,7 @@ impl Table {
 }
 
 /// Heading and alignment of a column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Heading.
     pub title: String,
@@ -156,8 +152,7 @@ impl Column {
 }
 
 /// One cell of a table.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
     /// Plain text; no markup. Empty where there is nothing to say.
     Text(String),
@@ -170,6 +165,10 @@ pub enum Cell {
         /// How it is shown.
         digits: Digits,
     },
+    /// Yes or no.
+    Flag(bool),
+    /// Which cells of the row are undefined and why, by their columns; `all` for all.
+    Reasons(Vec<(&'static str, String)>),
 }
 
 impl Cell {
@@ -203,6 +202,17 @@ impl Cell {
         Self::number(count as f64, Digits::Integer)
     }
 
+    /// A whole number, or nothing.
+    pub fn integer(value: Option<u64>) -> Self {
+        value.map_or_else(Self::empty, |value| Self::number(value as f64, Digits::Integer))
+    }
+
+    /// A number where `text` is one; else the text, such as `46 (MTP)` or `last`.
+    pub fn layer(text: impl Into<String>) -> Self {
+        let text = text.into();
+        text.parse::<u32>().map_or(Self::Text(text), |layer| Self::integer(Some(layer.into())))
+    }
+
     /// No number, because of `reason`.
     pub fn undefined(reason: impl Into<String>) -> Self {
         Self::number(Datum::undefined(reason), Digits::Exact)
@@ -212,7 +222,7 @@ impl Cell {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Number { value, .. } => value.reason(),
-            Self::Text(_) | Self::Code(_) => None,
+            Self::Text(_) | Self::Code(_) | Self::Flag(_) | Self::Reasons(_) => None,
         }
     }
 }
@@ -259,7 +269,8 @@ pub(super) mod tests {
         };
         Report {
             language: "en",
-            data: serde_json::Map::new(),
+            command: "survey",
+            settings: serde_json::Map::new(),
             title: "Two models".into(),
             question: "Are they **related**?".into(),
             synthetic: true,
@@ -271,6 +282,7 @@ pub(super) mod tests {
                 generated_at: Some("2026-01-02T03:04:05Z".into()),
                 models: vec![ModelProvenance {
                     model: names[0].clone(),
+                    label: names[0].clone(),
                     commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
                     family: Some("llama".into()),
                     dtypes: vec!["BF16".into()],
@@ -279,6 +291,7 @@ pub(super) mod tests {
                         size: 1234,
                         oid: Some("ab".repeat(32)),
                     }],
+                    ..ModelProvenance::default()
                 }],
                 requests: 7,
                 bytes: 5_900_000,

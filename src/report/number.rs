@@ -1,10 +1,7 @@
 //! Numbers as text: every rounding of a report is decided here, and `-0.000` is never written.
 
-use serde::Serialize;
-
 /// How a number is rounded for reading. Files for machines hold the whole number whatever its style.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Digits {
     /// Shortest text that reads back as the same number: [`round_trip`].
     Exact,

@@ -1,6 +1,8 @@
 //! Where every number of a report comes from, down to the commit and the file; and what the run cost.
 
-use serde::Serialize;
+use std::env::consts::{ARCH, OS};
+
+use serde::{Deserialize, Serialize};
 
 /// What every page and every picture of a report on synthetic models carries.
 pub const SYNTHETIC: &str = "Synthetic replica, not the real weights";
@@ -10,14 +12,22 @@ pub const SYNTHETIC: &str = "Synthetic replica, not the real weights";
 pub struct Provenance {
     /// Version of the tool.
     pub tool_version: String,
+    /// The commit that it was built from, where the build was told.
+    pub tool_commit: Option<&'static str>,
+    /// The Cargo features that it was built with.
+    pub features: Vec<&'static str>,
+    /// Operating system and processor.
+    pub platform: String,
     /// The command line, without secrets.
     pub command_line: Vec<String>,
     /// Seed of whatever was sampled.
     pub seed: u64,
     /// When, as RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub generated_at: Option<String>,
-    /// The models, in the order asked.
+    /// The Hub that was asked; `None` where all models are folders.
+    pub endpoint: Option<String>,
+    /// The models, in the order asked; `report.json` has them beside the tables.
+    #[serde(skip)]
     pub models: Vec<ModelProvenance>,
     /// Requests sent.
     pub requests: u64,
@@ -27,11 +37,28 @@ pub struct Provenance {
     pub cache_hits: u64,
     /// Tensors read from the Hugging Face cache.
     pub from_hugging_face_cache: u64,
-    /// Every tensor asked for that no number rests on.
+    /// Every tensor asked for that no number rests on; `report.json` has them after the tables.
+    #[serde(skip)]
     pub excluded: Vec<Excluded>,
 }
 
 impl Provenance {
+    /// What made the report: version, commit, features and platform.
+    pub fn of_this_program() -> Self {
+        let features = [
+            ("hf-cache", cfg!(feature = "hf-cache")),
+            ("png", cfg!(feature = "png")),
+            ("serve", cfg!(feature = "serve")),
+        ];
+        Self {
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            tool_commit: option_env!("HUB_AUDIT_COMMIT").filter(|commit| !commit.is_empty()),
+            features: features.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
+            platform: format!("{OS} {ARCH}"),
+            ..Self::default()
+        }
+    }
+
     /// Version and seed as one sentence. What differs from run to run (time, traffic, command line) stays in `report.json`,
     /// so that the pages of two runs on the same inputs are the same.
     pub fn sentence(&self, language: &str) -> String {
@@ -54,10 +81,24 @@ impl Provenance {
 pub struct ModelProvenance {
     /// `owner/name`, or the folder.
     pub model: String,
+    /// Short name, distinct within the run.
+    pub label: String,
     /// Commit, 40 hex digits; `None` for a folder.
     pub commit: Option<String>,
+    /// Its group in the model list.
+    pub group: Option<String>,
     /// Family whose names it uses; `None` where no family knows them.
     pub family: Option<String>,
+    /// `model_type` of its configuration.
+    pub model_type: Option<String>,
+    /// Layers.
+    pub layers: Option<u32>,
+    /// Width of the residual stream.
+    pub width: Option<u64>,
+    /// Whether the gains of its norms are stored zero-centred, and compared as 1 + w.
+    pub zero_centred: bool,
+    /// Why it could not be read.
+    pub failure: Option<String>,
     /// Dtypes of the tensors that were read, in alphabetical order.
     pub dtypes: Vec<String>,
     /// Files that bytes were read from.
@@ -84,4 +125,15 @@ pub struct Excluded {
     pub tensor: String,
     /// Why.
     pub reason: String,
+}
+
+/// A file of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenFile {
+    /// Its name in the folder.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of it, 64 hex digits.
+    pub sha256: String,
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{Attribute, CellAlignment, ContentArrangement, presets};
 
 use super::{
-    Block, Cell, Report, Table,
+    Block, Cell, Report, Table, csv,
     inline::{Span, spans},
     labels::Labels,
 };
@@ -96,6 +96,7 @@ fn text(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) | Cell::Code(text) => text.clone(),
         Cell::Number { value, digits } => value.value().map_or_else(|| "–".to_owned(), |value| digits.format(value)),
+        Cell::Flag(_) | Cell::Reasons(_) => csv::field(cell),
     }
 }
 

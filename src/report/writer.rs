@@ -1,41 +1,68 @@
-//! Files into a folder. Each is written beside its place and moved there, so that a reader sees the old file or the new one
-//! and a full disk leaves no half.
+//! The files of a report into a folder. Each is written beside its place and moved there, so that a reader sees the old file or the new
+//! one and a full disk leaves no half. What a former report left there and the new one does not replace is removed.
 
 use std::{
-    collections::HashSet,
     fs::Permissions,
-    io::{self, Write},
+    io::{self, BufWriter, Write},
     path::{Component, Path, PathBuf},
 };
 
-use super::ReportError;
-use crate::secret;
+use serde::Deserialize;
 
-/// Writes `files` (name, bytes) into `folder`, which is created, and returns their paths in the same order. No text among them
-/// holds a secret.
+use super::{Format, Frames, Report, ReportError, WrittenFile, files, json};
+use crate::{
+    digest::{Sha256Hex, sha256_hex},
+    secret,
+};
+
+const JSON: &str = "report.json";
+
+/// What is in a folder after a report has been written into it.
+#[derive(Debug)]
+pub struct Written {
+    /// The files of the report, in the order in which they were written.
+    pub files: Vec<PathBuf>,
+    /// Names of files of a former report that are gone.
+    pub removed: Vec<String>,
+}
+
+/// Writes `report` and its `tables` into `folder`, which is created, in these formats. No text among the files holds a secret.
 ///
-/// Names are checked before the first byte is written: each is the plain name of a file, and none stands twice.
-pub fn write_reports(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec<PathBuf>, ReportError> {
-    let mut seen = HashSet::new();
-    for (name, _) in &files {
-        if !is_plain(name) {
-            return Err(ReportError::Name { name: name.clone() });
-        }
-        if !seen.insert(name.as_str()) {
-            return Err(ReportError::Twice { name: name.clone() });
+/// `report.json` comes last and lists the others. Those that a former one lists are removed where they are as they were written and
+/// not part of the new report; what anybody else put there stays.
+pub fn write_reports<'a>(
+    folder: &Path,
+    report: &Report,
+    tables: impl Fn() -> Frames<'a>,
+    formats: &[Format],
+) -> Result<Written, ReportError> {
+    let pages = files(report, formats)?;
+    let mut folder = Folder::open(folder)?;
+    for (name, bytes) in pages {
+        let bytes = secret::hide_in(bytes);
+        folder.write(&name, |file| file.write_all(&bytes))?;
+    }
+    if formats.contains(&Format::Csv) {
+        for table in tables() {
+            let name = table.file().to_owned();
+            folder.write_text(&name, |out| table.write_csv(out))?;
         }
     }
-    check_folder(folder)?;
-    fs_err::create_dir_all(folder)
-        .map_err(|error| ReportError::Folder { path: folder.to_owned(), source: bare(&error) })?;
-    let write = |(name, bytes): (String, Vec<u8>)| {
-        let path = folder.join(name);
-        match replace(folder, &path, &secret::hide_in(bytes)) {
-            Ok(()) => Ok(path),
-            Err(source) => Err(ReportError::Write { path, source }),
-        }
-    };
-    files.into_iter().map(write).collect()
+    if formats.contains(&Format::Json) {
+        let written = folder.written.clone();
+        folder.write_text(JSON, |out| json::write(out, report, tables(), &written))?;
+    }
+    folder.finish()
+}
+
+/// Writes other `files` (name, bytes) into `folder` in the same way, and removes nothing.
+pub fn write_files(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec<PathBuf>, ReportError> {
+    let mut folder = Folder { former: Vec::new(), ..Folder::open(folder)? };
+    for (name, bytes) in files {
+        let bytes = secret::hide_in(bytes);
+        folder.write(&name, |file| file.write_all(&bytes))?;
+    }
+    Ok(folder.finish()?.files)
 }
 
 /// Refuses a file where the folder of a report should be. Whoever asks before the work is done saves it.
@@ -46,7 +73,109 @@ pub fn check_folder(folder: &Path) -> Result<(), ReportError> {
     Ok(())
 }
 
-fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// The folder of a report while it is filled.
+struct Folder<'a> {
+    path: &'a Path,
+    former: Vec<WrittenFile>,
+    written: Vec<WrittenFile>,
+}
+
+impl<'a> Folder<'a> {
+    fn open(path: &'a Path) -> Result<Self, ReportError> {
+        check_folder(path)?;
+        fs_err::create_dir_all(path)
+            .map_err(|error| ReportError::Folder { path: path.to_owned(), source: bare(&error) })?;
+        Ok(Self { path, former: former(path), written: Vec::new() })
+    }
+
+    /// Writes text, without secrets.
+    fn write_text(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), ReportError> {
+        self.write(name, |file| {
+            let mut hiding = secret::Hiding::new(file, |text| text);
+            write(&mut hiding)?;
+            hiding.finish().map(drop)
+        })
+    }
+
+    /// Writes a file; its name must be that of a plain file, and not stand twice.
+    fn write(&mut self, name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), ReportError> {
+        if !is_plain(name) {
+            return Err(ReportError::Name { name: name.to_owned() });
+        }
+        if self.written.iter().any(|file| file.name == name) {
+            return Err(ReportError::Twice { name: name.to_owned() });
+        }
+        let path = self.path.join(name);
+        match replace(self.path, &path, write) {
+            Ok((bytes, sha256)) => self.written.push(WrittenFile { name: name.to_owned(), bytes, sha256 }),
+            Err(source) => return Err(ReportError::Write { path, source }),
+        }
+        Ok(())
+    }
+
+    /// Removes what the former report listed and this one has not.
+    fn finish(self) -> Result<Written, ReportError> {
+        let is_new = |name: &str| self.written.iter().any(|file| file.name == name);
+        let mut removed = Vec::new();
+        for file in self.former.into_iter().filter(|file| is_plain(&file.name) && !is_new(&file.name)) {
+            let path = self.path.join(&file.name);
+            // What was changed since is its owner's.
+            let is_as_written = file.name == JSON
+                || fs_err::read(&path)
+                    .is_ok_and(|bytes| bytes.len() as u64 == file.bytes && sha256_hex(&bytes) == file.sha256);
+            if is_as_written {
+                fs_err::remove_file(&path).map_err(|error| ReportError::Write { path, source: bare(&error) })?;
+                removed.push(file.name);
+            }
+        }
+        Ok(Written { files: self.written.iter().map(|file| self.path.join(&file.name)).collect(), removed })
+    }
+}
+
+/// The files that the `report.json` in `folder` lists, and itself; none where there is none of ours.
+fn former(folder: &Path) -> Vec<WrittenFile> {
+    #[derive(Deserialize)]
+    struct Former {
+        #[serde(rename = "schema_version")]
+        _schema_version: u32,
+        files: Vec<WrittenFile>,
+    }
+    let found = fs_err::read(folder.join(JSON)).ok().and_then(|bytes| serde_json::from_slice::<Former>(&bytes).ok());
+    found.map_or_else(Vec::new, |Former { mut files, .. }| {
+        files.push(WrittenFile { name: JSON.to_owned(), bytes: 0, sha256: String::new() });
+        files
+    })
+}
+
+/// A writer that tells the length and the digest of what went through it.
+struct Counted<W> {
+    inner: W,
+    bytes: u64,
+    digest: Sha256Hex,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.bytes += count as u64;
+        self.digest.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn replace(
+    folder: &Path,
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<(u64, String)> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".report-");
     #[cfg(unix)]
@@ -55,11 +184,14 @@ fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
         // As any program creates a file: the user's umask takes away what it wants.
         builder.permissions(Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
+    let file = BufWriter::new(builder.tempfile_in(folder)?);
+    let mut counted = Counted { inner: file, bytes: 0, digest: Sha256Hex::default() };
+    write(&mut counted)?;
+    let Counted { inner, bytes, digest } = counted;
+    let file = inner.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    Ok((bytes, digest.finish()))
 }
 
 fn is_plain(name: &str) -> bool {
@@ -81,19 +213,61 @@ mod tests {
     use super::*;
     use crate::hint::Hint;
 
-    fn file(name: &str, text: &str) -> (String, Vec<u8>) {
-        (name.to_owned(), text.as_bytes().to_vec())
+    fn write(folder: &Path, files: &[(&str, &str)]) -> Result<Vec<String>, ReportError> {
+        let mut folder = Folder::open(folder)?;
+        for (name, text) in files {
+            folder.write_text(name, |out| out.write_all(text.as_bytes()))?;
+        }
+        folder.finish().map(|written| written.removed)
     }
 
     #[test]
     fn files_stand_whole_in_a_new_folder_and_nothing_else_does() {
         let temp = tempfile::tempdir().unwrap();
         let folder = temp.path().join("a/b");
-        let paths = write_reports(&folder, vec![file("REPORT.md", "one"), file("report.json", "{}")]).unwrap();
-        assert_eq!(paths, [folder.join("REPORT.md"), folder.join("report.json")]);
-        write_reports(&folder, vec![file("REPORT.md", "two")]).unwrap();
-        assert_eq!(fs_err::read_to_string(&paths[0]).unwrap(), "two");
+        write(&folder, &[("REPORT.md", "one"), ("pairs.csv", "{}")]).unwrap();
+        write(&folder, &[("REPORT.md", "two")]).unwrap();
+        assert_eq!(fs_err::read_to_string(folder.join("REPORT.md")).unwrap(), "two");
         assert_eq!(fs_err::read_dir(&folder).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_a_former_report_lists_goes_and_what_others_wrote_stays() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        let report = || Report { command: "survey", ..Report::default() };
+        let table = |name: &'static str| {
+            move || Box::new([super::super::Frame::new(name, ["n"], [])].into_iter()) as Frames<'_>
+        };
+        let formats = [Format::Csv, Format::Json, Format::Md];
+        write_reports(temp.path(), &report(), table("old.csv"), &formats).unwrap();
+        fs_err::write(at("mine.csv"), "mine").unwrap();
+        let again = write_reports(temp.path(), &report(), table("new.csv"), &formats).unwrap();
+        assert_eq!(again.removed, ["old.csv"]);
+        let names: Vec<_> = again.files.iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        assert_eq!(names, ["REPORT.md", "new.csv", "report.json"]);
+        // What somebody changed is theirs.
+        fs_err::write(at("new.csv"), "changed").unwrap();
+        let last = write_reports(temp.path(), &report(), table("last.csv"), &[Format::Csv]).unwrap();
+        assert_eq!(last.removed, ["REPORT.md", "report.json"]);
+        assert!(["mine.csv", "new.csv", "last.csv"].iter().all(|name| at(name).exists()));
+    }
+
+    #[test]
+    fn a_list_that_names_files_elsewhere_removes_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().join("out");
+        fs_err::create_dir(&folder).unwrap();
+        fs_err::write(temp.path().join("keep"), "").unwrap();
+        let sha256 = sha256_hex(b"");
+        let listed =
+            serde_json::json!({ "schema_version": 1, "files": [{ "name": "../keep", "bytes": 0, "sha256": sha256 }] });
+        fs_err::write(folder.join(JSON), listed.to_string()).unwrap();
+        assert_eq!(write(&folder, &[("a.csv", "")]).unwrap(), [JSON]);
+        assert!(temp.path().join("keep").exists());
+        // One that another program wrote is not ours.
+        fs_err::write(folder.join(JSON), "{\"files\": []}").unwrap();
+        assert_eq!(write(&folder, &[("a.csv", "")]).unwrap(), [""; 0]);
     }
 
     #[cfg(unix)]
@@ -103,21 +277,21 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let plain = temp.path().join("plain");
         fs_err::File::create(&plain).unwrap();
-        let paths = write_reports(temp.path(), vec![file("x.csv", "")]).unwrap();
+        write(temp.path(), &[("x.csv", "")]).unwrap();
         let mode = |path: &Path| fs_err::metadata(path).unwrap().permissions().mode();
-        assert_eq!(mode(&paths[0]), mode(&plain));
+        assert_eq!(mode(&temp.path().join("x.csv")), mode(&plain));
     }
 
     #[test]
-    fn a_name_that_leaves_the_folder_is_refused_before_anything_is_written() {
+    fn a_name_that_leaves_the_folder_is_refused_and_so_is_one_that_stands_twice() {
         let temp = tempfile::tempdir().unwrap();
         for name in ["../x", "/x", "a/b", "", ".", "..", "a\\b", "x/"] {
-            let error = write_reports(temp.path(), vec![file("good", ""), file(name, "")]).unwrap_err();
+            let error = write(temp.path(), &[(name, "")]).unwrap_err();
             assert!(matches!(error, ReportError::Name { .. }), "{name}");
         }
-        let twice = write_reports(temp.path(), vec![file("good", ""), file("good", "")]);
-        assert!(matches!(twice, Err(ReportError::Twice { .. })));
         assert_eq!(fs_err::read_dir(temp.path()).unwrap().count(), 0);
+        let twice = write(temp.path(), &[("good", ""), ("good", "")]);
+        assert!(matches!(twice, Err(ReportError::Twice { .. })));
     }
 
     #[test]
@@ -125,10 +299,10 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("taken");
         fs_err::File::create(&path).unwrap();
-        let error = write_reports(&path, vec![file("x", "")]).unwrap_err();
+        let error = write(&path, &[("x", "")]).unwrap_err();
         assert_eq!(error.to_string(), format!("`{}` is a file, and a report is a folder of files", path.display()));
         assert!(error.hint().is_some());
-        let below = write_reports(&path.join("below"), vec![file("x", "")]).unwrap_err();
+        let below = write(&path.join("below"), &[("x", "")]).unwrap_err();
         assert!(matches!(below, ReportError::Folder { .. }), "{below}");
     }
 }

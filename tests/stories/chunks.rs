@@ -125,9 +125,9 @@ fn a_fine_tune_is_told_apart_without_reading_a_weight() {
     }
     let json = at.run(&[&PAIR[..], &["--format", "json"]].concat()).expect(0);
     let value: Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!(value["pairs"][0]["claim"], "o/tuned: finetune of o/base");
-    assert_eq!(value["pairs"][0]["tensors"][0]["verdict"], "identical");
-    assert_eq!(value["cost"]["weight_bytes"], 0);
+    assert_eq!(value["pairs"][0]["claimed_relation"], "o/tuned: finetune of o/base");
+    assert_eq!(value["tensors"][0]["verdict"], "identical");
+    assert_eq!(value["settings"]["weight_bytes"], 0);
     let pairs = at.run(&[&PAIR[..], &["--format", "csv", "--pairs"]].concat()).expect(0);
     let pairs = rows(&pairs.stdout);
     assert_eq!(pairs.len(), 1);

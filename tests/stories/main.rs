@@ -68,6 +68,8 @@ mod misled;
 #[cfg(test)]
 mod numbers;
 #[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod ranges;
 #[cfg(test)]
 mod readme;

@@ -123,7 +123,7 @@ fn json_on_stdout_is_the_report() {
     let at = four_models();
     let outcome = at.run(&["survey", "o/a", "o/b", "--layers", "1", "--format", "json"]).expect(0);
     let value: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    assert_eq!(value["provenance"]["models"].as_array().map(Vec::len), Some(2));
+    assert_eq!(value["models"].as_array().map(Vec::len), Some(2));
     assert_eq!(value["synthetic"], false);
 }
 

@@ -122,9 +122,9 @@ def main(binary, zoo, work):
     cousins = ("all-MiniLM-L6-v2", "paraphrase-MiniLM-L3-v2")
     if cousins in verdicts:
         with open(os.path.join(out, "report.json"), encoding="utf-8") as f:
-            pairs = json.load(f)["lineage"]["pairs"]
-        pair = next(p for p in pairs if tuple(sorted(os.path.basename(m) for m in p["models"])) == cousins)
-        hold(pair["table"] == {"units": "-", "basis": "+"}, f"{cousins}: units and basis {pair['table']}")
+            pairs = json.load(f)["verdicts"]
+        pair = next(p for p in pairs if pair_of(p) == cousins)
+        hold((pair["units"], pair["basis"]) == ("-", "+"), f"{cousins}: units {pair['units']}, basis {pair['basis']}")
         z = float(signs[cousins, "embeddings"]["z"])
         hold(z >= 8, f"{cousins}: z of the embeddings {z:.1f}")
 

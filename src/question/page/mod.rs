@@ -1,4 +1,4 @@
-//! What the pages of several questions have in common: the table of models, the pairs as CSV, what was left out, what it took.
+//! What the pages of several questions have in common: the table of models, the pairs as a table, what was left out, what it took.
 
 pub(crate) mod closing;
 mod colors;
@@ -9,7 +9,5 @@ mod run;
 pub(crate) use closing::ABOUT_COSINE;
 pub(crate) use colors::{WITHOUT_FIRST, later_cosines};
 pub(crate) use models::models;
-pub use pairs::pairs_csv;
-pub(crate) use pairs::{PairSide, PairsCsv};
-pub use run::Run;
-pub(crate) use run::provenance;
+pub(crate) use pairs::{PairRow, PairSide, pairs};
+pub use run::{Run, provenance};

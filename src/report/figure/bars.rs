@@ -1,7 +1,5 @@
 //! Grouped bars with error bars. The axis holds zero, which is where bars start.
 
-use serde::Serialize;
-
 use super::{
     axis::{Axis, Plot, range},
     colormap::{INK, MUTED, PAPER},
@@ -16,7 +14,7 @@ use crate::report::{
 };
 
 /// Bars in groups.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Bars {
     /// What the vertical axis is.
     pub y_label: String,
@@ -29,7 +27,7 @@ pub struct Bars {
 }
 
 /// Bars of one colour.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BarSeries {
     /// What they have in common.
     pub label: String,
@@ -38,12 +36,11 @@ pub struct BarSeries {
 }
 
 /// A bar.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Bar {
     /// Its end.
     pub value: Datum,
     /// Half the length of its error bar.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<f64>,
 }
 

@@ -5,8 +5,6 @@
 
 #![expect(clippy::unreadable_literal, reason = "colours are written as on the web")]
 
-use serde::Serialize;
-
 use crate::table::Matrix;
 
 /// An sRGB colour, `0xRRGGBB`.
@@ -39,7 +37,7 @@ const VIRIDIS: [u32; 10] =
 const BLUE_ORANGE: [u32; 7] = [0x053061, 0x2b7bba, 0x9cc9e3, 0xf7f7f7, 0xfdc086, 0xe07b1a, 0x7f3b08];
 
 /// Which colours, over which values. Values outside are marked by the picture, never taken for the nearest end.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ColorScale {
     diverging: bool,
     /// The value of the first colour.

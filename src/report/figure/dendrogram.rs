@@ -1,7 +1,5 @@
 //! A tree of merges: what is alike joins early.
 
-use serde::Serialize;
-
 use super::{
     axis::{Axis, Plot, range},
     labels,
@@ -14,7 +12,7 @@ use crate::report::{
 };
 
 /// A hierarchical clustering of `labels`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dendrogram {
     /// What the heights of merges are.
     pub x_label: String,
@@ -25,7 +23,7 @@ pub struct Dendrogram {
 }
 
 /// Two clusters joined.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Merge {
     /// One cluster.
     pub a: usize,

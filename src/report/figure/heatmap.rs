@@ -1,8 +1,6 @@
 //! A matrix as coloured cells. Every cell says its number to a pointer; numbers stand on the cells where they fit; where there
 //! is no value the hatched ground shows, and a cell outside the colour scale has its corner marked.
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
-
 use super::{
     axis::Axis,
     colormap::{ABSENT, ColorScale, HATCH, INK, MUTED, PAPER, ink_on},
@@ -26,10 +24,9 @@ const MOST_NUMBERED: usize = 24;
 const SMALLEST_NUMBER: f64 = 7.5;
 
 /// A matrix to be drawn as coloured cells.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Heatmap {
     /// The numbers.
-    #[serde(serialize_with = "serialize_matrix")]
     pub matrix: Matrix,
     /// Their colours.
     pub scale: ColorScale,
@@ -42,10 +39,8 @@ pub struct Heatmap {
     /// Whether the cells with equal row and column are outlined, as for layer × layer.
     pub diagonal: bool,
     /// Other cells that are outlined, as (row, column); what they have in common stands in the picture's subtitle.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outlined: Vec<(usize, usize)>,
     /// Cells that lines run through, one list a line.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<Vec<(usize, usize)>>,
 }
 
@@ -291,18 +286,6 @@ impl Drawing for Heatmap {
     }
 }
 
-/// `{rows, columns, cells}` with the cells as rows of numbers or `{"value": null, "undefined": reason}`.
-fn serialize_matrix<S: Serializer>(matrix: &Matrix, serializer: S) -> Result<S::Ok, S::Error> {
-    let row =
-        |row: usize| (0..matrix.columns.len()).map(|column| Datum::from(matrix.get(row, column))).collect::<Vec<_>>();
-    let cells: Vec<Vec<Datum>> = (0..matrix.rows.len()).map(row).collect();
-    let mut out = serializer.serialize_struct("Matrix", 3)?;
-    out.serialize_field("rows", &matrix.rows)?;
-    out.serialize_field("columns", &matrix.columns)?;
-    out.serialize_field("cells", &cells)?;
-    out.end()
-}
-
 /// A triangle in the corner of a cell whose upper right is (`right`, `top`): up for a value above the colours.
 fn corner(right: f64, top: f64, cell: f64, up: bool) -> Mark {
     let side = (cell * 0.3).min(9.0);
@@ -419,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn outlined_cells_and_paths_are_drawn_and_stay_out_of_the_data_of_others() {
+    fn outlined_cells_and_paths_are_drawn() {
         let plain = Heatmap::new(square(4, |i| i.to_string(), wave), ColorScale::correlation(), "z");
         let marked = Heatmap {
             outlined: vec![(0, 1), (1, 2)],
@@ -433,9 +416,6 @@ mod tests {
         };
         // Two outlines, and a line with the pale one below it: a path of one cell has none.
         assert_eq!(marks(&marked), marks(&plain) + 4);
-        let keys = |heatmap: &Heatmap| serde_json::to_value(heatmap).unwrap();
-        assert_eq!(keys(&marked)["paths"][0], serde_json::json!([[0, 1], [1, 2], [2, 3]]));
-        assert!(keys(&plain).get("paths").is_none() && keys(&plain).get("outlined").is_none());
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! How many values fall where. What lies outside the bins is not dropped: it stands at the ends as bars of its own.
 
-use serde::Serialize;
-
 use super::{
     axis::{Axis, Plot},
     colormap::{HATCH, INK, PAPER},
@@ -11,7 +9,7 @@ use super::{
 use crate::report::{Digits, number::typeset};
 
 /// Counts of values in bins of equal width.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
     /// What the values are.
     pub x_label: String,

@@ -1,7 +1,5 @@
 //! What the lines, bars and points of a picture stand for, and what it says of values that it cannot draw.
 
-use serde::Serialize;
-
 use super::{
     colormap::{INK, PAPER, Rgb, SERIES},
     font,
@@ -14,7 +12,7 @@ use crate::report::{
 };
 
 /// A line to compare with.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reference {
     /// Its name; the value is added to it.
     pub label: String,

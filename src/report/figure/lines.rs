@@ -1,8 +1,6 @@
 //! Series over a shared horizontal axis, such as a quantity by layer. A value that is undefined leaves a gap; nothing is
 //! drawn across it.
 
-use serde::Serialize;
-
 use super::{
     axis::{Axis, Plot, range},
     colormap::PAPER,
@@ -12,7 +10,7 @@ use super::{
 use crate::report::{Datum, Digits, number::typeset};
 
 /// Lines in one panel or several above each other.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Lines {
     /// What the horizontal axis is.
     pub x_label: String,
@@ -23,7 +21,7 @@ pub struct Lines {
 }
 
 /// One panel of lines.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LinePanel {
     /// What the vertical axis is.
     pub y_label: String,
@@ -36,14 +34,13 @@ pub struct LinePanel {
 }
 
 /// One line.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// Its name.
     pub label: String,
     /// One value a position.
     pub values: Vec<Datum>,
     /// Half the length of a vertical bar through each value, such as its standard deviation; empty for no bars.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub spread: Vec<Datum>,
 }
 

@@ -1,8 +1,6 @@
 //! A picture: its drawing below its title, with what a reader must know to read it. Or several of them under one title, in a
 //! grid: what is meant to be compared stands side by side.
 
-use serde::Serialize;
-
 use super::{
     Bars, Dendrogram, Heatmap, Histogram, Lines, Scatter,
     colormap::{MUTED, PAPER, WARNING},
@@ -13,7 +11,7 @@ use super::{
 use crate::report::{SYNTHETIC, escape};
 
 /// A picture of a report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
     /// Stem of its files, unique within the report.
     pub id: String,
@@ -28,8 +26,7 @@ pub struct Picture {
 }
 
 /// What is drawn.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "each variant is the type it holds")]
 pub enum PictureKind {
     Heatmap(Heatmap),
@@ -42,7 +39,7 @@ pub enum PictureKind {
 }
 
 /// Pictures in a grid.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
     /// How many stand side by side.
     pub columns: usize,

@@ -1,7 +1,5 @@
 //! Points in a plane, coloured by group. Every point says its name to a pointer.
 
-use serde::Serialize;
-
 use super::{
     axis::{Axis, Plot, range},
     colormap::PAPER,
@@ -14,7 +12,7 @@ use crate::report::{
 };
 
 /// Points in a plane.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Scatter {
     /// What the horizontal axis is.
     pub x_label: String,
@@ -27,7 +25,7 @@ pub struct Scatter {
 }
 
 /// A point.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Point {
     /// Its name.
     pub label: String,

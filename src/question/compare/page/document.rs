@@ -47,7 +47,8 @@ pub fn compare_report(comparison: &Comparison, run: &Run) -> Report {
     sections.push(closing::traffic(&comparison.models, |side| used(comparison, side)));
     let mut report = Report {
         language: "en",
-        data: serde_json::Map::new(),
+        command: "compare",
+        settings: serde_json::Map::new(),
         title: format!("{} and {}, tensor by tensor", a.label, b.label),
         question: format!(
             "How do the tensors of `{}` compare with those that correspond to them in `{}`, and which have no counterpart?",

@@ -1,108 +1,98 @@
-//! The CSV files of a comparison: every pair, groups described, layers averaged, every tensor accounted for.
+//! The tables of a comparison: every pair, groups described, layers averaged, every tensor accounted for.
 
 use super::document;
 use crate::{
     metric::Metric,
     question::{
-        compare::{CLOSE, Comparison, Describe, GroupFigures, Obstacle},
+        compare::{CLOSE, Comparison, GroupFigures, Obstacle},
         inspect::shape_text,
-        page::{PairSide, PairsCsv},
+        page::{self, PairRow, PairSide},
     },
-    report::{csv, escape},
+    report::{Cell, Digits, Frame, Frames},
 };
 
 /// `pairs.csv`, `summary.csv`, `layers.csv`, `closeness.csv`, `bands.csv` and `coverage.csv`.
-pub fn compare_csv(comparison: &Comparison) -> Vec<(String, Vec<u8>)> {
+pub fn compare_tables(comparison: &Comparison) -> Frames<'_> {
     let groups = &comparison.groups;
-    vec![
-        ("pairs.csv".to_owned(), pairs(comparison)),
-        ("summary.csv".to_owned(), csv::document(summary(groups))),
-        ("layers.csv".to_owned(), csv::document(layers(groups))),
-        ("closeness.csv".to_owned(), csv::document(closeness(groups))),
-        ("bands.csv".to_owned(), csv::document(bands(comparison))),
-        ("coverage.csv".to_owned(), csv::document(coverage(comparison))),
-    ]
+    let tables = [
+        pairs(comparison),
+        summary(groups),
+        layers(groups),
+        closeness(groups),
+        bands(comparison),
+        coverage(comparison),
+    ];
+    Box::new(tables.into_iter())
 }
 
-fn pairs(comparison: &Comparison) -> Vec<u8> {
-    let mut table = PairsCsv::new();
+fn pairs(comparison: &Comparison) -> Frame<'_> {
     let [model_a, model_b] = &comparison.models;
-    for meeting in &comparison.meetings {
+    page::pairs(comparison.meetings.iter().map(move |meeting| {
         let side = |model, side| PairSide { model, side: Some(side), layer: side.layer };
         let sides = [side(model_a, &meeting.a), side(model_b, &meeting.b)];
-        table.push_sides(sides, &meeting.role_name(), &meeting.metrics);
-    }
-    table.into_bytes()
+        PairRow { sides, role: meeting.role_name(), metrics: &meeting.metrics }
+    }))
 }
 
-fn heading(columns: &str) -> Vec<Vec<String>> {
-    vec![columns.split(',').map(str::to_owned).collect()]
+fn exact(value: f64) -> Cell {
+    Cell::number(value, Digits::Exact)
 }
 
-fn summary(groups: &[GroupFigures]) -> Vec<Vec<String>> {
-    let mut rows = heading("group,metric,count,mean,sd,min,q25,q50,q75,max,sd_ddof1");
-    for figures in groups {
-        for (metric, described) in &figures.metrics {
-            let Describe { count, mean, sd, sd_sample, quartiles } = described;
-            let mut row = vec![figures.group.name().to_owned(), metric.to_string(), count.to_string()];
-            row.extend([*mean, *sd].into_iter().chain(*quartiles).map(|value| csv::number(Some(value))));
-            row.push(csv::number(*sd_sample));
-            rows.push(row);
-        }
-    }
-    rows
+fn summary(groups: &[GroupFigures]) -> Frame<'_> {
+    let head = ["group", "metric", "count", "mean", "sd", "min", "q25", "q50", "q75", "max", "sd_ddof1"];
+    let rows = groups.iter().flat_map(|figures| {
+        figures.metrics.iter().map(|(metric, described)| {
+            let start = [Cell::text(figures.group.name()), Cell::code(metric.name()), Cell::count(described.count)];
+            let figures = [described.mean, described.sd].into_iter().chain(described.quartiles).map(exact);
+            let sample = described.sd_sample.map_or_else(Cell::empty, exact);
+            start.into_iter().chain(figures).chain([sample]).collect()
+        })
+    });
+    Frame::new("summary.csv", head, rows)
 }
 
-fn layers(groups: &[GroupFigures]) -> Vec<Vec<String>> {
-    let mut rows = heading("group,layer,metric,n,mean");
-    for figures in groups {
-        for (layer, means) in &figures.layers {
-            for (metric, mean, n) in means {
-                rows.push(vec![
-                    figures.group.name().to_owned(),
-                    layer.to_string(),
-                    metric.to_string(),
-                    n.to_string(),
-                    csv::number(Some(*mean)),
-                ]);
-            }
-        }
-    }
-    rows
+fn layers(groups: &[GroupFigures]) -> Frame<'_> {
+    let rows = groups.iter().flat_map(|figures| {
+        figures.layers.iter().flat_map(|(layer, means)| {
+            means.iter().map(|(metric, mean, n)| {
+                let layer = Cell::layer(layer.to_string());
+                let group = Cell::text(figures.group.name());
+                vec![group, layer, Cell::code(metric.name()), Cell::count(*n), exact(*mean)]
+            })
+        })
+    });
+    Frame::new("layers.csv", ["group", "layer", "metric", "n", "mean"], rows)
 }
 
-fn closeness(groups: &[GroupFigures]) -> Vec<Vec<String>> {
+fn closeness(groups: &[GroupFigures]) -> Frame<'_> {
     let mut head = vec!["group".to_owned(), "n_cos_sim".to_owned()];
     head.extend(CLOSE.iter().map(|bound| format!("cos_sim_at_least_{bound}")));
     head.extend(["n_bytes".to_owned(), "equal_bytes".to_owned()]);
-    let mut rows = vec![head];
-    for figures in groups {
+    let rows = groups.iter().map(|figures| {
         let close = &figures.closeness;
-        let mut row = vec![figures.group.name().to_owned(), close.with_cosine.to_string()];
-        row.extend(close.at_least.iter().map(ToString::to_string));
-        row.extend([close.with_bytes.to_string(), close.equal_bytes.to_string()]);
-        rows.push(row);
-    }
-    rows
+        let mut row = vec![Cell::text(figures.group.name()), Cell::count(close.with_cosine)];
+        row.extend(close.at_least.iter().map(|&count| Cell::count(count)));
+        row.extend([Cell::count(close.with_bytes), Cell::count(close.equal_bytes)]);
+        row
+    });
+    Frame::new("closeness.csv", head, rows)
 }
 
-fn bands(comparison: &Comparison) -> Vec<Vec<String>> {
-    let mut rows = heading("cos_sim_above,reading,matrices,matrices_beyond_null");
-    for band in comparison.bands() {
-        rows.push(vec![
-            csv::number(band.above.is_finite().then_some(band.above)),
-            band.reading.to_owned(),
-            band.count.to_string(),
-            band.beyond_null.to_string(),
-        ]);
-    }
-    rows
+fn bands(comparison: &Comparison) -> Frame<'_> {
+    let rows = comparison.bands().into_iter().map(|band| {
+        vec![
+            if band.above.is_finite() { exact(band.above) } else { Cell::empty() },
+            Cell::text(band.reading),
+            Cell::count(band.count),
+            Cell::count(band.beyond_null),
+        ]
+    });
+    Frame::new("bands.csv", ["cos_sim_above", "reading", "matrices", "matrices_beyond_null"], rows)
 }
 
-fn coverage(comparison: &Comparison) -> Vec<Vec<String>> {
-    let mut rows = heading("status,tensor_a,tensor_b,role,layer,matched_by,equal_bytes,reason");
-    let statuses = &comparison.coverage.pairs;
-    for (meeting, status) in comparison.meetings.iter().zip(statuses) {
+fn coverage(comparison: &Comparison) -> Frame<'_> {
+    const HEAD: [&str; 8] = ["status", "tensor_a", "tensor_b", "role", "layer", "matched_by", "equal_bytes", "reason"];
+    let met = comparison.meetings.iter().zip(&comparison.coverage.pairs).map(|(meeting, status)| {
         let reason = match (&meeting.failure, &meeting.obstacle, meeting.metrics.get(Metric::CosSim)) {
             (Some(failure), ..) => failure.clone(),
             (None, Some(Obstacle::Shape), _) => {
@@ -112,24 +102,23 @@ fn coverage(comparison: &Comparison) -> Vec<Vec<String>> {
             _ if meeting.trivial.is_some() => document::trivial(meeting),
             _ => String::new(),
         };
-        rows.push(vec![
-            status.name().to_owned(),
-            escape::csv(&meeting.a.tensor).into_owned(),
-            escape::csv(&meeting.b.tensor).into_owned(),
-            meeting.role_name(),
-            meeting.a.layer.map(|layer| layer.to_string()).unwrap_or_default(),
-            meeting.how.name().to_owned(),
-            meeting.equal.map(|equal| equal.to_string()).unwrap_or_default(),
-            escape::csv(&reason).into_owned(),
-        ]);
-    }
-    for tensor in &comparison.coverage.uncompared {
-        let mut names = [String::new(), String::new()];
-        names[tensor.side] = escape::csv(&tensor.tensor).into_owned();
-        let [a, b] = names;
-        let reason = escape::csv(&tensor.reason).into_owned();
-        let empty = String::new;
-        rows.push(vec![tensor.status.name().to_owned(), a, b, empty(), empty(), empty(), empty(), reason]);
-    }
-    rows
+        vec![
+            Cell::text(status.name()),
+            Cell::code(&meeting.a.tensor),
+            Cell::code(&meeting.b.tensor),
+            Cell::text(meeting.role_name()),
+            Cell::integer(meeting.a.layer.map(|layer| layer.0.into())),
+            Cell::text(meeting.how.name()),
+            meeting.equal.map_or_else(Cell::empty, Cell::Flag),
+            Cell::text(reason),
+        ]
+    });
+    let alone = comparison.coverage.uncompared.iter().map(|tensor| {
+        let mut row = vec![Cell::empty(); HEAD.len()];
+        row[0] = Cell::text(tensor.status.name());
+        row[1 + tensor.side] = Cell::code(&tensor.tensor);
+        row[HEAD.len() - 1] = Cell::text(&tensor.reason);
+        row
+    });
+    Frame::new("coverage.csv", HEAD, met.chain(alone))
 }

@@ -6,6 +6,6 @@ mod pictures;
 mod summary;
 
 pub use document::compare_report;
-pub use files::compare_csv;
+pub use files::compare_tables;
 pub(crate) use pictures::pictures;
 pub use summary::nothing_compared;

@@ -9,11 +9,11 @@ use crate::{
         critique::Critique,
         lineage::{
             Lineage,
-            page::{data, lineage_csv, lineage_section},
+            page::{lineage_section, lineage_tables, settings},
         },
         page::Run,
     },
-    report::{Block, Cell, Digits, Excluded, Report, Section, Table},
+    report::{Block, Cell, Digits, Excluded, Frames, Report, Section, Table},
 };
 
 /// Builds the document in a language. The seed of the random vectors is that of `run`.
@@ -41,7 +41,8 @@ pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Re
     let figures = [("n", n.as_str()), ("a", writer.label(0)), ("b", writer.label(1))];
     let mut report = Report {
         language: language.name(),
-        data: critique.lineage.as_ref().map(data).unwrap_or_default(),
+        command: "critique",
+        settings: critique.lineage.as_ref().map(settings).unwrap_or_default(),
         title: writer.prose.fill("report", "title", &figures),
         question: writer.prose.fill("report", "question", &figures),
         synthetic: critique.is_synthetic(),
@@ -54,14 +55,9 @@ pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Re
 }
 
 /// `pairs.csv`, `groups.csv` and `published.csv`, and those of the first two models' tests.
-pub fn critique_csv(critique: &Critique) -> Vec<(String, Vec<u8>)> {
-    let mut files = vec![
-        ("pairs.csv".to_owned(), pairs::pairs_csv(critique)),
-        ("groups.csv".to_owned(), pairs::groups_csv(critique)),
-        ("published.csv".to_owned(), published::published_csv(critique)),
-    ];
-    files.extend(critique.lineage.iter().flat_map(lineage_csv));
-    files
+pub fn critique_tables(critique: &Critique) -> Frames<'_> {
+    let tables = [pairs::pairs(critique), pairs::groups(critique), published::published(critique)];
+    Box::new(tables.into_iter().chain(critique.lineage.iter().flat_map(lineage_tables)))
 }
 
 /// Whether the models that the study is about are linked.
@@ -194,6 +190,13 @@ mod tests {
     use super::*;
     use crate::{question::critique::planted, report::markdown};
 
+    fn csv(critique: &Critique, name: &str) -> String {
+        let mut bytes = Vec::new();
+        let table = critique_tables(critique).find(|table| table.name() == name).unwrap();
+        table.write_csv(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
     fn text(critique: &Critique, language: Language) -> String {
         markdown::render(&critique_report(critique, language, &Run::default()), None)
     }
@@ -229,18 +232,16 @@ mod tests {
         assert!(critique.is_incomplete());
         let text = text(&critique, Language::En);
         assert!(text.contains("**No comparable tensors** for MoE × dense, dense × dense: there is no mean."));
-        let csv = critique_csv(&critique).swap_remove(1).1;
-        assert!(String::from_utf8(csv).unwrap().contains("dense,dense,input_layernorm,10,cos_sim,0,,,0,,,,\n"));
+        assert!(csv(&critique, "groups").contains("dense,dense,input_layernorm,10,cos_sim,0,,,0,,,,\n"));
     }
 
     #[test]
     fn published_figures_have_a_row_each_and_none_is_filled_in_for_a_replica() {
-        let csv = |critique: &Critique| String::from_utf8(critique_csv(critique).swap_remove(2).1).unwrap();
-        let synthetic = csv(&planted::critique(true));
+        let synthetic = csv(&planted::critique(true), "published");
         assert_eq!(synthetic.lines().count(), 1320);
         assert!(synthetic.lines().skip(1).all(|line| line.contains(",not checked,")));
         assert!(text(&planted::critique(true), Language::En).contains("**There is nothing to compare.**"));
-        let planted = csv(&planted::critique(false));
+        let planted = csv(&planted::critique(false), "published");
         assert!(planted.starts_with(
             "source,experiment,repo_a,repo_b,layer_a,layer_b,tensor,metric,value,published,difference,tolerance,match,reason\n"
         ));
@@ -252,6 +253,7 @@ mod tests {
     fn the_same_answer_gives_the_same_bytes() {
         let critique = planted::critique(false);
         assert_eq!(text(&critique, Language::En), text(&planted::critique(false), Language::En));
-        assert_eq!(critique_csv(&critique), critique_csv(&planted::critique(false)));
+        let again = planted::critique(false);
+        assert!(["pairs", "groups", "published"].iter().all(|name| csv(&critique, name) == csv(&again, name)));
     }
 }

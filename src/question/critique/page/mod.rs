@@ -12,7 +12,7 @@ mod square;
 mod summary;
 mod writer;
 
-pub use document::{critique_csv, critique_report};
+pub use document::{critique_report, critique_tables};
 pub(crate) use prose::Prose;
 pub use prose::{Language, UnknownLanguage};
 pub(crate) use writer::{Writer, average_cells, average_columns, digits, figure, group_pair, mean, mean_sd, sd};

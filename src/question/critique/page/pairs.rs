@@ -4,51 +4,48 @@ use crate::{
     metric::{MeanSd, Undefined},
     question::{
         critique::{Critique, Pair, RoleAnswer},
-        page::PairsCsv,
+        page::{self, PairRow},
     },
-    report::{csv, escape},
+    report::{Cell, Digits, Frame, csv},
     table::GroupFigures,
 };
 
 /// One row a pair, by its places, every metric in full digits. Diagonals are not pairs.
-pub(crate) fn pairs_csv(critique: &Critique) -> Vec<u8> {
-    let mut csv = PairsCsv::new();
-    for role in &critique.roles {
+pub(crate) fn pairs(critique: &Critique) -> Frame<'_> {
+    page::pairs(critique.roles.iter().flat_map(move |role| {
         let place = |row: usize| (role.table.rows[row].model, role.table.rows[row].place);
         let mut pairs: Vec<Pair> = role.lists.pairs().into_iter().collect();
         pairs.sort_by_key(|&(a, b)| (place(a), place(b)));
-        for pair in pairs {
-            csv.push(&critique.models, &role.table, pair);
-        }
-    }
-    csv.into_bytes()
+        pairs.into_iter().map(move |pair| PairRow::of(&critique.models, &role.table, pair))
+    }))
 }
 
 /// One row a group, layer and metric: all groups at the layer of experiment 5, the first group at those of experiment 4.
-pub(crate) fn groups_csv(critique: &Critique) -> Vec<u8> {
-    let mut rows: Vec<Vec<String>> = vec![csv::GROUPS.map(str::to_owned).to_vec()];
+pub(crate) fn groups(critique: &Critique) -> Frame<'_> {
     let first = critique.study.members.first().map_or("", |member| member.group.as_str());
-    for role in &critique.roles {
+    let rows = critique.roles.iter().flat_map(move |role| {
         let all_models = &role.lists.all_models;
-        rows.extend(role.groups.iter().map(|figures| group_row(role, &all_models.layer.to_string(), figures)));
-        for at in role.lists.depths.iter().filter(|at| at.layer != all_models.layer) {
+        let groups = role.groups.iter().map(move |figures| group_row(role, &all_models.layer.to_string(), figures));
+        let depths = role.lists.depths.iter().filter(move |at| at.layer != all_models.layer).flat_map(move |at| {
             let figures = role.group_at(first, &at.pairs);
-            rows.extend(figures.iter().map(|figures| group_row(role, &at.layer.to_string(), figures)));
-        }
-    }
-    csv::document(rows)
+            figures.iter().map(|figures| group_row(role, &at.layer.to_string(), figures)).collect::<Vec<_>>()
+        });
+        groups.chain(depths)
+    });
+    Frame::new("groups.csv", csv::GROUPS, rows)
 }
 
-fn group_row(role: &RoleAnswer, layer: &str, figures: &GroupFigures) -> Vec<String> {
+fn group_row(role: &RoleAnswer, layer: &str, figures: &GroupFigures) -> Vec<Cell> {
     let names = [figures.groups.a.as_str(), &figures.groups.b, &role.role];
-    let mut row: Vec<String> = names.iter().map(|name| escape::csv(name).into_owned()).collect();
-    row.extend([layer.to_owned(), figures.metric.name().to_owned()]);
+    let mut row: Vec<Cell> = names.map(Cell::text).to_vec();
+    row.extend([Cell::layer(layer), Cell::code(figures.metric.name())]);
     let mut push = |n: usize, of: &Result<MeanSd, Undefined>| {
-        let of = of.as_ref().ok();
-        row.extend([n.to_string(), csv::number(of.map(|of| of.mean)), csv::number(of.map(|of| of.sd))]);
+        let figure = |get: fn(MeanSd) -> f64| Cell::number(of.clone().map(get), Digits::Exact);
+        row.extend([Cell::count(n), figure(|of| of.mean), figure(|of| of.sd)]);
     };
     push(figures.n, &figures.all);
     push(figures.n_unrelated, &figures.unrelated);
-    row.extend([figures.null, figures.null_unrelated].map(csv::number));
+    let null = |null: Option<f64>| null.map_or_else(Cell::empty, |null| Cell::number(null, Digits::Exact));
+    row.extend([figures.null, figures.null_unrelated].map(null));
     row
 }

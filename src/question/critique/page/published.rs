@@ -3,7 +3,7 @@
 use super::Writer;
 use crate::{
     question::critique::{Checked, Critique, Layers, Outcome, Record},
-    report::{Block, Cell, Digits, Section, Table, csv, escape},
+    report::{Block, Cell, Digits, Frame, Section, Table},
 };
 
 /// Columns of `published.csv`.
@@ -156,29 +156,28 @@ fn places(record: &Record) -> [String; 4] {
     [repo_a, repo_b, layer_a, layer_b]
 }
 
-/// `published.csv`: one row a published figure.
-pub(crate) fn published_csv(critique: &Critique) -> Vec<u8> {
+/// One row a published figure.
+pub(crate) fn published(critique: &Critique) -> Frame<'_> {
     let row = |figure: &Checked| {
         let record = &figure.record;
         let [repo_a, repo_b, layer_a, layer_b] = places(record);
-        let reason = figure.value.as_ref().err().map(|reason| escape::csv(reason).into_owned());
+        let exact = |value: Option<f64>| value.map_or_else(Cell::empty, |value| Cell::number(value, Digits::Exact));
         vec![
-            record.source.clone(),
-            record.experiment.clone(),
-            repo_a,
-            repo_b,
-            layer_a,
-            layer_b,
-            record.tensor.clone(),
-            record.metric.clone(),
-            csv::number(figure.value.as_ref().ok().copied()),
-            csv::number(Some(record.value)),
-            csv::number(figure.difference()),
-            csv::number(Some(record.tolerance)),
-            figure.outcome().name().to_owned(),
-            reason.unwrap_or_default(),
+            Cell::text(&record.source),
+            Cell::text(&record.experiment),
+            Cell::text(repo_a),
+            Cell::text(repo_b),
+            Cell::layer(layer_a),
+            Cell::layer(layer_b),
+            Cell::code(&record.tensor),
+            Cell::code(&record.metric),
+            exact(figure.value.as_ref().ok().copied()),
+            exact(Some(record.value)),
+            exact(figure.difference()),
+            exact(Some(record.tolerance)),
+            Cell::text(figure.outcome().name()),
+            Cell::optional(figure.value.as_ref().err()),
         ]
     };
-    let head = HEAD.iter().map(ToString::to_string).collect();
-    csv::document(std::iter::once::<Vec<String>>(head).chain(critique.published.iter().map(row)))
+    Frame::new("published.csv", HEAD, critique.published.iter().map(row))
 }

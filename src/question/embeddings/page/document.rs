@@ -27,7 +27,8 @@ pub fn embeddings_report(embeddings: &Embeddings, run: &Run) -> Report {
     sections.push(traffic(embeddings));
     let mut report = Report {
         language: "en",
-        data: serde_json::Map::new(),
+        command: "embeddings",
+        settings: serde_json::Map::new(),
         title: format!(
             "{} of {} and {}",
             table_name(embeddings.chosen.ask.role),

@@ -1,12 +1,12 @@
-//! `tokens.csv`: one row a compared token, in full digits. What a token is, a stranger has written: it is shown with what cannot
+//! `tokens.csv`: one row a compared token, in full digits; and `summary.csv`, how they are spread. What a token is, a stranger has written: it is shown with what cannot
 //! be seen escaped, harmless in a spreadsheet, and its bytes stand beside it in hexadecimal.
 
 use std::fmt::Write;
 
 use crate::{
-    metric::RowPair,
-    question::embeddings::{Embeddings, TokenPair},
-    report::{Cell, Digits, Frame, each_reason},
+    metric::{RowPair, Undefined},
+    question::embeddings::{Embeddings, Figures, RowPairs, TokenPair},
+    report::{Cell, Digits, Frame, Frames, each_reason},
 };
 
 const COLUMNS: [&str; 18] = [
@@ -36,9 +36,37 @@ const WHAT: usize = 5;
 /// Characters of a token that a page shows.
 const LONGEST: usize = 60;
 
-/// `tokens.csv`.
-pub fn embeddings_csv(embeddings: &Embeddings) -> Vec<(String, Vec<u8>)> {
-    vec![tokens(embeddings.pairs.iter()).csv()]
+/// `tokens.csv` and `summary.csv`.
+pub fn embeddings_tables(embeddings: &Embeddings) -> Frames<'_> {
+    Box::new([tokens(embeddings.pairs.iter()), summary(embeddings)].into_iter())
+}
+
+/// How each metric is spread over the rows of one token, of one number, and drawn at random.
+fn summary(embeddings: &Embeddings) -> Frame<'_> {
+    let head = ["rows", "metric", "n", "n_undefined", "mean", "sd", "min", "q25", "q50", "q75", "max", "undefined"];
+    let same = embeddings.same_id.as_ref().map(|pairs| ("same_id", pairs));
+    let lists = [("matched", &embeddings.matched), ("random", &embeddings.random)].into_iter().chain(same);
+    let rows = lists.flat_map(|(rows, pairs)| {
+        let metrics = [&pairs.cos_sim, &pairs.cos_null, &pairs.cos_null_sd, &pairs.pearson, &pairs.z_perm];
+        RowPairs::METRICS.into_iter().zip(metrics).map(move |(metric, of)| {
+            let missing: usize = of.undefined.iter().map(|(_, count)| count).sum();
+            let start = [Cell::text(rows), Cell::code(metric.name()), Cell::count(of.n), Cell::count(missing)];
+            let figure = |get: fn(&Figures) -> f64| {
+                Cell::number(of.figures.as_ref().map(get).map_err(Undefined::clone), Digits::Exact)
+            };
+            let figures = [
+                figure(|of| of.mean),
+                figure(|of| of.sd),
+                figure(|of| of.min),
+                figure(|of| of.q25),
+                figure(|of| of.q50),
+                figure(|of| of.q75),
+                figure(|of| of.max),
+            ];
+            start.into_iter().chain(figures).chain([Cell::optional(of.figures.as_ref().err())]).collect()
+        })
+    });
+    Frame::new("summary.csv", head, rows)
 }
 
 /// The numbers of `pairs`; pages show a token's beginning as `shown`.
@@ -51,14 +79,14 @@ fn row(pair: &TokenPair) -> Vec<Cell> {
     let mut row = vec![
         Cell::optional(token),
         Cell::optional(token.map(|token| hexadecimal(&token.bytes))),
-        Cell::optional(token.map(|token| token.begins_word)),
+        token.map_or_else(Cell::empty, |token| Cell::Flag(token.begins_word)),
     ];
     row.extend(pair.drawn.rows.map(|row| Cell::number(row as f64, Digits::Integer)));
     let RowPair { cos_sim, cos_null, cos_null_sd, pearson, z_perm } = &pair.matched;
     row.extend([cos_sim, cos_null, cos_null_sd, pearson].map(|value| Cell::number(value, Digits::Fixed(6))));
     row.push(Cell::number(z_perm, Digits::Fixed(2)));
     row.extend(contrast(pair.same_id.as_ref()));
-    row.push(Cell::optional(pair.random.as_ref().map(|(row, _)| row)));
+    row.push(Cell::integer(pair.random.as_ref().map(|(row, _)| *row)));
     row.extend(contrast(pair.random.as_ref().map(|(_, numbers)| numbers)));
     row.push(each_reason(&COLUMNS[WHAT..], &row[WHAT..]));
     row.push(token.map_or_else(|| Cell::text("–"), |token| Cell::code(shortened(&token.to_string()))));

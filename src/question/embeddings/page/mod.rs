@@ -7,5 +7,5 @@ mod summary;
 mod tables;
 
 pub use document::embeddings_report;
-pub use files::embeddings_csv;
+pub use files::embeddings_tables;
 pub(crate) use tables::kinds;

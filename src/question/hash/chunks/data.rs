@@ -1,6 +1,4 @@
-//! The answer for programs: CSV and JSON with the same words.
-
-use serde_json::{Value, json};
+//! The answer for programs: its tables, with the words of the page.
 
 use super::{
     answer::{ChunkPair, ChunksAnswer},
@@ -9,7 +7,7 @@ use super::{
 };
 use crate::{
     question::inspect::shape_text,
-    report::{csv, escape},
+    report::{Cell, Digits, Frame, Frames},
 };
 
 const TENSORS: [&str; 18] = [
@@ -17,7 +15,7 @@ const TENSORS: [&str; 18] = [
     "same", "moved", "open", "verdict", "method", "trivial", "claim",
 ];
 
-const PAIRS: [&str; 8] = [
+const PAIRS: [&str; 9] = [
     "model_a",
     "model_b",
     "shared_bytes",
@@ -26,124 +24,109 @@ const PAIRS: [&str; 8] = [
     "distinct_chunks",
     "tensors_identical",
     "claimed_relation",
+    "is_cut",
 ];
 
-/// One row a tensor of each second model.
-pub fn chunks_csv(answer: &ChunksAnswer) -> Vec<u8> {
+/// A row a tensor of each second model, unless only pairs are wanted; a row a pair of models; what cards claim; which files several
+/// models have; what was not examined, and why.
+pub fn chunk_tables(answer: &ChunksAnswer, only_pairs: bool) -> Frames<'_> {
+    let of_tensors = (!only_pairs).then(|| tensors(answer));
+    Box::new(of_tensors.into_iter().chain([pairs(answer), claims(answer), equal_files(answer), not_examined(answer)]))
+}
+
+fn tensors(answer: &ChunksAnswer) -> Frame<'_> {
     let models = &answer.corpus.models;
     let rows = answer.pairs.iter().flat_map(|pair| {
-        let claim = escape::csv(&pair.claimed(models).unwrap_or_default()).into_owned();
+        let claim = pair.claimed(models).unwrap_or_default();
         let [a, b] = [&models[pair.a], &models[pair.b]];
         pair.tensors.iter().map(move |row| {
             let tensor = &b.tensors[row.b];
             let other = row.a.map(|at| &a.tensors[at]);
-            let bytes = [tensor.range.len(), row.same, row.moved, open(tensor, row)].map(|count| count.to_string());
-            let [file_a, tensor_a] = other.map(|other| place(a, other)).unwrap_or_default();
+            let [file_a, tensor_a] = other.map_or_else(|| [Cell::empty(), Cell::empty()], |other| place(a, other));
             let [file_b, tensor_b] = place(b, tensor);
-            let names = [
-                escape::csv(&a.model).into_owned(),
-                a.commit.clone(),
+            let [bytes, same, moved, open] =
+                [tensor.range.len(), row.same, row.moved, open(tensor, row)].map(|count| Cell::integer(Some(count)));
+            vec![
+                Cell::text(&a.model),
+                Cell::text(&a.commit),
                 file_a,
                 tensor_a,
-                escape::csv(&b.model).into_owned(),
-                b.commit.clone(),
+                Cell::text(&b.model),
+                Cell::text(&b.commit),
                 file_b,
                 tensor_b,
-                escape::csv(&tensor.dtype.name()).into_owned(),
-                shape_text(&tensor.shape),
-            ];
-            let words = [
-                row.verdict.name(),
-                row.method.map(Method::name).unwrap_or_default(),
-                row.trivial.unwrap_or_default(),
-                &claim,
-            ];
-            names.into_iter().chain(bytes).chain(words.map(str::to_owned)).collect::<Vec<String>>()
+                Cell::text(tensor.dtype.name()),
+                Cell::text(shape_text(&tensor.shape)),
+                bytes,
+                same,
+                moved,
+                open,
+                Cell::text(row.verdict.name()),
+                Cell::optional(row.method.map(Method::name)),
+                Cell::optional(row.trivial),
+                Cell::text(&claim),
+            ]
         })
     });
-    csv::document(std::iter::once(TENSORS.map(str::to_owned).to_vec()).chain(rows))
+    Frame::new("tensors.csv", TENSORS, rows)
 }
 
-/// One row a pair of models.
-pub fn chunk_pairs_csv(answer: &ChunksAnswer) -> Vec<u8> {
+fn pairs(answer: &ChunksAnswer) -> Frame<'_> {
     let models = &answer.corpus.models;
     let row = |pair: &ChunkPair| {
         let shared = pair.shared_bytes();
         let share = |model: &ChunkModel| match size(model) {
-            0 => String::new(),
-            size => csv::number(Some(shared as f64 / size as f64)),
+            0 => Cell::empty(),
+            size => Cell::number(shared as f64 / size as f64, Digits::Exact),
         };
         let [a, b] = [&models[pair.a], &models[pair.b]];
         vec![
-            escape::csv(&a.model).into_owned(),
-            escape::csv(&b.model).into_owned(),
-            shared.to_string(),
+            Cell::text(&a.model),
+            Cell::text(&b.model),
+            Cell::integer(Some(shared)),
             share(a),
             share(b),
-            pair.distinct_chunks.to_string(),
-            pair.count(Verdict::Identical).to_string(),
-            escape::csv(&pair.claimed(models).unwrap_or_default()).into_owned(),
+            Cell::integer(Some(pair.distinct_chunks)),
+            Cell::count(pair.count(Verdict::Identical)),
+            Cell::optional(pair.claimed(models)),
+            Cell::Flag(pair.is_cut),
         ]
     };
-    csv::document(std::iter::once(PAIRS.map(str::to_owned).to_vec()).chain(answer.pairs.iter().map(row)))
+    Frame::new("pairs.csv", PAIRS, answer.pairs.iter().map(row))
 }
 
-/// All of it as JSON; without tensors where only pairs are wanted.
-pub fn chunks_json(answer: &ChunksAnswer, only_pairs: bool) -> Value {
+fn claims(answer: &ChunksAnswer) -> Frame<'_> {
+    let rows = answer.corpus.models.iter().flat_map(|model| {
+        let claim = model.claim.iter().flat_map(|claim| claim.bases.iter().map(move |base| (claim, base)));
+        claim.map(|(claim, base)| {
+            vec![Cell::text(&model.model), Cell::optional(claim.relation.as_ref()), Cell::text(base)]
+        })
+    });
+    Frame::new("claims.csv", ["model", "relation", "base"], rows)
+}
+
+fn equal_files(answer: &ChunksAnswer) -> Frame<'_> {
     let models = &answer.corpus.models;
-    let model = |(at, model): (usize, &ChunkModel)| {
-        let unexamined = answer.unexamined(at).into_iter();
-        let unexamined: Vec<Value> = unexamined
-            .map(|(state, (reason, files))| json!({ "state": state.name(), "files": files, "reason": reason }))
-            .collect();
-        let claim = model.claim.as_ref().map(|claim| json!({ "relation": claim.relation, "bases": claim.bases }));
-        json!({
-            "model": model.model, "commit": model.commit, "files": model.files.len(), "bytes": size(model), "claim": claim,
-            "not_examined": unexamined,
-        })
-    };
-    let pair = |pair: &ChunkPair| {
-        let [a, b] = [&models[pair.a], &models[pair.b]];
-        let mut value = json!({
-            "model_a": a.model, "model_b": b.model, "shared_bytes": pair.shared_bytes(), "distinct_chunks": pair.distinct_chunks,
-            "tensors_identical": pair.count(Verdict::Identical), "claim": pair.claimed(models), "is_cut": pair.is_cut,
-        });
-        if !only_pairs {
-            value["tensors"] = pair.tensors.iter().map(|row| tensor([a, b], row)).collect();
-        }
-        value
-    };
-    let classes: Vec<Value> = answer
-        .classes()
-        .into_iter()
-        .map(|(size, files)| {
-            let files = files.into_iter().map(|(at, path)| json!({ "model": models[at].model, "file": path }));
-            json!({ "size": size, "files": files.collect::<Vec<Value>>() })
-        })
-        .collect();
-    let traffic = answer.corpus.traffic;
-    json!({
-        "models": models.iter().enumerate().map(model).collect::<Vec<Value>>(),
-        "pairs": answer.pairs.iter().map(pair).collect::<Vec<Value>>(),
-        "equal_files": classes,
-        "cost": { "tokens": traffic.tokens, "cas_requests": traffic.requests, "cas_bytes": traffic.bytes, "weight_bytes": answer.bytes_read.unwrap_or(0) },
-    })
+    let rows = answer.classes().into_iter().enumerate().flat_map(move |(number, (size, files))| {
+        let row = move |(model, path): (usize, &str)| {
+            vec![Cell::count(number + 1), Cell::integer(Some(size)), Cell::text(&models[model].model), Cell::code(path)]
+        };
+        files.into_iter().map(row).collect::<Vec<_>>()
+    });
+    Frame::new("equal_files.csv", ["group", "size", "model", "file"], rows)
 }
 
-fn tensor([a, b]: [&ChunkModel; 2], row: &TensorRow) -> Value {
-    let tensor = &b.tensors[row.b];
-    let other = row.a.map(|at| &a.tensors[at]);
-    json!({
-        "file_a": other.map(|other| &a.files[other.file].path), "tensor_a": other.map(|other| &other.name),
-        "file_b": b.files[tensor.file].path, "tensor_b": tensor.name,
-        "dtype": tensor.dtype.name(), "shape": tensor.shape, "size": tensor.range.len(),
-        "same": row.same, "moved": row.moved, "open": open(tensor, row), "verdict": row.verdict.name(),
-        "method": row.method.map(Method::name), "trivial": row.trivial,
-    })
+fn not_examined(answer: &ChunksAnswer) -> Frame<'_> {
+    let rows = answer.corpus.models.iter().enumerate().flat_map(|(at, model)| {
+        answer.unexamined(at).into_iter().map(|(state, (reason, files))| {
+            vec![Cell::text(&model.model), Cell::text(state.name()), Cell::count(files), Cell::text(reason)]
+        })
+    });
+    Frame::new("not_examined.csv", ["model", "state", "files", "reason"], rows)
 }
 
-fn place(model: &ChunkModel, tensor: &ChunkTensor) -> [String; 2] {
-    [&model.files[tensor.file].path, &tensor.name].map(|text| escape::csv(text).into_owned())
+fn place(model: &ChunkModel, tensor: &ChunkTensor) -> [Cell; 2] {
+    [&model.files[tensor.file].path, &tensor.name].map(Cell::code)
 }
 
 /// Bytes of which nothing is known.

@@ -19,6 +19,6 @@ mod terms;
 
 pub use answer::{ChunkPair, ChunksAnswer, FEW_CHUNKS};
 pub use ask::{ChunkCorpus, ChunkFile, ChunkModel, ChunksAsk, Content};
-pub use data::{chunk_pairs_csv, chunks_csv, chunks_json};
+pub use data::chunk_tables;
 pub use page::chunks_text;
 pub use tensors::{ChunkTensor, Method, TensorRow, Verdict};

@@ -41,7 +41,8 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
     sections.push(extent(layers));
     let mut report = Report {
         language: "en",
-        data: serde_json::Map::new(),
+        command: "layers",
+        settings: serde_json::Map::new(),
         title: match layers.models.as_slice() {
             [one] => format!("Layers of {}", one.label),
             several => format!("Layers of {} models", several.len()),

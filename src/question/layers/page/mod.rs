@@ -10,6 +10,6 @@ mod summary;
 mod tables;
 
 pub use document::layers_report;
-pub use files::layers_csv;
+pub use files::layers_tables;
 pub(crate) use named::{BESIDE, Named, listed};
 pub(crate) use overview::{deviation, mean};

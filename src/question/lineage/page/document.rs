@@ -1,6 +1,6 @@
 //! The document: its first section is the answer.
 
-use super::{combinations::combinations, data::data, pictures, tables, words};
+use super::{combinations::combinations, files::settings, pictures, tables, words};
 use crate::{
     metric::lineage::verdict::Verdict,
     question::{
@@ -30,7 +30,8 @@ pub fn lineage_report(lineage: &Lineage, run: &Run) -> Report {
     let labels: Vec<&str> = lineage.models.iter().map(|model| model.label.as_str()).collect();
     Report {
         language: "en",
-        data: data(lineage),
+        command: "lineage",
+        settings: settings(lineage),
         summary: Vec::new(),
         title: match labels.as_slice() {
             [a, b] => format!("{a} and {b}: linked or independent?"),

@@ -1,12 +1,18 @@
-//! `lineage.csv`, `layer_map.csv` and `relation.csv`, in full digits, and with three models or more a matrix of z for each group.
+//! The tables of the answer, in full digits: verdicts, tests, relations, layer maps, clusters, the check of the null; and with three
+//! models or more a matrix of z for each group.
 
+use serde_json::{Map, Value, json};
+
+use super::words;
 use crate::{
     metric::{
         Undefined,
         lineage::{
+            block_test::DRAWS,
             distance::{Distances, Interval},
+            evidence::{Z_LINK, Z_LOOK},
             untested::Untested,
-            verdict::Sign,
+            verdict::{Sign, Strictness},
         },
     },
     question::lineage::{
@@ -15,11 +21,25 @@ use crate::{
         merges::{MergeAnswer, TaskAnswer},
         pair::PairAnswer,
     },
-    report::{Frame, csv},
+    report::{Cell, Digits, Frame, Frames},
     table::Matrix,
 };
 
-const LINEAGE: [&str; 20] = [
+const VERDICTS: [&str; 12] = [
+    "model_a",
+    "commit_a",
+    "model_b",
+    "commit_b",
+    "verdict",
+    "units",
+    "basis",
+    "relation",
+    "layers",
+    "reading",
+    "identical_files",
+    "stage",
+];
+const LINEAGE: [&str; 25] = [
     "model_a",
     "commit_a",
     "model_b",
@@ -40,6 +60,11 @@ const LINEAGE: [&str; 20] = [
     "sign",
     "exact",
     "undefined",
+    "n_eff",
+    "by_map",
+    "equal_share",
+    "matched_share",
+    "matched_same_index",
 ];
 const LAYER_MAP: [&str; 11] = [
     "model_a",
@@ -69,36 +94,43 @@ const RELATION: [&str; 12] = [
     "undefined",
 ];
 
-/// The tables of the answer.
-pub fn lineage_csv(lineage: &Lineage) -> Vec<(String, Vec<u8>)> {
+/// The tables of the answer. Rows are made as they are written: those of twenty thousand pairs take a gigabyte as cells.
+pub fn lineage_tables(lineage: &Lineage) -> Frames<'_> {
     let pairs = || lineage.pairs.iter();
-    let mut files = vec![
-        ("lineage.csv".to_owned(), document(&LINEAGE, pairs().flat_map(|pair| tests(lineage, pair)))),
-        (
-            "relation.csv".to_owned(),
-            document(
-                &RELATION,
-                pairs().flat_map(|pair| relations(lineage, pair)).chain(merges(lineage)).chain(tasks(lineage)),
-            ),
-        ),
+    let verdicts = pairs().map(move |pair| verdict(lineage, pair));
+    let tests = pairs().flat_map(move |pair| tests(lineage, pair));
+    let relations = pairs().flat_map(move |pair| relations(lineage, pair)).chain(merges(lineage)).chain(tasks(lineage));
+    let mut tables = vec![
+        Frame::new("verdicts.csv", VERDICTS, verdicts),
+        Frame::new("lineage.csv", LINEAGE, tests),
+        Frame::new("relation.csv", RELATION, relations),
     ];
     if pairs().any(|pair| pair.map.is_some()) {
-        files.push(("layer_map.csv".to_owned(), document(&LAYER_MAP, pairs().flat_map(|pair| map(lineage, pair)))));
+        tables.push(Frame::new("layer_map.csv", LAYER_MAP, pairs().flat_map(move |pair| map(lineage, pair))));
     }
-    if lineage.models.len() > 2 {
-        let matrices = Group::ALL.into_iter().filter_map(|group| Some((group, matrix(lineage, group)?)));
-        files.extend(
-            matrices.map(|(group, matrix)| {
-                (format!("matrix_z_{group}.csv"), Frame::matrix(String::new(), &matrix).csv().1)
-            }),
-        );
+    if lineage.models.len() <= 2 {
+        return Box::new(tables.into_iter());
     }
-    files
+    tables.extend([clusters(lineage), self_check(lineage)]);
+    let matrices = Group::ALL.into_iter().filter_map(move |group| {
+        let matrix = matrix(lineage, group)?;
+        Some(Frame::matrix(format!("matrix_z_{group}.csv"), matrix))
+    });
+    Box::new(tables.into_iter().chain(matrices))
 }
 
-/// Rows are written as they come: those of twenty thousand pairs take a gigabyte as cells.
-fn document(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
-    csv::document(std::iter::once(head.iter().map(|name| (*name).to_owned()).collect()).chain(rows))
+/// What the tests rest on.
+pub(crate) fn settings(lineage: &Lineage) -> Map<String, Value> {
+    let strictness = Strictness { tests: lineage.tests, stage: 0 };
+    let settings = [
+        ("draws", json!(DRAWS)),
+        ("tests", json!(lineage.tests)),
+        ("tokens", json!(lineage.ask.tokens)),
+        ("z_link", json!(Z_LINK)),
+        ("z_look", json!(Z_LOOK)),
+        ("log10_bound", json!(strictness.log10_link())),
+    ];
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// z of every pair; `None` where no pair was tested.
@@ -116,228 +148,299 @@ pub(crate) fn matrix(lineage: &Lineage, group: Group) -> Option<Matrix> {
     }))
 }
 
-/// Both models, each with its commit.
-fn models(lineage: &Lineage, models: [usize; 2]) -> Vec<String> {
-    let name = |model: usize| {
-        let model = &lineage.models[model];
-        [model.model.clone(), model.commit.as_ref().map_or_else(String::new, ToString::to_string)]
-    };
-    models.into_iter().flat_map(name).collect()
+fn model(lineage: &Lineage, model: usize) -> [Cell; 2] {
+    let model = &lineage.models[model];
+    [Cell::text(&model.model), Cell::optional(model.commit.as_ref())]
 }
 
-fn number(value: f64) -> String {
-    csv::number(Some(value))
+fn exact(value: f64) -> Cell {
+    Cell::number(value, Digits::Exact)
 }
 
-fn tests(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<String>> {
-    let start = || models(lineage, pair.models);
-    let empty = |count: usize| vec![String::new(); count];
+fn optional(value: Option<f64>) -> Cell {
+    value.map_or_else(Cell::empty, exact)
+}
+
+/// A row that begins with both models and has these cells, the others empty.
+fn row<'n>(
+    lineage: &Lineage,
+    models: [usize; 2],
+    columns: &[&str],
+    cells: impl IntoIterator<Item = (&'n str, Cell)>,
+) -> Vec<Cell> {
+    let mut row: Vec<Cell> = models.into_iter().flat_map(|of| model(lineage, of)).collect();
+    row.resize(columns.len(), Cell::empty());
+    for (name, cell) in cells {
+        let place = columns.iter().position(|column| *column == name);
+        debug_assert!(place.is_some(), "no column `{name}`");
+        if let Some(place) = place {
+            row[place] = cell;
+        }
+    }
+    row
+}
+
+fn verdict(lineage: &Lineage, pair: &PairAnswer) -> Vec<Cell> {
+    let decision = pair.decision();
+    let relation = pair.relation.as_ref().filter(|_| decision.units == Sign::Plus);
+    let layers = pair.map.as_ref().and_then(|map| Some(map.as_ref().ok()?.reading()));
+    let cells = [
+        ("verdict", Cell::text(pair.verdict().to_string())),
+        ("units", Cell::text(decision.units.to_string())),
+        ("basis", Cell::text(decision.basis.to_string())),
+        ("relation", Cell::optional(relation.map(|relation| &relation.kind))),
+        ("layers", Cell::optional(layers)),
+        ("reading", Cell::optional(words::reading(pair))),
+        ("identical_files", Cell::Flag(pair.is_identical)),
+        ("stage", Cell::integer(Some(pair.stage.into()))),
+    ];
+    row(lineage, pair.models, &VERDICTS, cells)
+}
+
+fn tests(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<Cell>> {
+    let scope = |scope: &str| ("scope", Cell::text(scope));
     let mut rows = Vec::new();
     for (group, answer) in &pair.groups {
+        let of_group = ("group", Cell::text(group.name()));
         let answer = match answer {
             Ok(answer) => answer,
             Err(reason) => {
-                rows.push(
-                    [
-                        start(),
-                        vec![group.to_string(), "group".to_owned()],
-                        empty(11),
-                        vec![Sign::NotTested.to_string(), String::new(), reason.to_string()],
-                    ]
-                    .concat(),
-                );
+                let sign = ("sign", Cell::text(Sign::NotTested.to_string()));
+                let undefined = ("undefined", Cell::text(reason.to_string()));
+                rows.push(row(lineage, pair.models, &LINEAGE, [of_group, scope("group"), sign, undefined]));
                 continue;
             }
         };
-        rows.push([start(), vec![group.to_string(), "group".to_owned()], of_group(answer)].concat());
+        rows.push(test(lineage, pair, *group, answer));
         let name =
             |layer: usize| lineage.layers[pair.models[0]].get(layer).cloned().unwrap_or_else(|| layer.to_string());
         for layer in &answer.layers {
-            let cells = vec![group.to_string(), "layer".to_owned(), name(layer.layer)];
-            rows.push(
-                [start(), cells, empty(3), vec![number(layer.z)], empty(3), vec![number(layer.rho)], empty(5)].concat(),
-            );
+            let figures = [("z", exact(layer.z)), ("rho", exact(layer.rho))];
+            let cells = [of_group.clone(), scope("layer"), ("layer", Cell::layer(name(layer.layer)))];
+            let cells = cells.into_iter().chain(figures);
+            rows.push(row(lineage, pair.models, &LINEAGE, cells));
         }
         for (layer, reason) in &answer.left_out {
-            let cells = vec![group.to_string(), "layer".to_owned(), name(*layer)];
-            rows.push([start(), cells, empty(12), vec![reason.to_string()]].concat());
+            let undefined = ("undefined", Cell::text(reason.to_string()));
+            let cells = [of_group.clone(), scope("layer"), ("layer", Cell::layer(name(*layer))), undefined];
+            rows.push(row(lineage, pair.models, &LINEAGE, cells));
         }
     }
-    rows.push(
-        [start(), vec![String::new(), "pair".to_owned()], empty(11), vec![pair.verdict().to_string()], empty(2)]
-            .concat(),
-    );
+    let sign = ("sign", Cell::text(pair.verdict().to_string()));
+    rows.push(row(lineage, pair.models, &LINEAGE, [scope("pair"), sign]));
     rows
 }
 
-/// From `layer` on.
-fn of_group(answer: &GroupAnswer) -> Vec<String> {
+fn test(lineage: &Lineage, pair: &PairAnswer, group: Group, answer: &GroupAnswer) -> Vec<Cell> {
     let evidence = &answer.evidence;
     let significance = &evidence.significance;
-    vec![
-        String::new(),
-        evidence.rows.to_string(),
-        evidence.width.to_string(),
-        evidence.blocks.to_string(),
-        number(evidence.z),
-        number(significance.p),
-        number(significance.log10_bound),
-        number(significance.log10_floor),
-        csv::number(evidence.rho),
-        csv::number(evidence.rho_sd),
-        number(evidence.rho_detectable),
-        answer.sign.to_string(),
-        evidence.exact.to_string(),
-        String::new(),
-    ]
+    let cells = [
+        ("group", Cell::text(group.name())),
+        ("scope", Cell::text("group")),
+        ("rows", Cell::count(evidence.rows)),
+        ("width", Cell::count(evidence.width)),
+        ("blocks", Cell::count(evidence.blocks)),
+        ("z", exact(evidence.z)),
+        ("p", exact(significance.p)),
+        ("log10_bound", exact(significance.log10_bound)),
+        ("log10_floor", exact(significance.log10_floor)),
+        ("rho", optional(evidence.rho)),
+        ("rho_sd", optional(evidence.rho_sd)),
+        ("rho_detectable", exact(evidence.rho_detectable)),
+        ("sign", Cell::text(answer.sign.to_string())),
+        ("exact", Cell::Flag(evidence.exact)),
+        ("n_eff", optional(evidence.n_eff)),
+        ("by_map", Cell::Flag(answer.is_by_map)),
+        ("equal_share", optional(answer.equal)),
+        ("matched_share", optional(answer.matches.map(|of| of.mutual))),
+        ("matched_same_index", optional(answer.matches.map(|of| of.same_index))),
+    ];
+    row(lineage, pair.models, &LINEAGE, cells)
 }
 
-fn relations(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<String>> {
-    let start = || models(lineage, pair.models);
-    let row = |role: &str, layer: String, quantity: &str, cells: [String; 5]| {
-        [start(), vec![role.to_owned(), layer, quantity.to_owned()], cells.to_vec()].concat()
-    };
-    let undefined =
-        |reason: &Untested| [String::new(), String::new(), String::new(), String::new(), reason.to_string()];
-    let plain = |value: Option<f64>| [csv::number(value), String::new(), String::new(), String::new(), String::new()];
-    let within = |of: Interval| [number(of.value), number(of.low), number(of.high), String::new(), String::new()];
-    let sampled = |role: &str, layer: &str, distances: &Result<Distances, Untested>| match distances {
-        Ok(distances) => vec![
-            row(role, layer.to_owned(), "cosine", within(distances.cosine)),
-            row(role, layer.to_owned(), "pearson", within(distances.pearson)),
-            row(role, layer.to_owned(), "rel_l2", within(distances.relative_l2)),
-        ],
-        Err(reason) => vec![row(role, layer.to_owned(), "cosine", undefined(reason))],
-    };
+/// A row of `relation.csv`: of a role and a layer a quantity.
+fn related<'n>(
+    lineage: &Lineage,
+    models: [usize; 2],
+    [role, layer, quantity]: [&str; 3],
+    cells: impl IntoIterator<Item = (&'n str, Cell)>,
+) -> Vec<Cell> {
+    let start = [("role", Cell::text(role)), ("layer", Cell::layer(layer)), ("quantity", Cell::text(quantity))];
+    row(lineage, models, &RELATION, start.into_iter().chain(cells))
+}
+
+fn value(value: Option<f64>) -> [(&'static str, Cell); 1] {
+    [("value", optional(value))]
+}
+
+fn within(of: Interval) -> [(&'static str, Cell); 3] {
+    [("value", exact(of.value)), ("low", exact(of.low)), ("high", exact(of.high))]
+}
+
+fn undefined(reason: &Untested) -> [(&'static str, Cell); 1] {
+    [("undefined", Cell::text(reason.to_string()))]
+}
+
+fn relations(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<Cell>> {
     let mut rows = Vec::new();
     for (group, answer) in pair.tested_directly() {
-        let role = group.name();
+        let plain = |quantity, of| related(lineage, pair.models, [group.name(), "", quantity], value(of));
         match &answer.distance {
-            Distance::Sampled(distances) => rows.extend(sampled(role, "", distances)),
-            Distance::Norms(Ok(distances)) => {
-                rows.push(row(role, String::new(), "cosine", plain(Some(distances.cosine))));
-                rows.push(row(role, String::new(), "cosine_from_means", plain(Some(distances.cosine_from_means))));
-                rows.push(row(role, String::new(), "pearson", plain(distances.pearson)));
-            }
+            Distance::Sampled(distances) => rows.extend(sampled(lineage, pair, [group.name(), ""], distances)),
+            Distance::Norms(Ok(distances)) => rows.extend([
+                plain("cosine", Some(distances.cosine)),
+                plain("cosine_from_means", Some(distances.cosine_from_means)),
+                plain("pearson", distances.pearson),
+            ]),
             Distance::None => {}
-            Distance::Norms(Err(reason)) => rows.push(row(role, String::new(), "cosine", undefined(reason))),
+            Distance::Norms(Err(reason)) => {
+                rows.push(related(lineage, pair.models, [group.name(), "", "cosine"], undefined(reason)));
+            }
         }
-        rows.push(row(role, String::new(), "equal_share", plain(answer.equal)));
+        rows.push(plain("equal_share", answer.equal));
         for (layer, distances) in &answer.by_layer {
             let layer = lineage.layers[pair.models[0]].get(*layer).map_or("", String::as_str);
-            rows.extend(sampled(role, layer, distances));
+            rows.extend(sampled(lineage, pair, [group.name(), layer], distances));
         }
     }
     if let Some(description) = pair.relation.as_ref().filter(|_| pair.decision().units == Sign::Plus) {
-        let kind = description.kind.to_string();
-        rows.push(row("", String::new(), "kind", [String::new(), String::new(), String::new(), kind, String::new()]));
+        let kind = [("text", Cell::text(description.kind.to_string()))];
+        rows.push(related(lineage, pair.models, ["", "", "kind"], kind));
+        let plain = |role, quantity, of| related(lineage, pair.models, [role, "", quantity], value(of));
         if let Some(change) = &description.medians {
-            let facts = [
-                ("zero_share", Some(change.zero_share)),
-                ("flatness", change.flatness),
-                ("kurtosis", Some(change.kurtosis)),
-            ];
-            rows.extend(facts.into_iter().map(|(name, value)| row("units", String::new(), name, plain(value))));
+            rows.extend([
+                plain("units", "zero_share", Some(change.zero_share)),
+                plain("units", "flatness", change.flatness),
+                plain("units", "kurtosis", Some(change.kurtosis)),
+            ]);
         }
         for change in description.deep.iter().flatten() {
             let Some(low_rank) = &change.low_rank else { continue };
-            rows.push(row("deep", String::new(), "rank", plain(Some(low_rank.rank as f64))));
-            rows.push(row("deep", String::new(), "rest_over_noise", plain(low_rank.rest_over_noise)));
+            rows.push(plain("deep", "rank", Some(low_rank.rank as f64)));
+            rows.push(plain("deep", "rest_over_noise", low_rank.rest_over_noise));
         }
     }
     rows
 }
 
-fn map(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<String>> {
-    let Some(map) = &pair.map else { return Vec::new() };
-    let map = match map {
-        Ok(map) => map,
-        Err(reason) => {
-            let cells = vec![String::new(); 6];
-            return vec![[models(lineage, pair.models), cells, vec![reason.to_string()]].concat()];
+fn sampled(
+    lineage: &Lineage,
+    pair: &PairAnswer,
+    [role, layer]: [&str; 2],
+    distances: &Result<Distances, Untested>,
+) -> Vec<Vec<Cell>> {
+    match distances {
+        Ok(distances) => {
+            let quantities =
+                [("cosine", distances.cosine), ("pearson", distances.pearson), ("rel_l2", distances.relative_l2)];
+            let row = |(quantity, of)| related(lineage, pair.models, [role, layer, quantity], within(of));
+            quantities.map(row).into()
         }
+        Err(reason) => vec![related(lineage, pair.models, [role, layer, "cosine"], undefined(reason))],
+    }
+}
+
+fn map(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<Cell>> {
+    let map = match &pair.map {
+        Some(Ok(map)) => map,
+        Some(Err(reason)) => return vec![row(lineage, pair.models, &LAYER_MAP, undefined(reason))],
+        None => return Vec::new(),
     };
-    let role = map.group.name().to_owned();
+    let met = |models: [usize; 2], [a, b]: [usize; 2], best: bool, figures: [(&'static str, Cell); 2]| {
+        let start = [
+            ("role", Cell::text(map.group.name())),
+            ("layer_a", Cell::count(a)),
+            ("layer_b", Cell::count(b)),
+            ("best", Cell::Flag(best)),
+        ];
+        row(lineage, models, &LAYER_MAP, start.into_iter().chain(figures))
+    };
     let mut rows = Vec::new();
     for (column, &of_deeper) in map.map.columns.iter().enumerate() {
         for (row, &of_shallower) in map.map.rows.iter().enumerate() {
             let cell = row * map.map.columns.len() + column;
-            let [a, b] = if map.is_swapped { [of_deeper, of_shallower] } else { [of_shallower, of_deeper] };
+            let layers = if map.is_swapped { [of_deeper, of_shallower] } else { [of_shallower, of_deeper] };
             let best = map.map.matches.contains(&(of_deeper, of_shallower));
-            let cells = vec![
-                role.clone(),
-                a.to_string(),
-                b.to_string(),
-                number(map.map.z[cell]),
-                number(map.map.p[cell]),
-                best.to_string(),
-                String::new(),
-            ];
-            rows.push([models(lineage, pair.models), cells].concat());
+            let figures = [("z", exact(map.map.z[cell])), ("p_adjusted", exact(map.map.p[cell]))];
+            rows.push(met(pair.models, layers, best, figures));
         }
     }
     let [shallower, deeper] = if map.is_swapped { [pair.models[1], pair.models[0]] } else { pair.models };
     for (model, repeats) in [shallower, deeper].into_iter().zip(&map.repeats) {
-        for (first, second, z) in repeats {
-            let cells = vec![
-                role.clone(),
-                first.to_string(),
-                second.to_string(),
-                number(*z),
-                String::new(),
-                "true".to_owned(),
-                String::new(),
-            ];
-            rows.push([models(lineage, [model; 2]), cells].concat());
-        }
+        let figures = |z: f64| [("z", exact(z)), ("p_adjusted", Cell::empty())];
+        rows.extend(repeats.iter().map(|(first, second, z)| met([model; 2], [*first, *second], true, figures(*z))));
     }
     rows
 }
 
 /// Where linked models lie between pairs of others: `model_b` is the one between, `text` the other end.
-fn merges(lineage: &Lineage) -> Vec<Vec<String>> {
-    let row = |found: &MergeAnswer, quantity: &str, cells: [String; 3], reason: String| {
-        let other = lineage.models[found.between[1]].model.clone();
-        let start = models(lineage, [found.between[0], found.model]);
-        [start, vec!["units".to_owned(), String::new(), quantity.to_owned()], cells.to_vec(), vec![other, reason]]
-            .concat()
+fn merges(lineage: &Lineage) -> impl Iterator<Item = Vec<Cell>> {
+    let row = move |found: &MergeAnswer, quantity: &str, cells: Vec<(&'static str, Cell)>| {
+        let other = ("text", Cell::text(&lineage.models[found.between[1]].model));
+        let both = [found.between[0], found.model];
+        related(lineage, both, ["units", "", quantity], cells.into_iter().chain([other]))
     };
-    let rows = lineage.merges.iter().flat_map(|found| match &found.merge {
-        Ok(merge) => vec![
-            row(found, "merge_weight", [merge.weight, merge.low, merge.high].map(number), String::new()),
-            row(
-                found,
-                "merge_explained",
-                [csv::number(merge.explained), String::new(), String::new()],
-                if merge.explained.is_some() { String::new() } else { Untested::Constant.to_string() },
-            ),
-        ],
-        Err(reason) => vec![row(found, "merge_weight", [const { String::new() }; 3], reason.to_string())],
-    });
-    rows.collect()
+    lineage.merges.iter().flat_map(move |found| match &found.merge {
+        Ok(merge) => {
+            let weight = Interval { value: merge.weight, low: merge.low, high: merge.high };
+            vec![
+                row(found, "merge_weight", within(weight).into()),
+                row(found, "merge_explained", explained(merge.explained)),
+            ]
+        }
+        Err(reason) => vec![row(found, "merge_weight", undefined(reason).into())],
+    })
+}
+
+/// The share that is explained; `Constant` where there is nothing to explain.
+fn explained(share: Option<f64>) -> Vec<(&'static str, Cell)> {
+    if share.is_some() { value(share).into() } else { undefined(&Untested::Constant).into() }
 }
 
 /// Parts of the change of `model_b` from the base, which `text` names: a weight for each `model_a`, then the share that they explain.
-fn tasks(lineage: &Lineage) -> Vec<Vec<String>> {
-    let row = |base: usize, both: [usize; 2], quantity: &str, value: String, reason: String| {
-        let cells = vec!["units".to_owned(), String::new(), quantity.to_owned(), value, String::new(), String::new()];
-        [models(lineage, both), cells, vec![lineage.models[base].model.clone(), reason]].concat()
+fn tasks(lineage: &Lineage) -> impl Iterator<Item = Vec<Cell>> {
+    let row = move |base: usize, both: [usize; 2], quantity: &str, cells: Vec<(&'static str, Cell)>| {
+        let base = ("text", Cell::text(&lineage.models[base].model));
+        related(lineage, both, ["units", "", quantity], cells.into_iter().chain([base]))
     };
-    let of_model = |base: usize, found: &TaskAnswer| match &found.weights {
+    let of_model = move |base: usize, found: &TaskAnswer| match &found.weights {
         Ok(tasks) => {
             let weights = found.others.iter().zip(&tasks.weights);
             let weights = weights
-                .map(|(other, weight)| row(base, [*other, found.model], "task_weight", number(*weight), String::new()));
-            let why = if tasks.explained.is_some() { String::new() } else { Untested::Constant.to_string() };
-            let explained = row(base, [base, found.model], "task_explained", csv::number(tasks.explained), why);
-            weights.chain([explained]).collect()
+                .map(|(other, weight)| row(base, [*other, found.model], "task_weight", value(Some(*weight)).into()));
+            weights.chain([row(base, [base, found.model], "task_explained", explained(tasks.explained))]).collect()
         }
         Err(reason) => {
-            let none =
-                |other: &usize| row(base, [*other, found.model], "task_weight", String::new(), reason.to_string());
+            let none = |other: &usize| row(base, [*other, found.model], "task_weight", undefined(reason).into());
             found.others.iter().map(none).collect::<Vec<_>>()
         }
     };
     let base = lineage.ask.base.into_iter();
-    base.flat_map(|base| lineage.tasks.iter().flat_map(move |found| of_model(base, found))).collect()
+    base.flat_map(move |base| lineage.tasks.iter().flat_map(move |found| of_model(base, found)))
+}
+
+/// Models that are linked with each other, directly or through others: a row a model.
+fn clusters(lineage: &Lineage) -> Frame<'_> {
+    let rows = lineage.clusters().into_iter().enumerate().flat_map(move |(number, members)| {
+        members.into_iter().map(move |of| {
+            let [model, commit] = model(lineage, of);
+            vec![Cell::count(number + 1), model, commit]
+        })
+    });
+    Frame::new("clusters.csv", ["cluster", "model", "commit"], rows)
+}
+
+/// Whether the null holds on the pairs that show no link: a row a group.
+fn self_check(lineage: &Lineage) -> Frame<'_> {
+    let rows = lineage.self_check.iter().map(|check| {
+        vec![
+            Cell::text(check.group.name()),
+            Cell::count(check.z.len()),
+            exact(check.mean),
+            optional(check.sd),
+            exact(check.distance),
+            exact(check.divisor()),
+        ]
+    });
+    Frame::new("self_check.csv", ["group", "pairs", "mean_z", "sd_z", "distance", "divisor"], rows)
 }

@@ -38,7 +38,8 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
     let summary = summary(structure, &views);
     let mut report = Report {
         language: "en",
-        data: serde_json::Map::new(),
+        command: "layers",
+        settings: serde_json::Map::new(),
         title: match structure.models.as_slice() {
             [one] => format!("Matrices of {} along depth", one.label),
             several => format!("Matrices of {} models along depth", several.len()),

@@ -2,65 +2,58 @@
 
 use crate::{
     question::structure::{Structure, StructureRow},
-    report::{csv, escape},
+    report::{Cell, Digits, Frame, Frames},
 };
 
 /// `structure.csv` and `modes.csv`.
-pub fn structure_csv(structure: &Structure) -> Vec<(String, Vec<u8>)> {
-    vec![
-        ("structure.csv".to_owned(), csv::document(rows(structure))),
-        ("modes.csv".to_owned(), csv::document(modes(structure))),
-    ]
+pub fn structure_tables(structure: &Structure) -> Frames<'_> {
+    Box::new([quantities(structure), modes(structure)].into_iter())
 }
 
-fn rows(structure: &Structure) -> Vec<Vec<String>> {
-    let head = "model,commit,role,layer_a,layer_b,quantity,value,null,undefined";
-    let layer = |layer: Option<u32>| layer.map(|layer| layer.to_string()).unwrap_or_default();
-    let row = |row: &StructureRow| {
-        let mut cells = model_cells(structure, row.model);
-        cells.push(escape::csv(&row.role).into_owned());
-        cells.extend([layer(row.layer_a), layer(row.layer_b), row.quantity.to_string()]);
-        cells.extend([csv::number(row.value.as_ref().ok().copied()), csv::number(row.null)]);
-        let reason = row.value.as_ref().err().map(ToString::to_string).unwrap_or_default();
-        cells.push(escape::csv(&reason).into_owned());
-        cells
+fn quantities(structure: &Structure) -> Frame<'_> {
+    let head = ["model", "commit", "role", "layer_a", "layer_b", "quantity", "value", "null", "undefined"];
+    let layer = |layer: Option<u32>| Cell::integer(layer.map(u64::from));
+    let row = move |row: &StructureRow| {
+        let [model, commit] = model_cells(structure, row.model);
+        vec![
+            model,
+            commit,
+            Cell::text(&row.role),
+            layer(row.layer_a),
+            layer(row.layer_b),
+            Cell::text(row.quantity.to_string()),
+            Cell::number(&row.value, Digits::Exact),
+            row.null.map_or_else(Cell::empty, |null| Cell::number(null, Digits::Exact)),
+            Cell::optional(row.value.as_ref().err()),
+        ]
     };
-    let head = head.split(',').map(str::to_owned).collect();
-    std::iter::once(head).chain(structure.rows.iter().map(row)).collect()
+    Frame::new("structure.csv", head, structure.rows.iter().map(row))
 }
 
 /// One row a mode and role (its loading), or a mode and layer (its score).
-fn modes(structure: &Structure) -> Vec<Vec<String>> {
-    let head = "model,commit,mode,explained,role,loading,layer,score";
-    let mut rows = vec![head.split(',').map(str::to_owned).collect::<Vec<_>>()];
-    for track in &structure.scales {
-        for (number, mode) in track.modes.iter().flatten().enumerate() {
-            let start = || {
-                let mut cells = model_cells(structure, track.model);
-                cells.extend([(number + 1).to_string(), csv::number(Some(mode.share))]);
-                cells
+fn modes(structure: &Structure) -> Frame<'_> {
+    let head = ["model", "commit", "mode", "explained", "role", "loading", "layer", "score"];
+    let exact = |value: f64| Cell::number(value, Digits::Exact);
+    let rows = structure.scales.iter().flat_map(move |track| {
+        track.modes.iter().flatten().enumerate().flat_map(move |(number, mode)| {
+            let row = move |cells: [Cell; 4]| {
+                let [model, commit] = model_cells(structure, track.model);
+                [model, commit, Cell::count(number + 1), exact(mode.share)].into_iter().chain(cells).collect()
             };
-            for (role, &loading) in track.roles.iter().zip(&mode.loadings) {
-                let mut cells = start();
-                cells.extend([
-                    escape::csv(role).into_owned(),
-                    csv::number(Some(loading)),
-                    String::new(),
-                    String::new(),
-                ]);
-                rows.push(cells);
-            }
-            for (layer, &score) in track.layers.iter().zip(&mode.scores) {
-                let mut cells = start();
-                cells.extend([String::new(), String::new(), layer.to_string(), csv::number(Some(score))]);
-                rows.push(cells);
-            }
-        }
-    }
-    rows
+            let loadings = track.roles.iter().zip(&mode.loadings);
+            let loadings = loadings
+                .map(move |(role, &loading)| row([Cell::text(role), exact(loading), Cell::empty(), Cell::empty()]));
+            let scores = track.layers.iter().zip(&mode.scores);
+            let scores = scores.map(move |(layer, &score)| {
+                row([Cell::empty(), Cell::empty(), Cell::layer(layer.to_string()), exact(score)])
+            });
+            loadings.chain(scores)
+        })
+    });
+    Frame::new("modes.csv", head, rows)
 }
 
-fn model_cells(structure: &Structure, model: usize) -> Vec<String> {
+fn model_cells(structure: &Structure, model: usize) -> [Cell; 2] {
     let model = &structure.models[model];
-    vec![escape::csv(&model.model).into_owned(), model.commit.as_ref().map(ToString::to_string).unwrap_or_default()]
+    [Cell::text(&model.model), Cell::optional(model.commit.as_ref())]
 }

@@ -9,5 +9,5 @@ mod summary;
 mod view;
 
 pub use document::structure_report;
-pub use files::structure_csv;
+pub use files::structure_tables;
 pub(crate) use view::{View, Words, figure, mean_null, statistics};

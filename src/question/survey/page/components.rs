@@ -60,7 +60,7 @@ pub(crate) fn scores(survey: &Survey) -> Frame<'_> {
                     Cell::text(scale),
                     Cell::text(&model.model),
                     Cell::optional(model.commit.as_ref()),
-                    Cell::text(at.layer.to_string()),
+                    Cell::layer(at.layer.to_string()),
                 ];
                 let cell =
                     |score: Option<f64>| score.map_or_else(Cell::empty, |score| Cell::number(score, Digits::Exact));

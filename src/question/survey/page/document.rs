@@ -9,7 +9,7 @@ use super::{
 use crate::{
     model::Pairing,
     question::{
-        lineage::page::{data, lineage_section},
+        lineage::page::{lineage_section, settings},
         page::{Run, closing, models, provenance},
         survey::Survey,
     },
@@ -50,7 +50,8 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
     sections.push(traffic(survey));
     let mut report = Report {
         language: "en",
-        data: survey.lineage.as_ref().map(data).unwrap_or_default(),
+        command: "survey",
+        settings: survey.lineage.as_ref().map(settings).unwrap_or_default(),
         title: match survey.models.len() {
             1 => "Survey of one model".to_owned(),
             models => format!("Survey of {models} models"),

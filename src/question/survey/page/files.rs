@@ -1,11 +1,15 @@
-//! The CSV files of a survey: every pair, group, average and matrix in full digits.
+//! The tables of a survey: every pair, group, average and matrix in full digits.
 
 use super::{View, baselines, components, groups, pairs, relations};
 use crate::{
     metric::Metric,
-    question::{lineage::page::lineage_csv, page::pairs_csv, survey::Survey},
-    report::Frame,
-    table::TableKey,
+    question::{
+        lineage::page::lineage_tables,
+        page::{self, PairRow},
+        survey::Survey,
+    },
+    report::{Frame, Frames},
+    table::{TableKey, pairs_of},
 };
 
 /// Name of the CSV file of one matrix.
@@ -13,34 +17,49 @@ pub fn matrix_file(metric: Metric, key: &TableKey) -> String {
     format!("matrix_{}_{}_{}.csv", metric.name(), key.role_name(), key.layer_name())
 }
 
-/// Every CSV file, by name. Files whose subject was not asked for are not among them.
-pub fn survey_csv(survey: &Survey, view: &View<'_>) -> Vec<(String, Vec<u8>)> {
-    let labels = survey.labels();
-    let mut files = vec![("pairs.csv".to_owned(), pairs_csv(survey))];
-    for panel in &survey.panels {
-        for metric in view.shown() {
-            files.push(Frame::matrix(matrix_file(metric, &panel.key), &panel.matrix(metric, &labels)).csv());
-        }
-    }
-    for crossing in &survey.crossings {
-        for metric in view.shown() {
-            files.push(Frame::matrix(matrix_file(metric, &crossing.key), &crossing.layer_matrix(metric)).csv());
-        }
-    }
+/// Every table. Those whose subject was not asked for are not among them.
+pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
+    let mut tables = vec![page::pairs(rows(survey))];
     if !survey.panels.is_empty() {
-        files.push(groups::frame(survey).csv());
-        files.push(relations::frame(survey, &survey.relations.pairs).csv());
+        tables.push(groups::frame(survey));
+        tables.push(relations::frame(survey, &survey.relations.pairs));
     }
     if !survey.averages.is_empty() {
-        files.push(averages(survey).csv());
+        tables.push(averages(survey));
     }
     if survey.components.iter().any(|components| !components.vectors.is_empty()) {
-        files.push(components::scores(survey).csv());
-        files.push(components::all_shares(survey).csv());
+        tables.push(components::scores(survey));
+        tables.push(components::all_shares(survey));
     }
-    files.extend(survey.baselines.as_ref().map(|baselines| baselines::frame(survey, baselines).csv()));
-    files.extend(survey.lineage.iter().flat_map(lineage_csv));
-    files
+    tables.extend(survey.baselines.as_ref().map(|baselines| baselines::frame(survey, baselines)));
+    let (of_lineage, squares): (Vec<Frame<'a>>, Vec<Frame<'a>>) =
+        survey.lineage.iter().flat_map(lineage_tables).partition(|table| !table.is_matrix());
+    tables.extend(of_lineage);
+    let (shown, labels) = (view.shown(), survey.labels());
+    let metrics = shown.clone();
+    let of_panels = survey.panels.iter().flat_map(move |panel| {
+        let matrices: Vec<_> = metrics.iter().map(|&metric| (metric, panel.matrix(metric, &labels))).collect();
+        matrices.into_iter().map(|(metric, matrix)| Frame::matrix(matrix_file(metric, &panel.key), matrix))
+    });
+    let of_crossings = survey.crossings.iter().flat_map(move |crossing| {
+        let frame = |&metric| Frame::matrix(matrix_file(metric, &crossing.key), crossing.layer_matrix(metric));
+        shown.iter().map(frame).collect::<Vec<_>>()
+    });
+    Box::new(tables.into_iter().chain(of_panels).chain(of_crossings).chain(squares))
+}
+
+/// All pairs of different models, or of all layers of two.
+fn rows(survey: &Survey) -> impl Iterator<Item = PairRow<'_>> {
+    let panels = survey.panels.iter().flat_map(|table| {
+        // Where neither model has the tensor there is no pair: each is among what was excluded, with its reason.
+        let is_there = |&(a, b): &(usize, usize)| table.rows[a].side.is_ok() || table.rows[b].side.is_ok();
+        pairs_of(table.rows.len()).filter(is_there).map(move |pair| (table, pair))
+    });
+    let crossings = survey.crossings.iter().flat_map(|table| {
+        let width = table.columns().len();
+        (0..table.rows.len() * width).map(move |cell| (table, (cell / width, cell % width)))
+    });
+    panels.chain(crossings).map(|(table, pair)| PairRow::of(&survey.models, table, pair))
 }
 
 fn averages(survey: &Survey) -> Frame<'_> {

@@ -50,7 +50,7 @@ pub(crate) fn frame(survey: &Survey) -> Frame<'_> {
             Cell::text(&figures.groups.a),
             Cell::text(&figures.groups.b),
             Cell::text(key.role_name()),
-            Cell::text(key.layer_name()),
+            Cell::layer(key.layer_name()),
             Cell::code(figures.metric.name()),
             n,
             mean,

@@ -16,7 +16,7 @@ mod summary;
 mod view;
 
 pub use document::survey_report;
-pub use files::{matrix_file, survey_csv};
+pub use files::{matrix_file, survey_tables};
 pub(crate) use heatmaps::{colored, is_cosine};
 pub(crate) use left_out::{left_out, traffic};
 pub use view::View;

@@ -79,7 +79,7 @@ pub(crate) fn averages<'a>(
         let reason = all_or_each_reason(&["mean_pearson", "z", "naive_z"], &numbers);
         let mut row = models(survey, pair.models).to_vec();
         row.extend([Cell::text(averages.key.role_name()), Cell::count(layers), Cell::count(left_out)]);
-        row.push(Cell::optional(pair.channels));
+        row.push(Cell::integer(pair.channels));
         row.extend(numbers);
         row.push(reason);
         row.extend(names(survey, pair.models));

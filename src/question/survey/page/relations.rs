@@ -112,7 +112,7 @@ pub(crate) fn frame<'a>(
         let log10_q = relation.verdict.log10_q;
         let mut row = models(survey, relation.models).to_vec();
         row.extend([
-            Cell::text(relation.related.to_string()),
+            Cell::Flag(relation.related),
             Cell::count(relation.cells),
             Cell::count(relation.flagged),
             Cell::number(relation.mean_r, Digits::Fixed(4)),

@@ -112,7 +112,7 @@ pub(crate) fn models(survey: &Survey, (a, b): (usize, usize)) -> [Cell; 4] {
 
 /// The layer of each side of a pair.
 pub(crate) fn layers(table: &PairTable, (a, b): (usize, usize)) -> [Cell; 2] {
-    [a, b].map(|row| Cell::text(table.rows[row].place_name()))
+    [a, b].map(|row| Cell::layer(table.rows[row].place_name()))
 }
 
 /// How a metric is rounded in tables.
