@@ -17,7 +17,7 @@ use hub_audit::{
     report::Format,
 };
 
-use super::options::{StdoutFormat, advised};
+use super::options::advised;
 
 /// Reads a value, and offers words. Unlike clap's own list of values it takes what else can be read, such as several with commas.
 #[derive(Debug, Clone)]

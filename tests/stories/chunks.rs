@@ -373,7 +373,7 @@ fn an_address_that_is_no_store_gets_no_token() {
         let token = json!({ "accessToken": "xet_0123456789abcdef", "exp": 4_000_000_000_u64, "casUrl": address });
         let answer = reply(200, &[("content-type", "application/json")], token.to_string());
         at.serve_with(|options| {
-            options.intercept = Some(always(|request| request.path.contains("/xet-read-token/"), answer))
+            options.intercept = Some(always(|request| request.path.contains("/xet-read-token/"), answer));
         });
         let outcome = at.run(&PAIR).expect(1);
         outcome.says(&["base: 1 file not examined, failed: HUB redirects `o/base@c0ffee00` to "]);
