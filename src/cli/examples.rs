@@ -74,9 +74,7 @@ Examples:
   # Models of different depth, layers paired by relative depth
   hub-audit survey 01-ai/Yi-1.5-6B-Chat 01-ai/Yi-1.5-9B-Chat --pairing depth
   # All norms, and which models are linked
-  hub-audit survey --models list.txt --role norms --lineage -o results
-  # Nine synthetic models, without network
-  hub-audit survey --demo --metric pearson,z_perm";
+  hub-audit survey --models list.txt --role norms --lineage -o results";
 
 pub(crate) const CRITIQUE: &str = "\
 Examples:

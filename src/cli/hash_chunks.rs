@@ -53,7 +53,7 @@ pub(crate) fn run(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> an
     let mut document = output::data("hash", &output::run(&args.reach, 0, gathered.cost), &models);
     let traffic = answer.corpus.traffic;
     document.settings.extend([
-        ("tokens".to_owned(), traffic.tokens.into()),
+        ("read_tokens".to_owned(), traffic.tokens.into()),
         ("cas_requests".to_owned(), traffic.requests.into()),
         ("cas_bytes".to_owned(), traffic.bytes.into()),
         ("weight_bytes".to_owned(), answer.bytes_read.unwrap_or(0).into()),

@@ -28,7 +28,7 @@ pub struct Frame<'a> {
     rows: Box<dyn Iterator<Item = Vec<Cell>> + 'a>,
 }
 
-/// A row of a table as JSON: each cell by the name of its column; of a matrix its label and its values.
+/// A row of a table as JSON: each cell that is not empty by the name of its column; of a matrix its label and its values.
 #[derive(Debug)]
 pub(super) struct Record {
     columns: Rc<[String]>,
@@ -134,7 +134,18 @@ impl Serialize for Record {
                 row.serialize_entry("values", values)?;
                 row.end()
             }
-            cells => serializer.collect_map(self.columns.iter().zip(cells)),
+            cells => serializer.collect_map(self.columns.iter().zip(cells).filter(|(_, cell)| !cell.is_absent())),
+        }
+    }
+}
+
+impl Cell {
+    fn is_absent(&self) -> bool {
+        match self {
+            Self::Text(text) | Self::Code(text) => text.is_empty(),
+            Self::Reasons(reasons) => reasons.is_empty(),
+            Self::Number { value, .. } => value.value().is_none(),
+            Self::Flag(_) => false,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! `report.json`: every table of an answer as an array of objects, one a line, with what the numbers rest on. Rows are written as they
-//! are made, so that a list of many pairs is never held. A number that is absent is `null`, and the row says why.
+//! are made, so that a list of many pairs is never held. What is absent has no field in a row, and the row says why.
 
 use std::io::{self, Write};
 

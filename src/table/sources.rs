@@ -102,6 +102,11 @@ fn unread(error: &crate::Error) -> String {
     format!("the tensor was not read: {}", error.chain())
 }
 
+/// Whether a reason of [`missing_role`] says that the model has no such tensor, and not that one is there that cannot be read.
+pub(crate) fn is_absence(reason: &str) -> bool {
+    reason.starts_with("it has ") || reason.starts_with("its family `")
+}
+
 /// Why the tensor of a model for a table cannot be read, where that is why there is none.
 pub(crate) fn unreadable(model: &Model, key: &TableKey) -> Option<String> {
     let is_role = |slot: Slot| (Some(slot.role), slot.part, slot.stack) == (key.role, key.part, key.stack);

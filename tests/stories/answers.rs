@@ -25,7 +25,10 @@ fn four_copies_are_said_to_be_copies() {
         answer.starts_with("All 6 pairs of models are correlated beyond chance, most a × b: r = 1.0000, z = 16.0, "),
         "{outcome}"
     );
-    assert!(answer.ends_with("In all of them every compared tensor holds the same numbers: copies."), "{outcome}");
+    assert!(
+        answer.ends_with("In all of them every compared tensor holds the same numbers: copies, as far as compared."),
+        "{outcome}"
+    );
     let said = words(&outcome.stdout);
     assert!(said.contains("Most pairs are correlated far beyond chance (median z "), "{outcome}");
     assert!(said.contains("): the other pairs are no baseline. Each is judged against chance alone."), "{outcome}");
@@ -70,7 +73,10 @@ fn two_models_and_three_have_an_answer_too() {
             .starts_with("a × copy are correlated beyond chance: r = 1.0000, z = 16.0, input_layernorm, layer 1"),
         "{copy}"
     );
-    assert!(first(&copy).ends_with("Every compared tensor holds the same numbers in both: copies."), "{copy}");
+    assert!(
+        first(&copy).ends_with("Every compared tensor holds the same numbers in both: copies, as far as compared."),
+        "{copy}"
+    );
     assert!(words(&copy).contains("Too few pairs to compare with each other (1; at least 4 needed)."), "{copy}");
     assert!(first(&other).starts_with("a × b do not stand out: the only test has r = "), "{other}");
     let three = survey(&["a", "b", "copy"]);

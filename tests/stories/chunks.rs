@@ -125,13 +125,13 @@ fn a_fine_tune_is_told_apart_without_reading_a_weight() {
     }
     let json = at.run(&[&PAIR[..], &["--format", "json"]].concat()).expect(0);
     let value: Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!(value["pairs"][0]["claimed_relation"], "o/tuned: finetune of o/base");
-    assert_eq!(value["tensors"][0]["verdict"], "identical");
+    assert_eq!(value["chunk_pairs"][0]["claimed_relation"], "o/tuned: finetune of o/base");
+    assert_eq!(value["chunk_tensors"][0]["verdict"], "identical");
     assert_eq!(value["settings"]["weight_bytes"], 0);
     let pairs = at.run(&[&PAIR[..], &["--format", "csv", "--pairs"]].concat()).expect(0);
     let pairs = rows(&pairs.stdout);
     assert_eq!(pairs.len(), 1);
-    assert_eq!(pairs[0]["tensors_identical"], value["pairs"][0]["tensors_identical"].to_string());
+    assert_eq!(pairs[0]["tensors_identical"], value["chunk_pairs"][0]["tensors_identical"].to_string());
     assert!(pairs[0]["share_b"].parse::<f64>().unwrap() > 0.3, "{pairs:?}");
 }
 
@@ -217,7 +217,7 @@ fn hashes_that_are_withheld_make_no_files_equal() {
     at.serve_with(|options| options.intercept = Some(always(|request| request.path.contains("/tree/"), tree)));
     let outcome = at.run(&["hash", "--files", "o/base", "o/tuned"]).expect(0);
     assert_eq!(outcome.stdout.lines().count(), 1, "{outcome}");
-    outcome.says(&["0 groups of equal files"]);
+    outcome.says(&["0 groups of identical files"]);
     // Once they are told, they are asked for again.
     fs_err::remove_dir_all(at.cache()).unwrap();
     serve(&mut at, |xet| xet.files = XetFiles::Redacted);
@@ -421,7 +421,7 @@ fn options_that_choose_tensors_are_refused_beside_chunks() {
     for words in [&["--role", "norms"][..], &["--matches"], &["--files"], &["--dry-run"], &["--tensor", "x"]] {
         at.run(&[&PAIR[..], words].concat()).expect(2).says(&["cannot be used with"]);
     }
-    at.run(&["hash", "o/base", "--format", "csv"]).expect(2).says(&["--chunks"]);
+    at.run(&["hash", "o/base", "--format", "text"]).expect(2).says(&["--format text is for --chunks"]);
 }
 
 /// Two uploads that share no storage, of the same tensors behind other metadata.

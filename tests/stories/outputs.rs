@@ -77,7 +77,7 @@ fn of_entry(entry: &Entry) -> Value {
         schema["description"] = json!(meaning);
         properties.insert(name.clone(), schema);
         // Of the settings each command has its own.
-        if !is_optional && entry.name != "settings" {
+        if !is_optional && !(entry.name.ends_with(".csv") && kind.ends_with('?')) && entry.name != "settings" {
             required.push(name);
         }
     }
@@ -314,6 +314,8 @@ fn every_file_and_column_is_on_the_page_and_in_the_schema() {
         ("tensors.csv", "hash o/a o/q"),
         ("matches.csv", "hash o/a o/twin --matches"),
         ("equal_files.csv", "hash o/a o/twin --files"),
+        ("chunk_tensors.csv", "hash --chunks o/a o/twin"),
+        ("chunk_pairs.csv", "hash --chunks o/a o/twin --pairs"),
         ("tensors.csv", "fetch o/a --role norms"),
         ("cached_models.csv", "cache ls"),
         ("cached_tensors.csv", "cache ls --tensors"),

@@ -68,7 +68,7 @@ fn tensors(answer: &ChunksAnswer) -> Frame<'_> {
             ]
         })
     });
-    Frame::new("tensors.csv", TENSORS, rows)
+    Frame::new("chunk_tensors.csv", TENSORS, rows)
 }
 
 fn pairs(answer: &ChunksAnswer) -> Frame<'_> {
@@ -92,7 +92,7 @@ fn pairs(answer: &ChunksAnswer) -> Frame<'_> {
             Cell::Flag(pair.is_cut),
         ]
     };
-    Frame::new("pairs.csv", PAIRS, answer.pairs.iter().map(row))
+    Frame::new("chunk_pairs.csv", PAIRS, answer.pairs.iter().map(row))
 }
 
 fn claims(answer: &ChunksAnswer) -> Frame<'_> {
@@ -113,7 +113,7 @@ fn equal_files(answer: &ChunksAnswer) -> Frame<'_> {
         };
         files.into_iter().map(row).collect::<Vec<_>>()
     });
-    Frame::new("equal_files.csv", ["group", "size", "model", "file"], rows)
+    Frame::new("chunk_files.csv", ["group", "size", "model", "file"], rows)
 }
 
 fn not_examined(answer: &ChunksAnswer) -> Frame<'_> {

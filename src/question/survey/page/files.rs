@@ -9,7 +9,7 @@ use crate::{
         survey::Survey,
     },
     report::{Frame, Frames},
-    table::{TableKey, pairs_of},
+    table::{TableKey, is_absence, pairs_of},
 };
 
 /// Name of the CSV file of one matrix.
@@ -52,7 +52,8 @@ pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
 fn rows(survey: &Survey) -> impl Iterator<Item = PairRow<'_>> {
     let panels = survey.panels.iter().flat_map(|table| {
         // Where neither model has the tensor there is no pair: each is among what was excluded, with its reason.
-        let is_there = |&(a, b): &(usize, usize)| table.rows[a].side.is_ok() || table.rows[b].side.is_ok();
+        let is_absent = |row: usize| table.rows[row].side.as_ref().err().is_some_and(|reason| is_absence(reason));
+        let is_there = |&(a, b): &(usize, usize)| !is_absent(a) || !is_absent(b);
         pairs_of(table.rows.len()).filter(is_there).map(move |pair| (table, pair))
     });
     let crossings = survey.crossings.iter().flat_map(|table| {

@@ -64,11 +64,13 @@ fn chance(survey: &Survey) -> Option<String> {
     }
     let copies = match (identical, compared) {
         (0, _) => String::new(),
-        (1, 1) => " Every compared tensor holds the same numbers in both: copies.".to_owned(),
+        (1, 1) => " Every compared tensor holds the same numbers in both: copies, as far as compared.".to_owned(),
         (all, _) if all == compared => {
-            " In all of them every compared tensor holds the same numbers: copies.".to_owned()
+            " In all of them every compared tensor holds the same numbers: copies, as far as compared.".to_owned()
         }
-        (some, _) => format!(" In {some} of them every compared tensor holds the same numbers: copies."),
+        (some, _) => {
+            format!(" In {some} of them every compared tensor holds the same numbers: copies, as far as compared.")
+        }
     };
     let caveat = if strongest.z.abs() < survey.relations.criterion.z {
         " Layers of independently trained networks have reached z 4.6: this alone is no sign of a relation."
