@@ -68,6 +68,11 @@ fn of_type(name: &str) -> Value {
     schema
 }
 
+/// Whether its rows come from a table, in which what is absent has no field.
+fn is_table(entry: &Entry) -> bool {
+    entry.name.ends_with(".csv") || entry.about.starts_with("In the JSON of")
+}
+
 fn of_entry(entry: &Entry) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
@@ -77,7 +82,7 @@ fn of_entry(entry: &Entry) -> Value {
         schema["description"] = json!(meaning);
         properties.insert(name.clone(), schema);
         // Of the settings each command has its own.
-        if !is_optional && !(entry.name.ends_with(".csv") && kind.ends_with('?')) && entry.name != "settings" {
+        if !is_optional && !(is_table(entry) && kind.ends_with('?')) && entry.name != "settings" {
             required.push(name);
         }
     }

@@ -53,7 +53,7 @@ fn rows(survey: &Survey) -> impl Iterator<Item = PairRow<'_>> {
     let panels = survey.panels.iter().flat_map(|table| {
         // Where neither model has the tensor there is no pair: each is among what was excluded, with its reason.
         let is_absent = |row: usize| table.rows[row].side.as_ref().err().is_some_and(|reason| is_absence(reason));
-        let is_there = |&(a, b): &(usize, usize)| !is_absent(a) || !is_absent(b);
+        let is_there = move |&(a, b): &(usize, usize)| !is_absent(a) || !is_absent(b);
         pairs_of(table.rows.len()).filter(is_there).map(move |pair| (table, pair))
     });
     let crossings = survey.crossings.iter().flat_map(|table| {
