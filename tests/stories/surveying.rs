@@ -184,7 +184,8 @@ fn a_pattern_that_fits_several_tensors_of_a_layer_is_not_guessed_at() {
     let reason =
         "2 tensors fit: model.layers.1.input\\_layernorm.weight, model.layers.1.post\\_attention\\_layernorm.weight";
     assert!(report.contains(reason), "{outcome}\n{report}");
-    assert_eq!(at.read("out/pairs.csv").lines().count(), 1, "neither model has one tensor to compare");
+    let pairs = rows(&at.read("out/pairs.csv"));
+    assert!(pairs.len() == 1 && pairs[0]["undefined"].contains("2 tensors fit"), "{pairs:?}");
 }
 
 #[test]
@@ -437,7 +438,7 @@ fn a_population_supports_no_rate_below_one_in_its_pairs_and_equal_bytes_are_iden
     let said = outcome.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
         "2 of 10 pairs of models are correlated beyond chance, most s0 × copy: r = 1.0000",
-        "In 1 of them every compared tensor holds the same numbers: copies.",
+        "In 1 of them every compared tensor holds the same numbers: copies, as far as compared.",
         "Pairs that stand out from the other pairs: s0 × copy (robust z ",
     ] {
         assert!(said.contains(part), "{part}: {outcome}");
