@@ -70,7 +70,7 @@ fn of_type(name: &str) -> Value {
 
 /// Whether its rows come from a table, in which what is absent has no field.
 fn is_table(entry: &Entry) -> bool {
-    entry.name.ends_with(".csv") || entry.about.starts_with("In the JSON of")
+    entry.name.strip_suffix(".csv").is_some() || entry.about.starts_with("In the JSON of")
 }
 
 fn of_entry(entry: &Entry) -> Value {
@@ -82,7 +82,8 @@ fn of_entry(entry: &Entry) -> Value {
         schema["description"] = json!(meaning);
         properties.insert(name.clone(), schema);
         // Of the settings each command has its own.
-        if !is_optional && !(is_table(entry) && kind.ends_with('?')) && entry.name != "settings" {
+        let may_lack = is_optional || (is_table(entry) && kind.ends_with('?'));
+        if !may_lack && entry.name != "settings" {
             required.push(name);
         }
     }
