@@ -202,7 +202,7 @@ fn scaled(at: &Workspace, id: &str) {
 /// What differs from run to run or from machine to machine, in words.
 fn masked(text: &str) -> String {
     let provenance = Regex::new(r#""provenance": \{.*\},"#).unwrap();
-    let rate = Regex::new(r"at \d+ GFLOP/s|\d+ s\b|\d+ min\b").unwrap();
+    let rate = Regex::new(r"(at )?\d+ GFLOP/s|[\d.]+ s\b|\d+ min\b").unwrap();
     let text = text.replace(PROGRAM, "hub-audit");
     rate.replace_all(&provenance.replace_all(&text, "PROVENANCE"), "RATE").into_owned()
 }
