@@ -53,7 +53,7 @@ def main():
             table = report[stem]
             for column in read.columns:
                 columns += 1
-                if not same(read[column].tolist(), [row[column] for row in table]):
+                if not same(read[column].tolist(), [row.get(column) for row in table]):
                     sys.exit(f"{folder}/{name}: column {column} is not that of the JSON")
     print(f"{len(sys.argv) - 2} reports, {files} CSV files, {columns} columns: as the schema says, and the same in CSV and JSON")
 
