@@ -120,11 +120,11 @@ fn groups(comparison: &Comparison) -> Table {
             None => Cell::undefined("no pair has a value"),
         };
         let pairs = if with_cosine == figures.pairs {
-            with_cosine.to_string()
+            Cell::count(with_cosine)
         } else {
-            format!("{with_cosine} of {}", figures.pairs)
+            Cell::text(format!("{with_cosine} of {}", figures.pairs))
         };
-        let mut row = vec![Cell::code(figures.group.name()), Cell::text(pairs)];
+        let mut row = vec![Cell::code(figures.group.name()), pairs];
         row.extend([Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::RelL2Err].map(mean));
         row.push(Cell::count(figures.closeness.equal_bytes));
         row
