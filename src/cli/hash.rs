@@ -13,7 +13,7 @@ use hub_audit::{
     question::hash::matches,
     question::hash::same_files,
     question::{
-        hash::{Hashed, Kinship},
+        hash::{Group, Hashed, Kinship},
         inspect::shape_text,
     },
     report::{Cell, Frame, ModelProvenance},
@@ -59,11 +59,14 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
     let (hashed, mut status) = hash(&gathered, &wanted, printer)?;
     let models: Vec<ModelSummary> = gathered.opened.iter().map(ModelSummary::of).collect();
     let document = output::data("hash", &output::run(&args.reach, 0, gathered.cost), &models);
-    let table = || if args.matches { matched(&hashed) } else { tensors(&hashed) };
-    if args.matches {
-        printer.talk(&summary(&hashed));
-    }
-    output::print(format, &document, || Box::new(std::iter::once(table())), String::new, printer)?;
+    let table = if args.matches {
+        let groups = matches(&hashed);
+        printer.talk(&summary(&hashed, &groups));
+        matched(&hashed, groups)
+    } else {
+        tensors(&hashed)
+    };
+    output::print(format, &document, || Box::new(std::iter::once(table)), String::new, printer)?;
     if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
@@ -179,9 +182,9 @@ fn trivial(tensor: &Hashed) -> Cell {
     Cell::optional(tensor.hash.trivial.map(TrivialClass::name))
 }
 
-fn matched(hashed: &[Hashed]) -> Frame<'_> {
+fn matched(hashed: &[Hashed], groups: Vec<Group>) -> Frame<'_> {
     let columns = ["group", "kind", "sha256", "dtype", "shape", "trivial", "model", "commit", "tensor"];
-    let rows = matches(hashed).into_iter().enumerate().flat_map(move |(number, group)| {
+    let rows = groups.into_iter().enumerate().flat_map(move |(number, group)| {
         group.members.into_iter().map(move |member| {
             let tensor = &hashed[member];
             let digest = match group.kinship {
@@ -204,8 +207,7 @@ fn matched(hashed: &[Hashed]) -> Frame<'_> {
     Frame::new("matches.csv", columns, rows)
 }
 
-fn summary(hashed: &[Hashed]) -> String {
-    let groups = matches(hashed);
+fn summary(hashed: &[Hashed], groups: &[Group]) -> String {
     let tensors = table::count(hashed.len() as u64, "tensor");
     let of = |kinship, trivial| {
         let of_kind = groups.iter().filter(|group| (group.kinship, group.trivial) == (kinship, trivial));
