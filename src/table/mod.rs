@@ -20,4 +20,4 @@ pub use matrix::Matrix;
 pub use outliers::{Relation, Relations};
 pub(crate) use pairs::{Cell, Held, all_pairs};
 pub use pairs::{Entry, PairTable, Side, pairs_of};
-pub(crate) use sources::{Sources, is_absence, missing_role, unreadable};
+pub(crate) use sources::{Sources, missing_role, unreadable};

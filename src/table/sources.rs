@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Cell, Side, TableKey};
 use crate::{
     cache::Cache,
-    family::{FusedLayout, Slot},
+    family::{FusedLayout, Role, Slot},
     fetch::{Corpus, Failures},
     model::{Model, Opened, Tensor},
     tensor::{Elements, Loaded},
@@ -51,6 +51,12 @@ impl<'a> Sources<'a> {
 
     pub(crate) fn has(&self, model: usize, key: &TableKey) -> bool {
         self.placed[model].contains_key(key)
+    }
+
+    /// Whether a model that was read has nothing for `key`, and nothing that may hold it.
+    pub(crate) fn lacks(&self, model: usize, key: &TableKey) -> bool {
+        let opened = self.opened[model].outcome.as_ref();
+        !self.has(model, key) && opened.is_ok_and(|model| obstacle(model, key).is_none())
     }
 
     /// Whether the tensor of one model for `key` was to be brought, and could not be.
@@ -102,11 +108,6 @@ fn unread(error: &crate::Error) -> String {
     format!("the tensor was not read: {}", error.chain())
 }
 
-/// Whether a reason of [`missing_role`] says that the model has no such tensor, and not that one is there that cannot be read.
-pub(crate) fn is_absence(reason: &str) -> bool {
-    reason.starts_with("it has ") || reason.starts_with("its family `")
-}
-
 /// Why the tensor of a model for a table cannot be read, where that is why there is none.
 pub(crate) fn unreadable(model: &Model, key: &TableKey) -> Option<String> {
     let is_role = |slot: Slot| (Some(slot.role), slot.part, slot.stack) == (key.role, key.part, key.stack);
@@ -116,22 +117,25 @@ pub(crate) fn unreadable(model: &Model, key: &TableKey) -> Option<String> {
     })
 }
 
+/// Why the tensor of a model for a table may be there and is not found: it cannot be read, is part of another, or nobody knows.
+fn obstacle(model: &Model, key: &TableKey) -> Option<String> {
+    let of_role = |role: Role| match (model.absent_reason(role), model.family.family) {
+        (Some(reason), _) => Some(reason.to_owned()),
+        (None, None) => Some("its family is not known: name its tensors by --tensor".to_owned()),
+        (None, Some(_)) => None,
+    };
+    unreadable(model, key).or_else(|| of_role(key.role?))
+}
+
 /// Why a model has no tensor for a table.
 pub(crate) fn missing_role(model: &Model, key: &TableKey) -> String {
-    if let Some(reason) = unreadable(model, key) {
+    if let Some(reason) = obstacle(model, key) {
         return reason;
     }
-    if let Some(role) = key.role {
-        if let Some(reason) = model.absent_reason(role) {
-            return reason.to_owned();
-        }
-        match model.family.family {
-            None => return "its family is not known: name its tensors by --tensor".to_owned(),
-            Some(family) if !family.roles().contains(&role) => {
-                return format!("its family `{}` has no `{role}`", family.name());
-            }
-            Some(_) => {}
-        }
+    if let (Some(role), Some(family)) = (key.role, model.family.family)
+        && !family.roles().contains(&role)
+    {
+        return format!("its family `{}` has no `{role}`", family.name());
     }
     match (key.layer, model.config.num_hidden_layers) {
         (Some(place), Some(layers)) if place.layer.0 >= layers => format!("it has {layers} layers"),

@@ -9,7 +9,7 @@ use crate::{
         survey::Survey,
     },
     report::{Frame, Frames},
-    table::{TableKey, is_absence, pairs_of},
+    table::{TableKey, pairs_of},
 };
 
 /// Name of the CSV file of one matrix.
@@ -50,10 +50,10 @@ pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
 
 /// All pairs of different models, or of all layers of two.
 fn rows(survey: &Survey) -> impl Iterator<Item = PairRow<'_>> {
-    let panels = survey.panels.iter().flat_map(|table| {
+    let panels = survey.panels.iter().enumerate().flat_map(move |(panel, table)| {
         // Where neither model has the tensor there is no pair: each is among what was excluded, with its reason.
-        let is_absent = |row: usize| table.rows[row].side.as_ref().err().is_some_and(|reason| is_absence(reason));
-        let is_there = move |&(a, b): &(usize, usize)| !is_absent(a) || !is_absent(b);
+        let is_there =
+            move |&(a, b): &(usize, usize)| ![a, b].iter().all(|&row| survey.lacking.contains(&(panel, row)));
         pairs_of(table.rows.len()).filter(is_there).map(move |pair| (table, pair))
     });
     let crossings = survey.crossings.iter().flat_map(|table| {
