@@ -154,10 +154,9 @@ impl Cell {
 impl Serialize for Cell {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Text(text) | Self::Code(text) if text.is_empty() => serializer.serialize_none(),
+            absent if absent.is_absent() => serializer.serialize_none(),
             Self::Text(text) | Self::Code(text) => serializer.serialize_str(text),
             Self::Flag(flag) => serializer.serialize_bool(*flag),
-            Self::Reasons(reasons) if reasons.is_empty() => serializer.serialize_none(),
             Self::Reasons(reasons) => serializer.collect_map(reasons.iter().map(|(name, reason)| (name, reason))),
             Self::Number { value, digits } => match value.value() {
                 None => serializer.serialize_none(),
