@@ -3,7 +3,8 @@
 use hub_audit::{
     fetch::{Limits, Work},
     model::{ModelSummary, Opened, Pairing, Question, Session, pattern},
-    question::hash::chunks::{ChunkCorpus, ChunksAnswer, ChunksAsk, chunk_tables, chunks_text},
+    question::hash::chunks::{ChunkCorpus, ChunksAnswer, ChunksAsk, chunk_tables, chunks_page},
+    report::text,
     spec::ModelSpec,
 };
 
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> an
         ("weight_bytes".to_owned(), answer.bytes_read.unwrap_or(0).into()),
     ]);
     let tables = || chunk_tables(&answer, args.pairs);
-    let text = || chunks_text(&answer, args.pairs, table::width());
+    let text = || text::blocks(&chunks_page(&answer, args.pairs), table::width());
     output::print(args.format.unwrap_or(StdoutFormat::Text), &document, tables, text, printer)?;
     print_cost(&answer, &gathered.opened, printer);
     gather::print_summary(&gathered.cost, printer);

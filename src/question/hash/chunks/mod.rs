@@ -20,5 +20,5 @@ mod terms;
 pub use answer::{ChunkPair, ChunksAnswer, FEW_CHUNKS};
 pub use ask::{ChunkCorpus, ChunkFile, ChunkModel, ChunksAsk, Content};
 pub use data::chunk_tables;
-pub use page::chunks_text;
+pub use page::chunks_page;
 pub use tensors::{ChunkTensor, Method, TensorRow, Verdict};

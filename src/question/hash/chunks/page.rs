@@ -6,7 +6,7 @@ use super::{
     groups::{Line, VERDICTS, lines},
     tensors::{Method, TensorRow, Verdict},
 };
-use crate::report::{Block, Cell, Column, Digits, Table, escape::visible, number::counted, text};
+use crate::report::{Block, Cell, Column, Digits, Table, escape::visible, number::counted};
 
 /// Rows of a list that are printed; of more, their number.
 const MOST_ROWS: usize = 40;
@@ -26,7 +26,7 @@ const UNTRIED: &str =
     "Fingerprints were asked for as the published protocol has it; this was not yet checked on the live Hub.";
 
 /// The answer: of two models by groups of tensors, of one its repeated tensors, of more a line a pair, as `only_pairs` has it of any.
-pub fn chunks_text(answer: &ChunksAnswer, only_pairs: bool, width: Option<u16>) -> String {
+pub fn chunks_page(answer: &ChunksAnswer, only_pairs: bool) -> Vec<Block> {
     let mut blocks = vec![heading(answer)];
     match answer.pairs.as_slice() {
         [pair] if pair.a == pair.b && !only_pairs => blocks.extend(repeated(answer, pair)),
@@ -49,7 +49,7 @@ pub fn chunks_text(answer: &ChunksAnswer, only_pairs: bool, width: Option<u16>) 
         None => {}
     }
     blocks.push(Block::note(TRUST));
-    text::blocks(&blocks, width)
+    blocks
 }
 
 /// The models and what cards say of them.
