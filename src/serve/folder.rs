@@ -251,9 +251,8 @@ fn since_epoch(time: SystemTime) -> std::time::Duration {
 }
 
 fn rfc3339(time: SystemTime) -> String {
-    let millis = i64::try_from(since_epoch(time).as_millis()).unwrap_or_default();
-    let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
-    timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    const END_OF_9999: std::time::Duration = std::time::Duration::from_millis(253_402_300_799_999);
+    humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since_epoch(time).min(END_OF_9999)).to_string()
 }
 
 #[cfg(test)]
