@@ -9,7 +9,7 @@ use super::{Basis, ChanceExperiment, Checked, Lists, Outcome, Pair, Reads, Recor
 use crate::{
     family::{LayerIndex, RoleKind},
     fetch::Corpus,
-    metric::{Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, related},
+    metric::{Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, related},
     model::{Exclusion, ModelSummary, Opened},
     question::lineage::Lineage,
     table::{
@@ -219,12 +219,9 @@ fn no_pair() -> Undefined {
 
 /// Where each pair stands among all, by Pearson's r.
 fn verdicts(table: &PairTable, pairs: &[Pair]) -> Verdicts {
-    let correlation = |&(a, b): &Pair| Correlation {
-        pearson: table.get(a, b, Metric::Pearson),
-        n: table.channels(a, b).unwrap_or(0),
-    };
-    let population: Vec<Correlation> = pairs.iter().map(correlation).collect();
-    let comparable = population.iter().filter(|pair| pair.pearson.is_ok()).count();
+    let correlation = |&(a, b): &Pair| (table.get(a, b, Metric::Pearson), table.channels(a, b).unwrap_or(0));
+    let population: Vec<_> = pairs.iter().map(correlation).collect();
+    let comparable = population.iter().filter(|(pearson, _)| pearson.is_ok()).count();
     related(&population, comparable, Criterion::default())
 }
 
