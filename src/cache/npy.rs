@@ -91,15 +91,10 @@ fn write_elements<T: WritableElement>(elements: &[T], shape: &[u64], writer: imp
 pub(super) fn read(mut reader: impl Read + Seek) -> io::Result<(Values, Vec<u64>)> {
     let file_len = reader.seek(SeekFrom::End(0))?;
     reader.seek(SeekFrom::Start(0))?;
-    let Described { descr, elements, data } = described(&mut reader)?;
+    let (descr, elements, data) = described(&mut reader)?;
     reader.seek(SeekFrom::Start(0))?;
-    let width = match descr.get(2..) {
-        Some("1") => 1,
-        Some("2") => 2,
-        Some("4") => 4,
-        Some("8") => 8,
-        _ => return Err(invalid("its element type is not one that is written here")),
-    };
+    let unknown = || invalid("its element type is not one that is written here");
+    let width = descr.get(2..).and_then(|width| width.parse().ok()).ok_or_else(unknown)?;
     let bytes = elements.checked_mul(width).and_then(|bytes| bytes.checked_add(data));
     if bytes != Some(file_len) {
         return Err(invalid("its header describes another number of bytes"));
@@ -116,7 +111,7 @@ pub(super) fn read(mut reader: impl Read + Seek) -> io::Result<(Values, Vec<u64>
         "<u4" => read_elements(reader, Values::U32)?,
         "<u8" => read_elements(reader, Values::U64)?,
         "|b1" => read_elements(reader, Values::Bool)?,
-        _ => return Err(invalid("its element type is not one that is written here")),
+        _ => return Err(unknown()),
     })
 }
 
@@ -124,17 +119,10 @@ fn invalid(reason: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// What a header says, as far as it must be known before the reader of arrays is let at it: that one has to be told the type of
-/// the elements, and takes the memory that the shape asks for.
-struct Described {
-    descr: String,
-    elements: u64,
-    /// Where the data begin.
-    data: u64,
-}
-
-/// Reads a header of version 1.0, as this crate and NumPy write it for arrays such as these.
-fn described(reader: &mut impl Read) -> io::Result<Described> {
+/// The type of the elements, how many there are and where they begin, by a header of version 1.0 as this crate and NumPy write it for
+/// arrays such as these. It must be known before the reader of arrays is let at it: that one has to be told the type, and takes the
+/// memory that the shape asks for.
+fn described(reader: &mut impl Read) -> io::Result<(String, u64, u64)> {
     let none = || invalid("it has no .npy header");
     let mut start = [0; 10];
     reader.read_exact(&mut start).map_err(|error| match error.kind() {
@@ -157,11 +145,8 @@ fn described(reader: &mut impl Read) -> io::Result<Described> {
     let extents = shape.split(',').map(str::trim).filter(|extent| !extent.is_empty());
     let mut extents = extents.map(|extent| extent.parse::<u64>().ok());
     let elements = extents.try_fold(1_u64, |product, extent| product.checked_mul(extent?));
-    Ok(Described {
-        descr: descr.to_owned(),
-        elements: elements.ok_or_else(|| invalid("its shape cannot be counted"))?,
-        data: 10 + u64::from(length),
-    })
+    let elements = elements.ok_or_else(|| invalid("its shape cannot be counted"))?;
+    Ok((descr.to_owned(), elements, 10 + u64::from(length)))
 }
 
 fn read_elements<T: ReadableElement + Copy>(
