@@ -15,11 +15,12 @@ use std::{
     fs::Metadata,
     io::{self, Read, Seek},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::SystemTime,
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::{
@@ -93,8 +94,7 @@ impl Folder {
     pub(super) fn digests(&self, repo: &str, entry: &Entry) -> io::Result<Digests> {
         let path = self.root.join(repo).join(&entry.path);
         let key = (path.clone(), entry.size, fs_err::metadata(&path)?.modified()?);
-        let known = || self.digests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(digests) = known().get(&key) {
+        if let Some(digests) = self.digests.lock().get(&key) {
             return Ok(digests.clone());
         }
         // Not under the lock: a shard takes seconds, and other files need not wait for it.
@@ -116,7 +116,7 @@ impl Folder {
             }
         }
         let digests = Digests::of(entry, &hasher.finish(), &small).chunked(chunker.finish());
-        known().insert(key, digests.clone());
+        self.digests.lock().insert(key, digests.clone());
         Ok(digests)
     }
 

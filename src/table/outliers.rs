@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::{PairTable, pairs_of};
-use crate::metric::{Baseline, Correlation, Criterion, Metric, RelatedVerdict, related};
+use crate::metric::{Baseline, Criterion, Metric, RelatedVerdict, Undefined, related};
 
 /// One pair of models in the population.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,8 @@ pub struct Relations {
 struct CellOf {
     panel: usize,
     models: (usize, usize),
-    correlation: Correlation,
+    /// Pearson's r, and the number of channels.
+    correlation: (Result<f64, Undefined>, u64),
     is_identical: bool,
 }
 
@@ -62,7 +63,7 @@ impl Relations {
             for (a, b) in pairs_of(models) {
                 let pearson = table.get(a, b, Metric::Pearson);
                 if pearson.is_ok() {
-                    let correlation = Correlation { pearson, n: table.channels(a, b).unwrap_or(0) };
+                    let correlation = (pearson, table.channels(a, b).unwrap_or(0));
                     let is_identical = table.get(a, b, Metric::ChangedFrac) == Ok(0.0);
                     cells.push(CellOf { panel, models: (a, b), correlation, is_identical });
                 }
@@ -73,13 +74,13 @@ impl Relations {
 
     fn judge(cells: &[CellOf], models: usize, criterion: Criterion) -> Self {
         let distinct = cells.iter().map(|cell| cell.models).collect::<BTreeSet<_>>().len();
-        let population: Vec<Correlation> = cells.iter().map(|cell| cell.correlation.clone()).collect();
+        let population: Vec<_> = cells.iter().map(|cell| cell.correlation.clone()).collect();
         let verdicts = related(&population, distinct, criterion);
         let mut relations: Vec<Option<Relation>> = pairs_of(models).map(|_| None).collect();
         let place_of = |(a, b): (usize, usize)| a * (2 * models - a - 1) / 2 + b - a - 1;
         let mut judged = 0;
         for (cell, verdict) in cells.iter().zip(verdicts.each) {
-            let (Ok(pearson), Ok(verdict)) = (&cell.correlation.pearson, verdict) else {
+            let (Ok(pearson), Ok(verdict)) = (&cell.correlation.0, verdict) else {
                 continue;
             };
             judged += 1;
@@ -138,12 +139,7 @@ mod tests {
                 let small = f64::from(u32::try_from((number * 7 + panel * 13) % 29).unwrap()) / 14.0 - 1.0;
                 let pearson = planted(panel, models).unwrap_or(0.03 * small);
                 let is_identical = pearson >= 1.0;
-                cells.push(CellOf {
-                    panel,
-                    models,
-                    correlation: Correlation { pearson: Ok(pearson), n: 4096 },
-                    is_identical,
-                });
+                cells.push(CellOf { panel, models, correlation: (Ok(pearson), 4096), is_identical });
             }
         }
         Relations::judge(&cells, models, Criterion::default())

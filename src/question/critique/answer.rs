@@ -9,8 +9,8 @@ use super::{Basis, ChanceExperiment, Checked, Lists, Outcome, Pair, Reads, Recor
 use crate::{
     family::{LayerIndex, RoleKind},
     fetch::Corpus,
-    metric::{Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, related},
-    model::{Exclusion, ModelSummary},
+    metric::{Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, related},
+    model::{Exclusion, ModelSummary, Opened},
     question::lineage::Lineage,
     table::{
         GroupFigures, GroupPair, Held, PairTable, Sources, TableKey,
@@ -148,6 +148,11 @@ impl Critique {
         failed || self.roles.is_empty() || !self.unread.is_empty() || self.roles.iter().any(lacking)
     }
 
+    /// How many published figures fared so.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.published.iter().filter(|figure| figure.outcome() == outcome).count()
+    }
+
     /// What else would have to be read for figures that were not checked, and of how many.
     pub fn further_options(&self) -> BTreeMap<Reads, usize> {
         let mut counts = BTreeMap::new();
@@ -202,13 +207,7 @@ pub fn critique(study: Study, corpus: &Corpus, reads: Reads, seed: u64) -> Criti
         roles.push(RoleAnswer::of(&study, table, &rows, lists, seed));
     }
     let published = check::check(records, &measured, &models);
-    let excluded: BTreeSet<(usize, Exclusion)> = corpus
-        .opened
-        .iter()
-        .enumerate()
-        .filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)))
-        .flat_map(|(number, model)| model.excluded.iter().map(move |exclusion| (number, exclusion.clone())))
-        .collect();
+    let excluded: BTreeSet<_> = Opened::excluded(&corpus.opened).into_iter().collect();
     let excluded = excluded.into_iter().collect();
     Critique { study, models, roles, reads, published, unread, excluded, lineage: None }
 }
@@ -220,12 +219,9 @@ fn no_pair() -> Undefined {
 
 /// Where each pair stands among all, by Pearson's r.
 fn verdicts(table: &PairTable, pairs: &[Pair]) -> Verdicts {
-    let correlation = |&(a, b): &Pair| Correlation {
-        pearson: table.get(a, b, Metric::Pearson),
-        n: table.channels(a, b).unwrap_or(0),
-    };
-    let population: Vec<Correlation> = pairs.iter().map(correlation).collect();
-    let comparable = population.iter().filter(|pair| pair.pearson.is_ok()).count();
+    let correlation = |&(a, b): &Pair| (table.get(a, b, Metric::Pearson), table.channels(a, b).unwrap_or(0));
+    let population: Vec<_> = pairs.iter().map(correlation).collect();
+    let comparable = population.iter().filter(|(pearson, _)| pearson.is_ok()).count();
     related(&population, comparable, Criterion::default())
 }
 

@@ -347,8 +347,8 @@ impl PairChoice {
 /// Tokens of text that the table has a row for.
 fn eligible((vocabulary, rows): &(Vocabulary, u64), seed: u64) -> Vec<KeyedToken<'_>> {
     let has_row = |id: u32| u64::from(id) < *rows;
-    let texts = vocabulary.entries().iter().filter(|entry| !entry.token.special && has_row(entry.id));
-    choice::ordered_tokens(texts.map(|entry| (entry.token.bytes.as_slice(), entry.token.begins_word)), seed)
+    let texts = vocabulary.entries.iter().filter(|(id, token)| !token.special && has_row(*id));
+    choice::ordered_tokens(texts.map(|(_, token)| (token.bytes.as_slice(), token.begins_word)), seed)
 }
 
 type Keyed<'v> = Result<Vec<KeyedToken<'v>>, Untested>;

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::tree;
 use crate::{
-    metric::Node,
     question::survey::Survey,
     report::{
         Block,
@@ -23,14 +22,8 @@ pub(crate) fn block(survey: &Survey, panels: &[PairTable]) -> Option<Block> {
         return None;
     }
     let label = |model: &usize| survey.models[*model].label.clone();
-    // A picture's leaves are numbered by their place in it, and its merges after them.
     let leaves = &tree.order;
-    let number = |node: Node| match node {
-        Node::Leaf(model) => leaves.iter().position(|leaf| *leaf == model).unwrap_or(model),
-        Node::Merge(merge) => leaves.len() + merge,
-    };
-    let merges =
-        tree.merges.iter().map(|merge| Merge { a: number(merge.left), b: number(merge.right), height: merge.height });
+    let merges = tree.merges.iter().map(|merge| Merge { a: merge.left, b: merge.right, height: merge.height });
     let key = &panels.first()?.key;
     let (role, place) = match panels {
         [one] => (key.title(), one.key.layer_name()),
