@@ -102,7 +102,9 @@ fn a_token_that_is_refused_stops_its_model_alone() {
         });
         let models = ["hash", "--chunks", "o/base", "o/tuned", "o/third", "--pairs", "--format", "csv"];
         let outcome = at.run(&models).expect(1);
-        outcome.says(&["tuned: 1 file not examined, token refused: ", "o/tuned", "no read right"]);
+        outcome.says(&["tuned: 1 file not examined, token refused: ", "`o/tuned"]);
+        // A 401 and a 404 are told in words of their own.
+        assert!([401, 404].contains(&status) || outcome.stderr.contains("no read right"), "{outcome}");
         let names: Vec<String> = rows(&outcome.stdout).iter().map(|row| row["model_b"].clone()).collect();
         assert_eq!(names, ["o/third"], "{status}");
         assert_eq!(at.asked().hub_paths_with("o/tuned/xet-read-token"), 1, "{status}: it is not asked for again");
@@ -262,7 +264,7 @@ fn nodes_that_do_not_fit_are_asked_for_tensor_by_tensor() {
         let number = |name: &str| row[name].parse::<f64>().unwrap();
         assert_eq!(row["method"], "fingerprints", "{row:?}");
         // The chunks at both ends are also of what is marked.
-        assert!((0.7..1.0).contains(&(number("same") / number("size"))), "{row:?}");
+        assert!((0.5..1.0).contains(&(number("same") / number("size"))), "{row:?}");
     }
     let asked = at.asked();
     let marked = asked.to_cas().filter(|request| request.path.starts_with("/v2/file-chunk-hashes/")).count();
