@@ -23,7 +23,7 @@ mod retry_tests;
 mod tls;
 
 pub use api::Claim;
-pub use cas::{CasClient, CasError, CasFile, CasTraffic, ContentNode, MOST_CHUNKS, Term, Unexamined};
+pub use cas::{CasClient, CasError, CasFile, CasTraffic, ContentNode, MOST_CHUNKS, Marks, Term, Unexamined};
 pub use client::{HubClient, HubOptions, Proxy, Token, Traffic};
 pub use content_range::ContentRange;
 pub use error::{HubError, Place};

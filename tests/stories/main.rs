@@ -9,6 +9,8 @@ mod architectures;
 mod bad_input;
 #[cfg(test)]
 mod cache;
+#[cfg(test)]
+mod chunk_faults;
 mod chunks;
 mod comparing;
 #[cfg(test)]
@@ -69,6 +71,8 @@ mod misled;
 mod numbers;
 #[cfg(test)]
 mod outputs;
+#[cfg(test)]
+mod proven;
 #[cfg(test)]
 mod ranges;
 #[cfg(test)]

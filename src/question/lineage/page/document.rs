@@ -82,6 +82,7 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
             "Equal",
             pair.is_equal_where_read().then(|| "in every byte read, which is not the whole checkpoint".to_owned()),
         ),
+        ("Proven by the Hub's chunk hashes", words::proven_of(lineage, pair)),
         ("Distance", words::distance(pair).filter(|_| pair.verdict() != Verdict::Linked || pair.is_linked_in_place())),
         ("Relation", words::relation(pair)),
     ];
