@@ -287,15 +287,18 @@ impl TermIndex {
             let mut rows: Vec<&Row> = rows.iter().collect();
             rows.sort_by_key(|row| model(row));
             // Who had each chunk first, and who had it last.
-            let mut holders: Vec<Option<(u32, u32)>> = vec![None; MOST_CHUNKS as usize];
+            let end = rows.iter().map(|row| row.end).max().unwrap_or_default();
+            let mut holders: Vec<Option<(u32, u32)>> = vec![None; end.into()];
             for row in rows {
                 let model = model(row);
-                for holder in &mut holders[usize::from(row.first)..usize::from(row.end)] {
-                    let (first, last) = holder.get_or_insert((model, model));
-                    if *last != model {
-                        *last = model;
-                        *counts.entry((*first, model)).or_insert(0) += 1;
+                // Neighbours mostly have the same.
+                let chunks = &mut holders[usize::from(row.first)..usize::from(row.end)];
+                for alike in chunks.chunk_by_mut(|a, b| a == b) {
+                    let (first, last) = alike[0].unwrap_or((model, model));
+                    if last != model {
+                        *counts.entry((first, model)).or_insert(0) += u32::try_from(alike.len()).unwrap_or(u32::MAX);
                     }
+                    alike.fill(Some((first, model)));
                 }
             }
         }
