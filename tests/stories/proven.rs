@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     chunks::{noise, write},
-    support::{Tensor, Workspace, rows},
+    support::{Asked, Outcome, Tensor, Workspace, rows},
 };
 
 const SIDE: u64 = 512;
@@ -50,23 +50,27 @@ fn base_and_tuned() -> Workspace {
 
 const PAIR: [&str; 5] = ["compare", "o/base", "o/tuned", "--formats", "csv,json"];
 
-type Row = BTreeMap<String, String>;
-
-/// The tables of a comparison from an empty cache, and the bytes of weights that moved.
-fn compared(at: &Workspace, folder: &str, words: &[&str]) -> (Vec<Row>, Vec<Row>, u64) {
+/// A comparison from an empty cache, and what was asked for it.
+fn compared(at: &Workspace, folder: &str, words: &[&str]) -> (Outcome, Asked) {
     let _ = fs_err::remove_dir_all(at.cache());
     at.asked();
-    at.run(&[&PAIR[..], &["-o", folder], words].concat()).expect(0);
-    let table = |name: &str| rows(&at.read(&format!("{folder}/{name}")));
-    (table("pairs.csv"), table("coverage.csv"), at.asked().cdn_bytes())
+    let outcome = at.run(&[&PAIR[..], &["-o", folder], words].concat()).expect(0);
+    (outcome, at.asked())
+}
+
+fn table(at: &Workspace, file: &str) -> Vec<BTreeMap<String, String>> {
+    rows(&at.read(file))
 }
 
 #[test]
 fn what_chunks_prove_is_read_once_for_both_and_has_the_same_numbers() {
     let at = base_and_tuned();
-    let (pairs, coverage, moved) = compared(&at, "plain", &[]);
+    let (_, asked) = compared(&at, "plain", &[]);
+    assert_eq!(asked.to_cas().count(), 0, "nothing is asked of the store unless that is wanted");
+    let (pairs, coverage) = (table(&at, "plain/pairs.csv"), table(&at, "plain/coverage.csv"));
     assert!(coverage.iter().all(|row| row["proven_by"].is_empty()), "{coverage:?}");
-    let (proven_pairs, mut proven_coverage, proven_moved) = compared(&at, "proven", &["--chunks"]);
+    let (outcome, asked_less) = compared(&at, "proven", &["--chunks"]);
+    let (proven_pairs, mut proven_coverage) = (table(&at, "proven/pairs.csv"), table(&at, "proven/coverage.csv"));
     assert_eq!(proven_pairs, pairs);
     let mut proven = Vec::new();
     for row in &mut proven_coverage {
@@ -77,16 +81,16 @@ fn what_chunks_prove_is_read_once_for_both_and_has_the_same_numbers() {
     assert_eq!(proven_coverage, coverage);
     // Of zeros nothing is proven by chunks, and the last matrices are others.
     assert!((4..=7).contains(&proven.len()), "{proven:?}");
-    assert_eq!(moved - proven_moved, proven.len() as u64 * 2 * SIDE * SIDE);
+    assert_eq!(asked.cdn_bytes() - asked_less.cdn_bytes(), proven.len() as u64 * 2 * SIDE * SIDE);
     let row = |tensor: &str| proven_pairs.iter().find(|row| row["tensor_a"] == tensor).unwrap();
     let equal = row("model.layers.0.mlp.gate_proj.weight");
-    let value = |metric: &str| equal[metric].parse::<f64>().unwrap();
-    assert_eq!(["cos_sim", "pearson", "l2", "max_abs_diff", "changed_frac"].map(value), [1.0, 1.0, 0.0, 0.0, 0.0]);
+    let values = ["cos_sim", "pearson", "l2", "max_abs_diff", "changed_frac"].map(|metric| equal[metric].as_str());
+    assert_eq!(values, ["1", "1", "0", "0", "0"]);
     // Equal bytes are no number where the elements are none.
     let nan = "model.layers.1.mlp.gate_proj.weight";
     assert!(proven.contains(&nan.to_owned()), "{proven:?}");
     assert!(row(nan)["cos_sim"].is_empty() && row(nan)["undefined"].contains("cos_sim:"), "{:?}", row(nan));
-    let text = at.run(&["compare", "o/base", "o/tuned", "--chunks"]).expect(0).stdout.replace('\n', " ");
+    let text = outcome.stdout.replace('\n', " ");
     let said =
         format!("Of {} pairs the Hub's chunk hashes prove equal bytes: those of a were read for both.", proven.len());
     assert!(text.contains(&said), "{text}");
@@ -95,15 +99,14 @@ fn what_chunks_prove_is_read_once_for_both_and_has_the_same_numbers() {
 }
 
 #[test]
-fn nothing_is_asked_of_the_store_unless_that_is_wanted_and_what_fails_there_costs_no_number() {
+fn what_fails_at_the_store_costs_no_number() {
     let mut at = base_and_tuned();
-    let (pairs, _, moved) = compared(&at, "plain", &[]);
-    at.run(&PAIR[..3]).expect(0);
-    assert_eq!(at.asked().to_cas().count(), 0);
+    let (_, asked) = compared(&at, "plain", &[]);
     at.serve_with(|options| options.xet.fault = Some(hub_audit::serve::XetFault::Unknown));
-    let (unproven, _, all) = compared(&at, "unknown", &["--chunks"]);
-    assert_eq!((unproven, all), (pairs, moved));
-    at.run(&[&PAIR[..3], &["--chunks"]].concat()).expect(0).says(&["1 file not examined, unknown to CAS"]);
+    let (outcome, as_much) = compared(&at, "unknown", &["--chunks"]);
+    assert_eq!(at.read("unknown/pairs.csv"), at.read("plain/pairs.csv"));
+    assert_eq!(as_much.cdn_bytes(), asked.cdn_bytes());
+    outcome.says(&["1 file not examined, unknown to CAS"]);
     at.run(&[&PAIR[..3], &["--fingerprints"]].concat()).expect(2).says(&["--chunks"]);
 }
 

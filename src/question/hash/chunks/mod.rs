@@ -18,6 +18,8 @@ mod proof_tests;
 mod row;
 mod tensors;
 mod terms;
+#[cfg(test)]
+mod terms_tests;
 
 pub use answer::{ChunkPair, ChunksAnswer, FEW_CHUNKS};
 pub use ask::{ChunkCorpus, ChunkFile, ChunkModel, ChunksAsk, Content};
