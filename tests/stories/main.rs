@@ -56,6 +56,7 @@ mod lineage_gallery;
 #[cfg(test)]
 mod lineage_layouts;
 #[cfg(test)]
+mod lineage_packed;
 mod lineage_quantised;
 #[cfg(test)]
 mod lineage_relation;

@@ -98,6 +98,9 @@ fn by_matched_basis<T: Held>(
     let columns = [|matched: &Match| matched.a, |matched: &Match| matched.b]
         .map(|side| matches.iter().map(side).collect::<Vec<usize>>());
     let (a, b) = (sides.a.units(Group::Mlp)?, sides.b.units(Group::Mlp)?);
+    if a.columns.is_some() || b.columns.is_some() {
+        return Err(Untested::Packed);
+    }
     let count = choice.ask.blocks_per_layer(sides.a.depth, pair.stage);
     let prepare = |layer: usize| {
         [(a, &columns[0]), (b, &columns[1])].map(|(side, columns)| side.prepare_columns(layer, count, columns))

@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, ops::Range};
 
 use super::{Group, coordinates::Coordinates};
 use crate::{
-    checkpoint::Storage,
+    checkpoint::{Packing, Storage, TensorInfo},
     dtype::Dtype,
     family::{Part, Role, RoleKind, Slot, Stack},
     metric::lineage::{choice, disguise, untested::Untested},
     model::{Model, Tensor},
+    rows::RowSet,
     tensor::{View, layout_or_plain, parts},
 };
 
@@ -32,12 +33,30 @@ pub(crate) struct UnitSite {
     pub(crate) width: usize,
     /// Exchangeable runs of the rows, numbered as they are seen.
     pub(crate) runs: Vec<Range<usize>>,
-    /// Where the seen rows are stored, in order.
+    /// Which rows of the matrix are seen, in order.
     stored: Vec<(u64, u64)>,
+    /// How the file has the matrix, where several of its elements share a stored one.
+    pub(crate) packing: Option<Packing>,
 }
 
 impl UnitSite {
-    /// The stored rows of a run of seen ones.
+    /// The columns that are read, where a stored row holds columns.
+    pub(crate) fn columns(&self, seed: u64) -> Option<Vec<usize>> {
+        self.packing.as_ref().filter(|packing| packing.is_by_columns()).map(|_| choice::columns(self.width, seed))
+    }
+
+    /// What is read of the file for blocks of seen rows.
+    pub(crate) fn file_rows(&self, blocks: &[Range<usize>], seed: u64) -> RowSet {
+        let rows = blocks.iter().flat_map(|block| self.stored_rows(block));
+        let columns = self.columns(seed).unwrap_or_default();
+        let columns: Vec<u64> = columns.into_iter().map(|column| column as u64).collect();
+        match &self.packing {
+            Some(packing) => packing.stored_rows(rows, &columns),
+            None => rows.collect(),
+        }
+    }
+
+    /// The rows of the matrix that a run of seen ones are.
     pub(crate) fn stored_rows(&self, seen: &Range<usize>) -> impl Iterator<Item = u64> {
         seen.clone().filter_map(|row| {
             let mut rest = row as u64;
@@ -87,8 +106,10 @@ impl Sites {
         let seen =
             model.tensors.iter().filter_map(|tensor| tensor.slot.and_then(place)).max().map_or(0, |last| last + 1);
         let stated = model.config.num_hidden_layers.filter(|_| encoder == 0);
+        let unpacked = unpacked(model);
         let slots = || {
-            model.tensors.iter().enumerate().filter_map(move |(position, tensor)| {
+            model.tensors.iter().enumerate().filter_map(|(position, tensor)| {
+                let tensor = unpacked.get(&position).unwrap_or(tensor);
                 let slot = tensor.slot?;
                 (slot.part == Part::Weight && slot.expert.is_none() && !slot.mtp).then_some((position, tensor, slot))
             })
@@ -216,6 +237,15 @@ impl Sites {
     }
 }
 
+/// The packed tensors whose rows can be read, by position, in the shape of the matrices that they hold.
+fn unpacked(model: &Model) -> BTreeMap<usize, Tensor> {
+    let unpacked = model.tensors.iter().enumerate().filter_map(|(position, tensor)| {
+        let shape = tensor.packed.as_ref()?.packing.shape.to_vec();
+        Some((position, Tensor { info: TensorInfo { shape, ..tensor.info.clone() }, ..tensor.clone() }))
+    });
+    unpacked.collect()
+}
+
 /// The units that a tensor of this slot holds: `None` where it is not the group's.
 fn unit_site(model: &Model, group: Group, tensor: &Tensor, slot: Slot) -> Option<Result<UnitSite, Untested>> {
     let layout = layout_or_plain(model, tensor);
@@ -241,6 +271,9 @@ fn unit_site(model: &Model, group: Group, tensor: &Tensor, slot: Slot) -> Option
 
 /// All rows of a matrix, in so many runs of equal length; unknown runs are not exchangeable.
 fn whole(model: &Model, tensor: &Tensor, runs: Option<u64>, turned: bool) -> Result<UnitSite, Untested> {
+    if turned && tensor.packed.is_some() {
+        return Err(Untested::Packed);
+    }
     let rows = tensor.info.shape.first().copied().unwrap_or(0);
     site(model, tensor, runs, vec![(0, rows)]).map(|site| UnitSite { turned, ..site })
 }
@@ -269,7 +302,7 @@ fn latent_values(model: &Model, tensor: &Tensor) -> Result<UnitSite, Untested> {
 
 fn site(model: &Model, tensor: &Tensor, runs: Option<u64>, stored: Vec<(u64, u64)>) -> Result<UnitSite, Untested> {
     let &[_, width] = tensor.info.shape.as_slice() else { return Err(Untested::Packed) };
-    if !is_by_rows(model, tensor) {
+    if tensor.packed.is_none() && !is_by_rows(model, tensor) {
         return Err(Untested::Packed);
     }
     let size = |figure: u64| usize::try_from(figure).map_err(|_| Untested::TooFew);
@@ -280,7 +313,8 @@ fn site(model: &Model, tensor: &Tensor, runs: Option<u64>, stored: Vec<(u64, u64
     }
     let length = size(rows / count)?;
     let runs = (0..size(count)?).map(|run| run * length..(run + 1) * length).collect();
-    Ok(UnitSite { position: 0, turned: false, width: size(width)?, runs, stored })
+    let packing = tensor.packed.as_ref().map(|packed| packed.packing.clone());
+    Ok(UnitSite { position: 0, turned: false, width: size(width)?, runs, stored, packing })
 }
 
 /// Whether rows of weights can be read: the elements are the weights, or become them by scales, which are read whole.

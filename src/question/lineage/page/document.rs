@@ -168,8 +168,8 @@ fn reading(lineage: &Lineage) -> Section {
          works element by element or by rows. A test asks how far the correlation of corresponding rows is from what such \
          permutations give. Units (`mlp`, `heads`, `experts`) and residual basis (`norms`, `embeddings`) are permuted apart.",
         &tests,
-        "It cannot see rotated bases, models of different width, links below the detectable size, distillation, or packed 4-bit \
-         weights, and it cannot tell a shared random seed from descent.",
+        "It cannot see rotated bases, models of different width, links below the detectable size, distillation, or weights that \
+         are packed in other ways than GPTQ, AWQ, MXFP4 and NF4 have, and it cannot tell a shared random seed from descent.",
     ];
     Section {
         id: "reading".to_owned(),
