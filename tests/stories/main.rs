@@ -52,6 +52,7 @@ mod lineage_beside;
 #[cfg(test)]
 mod lineage_disguised;
 #[cfg(test)]
+mod lineage_experts;
 mod lineage_gallery;
 #[cfg(test)]
 mod lineage_layouts;
@@ -60,6 +61,7 @@ mod lineage_packed;
 mod lineage_quantised;
 #[cfg(test)]
 mod lineage_relation;
+mod lineage_undefined;
 #[cfg(test)]
 mod load;
 #[cfg(test)]

@@ -56,19 +56,30 @@ fn cut(run: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
     (0..run.len() / length).map(move |k| first + k * length..first + (k + 1) * length)
 }
 
-/// Columns that are read of a matrix that is stored by columns: the first two of the seeded order of its runs of 32, which share a
-/// scale in every format, or all where these are no more.
+/// Columns that are read of a matrix that is stored by columns: two of its runs of 32, which share a scale in every format, or all where
+/// these are no more.
 pub(crate) fn columns(width: usize, seed: u64) -> Vec<usize> {
     if width <= 2 * COLUMN_RUN {
         return (0..width).collect();
     }
-    let mut runs: Vec<usize> = (0..width / COLUMN_RUN).collect();
-    runs.sort_by_cached_key(|run| {
-        (key(&[format!("hub-audit blocks 1\n{seed}\ncolumns\n1x{width}\n{run}\n").as_bytes()]), *run)
+    let runs = first_two("columns", width, width / COLUMN_RUN, seed).into_iter();
+    runs.flat_map(|run| run * COLUMN_RUN..(run + 1) * COLUMN_RUN).collect()
+}
+
+/// Routed experts of a layer of so many that are read: two.
+pub(crate) fn experts(count: usize, seed: u64) -> Vec<usize> {
+    first_two("routed", count, count, seed)
+}
+
+/// The first two of the seeded order of so many parts of an index, ascending; all where there are no more.
+fn first_two(kind: &str, length: usize, parts: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..parts).collect();
+    order.sort_by_cached_key(|part| {
+        (key(&[format!("hub-audit blocks 1\n{seed}\n{kind}\n1x{length}\n{part}\n").as_bytes()]), *part)
     });
-    runs.truncate(2);
-    runs.sort_unstable();
-    runs.into_iter().flat_map(|run| run * COLUMN_RUN..(run + 1) * COLUMN_RUN).collect()
+    order.truncate(2);
+    order.sort_unstable();
+    order
 }
 
 /// All layers up to 32, else 32 evenly spaced ones.

@@ -256,7 +256,8 @@ impl ModelChoice {
             for (layer, &count) in &self.blocks[group as usize] {
                 let Some(site) = sites.get(layer) else { continue };
                 let blocks = blocks(group, site, count, seed).unwrap_or_default();
-                add(site.position, site.file_rows(&blocks, seed));
+                let rows = site.file_rows(&blocks, seed);
+                site.read(seed).into_iter().for_each(|position| add(position, rows.clone()));
             }
         }
         if let (Ok((position, _)), false) = (self.sites.table, self.tokens.is_empty()) {
@@ -310,7 +311,7 @@ pub(crate) fn deep_places(a: Option<&ModelChoice>, b: Option<&ModelChoice>, laye
         // What changed by packing shows in the rows that the tests read.
         Some(group) => {
             let site = sites.units(group).ok()?.get(&layer)?;
-            site.packing.is_none().then_some(site.position)
+            site.tensors.first().copied().filter(|_| site.packing.is_none())
         }
     };
     let roles = [None, Some(Group::Heads), Some(Group::Mlp)];

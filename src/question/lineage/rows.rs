@@ -220,7 +220,7 @@ impl<T: Held> ModelRows<T> {
         let matched = matched.collect();
         let position = Group::UNITS.into_iter().find_map(|group| chosen.sites.units(group).ok()?.values().next());
         let precision = position.and_then(|site| {
-            let tensor = &model.tensors[site.position];
+            let tensor = &model.tensors[*site.tensors.first()?];
             match tensor.info.dtype {
                 Dtype::BF16 => Some(Precision::Bf16),
                 Dtype::F16 => Some(Precision::F16),
@@ -281,15 +281,21 @@ impl Readers<'_> {
         let columns = sites.values().find_map(|site| site.columns(ask.seed));
         let layers = counts.iter().filter_map(|(&layer, &count)| {
             let of_layer = sites.get(&layer)?;
-            let same = if of_layer.width == site.width { Ok(()) } else { Err(Untested::Width) };
+            let same = if of_layer.row_width() == site.row_width() { Ok(()) } else { Err(Untested::Width) };
             let rows = same.and_then(|()| {
                 let blocks = choose::blocks(group, of_layer, count, ask.seed)?;
-                self.layer(of_layer, &blocks, columns.as_deref())
+                self.layer(of_layer, &blocks, columns.as_deref(), ask.seed)
             });
             Some((layer, rows))
         });
         let layers = layers.collect();
-        Ok(GroupRows { width: columns.as_ref().map_or(site.width, Vec::len), columns, blocks, layers })
+        let tensors = site.row_width() / site.width;
+        let columns: Option<Vec<usize>> = columns.map(|of_tensor| {
+            let columns =
+                (0..tensors).flat_map(|tensor| of_tensor.iter().map(move |column| tensor * site.width + column));
+            columns.collect()
+        });
+        Ok(GroupRows { width: columns.as_ref().map_or(site.row_width(), Vec::len), columns, blocks, layers })
     }
 
     fn layer<T: Held>(
@@ -297,35 +303,51 @@ impl Readers<'_> {
         site: &UnitSite,
         blocks: &[Range<usize>],
         columns: Option<&[usize]>,
+        seed: u64,
     ) -> Result<Vec<T>, Untested> {
-        let numbers = blocks.iter().flat_map(|block| site.stored_rows(block));
-        let mut rows = Vec::with_capacity(blocks.iter().map(Range::len).sum::<usize>() * site.width);
-        if site.packing.is_some() {
-            let reader = self.open_packed(site, columns)?;
-            for row in numbers {
-                rows.extend(T::held(Floats::F32(reader.values(row).ok_or(Untested::NoTensor)?)));
+        let tensors = site.read(seed).into_iter().map(|position| self.open_units(site, position, columns));
+        let tensors: Vec<UnitReader> = tensors.collect::<Result<_, Untested>>()?;
+        let mut rows = Vec::with_capacity(blocks.iter().map(Range::len).sum::<usize>() * site.row_width());
+        for row in blocks.iter().flat_map(|block| site.stored_rows(block)) {
+            for tensor in &tensors {
+                let values = T::held(tensor.floats(row).ok_or(Untested::NoTensor)?);
+                match columns.filter(|_| site.packing.is_none()) {
+                    Some(columns) => rows.extend(take_columns(&values, site.width, columns)),
+                    None => rows.extend(values),
+                }
             }
-            return Ok(rows);
         }
-        let reader = self.open(site.position).ok_or(Untested::NoTensor)?;
-        for row in numbers {
-            rows.extend(T::held(reader.floats(row).map_err(|_| Untested::NoTensor)?));
-        }
-        Ok(match columns {
-            Some(columns) => take_columns(&rows, site.width, columns),
-            None => rows,
-        })
+        Ok(rows)
     }
 
-    fn open_packed(&self, site: &UnitSite, columns: Option<&[usize]>) -> Result<PackedRows, Untested> {
-        let tensor = &self.model.tensors[site.position];
-        let (wanted, packed) = self.wanted.get(&site.position).zip(tensor.packed.as_ref()).ok_or(Untested::NoTensor)?;
+    fn open_units(&self, site: &UnitSite, position: usize, columns: Option<&[usize]>) -> Result<UnitReader, Untested> {
+        let tensor = &self.model.tensors[position];
+        let Some(packed) = &tensor.packed else {
+            return self.open(position).map(UnitReader::Plain).ok_or(Untested::NoTensor);
+        };
+        let wanted = self.wanted.get(&position).ok_or(Untested::NoTensor)?;
         let all = || (0..site.width).collect();
         let columns = columns.map_or_else(all, <[usize]>::to_vec).into_iter().map(|column| column as u64).collect();
-        PackedRows::open(self.cache, self.model, (tensor, packed), columns, wanted).map_err(|error| {
+        let rows = PackedRows::open(self.cache, self.model, (tensor, packed), columns, wanted);
+        rows.map(UnitReader::Packed).map_err(|error| {
             let is_unclear = matches!(error.kind(), ErrorKind::Checkpoint(CheckpointError::Scales { .. }));
             if is_unclear { Untested::Packed } else { Untested::NoTensor }
         })
+    }
+}
+
+/// Rows of one tensor, as values.
+enum UnitReader {
+    Plain(RowReader),
+    Packed(PackedRows),
+}
+
+impl UnitReader {
+    fn floats(&self, row: u64) -> Option<Floats> {
+        match self {
+            Self::Plain(rows) => rows.floats(row).ok(),
+            Self::Packed(rows) => rows.values(row).map(Floats::F32),
+        }
     }
 }
 

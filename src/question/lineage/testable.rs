@@ -41,9 +41,9 @@ pub fn detectable_at_best(opened: &[Opened], ask: &LineageAsk) -> Vec<([usize; 2
             let site = a.units(group).ok()?.values().next()?;
             let rows = site.runs.iter().map(ExactSizeIterator::len).sum::<usize>();
             let rows = rows.min(ask.blocks_per_layer(a.depth, 0) * BLOCK);
-            let by_columns =
-                [a, b].into_iter().find_map(|side| side.units(group).ok()?.values().next()?.columns(ask.seed));
-            let width = by_columns.map_or(site.width, |columns| columns.len());
+            let sites = [a, b].into_iter().filter_map(|side| side.units(group).ok()?.values().next());
+            let columns = sites.filter_map(|site| site.columns(ask.seed)).map(|columns| columns.len()).next();
+            let width = columns.map_or(site.row_width(), |columns| columns * site.row_width() / site.width);
             Some((choice::layers(a.depth).len() * rows * width) as f64)
         });
         let most = elements.max_by(f64::total_cmp)?;
