@@ -94,11 +94,6 @@ impl Unpacker {
         Ok(unpacker)
     }
 
-    /// The packing of the matrix.
-    pub fn packing(&self) -> &Packing {
-        &self.packing
-    }
-
     /// The values of a row at these columns; `stored` tells a byte of the codes by its place. `None` where one is not there. A value is
     /// one product, rounded once to f32.
     pub fn row(&self, row: u64, columns: &[u64], stored: impl Fn(u64) -> Option<u8>) -> Option<Vec<f32>> {

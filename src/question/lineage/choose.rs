@@ -308,11 +308,11 @@ pub(crate) fn deep_places(a: Option<&ModelChoice>, b: Option<&ModelChoice>, laye
     let (Some(a), Some(b)) = (a, b) else { return Vec::new() };
     let place = |sites: &Sites, role: Option<Group>, layer: usize| match role {
         None => sites.queries.get(&layer).copied(),
-        // What changed by packing shows in the rows that the tests read.
-        Some(group) => {
-            let site = sites.units(group).ok()?.get(&layer)?;
-            site.tensors.first().copied().filter(|_| site.packing.is_none())
-        }
+        // What changed by packing shows in the rows that the tests read, and of experts some stand for all.
+        Some(group) => match sites.units(group).ok()?.get(&layer)? {
+            UnitSite { tensors, packing: None, .. } => tensors.first().copied().filter(|_| tensors.len() == 1),
+            _ => None,
+        },
     };
     let roles = [None, Some(Group::Heads), Some(Group::Mlp)];
     let both = roles.into_iter().flat_map(|role| layers.iter().map(move |layers| (role, layers)));

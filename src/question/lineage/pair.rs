@@ -223,7 +223,7 @@ impl PairAnswer {
         read.describe()
     }
 
-    /// The rows of a group that correspond, layer by layer.
+    /// The rows of a group that correspond, layer by layer and tensor by tensor.
     fn strata<'a, T: Held>(
         &self,
         [a, b]: [&'a GroupRows<T>; 2],
@@ -231,13 +231,15 @@ impl PairAnswer {
         choice: &Choice,
         depth: usize,
     ) -> Result<Vec<PairedRows<'a, T>>, Untested> {
-        if let Some(Ok(map)) = &self.map
-            && self.group(group)?.is_by_map
-        {
-            return Ok(paired(a, b, map.pairs(), map.count));
-        }
-        let layers = self.group(group)?.layers.iter().map(|layer| [layer.layer; 2]);
-        Ok(paired(a, b, layers, choice.ask.blocks_per_layer(depth, self.stage)))
+        let answer = self.group(group)?;
+        let rows = match &self.map {
+            Some(Ok(map)) if answer.is_by_map => paired(a, b, map.pairs(), map.count),
+            _ => {
+                let layers = answer.layers.iter().map(|layer| [layer.layer; 2]);
+                paired(a, b, layers, choice.ask.blocks_per_layer(depth, self.stage))
+            }
+        };
+        Ok(rows.into_iter().map(|rows| PairedRows { width: rows.width / a.tensors, ..rows }).collect())
     }
 }
 

@@ -116,6 +116,8 @@ impl<'a, T: Held> Sides<'a, T> {
 #[derive(Debug, Clone)]
 pub(crate) struct GroupRows<T> {
     pub(crate) width: usize,
+    /// Tensors of which a row holds its part, one behind the other.
+    pub(crate) tensors: usize,
     /// The columns that the rows hold, where they hold not all.
     pub(crate) columns: Option<Vec<usize>>,
     blocks: Vec<Range<usize>>,
@@ -136,7 +138,7 @@ impl<T: Held> GroupRows<T> {
         let cut = |rows: &Vec<T>| take_columns(rows, self.width, columns);
         let layers = self.layers.iter().map(|(&layer, rows)| (layer, rows.as_ref().map(cut).map_err(|why| *why)));
         let (columns, blocks, layers) = (Some(columns.to_vec()), self.blocks.clone(), layers.collect());
-        Ok(Self { width: columns.as_ref().map_or(0, Vec::len), columns, blocks, layers })
+        Ok(Self { width: columns.as_ref().map_or(0, Vec::len), tensors: self.tensors, columns, blocks, layers })
     }
 
     pub(crate) fn sizes(&self, count: usize) -> Vec<usize> {
@@ -295,7 +297,7 @@ impl Readers<'_> {
                 (0..tensors).flat_map(|tensor| of_tensor.iter().map(move |column| tensor * site.width + column));
             columns.collect()
         });
-        Ok(GroupRows { width: columns.as_ref().map_or(site.row_width(), Vec::len), columns, blocks, layers })
+        Ok(GroupRows { width: columns.as_ref().map_or(site.row_width(), Vec::len), tensors, columns, blocks, layers })
     }
 
     fn layer<T: Held>(

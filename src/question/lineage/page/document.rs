@@ -62,7 +62,7 @@ fn answer(lineage: &Lineage, id: &str) -> Vec<Block> {
     blocks
 }
 
-/// Verdict, one table, one picture, what a null would have seen, alternatives; then the rest.
+/// Verdict, one table, one picture, what layers match, distance, relation, alternatives or what a null would have seen; then z by layer.
 fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
     let labels = pair.models.map(|model| lineage.models[model].label.as_str());
     let mut blocks =
@@ -74,9 +74,12 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
             format!("z by group: {} and {}", labels[0], labels[1]),
         )));
     }
+    let said = |(name, line): (&str, Option<String>)| Some(Block::prose(format!("**{name}.** {}", line?)));
+    blocks.extend([("Reading", words::reading(pair)), ("Layers", words::layers(pair))].into_iter().filter_map(said));
+    if let Some(Ok(map)) = &pair.map {
+        blocks.push(Block::picture(pictures::map(map, labels, format!("{id}-map"))));
+    }
     let lines = [
-        ("Reading", words::reading(pair)),
-        ("Layers", words::layers(pair)),
         ("Matched", words::matched(pair)),
         (
             "Equal",
@@ -85,16 +88,13 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
         ("Distance", words::distance(pair).filter(|_| pair.verdict() != Verdict::Linked || pair.is_linked_in_place())),
         ("Relation", words::relation(pair)),
     ];
-    blocks.extend(lines.into_iter().filter_map(|(name, line)| Some(Block::prose(format!("**{name}.** {}", line?)))));
+    blocks.extend(lines.into_iter().filter_map(said));
     blocks.push(Block::prose(match pair.verdict() {
         Verdict::Linked | Verdict::IdenticalBytes => words::ALTERNATIVES,
         Verdict::NotComparable => words::remedy(pair),
         Verdict::Inconclusive | Verdict::Independent => words::NOT_EXCLUDED,
     }));
     blocks.extend(pictures::layers(pair, format!("{id}-layers")).map(Block::picture));
-    if let Some(Ok(map)) = &pair.map {
-        blocks.push(Block::picture(pictures::map(map, labels, format!("{id}-map"))));
-    }
     blocks
 }
 
