@@ -208,7 +208,7 @@ fn nf4(tensor: &TensorInfo, all: &Named<'_>, config: &ModelConfig) -> Result<Pac
     let width = config.hidden_size.filter(|width| *width > 0 && width % 2 == 0);
     let width = width.ok_or("the configuration does not say how wide the model is")?;
     let elements = tensor.numel().saturating_mul(2);
-    if tensor.dtype != Dtype::U8 || tensor.shape.get(1) != Some(&1) || elements % width != 0 {
+    if tensor.dtype != Dtype::U8 || tensor.shape.get(1) != Some(&1) || !elements.is_multiple_of(width) {
         return Err("its bytes are no rows of the model's width".to_owned());
     }
     Ok(Packing { codes: Codes::Nf4 { nested }, shape: [elements / width, width], groups: 0, beside: names })

@@ -125,7 +125,7 @@ impl Unpacker {
 
 /// The code of an odd place stands in the high bits.
 fn nibble(byte: u8, place: u64) -> usize {
-    usize::from(if place % 2 == 0 { byte & 15 } else { byte >> 4 })
+    usize::from(if place.is_multiple_of(2) { byte & 15 } else { byte >> 4 })
 }
 
 fn floats((dtype, bytes): &(Dtype, Vec<u8>)) -> Result<Vec<f32>, CheckpointError> {

@@ -218,6 +218,11 @@ impl Sites {
         if self.hidden != other.hidden {
             return Err(Untested::Width);
         }
+        // One has no experts where the other has nothing else.
+        let is_routed = |sites: &BTreeMap<usize, UnitSite>| sites.values().all(|site| site.tensors.len() > 1);
+        if is_routed(a) != is_routed(b) {
+            return Err(Untested::NoTensor);
+        }
         if a.values().next().map(|site| site.turned) != b.values().next().map(|site| site.turned) {
             return Err(Untested::Orientation);
         }
