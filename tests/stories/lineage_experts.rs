@@ -1,8 +1,9 @@
 //! I ask whether mixtures of experts are linked by the units inside their routed experts, which are permuted in all experts alike. Made and
 //! tested by `fixtures/experts/make.py`, which shares no code with this program.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
+use fs_err as fs;
 use serde_json::Value;
 
 use crate::{lineage::groups, support::Workspace};

@@ -1,8 +1,9 @@
 //! I ask whether a checkpoint of four bits is linked with a plain one: GPTQ, AWQ, MXFP4 and NF4 as their libraries write them, made and
 //! tested by `fixtures/packed/make.py`, which shares no code with this program.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
+use fs_err as fs;
 use serde_json::{Value, json};
 
 use crate::{
