@@ -54,13 +54,19 @@ mod lineage_beside;
 #[cfg(test)]
 mod lineage_disguised;
 #[cfg(test)]
+mod lineage_experts;
+#[cfg(test)]
 mod lineage_gallery;
 #[cfg(test)]
 mod lineage_layouts;
 #[cfg(test)]
+mod lineage_packed;
+#[cfg(test)]
 mod lineage_quantised;
 #[cfg(test)]
 mod lineage_relation;
+#[cfg(test)]
+mod lineage_undefined;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
