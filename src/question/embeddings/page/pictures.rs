@@ -54,10 +54,8 @@ pub(crate) fn contrast(embeddings: &Embeddings, (low, high): (f64, f64)) -> Pict
             x_label: "cos_sim".to_owned(),
             x: (0..BINS).map(|bin| low + (bin as f64 + 0.5) * width).collect(),
             panels: vec![LinePanel {
-                y_label: "share of pairs".to_owned(),
-                series: kinds(embeddings).into_iter().map(series).collect(),
-                references: Vec::new(),
                 at_least: Some((0.0, 0.0)),
+                ..LinePanel::new("share of pairs", kinds(embeddings).into_iter().map(series).collect())
             }],
         }),
     }

@@ -77,20 +77,21 @@ impl<'a> View<'a> {
     }
 
     /// A quantity of several roles by layer, one line each. The null of roles that have one for all layers is a reference; that of
-    /// others is a line beside theirs, in a panel below.
+    /// others lies below their line, in a panel of its own.
     pub(crate) fn lines(&self, quantity: Quantity, roles: &[&str], words: &Words<'_>) -> Picture {
         let mut layers: Vec<u32> =
             roles.iter().flat_map(|role| self.of(quantity, role)).filter_map(|row| row.layer_a).collect();
         layers.sort_unstable();
         layers.dedup();
-        let series = |label: String, role: &str, value: fn(&StructureRow) -> Datum| {
+        let values = |role: &str, value: fn(&StructureRow) -> Datum| -> Vec<Datum> {
             let rows = self.of(quantity, role);
             let of_layer = |layer: &u32| {
                 let row = rows.iter().find(|row| row.layer_a == Some(*layer));
                 row.map_or_else(|| Datum::undefined("it has no such row"), |row| value(row))
             };
-            Series::new(label, layers.iter().map(of_layer).collect())
+            layers.iter().map(of_layer).collect()
         };
+        let series = |role: &str, value| Series::new(role, values(role, value));
         let value = |row: &StructureRow| Datum::from(&row.value);
         let null = |row: &StructureRow| row.null.map_or_else(|| Datum::undefined("it has no null"), Datum::new);
         let (mut level, mut varying) = (Vec::new(), Vec::new());
@@ -98,8 +99,7 @@ impl<'a> View<'a> {
         for &role in roles {
             match null_of(&self.of(quantity, role)) {
                 Null::Varies => {
-                    varying.push(series(role.to_owned(), role, value));
-                    varying.push(series(format!("null of {role}"), role, null));
+                    varying.push(series(role, value).with_null(values(role, null)));
                     continue;
                 }
                 Null::Level(null) => match nulls.iter_mut().find(|(known, _)| (known - null).abs() <= 0.002) {
@@ -108,7 +108,7 @@ impl<'a> View<'a> {
                 },
                 Null::Absent => {}
             }
-            level.push(series(role.to_owned(), role, value));
+            level.push(series(role, value));
         }
         let is_one = nulls.len() == 1;
         let reference = |(null, roles): (f64, Vec<&str>)| {
@@ -120,9 +120,8 @@ impl<'a> View<'a> {
             Reference::new(label, null)
         };
         let references: Vec<Reference> = nulls.into_iter().map(reference).collect();
-        let y_label = words.y_label.to_owned();
         let panels = [(level, references), (varying, Vec::new())].into_iter().filter(|(series, _)| !series.is_empty());
-        let panel = |(series, references)| LinePanel { y_label: y_label.clone(), series, references, at_least: None };
+        let panel = |(series, references)| LinePanel { references, ..LinePanel::new(words.y_label, series) };
         Picture {
             id: format!("{}_{}", words.id, self.stem),
             title: format!("{}: {}", self.model.label, words.title),
