@@ -50,36 +50,34 @@ pub struct Relations {
 struct CellOf {
     panel: usize,
     models: (usize, usize),
-    correlation: Correlation,
     is_identical: bool,
 }
 
 impl Relations {
     /// Judges the pairs of `models` models, which are the rows of each table.
     pub fn of(tables: &[PairTable], models: usize, criterion: Criterion) -> Self {
-        let mut cells = Vec::new();
+        let (mut cells, mut population) = (Vec::new(), Vec::new());
         for (panel, table) in tables.iter().enumerate() {
             for (a, b) in pairs_of(models) {
                 let pearson = table.get(a, b, Metric::Pearson);
                 if pearson.is_ok() {
-                    let correlation = Correlation { pearson, n: table.channels(a, b).unwrap_or(0) };
+                    population.push(Correlation { pearson, n: table.channels(a, b).unwrap_or(0) });
                     let is_identical = table.get(a, b, Metric::ChangedFrac) == Ok(0.0);
-                    cells.push(CellOf { panel, models: (a, b), correlation, is_identical });
+                    cells.push(CellOf { panel, models: (a, b), is_identical });
                 }
             }
         }
-        Self::judge(&cells, models, criterion)
+        Self::judge(&cells, &population, models, criterion)
     }
 
-    fn judge(cells: &[CellOf], models: usize, criterion: Criterion) -> Self {
+    fn judge(cells: &[CellOf], population: &[Correlation], models: usize, criterion: Criterion) -> Self {
         let distinct = cells.iter().map(|cell| cell.models).collect::<BTreeSet<_>>().len();
-        let population: Vec<Correlation> = cells.iter().map(|cell| cell.correlation.clone()).collect();
-        let verdicts = related(&population, distinct, criterion);
+        let verdicts = related(population, distinct, criterion);
         let mut relations: Vec<Option<Relation>> = pairs_of(models).map(|_| None).collect();
         let place_of = |(a, b): (usize, usize)| a * (2 * models - a - 1) / 2 + b - a - 1;
         let mut judged = 0;
-        for (cell, verdict) in cells.iter().zip(verdicts.each) {
-            let (Ok(pearson), Ok(verdict)) = (&cell.correlation.pearson, verdict) else {
+        for ((cell, correlation), verdict) in cells.iter().zip(population).zip(verdicts.each) {
+            let (Ok(pearson), Ok(verdict)) = (&correlation.pearson, verdict) else {
                 continue;
             };
             judged += 1;
@@ -132,21 +130,16 @@ mod tests {
 
     /// `panels` cells of every pair of `models` models, r from a small pattern unless planted.
     fn judge(models: usize, panels: usize, planted: impl Fn(usize, (usize, usize)) -> Option<f64>) -> Relations {
-        let mut cells = Vec::new();
+        let (mut cells, mut population) = (Vec::new(), Vec::new());
         for panel in 0..panels {
             for (number, models) in pairs_of(models).enumerate() {
                 let small = f64::from(u32::try_from((number * 7 + panel * 13) % 29).unwrap()) / 14.0 - 1.0;
                 let pearson = planted(panel, models).unwrap_or(0.03 * small);
-                let is_identical = pearson >= 1.0;
-                cells.push(CellOf {
-                    panel,
-                    models,
-                    correlation: Correlation { pearson: Ok(pearson), n: 4096 },
-                    is_identical,
-                });
+                population.push(Correlation { pearson: Ok(pearson), n: 4096 });
+                cells.push(CellOf { panel, models, is_identical: pearson >= 1.0 });
             }
         }
-        Relations::judge(&cells, models, Criterion::default())
+        Relations::judge(&cells, &population, models, Criterion::default())
     }
 
     #[test]
