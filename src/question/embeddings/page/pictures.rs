@@ -19,7 +19,7 @@ pub(crate) fn matched(embeddings: &Embeddings, (low, high): (f64, f64)) -> Pictu
     let references = [
         ("mean", embeddings.matched.cos_sim.get(|f| f.mean)),
         ("mean cos_null", embeddings.matched.cos_null.get(|f| f.mean)),
-        ("mean of random tokens", embeddings.random.cos_sim.get(|f| f.mean)),
+        ("random tokens", embeddings.random.cos_sim.get(|f| f.mean)),
     ];
     histogram.references =
         references.into_iter().filter_map(|(label, value)| Some(Reference::new(label, value.ok()?))).collect();

@@ -175,6 +175,7 @@ fn comparable(survey: &Survey) -> String {
     let crossed: usize = survey.crossings.iter().map(|crossing| crossing.rows.len() * crossing.columns().len()).sum();
     let all = survey.panels.len() * pairs_of(survey.models.len()).count() + crossed;
     let cells = if survey.panels.len() == 1 { "pairs" } else { "cells" };
+    let [defined, all] = [defined, all].map(|count| Digits::Integer.format(count as f64));
     format!("{}, {defined} of {all} {cells} comparable", extent(survey))
 }
 
