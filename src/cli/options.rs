@@ -229,6 +229,9 @@ pub(crate) struct Output {
     /// Formats to write under -o.
     #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "csv,json,md,html,svg,png", value_parser = words::formats())]
     pub(crate) formats: Vec<Format>,
+    /// Leave title and subtitle out of picture files, for figures with a caption of their own.
+    #[arg(long)]
+    pub(crate) no_title: bool,
     /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: StdoutFormat,

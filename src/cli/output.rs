@@ -59,7 +59,7 @@ pub(crate) fn write<'a>(
 ) -> anyhow::Result<()> {
     let Some(dir) = &output.dir else { return Ok(()) };
     let Written { files, removed } =
-        report::write_reports(dir, document, tables, &output.formats).map_err(Error::from)?;
+        report::write_reports(dir, document, tables, &output.formats, !output.no_title).map_err(Error::from)?;
     printer.talk(&format!("wrote {} files to {}", files.len(), dir.display()));
     if !removed.is_empty() {
         printer.talk(&format!("removed {} files of the former report there", removed.len()));

@@ -1,7 +1,10 @@
 //! The study run on models: each role's table with every pair that an experiment or a published figure needs, what the lists
 //! come to, then the published figures.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use rayon::prelude::*;
 
@@ -111,6 +114,7 @@ impl RoleAnswer {
     pub(crate) fn group_at(&self, name: &str, pairs: &[Pair]) -> Vec<GroupFigures> {
         let related = self.related();
         let groups = GroupPair { a: name.to_owned(), b: name.to_owned(), pairs: pairs.to_vec(), named: true };
+        let groups = Arc::new(groups);
         let is_related = |(a, b): Pair| related.contains(&(self.table.rows[a].model, self.table.rows[b].model));
         GROUP_METRICS.iter().map(|&metric| figure(0, &self.table, &groups, metric, is_related)).collect()
     }
@@ -246,6 +250,7 @@ fn groups(study: &Study, table: &PairTable, lists: &Lists, verdicts: &Verdicts) 
         for pair in &mut groups.pairs {
             *pair = (lists.all_models.rows[pair.0], lists.all_models.rows[pair.1]);
         }
+        let groups = Arc::new(groups);
         figures.extend(GROUP_METRICS.iter().map(|&metric| figure(0, table, &groups, metric, is_related)));
     }
     figures

@@ -31,7 +31,7 @@ fn pairs(comparison: &Comparison) -> Frame<'_> {
     page::pairs(comparison.meetings.iter().map(move |meeting| {
         let side = |model, side| PairSide { model, side: Some(side), layer: side.layer };
         let sides = [side(model_a, &meeting.a), side(model_b, &meeting.b)];
-        PairRow { sides, role: meeting.role_name(), metrics: &meeting.metrics }
+        PairRow { sides, role: meeting.role_name(), metrics: meeting.metrics.clone() }
     }))
 }
 

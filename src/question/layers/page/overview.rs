@@ -83,10 +83,8 @@ fn levels(role: &str, named: &[&Named<'_>]) -> Picture {
     let layers: BTreeSet<u32> =
         named.iter().flat_map(|named| named.table.layers().map(|at| named.table.number(at))).collect();
     let panel = |y_label: &str, of: fn(&Summary) -> Result<f64, Undefined>| LinePanel {
-        y_label: y_label.to_owned(),
-        series: named.iter().map(|named| series(named, &layers, of)).collect(),
-        references: Vec::new(),
         at_least: Some((0.0, 0.0)),
+        ..LinePanel::new(y_label, named.iter().map(|named| series(named, &layers, of)).collect())
     };
     Picture {
         id: format!("levels_{role}"),

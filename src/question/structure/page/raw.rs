@@ -27,7 +27,7 @@ pub(crate) fn section(view: &View<'_>) -> Section {
             &Words {
                 id: "residual",
                 title: "residual of each layer and a later one",
-                subtitle: "‖a/‖a‖ − b/‖b‖‖ of layers a and b: 0 for the same direction, √2 for none in common. Roles whose null varies, as that of norms, stand below beside it.",
+                subtitle: "‖a/‖a‖ − b/‖b‖‖ of layers a and b: 0 for the same direction, √2 for none in common. Roles whose null varies, as that of norms, stand in a panel of their own, above it.",
                 x_label: view.pair_axis(),
                 y_label: "residual",
             },
@@ -44,7 +44,7 @@ pub(crate) fn section(view: &View<'_>) -> Section {
             &Words {
                 id: "cos_sim",
                 title: "cosine of each layer and a later one",
-                subtitle: "As stored. Roles whose null varies, as that of norms, stand below beside it.",
+                subtitle: "As stored. Roles whose null varies, as that of norms, stand in a panel of their own, above it.",
                 x_label: view.pair_axis(),
                 y_label: "cos_sim",
             },

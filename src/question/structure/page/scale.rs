@@ -75,31 +75,18 @@ fn modes_picture(view: &View<'_>, track: &ScaleTrack, modes: &[Component]) -> Pi
     let name =
         |number: usize, mode: &Component| format!("mode {}, {}", number + 1, Digits::Percent(1).format(mode.share));
     let shown = || modes.iter().take(3).enumerate();
-    let bars = Bars {
-        y_label: "loading".to_owned(),
-        groups: track.roles.clone(),
-        series: shown()
-            .map(|(number, mode)| BarSeries {
-                label: name(number, mode),
-                bars: mode.loadings.iter().map(|&loading| Bar::new(loading)).collect(),
-            })
-            .collect(),
-        references: Vec::new(),
+    let of_mode = |(number, mode): (usize, &Mode)| BarSeries {
+        label: name(number, mode),
+        bars: mode.loadings.iter().map(|&loading| Bar::new(loading)).collect(),
+    };
+    let bars = Bars::new("loading", track.roles.clone(), shown().map(of_mode).collect());
+    let scores = |(number, mode): (usize, &Mode)| {
+        Series::new(name(number, mode), mode.scores.iter().map(|&score| Datum::new(score)).collect())
     };
     let lines = Lines {
         x_label: "layer".to_owned(),
         x: track.layers.iter().copied().map(f64::from).collect(),
-        panels: vec![LinePanel {
-            y_label: "score".to_owned(),
-            series: shown()
-                .map(|(number, mode)| {
-                    let scores = mode.scores.iter().map(|&score| Datum::new(score));
-                    Series::new(name(number, mode), scores.collect())
-                })
-                .collect(),
-            references: Vec::new(),
-            at_least: None,
-        }],
+        panels: vec![LinePanel::new("score", shown().map(scores).collect())],
     };
     let id = format!("modes_{}", view.stem);
     let picture = |part: &str, title: &str, kind: PictureKind| Picture {

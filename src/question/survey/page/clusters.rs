@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::tree;
+use super::{listed, tree};
 use crate::{
     question::survey::Survey,
     report::{
@@ -33,12 +33,12 @@ pub(crate) fn block(survey: &Survey, panels: &[PairTable]) -> Option<Block> {
     // Writing to a string cannot fail.
     if !tree.left_out.is_empty() {
         let names: Vec<String> = tree.left_out.iter().map(label).collect();
-        let _ = write!(subtitle, " Not comparable with any other: {}.", names.join(", "));
+        let _ = write!(subtitle, " Not comparable with any other: {}.", listed(&names));
     }
     if !tree.assumed_unrelated.is_empty() {
         let pairs: Vec<String> =
             tree.assumed_unrelated.iter().map(|(a, b)| format!("{} × {}", label(a), label(b))).collect();
-        let _ = write!(subtitle, " Not comparable, taken as unrelated: {}.", pairs.join(", "));
+        let _ = write!(subtitle, " Not comparable, taken as unrelated: {}.", listed(&pairs));
     }
     Some(Block::picture(Picture {
         id: format!("dendrogram_{}_{place}", key.role_name()),
