@@ -75,12 +75,12 @@ fn modes_picture(view: &View<'_>, track: &ScaleTrack, modes: &[Component]) -> Pi
     let name =
         |number: usize, mode: &Component| format!("mode {}, {}", number + 1, Digits::Percent(1).format(mode.share));
     let shown = || modes.iter().take(3).enumerate();
-    let of_mode = |(number, mode): (usize, &Mode)| BarSeries {
+    let of_mode = |(number, mode): (usize, &Component)| BarSeries {
         label: name(number, mode),
         bars: mode.loadings.iter().map(|&loading| Bar::new(loading)).collect(),
     };
     let bars = Bars::new("loading", track.roles.clone(), shown().map(of_mode).collect());
-    let scores = |(number, mode): (usize, &Mode)| {
+    let scores = |(number, mode): (usize, &Component)| {
         Series::new(name(number, mode), mode.scores.iter().map(|&score| Datum::new(score)).collect())
     };
     let lines = Lines {
