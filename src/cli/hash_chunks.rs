@@ -79,6 +79,7 @@ fn every_tensor() -> anyhow::Result<Question> {
         biases: true,
         all_headers: true,
         mtp: true,
+        xet_hashes: true,
     })
 }
 
