@@ -189,3 +189,15 @@ fn names_that_would_meet_in_one_file_are_kept_apart() {
     let outside = Workspace::files(at.path());
     assert!(outside.iter().all(|(name, _)| name.starts_with("hub/") || name.starts_with("store/")));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_made_is_refused_before_anything_is_asked() {
+    let mut at = Workspace::with_llama(2, 64);
+    at.serve();
+    for folder in ["/proc/x", "/proc/x/y", "/sys/x"] {
+        let outcome = at.run(&["survey", "o/a", "-o", folder]).expect(2);
+        outcome.says(&[&format!("error: cannot create the folder `{folder}`"), "hint: name a folder that can be created"]);
+        assert_eq!(at.asked().count(), 0);
+    }
+}
