@@ -28,6 +28,7 @@ pub(super) fn advised<T: FromStr<Err: Display + Hint>>(text: &str) -> Result<T, 
 
 /// Which models.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "arguments are called by their fields")]
 pub(crate) struct Models {
     /// Models: owner/name[@revision], or a folder as ./path, /path or `file:PATH`.
     #[arg(value_name = "MODEL")]

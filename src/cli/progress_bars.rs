@@ -21,14 +21,14 @@ const HEADERS: &str = "{bar:24} {pos} of {len} headers";
 const BYTES: &str = "{bar:24} {decimal_bytes:>9} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
 
 /// A bar of the headers of one model or of all, and from the first byte that is planned on of bytes.
-struct Bar {
+struct Counter {
     bar: ProgressBar,
     /// What stands before it.
     head: &'static str,
     counts_bytes: AtomicBool,
 }
 
-impl Bar {
+impl Counter {
     fn new(all: &MultiProgress, before: Option<&Self>, head: &'static str) -> Self {
         let bar = match before {
             Some(before) => all.insert_before(&before.bar, ProgressBar::new(0)),
@@ -68,8 +68,8 @@ impl Bar {
 /// Draws bars on stderr.
 pub(crate) struct ProgressBars {
     all: MultiProgress,
-    total: Bar,
-    models: Mutex<HashMap<String, Bar>>,
+    total: Counter,
+    models: Mutex<HashMap<String, Counter>>,
 }
 
 impl ProgressBars {
@@ -78,14 +78,14 @@ impl ProgressBars {
     }
 
     fn on(all: MultiProgress) -> Self {
-        let total = Bar::new(&all, None, "{spinner} all models");
+        let total = Counter::new(&all, None, "{spinner} all models");
         total.bar.enable_steady_tick(TICK);
         total.bar.set_message("asking the Hub");
         Self { all, total, models: Mutex::default() }
     }
 
     /// Does the same to the bar of all and to that of a model, if it has one.
-    fn both(&self, model: &str, act: impl Fn(&Bar)) {
+    fn both(&self, model: &str, act: impl Fn(&Counter)) {
         act(&self.total);
         self.models.lock().get(model).map(act);
     }
@@ -95,7 +95,7 @@ impl Progress for ProgressBars {
     fn opening(&self, model: &str) {
         let mut models = self.models.lock();
         if models.len() < MOST_BARS {
-            let bar = Bar::new(&self.all, Some(&self.total), "  {prefix:28!}");
+            let bar = Counter::new(&self.all, Some(&self.total), "  {prefix:28!}");
             bar.bar.set_prefix(model.to_owned());
             bar.bar.set_message("asking the Hub");
             models.insert(model.to_owned(), bar);
@@ -107,7 +107,7 @@ impl Progress for ProgressBars {
     }
 
     fn header_read(&self, model: &str) {
-        self.both(model, Bar::header_read);
+        self.both(model, Counter::header_read);
     }
 
     fn opened(&self, model: &str) {
