@@ -25,6 +25,13 @@ pub struct RepoFile {
     pub withheld: bool,
 }
 
+impl RepoFile {
+    /// The hash by which the content is known, if one is listed: SHA-256 of a large file, the git blob id of a small one.
+    pub(crate) fn stated_hash(&self) -> Option<&String> {
+        self.lfs_sha256.as_ref().or(self.blob_id.as_ref())
+    }
+}
+
 /// The text, if it is a hash of 32 bytes: the Hub lists other characters in the place of hashes that it withholds.
 pub(crate) fn hash_of_32_bytes(text: &str) -> Option<&str> {
     (text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)

@@ -195,15 +195,22 @@ impl fmt::Display for ModelSpec {
 impl FromStr for ModelSpec {
     type Err = SpecError;
 
-    /// `owner/name[@revision]`, `name[@revision]`, `hf://owner/name[@revision]`, the address of a model's page, `./folder`,
-    /// `/folder` or `file:PATH`.
+    /// As [`ModelSpec::parse`], at the branch `main` where no revision is written.
     fn from_str(text: &str) -> Result<Self, SpecError> {
+        Self::parse(text, &Revision::default())
+    }
+}
+
+impl ModelSpec {
+    /// `owner/name[@revision]`, `name[@revision]`, `hf://owner/name[@revision]`, the address of a model's page, `./folder`,
+    /// `/folder` or `file:PATH`; at the revision `default` where none is written.
+    pub fn parse(text: &str, default: &Revision) -> Result<Self, SpecError> {
         let source = if let Some(path) = text.strip_prefix("file:") {
             folder(text, Path::new(path))?
         } else if text.starts_with(['.', '/']) {
             folder(text, Path::new(text))?
         } else if let Some(path) = WEB.iter().find_map(|start| text.strip_prefix(start)) {
-            page(text, path)?
+            page(text, path, default)?
         } else {
             let addressed = text.strip_prefix("hf://");
             let named = addressed.map_or(text, |named| named.strip_suffix('/').unwrap_or(named));
@@ -217,7 +224,7 @@ impl FromStr for ModelSpec {
                     }
                     (repo, revision.parse()?)
                 }
-                None => (named, Revision::default()),
+                None => (named, default.clone()),
             };
             ModelSource::Hub { repo: repo.parse()?, revision }
         };
@@ -247,15 +254,15 @@ fn model_repository(text: &str, path: &str) -> Result<(), SpecError> {
 }
 
 /// A model's page: `owner/name`, alone or followed by `/tree/REVISION`, `/blob/REVISION/FILE` or `/resolve/REVISION/FILE`.
-fn page(text: &str, path: &str) -> Result<ModelSource, SpecError> {
+fn page(text: &str, path: &str, default: &Revision) -> Result<ModelSource, SpecError> {
     model_repository(text, path)?;
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let (repo, revision) = match segments.as_slice() {
         [] => return Err(SpecError::RepoId { text: text.to_owned(), reason: "the address names no model" }),
-        [name] => ((*name).to_owned(), Revision::default()),
-        [owner, name] => (format!("{owner}/{name}"), Revision::default()),
+        [name] => ((*name).to_owned(), default.clone()),
+        [owner, name] => (format!("{owner}/{name}"), default.clone()),
         [owner, name, "tree" | "blob" | "resolve" | "commit", revision, ..] => {
             (format!("{owner}/{name}"), decoded(revision).parse()?)
         }
@@ -276,8 +283,9 @@ fn folder(text: &str, path: &Path) -> Result<ModelSource, SpecError> {
     Ok(ModelSource::Folder(path.to_owned()))
 }
 
-/// Reads a `--models` list: one MODEL a line, `#` comments, optional `group=NAME`, `label=NAME` and `layer=N` after it.
-pub fn parse_model_list(text: &str) -> Result<Vec<ModelSpec>, SpecError> {
+/// Reads a `--models` list: one MODEL a line, `#` comments, optional `group=NAME`, `label=NAME` and `layer=N` after it. `default` is the revision of
+/// a model that is written without one.
+pub fn parse_model_list(text: &str, default: &Revision) -> Result<Vec<ModelSpec>, SpecError> {
     let mut models = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
@@ -287,7 +295,7 @@ pub fn parse_model_list(text: &str) -> Result<Vec<ModelSpec>, SpecError> {
         let on_line = |source: SpecError| SpecError::Line { line: number + 1, source: Box::new(source) };
         let mut words = line.split_whitespace();
         let first = words.next().unwrap_or_default();
-        let mut model: ModelSpec = first.parse().map_err(on_line)?;
+        let mut model = ModelSpec::parse(first, default).map_err(on_line)?;
         for word in words {
             match word.split_once('=') {
                 Some(("group", name)) if !name.is_empty() => model.group = Some(name.to_owned()),
@@ -391,11 +399,17 @@ mod tests {
 
     #[test]
     fn a_list_has_groups_labels_and_comments() {
+        let parse_model_list = |text: &str| parse_model_list(text, &"v2".parse().unwrap());
         let list = parse_model_list("# nine\na/b group=moe label=B layer=7 # x\n\n./c\n").unwrap();
         assert_eq!(list.len(), 2);
         assert_eq!(list[0].group.as_deref(), Some("moe"));
         assert_eq!(list[0].label.as_deref(), Some("B"));
         assert_eq!((list[0].layer, list[1].layer), (Some(7), None));
+        let named = |text: &str| parse_model_list(text).unwrap()[0].to_string();
+        assert_eq!(
+            (list[0].to_string(), named("a/b@main"), named("hf.co/a/b")),
+            ("a/b@v2".to_owned(), "a/b".to_owned(), "a/b@v2".to_owned())
+        );
         assert!(parse_model_list("a/b layer=seven").is_err());
         let error = parse_model_list("a/b\na/b colour=red").unwrap_err();
         assert!(error.to_string().contains("line 2"));

@@ -415,6 +415,7 @@ mod tests {
         let record = CommitRecord {
             source: "hub".to_owned(),
             snapshot: Snapshot { commit: None, files: vec![] },
+            without_xet: false,
             small_files: BTreeMap::new(),
             headers: BTreeMap::new(),
         };

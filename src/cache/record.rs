@@ -21,6 +21,9 @@ pub struct CommitRecord {
     pub source: String,
     /// The files of the commit.
     pub snapshot: Snapshot,
+    /// Whether no Xet hashes were asked for with them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_xet: bool,
     /// Text of small files, such as `config.json` and the shard index, by path.
     pub small_files: BTreeMap<String, String>,
     /// JSON of safetensors headers, by the shard's path. Read them through
@@ -47,6 +50,11 @@ impl Cache {
         Ok(kept.filter(|kept| kept.repo == *repo && kept.commit == *commit).map(|kept| kept.record))
     }
 
+    /// Whether there is a record of a commit, sound or not.
+    pub(crate) fn has_record(&self, repo: &RepoId, commit: &Commit) -> bool {
+        key::commit_folder(self.root(), repo, commit).join(RECORD).exists()
+    }
+
     /// Adds `new` to the record of a commit, and gives the whole. Files and headers that were known stay, those in `new`
     /// win; a snapshot in `new` wins if it lists any file.
     pub fn update_record(&self, repo: &RepoId, commit: &Commit, new: CommitRecord) -> Result<CommitRecord, CacheError> {
@@ -58,7 +66,7 @@ impl Cache {
             Some(known) if known.source != new.source => new,
             Some(mut known) => {
                 if !new.snapshot.files.is_empty() {
-                    known.snapshot = new.snapshot;
+                    (known.snapshot, known.without_xet) = (new.snapshot, new.without_xet);
                 }
                 known.small_files.extend(new.small_files);
                 known.headers.extend(new.headers);
@@ -95,6 +103,7 @@ mod tests {
         CommitRecord {
             source: "hub".to_owned(),
             snapshot: Snapshot { commit: COMMIT.parse().ok(), files },
+            without_xet: false,
             small_files: map(small),
             headers: map(headers),
         }

@@ -168,6 +168,22 @@ impl Layout {
         matches!(groups.as_slice(), [only] if only.is_usual() && only.is_numbered() && only.is_whole())
     }
 
+    /// The shards with an estimate, meant to be enough, of the bytes before their data; `None` where nothing tells of them.
+    ///
+    /// The size of the `index` tells how long all headers are together: it has some 44 bytes a tensor beside its name, and a header
+    /// some 79, and names have 41 bytes or more. A shard has its share by its size.
+    pub fn with_header_lengths(&self, snapshot: &Snapshot, index: Option<&str>) -> Vec<(String, Option<u64>)> {
+        let size = |path: &str| snapshot.file(path).map_or(0, |file| file.size);
+        let index = index.map(size);
+        let all: u64 = self.shards.iter().map(|shard| size(shard)).fold(0, u64::saturating_add);
+        let length = |shard: &str| {
+            let share = u128::from(index?) * u128::from(size(shard)) / u128::from(all.max(1));
+            let length = share * (41 + 79) / (41 + 44) + HEADER_MARGIN;
+            Some(u64::try_from(length).unwrap_or(u64::MAX).max(LEAST_HEADER))
+        };
+        self.shards.iter().map(|shard| (shard.clone(), length(shard))).collect()
+    }
+
     /// The folders that hold weights: first the one that is read unless the model says otherwise, then the others by name.
     pub fn folders(snapshot: &Snapshot) -> Vec<&str> {
         let weights = weights(snapshot);
@@ -215,6 +231,12 @@ fn main_folder<'s>(weights: &[Weights<'s>]) -> &'s str {
     }
     bytes.into_iter().min_by_key(|&(folder, bytes)| (Reverse(bytes), folder)).map_or("", |(folder, _)| folder)
 }
+
+/// Bytes of a header beyond the share of its shard.
+const HEADER_MARGIN: u128 = 1280;
+
+/// Bytes that are read of a header at least: where there are few tensors, they are not spread evenly.
+const LEAST_HEADER: u64 = 20 * 1024;
 
 /// Files that belong together by their names.
 struct Group<'w, 's> {

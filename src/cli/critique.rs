@@ -69,6 +69,9 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
 fn study(args: &CritiqueArgs) -> anyhow::Result<(Study, Vec<ModelSpec>)> {
     let mut specs = args.models.specs()?;
     if specs.is_empty() {
+        if args.models.revision.is_some() {
+            bail!("--revision is of models that are named, and the study has its own");
+        }
         let study = Study::nine_models();
         let specs = study.specs()?;
         return Ok((study, specs));

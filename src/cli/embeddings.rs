@@ -96,6 +96,7 @@ fn question(args: &EmbeddingsArgs, role: Role) -> anyhow::Result<Question> {
         biases: false,
         all_headers: false,
         mtp: false,
+        xet_hashes: false,
     })
 }
 

@@ -49,6 +49,7 @@ impl Choice {
             pairing: Pairing::Same,
             all_headers: false,
             mtp: false,
+            xet_hashes: false,
         })
     }
 

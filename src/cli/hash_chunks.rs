@@ -100,6 +100,7 @@ pub(crate) fn every_tensor() -> anyhow::Result<Question> {
         biases: true,
         all_headers: true,
         mtp: true,
+        xet_hashes: true,
     })
 }
 

@@ -23,7 +23,7 @@ use super::{
     options::StdoutFormat,
     output,
     printer::Printer,
-    size::Size,
+    size::{Size, short_count},
     table,
 };
 
@@ -41,6 +41,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         pairing: Pairing::Same,
         all_headers: true,
         mtp: false,
+        xet_hashes: false,
     };
     let open = async |session: &Session, limits| {
         let opened = session.open(&specs, &question).await;
@@ -136,7 +137,7 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
         dtypes.add_row([
             format!("  {name}"),
             count.tensors.to_string(),
-            count.elements.to_string(),
+            short_count(count.elements),
             Size(count.bytes).to_string(),
         ]);
     }
@@ -164,7 +165,7 @@ fn contents_text(inspection: &Inspection, contents: &Contents, tensors: bool) ->
             } else {
                 "multi-token-prediction blocks"
             },
-            contents.mtp_parameters
+            short_count(contents.mtp_parameters)
         );
     }
     text.push_str(&names("buffers", &contents.buffers.iter().map(String::as_str).collect::<Vec<_>>()));
@@ -202,10 +203,11 @@ fn rivals(rivals: &[String]) -> String {
 /// The number; of tensors that pack an unknown number of weights into an element, the elements.
 fn parameters(contents: &Contents) -> String {
     let unknown = match contents.uncounted {
-        0 => return contents.parameters.to_string(),
+        0 => return short_count(contents.parameters),
         unknown => table::count(unknown as u64, "tensor"),
     };
-    format!("{}, with stored elements of {unknown} whose weights cannot be counted", contents.parameters)
+    let stored = short_count(contents.parameters);
+    format!("{stored}, with stored elements of {unknown} whose weights cannot be counted")
 }
 
 /// The weights that are not stored as they are, by role, with what stands beside them.
@@ -273,7 +275,7 @@ fn architectures(inspections: &[Inspection]) -> String {
             summary.family.as_ref().map_or_else(dash, |(name, _)| name.clone()),
             summary.layers.map_or_else(dash, |layers| layers.to_string()),
             summary.width.map_or_else(dash, |width| width.to_string()),
-            inspection.contents.as_ref().map_or_else(dash, |contents| contents.parameters.to_string()),
+            inspection.contents.as_ref().map_or_else(dash, |contents| short_count(contents.parameters)),
             summary.dtypes.iter().cloned().collect::<Vec<_>>().join(" "),
         ]);
     }

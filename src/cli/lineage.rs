@@ -42,7 +42,7 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
         let demo: Result<Vec<ModelSpec>, _> = DEMO_MODELS.iter().map(|model| model.parse()).collect();
         specs = demo.map_err(Error::from)?;
     }
-    let base = args.base.as_ref().map(|base| base.parse::<ModelSpec>()).transpose().map_err(Error::from)?;
+    let base = args.base.as_ref().map(|base| args.models.spec(base)).transpose()?;
     let base = base.map(|base| {
         specs.iter().position(|spec| spec.source == base.source).unwrap_or_else(|| {
             specs.push(base);

@@ -9,6 +9,7 @@ use hub_audit::{
     metric::{Metric, align::Gauge},
     model::Pairing,
     report::Format,
+    spec::Revision,
 };
 
 use super::{
@@ -27,6 +28,7 @@ pub(super) fn advised<T: FromStr<Err: Display + Hint>>(text: &str) -> Result<T, 
 
 /// Which models.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "arguments are called by their fields")]
 pub(crate) struct Models {
     /// Models: owner/name[@revision], or a folder as ./path, /path or `file:PATH`.
     #[arg(value_name = "MODEL")]
@@ -34,6 +36,11 @@ pub(crate) struct Models {
     /// Read models from FILE, one per line, with optional group=NAME, label=NAME and layer=N; `-` is standard input.
     #[arg(long = "models", value_name = "FILE")]
     pub(crate) list: Option<PathBuf>,
+    /// Branch, tag or commit of every model that is named without `@REV`.
+    ///
+    /// Default: main.
+    #[arg(long, value_name = "REV", value_parser = advised::<Revision>)]
+    pub(crate) revision: Option<Revision>,
 }
 
 /// How to reach the Hub, and what is kept.
@@ -78,6 +85,9 @@ pub(crate) struct Reach {
     #[arg(long, value_name = "SECONDS", default_value_t = 330)]
     pub(crate) max_wait: u64,
     /// Use the embedded Hub with nine synthetic models instead of the real one.
+    ///
+    /// upstage/Solar-Open-100B, zai-org/GLM-4.5-Air, microsoft/Phi-3.5-MoE-instruct, mistralai/Mixtral-8x7B-Instruct-v0.1,
+    /// mistralai/Mistral-7B-Instruct-v0.3, 01-ai/Yi-1.5-6B-Chat, 01-ai/Yi-1.5-9B-Chat, internlm/internlm2-chat-7b, Qwen/Qwen1.5-7B-Chat.
     #[arg(long)]
     pub(crate) demo: bool,
 }

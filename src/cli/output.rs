@@ -10,13 +10,14 @@ use hub_audit::{
         lineage::{Lineage, page::lineage_text},
         page::{Run, provenance},
     },
-    report::{self, Frames, Report, Written, json},
+    report::{self, Format, Frames, Report, Written, json},
 };
 
 use super::{
     args::Command,
     options::{Output, Reach, StdoutFormat},
     printer::Printer,
+    progress_bars::Meanwhile,
     table,
 };
 
@@ -58,8 +59,12 @@ pub(crate) fn write<'a>(
     printer: &Printer,
 ) -> anyhow::Result<()> {
     let Some(dir) = &output.dir else { return Ok(()) };
+    let draws = output.formats.iter().any(|format| matches!(format, Format::Svg | Format::Png | Format::Html));
+    let what = if draws { "drawing pictures and writing the report" } else { "writing the report" };
+    let meanwhile = Meanwhile::new(printer.draws_bars(), what.to_owned());
     let Written { files, removed } =
         report::write_reports(dir, document, tables, &output.formats, !output.no_title).map_err(Error::from)?;
+    drop(meanwhile);
     printer.talk(&format!("wrote {} files to {}", files.len(), dir.display()));
     if !removed.is_empty() {
         printer.talk(&format!("removed {} files of the former report there", removed.len()));

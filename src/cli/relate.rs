@@ -8,7 +8,7 @@ use hub_audit::{
     metric::MeanSd,
     model::{AuditError, Pairing},
     question::survey::Simulation,
-    spec::ModelSpec,
+    spec::{ModelSource, ModelSpec},
 };
 
 use super::options::Relate;
@@ -70,14 +70,19 @@ impl FromStr for Normal {
 }
 
 impl Relate {
-    /// The models with their groups and chosen layers. A model that only a group names is surveyed as well.
-    pub(crate) fn applied(&self, mut specs: Vec<ModelSpec>) -> anyhow::Result<Vec<ModelSpec>> {
+    /// The models with their groups and chosen layers. A model that only a group names is surveyed as well. `parse` reads a model as
+    /// it may be named on this command line.
+    pub(crate) fn applied(
+        &self,
+        mut specs: Vec<ModelSpec>,
+        parse: impl Fn(&str) -> Result<ModelSpec, Error>,
+    ) -> anyhow::Result<Vec<ModelSpec>> {
         for group in &self.groups {
             for model in &group.models {
-                let place = if let Some(place) = found(&specs, model) {
+                let place = if let Some(place) = found(&specs, model, parse(model).ok()) {
                     place
                 } else {
-                    specs.push(model.parse::<ModelSpec>().map_err(Error::from)?);
+                    specs.push(parse(model)?);
                     specs.len() - 1
                 };
                 let spec = &mut specs[place];
@@ -90,7 +95,7 @@ impl Relate {
             }
         }
         for chosen in &self.at {
-            let Some(place) = found(&specs, &chosen.model) else {
+            let Some(place) = found(&specs, &chosen.model, parse(&chosen.model).ok()) else {
                 bail!("--at names `{}`, which is none of the models", chosen.model);
             };
             specs[place].layer = Some(chosen.layer);
@@ -123,10 +128,16 @@ impl Relate {
     }
 }
 
-/// The model of a name: as it was named, its label, or its name without the owner.
-fn found(specs: &[ModelSpec], name: &str) -> Option<usize> {
-    let whole = |spec: &ModelSpec| spec.to_string() == name || spec.label.as_deref() == Some(name);
-    let short = |spec: &ModelSpec| spec.to_string().rsplit('/').next() == Some(name);
+/// The model of a name: as it was named, its label, or its name without the owner. `parsed` is what the name is as a model.
+fn found(specs: &[ModelSpec], name: &str, parsed: Option<ModelSpec>) -> Option<usize> {
+    let named = parsed.map(|parsed| parsed.source);
+    let whole = |spec: &ModelSpec| named.as_ref() == Some(&spec.source) || spec.label.as_deref() == Some(name);
+    let short = |spec: &ModelSpec| match (&spec.source, &named) {
+        (ModelSource::Hub { repo, revision }, Some(ModelSource::Hub { repo: short, revision: at })) => {
+            repo.name() == short.as_str() && revision == at
+        }
+        _ => spec.to_string().rsplit('/').next() == Some(name),
+    };
     let places = |fits: &dyn Fn(&ModelSpec) -> bool| -> Vec<usize> {
         (0..specs.len()).filter(|&place| fits(&specs[place])).collect()
     };
@@ -156,22 +167,36 @@ mod tests {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
+    fn parse(text: &str) -> Result<ModelSpec, Error> {
+        Ok(text.parse()?)
+    }
+
     #[test]
     fn a_group_finds_its_models_by_name_and_adds_those_that_are_missing() {
-        let applied = relate(&["moe=a/x,y", "dense=c/z"], &[]).applied(specs(&["a/x", "b/y"])).unwrap();
+        let applied = relate(&["moe=a/x,y", "dense=c/z"], &[]).applied(specs(&["a/x", "b/y"]), parse).unwrap();
         let groups: Vec<_> = applied.iter().map(|spec| (spec.to_string(), spec.group.clone().unwrap())).collect();
         let expected = [("a/x", "moe"), ("b/y", "moe"), ("c/z", "dense")];
         assert_eq!(groups, expected.map(|(model, group)| (model.to_owned(), group.to_owned())));
-        assert!(relate(&["moe=a/x", "dense=x"], &[]).applied(specs(&["a/x"])).is_err());
+        assert!(relate(&["moe=a/x", "dense=x"], &[]).applied(specs(&["a/x"]), parse).is_err());
+    }
+
+    #[test]
+    fn a_group_finds_models_at_the_revision_that_was_asked_for() {
+        let at_v1 = |text: &str| Ok(ModelSpec::parse(text, &"v1".parse()?)?);
+        let named: Vec<ModelSpec> = ["a/x", "b/y", "b/z@main"].map(|text| at_v1(text).unwrap()).into();
+        let applied = relate(&["moe=a/x,y,b/z"], &[]).applied(named, at_v1).unwrap();
+        let names: Vec<_> = applied.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["a/x@v1", "b/y@v1", "b/z", "b/z@v1"]);
+        assert_eq!(applied.iter().filter(|spec| spec.group.is_some()).count(), 3);
     }
 
     #[test]
     fn chosen_layers_mean_mixed_pairs() {
         let relate = relate(&[], &["x=3", "b/y=4"]);
-        let applied = relate.applied(specs(&["a/x", "b/y"])).unwrap();
+        let applied = relate.applied(specs(&["a/x", "b/y"]), parse).unwrap();
         assert_eq!((applied[0].layer, applied[1].layer), (Some(3), Some(4)));
         assert_eq!(relate.pairing(&applied).unwrap(), Pairing::Mixed);
-        assert!(relate.applied(specs(&["a/x"])).is_err());
+        assert!(relate.applied(specs(&["a/x"]), parse).is_err());
     }
 
     #[test]

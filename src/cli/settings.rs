@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use hub_audit::{
     Error,
     cache::Cache,
     hub::{HubOptions, HuggingFaceCache, Proxy, RetryPolicy, Token},
     model::AuditError,
-    spec::{ModelSpec, parse_model_list},
+    spec::{ModelSource, ModelSpec, Revision, parse_model_list},
 };
 
 use super::{
@@ -33,17 +33,32 @@ impl Models {
     pub(crate) fn specs(&self) -> anyhow::Result<Vec<ModelSpec>> {
         let mut specs = Vec::new();
         for text in &self.models {
-            let spec = text.parse::<ModelSpec>().map_err(hub_audit::Error::from);
-            specs.push(spec.map_err(|error| match folder_of_this_name(text) {
+            specs.push(self.spec(text).map_err(|error| match folder_of_this_name(text) {
                 Some(hint) => anyhow::anyhow!("{error}; {hint}"),
                 None => error.into(),
             })?);
         }
         if let Some(path) = &self.list {
             let text = read_list(path)?;
-            specs.extend(parse_model_list(&text).map_err(hub_audit::Error::from)?);
+            specs.extend(parse_model_list(&text, &self.default_revision()).map_err(Error::from)?);
+        }
+        let is_folder = |spec: &ModelSpec| matches!(spec.source, ModelSource::Folder(_));
+        if let Some(revision) = &self.revision
+            && !specs.is_empty()
+            && specs.iter().all(is_folder)
+        {
+            bail!("--revision {revision} is of models of the Hub, and only folders are named");
         }
         Ok(specs)
+    }
+
+    /// One model, as it may be named here.
+    pub(crate) fn spec(&self, text: &str) -> Result<ModelSpec, Error> {
+        Ok(ModelSpec::parse(text, &self.default_revision())?)
+    }
+
+    fn default_revision(&self) -> Revision {
+        self.revision.clone().unwrap_or_default()
     }
 
     /// The models that were named; an error if there are none.

@@ -54,6 +54,21 @@ impl fmt::Display for Size {
     }
 }
 
+/// A count for people, from a million on in short: `987654`, `7.25 B`, `102.7 B`.
+pub(crate) fn short_count(count: u64) -> String {
+    let units = [(1e12, "T"), (1e9, "B"), (1e6, "M")];
+    // What would be rounded up to a thousand has the next unit.
+    let fits = |&&(unit, _): &&(f64, &str)| count as f64 >= unit * 0.999_95;
+    match units.iter().find(fits).filter(|_| count >= 1_000_000) {
+        None => count.to_string(),
+        Some((unit, name)) => {
+            let value = count as f64 / unit;
+            let digits = if value < 9.995 { 2 } else { 1 };
+            format!("{value:.digits$} {name}")
+        }
+    }
+}
+
 /// A span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Age(pub(crate) Duration);
@@ -116,6 +131,14 @@ mod tests {
         let shown: Vec<_> =
             [0, 999, 1000, 73_728, 5_900_000, 999_600, 600_000_000_000].map(|bytes| Size(bytes).to_string()).into();
         assert_eq!(shown, ["0 bytes", "999 bytes", "1.0 kB", "73.7 kB", "5.9 MB", "1.0 MB", "600 GB"]);
+    }
+
+    #[test]
+    fn counts_are_short_from_a_million_on() {
+        let shown =
+            [0, 999_999, 1_000_000, 7_248_023_552, 9_994_000_000, 9_996_000_000, 102_651_799_552, 999_960_000_000]
+                .map(short_count);
+        assert_eq!(shown, ["0", "999999", "1.00 M", "7.25 B", "9.99 B", "10.0 B", "102.7 B", "1.00 T"]);
     }
 
     #[test]

@@ -33,7 +33,12 @@ const DEMO_LAYERS: &str = "10";
 pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let named = args.models.specs()?;
     let demo_alone = args.reach.demo && named.is_empty();
-    let specs = args.relate.applied(if demo_alone { demo_models()? } else { named })?;
+    let named = if demo_alone { demo_models()? } else { named };
+    let count = named.len();
+    let specs = args.relate.applied(named, |text| args.models.spec(text))?;
+    for added in specs[count..].iter().filter(|_| count > 0) {
+        printer.talk(&format!("{added} is surveyed too: --group names it"));
+    }
     if specs.is_empty() {
         args.models.required()?;
     }

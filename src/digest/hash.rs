@@ -5,6 +5,8 @@ use std::fmt::Write;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use crate::snapshot::RepoFile;
+
 /// SHA-256 as 64 lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
@@ -53,6 +55,13 @@ impl GitBlobHex {
     pub fn finish(self) -> String {
         hex(&self.0.finalize())
     }
+}
+
+/// The hash that is listed of a file and the one that `bytes` have, where that is another.
+pub(crate) fn other_hash(listed: &RepoFile, bytes: &[u8]) -> Option<(String, String)> {
+    let stated = listed.stated_hash()?;
+    let found = if listed.lfs_sha256.is_some() { sha256_hex(bytes) } else { git_blob_id(bytes) };
+    (found != *stated).then(|| (stated.clone(), found))
 }
 
 fn hex(digest: &[u8]) -> String {

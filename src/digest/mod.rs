@@ -13,6 +13,7 @@ mod tensor;
 mod trivial;
 pub mod xet;
 
+pub(crate) use hash::other_hash;
 pub use hash::{GitBlobHex, Sha256Hex, git_blob_id, sha256_hex};
 pub use pattern::TrivialClass;
 pub use tensor::{TensorDigest, TensorHash};

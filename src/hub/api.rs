@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use url::Url;
 
 use super::{
@@ -41,27 +41,72 @@ pub(super) fn path(text: &str) -> String {
     text.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
-#[derive(Deserialize)]
-struct ModelInfo {
-    sha: Commit,
-    id: Option<RepoId>,
+/// Files beyond which the Hub's answer about a model is not taken for a whole listing: its own clients do not either.
+const MOST_SIBLINGS: usize = 1000;
+
+/// What a revision is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pinned {
+    /// The repository's present id, which differs where it was renamed or spelled in other letter case.
+    pub repo: RepoId,
+    /// The commit.
+    pub commit: Commit,
+    /// All files of the commit, without Xet hashes; `None` where they were not asked for, or are not all told.
+    pub snapshot: Option<Snapshot>,
+}
+
+/// A file that was asked for before it was known which commit is read.
+#[derive(Debug)]
+pub struct EarlyFile {
+    /// Its path.
+    pub path: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+    /// The commit of which it is, where the Hub tells.
+    pub commit: Option<Commit>,
+}
+
+impl EarlyFile {
+    /// Whether it is the file that is listed of `commit`: by its hash, or where none is listed by its commit.
+    pub fn is(&self, listed: &RepoFile, commit: &Commit) -> bool {
+        let is_it = match listed.stated_hash() {
+            Some(_) => digest::other_hash(listed, &self.bytes).is_none(),
+            None => self.commit.as_ref() == Some(commit),
+        };
+        self.bytes.len() as u64 == listed.size && is_it
+    }
 }
 
 #[derive(Deserialize)]
-struct TreeEntry {
-    #[serde(rename = "type")]
+struct ModelInfo<'a> {
+    sha: Commit,
+    id: Option<RepoId>,
+    #[serde(borrow)]
+    siblings: Option<&'a RawValue>,
+}
+
+/// A file, as a listing or the answer about a model names it.
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(rename = "type", default = "file")]
     kind: String,
+    #[serde(alias = "rfilename")]
     path: String,
-    #[serde(default)]
-    size: u64,
+    size: Option<u64>,
+    #[serde(alias = "blobId")]
     oid: Option<String>,
-    lfs: Option<TreeLfs>,
+    lfs: Option<Lfs>,
     #[serde(rename = "xetHash")]
     xet_hash: Option<String>,
 }
 
+fn file() -> String {
+    "file".to_owned()
+}
+
 #[derive(Deserialize)]
-struct TreeLfs {
+struct Lfs {
+    #[serde(alias = "sha256")]
     oid: Option<String>,
     size: Option<u64>,
 }
@@ -103,21 +148,25 @@ impl Claim {
 }
 
 impl HubClient {
-    /// Pins `revision` to the commit that it names now, and tells the repository's present id, which differs from `repo` where
-    /// it was renamed or spelled in other letter case. One request; none if `revision` is a commit already.
-    pub async fn resolve_revision(&self, repo: &RepoId, revision: &Revision) -> Result<(RepoId, Commit), HubError> {
-        if let Some(commit) = revision.as_commit() {
-            return Ok((repo.clone(), commit));
-        }
+    /// Pins `revision` to the commit that it names now. One request.
+    pub async fn pin(&self, repo: &RepoId, revision: &Revision, with_files: bool) -> Result<Pinned, HubError> {
         let place = Place::new(repo, None, None);
-        let url = self.url(&format!(
-            "api/models/{}/revision/{}?expand=sha",
-            path(repo.as_str()),
-            segment(revision.as_str())
-        ))?;
+        let fields = if with_files { "blobs=true" } else { "expand=sha" };
+        let (name, revision_name) = (path(repo.as_str()), segment(revision.as_str()));
+        let url = self.url(&format!("api/models/{name}/revision/{revision_name}?{fields}"))?;
         let answer = self.get(&url, Bucket::Api, &place, Some(revision), JSON_CAP).await?;
-        let info: ModelInfo = parse_json(&answer, &place)?;
-        Ok((info.id.unwrap_or_else(|| repo.clone()), info.sha))
+        let info: ModelInfo<'_> = parse_json(&answer, &place)?;
+        let (repo, commit) = (info.id.unwrap_or_else(|| repo.clone()), info.sha);
+        // Of another form than the Hub's, or cut short, it is no listing; one is asked for then.
+        let siblings = info.siblings.and_then(|text| serde_json::from_str::<Vec<Entry>>(text.get()).ok());
+        let is_whole = |files: &Vec<Entry>| {
+            (1..=MOST_SIBLINGS).contains(&files.len()) && files.iter().all(|file| file.size.is_some())
+        };
+        let snapshot = match siblings.filter(is_whole) {
+            Some(files) => Some(listing(files, &Place::new(&repo, Some(&commit), None))?),
+            None => None,
+        };
+        Ok(Pinned { repo, commit, snapshot })
     }
 
     /// Lists all files at `commit`, with sizes and hashes, following every page.
@@ -142,24 +191,10 @@ impl HubClient {
             if bytes > LISTING_CAP {
                 return Err(unreasonable(format!("has more than {LISTING_CAP} bytes")));
             }
-            let entries: Vec<TreeEntry> = parse_json(&answer, &place)?;
-            files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(repo_file));
+            files.extend(parse_json::<Vec<Entry>>(&answer, &place)?);
             next = self.next_page(&answer, &place)?;
         }
-        // An address with such a segment in it would lead elsewhere, and the token with it.
-        let is_outside = |file: &&RepoFile| file.path.split('/').any(|segment| matches!(segment, "" | "." | ".."));
-        if let Some(file) = files.iter().find(is_outside) {
-            return Err(unreasonable(format!(
-                "names `{}`, which is no file of a repository",
-                file.path.escape_debug()
-            )));
-        }
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        if let Some(twice) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
-            let reason = format!("names `{}` twice", twice[0].path.escape_debug());
-            return Err(HubError::Listing { place, reason });
-        }
-        Ok(Snapshot { commit: Some(commit.clone()), files })
+        listing(files, &place)
     }
 
     /// What the card of a model says that the model was made of. One request.
@@ -190,22 +225,22 @@ impl HubClient {
         if got != file.size {
             return Err(HubError::SizeDisagrees { host: answer.host, place, expected: file.size, got });
         }
-        // What the listing states of the content is checked: SHA-256 of a large file, the git blob id of a small one.
-        if file.lfs_sha256.is_none()
-            && let Some(expected) = &file.blob_id
-        {
-            let got = digest::git_blob_id(&answer.body);
-            if got != *expected {
-                return Err(HubError::WrongBlob { place, expected: expected.clone(), got });
-            }
+        match digest::other_hash(file, &answer.body) {
+            None => Ok(answer.body),
+            Some((expected, got)) if file.lfs_sha256.is_some() => Err(HubError::WrongDigest { place, expected, got }),
+            Some((expected, got)) => Err(HubError::WrongBlob { place, expected, got }),
         }
-        if let Some(expected) = &file.lfs_sha256 {
-            let digest = digest::sha256_hex(&answer.body);
-            if digest != *expected {
-                return Err(HubError::WrongDigest { place, expected: expected.clone(), got: digest });
-            }
-        }
-        Ok(answer.body)
+    }
+
+    /// A small file, at most `cap` bytes, of whatever commit `revision` is when it is asked for; for one who does not know yet
+    /// whether there is such a file, and asks again where this gives nothing.
+    pub async fn early_file(&self, repo: &RepoId, revision: &Revision, file: &str, cap: u64) -> Option<EarlyFile> {
+        let place = Place::new(repo, None, Some(file));
+        let revision = segment(revision.as_str());
+        let url = self.url(&format!("{}/resolve/{revision}/{}", path(repo.as_str()), path(file))).ok()?;
+        let answer = self.get_once(&url, Bucket::Resolvers, &place, cap).await.ok()?;
+        let commit = answer.headers.get("x-repo-commit").and_then(|value| value.to_str().ok()?.parse().ok());
+        Some(EarlyFile { path: file.to_owned(), bytes: answer.body, commit })
     }
 
     /// The address of the next page, which must be where this one was.
@@ -229,7 +264,7 @@ impl HubClient {
     }
 }
 
-fn parse_json<T: for<'a> Deserialize<'a>>(answer: &Answer, place: &Place) -> Result<T, HubError> {
+fn parse_json<'a, T: Deserialize<'a>>(answer: &'a Answer, place: &Place) -> Result<T, HubError> {
     let content_type =
         answer.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("no content type");
     serde_json::from_slice(&answer.body).map_err(|source| {
@@ -247,7 +282,24 @@ fn parse_json<T: for<'a> Deserialize<'a>>(answer: &Answer, place: &Place) -> Res
     })
 }
 
-fn repo_file(entry: TreeEntry) -> RepoFile {
+/// The files among `entries`, sorted by path.
+fn listing(entries: Vec<Entry>, place: &Place) -> Result<Snapshot, HubError> {
+    let unreasonable = |reason: String| HubError::Listing { place: place.clone(), reason };
+    let mut files: Vec<RepoFile> = entries.into_iter().filter(|entry| entry.kind == "file").map(repo_file).collect();
+    // An address with such a segment in it would lead elsewhere, and the token with it.
+    let is_outside = |file: &&RepoFile| file.path.split('/').any(|segment| matches!(segment, "" | "." | ".."));
+    if let Some(file) = files.iter().find(is_outside) {
+        let path = file.path.escape_debug();
+        return Err(unreasonable(format!("names `{path}`, which is no file of a repository")));
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    if let Some(twice) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
+        return Err(unreasonable(format!("names `{}` twice", twice[0].path.escape_debug())));
+    }
+    Ok(Snapshot { commit: place.commit().cloned(), files })
+}
+
+fn repo_file(entry: Entry) -> RepoFile {
     // Of a file that is large the entry's own hash is that of its pointer.
     let is_large = entry.lfs.is_some();
     let (lfs_oid, lfs_size) = entry.lfs.map_or((None, None), |lfs| (lfs.oid, lfs.size));
@@ -255,7 +307,7 @@ fn repo_file(entry: TreeEntry) -> RepoFile {
     RepoFile {
         withheld: is_withheld(&lfs_oid) || is_withheld(&entry.xet_hash),
         path: entry.path,
-        size: lfs_size.unwrap_or(entry.size),
+        size: lfs_size.or(entry.size).unwrap_or(0),
         lfs_sha256: lfs_oid.and_then(|text| hash(&text, 64)),
         blob_id: entry.oid.and_then(|text| hash(&text, 40)).filter(|_| !is_large),
         xet_hash: entry.xet_hash.and_then(|text| hash(&text, 64)),

@@ -10,10 +10,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::{
-    client::{Bucket, Exchange, HubClient, Matter, Target},
+    account::Matter,
+    client::{Bucket, Exchange, HubClient, Target},
     error::{HubError, Place},
     redact,
-    retry::{Budget, Fault, PACE_BYTES, PACE_WINDOW},
+    retry::{Budget, Fault, PACE_BYTES, PACE_WINDOW, RetryPolicy},
 };
 use crate::{secret, spec::Revision};
 
@@ -63,13 +64,13 @@ impl HubClient {
                 Ok(Err(error)) => return Err(BodyError::Cut(Fault::Http(error))),
                 Err(_) => return Err(BodyError::Cut(Fault::Slow)),
             };
-            self.count_bytes(chunk.len() as u64);
+            self.account().count_bytes(chunk.len());
             received += chunk.len() as u64;
             if received > cap {
                 return Err(BodyError::TooLarge);
             }
             if let Some(place) = metadata_of {
-                self.reserve(Matter::Metadata, chunk.len() as u64, place).map_err(BodyError::Exhausted)?;
+                self.account().reserve(Matter::Metadata, chunk.len() as u64, place).map_err(BodyError::Exhausted)?;
             }
             buffer.extend_from_slice(&chunk);
             in_window += chunk.len() as u64;
@@ -112,11 +113,7 @@ impl HubClient {
         revision: Option<&Revision>,
         cap: u64,
     ) -> Result<Answer, HubError> {
-        let answer = self.get_secret(first, bucket, place, revision, cap).await?;
-        if secret::is_in(&answer.body) {
-            return Err(HubError::RepeatsToken { host: answer.host, place: place.clone() });
-        }
-        Ok(answer)
+        without_token(self.get_secret(first, bucket, place, revision, cap).await?, place)
     }
 
     /// As [`HubClient::get`], of an answer that is a secret itself, and may be one that is known.
@@ -129,8 +126,31 @@ impl HubClient {
         cap: u64,
     ) -> Result<Answer, HubError> {
         let mut budget = Budget::new(self.retry_policy());
+        self.get_within(&mut budget, (first, bucket), place, revision, cap).await
+    }
+
+    /// As [`HubClient::get`], in one attempt.
+    pub(super) async fn get_once(
+        &self,
+        first: &Url,
+        bucket: Bucket,
+        place: &Place,
+        cap: u64,
+    ) -> Result<Answer, HubError> {
+        let mut once = Budget::new(&RetryPolicy { attempts: 1, ..*self.retry_policy() });
+        without_token(self.get_within(&mut once, (first, bucket), place, None, cap).await?, place)
+    }
+
+    async fn get_within(
+        &self,
+        budget: &mut Budget,
+        (first, bucket): (&Url, Bucket),
+        place: &Place,
+        revision: Option<&Revision>,
+        cap: u64,
+    ) -> Result<Answer, HubError> {
         loop {
-            let (mut exchange, url) = self.follow(first, bucket, place, &mut budget).await?;
+            let (mut exchange, url) = self.follow(first, bucket, place, budget).await?;
             if exchange.response.status() != StatusCode::OK {
                 return Err(self.refusal(exchange, place, revision).await);
             }
@@ -148,7 +168,7 @@ impl HubClient {
                 Err(BodyError::Cut(error)) => {
                     let host = exchange.host.clone();
                     drop(exchange);
-                    self.pause_or_give_up(error, &host, body.len() as u64, &mut budget).await?;
+                    self.pause_or_give_up(error, &host, body.len() as u64, budget).await?;
                 }
             }
         }
@@ -224,6 +244,13 @@ impl HubClient {
             .ok_or_else(|| refuse("without saying where to"))?;
         self.safe_target(from, text).map(Some).map_err(refuse)
     }
+}
+
+fn without_token(answer: Answer, place: &Place) -> Result<Answer, HubError> {
+    if secret::is_in(&answer.body) {
+        return Err(HubError::RepeatsToken { host: answer.host, place: place.clone() });
+    }
+    Ok(answer)
 }
 
 /// Whether `target` still belongs to the Hub's own origin.

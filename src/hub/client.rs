@@ -14,7 +14,6 @@ use parking_lot::{Mutex, MutexGuard};
 use reqwest::{
     Client, Response, StatusCode,
     header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, RANGE},
-    redirect,
 };
 use tokio::{
     sync::{OnceCell, OwnedSemaphorePermit, Semaphore},
@@ -23,122 +22,13 @@ use tokio::{
 use url::Url;
 
 use super::{
+    account::{Account, Traffic},
     error::{HubError, Place},
+    options::{HubOptions, build, parse_endpoint},
     peer, redact,
     retry::{self, Budget, Fault, RetryPolicy},
-    tls,
 };
-use crate::{range::ByteRange, secret};
-
-/// A Hub access token. It is sent to the Hub's own origin only, and it never prints.
-#[derive(Clone)]
-pub struct Token(HeaderValue);
-
-impl Token {
-    /// Takes the text of a token; white space around it is dropped. `None` if it is empty. From now on no text that passes
-    /// [`secret::hide`] holds it.
-    pub fn new(text: &str) -> Result<Option<Self>, HubError> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Ok(None);
-        }
-        secret::keep(text);
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(HubError::UnsendableToken);
-        }
-        let mut value = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| HubError::UnsendableToken)?;
-        value.set_sensitive(true);
-        Ok(Some(Self(value)))
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(<hidden>)")
-    }
-}
-
-/// How to reach the Hub.
-#[derive(Debug, Clone)]
-pub struct HubOptions {
-    /// Base URL, such as `https://huggingface.co`.
-    pub endpoint: String,
-    /// The token, if there is one.
-    pub token: Option<Token>,
-    /// Maximum concurrent requests.
-    pub jobs: usize,
-    /// No request at all.
-    pub offline: bool,
-    /// Time to connect.
-    pub connect_timeout: Duration,
-    /// Longest silence while an answer arrives.
-    pub read_timeout: Duration,
-    /// What is tried again, and how often.
-    pub retry: RetryPolicy,
-    /// What requests go through.
-    pub proxy: Proxy,
-    /// Bytes of headers, indexes, listings and small files, over all models together: they come before any plan.
-    pub max_metadata: u64,
-}
-
-/// What requests go through.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proxy {
-    /// The proxy that the environment names, if it names one.
-    Environment,
-    /// Nothing.
-    None,
-    /// Nothing at all: the environment names something else than a proxy.
-    Malformed {
-        /// The variable that does.
-        variable: String,
-    },
-}
-
-impl Default for HubOptions {
-    fn default() -> Self {
-        Self {
-            endpoint: "https://huggingface.co".to_owned(),
-            token: None,
-            jobs: 32,
-            offline: false,
-            connect_timeout: Duration::from_secs(10),
-            read_timeout: Duration::from_secs(10),
-            retry: RetryPolicy::default(),
-            proxy: Proxy::Environment,
-            max_metadata: 256_000_000,
-        }
-    }
-}
-
-/// No time-out is longer: clocks end somewhere.
-const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
-
-/// What has been asked and what has arrived so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// HTTP requests sent, redirects and repeated attempts included.
-    pub requests: u64,
-    /// Bytes of response bodies received.
-    pub bytes: u64,
-}
-
-/// What bytes of an answer are, and so which limit they count against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Matter {
-    /// What a plan counts, since it is known before what it takes.
-    Weights,
-    /// What must be read before there is a plan.
-    Metadata,
-}
-
-/// Bytes that may still arrive.
-#[derive(Debug, Default)]
-struct Allowance {
-    /// What was allowed; `None` is as much as there is.
-    limit: Option<u64>,
-    left: u64,
-}
+use crate::range::ByteRange;
 
 /// The Hub's rate-limit buckets; file hosts have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,10 +76,7 @@ struct Inner {
     plain: OnceCell<Client>,
     secure: OnceCell<Client>,
     jobs: Arc<Semaphore>,
-    requests: AtomicU64,
-    bytes: AtomicU64,
-    weights: Mutex<Allowance>,
-    metadata: Mutex<Allowance>,
+    account: Account,
     api_gate: Mutex<Option<Instant>>,
     resolver_gate: Mutex<Option<Instant>>,
 }
@@ -210,10 +97,7 @@ impl HubClient {
             secure: OnceCell::new(),
             jobs: Arc::new(Semaphore::new(options.jobs.max(1))),
             options: options.clone(),
-            requests: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            weights: Mutex::default(),
-            metadata: Mutex::new(Allowance { limit: Some(options.max_metadata), left: options.max_metadata }),
+            account: Account::new(options.max_metadata),
             api_gate: Mutex::new(None),
             resolver_gate: Mutex::new(None),
         })))
@@ -221,7 +105,7 @@ impl HubClient {
 
     /// What this client has moved so far.
     pub fn traffic(&self) -> Traffic {
-        Traffic { requests: self.0.requests.load(Ordering::Relaxed), bytes: self.0.bytes.load(Ordering::Relaxed) }
+        self.0.account.traffic()
     }
 
     /// The Hub's address, without a trailing slash.
@@ -237,40 +121,15 @@ impl HubClient {
     /// From now on at most `bytes` of ranges of weights may arrive, repeated and superfluous ones included; what is beyond is not
     /// asked for. Without this call there is no limit.
     pub fn limit_ranges(&self, bytes: u64) {
-        *self.allowance(Matter::Weights) = Allowance { limit: Some(bytes), left: bytes };
+        self.0.account.limit_weights(bytes);
     }
 
-    /// Takes `bytes` from what may still arrive for what `place` names.
-    pub(super) fn reserve(&self, matter: Matter, bytes: u64, place: &Place) -> Result<(), HubError> {
-        let mut allowance = self.allowance(matter);
-        let Some(limit) = allowance.limit else { return Ok(()) };
-        let place = || place.clone();
-        allowance.left = allowance.left.checked_sub(bytes).ok_or_else(|| match matter {
-            Matter::Weights => HubError::Exhausted { place: place(), limit },
-            Matter::Metadata => HubError::TooMuchMetadata { place: place(), limit },
-        })?;
-        Ok(())
-    }
-
-    /// Gives back what was reserved and did not arrive.
-    pub(super) fn give_back(&self, matter: Matter, bytes: u64) {
-        let mut allowance = self.allowance(matter);
-        allowance.left = allowance.left.saturating_add(bytes);
-    }
-
-    fn allowance(&self, matter: Matter) -> MutexGuard<'_, Allowance> {
-        match matter {
-            Matter::Weights => self.0.weights.lock(),
-            Matter::Metadata => self.0.metadata.lock(),
-        }
+    pub(super) fn account(&self) -> &Account {
+        &self.0.account
     }
 
     pub(super) fn retry_policy(&self) -> &RetryPolicy {
         &self.0.options.retry
-    }
-
-    pub(super) fn count_bytes(&self, count: u64) {
-        self.0.bytes.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Where `url` belongs: the Hub's own origin gets the token, everything else does not.
@@ -285,28 +144,14 @@ impl HubClient {
             .map_err(|error| HubError::Endpoint { text: redact::address(&text), reason: error.to_string() })
     }
 
-    /// The address of the content store, which the Hub states as `text`, or why it is not asked.
+    /// As [`peer::store_url`], for this Hub.
     pub(super) fn store_url(&self, text: &str) -> Result<Url, &'static str> {
-        let url = Url::parse(text).map_err(|_| "to something that is not an address")?;
-        let url = self.safe_target(&self.0.endpoint, url.as_str())?;
-        let is_plain_and_here = self.0.endpoint.scheme() == "http" && peer::is_here(&self.0.endpoint);
-        if url.scheme() != "https" && !is_plain_and_here {
-            return Err("to an address without https");
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err("to an address with a query in it");
-        }
-        Ok(url)
+        peer::store_url(&self.0.endpoint, text)
     }
 
-    /// The address `text`, to which an answer from `from` points, or why it is not gone to: only HTTP, never out of HTTPS, with no
-    /// user name, and into this machine or its network only where the Hub itself is there.
+    /// As [`peer::safe_target`], for this Hub.
     pub(super) fn safe_target(&self, from: &Url, text: &str) -> Result<Url, &'static str> {
-        let next = peer::safe_target(from, text)?;
-        if peer::is_near(&next) && !peer::is_near(&self.0.endpoint) {
-            return Err("to an address of this machine or its network");
-        }
-        Ok(next)
+        peer::safe_target(&self.0.endpoint, from, text)
     }
 
     /// Sends one GET until its headers arrive with a status that is not transient, within `budget`.
@@ -336,7 +181,7 @@ impl HubClient {
             {
                 continue;
             }
-            self.0.requests.fetch_add(1, Ordering::Relaxed);
+            self.0.account.count_request();
             if let Target::Cas(call) = target {
                 call.asked.fetch_add(1, Ordering::Relaxed);
             }
@@ -490,42 +335,6 @@ impl HubClient {
     }
 }
 
-fn build(options: &HubOptions, is_secure: bool) -> Result<Client, HubError> {
-    if let Proxy::Malformed { variable } = &options.proxy {
-        return Err(HubError::Proxy { variable: variable.clone() });
-    }
-    tls::choose_provider();
-    let builder = || {
-        let builder = Client::builder()
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(options.connect_timeout.min(LONGEST_TIMEOUT))
-            .read_timeout(options.read_timeout.min(LONGEST_TIMEOUT))
-            .pool_max_idle_per_host(options.jobs)
-            .user_agent(concat!("hub-audit/", env!("CARGO_PKG_VERSION")));
-        if options.proxy == Proxy::Environment { builder } else { builder.no_proxy() }
-    };
-    let built = builder().build();
-    // Without TLS a machine without certificates will do, unless a proxy is spoken to over TLS.
-    let built = if is_secure { built } else { built.or_else(|_| builder().tls_certs_only([]).build()) };
-    built.map_err(|source| HubError::Client { source })
-}
-
-fn parse_endpoint(text: &str) -> Result<Url, HubError> {
-    let invalid = |reason: String| HubError::Endpoint { text: redact::address(text), reason };
-    let url = Url::parse(text.trim().trim_end_matches('/')).map_err(|error| invalid(error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(invalid("it must begin with http:// or https://".to_owned()));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid("it must not hold a user name or password".to_owned()));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(invalid("it must not hold a query".to_owned()));
-    }
-    Ok(url)
-}
-
 /// Headers by which an answer is checked.
 const FACTS: [&str; 7] =
     ["content-length", "content-range", "content-encoding", "etag", "location", "x-repo-commit", "x-linked-size"];
@@ -543,84 +352,7 @@ fn contradiction(headers: &HeaderMap) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_token_never_prints() {
-        let token = Token::new(" hf_secret\n").unwrap().unwrap();
-        assert!(!format!("{token:?}").contains("secret"));
-        assert!(!format!("{:?}", token.0).contains("secret"));
-        assert!(Token::new("  ").unwrap().is_none());
-        for text in ["a\nb", "a b", "hf_tökén"] {
-            assert!(matches!(Token::new(text), Err(HubError::UnsendableToken)), "{text}");
-        }
-    }
-
-    #[test]
-    fn only_a_web_address_is_an_endpoint() {
-        assert!(parse_endpoint("https://huggingface.co/").is_ok());
-        assert!(parse_endpoint("http://127.0.0.1:1/base").is_ok());
-        for text in ["huggingface.co", "ftp://a", "https://", "http://a/?b=c"] {
-            assert!(parse_endpoint(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn only_a_hub_of_this_machine_sends_into_it() {
-        let target = |endpoint: &str, text: &str| {
-            let options = HubOptions { endpoint: endpoint.to_owned(), ..HubOptions::default() };
-            let from = Url::parse(endpoint).unwrap();
-            HubClient::new(&options).unwrap().safe_target(&from, text).is_ok()
-        };
-        for near in
-            ["http://127.0.0.1/f", "http://169.254.169.254/latest", "http://[::ffff:10.0.0.1]/f", "http://localhost:1/"]
-        {
-            assert!(!target("http://hub.example", near), "{near}");
-            assert!(target("http://127.0.0.1:8000", near), "{near}");
-            assert!(target("http://hub.corp", near), "{near}");
-        }
-        assert!(target("http://hub.example", "https://cdn.example/f"));
-    }
-
-    #[test]
-    fn a_content_store_is_reached_by_https_unless_the_hub_is_here() {
-        let store = |endpoint: &str, text: &str| {
-            let options = HubOptions { endpoint: endpoint.to_owned(), ..HubOptions::default() };
-            HubClient::new(&options).unwrap().store_url(text).map(String::from)
-        };
-        let hub = "https://hub.example";
-        assert_eq!(store(hub, "https://cas.example"), Ok("https://cas.example/".to_owned()));
-        assert_eq!(store(hub, "http://cas.example"), Err("from https to http"));
-        assert_eq!(store(hub, "https://me:secret@cas.example"), Err("to an address with a user name in it"));
-        assert_eq!(store(hub, "https://169.254.169.254"), Err("to an address of this machine or its network"));
-        assert_eq!(store(hub, "https://cas.example/?a=b"), Err("to an address with a query in it"));
-        assert_eq!(store(hub, ""), Err("to something that is not an address"));
-        assert_eq!(store(hub, "/cas"), Err("to something that is not an address"));
-        assert_eq!(store("http://hub.corp", "http://cas.corp"), Err("to an address without https"));
-        assert_eq!(store("http://127.0.0.1:8000", "http://127.0.0.1:8001"), Ok("http://127.0.0.1:8001/".to_owned()));
-    }
-
-    #[test]
-    fn a_password_in_an_endpoint_is_not_repeated_however_malformed_it_is() {
-        for text in [
-            "https://me:secret@host",
-            "http://me:secret@127.0.0.1:99999",
-            "http://me:secret@[bad",
-            "http://me:se/secret@host",
-            "http://me:se?secret@host",
-            "http://me:se#secret@host",
-            "http://me:secret%40host:x",
-            "me:secret@host",
-            "ftp://me:secret@host",
-            "http:\\\\me:secret@host:x",
-            "http://host:x/?key=secret",
-        ] {
-            // Without the password some of them are addresses.
-            let Err(error) = parse_endpoint(text).map_err(|error| error.to_string()) else { continue };
-            assert!(!error.contains("secret") && !error.contains("me:"), "{error}");
-        }
-        let error = parse_endpoint("huggingface.co").unwrap_err();
-        assert!(error.to_string().starts_with("`huggingface.co` cannot be the Hub's address"), "{error}");
-    }
+    use crate::hub::Token;
 
     #[tokio::test]
     async fn the_token_goes_to_the_hubs_origin_only() {

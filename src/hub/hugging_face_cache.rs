@@ -38,8 +38,11 @@ impl HuggingFaceCache {
         self.verifies
     }
 
-    /// The commit that a branch or tag was when it was last downloaded, if its files are there.
+    /// The commit that a revision was when it was last downloaded, if its files are there.
     pub fn commit(&self, repo: &RepoId, revision: &Revision) -> Option<Commit> {
+        if let Some(commit) = revision.as_commit() {
+            return self.folder(repo, &commit).is_dir().then_some(commit);
+        }
         if !is_plain(revision.as_str()) {
             return None;
         }
@@ -122,8 +125,7 @@ fn blob_name(path: &Path) -> Option<String> {
 
 /// Whether the blob's name is the hash that the Hub states. A file or listing without one says nothing against it.
 fn is_named(path: &Path, file: &RepoFile) -> bool {
-    let stated = file.lfs_sha256.as_ref().or(file.blob_id.as_ref());
-    match (blob_name(path), stated) {
+    match (blob_name(path), file.stated_hash()) {
         (Some(name), Some(stated)) => name == *stated,
         _ => true,
     }

@@ -4,8 +4,31 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// The address `text`, found at `from`, or why it is not gone to.
-pub(super) fn safe_target(from: &Url, text: &str) -> Result<Url, &'static str> {
+/// The address `text`, to which an answer from `from` points, or why it is not gone to: only HTTP, never out of HTTPS, with no
+/// user name, and into this machine or its network only where the Hub itself is there.
+pub(super) fn safe_target(endpoint: &Url, from: &Url, text: &str) -> Result<Url, &'static str> {
+    let next = web_target(from, text)?;
+    if is_near(&next) && !is_near(endpoint) {
+        return Err("to an address of this machine or its network");
+    }
+    Ok(next)
+}
+
+/// The address of the content store, which the Hub states as `text`, or why it is not asked.
+pub(super) fn store_url(endpoint: &Url, text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "to something that is not an address")?;
+    let url = safe_target(endpoint, endpoint, url.as_str())?;
+    let is_plain_and_here = endpoint.scheme() == "http" && is_here(endpoint);
+    if url.scheme() != "https" && !is_plain_and_here {
+        return Err("to an address without https");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("to an address with a query in it");
+    }
+    Ok(url)
+}
+
+fn web_target(from: &Url, text: &str) -> Result<Url, &'static str> {
     let next = from.join(text).map_err(|_| "to something that is not an address")?;
     if !matches!(next.scheme(), "http" | "https") || next.host_str().is_none() {
         return Err("to an address that is neither http nor https");
@@ -23,7 +46,7 @@ pub(super) fn safe_target(from: &Url, text: &str) -> Result<Url, &'static str> {
 const LOCAL: [&str; 7] = ["localhost", "local", "internal", "intranet", "lan", "corp", "home.arpa"];
 
 /// Whether `url` is of this machine or of its own network, as far as its text tells.
-pub(super) fn is_near(url: &Url) -> bool {
+fn is_near(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => is_near_v4(address),
         Some(Host::Ipv6(address)) => is_near_v6(address),
@@ -37,7 +60,7 @@ pub(super) fn is_near(url: &Url) -> bool {
 }
 
 /// Whether `url` is of this machine, as far as its text tells.
-pub(super) fn is_here(url: &Url) -> bool {
+fn is_here(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
@@ -72,7 +95,7 @@ mod tests {
     #[test]
     fn a_redirect_leads_to_the_web_and_never_out_of_https() {
         let from = Url::parse("https://hub.example/a/b").unwrap();
-        let target = |text: &str| safe_target(&from, text).map(|url| url.to_string());
+        let target = |text: &str| web_target(&from, text).map(|url| url.to_string());
         assert_eq!(target("/c?d=e"), Ok("https://hub.example/c?d=e".to_owned()));
         assert_eq!(target("https://cdn.example/f"), Ok("https://cdn.example/f".to_owned()));
         assert_eq!(target("http://cdn.example/f"), Err("from https to http"));
@@ -117,5 +140,36 @@ mod tests {
         {
             assert!(!near(host), "{host}");
         }
+    }
+
+    #[test]
+    fn only_a_hub_of_this_machine_sends_into_it() {
+        let target = |endpoint: &str, text: &str| {
+            let endpoint = Url::parse(endpoint).unwrap();
+            safe_target(&endpoint, &endpoint, text).is_ok()
+        };
+        for near in
+            ["http://127.0.0.1/f", "http://169.254.169.254/latest", "http://[::ffff:10.0.0.1]/f", "http://localhost:1/"]
+        {
+            assert!(!target("http://hub.example", near), "{near}");
+            assert!(target("http://127.0.0.1:8000", near), "{near}");
+            assert!(target("http://hub.corp", near), "{near}");
+        }
+        assert!(target("http://hub.example", "https://cdn.example/f"));
+    }
+
+    #[test]
+    fn a_content_store_is_reached_by_https_unless_the_hub_is_here() {
+        let store = |endpoint: &str, text: &str| store_url(&Url::parse(endpoint).unwrap(), text).map(String::from);
+        let hub = "https://hub.example";
+        assert_eq!(store(hub, "https://cas.example"), Ok("https://cas.example/".to_owned()));
+        assert_eq!(store(hub, "http://cas.example"), Err("from https to http"));
+        assert_eq!(store(hub, "https://me:secret@cas.example"), Err("to an address with a user name in it"));
+        assert_eq!(store(hub, "https://169.254.169.254"), Err("to an address of this machine or its network"));
+        assert_eq!(store(hub, "https://cas.example/?a=b"), Err("to an address with a query in it"));
+        assert_eq!(store(hub, ""), Err("to something that is not an address"));
+        assert_eq!(store(hub, "/cas"), Err("to something that is not an address"));
+        assert_eq!(store("http://hub.corp", "http://cas.corp"), Err("to an address without https"));
+        assert_eq!(store("http://127.0.0.1:8000", "http://127.0.0.1:8001"), Ok("http://127.0.0.1:8001/".to_owned()));
     }
 }

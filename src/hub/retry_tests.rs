@@ -85,7 +85,7 @@ impl Fixture {
 
     async fn pin(&self) -> Result<(), HubError> {
         let main: Revision = "main".parse().unwrap();
-        self.client.resolve_revision(&self.repo, &main).await.map(|_| ())
+        self.client.pin(&self.repo, &main, false).await.map(drop)
     }
 
     async fn list(&self) -> Result<usize, HubError> {

@@ -6,6 +6,7 @@ use crate::{
     cache::Cache,
     error::Error,
     hub::{HubClient, HubOptions, HuggingFaceCache},
+    spec::{RepoId, Revision},
 };
 
 /// The source, in the cache's records, of tensors that were read from the Hugging Face cache.
@@ -52,6 +53,19 @@ impl Access {
     #[must_use]
     pub fn with_source(self, source: &str) -> Self {
         Self { source: source.to_owned(), ..self }.believing()
+    }
+
+    /// Whether the cache has a record of what a revision is, or was when it was last asked for.
+    pub(super) fn is_known(&self, repo: &RepoId, revision: &Revision) -> bool {
+        let of_commit = || Some((repo.clone(), revision.as_commit()?));
+        let kept = of_commit().or_else(|| self.cache.revision(&self.source, repo, revision));
+        kept.is_some_and(|(repo, commit)| self.cache.has_record(&repo, &commit))
+    }
+
+    /// Whether small files of a revision are asked of the Hub, since neither cache has any.
+    pub(super) fn is_new(&self, repo: &RepoId, revision: &Revision) -> bool {
+        let is_shared = || self.shared.as_ref().is_some_and(|shared| shared.commit(repo, revision).is_some());
+        !self.offline && !self.is_known(repo, revision) && !is_shared()
     }
 
     /// The source of what is read from the Hugging Face cache, as the cache's records name it.

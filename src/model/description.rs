@@ -8,13 +8,13 @@ use crate::{
 };
 
 /// Files that configure a model; the first that is there counts.
-const CONFIGS: [&str; 2] = ["config.json", "params.json"];
+pub(super) const CONFIGS: [&str; 2] = ["config.json", "params.json"];
 
 /// Bytes of a configuration that are read at most.
-const CONFIG_CAP: u64 = 10 * 1024 * 1024;
+pub(super) const CONFIG_CAP: u64 = 10 * 1024 * 1024;
 
 /// Bytes of a shard index that are read at most.
-const INDEX_CAP: u64 = MAX_INDEX_BYTES;
+pub(super) const INDEX_CAP: u64 = MAX_INDEX_BYTES;
 
 /// Weights in a folder of their own have their configuration beside them, if anywhere but at the root.
 pub(crate) async fn read_config(repository: &Repository, folder: &str) -> Result<Option<(ModelConfig, bool)>> {

@@ -6,6 +6,7 @@ use super::{Access, AuditError};
 use crate::{
     cache::CommitRecord,
     error::Result,
+    hub::Pinned,
     snapshot::Snapshot,
     spec::{Commit, RepoId, Revision},
 };
@@ -27,14 +28,18 @@ impl Known {
     }
 
     /// What the cache has of a commit; the listing of one of which it has nothing.
-    pub(super) async fn of_commit(access: &Access, repo: &RepoId, commit: &Commit) -> Result<Self> {
+    pub(super) async fn of_commit(access: &Access, pinned: Pinned, xet_hashes: bool) -> Result<Self> {
+        let Pinned { repo, commit, snapshot } = &pinned;
         // What another endpoint said of a commit of the same name is no knowledge of this one.
         let known = access.cache.record(repo, commit)?.filter(|record| record.source == access.source);
         if let Some(mut record) = known {
             // Hashes that were withheld may be told by now.
-            let changed = !access.offline && record.snapshot.files.iter().any(|file| file.withheld);
+            let lacks_hashes =
+                xet_hashes && record.without_xet || record.snapshot.files.iter().any(|file| file.withheld);
+            let changed = !access.offline && lacks_hashes;
             if changed {
                 record.snapshot = access.hub.snapshot(repo, commit).await?;
+                record.without_xet = false;
             }
             return Ok(Self { record, changed, partial: false });
         }
@@ -43,11 +48,14 @@ impl Known {
             _ => None,
         };
         let partial = shared.is_some();
-        let snapshot = match shared {
-            Some(snapshot) => snapshot,
-            None => access.hub.snapshot(repo, commit).await?,
+        let without_xet = !xet_hashes && snapshot.is_some();
+        let snapshot = match (shared, snapshot) {
+            (Some(shared), _) => shared,
+            (None, Some(told)) if without_xet => told.clone(),
+            _ => access.hub.snapshot(repo, commit).await?,
         };
-        Ok(Self { record: empty_record(&access.source, snapshot), changed: !partial, partial })
+        let record = CommitRecord { without_xet, ..empty_record(&access.source, snapshot) };
+        Ok(Self { record, changed: !partial, partial })
     }
 
     pub(super) fn learn_small_file(&mut self, path: &str, text: String) {
@@ -70,32 +78,36 @@ impl Known {
     }
 }
 
-/// The repository's present id and the commit that a revision is now, or was when it was last asked for.
-pub(super) async fn pinned(access: &Access, repo: &RepoId, revision: &Revision) -> Result<(RepoId, Commit)> {
-    if access.offline && revision.as_commit().is_none() {
+/// The repository's present id and the commit that a revision is now, or was when it was last asked for; with the listing where
+/// that costs nothing more.
+pub(super) async fn pinned(access: &Access, repo: &RepoId, revision: &Revision, xet_hashes: bool) -> Result<Pinned> {
+    if let Some(commit) = revision.as_commit() {
+        return Ok(Pinned { repo: repo.clone(), commit, snapshot: None });
+    }
+    if access.offline {
         return offline_revision(access, repo, revision);
     }
-    let pinned = access.hub.resolve_revision(repo, revision).await?;
+    let with_files = !xet_hashes && !access.is_known(repo, revision);
+    let pinned = access.hub.pin(repo, revision, with_files).await?;
     // For a later run without network. What cannot be kept is asked again; that is no reason to fail.
-    for id in BTreeSet::from([repo, &pinned.0]) {
-        let _ = access.cache.keep_revision(&access.source, id, revision, &pinned);
+    let kept = (pinned.repo.clone(), pinned.commit.clone());
+    for id in BTreeSet::from([repo, &pinned.repo]) {
+        let _ = access.cache.keep_revision(&access.source, id, revision, &kept);
     }
     Ok(pinned)
 }
 
 /// What a revision was when it was last asked for, here or by another program.
-fn offline_revision(access: &Access, repo: &RepoId, revision: &Revision) -> Result<(RepoId, Commit)> {
-    if let Some(kept) = access.cache.revision(&access.source, repo, revision) {
-        return Ok(kept);
+fn offline_revision(access: &Access, repo: &RepoId, revision: &Revision) -> Result<Pinned> {
+    if let Some((repo, commit)) = access.cache.revision(&access.source, repo, revision) {
+        return Ok(Pinned { repo, commit, snapshot: None });
     }
-    let commit = match &access.shared {
-        Some(shared) => shared.commit(repo, revision),
-        None => None,
-    };
+    let commit = access.shared.as_ref().and_then(|shared| shared.commit(repo, revision));
     let unknown = || AuditError::OfflineRevision { repo: repo.to_string(), revision: revision.to_string() };
-    Ok((repo.clone(), commit.ok_or_else(unknown)?))
+    Ok(Pinned { repo: repo.clone(), commit: commit.ok_or_else(unknown)?, snapshot: None })
 }
 
 fn empty_record(source: &str, snapshot: Snapshot) -> CommitRecord {
-    CommitRecord { source: source.to_owned(), snapshot, small_files: BTreeMap::new(), headers: BTreeMap::new() }
+    let (small_files, headers) = (BTreeMap::new(), BTreeMap::new());
+    CommitRecord { source: source.to_owned(), snapshot, without_xet: false, small_files, headers }
 }

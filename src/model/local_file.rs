@@ -53,8 +53,7 @@ impl LocalFile {
     }
 
     fn prove(&self, cache: &Cache) -> bool {
-        let listed = self.listed.lfs_sha256.as_ref().or(self.listed.blob_id.as_ref());
-        let flaw = match listed {
+        let flaw = match self.listed.stated_hash() {
             None => "cannot be verified, because no hash of it is listed".to_owned(),
             Some(hash) if cache.is_verified(hash, self.file.path(), self.file.stamp()) => return true,
             Some(hash) => match self.digest() {

@@ -5,10 +5,11 @@ use std::{
     sync::OnceLock,
 };
 
-use futures::future::try_join_all;
+use futures::future::{join, join_all, try_join_all};
 
 use super::{
-    Access, AuditError, Exclusion, Packed, Question, Repository, Scaled, Selection, Subfolder, Tensor, Wanted,
+    Access, AuditError, Exclusion, Packed, Progress, Question, Repository, Scaled, Selection, Subfolder, Tensor,
+    Wanted,
     fit::{is_one, nearest},
     read_config, read_index,
 };
@@ -17,7 +18,8 @@ use crate::{
     checkpoint::{CheckpointError, Header, Layout, Quantisation, ShardIndex, Storage, TensorInfo},
     error::Result,
     family::{Family, FamilyChoice, ModelConfig, Part, Registry, Role, Slot},
-    spec::ModelSpec,
+    hub::EarlyFile,
+    spec::{ModelSource, ModelSpec},
 };
 
 /// An opened model.
@@ -56,9 +58,26 @@ pub struct Model {
 
 impl Model {
     /// Opens a model as far as `question` needs: its listing, configuration and index, and the headers of the shards that hold
-    /// what is wanted. Without an index every header is read.
-    pub async fn open(access: &Access, spec: &ModelSpec, question: &Question) -> Result<Self> {
-        let repository = Repository::open(access, spec).await?;
+    /// what is wanted. Without an index every header is read. `progress` is told of headers, of a model called `label`.
+    ///
+    /// What is sure to be wanted is asked for side by side: the configuration beside the listing, and headers beside both.
+    pub async fn open(
+        access: &Access,
+        spec: &ModelSpec,
+        question: &Question,
+        progress: &dyn Progress,
+        label: &str,
+    ) -> Result<Self> {
+        let watched = Watched { progress, label };
+        let opening = async {
+            let repository = Repository::open(access, spec, question.xet_hashes).await?;
+            let certain = question.certain_headers(&repository);
+            let certain = watched.headers(&repository, certain).await;
+            Ok::<_, crate::Error>((repository, certain))
+        };
+        let (early, opened) = join(early_files(access, spec, question), opening).await;
+        let (repository, certain) = opened?;
+        repository.take(early);
         let Subfolder { path: folder, notice } = Subfolder::of(&repository).await?;
         let index_path = Layout::index_path(repository.snapshot(), &folder).map(str::to_owned);
         let (index_path, unread) = match index_path {
@@ -99,7 +118,7 @@ impl Model {
             layout,
         };
         model.warn_of_layout();
-        let found = model.locate(question, unread).await;
+        let found = model.locate(question, unread, certain, watched).await;
         // Whatever was learnt is kept, also when what followed failed. A cache that cannot be written costs a later run, not
         // this one.
         if let Err(error) = model.repository.keep(access) {
@@ -112,10 +131,23 @@ impl Model {
     }
 
     /// `unread` is an index that was not read, since the files' names tell as much; not which of two copies of a tensor counts.
-    async fn locate(&mut self, question: &Question, unread: Option<String>) -> Result<()> {
+    /// `certain` is what came of the headers that were read before.
+    async fn locate(
+        &mut self,
+        question: &Question,
+        unread: Option<String>,
+        certain: Result<Headers, (String, crate::Error)>,
+        watched: Watched<'_>,
+    ) -> Result<()> {
+        let is_of_it = |shard: &String| self.layout.shards.contains(shard);
+        match certain {
+            Ok(headers) => self.headers.extend(headers.into_iter().filter(|(shard, _)| is_of_it(shard))),
+            Err((shard, error)) if is_of_it(&shard) => return Err(error),
+            Err(_) => {}
+        }
         let everything = question.all_headers || self.index.is_none();
         if everything {
-            self.read_headers(&self.layout.shards.clone()).await?;
+            self.read_headers(&self.layout.shards.clone(), watched).await?;
         }
         if unread.is_some() && is_one(&self.headers).is_err() {
             self.index = read_index(&self.repository, unread.as_deref()).await?;
@@ -129,7 +161,7 @@ impl Model {
         let mut selection = self.select(question);
         if !everything {
             let shards = self.shards_of(&selection);
-            self.read_headers(&shards).await?;
+            self.read_headers(&shards, watched).await?;
         }
         // By the index alone, and once more by the headers just read, which may hold what is wanted and the index leaves out.
         let mut misled = self.index_misleads(&selection);
@@ -141,7 +173,7 @@ impl Model {
             self.warnings.push(
                 "the index does not tell where every tensor is: the headers of all shards were read instead".to_owned(),
             );
-            self.read_headers(&self.layout.shards.clone()).await?;
+            self.read_headers(&self.layout.shards.clone(), watched).await?;
             selection = self.select(question);
         }
         self.warn_of_disagreements();
@@ -209,25 +241,14 @@ impl Model {
         !self.layout.missing_shards.is_empty() || selection.wanted.iter().any(|wanted| !is_placed(&wanted.name))
     }
 
-    async fn read_headers(&mut self, shards: &[String]) -> Result<()> {
-        let wanted: Vec<&String> = shards.iter().filter(|shard| !self.headers.contains_key(*shard)).collect();
-        let read = try_join_all(wanted.into_iter().map(|shard| {
-            let predicted = self
-                .index
-                .as_ref()
-                .filter(|index| index.tensors_of(shard).next().is_some())
-                .map(|index| index.predicted_header_length(shard));
-            let repository = &self.repository;
-            async move {
-                let header = repository.header(shard, predicted).await.map_err(|source| AuditError::Shard {
-                    model: repository.place(),
-                    shard: shard.clone(),
-                    source: Box::new(source),
-                })?;
-                Ok::<_, crate::Error>((shard.clone(), header))
-            }
-        }))
-        .await?;
+    async fn read_headers(&mut self, shards: &[String], watched: Watched<'_>) -> Result<()> {
+        let predicted = |shard: &String| {
+            let index = self.index.as_ref().filter(|index| index.tensors_of(shard).next().is_some())?;
+            Some(index.predicted_header_length(shard))
+        };
+        let wanted = shards.iter().filter(|shard| !self.headers.contains_key(*shard));
+        let wanted = wanted.map(|shard| (shard.clone(), predicted(shard))).collect();
+        let read = watched.headers(&self.repository, wanted).await.map_err(|(_, error)| error)?;
         self.headers.extend(read);
         Ok(())
     }
@@ -341,6 +362,50 @@ impl Model {
     pub fn key(&self, tensor: &Tensor) -> Option<TensorKey> {
         self.repository.key(&tensor.info.name)
     }
+}
+
+/// Headers, each with its shard.
+type Headers = Vec<(String, Header)>;
+
+/// Whoever watches the opening of a model, and what he calls it.
+#[derive(Clone, Copy)]
+struct Watched<'w> {
+    progress: &'w dyn Progress,
+    label: &'w str,
+}
+
+impl Watched<'_> {
+    /// Reads headers side by side, each with its length as far as that is predicted; or fails with the shard that cannot be read.
+    async fn headers(
+        self,
+        repository: &Repository,
+        shards: Vec<(String, Option<u64>)>,
+    ) -> Result<Headers, (String, crate::Error)> {
+        self.progress.headers(self.label, shards.len());
+        let one = async |(shard, predicted): (String, Option<u64>)| match repository.header(&shard, predicted).await {
+            Ok(header) => {
+                self.progress.header_read(self.label);
+                Ok((shard, header))
+            }
+            Err(source) => {
+                let (model, source) = (repository.place(), Box::new(source));
+                let error = AuditError::Shard { model, shard: shard.clone(), source };
+                Err((shard, error.into()))
+            }
+        };
+        try_join_all(shards.into_iter().map(one)).await
+    }
+}
+
+/// Small files that are likely to be wanted, asked for while it is not known yet which commit is read.
+async fn early_files(access: &Access, spec: &ModelSpec, question: &Question) -> Vec<EarlyFile> {
+    let ModelSource::Hub { repo, revision } = &spec.source else { return Vec::new() };
+    if !access.is_new(repo, revision) {
+        return Vec::new();
+    }
+    let files = question.likely_files().into_iter();
+    let asked = files.map(|(path, cap)| access.hub.early_file(repo, revision, path, cap));
+    join_all(asked).await.into_iter().flatten().collect()
 }
 
 fn no_checkpoint(repository: &Repository, source: CheckpointError) -> crate::Error {

@@ -23,7 +23,7 @@ use crate::{
     checkpoint::{CheckpointError, FolderFile, Foreign, Header, folder_snapshot},
     digest,
     error::Result,
-    hub::{HubClient, RemoteFile},
+    hub::{EarlyFile, HubClient, RemoteFile},
     range::ByteRange,
     snapshot::{RepoFile, Snapshot},
     spec::{Commit, ModelSource, ModelSpec, RepoId},
@@ -90,8 +90,9 @@ impl Shard {
 }
 
 impl Repository {
-    /// Pins the model's revision to a commit and lists its files. A commit that the cache knows costs no request, a branch one.
-    pub async fn open(access: &Access, spec: &ModelSpec) -> Result<Self> {
+    /// Pins the model's revision to a commit and lists its files, with their Xet hashes if these are wanted, which takes a request
+    /// more. A commit that the cache knows costs no request, a branch one.
+    pub async fn open(access: &Access, spec: &ModelSpec, xet_hashes: bool) -> Result<Self> {
         match &spec.source {
             ModelSource::Folder(path) => {
                 let (snapshot, dangling) = folder_snapshot(path)?;
@@ -105,8 +106,9 @@ impl Repository {
                 })
             }
             ModelSource::Hub { repo, revision } => {
-                let (present, commit) = pinned(access, repo, revision).await?;
-                let known = Known::of_commit(access, &present, &commit).await?;
+                let pinned = pinned(access, repo, revision, xet_hashes).await?;
+                let (present, commit) = (pinned.repo.clone(), pinned.commit.clone());
+                let known = Known::of_commit(access, pinned, xet_hashes).await?;
                 let local = shared_files(access, [&present, repo], &commit, &known.record.snapshot);
                 let renamed_from = (present != *repo).then(|| repo.clone());
                 let repo = present;
@@ -268,6 +270,17 @@ impl Repository {
         Ok(Some(bytes))
     }
 
+    /// Takes of the files that were asked for early those that are the commit's: they are not asked for again.
+    pub(super) fn take(&self, early: Vec<EarlyFile>) {
+        let Origin::Hub { commit, .. } = &self.origin else { return };
+        for file in early {
+            let is_it = self.snapshot.file(&file.path).is_some_and(|listed| file.is(listed, commit));
+            if let (true, Ok(text)) = (is_it, String::from_utf8(file.bytes)) {
+                self.known.lock().learn_small_file(&file.path, text);
+            }
+        }
+    }
+
     /// The tokenizer's file whole, at most `cap` bytes; `None` if there is none. What is kept of it is checked against the hash
     /// that the listing states, and costs no request.
     pub async fn tokenizer(&self, access: &Access, cap: u64) -> Result<Option<Vec<u8>>> {
@@ -279,7 +292,8 @@ impl Repository {
         };
         // What cannot be read from the cache is asked of the Hub.
         let kept = access.cache.tokenizer(repo, commit).ok().flatten();
-        let kept = kept.filter(|bytes| is_stated(file, bytes) == Some(true));
+        let is_listed = |bytes: &[u8]| file.stated_hash().is_some() && digest::other_hash(file, bytes).is_none();
+        let kept = kept.filter(|bytes| is_listed(bytes));
         if let Some(bytes) = kept {
             return Ok(Some(self.as_text(TOKENIZER, bytes)?));
         }
@@ -288,7 +302,7 @@ impl Repository {
             return Ok(Some(self.as_text(TOKENIZER, bytes)?));
         }
         let bytes = client.small_file(repo, commit, file, cap).await?;
-        if is_stated(file, &bytes) == Some(true) {
+        if is_listed(&bytes) {
             // What cannot be kept costs a later run; that is no reason to fail.
             let _ = access.cache.keep_tokenizer(repo, commit, &bytes);
         }
@@ -368,14 +382,5 @@ impl Repository {
                 Ok(Shard::Local(self.local_file(&file.path).ok_or_else(no_file)?.clone()))
             }
         }
-    }
-}
-
-/// Whether these are the bytes whose hash the listing states; `None` where it states none.
-fn is_stated(file: &RepoFile, bytes: &[u8]) -> Option<bool> {
-    match (&file.lfs_sha256, &file.blob_id) {
-        (Some(sha256), _) => Some(digest::sha256_hex(bytes) == *sha256),
-        (None, Some(blob)) => Some(digest::git_blob_id(bytes) == *blob),
-        (None, None) => None,
     }
 }

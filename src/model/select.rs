@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use super::{AuditError, Pairing, Repository};
+use super::{
+    AuditError, Pairing, Repository,
+    description::{CONFIG_CAP, CONFIGS, INDEX_CAP},
+    subfolder::MODULES,
+};
 use crate::{
     checkpoint::Layout,
     error::Result,
@@ -19,6 +23,7 @@ const SMALL_INDEX: u64 = 256 * 1024;
 
 /// Which tensors of each model are wanted.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked or not, whatever the others are")]
 pub struct Question {
     /// By what they do.
     pub roles: RoleSelection,
@@ -37,6 +42,8 @@ pub struct Question {
     /// Whether multi-token-prediction blocks are wanted beside the layers, for whoever keeps them apart himself. Tensors that
     /// only such blocks have are passed over all the same: they have no layer to be compared with.
     pub mtp: bool,
+    /// Whether the hashes by which the Hub stores files are wanted, which takes a request more a model.
+    pub xet_hashes: bool,
 }
 
 impl Question {
@@ -51,6 +58,7 @@ impl Question {
             biases: false,
             all_headers: false,
             mtp: false,
+            xet_hashes: false,
         })
     }
 }
@@ -87,10 +95,35 @@ impl Question {
         let snapshot = repository.snapshot();
         let is_large = snapshot.file(path).is_some_and(|file| file.size > SMALL_INDEX);
         let is_near = repository.repo().is_none() || repository.local_file(path).is_some();
-        is_large
-            && !is_near
-            && (self.all_headers || self.layers.is_all())
-            && Layout::is_told_by_numbers(snapshot, folder)
+        is_large && !is_near && self.takes_all_shards() && Layout::is_told_by_numbers(snapshot, folder)
+    }
+
+    fn takes_all_shards(&self) -> bool {
+        self.all_headers || self.layers.is_all()
+    }
+
+    /// Small files of which it is likely that they are there and are wanted, each with the bytes that are read at most.
+    pub(super) fn likely_files(&self) -> Vec<(&'static str, u64)> {
+        let index = (!self.takes_all_shards()).then_some(("model.safetensors.index.json", INDEX_CAP));
+        [(CONFIGS[0], CONFIG_CAP)].into_iter().chain(index).collect()
+    }
+
+    /// The shards of a repository of the Hub whose headers are read whatever its configuration and index say, with their lengths as
+    /// far as the listing tells; none where these choose.
+    pub(super) fn certain_headers(&self, repository: &Repository) -> Vec<(String, Option<u64>)> {
+        let snapshot = repository.snapshot();
+        let is_at_root = Layout::folders(snapshot).first() == Some(&"") && snapshot.file(MODULES).is_none();
+        if repository.repo().is_none() || !is_at_root {
+            return Vec::new();
+        }
+        let index = Layout::index_path(snapshot, "");
+        let is_chosen_by_index = index.is_some_and(|path| {
+            !(self.all_headers && Layout::is_told_by_numbers(snapshot, "") || self.does_without(repository, "", path))
+        });
+        match Layout::candidates(snapshot, "", None).as_deref() {
+            Ok([only]) if !only.by_numbers && !is_chosen_by_index => only.with_header_lengths(snapshot, index),
+            _ => Vec::new(),
+        }
     }
 
     /// Chooses among `names`.
@@ -224,6 +257,7 @@ mod tests {
                 biases: false,
                 all_headers: false,
                 mtp,
+                xet_hashes: false,
                 pairing: Pairing::Same,
             };
             let selection = question.select(names.into_iter(), family, &config);

@@ -77,7 +77,7 @@ impl Session {
             // One task a model: parsing a large index must not hold up the others.
             tokio::spawn(async move {
                 session.progress.opening(&label);
-                let outcome = open_one(&session.access, &spec, &question).await.map(Arc::new);
+                let outcome = session.open_one(&spec, &question, &label).await.map(Arc::new);
                 session.progress.opened(&label);
                 outcome
             })
@@ -91,13 +91,20 @@ impl Session {
         positions.iter().zip(outcomes).map(opened).collect()
     }
 
-    /// Lists the files of all models at once: nothing else of them is read.
+    /// Opens a model, and says why it has nothing of what was asked where that is so.
+    async fn open_one(&self, spec: &ModelSpec, question: &Question, label: &str) -> Result<Model, Error> {
+        let mut model = Model::open(&self.access, spec, question, &*self.progress, label).await?;
+        model.absence = absence(&model, question);
+        Ok(model)
+    }
+
+    /// Lists the files of all models at once, with all hashes that the Hub states: nothing else of them is read.
     pub async fn list(&self, specs: &[ModelSpec]) -> Vec<Opened<Repository>> {
         let list = |(spec, label): (&ModelSpec, String)| {
             let (session, spec) = (self.clone(), spec.clone());
             async move {
                 session.progress.opening(&label);
-                let outcome = Repository::open(&session.access, &spec).await;
+                let outcome = Repository::open(&session.access, &spec, true).await;
                 if let Ok(repository) = &outcome {
                     // What cannot be kept is asked again; that is no reason to fail.
                     let _ = repository.keep(&session.access);
@@ -147,13 +154,6 @@ fn as_named(specs: &[ModelSpec], opened: Vec<Opened>, places: &[usize]) -> Vec<O
         })
     };
     specs.iter().zip(labels).zip(places).map(one).collect()
-}
-
-/// Opens a model, and says why it has nothing of what was asked where that is so.
-async fn open_one(access: &Access, spec: &ModelSpec, question: &Question) -> Result<Model, Error> {
-    let mut model = Model::open(access, spec, question).await?;
-    model.absence = absence(&model, question);
-    Ok(model)
 }
 
 /// Where names alone chose a model's family, and another explains them as well that the configuration of another model states,

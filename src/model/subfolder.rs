@@ -14,7 +14,7 @@ use crate::{checkpoint::Layout, error::Result, family::FamilyError};
 const MAKES_ONE: [&str; 3] = ["config.json", "params.json", "model_index.json"];
 
 /// The file in which sentence-transformers lists the parts of a model.
-const MODULES: &str = "modules.json";
+pub(super) const MODULES: &str = "modules.json";
 
 /// Bytes of that list that are read at most.
 const MODULES_CAP: u64 = 1024 * 1024;

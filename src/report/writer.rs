@@ -67,12 +67,21 @@ pub fn write_files(folder: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec<P
     Ok(folder.finish()?.files)
 }
 
-/// Refuses a file where the folder of a report should be. Whoever asks before the work is done saves it.
+/// Refuses a file where the folder of a report should be, and a place where nothing can be made. Whoever asks before the work is done
+/// saves it.
 pub fn check_folder(folder: &Path) -> Result<(), ReportError> {
     if folder.exists() && !folder.is_dir() {
         return Err(ReportError::IsFile { path: folder.to_owned() });
     }
-    Ok(())
+    let here = |path: &&Path| !path.as_os_str().is_empty();
+    let above = folder.ancestors().filter(here).find(|path| path.exists()).unwrap_or(Path::new("."));
+    // Gone again at once. A disk that is full may have room by then.
+    match tempfile::tempdir_in(above).map(drop) {
+        Err(error) if error.kind() != io::ErrorKind::StorageFull => {
+            Err(ReportError::Folder { path: folder.to_owned(), source: bare(&error) })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The folder of a report while it is filled.

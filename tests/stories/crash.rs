@@ -120,7 +120,7 @@ fn whenever_it_is_killed_the_next_run_gives_the_same_files_and_pays_for_the_rest
     at.run(&["fetch", "o/a"]).expect(0);
     let whole = values(&at);
     let requests = at.asked().count();
-    assert_eq!((whole.len(), requests), (LAYERS, 6 + LAYERS));
+    assert_eq!((whole.len(), requests), (LAYERS, 5 + LAYERS));
     for round in 0..kills() {
         fs_err::remove_dir_all(at.cache()).unwrap();
         let rings = moment.set(1 + round % requests, round / requests % 2 == 0);
@@ -136,9 +136,9 @@ fn whenever_it_is_killed_the_next_run_gives_the_same_files_and_pays_for_the_rest
         let missing = LAYERS - kept;
         let next = at.run(&["fetch", "o/a"]).expect(0);
         assert_eq!(values(&at), whole, "round {round}");
-        // The branch; listing, configuration (a redirect), the shard's address and its header, unless they are known; the
+        // The branch with its listing; configuration (a redirect), the shard's address and its header, unless they are known; the
         // address again where they are and weights miss; and these.
-        let expected = 1 + missing + if record.is_empty() { 5 } else { usize::from(missing > 0) };
+        let expected = 1 + missing + if record.is_empty() { 4 } else { usize::from(missing > 0) };
         let noun = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
         next.says(&[&format!(
             " in {}, {} fetched, {kept} from cache",
@@ -170,8 +170,8 @@ fn what_a_killed_run_left_behind_is_cleared_away() {
 #[test]
 fn ctrl_c_stops_within_a_second_and_the_same_command_goes_on() {
     let (at, moment) = alert();
-    // Six requests tell where the weights are; the third tensor never comes.
-    let rings = moment.set(6 + 3, true);
+    // Five requests tell where the weights are; the third tensor never comes.
+    let rings = moment.set(5 + 3, true);
     let child = start(&at, &["survey", "o/a", "-o", "out", "--jobs", "1"]);
     rings.recv_timeout(PATIENCE).unwrap();
     let told = Instant::now();

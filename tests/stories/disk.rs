@@ -151,14 +151,16 @@ fn an_entry_without_its_sidecar_is_fetched_again() {
 #[test]
 fn a_broken_record_of_a_commit_is_asked_again() {
     let at = wide();
-    at.run(&["fetch", "o/a"]).expect(0);
+    // By its commit the same is asked each time, whatever is left of the record.
+    let pinned = format!("o/a@{COMMIT}");
+    at.run(&["fetch", &pinned]).expect(0);
     let record = at.kept("o/a").join("headers.json");
     let whole = fs_err::read(&record).unwrap();
     let text = String::from_utf8(whole.clone()).unwrap();
     for broken in [String::new(), "{".to_owned(), text.replacen("8192", "8191", 1)] {
         assert_ne!(broken, text);
         fs_err::write(&record, broken).unwrap();
-        at.run(&["fetch", "o/a"]).expect(0).says(&["0 tensors fetched, 1 from cache"]);
+        at.run(&["fetch", &pinned]).expect(0).says(&["0 tensors fetched, 1 from cache"]);
         assert_eq!(fs_err::read(&record).unwrap(), whole);
     }
 }
@@ -188,4 +190,17 @@ fn names_that_would_meet_in_one_file_are_kept_apart() {
     at.run(&["cache", "verify"]).expect(0).says(&["16 tensors checked, 0 broken"]);
     let outside = Workspace::files(at.path());
     assert!(outside.iter().all(|(name, _)| name.starts_with("hub/") || name.starts_with("store/")));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_made_is_refused_before_anything_is_asked() {
+    let mut at = Workspace::with_llama(2, 64);
+    at.serve();
+    for folder in ["/proc/x", "/proc/x/y", "/sys/x"] {
+        let outcome = at.run(&["survey", "o/a", "-o", folder]).expect(2);
+        outcome
+            .says(&[&format!("error: cannot create the folder `{folder}`"), "hint: name a folder that can be created"]);
+        assert_eq!(at.asked().count(), 0);
+    }
 }

@@ -1,9 +1,9 @@
 //! Fetching: only what the question needs is asked of the Hub, and nothing twice.
 
-use hub_audit::spec::Commit;
-use serde_json::json;
+use hub_audit::{serve::Intercept, spec::Commit};
+use serde_json::{Value, json};
 
-use crate::support::{COMMIT, Shard, Tensor, Workspace, gain, index, llama_config, shard};
+use crate::support::{COMMIT, Shard, Tensor, Workspace, always, gain, index, llama_config, reply, shard};
 
 const FIRST: &str = "model-00001-of-00002.safetensors";
 const SECOND: &str = "model-00002-of-00002.safetensors";
@@ -55,8 +55,8 @@ fn i_fetch_four_tensors_and_not_one_byte_more() {
         let last: u64 = header.trim_start_matches("bytes=0-").parse().unwrap();
         assert!(last < shard.ranges[&norm(layers[0])].start + 300, "{file}: {header}");
     }
-    // Info, listing, configuration and index (a redirect each), and one look for each shard's address.
-    assert_eq!(asked.to_hub().count(), 1 + 1 + 2 + 2 + 2);
+    // Info with the listing, configuration and index (a redirect each), and one look for each shard's address.
+    assert_eq!(asked.to_hub().count(), 1 + 2 + 2 + 2);
     assert_eq!(asked.to_cdn().count(), 2 + 4);
     assert!(asked.cdn_bytes() < 4 * 128 + 2 * 700, "{}", asked.cdn_bytes());
     assert!(asked.0.iter().all(|request| request.method == "GET"));
@@ -138,7 +138,7 @@ fn a_dry_run_prints_the_plan_and_moves_no_weight() {
     1 model, 3 tensors, 0 from cache: 3 requests and 384 bytes of weights still to move
     Headers, indexes, listings and small files of the run: 256 MB at most (--max-metadata)
     ----- stderr -----
-    moved 4.0 kB in 10 requests, 0 tensors fetched, 0 from cache, TIME
+    moved 4.2 kB in 9 requests, 0 tensors fetched, 0 from cache, TIME
     ");
     let asked = at.asked();
     // The headers alone.
@@ -174,8 +174,8 @@ fn a_branch_that_moves_meanwhile_does_not_matter() {
     let moved = at.repo("o/a").join(".hub.json");
     let part = json!({ "refs": { "main": "ab".repeat(20), "before": COMMIT } }).to_string();
     at.serve_with(|options| {
-        options.intercept = Some(hub_audit::serve::Intercept::new(move |request| {
-            if request.path.contains("/tree/") {
+        options.intercept = Some(Intercept::new(move |request| {
+            if request.path.ends_with("model.safetensors") {
                 fs_err::write(&moved, &part).unwrap();
             }
             None
@@ -184,11 +184,115 @@ fn a_branch_that_moves_meanwhile_does_not_matter() {
     at.run(&["fetch", "o/a"]).expect(0);
     let commit: Commit = COMMIT.parse().unwrap();
     let asked = at.asked();
-    for request in asked.to_hub().filter(|request| !request.path.contains("/revision/")) {
+    let is_early = |path: &str| path.contains("/revision/") || path.ends_with("/resolve/main/config.json");
+    for request in asked.to_hub().filter(|request| !is_early(&request.path)) {
         assert!(request.path.contains(commit.as_str()), "{}", request.path);
     }
     assert_eq!(at.kept_tensors(), 2);
     assert!(at.kept("o/a").is_dir());
+}
+
+/// What is asked for by the branch, while it is not known which commit that is, counts only if it is that commit's.
+#[test]
+fn a_file_of_another_commit_than_was_pinned_is_asked_for_again_by_the_commit() {
+    for (stated, hashes) in [("ab", true), ("ab", false), ("c0", false)] {
+        let mut at = Workspace::with_llama(2, 64);
+        let truth = fs_err::read(at.repo("o/a").join("config.json")).unwrap();
+        // Of the same length, and of fewer layers.
+        let other =
+            String::from_utf8(truth.clone()).unwrap().replace("\"num_hidden_layers\":2", "\"num_hidden_layers\":1");
+        assert_ne!(other.as_bytes(), truth);
+        let entry = |path: &str| {
+            let size = fs_err::metadata(at.repo("o/a").join(path)).unwrap().len();
+            json!({ "rfilename": path, "size": size })
+        };
+        // A mirror that states no hash.
+        let plain =
+            json!({ "sha": COMMIT, "siblings": [entry("config.json"), entry("model.safetensors")] }).to_string();
+        let commit = if stated == "ab" { "ab".repeat(20) } else { COMMIT.to_owned() };
+        let body = if stated == "ab" { other.clone() } else { String::from_utf8(truth).unwrap() };
+        at.serve_with(|options| {
+            options.intercept = Some(Intercept::new(move |request| {
+                if request.path.ends_with("/resolve/main/config.json") {
+                    return Some(reply(200, &[("x-repo-commit", &commit)], body.as_bytes()));
+                }
+                (!hashes && request.path.contains("/revision/")).then(|| reply(200, &[], plain.as_bytes()))
+            }));
+        });
+        let inspected = at.run(&["inspect", "o/a"]).expect(0);
+        assert!(inspected.stdout.contains("layers        2"), "{inspected}");
+        // By the branch once, and by the commit only where the branch had moved on.
+        let again = at.asked().hub_paths_with(&format!("/resolve/{COMMIT}/config.json"));
+        assert_eq!(again, usize::from(stated == "ab"), "{stated} {hashes}");
+    }
+}
+
+/// The Hub's answer about a model is not taken for the list of its files where it may not be all of it.
+#[test]
+fn files_that_are_not_all_told_with_the_commit_are_listed_apart() {
+    let many: Vec<Value> = (0..1001).map(|n| json!({ "rfilename": format!("f{n}"), "size": 1 })).collect();
+    for siblings in [json!([]), Value::Null, json!([{ "rfilename": "config.json" }]), json!("none"), json!(many)] {
+        let mut at = Workspace::with_llama(2, 64);
+        let info = json!({ "sha": COMMIT, "id": "o/a", "siblings": siblings }).to_string();
+        at.serve_with(|options| {
+            options.intercept = Some(always(|request| request.path.contains("/revision/"), reply(200, &[], info)));
+        });
+        at.run(&["fetch", "o/a"]).expect(0).says(&["2 tensors fetched"]);
+        assert_eq!(at.asked().hub_paths_with("/tree/"), 1, "{siblings}");
+    }
+}
+
+/// As mirrors do, and the Hub itself for repositories that are not public.
+#[test]
+fn a_server_that_sends_files_itself_answers_with_the_header_at_once() {
+    let mut at = Workspace::new();
+    let shard = at.llama("o/a", 1, 2, 64);
+    let bytes = shard.bytes.clone();
+    at.serve_with(|options| {
+        options.intercept = Some(Intercept::new(move |request| {
+            let (first, last) = request.range.as_deref()?.strip_prefix("bytes=")?.split_once('-')?;
+            let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+            let range = format!("bytes {first}-{last}/{}", bytes.len());
+            let length = (last + 1 - first).to_string();
+            Some(reply(206, &[("content-range", &range), ("content-length", &length)], &bytes[first..=last]))
+        }));
+    });
+    at.run(&["fetch", "o/a"]).expect(0).says(&["2 tensors fetched"]);
+    let asked = at.asked();
+    let of_weights = asked.to_hub().filter(|request| request.path.ends_with("model.safetensors"));
+    let ranges: Vec<&str> = of_weights.map(|request| request.range.as_deref().unwrap()).collect();
+    let norm = |layer: u32| shard.asked(&format!("model.layers.{layer}.input_layernorm.weight"));
+    assert_eq!((ranges.len(), ranges[0]), (3, "bytes=0-65535"));
+    assert!(ranges.contains(&&*norm(0)) && ranges.contains(&&*norm(1)), "{ranges:?}");
+    // Info, configuration, header and two tensors.
+    assert_eq!(asked.count(), 1 + 2 + 1 + 2);
+}
+
+#[test]
+fn a_revision_is_that_of_every_model_without_one() {
+    let mut at = Workspace::new();
+    for (seed, model) in (1..).zip(["o/a", "o/b", "o/c"]) {
+        at.llama(model, seed, 2, 64);
+        at.part(model, &json!({ "refs": { "main": COMMIT, "v1": "ab".repeat(20), "v2": "cd".repeat(20) } }));
+    }
+    at.serve();
+    fs_err::write(at.path().join("list"), "o/b@v2\no/c\n").unwrap();
+    let args = ["survey", "o/a", "--models", "list", "--group", "both=a,o/c", "--revision", "v1"];
+    let survey = at.run(&[&args[..], &["-o", "out", "--formats", "csv"]].concat()).expect(0);
+    assert!(!survey.stderr.contains("is surveyed too"), "{survey}");
+    let added = at.run(&["survey", "o/a", "--group", "both=a,o/c", "--dry-run"]).expect(0);
+    added.says(&["o/c is surveyed too: --group names it"]);
+    let pairs = crate::support::rows(&at.read("out/pairs.csv"));
+    let commits = |model: &str| -> std::collections::BTreeSet<String> {
+        let sides =
+            pairs.iter().flat_map(|row| [(&row["model_a"], &row["commit_a"]), (&row["model_b"], &row["commit_b"])]);
+        sides.filter(|(found, _)| found.contains(model)).map(|(_, commit)| commit[..2].to_owned()).collect()
+    };
+    assert_eq!([commits("a"), commits("b"), commits("c")], ["ab", "cd", "ab"].map(|start| [start.to_owned()].into()));
+    let folder = at.run(&["inspect", "./hub/o/a", "--revision", "v1"]).expect(2);
+    folder.says(&["--revision v1 is of models of the Hub, and only folders are named"]);
+    at.run(&["critique", "--demo", "--revision", "v1"]).expect(2).says(&["the study has its own"]);
+    at.run(&["inspect", "o/a", "--revision", "a..b"]).expect(2).says(&["is not a revision"]);
 }
 
 #[test]
@@ -199,7 +303,8 @@ fn a_renamed_repository_is_followed_and_named_as_it_is_now() {
     at.serve();
     let outcome = at.run(&["fetch", "o/old"]).expect(0);
     assert!(outcome.stdout.lines().all(|path| path.contains("/models/o/new/")), "{outcome}");
-    assert_eq!(at.asked().hub_paths_with("o/old"), 1);
+    // The listing and the configuration were asked for side by side.
+    assert_eq!(at.asked().hub_paths_with("o/old"), 2);
 }
 
 #[test]
@@ -300,5 +405,5 @@ fn a_model_that_is_named_again_is_asked_for_once_and_has_its_rows() {
     assert!(pairs.iter().all(|row| row["cos_sim"] == "1" || row["cos_sim"] == "1.0"), "{pairs:?}");
     let gone = at.run(&["hash", "o/none", "o/none", "o/a", "--cache-dir", "one"]).expect(1);
     gone.says(&["repository `o/none` does not exist", "it was named before as `o/none`, which could not be opened"]);
-    assert_eq!(at.asked().hub_paths_with("o/none"), 1);
+    assert_eq!(at.asked().hub_paths_with("o/none/revision"), 1);
 }

@@ -80,9 +80,9 @@ fn a_file_that_is_there_moves_no_byte() {
     let fetched = at.run(&["fetch", "o/a"]).expect(0);
     fetched.says(&["0 tensors fetched, 0 from cache, 3 from the Hugging Face cache"]);
     let asked = at.asked();
-    // The branch and the listing; neither configuration nor header nor weights.
-    assert_eq!((asked.count(), asked.cdn_bytes()), (2, 0));
-    assert_eq!((asked.hub_paths_with("/api/"), asked.hub_paths_with("resolve")), (2, 0));
+    // The branch with its listing; neither configuration nor header nor weights.
+    assert_eq!((asked.count(), asked.cdn_bytes()), (1, 0));
+    assert_eq!((asked.hub_paths_with("/api/"), asked.hub_paths_with("resolve")), (1, 0));
     assert_eq!(listing(&at), before);
     // From now on they are kept, and the record says from where.
     let record = fs_err::read_to_string(at.kept("o/a").join("model.layers.0.input_layernorm.weight.json")).unwrap();
@@ -168,7 +168,7 @@ fn a_plan_says_what_is_there() {
     1 model, 3 tensors, 0 from cache: 0 requests and 0 bytes of weights still to move
     Headers, indexes, listings and small files of the run: 256 MB at most (--max-metadata)
     ----- stderr -----
-    moved 487 bytes in 2 requests, 0 tensors fetched, 0 from cache, TIME
+    moved 854 bytes in 1 request, 0 tensors fetched, 0 from cache, TIME
     ");
 }
 
@@ -200,7 +200,7 @@ fn what_was_seen_of_a_model_without_network_is_no_knowledge_of_it() {
     at.file("o/a", "config.json", config);
     at.serve();
     at.run(&["inspect", "o/a"]).expect(0);
-    assert_eq!(at.asked().hub_paths_with("/tree/"), 1);
+    assert_eq!(at.asked().hub_paths_with("/revision/"), 1);
 }
 
 #[test]

@@ -124,7 +124,12 @@ fn same_files_are_told_by_listings_alone() {
     let mut at = Workspace::with_llama(2, 64);
     at.llama("o/b", 1, 2, 64);
     at.serve();
+    // What is known of a model from another question has no Xet hashes; they are asked for where they are wanted.
+    at.run(&["inspect", "o/a"]).expect(0);
+    assert_eq!(at.asked().hub_paths_with("/tree/"), 0);
     let outcome = at.run(&["hash", "--files", "o/a", "o/b"]).expect(0);
+    let xet = outcome.stdout.lines().skip(1).map(|line| line.split(',').nth(2).unwrap_or_default().len());
+    assert!(xet.clone().count() > 0 && xet.clone().all(|digits| digits == 64), "{outcome}");
     assert!(outcome.stdout.lines().count() == 3 && outcome.stdout.contains(",o/b,"), "{outcome}");
     let asked = at.asked();
     assert_eq!((asked.count(), asked.hub_paths_with("/revision/"), asked.hub_paths_with("/tree/")), (4, 2, 2));

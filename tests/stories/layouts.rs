@@ -1,6 +1,6 @@
 //! How repositories lay their files out, rightly and wrongly.
 
-use crate::support::{Tensor, Workspace, gain, index, is_one_of, llama, llama_config, shard};
+use crate::support::{COMMIT, Tensor, Workspace, gain, index, is_one_of, llama, llama_config, shard};
 
 const FIRST: &str = "model-00001-of-00002.safetensors";
 const SECOND: &str = "model-00002-of-00002.safetensors";
@@ -40,7 +40,7 @@ fn a_listing_of_many_pages_is_followed_to_its_end() {
         at.file("o/a", &format!("extra/{number}.txt"), "x");
     }
     at.serve_with(|options| options.page_size = 2);
-    at.run(&["fetch", "o/a"]).expect(0);
+    at.run(&["fetch", &format!("o/a@{COMMIT}")]).expect(0);
     assert_eq!(at.kept_tensors(), 2);
     // Nine files and a folder.
     assert_eq!(at.asked().hub_paths_with("/tree/"), 5);

@@ -86,6 +86,8 @@ mod readme;
 #[cfg(test)]
 mod relating;
 #[cfg(test)]
+mod round_trips;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod serving;

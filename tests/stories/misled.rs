@@ -15,13 +15,18 @@ fn is_shard(request: &LoggedRequest) -> bool {
     request.listener == Listener::Hub && request.path.ends_with("model.safetensors")
 }
 
+/// `o/a` at its commit, of which the files are listed apart.
+fn pinned() -> String {
+    format!("o/a@{COMMIT}")
+}
+
 /// What is said when the chosen requests are answered so; nothing is kept, and no token leaves the Hub.
 #[track_caller]
 fn misled(chosen: fn(&LoggedRequest) -> bool, fault: Fault) -> (Outcome, usize) {
     let mut at = Workspace::with_llama(1, 64);
     at.serve_with(|options| options.intercept = Some(always(chosen, fault)));
     let outcome = at
-        .run_as(&["fetch", "o/a"], |command| {
+        .run_as(&["fetch", &pinned()], |command| {
             command.env("HF_TOKEN", TOKEN);
         })
         .expect(2);
@@ -139,7 +144,7 @@ fn a_listing_goes_on_at_a_relative_address() {
             })
         }));
     });
-    at.run(&["fetch", "o/a"]).expect(0);
+    at.run(&["fetch", &pinned()]).expect(0);
     assert_eq!(at.asked().hub_paths_with("/tree/"), 2);
     assert_eq!(at.kept_tensors(), 1);
 }
@@ -154,6 +159,22 @@ fn a_listing_that_names_a_file_twice_is_refused() {
     outcome.says(&["the listing of `o/a@c0ffee00` names `model.safetensors` twice"]);
 }
 
+/// Where the files are told with the commit they are a listing like any other.
+#[test]
+fn files_that_are_told_with_the_commit_are_no_less_looked_at() {
+    for (siblings, said) in [
+        (json!([{ "rfilename": "a", "size": 1 }, { "rfilename": "a", "size": 1 }]), "names `a` twice"),
+        (json!([{ "rfilename": "../a", "size": 1 }]), "names `../a`, which is no file of a repository"),
+    ] {
+        let mut at = Workspace::with_llama(1, 64);
+        let info = json!({ "sha": COMMIT, "siblings": siblings }).to_string();
+        let is_pin = |request: &LoggedRequest| request.path.contains("/revision/");
+        at.serve_with(|options| options.intercept = Some(always(is_pin, reply(200, &[], info))));
+        at.run(&["fetch", "o/a"]).expect(2).says(&[&format!("the listing of `o/a@c0ffee00` {said}")]);
+        assert_eq!(at.kept_tensors(), 0);
+    }
+}
+
 #[test]
 fn json_cut_short_is_said_or_asked_again() {
     // In full length by its own account: nothing more will come.
@@ -163,7 +184,7 @@ fn json_cut_short_is_said_or_asked_again() {
     // Shorter than it promised: the connection broke.
     let mut at = Workspace::with_llama(1, 64);
     at.serve_with(|options| options.intercept = Some(first(1, is_listing, Fault::CutAfter(30))));
-    at.run(&["fetch", "o/a"]).expect(0);
+    at.run(&["fetch", &pinned()]).expect(0);
     assert_eq!(at.asked().hub_paths_with("/tree/"), 2);
 }
 
@@ -193,7 +214,9 @@ fn a_small_file_with_other_bytes_than_were_listed_is_refused() {
     at.serve_with(|options| options.intercept = Some(always(is_config, other)));
     let outcome = at.run(&["fetch", "o/a"]).expect(2);
     outcome.says(&["file `config.json` has git blob id ", ", but the Hub lists "]);
-    assert_eq!(at.asked().to_cdn().count(), 0);
+    let asked = at.asked();
+    // Once by the branch and, since it was not what is listed, once by the commit; the header was on its way by then.
+    assert_eq!((asked.hub_paths_with("config.json"), asked.ranges("model.safetensors").len()), (2, 1));
 }
 
 #[test]
@@ -203,7 +226,8 @@ fn a_name_in_other_letter_case_is_followed_to_the_right_one() {
     let outcome = at.run(&["fetch", "O/A"]).expect(0);
     assert!(outcome.stdout.contains("/models/o/a/"), "{outcome}");
     let asked = at.asked();
-    assert_eq!(asked.hub_paths_with("O/A"), 1);
+    // The listing and the configuration were asked for side by side.
+    assert_eq!(asked.hub_paths_with("O/A"), 2);
     assert!(asked.0.iter().all(|request| request.method == "GET"));
 }
 
@@ -224,6 +248,6 @@ fn names_that_lead_out_of_a_repository_are_refused() {
         let outcome = at.run(&["fetch", "o/a"]).expect(2);
         outcome.says(&["with JSON of another form than the Hub's"]);
         assert!(!outcome.raw.contains('\u{1b}'), "{outcome}");
-        assert_eq!(at.asked().count(), 1);
+        assert_eq!(at.asked().hub_paths_with("/revision/"), 1);
     }
 }

@@ -207,6 +207,7 @@ impl Study {
                 biases: false,
                 all_headers: reads.all_roles,
                 mtp: false,
+                xet_hashes: false,
                 pairing: Pairing::Same,
             })
         };
