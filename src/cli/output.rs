@@ -100,7 +100,10 @@ pub(crate) fn print<'a>(
 ) -> anyhow::Result<()> {
     let printed = match format {
         StdoutFormat::Json => printer.stream(|out| json::write(out, document, tables(), &[])),
-        StdoutFormat::Csv => printer.stream(|out| tables().take(1).try_for_each(|table| table.write_csv(out))),
+        StdoutFormat::Csv => {
+            let mut first = tables().filter(|table| table.is_for(Format::Csv)).take(1);
+            printer.stream(|out| first.try_for_each(|table| table.write_csv(out)))
+        }
         StdoutFormat::Text => printer.data(&text()),
     };
     match printed {

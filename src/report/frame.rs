@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{Cell, Column, Digits, Table, csv};
+use super::{Cell, Column, Digits, Format, Table, csv};
 use crate::table::Matrix;
 
 /// The tables of an answer, each made when its turn has come; labelled matrices after all others.
@@ -25,6 +25,7 @@ pub struct Frame<'a> {
     /// How many of the columns are in the file; those after them are for pages alone.
     in_file: usize,
     is_matrix: bool,
+    only: Option<Format>,
     rows: Box<dyn Iterator<Item = Vec<Cell>> + 'a>,
 }
 
@@ -51,7 +52,7 @@ impl<'a> Frame<'a> {
     ) -> Self {
         let columns: Vec<String> = columns.into_iter().map(Into::into).collect();
         let rows = Box::new(rows.into_iter());
-        Self { file: file.into(), in_file: columns.len(), columns, is_matrix: false, rows }
+        Self { file: file.into(), in_file: columns.len(), columns, is_matrix: false, only: None, rows }
     }
 
     /// `matrix` as a labelled rectangle: an empty corner, the columns' labels, then one row a line.
@@ -70,6 +71,17 @@ impl<'a> Frame<'a> {
     pub fn with_page_columns(mut self, columns: &[&str]) -> Self {
         self.columns.extend(columns.iter().map(|&name| name.to_owned()));
         self
+    }
+
+    /// The table of one format alone, where another table of its name has other rows.
+    #[must_use]
+    pub(crate) fn only(self, format: Format) -> Self {
+        Self { only: Some(format), ..self }
+    }
+
+    /// Whether the table belongs to what is written in this format.
+    pub fn is_for(&self, format: Format) -> bool {
+        self.only.is_none_or(|only| only == format)
     }
 
     /// Its CSV file.

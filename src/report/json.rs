@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Frames, Provenance, Report, WrittenFile};
+use super::{Format, Frames, Provenance, Report, WrittenFile};
 
 /// Number of the fields' names and meanings, which docs/report.schema.json gives; one more with each change that breaks a reader.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -62,7 +62,7 @@ impl<'w> Document<'w> {
 
     /// Each table under its name; labelled matrices together under `matrices`, by theirs.
     pub fn tables(&mut self, tables: Frames<'_>) -> io::Result<()> {
-        let mut tables = tables.peekable();
+        let mut tables = tables.filter(|table| table.is_for(Format::Json)).peekable();
         while let Some(table) = tables.next_if(|table| !table.is_matrix()) {
             let name = table.name().to_owned();
             self.rows(&name, table.records())?;

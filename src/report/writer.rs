@@ -45,7 +45,7 @@ pub fn write_reports<'a>(
         folder.write(&name, |file| file.write_all(&bytes))?;
     }
     if formats.contains(&Format::Csv) {
-        for table in tables() {
+        for table in tables().filter(|table| table.is_for(Format::Csv)) {
             let name = table.file().to_owned();
             folder.write_text(&name, |out| table.write_csv(out))?;
         }

@@ -51,6 +51,9 @@ def main():
             # A model may be called `None` or `NA`.
             read = pd.read_csv(os.path.join(folder, name), keep_default_na=False, na_values=[""], float_precision="round_trip")
             table = report[stem]
+            # A survey's JSON has pairs of unequal shapes by model alone.
+            if stem == "pairs" and "not_compared" in report:
+                read = read[~read["undefined"].fillna("").str.startswith("all:")]
             for column in read.columns:
                 columns += 1
                 if not same(read[column].tolist(), [row.get(column) for row in table]):

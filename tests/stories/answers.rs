@@ -162,7 +162,7 @@ fn a_mixed_list_of_sixty_models_writes_few_megabytes_and_draws_what_is_comparabl
     let files = Workspace::files(&at.path().join("out"));
     let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
     assert!(
-        bytes <= 12_000_000,
+        bytes <= 15_000_000,
         "{bytes} bytes: {:?}",
         files.iter().map(|(name, bytes)| (name, bytes.len())).collect::<Vec<_>>()
     );
@@ -175,12 +175,13 @@ fn a_mixed_list_of_sixty_models_writes_few_megabytes_and_draws_what_is_comparabl
     let report = words(&at.read("out/report.html"));
     assert!(report.contains("Not comparable with any other: lonely."), "the picture says whom it leaves out");
     let (pairs, others) = (rows(&at.read("out/pairs.csv")), rows(&at.read("out/not_compared.csv")));
+    assert!(pairs.iter().all(|row| !row["tensor_a"].is_empty() || !row["tensor_b"].is_empty()));
     // Thirty pairs of one width, two norms in each of eight layers, and the last norm.
-    assert_eq!(pairs.len(), 30 * 17);
-    assert!(pairs.iter().all(|row| !row["cos_sim"].is_empty()));
+    let compared = pairs.iter().filter(|row| !row["cos_sim"].is_empty()).count();
+    assert_eq!(compared, 30 * 17);
     // One row a model and role; all pairs are in either file, those of unequal widths once for each side.
     assert_eq!(others.len(), 61 * 3);
     let unequal: usize = others.iter().map(|row| row["pairs"].parse::<usize>().unwrap()).sum();
-    assert_eq!(pairs.len() + unequal / 2, 17 * 61 * 60 / 2);
+    assert_eq!(compared + unequal / 2, 17 * 61 * 60 / 2);
     assert!(at.read("out/related.csv").lines().count() == 31, "one pair a width");
 }

@@ -8,8 +8,8 @@ use crate::{
         page::{self, PairRow},
         survey::Survey,
     },
-    report::{Frame, Frames},
-    table::{TableKey, pairs_of},
+    report::{Format, Frame, Frames},
+    table::{PairTable, TableKey, pairs_of},
 };
 
 /// Name of the CSV file of one matrix.
@@ -19,7 +19,14 @@ pub fn matrix_file(metric: Metric, key: &TableKey) -> String {
 
 /// Every table. Those whose subject was not asked for are not among them.
 pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
-    let mut tables = vec![page::pairs(rows(survey))];
+    let compared =
+        |&(table, (a, b)): &(&PairTable, (usize, usize))| table.columns.is_some() || table.channels(a, b).is_some();
+    let row = |(table, pair)| PairRow::of(&survey.models, table, pair);
+    // Of a mixed list most pairs have no number: JSON, which repeats the names of its fields, has them by model and reason alone.
+    let mut tables = vec![
+        page::pairs(all_pairs(survey).map(row)).only(Format::Csv),
+        page::pairs(all_pairs(survey).filter(compared).map(row)).only(Format::Json),
+    ];
     tables.extend(not_compared::frame(survey));
     if !survey.panels.is_empty() {
         tables.push(groups::frame(survey));
@@ -51,17 +58,19 @@ pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
     Box::new(tables.into_iter().chain(of_panels).chain(of_crossings).chain(squares))
 }
 
-/// The pairs of different models that have tensors of one shape, or all layers of two models. The others are in `not_compared.csv`.
-fn rows(survey: &Survey) -> impl Iterator<Item = PairRow<'_>> {
-    let panels = survey.panels.iter().flat_map(|table| {
-        let have_one_shape = |&(a, b): &(usize, usize)| table.channels(a, b).is_some();
-        pairs_of(table.rows.len()).filter(have_one_shape).map(move |pair| (table, pair))
+/// All pairs of different models, or of all layers of two.
+fn all_pairs(survey: &Survey) -> impl Iterator<Item = (&PairTable, (usize, usize))> {
+    let panels = survey.panels.iter().enumerate().flat_map(move |(panel, table)| {
+        // Where neither model has the tensor there is no pair: each is among what was excluded, with its reason.
+        let is_there =
+            move |&(a, b): &(usize, usize)| ![a, b].iter().all(|&row| survey.lacking.contains(&(panel, row)));
+        pairs_of(table.rows.len()).filter(is_there).map(move |pair| (table, pair))
     });
     let crossings = survey.crossings.iter().flat_map(|table| {
         let width = table.columns().len();
         (0..table.rows.len() * width).map(move |cell| (table, (cell / width, cell % width)))
     });
-    panels.chain(crossings).map(|(table, pair)| PairRow::of(&survey.models, table, pair))
+    panels.chain(crossings)
 }
 
 fn averages(survey: &Survey) -> Frame<'_> {

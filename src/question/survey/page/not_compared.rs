@@ -1,5 +1,4 @@
-//! `not_compared.csv`: which tensors met which others not, one row a model and reason. A row for each such pair would be most of what a
-//! mixed list writes.
+//! `not_compared.csv`: which tensors did not meet which others, one row a model and reason, where `pairs.csv` has one a pair.
 
 use std::collections::BTreeMap;
 
