@@ -42,11 +42,14 @@ pub use correlations::Correlations;
 pub use element::Element;
 pub use layers::LayerAverage;
 pub use moments::{Moments, Summary};
+pub(crate) use null::{log10_two_sided, z_perm};
 pub use overlap::{Overlap, Strip};
 pub use pair::PairMetrics;
 pub use pca::{Component, Gram, Pca, Scale};
 pub use quantile::{median, quantile, quantiles};
-pub use related::{Baseline, Correlation, Criterion, FEWEST, RelatedVerdict, Verdicts, benjamini_hochberg, related};
+pub use related::{
+    Baseline, Correlation, Criterion, FEWEST, RelatedVerdict, Verdicts, benjamini_hochberg, is_one, related,
+};
 pub use row_pair::RowPair;
 pub use side::Side;
 pub use stats::{Figures, MeanSd, Stats};

@@ -3,12 +3,13 @@
 //! Every comparable cell of the survey, a pair at one role and layer, is one test; the population is all of them, and the
 //! false discovery rate is controlled over all of them at once. A pair of models is flagged as related where at least one of its
 //! cells is. That is a statement about this survey: it does not say how two models came to resemble each other. Where the
-//! survey has no unrelated population, cells are judged against the permutation null instead ([`Baseline`]).
+//! survey has no unrelated population, cells are judged against the permutation null instead ([`Baseline`]). A cell whose ranks lie
+//! within chance is not flagged, however large its r.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{PairTable, pairs_of};
-use crate::metric::{Baseline, Correlation, Criterion, Metric, RelatedVerdict, related};
+use crate::metric::{Baseline, Correlation, Criterion, Metric, RelatedVerdict, is_one, related, z_perm};
 
 /// One pair of models in the population.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,16 +22,25 @@ pub struct Relation {
     pub cells: usize,
     /// Cells that are flagged.
     pub flagged: usize,
-    /// Cells in which both tensors hold the same numbers.
+    /// Cells in which both have the tensor, whether or not their correlation has a value.
+    pub met: usize,
+    /// Of those, in which both hold the same numbers.
     pub identical: usize,
     /// Mean r over the cells with a verdict.
     pub mean_r: f64,
-    /// Number of the table in which the pair is strongest.
+    /// Number of the table in which |z| is largest; of a pair that has no z, the first.
     pub panel: usize,
     /// r in that table.
     pub pearson: f64,
     /// z and false discovery rate in that table.
     pub verdict: RelatedVerdict,
+}
+
+impl Relation {
+    /// Whether both hold the same numbers wherever both have the tensor: a NaN is equal to nothing.
+    pub fn is_identical(&self) -> bool {
+        self.identical == self.met
+    }
 }
 
 /// The pairs of a survey as one population.
@@ -50,8 +60,11 @@ pub struct Relations {
 struct CellOf {
     panel: usize,
     models: (usize, usize),
+    /// Without r also where a tensor has no number or another shape: such a cell is not identical.
     correlation: Correlation,
     is_identical: bool,
+    /// Whether the ranks agree as well: one large channel in common makes r large, and no ranks.
+    is_by_ranks: bool,
 }
 
 impl Relations {
@@ -61,10 +74,12 @@ impl Relations {
         for (panel, table) in tables.iter().enumerate() {
             for (a, b) in pairs_of(models) {
                 let pearson = table.get(a, b, Metric::Pearson);
-                if pearson.is_ok() {
-                    let correlation = Correlation { pearson, n: table.channels(a, b).unwrap_or(0) };
+                if table.rows[a].side.is_ok() && table.rows[b].side.is_ok() {
+                    let correlation = Correlation { pearson: pearson.clone(), n: table.channels(a, b).unwrap_or(0) };
                     let is_identical = table.get(a, b, Metric::ChangedFrac) == Ok(0.0);
-                    cells.push(CellOf { panel, models: (a, b), correlation, is_identical });
+                    let rho = table.get(a, b, Metric::Spearman).unwrap_or_default();
+                    let is_by_ranks = z_perm(rho, correlation.n).abs() >= criterion.z || pearson.is_ok_and(is_one);
+                    cells.push(CellOf { panel, models: (a, b), correlation, is_identical, is_by_ranks });
                 }
             }
         }
@@ -72,22 +87,27 @@ impl Relations {
     }
 
     fn judge(cells: &[CellOf], models: usize, criterion: Criterion) -> Self {
-        let distinct = cells.iter().map(|cell| cell.models).collect::<BTreeSet<_>>().len();
+        let differs = |cell: &&CellOf| cell.correlation.pearson.as_ref().is_ok_and(|&r| !is_one(r));
+        let distinct = cells.iter().filter(differs).map(|cell| cell.models).collect::<BTreeSet<_>>().len();
         let population: Vec<Correlation> = cells.iter().map(|cell| cell.correlation.clone()).collect();
         let verdicts = related(&population, distinct, criterion);
         let mut relations: Vec<Option<Relation>> = pairs_of(models).map(|_| None).collect();
         let place_of = |(a, b): (usize, usize)| a * (2 * models - a - 1) / 2 + b - a - 1;
-        let mut judged = 0;
+        let (mut judged, mut met) = (0, BTreeMap::new());
         for (cell, verdict) in cells.iter().zip(verdicts.each) {
-            let (Ok(pearson), Ok(verdict)) = (&cell.correlation.pearson, verdict) else {
+            let met = met.entry(cell.models).or_insert((0, 0));
+            *met = (met.0 + 1, met.1 + usize::from(cell.is_identical));
+            let (Ok(pearson), Ok(mut verdict)) = (&cell.correlation.pearson, verdict) else {
                 continue;
             };
+            verdict.related &= cell.is_by_ranks;
             judged += 1;
             let relation = relations[place_of(cell.models)].get_or_insert(Relation {
                 models: cell.models,
                 related: false,
                 cells: 0,
                 flagged: 0,
+                met: 0,
                 identical: 0,
                 mean_r: 0.0,
                 panel: cell.panel,
@@ -97,16 +117,18 @@ impl Relations {
             relation.related |= verdict.related;
             relation.cells += 1;
             relation.flagged += usize::from(verdict.related);
-            relation.identical += usize::from(cell.is_identical);
             // The sum for now.
             relation.mean_r += pearson;
-            if verdict.z > relation.verdict.z {
+            // A copy in one layer says nothing of how far the others depart.
+            let has_less = |than: RelatedVerdict| than.z.is_none_or(|than| verdict.z.is_some_and(|z| z.abs() > than.abs()));
+            if verdict.z.is_some() && has_less(relation.verdict) {
                 (relation.panel, relation.pearson, relation.verdict) = (cell.panel, *pearson, verdict);
             }
         }
         let mut pairs: Vec<Relation> = relations.into_iter().flatten().collect();
         for pair in &mut pairs {
             pair.mean_r /= pair.cells as f64;
+            (pair.met, pair.identical) = met[&pair.models];
         }
         Self { pairs, cells: judged, baseline: (judged > 0).then_some(verdicts.baseline), criterion }
     }
@@ -114,8 +136,13 @@ impl Relations {
     /// The pairs that are flagged as related, the strongest first.
     pub fn flagged(&self) -> Vec<&Relation> {
         let mut flagged: Vec<&Relation> = self.pairs.iter().filter(|pair| pair.related).collect();
-        flagged.sort_by(|a, b| b.verdict.z.total_cmp(&a.verdict.z));
+        flagged.sort_by(|a, b| b.verdict.distance().total_cmp(&a.verdict.distance()));
         flagged
+    }
+
+    /// Whether any pair holds the same numbers in every cell in which it meets.
+    pub fn any_identical(&self) -> bool {
+        self.pairs.iter().any(Relation::is_identical)
     }
 
     /// Whether the pair (`a`, `b`), in either order, is flagged as related.
@@ -143,6 +170,7 @@ mod tests {
                     models,
                     correlation: Correlation { pearson: Ok(pearson), n: 4096 },
                     is_identical,
+                    is_by_ranks: true,
                 });
             }
         }
@@ -189,6 +217,36 @@ mod tests {
         assert!(matches!(relations.baseline, Some(Baseline::MedianFar(median)) if median > 200.0));
         assert_eq!(relations.flagged().len(), 6);
         assert!(relations.is_flagged(0, 3) && !relations.is_flagged(0, 4));
+    }
+
+    #[test]
+    fn layers_that_are_copies_leave_the_z_to_those_that_are_not() {
+        let relations = judge(4, 6, |panel, pair| (pair == (0, 1)).then_some(if panel < 2 { 1.0 } else { 0.97 }));
+        let [pair] = relations.flagged()[..] else { panic!("{relations:?}") };
+        assert_eq!((pair.models, pair.cells, pair.flagged, pair.met, pair.identical), ((0, 1), 6, 6, 6, 2));
+        // By NumPy, over the cells without those of r = 1: median 0.205640, deviation 1.727867.
+        assert!((pair.verdict.z.unwrap() - 77.351_021_334_024).abs() < 1e-9, "{:?}", pair.verdict);
+        assert!(!pair.is_identical());
+    }
+
+    #[test]
+    fn an_opposed_cell_is_the_one_that_departs_most() {
+        let relations = judge(5, 3, |panel, pair| (panel == 1 && pair == (1, 3)).then_some(-0.6));
+        let [pair] = relations.flagged()[..] else { panic!("{relations:?}") };
+        assert_eq!((pair.models, pair.panel), ((1, 3), 1));
+        assert!((pair.pearson + 0.6).abs() < 1e-15 && pair.verdict.z.unwrap() < -6.0);
+    }
+
+    #[test]
+    fn a_cell_without_numbers_keeps_a_pair_from_being_identical() {
+        use super::super::pairs::tests::planted;
+        let vector = |first: f64| Some(vec![first, 2.0, 4.0, 3.0, 1.0]);
+        let equal = planted(0, &[vector(5.0), vector(5.0)], false).0;
+        let broken = planted(1, &[vector(f64::NAN), vector(5.0)], false).0;
+        let both = Relations::of(&[equal.clone(), broken], 2, Criterion::default());
+        assert_eq!((both.pairs[0].cells, both.pairs[0].met, both.pairs[0].identical), (1, 2, 1));
+        assert!(!both.pairs[0].is_identical());
+        assert!(Relations::of(&[equal], 2, Criterion::default()).pairs[0].is_identical());
     }
 
     #[test]

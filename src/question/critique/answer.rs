@@ -9,7 +9,7 @@ use super::{Basis, ChanceExperiment, Checked, Lists, Outcome, Pair, Reads, Recor
 use crate::{
     family::{LayerIndex, RoleKind},
     fetch::Corpus,
-    metric::{Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, related},
+    metric::{Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, is_one, related},
     model::{Exclusion, ModelSummary},
     question::lineage::Lineage,
     table::{
@@ -225,7 +225,7 @@ fn verdicts(table: &PairTable, pairs: &[Pair]) -> Verdicts {
         n: table.channels(a, b).unwrap_or(0),
     };
     let population: Vec<Correlation> = pairs.iter().map(correlation).collect();
-    let comparable = population.iter().filter(|pair| pair.pearson.is_ok()).count();
+    let comparable = population.iter().filter(|pair| pair.pearson.as_ref().is_ok_and(|&r| !is_one(r))).count();
     related(&population, comparable, Criterion::default())
 }
 

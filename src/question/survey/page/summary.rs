@@ -1,14 +1,15 @@
 //! The answer: what correlates beyond chance, what is an outlier among the other pairs, the strongest pairs, and the groups.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{mean, relations};
 use crate::{
-    metric::{Baseline, FEWEST, Metric, PairMetrics, Undefined},
+    family::RoleKind,
+    metric::{Baseline, Metric, PairMetrics, Undefined},
     model::ModelSummary,
     question::survey::Survey,
-    report::{Block, Cell, Column, Datum, Digits, Table, inline, number::counted},
-    table::{ChanceCell, GroupFigures, LEVEL, PairTable, Relation, pairs_of},
+    report::{Block, Cell, Column, Datum, Digits, Table, inline, number::{counted, z_in_prose}},
+    table::{ChanceCell, GroupFigures, LEVEL, PairTable, pairs_of},
 };
 
 /// Lines of each table; the report has all.
@@ -46,9 +47,14 @@ fn chance(survey: &Survey) -> Option<String> {
     let (compared, beyond) = (chance.pairs.len(), chance.beyond());
     let (models, place) = located(survey, &strongest);
     let name = pair_name(survey, models);
-    let [r, z] = [Digits::Fixed(4).format(strongest.r), Digits::Fixed(1).format(strongest.z)];
-    let identical = survey.relations.pairs.iter().filter(|pair| is_identical(pair)).count();
-    let tests = format!("permutation null, p ≤ {LEVEL} after Bonferroni over {}", counted(chance.tests, "test"));
+    let [r, rho] = [strongest.r, strongest.rho].map(|value| Digits::Fixed(4).format(value));
+    let r = format!("r = {r}, ρ = {rho}, {}", z_in_prose(strongest.z));
+    let identical = survey.relations.pairs.iter().filter(|pair| pair.is_identical()).count();
+    let tests = format!(
+        "Spearman's ρ under permutation, p ≤ {LEVEL} by the normal approximation after Bonferroni over {}",
+        counted(chance.tests, "test")
+    );
+    let untested = untested(survey);
     if beyond == 0 {
         let who = if compared == 1 { format!("{name} do not stand out") } else { "No pair stands out".to_owned() };
         let all = counted(chance.tests, "test");
@@ -60,17 +66,15 @@ fn chance(survey: &Survey) -> Option<String> {
                 counted(count, "pair")
             ),
         };
-        return Some(format!("**{who}**: {of} has r = {r}, z = {z}, within chance ({name}, {place}).{same}"));
+        return Some(format!("**{who}**: {of} has {r}, within chance ({name}, {place}).{same}{untested}"));
     }
     let copies = match (identical, compared) {
         (0, _) => String::new(),
-        (1, 1) => " Every compared tensor holds the same numbers in both: copies, as far as compared.".to_owned(),
+        (1, 1) => format!(" Every compared tensor holds the same numbers in both{}.", only(survey)),
         (all, _) if all == compared => {
-            " In all of them every compared tensor holds the same numbers: copies, as far as compared.".to_owned()
+            format!(" In all of them every compared tensor holds the same numbers{}.", only(survey))
         }
-        (some, _) => {
-            format!(" In {some} of them every compared tensor holds the same numbers: copies, as far as compared.")
-        }
+        (some, _) => format!(" In {some} of them every compared tensor holds the same numbers{}.", only(survey)),
     };
     let caveat = if strongest.z.abs() < survey.relations.criterion.z {
         " Layers of independently trained networks have reached z 4.6: this alone is no sign of a relation."
@@ -86,15 +90,39 @@ fn chance(survey: &Survey) -> Option<String> {
         };
         let most = if tests_of.count == 1 { "" } else { "most " };
         return Some(format!(
-            "**{name} are correlated beyond chance{share}**: {most}r = {r}, z = {z}, {place} ({tests}).{copies}{caveat}"
+            "**{name} are correlated beyond chance{share}**: {most}{r}, {place} ({tests}).{copies}{caveat}{untested}"
         ));
     }
     let are = if beyond == 1 { "is" } else { "are" };
     let pairs = counted(compared, "pair");
     let who = if beyond == compared { format!("All {pairs}") } else { format!("{beyond} of {pairs}") };
     Some(format!(
-        "**{who} of models {are} correlated beyond chance**, most {name}: r = {r}, z = {z}, {place} ({tests}).{copies}{caveat}"
+        "**{who} of models {are} correlated beyond chance**, most {name}: {r}, {place} ({tests}).{copies}{caveat}{untested}"
     ))
+}
+
+/// What the same numbers were found in, and nothing else.
+fn only(survey: &Survey) -> &'static str {
+    let mut roles = survey.panels.iter().map(|panel| panel.key.role);
+    if roles.all(|role| role.is_some_and(|role| role.kind() == RoleKind::Norm)) {
+        "; only norms were compared, no matrix"
+    } else {
+        "; tensors that were not compared may differ"
+    }
+}
+
+/// Tests that r alone would have passed, and cells that were not tested.
+fn untested(survey: &Survey) -> String {
+    let mut text = String::new();
+    if survey.chance.carried > 0 {
+        let tests = counted(survey.chance.carried, "test");
+        let _ = write!(text, " In {tests} r lies beyond chance and ρ does not: a few channels carry it.");
+    }
+    if survey.chance.tied > 0 {
+        let cells = counted(survey.chance.tied, "cell");
+        let _ = write!(text, " Not tested: {cells} where more than half of the elements of a side are equal.");
+    }
+    text
 }
 
 /// The verdict from the other pairs, with a warning where they are no baseline.
@@ -102,19 +130,24 @@ fn population(survey: &Survey) -> Option<Block> {
     let outliers = survey.relations.flagged();
     Some(match survey.relations.baseline? {
         Baseline::FewPairs(pairs) => {
-            Block::prose(format!("Too few pairs to compare with each other ({pairs}; at least {FEWEST} needed)."))
+            Block::prose(format!("Too few pairs to compare with each other ({}).", relations::few(survey, pairs)))
         }
         Baseline::MedianFar(median) => Block::note(format!(
-            "**Most pairs are correlated far beyond chance (median z {median:.1}): the other pairs are no baseline.** Each is judged \
-             against chance alone."
+            "**Most pairs are correlated far beyond chance (median {}): the other pairs are no baseline.** Each is judged against \
+             chance alone.",
+            z_in_prose(median)
         )),
         Baseline::Population if outliers.is_empty() => {
             Block::prose(format!("No pair stands out from the other pairs.{}", doubt(survey)))
         }
         Baseline::Population => {
             let named = outliers.iter().take(MOST_NAMED).map(|pair| {
-                let z = Digits::Fixed(1).format(pair.verdict.z);
-                format!("{} (robust z {z})", pair_name(survey, pair.models))
+                let z = match pair.verdict.z {
+                    Some(z) => format!("robust {}", z_in_prose(z)),
+                    None if pair.is_identical() => "identical".to_owned(),
+                    None => format!("r = {}", Digits::Fixed(4).format(pair.pearson)),
+                };
+                format!("{} ({z})", pair_name(survey, pair.models))
             });
             let named = named.collect::<Vec<_>>().join(", ");
             let more = match outliers.len().saturating_sub(MOST_NAMED) {
@@ -133,10 +166,6 @@ fn doubt(survey: &Survey) -> &'static str {
     } else {
         ""
     }
-}
-
-fn is_identical(pair: &Relation) -> bool {
-    pair.identical == pair.cells
 }
 
 fn pair_name(survey: &Survey, (a, b): (usize, usize)) -> String {
@@ -252,7 +281,7 @@ fn verdict(survey: &Survey, models: (usize, usize)) -> String {
     let outlier = relation.filter(|pair| pair.related && relations.baseline == Some(Baseline::Population));
     let tests = survey.chance.of_pair(models);
     let (word, count, all) = match (relation, outlier) {
-        (Some(pair), _) if is_identical(pair) => return "identical".to_owned(),
+        (Some(pair), _) if pair.is_identical() => return "identical".to_owned(),
         (_, Some(pair)) => ("outlier", pair.flagged, pair.cells),
         _ if tests.beyond > 0 => ("beyond", tests.beyond, tests.count),
         _ => ("chance", tests.count, tests.count),
