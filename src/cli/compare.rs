@@ -10,7 +10,7 @@ use hub_audit::{
     question::compare,
     question::compare::page::compare_tables,
     question::compare::page::{compare_report, nothing_compared},
-    question::compare::{Comparison, Guide, Matching, NameMap, Status},
+    question::compare::{Comparison, Guide, Matching, Meeting, NameMap, Status},
     table::Condition,
 };
 
@@ -101,7 +101,8 @@ fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> Exi
     if compared == 0 {
         printer.warn(&format!("no comparable tensors: {}", nothing_compared(comparison)));
     }
-    if compared == 0 || either(Status::Failed) > 0 {
+    let without_number = comparison.meetings.iter().any(Meeting::is_broken);
+    if compared == 0 || either(Status::Failed) > 0 || without_number {
         status = ExitStatus::Incomplete;
     }
     if let Some(condition) = &args.fail_if {
@@ -121,17 +122,7 @@ fn findings(comparison: &Comparison, condition: &Condition, printer: &Printer) -
     for status in Status::ALL {
         let alone = coverage.uncompared.iter().filter(|tensor| tensor.status == status);
         let pairs = coverage.pairs.iter().filter(|&&found| found == status);
-        let why = match status {
-            Status::Compared => continue,
-            Status::Trivial => "constant or a fixed buffer",
-            Status::ShapeDiffers => "of differing shape",
-            Status::OnlyInA => "only in the first model",
-            Status::OnlyInB => "only in the second model",
-            Status::Skipped => "excluded by an option or rule",
-            Status::Undecodable => "without exact values",
-            Status::NoValue => "without a value in any metric",
-            Status::Failed => "not read",
-        };
+        let Some(why) = status.told() else { continue };
         findings.pass_over(pairs.count() + alone.count(), why);
     }
     findings.status()

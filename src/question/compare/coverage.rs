@@ -60,6 +60,21 @@ impl Status {
         }
     }
 
+    /// What such pairs and tensors are, after their number; `None` of those that were compared.
+    pub fn told(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Compared => return None,
+            Self::Trivial => "constant or a fixed buffer",
+            Self::ShapeDiffers => "of differing shape",
+            Self::OnlyInA => "only in the first model",
+            Self::OnlyInB => "only in the second model",
+            Self::Skipped => "excluded by an option or rule",
+            Self::Undecodable => "without exact values",
+            Self::NoValue => "without a value in any metric",
+            Self::Failed => "not read",
+        })
+    }
+
     fn of(meeting: &Meeting) -> Self {
         match (&meeting.obstacle, &meeting.failure) {
             (Some(Obstacle::Shape), _) => Self::ShapeDiffers,
