@@ -10,7 +10,7 @@ use hub_audit::{
     question::compare,
     question::compare::page::compare_tables,
     question::compare::page::{compare_report, nothing_compared},
-    question::compare::{Comparison, Guide, Matching, Meeting, NameMap, Status},
+    question::compare::{Comparison, Guide, Matching, NameMap, Status},
     table::Condition,
 };
 
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     let tables = || compare_tables(&comparison);
     output::write(&args.output, &document, tables, printer)?;
     let mut status = status(args, &comparison, printer);
-    if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
+    if gather::lacks(&gathered.opened, &question, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
     gather::print_summary(&gathered.cost, printer);
@@ -101,8 +101,7 @@ fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> Exi
     if compared == 0 {
         printer.warn(&format!("no comparable tensors: {}", nothing_compared(comparison)));
     }
-    let without_number = comparison.meetings.iter().any(Meeting::is_broken);
-    if compared == 0 || either(Status::Failed) > 0 || without_number {
+    if compared == 0 || either(Status::Failed) > 0 {
         status = ExitStatus::Incomplete;
     }
     if let Some(condition) = &args.fail_if {

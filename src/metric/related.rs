@@ -210,8 +210,12 @@ mod tests {
         assert_eq!(verdicts.each[7], Err(Undefined::Constant));
         assert_eq!(verdicts.each[8], Err(Undefined::TooFew));
         // The others are judged as if those four pairs were not there.
-        let rest: Vec<Correlation> =
-            population.iter().enumerate().filter(|(at, _)| ![5, 7, 8, 20].contains(at)).map(|(_, pair)| pair.clone()).collect();
+        let rest: Vec<Correlation> = population
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| ![5, 7, 8, 20].contains(at))
+            .map(|(_, pair)| pair.clone())
+            .collect();
         let alone = judge(&rest).each;
         let others = verdicts.each.iter().flatten().filter(|verdict| verdict.z.is_some());
         assert!(others.map(|verdict| verdict.z).eq(alone.iter().flatten().map(|verdict| verdict.z)));

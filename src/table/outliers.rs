@@ -120,7 +120,8 @@ impl Relations {
             // The sum for now.
             relation.mean_r += pearson;
             // A copy in one layer says nothing of how far the others depart.
-            let has_less = |than: RelatedVerdict| than.z.is_none_or(|than| verdict.z.is_some_and(|z| z.abs() > than.abs()));
+            let has_less =
+                |than: RelatedVerdict| than.z.is_none_or(|than| verdict.z.is_some_and(|z| z.abs() > than.abs()));
             if verdict.z.is_some() && has_less(relation.verdict) {
                 (relation.panel, relation.pearson, relation.verdict) = (cell.panel, *pearson, verdict);
             }
@@ -138,11 +139,6 @@ impl Relations {
         let mut flagged: Vec<&Relation> = self.pairs.iter().filter(|pair| pair.related).collect();
         flagged.sort_by(|a, b| b.verdict.distance().total_cmp(&a.verdict.distance()));
         flagged
-    }
-
-    /// Whether any pair holds the same numbers in every cell in which it meets.
-    pub fn any_identical(&self) -> bool {
-        self.pairs.iter().any(Relation::is_identical)
     }
 
     /// Whether the pair (`a`, `b`), in either order, is flagged as related.

@@ -170,13 +170,15 @@ impl Entry {
         self.place.map(|place| place.to_string()).unwrap_or_default()
     }
 
-    /// Why no number, or no correlation, can be made of its tensor; `None` also where there is none.
-    pub fn obstacle(&self) -> Option<Undefined> {
+    /// Why no number, or no correlation, can be made of its tensor; `None` also where there is no tensor.
+    pub fn obstacle(&self) -> Option<String> {
         self.side.as_ref().ok()?;
+        let told = |what: &str, reason: &Undefined| Some(format!("it has no {what}: {}", reason.of_tensor()));
         match &self.summary {
-            Err(reason) => Some(reason.clone()),
-            Ok(summary) if summary.norm == 0.0 => Some(Undefined::ZeroNorm),
-            Ok(summary) => summary.is_constant().then_some(Undefined::Constant),
+            Err(reason) => told("number", reason),
+            Ok(summary) if summary.norm == 0.0 => told("cosine and no correlation", &Undefined::ZeroNorm),
+            Ok(summary) if summary.is_constant() => told("correlation", &Undefined::Constant),
+            Ok(_) => None,
         }
     }
 

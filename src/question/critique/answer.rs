@@ -9,7 +9,9 @@ use super::{Basis, ChanceExperiment, Checked, Lists, Outcome, Pair, Reads, Recor
 use crate::{
     family::{LayerIndex, RoleKind},
     fetch::Corpus,
-    metric::{Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, is_one, related},
+    metric::{
+        Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, is_one, related,
+    },
     model::{Exclusion, ModelSummary},
     question::lineage::Lineage,
     table::{

@@ -72,7 +72,7 @@ pub fn structure(
         rows.extend(aligned);
         structure.limits.extend(limits);
         structure.rows.extend(rows);
-        let excluded = model.excluded.iter().map(|exclusion| (number, exclusion.clone()));
+        let excluded = model.excluded.iter().chain(&model.lacking).map(|exclusion| (number, exclusion.clone()));
         structure.excluded.extend(excluded);
         structure.used.push(used(model, &atlas));
     }

@@ -130,7 +130,8 @@ fn alike(values: &[(f64, f64)]) -> String {
     let found = [found(1.0, "alike"), found(-1.0, "alike but for the sign")].into_iter().flatten();
     let (counts, told): (Vec<usize>, Vec<String>) = found.unzip();
     let large = values.iter().filter(|(r, _)| r.abs() >= ALIKE).count() - counts.iter().sum::<usize>();
-    let carried = if large == 0 { String::new() } else { format!(", r of {large} at least {ALIKE} by few elements alone") };
+    let carried =
+        if large == 0 { String::new() } else { format!(", r of {large} at least {ALIKE} by few elements alone") };
     if told.is_empty() {
         let largest = values.iter().fold(0.0_f64, |largest, (r, _)| largest.max(r.abs()));
         return format!("none of {} alike (largest |r| {}{carried})", values.len(), number(largest));

@@ -27,7 +27,8 @@ pub(crate) fn pointer(survey: &Survey) -> String {
 
 /// `1; at least 4 needed`, of pairs that could be a population.
 pub(crate) fn few(survey: &Survey, pairs: usize) -> String {
-    let kind = if survey.relations.any_identical() { " that are not identical" } else { "" };
+    let has_none = survey.relations.pairs.iter().any(|pair| pair.verdict.z.is_none());
+    let kind = if has_none { " with |r| below 1" } else { "" };
     format!("{pairs}{kind}; at least {FEWEST} needed")
 }
 

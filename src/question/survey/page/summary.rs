@@ -1,14 +1,16 @@
 //! The answer: what correlates beyond chance, what is an outlier among the other pairs, the strongest pairs, and the groups.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::{mean, relations};
+use super::{left_out, mean, relations};
 use crate::{
     family::RoleKind,
     metric::{Baseline, Metric, PairMetrics, Undefined},
-    model::ModelSummary,
     question::survey::Survey,
-    report::{Block, Cell, Column, Datum, Digits, Table, inline, number::{counted, z_in_prose}},
+    report::{
+        Block, Cell, Column, Datum, Digits, Table, inline,
+        number::{counted, z_in_prose},
+    },
     table::{ChanceCell, GroupFigures, LEVEL, PairTable, pairs_of},
 };
 
@@ -27,7 +29,11 @@ pub(crate) fn summary(survey: &Survey) -> Vec<Block> {
         return vec![Block::prose(format!("1 model, {}: nothing to compare it with.", extent(survey)))];
     }
     let mut blocks = Vec::new();
-    blocks.extend(chance(survey).map(Block::prose));
+    blocks.extend(
+        chance(survey)
+            .or_else(|| Some(untested(survey).trim().to_owned()).filter(|text| !text.is_empty()))
+            .map(Block::prose),
+    );
     blocks.extend(population(survey));
     blocks.push(Block::prose(format!("{}, {}.", counted(survey.models.len(), "model"), comparable(survey))));
     blocks.extend(pairs(survey));
@@ -114,6 +120,14 @@ fn only(survey: &Survey) -> &'static str {
 /// Tests that r alone would have passed, and cells that were not tested.
 fn untested(survey: &Survey) -> String {
     let mut text = String::new();
+    let mut skipped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (model, exclusion) in survey.excluded.iter().filter(|(_, exclusion)| exclusion.is_skipped) {
+        skipped.entry(&exclusion.reason).or_default().push(&survey.models[*model].label);
+    }
+    for (reason, models) in skipped {
+        let of = if models.len() > MOST_NAMED { counted(models.len(), "model") } else { models.join(", ") };
+        let _ = write!(text, " Tensors of {of} are {reason}.");
+    }
     if survey.chance.carried > 0 {
         let tests = counted(survey.chance.carried, "test");
         let _ = write!(text, " In {tests} r lies beyond chance and ρ does not: a few channels carry it.");
@@ -389,30 +403,19 @@ fn groups(survey: &Survey) -> Option<Block> {
     Some(Block::Table(Table { caption, columns, rows: named.iter().map(row).collect() }))
 }
 
-/// Models that were not read, or lack a tensor.
+/// Models that were not read, or lack a tensor, or have one that is in no number.
 fn gaps(survey: &Survey) -> Option<Block> {
-    let gap = |(number, model): (usize, &ModelSummary)| {
-        let why = match &model.failure {
-            Some(failure) => format!("skipped: {failure}"),
-            None => missing(survey, number)?,
-        };
-        Some(vec![Cell::text(&model.label), Cell::text(why)])
-    };
-    let rows: Vec<Vec<Cell>> = survey.models.iter().enumerate().filter_map(gap).collect();
+    let failed = survey.models.iter().enumerate();
+    let failed = failed.filter_map(|(model, of)| Some((model, format!("skipped: {}", of.failure.as_ref()?))));
+    let lacking = left_out::gaps(survey).into_iter().filter(|(model, _)| survey.models[*model].failure.is_none());
+    let mut gaps: Vec<(usize, String)> = failed.chain(lacking).collect();
+    gaps.sort_by_key(|(model, _)| *model);
+    let more = gaps.len().saturating_sub(MOST);
+    let row = |(model, why): &(usize, String)| vec![Cell::text(&survey.models[*model].label), Cell::text(why)];
+    let mut rows: Vec<Vec<Cell>> = gaps.iter().take(MOST).map(row).collect();
+    rows.extend(
+        (more > 0).then(|| vec![Cell::text("…"), Cell::text(format!("{more} more lines: see REPORT.md under -o"))]),
+    );
     let columns = ["model", "not compared (reason)"].map(Column::text).to_vec();
     (!rows.is_empty()).then(|| Block::Table(Table { caption: String::new(), columns, rows }))
-}
-
-/// `layers 32–47 (it has 32 layers)`: what a model lacks for the first reason; `None` where it lacks nothing.
-fn missing(survey: &Survey, number: usize) -> Option<String> {
-    let reason = survey.panels.iter().find_map(|panel| panel.rows[number].side.as_ref().err())?;
-    let lacking = survey.panels.iter().filter(|panel| panel.rows[number].side.as_ref().err() == Some(reason));
-    let layers: BTreeSet<u32> = lacking.clone().filter_map(|panel| Some(panel.key.layer?.layer.0)).collect();
-    let what = match (layers.first(), layers.last()) {
-        (Some(first), Some(last)) if first == last => format!("layer {first}"),
-        (Some(first), Some(last)) if (last - first) as usize + 1 == layers.len() => format!("layers {first}–{last}"),
-        (Some(first), Some(last)) => format!("{} layers, {first} to {last}", layers.len()),
-        _ => lacking.map(|panel| panel.key.role_name()).next()?,
-    };
-    Some(format!("{what} ({reason})"))
 }
