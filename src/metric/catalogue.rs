@@ -135,8 +135,8 @@ impl Undefined {
         match self {
             Self::ZeroNorm => "all its elements are 0".to_owned(),
             Self::Constant => "all its elements are equal".to_owned(),
-            Self::NonFinite { count: 1 } => "1 of its elements is NaN or infinite".to_owned(),
-            Self::NonFinite { count } => format!("{count} of its elements are NaN or infinite"),
+            Self::NonFinite { count: 1 } => "1 of its elements is not finite".to_owned(),
+            Self::NonFinite { count } => format!("{count} of its elements are not finite"),
             other => other.to_string(),
         }
     }

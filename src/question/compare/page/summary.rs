@@ -16,7 +16,7 @@ const ALIKE: f64 = 0.5;
 const MOST_REASONS: usize = 4;
 
 /// What is compared by its bytes alone.
-const BROKEN: &str = "with NaN or infinite elements, but for their bytes";
+const BROKEN: &str = "with elements that are not finite, but for their bytes";
 
 /// The summary.
 pub(crate) fn summary(comparison: &Comparison) -> Vec<Block> {

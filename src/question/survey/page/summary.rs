@@ -126,7 +126,7 @@ fn untested(survey: &Survey) -> String {
     }
     for (reason, models) in skipped {
         let of = if models.len() > MOST_NAMED { counted(models.len(), "model") } else { models.join(", ") };
-        let _ = write!(text, " Tensors of {of} are {reason}.");
+        let _ = write!(text, " Some tensors of {of} are {reason}.");
     }
     if survey.chance.carried > 0 {
         let tests = counted(survey.chance.carried, "test");
