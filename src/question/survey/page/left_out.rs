@@ -76,7 +76,13 @@ pub(crate) fn gaps(survey: &Survey) -> Vec<(usize, String)> {
         })
         .collect();
     let mut merged: BTreeMap<(usize, String, Vec<String>), Vec<String>> = BTreeMap::new();
+    // A tensor that cannot be read is among those already, and each has a reason of its own here.
+    let faults = survey.excluded.iter().filter(|(_, exclusion)| exclusion.is_fault);
+    let faults: BTreeSet<(usize, String)> = faults.map(|(model, exclusion)| (*model, exclusion.told())).collect();
     for ((model, role, reason), layers) in in_tables(survey) {
+        if faults.contains(&(model, reason.clone())) {
+            continue;
+        }
         merged.entry((model, reason, layers)).or_default().push(role);
     }
     for ((model, reason, layers), of) in merged {
