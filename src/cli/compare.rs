@@ -88,7 +88,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     let tables = || compare_tables(&comparison);
     output::write(&args.output, &document, tables, printer)?;
     let mut status = status(args, &comparison, printer);
-    if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
+    if gather::lacks(&gathered.opened, &question, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
     gather::print_summary(&gathered.cost, printer);
@@ -132,17 +132,7 @@ fn findings(comparison: &Comparison, condition: &Condition, printer: &Printer) -
     for status in Status::ALL {
         let alone = coverage.uncompared.iter().filter(|tensor| tensor.status == status);
         let pairs = coverage.pairs.iter().filter(|&&found| found == status);
-        let why = match status {
-            Status::Compared => continue,
-            Status::Trivial => "constant or a fixed buffer",
-            Status::ShapeDiffers => "of differing shape",
-            Status::OnlyInA => "only in the first model",
-            Status::OnlyInB => "only in the second model",
-            Status::Skipped => "excluded by an option or rule",
-            Status::Undecodable => "without exact values",
-            Status::NoValue => "without a value in any metric",
-            Status::Failed => "not read",
-        };
+        let Some(why) = status.told() else { continue };
         findings.pass_over(pairs.count() + alone.count(), why);
     }
     findings.status()

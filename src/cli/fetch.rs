@@ -78,7 +78,7 @@ pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitSta
     };
     gathered.check_unchanged()?;
     let (fetched, mut status) = fetched(&gathered, printer);
-    if gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed() {
+    if gather::lacks(&gathered.opened, &question, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
     let models: Vec<ModelSummary> = gathered.opened.iter().map(ModelSummary::of).collect();

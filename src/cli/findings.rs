@@ -38,7 +38,7 @@ impl<'a> Findings<'a> {
             Ok(value) => {
                 self.record(condition.holds(*value), || format!("{}, {} = {value}", name(), condition.metric));
             }
-            Err(reason) => self.pass_over(1, why(reason)),
+            Err(reason) => self.pass_over(1, reason.of_pairs()),
         }
     }
 
@@ -84,19 +84,6 @@ impl<'a> Findings<'a> {
             let _ = write!(line, "; not checked: {}", reasons.collect::<Vec<_>>().join(", "));
         }
         line
-    }
-}
-
-/// Why a pair has no value, after a number of such pairs.
-fn why(reason: &Undefined) -> &'static str {
-    match reason {
-        Undefined::ZeroNorm => "with a norm of zero",
-        Undefined::Constant => "with a constant side",
-        Undefined::Shape => "of differing shape",
-        Undefined::NonFinite { .. } => "with NaN or infinite elements",
-        Undefined::TooFew => "with too few elements",
-        Undefined::MeanNearZero => "with a mean near zero",
-        _ => "with a side that is missing or cannot be compared",
     }
 }
 

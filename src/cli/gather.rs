@@ -2,7 +2,7 @@
 //! what is said of it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     process,
     sync::{Arc, OnceLock},
     thread,
@@ -227,6 +227,17 @@ pub(crate) fn report_unread<'a>(unread: impl Iterator<Item = (&'a String, &'a St
     if more > 0 {
         printer.warn(&format!("{} more skipped; the report lists them", table::count(more as u64, "tensor")));
     }
+}
+
+/// Whether a role or layer that was asked for by its name or number is in none of the models; each is named.
+pub(crate) fn lacks(opened: &[Opened], question: &Question, printer: &Printer) -> bool {
+    let models = opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
+    let lacking = models.flat_map(|model| &model.lacking).filter(|lacking| lacking.is_fault && lacking.layer.is_none());
+    let roles: BTreeSet<&str> = lacking.map(|lacking| lacking.tensor.as_str()).collect();
+    for role in &roles {
+        printer.warn(&format!("no model has a tensor of role `{role}`"));
+    }
+    lacks_layers(opened, &question.layers, printer) || !roles.is_empty()
 }
 
 /// Whether a layer that was asked for by its number is in none of the models; each is named.

@@ -41,10 +41,11 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
         gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
+    let lacking = gather::lacks(&gathered.opened, &question, printer);
     let layers = layers::layers(&gathered, args.choice.tensor.is_some(), &question.layers, &args.output.metric);
     gathered.check_unchanged()?;
     let status = answer(args, &layers, gathered.cost, printer)?;
-    Ok(if gathered.any_tensor_failed() { status.max(ExitStatus::Incomplete) } else { status })
+    Ok(if lacking || gathered.any_tensor_failed() { status.max(ExitStatus::Incomplete) } else { status })
 }
 
 fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {

@@ -110,7 +110,7 @@ pub(crate) struct Choice {
     pub(crate) role: RoleSelection,
     /// Layers: `all`, `last`, numbers and ranges such as 0,10,20 or 5-30:5.
     ///
-    /// Default: `all`.
+    /// Default: `all`; 10 for `survey --demo` without models.
     #[arg(long, value_name = "SPEC", value_parser = advised::<LayerSelection>)]
     pub(crate) layers: Option<LayerSelection>,
     /// Select tensors by name instead of role; a group (?<layer>…) is the layer.

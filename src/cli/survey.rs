@@ -66,7 +66,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
-    let lacks_layers = gather::lacks_layers(&gathered.opened, &question.layers, printer);
+    let lacking = gather::lacks(&gathered.opened, &question, printer);
     let asked = args.output.metric.iter().copied().chain(args.fail_if.as_ref().map(|condition| condition.metric));
     let options = SurveyOptions {
         by_pattern: args.choice.tensor.is_some(),
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     };
     let mut survey = survey::survey(&gathered, &options);
     gathered.check_unchanged()?;
-    let (mut cost, mut lacks) = (gathered.cost, gathered.any_tensor_failed() || lacks_layers);
+    let (mut cost, mut lacks) = (gathered.cost, gathered.any_tensor_failed() || lacking);
     if let Some(beside) = beside {
         let (lineage, total, is_whole) = rounds.beside(beside)?;
         survey.lineage = Some(lineage);
@@ -131,9 +131,15 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
 /// Asks the condition of every pair of different models.
 fn findings(survey: &Survey, condition: &Condition, printer: &Printer) -> ExitStatus {
     let n = survey.models.len();
+    // Two layers of one model may have been chosen to meet.
+    let is_mixed = survey.pairing != Pairing::Same;
     let mut findings = Findings::new(&condition.text, "pair", printer);
     let mut look = |value: &Result<f64, Undefined>, (a, b): (usize, usize), place: &dyn Fn() -> String| {
         let label = |model: usize| &survey.models[model].label;
+        let source = |model: usize| (&survey.models[model].model, &survey.models[model].commit);
+        if source(a) == source(b) && !is_mixed {
+            return findings.pass_over(1, "of a model with itself, named twice");
+        }
         findings.judge(condition, value, || format!("{} × {}, {}", label(a), label(b), place()));
     };
     for panel in &survey.panels {

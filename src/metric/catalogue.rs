@@ -116,6 +116,32 @@ pub enum Undefined {
     NotComparable(String),
 }
 
+impl Undefined {
+    /// What such pairs are, after their number: `2 of differing shape`.
+    pub fn of_pairs(&self) -> &'static str {
+        match self {
+            Self::ZeroNorm => "with a norm of zero",
+            Self::Constant => "with a constant side",
+            Self::Shape => "of differing shape",
+            Self::NonFinite { .. } => "with NaN or infinite elements",
+            Self::TooFew => "with too few elements",
+            Self::MeanNearZero => "with a mean near zero",
+            Self::NotComparable(_) => "with a side that is missing or cannot be compared",
+        }
+    }
+
+    /// What is the matter with one tensor.
+    pub fn of_tensor(&self) -> String {
+        match self {
+            Self::ZeroNorm => "all its elements are 0".to_owned(),
+            Self::Constant => "all its elements are equal".to_owned(),
+            Self::NonFinite { count: 1 } => "1 of its elements is not finite".to_owned(),
+            Self::NonFinite { count } => format!("{count} of its elements are not finite"),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Undefined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

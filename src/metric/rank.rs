@@ -42,6 +42,17 @@ impl Ranks {
         Ok(Self { centred_squares: sums::total(&squares, 0), doubled })
     }
 
+    /// Whether more than half of the elements are equal, so that the few others decide alone how two tensors agree.
+    pub(super) fn is_mostly_tied(&self) -> bool {
+        // Boyer and Moore's vote: nothing but a majority outlasts it.
+        let (mut left, mut votes) = (0, 0_usize);
+        for &rank in &self.doubled {
+            left = if votes == 0 { rank } else { left };
+            votes = if rank == left { votes + 1 } else { votes - 1 };
+        }
+        2 * self.doubled.iter().filter(|&&rank| rank == left).count() > self.doubled.len()
+    }
+
     /// The midranks, from 1.
     pub(super) fn iter(&self) -> impl Iterator<Item = f64> {
         self.doubled.iter().map(|&doubled| f64::from(doubled) / 2.0)
@@ -178,6 +189,13 @@ mod tests {
             }
         };
         values.iter().map(|&x| values.iter().map(|&y| share(x, y)).sum::<f64>() + 0.5).collect()
+    }
+
+    #[test]
+    fn a_majority_of_equal_elements_is_found_wherever_it_stands() {
+        let tied = |values: &[f64]| Ranks::of(values).unwrap().is_mostly_tied();
+        assert!(tied(&[1.0, 7.0, 1.0, 2.0, 1.0]) && tied(&[3.0, 4.0, 1.0, 1.0, 1.0]) && tied(&[1.0]));
+        assert!(!tied(&[1.0, 1.0, 2.0, 3.0]) && !tied(&[1.0, 2.0, 3.0, 3.0]) && !tied(&[1.0, 2.0]));
     }
 
     #[test]

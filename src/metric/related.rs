@@ -7,8 +7,6 @@
 //! Where most pairs are related there are no such others: their median lies far from the permutation null, or there are too few
 //! of them. Then the permutation null is all there is to judge by, and that is said.
 
-use std::f64::consts::LN_10;
-
 use super::{Undefined, null::log10_two_sided, quantile::median};
 
 /// MAD of a normal distribution times this is its standard deviation.
@@ -47,16 +45,28 @@ pub enum Baseline {
 /// Where a pair stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RelatedVerdict {
-    /// Whether it is flagged as related.
+    /// Whether it is flagged as related, by r of either sign.
     pub related: bool,
     /// Of Fisher's s = artanh(r)·√(n−3): (s − median s) / max(1.4826·MAD, 1) against a population, s itself against the
     /// permutation null. The floor of 1 is the deviation that chance alone gives s: a few pairs that happen to agree more
-    /// closely do not make the others stand out.
-    pub z: f64,
-    /// log10 of the false discovery rate by Benjamini and Hochberg at which this pair is still discovered, from the upper
-    /// normal tail at `z`, but no lower than a population of so many pairs of models can show: log10(1/(pairs + 1)). `None` against
+    /// closely do not make the others stand out. `None` where r is ±1, which has no s: the pair is flagged, and in no median.
+    pub z: Option<f64>,
+    /// log10 of the false discovery rate by Benjamini and Hochberg at which this pair is still discovered, from both normal
+    /// tails beyond `z`, but no lower than a population of so many pairs of models can show: log10(1/(pairs + 1)). `None` against
     /// the permutation null, whose tails say nothing of trained models this far out.
     pub log10_q: Option<f64>,
+}
+
+impl RelatedVerdict {
+    /// z, or that r is ±1.
+    pub fn value(&self) -> Result<f64, Undefined> {
+        self.z.ok_or_else(|| Undefined::NotComparable("identical up to sign and scale: r is ±1".to_owned()))
+    }
+
+    /// |z|, by which pairs are ordered; infinite where r is ±1.
+    pub fn distance(&self) -> f64 {
+        self.z.map_or(f64::INFINITY, f64::abs)
+    }
 }
 
 /// The verdicts of a population.
@@ -71,20 +81,20 @@ pub struct Verdicts {
 /// A verdict for each entry of a population, Pearson's r and the number of its channels, that `pairs` pairs of models form, of which
 /// each may have several entries.
 ///
-/// An entry is undefined where its r is, or with n < 4 (`TooFew`). An r of ±1 counts as ±(1 − 2⁻⁵³).
+/// An entry is undefined where its r is, or with n < 4 (`TooFew`). `pairs` does not count those whose r [`is_one`] throughout.
 pub fn related(population: &[(Result<f64, Undefined>, u64)], pairs: usize, criterion: Criterion) -> Verdicts {
-    let scores: Vec<Result<f64, Undefined>> = population.iter().map(fisher_score).collect();
+    let scores: Vec<Result<Option<f64>, Undefined>> = population.iter().map(fisher_score).collect();
     let (baseline, centre, sd) = baseline(&scores, pairs, criterion);
-    let z = |score: &Result<f64, Undefined>| score.clone().map(|score| (score - centre) / sd);
-    let z: Vec<Result<f64, Undefined>> = scores.iter().map(z).collect();
-    let log10_p: Vec<f64> = z.iter().flatten().map(|&z| log10_upper_tail(z)).collect();
+    let z = |score: &Result<Option<f64>, Undefined>| Ok(score.clone()?.map(|score| (score - centre) / sd));
+    let z: Vec<Result<Option<f64>, Undefined>> = scores.iter().map(z).collect();
+    let log10_p: Vec<f64> = z.iter().flatten().map(|z| z.map_or(f64::NEG_INFINITY, log10_two_sided)).collect();
     let mut log10_q = benjamini_hochberg(&log10_p).into_iter();
     let smallest = -((pairs + 1) as f64).log10();
-    let verdict = |z: Result<f64, Undefined>| {
+    let verdict = |z: Result<Option<f64>, Undefined>| {
         let z = z?;
         let log10_q = log10_q.next().unwrap_or(0.0);
         Ok(RelatedVerdict {
-            related: z >= criterion.z && log10_q <= criterion.log10_q,
+            related: z.is_none_or(|z| z.abs() >= criterion.z) && log10_q <= criterion.log10_q,
             z,
             log10_q: (baseline == Baseline::Population).then_some(log10_q.max(smallest)),
         })
@@ -93,8 +103,8 @@ pub fn related(population: &[(Result<f64, Undefined>, u64)], pairs: usize, crite
 }
 
 /// What there is to judge by, with its centre and deviation.
-fn baseline(scores: &[Result<f64, Undefined>], pairs: usize, criterion: Criterion) -> (Baseline, f64, f64) {
-    let mut defined: Vec<f64> = scores.iter().flatten().copied().collect();
+fn baseline(scores: &[Result<Option<f64>, Undefined>], pairs: usize, criterion: Criterion) -> (Baseline, f64, f64) {
+    let mut defined: Vec<f64> = scores.iter().flatten().copied().flatten().collect();
     let few = (Baseline::FewPairs(pairs), 0.0, 1.0);
     if pairs < FEWEST || defined.len() < FEWEST {
         return few;
@@ -120,8 +130,13 @@ pub fn benjamini_hochberg(log10_p: &[f64]) -> Vec<f64> {
     log10_q
 }
 
-fn fisher_score((pearson, n): &(Result<f64, Undefined>, u64)) -> Result<f64, Undefined> {
-    let closest = 1.0 - f64::EPSILON / 2.0;
+/// Whether r is ±1 but for its rounding. Fisher's s would be infinite, or made of rounding alone.
+pub fn is_one(r: f64) -> bool {
+    r.abs() >= 1.0 - 8.0 * f64::EPSILON
+}
+
+/// Fisher's s; `None` where r is ±1.
+fn fisher_score((pearson, n): &(Result<f64, Undefined>, u64)) -> Result<Option<f64>, Undefined> {
     let r = pearson.clone()?;
     if *n < 4 {
         return Err(Undefined::TooFew);
@@ -129,12 +144,7 @@ fn fisher_score((pearson, n): &(Result<f64, Undefined>, u64)) -> Result<f64, Und
     if !r.is_finite() {
         return Err(Undefined::NonFinite { count: 1 });
     }
-    Ok(r.clamp(-closest, closest).atanh() * ((n - 3) as f64).sqrt())
-}
-
-fn log10_upper_tail(z: f64) -> f64 {
-    let log10_tail = log10_two_sided(z) - 2.0_f64.log10();
-    if z >= 0.0 { log10_tail } else { (-10.0_f64.powf(log10_tail)).ln_1p() / LN_10 }
+    Ok((!is_one(r)).then(|| r.atanh() * ((n - 3) as f64).sqrt()))
 }
 
 #[cfg(test)]
@@ -167,7 +177,7 @@ mod tests {
         let verdicts = judge(&grid(&[(5, 0.996), (20, 0.99)]));
         assert_eq!((verdicts.baseline, flagged(&verdicts)), (Baseline::Population, vec![5, 20]));
         let verdict = verdicts.each[5].as_ref().unwrap();
-        assert!(verdict.z > 50.0);
+        assert!(verdict.z.unwrap() > 50.0);
         // 36 pairs show no rate below one in 37, however far a normal tail may be extended.
         assert!((verdict.log10_q.unwrap() + 37_f64.log10()).abs() < 1e-15);
     }
@@ -183,10 +193,41 @@ mod tests {
         population[7].0 = Err(Undefined::Constant);
         population[8].1 = 3;
         let verdicts = judge(&population);
-        assert_eq!(flagged(&verdicts), [5]);
+        // A copy and a negated one have no z, and stand out more than any that has.
+        assert_eq!(flagged(&verdicts), [5, 20]);
+        for pair in [5, 20] {
+            let verdict = verdicts.each[pair].as_ref().unwrap();
+            assert_eq!((verdict.z, verdict.distance()), (None, f64::INFINITY));
+        }
         assert_eq!(verdicts.each[7], Err(Undefined::Constant));
         assert_eq!(verdicts.each[8], Err(Undefined::TooFew));
-        assert!(verdicts.each.iter().flatten().all(|verdict| verdict.z.is_finite()));
+        // The others are judged as if those four pairs were not there.
+        let rest: Vec<_> = population
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| ![5, 7, 8, 20].contains(at))
+            .map(|(_, pair)| pair.clone())
+            .collect();
+        let alone = judge(&rest).each;
+        let others = verdicts.each.iter().flatten().filter(|verdict| verdict.z.is_some());
+        assert!(others.map(|verdict| verdict.z).eq(alone.iter().flatten().map(|verdict| verdict.z)));
+    }
+
+    #[test]
+    fn a_pair_that_is_opposed_stands_out_as_one_that_agrees() {
+        let verdicts = judge(&grid(&[(5, 0.4), (20, -0.4)]));
+        assert_eq!(flagged(&verdicts), [5, 20]);
+        let [up, down] = [5, 20].map(|pair| verdicts.each[pair].as_ref().unwrap().z.unwrap());
+        assert!(up > 6.0 && down < -6.0, "{up} {down}");
+    }
+
+    #[test]
+    fn copies_alone_are_no_population_and_have_no_median() {
+        let copies = vec![(Ok(1.0), 96); 6];
+        let verdicts = related(&copies, 0, Criterion::default());
+        assert_eq!(verdicts.baseline, Baseline::FewPairs(0));
+        assert_eq!(flagged(&verdicts), [0, 1, 2, 3, 4, 5]);
+        assert!(verdicts.each.iter().flatten().all(|verdict| verdict.z.is_none() && verdict.log10_q.is_none()));
     }
 
     #[test]
@@ -202,7 +243,7 @@ mod tests {
         assert_eq!((verdicts.baseline, flagged(&verdicts)), (Baseline::FewPairs(3), vec![1]));
         let verdict = verdicts.each[1].as_ref().unwrap();
         // artanh(0.4)·√4093 by NumPy.
-        assert!((verdict.z - 27.103_600_441_819_022).abs() < 1e-12);
+        assert!((verdict.z.unwrap() - 27.103_600_441_819_022).abs() < 1e-12);
         assert_eq!(verdict.log10_q, None);
     }
 
@@ -222,13 +263,6 @@ mod tests {
         let verdicts = judge(&halves);
         assert!(matches!(verdicts.baseline, Baseline::MedianFar(_)));
         assert_eq!(flagged(&verdicts), [1, 3, 5]);
-    }
-
-    #[test]
-    fn the_upper_tail_is_a_half_at_zero_and_joins_on_both_sides() {
-        assert!((log10_upper_tail(0.0) - 0.5_f64.log10()).abs() < 1e-15);
-        let sum = 10.0_f64.powf(log10_upper_tail(1.3)) + 10.0_f64.powf(log10_upper_tail(-1.3));
-        assert!((sum - 1.0).abs() < 1e-14);
     }
 
     proptest! {

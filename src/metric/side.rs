@@ -25,4 +25,9 @@ impl<'a, T: Element> Side<'a, T> {
         });
         Self { values, moments, ranks, abs_q99 }
     }
+
+    /// Whether more than half of the elements are equal: too few are left to tell a correlation from chance.
+    pub fn is_mostly_tied(&self) -> bool {
+        self.ranks.as_ref().is_ok_and(Ranks::is_mostly_tied)
+    }
 }

@@ -1,9 +1,9 @@
 //! Why a model has nothing of what was asked: a name that matches nowhere, a family that is not known, a role that it does not
 //! have, a layer that is not there. Each has a remedy of its own, so each is told apart.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Model, Question};
+use super::{Exclusion, Model, Opened, Pairing, Question};
 use crate::family::{Family, LayerIndex, LayerSelection, Role};
 
 /// Roles that are named one by one where a model has none of them; of more, their number is told.
@@ -66,22 +66,73 @@ pub(crate) fn absence(model: &Model, question: &Question) -> Option<String> {
 
 /// Why a model of this family has no tensor of these roles.
 fn roles(model: &Model, family: &Family, roles: &[Role]) -> String {
-    let name = family.name();
     if roles.len() > MOST_ROLES {
-        return format!("it has none of the {} requested roles (family `{name}`)", roles.len());
+        return format!("it has none of the {} requested roles (family `{}`)", roles.len(), family.name());
     }
-    let one = |role: &Role| match model.absent_reason(*role) {
-        Some(reason) => format!("it has no `{role}`: {reason}"),
-        None if family.roles().contains(role) => {
-            format!("it has no `{role}`, which other models of its family `{name}` have")
-        }
-        None => format!("its family `{name}` has no `{role}`"),
-    };
+    let one = |role: &Role| no_role(model, family, *role);
     // Roles that were taken beside those that were named need no words where these have a reason.
     let has_reason = |role: &&Role| model.absent_reason(**role).is_some();
     let told = roles.iter().filter(has_reason).count();
     let told = roles.iter().filter(|role| told == 0 || has_reason(role)).map(one);
     told.collect::<Vec<_>>().join("; ")
+}
+
+fn no_role(model: &Model, family: &Family, role: Role) -> String {
+    let name = family.name();
+    match model.absent_reason(role) {
+        Some(reason) => format!("it has no `{role}`: {reason}"),
+        None if family.roles().contains(&role) => {
+            format!("it has no `{role}`, which other models of its family `{name}` have")
+        }
+        None => format!("its family `{name}` has no `{role}`"),
+    }
+}
+
+/// Notes in each model that has anything of what was asked the roles and layers that were asked for by name or number and that no
+/// model has: in no answer is a place for them, which a model without what another has keeps.
+pub(crate) fn note_lacking(opened: &mut [Opened], question: &Question) {
+    let tensors = || opened.iter().filter_map(|opened| opened.outcome.as_ref().ok()).flat_map(|model| &model.tensors);
+    let faults = || {
+        let models = opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
+        models.flat_map(|model| model.excluded.iter().filter(|exclusion| exclusion.is_fault))
+    };
+    let slots: BTreeSet<Role> = tensors()
+        .map(|tensor| tensor.slot)
+        .chain(faults().map(|fault| fault.slot))
+        .flatten()
+        .map(|slot| slot.role)
+        .collect();
+    let layers: BTreeSet<LayerIndex> =
+        tensors().map(|tensor| tensor.layer).chain(faults().map(|fault| fault.layer)).flatten().collect();
+    let is_named = |role: &Role| question.tensor.is_none() && question.roles.names(*role) && !slots.contains(role);
+    let roles: Vec<Role> = question.roles.roles().iter().copied().filter(is_named).collect();
+    let numbers =
+        question.layers.numbers().filter(|layer| question.pairing == Pairing::Same && !layers.contains(layer));
+    let numbers: Vec<LayerIndex> = numbers.collect();
+    for model in opened.iter_mut().filter_map(|opened| Arc::get_mut(opened.outcome.as_mut().ok()?)) {
+        if model.tensors.is_empty() {
+            continue;
+        }
+        let lacking = |tensor: String, reason: String, layer| Exclusion {
+            tensor,
+            reason,
+            is_fault: true,
+            is_skipped: false,
+            slot: None,
+            layer,
+        };
+        let family = model.family.family;
+        let of_role = |&role: &Role| Some(lacking(role.to_string(), no_role(model, family?, role), None));
+        let of_layer = |&layer: &LayerIndex| {
+            let reason = match model.config.num_hidden_layers {
+                Some(layers) if layer.0 >= layers => format!("it has {layers} layers"),
+                _ => "it has no requested tensor in this layer".to_owned(),
+            };
+            lacking(format!("layer {layer}"), reason, Some(layer))
+        };
+        let lacking: Vec<Exclusion> = roles.iter().filter_map(of_role).chain(numbers.iter().map(of_layer)).collect();
+        model.lacking.extend(lacking);
+    }
 }
 
 /// `0–45, 47`; of many runs the first.

@@ -24,8 +24,8 @@ mod warnings;
 
 pub use crate::error::AuditError;
 pub(crate) use crate::error::listed;
-pub(crate) use absence::absence;
 pub use absence::layer_runs;
+pub(crate) use absence::{absence, note_lacking};
 pub use access::Access;
 pub use depths::{Depths, same_depth};
 pub(crate) use description::{read_config, read_index};

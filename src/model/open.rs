@@ -49,6 +49,8 @@ pub struct Model {
     pub absence: Option<String>,
     /// Tensors passed over with a reason worth telling.
     pub excluded: Vec<Exclusion>,
+    /// What was asked for and is not among its tensors: what `skip` leaves out, and what no model of the run has (a fault).
+    pub lacking: Vec<Exclusion>,
     /// What was chosen for the reader among what the files offer, and must be told wherever the model is named.
     pub notice: Option<String>,
     /// What a reader should know about these files.
@@ -110,6 +112,7 @@ impl Model {
             absence: None,
             depth: None,
             excluded: Vec::new(),
+            lacking: Vec::new(),
             notice,
             warnings,
             quantisation: OnceLock::new(),
@@ -182,6 +185,7 @@ impl Model {
             self.warn_of_size();
         }
         self.warn_of_layers_past();
+        self.lacking.extend(question.left_out(&selection.skipped));
         self.take(selection);
         Ok(())
     }
@@ -266,7 +270,7 @@ impl Model {
                 Ok(found) => found,
                 Err(reason) => {
                     let Wanted { name: tensor, slot, layer } = wanted;
-                    excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer });
+                    excluded.push(Exclusion { tensor, reason, is_fault: true, is_skipped: false, slot, layer });
                     continue;
                 }
             };
@@ -299,8 +303,14 @@ impl Model {
         self.tensors = tensors;
         self.companions = companions;
         let passed_over = selection.passed_over.into_iter();
-        let passed_over =
-            passed_over.map(|(tensor, reason)| Exclusion { tensor, reason, is_fault: false, slot: None, layer: None });
+        let passed_over = passed_over.map(|(tensor, reason)| Exclusion {
+            tensor,
+            reason,
+            is_fault: false,
+            is_skipped: false,
+            slot: None,
+            layer: None,
+        });
         self.excluded.extend(passed_over);
         self.excluded.sort();
     }

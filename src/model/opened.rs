@@ -22,6 +22,9 @@ impl Opened {
     pub(crate) fn excluded(opened: &[Self]) -> Vec<(usize, Exclusion)> {
         let read =
             opened.iter().enumerate().filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)));
-        read.flat_map(|(number, model)| model.excluded.iter().map(move |one| (number, one.clone()))).collect()
+        read.flat_map(|(number, model)| {
+            model.excluded.iter().chain(&model.lacking).map(move |one| (number, one.clone()))
+        })
+        .collect()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use regex::Regex;
 
 use super::{
-    AuditError, Pairing, Repository,
+    AuditError, Exclusion, Pairing, Repository,
     description::{CONFIG_CAP, CONFIGS, INDEX_CAP},
     subfolder::MODULES,
 };
@@ -81,6 +81,8 @@ pub struct Selection {
     pub wanted: Vec<Wanted>,
     /// (name, reason).
     pub passed_over: Vec<(String, String)>,
+    /// Names that the question means and its `skip` leaves out, in the order of the list.
+    pub skipped: Vec<String>,
 }
 
 /// Compiles a user's regular expression.
@@ -159,6 +161,9 @@ impl Question {
                 },
             };
             if self.skip.as_ref().is_some_and(|skip| skip.is_match(name)) {
+                if layer.is_none_or(|layer| self.layers.names(layer) || self.layers.is_last()) {
+                    selection.skipped.push(name.to_owned());
+                }
                 continue;
             }
             if slot.is_some_and(|slot| slot.mtp) {
@@ -217,6 +222,14 @@ impl Question {
             _ => "--layers",
         };
         format!("excluded by {rule}")
+    }
+
+    /// Names that `skip` leaves out, as one line.
+    pub(super) fn left_out(&self, skipped: &[String]) -> Option<Exclusion> {
+        let (first, others) = skipped.split_first()?;
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        let tensor = format!("{first}{more}");
+        Some(Exclusion { tensor, reason: self.skipped(), is_fault: false, is_skipped: true, slot: None, layer: None })
     }
 
     /// What is left out by its name, and what takes it.

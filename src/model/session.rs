@@ -8,7 +8,9 @@ use std::{
 
 use futures::future::join_all;
 
-use super::{Access, AuditError, Depths, Model, Opened, Pairing, Progress, Question, Repository, Silent, absence};
+use super::{
+    Access, AuditError, Depths, Model, Opened, Pairing, Progress, Question, Repository, Silent, absence, note_lacking,
+};
 use crate::{
     error::Error,
     family::{ChosenBy, Family, LayerIndex, LayerSelection},
@@ -49,6 +51,7 @@ impl Session {
             let every: Vec<usize> = (0..specs.len()).collect();
             let mut opened = self.open_at(&every, specs, &questions).await;
             settle_families(&mut opened);
+            note_lacking(&mut opened, question);
             if let Some(depths) = Depths::of(&opened, &question.layers) {
                 depths.trim(&mut opened);
             }
@@ -57,6 +60,7 @@ impl Session {
         let (distinct, places) = distinct(specs, &questions);
         let mut opened = self.open_at(&distinct, specs, &questions).await;
         settle_families(&mut opened);
+        note_lacking(&mut opened, question);
         as_named(specs, opened, &places)
     }
 

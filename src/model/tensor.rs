@@ -55,6 +55,8 @@ pub struct Exclusion {
     pub reason: String,
     /// Whether it was asked for and cannot be read: the answer lacks it.
     pub is_fault: bool,
+    /// Whether `skip` leaves it out.
+    pub is_skipped: bool,
     /// What it would be, where it was asked for.
     pub slot: Option<Slot>,
     /// Its layer, likewise.

@@ -70,6 +70,15 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{} {noun}{plural}", thousands(&count.to_string()))
 }
 
+/// `z = 9.7`; beyond 20 on either side, where its size says nothing more, `z > 20` or `z < -20`.
+pub fn z_in_prose(z: f64) -> String {
+    match z {
+        _ if z > 20.0 => "z > 20".to_owned(),
+        _ if z < -20.0 => "z < -20".to_owned(),
+        _ => format!("z = {}", Digits::Fixed(1).format(z)),
+    }
+}
+
 /// `text` with the minus sign of typography in place of the hyphen before a digit or an exponent; for pictures, where
 /// nothing is copied out of.
 pub fn typeset(text: &str) -> String {

@@ -79,7 +79,8 @@ impl PairTable {
 
 fn unread(model: usize, key: &TableKey) -> Entry {
     let reason = "not read".to_owned();
-    Entry { model, place: key.layer, side: Err(reason.clone()), summary: Err(Undefined::NotComparable(reason)) }
+    let summary = Err(Undefined::NotComparable(reason.clone()));
+    Entry { model, place: key.layer, side: Err(reason), summary, is_mostly_tied: false }
 }
 
 /// Cells are on the diagonal where the labels, which are layers, are equal.

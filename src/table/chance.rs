@@ -1,10 +1,14 @@
 //! What the permutation null alone says of every compared cell: which pairs of models correlate beyond chance, by Bonferroni
 //! over all cells of the run. It needs no population of unrelated pairs, so two models have an answer too.
+//!
+//! The test is that of Spearman's ρ, whose moments under permutation are exact whatever the values, and whose tail is close to the
+//! normal one that is taken for it. Pearson's r has no such tail: one large channel in common, which two strangers in n have by
+//! chance once in n, gives r near 1. Ranks of which more than half are tied are no better, and are not tested.
 
 use std::collections::BTreeMap;
 
 use super::PairTable;
-use crate::metric::Metric;
+use crate::metric::{Metric, log10_two_sided, z_perm};
 
 /// Largest probability that any one of all tests is called beyond chance by chance.
 pub const LEVEL: f64 = 0.01;
@@ -18,7 +22,9 @@ pub struct ChanceCell {
     pub place: (usize, usize),
     /// Pearson's r.
     pub r: f64,
-    /// r·√(n−1).
+    /// Spearman's ρ.
+    pub rho: f64,
+    /// ρ·√(n−1).
     pub z: f64,
 }
 
@@ -27,7 +33,7 @@ pub struct ChanceCell {
 pub struct Tests {
     /// How many there are.
     pub count: usize,
-    /// Of those, with p ≤ [`LEVEL`] / all tests of the run, whatever the sign of r.
+    /// Of those, with p ≤ [`LEVEL`] / all tests of the run, whatever the sign of ρ.
     pub beyond: usize,
 }
 
@@ -36,6 +42,10 @@ pub struct Tests {
 pub struct Chance {
     /// All tests of the run.
     pub tests: usize,
+    /// Tests within chance whose r alone would lie beyond it: few channels carry it.
+    pub carried: usize,
+    /// Cells that are not tested, since more than half of the elements of a side are equal.
+    pub tied: usize,
     /// The tests of each pair of models that has one, the lower model first.
     pub pairs: BTreeMap<(usize, usize), Tests>,
     /// The cell farthest from the null, the first of equals; `None` without tests.
@@ -48,13 +58,17 @@ impl Chance {
         let mut chance = Self { tests: tables.clone().map(|table| cells(table).count()).sum(), ..Self::default() };
         let bound = (LEVEL / chance.tests as f64).log10();
         for (number, table) in tables.enumerate() {
-            for (place, [r, z, log10_p]) in cells(table) {
+            chance.tied += correlated(table).filter(|&(place, _)| is_tied(table, place)).count();
+            for (place, [r, rho, z]) in cells(table) {
                 let [a, b] = [table.rows[place.0].model, table.columns()[place.1].model];
                 let tests = chance.pairs.entry((a.min(b), a.max(b))).or_default();
                 tests.count += 1;
-                tests.beyond += usize::from(log10_p <= bound);
+                let is_beyond = log10_two_sided(z) <= bound;
+                tests.beyond += usize::from(is_beyond);
+                let by_r = table.get(place.0, place.1, Metric::Log10PPerm).is_ok_and(|log10_p| log10_p <= bound);
+                chance.carried += usize::from(by_r && !is_beyond);
                 if chance.strongest.is_none_or(|strongest| z.abs() > strongest.z.abs()) {
-                    chance.strongest = Some(ChanceCell { table: number, place, r, z });
+                    chance.strongest = Some(ChanceCell { table: number, place, r, rho, z });
                 }
             }
         }
@@ -72,12 +86,24 @@ impl Chance {
     }
 }
 
-/// r, z and log10 p of each cell of different tensors that has them, each pair of rows once.
-fn cells(table: &PairTable) -> impl Iterator<Item = ((usize, usize), [f64; 3])> + '_ {
+/// r and ρ of each cell of different tensors that has them, each pair of rows once.
+fn correlated(table: &PairTable) -> impl Iterator<Item = ((usize, usize), [f64; 2])> + '_ {
     table.different().filter_map(|(pair, place)| {
         let value = |metric| table.pairs.get(pair, metric).ok();
-        Some((place, [value(Metric::Pearson)?, value(Metric::ZPerm)?, value(Metric::Log10PPerm)?]))
+        Some((place, [value(Metric::Pearson)?, value(Metric::Spearman)?]))
     })
+}
+
+/// r, ρ and ρ·√(n−1) of each of those that can be tested.
+fn cells(table: &PairTable) -> impl Iterator<Item = ((usize, usize), [f64; 3])> + '_ {
+    correlated(table).filter(|&(place, _)| !is_tied(table, place)).filter_map(|(place, [r, rho])| {
+        let n = table.channels(place.0, place.1)?;
+        Some((place, [r, rho, z_perm(rho, n)]))
+    })
+}
+
+fn is_tied(table: &PairTable, (row, column): (usize, usize)) -> bool {
+    table.rows[row].is_mostly_tied || table.columns()[column].is_mostly_tied
 }
 
 #[cfg(test)]
@@ -108,6 +134,33 @@ mod tests {
         assert_eq!((strongest.table, strongest.place), (0, (0, 2)));
         // r = 1 over 64 elements.
         assert!((strongest.r - 1.0).abs() < 1e-12 && (strongest.z - 63_f64.sqrt()).abs() < 1e-9);
+        assert_eq!((chance.carried, chance.tied), (0, 0));
+    }
+
+    #[test]
+    fn one_large_channel_that_strangers_share_is_within_chance() {
+        let large = |seed: u64| {
+            let mut values = noise(seed);
+            values[17] = 50.0;
+            Some(values)
+        };
+        let (table, _) = planted(0, &[large(1), large(2)], false);
+        assert!(table.get(0, 1, Metric::Pearson).unwrap() > 0.99);
+        assert!(table.get(0, 1, Metric::Log10PPerm).unwrap() < -10.0);
+        let chance = Chance::of([&table].into_iter());
+        assert_eq!((chance.tests, chance.beyond(), chance.carried), (1, 0, 1));
+        assert!(chance.strongest.unwrap().rho.abs() < 0.3);
+    }
+
+    #[test]
+    fn vectors_of_one_value_but_for_a_channel_are_not_tested() {
+        let mut odd = vec![1.0; 64];
+        odd[17] = 2.0;
+        // Of 64 permutations one gives r = ρ = 1: p is 1/64, and a normal tail would say 1e-15.
+        let (table, _) = planted(0, &[Some(odd.clone()), Some(odd)], false);
+        assert!(table.get(0, 1, Metric::Spearman).unwrap() > 0.999);
+        let chance = Chance::of([&table].into_iter());
+        assert_eq!((chance.tests, chance.tied, chance.strongest), (0, 1, None));
     }
 
     #[test]

@@ -52,6 +52,11 @@ impl PairTable {
         self.rows.iter().filter_map(|row| Some((row.place?, row.side.as_ref().err()?.as_str())))
     }
 
+    /// Layers with a tensor of which no number, or no correlation, can be made, with the reason.
+    pub fn without_numbers(&self) -> impl Iterator<Item = (Place, String)> {
+        self.rows.iter().filter_map(|row| Some((row.place?, row.obstacle()?)))
+    }
+
     fn distance(&self, (a, b): (usize, usize)) -> u32 {
         self.number(b).abs_diff(self.number(a))
     }

@@ -3,10 +3,11 @@
 //! Every comparable cell of the survey, a pair at one role and layer, is one test; the population is all of them, and the
 //! false discovery rate is controlled over all of them at once. A pair of models is flagged as related where at least one of its
 //! cells is. That is a statement about this survey: it does not say how two models came to resemble each other. Where the
-//! survey has no unrelated population, cells are judged against the permutation null instead ([`Baseline`]).
+//! survey has no unrelated population, cells are judged against the permutation null instead ([`Baseline`]). A cell whose ranks lie
+//! within chance is not flagged, however large its r.
 
 use super::{PairTable, packed::narrow, pairs_of};
-use crate::metric::{Baseline, Criterion, Metric, RelatedVerdict, related};
+use crate::metric::{Baseline, Criterion, Metric, RelatedVerdict, Undefined, is_one, related, z_perm};
 
 /// One pair of models in the population.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,16 +20,25 @@ pub struct Relation {
     pub cells: usize,
     /// Cells that are flagged.
     pub flagged: usize,
-    /// Cells in which both tensors hold the same numbers.
+    /// Cells in which both have the tensor, whether or not their correlation has a value.
+    pub met: usize,
+    /// Of those, in which both hold the same numbers.
     pub identical: usize,
     /// Mean r over the cells with a verdict.
     pub mean_r: f64,
-    /// Number of the table in which the pair is strongest.
+    /// Number of the table in which |z| is largest; of a pair that has no z, the first.
     pub panel: usize,
     /// r in that table.
     pub pearson: f64,
     /// z and false discovery rate in that table.
     pub verdict: RelatedVerdict,
+}
+
+impl Relation {
+    /// Whether both hold the same numbers wherever both have the tensor: a NaN is equal to nothing.
+    pub fn is_identical(&self) -> bool {
+        self.identical == self.met
+    }
 }
 
 /// The pairs of a survey as one population.
@@ -48,9 +58,12 @@ pub struct Relations {
 struct CellOf {
     panel: u32,
     models: (u32, u32),
-    is_identical: bool,
-    r: f64,
+    /// `None` also where a tensor has no number or another shape: such a cell is not identical.
+    r: Option<f64>,
     n: u64,
+    is_identical: bool,
+    /// Whether the ranks agree as well: one large channel in common makes r large, and no ranks.
+    is_by_ranks: bool,
 }
 
 impl Relations {
@@ -59,10 +72,13 @@ impl Relations {
         let mut cells = Vec::new();
         for (panel, table) in (0..).zip(tables) {
             for (a, b) in pairs_of(models) {
-                if let Ok(r) = table.get(a, b, Metric::Pearson) {
-                    let is_identical = table.get(a, b, Metric::ChangedFrac) == Ok(0.0);
+                if table.rows[a].side.is_ok() && table.rows[b].side.is_ok() {
+                    let r = table.get(a, b, Metric::Pearson).ok();
                     let n = table.channels(a, b).unwrap_or(0);
-                    cells.push(CellOf { panel, models: narrow((a, b)), is_identical, r, n });
+                    let is_identical = table.get(a, b, Metric::ChangedFrac) == Ok(0.0);
+                    let rho = table.get(a, b, Metric::Spearman).unwrap_or_default();
+                    let is_by_ranks = z_perm(rho, n).abs() >= criterion.z || r.is_some_and(is_one);
+                    cells.push(CellOf { panel, models: narrow((a, b)), r, n, is_identical, is_by_ranks });
                 }
             }
         }
@@ -75,50 +91,60 @@ impl Relations {
             (a * (2 * models - a - 1) / 2 + b - a - 1, (a, b))
         };
         let verdicts = {
-            let mut is_there = vec![false; pairs_of(models).count()];
-            cells.iter().for_each(|cell| is_there[place_of(cell).0] = true);
-            let distinct = is_there.into_iter().filter(|&is_there| is_there).count();
-            let population: Vec<_> = cells.iter().map(|cell| (Ok(cell.r), cell.n)).collect();
+            let mut differs = vec![false; pairs_of(models).count()];
+            let of_two = cells.iter().filter(|cell| cell.r.is_some_and(|r| !is_one(r)));
+            of_two.for_each(|cell| differs[place_of(cell).0] = true);
+            let distinct = differs.into_iter().filter(|&differs| differs).count();
+            let population: Vec<_> = cells.iter().map(|cell| (cell.r.ok_or(Undefined::Shape), cell.n)).collect();
             related(&population, distinct, criterion)
         };
         let mut relations: Vec<Option<Relation>> = pairs_of(models).map(|_| None).collect();
-        let mut judged = 0;
+        let (mut judged, mut met) = (0, vec![(0, 0); relations.len()]);
         for (cell, verdict) in cells.iter().zip(verdicts.each) {
-            let Ok(verdict) = verdict else { continue };
-            judged += 1;
             let (place, models) = place_of(cell);
+            met[place] = (met[place].0 + 1, met[place].1 + usize::from(cell.is_identical));
+            let (Some(r), Ok(mut verdict)) = (cell.r, verdict) else {
+                continue;
+            };
+            verdict.related &= cell.is_by_ranks;
+            judged += 1;
             let relation = relations[place].get_or_insert(Relation {
                 models,
                 related: false,
                 cells: 0,
                 flagged: 0,
+                met: 0,
                 identical: 0,
                 mean_r: 0.0,
                 panel: cell.panel as usize,
-                pearson: cell.r,
+                pearson: r,
                 verdict,
             });
             relation.related |= verdict.related;
             relation.cells += 1;
             relation.flagged += usize::from(verdict.related);
-            relation.identical += usize::from(cell.is_identical);
             // The sum for now.
-            relation.mean_r += cell.r;
-            if verdict.z > relation.verdict.z {
-                (relation.panel, relation.pearson, relation.verdict) = (cell.panel as usize, cell.r, verdict);
+            relation.mean_r += r;
+            // A copy in one layer says nothing of how far the others depart.
+            let has_less =
+                |than: RelatedVerdict| than.z.is_none_or(|than| verdict.z.is_some_and(|z| z.abs() > than.abs()));
+            if verdict.z.is_some() && has_less(relation.verdict) {
+                (relation.panel, relation.pearson, relation.verdict) = (cell.panel as usize, r, verdict);
             }
         }
-        let mut pairs: Vec<Relation> = relations.into_iter().flatten().collect();
-        for pair in &mut pairs {
-            pair.mean_r /= pair.cells as f64;
-        }
+        let met = relations.into_iter().zip(met);
+        let pairs = met.filter_map(|(relation, (met, identical))| {
+            let relation = relation?;
+            Some(Relation { mean_r: relation.mean_r / relation.cells as f64, met, identical, ..relation })
+        });
+        let pairs = pairs.collect();
         Self { pairs, cells: judged, baseline: (judged > 0).then_some(verdicts.baseline), criterion }
     }
 
     /// The pairs that are flagged as related, the strongest first.
     pub fn flagged(&self) -> Vec<&Relation> {
         let mut flagged: Vec<&Relation> = self.pairs.iter().filter(|pair| pair.related).collect();
-        flagged.sort_by(|a, b| b.verdict.z.total_cmp(&a.verdict.z));
+        flagged.sort_by(|a, b| b.verdict.distance().total_cmp(&a.verdict.distance()));
         flagged
     }
 
@@ -142,7 +168,14 @@ mod tests {
                 let small = f64::from(u32::try_from((number * 7 + panel * 13) % 29).unwrap()) / 14.0 - 1.0;
                 let pearson = planted(panel, models).unwrap_or(0.03 * small);
                 let panel = u32::try_from(panel).unwrap();
-                cells.push(CellOf { panel, models: narrow(models), is_identical: pearson >= 1.0, r: pearson, n: 4096 });
+                cells.push(CellOf {
+                    panel,
+                    models: narrow(models),
+                    r: Some(pearson),
+                    n: 4096,
+                    is_identical: pearson >= 1.0,
+                    is_by_ranks: true,
+                });
             }
         }
         Relations::judge(&cells, models, Criterion::default())
@@ -188,6 +221,36 @@ mod tests {
         assert!(matches!(relations.baseline, Some(Baseline::MedianFar(median)) if median > 200.0));
         assert_eq!(relations.flagged().len(), 6);
         assert!(relations.is_flagged(0, 3) && !relations.is_flagged(0, 4));
+    }
+
+    #[test]
+    fn layers_that_are_copies_leave_the_z_to_those_that_are_not() {
+        let relations = judge(4, 6, |panel, pair| (pair == (0, 1)).then_some(if panel < 2 { 1.0 } else { 0.97 }));
+        let [pair] = relations.flagged()[..] else { panic!("{relations:?}") };
+        assert_eq!((pair.models, pair.cells, pair.flagged, pair.met, pair.identical), ((0, 1), 6, 6, 6, 2));
+        // By NumPy, over the cells without those of r = 1: median 0.205640, deviation 1.727867.
+        assert!((pair.verdict.z.unwrap() - 77.351_021_334_024).abs() < 1e-9, "{:?}", pair.verdict);
+        assert!(!pair.is_identical());
+    }
+
+    #[test]
+    fn an_opposed_cell_is_the_one_that_departs_most() {
+        let relations = judge(5, 3, |panel, pair| (panel == 1 && pair == (1, 3)).then_some(-0.6));
+        let [pair] = relations.flagged()[..] else { panic!("{relations:?}") };
+        assert_eq!((pair.models, pair.panel), ((1, 3), 1));
+        assert!((pair.pearson + 0.6).abs() < 1e-15 && pair.verdict.z.unwrap() < -6.0);
+    }
+
+    #[test]
+    fn a_cell_without_numbers_keeps_a_pair_from_being_identical() {
+        use super::super::pairs::tests::planted;
+        let vector = |first: f64| Some(vec![first, 2.0, 4.0, 3.0, 1.0]);
+        let equal = planted(0, &[vector(5.0), vector(5.0)], false).0;
+        let broken = planted(1, &[vector(f64::NAN), vector(5.0)], false).0;
+        let both = Relations::of(&[equal.clone(), broken], 2, Criterion::default());
+        assert_eq!((both.pairs[0].cells, both.pairs[0].met, both.pairs[0].identical), (1, 2, 1));
+        assert!(!both.pairs[0].is_identical());
+        assert!(Relations::of(&[equal], 2, Criterion::default()).pairs[0].is_identical());
     }
 
     #[test]

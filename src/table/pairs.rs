@@ -60,6 +60,8 @@ pub struct Entry {
     pub side: Result<Side, String>,
     /// Mean, spread, norm and extremes of its elements.
     pub summary: Result<Summary, Undefined>,
+    /// Whether more than half of its elements are equal: its correlations are tested against nothing.
+    pub is_mostly_tied: bool,
 }
 
 /// Tensors with one role, and the metrics of pairs of them: rows with columns, or rows with rows.
@@ -176,6 +178,18 @@ impl Entry {
         self.place.map(|place| place.to_string()).unwrap_or_default()
     }
 
+    /// Why no number, or no correlation, can be made of its tensor; `None` also where there is no tensor.
+    pub fn obstacle(&self) -> Option<String> {
+        self.side.as_ref().ok()?;
+        let told = |what: &str, reason: &Undefined| Some(format!("it has no {what}: {}", reason.of_tensor()));
+        match &self.summary {
+            Err(reason) => told("number", reason),
+            Ok(summary) if summary.norm == 0.0 => told("cosine and no correlation", &Undefined::ZeroNorm),
+            Ok(summary) if summary.is_constant() => told("correlation", &Undefined::Constant),
+            Ok(_) => None,
+        }
+    }
+
     /// Whether it is a multi-token-prediction block.
     pub fn is_mtp(&self) -> bool {
         self.place.is_some_and(|place| place.mtp)
@@ -203,6 +217,7 @@ pub(super) fn described(held: &[Held], prepared: &[Result<Prepared<'_>, Undefine
         place: held.place,
         side: held.cell.as_ref().map(|(side, _)| side.clone()).map_err(Clone::clone),
         summary: summary(prepared),
+        is_mostly_tied: prepared.as_ref().is_ok_and(Prepared::is_mostly_tied),
     };
     held.iter().zip(prepared).map(entry).collect()
 }

@@ -48,6 +48,15 @@ impl<'a> Prepared<'a> {
         }
     }
 
+    /// Whether more than half of its elements are equal.
+    pub(crate) fn is_mostly_tied(&self) -> bool {
+        match &self.side {
+            Ok(Elements::F32(side)) => side.is_mostly_tied(),
+            Ok(Elements::F64(side)) => side.is_mostly_tied(),
+            Err(_) => false,
+        }
+    }
+
     /// Mean, spread and extrema of its elements.
     pub(crate) fn moments(&self) -> Result<&Moments, Undefined> {
         match &self.side {

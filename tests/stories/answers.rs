@@ -1,5 +1,7 @@
 //! The answer comes first: on the terminal, and at the head of every page.
 
+use serde_json::json;
+
 use crate::support::{Tensor, Workspace, gain, is_one_of, llama_config, rows};
 
 /// Words with single blanks, without the marks of names and emphasis.
@@ -22,16 +24,30 @@ fn four_copies_are_said_to_be_copies() {
     let outcome = at.run(&[&run[..], &["--layers", "1"]].concat()).expect(0);
     let answer = first(&outcome.stdout);
     assert!(
-        answer.starts_with("All 6 pairs of models are correlated beyond chance, most a × b: r = 1.0000, z = 16.0, "),
+        answer.starts_with(
+            "All 6 pairs of models are correlated beyond chance, most a × b: r = 1.0000, ρ = 1.0000, z = 16.0, "
+        ),
         "{outcome}"
     );
     assert!(
-        answer.ends_with("In all of them every compared tensor holds the same numbers: copies, as far as compared."),
+        answer.ends_with(
+            "In all of them every compared tensor holds the same numbers; only norms were compared, no matrix."
+        ),
         "{outcome}"
     );
     let said = words(&outcome.stdout);
-    assert!(said.contains("Most pairs are correlated far beyond chance (median z "), "{outcome}");
-    assert!(said.contains("): the other pairs are no baseline. Each is judged against chance alone."), "{outcome}");
+    // Of r = 1 there is no Fisher z, and no median of six of them.
+    assert!(
+        said.contains("Too few pairs to compare with each other (0 with |r| below 1; at least 4 needed)."),
+        "{outcome}"
+    );
+    assert!(!said.contains("median"), "{outcome}");
+    let related = rows(&at.read("out/related.csv"));
+    assert_eq!(related.len(), 6);
+    for row in &related {
+        let cells = ["set_apart", "cells_identical", "robust_z", "z_null", "log10_q"].map(|name| row[name].as_str());
+        assert_eq!(cells, ["true", "1", "", "", ""], "{row:?}");
+    }
     assert_eq!(outcome.stdout.lines().filter(|line| line.ends_with("identical")).count(), 6, "{outcome}");
     // The page opens with the same sentence, before its contents and its models, and then shows the picture.
     let report = at.read("out/REPORT.md");
@@ -69,15 +85,20 @@ fn two_models_and_three_have_an_answer_too() {
     };
     let [copy, other] = [survey(&["a", "copy"]), survey(&["a", "b"])];
     assert!(
-        first(&copy)
-            .starts_with("a × copy are correlated beyond chance: r = 1.0000, z = 16.0, input_layernorm, layer 1"),
+        first(&copy).starts_with(
+            "a × copy are correlated beyond chance: r = 1.0000, ρ = 1.0000, z = 16.0, input_layernorm, layer 1"
+        ),
         "{copy}"
     );
     assert!(
-        first(&copy).ends_with("Every compared tensor holds the same numbers in both: copies, as far as compared."),
+        first(&copy)
+            .ends_with("Every compared tensor holds the same numbers in both; only norms were compared, no matrix."),
         "{copy}"
     );
-    assert!(words(&copy).contains("Too few pairs to compare with each other (1; at least 4 needed)."), "{copy}");
+    assert!(
+        words(&copy).contains("Too few pairs to compare with each other (0 with |r| below 1; at least 4 needed)."),
+        "{copy}"
+    );
     assert!(first(&other).starts_with("a × b do not stand out: the only test has r = "), "{other}");
     let three = survey(&["a", "b", "copy"]);
     assert!(
@@ -184,4 +205,159 @@ fn a_mixed_list_of_sixty_models_writes_few_megabytes_and_draws_what_is_comparabl
     let unequal: usize = others.iter().map(|row| row["pairs"].parse::<usize>().unwrap()).sum();
     assert_eq!(compared + unequal / 2, 17 * 61 * 60 / 2);
     assert!(at.read("out/related.csv").lines().count() == 31, "one pair a width");
+}
+
+#[test]
+fn a_negated_copy_stands_out_and_one_large_channel_of_strangers_does_not() {
+    let at = Workspace::new();
+    let model = |id: &str, change: &dyn Fn(u64) -> Vec<f32>| {
+        let norm = |layer: u64| Tensor::f32(&format!("model.layers.{layer}.input_layernorm.weight"), &change(layer));
+        at.model(id, &llama_config(2, 64), &(0..2).map(norm).collect::<Vec<_>>());
+    };
+    model("o/a", &|layer| gain(10 + layer, 64));
+    model("o/neg", &|layer| gain(10 + layer, 64).iter().map(|value| -value).collect());
+    model("o/b", &|layer| gain(20 + layer, 64));
+    model("o/c", &|layer| gain(30 + layer, 64));
+    let large = |seed: u64| {
+        let mut values = gain(seed, 64);
+        values[17] = 50.0;
+        values
+    };
+    model("o/large", &|layer| large(40 + layer));
+    model("o/big", &|layer| large(50 + layer));
+    let survey = |models: &[&str]| {
+        let folders: Vec<String> = models.iter().map(|model| format!("./hub/o/{model}")).collect();
+        let run = ["survey", "-o", "out", "--formats", "csv,md"].into_iter().chain(folders.iter().map(String::as_str));
+        words(&at.run(&run.collect::<Vec<_>>()).expect(0).stdout)
+    };
+    let said = survey(&["a", "neg", "b", "c"]);
+    assert!(
+        said.starts_with("1 of 6 pairs of models is correlated beyond chance, most a × neg: r = -1.0000"),
+        "{said}"
+    );
+    assert!(said.contains("Pairs that stand out from the other pairs: a × neg (r = -1.0000)."), "{said}");
+    let related = rows(&at.read("out/related.csv"));
+    let first = ["set_apart", "cells_identical", "robust_z", "pearson"].map(|name| related[0][name].as_str());
+    assert_eq!(first[..3], ["true", "0", ""], "{related:?}");
+    assert!((first[3].parse::<f64>().unwrap() + 1.0).abs() < 1e-12);
+    // r is 0.99 and more, and of 64 channels one is the largest of both by chance once in 64.
+    let said = survey(&["large", "big"]);
+    assert!(said.starts_with("large × big do not stand out: the strongest of 2 tests has r = 0.99"), "{said}");
+    assert!(said.contains("In 2 tests r lies beyond chance and ρ does not: a few channels carry it."), "{said}");
+    assert_eq!(rows(&at.read("out/related.csv"))[0]["set_apart"], "false");
+    let compared = words(&at.run(&["compare", "./hub/o/large", "./hub/o/big"]).expect(0).stdout);
+    assert!(compared.contains("Norms and biases: none of 2 alike (largest |r| 0.99"), "{compared}");
+    assert!(compared.contains(", r of 2 at least 0.5 by few elements alone)"), "{compared}");
+}
+
+#[test]
+fn what_is_in_no_number_is_said_first_and_in_every_list() {
+    let at = Workspace::new();
+    let expert = |number: u64| Tensor {
+        shape: vec![8, 8],
+        ..Tensor::f32(&format!("model.layers.0.mlp.experts.{number}.up_proj.weight"), &gain(number, 64))
+    };
+    let norms = |seed: u64| {
+        let norm =
+            |layer: u64| Tensor::f32(&format!("model.layers.{layer}.input_layernorm.weight"), &gain(seed + layer, 64));
+        (0..3).map(norm).collect::<Vec<_>>()
+    };
+    let config = json!({
+        "model_type": "qwen3_moe",
+        "architectures": ["Qwen3MoeForCausalLM"],
+        "num_hidden_layers": 3,
+        "hidden_size": 64,
+        "num_experts": 2,
+    });
+    let with = |id: &str, mut tensors: Vec<Tensor>, experts: [u64; 2]| {
+        tensors.extend(experts.map(|seed| Tensor {
+            name: format!("model.layers.0.mlp.experts.{}.up_proj.weight", seed % 10),
+            ..expert(seed)
+        }));
+        at.model(id, &config, &tensors);
+    };
+    with("o/a", norms(100), [10, 11]);
+    with("o/b", norms(100), [20, 21]);
+    // Every compared tensor is equal, and no expert was compared.
+    let compared = words(&at.run(&["compare", "./hub/o/a", "./hub/o/b"]).expect(0).stdout);
+    let answer = "3 of 3 compared tensors byte-identical; not compared: 2 excluded by default (names with .experts. are many): use --experts.";
+    assert!(compared.starts_with(answer), "{compared}");
+    let out = ["-o", "out", "--formats", "json,md"];
+    let survey = |more: &[&str], status: i32| {
+        let run = [&["survey", "./hub/o/a", "./hub/o/b"], more, &out[..]].concat();
+        let outcome = at.run(&run).expect(status);
+        (words(&outcome.stdout), outcome.raw.clone(), words(&at.read("out/REPORT.md")))
+    };
+    let (said, _, report) = survey(&["--role", "all"], 0);
+    assert!(
+        said.contains("Some tensors of a, b are excluded by default (names with .experts. are many): use --experts."),
+        "{said}"
+    );
+    assert!(report.contains("model.layers.0.mlp.experts.0.up_proj.weight and 1 more"), "{report}");
+    assert!(!report.contains("Nothing: every requested tensor was compared"), "{report}");
+    // A role and a layer that no model has.
+    let (said, raw, report) = survey(&["--role", "input_layernorm,q_norm", "--layers", "0,1,99"], 1);
+    assert!(raw.contains("no model has a tensor of role `q_norm`") && raw.contains("no model has layer 99"), "{raw}");
+    assert!(said.contains("q_norm (it has no q_norm"), "{said}");
+    assert!(report.contains("layer 99") && report.contains("it has 3 layers"), "{report}");
+    let layers = at.run(&["layers", "./hub/o/a", "--layers", "0,1,99", "-o", "out", "--formats", "md"]).expect(1);
+    assert!(layers.raw.contains("no model has layer 99"), "{layers}");
+    assert!(at.read("out/REPORT.md").contains("layer 99"));
+    at.run(&["fetch", "./hub/o/a", "--role", "input_layernorm,q_norm"]).expect(1);
+}
+
+#[test]
+fn tensors_without_a_number_are_named_with_their_reason() {
+    let at = Workspace::new();
+    let model = |id: &str, layers: [Vec<f32>; 4]| {
+        let norm = |(layer, values): (usize, Vec<f32>)| {
+            Tensor::f32(&format!("model.layers.{layer}.input_layernorm.weight"), &values)
+        };
+        at.model(id, &llama_config(4, 64), &layers.into_iter().enumerate().map(norm).collect::<Vec<_>>());
+    };
+    let sound = |layer: u64| gain(10 + layer, 64);
+    let mut broken = sound(0);
+    broken[3] = f32::NAN;
+    model("o/a", [sound(0), sound(1), sound(2), sound(3)]);
+    model("o/nan", [broken.clone(), sound(1), sound(2), sound(3)]);
+    model("o/odd", [broken, vec![1.0; 64], sound(2), sound(3)]);
+    let ones = || [1.0, 1.0, 1.0, 1.0].map(|value: f32| vec![value; 64]);
+    model("o/ones", ones());
+    model("o/one", ones());
+    let out = ["-o", "out", "--formats", "md"];
+    let run = |arguments: &[&str], status: i32| {
+        let outcome = at.run(&[arguments, &out[..]].concat()).expect(status);
+        (words(&outcome.stdout), words(&at.read("out/REPORT.md")))
+    };
+    let nan = "1 of its elements is not finite";
+    // Three layers are equal, and what a NaN is equal to nobody knows.
+    let (said, report) = run(&["survey", "./hub/o/nan", "./hub/o/a"], 0);
+    assert!(!said.contains("same numbers") && !said.contains("identical"), "{said}");
+    assert!(said.contains(nan) && report.contains(nan), "{said}");
+    let (said, report) = run(&["survey", "./hub/o/ones", "./hub/o/one"], 1);
+    assert!(said.contains("it has no correlation: all its elements are equal"), "{said}");
+    assert!(!report.contains("Nothing: every"), "{report}");
+    let (said, report) = run(&["layers", "./hub/o/odd"], 0);
+    assert!(said.contains(nan) && said.contains("all its elements are equal"), "{said}");
+    assert!(report.contains(nan) && !report.contains("Nothing: every"), "{report}");
+    let (said, report) = run(&["compare", "./hub/o/nan", "./hub/o/a"], 0);
+    assert!(
+        said.starts_with(
+            "3 of 4 compared tensors byte-identical; not compared: 1 with elements that are not finite, but for their bytes"
+        ),
+        "{said}"
+    );
+    assert!(report.contains("no number but counts") && !report.contains("Nothing: every"), "{report}");
+}
+
+#[test]
+fn a_model_of_another_width_is_named_and_one_named_twice_is_not_judged() {
+    let at = Workspace::new();
+    at.llama("o/a", 1, 3, 64);
+    at.llama("o/b", 2, 3, 64);
+    at.llama("o/narrow", 3, 3, 32);
+    let outcome = at.run(&["survey", "./hub/o/a", "./hub/o/b", "./hub/o/narrow"]).expect(0);
+    assert!(words(&outcome.stdout).contains("its shape is 32, that of others 64"), "{outcome}");
+    let twice = at.run(&["survey", "./hub/o/a", "./hub/o/a", "--fail-if", "pearson>0.9"]).expect(1);
+    twice.says(&["no pair to check; not checked: 3 of a model with itself, named twice"]);
 }

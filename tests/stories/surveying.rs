@@ -449,8 +449,8 @@ fn a_population_supports_no_rate_below_one_in_its_pairs_and_equal_bytes_are_iden
     let said = outcome.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
         "2 of 10 pairs of models are correlated beyond chance, most s0 × copy: r = 1.0000",
-        "In 1 of them every compared tensor holds the same numbers: copies, as far as compared.",
-        "Pairs that stand out from the other pairs: s0 × copy (robust z ",
+        "In 1 of them every compared tensor holds the same numbers; only norms were compared, no matrix.",
+        "Pairs that stand out from the other pairs: s0 × copy (identical), f0 × f1 (robust z > 20).",
     ] {
         assert!(said.contains(part), "{part}: {outcome}");
     }

@@ -60,6 +60,21 @@ impl Status {
         }
     }
 
+    /// What such pairs and tensors are, after their number; `None` of those that were compared.
+    pub fn told(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Compared => return None,
+            Self::Trivial => "constant or a fixed buffer",
+            Self::ShapeDiffers => "of differing shape",
+            Self::OnlyInA => "only in the first model",
+            Self::OnlyInB => "only in the second model",
+            Self::Skipped => "excluded by an option or rule",
+            Self::Undecodable => "without exact values",
+            Self::NoValue => "without a value in any metric",
+            Self::Failed => "not read",
+        })
+    }
+
     fn of(meeting: &Meeting) -> Self {
         match (&meeting.obstacle, &meeting.failure) {
             (Some(Obstacle::Shape), _) => Self::ShapeDiffers,
@@ -93,11 +108,13 @@ pub struct Coverage {
     pub pairs: Vec<Status>,
     /// The tensors in no pair, by model and name.
     pub uncompared: Vec<Uncompared>,
+    /// (model, role or layer and reason) of what was asked for by name or number and neither model has.
+    pub lacking: Vec<(usize, Exclusion)>,
 }
 
 impl Coverage {
     pub(crate) fn of(models: [&Model; 2], question: &Question, matching: &Matching, meetings: &[Meeting]) -> Self {
-        let mut coverage = Self { pairs: meetings.iter().map(Status::of).collect(), uncompared: Vec::new() };
+        let mut coverage = Self { pairs: meetings.iter().map(Status::of).collect(), ..Self::default() };
         for (side, model) in models.into_iter().enumerate() {
             let only = if side == 0 { Status::OnlyInA } else { Status::OnlyInB };
             let unread = Unread::of(models[1 - side]);
@@ -114,6 +131,8 @@ impl Coverage {
                 coverage.uncompared.push(Uncompared { side, tensor, status: Status::Skipped, reason: reason.clone() });
             }
             coverage.uncompared.extend(not_taken(side, model, question));
+            let lacking = model.lacking.iter().filter(|exclusion| exclusion.is_fault);
+            coverage.lacking.extend(lacking.map(|exclusion| (side, exclusion.clone())));
         }
         coverage.uncompared.sort_by(|left, right| (left.side, &left.tensor).cmp(&(right.side, &right.tensor)));
         coverage

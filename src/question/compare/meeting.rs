@@ -4,7 +4,7 @@ use super::{Counterpart, Obstacle};
 use crate::{
     digest::TrivialClass,
     family::{Part, RoleKind, Slot},
-    metric::PairMetrics,
+    metric::{Metric, PairMetrics, Undefined},
     question::hash::chunks::Method,
     table::{Alignment, Side, TableKey},
 };
@@ -69,6 +69,11 @@ impl Meeting {
     /// Whether it was compared: at least one metric has a value.
     pub fn is_compared(&self) -> bool {
         self.obstacle.is_none() && self.failure.is_none() && self.metrics.iter().any(|(_, value)| value.is_ok())
+    }
+
+    /// Whether it has no number but counts, since elements are NaN or infinite.
+    pub fn is_broken(&self) -> bool {
+        self.is_compared() && matches!(self.metrics.get(Metric::CosSim), Err(Undefined::NonFinite { .. }))
     }
 
     /// Whether it was compared and says something: it is in no figure of groups, and meets no condition, otherwise.

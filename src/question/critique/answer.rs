@@ -12,7 +12,7 @@ use super::{Basis, ChanceExperiment, Checked, Lists, Outcome, Pair, Reads, Recor
 use crate::{
     family::{LayerIndex, RoleKind},
     fetch::Corpus,
-    metric::{Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, related},
+    metric::{Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, is_one, related},
     model::{Exclusion, ModelSummary, Opened},
     question::lineage::Lineage,
     table::{
@@ -225,7 +225,7 @@ fn no_pair() -> Undefined {
 fn verdicts(table: &PairTable, pairs: &[Pair]) -> Verdicts {
     let correlation = |&(a, b): &Pair| (table.get(a, b, Metric::Pearson), table.channels(a, b).unwrap_or(0));
     let population: Vec<_> = pairs.iter().map(correlation).collect();
-    let comparable = population.iter().filter(|(pearson, _)| pearson.is_ok()).count();
+    let comparable = population.iter().filter(|(pearson, _)| pearson.as_ref().is_ok_and(|&r| !is_one(r))).count();
     related(&population, comparable, Criterion::default())
 }
 

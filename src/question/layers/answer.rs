@@ -32,12 +32,13 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Whether something that was asked for is missing: a model that failed or has no table, or a tensor that could not be
-    /// read. A layer that the model does not have is no failure: hybrid models have a role in some layers only.
+    /// Whether something that was asked for is missing: a model that failed or has no table, a role or layer that no
+    /// model has, or a tensor that could not be read. A layer that the model does not have is no failure: hybrid models have a role in some layers only.
     pub fn is_incomplete(&self) -> bool {
         let failed = self.models.iter().any(|model| model.failure.is_some());
         let without = (0..self.models.len()).any(|model| self.tables.iter().all(|table| table.model() != model));
-        failed || without || self.unread > 0 || self.tables.is_empty()
+        let lacking = self.excluded.iter().any(|(_, exclusion)| exclusion.is_fault);
+        failed || without || lacking || self.unread > 0 || self.tables.is_empty()
     }
 }
 

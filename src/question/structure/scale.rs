@@ -65,6 +65,10 @@ fn modes(logarithms: &[Vec<f64>], layers: usize) -> Result<Vec<Component>, Undef
     match logarithms.len() {
         0 => return Err(Undefined::TooFew),
         1 => return Err(Undefined::NotComparable("a single role has no other to move with".to_owned())),
+        _ if layers == 2 => {
+            let reason = "two layers lie on one line, whatever they are: three are needed";
+            return Err(Undefined::NotComparable(reason.to_owned()));
+        }
         _ => {}
     }
     let vectors: Vec<Vec<f64>> = (0..layers).map(|layer| logarithms.iter().map(|of| of[layer]).collect()).collect();
@@ -126,5 +130,15 @@ mod tests {
         let rows: Vec<StructureRow> = (0..4).map(|layer| norm("q_proj", layer, f64::from(layer + 1))).collect();
         let reason = ScaleTrack::of(0, &rows).modes.unwrap_err().to_string();
         assert_eq!(reason, "a single role has no other to move with");
+    }
+
+    #[test]
+    fn two_layers_have_no_mode_since_one_would_explain_all() {
+        let both = |layer| {
+            [norm("q_proj", layer, f64::from(layer + 1)), norm("k_proj", layer, 0.5 + f64::from(layer * layer))]
+        };
+        let track = |layers: u32| ScaleTrack::of(0, &(0..layers).flat_map(both).collect::<Vec<_>>());
+        assert!(track(2).modes.unwrap_err().to_string().starts_with("two layers lie on one line"));
+        assert!(track(3).modes.is_ok());
     }
 }

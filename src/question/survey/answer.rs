@@ -109,17 +109,18 @@ impl Survey {
     }
 
     /// Whether something that was asked for is missing: a model that failed, one with no comparable tensor or without a
-    /// layer that was asked for; or whether there is nothing to go by: no comparable pair, two groups
+    /// layer that was asked for; or whether there is nothing to go by: no pair with a correlation, two groups
     /// without a comparable pair, or two models of whose layers none can be compared.
     pub fn is_incomplete(&self) -> bool {
         let failed = self.models.iter().any(|model| model.failure.is_some());
         let without = (0..self.models.len()).any(|model| self.tensors_of(model).next().is_none());
         let apart = self.crossings.iter().any(|crossing| crossing.defined(Metric::CosSim) == 0);
-        let compared = self.panels.iter().any(|panel| panel.defined(Metric::CosSim) > 0);
+        let compared = self.panels.iter().any(|panel| panel.defined(Metric::ZPerm) > 0);
         let alone = self.models.len() > 1 && !compared && self.crossings.is_empty();
         let lacking =
             self.chosen_layers && self.panels.iter().any(|panel| panel.rows.iter().any(|row| row.side.is_err()));
-        let lacking = lacking || !self.unread.is_empty();
+        let lacking =
+            lacking || !self.unread.is_empty() || self.excluded.iter().any(|(_, exclusion)| exclusion.is_fault);
         failed || without || apart || alone || lacking || !groups::empty_groups(&self.groups, &self.panels).is_empty()
     }
 
@@ -144,7 +145,9 @@ pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Survey {
         .iter()
         .enumerate()
         .filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)))
-        .flat_map(|(number, model)| model.excluded.iter().map(move |exclusion| (number, exclusion.clone())))
+        .flat_map(|(number, model)| {
+            model.excluded.iter().chain(&model.lacking).map(move |exclusion| (number, exclusion.clone()))
+        })
         .collect();
     let mut survey = Survey {
         models: opened.iter().map(ModelSummary::of).collect(),

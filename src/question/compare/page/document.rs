@@ -176,7 +176,7 @@ fn close(comparison: &Comparison, groups: &[GroupFigures]) -> Section {
         caption: format!(
             "The bands of one published page, over the {matrices} matrices that have a cosine, norms and biases left out. The \
              reading is that page's; the last column counts matrices whose r shuffled elements would hardly have \
-             (`log10_p_perm` ≤ log10(0.01 / matrices))."
+             (`log10_p_perm` ≤ log10(0.01 / matrices), a normal approximation)."
         ),
         columns: vec![
             Column::text("cosine"),
@@ -339,27 +339,36 @@ fn reading() -> Section {
 
 fn left_out(comparison: &Comparison) -> Vec<Excluded> {
     let model = |side: usize| -> &ModelSummary { &comparison.models[side] };
-    let pairs = comparison.meetings.iter().filter(|meeting| !meeting.is_evidence()).map(|meeting| {
-        let reason = match (&meeting.failure, meeting.metrics.get(Metric::CosSim)) {
-            (Some(failure), _) => failure.clone(),
-            _ if meeting.trivial.is_some() => trivial(meeting),
-            (None, Err(_)) if meeting.a.shape != meeting.b.shape => format!(
-                "shape {} here, {} in `{}`",
-                shape_text(&meeting.a.shape),
-                shape_text(&meeting.b.shape),
-                meeting.b.tensor
-            ),
-            (None, Err(reason)) => reason.to_string(),
-            (None, Ok(_)) => String::new(),
-        };
-        Excluded { model: model(0).model.clone(), tensor: meeting.a.tensor.clone(), reason }
-    });
+    let pairs =
+        comparison.meetings.iter().filter(|meeting| !meeting.is_evidence() || meeting.is_broken()).map(|meeting| {
+            let reason = match (&meeting.failure, meeting.metrics.get(Metric::CosSim)) {
+                (Some(failure), _) => failure.clone(),
+                _ if meeting.trivial.is_some() => trivial(meeting),
+                (None, Err(_)) if meeting.a.shape != meeting.b.shape => format!(
+                    "shape {} here, {} in `{}`",
+                    shape_text(&meeting.a.shape),
+                    shape_text(&meeting.b.shape),
+                    meeting.b.tensor
+                ),
+                (None, Err(reason)) if meeting.is_broken() => {
+                    format!("no number but counts: {} of both", reason.of_tensor())
+                }
+                (None, Err(reason)) => reason.to_string(),
+                (None, Ok(_)) => String::new(),
+            };
+            Excluded { model: model(0).model.clone(), tensor: meeting.a.tensor.clone(), reason }
+        });
     let alone = comparison.coverage.uncompared.iter().map(|tensor| Excluded {
         model: model(tensor.side).model.clone(),
         tensor: tensor.tensor.clone(),
         reason: tensor.reason.clone(),
     });
-    pairs.chain(alone).collect()
+    let lacking = comparison.coverage.lacking.iter().map(|(side, exclusion)| Excluded {
+        model: model(*side).model.clone(),
+        tensor: exclusion.tensor.clone(),
+        reason: exclusion.reason.clone(),
+    });
+    lacking.chain(pairs).chain(alone).collect()
 }
 
 /// Why a pair is no evidence.

@@ -100,8 +100,8 @@ fn coverage(comparison: &Comparison) -> Frame<'_> {
             (None, Some(Obstacle::Shape), _) => {
                 format!("shapes differ: {} and {}", shape_text(&meeting.a.shape), shape_text(&meeting.b.shape))
             }
-            (None, _, Err(reason)) if !meeting.is_compared() => reason.to_string(),
             _ if meeting.trivial.is_some() => document::trivial(meeting),
+            (None, _, Err(reason)) => reason.to_string(),
             _ => String::new(),
         };
         vec![

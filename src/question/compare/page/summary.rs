@@ -1,7 +1,7 @@
 //! The answer: how many tensors are byte-identical, which kinds are alike and which are not, the means of each group, and what
 //! was not compared.
 
-use std::fmt::Write as _;
+use std::{cmp::Reverse, fmt::Write as _};
 
 use crate::{
     metric::Metric,
@@ -14,6 +14,12 @@ use crate::{
 
 /// Pearson's r from which two tensors are called alike.
 const ALIKE: f64 = 0.5;
+
+/// Reasons that the first sentence names.
+const MOST_REASONS: usize = 4;
+
+/// What is compared by its bytes alone.
+const BROKEN: &str = "with elements that are not finite, but for their bytes";
 
 /// The summary.
 pub(crate) fn summary(comparison: &Comparison) -> Vec<Block> {
@@ -37,20 +43,20 @@ pub(crate) fn summary(comparison: &Comparison) -> Vec<Block> {
 fn headline(comparison: &Comparison) -> Vec<String> {
     let pairs = || comparison.meetings.iter().filter(|meeting| meeting.is_compared());
     let (all, identical) = (pairs().count(), pairs().filter(|meeting| meeting.equal == Some(true)).count());
-    let bytes = format!("**{identical} of {} byte-identical**", counted(all, "tensor"));
-    let alone = [Status::OnlyInA, Status::OnlyInB]
-        .map(|status| [0, 1].map(|side| comparison.coverage.count(side, status)).into_iter().sum::<usize>());
+    let missing = not_compared(comparison);
+    let of = if missing.is_empty() { counted(all, "tensor") } else { counted(all, "compared tensor") };
+    let bytes = format!("**{identical} of {of} byte-identical**{missing}");
     if identical == all {
-        let rest = match alone {
-            [0, 0] => String::new(),
-            [a, b] => format!("; {a} only in the first model, {b} only in the second"),
-        };
-        return vec![format!("{bytes}{rest}.")];
+        return vec![format!("{bytes}.")];
     }
     let kind = |name: &str, is_of: fn(&Meeting) -> bool| {
         let of_kind: Vec<&Meeting> = pairs().filter(|meeting| meeting.is_evidence() && is_of(meeting)).collect();
-        let r: Vec<f64> =
-            of_kind.iter().filter_map(|meeting| meeting.metrics.get(Metric::Pearson).as_ref().ok().copied()).collect();
+        let value = |meeting: &Meeting, metric| meeting.metrics.get(metric).as_ref().ok().copied();
+        let both = |meeting: &&Meeting| {
+            let r = value(meeting, Metric::Pearson)?;
+            Some((r, value(meeting, Metric::Spearman).unwrap_or(r)))
+        };
+        let r: Vec<(f64, f64)> = of_kind.iter().filter_map(both).collect();
         (!r.is_empty()).then(|| format!("{name}: {}", alike(&r)))
     };
     let kinds = [
@@ -61,27 +67,79 @@ fn headline(comparison: &Comparison) -> Vec<String> {
     let kinds: Vec<String> = kinds.into_iter().flatten().collect();
     let mut said = vec![format!("{bytes}. {}.", capitalised(&kinds.join("; ")))];
     said.push(format!(
-        "Alike: Pearson's r of at least {ALIKE} between corresponding elements (unrelated models give 0). Copies whose units or \
-         basis were permuted or rotated are not alike here; `hub-audit lineage --disguised` looks for those."
+        "Alike: Pearson's r and Spearman's ρ of at least {ALIKE} between corresponding elements; those of unrelated models scatter \
+         around 0, the more the fewer elements there are. Copies whose units or hidden coordinates were permuted are not alike here: \
+         `hub-audit lineage --disguised` looks for those, and nothing looks for rotated ones."
     ));
     said
 }
 
-/// `none of 36 alike (largest |r| 0.012)`.
-fn alike(r: &[f64]) -> String {
-    let number = |value: f64| Digits::Fixed(3).format(value);
-    let found: Vec<f64> = r.iter().copied().filter(|r| *r >= ALIKE).collect();
-    if found.is_empty() {
-        let largest = r.iter().fold(0.0_f64, |largest, r| largest.max(r.abs()));
-        return format!("none of {} alike (largest |r| {})", r.len(), number(largest));
+/// `; not compared: 72 excluded by default (...), 2 of differing shape`: what is in no pair belongs into the first sentence.
+fn not_compared(comparison: &Comparison) -> String {
+    let coverage = &comparison.coverage;
+    // Why, and how many tensors of either model.
+    let mut reasons: Vec<(String, [usize; 2])> = Vec::new();
+    let mut add = |why: String, [a, b]: [usize; 2]| match reasons.iter_mut().find(|(known, _)| *known == why) {
+        Some((_, counts)) => *counts = [counts[0] + a, counts[1] + b],
+        None => reasons.push((why, [a, b])),
+    };
+    for (meeting, status) in comparison.meetings.iter().zip(&coverage.pairs) {
+        match (status, status.told()) {
+            (Status::Compared, _) if meeting.is_broken() => add(BROKEN.to_owned(), [1, 1]),
+            (Status::Skipped, _) => add("beyond --max-tensors".to_owned(), [1, 1]),
+            (Status::Compared | Status::Trivial, _) | (_, None) => {}
+            (_, Some(why)) => add(why.to_owned(), [1, 1]),
+        }
     }
-    let least = found.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = found.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let range =
-        if number(least) == number(most) { number(most) } else { format!("{}–{}", number(least), number(most)) };
-    let share =
-        if found.len() == r.len() { format!("all {}", r.len()) } else { format!("{} of {}", found.len(), r.len()) };
-    format!("{share} alike (r {range})")
+    for tensor in &coverage.uncompared {
+        let why = if tensor.status == Status::Skipped { Some(tensor.reason.as_str()) } else { tensor.status.told() };
+        let count = if tensor.side == 0 { [1, 0] } else { [0, 1] };
+        why.into_iter().for_each(|why| add(why.to_owned(), count));
+    }
+    if reasons.is_empty() {
+        return String::new();
+    }
+    reasons.sort_by_key(|(_, [a, b])| Reverse(*a.max(b)));
+    let told = |(why, [a, b]): &(String, [usize; 2])| match (*a, *b) {
+        (a, b) if a == b || b == 0 => format!("{a} {why}"),
+        (0, b) => format!("{b} {why}"),
+        (a, b) => format!("{a} and {b} {why}"),
+    };
+    let mut told: Vec<String> = reasons.iter().take(MOST_REASONS).map(told).collect();
+    let others: usize = reasons.iter().skip(MOST_REASONS).map(|(_, [a, b])| *a.max(b)).sum();
+    if others > 0 {
+        told.push(format!("{others} for other reasons"));
+    }
+    format!("; not compared: {}", told.join(", "))
+}
+
+/// `none of 36 alike (largest |r| 0.012)`, of r and ρ of each.
+fn alike(values: &[(f64, f64)]) -> String {
+    let number = |value: f64| Digits::Fixed(3).format(value);
+    let found = |sign: f64, what: &str| {
+        let alike = values.iter().filter(|(r, rho)| r * sign >= ALIKE && rho * sign >= ALIKE);
+        let found: Vec<f64> = alike.map(|(r, _)| *r).collect();
+        let least = found.iter().copied().reduce(f64::min)?;
+        let most = found.iter().copied().fold(least, f64::max);
+        let range =
+            if number(least) == number(most) { number(most) } else { format!("{}–{}", number(least), number(most)) };
+        let share = if found.len() == values.len() {
+            format!("all {}", values.len())
+        } else {
+            format!("{} of {}", found.len(), values.len())
+        };
+        Some((found.len(), format!("{share} {what} (r {range})")))
+    };
+    let found = [found(1.0, "alike"), found(-1.0, "alike but for the sign")].into_iter().flatten();
+    let (counts, told): (Vec<usize>, Vec<String>) = found.unzip();
+    let large = values.iter().filter(|(r, _)| r.abs() >= ALIKE).count() - counts.iter().sum::<usize>();
+    let carried =
+        if large == 0 { String::new() } else { format!(", r of {large} at least {ALIKE} by few elements alone") };
+    if told.is_empty() {
+        let largest = values.iter().fold(0.0_f64, |largest, (r, _)| largest.max(r.abs()));
+        return format!("none of {} alike (largest |r| {}{carried})", values.len(), number(largest));
+    }
+    told.join(", ") + &carried
 }
 
 fn capitalised(text: &str) -> String {
@@ -189,8 +247,17 @@ mod tests {
 
     #[test]
     fn what_is_alike_has_its_range_and_what_is_not_its_largest() {
-        assert_eq!(alike(&[0.876, 0.978]), "all 2 alike (r 0.876–0.978)");
-        assert_eq!(alike(&[0.01, -0.02, 0.6]), "1 of 3 alike (r 0.600)");
-        assert_eq!(alike(&[0.01, -0.9]), "none of 2 alike (largest |r| 0.900)");
+        let told = |values: &[f64]| alike(&values.iter().map(|&r| (r, r)).collect::<Vec<_>>());
+        assert_eq!(told(&[0.876, 0.978]), "all 2 alike (r 0.876–0.978)");
+        assert_eq!(told(&[0.01, -0.02, 0.6]), "1 of 3 alike (r 0.600)");
+        assert_eq!(told(&[0.01, -0.2]), "none of 2 alike (largest |r| 0.200)");
+        assert_eq!(told(&[-1.0, -1.0]), "all 2 alike but for the sign (r -1.000)");
+        assert_eq!(told(&[0.9, -0.7, 0.0]), "1 of 3 alike (r 0.900), 1 of 3 alike but for the sign (r -0.700)");
+    }
+
+    #[test]
+    fn a_large_r_whose_ranks_do_not_agree_is_not_alike() {
+        let told = alike(&[(0.999, -0.048), (0.01, 0.02)]);
+        assert_eq!(told, "none of 2 alike (largest |r| 0.999, r of 1 at least 0.5 by few elements alone)");
     }
 }

@@ -59,7 +59,7 @@ fn square_table(writer: &Writer<'_>, role: &RoleAnswer, figures: Figures<'_>) ->
     pairs.sort_by(|(a, _), (b, _)| strength(b).total_cmp(&strength(a)));
     let rows = pairs.into_iter().map(|(&pair, verdict)| {
         let mut row = writer.pair_cells(role, pair);
-        let robust = Datum::from(verdict.as_ref().map(|verdict| verdict.z).map_err(Clone::clone));
+        let robust = Datum::from(verdict.clone().and_then(|verdict| verdict.value()));
         row.push(Cell::number(robust, Digits::Fixed(1)));
         let related = verdict.as_ref().is_ok_and(|verdict| verdict.related);
         row.push(Cell::text(writer.prose.word(if related { "yes" } else { "no" })));

@@ -88,14 +88,15 @@ fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
     }));
     for named in named {
         // One reason for many layers is one line.
-        let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (place, reason) in named.table.missing() {
+        let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let missing = named.table.missing().map(|(place, reason)| (place, reason.to_owned()));
+        for (place, reason) in missing.chain(named.table.without_numbers()) {
             reasons.entry(reason).or_default().push(place.to_string());
         }
         excluded.extend(reasons.into_iter().map(|(reason, places)| Excluded {
             model: named.model.model.clone(),
             tensor: format!("{}, {}", named.role, listed(&places)),
-            reason: reason.to_owned(),
+            reason,
         }));
     }
     excluded

@@ -1,6 +1,8 @@
 //! The answer: how alike neighbouring layers are, the most and the least, beside their null; then every way of pairing layers.
 
-use super::Named;
+use std::collections::BTreeMap;
+
+use super::{Named, listed};
 use crate::{
     metric::Metric,
     question::layers::Layers,
@@ -46,10 +48,13 @@ fn headline(named: &[Named<'_>]) -> Option<String> {
         extremes.collect::<Vec<_>>()
     };
     let neighbours = of(PairTable::adjacent);
-    let (what, pairs) = if neighbours.is_empty() {
-        ("of layers", of(PairTable::layer_pairs))
+    let count = |pairs: fn(&PairTable) -> Vec<(usize, usize)>| {
+        named.iter().map(|named| pairs(named.table).len()).sum::<usize>()
+    };
+    let (what, pairs, all) = if neighbours.is_empty() {
+        ("of layers", of(PairTable::layer_pairs), count(PairTable::layer_pairs))
     } else {
-        ("of neighbouring layers", neighbours)
+        ("of neighbouring layers", neighbours, count(PairTable::adjacent))
     };
     let most = *pairs.iter().reduce(|best, next| if next.2 > best.2 { next } else { best })?;
     let least = *pairs.iter().reduce(|best, next| if next.2 < best.2 { next } else { best })?;
@@ -62,8 +67,9 @@ fn headline(named: &[Named<'_>]) -> Option<String> {
         return Some(format!("**The only pair {what}{of}**: {}.", told(most, is_only)));
     }
     let mean = pairs.iter().map(|(.., r)| r).sum::<f64>() / pairs.len() as f64;
+    let without = if all > pairs.len() { format!(" of {all}") } else { String::new() };
     Some(format!(
-        "**{} pairs {what}{of}: mean r {mean:.4}**; most alike {}, least alike {}.",
+        "**{}{without} pairs {what}{of}: mean r {mean:.4}**; most alike {}, least alike {}.",
         pairs.len(),
         told(most, is_only),
         told(least, is_only)
@@ -112,12 +118,22 @@ fn gaps(layers: &Layers) -> Vec<Vec<Cell>> {
         let role = key.map_or_else(String::new, |key| format!("{}: ", key.role_name()));
         gap(*model, format!("{role}{reason}"));
     }
+    for (model, exclusion) in layers.excluded.iter().filter(|(_, exclusion)| exclusion.is_fault) {
+        gap(*model, format!("{}: {}", exclusion.tensor, exclusion.reason));
+    }
     for table in &layers.tables {
         let role = table.key.role_name();
         let missing = table.missing().count();
         if let Some((place, reason)) = table.missing().next() {
             let missing = counted(missing, "layer");
             gap(table.model(), format!("{role}: {missing} without a tensor, first {place}: {reason}"));
+        }
+        let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (place, reason) in table.without_numbers() {
+            reasons.entry(reason).or_default().push(place.to_string());
+        }
+        for (reason, places) in reasons {
+            gap(table.model(), format!("{role}: {}: {reason}", listed(&places)));
         }
         if let Some(blocks) = blocks(table) {
             gap(table.model(), format!("{role}: {blocks}"));

@@ -1,12 +1,14 @@
 //! What was asked for and is in no number, and why; and what the numbers rest on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    metric::Metric,
     question::{inspect::shape_text, page::closing, survey::Survey},
     report::{Excluded, Section},
 };
+
+/// Shapes of others that a reason names.
+const MOST_SHAPES: usize = 3;
 
 /// Every line of the list.
 pub(crate) fn left_out(survey: &Survey) -> Vec<Excluded> {
@@ -19,13 +21,25 @@ pub(crate) fn left_out(survey: &Survey) -> Vec<Excluded> {
             reason: exclusion.reason.clone(),
         })
         .collect();
-    // One reason for many layers is one line.
-    let mut absent: BTreeMap<(usize, String, String), Vec<String>> = BTreeMap::new();
+    let lines = in_tables(survey);
+    list.extend(lines.into_iter().map(|((model, role, reason), layers)| Excluded {
+        model: survey.models[model].model.clone(),
+        tensor: format!("{role}, {}", listed(&layers)),
+        reason,
+    }));
+    list
+}
+
+/// Layers by (model, role, reason): one reason for many layers is one line.
+type Lines = BTreeMap<(usize, String, String), Vec<String>>;
+
+/// What the tables have a place for, and no number.
+fn in_tables(survey: &Survey) -> Lines {
+    let mut lines = incomparable(survey);
     for panel in &survey.panels {
         for (model, row) in panel.rows.iter().enumerate() {
             if let Err(reason) = &row.side {
-                let entry = absent.entry((model, panel.key.role_name(), reason.clone())).or_default();
-                entry.push(panel.key.layer_name());
+                lines.entry((model, panel.key.role_name(), reason.clone())).or_default().push(panel.key.layer_name());
             }
         }
     }
@@ -34,25 +48,82 @@ pub(crate) fn left_out(survey: &Survey) -> Vec<Excluded> {
             let role = crossing.key.role_name();
             if layers.is_empty() {
                 let reason = "it has no such tensor in its layers".to_owned();
-                absent.entry((model, role.clone(), reason)).or_default().push("all".to_owned());
+                lines.entry((model, role.clone(), reason)).or_default().push("all".to_owned());
             }
             for entry in layers {
-                if let Err(reason) = &entry.side {
-                    let lines = absent.entry((model, role.clone(), reason.clone())).or_default();
-                    lines.push(entry.place_name());
+                if let Some(reason) = entry.side.as_ref().err().cloned().or_else(|| entry.obstacle()) {
+                    lines.entry((model, role.clone(), reason)).or_default().push(entry.place_name());
                 }
             }
         }
     }
-    list.extend(absent.into_iter().map(|(line, layers)| excluded(survey, line, &layers)));
-    list.extend(incomparable(survey));
-    list
+    lines
+}
+
+/// The same for a terminal, by model: several roles with one reason are one line, and so are several tensors.
+pub(crate) fn gaps(survey: &Survey) -> Vec<(usize, String)> {
+    let roles: BTreeSet<String> =
+        survey.panels.iter().chain(&survey.crossings).map(|table| table.key.role_name()).collect();
+    let mut tensors: BTreeMap<(usize, &str), (&str, usize)> = BTreeMap::new();
+    for (model, exclusion) in &survey.excluded {
+        tensors.entry((*model, &exclusion.reason)).or_insert((&exclusion.tensor, 0)).1 += 1;
+    }
+    let mut gaps: Vec<(usize, String)> = tensors
+        .into_iter()
+        .map(|((model, reason), (first, count))| {
+            let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+            (model, format!("{first}{more} ({reason})"))
+        })
+        .collect();
+    let mut merged: BTreeMap<(usize, String, Vec<String>), Vec<String>> = BTreeMap::new();
+    // A tensor that cannot be read is among those already, and each has a reason of its own here.
+    let faults = survey.excluded.iter().filter(|(_, exclusion)| exclusion.is_fault);
+    let faults: BTreeSet<(usize, String)> = faults.map(|(model, exclusion)| (*model, exclusion.told())).collect();
+    for ((model, role, reason), layers) in in_tables(survey) {
+        if faults.contains(&(model, reason.clone())) {
+            continue;
+        }
+        merged.entry((model, reason, layers)).or_default().push(role);
+    }
+    for ((model, reason, layers), of) in merged {
+        let named = match of.as_slice() {
+            every if every.len() == roles.len() => String::new(),
+            [one] => one.clone(),
+            several => format!("{} roles", several.len()),
+        };
+        let layers = if layers.iter().any(|layer| layer == "all") { String::new() } else { runs(&layers) };
+        let what = [named, layers].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+        let what = if what.is_empty() { of.join(", ") } else { what };
+        gaps.push((model, format!("{what} ({reason})")));
+    }
+    gaps.sort_by_key(|(model, _)| *model);
+    gaps
+}
+
+/// `layers 32–47`; of layers that do not follow one another the first and the last.
+fn runs(layers: &[String]) -> String {
+    let numbers: Option<Vec<u32>> = layers.iter().map(|layer| layer.parse().ok()).collect();
+    match (layers, numbers.as_deref()) {
+        ([_], _) => listed(layers),
+        (_, Some([first, .., last])) if last.saturating_sub(*first) as usize + 1 == layers.len() => {
+            format!("layers {first}–{last}")
+        }
+        _ => listed(layers),
+    }
+}
+
+/// `layer 3`, or `16 layers, 32 to 47`.
+fn listed(layers: &[String]) -> String {
+    match layers {
+        [one] => format!("layer {one}"),
+        [first, .., last] => format!("{} layers, {first} to {last}", layers.len()),
+        [] => String::new(),
+    }
 }
 
 /// Tensors that are there and meet nothing: of another shape than the others', or with elements that admit no number.
-fn incomparable(survey: &Survey) -> Vec<Excluded> {
-    // One reason for many layers is one line.
-    let mut lines: BTreeMap<(usize, String, String), Vec<String>> = BTreeMap::new();
+fn incomparable(survey: &Survey) -> Lines {
+    let mut lines = Lines::new();
     for panel in &survey.panels {
         let mut counts: BTreeMap<&[u64], usize> = BTreeMap::new();
         for side in panel.rows.iter().flat_map(|row| &row.side) {
@@ -64,32 +135,21 @@ fn incomparable(survey: &Survey) -> Vec<Excluded> {
             let Ok(side) = &row.side else { continue };
             let mut reasons = Vec::new();
             if !(one_wins && counts[side.shape.as_slice()] == most) {
-                let others: Vec<String> =
-                    counts.keys().filter(|&&shape| shape != side.shape).map(|shape| shape_text(shape)).collect();
+                let others = || counts.keys().filter(|&&shape| shape != side.shape).map(|shape| shape_text(shape));
+                let more = if others().count() > MOST_SHAPES { ", …" } else { "" };
                 reasons.push(format!(
-                    "its shape is {}, that of others {}: vectors of different width cannot be compared",
+                    "its shape is {}, that of others {}{more}: vectors of different width cannot be compared",
                     shape_text(&side.shape),
-                    others.join(", ")
+                    others().take(MOST_SHAPES).collect::<Vec<_>>().join(", ")
                 ));
             }
-            if let Err(reason) = panel.get(model, model, Metric::CosSim) {
-                reasons.push(format!("it admits no comparison: {reason}"));
-            }
+            reasons.extend(row.obstacle());
             for reason in reasons {
                 lines.entry((model, panel.key.role_name(), reason)).or_default().push(panel.key.layer_name());
             }
         }
     }
-    lines.into_iter().map(|(line, layers)| excluded(survey, line, &layers)).collect()
-}
-
-fn excluded(survey: &Survey, (model, role, reason): (usize, String, String), layers: &[String]) -> Excluded {
-    let layers = match layers {
-        [one] => format!("layer {one}"),
-        [first, .., last] => format!("{} layers, {first} to {last}", layers.len()),
-        [] => String::new(),
-    };
-    Excluded { model: survey.models[model].model.clone(), tensor: format!("{role}, {layers}"), reason }
+    lines
 }
 
 /// What the question needs of each model.

@@ -4,9 +4,12 @@ use super::{layers, models, names};
 use crate::{
     metric::{Baseline, FEWEST},
     question::survey::Survey,
-    report::{Block, Cell, Column, Digits, Frame, Section},
+    report::{Block, Cell, Column, Digits, Frame, Section, number::z_in_prose},
     table::Relation,
 };
+
+/// What becomes of cells without a z.
+const PERFECT: &str = "Where `pearson` is 1 or −1 there is no such z: the cell is flagged, and in no median.";
 
 /// The section; it is there also when no pair stands out, because that is an answer.
 pub(crate) fn section(survey: &Survey) -> Section {
@@ -22,17 +25,25 @@ pub(crate) fn pointer(survey: &Survey) -> String {
     format!("These numbers do not decide whether two models are related; `hub-audit lineage {pair}` tests it.")
 }
 
+/// `1; at least 4 needed`, of pairs that could be a population.
+pub(crate) fn few(survey: &Survey, pairs: usize) -> String {
+    let has_none = survey.relations.pairs.iter().any(|pair| pair.verdict.z.is_none());
+    let kind = if has_none { " with |r| below 1" } else { "" };
+    format!("{pairs}{kind}; at least {FEWEST} needed")
+}
+
 /// Why pairs are judged against the permutation null; `None` where they are judged against each other.
-fn no_population(baseline: Baseline) -> Option<String> {
+fn no_population(survey: &Survey, baseline: Baseline) -> Option<String> {
     match baseline {
         Baseline::Population => None,
         Baseline::FewPairs(pairs) => Some(format!(
-            "**Too few pairs to compare with each other** ({pairs}; at least {FEWEST} needed): each is judged against the \
-             permutation null."
+            "**Too few pairs to compare with each other** ({}): each is judged against the permutation null.",
+            few(survey, pairs)
         )),
         Baseline::MedianFar(median) => Some(format!(
-            "**The other pairs are no baseline**: the median pair is itself far from the permutation null (z {median:.1}). Each is \
-             judged against that null."
+            "**The other pairs are no baseline**: the median pair is itself far from the permutation null ({}). Each is judged \
+             against that null.",
+            z_in_prose(median)
         )),
     }
 }
@@ -47,21 +58,21 @@ fn blocks(survey: &Survey) -> Vec<Block> {
         Baseline::Population => format!(
             "A pair is judged against the other pairs of this survey, over all {} comparable cells (pairs × layers × roles): its \
              robust z is the distance of its Fisher-transformed `pearson` from their median, in deviations estimated by their \
-             median absolute deviation. It is flagged where robust z is at least {} and the false discovery rate over the whole \
-             grid (Benjamini–Hochberg, normal tail) at most 10^{}. The rate that is shown is never below one in the number of \
-             pairs plus one: so few pairs cannot show a smaller one.",
+             median absolute deviation. It is flagged where robust z, of either sign, is at least {} in size, the false discovery \
+             rate over the whole grid (Benjamini–Hochberg, normal tails) at most 10^{}, and its ranks agree as well. The rate that is \
+             shown is never below one in the number of pairs plus one: so few pairs cannot show a smaller one. {PERFECT}",
             relations.cells, criterion.z, criterion.log10_q
         ),
         Baseline::FewPairs(_) | Baseline::MedianFar(_) => format!(
             "Each of {} comparable cells (pairs × layers × roles) is judged by z = artanh(`pearson`)·√(n−3), which has deviation 1 \
-             where the channels of one side are permuted. It is flagged where z is at least {}: channels of trained models are \
-             not quite exchangeable, and layers of independently trained small networks reached 4.6. No rate of false discoveries \
-             is given, as there are no unrelated pairs here to estimate it from.",
+             where the channels of one side are permuted. It is flagged where z, of either sign, is at least {} in size, and that of \
+             its ranks: channels of trained models are not quite exchangeable, and layers of independently trained small networks \
+             reached 4.6. No rate of false discoveries is given, as there are no unrelated pairs here to estimate it from. {PERFECT}",
             relations.cells, criterion.z
         ),
     };
     let flagged = relations.flagged();
-    let mut blocks: Vec<Block> = no_population(baseline).map(Block::note).into_iter().collect();
+    let mut blocks: Vec<Block> = no_population(survey, baseline).map(Block::note).into_iter().collect();
     let against = if baseline == Baseline::Population { "the other pairs" } else { "the permutation null" };
     if flagged.is_empty() {
         blocks.extend([Block::prose(format!("No pair stands out from {against}.")), Block::prose(explained)]);
@@ -86,7 +97,7 @@ fn blocks(survey: &Survey) -> Vec<Block> {
 /// How rare such a pair is among unrelated ones, or that all its cells are identical.
 pub(crate) fn rate(relation: &Relation) -> Cell {
     match relation.verdict.log10_q {
-        _ if relation.identical == relation.cells => Cell::text("identical"),
+        _ if relation.is_identical() => Cell::text("identical"),
         Some(log10_q) => Cell::number(log10_q, Digits::Fixed(1)),
         None => Cell::undefined("there is no population to estimate it from"),
     }
@@ -104,7 +115,7 @@ pub(crate) fn frame<'a>(
         let panel = &survey.panels[relation.panel];
         let z = |has_one: bool| {
             if has_one {
-                Cell::number(relation.verdict.z, Digits::Fixed(1))
+                Cell::number(relation.verdict.value(), Digits::Fixed(1))
             } else {
                 Cell::undefined("judged otherwise")
             }
@@ -130,7 +141,7 @@ pub(crate) fn frame<'a>(
         row.extend(names(survey, relation.models));
         row.push(Cell::text(format!("{} of {}", relation.flagged, relation.cells)));
         row.push(Cell::text(panel.key.title()));
-        row.push(Cell::text(format!("{} of {}", relation.identical, relation.cells)));
+        row.push(Cell::text(format!("{} of {}", relation.identical, relation.met)));
         row.push(rate(relation));
         row
     };

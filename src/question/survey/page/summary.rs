@@ -1,14 +1,17 @@
 //! The answer: what correlates beyond chance, what is an outlier among the other pairs, the strongest pairs, and the groups.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::{mean, relations};
+use super::{left_out, mean, relations};
 use crate::{
-    metric::{Baseline, FEWEST, Metric, PairMetrics, Undefined},
-    model::ModelSummary,
+    family::RoleKind,
+    metric::{Baseline, Metric, PairMetrics, Undefined},
     question::survey::Survey,
-    report::{Block, Cell, Column, Datum, Digits, Table, inline, number::counted},
-    table::{ChanceCell, GroupFigures, LEVEL, PairTable, Relation, pairs_of},
+    report::{
+        Block, Cell, Column, Datum, Digits, Table, inline,
+        number::{counted, z_in_prose},
+    },
+    table::{ChanceCell, GroupFigures, LEVEL, PairTable, pairs_of},
 };
 
 /// Lines of each table; the report has all.
@@ -26,7 +29,11 @@ pub(crate) fn summary(survey: &Survey) -> Vec<Block> {
         return vec![Block::prose(format!("1 model, {}: nothing to compare it with.", extent(survey)))];
     }
     let mut blocks = Vec::new();
-    blocks.extend(chance(survey).map(Block::prose));
+    blocks.extend(
+        chance(survey)
+            .or_else(|| Some(untested(survey).trim().to_owned()).filter(|text| !text.is_empty()))
+            .map(Block::prose),
+    );
     blocks.extend(population(survey));
     blocks.push(Block::prose(format!("{}, {}.", counted(survey.models.len(), "model"), comparable(survey))));
     blocks.extend(pairs(survey));
@@ -46,9 +53,14 @@ fn chance(survey: &Survey) -> Option<String> {
     let (compared, beyond) = (chance.pairs.len(), chance.beyond());
     let (models, place) = located(survey, &strongest);
     let name = pair_name(survey, models);
-    let [r, z] = [Digits::Fixed(4).format(strongest.r), Digits::Fixed(1).format(strongest.z)];
-    let identical = survey.relations.pairs.iter().filter(|pair| is_identical(pair)).count();
-    let tests = format!("permutation null, p ≤ {LEVEL} after Bonferroni over {}", counted(chance.tests, "test"));
+    let [r, rho] = [strongest.r, strongest.rho].map(|value| Digits::Fixed(4).format(value));
+    let r = format!("r = {r}, ρ = {rho}, {}", z_in_prose(strongest.z));
+    let identical = survey.relations.pairs.iter().filter(|pair| pair.is_identical()).count();
+    let tests = format!(
+        "Spearman's ρ under permutation, p ≤ {LEVEL} by the normal approximation after Bonferroni over {}",
+        counted(chance.tests, "test")
+    );
+    let untested = untested(survey);
     if beyond == 0 {
         let who = if compared == 1 { format!("{name} do not stand out") } else { "No pair stands out".to_owned() };
         let all = counted(chance.tests, "test");
@@ -60,17 +72,15 @@ fn chance(survey: &Survey) -> Option<String> {
                 counted(count, "pair")
             ),
         };
-        return Some(format!("**{who}**: {of} has r = {r}, z = {z}, within chance ({name}, {place}).{same}"));
+        return Some(format!("**{who}**: {of} has {r}, within chance ({name}, {place}).{same}{untested}"));
     }
     let copies = match (identical, compared) {
         (0, _) => String::new(),
-        (1, 1) => " Every compared tensor holds the same numbers in both: copies, as far as compared.".to_owned(),
+        (1, 1) => format!(" Every compared tensor holds the same numbers in both{}.", only(survey)),
         (all, _) if all == compared => {
-            " In all of them every compared tensor holds the same numbers: copies, as far as compared.".to_owned()
+            format!(" In all of them every compared tensor holds the same numbers{}.", only(survey))
         }
-        (some, _) => {
-            format!(" In {some} of them every compared tensor holds the same numbers: copies, as far as compared.")
-        }
+        (some, _) => format!(" In {some} of them every compared tensor holds the same numbers{}.", only(survey)),
     };
     let caveat = if strongest.z.abs() < survey.relations.criterion.z {
         " Layers of independently trained networks have reached z 4.6: this alone is no sign of a relation."
@@ -86,15 +96,47 @@ fn chance(survey: &Survey) -> Option<String> {
         };
         let most = if tests_of.count == 1 { "" } else { "most " };
         return Some(format!(
-            "**{name} are correlated beyond chance{share}**: {most}r = {r}, z = {z}, {place} ({tests}).{copies}{caveat}"
+            "**{name} are correlated beyond chance{share}**: {most}{r}, {place} ({tests}).{copies}{caveat}{untested}"
         ));
     }
     let are = if beyond == 1 { "is" } else { "are" };
     let pairs = counted(compared, "pair");
     let who = if beyond == compared { format!("All {pairs}") } else { format!("{beyond} of {pairs}") };
     Some(format!(
-        "**{who} of models {are} correlated beyond chance**, most {name}: r = {r}, z = {z}, {place} ({tests}).{copies}{caveat}"
+        "**{who} of models {are} correlated beyond chance**, most {name}: {r}, {place} ({tests}).{copies}{caveat}{untested}"
     ))
+}
+
+/// What the same numbers were found in, and nothing else.
+fn only(survey: &Survey) -> &'static str {
+    let mut roles = survey.panels.iter().map(|panel| panel.key.role);
+    if roles.all(|role| role.is_some_and(|role| role.kind() == RoleKind::Norm)) {
+        "; only norms were compared, no matrix"
+    } else {
+        "; tensors that were not compared may differ"
+    }
+}
+
+/// Tests that r alone would have passed, and cells that were not tested.
+fn untested(survey: &Survey) -> String {
+    let mut text = String::new();
+    let mut skipped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (model, exclusion) in survey.excluded.iter().filter(|(_, exclusion)| exclusion.is_skipped) {
+        skipped.entry(&exclusion.reason).or_default().push(&survey.models[*model].label);
+    }
+    for (reason, models) in skipped {
+        let of = if models.len() > MOST_NAMED { counted(models.len(), "model") } else { models.join(", ") };
+        let _ = write!(text, " Some tensors of {of} are {reason}.");
+    }
+    if survey.chance.carried > 0 {
+        let tests = counted(survey.chance.carried, "test");
+        let _ = write!(text, " In {tests} r lies beyond chance and ρ does not: a few channels carry it.");
+    }
+    if survey.chance.tied > 0 {
+        let cells = counted(survey.chance.tied, "cell");
+        let _ = write!(text, " Not tested: {cells} where more than half of the elements of a side are equal.");
+    }
+    text
 }
 
 /// The verdict from the other pairs, with a warning where they are no baseline.
@@ -102,19 +144,24 @@ fn population(survey: &Survey) -> Option<Block> {
     let outliers = survey.relations.flagged();
     Some(match survey.relations.baseline? {
         Baseline::FewPairs(pairs) => {
-            Block::prose(format!("Too few pairs to compare with each other ({pairs}; at least {FEWEST} needed)."))
+            Block::prose(format!("Too few pairs to compare with each other ({}).", relations::few(survey, pairs)))
         }
         Baseline::MedianFar(median) => Block::note(format!(
-            "**Most pairs are correlated far beyond chance (median z {median:.1}): the other pairs are no baseline.** Each is judged \
-             against chance alone."
+            "**Most pairs are correlated far beyond chance (median {}): the other pairs are no baseline.** Each is judged against \
+             chance alone.",
+            z_in_prose(median)
         )),
         Baseline::Population if outliers.is_empty() => {
             Block::prose(format!("No pair stands out from the other pairs.{}", doubt(survey)))
         }
         Baseline::Population => {
             let named = outliers.iter().take(MOST_NAMED).map(|pair| {
-                let z = Digits::Fixed(1).format(pair.verdict.z);
-                format!("{} (robust z {z})", pair_name(survey, pair.models))
+                let z = match pair.verdict.z {
+                    Some(z) => format!("robust {}", z_in_prose(z)),
+                    None if pair.is_identical() => "identical".to_owned(),
+                    None => format!("r = {}", Digits::Fixed(4).format(pair.pearson)),
+                };
+                format!("{} ({z})", pair_name(survey, pair.models))
             });
             let named = named.collect::<Vec<_>>().join(", ");
             let more = match outliers.len().saturating_sub(MOST_NAMED) {
@@ -133,10 +180,6 @@ fn doubt(survey: &Survey) -> &'static str {
     } else {
         ""
     }
-}
-
-fn is_identical(pair: &Relation) -> bool {
-    pair.identical == pair.cells
 }
 
 fn pair_name(survey: &Survey, (a, b): (usize, usize)) -> String {
@@ -259,7 +302,7 @@ fn verdict(survey: &Survey, models: (usize, usize)) -> String {
     let outlier = relation.filter(|pair| pair.related && relations.baseline == Some(Baseline::Population));
     let tests = survey.chance.of_pair(models);
     let (word, count, all) = match (relation, outlier) {
-        (Some(pair), _) if is_identical(pair) => return "identical".to_owned(),
+        (Some(pair), _) if pair.is_identical() => return "identical".to_owned(),
         (_, Some(pair)) => ("outlier", pair.flagged, pair.cells),
         _ if tests.beyond > 0 => ("beyond", tests.beyond, tests.count),
         _ => ("chance", tests.count, tests.count),
@@ -364,30 +407,19 @@ fn groups(survey: &Survey) -> Option<Block> {
     Some(Block::Table(Table { caption, columns, rows: named.iter().map(row).collect() }))
 }
 
-/// Models that were not read, or lack a tensor.
+/// Models that were not read, or lack a tensor, or have one that is in no number.
 fn gaps(survey: &Survey) -> Option<Block> {
-    let gap = |(number, model): (usize, &ModelSummary)| {
-        let why = match &model.failure {
-            Some(failure) => format!("skipped: {failure}"),
-            None => missing(survey, number)?,
-        };
-        Some(vec![Cell::text(&model.label), Cell::text(why)])
-    };
-    let rows: Vec<Vec<Cell>> = survey.models.iter().enumerate().filter_map(gap).collect();
+    let failed = survey.models.iter().enumerate();
+    let failed = failed.filter_map(|(model, of)| Some((model, format!("skipped: {}", of.failure.as_ref()?))));
+    let lacking = left_out::gaps(survey).into_iter().filter(|(model, _)| survey.models[*model].failure.is_none());
+    let mut gaps: Vec<(usize, String)> = failed.chain(lacking).collect();
+    gaps.sort_by_key(|(model, _)| *model);
+    let more = gaps.len().saturating_sub(MOST);
+    let row = |(model, why): &(usize, String)| vec![Cell::text(&survey.models[*model].label), Cell::text(why)];
+    let mut rows: Vec<Vec<Cell>> = gaps.iter().take(MOST).map(row).collect();
+    rows.extend(
+        (more > 0).then(|| vec![Cell::text("…"), Cell::text(format!("{more} more lines: see REPORT.md under -o"))]),
+    );
     let columns = ["model", "not compared (reason)"].map(Column::text).to_vec();
     (!rows.is_empty()).then(|| Block::Table(Table { caption: String::new(), columns, rows }))
-}
-
-/// `layers 32–47 (it has 32 layers)`: what a model lacks for the first reason; `None` where it lacks nothing.
-fn missing(survey: &Survey, number: usize) -> Option<String> {
-    let reason = survey.panels.iter().find_map(|panel| panel.rows[number].side.as_ref().err())?;
-    let lacking = survey.panels.iter().filter(|panel| panel.rows[number].side.as_ref().err() == Some(reason));
-    let layers: BTreeSet<u32> = lacking.clone().filter_map(|panel| Some(panel.key.layer?.layer.0)).collect();
-    let what = match (layers.first(), layers.last()) {
-        (Some(first), Some(last)) if first == last => format!("layer {first}"),
-        (Some(first), Some(last)) if (last - first) as usize + 1 == layers.len() => format!("layers {first}–{last}"),
-        (Some(first), Some(last)) => format!("{} layers, {first} to {last}", layers.len()),
-        _ => lacking.map(|panel| panel.key.role_name()).next()?,
-    };
-    Some(format!("{what} ({reason})"))
 }
