@@ -34,6 +34,8 @@ mod folders;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod hash_claims;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod house;
