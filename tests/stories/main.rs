@@ -52,6 +52,8 @@ mod lineage;
 #[cfg(test)]
 mod lineage_beside;
 #[cfg(test)]
+mod lineage_claims;
+#[cfg(test)]
 mod lineage_disguised;
 #[cfg(test)]
 mod lineage_gallery;
