@@ -228,10 +228,11 @@ fn matched(hashed: &[Hashed], groups: Vec<Group>) -> Frame<'_> {
 
 /// How many tensors have an equal, each counted once: by bytes if by anything.
 fn summary(hashed: usize, groups: &[Group], left_out: usize) -> String {
-    let mut tensors = table::count(hashed as u64, "tensor");
-    if left_out > 0 {
-        tensors += &format!(", beside {} left out (--experts takes them)", routed(left_out));
-    }
+    let others = match left_out {
+        0 => String::new(),
+        count => format!(", beside {} left out (--experts takes them)", routed(count)),
+    };
+    let tensors = table::count(hashed as u64, "tensor") + &others;
     if groups.is_empty() {
         return format!("{tensors}: no two of them equal");
     }
