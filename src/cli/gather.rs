@@ -42,6 +42,8 @@ pub(crate) struct Gather<'a> {
     pub(crate) printer: &'a Printer,
     /// Whether tensors are chosen by the question alone, so that none at all has a reason in it.
     pub(crate) explains_absence: bool,
+    /// Whether the same models were opened before in this run, so that what there is to say of their files was said.
+    pub(crate) is_again: bool,
     /// What `--dry-run` prints after the plan.
     pub(crate) after_plan: &'a dyn Fn(&[Opened]) -> String,
 }
@@ -49,12 +51,14 @@ pub(crate) struct Gather<'a> {
 impl<'a> Gather<'a> {
     /// The usual way: tensors are chosen by the question alone.
     pub(crate) fn new(reach: &'a Reach, limits: &'a options::Limits, printer: &'a Printer) -> Self {
-        Self { reach, limits: Some(limits), printer, explains_absence: true, after_plan: &|_| String::new() }
+        let after_plan = &|_: &[Opened]| String::new();
+        Self { reach, limits: Some(limits), printer, explains_absence: true, is_again: false, after_plan }
     }
 
     /// Headers alone.
     pub(crate) fn headers(reach: &'a Reach, printer: &'a Printer) -> Self {
-        Self { reach, limits: None, printer, explains_absence: false, after_plan: &|_| String::new() }
+        let after_plan = &|_: &[Opened]| String::new();
+        Self { reach, limits: None, printer, explains_absence: false, is_again: false, after_plan }
     }
 
     /// Opens the models and brings what the question chooses. `None` after `--dry-run`, whose plan has been printed.
@@ -141,6 +145,12 @@ impl<'a> Gather<'a> {
     }
 
     fn report(&self, opened: &[Opened], failures: &[Failures]) {
+        if self.is_again {
+            for (opened, failures) in opened.iter().zip(failures) {
+                report_unfetched(&opened.label, failures, self.printer);
+            }
+            return;
+        }
         report_failures(opened, failures, self.printer);
         if self.explains_absence {
             report_absence(opened, self.printer);

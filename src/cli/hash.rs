@@ -1,6 +1,6 @@
 //! `hash`: what identifies each tensor, and which are the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
 use hub_audit::{
@@ -8,7 +8,7 @@ use hub_audit::{
     digest::TrivialClass,
     fetch::{self, Work},
     fetch::{Corpus, Cost},
-    model::{Model, ModelSummary, Opened, Repository, Session, Tensor},
+    model::{DEFAULT_SKIP, Model, ModelSummary, Opened, Question, Repository, Session, Tensor},
     question::hash::hash_all_kept,
     question::hash::matches,
     question::hash::same_files,
@@ -57,13 +57,17 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
         return Ok(ExitStatus::Done);
     };
     let (hashed, mut status) = hash(&gathered, &wanted, printer)?;
+    let left_out = left_out_experts(&gathered.opened, &question);
     let models: Vec<ModelSummary> = gathered.opened.iter().map(ModelSummary::of).collect();
     let document = output::data("hash", &output::run(&args.reach, 0, gathered.cost), &models);
     let table = if args.matches {
         let groups = matches(&hashed);
-        printer.talk(&summary(&hashed, &groups));
+        printer.talk(&summary(hashed.len(), &groups, left_out));
         matched(&hashed, groups)
     } else {
+        if left_out > 0 {
+            printer.talk(&format!("{} left out: --experts takes them", routed(left_out)));
+        }
         tensors(&hashed)
     };
     output::print(format, &document, || Box::new(std::iter::once(table)), String::new, printer)?;
@@ -72,6 +76,21 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
     }
     gather::print_summary(&gathered.cost, printer);
     Ok(if gathered.all_failed() { ExitStatus::Failed } else { status })
+}
+
+/// How many tensors of routed experts the default of `--skip` leaves out where every tensor is asked for.
+fn left_out_experts(opened: &[Opened], question: &Question) -> usize {
+    let Some(skip) = question.skip.as_ref().filter(|skip| question.all_headers && skip.as_str() == DEFAULT_SKIP) else {
+        return 0;
+    };
+    let models = opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
+    let headers = models.flat_map(|model| model.headers.values());
+    headers.flat_map(|header| &header.tensors).filter(|tensor| skip.is_match(&tensor.name)).count()
+}
+
+/// `288 tensors of routed experts`.
+fn routed(count: usize) -> String {
+    format!("{} of routed experts", table::count(count as u64, "tensor"))
 }
 
 /// The digests of all wanted tensors, by model, then layer, then name. What failed is reported and left out.
@@ -207,22 +226,29 @@ fn matched(hashed: &[Hashed], groups: Vec<Group>) -> Frame<'_> {
     Frame::new("matches.csv", columns, rows)
 }
 
-fn summary(hashed: &[Hashed], groups: &[Group]) -> String {
-    let tensors = table::count(hashed.len() as u64, "tensor");
-    let of = |kinship, trivial| {
-        let of_kind = groups.iter().filter(|group| (group.kinship, group.trivial) == (kinship, trivial));
-        let members: usize = of_kind.clone().map(|group| group.members.len()).sum();
-        format!("{members} in {}", table::count(of_kind.count() as u64, "group"))
+/// How many tensors have an equal, each counted once: by bytes if by anything.
+fn summary(hashed: usize, groups: &[Group], left_out: usize) -> String {
+    let others = match left_out {
+        0 => String::new(),
+        count => format!(", beside {} left out (--experts takes them)", routed(count)),
     };
+    let tensors = table::count(hashed as u64, "tensor") + &others;
     if groups.is_empty() {
-        return format!("{tensors}, no two of them equal");
+        return format!("{tensors}: no two of them equal");
     }
+    let mut counted = BTreeSet::new();
+    let mut of = |is_it: &dyn Fn(&Group) -> bool| {
+        let of_kind: Vec<&Group> = groups.iter().filter(|group| is_it(group)).collect();
+        let before = counted.len();
+        counted.extend(of_kind.iter().flat_map(|group| &group.members).copied());
+        (counted.len() - before, table::count(of_kind.len() as u64, "group"))
+    };
+    let (identical, by_bytes) = of(&|group| !group.trivial && group.kinship == Kinship::Bytes);
+    let (rounded, by_rounding) = of(&|group| !group.trivial && group.kinship == Kinship::Rounded);
+    let (trivial, by_construction) = of(&|group| group.trivial);
     format!(
-        "{tensors}: {} are byte-identical, {} equal after rounding to BF16; constant or fixed buffers, equal by construction: {} and {}",
-        of(Kinship::Bytes, false),
-        of(Kinship::Rounded, false),
-        of(Kinship::Bytes, true),
-        of(Kinship::Rounded, true),
+        "{tensors}: {identical} in {by_bytes} are byte-identical, {rounded} more equal others after rounding to BF16, which makes \
+         {by_rounding}; {trivial} more are constant or fixed buffers, equal by construction, in {by_construction}"
     )
 }
 

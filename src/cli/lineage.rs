@@ -75,6 +75,7 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
     corpus.check_unchanged()?;
     lineage.chunks = chunks;
     let status = answer(args, &lineage, cost, printer)?;
+    let all_read = all_read && !corpus.any_tensor_failed();
     Ok(if status == ExitStatus::Done && !all_read { ExitStatus::Incomplete } else { status })
 }
 
@@ -125,7 +126,7 @@ impl Rounds<'_> {
         };
         let after = |opened: &[Opened]| after_plan(opened, self.ask);
         let gather = Gather::new(self.reach, self.limits, self.printer);
-        let gather = Gather { explains_absence: false, after_plan: &after, ..gather };
+        let gather = Gather { explains_absence: false, is_again: more.is_some(), after_plan: &after, ..gather };
         Ok(gather.run(bring)?.map(|(corpus, (choice, chunks))| (choice, corpus, chunks)))
     }
 
@@ -185,7 +186,9 @@ fn after_plan(opened: &[Opened], ask: &LineageAsk) -> String {
         .map(|([a, b], at_best)| {
             let [a, b] = [a, b].map(|model| opened[*model].label.as_str());
             match at_best {
-                Some(effect) => format!("{a} × {b}: shows a mean row correlation of {effect:.4} in the units at best"),
+                Some(effect) => {
+                    format!("{a} × {b}: shows a positive mean row correlation of {effect:.4} in the units at best")
+                }
                 None => {
                     format!("{a} × {b}: units of no group can be met layer by layer; a layer map or the basis may tell")
                 }
@@ -202,7 +205,10 @@ fn after_plan(opened: &[Opened], ask: &LineageAsk) -> String {
 /// What may be read after the rows of the plan.
 pub(crate) fn later_rounds(ask: &LineageAsk) -> String {
     let both = if ask.disguised { ", and pairs whose hidden coordinates match 192 rows of two" } else { "" };
-    format!("Inconclusive pairs then read up to four times as many rows, linked ones 256 rows of six matrices{both}.\n")
+    format!(
+        "Inconclusive pairs then read up to four times as many rows, linked ones 256 rows of six matrices, and those of which some layers \
+         only are linked all layers{both}.\n"
+    )
 }
 
 fn total(first: &Cost, then: &Cost) -> Cost {

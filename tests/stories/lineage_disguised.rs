@@ -21,6 +21,7 @@ fn same(count: usize) -> Vec<usize> {
 
 /// Writes a checkpoint of this seed with its units and its hidden coordinates in these orders, a little changed by noise of its own.
 fn write(at: &Workspace, id: &str, seed: u64, own: u64, [units, coordinates]: [Vec<usize>; 2]) {
+    let width = coordinates.len();
     let values = |salt: u64, rows: usize, columns: usize| -> Vec<f32> {
         let count = rows * columns;
         let (shared, added) = (noise(1_000 * seed + salt, count), noise(1_000_000 * own + salt, count));
@@ -35,7 +36,7 @@ fn write(at: &Workspace, id: &str, seed: u64, own: u64, [units, coordinates]: [V
         Tensor::raw(&name, "BF16", &[rows.len() as u64, columns.len() as u64], bytes)
     };
     let norm = |name: String, salt: u64| {
-        let gains = values(salt, 1, WIDTH);
+        let gains = values(salt, 1, width);
         Tensor::bf16(&name, &coordinates.iter().map(|&at| 1.0 + gains[at]).collect::<Vec<f32>>())
     };
     let [words, values_of_heads] = [same(TOKENS), same(32)];
@@ -49,7 +50,7 @@ fn write(at: &Workspace, id: &str, seed: u64, own: u64, [units, coordinates]: [V
         tensors.push(matrix(format!("{place}.self_attn.v_proj.weight"), salt + 4, [&values_of_heads, &coordinates]));
     }
     tensors.push(norm("model.norm.weight".to_owned(), 2));
-    let mut config = llama_config(LAYERS, WIDTH);
+    let mut config = llama_config(LAYERS, width);
     config["num_attention_heads"] = json!(4);
     config["num_key_value_heads"] = json!(2);
     at.model(id, &config, &tensors);
@@ -138,4 +139,25 @@ fn strangers_are_not_found_again_and_that_acquits_nobody() {
     assert!(["consistent with independence", "inconclusive"].contains(&groups[""]["sign"].as_str()), "{outcome}");
     let planned = at.run(&["lineage", "o/a", "o/stranger", "--disguised", "--dry-run"]).expect(0);
     assert!(planned.stdout.contains("0 requests"), "everything is in the cache by now: {planned}");
+}
+
+#[test]
+fn matches_that_too_few_coordinates_bear_out_are_neither_found_nor_missed() {
+    let mut at = Workspace::new();
+    write(&at, "o/a", 1, 1, [same(INNER), same(96)]);
+    write(&at, "o/units", 1, 2, [turned(INNER), same(96)]);
+    at.serve();
+    let outcome = at.run(&["lineage", "o/a", "o/units", "--disguised", "-o", "out"]).expect(0);
+    is_honest(&outcome);
+    let text = outcome.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let groups = groups(&at, "out");
+    for name in ["matched units", "matched both"] {
+        let of = |column: &str| groups[name][column].parse::<f64>().unwrap();
+        assert!(of("z") > 20.0 && of("log10_floor") > -9.0 && groups[name]["sign"] == "?", "{:?}", groups[name]);
+    }
+    let undecided =
+        "whether units correspond cannot be decided at this width, of whose 8 blocks no p below 1e-7.2 follows";
+    assert!(text.contains(&format!("matched {undecided} (correlation ")), "{outcome}");
+    assert!(text.contains(&format!("by coordinates that tokens match, {undecided} (correlation ")), "{outcome}");
+    assert!(!text.contains("units were not found again"), "{outcome}");
 }

@@ -47,6 +47,12 @@ fn a_merge_of_changes_from_a_base_has_its_weights() {
     // Of the two the other would have to be taken away.
     assert_eq!(text.matches("of the squared change of").count(), 1, "{outcome}");
     assert!(at.read("out/REPORT.md").contains(".70 times that of one plus .50 times that of two"));
+    // Both changes tell all of it, and together they are 1.2 of one: it lies beside the line between them, as far as that is known.
+    assert!(!text.contains("lies on the line"), "{outcome}");
+    let without = at.run(&["lineage", "o/one", "o/two", "o/sum"]).expect(0);
+    let text = without.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("sum lies on the line between one and two, w = .60"), "{without}");
+    assert!(text.contains("that explains .94"), "{without}");
     let table = rows(&at.read("out/relation.csv"));
     let value = |model: &str, quantity: &str| -> f64 {
         let is_it = |row: &&std::collections::BTreeMap<String, String>| {

@@ -36,6 +36,8 @@ mod folders;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod hash_claims;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod house;
@@ -51,6 +53,8 @@ mod layouts;
 mod lineage;
 #[cfg(test)]
 mod lineage_beside;
+#[cfg(test)]
+mod lineage_claims;
 #[cfg(test)]
 mod lineage_disguised;
 #[cfg(test)]

@@ -39,6 +39,18 @@ impl Unexamined {
             Self::Failed => "failed",
         }
     }
+
+    /// In a sentence, where no error tells more.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NoHash => {
+                "no listing states its Xet hash, as none does of a folder or of a file outside of the content store"
+            }
+            Self::Withheld => "asterisks stand in the place of its hash, as in a gated repository without access",
+            Self::Off => "the content store was not to be asked: --offline, or HF_HUB_DISABLE_XET",
+            other => other.name(),
+        }
+    }
 }
 
 /// Why a file could not be examined.

@@ -43,6 +43,8 @@ pub(crate) struct Read<'a, T> {
     pub(crate) other_units: &'a [PairedRows<'a, T>],
     /// Whether norms and embeddings are equal in every byte read.
     pub(crate) basis_equal: bool,
+    /// Whether they are equal once rounded, as [`is_rounded`] tells.
+    pub(crate) basis_rounded: bool,
     /// Up to 256 rows of some matrices; empty where they are left out.
     pub(crate) deep: &'a [PairedRows<'a, T>],
     pub(crate) precisions: [Precision; 2],
@@ -136,7 +138,10 @@ impl<'a, T: Element> Read<'a, T> {
         if !ranks.is_empty() && ranks.iter().all(LowRank::explains) {
             return facts(Kind::LowRank, deep, None);
         }
-        let changes: Vec<Change> = self.units().filter_map(Change::of).collect();
+        let [of_a, of_b] = self.precisions;
+        // What a cast alone has changed tells nothing of how the rest did.
+        let is_apart = |rows: &&PairedRows<'_, T>| of_a == of_b || !is_rounded(rows, self.precisions);
+        let changes: Vec<Change> = self.units().filter(is_apart).filter_map(Change::of).collect();
         let Some(medians) = Change::medians(&changes) else {
             return facts(Kind::Changed, deep, None);
         };
@@ -147,13 +152,10 @@ impl<'a, T: Element> Read<'a, T> {
         facts(kind, deep, Some(medians))
     }
 
-    #[expect(clippy::float_cmp, reason = "asks whether the cast is exact")]
     fn is_cast(&self) -> bool {
         let [of_a, of_b] = self.precisions;
-        of_a != of_b
-            && self.units().all(|rows| {
-                rows.pairs().all(|(a, b)| of_b.round(a) == b) || rows.pairs().all(|(a, b)| of_a.round(b) == a)
-            })
+        let mut read = self.units().chain(self.deep);
+        of_a != of_b && self.basis_rounded && read.all(|rows| is_rounded(rows, self.precisions))
     }
 
     /// Rows that are equal on both sides say nothing of a grid. Where MLP units did not change at all, it was no quantisation.
@@ -167,6 +169,12 @@ impl<'a, T: Element> Read<'a, T> {
         let sides = grids.map(|grid| grid.is_some());
         grids[0].or(grids[1]).map(|grid| Kind::Quantised { sides, grid })
     }
+}
+
+/// Whether the sides are equal, or are once one is rounded to the type of the other.
+#[expect(clippy::float_cmp, reason = "asks whether the cast is exact")]
+pub(crate) fn is_rounded<T: Element>(rows: &PairedRows<'_, T>, [of_a, of_b]: [Precision; 2]) -> bool {
+    rows.equal() || rows.pairs().all(|(a, b)| of_b.round(a) == b) || rows.pairs().all(|(a, b)| of_a.round(b) == a)
 }
 
 /// What the tested tensors alone say.
@@ -269,6 +277,7 @@ mod tests {
                 mlp: &mlp,
                 other_units: &other_units,
                 basis_equal: true,
+                basis_rounded: true,
                 deep: &deep,
                 precisions: [0, 1].map(|side| precision(&case["types"][side])),
                 vocabularies: [0, 1].map(|side| integers(&case["words"][side])[0]),
@@ -315,11 +324,37 @@ mod tests {
     }
 
     #[test]
+    fn a_cast_needs_everything_that_was_read() {
+        let wide: Vec<f64> = (0..64 * 64).map(|at| (f64::from(at) * 0.7).sin()).collect();
+        let narrow: Vec<f64> = wide.iter().map(|x| Precision::Bf16.round(*x)).collect();
+        let other: Vec<f64> = wide.iter().map(|x| 0.5 * x + 0.3).collect();
+        let rows = |b| PairedRows { a: &wide, b, width: 64 };
+        let (cast, changed) = ([rows(&narrow)], [rows(&other)]);
+        let read = Read {
+            mlp: &cast,
+            other_units: &[],
+            basis_equal: false,
+            basis_rounded: true,
+            deep: &cast,
+            precisions: [Precision::F32, Precision::Bf16],
+            vocabularies: [9; 2],
+        };
+        let kind = |read: Read<'_, f64>| read.describe().unwrap().kind;
+        assert_eq!(kind(read), Kind::Cast);
+        assert_ne!(kind(Read { deep: &changed, ..read }), Kind::Cast);
+        assert_ne!(kind(Read { basis_rounded: false, ..read }), Kind::Cast);
+        assert_ne!(kind(Read { other_units: &changed, ..read }), Kind::Cast);
+        // Tensors that both have in a type of their own.
+        assert_eq!(kind(Read { deep: &[rows(&wide)], ..read }), Kind::Cast);
+    }
+
+    #[test]
     fn without_rows_of_units_nothing_is_described() {
         let read: Read<'_, f32> = Read {
             mlp: &[],
             other_units: &[],
             basis_equal: true,
+            basis_rounded: true,
             deep: &[],
             precisions: [Precision::Bf16; 2],
             vocabularies: [9; 2],

@@ -7,7 +7,7 @@ use super::{
 use crate::named::named;
 
 /// The proven bound that a link needs as well.
-const LOG10_LINK: f64 = -9.0;
+pub(crate) const LOG10_LINK: f64 = -9.0;
 
 /// The same, divided by the number of tests in the run.
 const LOG10_LINK_OF_ALL: f64 = -3.0;

@@ -91,17 +91,21 @@ impl Lineage {
         self
     }
 
-    /// What a further round is to read: more rows of pairs that are unclear, and rows for the kind of relation of linked ones. Once
-    /// nothing of these is wanted, units of hidden coordinates that were matched: a round of its own, since of many pairs it may
+    /// What a further round is to read: more rows of pairs that are unclear, rows for the kind of relation of linked ones, and all
+    /// layers of those of which some only show a link. Once nothing of these is wanted, units of hidden coordinates that were matched: a round of its own, since of many pairs it may
     /// read more than is allowed.
     pub fn more(&self) -> Vec<More> {
         let more = |pair: &PairAnswer| {
             let deepens = pair.is_worth_more_rows() && pair.stage < LAST_STAGE;
             let deep = if self.ask.deep && pair.needs_deep_rows() { pair.deep_layers() } else { Vec::new() };
-            (deepens || !deep.is_empty()).then(|| More {
+            let map = !deepens && !pair.is_identical && pair.map.is_none() && pair.has_some_layers();
+            // The relation is told anew from what this round reads.
+            let deep = if map && pair.is_deep() { pair.deep_layers() } else { deep };
+            (deepens || map || !deep.is_empty()).then(|| More {
                 models: pair.models,
                 stage: pair.stage + u32::from(deepens),
                 deep: if deepens { Vec::new() } else { deep },
+                map,
                 coordinates: None,
             })
         };
@@ -112,7 +116,7 @@ impl Lineage {
         let by_both = |pair: &PairAnswer| {
             let coordinates = Some(pair.unread.clone()?);
             let deep = if pair.is_deep() { pair.deep_layers() } else { Vec::new() };
-            Some(More { models: pair.models, stage: pair.stage, deep, coordinates })
+            Some(More { models: pair.models, stage: pair.stage, deep, map: false, coordinates })
         };
         self.pairs.iter().filter_map(by_both).collect()
     }
@@ -125,7 +129,7 @@ impl Lineage {
             let holds = match condition {
                 Condition::Linked => matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes),
                 Condition::Inconclusive => pair.verdict() == Verdict::Inconclusive,
-                Condition::Independent => pair.verdict() == Verdict::Independent,
+                Condition::Independent => pair.verdict() == Verdict::Independent && pair.negative().is_empty(),
             };
             (format!("{a} × {b}"), holds)
         })

@@ -86,6 +86,8 @@ pub struct More {
     pub(crate) models: [usize; 2],
     pub(crate) stage: u32,
     pub(crate) deep: Vec<[usize; 2]>,
+    /// Whether a layer map is to be made, whatever was asked.
+    pub(crate) map: bool,
     pub(crate) coordinates: Option<Coordinates>,
 }
 
@@ -212,7 +214,7 @@ impl Choice {
 /// Every pair of models that were opened.
 pub(super) fn all_pairs(sites: &[Option<Sites>]) -> Vec<More> {
     let open: Vec<usize> = (0..sites.len()).filter(|&model| sites[model].is_some()).collect();
-    let pair = |a: usize, b: usize| More { models: [a, b], stage: 0, deep: Vec::new(), coordinates: None };
+    let pair = |a: usize, b: usize| More { models: [a, b], stage: 0, deep: Vec::new(), map: false, coordinates: None };
     open.iter().enumerate().flat_map(|(at, &a)| open[at + 1..].iter().map(move |&b| pair(a, b))).collect()
 }
 
@@ -331,7 +333,7 @@ impl PairChoice {
             .and(wide);
         let tokens = asked(Group::Embeddings).and(a.table).and(b.table).and(wide).map(|()| Vec::new());
         let mapped = Group::UNITS.into_iter().zip(&mut units).find(|(_, met)| match met {
-            Ok(()) => ask.layer_map,
+            Ok(()) => ask.layer_map || more.map,
             Err(reason) => *reason == Untested::Depth,
         });
         let count = |sites: &Sites| ask.blocks_per_layer(sites.depth, stage);

@@ -22,6 +22,8 @@ pub(crate) struct GroupAnswer {
     pub(crate) by_layer: Vec<(usize, Result<Distances, Untested>)>,
     /// Share of elements that are equal.
     pub(crate) equal: Option<f64>,
+    /// Of a joint test whether the sides are equal once one is rounded to the type of the other.
+    pub(crate) is_rounded: bool,
     /// How the matches look that were tested.
     pub(crate) matches: Option<Matches>,
 }
@@ -56,6 +58,7 @@ impl GroupAnswer {
             distance,
             by_layer: Vec::new(),
             equal,
+            is_rounded: false,
             matches: None,
         }
     }

@@ -12,10 +12,11 @@ use super::{
 };
 use crate::metric::lineage::{
     basis::AnchoredRows,
+    block_test::Tail,
     choice,
     distance::{BlockSums, PairedRows, distances, equal_share, norm_distances},
-    evidence::{Evidence, Z_LINK},
-    relation::{Description, Read},
+    evidence::{Evidence, Z_LINK, Z_LOOK},
+    relation::{Description, Kind, Read, is_rounded},
     units::unit_test,
     untested::Untested,
     verdict::{Decision, Sign, Strictness, Verdict},
@@ -38,6 +39,10 @@ pub(crate) struct PairAnswer {
     pub(crate) unread: Option<Coordinates>,
     /// Rows of the embedding tables.
     pub(crate) vocabularies: [usize; 2],
+    /// Which of both models have nothing that could be read of each group of units.
+    lacking: [[bool; 2]; 3],
+    /// Whether either has routed experts that are not read.
+    pub(crate) has_unread_experts: bool,
 }
 
 impl PairAnswer {
@@ -60,6 +65,8 @@ impl PairAnswer {
             };
             groups.push((group, answer));
         }
+        let sites = pair.models.map(|model| choice.models[model].as_ref().map(|model| &model.sites));
+        let lacks = |group: Group| sites.map(|sites| sites.is_none_or(|sites| sites.units(group).is_err()));
         let disguised = Disguised::of(choice, pair, sides);
         groups.extend(disguised.groups);
         let answer = Self {
@@ -73,13 +80,18 @@ impl PairAnswer {
             is_deep: false,
             unread: disguised.unread,
             vocabularies: pair.models.map(|model| choice.models[model].as_ref().map_or(0, |model| model.vocabulary)),
+            lacking: Group::UNITS.map(lacks),
+            has_unread_experts: sites.into_iter().flatten().any(|sites| sites.has_unread_experts),
         };
         answer.described(choice, pair, sides)
     }
 
-    /// The same tests, which a former round made of the same rows, with what was read since: the relation, and units of hidden coordinates
-    /// that were matched before.
+    /// The same tests, which a former round made of the same rows, with what was read since: a layer map, the relation, and units of
+    /// hidden coordinates that were matched before.
     pub(crate) fn described<T: Held>(mut self, choice: &Choice, pair: &PairChoice, sides: Sides<'_, T>) -> Self {
+        if self.map.is_none() {
+            self.map = pair.map.map(|map| MapAnswer::of(sides, map?, choice.ask.seed));
+        }
         self.is_deep = !pair.deep.is_empty();
         self.relation = self.description(choice, pair, sides);
         if let Some(coordinates) = &pair.coordinates {
@@ -150,9 +162,40 @@ impl PairAnswer {
         self.is_identical || self.tested_directly().any(|(_, answer)| answer.sign == Sign::Plus)
     }
 
-    /// Whether every element that was read is equal.
+    /// Whether every element that was read is equal, of the deep rows too, which the relation knows.
     pub(crate) fn is_equal_where_read(&self) -> bool {
-        self.tested_directly().next().is_some() && self.tested_directly().all(|(_, group)| group.is_equal())
+        let is_equal = |relation: &Description| matches!(relation.kind, Kind::Identical | Kind::VocabularyGrown);
+        self.tested_directly().next().is_some()
+            && self.tested_directly().all(|(_, group)| group.is_equal())
+            && self.relation.as_ref().is_none_or(is_equal)
+    }
+
+    /// Groups whose rows are correlated negatively as strongly as those of a link are positively. Their tests are one-sided, so that no
+    /// sign says it; of norms a sign does.
+    pub(crate) fn negative(&self) -> Vec<(Group, f64)> {
+        let tested = self.tested_directly().map(|(group, answer)| (group, answer.evidence));
+        let negative = tested.filter(|(_, evidence)| evidence.tail == Tail::Upper && evidence.z <= -Z_LINK);
+        negative.map(|(group, evidence)| (group, evidence.z)).collect()
+    }
+
+    /// Whether norms alone make the link.
+    pub(crate) fn is_linked_by_norms_alone(&self) -> bool {
+        let mut linked = self.tested().filter(|(_, answer)| answer.sign == Sign::Plus && answer.evidence.exact);
+        self.verdict() == Verdict::Linked && linked.all(|(group, _)| group == Group::Norms)
+    }
+
+    /// Which of both models have nothing of a group that could be read.
+    pub(crate) fn lacking(&self, group: Group) -> [bool; 2] {
+        self.lacking.get(group as usize).copied().unwrap_or_default()
+    }
+
+    /// Whether some layers show units in place and others none: a layer map tells which.
+    pub(crate) fn has_some_layers(&self) -> bool {
+        let mut of_units = self.tested_directly().filter(|(group, _)| group.is_of_units());
+        of_units.next().is_some_and(|(_, answer)| {
+            let shows = answer.layers.iter().filter(|layer| layer.z >= Z_LOOK).count();
+            shows > 0 && shows < answer.layers.len()
+        })
     }
 
     /// An unclear sign, or units that are not tested sharply: more rows help. What cannot be tested stays so.
@@ -216,8 +259,9 @@ impl PairAnswer {
             mlp: &mlp,
             other_units: &other_units,
             basis_equal: basis.into_iter().all(|group| self.group(group).map_or(true, GroupAnswer::is_equal)),
+            basis_rounded: basis.into_iter().all(|group| self.group(group).map_or(true, |answer| answer.is_rounded)),
             deep: &deep,
-            precisions: [sides.a.precision?, sides.b.precision?],
+            precisions: sides.precisions()?,
             vocabularies: self.vocabularies,
         };
         read.describe()
@@ -273,6 +317,7 @@ fn units<T: Held>(sides: Sides<'_, T>, group: Group, count: usize, seed: u64) ->
         distance: Distance::Sampled(distances(&sums)),
         by_layer: by_layer.collect(),
         equal: equal_share(&strata),
+        is_rounded: false,
         matches: None,
     })
 }
@@ -292,6 +337,7 @@ fn by_map<T: Held>(sides: Sides<'_, T>, map: &MapAnswer) -> GroupAnswer {
         distance: Distance::Sampled(if sums.is_empty() { Err(Untested::TooFew) } else { distances(&sums) }),
         by_layer: Vec::new(),
         equal: equal_share(&strata),
+        is_rounded: false,
         matches: None,
     }
 }
@@ -307,7 +353,8 @@ fn embeddings<T: Held>(sides: Sides<'_, T>, tokens: &[[u64; 2]], seed: u64) -> R
     let evidence = of_a.test_tokens(&of_b, seed)?;
     let rows = PairedRows { a: &a, b: &b, width: evidence.width };
     let distance = distances(&[BlockSums::of(&rows, &vec![1; tokens.len()])]);
-    Ok(GroupAnswer::joint(evidence, Distance::Sampled(distance), equal_share(&[rows])))
+    let answer = GroupAnswer::joint(evidence, Distance::Sampled(distance), equal_share(&[rows]));
+    Ok(GroupAnswer { is_rounded: sides.precisions().is_some_and(|types| is_rounded(&rows, types)), ..answer })
 }
 
 /// Norms of the same role: of layers of equal number, or, where the depths differ, of each layer l of the shallower and layer
@@ -334,5 +381,10 @@ fn norms<T: Held>(sides: Sides<'_, T>, seed: u64) -> Result<GroupAnswer, Unteste
     let ((of_a, a), (of_b, b)) = (side(sides.a, x)?, side(sides.b, y)?);
     let evidence = of_a.test_norms(&of_b, seed)?;
     let rows = PairedRows { a: &a, b: &b, width: evidence.width };
-    Ok(GroupAnswer::joint(evidence, Distance::Norms(norm_distances(&rows)), equal_share(&[rows])))
+    let answer = GroupAnswer::joint(evidence, Distance::Norms(norm_distances(&rows)), equal_share(&[rows]));
+    // A zero-centred gain is stored, and so rounded, less one.
+    let [less_a, less_b] = [&a, &b].map(|gains| gains.iter().map(|gain| gain - 1.0).collect::<Vec<f64>>());
+    let stored = PairedRows { a: &less_a, b: &less_b, width: evidence.width };
+    let is_cast = |types| is_rounded(&rows, types) || is_rounded(&stored, types);
+    Ok(GroupAnswer { is_rounded: sides.precisions().is_some_and(is_cast), ..answer })
 }

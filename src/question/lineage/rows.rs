@@ -261,6 +261,13 @@ impl<T: Held> ModelRows<T> {
     }
 }
 
+impl<T> Sides<'_, T> {
+    /// The types of both; `None` where one is not known.
+    pub(crate) fn precisions(&self) -> Option<[Precision; 2]> {
+        Some([self.a.precision?, self.b.precision?])
+    }
+}
+
 struct Readers<'a> {
     cache: &'a Cache,
     model: &'a Model,

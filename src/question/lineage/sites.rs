@@ -108,6 +108,8 @@ pub(crate) struct Sites {
     pub(crate) queries: BTreeMap<usize, usize>,
     /// Matrices whose rows are hidden coordinates of every MLP unit, by layer, with the number of units.
     pub(crate) coordinates: BTreeMap<usize, (usize, usize)>,
+    /// Whether there are routed experts, and no test reads them.
+    pub(crate) has_unread_experts: bool,
 }
 
 impl Sites {
@@ -196,6 +198,11 @@ impl Sites {
             is_one.then_some((place(slot)?, (position, usize::try_from(units).ok()?)))
         });
         let coordinates = coordinates.collect();
+        let has = |role: Role| model.tensors.iter().any(|tensor| tensor.slot.is_some_and(|slot| slot.role == role));
+        let is_routed = model.config.num_experts.is_some_and(|experts| experts > 1) || has(Role::Router);
+        // A layer's shared expert is read in their place.
+        let reads_experts =
+            has(Role::ExpertUpProj) && !has(Role::SharedExpertUpProj) && units[Group::Mlp as usize].is_ok();
         Self {
             depth: seen.max(stated.unwrap_or(0) as usize),
             encoder,
@@ -205,6 +212,7 @@ impl Sites {
             table,
             queries,
             coordinates,
+            has_unread_experts: is_routed && !reads_experts,
         }
     }
 

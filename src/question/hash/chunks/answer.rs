@@ -143,6 +143,15 @@ impl ChunksAnswer {
         found
     }
 
+    /// Whether anything is known of a pair: of one model that some file of it was examined, of two that some tensor was.
+    pub fn is_examined(&self, pair: &ChunkPair) -> bool {
+        if pair.a == pair.b {
+            let unknown: usize = self.unexamined(pair.b).values().map(|(_, files)| files).sum();
+            return unknown < self.corpus.models[pair.b].files.len();
+        }
+        pair.tensors.iter().any(|row| row.verdict != Verdict::NotExamined)
+    }
+
     /// Whether any file could not be examined, or more runs met than could be looked at.
     pub fn is_incomplete(&self) -> bool {
         let is_unknown = self.corpus.contents.iter().any(|content| content.unexamined.is_some());

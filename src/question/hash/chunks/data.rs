@@ -44,8 +44,10 @@ fn tensors(answer: &ChunksAnswer) -> Frame<'_> {
             let other = row.a.map(|at| &a.tensors[at]);
             let [file_a, tensor_a] = other.map_or_else(|| [Cell::empty(), Cell::empty()], |other| place(a, other));
             let [file_b, tensor_b] = place(b, tensor);
-            let [bytes, same, moved, open] =
-                [tensor.range.len(), row.same, row.moved, open(tensor, row)].map(|count| Cell::integer(Some(count)));
+            // Of what was not examined nothing is known, not even that nothing is the same.
+            let is_known = row.verdict != Verdict::NotExamined;
+            let [same, moved, open] =
+                [row.same, row.moved, open(tensor, row)].map(|count| Cell::integer(is_known.then_some(count)));
             vec![
                 Cell::text(&a.model),
                 Cell::text(&a.commit),
@@ -57,7 +59,7 @@ fn tensors(answer: &ChunksAnswer) -> Frame<'_> {
                 tensor_b,
                 Cell::text(tensor.dtype.name()),
                 Cell::text(shape_text(&tensor.shape)),
-                bytes,
+                Cell::integer(Some(tensor.range.len())),
                 same,
                 moved,
                 open,
@@ -74,20 +76,21 @@ fn tensors(answer: &ChunksAnswer) -> Frame<'_> {
 fn pairs(answer: &ChunksAnswer) -> Frame<'_> {
     let models = &answer.corpus.models;
     let row = |pair: &ChunkPair| {
-        let shared = pair.shared_bytes();
-        let share = |model: &ChunkModel| match size(model) {
-            0 => Cell::empty(),
-            size => Cell::number(shared as f64 / size as f64, Digits::Exact),
+        let known = |count: u64| answer.is_examined(pair).then_some(count);
+        let shared = known(pair.shared_bytes());
+        let share = |model: &ChunkModel| match (shared, size(model)) {
+            (Some(shared), size @ 1..) => Cell::number(shared as f64 / size as f64, Digits::Exact),
+            _ => Cell::empty(),
         };
         let [a, b] = [&models[pair.a], &models[pair.b]];
         vec![
             Cell::text(&a.model),
             Cell::text(&b.model),
-            Cell::integer(Some(shared)),
+            Cell::integer(shared),
             share(a),
             share(b),
-            Cell::integer(Some(pair.distinct_chunks)),
-            Cell::count(pair.count(Verdict::Identical)),
+            Cell::integer(known(pair.distinct_chunks)),
+            Cell::integer(known(pair.count(Verdict::Identical) as u64)),
             Cell::optional(pair.claimed(models)),
             Cell::Flag(pair.is_cut),
         ]
@@ -119,6 +122,7 @@ fn equal_files(answer: &ChunksAnswer) -> Frame<'_> {
 fn not_examined(answer: &ChunksAnswer) -> Frame<'_> {
     let rows = answer.corpus.models.iter().enumerate().flat_map(|(at, model)| {
         answer.unexamined(at).into_iter().map(|(state, (reason, files))| {
+            let reason = if reason.is_empty() { state.reason() } else { reason };
             vec![Cell::text(&model.model), Cell::text(state.name()), Cell::count(files), Cell::text(reason)]
         })
     });

@@ -22,8 +22,9 @@ pub(super) struct Line {
     pub(super) tensors: usize,
     /// How many have each verdict, in their order.
     pub(super) verdicts: [usize; 5],
-    /// Bytes that are shared, and all.
-    pub(super) shared: u64,
+    /// Bytes that are shared; `None` where nothing of them was examined.
+    pub(super) shared: Option<u64>,
+    /// All bytes.
     pub(super) size: u64,
 }
 
@@ -139,7 +140,8 @@ impl Line {
             name,
             tensors: rows.len(),
             verdicts: VERDICTS.map(count),
-            shared: rows.iter().map(|row| row.same + row.moved).sum(),
+            shared: (count(Verdict::NotExamined) < rows.len())
+                .then(|| rows.iter().map(|row| row.same + row.moved).sum()),
             size: rows.iter().map(|row| model.tensors[row.b].range.len()).sum(),
         }
     }

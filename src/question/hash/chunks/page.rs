@@ -106,7 +106,10 @@ fn of_pair(answer: &ChunksAnswer, pair: &ChunkPair) -> Vec<Block> {
     columns.push(Column::numeric("same bytes"));
     let row = |line: &Line| {
         let counts = shown.iter().map(|&place| Cell::count(line.verdicts[place]));
-        let share = format!("{} of {}", bytes(line.shared), bytes(line.size));
+        let share = match line.shared {
+            Some(shared) => format!("{} of {}", bytes(shared), bytes(line.size)),
+            None => "not examined".to_owned(),
+        };
         let name = [Cell::text(line.name.clone()), Cell::count(line.tensors)];
         name.into_iter().chain(counts).chain([Cell::text(share)]).collect()
     };
@@ -119,7 +122,11 @@ fn of_pair(answer: &ChunksAnswer, pair: &ChunkPair) -> Vec<Block> {
         let moved: u64 = partly.iter().map(|row| row.moved).sum();
         let elsewhere = match moved {
             0 => String::new(),
-            moved => format!("; at least {} more occur in {}, elsewhere", bytes(moved), visible(&models[pair.a].label)),
+            moved => format!(
+                "; of the same bytes {} are in {} at another place or at one that is not known",
+                bytes(moved),
+                visible(&models[pair.a].label)
+            ),
         };
         let close = match answer.undecided_bytes() {
             0 => String::new(),
@@ -134,8 +141,11 @@ fn of_pair(answer: &ChunksAnswer, pair: &ChunkPair) -> Vec<Block> {
     if pair.count(Verdict::NotShown) > 0 {
         blocks.push(Block::note(NO_DIFFERENCE));
     }
-    let by_file = pair.tensors.iter().any(|row| row.method == Some(Method::File));
-    if !by_file && pair.distinct_chunks < FEW_CHUNKS {
+    let is_proven_otherwise = pair.tensors.iter().any(|row| {
+        let is_by_chunks_alone = matches!(row.method, Some(Method::Chunks | Method::Fingerprints));
+        row.verdict == Verdict::Identical && row.trivial.is_none() && !is_by_chunks_alone
+    });
+    if !is_proven_otherwise && pair.distinct_chunks < FEW_CHUNKS {
         blocks.push(Block::note(format!(
             "Fewer than {FEW_CHUNKS} distinct chunks are shared: too few to say anything of the two models."
         )));
@@ -259,9 +269,10 @@ fn named(labels: &[&str]) -> String {
 
 /// What a table shows, and what it cost.
 fn caption(answer: &ChunksAnswer, what: &str) -> String {
+    let hashes = if answer.corpus.traffic.requests == 0 { "file hashes" } else { "chunk hashes" };
     match answer.bytes_read {
-        None => format!("{what}, by the Hub's chunk hashes (no weight byte was read)"),
-        Some(read) => format!("{what}, by the Hub's chunk hashes and {} of weights that were read", bytes(read)),
+        None => format!("{what}, by the Hub's {hashes} (no weight byte was read)"),
+        Some(read) => format!("{what}, by the Hub's {hashes} and {} of weights that were read", bytes(read)),
     }
 }
 

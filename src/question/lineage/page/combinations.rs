@@ -47,17 +47,31 @@ fn assemblies(lineage: &Lineage) -> Vec<String> {
 /// Every merge that may be said, a sentence each.
 fn merges(lineage: &Lineage) -> Vec<String> {
     let sentence = |found: &MergeAnswer| {
-        let merge = found.merge.ok().filter(|_| found.holds())?;
+        let merge = found.merge.ok().filter(|_| found.holds() && !is_told_by_tasks(lineage, found))?;
         let [a, b, c] = [found.between[0], found.between[1], found.model].map(|model| &lineage.models[model].label);
         Some(format!(
             "{c} lies on the line between {a} and {b}, w = {} [{}, {}] of the first, as a merge or an intermediate checkpoint of \
-             one run would.",
+             one run would; that explains {} of its squared distance to the nearer and leaves {} of their distance.",
             fraction(merge.weight, 2),
             fraction(merge.low, 2),
-            fraction(merge.high, 2)
+            fraction(merge.high, 2),
+            fraction(merge.explained?, 3),
+            fraction(merge.left, 3)
         ))
     };
     lineage.merges.iter().filter_map(sentence).collect()
+}
+
+/// Whether changes from the base tell of a model what its place on a line does not: those of other models are in it, or the weights
+/// of both ends are not one together.
+fn is_told_by_tasks(lineage: &Lineage, line: &MergeAnswer) -> bool {
+    let Some(found) = lineage.tasks.iter().find(|found| found.model == line.model) else { return false };
+    let Some(tasks) = found.weights.as_ref().ok().filter(|tasks| tasks.holds()) else { return false };
+    let weights = || found.others.iter().zip(&tasks.weights);
+    let of_ends: f64 = weights().filter(|(other, _)| line.between.contains(other)).map(|(_, weight)| weight).sum();
+    let is_base_an_end = lineage.ask.base.is_some_and(|base| line.between.contains(&base));
+    let takes_others = weights().any(|(other, weight)| !line.between.contains(other) && *weight > LEAST_WEIGHT);
+    takes_others || !is_base_an_end && (of_ends - 1.0).abs() > LEAST_WEIGHT
 }
 
 /// Every model that may be said to be made of changes from the base, a sentence each.

@@ -126,6 +126,7 @@ fn of_list(lineage: &Lineage) -> Vec<Block> {
 fn told(lineage: &Lineage) -> impl Iterator<Item = Section> + '_ {
     let told = |pair: &&PairAnswer| {
         matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes | Verdict::Inconclusive)
+            || !pair.negative().is_empty()
     };
     lineage.pairs.iter().filter(told).take(MOST_SECTIONS).map(|pair| {
         let [a, b] = pair.models;
@@ -187,7 +188,7 @@ fn left_out(lineage: &Lineage) -> Vec<Excluded> {
         let left = groups.map(|(group, reason)| Excluded {
             model: format!("{a} and {b}"),
             tensor: group.to_string(),
-            reason: words::why(lineage, pair, *reason),
+            reason: words::why(lineage, pair, *group, *reason),
         });
         left.collect::<Vec<_>>()
     };

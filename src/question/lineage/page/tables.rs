@@ -13,15 +13,15 @@ pub(crate) fn tests(lineage: &Lineage, pair: &PairAnswer) -> Table {
         Ok(answer) => of_group(*group, answer),
         Err(reason) => {
             let mut cells = vec![Cell::text(group.name()), Cell::text("0")];
-            cells.extend((0..7).map(|_| Cell::undefined(words::why(lineage, pair, *reason))));
+            cells.extend((0..7).map(|_| Cell::undefined(words::why(lineage, pair, *group, *reason))));
             cells
         }
     });
     let numeric =
         ["rows", "layers", "z", "p", "log10 of the bound on p", "correlation", "detectable"].map(Column::numeric);
     Table {
-        caption: "Each group's test. A bound on p is proven, without any assumption on tails; p is by 9,999 draws; a mean row \
-            correlation of the detectable size is not called consistent with independence nine times of ten."
+        caption: "Each group's test. A bound on p is proven, without any assumption on tails; p is by 9,999 draws; a positive \
+            mean row correlation of the detectable size is not called consistent with independence nine times of ten."
             .to_owned(),
         columns: [Column::text("group"), Column::text("sign")].into_iter().chain(numeric).collect(),
         rows: rows.collect(),
@@ -62,11 +62,11 @@ pub(crate) fn pairs(lineage: &Lineage) -> Table {
     let row = |pair: &PairAnswer| {
         let decision = pair.decision();
         let mut cells: Vec<Cell> = pair.models.iter().map(|&model| Cell::text(&lineage.models[model].label)).collect();
-        cells.push(Cell::text(pair.verdict().to_string()));
+        cells.push(Cell::text(words::standing(pair)));
         cells.extend([decision.units, decision.basis].map(|sign| Cell::text(sign.to_string())));
         cells.extend(Group::ALL.map(|group| match pair.group(group) {
             Ok(answer) => Cell::number(answer.evidence.z, Digits::Fixed(1)),
-            Err(reason) => Cell::undefined(words::why(lineage, pair, reason)),
+            Err(reason) => Cell::undefined(words::why(lineage, pair, group, reason)),
         }));
         cells
     };

@@ -96,11 +96,7 @@ fn table(pair: &PairAnswer) -> String {
             evidence.rows,
             layers(group, answer),
             evidence.z,
-            if evidence.exact {
-                format!("1e{:.1}", evidence.significance.log10_bound)
-            } else {
-                "calibrated".to_owned()
-            },
+            if evidence.exact { words::bound(evidence.significance.log10_bound) } else { "calibrated".to_owned() },
             by_map(evidence.rho),
             if answer.is_by_map { "by map".to_owned() } else { words::effect(evidence.rho_detectable) },
         );
@@ -152,43 +148,41 @@ fn not_tested(lineage: &Lineage, pair: &PairAnswer) -> String {
     for (group, answer) in &pair.groups {
         let Err(reason) = answer else { continue };
         // A model without experts misses nothing.
-        if *reason == Untested::NoTensor && *group == Group::Experts && pair.tested().next().is_some() {
+        let is_missed = *group != Group::Experts || pair.has_unread_experts;
+        if *reason == Untested::NoTensor && !is_missed && pair.tested().next().is_some() {
             continue;
         }
-        text += &wrapped(&format!("not tested: {}", words::why(lineage, pair, *reason)), &format!("  {group:<11}"));
+        text +=
+            &wrapped(&format!("not tested: {}", words::why(lineage, pair, *group, *reason)), &format!("  {group:<11}"));
     }
     text
 }
 
 fn of_list(lineage: &Lineage, pairs: &[PairAnswer]) -> String {
-    let order =
-        [Verdict::IdenticalBytes, Verdict::Linked, Verdict::Inconclusive, Verdict::Independent, Verdict::NotComparable];
-    let count = |verdict: Verdict| pairs.iter().filter(|pair| pair.verdict() == verdict).count();
-    let counts: Vec<String> = order
-        .iter()
-        .filter(|verdict| count(**verdict) > 0)
-        .map(|verdict| format!("{} {verdict}", count(*verdict)))
-        .collect();
+    let count = |standing: &str| pairs.iter().filter(|pair| words::standing(pair) == standing).count();
+    let counted = words::STANDINGS.into_iter().map(|standing| (count(standing), standing));
+    let counts: Vec<String> =
+        counted.filter(|(count, _)| *count > 0).map(|(count, standing)| format!("{count} {standing}")).collect();
     let mut text =
         wrapped(&format!("{} models, {} pairs: {}.", lineage.models.len(), pairs.len(), counts.join(", ")), "");
     let _ = writeln!(text, "\n  {:<26} {:<26} {:>5} {:>5} {:>12}", "model", "model", "units", "basis", "bound on p");
     let mut left = MOST_PAIRS;
-    for verdict in order {
-        let of_verdict: Vec<&PairAnswer> = pairs.iter().filter(|pair| pair.verdict() == verdict).collect();
-        if of_verdict.is_empty() || left == 0 {
+    for standing in words::STANDINGS {
+        let standing_so: Vec<&PairAnswer> = pairs.iter().filter(|pair| words::standing(pair) == standing).collect();
+        if standing_so.is_empty() || left == 0 {
             continue;
         }
-        let _ = writeln!(text, "{}", heading(verdict, &of_verdict));
-        for pair in of_verdict.iter().take(left) {
+        let _ = writeln!(text, "{}", heading(standing, &standing_so));
+        for pair in standing_so.iter().take(left) {
             let [a, b] = pair.models.map(|model| cut(&lineage.models[model].label));
             let decision = pair.decision();
             let linked = pair.tested().filter(|(_, answer)| answer.sign == Sign::Plus && answer.evidence.exact);
             let bound = linked.map(|(_, answer)| answer.evidence.significance.log10_bound).reduce(f64::min);
-            let bound = bound.map_or_else(String::new, |bound| format!("1e{bound:.1}"));
+            let bound = bound.map_or_else(String::new, words::bound);
             let line = format!("  {a:<26} {b:<26} {:>5} {:>5} {bound:>12}", decision.units, decision.basis);
             let _ = writeln!(text, "{}", line.trim_end());
         }
-        left = left.saturating_sub(of_verdict.len());
+        left = left.saturating_sub(standing_so.len());
     }
     if pairs.len() > MOST_PAIRS {
         let _ = writeln!(text, "  and {} more pairs: -o DIR writes all", pairs.len() - MOST_PAIRS);
@@ -225,10 +219,10 @@ fn of_list(lineage: &Lineage, pairs: &[PairAnswer]) -> String {
 }
 
 /// A verdict, and why it is one where all its pairs have one reason.
-fn heading(verdict: Verdict, pairs: &[&PairAnswer]) -> String {
+fn heading(standing: &str, pairs: &[&PairAnswer]) -> String {
     let first = words::unclear(pairs[0]);
     let is_common = pairs.iter().all(|pair| words::unclear(pair) == first);
-    if verdict == Verdict::Inconclusive && is_common { format!("{verdict}: {first}") } else { verdict.to_string() }
+    if standing == words::INCONCLUSIVE && is_common { format!("{standing}: {first}") } else { standing.to_owned() }
 }
 
 /// What every pair without a link would have shown.
@@ -237,11 +231,14 @@ fn weakest(pairs: &[PairAnswer]) -> Option<String> {
         let units = pair.tested_directly().filter(|(group, _)| group.is_of_units());
         units.map(|(_, answer)| answer.evidence.rho_detectable).reduce(f64::min)
     };
-    let independent = pairs.iter().filter(|pair| pair.verdict() == Verdict::Independent);
+    let is_independent = |pair: &&PairAnswer| pair.verdict() == Verdict::Independent && pair.negative().is_empty();
+    let independent = pairs.iter().filter(is_independent);
+    let experts = independent.clone().any(|pair| pair.has_unread_experts);
     let most = independent.filter_map(sharpest).reduce(f64::max)?;
     Some(format!(
-        "a mean row correlation of {} in the units would have been seen (power .9) in every such pair.",
-        words::effect(most)
+        "a positive mean row correlation of {} in the units would have been seen (power .9) in every such pair{}.",
+        words::effect(most),
+        if experts { ", routed experts not read" } else { "" }
     ))
 }
 

@@ -3,17 +3,18 @@
 use crate::{
     metric::lineage::{
         distance::Interval,
+        evidence::{Evidence, Z_LINK},
         layer_map,
         relation::{Description, Kind},
         untested::Untested,
-        verdict::{Sign, Verdict},
+        verdict::{LOG10_LINK, Sign, Verdict},
     },
     question::{
         hash::chunks::{self, ChunkPair},
         lineage::{
             Group, Lineage,
             choose::{FEWEST_MAPPED, MOST_MAPPED},
-            group_answer::Distance,
+            group_answer::{Distance, GroupAnswer},
             merges::MOST_MODELS,
             pair::PairAnswer,
         },
@@ -71,20 +72,75 @@ pub(crate) fn effect(value: f64) -> String {
     fraction(value, if value.abs() < 0.1 { 4 } else { 2 })
 }
 
+/// How pairs of a list stand, those with most to tell first. Norms alone link nobody in words, and a correlation that no one-sided test
+/// looks for is not called independence.
+pub(crate) const STANDINGS: [&str; 7] = [
+    "identical bytes",
+    "linked",
+    "norm weights share a residual basis",
+    INCONCLUSIVE,
+    "correlated negatively",
+    "consistent with independence",
+    "not comparable",
+];
+
+pub(crate) const INCONCLUSIVE: &str = "inconclusive";
+
+/// Which of [`STANDINGS`] a pair has.
+pub(crate) fn standing(pair: &PairAnswer) -> &'static str {
+    let place = match pair.verdict() {
+        Verdict::IdenticalBytes => 0,
+        Verdict::Linked if pair.is_linked_by_norms_alone() => 2,
+        Verdict::Linked => 1,
+        Verdict::Inconclusive | Verdict::Independent if !pair.negative().is_empty() => 4,
+        Verdict::Inconclusive => 3,
+        Verdict::Independent => 5,
+        Verdict::NotComparable => 6,
+    };
+    STANDINGS[place]
+}
+
 /// The verdict in one sentence.
 pub(crate) fn headline(pair: &PairAnswer) -> String {
     match pair.verdict() {
         Verdict::IdenticalBytes => "IDENTICAL BYTES: the weight files have equal SHA-256.".to_owned(),
         Verdict::NotComparable => "NOT COMPARABLE: no group of tensors could be tested.".to_owned(),
-        Verdict::Linked => format!("LINKED, not independent: p is below {}.", bounds(pair)),
-        Verdict::Inconclusive => inconclusive(pair),
-        Verdict::Independent => {
+        Verdict::Linked if pair.is_linked_by_norms_alone() => {
             format!(
-                "CONSISTENT WITH INDEPENDENCE. Would have been seen (power .9): a mean row correlation of {}.",
-                power(pair)
+                "THE NORM WEIGHTS SHARE A RESIDUAL BASIS: p is below {}. Nothing else that was tested shows a link.",
+                bounds(pair)
             )
         }
+        Verdict::Linked => format!("LINKED, not independent: p is below {}.", bounds(pair)),
+        Verdict::Inconclusive | Verdict::Independent => {
+            let standing = match negative(pair) {
+                Some(rows) => format!("CORRELATED NEGATIVELY, which independent models are not: {rows}"),
+                None if pair.verdict() == Verdict::Inconclusive => inconclusive(pair),
+                None => "CONSISTENT WITH INDEPENDENCE".to_owned(),
+            };
+            let experts = if pair.has_unread_experts { ", routed experts not read" } else { "" };
+            format!("{standing}{experts}. {}", would_have_been_seen(pair))
+        }
     }
+}
+
+/// `rows of mlp (z < -20), rows of heads (z -9.3), as where weights have the opposite sign`.
+fn negative(pair: &PairAnswer) -> Option<String> {
+    let told = |z: f64| if z < -20.0 { "z < -20".to_owned() } else { format!("z {z:.1}") };
+    let negative = pair.negative().into_iter().map(|(group, z)| format!("rows of {group} ({})", told(z)));
+    let groups: Vec<String> = negative.collect();
+    (!groups.is_empty()).then(|| format!("{}, as where weights have the opposite sign", groups.join(", ")))
+}
+
+/// What no link means. Tests of units and of embeddings are one-sided.
+fn would_have_been_seen(pair: &PairAnswer) -> String {
+    format!("Would have been seen (power .9): a positive mean row correlation of {}.", power(pair))
+}
+
+/// `1e-21.7`, as far as it is below one.
+pub(crate) fn bound(log10: f64) -> String {
+    let exponent = format!("{log10:.1}");
+    if exponent.trim_start_matches('-') == "0.0" { "1".to_owned() } else { format!("1e{exponent}") }
 }
 
 /// `1e-21 (mlp), 1e-28 (norms, embeddings)`: the proven bounds of the groups that are linked.
@@ -141,11 +197,22 @@ fn inconclusive(pair: &PairAnswer) -> String {
         1 => ", also with twice the rows".to_owned(),
         _ => ", also with four times the rows".to_owned(),
     };
-    format!("INCONCLUSIVE: {why}{rows}. Would have been seen (power .9): a mean row correlation of {}.", power(pair))
+    format!("INCONCLUSIVE: {why}{rows}")
+}
+
+/// What the signs mean together, and what no sign of a one-sided test says.
+pub(crate) fn reading(pair: &PairAnswer) -> Option<String> {
+    let Some(rows) = negative(pair) else { return of_signs(pair) };
+    let negative = format!("Correlated negatively, which no test of a link looks for: {rows}.");
+    let decision = pair.decision();
+    let are_both_linked = [decision.units, decision.basis] == [Sign::Plus; 2];
+    // Else one of the signs is what turned signs make of it.
+    let of_signs = of_signs(pair).filter(|_| are_both_linked);
+    Some(of_signs.map_or_else(|| negative.clone(), |reading| format!("{reading} {negative}")))
 }
 
 /// What the signs mean together. Norms alone say no more than that the norm weights share a residual basis.
-pub(crate) fn reading(pair: &PairAnswer) -> Option<String> {
+fn of_signs(pair: &PairAnswer) -> Option<String> {
     let is_linked = |group: Group| pair.group(group).is_ok_and(|answer| answer.sign == Sign::Plus);
     let decision = pair.decision();
     if pair.verdict() == Verdict::Inconclusive && decision.verdict == Verdict::Independent {
@@ -160,15 +227,26 @@ pub(crate) fn reading(pair: &PairAnswer) -> Option<String> {
     if decision.basis == Sign::Plus && decision.units != Sign::Plus && !is_linked(Group::Embeddings) {
         return Some("The norm weights share a residual basis.".to_owned());
     }
-    decision.reading().map(str::to_owned)
+    let reading = decision.reading()?;
+    let is_of_some = decision.units == Sign::Plus && pair.has_some_layers();
+    Some(if is_of_some { reading.replacen("Layers are", "Some layers are", 1) } else { reading.to_owned() })
 }
 
 /// Why a group was not tested, in words.
-pub(crate) fn why(lineage: &Lineage, pair: &PairAnswer, reason: Untested) -> String {
+pub(crate) fn why(lineage: &Lineage, pair: &PairAnswer, group: Group, reason: Untested) -> String {
     let [a, b] = pair.models.map(|model| &lineage.models[model]);
     let depths = pair.models.map(|model| lineage.layers[model].len());
     match reason {
-        Untested::NoTensor => "one of the models has no such tensor that was read".to_owned(),
+        Untested::NoTensor => {
+            let whose = match pair.lacking(group) {
+                [true, true] => "neither model has such a tensor".to_owned(),
+                [true, false] => format!("{} has no such tensor", a.label),
+                [false, true] => format!("{} has no such tensor", b.label),
+                [false, false] => "one of the models has no such tensor".to_owned(),
+            };
+            let are_unread = group == Group::Mlp && pair.has_unread_experts;
+            format!("{whose} that was read{}", if are_unread { "; routed experts are not read" } else { "" })
+        }
         Untested::Width => match (a.width, b.width) {
             (Some(a), Some(b)) if a != b => format!("hidden sizes differ, {a} against {b}"),
             _ => lacking(reason),
@@ -256,7 +334,10 @@ pub(crate) fn matched(pair: &PairAnswer) -> Option<String> {
                     effect(rho)
                 )
             }
-            (false, _) => "units were not found again".to_owned(),
+            (false, _) => undecided(answer).map_or_else(
+                || "units were not found again".to_owned(),
+                |undecided| format!("{undecided} (correlation {})", effect(rho)),
+            ),
         })
     });
     let of_basis = pair.group(Group::MatchedBasis).ok().and_then(|answer| {
@@ -267,17 +348,41 @@ pub(crate) fn matched(pair: &PairAnswer) -> Option<String> {
                 100.0 * matches.mutual
             ),
             (Sign::Plus, true) => "hidden coordinates are at the same place".to_owned(),
+            (Sign::Unclear, _) => {
+                "whether units of equal number correspond, with hidden coordinates in the order that tokens \
+                suggest, is not decided"
+                    .to_owned()
+            }
             _ => "with hidden coordinates in the order that tokens suggest, units of equal number do not correspond"
                 .to_owned(),
         })
     });
     let of_both = pair.group(Group::MatchedBoth).ok().map(|answer| {
-        let found = if answer.sign == Sign::Plus { "units are found again" } else { "units were not found again" };
+        let found = match answer.sign {
+            Sign::Plus => "units are found again".to_owned(),
+            _ => undecided(answer).unwrap_or_else(|| "units were not found again".to_owned()),
+        };
         let rho = effect(answer.evidence.rho.unwrap_or(0.0));
         format!("by coordinates that tokens match, {found} (correlation {rho}; calibrated, not exact)")
     });
     let found: Vec<String> = [of_units, of_basis, of_both].into_iter().flatten().collect();
     (!found.is_empty()).then(|| format!("{}; rotations are not looked for", found.join("; ")))
+}
+
+/// What is said of matches that are neither found again nor not: where few coordinates are permuted, no bound is small enough for a link.
+fn undecided(answer: &GroupAnswer) -> Option<String> {
+    let Evidence { z, significance, blocks, .. } = answer.evidence;
+    (answer.sign == Sign::Unclear).then(|| {
+        let why = if z >= Z_LINK && significance.log10_floor > LOG10_LINK {
+            format!(
+                "cannot be decided at this width, of whose {blocks} blocks no p below {} follows",
+                bound(significance.log10_floor)
+            )
+        } else {
+            "is not decided".to_owned()
+        };
+        format!("whether units correspond {why}")
+    })
 }
 
 /// What is not made: maps of deep models and merges among many, which would cost too much, with the cost; weights without a base that
@@ -367,5 +472,16 @@ fn kind(description: &Description) -> String {
         Kind::NotReadable => "most changes are below the resolution of the stored type".to_owned(),
         Kind::Noise => "the change looks like even Gaussian noise".to_owned(),
         Kind::Changed => "changed; kind not recognised".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_of_one_is_no_power_of_ten() {
+        assert_eq!([0.0, -0.0, -0.04].map(bound), ["1", "1", "1"]);
+        assert_eq!([-0.06, -7.23, -21.7].map(bound), ["1e-0.1", "1e-7.2", "1e-21.7"]);
     }
 }
