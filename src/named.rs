@@ -6,7 +6,16 @@ macro_rules! named {
         $(#[$of_enum])*
         $vis enum $type { $($(#[$of_variant])* $variant,)+ }
 
+        #[allow(dead_code, reason = "not every one is listed and read")]
         impl $type {
+            /// Every one, in this order.
+            $vis const ALL: [Self; [$($name,)+].len()] = [$(Self::$variant,)+];
+
+            /// The one of this name.
+            $vis fn named(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|one| one.name() == name)
+            }
+
             /// Its name.
             $vis fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }

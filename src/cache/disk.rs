@@ -272,17 +272,11 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// What was written: its digest and length.
-pub(super) struct Written {
-    pub(super) sha256: String,
-    pub(super) bytes: u64,
-}
-
-/// Writes `path` through `fill`, whole or not at all. A kill at any moment leaves at most a temporary file.
+/// Writes `path` through `fill`, whole or not at all, and gives its digest and length. A kill at any moment leaves at most a temporary file.
 pub(super) fn write_whole(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<Written, CacheError> {
+) -> Result<(String, u64), CacheError> {
     let mut temporary = temporary(path)?;
     let mut digest = Digesting::new(temporary.as_file_mut());
     let mut buffered = BufWriter::with_capacity(1 << 16, &mut digest);
@@ -320,8 +314,8 @@ impl<W> Digesting<W> {
         Self { inner, digest: Sha256Hex::default(), bytes: 0 }
     }
 
-    pub(super) fn finish(self) -> Written {
-        Written { sha256: self.digest.finish(), bytes: self.bytes }
+    pub(super) fn finish(self) -> (String, u64) {
+        (self.digest.finish(), self.bytes)
     }
 }
 
@@ -355,16 +349,15 @@ pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 /// The digest and length of what `reader` holds.
-pub(super) fn digest_of(reader: &mut impl io::Read) -> io::Result<Written> {
+pub(super) fn digest_of(reader: &mut impl io::Read) -> io::Result<(String, u64)> {
     let mut digest = Digesting::new(io::sink());
     let mut block = vec![0; 1 << 18];
     loop {
         match reader.read(&mut block)? {
-            0 => break,
+            0 => return Ok(digest.finish()),
             read => digest.write_all(&block[..read])?,
         }
     }
-    Ok(digest.finish())
 }
 
 #[cfg(test)]

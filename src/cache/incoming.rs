@@ -1,7 +1,7 @@
 //! A tensor that arrives piece by piece: what is too large to hold is written as it comes, and is an entry once it is whole.
 
 use std::{
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Write},
     path::PathBuf,
 };
 
@@ -36,27 +36,19 @@ impl Cache {
     /// Begins a tensor whose elements are of the type of `like`, which need hold none.
     pub fn begin(&self, key: &TensorKey, like: &Values, shape: &[u64]) -> Result<Incoming, CacheError> {
         let [path, _] = key.files(self.root(), false);
-        let failed = || CacheError::write(&path);
         let mut locked = self.disk.lock_folder(&key.folder(self.root()))?;
-        let mut temporary = disk::temporary(&path)?;
+        let temporary = disk::temporary(&path)?;
         // Others may write in the folder meanwhile: this tells them that the file is no leftover. Where there are no locks, nobody
         // takes it for one.
         let _ = temporary.as_file().lock();
         locked.release_folder();
-        npy::write_header(like, shape, temporary.as_file()).map_err(|error| {
+        let (header, whole) = npy::begin(like, shape, temporary.as_file()).map_err(|error| {
             if error.kind() == io::ErrorKind::InvalidInput {
                 CacheError::shape(key, shape, like.len())
             } else {
-                failed()(error)
+                CacheError::write(&path)(error)
             }
         })?;
-        let whole = temporary.as_file().metadata().map_err(failed())?.len();
-        let data = npy::data_bytes(like, shape).ok_or_else(|| CacheError::shape(key, shape, like.len()))?;
-        let mut header = vec![0; usize::try_from(whole.saturating_sub(data)).unwrap_or(0)];
-        let file = temporary.as_file_mut();
-        file.seek(SeekFrom::Start(0)).map_err(failed())?;
-        // Reading the header leaves the file where its data begin.
-        file.read_exact(&mut header).map_err(failed())?;
         let mut digest = Sha256Hex::default();
         digest.update(&header);
         Ok(Incoming {
@@ -75,7 +67,7 @@ impl Cache {
 impl Incoming {
     /// Adds the next elements.
     pub fn write(&mut self, values: &Values) -> Result<(), CacheError> {
-        let bytes = npy::data(values);
+        let bytes = npy::data(values).map_err(CacheError::write(&self.path))?;
         self.written += bytes.len() as u64;
         self.digest.update(&bytes);
         let file = self.temporary.as_file_mut();

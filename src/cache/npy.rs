@@ -1,88 +1,125 @@
-//! Values as `.npy` and back, bit for bit.
+//! Values as `.npy` and back, bit for bit. The file is the one that `numpy.save` writes.
 
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
 };
 
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
-use ndarray_npy::{
-    ReadNpyError, ReadNpyExt, ReadableElement, WritableElement, WriteNpyError, WriteNpyExt, write_zeroed_npy,
-};
+use crate::values::Values;
 
-use crate::values::{Values, for_any};
+/// Bytes that are written or read at once; a multiple of every element's width.
+const BLOCK: usize = 1 << 16;
+/// Digits for which NumPy leaves room, so that the first extent can grow where it stands.
+const GROWTH: usize = 21;
+const MAGIC: [u8; 8] = *b"\x93NUMPY\x01\x00";
+
+/// Each type of element: its name in `.npy`, little-endian.
+macro_rules! elements {
+    ($($variant:ident $type:ty, $descr:literal;)+) => {
+        fn descr(values: &Values) -> &'static str {
+            match values {
+                $(Values::$variant(_) => $descr,)+
+                Values::Bool(_) => "|b1",
+            }
+        }
+
+        fn width(values: &Values) -> u64 {
+            match values {
+                $(Values::$variant(_) => size_of::<$type>() as u64,)+
+                Values::Bool(_) => 1,
+            }
+        }
+
+        fn write_data(values: &Values, writer: &mut impl Write) -> io::Result<()> {
+            match values {
+                $(Values::$variant(elements) => write_elements(elements, <$type>::to_le_bytes, writer),)+
+                Values::Bool(elements) => write_elements(elements, |element| [u8::from(element)], writer),
+            }
+        }
+
+        /// The `bytes` that are left of `reader`.
+        fn read_data(descr: &str, bytes: u64, reader: &mut impl Read) -> io::Result<Values> {
+            match descr {
+                $($descr => Ok(Values::$variant(read_elements(bytes, |raw| Some(<$type>::from_le_bytes(raw)), reader)?)),)+
+                "|b1" => Ok(Values::Bool(read_elements(bytes, |[raw]| (raw < 2).then_some(raw == 1), reader)?)),
+                _ => Err(invalid("its element type is not one that is written here")),
+            }
+        }
+    };
+}
+elements! {
+    F32 f32, "<f4";
+    F64 f64, "<f8";
+    I8 i8, "|i1";
+    I16 i16, "<i2";
+    I32 i32, "<i4";
+    I64 i64, "<i8";
+    U8 u8, "|u1";
+    U16 u16, "<u2";
+    U32 u32, "<u4";
+    U64 u64, "<u8";
+}
 
 /// Writes `values` of `shape` as `.npy`, little-endian in C order. [`io::ErrorKind::InvalidInput`] where they do not agree.
-pub(super) fn write(values: &Values, shape: &[u64], writer: impl Write) -> io::Result<()> {
-    for_any!(values, elements => write_elements(elements, shape, writer))
-}
-
-/// Writes the header for elements of the type of `like`, and makes the file as long as its data will make it.
-/// [`io::ErrorKind::InvalidInput`] where no memory could address them.
-pub(super) fn write_header(like: &Values, shape: &[u64], file: &File) -> io::Result<()> {
-    let extents = extents(shape)?;
-    if data_bytes(like, shape).is_none_or(|bytes| isize::try_from(bytes).is_err()) {
+pub(super) fn write(values: &Values, shape: &[u64], mut writer: impl Write) -> io::Result<()> {
+    if count(shape) != Some(values.len() as u64) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    for_any!(like, elements => zeroed(elements, &extents, file)).map_err(failed)
+    writer.write_all(&header(values, shape)?)?;
+    write_data(values, &mut writer)
 }
 
-fn extents(shape: &[u64]) -> io::Result<Vec<usize>> {
-    shape.iter().map(|&extent| usize::try_from(extent).map_err(|_| io::ErrorKind::InvalidInput.into())).collect()
-}
-
-fn failed(error: WriteNpyError) -> io::Error {
-    match error {
-        WriteNpyError::Io(error) => error,
-        other => io::Error::new(io::ErrorKind::InvalidInput, other),
-    }
-}
-
-fn zeroed<T: WritableElement>(_: &[T], extents: &[usize], file: &File) -> Result<(), WriteNpyError> {
-    write_zeroed_npy::<T, _>(file, IxDyn(extents))
-}
-
-/// Bytes of the data of `shape` for elements of the type of `like`; `None` where they overflow.
-pub(super) fn data_bytes(like: &Values, shape: &[u64]) -> Option<u64> {
-    let width = for_any!(like, elements => width_of(elements)) as u64;
-    shape.iter().try_fold(width, |bytes, &extent| bytes.checked_mul(extent))
-}
-
-fn width_of<T>(_: &[T]) -> usize {
-    size_of::<T>()
+/// Writes the header for elements of the type of `like`, and makes the file as long as its data will make it. Gives the header and
+/// that length. [`io::ErrorKind::InvalidInput`] where no memory could address them.
+pub(super) fn begin(like: &Values, shape: &[u64], mut file: &File) -> io::Result<(Vec<u8>, u64)> {
+    let header = header(like, shape)?;
+    let data = count(shape).and_then(|count| count.checked_mul(width(like)));
+    let data = data.filter(|&bytes| isize::try_from(bytes).is_ok()).ok_or(io::ErrorKind::InvalidInput)?;
+    let whole = header.len() as u64 + data;
+    file.write_all(&header)?;
+    file.set_len(whole)?;
+    Ok((header, whole))
 }
 
 /// The data of `values`: their elements, little-endian.
-pub(super) fn data(values: &Values) -> Vec<u8> {
-    match values {
-        Values::Bool(elements) => elements.iter().map(|&element| u8::from(element)).collect(),
-        Values::U8(elements) => elements.clone(),
-        Values::I8(elements) => bytes_of(elements, i8::to_le_bytes),
-        Values::F32(elements) => bytes_of(elements, f32::to_le_bytes),
-        Values::F64(elements) => bytes_of(elements, f64::to_le_bytes),
-        Values::I16(elements) => bytes_of(elements, i16::to_le_bytes),
-        Values::I32(elements) => bytes_of(elements, i32::to_le_bytes),
-        Values::I64(elements) => bytes_of(elements, i64::to_le_bytes),
-        Values::U16(elements) => bytes_of(elements, u16::to_le_bytes),
-        Values::U32(elements) => bytes_of(elements, u32::to_le_bytes),
-        Values::U64(elements) => bytes_of(elements, u64::to_le_bytes),
-    }
+pub(super) fn data(values: &Values) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_data(values, &mut bytes)?;
+    Ok(bytes)
 }
 
-fn bytes_of<const N: usize, T: Copy>(elements: &[T], bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
-    elements.iter().flat_map(|&element| bytes(element)).collect()
+fn count(shape: &[u64]) -> Option<u64> {
+    shape.iter().try_fold(1_u64, |count, &extent| count.checked_mul(extent))
 }
 
-fn write_elements<T: WritableElement>(elements: &[T], shape: &[u64], writer: impl Write) -> io::Result<()> {
-    let misfit = || io::Error::from(io::ErrorKind::InvalidInput);
-    let extents = extents(shape)?;
-    let count = extents.iter().try_fold(1_usize, |count, &extent| count.checked_mul(extent));
-    // A view of the first elements would be taken for the whole.
-    if count != Some(elements.len()) {
-        return Err(misfit());
+fn header(values: &Values, shape: &[u64]) -> io::Result<Vec<u8>> {
+    let extents: Vec<String> = shape.iter().map(u64::to_string).collect();
+    let comma = if shape.len() == 1 { "," } else { "" };
+    let room = extents.first().map_or(0, |first| GROWTH - first.len());
+    let text = format!(
+        "{{'descr': '{}', 'fortran_order': False, 'shape': ({}{comma}), }}{:room$}",
+        descr(values),
+        extents.join(", "),
+        ""
+    );
+    // Magic, length, text and its end of line are a multiple of 64.
+    let len = (MAGIC.len() + 2 + text.len() + 1).next_multiple_of(64) - MAGIC.len() - 2;
+    let stored = u16::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
+    Ok([&MAGIC[..], &stored.to_le_bytes(), format!("{text:<0$}\n", len - 1).as_bytes()].concat())
+}
+
+fn write_elements<const N: usize, T: Copy>(
+    elements: &[T],
+    bytes: impl Fn(T) -> [u8; N],
+    writer: &mut impl Write,
+) -> io::Result<()> {
+    let mut buffer = vec![[0; N]; elements.len().min(BLOCK / N)];
+    for block in elements.chunks(BLOCK / N) {
+        buffer.truncate(block.len());
+        buffer.iter_mut().zip(block).for_each(|(to, &element)| *to = bytes(element));
+        writer.write_all(buffer.as_flattened())?;
     }
-    let view = ArrayViewD::from_shape(IxDyn(&extents), elements).map_err(|_| misfit())?;
-    view.write_npy(writer).map_err(failed)
+    Ok(())
 }
 
 /// Reads a `.npy` file: its values and its shape. [`io::ErrorKind::InvalidData`] where it is none that this crate writes.
@@ -91,59 +128,31 @@ fn write_elements<T: WritableElement>(elements: &[T], shape: &[u64], writer: imp
 pub(super) fn read(mut reader: impl Read + Seek) -> io::Result<(Values, Vec<u64>)> {
     let file_len = reader.seek(SeekFrom::End(0))?;
     reader.seek(SeekFrom::Start(0))?;
-    let Described { descr, elements, data } = described(&mut reader)?;
-    reader.seek(SeekFrom::Start(0))?;
-    let width = match descr.get(2..) {
-        Some("1") => 1,
-        Some("2") => 2,
-        Some("4") => 4,
-        Some("8") => 8,
-        _ => return Err(invalid("its element type is not one that is written here")),
-    };
-    let bytes = elements.checked_mul(width).and_then(|bytes| bytes.checked_add(data));
-    if bytes != Some(file_len) {
+    let (descr, shape, start) = read_header(&mut reader)?;
+    let values = read_data(&descr, file_len.saturating_sub(start), &mut reader)?;
+    if count(&shape) != Some(values.len() as u64) {
         return Err(invalid("its header describes another number of bytes"));
     }
-    Ok(match descr.as_str() {
-        "<f4" => read_elements(reader, Values::F32)?,
-        "<f8" => read_elements(reader, Values::F64)?,
-        "|i1" => read_elements(reader, Values::I8)?,
-        "<i2" => read_elements(reader, Values::I16)?,
-        "<i4" => read_elements(reader, Values::I32)?,
-        "<i8" => read_elements(reader, Values::I64)?,
-        "|u1" => read_elements(reader, Values::U8)?,
-        "<u2" => read_elements(reader, Values::U16)?,
-        "<u4" => read_elements(reader, Values::U32)?,
-        "<u8" => read_elements(reader, Values::U64)?,
-        "|b1" => read_elements(reader, Values::Bool)?,
-        _ => return Err(invalid("its element type is not one that is written here")),
-    })
+    Ok((values, shape))
 }
 
 fn invalid(reason: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// What a header says, as far as it must be known before the reader of arrays is let at it: that one has to be told the type of
-/// the elements, and takes the memory that the shape asks for.
-struct Described {
-    descr: String,
-    elements: u64,
-    /// Where the data begin.
-    data: u64,
-}
-
-/// Reads a header of version 1.0, as this crate and NumPy write it for arrays such as these.
-fn described(reader: &mut impl Read) -> io::Result<Described> {
+/// Reads a header of version 1.0, as this crate and NumPy write it for arrays such as these: the type of the elements, their shape,
+/// and where they begin.
+fn read_header(reader: &mut impl Read) -> io::Result<(String, Vec<u64>, u64)> {
     let none = || invalid("it has no .npy header");
     let mut start = [0; 10];
     reader.read_exact(&mut start).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => none(),
         _ => error,
     })?;
-    let [b'\x93', b'N', b'U', b'M', b'P', b'Y', 1, 0, low, high] = start else {
+    let [magic @ .., low, high] = start;
+    if magic != MAGIC {
         return Err(none());
-    };
+    }
     let length = u16::from_le_bytes([low, high]);
     let mut text = Vec::new();
     reader.take(length.into()).read_to_end(&mut text)?;
@@ -154,28 +163,36 @@ fn described(reader: &mut impl Read) -> io::Result<Described> {
     let (Some((descr, _)), Some((shape, _))) = (descr, shape) else {
         return Err(none());
     };
+    if !after("'fortran_order':").is_some_and(|order| order.starts_with("False")) {
+        return Err(invalid("its elements are not in C order"));
+    }
     let extents = shape.split(',').map(str::trim).filter(|extent| !extent.is_empty());
-    let mut extents = extents.map(|extent| extent.parse::<u64>().ok());
-    let elements = extents.try_fold(1_u64, |product, extent| product.checked_mul(extent?));
-    Ok(Described {
-        descr: descr.to_owned(),
-        elements: elements.ok_or_else(|| invalid("its shape cannot be counted"))?,
-        data: 10 + u64::from(length),
-    })
+    let extents: Result<Vec<u64>, _> = extents.map(str::parse).collect();
+    let extents = extents.map_err(|_| invalid("its shape cannot be counted"))?;
+    Ok((descr.to_owned(), extents, 10 + u64::from(length)))
 }
 
-fn read_elements<T: ReadableElement + Copy>(
-    reader: impl Read,
-    wrap: impl Fn(Vec<T>) -> Values,
-) -> io::Result<(Values, Vec<u64>)> {
-    let array = ArrayD::<T>::read_npy(reader).map_err(|error| match error {
-        ReadNpyError::Io(error) => error,
-        other => io::Error::new(io::ErrorKind::InvalidData, other),
-    })?;
-    let shape = array.shape().iter().map(|&extent| extent as u64).collect();
-    let elements =
-        if array.is_standard_layout() { array.into_raw_vec_and_offset().0 } else { array.iter().copied().collect() };
-    Ok((wrap(elements), shape))
+fn read_elements<const N: usize, T>(
+    bytes: u64,
+    element: impl Fn([u8; N]) -> Option<T>,
+    reader: &mut impl Read,
+) -> io::Result<Vec<T>> {
+    let too_many = |_| io::Error::from(io::ErrorKind::OutOfMemory);
+    let mut left = usize::try_from(bytes).map_err(too_many)?;
+    let mut elements = Vec::with_capacity(left / N);
+    let mut buffer = vec![0; left.min(BLOCK)];
+    while left > 0 {
+        buffer.truncate(left);
+        reader.read_exact(&mut buffer)?;
+        let (chunks, []) = buffer.as_chunks::<N>() else {
+            return Err(invalid("its data are no whole number of elements"));
+        };
+        for &raw in chunks {
+            elements.push(element(raw).ok_or_else(|| invalid("a boolean is neither 0 nor 1"))?);
+        }
+        left -= buffer.len();
+    }
+    Ok(elements)
 }
 
 #[cfg(test)]
@@ -192,24 +209,37 @@ mod tests {
         bytes
     }
 
-    /// The header that `numpy.save` (NumPy 2.4) writes for `numpy.array([[1, 2, 3], [4, 5, 6]], "<f4")`, but for its padding.
+    /// The text that `numpy.save` (NumPy 2.4) writes for `numpy.array([[1, 2, 3], [4, 5, 6]], "<f4")`.
     const NUMPY: &str = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
 
     #[test]
-    fn the_file_is_what_numpy_writes_but_for_a_comma() {
+    fn the_file_is_what_numpy_writes() {
         let values = Values::F32(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         let ours = written(&values, &[2, 3]);
-        let (header, data) = ours.split_at(128);
-        assert_eq!(&header[..10], b"\x93NUMPY\x01\x00\x76\x00");
-        let text = std::str::from_utf8(&header[10..]).unwrap();
-        assert_eq!(text.trim_end(), NUMPY.replace(", }", "}"));
-        assert!(text.ends_with('\n'));
-        let expected: Vec<u8> = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0].iter().flat_map(|v| v.to_le_bytes()).collect();
-        assert_eq!(data, expected);
+        let data: Vec<u8> = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let of = |text: &str| [b"\x93NUMPY\x01\x00\x76\x00", format!("{text:<117}\n").as_bytes(), &data].concat();
+        assert_eq!(ours, of(NUMPY));
         assert_eq!(read(Cursor::new(&ours)).unwrap(), (values.clone(), vec![2, 3]));
+        // As this crate wrote it once.
+        assert_eq!(read(Cursor::new(of(&NUMPY.replace(", }", "}")))).unwrap(), (values, vec![2, 3]));
+    }
 
-        let numpy = [&header[..10], format!("{NUMPY:<117}\n").as_bytes(), data].concat();
-        assert_eq!(read(Cursor::new(numpy)).unwrap(), (values, vec![2, 3]));
+    #[test]
+    fn the_header_grows_where_numpys_does() {
+        // By `numpy.lib.format.write_array_header_1_0` of NumPy 2.4.
+        let of = |shape: &[u64]| header(&Values::F64(vec![]), shape).unwrap().len();
+        for shape in [&[][..], &[7], &[4096, 14336], &[123_456_789; 4], &[3; 11], &[1; 14]] {
+            assert_eq!(of(shape), 128, "{shape:?}");
+        }
+        assert_eq!([of(&[1; 15]), of(&[1; 17])], [192, 192]);
+    }
+
+    #[test]
+    fn a_file_in_fortran_order_is_refused() {
+        let good = written(&Values::F32(vec![1.0; 6]), &[2, 3]);
+        let other = String::from_utf8_lossy(&good[10..128]).replace("False", "True ");
+        let error = read(Cursor::new([&good[..10], other.as_bytes(), &good[128..]].concat())).unwrap_err();
+        assert_eq!(error.to_string(), "its elements are not in C order");
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn digest(value: &Value) -> io::Result<String> {
     serde_json::to_writer(&mut buffered, value)?;
     buffered.flush()?;
     drop(buffered);
-    Ok(digest.finish().sha256)
+    Ok(digest.finish().0)
 }
 
 #[cfg(test)]

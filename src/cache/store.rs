@@ -128,14 +128,14 @@ impl Cache {
         let [path, at] = key.files(self.root(), rows.is_some());
         let mut sidecar = Sidecar { key: key.clone(), meta, rows, npy_sha256: String::new(), npy_bytes: 0 };
         let shape = sidecar.kept_shape();
-        let written = disk::write_whole(&path, |to| npy::write(values, &shape, to)).map_err(|error| match error {
-            CacheError::Write { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
-                CacheError::shape(key, &shape, values.len())
-            }
-            other => other,
-        })?;
+        (sidecar.npy_sha256, sidecar.npy_bytes) = disk::write_whole(&path, |to| npy::write(values, &shape, to))
+            .map_err(|error| match error {
+                CacheError::Write { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
+                    CacheError::shape(key, &shape, values.len())
+                }
+                other => other,
+            })?;
         // The values first: a sidecar always speaks of values that are there.
-        (sidecar.npy_sha256, sidecar.npy_bytes) = (written.sha256, written.bytes);
         self.write_sealed(&at, &sidecar)?;
         Ok(path)
     }
@@ -225,7 +225,7 @@ pub(super) fn read_files(sidecar: &Path, npy: &Path) -> Result<(Sidecar, Values)
         return Err(Miss::Broken(Flaw::Length));
     }
     // Checked before a word of it is believed: its header decides how much memory is taken.
-    if disk::digest_of(&mut file).map_err(failed())?.sha256 != known.npy_sha256 {
+    if disk::digest_of(&mut file).map_err(failed())?.0 != known.npy_sha256 {
         return Err(Miss::Broken(Flaw::Digest));
     }
     file.seek(SeekFrom::Start(0)).map_err(failed())?;
@@ -253,8 +253,8 @@ pub(super) fn read_sidecar(path: &Path, npy: &Path) -> Result<Sidecar, Miss> {
 /// Whether the values at `npy` are, to the byte, those that the sidecar describes. They are not held in memory.
 fn is_intact(npy: &Path, sidecar: &Sidecar) -> Result<bool, CacheError> {
     let Ok(mut file) = disk::open(npy, sidecar.npy_bytes) else { return Ok(false) };
-    let written = disk::digest_of(&mut file).map_err(CacheError::read(npy))?;
-    Ok(written.sha256 == sidecar.npy_sha256 && written.bytes == sidecar.npy_bytes)
+    let (sha256, bytes) = disk::digest_of(&mut file).map_err(CacheError::read(npy))?;
+    Ok(sha256 == sidecar.npy_sha256 && bytes == sidecar.npy_bytes)
 }
 
 /// Bytes that a sidecar has at most; and one that lists rows, of which each has a byte of values and more.

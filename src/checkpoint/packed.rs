@@ -1,6 +1,7 @@
 //! Formats that put several weights into one stored element, told by the names, types and shapes of what stands together.
 //!
-//! They are recognised so that their bits are not compared as if they were weights; they are not unpacked.
+//! They are recognised so that their bits are not compared as if they were weights. They are not unpacked whole; of some, rows can be
+//! read ([`Packing`](super::Packing)).
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    PackedFormat, ScaleGrid, TensorInfo,
+    PackedFormat, Packing, ScaleGrid, TensorInfo,
     companions::{Companions, is_called_scale, multiplies},
     packed::{Named, packed},
 };
@@ -82,6 +82,8 @@ pub struct Quantisation {
     storage: BTreeMap<String, Storage>,
     /// How many weights the packed ones hold, where that is known.
     weights: BTreeMap<String, u64>,
+    /// How the rows of packed ones are read, or why they are not.
+    packings: BTreeMap<String, Result<Packing, String>>,
     /// What describes each of them.
     companions: BTreeMap<String, Vec<String>>,
 }
@@ -93,6 +95,7 @@ impl Quantisation {
         let all: Named<'a> = tensors.into_iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let axes = Axes::of(&all);
         let (mut storage, mut weights, mut auxiliary) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut packings = BTreeMap::new();
         for tensor in all.values() {
             let packed = packed(tensor, &all, config.quantisation.as_deref())
                 .map(|(format, beside)| (Storage::Packed(format), beside));
@@ -103,10 +106,9 @@ impl Quantisation {
             for name in beside.into_iter().filter(|name| all.contains_key(name.as_str())) {
                 auxiliary.entry(name).or_insert_with(|| tensor.name.clone());
             }
-            if let Storage::Packed(format) = found
-                && let Some(count) = format.weights(tensor, &all, config)
-            {
-                weights.insert(tensor.name.clone(), count);
+            if let Storage::Packed(format) = found {
+                weights.extend(format.weights(tensor, &all, config).map(|count| (tensor.name.clone(), count)));
+                packings.insert(tensor.name.clone(), Packing::of(format, tensor, &all, config));
             }
             storage.insert(tensor.name.clone(), found);
         }
@@ -117,7 +119,7 @@ impl Quantisation {
                 storage.insert(name, Storage::Auxiliary { of });
             }
         }
-        Self { storage, weights, companions }
+        Self { storage, weights, packings, companions }
     }
 
     /// How many weights a tensor holds: none where it describes another; `None` where that is not known.
@@ -128,6 +130,11 @@ impl Quantisation {
             Storage::Unclear { .. } => is_scaled_type(&tensor.dtype).then(|| tensor.numel()),
             Storage::Auxiliary { .. } => Some(0),
         }
+    }
+
+    /// How rows of the packed tensor of this name are read, or why they are not; `None` of one that is not packed.
+    pub fn packing(&self, name: &str) -> Option<Result<&Packing, &str>> {
+        self.packings.get(name).map(|packing| packing.as_ref().map_err(String::as_str))
     }
 
     /// The tensors that only describe the one of this name.

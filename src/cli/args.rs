@@ -13,9 +13,9 @@ use hub_audit::{
 };
 
 use super::{
-    examples,
+    examples, hash_chunks,
     lineage::FailIf,
-    options::{Choice, Limits, Matrices, Models, Output, Reach, Relate, StdoutFormat, advised},
+    options::{Choice, Limits, Matrices, Models, Output, Proof, Reach, Relate, StdoutFormat, advised},
     size::{Age, Size},
     version, words,
 };
@@ -138,6 +138,8 @@ pub(crate) struct LineageArgs {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(16..=16384))]
     pub(crate) tokens: u16,
     #[command(flatten)]
+    pub(crate) proof: Proof,
+    #[command(flatten)]
     pub(crate) output: Output,
     /// Exit with status 3 if a pair has this verdict.
     #[arg(long, value_enum)]
@@ -219,6 +221,8 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) choice: Choice,
     #[command(flatten)]
+    pub(crate) proof: Proof,
+    #[command(flatten)]
     pub(crate) output: Output,
     /// Exit with status 3 if a pair of tensors meets this condition, such as pearson>0.9 or abs(pearson)>0.5.
     #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
@@ -256,6 +260,9 @@ pub(crate) struct HashArgs {
     /// Two requests a file more. This use of the Hub was not yet checked on the live Hub.
     #[arg(long, requires = "chunks")]
     pub(crate) fingerprints: bool,
+    /// With --chunks: ask for at most N places of runs that lie within others, of one or two models; not with --fingerprints.
+    #[arg(long, value_name = "N", requires = "chunks", default_value_t = hash_chunks::PROBES)]
+    pub(crate) probes: u16,
     /// With --chunks: read the bytes in doubt of tensors of which at most 512 KiB are, from both models, and compare them.
     ///
     /// The only proof that tensors differ. --max-bytes limits it.
@@ -462,8 +469,8 @@ pub(crate) struct ServeArgs {
     /// How large files are stored, in words with commas: off, v1, separate, token=SECONDS, fault=NAME, ...
     ///
     /// on, off, redacted or without=N: which files have a Xet hash, and whether listings hold it back; v1 or v2: which
-    /// reconstructions are served; shared or separate: whether repositories share chunks; token=SECONDS: how long a read token is
-    /// valid; fingerprints=on|off|short; fault=expired-once|forbidden|unknown|too-many|unavailable|down|truncated|wrong-sum|conflict.
+    /// reconstructions are served; shared, indexed or separate: whether repositories share chunks; token=SECONDS: how long a read token is
+    /// valid; fingerprints=on|off|short|odd; fault=expired-once|forbidden|unknown|too-many|unavailable|down|truncated|wrong-sum|conflict.
     #[arg(long, value_name = "WORD,...", default_value = "on", value_parser = advised::<XetOptions>)]
     pub(crate) xet: XetOptions,
 }

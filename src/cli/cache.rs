@@ -91,7 +91,7 @@ fn list_models(cache: &Cache, folder: &Path, format: StdoutFormat, printer: &Pri
 
 /// A time as data.
 fn modified(time: SystemTime) -> Cell {
-    Cell::optional(jiff::Timestamp::try_from(time).ok().map(output::rfc3339))
+    Cell::optional(output::rfc3339(time))
 }
 
 fn list_tensors(cache: &Cache, folder: &Path, format: StdoutFormat, printer: &Printer) -> anyhow::Result<ExitStatus> {

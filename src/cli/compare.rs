@@ -11,6 +11,7 @@ use hub_audit::{
     question::compare::page::compare_tables,
     question::compare::page::{compare_report, nothing_compared},
     question::compare::{Comparison, Guide, Matching, NameMap, Status},
+    question::hash::chunks::ChunksAnswer,
     table::Condition,
 };
 
@@ -19,7 +20,7 @@ use super::{
     exit::ExitStatus,
     findings::Findings,
     gather::{self, Gather},
-    output,
+    hash_chunks, output,
     printer::Printer,
     settings,
 };
@@ -38,10 +39,17 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     let pattern = question.tensor.clone().filter(|_| args.choice.tensor.is_some());
     let matched = async |session: &Session, limits| {
         let opened = session.open(&specs, &question).await;
+        let proof = hash_chunks::prove(&args.proof, session, &opened).await;
         let (matching, plans) = match [&opened[0].outcome, &opened[1].outcome] {
             [Ok(a), Ok(b)] => {
                 let guide = Guide { map: map.as_ref(), pattern: pattern.as_ref() };
-                let matching = Matching::of(a, b, guide);
+                let mut matching = Matching::of(a, b, guide);
+                if let Some(ChunksAnswer { corpus, pairs, .. }) = &proof {
+                    // Of two models there is one pair.
+                    matching = pairs
+                        .iter()
+                        .fold(matching, |matching, pair| matching.prove([a, b], &pair.proven(&corpus.models)));
+                }
                 let matching = matching.first(args.max_tensors.unwrap_or(usize::MAX));
                 let [of_a, of_b] = matching.needed();
                 let plan = |model, needed: &BTreeSet<usize>| {
@@ -52,9 +60,9 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
             }
             _ => (None, vec![ModelPlan::default(); 2]),
         };
-        Ok((session.bring(opened, Work::Tensors(plans), limits).await?, matching))
+        Ok((session.bring(opened, Work::Tensors(plans), limits).await?, (matching, proof)))
     };
-    let Some((gathered, matching)) = Gather::new(&args.reach, &args.limits, printer).run(matched)? else {
+    let Some((gathered, (matching, proof))) = Gather::new(&args.reach, &args.limits, printer).run(matched)? else {
         return Ok(ExitStatus::Done);
     };
     let [a, b] = [0, 1].map(|side| &gathered.opened[side]);
@@ -73,7 +81,10 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
             printer.warn(&format!("line {line} of --map matches no name of either model"));
         }
     }
-    let document = compare_report(&comparison, &output::run(&args.reach, args.output.seed, gathered.cost));
+    let mut document = compare_report(&comparison, &output::run(&args.reach, args.output.seed, gathered.cost));
+    if let Some(proof) = &proof {
+        hash_chunks::report(proof, &mut document, printer);
+    }
     let tables = || compare_tables(&comparison);
     output::write(&args.output, &document, tables, printer)?;
     let mut status = status(args, &comparison, printer);

@@ -4,7 +4,7 @@ use hub_audit::{
     fetch::{Limits, Work},
     model::{ModelSummary, Opened, Pairing, Question, Session, pattern},
     question::hash::chunks::{ChunkCorpus, ChunksAnswer, ChunksAsk, chunk_tables, chunks_page},
-    report::text,
+    report::{Report, text},
     spec::ModelSpec,
 };
 
@@ -14,27 +14,25 @@ use super::{
     exit::ExitStatus,
     fetch::ANY_LAYER,
     gather::{self, Gather},
-    options::StdoutFormat,
+    options::{Proof, StdoutFormat},
     output,
     printer::Printer,
     size::Size,
     table,
 };
 
+/// Places of runs that are asked for at most.
+pub(crate) const PROBES: u16 = 64;
+
 /// Reasons that are told in full; of more, their number.
 const MOST_REASONS: usize = 10;
 
 pub(crate) fn run(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> anyhow::Result<ExitStatus> {
     let question = every_tensor()?;
-    // As the Hub's own client has it.
-    let ask = match (environment::is_true("HF_HUB_DISABLE_XET"), args.fingerprints) {
-        (true, _) => ChunksAsk::Nothing,
-        (false, false) => ChunksAsk::Terms,
-        (false, true) => ChunksAsk::Fingerprints,
-    };
+    let ask = ask(args.fingerprints);
     let read = async |session: &Session, limits: Limits| {
         let opened = session.open(specs, &question).await;
-        let mut answer = ChunksAnswer::of(ChunkCorpus::read(session, &opened, ask).await);
+        let mut answer = ChunksAnswer::of(ChunkCorpus::read(session, &opened, ask, true, args.probes.into()).await);
         if args.close {
             answer.close(session, &opened, limits.max_bytes).await?;
         }
@@ -49,16 +47,10 @@ pub(crate) fn run(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> an
         gather::print_summary(&gathered.cost, printer);
         return Ok(ExitStatus::Failed);
     }
-    warn_of_unexamined(&answer, printer);
     let models: Vec<ModelSummary> = gathered.opened.iter().map(ModelSummary::of).collect();
     let mut document = output::data("hash", &output::run(&args.reach, 0, gathered.cost), &models);
-    let traffic = answer.corpus.traffic;
-    document.settings.extend([
-        ("read_tokens".to_owned(), traffic.tokens.into()),
-        ("cas_requests".to_owned(), traffic.requests.into()),
-        ("cas_bytes".to_owned(), traffic.bytes.into()),
-        ("weight_bytes".to_owned(), answer.bytes_read.unwrap_or(0).into()),
-    ]);
+    report(&answer, &mut document, printer);
+    document.settings.insert("weight_bytes".to_owned(), answer.bytes_read.unwrap_or(0).into());
     let tables = || chunk_tables(&answer, args.pairs);
     let text = || text::blocks(&chunks_page(&answer, args.pairs), table::width());
     output::print(args.format.unwrap_or(StdoutFormat::Text), &document, tables, text, printer)?;
@@ -68,8 +60,37 @@ pub(crate) fn run(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> an
     Ok(if is_whole { ExitStatus::Done } else { ExitStatus::Incomplete })
 }
 
+/// What is asked of a content store.
+fn ask(fingerprints: bool) -> ChunksAsk {
+    // As the Hub's own client has it.
+    match (environment::is_true("HF_HUB_DISABLE_XET"), fingerprints) {
+        (true, _) => ChunksAsk::Nothing,
+        (false, false) => ChunksAsk::Terms,
+        (false, true) => ChunksAsk::Fingerprints,
+    }
+}
+
+/// What is proven of models for another question, where it asks for that.
+pub(crate) async fn prove(proof: &Proof, session: &Session, opened: &[Opened]) -> Option<ChunksAnswer> {
+    if !proof.chunks {
+        return None;
+    }
+    Some(ChunksAnswer::of(ChunkCorpus::read(session, opened, ask(proof.fingerprints), false, PROBES.into()).await))
+}
+
+/// Says what could not be examined and what the rest cost, the latter in the document too.
+pub(crate) fn report(answer: &ChunksAnswer, document: &mut Report, printer: &Printer) {
+    warn_of_unexamined(answer, printer);
+    let traffic = answer.corpus.traffic;
+    document.settings.extend([
+        ("read_tokens".to_owned(), traffic.tokens.into()),
+        ("cas_requests".to_owned(), traffic.requests.into()),
+        ("cas_bytes".to_owned(), traffic.bytes.into()),
+    ]);
+}
+
 /// All tensors of all files, experts and prediction blocks among them.
-fn every_tensor() -> anyhow::Result<Question> {
+pub(crate) fn every_tensor() -> anyhow::Result<Question> {
     Ok(Question {
         roles: "all".parse().map_err(hub_audit::Error::from)?,
         layers: "all".parse().map_err(hub_audit::Error::from)?,

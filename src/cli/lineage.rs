@@ -4,6 +4,7 @@ use hub_audit::{
     Error,
     fetch::{Corpus, Cost, Failures, Work},
     model::{AuditError, Opened, Session},
+    question::hash::chunks::ChunksAnswer,
     question::lineage::{
         Choice, Condition, Lineage, LineageAsk, More, detectable_at_best,
         page::{lineage_report, lineage_tables, lineage_text, refused},
@@ -17,7 +18,8 @@ use super::{
     exit::{ExitStatus, Interrupted},
     findings::Findings,
     gather::{self, Gather},
-    options::{Limits, Reach},
+    hash_chunks,
+    options::{Limits, Proof, Reach},
     output,
     printer::Printer,
 };
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
         base,
     };
     let rounds = Rounds { ask: &ask, reach: &args.reach, limits: &args.limits, printer };
-    let Some((choice, corpus)) = rounds.round(&specs, None)? else {
+    let Some((choice, corpus, chunks)) = rounds.round(&specs, None, Some(&args.proof))? else {
         return Ok(ExitStatus::Done);
     };
     let all_read = report_tokenizers(&choice, printer);
@@ -69,8 +71,9 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
         gather::print_summary(&corpus.cost, printer);
         return Ok(ExitStatus::Failed);
     }
-    let (lineage, cost) = rounds.answer(choice, &corpus)?;
+    let (mut lineage, cost) = rounds.answer(choice, &corpus)?;
     corpus.check_unchanged()?;
+    lineage.chunks = chunks;
     let status = answer(args, &lineage, cost, printer)?;
     Ok(if status == ExitStatus::Done && !all_read { ExitStatus::Incomplete } else { status })
 }
@@ -93,9 +96,17 @@ pub(crate) struct Rounds<'a> {
 }
 
 impl Rounds<'_> {
-    /// Opens the models and brings what is chosen, for all pairs or for those that need more, of which so many bytes moved before.
-    fn round(&self, specs: &[ModelSpec], more: Option<(&[More], u64)>) -> anyhow::Result<Option<(Choice, Corpus)>> {
+    /// Opens the models and brings what is chosen, for all pairs or for those that need more, of which so many bytes moved before;
+    /// beside it what is proven without reading tensors.
+    fn round(
+        &self,
+        specs: &[ModelSpec],
+        more: Option<(&[More], u64)>,
+        proof: Option<&Proof>,
+    ) -> anyhow::Result<Option<(Choice, Corpus, Option<ChunksAnswer>)>> {
         let question = self.ask.question()?;
+        let proof = proof.filter(|proof| proof.chunks && !self.limits.dry_run);
+        let every_tensor = hash_chunks::every_tensor()?;
         let bring = async |session: &Session, mut limits: hub_audit::fetch::Limits| {
             if let Some((_, moved)) = more {
                 limits.max_bytes = limits.max_bytes.saturating_sub(moved);
@@ -103,12 +114,19 @@ impl Rounds<'_> {
             let opened = session.open(specs, &question).await;
             let mut choice = Choice::of(session, &opened, self.ask, more.map(|(more, _)| more)).await?;
             let plans = choice.plan(session, &opened, &[])?;
-            Ok((session.bring(opened, Work::Rows(plans), limits).await?, choice))
+            let chunks = match proof {
+                Some(proof) => {
+                    let whole = session.open(&pinned(&opened), &every_tensor).await;
+                    hash_chunks::prove(proof, session, &whole).await
+                }
+                None => None,
+            };
+            Ok((session.bring(opened, Work::Rows(plans), limits).await?, (choice, chunks)))
         };
         let after = |opened: &[Opened]| after_plan(opened, self.ask);
         let gather = Gather::new(self.reach, self.limits, self.printer);
         let gather = Gather { explains_absence: false, after_plan: &after, ..gather };
-        Ok(gather.run(bring)?.map(|(corpus, choice)| (choice, corpus)))
+        Ok(gather.run(bring)?.map(|(corpus, (choice, chunks))| (choice, corpus, chunks)))
     }
 
     /// Tests what a first round brought, and reads more until nothing more is wanted. Tells what all of it cost.
@@ -125,8 +143,8 @@ impl Rounds<'_> {
                 return Ok((lineage, cost));
             }
             asked.extend(more.iter().cloned());
-            match self.round(&specs, Some((&more, cost.traffic.bytes))) {
-                Ok(Some((choice, corpus))) => {
+            match self.round(&specs, Some((&more, cost.traffic.bytes)), None) {
+                Ok(Some((choice, corpus, _))) => {
                     corpus.check_unchanged()?;
                     cost = total(&cost, &corpus.cost);
                     lineage = lineage.refined(&choice, &corpus);
@@ -198,10 +216,17 @@ fn total(first: &Cost, then: &Cost) -> Cost {
 
 fn answer(args: &LineageArgs, lineage: &Lineage, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let run = output::run(&args.reach, args.output.seed, cost);
-    let document = lineage_report(lineage, &run);
+    let mut document = lineage_report(lineage, &run);
+    if let Some(chunks) = &lineage.chunks {
+        hash_chunks::report(chunks, &mut document, printer);
+    }
     let tables = || lineage_tables(lineage);
     output::write(&args.output, &document, tables, printer)?;
-    let mut status = if lineage.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
+    let mut status = if lineage.is_incomplete() || lineage.chunks.as_ref().is_some_and(ChunksAnswer::is_incomplete) {
+        ExitStatus::Incomplete
+    } else {
+        ExitStatus::Done
+    };
     if let Some(condition) = args.fail_if {
         let mut findings = Findings::new(condition.name(), "pair", printer);
         for (pair, holds) in lineage.meet(condition.into()) {

@@ -127,6 +127,23 @@ pub(crate) struct Choice {
     pub(crate) biases: bool,
 }
 
+/// What is asked before weights are read.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct Proof {
+    /// Ask first which tensors are the same by the chunks in which the Hub stores files, without reading them.
+    ///
+    /// A request a file, and a token a model. `compare` then reads of such a pair the first model's tensor alone, and has the same
+    /// numbers; `lineage` says how many there are. What is not shown may be the same all the same.
+    #[arg(long)]
+    pub(crate) chunks: bool,
+    /// With --chunks: also ask for Merkle nodes between the borders of tensors, which show equal content wherever it is stored.
+    ///
+    /// Two requests a file more. This use of the Hub was not yet checked on the live Hub.
+    #[arg(long, requires = "chunks")]
+    pub(crate) fingerprints: bool,
+}
+
 /// What may move.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
@@ -222,6 +239,9 @@ pub(crate) struct Output {
     /// Formats to write under -o.
     #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "csv,json,md,html,svg,png", value_parser = words::formats())]
     pub(crate) formats: Vec<Format>,
+    /// Leave title and subtitle out of picture files, for figures with a caption of their own.
+    #[arg(long)]
+    pub(crate) no_title: bool,
     /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: StdoutFormat,

@@ -1,5 +1,7 @@
 //! Reports into a folder, and answers to standard output.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use hub_audit::{
     error::Error,
     fetch::Cost,
@@ -24,14 +26,15 @@ pub(crate) fn local_run() -> Run {
     Run {
         // Secrets are never arguments: a token comes from the environment or from a file.
         command_line: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
-        generated_at: Some(rfc3339(jiff::Timestamp::now())),
+        generated_at: rfc3339(SystemTime::now()),
         ..Run::default()
     }
 }
 
-/// To the second.
-pub(crate) fn rfc3339(time: jiff::Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+/// To the second; of the years 1970 to 9999 alone.
+pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
+    let years = UNIX_EPOCH..UNIX_EPOCH + Duration::from_secs(253_402_300_800);
+    years.contains(&time).then(|| humantime::format_rfc3339_seconds(time).to_string())
 }
 
 /// What only the running program knows, for the report's provenance.
@@ -60,7 +63,7 @@ pub(crate) fn write<'a>(
     let what = if draws { "drawing pictures and writing the report" } else { "writing the report" };
     let meanwhile = Meanwhile::new(printer.draws_bars(), what.to_owned());
     let Written { files, removed } =
-        report::write_reports(dir, document, tables, &output.formats).map_err(Error::from)?;
+        report::write_reports(dir, document, tables, &output.formats, !output.no_title).map_err(Error::from)?;
     drop(meanwhile);
     printer.talk(&format!("wrote {} files to {}", files.len(), dir.display()));
     if !removed.is_empty() {

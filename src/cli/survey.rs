@@ -147,10 +147,10 @@ fn findings(survey: &Survey, condition: &Condition, printer: &Printer) -> ExitSt
     for crossing in &survey.crossings {
         for (row, a) in crossing.rows.iter().enumerate() {
             for (column, b) in crossing.columns().iter().enumerate() {
-                let value = crossing.metrics(row, column).get(condition.metric);
+                let value = crossing.get(row, column, condition.metric);
                 let role = crossing.key.role_name();
                 let place = || format!("{role}, layers {} and {}", a.place_name(), b.place_name());
-                look(value, (0, 1), &place);
+                look(&value, (0, 1), &place);
             }
         }
     }

@@ -73,6 +73,8 @@ pub struct ModelConfig {
     pub quantisation_bits: Option<u64>,
     /// Weights that share a scale along the input, likewise.
     pub quantisation_group: Option<u64>,
+    /// In which of its layouts the quantisation packs weights, as GPTQ and AWQ have more than one.
+    pub quantisation_layout: Option<String>,
     /// Whether rotary position embeddings are mentioned.
     pub rope: bool,
     /// Rows of each head that rotary embeddings turn, where written, or as the written share of a head.
@@ -186,6 +188,7 @@ impl ModelConfig {
             quantisation_block: outward.quantisation_block(),
             quantisation_bits: outward.quantisation_figure(&["bits", "num_bits", "w_bit"]),
             quantisation_group: outward.quantisation_figure(&["group_size", "q_group_size"]),
+            quantisation_layout: outward.quantisation_layout(),
             rope: outward
                 .find(|level| {
                     ["rope_theta", "rope_scaling", "rope_parameters", "rotary_dim", "rotary_pct"]
@@ -261,6 +264,18 @@ impl Keys<'_> {
                 return Some(method.unwrap_or("unknown").to_owned());
             }
             level.get("quantization")?.is_object().then(|| "mlx".to_owned())
+        })
+    }
+
+    /// `checkpoint_format` of GPTQ, `version` of AWQ.
+    fn quantisation_layout(&self) -> Option<String> {
+        self.find(|level| {
+            let table = quantisation_table(level)?;
+            if table.get("is_marlin_format").and_then(Value::as_bool) == Some(true) {
+                return Some("marlin".to_owned());
+            }
+            let named = ["checkpoint_format", "version"].iter().find_map(|key| table.get(*key)?.as_str());
+            named.map(str::to_ascii_lowercase)
         })
     }
 

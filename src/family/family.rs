@@ -8,7 +8,7 @@ use std::{
 use super::{
     FusedLayout, LayerIndex, ModelConfig, Part, Role, Slot, Stack,
     name::{Name, Tail, is_buffer},
-    table::Resolved,
+    table::{Entry as Written, Names},
     template::Template,
 };
 
@@ -42,7 +42,7 @@ impl Classified {
 #[derive(Debug)]
 pub struct Family {
     /// What its table says; its templates are in `entries`.
-    written: Resolved,
+    written: Written,
     entries: HashMap<String, Vec<Entry>>,
     roles: Vec<Role>,
 }
@@ -68,17 +68,17 @@ impl Family {
 
     /// Whether the stored gain of this norm is the effective gain minus one.
     pub fn is_zero_centred(&self, role: Role) -> bool {
-        self.written.zero_centred.contains(&role)
+        self.written.zero_centred.as_ref().is_some_and(|roles| roles.contains(&role))
     }
 
     /// Whether MLX, where it saves a model of this family, adds the one to the gains that are stored less one.
     pub fn is_centred_by_mlx(&self) -> bool {
-        !self.written.mlx_keeps_centre
+        self.written.mlx_keeps_centre != Some(true)
     }
 
     /// Whether the weight of this role is stored as `[in, out]`, where a Linear has `[out, in]`.
     pub fn is_transposed(&self, role: Role) -> bool {
-        self.written.transposed.contains(&role)
+        self.written.transposed.as_ref().is_some_and(|roles| roles.contains(&role))
     }
 
     /// Whether packed experts of this role, `[expert, in, out]` as published, are also saved as `[expert, out, in]`.
@@ -118,7 +118,7 @@ impl Family {
         match self.find(&Name::parse(name), config) {
             Some((slot, Tail::Auxiliary)) => Classified::Auxiliary(slot),
             Some((slot, _)) => Classified::Slot(slot),
-            None if is_buffer(name, &self.written.buffers) => Classified::Buffer,
+            None if is_buffer(name, self.written.buffers.as_deref().unwrap_or_default()) => Classified::Buffer,
             None => Classified::Unclassified,
         }
     }
@@ -152,16 +152,17 @@ impl Family {
         &self.written.architectures
     }
 
-    pub(super) fn compile(mut written: Resolved) -> Result<Self, String> {
+    pub(super) fn compile(mut written: Written) -> Result<Self, String> {
         let mut entries = HashMap::new();
         let mut roles = BTreeSet::new();
         for (stack, prefix, templates) in [
-            (Stack::Main, "", take(&mut written.main)),
+            (Stack::Main, "", take(&mut written.names)),
             (Stack::Encoder, "encoder.", take(&mut written.encoder)),
             (Stack::Decoder, "decoder.", take(&mut written.decoder)),
         ] {
             roles.extend(templates.keys().copied());
-            let layers: Vec<String> = written.layers.iter().map(|layer| format!("{prefix}{layer}")).collect();
+            let layers = written.layer.as_ref().map_or(&[][..], Names::as_slice);
+            let layers: Vec<String> = layers.iter().map(|layer| format!("{prefix}{layer}")).collect();
             add(&mut entries, stack, &layers, &templates).map_err(|fault| format!("`{}`: {fault}", written.name))?;
         }
         Ok(Self { written, entries, roles: roles.into_iter().collect() })
@@ -169,7 +170,7 @@ impl Family {
 
     fn without_roots<'n>(&self, mut path: &'n str) -> &'n str {
         let stripped = |path: &'n str| {
-            self.written.roots.iter().find_map(|root| path.strip_prefix(root.as_str())?.strip_prefix('.'))
+            self.written.roots.iter().flatten().find_map(|root| path.strip_prefix(root.as_str())?.strip_prefix('.'))
         };
         while let Some(rest) = stripped(path) {
             path = rest;
@@ -207,10 +208,10 @@ fn add(
     entries: &mut HashMap<String, Vec<Entry>>,
     stack: Stack,
     layers: &[String],
-    templates: &BTreeMap<Role, Vec<String>>,
+    templates: &BTreeMap<Role, Names>,
 ) -> Result<(), String> {
     for (&role, texts) in templates {
-        let written = texts.iter().flat_map(|text| match text.strip_prefix('@') {
+        let written = texts.as_slice().iter().flat_map(|text| match text.strip_prefix('@') {
             Some(rest) => layers.iter().map(|layer| format!("{layer}{rest}")).collect(),
             None => vec![text.clone()],
         });

@@ -35,9 +35,15 @@ pub fn plan_where(session: &Session, model: &Model, wanted: impl Fn(usize) -> bo
     plan_brought(session, model, positions)
 }
 
-/// Only what the values of these tensors are made of beside their elements: the way to values of rows that are planned apart.
+/// Only what the values of these tensors are made of beside their elements, packed ones among them: the way to values of rows that are
+/// planned apart.
 pub(crate) fn plan_companions(session: &Session, model: &Model, of: impl IntoIterator<Item = usize>) -> ModelPlan {
-    let companions = of.into_iter().flat_map(|position| model.companions_of(&model.tensors[position]));
+    let first = model.tensors.len();
+    let companions = of.into_iter().flat_map(|position| {
+        let tensor = &model.tensors[position];
+        let packed = tensor.packed.iter().flat_map(|packed| &packed.beside).map(move |place| first + place);
+        model.companions_of(tensor).chain(packed)
+    });
     plan_brought(session, model, companions)
 }
 

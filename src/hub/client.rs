@@ -54,6 +54,8 @@ pub(super) struct CasCall {
     /// Positions between which nodes are asked for.
     pub(super) dirty: Option<HeaderValue>,
     pub(super) asked: Arc<AtomicU64>,
+    /// Bytes of answers.
+    pub(super) bytes: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for CasCall {
@@ -372,7 +374,12 @@ mod tests {
             assert_eq!(request.headers().contains_key(AUTHORIZATION), authorised, "{text}");
         }
         // The content store has a token of its own, wherever it is.
-        let call = CasCall { token: HeaderValue::from_static("Bearer xet_y"), dirty: None, asked: Arc::default() };
+        let call = CasCall {
+            token: HeaderValue::from_static("Bearer xet_y"),
+            dirty: None,
+            asked: Arc::default(),
+            bytes: Arc::default(),
+        };
         assert!(!format!("{call:?}").contains("xet_y"));
         let url = Url::parse("http://127.0.0.1:8000/v2").unwrap();
         let request = client.request(&url, Target::Cas(&call), None).await.unwrap().build().unwrap();

@@ -27,7 +27,7 @@ mod tls;
 
 pub use account::Traffic;
 pub use api::{Claim, EarlyFile, Pinned};
-pub use cas::{CasClient, CasError, CasFile, CasTraffic, ContentNode, MOST_CHUNKS, Term, Unexamined};
+pub use cas::{CasClient, CasError, CasFile, CasTraffic, ContentNode, MOST_CHUNKS, Marks, Term, Unexamined};
 pub use client::HubClient;
 pub use content_range::ContentRange;
 pub use error::{HubError, Place};

@@ -184,9 +184,12 @@ fn expiry(url: &Url) -> Option<SystemTime> {
         return SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
     }
     let life: u64 = query("X-Amz-Expires")?.parse().ok()?;
-    let signed = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", query("X-Amz-Date")?).ok()?;
-    let signed: SystemTime = signed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().into();
-    signed.checked_add(Duration::from_secs(life))
+    // "20250716T145416Z", which is RFC 3339 without its dashes and colons.
+    let mut date = query("X-Amz-Date")?;
+    for (at, sign) in [(4, '-'), (7, '-'), (13, ':'), (16, ':')] {
+        date.is_char_boundary(at).then(|| date.insert(at, sign))?;
+    }
+    humantime::parse_rfc3339(&date).ok()?.checked_add(Duration::from_secs(life))
 }
 
 #[cfg(test)]

@@ -23,23 +23,15 @@ pub struct Dendrogram {
 /// Two subtrees becoming one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Merge {
-    /// The side that holds the smallest item.
-    pub left: Node,
+    /// The side that holds the smallest item: a leaf by its place in [`Dendrogram::order`], or, numbered after all leaves, an earlier
+    /// merge.
+    pub left: usize,
     /// The other side.
-    pub right: Node,
+    pub right: usize,
     /// Mean distance 1 − |r| between items of the two sides.
     pub height: f64,
     /// Leaves in both.
     pub size: usize,
-}
-
-/// What a merge joins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Node {
-    /// An item, by its place in the list that was given.
-    Leaf(usize),
-    /// An earlier merge, by its place in [`Dendrogram::merges`].
-    Merge(usize),
 }
 
 impl Dendrogram {
@@ -68,8 +60,8 @@ impl Dendrogram {
         let (mut merges, mut members): (Vec<Merge>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
         for step in steps.steps() {
             let side = |cluster: usize| match cluster.checked_sub(leaves.len()) {
-                Some(merge) => (Node::Merge(merge), members[merge].clone()),
-                None => (Node::Leaf(leaves[cluster]), vec![leaves[cluster]]),
+                Some(merge) => (cluster, members[merge].clone()),
+                None => (cluster, vec![leaves[cluster]]),
             };
             let (mut left, mut right) = (side(step.cluster1), side(step.cluster2));
             if right.1.iter().min() < left.1.iter().min() {
@@ -78,7 +70,14 @@ impl Dendrogram {
             merges.push(Merge { left: left.0, right: right.0, height: step.dissimilarity, size: step.size });
             members.push([left.1, right.1].concat());
         }
-        let order = members.pop().unwrap_or(leaves);
+        let order = members.pop().unwrap_or_default();
+        let place = |cluster: usize| {
+            let is_it = |item: &usize| leaves.get(cluster) == Some(item);
+            order.iter().position(is_it).unwrap_or(cluster)
+        };
+        for merge in &mut merges {
+            (merge.left, merge.right) = (place(merge.left), place(merge.right));
+        }
         Self { merges, order, left_out, assumed_unrelated }
     }
 }
@@ -101,11 +100,9 @@ mod tests {
     #[test]
     fn relatives_become_neighbours_whatever_the_sign() {
         let tree = Dendrogram::of(5, pearson);
-        assert_eq!(tree.merges[0].left, Node::Leaf(1));
-        assert_eq!(tree.merges[0].right, Node::Leaf(4));
+        assert_eq!([tree.merges[0].left, tree.merges[0].right].map(|leaf| tree.order[leaf]), [1, 4]);
         assert!((tree.merges[0].height - 0.05).abs() < 1e-15);
-        assert_eq!(tree.merges[2].left, Node::Merge(1));
-        assert_eq!(tree.merges[2].right, Node::Merge(0));
+        assert_eq!((tree.merges[2].left, tree.merges[2].right), (5 + 1, 5));
         assert!((tree.merges[2].height - 0.95).abs() < 1e-15);
         assert_eq!(tree.merges[3].size, 5);
         assert_eq!(tree.order, [0, 3, 1, 4, 2]);

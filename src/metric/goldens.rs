@@ -2,9 +2,7 @@
 
 use serde_json::Value;
 
-use super::{
-    Dendrogram, Element, Gram, Metric, Node, PairMetrics, Pca, Scale, benjamini_hochberg, null::log10_two_sided,
-};
+use super::{Dendrogram, Element, Gram, Metric, PairMetrics, Pca, Scale, benjamini_hochberg, null::log10_two_sided};
 
 fn goldens() -> Value {
     serde_json::from_str(include_str!("../../fixtures/metric_goldens.json")).unwrap()
@@ -169,9 +167,9 @@ fn average_linkage_is_that_of_scipy() {
     let tree = Dendrogram::of(9, |i, j| Ok(r[i * 8 - i * i.saturating_sub(1) / 2 + j - i - 1]));
     let mut members: Vec<Vec<usize>> = Vec::new();
     for merge in &tree.merges {
-        let side = |node| match node {
-            Node::Leaf(item) => vec![item],
-            Node::Merge(earlier) => members[earlier].clone(),
+        let side = |node: usize| match node.checked_sub(tree.order.len()) {
+            Some(earlier) => members[earlier].clone(),
+            None => vec![tree.order[node]],
         };
         let mut both = [side(merge.left), side(merge.right)].concat();
         both.sort_unstable();

@@ -37,7 +37,7 @@ mod weights;
 
 pub use baseline::GaussianBaseline;
 pub use catalogue::{Metric, Undefined};
-pub use cluster::{Dendrogram, Merge, Node};
+pub use cluster::{Dendrogram, Merge};
 pub use correlations::Correlations;
 pub use element::Element;
 pub use layers::LayerAverage;
@@ -46,7 +46,7 @@ pub use overlap::{Overlap, Strip};
 pub use pair::PairMetrics;
 pub use pca::{Component, Gram, Pca, Scale};
 pub use quantile::{median, quantile, quantiles};
-pub use related::{Baseline, Correlation, Criterion, FEWEST, RelatedVerdict, Verdicts, benjamini_hochberg, related};
+pub use related::{Baseline, Criterion, FEWEST, RelatedVerdict, Verdicts, benjamini_hochberg, related};
 pub use row_pair::RowPair;
 pub use side::Side;
 pub use stats::{Figures, MeanSd, Stats};

@@ -81,12 +81,17 @@ impl PairMetrics {
 
     /// The metrics, from what they are made of.
     pub(super) fn assemble(pair: &Pair<'_>) -> Self {
-        Self { values: std::array::from_fn(|index| pair.value(Metric::ALL[index])) }
+        Self::from_fn(|metric| pair.value(metric))
     }
 
     /// No metric at all, for one reason: a tensor is missing, its type is not decoded, the shapes differ.
     pub fn undefined(reason: &Undefined) -> Self {
-        Self { values: std::array::from_fn(|_| Err(reason.clone())) }
+        Self::from_fn(|_| Err(reason.clone()))
+    }
+
+    /// The metrics as `value` gives each.
+    pub(crate) fn from_fn(mut value: impl FnMut(Metric) -> Result<f64, Undefined>) -> Self {
+        Self { values: std::array::from_fn(|index| value(Metric::ALL[index])) }
     }
 
     /// The value of `metric`, or the reason why there is none.

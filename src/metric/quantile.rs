@@ -20,11 +20,11 @@ pub fn quantiles(values: &mut [f64], probabilities: &[f64]) -> Result<Vec<f64>, 
     }
     let last = values.len() - 1;
     let places: Vec<Place> = probabilities.iter().map(|&probability| Place::of(probability, last)).collect();
-    let mut wanted: Vec<usize> = places.iter().flat_map(|place| [place.below, (place.below + 1).min(last)]).collect();
+    let mut wanted: Vec<usize> = places.iter().flat_map(|place| [place.below, place.above]).collect();
     wanted.sort_unstable();
     wanted.dedup();
     select(values, 0, &wanted);
-    Ok(places.iter().map(|place| place.interpolate(values[place.below], values[(place.below + 1).min(last)])).collect())
+    Ok(places.iter().map(|place| place.interpolate(values[place.below], values[place.above])).collect())
 }
 
 /// The quantile of `values` at one probability, as [`quantiles`].
@@ -41,6 +41,7 @@ pub fn median(values: &mut [f64]) -> Result<f64, Undefined> {
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) below: usize,
+    pub(super) above: usize,
     fraction: f64,
 }
 
@@ -50,7 +51,13 @@ impl Place {
         let probability = if probability.is_nan() { 0.0 } else { probability.clamp(0.0, 1.0) };
         let place = probability * last as f64;
         let below = (place.floor() as usize).min(last);
-        Self { below, fraction: place - below as f64 }
+        Self { below, above: (below + 1).min(last), fraction: place - below as f64 }
+    }
+
+    /// Among so many elements, which are at least one.
+    pub(super) fn all(probabilities: &[f64], numel: u64) -> Vec<Self> {
+        let last = usize::try_from(numel.saturating_sub(1)).unwrap_or(usize::MAX);
+        probabilities.iter().map(|&probability| Self::of(probability, last)).collect()
     }
 
     /// From the nearer end, as NumPy, so that a fraction of 1 gives the upper value exactly.

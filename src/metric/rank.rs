@@ -106,7 +106,7 @@ fn rank_wide<T: Element>(values: &[T]) -> Vec<u32> {
 
 /// An integer in the order of the `f32` with these bits: its magnitude above or below the middle. Zeros of either sign
 /// are one, and low zero bits stay zero.
-fn key_of_bits(bits: u32) -> u32 {
+pub(super) fn key_of_bits(bits: u32) -> u32 {
     let magnitude = bits & (u32::MAX >> 1);
     (1_u32 << 31).wrapping_add(if bits >> 31 == 0 { magnitude } else { 0_u32.wrapping_sub(magnitude) })
 }

@@ -17,15 +17,6 @@ const MAD_TO_SD: f64 = 1.482_602_218_505_602;
 /// Below this many pairs a median says nothing about a population.
 pub const FEWEST: usize = 4;
 
-/// One pair of the population: Pearson's r over n channels.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Correlation {
-    /// Pearson's r, or why there is none.
-    pub pearson: Result<f64, Undefined>,
-    /// Channels.
-    pub n: u64,
-}
-
 /// How far a pair must stand out to be called related. Both conditions must hold.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Criterion {
@@ -77,10 +68,11 @@ pub struct Verdicts {
     pub each: Vec<Result<RelatedVerdict, Undefined>>,
 }
 
-/// A verdict for each entry of a population that `pairs` pairs of models form, of which each may have several entries.
+/// A verdict for each entry of a population, Pearson's r and the number of its channels, that `pairs` pairs of models form, of which
+/// each may have several entries.
 ///
 /// An entry is undefined where its r is, or with n < 4 (`TooFew`). An r of ±1 counts as ±(1 − 2⁻⁵³).
-pub fn related(population: &[Correlation], pairs: usize, criterion: Criterion) -> Verdicts {
+pub fn related(population: &[(Result<f64, Undefined>, u64)], pairs: usize, criterion: Criterion) -> Verdicts {
     let scores: Vec<Result<f64, Undefined>> = population.iter().map(fisher_score).collect();
     let (baseline, centre, sd) = baseline(&scores, pairs, criterion);
     let z = |score: &Result<f64, Undefined>| score.clone().map(|score| (score - centre) / sd);
@@ -128,16 +120,16 @@ pub fn benjamini_hochberg(log10_p: &[f64]) -> Vec<f64> {
     log10_q
 }
 
-fn fisher_score(correlation: &Correlation) -> Result<f64, Undefined> {
+fn fisher_score((pearson, n): &(Result<f64, Undefined>, u64)) -> Result<f64, Undefined> {
     let closest = 1.0 - f64::EPSILON / 2.0;
-    let r = correlation.pearson.clone()?;
-    if correlation.n < 4 {
+    let r = pearson.clone()?;
+    if *n < 4 {
         return Err(Undefined::TooFew);
     }
     if !r.is_finite() {
         return Err(Undefined::NonFinite { count: 1 });
     }
-    Ok(r.clamp(-closest, closest).atanh() * ((correlation.n - 3) as f64).sqrt())
+    Ok(r.clamp(-closest, closest).atanh() * ((n - 3) as f64).sqrt())
 }
 
 fn log10_upper_tail(z: f64) -> f64 {
@@ -151,17 +143,17 @@ mod tests {
     use proptest::prelude::*;
 
     /// 36 pairs of nine models with |r| ≤ 0.035, two of them replaced.
-    fn grid(planted: &[(usize, f64)]) -> Vec<Correlation> {
+    fn grid(planted: &[(usize, f64)]) -> Vec<(Result<f64, Undefined>, u64)> {
         (0..36_u32)
             .map(|pair| {
                 let planted = planted.iter().find(|(place, _)| *place == pair as usize);
                 let r = planted.map_or(0.035 * f64::from(pair * 17 % 36) / 35.0 * 2.0 - 0.035, |(_, r)| *r);
-                Correlation { pearson: Ok(r), n: 4096 }
+                (Ok(r), 4096)
             })
             .collect()
     }
 
-    fn judge(population: &[Correlation]) -> Verdicts {
+    fn judge(population: &[(Result<f64, Undefined>, u64)]) -> Verdicts {
         related(population, population.len(), Criterion::default())
     }
 
@@ -188,8 +180,8 @@ mod tests {
     #[test]
     fn copies_and_undefined_pairs_do_not_disturb_the_others() {
         let mut population = grid(&[(5, 1.0), (20, -1.0)]);
-        population[7].pearson = Err(Undefined::Constant);
-        population[8].n = 3;
+        population[7].0 = Err(Undefined::Constant);
+        population[8].1 = 3;
         let verdicts = judge(&population);
         assert_eq!(flagged(&verdicts), [5]);
         assert_eq!(verdicts.each[7], Err(Undefined::Constant));
@@ -199,8 +191,8 @@ mod tests {
 
     #[test]
     fn pairs_that_agree_by_luck_do_not_make_chance_stand_out() {
-        let mut population = vec![Correlation { pearson: Ok(0.001), n: 4096 }; 9];
-        population.push(Correlation { pearson: Ok(0.03), n: 4096 });
+        let mut population = vec![(Ok(0.001), 4096); 9];
+        population.push((Ok(0.03), 4096));
         assert_eq!(flagged(&judge(&population)), [0_usize; 0]);
     }
 
@@ -216,7 +208,7 @@ mod tests {
 
     #[test]
     fn where_half_of_the_pairs_are_related_there_is_no_population_to_depart_from() {
-        let copies = vec![Correlation { pearson: Ok(0.9985), n: 1024 }; 6];
+        let copies = vec![(Ok(0.9985), 1024); 6];
         let verdicts = judge(&copies);
         let Baseline::MedianFar(median) = verdicts.baseline else { panic!("{:?}", verdicts.baseline) };
         // artanh(0.9985)·√1021 by NumPy.
@@ -225,7 +217,7 @@ mod tests {
         // Three related and three unrelated: the median lies between both kinds.
         let mut halves = copies;
         for (pair, r) in [(0, 0.02), (2, -0.03), (4, 0.001)] {
-            halves[pair].pearson = Ok(r);
+            halves[pair].0 = Ok(r);
         }
         let verdicts = judge(&halves);
         assert!(matches!(verdicts.baseline, Baseline::MedianFar(_)));

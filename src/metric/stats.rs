@@ -69,6 +69,11 @@ impl Stats {
     pub fn missing(&self) -> usize {
         self.undefined.iter().map(|(_, count)| count).sum()
     }
+
+    /// One of the figures; `TooFew` where no value is defined.
+    pub fn get(&self, figure: fn(&Figures) -> f64) -> Result<f64, Undefined> {
+        self.figures.as_ref().map(figure).ok_or(Undefined::TooFew)
+    }
 }
 
 impl Figures {
@@ -170,6 +175,13 @@ mod tests {
         let none = Stats::of(&[Err(Undefined::TooFew)]);
         assert_eq!((none.n, none.missing(), none.figures), (0, 1, None));
         assert_eq!(Stats::of(&[]).figures, None);
+        assert_eq!(none.get(|of| of.mean), Err(Undefined::TooFew));
+        let some = Stats::of(&[Ok(4.0), Ok(1.0), Ok(2.0), Err(Undefined::TooFew), Ok(3.0)]);
+        // numpy.percentile([1, 2, 3, 4], [25, 50, 75])
+        assert_eq!(
+            [some.get(|of| of.q25), some.get(|of| of.median), some.get(|of| of.q75)],
+            [Ok(1.75), Ok(2.5), Ok(3.25)]
+        );
         assert_eq!((Figures::of(&[]), MeanSd::of(&[])), (None, None));
         assert_eq!(Figures::of(&[1.0, f64::INFINITY]), None);
     }

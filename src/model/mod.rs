@@ -39,5 +39,5 @@ pub use select::{DEFAULT_SKIP, Question, Selection, Wanted, pattern};
 pub use session::Session;
 pub(crate) use subfolder::Subfolder;
 pub use summary::ModelSummary;
-pub use tensor::{Exclusion, Scaled, Tensor};
+pub use tensor::{Exclusion, Packed, Scaled, Tensor};
 pub(crate) use vocabulary::vocabulary;

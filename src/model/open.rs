@@ -8,7 +8,8 @@ use std::{
 use futures::future::{join, join_all, try_join_all};
 
 use super::{
-    Access, AuditError, Exclusion, Progress, Question, Repository, Scaled, Selection, Subfolder, Tensor, Wanted,
+    Access, AuditError, Exclusion, Packed, Progress, Question, Repository, Scaled, Selection, Subfolder, Tensor,
+    Wanted,
     fit::{is_one, nearest},
     read_config, read_index,
 };
@@ -274,10 +275,14 @@ impl Model {
                 Storage::Scaled(scaling) => companion(&scaling.scale).map(|scale| Scaled {
                     scaling: scaling.clone(),
                     scale,
-                    zero_point: scaling.zero_point.as_deref().and_then(companion),
+                    zero_point: scaling.zero_point.as_deref().and_then(&mut companion),
                 }),
                 _ => None,
             };
+            let packed = self.quantisation().packing(&wanted.name).and_then(Result::ok).and_then(|packing| {
+                let beside: Option<Vec<usize>> = packing.beside.iter().map(|name| companion(name)).collect();
+                Some(Packed { packing: packing.clone(), beside: beside? })
+            });
             tensors.push(Tensor {
                 slot: wanted.slot,
                 layer: wanted.layer,
@@ -285,6 +290,7 @@ impl Model {
                 zero_centred: wanted.slot.is_some_and(|slot| self.is_zero_centred(slot)),
                 info: info.clone(),
                 scaled,
+                packed,
                 is_past: wanted.slot.is_some_and(|slot| slot.mtp) && !self.config.predicts,
             });
         }
@@ -320,6 +326,7 @@ impl Model {
             info: info.clone(),
             zero_centred: false,
             scaled: None,
+            packed: None,
             is_past: false,
         });
         Some(companions.len() - 1)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Model;
+use super::{Exclusion, Model};
 use crate::{error::Error, spec::ModelSpec};
 
 /// A model that was named: opened, or the reason why not; it keeps its row either way. `M` is a repository where only its commit and
@@ -15,4 +15,13 @@ pub struct Opened<M = Arc<Model>> {
     pub label: String,
     /// The opened model.
     pub outcome: Result<M, Error>,
+}
+
+impl Opened {
+    /// What was left out of all models that were opened, each with the number of its model.
+    pub(crate) fn excluded(opened: &[Self]) -> Vec<(usize, Exclusion)> {
+        let read =
+            opened.iter().enumerate().filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)));
+        read.flat_map(|(number, model)| model.excluded.iter().map(move |one| (number, one.clone()))).collect()
+    }
 }

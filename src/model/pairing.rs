@@ -24,18 +24,10 @@ named! {
     }
 }
 
-impl Pairing {
-    /// Every rule.
-    pub const ALL: [Self; 4] = [Self::Same, Self::Depth, Self::All, Self::Mixed];
-}
-
 impl FromStr for Pairing {
     type Err = AuditError;
 
     fn from_str(text: &str) -> Result<Self, AuditError> {
-        Self::ALL
-            .into_iter()
-            .find(|pairing| pairing.name() == text)
-            .ok_or_else(|| AuditError::Pairing { text: text.to_owned() })
+        Self::named(text).ok_or_else(|| AuditError::Pairing { text: text.to_owned() })
     }
 }

@@ -1,7 +1,7 @@
 //! A tensor that a question wants, or why it is not in the answer.
 
 use crate::{
-    checkpoint::{Scaling, TensorInfo},
+    checkpoint::{Packing, Scaling, TensorInfo},
     family::{LayerIndex, Slot},
 };
 
@@ -20,6 +20,8 @@ pub struct Tensor {
     pub zero_centred: bool,
     /// How its values are made of its elements, where these are not the values themselves.
     pub scaled: Option<Scaled>,
+    /// How rows of its values are made, where several share a stored element.
+    pub packed: Option<Packed>,
     /// Whether its layer is past the last that the configuration states, and nothing says that it predicts further tokens.
     pub is_past: bool,
 }
@@ -33,6 +35,15 @@ pub struct Scaled {
     pub scale: usize,
     /// Place of the zero points, where there are any.
     pub zero_point: Option<usize>,
+}
+
+/// How rows of values are made of a packed matrix, and which of the model's companions that takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// How its codes lie.
+    pub packing: Packing,
+    /// Places among [`Model::companions`] of what the packing names beside the codes.
+    pub beside: Vec<usize>,
 }
 
 /// A tensor that is not in the answer, and why.

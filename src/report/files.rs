@@ -5,8 +5,11 @@ use rayon::prelude::*;
 use super::{Format, Report, ReportError, figure::Picture, html, markdown};
 
 /// The files of `report` in `formats`, as (name, bytes): `REPORT.md`, `report.html`, and one picture a file. CSV and JSON hold more
-/// than a report does: they are the [`Frame`](super::Frame)s of its question. The same report gives the same bytes.
-pub(super) fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
+/// than a report does: they are the [`Frame`](super::Frame)s of its question. Pictures in files of their own have their titles where
+/// `titled`; those of a page always have. The same report gives the same bytes.
+pub(super) fn files(report: &Report, formats: &[Format], titled: bool) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
+    let untitled: Vec<Picture> = if titled { Vec::new() } else { report.pictures().map(Picture::untitled).collect() };
+    let pictures: Vec<&Picture> = if titled { report.pictures().collect() } else { untitled.iter().collect() };
     let mut files = Vec::new();
     for &format in formats {
         match format {
@@ -18,11 +21,10 @@ pub(super) fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, 
             Format::Html => files.push(("report.html".to_owned(), html::render(report).into_bytes())),
             Format::Svg => {
                 let svg = |picture: &Picture| picture.svg(report.synthetic).into_bytes();
-                files.extend(report.pictures().map(|picture| (format!("{}.svg", picture.file_stem()), svg(picture))));
+                files.extend(pictures.iter().map(|picture| (format!("{}.svg", picture.file_stem()), svg(picture))));
             }
             Format::Png => {
                 // Rasterising is the one slow format; each picture stands alone, and their order is kept.
-                let pictures: Vec<&Picture> = report.pictures().collect();
                 let png = |picture: &&Picture| {
                     png(picture, report.synthetic).map(|bytes| (format!("{}.png", picture.file_stem()), bytes))
                 };
@@ -35,7 +37,7 @@ pub(super) fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, 
 
 #[cfg(feature = "png")]
 fn png(picture: &Picture, synthetic: bool) -> Result<Vec<u8>, ReportError> {
-    super::figure::png::render(&picture.id, &picture.svg(synthetic))
+    super::figure::png::render(&picture.id, picture.scene(synthetic))
 }
 
 #[cfg(not(feature = "png"))]
@@ -52,18 +54,21 @@ mod tests {
     #[test]
     fn every_format_gives_its_files_and_the_same_ones_twice() {
         let report = sample();
-        let files = files(&report, &Format::ALL).unwrap();
+        let files = files(&report, &Format::ALL, true).unwrap();
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["REPORT.md", "report.html", "cosine.svg", "cosine.png"]);
         assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
-        assert_eq!(files, super::files(&report, &Format::ALL).unwrap());
+        assert_eq!(files, super::files(&report, &Format::ALL, true).unwrap());
+        let untitled = super::files(&report, &Format::ALL, false).unwrap();
+        let same: Vec<bool> = files.iter().zip(&untitled).map(|(a, b)| a == b).collect();
+        assert_eq!(same, [true, true, false, false], "pages keep the titles of their pictures");
     }
 
     #[test]
     fn the_document_links_the_picture_files_that_exist() {
         let report = sample();
         let text = |formats: &[Format]| {
-            let files = files(&report, formats).unwrap();
+            let files = files(&report, formats, true).unwrap();
             String::from_utf8(files.into_iter().find(|(name, _)| name == "REPORT.md").unwrap().1).unwrap()
         };
         assert!(text(&[Format::Md, Format::Svg]).contains("](cosine.svg)"));

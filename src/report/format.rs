@@ -23,18 +23,10 @@ named! {
     }
 }
 
-impl Format {
-    /// Every format, in the order in which files are written.
-    pub const ALL: [Self; 6] = [Self::Csv, Self::Json, Self::Md, Self::Html, Self::Svg, Self::Png];
-}
-
 impl FromStr for Format {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.name() == name)
-            .ok_or_else(|| format!("`{name}` is not a format: csv, json, md, html, svg, png"))
+        Self::named(name).ok_or_else(|| format!("`{name}` is not a format: csv, json, md, html, svg, png"))
     }
 }

@@ -5,7 +5,7 @@ use super::SYNTHETIC;
 /// Words of a page's frame.
 pub(crate) struct Labels {
     pub(crate) contents: &'static str,
-    /// The banner over synthetic models, but for that inside pictures, whose font has no Hangul.
+    /// The banner over synthetic models, but for that inside pictures, whose words are English.
     pub(crate) synthetic: &'static str,
     /// In the title of the page.
     pub(crate) synthetic_title: &'static str,

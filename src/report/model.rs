@@ -58,6 +58,12 @@ pub struct Section {
     pub blocks: Vec<Block>,
 }
 
+impl Section {
+    pub(crate) fn new(id: impl Into<String>, title: impl Into<String>, blocks: Vec<Block>) -> Self {
+        Self { id: id.into(), title: title.into(), blocks }
+    }
+}
+
 /// A piece of a section. Prose and notes may hold `` `code` `` and `**strong**`, see [`inline`](super::inline).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
@@ -81,6 +87,14 @@ impl Block {
     /// A paragraph of `text`.
     pub fn prose(text: impl Into<String>) -> Self {
         Self::Prose { text: text.into() }
+    }
+
+    pub(crate) fn table(
+        caption: impl Into<String>,
+        columns: Vec<Column>,
+        rows: impl IntoIterator<Item = Vec<Cell>>,
+    ) -> Self {
+        Self::Table(Table { caption: caption.into(), columns, rows: rows.into_iter().collect() })
     }
 
     /// A picture.
@@ -148,6 +162,11 @@ impl Column {
     /// A column of numbers, aligned right.
     pub fn numeric(title: impl Into<String>) -> Self {
         Self { title: title.into(), numeric: true }
+    }
+
+    /// Columns of text, then columns of numbers.
+    pub(crate) fn list(text: &[&str], numeric: &[&str]) -> Vec<Self> {
+        text.iter().map(|title| Self::text(*title)).chain(numeric.iter().map(|title| Self::numeric(*title))).collect()
     }
 }
 

@@ -26,7 +26,8 @@ pub struct Written {
     pub removed: Vec<String>,
 }
 
-/// Writes `report` and its `tables` into `folder`, which is created, in these formats. No text among the files holds a secret.
+/// Writes `report` and its `tables` into `folder`, which is created, in these formats; files of pictures with their titles where
+/// `titled`. No text among the files holds a secret.
 ///
 /// `report.json` comes last and lists the others. Those that a former one lists are removed where they are as they were written and
 /// not part of the new report; what anybody else put there stays.
@@ -35,8 +36,9 @@ pub fn write_reports<'a>(
     report: &Report,
     tables: impl Fn() -> Frames<'a>,
     formats: &[Format],
+    titled: bool,
 ) -> Result<Written, ReportError> {
-    let pages = files(report, formats)?;
+    let pages = files(report, formats, titled)?;
     let mut folder = Folder::open(folder)?;
     for (name, bytes) in pages {
         let bytes = secret::hide_in(bytes);
@@ -249,15 +251,15 @@ mod tests {
             move || Box::new([super::super::Frame::new(name, ["n"], [])].into_iter()) as Frames<'_>
         };
         let formats = [Format::Csv, Format::Json, Format::Md];
-        write_reports(temp.path(), &report(), table("old.csv"), &formats).unwrap();
+        write_reports(temp.path(), &report(), table("old.csv"), &formats, true).unwrap();
         fs_err::write(at("mine.csv"), "mine").unwrap();
-        let again = write_reports(temp.path(), &report(), table("new.csv"), &formats).unwrap();
+        let again = write_reports(temp.path(), &report(), table("new.csv"), &formats, true).unwrap();
         assert_eq!(again.removed, ["old.csv"]);
         let names: Vec<_> = again.files.iter().map(|path| path.file_name().unwrap().to_owned()).collect();
         assert_eq!(names, ["REPORT.md", "new.csv", "report.json"]);
         // What somebody changed is theirs.
         fs_err::write(at("new.csv"), "changed").unwrap();
-        let last = write_reports(temp.path(), &report(), table("last.csv"), &[Format::Csv]).unwrap();
+        let last = write_reports(temp.path(), &report(), table("last.csv"), &[Format::Csv], true).unwrap();
         assert_eq!(last.removed, ["REPORT.md", "report.json"]);
         assert!(["mine.csv", "new.csv", "last.csv"].iter().all(|name| at(name).exists()));
     }

@@ -15,11 +15,12 @@ use std::{
     fs::Metadata,
     io::{self, Read, Seek},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::SystemTime,
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::{
@@ -93,8 +94,7 @@ impl Folder {
     pub(super) fn digests(&self, repo: &str, entry: &Entry) -> io::Result<Digests> {
         let path = self.root.join(repo).join(&entry.path);
         let key = (path.clone(), entry.size, fs_err::metadata(&path)?.modified()?);
-        let known = || self.digests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(digests) = known().get(&key) {
+        if let Some(digests) = self.digests.lock().get(&key) {
             return Ok(digests.clone());
         }
         // Not under the lock: a shard takes seconds, and other files need not wait for it.
@@ -116,7 +116,7 @@ impl Folder {
             }
         }
         let digests = Digests::of(entry, &hasher.finish(), &small).chunked(chunker.finish());
-        known().insert(key, digests.clone());
+        self.digests.lock().insert(key, digests.clone());
         Ok(digests)
     }
 
@@ -251,9 +251,8 @@ fn since_epoch(time: SystemTime) -> std::time::Duration {
 }
 
 fn rfc3339(time: SystemTime) -> String {
-    let millis = i64::try_from(since_epoch(time).as_millis()).unwrap_or_default();
-    let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
-    timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    const END_OF_9999: std::time::Duration = std::time::Duration::from_millis(253_402_300_799_999);
+    humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since_epoch(time).min(END_OF_9999)).to_string()
 }
 
 #[cfg(test)]

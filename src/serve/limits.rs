@@ -1,60 +1,44 @@
 //! Rate-limit headers. They count down as the Hub's do, but never to zero: a test that wants to be refused asks for it
 //! through the hook.
 
-use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use hyper::header::{HeaderMap, HeaderName};
+use parking_lot::Mutex;
 
 use super::{caller::Caller, reply::put};
 
 const WINDOW: Duration = Duration::from_mins(5);
 
-/// Requests of the current window, by bucket.
+/// When the current window began, and its requests by bucket.
 #[derive(Debug)]
-pub(super) struct Limits {
-    began: Mutex<Instant>,
-    used: [AtomicU64; 3],
-}
+pub(super) struct Limits(Mutex<(Instant, [u64; 3])>);
 
 impl Limits {
     pub(super) fn new() -> Self {
-        Self { began: Mutex::new(Instant::now()), used: Default::default() }
+        Self(Mutex::new((Instant::now(), [0; 3])))
     }
 
     /// Counts a request and writes what is left of its bucket.
     pub(super) fn count(&self, path: &str, caller: Caller, headers: &mut HeaderMap) {
-        let known = !matches!(caller, Caller::Anonymous | Caller::Invalid);
-        let (index, bucket, quota) = match (path, known) {
-            (path, false) if path.contains("/resolve/") => (0, "resolvers", 3000),
-            (path, true) if path.contains("/resolve/") => (0, "resolvers", 5000),
-            (path, false) if path.starts_with("/api/") => (1, "api", 500),
-            (path, true) if path.starts_with("/api/") => (1, "api", 1000),
-            (_, false) => (2, "pages", 100),
-            (_, true) => (2, "pages", 200),
+        let (index, bucket, quotas) = match path {
+            _ if path.contains("/resolve/") => (0, "resolvers", [3000, 5000]),
+            _ if path.starts_with("/api/") => (1, "api", [500, 1000]),
+            _ => (2, "pages", [100, 200]),
         };
-        let left = self.left_of_window();
-        let used = self.used[index].fetch_add(1, Ordering::Relaxed) + 1;
+        let quota = quotas[usize::from(!matches!(caller, Caller::Anonymous | Caller::Invalid))];
+        let (used, left) = {
+            let mut window = self.0.lock();
+            if window.0.elapsed() >= WINDOW {
+                *window = (Instant::now(), [0; 3]);
+            }
+            window.1[index] += 1;
+            (window.1[index], WINDOW.saturating_sub(window.0.elapsed()).as_secs())
+        };
         let remaining = u64::saturating_sub(quota, used).max(1);
         put(headers, HeaderName::from_static("ratelimit"), &format!("\"{bucket}\";r={remaining};t={left}"));
         let policy = format!("\"fixed window\";\"{bucket}\";q={quota};w={}", WINDOW.as_secs());
         put(headers, HeaderName::from_static("ratelimit-policy"), &policy);
-    }
-
-    fn left_of_window(&self) -> u64 {
-        let mut began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
-        if began.elapsed() >= WINDOW {
-            *began = Instant::now();
-            for used in &self.used {
-                used.store(0, Ordering::Relaxed);
-            }
-        }
-        WINDOW.saturating_sub(began.elapsed()).as_secs()
     }
 }
 

@@ -3,12 +3,13 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use hyper::{header, http::request::Parts};
+use parking_lot::Mutex;
 
 /// Requests that are kept; the oldest go first.
 const KEPT: usize = 1 << 20;
@@ -72,7 +73,7 @@ impl RequestLog {
     /// Adds a request; its bytes are counted in what is returned.
     pub(super) fn add(&self, request: LoggedRequest) -> Arc<AtomicU64> {
         let sent = Arc::new(AtomicU64::new(0));
-        let mut entries = self.entries();
+        let mut entries = self.0.lock();
         if entries.len() == KEPT {
             entries.pop_front();
         }
@@ -81,7 +82,7 @@ impl RequestLog {
     }
 
     pub(super) fn snapshot(&self) -> Vec<LoggedRequest> {
-        let entries = self.entries();
+        let entries = self.0.lock();
         let now = |(request, sent): &(LoggedRequest, Arc<AtomicU64>)| LoggedRequest {
             bytes_sent: sent.load(Ordering::Acquire),
             ..request.clone()
@@ -90,10 +91,6 @@ impl RequestLog {
     }
 
     pub(super) fn clear(&self) {
-        self.entries().clear();
-    }
-
-    fn entries(&self) -> MutexGuard<'_, VecDeque<(LoggedRequest, Arc<AtomicU64>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().clear();
     }
 }

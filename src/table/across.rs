@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::{
     Entry, Held, Matrix, PairTable, Sources, TableKey,
+    packed::Packed,
     pairs::{compare, described, prepare},
 };
 use crate::metric::{MeanSd, Metric, PairMetrics, Stats, Undefined};
@@ -61,7 +62,7 @@ impl PairTable {
             }
         }
         let [rows, columns] = entries;
-        Self { key: role, rows, columns: Some(columns), pairs: pairs.into_iter().collect() }
+        Self { key: role, rows, columns: Some(columns), pairs: Packed::of(pairs) }
     }
 
     /// Count, mean and deviation (ddof 0) of `metric` where row and column are one layer, and elsewhere; `None` where either has no

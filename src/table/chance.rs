@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::PairTable;
-use crate::metric::{Metric, PairMetrics};
+use crate::metric::Metric;
 
 /// Largest probability that any one of all tests is called beyond chance by chance.
 pub const LEVEL: f64 = 0.01;
@@ -74,17 +74,10 @@ impl Chance {
 
 /// r, z and log10 p of each cell of different tensors that has them, each pair of rows once.
 fn cells(table: &PairTable) -> impl Iterator<Item = ((usize, usize), [f64; 3])> + '_ {
-    let once = |(row, column): (usize, usize)| table.columns.is_some() || row < column;
-    table
-        .pairs
-        .iter()
-        .filter(move |(place, _)| once(**place))
-        .filter_map(|(&place, metrics)| Some((place, figures(metrics)?)))
-}
-
-fn figures(metrics: &PairMetrics) -> Option<[f64; 3]> {
-    let value = |metric| metrics.get(metric).as_ref().ok().copied();
-    Some([value(Metric::Pearson)?, value(Metric::ZPerm)?, value(Metric::Log10PPerm)?])
+    table.different().filter_map(|(pair, place)| {
+        let value = |metric| table.pairs.get(pair, metric).ok();
+        Some((place, [value(Metric::Pearson)?, value(Metric::ZPerm)?, value(Metric::Log10PPerm)?]))
+    })
 }
 
 #[cfg(test)]

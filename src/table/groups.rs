@@ -3,7 +3,7 @@
 //! The number of pairs is never reduced in silence: a pair without a value is listed with its reason, and a group without a
 //! comparable pair has no mean.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{PairTable, Relations, pairs_of};
 use crate::metric::{MeanSd, Metric, Undefined};
@@ -37,7 +37,7 @@ pub struct LeftOut {
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupFigures {
     /// The groups.
-    pub groups: GroupPair,
+    pub groups: Arc<GroupPair>,
     /// Number of the table.
     pub panel: usize,
     /// The metric.
@@ -66,7 +66,7 @@ pub(crate) fn figures(
     metrics: &[Metric],
     relations: &Relations,
 ) -> Vec<GroupFigures> {
-    let pairs = group_pairs(groups);
+    let pairs: Vec<Arc<GroupPair>> = group_pairs(groups).into_iter().map(Arc::new).collect();
     let mut all = Vec::new();
     for (number, table) in tables.iter().enumerate() {
         for groups in &pairs {
@@ -129,22 +129,21 @@ pub(crate) fn group_pairs(groups: &[Option<&str>]) -> Vec<GroupPair> {
 pub(crate) fn figure(
     number: usize,
     table: &PairTable,
-    groups: &GroupPair,
+    groups: &Arc<GroupPair>,
     metric: Metric,
     is_related: impl Fn((usize, usize)) -> bool,
 ) -> GroupFigures {
     let (mut all, mut unrelated, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     let (mut nulls, mut nulls_unrelated) = (Vec::new(), Vec::new());
     for &models @ (row, column) in &groups.pairs {
-        let metrics = table.metrics(row, column);
-        match metrics.get(metric) {
+        match table.metric(row, column, metric) {
             Ok(value) => {
-                let null = metrics.get(Metric::CosNull).as_ref().ok();
-                let null = null.filter(|_| metric == Metric::CosSim);
-                all.push(*value);
+                let null =
+                    (metric == Metric::CosSim).then(|| table.metric(row, column, Metric::CosNull).ok()).flatten();
+                all.push(value);
                 nulls.extend(null);
                 if !is_related(models) {
-                    unrelated.push(*value);
+                    unrelated.push(value);
                     nulls_unrelated.extend(null);
                 }
             }
@@ -164,7 +163,7 @@ pub(crate) fn figure(
         )
     };
     GroupFigures {
-        groups: groups.clone(),
+        groups: Arc::clone(groups),
         panel: number,
         metric,
         n: all.len(),
@@ -205,6 +204,7 @@ mod tests {
             planted(3, &[Some(vec![1.0, 2.0, 4.0]), Some(vec![1.0, 3.0, 4.0]), None, Some(vec![9.0, 1.0, 1.0])], false);
         let cosine = |a, b| table.get(a, b, Metric::CosSim).unwrap();
         let pairs = group_pairs(&[Some("x"), Some("x"), Some("y"), Some("x")]);
+        let pairs: Vec<_> = pairs.into_iter().map(Arc::new).collect();
         let of = |place: usize| figure(0, &table, &pairs[place], Metric::CosSim, |_| false);
         let within = of(0);
         let mean = (cosine(0, 1) + cosine(0, 3) + cosine(1, 3)) / 3.0;

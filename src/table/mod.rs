@@ -8,6 +8,7 @@ mod key;
 mod layers;
 mod matrix;
 mod outliers;
+mod packed;
 pub(crate) mod pairs;
 mod sources;
 

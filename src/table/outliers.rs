@@ -5,10 +5,8 @@
 //! cells is. That is a statement about this survey: it does not say how two models came to resemble each other. Where the
 //! survey has no unrelated population, cells are judged against the permutation null instead ([`Baseline`]).
 
-use std::collections::BTreeSet;
-
-use super::{PairTable, pairs_of};
-use crate::metric::{Baseline, Correlation, Criterion, Metric, RelatedVerdict, related};
+use super::{PairTable, packed::narrow, pairs_of};
+use crate::metric::{Baseline, Criterion, Metric, RelatedVerdict, related};
 
 /// One pair of models in the population.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,25 +44,25 @@ pub struct Relations {
     pub criterion: Criterion,
 }
 
-/// A comparable cell.
+/// A comparable cell. A survey may have millions.
 struct CellOf {
-    panel: usize,
-    models: (usize, usize),
-    correlation: Correlation,
+    panel: u32,
+    models: (u32, u32),
     is_identical: bool,
+    r: f64,
+    n: u64,
 }
 
 impl Relations {
     /// Judges the pairs of `models` models, which are the rows of each table.
     pub fn of(tables: &[PairTable], models: usize, criterion: Criterion) -> Self {
         let mut cells = Vec::new();
-        for (panel, table) in tables.iter().enumerate() {
+        for (panel, table) in (0..).zip(tables) {
             for (a, b) in pairs_of(models) {
-                let pearson = table.get(a, b, Metric::Pearson);
-                if pearson.is_ok() {
-                    let correlation = Correlation { pearson, n: table.channels(a, b).unwrap_or(0) };
+                if let Ok(r) = table.get(a, b, Metric::Pearson) {
                     let is_identical = table.get(a, b, Metric::ChangedFrac) == Ok(0.0);
-                    cells.push(CellOf { panel, models: (a, b), correlation, is_identical });
+                    let n = table.channels(a, b).unwrap_or(0);
+                    cells.push(CellOf { panel, models: narrow((a, b)), is_identical, r, n });
                 }
             }
         }
@@ -72,26 +70,32 @@ impl Relations {
     }
 
     fn judge(cells: &[CellOf], models: usize, criterion: Criterion) -> Self {
-        let distinct = cells.iter().map(|cell| cell.models).collect::<BTreeSet<_>>().len();
-        let population: Vec<Correlation> = cells.iter().map(|cell| cell.correlation.clone()).collect();
-        let verdicts = related(&population, distinct, criterion);
+        let place_of = |cell: &CellOf| {
+            let (a, b) = (cell.models.0 as usize, cell.models.1 as usize);
+            (a * (2 * models - a - 1) / 2 + b - a - 1, (a, b))
+        };
+        let verdicts = {
+            let mut is_there = vec![false; pairs_of(models).count()];
+            cells.iter().for_each(|cell| is_there[place_of(cell).0] = true);
+            let distinct = is_there.into_iter().filter(|&is_there| is_there).count();
+            let population: Vec<_> = cells.iter().map(|cell| (Ok(cell.r), cell.n)).collect();
+            related(&population, distinct, criterion)
+        };
         let mut relations: Vec<Option<Relation>> = pairs_of(models).map(|_| None).collect();
-        let place_of = |(a, b): (usize, usize)| a * (2 * models - a - 1) / 2 + b - a - 1;
         let mut judged = 0;
         for (cell, verdict) in cells.iter().zip(verdicts.each) {
-            let (Ok(pearson), Ok(verdict)) = (&cell.correlation.pearson, verdict) else {
-                continue;
-            };
+            let Ok(verdict) = verdict else { continue };
             judged += 1;
-            let relation = relations[place_of(cell.models)].get_or_insert(Relation {
-                models: cell.models,
+            let (place, models) = place_of(cell);
+            let relation = relations[place].get_or_insert(Relation {
+                models,
                 related: false,
                 cells: 0,
                 flagged: 0,
                 identical: 0,
                 mean_r: 0.0,
-                panel: cell.panel,
-                pearson: *pearson,
+                panel: cell.panel as usize,
+                pearson: cell.r,
                 verdict,
             });
             relation.related |= verdict.related;
@@ -99,9 +103,9 @@ impl Relations {
             relation.flagged += usize::from(verdict.related);
             relation.identical += usize::from(cell.is_identical);
             // The sum for now.
-            relation.mean_r += pearson;
+            relation.mean_r += cell.r;
             if verdict.z > relation.verdict.z {
-                (relation.panel, relation.pearson, relation.verdict) = (cell.panel, *pearson, verdict);
+                (relation.panel, relation.pearson, relation.verdict) = (cell.panel as usize, cell.r, verdict);
             }
         }
         let mut pairs: Vec<Relation> = relations.into_iter().flatten().collect();
@@ -137,13 +141,8 @@ mod tests {
             for (number, models) in pairs_of(models).enumerate() {
                 let small = f64::from(u32::try_from((number * 7 + panel * 13) % 29).unwrap()) / 14.0 - 1.0;
                 let pearson = planted(panel, models).unwrap_or(0.03 * small);
-                let is_identical = pearson >= 1.0;
-                cells.push(CellOf {
-                    panel,
-                    models,
-                    correlation: Correlation { pearson: Ok(pearson), n: 4096 },
-                    is_identical,
-                });
+                let panel = u32::try_from(panel).unwrap();
+                cells.push(CellOf { panel, models: narrow(models), is_identical: pearson >= 1.0, r: pearson, n: 4096 });
             }
         }
         Relations::judge(&cells, models, Criterion::default())

@@ -1,10 +1,8 @@
 //! A list of tensors, or two lists, and every metric of the pairs that a question chose among them.
 
-use std::{collections::BTreeMap, sync::LazyLock};
-
 use rayon::prelude::*;
 
-use super::{Matrix, Place, TableKey};
+use super::{Matrix, Place, TableKey, packed::Packed};
 use crate::{
     dtype::Dtype,
     family::LayerIndex,
@@ -73,12 +71,10 @@ pub struct PairTable {
     pub rows: Vec<Entry>,
     /// The columns; `None` where rows meet rows.
     pub columns: Option<Vec<Entry>>,
-    pub(super) pairs: BTreeMap<(usize, usize), PairMetrics>,
+    pub(super) pairs: Packed,
 }
 
 /// What a pair that was not chosen has.
-static NOT_ASKED: LazyLock<PairMetrics> = LazyLock::new(|| PairMetrics::undefined(&not_asked()));
-
 fn not_asked() -> Undefined {
     Undefined::NotComparable("this pair was not requested".to_owned())
 }
@@ -88,22 +84,30 @@ impl PairTable {
     /// the number of threads.
     pub(crate) fn of(key: TableKey, rows: &[Held], pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let prepared = prepare(rows);
-        let pairs: Vec<(usize, usize)> = pairs.into_iter().collect();
-        let metrics: Vec<PairMetrics> =
-            pairs.par_iter().map(|&(row, column)| compare(&prepared[row], &prepared[column])).collect();
-        Self { key, rows: described(rows, &prepared), columns: None, pairs: pairs.into_iter().zip(metrics).collect() }
+        let pairs = Packed::compute(pairs, |row, column| compare(&prepared[row], &prepared[column]));
+        Self { key, rows: described(rows, &prepared), columns: None, pairs }
     }
 
     /// The metrics of a pair, the row as reference. Where rows meet rows and only the other direction was chosen, its metrics.
-    pub fn metrics(&self, row: usize, column: usize) -> &PairMetrics {
-        let mirrored = || self.pairs.get(&(column, row)).filter(|_| self.columns.is_none());
-        self.pairs.get(&(row, column)).or_else(mirrored).unwrap_or(&NOT_ASKED)
+    pub fn metrics(&self, row: usize, column: usize) -> PairMetrics {
+        let pair = self.either(row, column);
+        pair.map_or_else(|| PairMetrics::undefined(&not_asked()), |pair| self.pairs.metrics(pair))
+    }
+
+    /// One of these metrics.
+    pub(super) fn metric(&self, row: usize, column: usize, metric: Metric) -> Result<f64, Undefined> {
+        self.either(row, column).map_or_else(|| Err(not_asked()), |pair| self.pairs.get(pair, metric))
+    }
+
+    fn either(&self, row: usize, column: usize) -> Option<usize> {
+        let mirrored = || self.pairs.find(column, row).filter(|_| self.columns.is_none());
+        self.pairs.find(row, column).or_else(mirrored)
     }
 
     /// One metric, the row as reference. An asymmetric one is never taken from the other direction.
     pub fn get(&self, row: usize, column: usize, metric: Metric) -> Result<f64, Undefined> {
-        if metric.is_symmetric() || self.pairs.contains_key(&(row, column)) {
-            return self.metrics(row, column).get(metric).clone();
+        if metric.is_symmetric() || self.pairs.find(row, column).is_some() {
+            return self.metric(row, column, metric);
         }
         Err(not_asked())
     }
@@ -127,9 +131,13 @@ impl PairTable {
 
     /// Number of pairs of different tensors for which `metric` is defined.
     pub fn defined(&self, metric: Metric) -> usize {
-        let differ = |row: usize, column: usize| self.columns.is_some() || row < column;
-        let pairs = self.pairs.iter().filter(|((row, column), _)| differ(*row, *column));
-        pairs.filter(|(_, metrics)| metrics.get(metric).is_ok()).count()
+        self.different().filter(|&(pair, _)| self.pairs.get(pair, metric).is_ok()).count()
+    }
+
+    /// The pairs of different tensors, each of rows with rows once, by number and place.
+    pub(super) fn different(&self) -> impl Iterator<Item = (usize, (usize, usize))> + '_ {
+        let differ = |(row, column): (usize, usize)| self.columns.is_some() || row < column;
+        self.pairs.places().enumerate().filter(move |(_, place)| differ(*place))
     }
 
     /// Elements of the tensors that `row` and `column` share; `None` where they cannot be compared.

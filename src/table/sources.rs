@@ -53,12 +53,6 @@ impl<'a> Sources<'a> {
         self.placed[model].contains_key(key)
     }
 
-    /// Whether a model that was read has nothing for `key`, and nothing that may hold it.
-    pub(crate) fn lacks(&self, model: usize, key: &TableKey) -> bool {
-        let opened = self.opened[model].outcome.as_ref();
-        !self.has(model, key) && opened.is_ok_and(|model| obstacle(model, key).is_none())
-    }
-
     /// Whether the tensor of one model for `key` was to be brought, and could not be.
     pub(crate) fn has_failed(&self, model: usize, key: &TableKey) -> bool {
         let tensors = self.placed[model].get(key).map_or(&[][..], Vec::as_slice);

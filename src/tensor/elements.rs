@@ -91,16 +91,19 @@ impl Source for Elements {
 
 /// What makes values of a scaled weight, from scales that have been fetched with it, or lie beside it.
 pub(super) fn dequantiser(cache: &Cache, model: &Model, weight: &Dtype, scaled: &Scaled) -> Result<Dequantiser> {
-    let held = |place: usize| -> Result<(Dtype, Vec<u8>)> {
-        let tensor = &model.companions[place];
-        let stored = Stored::open(cache, model, tensor, &View::Whole)?;
-        let mut bytes = vec![0; usize::try_from(tensor.info.range.len()).unwrap_or(0)];
-        stored.read(0, &mut bytes)?;
-        Ok((tensor.info.dtype.clone(), bytes))
-    };
+    let held = |place: usize| companion(cache, model, place);
     let (dtype, scales) = held(scaled.scale)?;
     let zero_point = scaled.zero_point.map(held).transpose()?;
     let zero_point = zero_point.as_ref().map(|(dtype, bytes)| (dtype, bytes.as_slice()));
     let scaling = &scaled.scaling;
     Ok(Dequantiser::new(weight, scaling.grid.clone(), (&dtype, &scales), zero_point, scaling.divisor)?)
+}
+
+/// Type and stored bytes of one of a model's companions.
+pub(super) fn companion(cache: &Cache, model: &Model, place: usize) -> Result<(Dtype, Vec<u8>)> {
+    let tensor = &model.companions[place];
+    let stored = Stored::open(cache, model, tensor, &View::Whole)?;
+    let mut bytes = vec![0; usize::try_from(tensor.info.range.len()).unwrap_or(0)];
+    stored.read(0, &mut bytes)?;
+    Ok((tensor.info.dtype.clone(), bytes))
 }

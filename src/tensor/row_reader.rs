@@ -1,5 +1,9 @@
 //! Rows of a tensor where they lie, in a folder, in the Hugging Face cache or in ours, read one by one: a table of gigabytes is never held.
 
+use std::ops::Range;
+
+use bytes::Bytes;
+
 use super::{Floats, elements::dequantiser, floats};
 use crate::{
     cache::{Cache, Sidecar},
@@ -35,8 +39,15 @@ impl RowReader {
     /// Finds the rows `wanted` of a tensor. One that is not there is [`AuditError::Vanished`].
     pub fn open(cache: &Cache, model: &Model, tensor: &Tensor, wanted: &RowSet) -> Result<Self> {
         super::read::readable(model, tensor)?;
+        let dtype = &tensor.info.dtype;
+        let dequantiser = tensor.scaled.as_ref().map(|scaled| dequantiser(cache, model, dtype, scaled)).transpose()?;
+        let stored = Self::of_stored(cache, model, tensor, wanted)?;
+        Ok(Self { narrowing: stored.narrowing.filter(|_| dequantiser.is_some()), dequantiser, ..stored })
+    }
+
+    /// As [`RowReader::open`], whatever the stored elements stand for.
+    pub(super) fn of_stored(cache: &Cache, model: &Model, tensor: &Tensor, wanted: &RowSet) -> Result<Self> {
         let stored = &tensor.info.dtype;
-        let dequantiser = tensor.scaled.as_ref().map(|scaled| dequantiser(cache, model, stored, scaled)).transpose()?;
         let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
         if let Some(file) = model.repository.local_file(&tensor.shard) {
             return Ok(Self {
@@ -45,7 +56,7 @@ impl RowReader {
                 width: row_width(tensor).ok_or_else(vanished)?,
                 dtype: stored.clone(),
                 rows: None,
-                dequantiser,
+                dequantiser: None,
                 narrowing: None,
             });
         }
@@ -65,8 +76,8 @@ impl RowReader {
             width,
             dtype,
             rows: sidecar.rows.map(|rows| rows.iter().collect()),
-            narrowing: narrowing.filter(|_| dequantiser.is_some()),
-            dequantiser,
+            dequantiser: None,
+            narrowing,
         })
     }
 
@@ -89,20 +100,29 @@ impl RowReader {
         })
     }
 
+    /// The bytes of rows that follow each other, as the file has them.
+    pub(super) fn stored(&self, run: &Range<u64>) -> Result<Bytes, Undefined> {
+        let unread = |error: &dyn std::fmt::Display| {
+            Undefined::NotComparable(format!("row {} was not read: {error}", run.start))
+        };
+        let place = match &self.rows {
+            None => Some(run.start),
+            Some(rows) => rows.binary_search(&run.start).ok().map(|place| place as u64),
+        };
+        let range = place.and_then(|place| {
+            let start = place.checked_mul(self.width)?.checked_add(self.start)?;
+            let length = run.end.checked_sub(run.start)?.checked_mul(self.width)?;
+            Some(ByteRange::new(start, start.checked_add(length)?))
+        });
+        let range = range.ok_or_else(|| unread(&"it is not kept"))?;
+        self.file.read_at(range).map_err(|error| unread(&error))
+    }
+
     /// A row's elements as they are held.
     pub(crate) fn floats(&self, row: u64) -> Result<Floats, Undefined> {
         let unread =
             |error: &dyn std::fmt::Display| Undefined::NotComparable(format!("row {row} was not read: {error}"));
-        let place = match &self.rows {
-            None => Some(row),
-            Some(rows) => rows.binary_search(&row).ok().map(|place| place as u64),
-        };
-        let range = place.and_then(|place| {
-            let start = place.checked_mul(self.width)?.checked_add(self.start)?;
-            Some(ByteRange::new(start, start.checked_add(self.width)?))
-        });
-        let range = range.ok_or_else(|| unread(&"it is not kept"))?;
-        let stored = self.file.read_at(range).map_err(|error| unread(&error))?;
+        let stored = self.stored(&(row..row + 1))?;
         let Some(dequantiser) = &self.dequantiser else {
             return floats(decode(&self.dtype, &stored).map_err(|error| unread(&error))?);
         };

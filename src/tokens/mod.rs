@@ -15,4 +15,4 @@ mod vocabulary;
 pub use error::TokenError;
 pub use spelling::Spelling;
 pub use token::Token;
-pub use vocabulary::{Entry, Overlap, Vocabulary};
+pub use vocabulary::Vocabulary;

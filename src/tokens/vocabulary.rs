@@ -7,42 +7,17 @@ use super::{error::TokenError, parse::File, spelling::Spelling, token::Token};
 /// Bytes of the longest token that is read, as the file spells it. The longest in use are runs of a few hundred spaces.
 const LONGEST: usize = 16 * 1024;
 
-/// One number and what it stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The number: the row of the embedding table.
-    pub id: u32,
-    /// What it stands for.
-    pub token: Token,
-}
-
 /// The tokens of one model.
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
-    kind: &'static str,
-    spelling: Spelling,
-    /// By number, each of which stands once.
-    entries: Vec<Entry>,
+    /// What kind of tokenizer it is, as the file names it: `BPE`, `WordPiece`, `Unigram`, `WordLevel`.
+    pub kind: &'static str,
+    /// How it spells texts.
+    pub spelling: Spelling,
+    /// Every number, which is the row of the embedding table, with its token, in the order of numbers; never empty.
+    pub entries: Vec<(u32, Token)>,
     /// The number by which each token is looked up. Never iterated: the order of a hash table is no order.
     ids: HashMap<Token, u32>,
-}
-
-/// How two vocabularies meet. Tokens are counted, not numbers: one that a vocabulary has twice counts once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overlap {
-    /// (token, its number in the first, its number in the second) of those in both, by the first's number.
-    pub shared: Vec<(Token, u32, u32)>,
-    /// Tokens in the first only.
-    pub only_first: usize,
-    /// Tokens in the second only.
-    pub only_second: usize,
-}
-
-impl Overlap {
-    /// Tokens in both that have the same number in both.
-    pub fn same_id(&self) -> usize {
-        self.shared.iter().filter(|(_, a, b)| a == b).count()
-    }
 }
 
 impl Vocabulary {
@@ -53,16 +28,18 @@ impl Vocabulary {
     pub fn parse(json: &[u8]) -> Result<Self, TokenError> {
         let mut file: File = serde_json::from_slice(json).map_err(|source| TokenError::Json { source })?;
         let (kind, spelling) = (file.kind()?, file.spelling()?);
-        let mut written: BTreeMap<u32, (String, Origin)> = BTreeMap::new();
+        // The token of an added piece; `None` where the model's vocabulary spells it its way.
+        let mut written: BTreeMap<u32, (String, Option<Token>)> = BTreeMap::new();
         for (piece, id) in std::mem::take(&mut file.model.vocab.pieces) {
             if let Some((other, _)) = written.get(&id) {
                 return Err(TokenError::SameId { id, first: other.clone(), second: piece });
             }
-            written.insert(id, (piece, Origin::Piece));
+            written.insert(id, (piece, None));
         }
         for added in file.added_tokens {
-            let origin = if added.special { Origin::Marker } else { Origin::Text };
-            written.insert(added.id, (added.content, origin));
+            let content = &added.content;
+            let token = if added.special { Token::marker(content) } else { Token::text(content.as_bytes()) };
+            written.insert(added.id, (added.content, Some(token)));
         }
         if let Some((&id, (piece, _))) = written.iter().find(|(_, (piece, _))| piece.len() > LONGEST) {
             return Err(TokenError::Long { id, bytes: piece.len(), most: LONGEST });
@@ -73,18 +50,15 @@ impl Vocabulary {
         let mut ids = HashMap::with_capacity(written.len());
         let mut fallbacks = Vec::new();
         let mut entries = Vec::with_capacity(written.len());
-        for (id, (piece, origin)) in written {
-            let token = match origin {
-                Origin::Piece => spelling.read(&piece),
-                Origin::Text => Token::text(piece.as_bytes()),
-                Origin::Marker => Token::marker(&piece),
-            };
-            if matches!(origin, Origin::Piece) && spelling.is_fallback(&piece) {
+        for (id, (piece, added)) in written {
+            let is_fallback = added.is_none() && spelling.is_fallback(&piece);
+            let token = added.unwrap_or_else(|| spelling.read(&piece));
+            if is_fallback {
                 fallbacks.push((token.clone(), id));
             } else {
                 ids.entry(token.clone()).or_insert(id);
             }
-            entries.push(Entry { id, token });
+            entries.push((id, token));
         }
         for (token, id) in fallbacks {
             ids.entry(token).or_insert(id);
@@ -92,34 +66,9 @@ impl Vocabulary {
         Ok(Self { kind, spelling, entries, ids })
     }
 
-    /// What kind of tokenizer it is, as the file names it: `BPE`, `WordPiece`, `Unigram`, `WordLevel`.
-    pub fn kind(&self) -> &'static str {
-        self.kind
-    }
-
-    /// How it spells texts.
-    pub fn spelling(&self) -> &Spelling {
-        &self.spelling
-    }
-
-    /// Every number with its token, in the order of numbers.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    /// How many numbers have a token.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether no number has a token. Never: such a file is an error.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// One past the largest number: rows from here on have no token.
     pub fn end(&self) -> u64 {
-        self.entries.last().map_or(0, |entry| u64::from(entry.id) + 1)
+        self.entries.last().map_or(0, |(id, _)| u64::from(*id) + 1)
     }
 
     /// How many tokens differ from each other.
@@ -129,7 +78,7 @@ impl Vocabulary {
 
     /// How many are markers.
     pub fn special(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.token.special).count()
+        self.entries.iter().filter(|(_, token)| token.special).count()
     }
 
     /// The number of a token.
@@ -137,29 +86,12 @@ impl Vocabulary {
         self.ids.get(token).copied()
     }
 
-    /// How this vocabulary and another meet.
-    pub fn overlap(&self, other: &Self) -> Overlap {
-        let mut shared = Vec::new();
-        for entry in &self.entries {
-            // Once a token: where it is looked up.
-            if self.id(&entry.token) == Some(entry.id)
-                && let Some(theirs) = other.id(&entry.token)
-            {
-                shared.push((entry.token.clone(), entry.id, theirs));
-            }
-        }
-        Overlap { only_first: self.distinct() - shared.len(), only_second: other.distinct() - shared.len(), shared }
+    /// (token, its number here, its number in `other`) of the tokens in both, by the number here. Tokens are counted, not numbers: one
+    /// that a vocabulary has twice counts once, where it is looked up.
+    pub fn shared(&self, other: &Self) -> Vec<(Token, u32, u32)> {
+        let looked_up = self.entries.iter().filter(|(id, token)| self.id(token) == Some(*id));
+        looked_up.filter_map(|(id, token)| Some((token.clone(), *id, other.id(token)?))).collect()
     }
-}
-
-/// Where a piece stands in the file, which says how it is to be read.
-enum Origin {
-    /// In the model's vocabulary, spelled its way.
-    Piece,
-    /// Added, as it stands in a text.
-    Text,
-    /// Added, and in no text.
-    Marker,
 }
 
 #[cfg(test)]
@@ -216,7 +148,7 @@ mod tests {
 
     #[test]
     fn each_kind_is_recognised() {
-        let seen = [gpt2(), llama(), unigram(), bert()].map(|of| format!("{}, {}", of.kind(), of.spelling()));
+        let seen = [gpt2(), llama(), unigram(), bert()].map(|of| format!("{}, {}", of.kind, of.spelling));
         assert_eq!(
             seen,
             ["BPE, byte-level", "BPE, `▁` for a space", "Unigram, `▁` for a space", "WordPiece, `##` inside a word"]
@@ -228,12 +160,11 @@ mod tests {
         let the = Token::text(" the");
         let ids = [gpt2(), llama(), unigram(), bert()].map(|of| of.id(&the));
         assert_eq!(ids, [Some(5), Some(3), Some(1), Some(1)]);
-        let overlap = gpt2().overlap(&llama());
         let shared: Vec<(String, u32, u32)> =
-            overlap.shared.iter().map(|(token, a, b)| (token.to_string(), *a, *b)).collect();
+            gpt2().shared(&llama()).into_iter().map(|(token, a, b)| (token.to_string(), a, b)).collect();
         let expected = [("\\n", 1, 1), ("▁", 4, 5), ("▁the", 5, 3)];
         assert_eq!(shared, expected.map(|(token, a, b)| (token.to_owned(), a, b)));
-        assert_eq!((overlap.only_first, overlap.only_second, overlap.same_id()), (5, 2, 1));
+        assert_eq!((gpt2().distinct(), llama().distinct()), (8, 5));
     }
 
     #[test]
@@ -242,13 +173,13 @@ mod tests {
         assert_eq!(llama.id(&Token::marker("<unk>")), Some(0));
         assert_eq!(llama.id(&Token::text("<unk>")), None);
         assert_eq!(llama.id(&Token::text("A")), Some(4));
-        assert_eq!((llama.len(), llama.distinct(), llama.special(), llama.end()), (6, 5, 1, 6));
+        assert_eq!((llama.entries.len(), llama.distinct(), llama.special(), llama.end()), (6, 5, 1, 6));
         assert_eq!(gpt2().id(&Token::text("  ")), Some(7));
     }
 
     #[test]
     fn files_from_before_kinds_were_named_are_understood() {
-        let kind = |model: Value| read(&json!({ "model": model })).kind();
+        let kind = |model: Value| read(&json!({ "model": model })).kind;
         assert_eq!(kind(json!({ "vocab": { "a": 0 }, "merges": [] })), "BPE");
         assert_eq!(kind(json!({ "vocab": [["a", 0.5]] })), "Unigram");
         assert_eq!(kind(json!({ "vocab": { "a": 0 }, "continuing_subword_prefix": "##" })), "WordPiece");
@@ -332,16 +263,15 @@ mod tests {
                 "decoder": { "type": step },
                 "model": { "type": kind, "vocab": vocab, "end_of_word_suffix": suffix },
             }));
-            for entry in vocabulary.entries() {
-                let found = vocabulary.id(&entry.token);
+            for (_, token) in &vocabulary.entries {
+                let found = vocabulary.id(token);
                 prop_assert!(found.is_some());
-                let shown = entry.token.to_string();
+                let shown = token.to_string();
                 prop_assert!(!shown.chars().any(char::is_control), "{shown}");
             }
-            let overlap = vocabulary.overlap(&vocabulary);
-            prop_assert_eq!(overlap.shared.len(), vocabulary.distinct());
-            prop_assert_eq!(overlap.same_id(), vocabulary.distinct());
-            prop_assert_eq!((overlap.only_first, overlap.only_second), (0, 0));
+            let shared = vocabulary.shared(&vocabulary);
+            prop_assert_eq!(shared.len(), vocabulary.distinct());
+            prop_assert!(shared.iter().all(|(_, a, b)| a == b));
         }
     }
 }

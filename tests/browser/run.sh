@@ -13,8 +13,6 @@ if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; the
     exit 0
   fi
 fi
-if ! { python3 -m venv "$work/venv" && "$work/venv/bin/pip" install -q --disable-pip-version-check selenium==4.38.0; } >"$work/pip.log" 2>&1; then
-  echo "browser: skipped: selenium cannot be installed: $(tail -n 1 "$work/pip.log")"
-  exit 0
-fi
-"$work/venv/bin/python" "$here/check.py" "$@"
+source "$here/../python.sh"
+install browser selenium==4.38.0 || exit 0
+"$venv/bin/python" "$here/check.py" "$@"

@@ -1,8 +1,7 @@
 # Sourced by the conformance scripts: a Python environment, the served folder, and a server that is stopped at the end.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# Below target/, which is ignored and survives between runs.
-venv=${CONFORMANCE_VENV:-$here/../../target/conformance-venv}
+source "$here/../python.sh"
 work=$(mktemp -d)
 started=()
 
@@ -13,17 +12,6 @@ finish() {
     rm -rf "$work"
 }
 trap finish EXIT
-
-# Installs Python packages, or ends the script with a notice and status 0.
-install() {
-    if ! "$venv/bin/python" -c '' 2>/dev/null; then
-        python3 -m venv "$venv" || { echo "conformance: skipped: no python3 with venv"; exit 0; }
-    fi
-    if ! "$venv/bin/pip" install --quiet --disable-pip-version-check "$@" 2>"$work/pip.log"; then
-        echo "conformance: skipped: cannot install $*: $(tail -n 1 "$work/pip.log")"
-        exit 0
-    fi
-}
 
 # Serves the checks' folder, with more options if there are some; the endpoint is in $endpoint then.
 serve() {

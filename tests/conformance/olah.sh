@@ -7,7 +7,7 @@
 set -u
 binary=$(realpath "${1:?usage: olah.sh BINARY}")
 source "$(dirname "$0")/common.sh"
-install olah==0.5.4
+install conformance olah==0.5.4 || exit 0
 serve "$binary"
 
 hub=${endpoint#http://}

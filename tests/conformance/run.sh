@@ -5,7 +5,7 @@
 set -u
 binary=$(realpath "${1:?usage: run.sh BINARY}")
 source "$(dirname "$0")/common.sh"
-install huggingface_hub==2.4.0 hf_xet==1.8.0
+install conformance huggingface_hub==2.4.0 hf_xet==1.8.0 || exit 0
 serve "$binary"
 # As its users set it: the client then asks this server for its registry of agents as well.
 HF_ENDPOINT=$endpoint "$venv/bin/python" "$here/hub_client.py" "$endpoint" "$work/hub" || exit 1

@@ -11,15 +11,15 @@ zoo=${2:-tiny}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install -q numpy scipy ml_dtypes safetensors
+source tests/python.sh
+install lineage numpy scipy ml_dtypes safetensors
 export OMP_NUM_THREADS=1
-"$work/venv/bin/python" fixtures/lineage/make_cases.py "$work/zoo" "$zoo" >/dev/null
-"$work/venv/bin/python" fixtures/lineage/run_all.py "$work/zoo" "$work/goldens.json"
-"$work/venv/bin/python" tests/lineage/check.py "$binary" "$work/zoo" "$work/goldens.json" "$work"
+"$venv/bin/python" fixtures/lineage/make_cases.py "$work/zoo" "$zoo" >/dev/null
+"$venv/bin/python" fixtures/lineage/run_all.py "$work/zoo" "$work/goldens.json"
+"$venv/bin/python" tests/lineage/check.py "$binary" "$work/zoo" "$work/goldens.json" "$work"
 if [ "$zoo" = full ]; then
-  "$work/venv/bin/python" tests/lineage/relations.py "$binary" "$work"
-  "$work/venv/bin/python" tests/lineage/calibration.py "$binary" "$work"
-  "$work/venv/bin/python" tests/lineage/list.py "$binary" "$work"
-  "$work/venv/bin/python" tests/lineage/false_positives.py "$binary" "$work"
+  "$venv/bin/python" tests/lineage/relations.py "$binary" "$work"
+  "$venv/bin/python" tests/lineage/calibration.py "$binary" "$work"
+  "$venv/bin/python" tests/lineage/list.py "$binary" "$work"
+  "$venv/bin/python" tests/lineage/false_positives.py "$binary" "$work"
 fi

@@ -10,8 +10,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export HUB_AUDIT_CACHE=$work/cache
 
-python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install -q pandas jsonschema
+source tests/python.sh
+install outputs pandas jsonschema
 
 run() {
   name=$1
@@ -32,4 +32,4 @@ jq -e '.pairs[0].pearson | numbers' "$work/survey/report.json" >/dev/null
 jq -e '[.pairs[] | select(.pearson > 0.5) | .model_a] | length > 0' "$work/survey/report.json" >/dev/null
 jq -e '.verdicts[] | select(.verdict == "linked") | .model_b' "$work/lineage/report.json" >/dev/null
 jq -e '.provenance | .endpoint, .platform, .features[0] | strings' "$work/compare/report.json" >/dev/null
-"$work/venv/bin/python" tests/outputs/read.py docs/report.schema.json "$work"/{survey,layers,compare,critique,embeddings,lineage}
+"$venv/bin/python" tests/outputs/read.py docs/report.schema.json "$work"/{survey,layers,compare,critique,embeddings,lineage}

@@ -1,14 +1,15 @@
-//! Which bytes are the same, by the chunks in which the Hub stores files: what is proven, and what is said where nothing is.
+//! Which bytes are the same, by the chunks in which the Hub stores files: what is proven, and what is said where nothing is. What the
+//! store gets wrong is in `chunk_faults.rs`.
 
 use std::collections::BTreeMap;
 
-use hub_audit::serve::{Fingerprints, Listener, Packing, XetFault, XetFiles, XetOptions};
+use hub_audit::serve::{Fingerprints, Packing, XetOptions};
 use serde_json::{Value, json};
 
-use crate::support::{COMMIT, Outcome, Tensor, Workspace, always, first, llama_config, reply, rows, shard_with};
+use crate::support::{COMMIT, Outcome, Tensor, Workspace, llama_config, rows, shard_with};
 
 /// Bytes that no other seed has.
-fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state ^= state >> 12;
@@ -25,7 +26,7 @@ fn matrix(name: &str, seed: u64) -> Tensor {
 }
 
 /// Embeddings, two matrices in each of four layers, and a norm; `changed` says which layers have others.
-fn model(seed: u64, changed: &[usize]) -> Vec<Tensor> {
+pub(crate) fn model(seed: u64, changed: &[usize]) -> Vec<Tensor> {
     let mut tensors = vec![matrix("model.embed_tokens.weight", seed)];
     for layer in 0..4 {
         let seed = if changed.contains(&layer) { seed + 1000 } else { seed } + 10 * (layer as u64 + 1);
@@ -36,13 +37,13 @@ fn model(seed: u64, changed: &[usize]) -> Vec<Tensor> {
     tensors
 }
 
-fn write(at: &Workspace, id: &str, tensors: &[Tensor], format: &str) {
+pub(crate) fn write(at: &Workspace, id: &str, tensors: &[Tensor], format: &str) {
     at.file(id, "config.json", llama_config(4, 512).to_string());
     at.file(id, "model.safetensors", shard_with(format, tensors).bytes);
 }
 
 /// A base, and what was made of it: the last two layers are others.
-fn base_and_tuned() -> Workspace {
+pub(crate) fn base_and_tuned() -> Workspace {
     let at = Workspace::new();
     write(&at, "o/base", &model(1, &[]), "pt");
     write(&at, "o/tuned", &model(1, &[2, 3]), "pt");
@@ -51,20 +52,20 @@ fn base_and_tuned() -> Workspace {
     at
 }
 
-fn serve(at: &mut Workspace, change: impl FnOnce(&mut XetOptions)) {
+pub(crate) fn serve(at: &mut Workspace, change: impl FnOnce(&mut XetOptions)) {
     at.serve_with(|options| change(&mut options.xet));
 }
 
-const PAIR: [&str; 4] = ["hash", "--chunks", "o/base", "o/tuned"];
+pub(crate) const PAIR: [&str; 4] = ["hash", "--chunks", "o/base", "o/tuned"];
 
 /// Verdict and method of each tensor of the second model.
-fn verdicts(outcome: &Outcome) -> BTreeMap<String, (String, String)> {
+pub(crate) fn verdicts(outcome: &Outcome) -> BTreeMap<String, (String, String)> {
     let of =
         |row: &BTreeMap<String, String>| (row["tensor_b"].clone(), (row["verdict"].clone(), row["method"].clone()));
     rows(&outcome.stdout).iter().map(of).collect()
 }
 
-fn csv(at: &Workspace, models: &[&str], status: i32) -> Outcome {
+pub(crate) fn csv(at: &Workspace, models: &[&str], status: i32) -> Outcome {
     at.run(&[&["hash", "--chunks", "--format", "csv"], models].concat()).expect(status)
 }
 
@@ -183,8 +184,32 @@ fn what_a_model_repeats_is_shown_within_it() {
     let found = rows(&csv(&at, &["o/base"], 0).stdout);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((&*found[0]["tensor_b"], &*found[0]["verdict"]), ("lm_head.weight", "partly"));
-    // Which of its bytes they are is known, and where else they stand is not: the run lies within another.
-    assert!(found[0]["moved"].parse::<u64>().unwrap() > 200_000, "{found:?}");
+    assert_eq!(found[0]["tensor_a"], "model.embed_tokens.weight");
+    let bytes = |row: &BTreeMap<String, String>, name: &str| row[name].parse::<u64>().unwrap();
+    assert!(bytes(&found[0], "same") > 200_000, "{found:?}");
+    // Unless the store is asked, it is known which of its bytes they are, and not where else they stand: the run lies within another.
+    let unasked = rows(&csv(&at, &["o/base", "--probes", "0"], 0).stdout);
+    assert!(bytes(&unasked[0], "moved") > 200_000 && bytes(&unasked[0], "same") == 0, "{unasked:?}");
+}
+
+#[test]
+fn a_run_within_another_is_placed_by_asking_for_one_of_its_chunks() {
+    let mut at = Workspace::new();
+    write(&at, "o/base", &model(1, &[]), "pt");
+    write(&at, "o/tuned", &model(1, &[1, 3]), "pt");
+    at.serve();
+    let same = |words: &[&str]| -> (u64, usize) {
+        at.asked();
+        let outcome = csv(&at, &[&["o/base", "o/tuned"], words].concat(), 0);
+        let same = rows(&outcome.stdout).iter().map(|row| row["same"].parse::<u64>().unwrap()).sum();
+        (same, at.asked().to_cas().count())
+    };
+    let (unasked, requests) = same(&["--probes", "0"]);
+    assert_eq!(requests, 2);
+    // The two matrices of the layer between.
+    let (asked, requests) = same(&[]);
+    assert!(asked > unasked + 700_000 && (3..=5).contains(&requests), "{unasked}, {asked} by {requests} requests");
+    assert_eq!(same(&["--fingerprints"]).1, 4, "nodes have places");
 }
 
 #[test]
@@ -201,192 +226,6 @@ fn of_a_list_each_model_is_met_with_the_first_that_has_its_bytes() {
     let names: Vec<(&str, &str)> = pairs.iter().map(|row| (&*row["model_a"], &*row["model_b"])).collect();
     assert_eq!(names, [("o/base", "o/tuned"), ("o/other", "o/copy")]);
     assert_eq!(pairs[0]["claimed_relation"], "o/tuned: finetune of o/base");
-}
-
-/// Trees of gated repositories have asterisks where hashes would be: nothing is equal for that.
-#[test]
-fn hashes_that_are_withheld_make_no_files_equal() {
-    let mut at = base_and_tuned();
-    let stars = |digits: usize| "*".repeat(digits);
-    let size = 4_000_000;
-    let entry = json!([{
-        "type": "file", "path": "model.safetensors", "size": size, "oid": stars(40), "xetHash": stars(64),
-        "lfs": { "oid": stars(64), "size": size, "pointerSize": 134 },
-    }]);
-    let tree = reply(200, &[("content-type", "application/json")], entry.to_string());
-    at.serve_with(|options| options.intercept = Some(always(|request| request.path.contains("/tree/"), tree)));
-    let outcome = at.run(&["hash", "--files", "o/base", "o/tuned"]).expect(0);
-    assert_eq!(outcome.stdout.lines().count(), 1, "{outcome}");
-    outcome.says(&["0 groups of identical files"]);
-    // Once they are told, they are asked for again.
-    fs_err::remove_dir_all(at.cache()).unwrap();
-    serve(&mut at, |xet| xet.files = XetFiles::Redacted);
-    let outcome = at.run(&PAIR).expect(1);
-    assert!(outcome.stdout.contains("base: 0 of 1 file examined; 1 withheld (gated)"), "{outcome}");
-    assert!(!outcome.stdout.contains("This says nothing"), "what was not looked at was not looked for: {outcome}");
-    let asked = at.asked();
-    assert_eq!((asked.hub_paths_with("xet-read-token"), asked.to_cas().count()), (0, 0));
-    at.close();
-}
-
-#[test]
-fn a_file_that_is_not_in_the_store_is_said_to_be_not_examined() {
-    let mut at = base_and_tuned();
-    serve(&mut at, |xet| xet.files = XetFiles::None);
-    let outcome = at.run(&PAIR).expect(1);
-    assert!(outcome.stdout.contains("0 of 1 file examined; 1 no Xet hash"), "{outcome}");
-}
-
-#[test]
-fn a_token_that_is_refused_stops_its_model_alone() {
-    let mut at = base_and_tuned();
-    write(&at, "o/third", &model(1, &[1]), "pt");
-    let refused = reply(403, &[("x-error-message", "no read right")], "");
-    at.serve_with(|options| {
-        options.intercept = Some(always(|request| request.path.contains("o/tuned/xet-read-token"), refused));
-    });
-    let outcome = at.run(&["hash", "--chunks", "o/base", "o/tuned", "o/third", "--pairs", "--format", "csv"]).expect(1);
-    outcome.says(&[
-        "tuned: 1 file not examined, token refused: the Hub refuses access to `o/tuned@c0ffee00`",
-        "no read right",
-    ]);
-    let names: Vec<String> = rows(&outcome.stdout).iter().map(|row| row["model_b"].clone()).collect();
-    assert_eq!(names, ["o/third"]);
-    assert_eq!(at.asked().hub_paths_with("o/tuned/xet-read-token"), 1, "it is not asked for again");
-}
-
-#[test]
-fn a_store_that_is_not_reached_is_left_soon() {
-    let mut at = base_and_tuned();
-    serve(&mut at, |xet| xet.fault = Some(XetFault::Down));
-    let outcome = at.run(&PAIR).expect(1);
-    outcome.says(&["base: 1 file not examined, CAS unreachable: CAS cannot be reached (2 attempts)"]);
-    assert!(outcome.stdout.contains("1 CAS unreachable"), "{outcome}");
-}
-
-#[test]
-fn answers_that_cannot_be_are_not_believed() {
-    for (fault, reason) in [
-        (XetFault::WrongSum, "chunks that cannot be: its runs end at byte"),
-        (XetFault::Truncated, "chunks that cannot be: EOF"),
-    ] {
-        let mut at = base_and_tuned();
-        serve(&mut at, |xet| xet.fault = Some(fault));
-        let outcome = at.run(&PAIR).expect(1);
-        outcome.says(&["inconsistent answer", reason]);
-        let found = verdicts(&csv(&at, &["o/base", "o/tuned"], 1));
-        assert!(found.values().all(|(verdict, _)| verdict == "not_examined"), "{fault:?}: {found:?}");
-    }
-}
-
-/// Both have the chunks of a third from the second on, and the store tells two lengths of them.
-#[test]
-fn answers_that_contradict_each_other_are_not_believed() {
-    let mut at = Workspace::new();
-    for (id, format) in [("o/base", "pt"), ("o/one", "something longer"), ("o/two", "something else")] {
-        write(&at, id, &model(1, &[]), format);
-    }
-    serve(&mut at, |xet| xet.fault = Some(XetFault::Conflict));
-    let outcome = csv(&at, &["o/one", "o/two"], 1);
-    outcome.says(&[
-        "1 file not examined, inconsistent answer: two terms of one stored block give its chunks different lengths",
-    ]);
-    assert!(verdicts(&outcome).values().all(|(verdict, _)| verdict == "not_examined"), "{outcome}");
-    serve(&mut at, |_| {});
-    let found = verdicts(&csv(&at, &["o/one", "o/two"], 0));
-    assert!(found.values().filter(|(verdict, _)| verdict == "identical").count() >= 8, "{found:?}");
-}
-
-#[test]
-fn an_answer_that_is_too_large_is_not_read() {
-    let mut at = base_and_tuned();
-    let huge = reply(200, &[], vec![b' '; 33_600_000]);
-    at.serve_with(|options| options.intercept = Some(always(|request| request.listener == Listener::Cas, huge)));
-    at.run(&PAIR).expect(1).says(&["inconsistent answer", "more than the 33554432 bytes read at most"]);
-}
-
-#[test]
-fn a_file_that_the_store_does_not_know_or_tell_is_not_examined() {
-    for (fault, requests) in [(XetFault::Unknown, 4), (XetFault::Forbidden, 2)] {
-        let mut at = base_and_tuned();
-        serve(&mut at, |xet| xet.fault = Some(fault));
-        at.run(&PAIR).expect(1).says(&["1 file not examined, unknown to CAS: CAS answered 40"]);
-        // Where a file is not found it may be the route, once a file and version.
-        assert_eq!(at.asked().to_cas().count(), requests, "{fault:?}");
-    }
-}
-
-#[test]
-fn an_older_store_is_asked_in_its_own_version_and_an_expired_token_is_renewed_once() {
-    let mut at = base_and_tuned();
-    serve(&mut at, |xet| xet.v1_only = true);
-    at.run(&PAIR).expect(0);
-    let asked = at.asked();
-    assert!(asked.to_cas().filter(|request| request.path.starts_with("/v1/")).count() == 2, "{asked:?}");
-    serve(&mut at, |xet| xet.fault = Some(XetFault::ExpiredOnce));
-    at.run(&PAIR).expect(0);
-    let asked = at.asked();
-    assert_eq!((asked.hub_paths_with("xet-read-token"), asked.to_cas().count()), (3, 3));
-    // One that is refused for ever is not renewed for ever.
-    let expired = reply(401, &[], "");
-    at.serve_with(|options| options.intercept = Some(always(|request| request.listener == Listener::Cas, expired)));
-    at.run(&PAIR).expect(1).says(&["token refused"]);
-    let asked = at.asked();
-    assert_eq!((asked.hub_paths_with("xet-read-token"), asked.to_cas().count()), (4, 4));
-}
-
-#[test]
-fn a_busy_store_is_waited_for() {
-    let mut at = base_and_tuned();
-    let busy = reply(429, &[("retry-after", "0")], "");
-    at.serve_with(|options| options.intercept = Some(first(1, |request| request.listener == Listener::Cas, busy)));
-    at.run(&PAIR).expect(0);
-    assert_eq!(at.asked().to_cas().count(), 3);
-}
-
-#[test]
-fn the_store_is_not_asked_where_that_is_switched_off() {
-    let mut at = base_and_tuned();
-    write(&at, "o/twin", &model(1, &[]), "pt");
-    at.serve();
-    let models = ["hash", "--chunks", "o/base", "o/tuned", "o/twin", "--format", "csv"];
-    let off = at.run_as(&models, |command| {
-        command.env("HF_HUB_DISABLE_XET", "1");
-    });
-    let off = off.expect(1);
-    let asked = at.asked();
-    assert_eq!((asked.hub_paths_with("xet-read-token"), asked.to_cas().count()), (0, 0));
-    // Listings tell of equal files all the same, and they do so without network too.
-    assert!(verdicts(&off).values().all(|(verdict, method)| verdict == "identical" && method == "file"), "{off}");
-    let offline = at.run(&[&models[..], &["--offline"]].concat()).expect(1);
-    assert_eq!(verdicts(&offline), verdicts(&off));
-    assert_eq!(at.asked().count(), 0);
-    let text = at.run(&[&PAIR[..], &["--offline"]].concat()).expect(1);
-    assert!(text.stdout.contains("1 Xet off"), "{text}");
-}
-
-/// What stands in the place of the store's address may be anything.
-#[test]
-fn an_address_that_is_no_store_gets_no_token() {
-    for address in ["ftp://127.0.0.1/", "http://me:secret@127.0.0.1:1", "", "/cas", "http://127.0.0.1:1/?a=b"] {
-        let mut at = base_and_tuned();
-        let token = json!({ "accessToken": "xet_0123456789abcdef", "exp": 4_000_000_000_u64, "casUrl": address });
-        let answer = reply(200, &[("content-type", "application/json")], token.to_string());
-        at.serve_with(|options| {
-            options.intercept = Some(always(|request| request.path.contains("/xet-read-token/"), answer));
-        });
-        let outcome = at.run(&PAIR).expect(1);
-        outcome.says(&["base: 1 file not examined, failed: HUB redirects `o/base@c0ffee00` to "]);
-        assert!(!outcome.raw.contains("xet_0123456789abcdef") && !outcome.raw.contains("secret"), "{outcome}");
-    }
-    // A token in a field that is none is not repeated.
-    let mut at = base_and_tuned();
-    let odd =
-        reply(200, &[], json!({ "accessToken": "a", "exp": "xet_0123456789abcdef", "casUrl": "http://c" }).to_string());
-    at.serve_with(|options| options.intercept = Some(always(|request| request.path.contains("/xet-read-token/"), odd)));
-    let outcome = at.run(&PAIR).expect(1);
-    outcome.says(&["HUB gives no token for the content store of `o/base@c0ffee00`"]);
-    assert!(!outcome.raw.contains("xet_0123456789abcdef"), "{outcome}");
 }
 
 #[test]

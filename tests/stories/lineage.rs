@@ -256,7 +256,16 @@ fn a_list_says_each_pair_and_who_is_linked_with_whom() {
         verdicts,
         ["o/a o/b linked", "o/a o/c consistent with independence", "o/b o/c consistent with independence"]
     );
-    assert!(at.path().join("out/z-mlp.svg").exists());
+    // The page of a list: z model by model, clusters, and the null.
+    for picture in ["z-mlp.svg", "z-heads.svg", "null-mlp.svg", "null-norms.svg"] {
+        assert!(at.path().join("out").join(picture).exists(), "{picture}");
+    }
+    let page = at.read("out/REPORT.md");
+    for text in
+        ["Models that are linked with each other, directly or through others", "a, b", "Does the null hold here?"]
+    {
+        assert!(page.contains(text), "{text}: {page}");
+    }
 }
 
 #[test]
@@ -282,6 +291,12 @@ fn models_of_other_width_are_not_comparable_and_another_depth_goes_by_a_layer_ma
         .map(|row| format!("{}={}", row["layer_a"], row["layer_b"]))
         .collect();
     assert_eq!(best, ["0=0", "1=1", "2=2"]);
+    // The page of a pair: verdict, layer map, distance, relation, alternatives.
+    let page = at.read("map/REPORT.md");
+    let order = ["**LINKED", "**Layers.**", "pair-map.png", "**Distance.**", "**Relation.**", "A link does not say"];
+    let places: Vec<usize> =
+        order.iter().map(|text| page.find(text).unwrap_or_else(|| panic!("{text}: {page}"))).collect();
+    assert!(places.is_sorted(), "{places:?}");
 }
 
 #[test]

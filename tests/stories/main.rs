@@ -9,6 +9,8 @@ mod architectures;
 mod bad_input;
 #[cfg(test)]
 mod cache;
+#[cfg(test)]
+mod chunk_faults;
 mod chunks;
 mod comparing;
 #[cfg(test)]
@@ -52,13 +54,19 @@ mod lineage_beside;
 #[cfg(test)]
 mod lineage_disguised;
 #[cfg(test)]
+mod lineage_experts;
+#[cfg(test)]
 mod lineage_gallery;
 #[cfg(test)]
 mod lineage_layouts;
 #[cfg(test)]
+mod lineage_packed;
+#[cfg(test)]
 mod lineage_quantised;
 #[cfg(test)]
 mod lineage_relation;
+#[cfg(test)]
+mod lineage_undefined;
 #[cfg(test)]
 mod load;
 #[cfg(test)]
@@ -69,6 +77,8 @@ mod misled;
 mod numbers;
 #[cfg(test)]
 mod outputs;
+#[cfg(test)]
+mod proven;
 #[cfg(test)]
 mod ranges;
 #[cfg(test)]

@@ -293,9 +293,9 @@ fn every_file_and_column_is_on_the_page_and_in_the_schema() {
         "survey o/a o/b o/d --lineage",
         "layers o/a o/d --role norms",
         "layers o/a --role matrices --effective-rank",
-        "compare o/a o/b",
+        "compare o/a o/b --chunks",
         "compare o/a o/g",
-        "lineage o/a o/b o/d",
+        "lineage o/a o/b o/d --chunks",
         "embeddings o/a o/c --tokens 20",
         "embeddings o/a o/b --same-id --tokens all",
         "critique --demo",
@@ -384,4 +384,24 @@ fn files_of_a_former_report_go_and_those_of_others_stay() {
     // The same report again removes nothing.
     let outcome = at.run(&[&survey[..], &["--layers", "1"]].concat()).expect(0);
     assert!(!outcome.stderr.contains("former report"), "{outcome}");
+}
+
+#[test]
+fn picture_files_have_no_title_where_none_is_wanted_and_groups_are_bars_beside_them() {
+    let mut at = Workspace::with_llama(2, 64);
+    at.llama("o/b", 2, 2, 64);
+    at.serve();
+    let survey = ["survey", "o/a", "o/b", "--layers", "1", "--group", "near=o/a", "--group", "far=o/b", "-q"];
+    at.run(&[&survey[..], &["-o", "plain", "--formats", "html,svg"]].concat()).expect(0);
+    at.run(&[&survey[..], &["-o", "out", "--formats", "html,svg", "--no-title"]].concat()).expect(0);
+    let svg = |folder: &str| at.read(&format!("{folder}/heatmap_input_layernorm_1.svg"));
+    let title = ">input_layernorm, layer 1</text>";
+    assert!(svg("plain").contains(title) && !svg("out").contains(title));
+    let subtitle = ">Model × model.";
+    assert!(svg("plain").contains(subtitle) && !svg("out").contains(subtitle));
+    assert!(svg("out").contains(">pearson</text>") && svg("out").contains("<desc>"), "parts keep their names");
+    // Of each group a bar a row and a column, in three matrices.
+    assert!([">near</text>", ">far</text>"].iter().all(|name| svg("out").matches(name).count() == 3));
+    assert_eq!(svg("out").matches("<title>far</title>").count(), 6);
+    assert_eq!(at.read("plain/report.html"), at.read("out/report.html"));
 }

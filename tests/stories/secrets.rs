@@ -52,7 +52,7 @@ fn no_command_tells_a_secret_even_when_servers_repeat_it() {
         &["fetch", "o/a", "o/b", "-v"],
         &["layers", "o/a", "o/b", "-v", "-o", "out"],
         &["layers", "o/a", "--role", "q_proj,o_proj", "--align", "heads", "-v", "-o", "out"],
-        &["compare", "o/a", "o/b", "-v", "-o", "out"],
+        &["compare", "--chunks", "o/a", "o/b", "-v", "-o", "out"],
         &["embeddings", "o/a", "o/b", "--same-id", "-v", "-o", "out"],
         &["hash", "o/a", "o/b", "-v", "-o", "out"],
         &["hash", "--chunks", "--fingerprints", "o/a", "o/b", "-v"],

@@ -60,15 +60,21 @@ fn only_the_formats_asked_for_are_written() {
 }
 
 #[test]
-fn a_model_of_another_width_keeps_its_row_with_the_reason() {
+fn a_model_of_another_width_is_in_the_matrix_and_among_what_was_not_compared() {
     let at = four_models();
     at.run(&["survey", "o/a", "o/b", "o/wide", "--layers", "1", "-q", "-o", "out"]).expect(0);
     let matrix = at.read("out/matrix_pearson_input_layernorm_1.csv");
     let last: Vec<&str> = matrix.lines().last().unwrap().split(',').collect();
     assert_eq!((last[0], last[1], last[2]), ("wide", "", ""), "{matrix}");
     let pairs = rows(&at.read("out/pairs.csv"));
-    assert_eq!(pairs.len(), 3);
-    assert_eq!((pairs[1]["undefined"].as_str(), pairs[1]["cos_sim"].as_str()), ("all:Shape", ""));
+    assert_eq!((pairs.len(), pairs[0]["model_b"].as_str()), (1, "o/b"));
+    let others = rows(&at.read("out/not_compared.csv"));
+    let told: Vec<_> = others
+        .iter()
+        .map(|row| ["model", "layers", "shape", "pairs", "reason"].map(|name| row[name].as_str()))
+        .collect();
+    let why = "the others have another shape";
+    assert_eq!(told, [["o/a", "1", "64", "1", why], ["o/b", "1", "64", "1", why], ["o/wide", "1", "96", "2", why]]);
     let report = at.read("out/REPORT.md");
     assert!(
         report.contains("its shape is 96, that of others 64: vectors of different width cannot be compared"),
@@ -184,8 +190,9 @@ fn a_pattern_that_fits_several_tensors_of_a_layer_is_not_guessed_at() {
     let reason =
         "2 tensors fit: model.layers.1.input\\_layernorm.weight, model.layers.1.post\\_attention\\_layernorm.weight";
     assert!(report.contains(reason), "{outcome}\n{report}");
-    let pairs = rows(&at.read("out/pairs.csv"));
-    assert!(pairs.len() == 1 && pairs[0]["undefined"].contains("2 tensors fit"), "{pairs:?}");
+    assert_eq!(at.read("out/pairs.csv").lines().count(), 1);
+    let others = rows(&at.read("out/not_compared.csv"));
+    assert!(others.len() == 2 && others.iter().all(|row| row["reason"].contains("2 tensors fit")), "{others:?}");
 }
 
 #[test]

@@ -7,11 +7,9 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-if ! { python3 -m venv "$work/tools" && "$work/tools/bin/pip" install -q --disable-pip-version-check 'maturin>=1.7,<2' uv; } >"$work/pip.log" 2>&1; then
-  echo "wheel: skipped: maturin and uv cannot be installed: $(tail -n 1 "$work/pip.log")"
-  exit 0
-fi
-"$work/tools/bin/maturin" build --release --locked -q -m "$root/Cargo.toml" --out "$work/wheels"
+source "$root/tests/python.sh"
+install wheel 'maturin>=1.7,<2' uv || exit 0
+"$venv/bin/maturin" build --release --locked -q -m "$root/Cargo.toml" --out "$work/wheels"
 wheel=$(ls "$work"/wheels/*.whl)
 
 python3 -m venv "$work/fresh"
@@ -22,5 +20,5 @@ version=$("$work/fresh/bin/hub-audit" --version)
 for file in REPORT.md report.html pairs.csv; do
   test -s "$work/results/$file"
 done
-test "$("$work/tools/bin/uvx" -q --offline --from "$wheel" hub-audit --version)" = "$version"
+test "$("$venv/bin/uvx" -q --offline --from "$wheel" hub-audit --version)" = "$version"
 echo "wheel: $version, $(stat -c %s "$wheel") bytes, program $(stat -c %s "$work/fresh/bin/hub-audit") bytes; a survey ran from it"

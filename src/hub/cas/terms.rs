@@ -31,6 +31,17 @@ pub(super) struct Reconstruction {
     terms: Vec<StatedTerm>,
 }
 
+impl Reconstruction {
+    /// The one chunk of an answer to one byte, and how many bytes before that it begins.
+    pub(super) fn only_chunk(self) -> Option<(Term, u64)> {
+        let before = self.offset_into_first_range;
+        let [StatedTerm { hash, unpacked_length, range }] = <[StatedTerm; 1]>::try_from(self.terms).ok()?;
+        let term = Term { block: hash, chunks: range, len: unpacked_length };
+        let is_one = term.chunks.len() == 1 && before < term.len && check(&term, true).is_ok();
+        is_one.then_some((term, before))
+    }
+}
+
 #[derive(Deserialize)]
 struct StatedTerm {
     #[serde(deserialize_with = "hash")]
@@ -145,6 +156,26 @@ mod tests {
         assert_eq!(add(&mut joined, 60_000, &rest, (at, size), size), Ok(()));
         let chunks: Vec<(Range<u32>, u64)> = joined.terms.into_iter().map(|term| (term.chunks, term.len)).collect();
         assert_eq!(chunks, [(0..20, MIB + 1000), (20..50, 2 * MIB - 1000)]);
+    }
+
+    #[test]
+    fn one_byte_is_answered_by_its_chunk_or_not_at_all() {
+        let chunk = |offset: u64, terms: &[Value]| {
+            let answer = json!({ "offset_into_first_range": offset, "terms": terms });
+            serde_json::from_value::<Reconstruction>(answer).unwrap().only_chunk()
+        };
+        let block = XetHash::parse(&"aa".repeat(32)).unwrap();
+        let expected = Term { block, chunks: 7..8, len: 9000 };
+        assert_eq!(chunk(8999, &[term("aa", 7..8, 9000)]), Some((expected, 8999)));
+        for (offset, terms) in [
+            (9000, vec![term("aa", 7..8, 9000)]),
+            (0, vec![term("aa", 7..9, 20_000)]),
+            (0, vec![term("aa", 7..8, 200_000)]),
+            (0, vec![term("aa", 7..8, 9000), term("aa", 8..9, 9000)]),
+            (0, vec![]),
+        ] {
+            assert_eq!(chunk(offset, &terms), None, "{offset} {terms:?}");
+        }
     }
 
     #[test]

@@ -19,16 +19,11 @@ named! {
     }
 }
 
-impl Gauge {
-    /// Every family.
-    pub const ALL: [Self; 4] = [Self::Heads, Self::Attention, Self::MlpRotation, Self::MlpPermutation];
-}
-
 impl FromStr for Gauge {
     type Err = UnknownGauge;
 
     fn from_str(name: &str) -> Result<Self, UnknownGauge> {
-        Self::ALL.into_iter().find(|gauge| gauge.name() == name).ok_or_else(|| UnknownGauge { name: name.to_owned() })
+        Self::named(name).ok_or_else(|| UnknownGauge { name: name.to_owned() })
     }
 }
 

@@ -13,6 +13,9 @@ pub(crate) const BLOCK: usize = 8;
 /// A run of fewer rows is in no block.
 const SMALLEST_RUN: usize = 4;
 
+/// Columns of a run; no grouping in use cuts one.
+const COLUMN_RUN: usize = 32;
+
 const MOST_LAYERS: usize = 32;
 const FEWEST_TOKENS: usize = 16;
 
@@ -51,6 +54,32 @@ fn cut(run: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let length = if (SMALLEST_RUN..BLOCK).contains(&run.len()) { run.len() } else { BLOCK };
     let first = run.start;
     (0..run.len() / length).map(move |k| first + k * length..first + (k + 1) * length)
+}
+
+/// Columns that are read of a matrix that is stored by columns: two of its runs of 32, which share a scale in every format, or all where
+/// these are no more.
+pub(crate) fn columns(width: usize, seed: u64) -> Vec<usize> {
+    if width <= 2 * COLUMN_RUN {
+        return (0..width).collect();
+    }
+    let runs = first_two("columns", width, width / COLUMN_RUN, seed).into_iter();
+    runs.flat_map(|run| run * COLUMN_RUN..(run + 1) * COLUMN_RUN).collect()
+}
+
+/// Routed experts of a layer of so many that are read: two.
+pub(crate) fn experts(count: usize, seed: u64) -> Vec<usize> {
+    first_two("routed", count, count, seed)
+}
+
+/// The first two of the seeded order of so many parts of an index, ascending; all where there are no more.
+fn first_two(kind: &str, length: usize, parts: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..parts).collect();
+    order.sort_by_cached_key(|part| {
+        (key(&[format!("hub-audit blocks 1\n{seed}\n{kind}\n1x{length}\n{part}\n").as_bytes()]), *part)
+    });
+    order.truncate(2);
+    order.sort_unstable();
+    order
 }
 
 /// All layers up to 32, else 32 evenly spaced ones.

@@ -39,7 +39,9 @@ pub(super) fn grid<T: Element>(rows: &[&[T]], other: &[&[T]]) -> Option<&'static
 fn distinct<T: Element>(rows: &[&[T]], height: usize, width: usize) -> Option<f64> {
     let mut counts = vec![];
     let mut tile = Vec::with_capacity(height * width);
-    for rows in rows.chunks_exact(height) {
+    // Groups of units may have rows of their own width.
+    let alike = rows.chunk_by(|a, b| a.len() == b.len());
+    for rows in alike.flat_map(|rows| rows.chunks_exact(height)) {
         for first in (0..rows[0].len() / width).map(|k| k * width) {
             tile.clear();
             // Adding 0.0 makes 0.0 of −0.0.
@@ -82,6 +84,16 @@ mod tests {
             f64::from(u32::try_from(mixed >> 40).unwrap()) / f64::from(1 << 24) - 0.5
         };
         (0..count).map(value).collect()
+    }
+
+    #[test]
+    fn rows_of_several_widths_have_one_grid() {
+        let plain: Vec<Vec<f64>> = (0..20).map(|seed| values(seed, if seed < 11 { 128 } else { 64 })).collect();
+        let rounded: Vec<Vec<f64>> =
+            plain.iter().map(|row| row.iter().map(|x| (x * 15.0).round() / 15.0).collect()).collect();
+        let [plain, rounded] = [&plain, &rounded].map(|rows| rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        assert_eq!(grid(&rounded, &plain), Some("4-bit: at most 16 values in a run of 32"));
+        assert_eq!(grid(&plain, &rounded), None);
     }
 
     #[test]

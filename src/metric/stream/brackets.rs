@@ -39,39 +39,26 @@ fn index(key: i16) -> usize {
     usize::try_from(key).unwrap_or(0)
 }
 
-/// Which magnitudes the first reading counts.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sample {
-    is_all: bool,
+/// Empty counts for a stripe of the first reading; none at all unless they are wanted.
+pub(super) fn counts(is_wanted: bool) -> Scratch<u32> {
+    Scratch::zeros(if is_wanted { KEYS } else { 0 })
 }
 
-impl Sample {
-    /// All of at most `counted` elements, else some.
-    pub(super) fn of(numel: u64, counted: u64) -> Self {
-        Self { is_all: numel <= counted }
+/// The part of a block that the first reading counts, given the place of its first element: all, or else some.
+pub(super) fn sampled(is_all: bool, from: u64, length: usize) -> Range<usize> {
+    if is_all {
+        return 0..length;
     }
+    // Fibonacci hashing: blocks often begin at the same few columns of a matrix.
+    let hash = (from / BLOCK as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
+    let start = usize::try_from(hash).unwrap_or(0) * PART;
+    start.min(length)..(start + PART).min(length)
+}
 
-    /// Empty counts for a stripe; none at all unless they are wanted.
-    pub(super) fn counts(is_wanted: bool) -> Scratch<u32> {
-        Scratch::zeros(if is_wanted { KEYS } else { 0 })
-    }
-
-    /// The part of a block to count, given the place of its first element.
-    pub(super) fn part(self, from: u64, length: usize) -> Range<usize> {
-        if self.is_all {
-            return 0..length;
-        }
-        // Fibonacci hashing: blocks often begin at the same few columns of a matrix.
-        let hash = (from / BLOCK as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
-        let start = usize::try_from(hash).unwrap_or(0) * PART;
-        start.min(length)..(start + PART).min(length)
-    }
-
-    pub(super) fn count(counts: &mut [u32], magnitudes: impl Iterator<Item = f32>) {
-        if let Ok(counts) = <&mut [u32; KEYS]>::try_from(counts) {
-            for magnitude in magnitudes {
-                counts[index(key(magnitude)) & (KEYS - 1)] += 1;
-            }
+pub(super) fn count(counts: &mut [u32], magnitudes: impl Iterator<Item = f32>) {
+    if let Ok(counts) = <&mut [u32; KEYS]>::try_from(counts) {
+        for magnitude in magnitudes {
+            counts[index(key(magnitude)) & (KEYS - 1)] += 1;
         }
     }
 }
@@ -80,7 +67,6 @@ impl Sample {
 #[derive(Debug)]
 pub(super) struct Brackets {
     places: Vec<Place>,
-    last: u64,
     /// The order statistics below this one are 0.
     zeros: u64,
     /// First and last key of each, in order and apart; empty ones at the end.
@@ -121,11 +107,10 @@ fn places<'b>(flags: &[u8; BLOCK], buffer: &'b mut [usize; BLOCK]) -> &'b [usize
 const NO_RANGE: (i16, i16) = (i16::MAX, -1);
 
 impl Brackets {
-    /// For quantiles at up to five `probabilities` of `numel` magnitudes of which `zeros` are 0, from what `sample` counted.
-    pub(super) fn new(probabilities: &[f64], sample: Sample, counts: &[u64], numel: u64, zeros: u64) -> Self {
-        let last = numel.saturating_sub(1);
-        let place = |&probability: &f64| Place::of(probability, usize::try_from(last).unwrap_or(usize::MAX));
-        let places: Vec<Place> = probabilities.iter().map(place).collect();
+    /// For quantiles at up to five `probabilities` of `numel` magnitudes of which `zeros` are 0, from what the first reading counted, of
+    /// all or of some.
+    pub(super) fn new(probabilities: &[f64], is_all: bool, counts: &[u64], numel: u64, zeros: u64) -> Self {
+        let places = Place::all(probabilities, numel);
         let counted: u64 = counts.iter().sum();
         let key_at = |rank: f64| {
             let mut below = 0;
@@ -138,12 +123,12 @@ impl Brackets {
         };
         let mut ranges = Vec::new();
         for place in &places {
-            let (first, second) = (place.below as u64, (place.below as u64 + 1).min(last));
+            let (first, second) = (place.below as u64, place.above as u64);
             if second < zeros {
                 continue;
             }
             let first = first.max(zeros) as f64;
-            let range = if sample.is_all {
+            let range = if is_all {
                 (key_at(first), key_at(second as f64))
             } else {
                 let share = second as f64 / numel as f64;
@@ -162,7 +147,7 @@ impl Brackets {
                 _ => apart.push((first, last)),
             }
         }
-        Self { places, last, zeros, ranges: std::array::from_fn(|index| apart.get(index).copied().unwrap_or(NO_RANGE)) }
+        Self { places, zeros, ranges: std::array::from_fn(|index| apart.get(index).copied().unwrap_or(NO_RANGE)) }
     }
 
     /// Nothing found yet, for a stripe; `is_wanted`: and something to be found.
@@ -244,10 +229,8 @@ impl Brackets {
                 part.statistic(within)
             })
         };
-        let mut quantile = |place: &Place| {
-            let below = place.below as u64;
-            Some(place.interpolate(statistic(below)?, statistic((below + 1).min(self.last))?))
-        };
+        let mut quantile =
+            |place: &Place| Some(place.interpolate(statistic(place.below as u64)?, statistic(place.above as u64)?));
         self.places.iter().map(&mut quantile).collect()
     }
 }

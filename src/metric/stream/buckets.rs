@@ -14,10 +14,6 @@ const WIDTH: usize = 8;
 /// Files at most: twice as many are open at once.
 const MOST: u64 = 64;
 
-/// One range of keys after the other.
-#[derive(Debug)]
-pub(super) struct Buckets(Vec<Bucket>);
-
 /// The pairs whose keys lie in one range.
 #[derive(Debug)]
 pub(super) struct Bucket {
@@ -30,10 +26,10 @@ pub(super) struct Bucket {
     file: BufWriter<File>,
 }
 
-impl Buckets {
-    /// Ranges that hold about `at_once` of `numel` pairs each, judged by a sample of the keys. A key that fills more than a range
+impl Bucket {
+    /// One range of keys after the other, which hold about `at_once` of `numel` pairs each, judged by a sample of the keys. A key that fills more than a range
     /// has one of its own.
-    pub(super) fn new(mut sample: Vec<u64>, numel: u64, at_once: u64) -> io::Result<Self> {
+    pub(super) fn ranges(mut sample: Vec<u64>, numel: u64, at_once: u64) -> io::Result<Vec<Self>> {
         sample.sort_unstable();
         let ranges = usize::try_from(numel.div_ceil(at_once.max(1)).clamp(1, MOST)).unwrap_or(1);
         let mut ends = BTreeSet::from([1 << 32]);
@@ -49,14 +45,14 @@ impl Buckets {
         let bucket = |end: u64| {
             let is_tie = end - start <= 1;
             start = end;
-            Ok(Bucket { end, is_tie, count: 0, file: BufWriter::with_capacity(1 << 16, tempfile::tempfile()?) })
+            Ok(Self { end, is_tie, count: 0, file: BufWriter::with_capacity(1 << 16, tempfile::tempfile()?) })
         };
-        Ok(Self(ends.into_iter().map(bucket).collect::<io::Result<_>>()?))
+        ends.into_iter().map(bucket).collect()
     }
 
-    /// Adds pairs that are sorted.
-    pub(super) fn add(&mut self, mut sorted: &[u64]) -> io::Result<()> {
-        for bucket in &mut self.0 {
+    /// Adds pairs that are sorted, each to its range.
+    pub(super) fn add(ranges: &mut [Self], mut sorted: &[u64]) -> io::Result<()> {
+        for bucket in ranges {
             let (inside, beyond) = sorted.split_at(sorted.partition_point(|pair| pair >> 32 < bucket.end));
             for pair in inside {
                 bucket.file.write_all(&pair.to_le_bytes())?;
@@ -67,13 +63,6 @@ impl Buckets {
         Ok(())
     }
 
-    /// The ranges, from the least keys on. Each leaves the disk when it is dropped.
-    pub(super) fn into_ranges(self) -> impl Iterator<Item = Bucket> {
-        self.0.into_iter().filter(|bucket| bucket.count > 0)
-    }
-}
-
-impl Bucket {
     /// Its pairs as they were added, `at_once` at a time.
     pub(super) fn read(self, at_once: u64, mut each: impl FnMut(&mut [u64]) -> io::Result<()>) -> io::Result<()> {
         let mut file = self.file.into_inner()?;
@@ -102,14 +91,14 @@ mod tests {
     #[test]
     fn ranges_hold_all_pairs_in_order_and_a_frequent_key_has_one_of_its_own() {
         let keys: Vec<u64> = (0..1000).map(|i| if i % 2 == 0 { 500 } else { i }).collect();
-        let mut buckets = Buckets::new(keys.clone(), 1000, 100).unwrap();
+        let mut buckets = Bucket::ranges(keys.clone(), 1000, 100).unwrap();
         let mut pairs: Vec<u64> = keys.iter().zip(0..).map(|(&key, place)| key << 32 | place).collect();
         for part in pairs.chunks_mut(300) {
             part.sort_unstable();
-            buckets.add(part).unwrap();
+            Bucket::add(&mut buckets, part).unwrap();
         }
         let (mut found, mut ties) = (Vec::new(), Vec::new());
-        for bucket in buckets.into_ranges() {
+        for bucket in buckets.into_iter().filter(|bucket| bucket.count > 0) {
             let (is_tie, from) = (bucket.is_tie, found.len());
             bucket
                 .read(7, |pairs| {

@@ -77,8 +77,7 @@ impl Codes {
             });
             found.map_or(f64::NAN, |&(value, _)| value)
         };
-        let below = place.below as u64;
-        Ok(place.interpolate(statistic(below), statistic((below + 1).min(last))))
+        Ok(place.interpolate(statistic(place.below as u64), statistic(place.above as u64)))
     }
 
     /// The ranks of all codes.

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::{
     dtype::{Dtype, decode},
-    metric::{Element, Undefined, sums::BLOCK},
+    metric::{Element, Undefined, rank::key_of_bits, sums::BLOCK},
     values::Values,
 };
 
@@ -135,7 +135,7 @@ impl Column {
         for &word in words {
             let bits = u32::from_le_bytes(word);
             visit(match self {
-                Self::F32 => key_of_f32(bits),
+                Self::F32 => key_of_bits(bits),
                 Self::I32 => bits ^ (1 << 31),
                 _ => bits,
             });
@@ -162,13 +162,6 @@ fn each<const N: usize>(stored: &[u8], buffer: &mut [f64; BLOCK], read: impl Fn(
         *wide = read(raw);
     }
     elements.len().min(BLOCK)
-}
-
-/// A magnitude above or below the middle.
-fn key_of_f32(bits: u32) -> u32 {
-    let magnitude = bits & (u32::MAX >> 1);
-    let signed = if bits >> 31 == 0 { magnitude } else { magnitude.wrapping_neg() };
-    (1_u32 << 31).wrapping_add(signed)
 }
 
 /// The same numbers as `f64`; `None` of integers that it does not hold.

@@ -1,7 +1,6 @@
 //! What is asked of each pass over a pair, and what is made of the answers.
 
 use super::{
-    brackets::Sample,
     codes::Codes,
     column::{Column, widened},
     conclude::conclude,
@@ -24,16 +23,8 @@ use crate::{
 /// Up to this many elements a pair is compared in memory.
 const SMALL: u64 = 1 << 14;
 
-/// Sizes from which on a pair is worked on otherwise.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    /// How many pairs are sorted at once to rank elements of 32 bits, the others waiting on disk; `None` leaves it to their number.
-    pairs_at_once: Option<u64>,
-    /// Up to this many elements, brackets of quantiles are made of all and not of a sample.
-    counted: u64,
-}
-
-const LIMITS: Limits = Limits { pairs_at_once: None, counted: 1 << 19 };
+/// Up to this many elements, brackets of quantiles are made of all and not of a sample.
+const COUNTED: u64 = 1 << 19;
 
 /// All metrics of two tensors of any size, as [`PairMetrics::compute`] gives them of the decoded elements: equal to it
 /// within 1e-12.
@@ -46,7 +37,7 @@ const LIMITS: Limits = Limits { pairs_at_once: None, counted: 1 << 19 };
 pub fn compare<S: Source>(a: &S, b: &S) -> Result<PairMetrics, S::Error> {
     match in_memory(a, b)? {
         Some(metrics) => Ok(metrics),
-        None => compare_on(Path::best(), [a, b], LIMITS),
+        None => compare_on(Path::best(), [a, b], None, COUNTED),
     }
 }
 
@@ -68,7 +59,14 @@ fn values<S: Source>(source: &S) -> Result<Option<Vec<f64>>, S::Error> {
     Ok(decode(source.dtype(), &stored).ok().as_ref().and_then(widened))
 }
 
-fn compare_on<S: Source>(path: Path, sides: [&S; 2], limits: Limits) -> Result<PairMetrics, S::Error> {
+/// `pairs_at_once`: how many pairs are sorted at once to rank elements of 32 bits, the others waiting on disk; `None` leaves it to their
+/// number.
+fn compare_on<S: Source>(
+    path: Path,
+    sides: [&S; 2],
+    pairs_at_once: Option<u64>,
+    counted: u64,
+) -> Result<PairMetrics, S::Error> {
     let numel = sides[0].numel();
     if numel != sides[1].numel() {
         return Ok(PairMetrics::undefined(&Undefined::Shape));
@@ -81,21 +79,13 @@ fn compare_on<S: Source>(path: Path, sides: [&S; 2], limits: Limits) -> Result<P
         return Ok(PairMetrics::undefined(&Undefined::TooFew));
     }
     let is_narrow = columns.iter().all(Column::is_narrow);
-    let streams = Streams { sides, columns, numel };
-    if is_narrow {
-        conclude(path, &streams, Sample::of(numel, limits.counted), limits.pairs_at_once)
-    } else {
-        compare_wide(path, &streams, limits.pairs_at_once)
-    }
+    let streams = Streams { sides, columns, numel, path };
+    if is_narrow { conclude(&streams, numel <= counted, pairs_at_once) } else { compare_wide(&streams, pairs_at_once) }
 }
 
 /// All metrics of a pair of which a side has elements that `f32` does not hold.
-fn compare_wide<S: Source>(
-    path: Path,
-    streams: &Streams<'_, S>,
-    pairs_at_once: Option<u64>,
-) -> Result<PairMetrics, S::Error> {
-    let mut walk = Walk::new(path, streams);
+fn compare_wide<S: Source>(streams: &Streams<'_, S>, pairs_at_once: Option<u64>) -> Result<PairMetrics, S::Error> {
+    let mut walk = Walk::new(streams);
     let first = walk.first()?;
     let differences = Differences::of(&first.pairs);
     if !differences.absolute.is_finite() {
@@ -185,10 +175,8 @@ mod tests {
         let (source_a, source_b) = (memory(a, values_a.len()), memory(b, values_b.len()));
         for path in Path::all() {
             // All pairs at once, and in parts, as small as a piece.
-            let sizes = [(None, LIMITS.counted), (Some(1), 0)];
-            for (pairs_at_once, counted) in sizes {
-                let limits = Limits { pairs_at_once, counted };
-                let found = compare_on(path, [&source_a, &source_b], limits).unwrap();
+            for (pairs_at_once, counted) in [(None, COUNTED), (Some(1), 0)] {
+                let found = compare_on(path, [&source_a, &source_b], pairs_at_once, counted).unwrap();
                 for ((metric, found), (_, expected)) in found.iter().zip(expected.iter()) {
                     let same = match (found, expected) {
                         (Ok(found), Ok(expected)) => (found - expected).abs() <= 1e-12 * expected.abs().max(1e-3),
@@ -326,8 +314,7 @@ mod tests {
         let readings = |pairs_at_once| {
             let source = |bytes| Counted(Memory { dtype: Dtype::F32, numel: n as u64, bytes }, AtomicU64::new(0));
             let sides = [source(&a), source(&b)];
-            let limits = Limits { pairs_at_once, ..LIMITS };
-            let metrics = compare_on(Path::best(), [&sides[0], &sides[1]], limits).unwrap();
+            let metrics = compare_on(Path::best(), [&sides[0], &sides[1]], pairs_at_once, COUNTED).unwrap();
             let read = sides.map(|side| side.1.into_inner() as f64 / (4 * n) as f64);
             (metrics.get(Metric::Spearman).clone().unwrap(), read)
         };

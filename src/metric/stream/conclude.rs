@@ -1,11 +1,10 @@
 //! What is asked of each pass over a narrow pair, and what is made of the answers.
 
 use super::{
-    brackets::{Brackets, Inside, MAGNITUDES, Sample},
+    brackets::{Brackets, Inside, MAGNITUDES},
     codes::Codes,
-    cross::{Crossed, Ranked},
+    cross::{self, Ranked},
     kernels::{SecondStripe, Wanted},
-    narrow::Narrow,
     pass::Streams,
     sorted_ranks::sorted_spearman,
     source::Source,
@@ -15,7 +14,6 @@ use crate::metric::{
     Moments, PairMetrics, Summary, Undefined,
     moments::FirstPass,
     pair::{Centred, Differences, Pair, QUANTILES},
-    simd::Path,
     sums,
 };
 
@@ -25,21 +23,19 @@ const ABS_QUANTILE: [f64; 1] = [0.99];
 /// A sum of products is taken from other sums where these are at most so many times as large.
 const WELL_CONDITIONED: f64 = 16.0;
 
-/// All metrics of a narrow pair that is not empty.
+/// All metrics of a narrow pair that is not empty. `is_all`: brackets of quantiles are made of all elements and not of a sample.
 pub(super) fn conclude<S: Source>(
-    path: Path,
     streams: &Streams<'_, S>,
-    sample: Sample,
+    is_all: bool,
     pairs_at_once: Option<u64>,
 ) -> Result<PairMetrics, S::Error> {
     let (columns, numel) = (&streams.columns, streams.numel);
-    let narrow = Narrow { path, streams, sample };
-    let mut first = narrow.first()?;
+    let mut first = streams.first(is_all)?;
     let differences = Differences::of(&first.pairs);
     let are_codes = streams.are_codes();
     if !differences.absolute.is_finite() {
         if are_codes {
-            first.classes[1] = narrow.count_b()?;
+            first.classes[1] = streams.count_b()?;
         }
         return Ok(first.without_sums(streams, &differences));
     }
@@ -50,28 +46,28 @@ pub(super) fn conclude<S: Source>(
         [0, 1].map(|side: usize| columns[side].codes().is_none().then(|| FirstPass::of(numel, &first.sides[side])));
     let of_side = |side: usize| {
         let zeros = sides[side].as_ref()?.zeros;
-        Some(Brackets::new(&ABS_QUANTILE, sample, &first.samples[1 + side], numel, zeros))
+        Some(Brackets::new(&ABS_QUANTILE, is_all, &first.samples[1 + side], numel, zeros))
     };
-    let of_gaps = Brackets::new(&QUANTILES, sample, &first.samples[0], numel, numel - differences.changed);
+    let of_gaps = Brackets::new(&QUANTILES, is_all, &first.samples[0], numel, numel - differences.changed);
     let brackets = [Some(of_gaps), of_side(0), of_side(1)];
-    let mut stripes = narrow.second(&Wanted {
+    let mut stripes = streams.second(&Wanted {
         ranked: ranked.as_ref(),
         brackets: brackets.each_ref().map(Option::as_ref),
         centres: sides.each_ref().map(|side| side.as_ref().map_or(0.0, FirstPass::rough_mean)),
     })?;
     let crossed = ranked.as_ref().map(|ranked| {
         let crosses = stripes.iter_mut().filter_map(|stripe| stripe.cross.take());
-        Crossed::of(crosses.collect(), ranked)
+        cross::total(crosses.collect(), ranked)
     });
-    if let Some(crossed) = &crossed {
-        first.classes[1].clone_from(&crossed.counts);
+    if let Some((counts, _)) = &crossed {
+        first.classes[1].clone_from(counts);
     } else if are_codes {
-        first.classes[1] = narrow.count_b()?;
+        first.classes[1] = streams.count_b()?;
     }
     let codes = first.codes(columns);
     let ranks_b = codes[1].as_ref().map(Codes::ranks);
     let spearman = match (&crossed, &ranks_a, &ranks_b) {
-        (Some(crossed), Some(of_a), Some(of_b)) => crossed.spearman(of_a, of_b, numel),
+        (Some((_, sums)), Some(of_a), Some(of_b)) => cross::spearman(sums, of_a, of_b, numel),
         (None, Some(_), Some(_)) => Err(Undefined::NotComparable("more than 2^35 elements to rank".to_owned())),
         (_, of_a, of_b) => sorted_spearman(streams, [of_a, of_b].map(Option::as_ref), pairs_at_once)?,
     };
@@ -89,11 +85,11 @@ pub(super) fn conclude<S: Source>(
     };
     let centred = match derived {
         Some(centred) => centred,
-        None => Centred::of(&narrow.centred(Centred::about([of_a.mean, of_b.mean], [of_a.norm, of_b.norm]))?, 0),
+        None => Centred::of(&streams.centred(Centred::about([of_a.mean, of_b.mean], [of_a.norm, of_b.norm]))?, 0),
     };
     let quantiles = match from_brackets(&brackets, &mut stripes) {
         Some(quantiles) => quantiles,
-        None => Walk::new(path, streams).quantiles()?,
+        None => Walk::new(streams).quantiles()?,
     };
     Ok(PairMetrics::assemble(&Pair {
         moments: moments.each_ref(),

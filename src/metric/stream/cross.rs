@@ -138,32 +138,24 @@ fn code<const N: usize>(stored: &[u8; N]) -> usize {
 }
 
 /// How many elements of b have each code, and Σ of the doubled ranks that they meet.
-#[derive(Debug)]
-pub(super) struct Crossed {
-    pub(super) counts: Vec<u64>,
-    sums: Vec<u128>,
+pub(super) fn total(mut stripes: Vec<Cross>, ranked: &Ranked) -> (Vec<u64>, Vec<u128>) {
+    for stripe in &mut stripes {
+        stripe.take_apart(ranked);
+    }
+    let mut sums = vec![0_u128; CODES];
+    for stripe in &stripes {
+        for (total, &sum) in sums.iter_mut().zip(&stripe.sums[..]) {
+            *total += u128::from(sum);
+        }
+    }
+    (totals(stripes.iter().map(|stripe| &stripe.counts)), sums)
 }
 
-impl Crossed {
-    pub(super) fn of(mut stripes: Vec<Cross>, ranked: &Ranked) -> Self {
-        for stripe in &mut stripes {
-            stripe.take_apart(ranked);
-        }
-        let mut sums = vec![0_u128; CODES];
-        for stripe in &stripes {
-            for (total, &sum) in sums.iter_mut().zip(&stripe.sums[..]) {
-                *total += u128::from(sum);
-            }
-        }
-        Self { counts: totals(stripes.iter().map(|stripe| &stripe.counts)), sums }
-    }
-
-    /// Spearman's ρ of `numel` pairs; undefined where all elements of a side tie (`Constant`).
-    pub(super) fn spearman(&self, a: &CodeRanks, b: &CodeRanks, numel: u64) -> Result<f64, Undefined> {
-        // Doubled midranks have the mean n + 1.
-        let products: u128 = self.sums.iter().zip(&b.doubled).map(|(sum, &rank)| sum * u128::from(rank)).sum();
-        let mean = u128::from(numel + 1);
-        let centred = |sum: u128| (sum.cast_signed() - (u128::from(numel) * mean * mean).cast_signed()) as f64;
-        rho(centred(products), [a, b].map(|ranks| centred(ranks.squares)))
-    }
+/// Spearman's ρ of `numel` pairs, from Σ of the ranks that each code of b meets; undefined where all elements of a side tie (`Constant`).
+pub(super) fn spearman(sums: &[u128], a: &CodeRanks, b: &CodeRanks, numel: u64) -> Result<f64, Undefined> {
+    // Doubled midranks have the mean n + 1.
+    let products: u128 = sums.iter().zip(&b.doubled).map(|(sum, &rank)| sum * u128::from(rank)).sum();
+    let mean = u128::from(numel + 1);
+    let centred = |sum: u128| (sum.cast_signed() - (u128::from(numel) * mean * mean).cast_signed()) as f64;
+    rho(centred(products), [a, b].map(|ranks| centred(ranks.squares)))
 }

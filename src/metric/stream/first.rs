@@ -1,7 +1,7 @@
 //! What the first pass over a pair finds: counts, and sums that need no mean.
 
 use super::{
-    brackets::{MAGNITUDES, Sample},
+    brackets::{self, MAGNITUDES},
     codes::Codes,
     column::{CODES, Column},
     pass::{Streams, totals},
@@ -29,7 +29,7 @@ pub(super) struct First<C> {
 impl First<Scratch<u32>> {
     pub(super) fn new(is_counted: [bool; 2], is_sampled: [bool; MAGNITUDES]) -> Self {
         let classes = is_counted.map(|is_counted| Scratch::zeros(if is_counted { CODES } else { 0 }));
-        let samples = is_sampled.map(Sample::counts);
+        let samples = is_sampled.map(brackets::counts);
         Self { sides: [Vec::new(), Vec::new()], pairs: Vec::new(), classes, samples }
     }
 

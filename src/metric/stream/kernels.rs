@@ -1,7 +1,7 @@
 //! What the passes over a narrow pair do with a stretch of it, compiled for each instruction set.
 
 use super::{
-    brackets::{Brackets, Inside, MAGNITUDES, Sample},
+    brackets::{Brackets, Inside, MAGNITUDES, count, sampled},
     column::Column,
     cross::{Cross, Ranked},
     first::First,
@@ -41,7 +41,8 @@ pub(super) struct SecondStripe {
 /// The vectorised part of the first pass over one stretch.
 pub(super) struct FirstKernel<'k> {
     pub(super) columns: &'k [Column; 2],
-    pub(super) sample: Sample,
+    /// Whether all magnitudes are counted, or a sample.
+    pub(super) is_all: bool,
     pub(super) from: u64,
     pub(super) stored: [&'k [u8]; 2],
     pub(super) stripe: &'k mut FirstStripe,
@@ -57,19 +58,19 @@ impl Kernel for FirstKernel<'_> {
         if let [Column::Bf16(_), Column::Bf16(_)] = columns {
             let [a, b] = stored.map(|stored| stored.as_chunks::<2>().0);
             pairs.push(pair_figures::<FUSED, _>(a, b, bf16));
-            sample_gaps(self.sample, self.from, [a, b], &mut samples[0], bf16);
+            sample_gaps(self.is_all, self.from, [a, b], &mut samples[0], bf16);
             return;
         }
         let [a, b] = narrow(columns, stored, widened);
         pairs.push(pair_figures::<FUSED, _>(a, b, same));
-        sample_gaps(self.sample, self.from, [a, b], &mut samples[0], same);
+        sample_gaps(self.is_all, self.from, [a, b], &mut samples[0], same);
         for (side, narrow) in [a, b].into_iter().enumerate() {
             if columns[side].codes().is_some() {
                 continue;
             }
             for (index, block) in narrow.chunks(BLOCK).enumerate() {
-                let part = self.sample.part(self.from + (index * BLOCK) as u64, block.len());
-                Sample::count(&mut samples[1 + side], block[part].iter().map(|x| x.abs()));
+                let part = sampled(self.is_all, self.from + (index * BLOCK) as u64, block.len());
+                count(&mut samples[1 + side], block[part].iter().map(|x| x.abs()));
                 sides[side].push(FirstPass::figures(widen(block, &mut { BUFFER })));
             }
         }
@@ -117,11 +118,11 @@ fn narrow<'w>(columns: &[Column; 2], stored: [&[u8]; 2], [a, b]: &'w mut [Vec<f3
 }
 
 #[inline(always)]
-fn sample_gaps<E: Copy>(sample: Sample, from: u64, [a, b]: [&[E]; 2], counts: &mut [u32], read: impl Fn(E) -> f32) {
+fn sample_gaps<E: Copy>(is_all: bool, from: u64, [a, b]: [&[E]; 2], counts: &mut [u32], read: impl Fn(E) -> f32) {
     for (index, (a, b)) in a.chunks(BLOCK).zip(b.chunks(BLOCK)).enumerate() {
-        let part = sample.part(from + (index * BLOCK) as u64, a.len());
+        let part = sampled(is_all, from + (index * BLOCK) as u64, a.len());
         let pairs = a[part.clone()].iter().zip(&b[part]);
-        Sample::count(counts, pairs.map(|(&x, &y)| (read(x) - read(y)).abs()));
+        count(counts, pairs.map(|(&x, &y)| (read(x) - read(y)).abs()));
     }
 }
 

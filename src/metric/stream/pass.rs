@@ -5,7 +5,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{column::Column, source::Source};
-use crate::metric::sums::{BLOCK, BUFFER};
+use crate::metric::{
+    simd::Path,
+    sums::{BLOCK, BUFFER},
+};
 
 /// Elements read at once: a piece of both sides fits a second-level cache.
 pub(super) const PIECE: u64 = 64 * BLOCK as u64;
@@ -22,6 +25,7 @@ pub(super) struct Streams<'s, S> {
     pub(super) sides: [&'s S; 2],
     pub(super) columns: [Column; 2],
     pub(super) numel: u64,
+    pub(super) path: Path,
 }
 
 impl<S: Source> Streams<'_, S> {

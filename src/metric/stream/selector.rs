@@ -38,7 +38,6 @@ const EMPTY: Bin = Bin { count: 0, least: u64::MAX, most: 0 };
 #[derive(Debug)]
 pub(super) struct Selector {
     places: Vec<Place>,
-    last: u64,
     targets: Vec<Target>,
     level: usize,
     /// Prefixes of unsettled targets, sorted, and which leading 16 bits they have.
@@ -68,19 +67,13 @@ pub(super) struct Counts {
 impl Selector {
     /// For quantiles at `probabilities` of `n` keys, which must not be 0.
     pub(super) fn new(probabilities: &[f64], n: u64) -> Self {
-        let last = n.saturating_sub(1);
-        let places: Vec<Place> = probabilities
-            .iter()
-            .map(|&probability| Place::of(probability, usize::try_from(last).unwrap_or(usize::MAX)))
-            .collect();
-        let mut wanted: Vec<u64> =
-            places.iter().flat_map(|place| [place.below as u64, (place.below as u64 + 1).min(last)]).collect();
+        let places = Place::all(probabilities, n);
+        let mut wanted: Vec<u64> = places.iter().flat_map(|place| [place.below as u64, place.above as u64]).collect();
         wanted.sort_unstable();
         wanted.dedup();
         let target = |place| Target { place, within: place, prefix: 0, key: None };
         Self {
             places,
-            last,
             targets: wanted.into_iter().map(target).collect(),
             level: 0,
             prefixes: vec![0],
@@ -202,10 +195,7 @@ impl Selector {
             let target = self.targets.iter().find(|target| target.place == place);
             f64::from_bits(target.and_then(|target| target.key).unwrap_or_default())
         };
-        let quantile = |place: &Place| {
-            let below = place.below as u64;
-            place.interpolate(statistic(below), statistic((below + 1).min(self.last)))
-        };
+        let quantile = |place: &Place| place.interpolate(statistic(place.below as u64), statistic(place.above as u64));
         self.places.iter().map(quantile).collect()
     }
 }

@@ -6,7 +6,7 @@
 use std::{io, ops::Range};
 
 use super::{
-    buckets::{Bucket, Buckets},
+    buckets::Bucket,
     codes::CodeRanks,
     pass::{PIECE, Streams},
     source::Source,
@@ -112,18 +112,10 @@ fn in_memory(pairs: &mut [u64], by_rank: [bool; 2]) -> Sums {
     let mut sums = Sums::default();
     for (side, by_rank) in by_rank.into_iter().enumerate() {
         let mut ranks = Ranks { by_rank, smaller: 0 };
-        each_tie(pairs, |tied| {
-            let rank = ranks.next(tied[0] >> 32, tied.len() as u64);
-            sums.add(side, tied, rank);
-        });
+        sort(pairs, rayon::current_num_threads());
+        sums.add_ties(side, pairs, &mut |tied| ranks.next(tied[0] >> 32, tied.len() as u64));
     }
     sums
-}
-
-/// Sorts by key and visits the pairs of one key after the other.
-fn each_tie(pairs: &mut [u64], mut visit: impl FnMut(&mut [u64])) {
-    sort(pairs, rayon::current_num_threads());
-    pairs.chunk_by_mut(|left, right| left >> 32 == right >> 32).for_each(&mut visit);
 }
 
 /// As [`in_memory`], but for a sample from one reading: pairs go to disk by ranges of a, from there ranked by a to ranges of b.
@@ -146,7 +138,8 @@ fn on_disk<S: Source>(
     }
     // Half as many as there is room for, since a sample does not say how many exactly.
     let room = at_once.div_ceil(2);
-    let (mut by_a, by_b) = match (Buckets::new(of_a, streams.numel, room), Buckets::new(of_b, streams.numel, room)) {
+    let (mut by_a, by_b) = match (Bucket::ranges(of_a, streams.numel, room), Bucket::ranges(of_b, streams.numel, room))
+    {
         (Ok(by_a), Ok(by_b)) => (by_a, by_b),
         (Err(error), _) | (_, Err(error)) => return Ok(Err(error)),
     };
@@ -154,7 +147,7 @@ fn on_disk<S: Source>(
     for first in every(per_part) {
         let mut pairs = collect(streams, first..pieces.min(first + per_part), codes)?;
         sort(&mut pairs, rayon::current_num_threads());
-        if let Err(error) = by_a.add(&pairs) {
+        if let Err(error) = Bucket::add(&mut by_a, &pairs) {
             return Ok(Err(error));
         }
     }
@@ -162,18 +155,18 @@ fn on_disk<S: Source>(
 }
 
 /// Ranks the ranges of a, each into the ranges of b, and then those.
-fn ranked(by_a: Buckets, mut by_b: Buckets, by_rank: [bool; 2], at_once: u64) -> io::Result<Sums> {
+fn ranked(by_a: Vec<Bucket>, mut by_b: Vec<Bucket>, by_rank: [bool; 2], at_once: u64) -> io::Result<Sums> {
     let mut sums = Sums::default();
     let mut ranks = Ranks { by_rank: by_rank[0], smaller: 0 };
-    for bucket in by_a.into_ranges() {
+    for bucket in by_a {
         each_rank(bucket, at_once, &mut ranks, |pairs, rank_of| {
             sums.add_ties(0, pairs, rank_of);
             sort(pairs, rayon::current_num_threads());
-            by_b.add(pairs)
+            Bucket::add(&mut by_b, pairs)
         })?;
     }
     let mut ranks = Ranks { by_rank: by_rank[1], smaller: 0 };
-    for bucket in by_b.into_ranges() {
+    for bucket in by_b {
         each_rank(bucket, at_once, &mut ranks, |pairs, rank_of| {
             sums.add_ties(1, pairs, rank_of);
             Ok(())
@@ -190,6 +183,9 @@ fn each_rank(
     mut each: impl FnMut(&mut [u64], &mut dyn FnMut(&[u64]) -> u64) -> io::Result<()>,
 ) -> io::Result<()> {
     let count = bucket.count;
+    if count == 0 {
+        return Ok(());
+    }
     if bucket.is_tie {
         let mut rank = None;
         return bucket.read(at_once, |pairs| {

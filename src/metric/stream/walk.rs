@@ -10,24 +10,22 @@ use super::{
 use crate::metric::{
     moments::FirstPass,
     pair::{Differences, QUANTILES},
-    simd::Path,
     sums::{self, BUFFER},
 };
 
 /// A pair, and what of its quantiles is settled: those of |a−b|, and where a side's codes are not counted, of |a| and |b|.
 pub(super) struct Walk<'s, S> {
-    path: Path,
     pub(super) streams: &'s Streams<'s, S>,
     selectors: [Selector; 3],
 }
 
 impl<'s, S: Source> Walk<'s, S> {
-    pub(super) fn new(path: Path, streams: &'s Streams<'s, S>) -> Self {
+    pub(super) fn new(streams: &'s Streams<'s, S>) -> Self {
         // What a side of few codes decides alone comes from their counts.
         let of_side =
             |column: &Column| Selector::new(if column.codes().is_some() { &[] } else { &[0.99] }, streams.numel);
         let [a, b] = &streams.columns;
-        Self { path, streams, selectors: [Selector::new(&QUANTILES, streams.numel), of_side(a), of_side(b)] }
+        Self { streams, selectors: [Selector::new(&QUANTILES, streams.numel), of_side(a), of_side(b)] }
     }
 
     /// The quantiles of |a−b|, and the 99 % quantile of the magnitudes of a side whose codes are not counted; with as many
@@ -77,10 +75,10 @@ impl<'s, S: Source> Walk<'s, S> {
         start: impl Fn() -> T + Sync,
         visit: impl Fn(&mut T, [&[u8]; 2], [&[f64]; 2]) + Sync,
     ) -> Result<Vec<T>, S::Error> {
-        let (streams, selectors, path) = (self.streams, &self.selectors, self.path);
+        let (streams, selectors) = (self.streams, &self.selectors);
         let start = || (start(), selectors.each_ref().map(Selector::counts));
         let stripes = streams.pass(start, |(found, counts), _, stored| {
-            path.run(
+            streams.path.run(
                 #[inline(always)]
                 || {
                     streams.each_block(

@@ -131,6 +131,7 @@ impl Pair<'_> {
             b,
             slot,
             how: found.how,
+            proven: found.proven,
             metrics: PairMetrics::undefined(&Undefined::Shape),
             equal: None,
             obstacle: found.obstacle.clone(),
@@ -181,7 +182,7 @@ impl Pair<'_> {
             Elements::open(self.cache, self.models[side], tensor, &half.view)
         };
         let a = open(0, &found.a)?;
-        if found.same_file {
+        if found.proven.is_some() {
             return Ok(Read { metrics: metrics(&a, &a)?, equal: Some(true), trivial: trivial(&a, &a)? });
         }
         let b = open(1, &found.b)?;

@@ -32,7 +32,7 @@ impl Group {
         }
     }
 
-    fn holds(&self, meeting: &Meeting) -> bool {
+    pub(crate) fn holds(&self, meeting: &Meeting) -> bool {
         match self {
             Self::NormsAndBiases => meeting.is_norm_or_bias(),
             Self::Embeddings => meeting.is_embedding(),

@@ -13,6 +13,7 @@ use crate::{
     dtype::decode,
     family::{Classified, Slot},
     model::{Model, Tensor},
+    question::hash::chunks::Method,
     tensor::{View, layout, layout_or_plain, of_expert, parts, straight},
 };
 
@@ -82,8 +83,8 @@ pub struct Match {
     pub b: Half,
     /// How they met.
     pub how: Counterpart,
-    /// Whether their files are known to be the same, and they lie at the same place: then one is read for both.
-    pub same_file: bool,
+    /// By what their bytes are known to be the same without a look at them: then the first's are read for both.
+    pub proven: Option<Method>,
     /// Why they cannot be compared, as their headers tell.
     pub obstacle: Option<Obstacle>,
 }
@@ -161,10 +162,22 @@ impl Matching {
                 pair.obstacle = pair.obstacle.take().or(why_not.map(Obstacle::Undecodable));
             }
             let sides = [(a, &pair.a), (b, &pair.b)];
-            pair.same_file = pair.a.view == pair.b.view && is_same_place(sides);
+            pair.proven = proven(sides, |tensors| is_same_place(models, tensors).then_some(Method::File));
             pair.obstacle = pair.obstacle.take().or_else(|| obstacle(sides));
         }
         matching
+    }
+
+    /// Takes in by what tensors of both models, by their names, are proven to be the same.
+    #[must_use]
+    pub fn prove(mut self, models: [&Model; 2], known: &BTreeMap<(&str, &str), Method>) -> Self {
+        for pair in self.pairs.iter_mut().filter(|pair| pair.proven.is_none()) {
+            pair.proven = proven([(models[0], &pair.a), (models[1], &pair.b)], |[a, b]| {
+                let is_one_form = (&a.info.dtype, &a.info.shape) == (&b.info.dtype, &b.info.shape);
+                known.get(&(a.info.name.as_str(), b.info.name.as_str())).copied().filter(|_| is_one_form)
+            });
+        }
+        self
     }
 
     /// The first `most` pairs that can be compared stay; the others say that they lie beyond.
@@ -181,7 +194,7 @@ impl Matching {
         let mut needed = [BTreeSet::new(), BTreeSet::new()];
         for pair in self.pairs.iter().filter(|pair| pair.obstacle.is_none()) {
             needed[0].insert(pair.a.tensor);
-            if !pair.same_file {
+            if pair.proven.is_none() {
                 needed[1].insert(pair.b.tensor);
             }
         }
@@ -189,7 +202,7 @@ impl Matching {
     }
 
     fn push(&mut self, a: Half, b: Half, how: Counterpart) {
-        self.pairs.push(Match { a, b, how, same_file: false, obstacle: None });
+        self.pairs.push(Match { a, b, how, proven: None, obstacle: None });
     }
 
     /// Tensors of one name whose elements lie in one order.
@@ -366,16 +379,30 @@ fn no_parameter(model: &Model, tensor: &Tensor, storage: &Storage) -> Option<Str
     }
 }
 
-/// Whether the Hub states one content for both files, and the tensors lie at one place in it.
-fn is_same_place(sides: [(&Model, &Half); 2]) -> bool {
-    let place = |(model, half): (&Model, &Half)| {
+/// By what two halves are the same, where all that their values are made of is: elements, and of quantised ones scales and zero points.
+fn proven(sides: [(&Model, &Half); 2], is_one: impl Fn([&Tensor; 2]) -> Option<Method>) -> Option<Method> {
+    let [a, b] = sides.map(|(model, half)| {
         let tensor = &model.tensors[half.tensor];
+        let beside = model.companions_of(tensor).map(|position| model.brought(position));
+        std::iter::once(tensor).chain(beside).collect::<Vec<&Tensor>>()
+    });
+    let [one, other] = [a[0], b[0]].map(|tensor| tensor.scaled.as_ref().map(|scaled| &scaled.scaling));
+    if sides[0].1.view != sides[1].1.view || a.len() != b.len() || one != other {
+        return None;
+    }
+    let methods: Option<Vec<Method>> = a.into_iter().zip(b).map(|(a, b)| is_one([a, b])).collect();
+    methods?.first().copied()
+}
+
+/// Whether the Hub states one content for both files, and the tensors lie at one place in it.
+fn is_same_place(models: [&Model; 2], [a, b]: [&Tensor; 2]) -> bool {
+    let place = |model: &Model, tensor: &Tensor| {
         let file = model.repository.snapshot().file(&tensor.shard)?;
         let content = file.lfs_sha256.clone()?;
         Some((content, tensor.info.range, tensor.info.dtype.clone(), tensor.zero_centred))
     };
-    let [a, b] = sides.map(place);
-    a.is_some() && a == b
+    let of_a = place(models[0], a);
+    of_a.is_some() && of_a == place(models[1], b)
 }
 
 /// What the headers alone say against a comparison.

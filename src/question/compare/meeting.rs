@@ -5,6 +5,7 @@ use crate::{
     digest::TrivialClass,
     family::{Part, RoleKind, Slot},
     metric::PairMetrics,
+    question::hash::chunks::Method,
     table::{Alignment, Side, TableKey},
 };
 
@@ -19,6 +20,8 @@ pub struct Meeting {
     pub slot: Option<Slot>,
     /// How they met.
     pub how: Counterpart,
+    /// By what their bytes are known to be the same, so that only the first's were read.
+    pub proven: Option<Method>,
     /// All metrics, or why there are none.
     pub metrics: PairMetrics,
     /// Whether the stored bytes, in the order of the comparison, are the same; `None` where they were not read, or have

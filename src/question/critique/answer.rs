@@ -1,7 +1,10 @@
 //! The study run on models: each role's table with every pair that an experiment or a published figure needs, what the lists
 //! come to, then the published figures.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use rayon::prelude::*;
 
@@ -9,8 +12,8 @@ use super::{Basis, ChanceExperiment, Checked, Lists, Outcome, Pair, Reads, Recor
 use crate::{
     family::{LayerIndex, RoleKind},
     fetch::Corpus,
-    metric::{Correlation, Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, related},
-    model::{Exclusion, ModelSummary},
+    metric::{Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, related},
+    model::{Exclusion, ModelSummary, Opened},
     question::lineage::Lineage,
     table::{
         GroupFigures, GroupPair, Held, PairTable, Sources, TableKey,
@@ -111,6 +114,7 @@ impl RoleAnswer {
     pub(crate) fn group_at(&self, name: &str, pairs: &[Pair]) -> Vec<GroupFigures> {
         let related = self.related();
         let groups = GroupPair { a: name.to_owned(), b: name.to_owned(), pairs: pairs.to_vec(), named: true };
+        let groups = Arc::new(groups);
         let is_related = |(a, b): Pair| related.contains(&(self.table.rows[a].model, self.table.rows[b].model));
         GROUP_METRICS.iter().map(|&metric| figure(0, &self.table, &groups, metric, is_related)).collect()
     }
@@ -146,6 +150,11 @@ impl Critique {
         let failed = self.models.iter().any(|model| model.failure.is_some());
         let lacking = |role: &RoleAnswer| !role.absent.is_empty() || role.has_empty_group() || role.has_gaps();
         failed || self.roles.is_empty() || !self.unread.is_empty() || self.roles.iter().any(lacking)
+    }
+
+    /// How many published figures fared so.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.published.iter().filter(|figure| figure.outcome() == outcome).count()
     }
 
     /// What else would have to be read for figures that were not checked, and of how many.
@@ -202,13 +211,7 @@ pub fn critique(study: Study, corpus: &Corpus, reads: Reads, seed: u64) -> Criti
         roles.push(RoleAnswer::of(&study, table, &rows, lists, seed));
     }
     let published = check::check(records, &measured, &models);
-    let excluded: BTreeSet<(usize, Exclusion)> = corpus
-        .opened
-        .iter()
-        .enumerate()
-        .filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)))
-        .flat_map(|(number, model)| model.excluded.iter().map(move |exclusion| (number, exclusion.clone())))
-        .collect();
+    let excluded: BTreeSet<_> = Opened::excluded(&corpus.opened).into_iter().collect();
     let excluded = excluded.into_iter().collect();
     Critique { study, models, roles, reads, published, unread, excluded, lineage: None }
 }
@@ -220,12 +223,9 @@ fn no_pair() -> Undefined {
 
 /// Where each pair stands among all, by Pearson's r.
 fn verdicts(table: &PairTable, pairs: &[Pair]) -> Verdicts {
-    let correlation = |&(a, b): &Pair| Correlation {
-        pearson: table.get(a, b, Metric::Pearson),
-        n: table.channels(a, b).unwrap_or(0),
-    };
-    let population: Vec<Correlation> = pairs.iter().map(correlation).collect();
-    let comparable = population.iter().filter(|pair| pair.pearson.is_ok()).count();
+    let correlation = |&(a, b): &Pair| (table.get(a, b, Metric::Pearson), table.channels(a, b).unwrap_or(0));
+    let population: Vec<_> = pairs.iter().map(correlation).collect();
+    let comparable = population.iter().filter(|(pearson, _)| pearson.is_ok()).count();
     related(&population, comparable, Criterion::default())
 }
 
@@ -250,6 +250,7 @@ fn groups(study: &Study, table: &PairTable, lists: &Lists, verdicts: &Verdicts) 
         for pair in &mut groups.pairs {
             *pair = (lists.all_models.rows[pair.0], lists.all_models.rows[pair.1]);
         }
+        let groups = Arc::new(groups);
         figures.extend(GROUP_METRICS.iter().map(|&metric| figure(0, table, &groups, metric, is_related)));
     }
     figures

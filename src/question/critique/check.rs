@@ -11,6 +11,7 @@ use crate::{
     family::{Classified, LayerIndex, Role},
     metric::{MeanSd, Metric, Summary},
     model::{Model, ModelSummary, Opened},
+    named::named,
     table::{PairTable, pairs_of},
 };
 
@@ -23,25 +24,16 @@ pub struct Checked {
     pub value: Result<f64, String>,
 }
 
-/// Whether a published figure stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Within the tolerance.
-    Match,
-    /// Beyond it.
-    Mismatch,
-    /// Not measured by the run.
-    NotChecked,
-}
-
-impl Outcome {
-    /// As `published.csv` writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Match => "match",
-            Self::Mismatch => "mismatch",
-            Self::NotChecked => "not checked",
-        }
+named! {
+    /// Whether a published figure stands, as `published.csv` writes it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Outcome {
+        /// Within the tolerance.
+        Match = "match",
+        /// Beyond it.
+        Mismatch = "mismatch",
+        /// Not measured by the run.
+        NotChecked = "not checked",
     }
 }
 

@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::{Chosen, Distribution, Drawn, derangement};
+use super::{Chosen, Drawn, derangement};
 use crate::{
     cache::Cache,
     error::{Error, Result},
     fetch::Failures,
-    metric::{Correlations, LayerAverage, Metric, RowPair, Undefined},
+    metric::{Correlations, LayerAverage, Metric, RowPair, Stats, Undefined},
     model::{Model, ModelSummary, Opened, TOKENIZER},
     rows::RowSet,
     tensor::RowReader,
@@ -27,8 +27,10 @@ pub struct Embeddings {
     pub pairs: Vec<TokenPair>,
     /// Rows of the same token.
     pub matched: RowPairs,
-    /// The test of the mean of Pearson's r over matched rows.
-    pub test: Result<MeanTest, Undefined>,
+    /// How unusual the mean of Pearson's r over matched rows is under one permutation of channels for all tokens at once, by the
+    /// tokens that [`LayerAverage`] has layers for: evenly spaced among the drawn. Rows of one table resemble each other, so a
+    /// thousand tokens are far fewer than a thousand independent tests.
+    pub test: Result<LayerAverage, Undefined>,
     /// Each token's row in the first table with another token's in the second, drawn at random.
     pub random: RowPairs,
     /// Rows of the first model's numbers in both tables; `None` where that is what was matched.
@@ -55,30 +57,15 @@ pub struct RowPairs {
     /// Every pair's cosine.
     pub cosines: Vec<Result<f64, Undefined>>,
     /// Cosines.
-    pub cos_sim: Distribution,
+    pub cos_sim: Stats,
     /// What they would be on average if channels were permuted, pair by pair.
-    pub cos_null: Distribution,
+    pub cos_null: Stats,
     /// The standard deviation of each about that.
-    pub cos_null_sd: Distribution,
+    pub cos_null_sd: Stats,
     /// Pearson's r.
-    pub pearson: Distribution,
+    pub pearson: Stats,
     /// r·√(n−1) of each pair.
-    pub z_perm: Distribution,
-}
-
-/// How unusual the mean of Pearson's r is under one permutation of channels for all tokens at once.
-///
-/// Rows of one table resemble each other, so a thousand tokens are far fewer than a thousand independent tests.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MeanTest {
-    /// Pairs that it rests on: evenly spaced among the drawn, with a defined r.
-    pub n: usize,
-    /// Mean r of those.
-    pub mean_r: f64,
-    /// The mean over its standard deviation.
-    pub z: Result<f64, Undefined>,
-    /// What it would be if tokens were independent, for contrast.
-    pub naive_z: f64,
+    pub z_perm: Stats,
 }
 
 impl Embeddings {
@@ -90,16 +77,9 @@ impl Embeddings {
 
 /// Compares the rows that were chosen. Rows that were not fetched leave nothing to compare, with the reason.
 pub fn embeddings(cache: &Cache, opened: [&Opened; 2], failures: [&Failures; 2], mut chosen: Chosen) -> Embeddings {
-    let loaded = if chosen.nothing.is_some() {
-        None
-    } else {
-        match load(cache, opened, failures, &chosen) {
-            Ok(loaded) => Some(loaded),
-            Err(reason) => {
-                chosen.nothing = Some(reason);
-                None
-            }
-        }
+    let loaded = match &chosen.nothing {
+        Some(_) => None,
+        None => load(cache, opened, failures, &chosen).map_err(|reason| chosen.nothing = Some(reason)).ok(),
     };
     let pairs: Vec<TokenPair> = loaded.as_ref().map_or_else(Vec::new, |[a, b]| {
         let others = derangement(chosen.drawn.len(), chosen.ask.seed);
@@ -142,22 +122,22 @@ impl RowPairs {
     pub const METRICS: [Metric; 5] =
         [Metric::CosSim, Metric::CosNull, Metric::CosNullSd, Metric::Pearson, Metric::ZPerm];
 
+    /// How each of them is spread.
+    pub fn metrics(&self) -> [(Metric, &Stats); 5] {
+        let stats = [&self.cos_sim, &self.cos_null, &self.cos_null_sd, &self.pearson, &self.z_perm];
+        std::array::from_fn(|at| (Self::METRICS[at], stats[at]))
+    }
+
     /// The mean of one of the five numbers over the pairs; `NotComparable` of any other metric.
     pub fn mean(&self, metric: Metric) -> Result<f64, Undefined> {
-        let of = match metric {
-            Metric::CosSim => &self.cos_sim,
-            Metric::CosNull => &self.cos_null,
-            Metric::CosNullSd => &self.cos_null_sd,
-            Metric::Pearson => &self.pearson,
-            Metric::ZPerm => &self.z_perm,
-            other => return Err(Undefined::NotComparable(format!("{other} is not worked out for rows"))),
-        };
-        of.get(|figures| figures.mean)
+        let found = self.metrics().into_iter().find(|(of, _)| *of == metric);
+        let none = || Undefined::NotComparable(format!("{metric} is not worked out for rows"));
+        found.ok_or_else(none)?.1.get(|figures| figures.mean)
     }
 
     fn of<'a>(pairs: impl IntoIterator<Item = &'a RowPair>) -> Self {
         let pairs: Vec<&RowPair> = pairs.into_iter().collect();
-        let of = |get: fn(&RowPair) -> &Result<f64, Undefined>| Distribution::of(pairs.iter().map(|pair| get(pair)));
+        let of = |get: fn(&RowPair) -> &Result<f64, Undefined>| Stats::of(pairs.iter().map(|pair| get(pair)));
         Self {
             cosines: pairs.iter().map(|pair| pair.cos_sim.clone()).collect(),
             cos_sim: of(|pair| &pair.cos_sim),
@@ -188,7 +168,7 @@ fn load(
     Ok([one(0, &first)?, one(1, &second)?])
 }
 
-fn mean_test(a: &RowReader, b: &RowReader, pairs: &[TokenPair]) -> Result<MeanTest, Undefined> {
+fn mean_test(a: &RowReader, b: &RowReader, pairs: &[TokenPair]) -> Result<LayerAverage, Undefined> {
     // Evenly spaced, so that all parts of the vocabulary have their share.
     let count = pairs.len().min(MOST_TESTED);
     let tested: Vec<&TokenPair> = (0..count).map(|at| &pairs[at * pairs.len() / count]).collect();
@@ -201,6 +181,5 @@ fn mean_test(a: &RowReader, b: &RowReader, pairs: &[TokenPair]) -> Result<MeanTe
         (Correlations::of(&rows), width)
     };
     let ((within_a, width), (within_b, _)) = (within(a, 0), within(b, 1));
-    let average = LayerAverage::of(&pearson, width.unwrap_or(0), |i, j| within_a.get(i, j), |i, j| within_b.get(i, j))?;
-    Ok(MeanTest { n: average.layers.len(), mean_r: average.mean_r, z: average.z, naive_z: average.naive_z })
+    LayerAverage::of(&pearson, width.unwrap_or(0), |i, j| within_a.get(i, j), |i, j| within_b.get(i, j))
 }

@@ -11,7 +11,7 @@ use crate::{
     fetch::{RowPlan, plan_companions, plan_rows},
     model::{AuditError, Model, Session, vocabulary},
     rows::RowSet,
-    tokens::{Overlap, Token, Vocabulary},
+    tokens::{Token, Vocabulary},
 };
 
 /// What is known of two models' tables and vocabularies, and which of their rows are compared.
@@ -23,8 +23,8 @@ pub struct Chosen {
     pub tables: [Result<Table, String>; 2],
     /// The vocabularies; `None` where rows are matched by number.
     pub vocabularies: Option<[VocabularyFacts; 2]>,
-    /// How they meet.
-    pub meeting: Option<Meeting>,
+    /// What they share; `None` likewise.
+    pub shared: Option<SharedTokens>,
     /// Tokens, or numbers, that could be compared.
     pub candidates: usize,
     /// Those that are, by the first model's number.
@@ -65,11 +65,11 @@ pub struct VocabularyFacts {
     pub beyond: Option<u64>,
 }
 
-/// How two vocabularies meet, in tokens that differ.
+/// What two vocabularies share, in tokens that differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meeting {
+pub struct SharedTokens {
     /// Tokens in both.
-    pub shared: usize,
+    pub in_both: usize,
     /// Of those, with the same number in both.
     pub same_id: usize,
     /// Of those, markers, which are not compared: their names say nothing of what they are used for.
@@ -128,7 +128,7 @@ pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: Tok
         ask,
         tables,
         vocabularies: None,
-        meeting: None,
+        shared: None,
         candidates: 0,
         drawn: Vec::new(),
         are_named: !ids.is_empty(),
@@ -139,11 +139,10 @@ pub async fn choose_tokens(session: &Session, models: [&Arc<Model>; 2], ask: Tok
     let rows = chosen.tables.each_ref().map(|table| table.as_ref().map_or(0, |table| table.rows));
     let candidates = match &vocabularies {
         Some((first, second)) => {
-            let overlap = first.overlap(second);
-            obstacles = obstacles_of(&overlap, rows);
-            let (meeting, candidates) = meet(overlap, rows);
+            let (shared, candidates, unfit) = share([first, second], rows);
+            obstacles = unfit;
             chosen.vocabularies = Some([facts(first, rows[0]), facts(second, rows[1])]);
-            chosen.meeting = Some(meeting);
+            chosen.shared = Some(shared);
             candidates
         }
         None => (0..rows[0].min(rows[1])).map(|row| Drawn { token: None, rows: [row, row] }).collect(),
@@ -188,37 +187,31 @@ fn incomparable(tables: &[Result<Table, String>; 2]) -> Option<String> {
     }
 }
 
-/// What is shared, and what of it can be compared: texts, not markers, that both tables have a row for.
-fn meet(overlap: Overlap, rows: [u64; 2]) -> (Meeting, Vec<Drawn>) {
-    let mut meeting = Meeting {
-        shared: overlap.shared.len(),
-        same_id: overlap.same_id(),
+/// What is shared; what of it can be compared: texts, not markers, that both tables have a row for; and why the rest cannot, by its row
+/// in the first table.
+fn share([first, second]: [&Vocabulary; 2], rows: [u64; 2]) -> (SharedTokens, Vec<Drawn>, BTreeMap<u64, &'static str>) {
+    let all = first.shared(second);
+    let mut shared = SharedTokens {
+        in_both: all.len(),
+        same_id: all.iter().filter(|(_, a, b)| a == b).count(),
         special: 0,
         beyond: 0,
-        only: [overlap.only_first, overlap.only_second],
+        only: [first, second].map(|vocabulary| vocabulary.distinct() - all.len()),
     };
-    let mut candidates = Vec::with_capacity(overlap.shared.len());
-    for (token, first, second) in overlap.shared {
-        let ids = [first, second].map(u64::from);
+    let (mut candidates, mut obstacles) = (Vec::with_capacity(all.len()), BTreeMap::new());
+    for (token, a, b) in all {
+        let ids = [a, b].map(u64::from);
         if token.special {
-            meeting.special += 1;
+            shared.special += 1;
+            obstacles.insert(ids[0], "its token is a marker, whose name says nothing of what it is used for");
         } else if ids.iter().zip(rows).any(|(&id, rows)| id >= rows) {
-            meeting.beyond += 1;
+            shared.beyond += 1;
+            obstacles.insert(ids[0], "the second table has no row for its token");
         } else {
             candidates.push(Drawn { token: Some(token), rows: ids });
         }
     }
-    (meeting, candidates)
-}
-
-/// Why shared tokens cannot be compared, by their row in the first table.
-fn obstacles_of(overlap: &Overlap, rows: [u64; 2]) -> BTreeMap<u64, &'static str> {
-    let obstacle = |(token, _, second): &(Token, u32, u32)| match token {
-        token if token.special => Some("its token is a marker, whose name says nothing of what it is used for"),
-        _ if u64::from(*second) >= rows[1] => Some("the second table has no row for its token"),
-        _ => None,
-    };
-    overlap.shared.iter().filter_map(|shared| Some((u64::from(shared.1), obstacle(shared)?))).collect()
+    (shared, candidates, obstacles)
 }
 
 /// Why a row that was named is not compared.
@@ -233,12 +226,12 @@ fn why_not(id: u64, rows: [u64; 2], same_id: bool, obstacles: &BTreeMap<u64, &'s
 
 fn facts(vocabulary: &Vocabulary, rows: u64) -> VocabularyFacts {
     let with_table = |count: u64| (rows > 0).then_some(count);
-    let beyond = vocabulary.entries().iter().filter(|entry| u64::from(entry.id) >= rows).count();
+    let beyond = vocabulary.entries.iter().filter(|(id, _)| u64::from(*id) >= rows).count();
     VocabularyFacts {
-        kind: vocabulary.kind(),
+        kind: vocabulary.kind,
         // A stranger's text, of any length.
-        spelling: vocabulary.spelling().to_string().chars().take(40).collect(),
-        numbers: vocabulary.len(),
+        spelling: vocabulary.spelling.to_string().chars().take(40).collect(),
+        numbers: vocabulary.entries.len(),
         distinct: vocabulary.distinct(),
         special: vocabulary.special(),
         padded: with_table(rows.saturating_sub(vocabulary.end())),

@@ -8,13 +8,11 @@
 mod answer;
 mod ask;
 mod chosen;
-mod distribution;
 pub mod page;
 mod table;
 
-pub use answer::{Embeddings, MeanTest, RowPairs, TokenPair, embeddings};
+pub use answer::{Embeddings, RowPairs, TokenPair, embeddings};
 pub(crate) use ask::derangement;
 pub use ask::{Sample, TokenAsk};
-pub use chosen::{Chosen, Drawn, Meeting, VocabularyFacts, choose_tokens};
-pub use distribution::{Distribution, Figures};
+pub use chosen::{Chosen, Drawn, SharedTokens, VocabularyFacts, choose_tokens};
 pub use table::Table;

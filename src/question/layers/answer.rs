@@ -16,17 +16,6 @@ use crate::{
 /// Layers that are compared with each other at most. The deepest open models have about 130; a name may claim any number.
 pub(crate) const MOST_LAYERS: usize = 512;
 
-/// A model without tensors of a role, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Absence {
-    /// Number of the model in the list of models.
-    pub model: usize,
-    /// The role; `None` where no model has any layer that was asked for.
-    pub key: Option<TableKey>,
-    /// Why.
-    pub reason: String,
-}
-
 /// The layers of each model, compared with each other.
 #[derive(Debug)]
 pub struct Layers {
@@ -36,8 +25,8 @@ pub struct Layers {
     pub tables: Vec<PairTable>,
     /// How many tensors there are that could not be read.
     pub unread: usize,
-    /// Roles that a model has no tensor of.
-    pub absent: Vec<Absence>,
+    /// (model, role, reason) where a model has no tensor of a role; of no role where it has none in any layer that was asked for.
+    pub absent: Vec<(usize, Option<TableKey>, String)>,
     /// (model, tensor and reason) of what was left out.
     pub excluded: Vec<(usize, Exclusion)>,
 }
@@ -74,7 +63,7 @@ pub fn layers(corpus: &Corpus, by_pattern: bool, selection: &LayerSelection, met
                         found.len()
                     )
                 };
-                absent.push(Absence { model, key: Some(role), reason });
+                absent.push((model, Some(role), reason));
                 continue;
             }
             let read_one = |key: &TableKey| Held { model, place: key.layer, cell: sources.read(model, key) };
@@ -92,23 +81,14 @@ pub fn layers(corpus: &Corpus, by_pattern: bool, selection: &LayerSelection, met
     }
     for (model, opened) in opened.iter().enumerate() {
         let Ok(read) = &opened.outcome else { continue };
-        let known = tables.iter().map(PairTable::model).chain(absent.iter().map(|absence| absence.model));
+        let known = tables.iter().map(PairTable::model).chain(absent.iter().map(|(model, ..)| *model));
         if !known.collect::<BTreeSet<_>>().contains(&model) {
             let no_layer = || "none of its requested tensors belongs to a layer".to_owned();
-            absent.push(Absence { model, key: None, reason: read.absence.clone().unwrap_or_else(no_layer) });
+            absent.push((model, None, read.absence.clone().unwrap_or_else(no_layer)));
         }
     }
     let models = opened.iter().map(ModelSummary::of).collect();
-    Layers { models, tables, unread, absent, excluded: excluded(opened) }
-}
-
-fn excluded(opened: &[Opened]) -> Vec<(usize, Exclusion)> {
-    opened
-        .iter()
-        .enumerate()
-        .filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)))
-        .flat_map(|(number, model)| model.excluded.iter().map(move |exclusion| (number, exclusion.clone())))
-        .collect()
+    Layers { models, tables, unread, absent, excluded: Opened::excluded(opened) }
 }
 
 /// How many layers the configuration gives a stack.

@@ -3,5 +3,5 @@
 mod answer;
 pub mod page;
 
-pub use answer::{Absence, Layers, layers};
+pub use answer::{Layers, layers};
 pub(crate) use answer::{MOST_LAYERS, every_layer, stated};

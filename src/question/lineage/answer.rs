@@ -20,6 +20,7 @@ use crate::{
     fetch::Corpus,
     metric::lineage::verdict::{Strictness, Verdict},
     model::{ModelSummary, Opened},
+    question::hash::chunks::ChunksAnswer,
 };
 
 /// Models whose rows are in memory at once are at most twice as many.
@@ -41,6 +42,8 @@ pub struct Lineage {
     pub(crate) merges: Vec<MergeAnswer>,
     /// Models that are linked with the base as parts of each other's changes from it.
     pub(crate) tasks: Vec<TaskAnswer>,
+    /// Which tensors are proven to be the same without reading them, where that was asked.
+    pub chunks: Option<ChunksAnswer>,
 }
 
 impl Lineage {
@@ -60,6 +63,7 @@ impl Lineage {
             self_check: Vec::new(),
             merges: Vec::new(),
             tasks: Vec::new(),
+            chunks: None,
         };
         lineage.judge();
         for cluster in lineage.clusters().iter().filter(|cluster| (3..=MOST_MODELS).contains(&cluster.len())) {

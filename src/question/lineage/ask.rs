@@ -45,9 +45,9 @@ impl LineageAsk {
         }
     }
 
-    /// The tensors that any group needs.
+    /// The tensors that any group needs, routed experts among them.
     pub fn question(&self) -> Result<Question> {
-        Question::new(sites::ROLES.parse()?, LayerSelection::all())
+        Ok(Question { skip: None, ..Question::new(sites::ROLES.parse()?, LayerSelection::all())? })
     }
 
     /// How many groups are tested of each pair.

@@ -256,7 +256,8 @@ impl ModelChoice {
             for (layer, &count) in &self.blocks[group as usize] {
                 let Some(site) = sites.get(layer) else { continue };
                 let blocks = blocks(group, site, count, seed).unwrap_or_default();
-                add(site.position, blocks.iter().flat_map(|block| site.stored_rows(block)).collect());
+                let rows = site.file_rows(&blocks, seed);
+                site.read(seed).into_iter().for_each(|position| add(position, rows.clone()));
             }
         }
         if let (Ok((position, _)), false) = (self.sites.table, self.tokens.is_empty()) {
@@ -307,7 +308,11 @@ pub(crate) fn deep_places(a: Option<&ModelChoice>, b: Option<&ModelChoice>, laye
     let (Some(a), Some(b)) = (a, b) else { return Vec::new() };
     let place = |sites: &Sites, role: Option<Group>, layer: usize| match role {
         None => sites.queries.get(&layer).copied(),
-        Some(group) => sites.units(group).ok()?.get(&layer).map(|site| site.position),
+        // What changed by packing shows in the rows that the tests read, and of experts some stand for all.
+        Some(group) => match sites.units(group).ok()?.get(&layer)? {
+            UnitSite { tensors, packing: None, .. } => tensors.first().copied().filter(|_| tensors.len() == 1),
+            _ => None,
+        },
     };
     let roles = [None, Some(Group::Heads), Some(Group::Mlp)];
     let both = roles.into_iter().flat_map(|role| layers.iter().map(move |layers| (role, layers)));
@@ -347,8 +352,8 @@ impl PairChoice {
 /// Tokens of text that the table has a row for.
 fn eligible((vocabulary, rows): &(Vocabulary, u64), seed: u64) -> Vec<KeyedToken<'_>> {
     let has_row = |id: u32| u64::from(id) < *rows;
-    let texts = vocabulary.entries().iter().filter(|entry| !entry.token.special && has_row(entry.id));
-    choice::ordered_tokens(texts.map(|entry| (entry.token.bytes.as_slice(), entry.token.begins_word)), seed)
+    let texts = vocabulary.entries.iter().filter(|(id, token)| !token.special && has_row(*id));
+    choice::ordered_tokens(texts.map(|(_, token)| (token.bytes.as_slice(), token.begins_word)), seed)
 }
 
 type Keyed<'v> = Result<Vec<KeyedToken<'v>>, Untested>;

@@ -98,16 +98,18 @@ fn by_matched_basis<T: Held>(
     let columns = [|matched: &Match| matched.a, |matched: &Match| matched.b]
         .map(|side| matches.iter().map(side).collect::<Vec<usize>>());
     let (a, b) = (sides.a.units(Group::Mlp)?, sides.b.units(Group::Mlp)?);
+    if a.columns.is_some() || b.columns.is_some() {
+        return Err(Untested::Packed);
+    }
     let count = choice.ask.blocks_per_layer(sides.a.depth, pair.stage);
     let prepare = |layer: usize| {
         [(a, &columns[0]), (b, &columns[1])].map(|(side, columns)| side.prepare_columns(layer, count, columns))
     };
     let test = unit_test(&choice::layers(sides.a.depth), prepare, "matched basis mlp", choice.ask.seed)?;
     let same = matches.iter().filter(|matched| matched.a == matched.b).count();
-    let found = Matches {
-        mutual: matches.len() as f64 / a.width.min(b.width) as f64,
-        same_index: same as f64 / matches.len() as f64,
-    };
+    let hidden = choice.models[pair.models[0]].as_ref().and_then(|model| model.sites.hidden).unwrap_or(a.width);
+    let found =
+        Matches { mutual: matches.len() as f64 / hidden as f64, same_index: same as f64 / matches.len() as f64 };
     Ok(GroupAnswer {
         layers: test.layers,
         left_out: test.left_out,

@@ -38,13 +38,13 @@ impl MapAnswer {
     ) -> Result<Self, Untested> {
         let is_swapped = sides.a.depth > sides.b.depth;
         let [shallower, deeper] = swap([sides.a, sides.b], is_swapped);
-        let (own, others) = (shallower.units(group)?, deeper.units(group)?);
+        let [own, others] = swap(sides.units(group)?, is_swapped);
         let numbers = [shallower, deeper].map(|side| (0..side.depth).collect::<Vec<usize>>());
         let repeats = |rows: &GroupRows<T>, numbers: &[usize]| {
             let even = |layers: &[usize]| rows.prepare(layers, count, true);
             Repeats::of(Layers { numbers, prepare: &even })
         };
-        let repeats = [repeats(own, &numbers[0])?, repeats(others, &numbers[1])?];
+        let repeats = [repeats(&own, &numbers[0])?, repeats(&others, &numbers[1])?];
         let rows = |layers: &[usize]| own.prepare(layers, count, false);
         let columns = |layers: &[usize]| others.prepare(layers, count, false);
         let map = LayerMap::of(

@@ -198,7 +198,11 @@ impl PairAnswer {
         if !is_linked || (choice.ask.deep && pair.deep.is_empty() && !self.is_identical) {
             return None;
         }
-        let of_group = |group: Group| strata(sides, group, self, choice).unwrap_or_default();
+        let units = Group::UNITS.map(|group| sides.units(group));
+        let of_group = |group: Group| {
+            let both = units[group as usize].as_ref().map_err(|why| *why);
+            both.and_then(|[a, b]| self.strata([a, b], group, choice, sides.a.depth)).unwrap_or_default()
+        };
         let mlp = of_group(Group::Mlp);
         let other_units = [Group::Heads, Group::Experts].map(of_group).concat();
         let [a, b] = pair.models.map(|model| choice.models[model].as_ref());
@@ -218,23 +222,25 @@ impl PairAnswer {
         };
         read.describe()
     }
-}
 
-/// The rows of a group that correspond, layer by layer.
-fn strata<'a, T: Held>(
-    sides: Sides<'a, T>,
-    group: Group,
-    answer: &PairAnswer,
-    choice: &Choice,
-) -> Result<Vec<PairedRows<'a, T>>, Untested> {
-    let (a, b) = (sides.a.units(group)?, sides.b.units(group)?);
-    if let Some(Ok(map)) = &answer.map
-        && answer.group(group)?.is_by_map
-    {
-        return Ok(paired(a, b, map.pairs(), map.count));
+    /// The rows of a group that correspond, layer by layer and tensor by tensor.
+    fn strata<'a, T: Held>(
+        &self,
+        [a, b]: [&'a GroupRows<T>; 2],
+        group: Group,
+        choice: &Choice,
+        depth: usize,
+    ) -> Result<Vec<PairedRows<'a, T>>, Untested> {
+        let answer = self.group(group)?;
+        let rows = match &self.map {
+            Some(Ok(map)) if answer.is_by_map => paired(a, b, map.pairs(), map.count),
+            _ => {
+                let layers = answer.layers.iter().map(|layer| [layer.layer; 2]);
+                paired(a, b, layers, choice.ask.blocks_per_layer(depth, self.stage))
+            }
+        };
+        Ok(rows.into_iter().map(|rows| PairedRows { width: rows.width / a.tensors, ..rows }).collect())
     }
-    let layers = answer.group(group)?.layers.iter().map(|layer| [layer.layer; 2]);
-    Ok(paired(a, b, layers, choice.ask.blocks_per_layer(sides.a.depth, answer.stage)))
 }
 
 fn paired<'a, T: Held>(
@@ -250,11 +256,11 @@ fn paired<'a, T: Held>(
 }
 
 fn units<T: Held>(sides: Sides<'_, T>, group: Group, count: usize, seed: u64) -> Result<GroupAnswer, Untested> {
-    let (a, b) = (sides.a.units(group)?, sides.b.units(group)?);
-    let prepare = |layer: usize| [a, b].map(|side| side.prepare(&[layer], count, false));
+    let [a, b] = sides.units(group)?;
+    let prepare = |layer: usize| [&a, &b].map(|side| side.prepare(&[layer], count, false));
     let test = unit_test(&choice::layers(sides.a.depth), prepare, group.name(), seed)?;
     let layers: Vec<usize> = test.layers.iter().map(|layer| layer.layer).collect();
-    let strata = paired(a, b, layers.iter().map(|&layer| [layer; 2]), count);
+    let strata = paired(&a, &b, layers.iter().map(|&layer| [layer; 2]), count);
     let sizes = a.sizes(count);
     let sums: Vec<BlockSums> = strata.iter().map(|rows| BlockSums::of(rows, &sizes)).collect();
     let by_layer = layers.iter().zip(sums.chunks(1)).map(|(&layer, sums)| (layer, distances(sums)));
@@ -273,11 +279,9 @@ fn units<T: Held>(sides: Sides<'_, T>, group: Group, count: usize, seed: u64) ->
 
 /// The path test of a layer map, and distances of the layers that match.
 fn by_map<T: Held>(sides: Sides<'_, T>, map: &MapAnswer) -> GroupAnswer {
-    let strata = match (sides.a.units(map.group), sides.b.units(map.group)) {
-        (Ok(a), Ok(b)) => paired(a, b, map.pairs(), map.count),
-        _ => Vec::new(),
-    };
-    let sizes = sides.a.units(map.group).map_or_else(|_| Vec::new(), |a| a.sizes(map.count));
+    let both = sides.units(map.group);
+    let strata = both.as_ref().map_or_else(|_| Vec::new(), |[a, b]| paired(a, b, map.pairs(), map.count));
+    let sizes = both.as_ref().map_or_else(|_| Vec::new(), |[a, _]| a.sizes(map.count));
     let sums: Vec<BlockSums> = strata.iter().map(|rows| BlockSums::of(rows, &sizes)).collect();
     GroupAnswer {
         evidence: map.map.path,

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     cache::Cache,
+    checkpoint::CheckpointError,
     dtype::Dtype,
+    error::ErrorKind,
     metric::{
         Element,
         lineage::{
@@ -23,7 +25,7 @@ use crate::{
     },
     model::Model,
     rows::RowSet,
-    tensor::{Floats, Loaded, RowReader},
+    tensor::{Floats, Loaded, PackedRows, RowReader},
 };
 
 /// A type that rows of matrices are held as: all models of a run as `f32`, which holds every stored type exactly but F64, or all as
@@ -98,10 +100,26 @@ pub(crate) struct Sides<'a, T> {
     pub(crate) b: &'a ModelRows<T>,
 }
 
+impl<'a, T: Held> Sides<'a, T> {
+    /// The rows of a group on both sides, of the same columns: where one side was read by columns, those of the other are taken.
+    pub(crate) fn units(self, group: Group) -> Result<[Cow<'a, GroupRows<T>>; 2], Untested> {
+        let (a, b) = (self.a.units(group)?, self.b.units(group)?);
+        Ok(match (&a.columns, &b.columns) {
+            (Some(columns), None) => [Cow::Borrowed(a), Cow::Owned(b.of_columns(columns)?)],
+            (None, Some(columns)) => [Cow::Owned(a.of_columns(columns)?), Cow::Borrowed(b)],
+            _ => [Cow::Borrowed(a), Cow::Borrowed(b)],
+        })
+    }
+}
+
 /// Blocks of rows of the layers of one group: those of fewer blocks come first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct GroupRows<T> {
     pub(crate) width: usize,
+    /// Tensors of which a row holds its part, one behind the other.
+    pub(crate) tensors: usize,
+    /// The columns that the rows hold, where they hold not all.
+    pub(crate) columns: Option<Vec<usize>>,
     blocks: Vec<Range<usize>>,
     layers: BTreeMap<usize, Result<Vec<T>, Untested>>,
 }
@@ -110,6 +128,17 @@ impl<T: Held> GroupRows<T> {
     /// The first `count` blocks.
     pub(crate) fn blocks(&self, count: usize) -> &[Range<usize>] {
         &self.blocks[..count.min(self.blocks.len())]
+    }
+
+    /// The same rows at some of their columns.
+    fn of_columns(&self, columns: &[usize]) -> Result<Self, Untested> {
+        if columns.last().is_none_or(|last| *last >= self.width) {
+            return Err(Untested::Width);
+        }
+        let cut = |rows: &Vec<T>| take_columns(rows, self.width, columns);
+        let layers = self.layers.iter().map(|(&layer, rows)| (layer, rows.as_ref().map(cut).map_err(|why| *why)));
+        let (columns, blocks, layers) = (Some(columns.to_vec()), self.blocks.clone(), layers.collect());
+        Ok(Self { width: columns.as_ref().map_or(0, Vec::len), tensors: self.tensors, columns, blocks, layers })
     }
 
     pub(crate) fn sizes(&self, count: usize) -> Vec<usize> {
@@ -193,13 +222,13 @@ impl<T: Held> ModelRows<T> {
         let matched = matched.collect();
         let position = Group::UNITS.into_iter().find_map(|group| chosen.sites.units(group).ok()?.values().next());
         let precision = position.and_then(|site| {
-            let tensor = &model.tensors[site.position];
+            let tensor = &model.tensors[*site.tensors.first()?];
             match tensor.info.dtype {
                 Dtype::BF16 => Some(Precision::Bf16),
                 Dtype::F16 => Some(Precision::F16),
                 Dtype::F32 => Some(Precision::F32),
                 // A code times its scale is rounded to F32.
-                _ => tensor.scaled.as_ref().map(|_| Precision::F32),
+                _ => (tensor.scaled.is_some() || tensor.packed.is_some()).then_some(Precision::F32),
             }
         });
         Self {
@@ -250,22 +279,77 @@ impl Readers<'_> {
         let most = counts.values().max().copied().ok_or(Untested::NoTensor)?;
         let site = sites.values().next().ok_or(Untested::NoTensor)?;
         let blocks = choose::blocks(group, site, most, ask.seed)?;
+        // Packed layers and plain ones stand beside each other where a quantiser left some out.
+        let columns = sites.values().find_map(|site| site.columns(ask.seed));
         let layers = counts.iter().filter_map(|(&layer, &count)| {
             let of_layer = sites.get(&layer)?;
-            let same = if of_layer.width == site.width { Ok(()) } else { Err(Untested::Width) };
-            let rows = same.and_then(|()| self.layer(of_layer, &choose::blocks(group, of_layer, count, ask.seed)?));
+            let same = if of_layer.row_width() == site.row_width() { Ok(()) } else { Err(Untested::Width) };
+            let rows = same.and_then(|()| {
+                let blocks = choose::blocks(group, of_layer, count, ask.seed)?;
+                self.layer(of_layer, &blocks, columns.as_deref(), ask.seed)
+            });
             Some((layer, rows))
         });
-        Ok(GroupRows { width: site.width, blocks, layers: layers.collect() })
+        let layers = layers.collect();
+        let tensors = site.row_width() / site.width;
+        let columns: Option<Vec<usize>> = columns.map(|of_tensor| {
+            let columns =
+                (0..tensors).flat_map(|tensor| of_tensor.iter().map(move |column| tensor * site.width + column));
+            columns.collect()
+        });
+        Ok(GroupRows { width: columns.as_ref().map_or(site.row_width(), Vec::len), tensors, columns, blocks, layers })
     }
 
-    fn layer<T: Held>(&self, site: &UnitSite, blocks: &[Range<usize>]) -> Result<Vec<T>, Untested> {
-        let reader = self.open(site.position).ok_or(Untested::NoTensor)?;
-        let mut rows = Vec::with_capacity(blocks.iter().map(Range::len).sum::<usize>() * site.width);
+    fn layer<T: Held>(
+        &self,
+        site: &UnitSite,
+        blocks: &[Range<usize>],
+        columns: Option<&[usize]>,
+        seed: u64,
+    ) -> Result<Vec<T>, Untested> {
+        let tensors = site.read(seed).into_iter().map(|position| self.open_units(site, position, columns));
+        let tensors: Vec<UnitReader> = tensors.collect::<Result<_, Untested>>()?;
+        let mut rows = Vec::with_capacity(blocks.iter().map(Range::len).sum::<usize>() * site.row_width());
         for row in blocks.iter().flat_map(|block| site.stored_rows(block)) {
-            rows.extend(T::held(reader.floats(row).map_err(|_| Untested::NoTensor)?));
+            for tensor in &tensors {
+                let values = T::held(tensor.floats(row).ok_or(Untested::NoTensor)?);
+                match columns.filter(|_| site.packing.is_none()) {
+                    Some(columns) => rows.extend(take_columns(&values, site.width, columns)),
+                    None => rows.extend(values),
+                }
+            }
         }
         Ok(rows)
+    }
+
+    fn open_units(&self, site: &UnitSite, position: usize, columns: Option<&[usize]>) -> Result<UnitReader, Untested> {
+        let tensor = &self.model.tensors[position];
+        let Some(packed) = &tensor.packed else {
+            return self.open(position).map(UnitReader::Plain).ok_or(Untested::NoTensor);
+        };
+        let wanted = self.wanted.get(&position).ok_or(Untested::NoTensor)?;
+        let all = || (0..site.width).collect();
+        let columns = columns.map_or_else(all, <[usize]>::to_vec).into_iter().map(|column| column as u64).collect();
+        let rows = PackedRows::open(self.cache, self.model, (tensor, packed), columns, wanted);
+        rows.map(UnitReader::Packed).map_err(|error| {
+            let is_unclear = matches!(error.kind(), ErrorKind::Checkpoint(CheckpointError::Scales { .. }));
+            if is_unclear { Untested::Packed } else { Untested::NoTensor }
+        })
+    }
+}
+
+/// Rows of one tensor, as values.
+enum UnitReader {
+    Plain(RowReader),
+    Packed(PackedRows),
+}
+
+impl UnitReader {
+    fn floats(&self, row: u64) -> Option<Floats> {
+        match self {
+            Self::Plain(rows) => rows.floats(row).ok(),
+            Self::Packed(rows) => rows.values(row).map(Floats::F32),
+        }
     }
 }
 

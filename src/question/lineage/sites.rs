@@ -4,16 +4,17 @@ use std::{collections::BTreeMap, ops::Range};
 
 use super::{Group, coordinates::Coordinates};
 use crate::{
-    checkpoint::Storage,
+    checkpoint::{Packing, Storage, TensorInfo},
     dtype::Dtype,
     family::{Part, Role, RoleKind, Slot, Stack},
     metric::lineage::{choice, disguise, untested::Untested},
     model::{Model, Tensor},
+    rows::RowSet,
     tensor::{View, layout_or_plain, parts},
 };
 
 /// Roles whose tensors are looked at.
-pub(crate) const ROLES: &str = "up_proj,gate_up_proj,down_proj,shared_expert_up_proj,v_proj,qkv_proj,o_proj,kv_b_proj,router,\
+pub(crate) const ROLES: &str = "up_proj,gate_up_proj,down_proj,shared_expert_up_proj,expert_up_proj,v_proj,qkv_proj,o_proj,kv_b_proj,router,\
     input_layernorm,post_attention_layernorm,attn_output_norm,mlp_output_norm,cross_attn_layernorm,cross_attn_output_norm,\
     embed_norm,final_norm,embed_tokens,q_proj";
 
@@ -22,22 +23,55 @@ pub(crate) const ROLES: &str = "up_proj,gate_up_proj,down_proj,shared_expert_up_
 const NUMBERED_COORDINATES: [&str; 10] =
     ["whisper", "m2m_100", "nllb_moe", "marian", "pegasus", "fsmt", "xglm", "speech_to_text", "rwkv", "rwkv5"];
 
-/// One tensor whose rows are units of a layer.
+/// Where the units of a layer are rows.
 #[derive(Debug, Clone)]
 pub(crate) struct UnitSite {
-    /// Position of the tensor in its model.
-    pub(crate) position: usize,
+    /// Position of the tensor in its model; of the routed experts of a layer those of all, of which some are read side by side.
+    pub(crate) tensors: Vec<usize>,
     /// Whether the tensor is the one that `[in, out]` storage makes readable by rows.
     turned: bool,
+    /// Columns of a tensor.
     pub(crate) width: usize,
     /// Exchangeable runs of the rows, numbered as they are seen.
     pub(crate) runs: Vec<Range<usize>>,
-    /// Where the seen rows are stored, in order.
+    /// Which rows of the matrix are seen, in order.
     stored: Vec<(u64, u64)>,
+    /// How the file has the matrix, where several of its elements share a stored one.
+    pub(crate) packing: Option<Packing>,
 }
 
 impl UnitSite {
-    /// The stored rows of a run of seen ones.
+    /// The tensors that are read: a row is what one unit holds in them, one behind the other. Units of routed experts are permuted in
+    /// all experts alike, since those of an upcycled model are copies of one MLP.
+    pub(crate) fn read(&self, seed: u64) -> Vec<usize> {
+        match self.tensors.as_slice() {
+            [one] => vec![*one],
+            experts => choice::experts(experts.len(), seed).into_iter().map(|expert| experts[expert]).collect(),
+        }
+    }
+
+    /// Elements of a row.
+    pub(crate) fn row_width(&self) -> usize {
+        self.width * choice::experts(self.tensors.len(), 0).len()
+    }
+
+    /// The columns of a tensor that are read, where a stored row holds columns.
+    pub(crate) fn columns(&self, seed: u64) -> Option<Vec<usize>> {
+        self.packing.as_ref().filter(|packing| packing.is_by_columns()).map(|_| choice::columns(self.width, seed))
+    }
+
+    /// What is read of the file for blocks of seen rows.
+    pub(crate) fn file_rows(&self, blocks: &[Range<usize>], seed: u64) -> RowSet {
+        let rows = blocks.iter().flat_map(|block| self.stored_rows(block));
+        let columns = self.columns(seed).unwrap_or_default();
+        let columns: Vec<u64> = columns.into_iter().map(|column| column as u64).collect();
+        match &self.packing {
+            Some(packing) => packing.stored_rows(rows, &columns),
+            None => rows.collect(),
+        }
+    }
+
+    /// The rows of the matrix that a run of seen ones are.
     pub(crate) fn stored_rows(&self, seen: &Range<usize>) -> impl Iterator<Item = u64> {
         seen.clone().filter_map(|row| {
             let mut rest = row as u64;
@@ -50,7 +84,7 @@ impl UnitSite {
     }
 
     fn is_alike(&self, other: &Self) -> bool {
-        self.runs == other.runs
+        self.runs == other.runs && self.tensors.len() == other.tensors.len()
     }
 }
 
@@ -87,8 +121,10 @@ impl Sites {
         let seen =
             model.tensors.iter().filter_map(|tensor| tensor.slot.and_then(place)).max().map_or(0, |last| last + 1);
         let stated = model.config.num_hidden_layers.filter(|_| encoder == 0);
+        let unpacked = unpacked(model);
         let slots = || {
-            model.tensors.iter().enumerate().filter_map(move |(position, tensor)| {
+            model.tensors.iter().enumerate().filter_map(|(position, tensor)| {
+                let tensor = unpacked.get(&position).unwrap_or(tensor);
                 let slot = tensor.slot?;
                 (slot.part == Part::Weight && slot.expert.is_none() && !slot.mtp).then_some((position, tensor, slot))
             })
@@ -105,10 +141,20 @@ impl Sites {
                 let Some(layer) = place(slot) else { continue };
                 match unit_site(model, group, tensor, slot) {
                     Some(Ok(site)) => {
-                        sites.entry(layer).or_insert(UnitSite { position, ..site });
+                        sites.entry(layer).or_insert(UnitSite { tensors: vec![position], ..site });
                     }
                     Some(Err(why)) => reason = why,
                     None => {}
+                }
+            }
+            if group == Group::Mlp {
+                for (layer, site) in routed(model, &unpacked, place) {
+                    match site {
+                        Ok(site) => {
+                            sites.entry(layer).or_insert(site);
+                        }
+                        Err(why) => reason = why,
+                    }
                 }
             }
             if sites.is_empty() { Err(reason) } else { Ok(sites) }
@@ -172,6 +218,11 @@ impl Sites {
         if self.hidden != other.hidden {
             return Err(Untested::Width);
         }
+        // One has no experts where the other has nothing else.
+        let is_routed = |sites: &BTreeMap<usize, UnitSite>| sites.values().all(|site| site.tensors.len() > 1);
+        if is_routed(a) != is_routed(b) {
+            return Err(Untested::NoTensor);
+        }
         if a.values().next().map(|site| site.turned) != b.values().next().map(|site| site.turned) {
             return Err(Untested::Orientation);
         }
@@ -216,6 +267,43 @@ impl Sites {
     }
 }
 
+/// The packed tensors whose rows can be read, by position, in the shape of the matrices that they hold.
+fn unpacked(model: &Model) -> BTreeMap<usize, Tensor> {
+    let unpacked = model.tensors.iter().enumerate().filter_map(|(position, tensor)| {
+        let shape = tensor.packed.as_ref()?.packing.shape.to_vec();
+        Some((position, Tensor { info: TensorInfo { shape, ..tensor.info.clone() }, ..tensor.clone() }))
+    });
+    unpacked.collect()
+}
+
+/// The up-projections of routed experts that are stored one by one, by layer.
+fn routed(
+    model: &Model,
+    unpacked: &BTreeMap<usize, Tensor>,
+    place: impl Fn(Slot) -> Option<usize>,
+) -> BTreeMap<usize, Result<UnitSite, Untested>> {
+    let mut layers: BTreeMap<usize, BTreeMap<u32, (usize, &Tensor)>> = BTreeMap::new();
+    for (position, tensor) in model.tensors.iter().enumerate() {
+        let Some(slot) = tensor.slot.filter(|slot| slot.role == Role::ExpertUpProj && !slot.mtp) else { continue };
+        if let (Part::Weight, Some(expert), Some(layer)) = (slot.part, slot.expert, place(slot)) {
+            let tensor = unpacked.get(&position).unwrap_or(tensor);
+            layers.entry(layer).or_default().insert(expert, (position, tensor));
+        }
+    }
+    let of_layer = |experts: BTreeMap<u32, (usize, &Tensor)>| {
+        let sites = experts.values().map(|(_, tensor)| whole(model, tensor, Some(1), false));
+        let sites: Vec<UnitSite> = sites.collect::<Result<_, Untested>>()?;
+        let first = sites.first().ok_or(Untested::NoTensor)?;
+        // Which are read their number says: none may be missing.
+        let is_all = experts.keys().copied().eq(0..u32::try_from(experts.len()).unwrap_or_default());
+        if !is_all || sites.iter().any(|site| !site.is_alike(first) || site.width != first.width) {
+            return Err(Untested::Units);
+        }
+        Ok(UnitSite { tensors: experts.values().map(|(position, _)| *position).collect(), ..first.clone() })
+    };
+    layers.into_iter().map(|(layer, experts)| (layer, of_layer(experts))).collect()
+}
+
 /// The units that a tensor of this slot holds: `None` where it is not the group's.
 fn unit_site(model: &Model, group: Group, tensor: &Tensor, slot: Slot) -> Option<Result<UnitSite, Untested>> {
     let layout = layout_or_plain(model, tensor);
@@ -241,6 +329,9 @@ fn unit_site(model: &Model, group: Group, tensor: &Tensor, slot: Slot) -> Option
 
 /// All rows of a matrix, in so many runs of equal length; unknown runs are not exchangeable.
 fn whole(model: &Model, tensor: &Tensor, runs: Option<u64>, turned: bool) -> Result<UnitSite, Untested> {
+    if turned && tensor.packed.is_some() {
+        return Err(Untested::Packed);
+    }
     let rows = tensor.info.shape.first().copied().unwrap_or(0);
     site(model, tensor, runs, vec![(0, rows)]).map(|site| UnitSite { turned, ..site })
 }
@@ -269,7 +360,7 @@ fn latent_values(model: &Model, tensor: &Tensor) -> Result<UnitSite, Untested> {
 
 fn site(model: &Model, tensor: &Tensor, runs: Option<u64>, stored: Vec<(u64, u64)>) -> Result<UnitSite, Untested> {
     let &[_, width] = tensor.info.shape.as_slice() else { return Err(Untested::Packed) };
-    if !is_by_rows(model, tensor) {
+    if tensor.packed.is_none() && !is_by_rows(model, tensor) {
         return Err(Untested::Packed);
     }
     let size = |figure: u64| usize::try_from(figure).map_err(|_| Untested::TooFew);
@@ -280,7 +371,8 @@ fn site(model: &Model, tensor: &Tensor, runs: Option<u64>, stored: Vec<(u64, u64
     }
     let length = size(rows / count)?;
     let runs = (0..size(count)?).map(|run| run * length..(run + 1) * length).collect();
-    Ok(UnitSite { position: 0, turned: false, width: size(width)?, runs, stored })
+    let packing = tensor.packed.as_ref().map(|packed| packed.packing.clone());
+    Ok(UnitSite { tensors: Vec::new(), turned: false, width: size(width)?, runs, stored, packing })
 }
 
 /// Whether rows of weights can be read: the elements are the weights, or become them by scales, which are read whole.

@@ -22,7 +22,12 @@ pub fn testable(model: &Model) -> Vec<(Group, Result<(), String>)> {
         Group::Embeddings => table(),
         units => sites.units(units).map(|_| ()),
     };
-    Group::ALL.into_iter().map(|group| (group, of_group(group).map_err(lacking))).collect()
+    let unread = || model.tensors.iter().find_map(|tensor| model.quantisation().packing(&tensor.info.name)?.err());
+    let told = |why: Untested| match unread().filter(|_| why == Untested::Packed) {
+        Some(reason) => format!("{}: {reason}", lacking(why)),
+        None => lacking(why),
+    };
+    Group::ALL.into_iter().map(|group| (group, of_group(group).map_err(told))).collect()
 }
 
 /// For each pair of opened models the mean row correlation of units that its first rows would show with power .9, at best:
@@ -36,7 +41,10 @@ pub fn detectable_at_best(opened: &[Opened], ask: &LineageAsk) -> Vec<([usize; 2
             let site = a.units(group).ok()?.values().next()?;
             let rows = site.runs.iter().map(ExactSizeIterator::len).sum::<usize>();
             let rows = rows.min(ask.blocks_per_layer(a.depth, 0) * BLOCK);
-            Some((choice::layers(a.depth).len() * rows * site.width) as f64)
+            let sites = [a, b].into_iter().filter_map(|side| side.units(group).ok()?.values().next());
+            let columns = sites.filter_map(|site| site.columns(ask.seed)).map(|columns| columns.len()).next();
+            let width = columns.map_or(site.row_width(), |columns| columns * site.row_width() / site.width);
+            Some((choice::layers(a.depth).len() * rows * width) as f64)
         });
         let most = elements.max_by(f64::total_cmp)?;
         let within_blocks = (BLOCK - 1) as f64 / BLOCK as f64;

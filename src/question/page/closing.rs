@@ -2,8 +2,8 @@
 //! without which no cosine may be read.
 
 use crate::{
-    model::ModelSummary,
-    report::{Block, Cell, Column, Digits, Excluded, Section, Table},
+    model::{Exclusion, ModelSummary},
+    report::{Block, Cell, Column, Digits, Excluded, Section},
 };
 
 /// What a cosine of norms is worth.
@@ -12,19 +12,26 @@ pub(crate) const ABOUT_COSINE: &str = "`cos_sim` of two norms is high by constru
     were shuffled. `pearson` removes mean and spread; `z_perm` is its distance from the shuffled mean in \
     standard deviations, r·√(n−1).";
 
+/// What a report says of the tensors that were left out, each with the number of its model.
+pub(crate) fn excluded(models: &[ModelSummary], excluded: &[(usize, Exclusion)]) -> Vec<Excluded> {
+    let one = |(model, exclusion): &(usize, Exclusion)| Excluded {
+        model: models[*model].model.clone(),
+        tensor: exclusion.tensor.clone(),
+        reason: exclusion.reason.clone(),
+    };
+    excluded.iter().map(one).collect()
+}
+
 /// The list of what was asked for and is in no number.
 pub(crate) fn left_out(excluded: &[Excluded]) -> Section {
     let block = if excluded.is_empty() {
         Block::prose("Nothing: every requested tensor was compared.")
     } else {
         let row = |line: &Excluded| vec![Cell::code(&line.model), Cell::code(&line.tensor), Cell::text(&line.reason)];
-        Block::Table(Table {
-            caption: "Requested, but not computed (with the reason).".to_owned(),
-            columns: ["model", "tensor", "reason"].map(Column::text).into(),
-            rows: excluded.iter().map(row).collect(),
-        })
+        let columns = Column::list(&["model", "tensor", "reason"], &[]);
+        Block::table("Requested, but not computed (with the reason).", columns, excluded.iter().map(row))
     };
-    Section { id: "left-out".to_owned(), title: "Excluded".to_owned(), blocks: vec![block] }
+    Section::new("left-out", "Excluded", vec![block])
 }
 
 /// What the numbers rest on, which does not depend on what happened to be in the cache. `used` gives the number of tensors
@@ -40,20 +47,14 @@ pub(crate) fn traffic(models: &[ModelSummary], used: impl Fn(usize) -> (usize, u
             Cell::number(model.checkpoint_bytes as f64, Digits::Bytes),
         ]
     };
-    let numeric = ["tensors used", "their bytes", "files touched", "checkpoint"].map(Column::numeric);
-    Section {
-        id: "traffic".to_owned(),
-        title: "Traffic".to_owned(),
-        blocks: vec![
-            Block::Table(Table {
-                caption: "Coverage: tensors and bytes used, of all.".to_owned(),
-                columns: [Column::text("model")].into_iter().chain(numeric).collect(),
-                rows: models.iter().enumerate().map(row).collect(),
-            }),
-            Block::prose(
-                "Requests and bytes that the run itself moved depend on what was in its cache and in the Hugging Face cache; they \
-                 are in `report.json` under `provenance`.",
-            ),
-        ],
-    }
+    let columns = Column::list(&["model"], &["tensors used", "their bytes", "files touched", "checkpoint"]);
+    let rows = models.iter().enumerate().map(row);
+    let blocks = vec![
+        Block::table("Coverage: tensors and bytes used, of all.", columns, rows),
+        Block::prose(
+            "Requests and bytes that the run itself moved depend on what was in its cache and in the Hugging Face cache; they are in \
+             `report.json` under `provenance`.",
+        ),
+    ];
+    Section::new("traffic", "Traffic", blocks)
 }

@@ -6,7 +6,7 @@ mod models;
 mod pairs;
 mod run;
 
-pub(crate) use closing::ABOUT_COSINE;
+pub(crate) use closing::{ABOUT_COSINE, excluded};
 pub(crate) use colors::{WITHOUT_FIRST, later_cosines};
 pub(crate) use models::models;
 pub(crate) use pairs::{PairRow, PairSide, pairs};

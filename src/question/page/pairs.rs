@@ -30,7 +30,7 @@ pub(crate) struct PairSide<'a> {
 pub(crate) struct PairRow<'a> {
     pub(crate) sides: [PairSide<'a>; 2],
     pub(crate) role: String,
-    pub(crate) metrics: &'a PairMetrics,
+    pub(crate) metrics: PairMetrics,
 }
 
 impl<'a> PairRow<'a> {

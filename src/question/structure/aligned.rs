@@ -12,24 +12,13 @@ use crate::{
     model::Model,
 };
 
-/// What restricts an alignment of a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limit {
-    /// Number of the model.
-    pub model: usize,
-    /// The alignment.
-    pub gauge: Gauge,
-    /// What restricts it.
-    pub text: String,
-}
-
 /// All alignments of a model, and what restricts them.
 pub(crate) fn rows(
     model: usize,
     source: &Source<'_>,
     options: &StructureOptions,
     steps: &dyn Steps,
-) -> (Vec<StructureRow>, Vec<Limit>) {
+) -> (Vec<StructureRow>, Vec<(usize, Gauge, String)>) {
     let (mut rows, mut limits) = (Vec::new(), Vec::new());
     for group in Group::all(source.atlas, options) {
         let mut writer = Writer { model, group: &group, rows: &mut rows, pair: (None, None) };
@@ -69,10 +58,10 @@ pub(crate) fn rows(
             let text = format!(
                 "beyond {PRECISE_TO} units the rotation is not formed, and gate, up and down have no residual of their own."
             );
-            limits.push(Limit { model, gauge: Gauge::MlpRotation, text });
+            limits.push((model, Gauge::MlpRotation, text));
         }
         if group.gauges.contains(&Gauge::Attention) {
-            limits.push(Limit { model, gauge: Gauge::Attention, text: attention::explained(source.model) });
+            limits.push((model, Gauge::Attention, attention::explained(source.model)));
         }
     }
     (rows, limits)

@@ -17,7 +17,6 @@ mod scale;
 mod source;
 mod strips;
 
-pub use aligned::Limit;
 pub(crate) use atlas::{Atlas, Kind, Piece};
 pub use estimate::{Estimate, estimate, rehearse};
 pub(crate) use estimate::{extents, work};
@@ -27,6 +26,6 @@ pub use options::{Steps, StructureOptions};
 pub(crate) use pairs::Along;
 pub use row::{Quantity, StructureRow};
 pub use run::{Structure, structure};
-pub use scale::{Mode, ScaleTrack};
+pub use scale::ScaleTrack;
 pub(crate) use source::{Lying, Read, Source};
 pub(crate) use strips::Overlaps;

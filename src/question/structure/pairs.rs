@@ -37,7 +37,7 @@ impl Along<'_> {
     /// All rows of the role; `done` is told after each pair.
     pub(crate) fn rows(&self, done: &dyn Fn()) -> Vec<StructureRow> {
         let mut rows = Vec::new();
-        let mut norms: BTreeMap<u32, Result<f64, Undefined>> = BTreeMap::new();
+        let mut norms: BTreeMap<u32, f64> = BTreeMap::new();
         let mut kept: Option<(u32, Read)> = None;
         let pairs = Self::pairs(&self.layers, self.stride);
         let mut overlaps = if self.effective_rank {
@@ -47,74 +47,35 @@ impl Along<'_> {
             strips::overlaps(self.source, &self.kind, &pairs)
         };
         for (a, b) in pairs {
-            if let Some(overlap) = overlaps.remove(&(a, b)) {
-                self.raw(a, b, overlap, &mut rows, &mut norms);
-                done();
-                continue;
+            let (overlap, spectrum) = overlaps.remove(&(a, b)).map_or_else(
+                || {
+                    let first = match kept.take() {
+                        Some((layer, read)) if layer == a => read,
+                        _ => self.source.read(&self.kind, a),
+                    };
+                    let second = self.source.read(&self.kind, b);
+                    let both = first.as_ref().and_then(|first| Ok((first, second.as_ref()?))).map_err(Clone::clone);
+                    let overlap = both.clone().and_then(|(first, second)| Overlap::of(first, second));
+                    let spectrum = if self.effective_rank { spectrum(both) } else { Vec::new() };
+                    kept = Some((b, second));
+                    (overlap, spectrum)
+                },
+                |overlap| (overlap, Vec::new()),
+            );
+            if let Ok([of_a, of_b]) = overlap.as_ref().map(Overlap::norms) {
+                norms.extend([(a, of_a), (b, of_b)]);
             }
-            let first = match kept.take() {
-                Some((layer, read)) if layer == a => read,
-                _ => self.source.read(&self.kind, a),
-            };
-            let second = self.source.read(&self.kind, b);
-            self.pair(a, b, &first, &second, &mut rows, &mut norms);
-            kept = Some((b, second));
+            let found = raw(overlap).into_iter().chain(spectrum);
+            rows.extend(found.map(|(quantity, value, null)| self.row(Some(a), Some(b), quantity, value, null)));
             done();
         }
         drop(kept);
         for &layer in &self.layers {
-            let norm = norms
-                .remove(&layer)
-                .unwrap_or_else(|| self.source.read(&self.kind, layer).and_then(|weights| frobenius_norm(&weights)));
+            let read = || self.source.read(&self.kind, layer).and_then(|weights| frobenius_norm(&weights));
+            let norm = norms.remove(&layer).map_or_else(read, Ok);
             rows.push(self.row(Some(layer), None, Quantity::FrobeniusNorm, norm, None));
         }
         rows
-    }
-
-    fn pair(
-        &self,
-        a: u32,
-        b: u32,
-        first: &Read,
-        second: &Read,
-        rows: &mut Vec<StructureRow>,
-        norms: &mut BTreeMap<u32, Result<f64, Undefined>>,
-    ) {
-        let both = first.as_ref().and_then(|first| Ok((first, second.as_ref()?)));
-        let both = both.map_err(Clone::clone);
-        let overlap = both.clone().and_then(|(first, second)| Overlap::of(first, second));
-        self.raw(a, b, overlap, rows, norms);
-        let mut push = |quantity, value, null| rows.push(self.row(Some(a), Some(b), quantity, value, null));
-        if self.effective_rank && both.as_ref().map_or(true, |(first, _)| is_matrix(first)) {
-            let shape = both.as_ref().map(|(first, _)| first.shape()).ok();
-            let spectrum = both.and_then(|(first, second)| Spectrum::of_residual(first, second));
-            let null = shape.map(|(rows, columns)| null::effective_rank(rows, columns));
-            let of = |get: fn(&Spectrum) -> f64| spectrum.as_ref().map(get).map_err(Clone::clone);
-            push(Quantity::EffectiveRank, of(Spectrum::effective_rank), null);
-            push(Quantity::SpectralEntropy, of(Spectrum::entropy), null.map(f64::ln));
-        }
-    }
-
-    /// The rows of an overlap; the norms are kept.
-    fn raw(
-        &self,
-        a: u32,
-        b: u32,
-        overlap: Result<Overlap, Undefined>,
-        rows: &mut Vec<StructureRow>,
-        norms: &mut BTreeMap<u32, Result<f64, Undefined>>,
-    ) {
-        if let Ok(overlap) = &overlap {
-            let [of_a, of_b] = overlap.norms();
-            norms.insert(a, Ok(of_a));
-            norms.insert(b, Ok(of_b));
-        }
-        let cosine = overlap.clone().and_then(|overlap| overlap.cos_sim());
-        let null = overlap.and_then(|overlap| overlap.cos_null()).ok();
-        let mut push = |quantity, value, null| rows.push(self.row(Some(a), Some(b), quantity, value, null));
-        push(Quantity::CosSim, cosine.clone(), null);
-        push(Quantity::Residual, cosine.clone().map(residual), null.map(residual));
-        push(Quantity::ResidualScaled, cosine.map(residual_scaled), null.map(residual_scaled));
     }
 
     fn row(
@@ -127,6 +88,33 @@ impl Along<'_> {
     ) -> StructureRow {
         StructureRow { model: self.model, role: self.kind.name(), layer_a, layer_b, quantity, value, null }
     }
+}
+
+/// A quantity of a pair of layers, and what it is when nothing is shared.
+type Found = (Quantity, Result<f64, Undefined>, Option<f64>);
+
+fn raw(overlap: Result<Overlap, Undefined>) -> [Found; 3] {
+    let cosine = overlap.clone().and_then(|overlap| overlap.cos_sim());
+    let null = overlap.and_then(|overlap| overlap.cos_null()).ok();
+    [
+        (Quantity::CosSim, cosine.clone(), null),
+        (Quantity::Residual, cosine.clone().map(residual), null.map(residual)),
+        (Quantity::ResidualScaled, cosine.map(residual_scaled), null.map(residual_scaled)),
+    ]
+}
+
+/// Of the residual of two matrices; nothing of vectors.
+fn spectrum(both: Result<(&Weights, &Weights), Undefined>) -> Vec<Found> {
+    if both.as_ref().is_ok_and(|(first, _)| !is_matrix(first)) {
+        return Vec::new();
+    }
+    let null = both.as_ref().ok().map(|(first, _)| null::effective_rank(first.rows(), first.columns()));
+    let spectrum = both.and_then(|(first, second)| Spectrum::of_residual(first, second));
+    let of = |get: fn(&Spectrum) -> f64| spectrum.as_ref().map(get).map_err(Clone::clone);
+    vec![
+        (Quantity::EffectiveRank, of(Spectrum::effective_rank), null),
+        (Quantity::SpectralEntropy, of(Spectrum::entropy), null.map(f64::ln)),
+    ]
 }
 
 /// A vector has one direction, and nothing to be learnt from its spectrum.

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Along, Atlas, Kind, Limit, Quantity, ScaleTrack, Source, Steps, StructureOptions, StructureRow, aligned, chosen,
-    estimate,
+    Along, Atlas, Kind, Quantity, ScaleTrack, Source, Steps, StructureOptions, StructureRow, aligned, chosen, estimate,
 };
 use crate::{
     family::{Part, Role, Stack},
     fetch::Corpus,
-    metric::Undefined,
-    model::{Exclusion, Model, ModelSummary},
+    metric::{Undefined, align::Gauge},
+    model::{Exclusion, Model, ModelSummary, Opened},
 };
 
 /// What the matrices of each model look like along depth.
@@ -22,8 +21,8 @@ pub struct Structure {
     pub rows: Vec<StructureRow>,
     /// How the scale runs through each model's layers.
     pub scales: Vec<ScaleTrack>,
-    /// What restricts the alignments of a model.
-    pub limits: Vec<Limit>,
+    /// (model, alignment, what restricts it).
+    pub limits: Vec<(usize, Gauge, String)>,
     /// (model, tensor and reason) of what was left out.
     pub excluded: Vec<(usize, Exclusion)>,
     /// For each model: tensors that were read, and their bytes as stored.
@@ -53,7 +52,7 @@ pub fn structure(
         rows: Vec::new(),
         scales: Vec::new(),
         limits: Vec::new(),
-        excluded: Vec::new(),
+        excluded: Opened::excluded(opened),
         used: Vec::new(),
         stride: options.stride,
     };
@@ -72,8 +71,6 @@ pub fn structure(
         rows.extend(aligned);
         structure.limits.extend(limits);
         structure.rows.extend(rows);
-        let excluded = model.excluded.iter().map(|exclusion| (number, exclusion.clone()));
-        structure.excluded.extend(excluded);
         structure.used.push(used(model, &atlas));
     }
     structure

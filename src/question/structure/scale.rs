@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Quantity, StructureRow};
-use crate::metric::{Pca, Scale, Undefined};
+use crate::metric::{Component, Pca, Scale, Undefined};
 
 /// Modes that are told apart.
 const MODES: usize = 4;
@@ -19,21 +19,11 @@ pub struct ScaleTrack {
     pub roles: Vec<String>,
     /// ln‖W‖ by role and layer, in their order.
     pub logarithms: Vec<Vec<f64>>,
-    /// The modes, the strongest first; or why there are none.
-    pub modes: Result<Vec<Mode>, Undefined>,
+    /// The modes, the strongest first, or why there are none: principal components of ln‖W‖, roles centred over layers and not
+    /// standardised, with one loading a role and one score a layer.
+    pub modes: Result<Vec<Component>, Undefined>,
     /// Roles that some layer lacks, and which layers.
     pub left_out: Vec<(String, Vec<u32>)>,
-}
-
-/// A principal component of ln‖W‖, roles centred over layers and not standardised.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Mode {
-    /// Share of the variance that it explains.
-    pub share: f64,
-    /// One weight a role, of unit length; the largest is positive.
-    pub loadings: Vec<f64>,
-    /// One coordinate a layer.
-    pub scores: Vec<f64>,
 }
 
 impl ScaleTrack {
@@ -71,22 +61,15 @@ impl ScaleTrack {
 }
 
 /// Each layer is a vector of one element a role: its mean vector is each role's mean over layers.
-fn modes(logarithms: &[Vec<f64>], layers: usize) -> Result<Vec<Mode>, Undefined> {
+fn modes(logarithms: &[Vec<f64>], layers: usize) -> Result<Vec<Component>, Undefined> {
     match logarithms.len() {
         0 => return Err(Undefined::TooFew),
-        1 => {
-            return Err(Undefined::NotComparable("a single role has no other to move with".to_owned()));
-        }
+        1 => return Err(Undefined::NotComparable("a single role has no other to move with".to_owned())),
         _ => {}
     }
     let vectors: Vec<Vec<f64>> = (0..layers).map(|layer| logarithms.iter().map(|of| of[layer]).collect()).collect();
     let vectors: Vec<&[f64]> = vectors.iter().map(Vec::as_slice).collect();
-    let pca = Pca::of(&vectors, Scale::Kept, MODES)?;
-    Ok(pca
-        .components
-        .into_iter()
-        .map(|component| Mode { share: component.share, loadings: component.loadings, scores: component.scores })
-        .collect())
+    Ok(Pca::of(&vectors, Scale::Kept, MODES)?.components)
 }
 
 #[cfg(test)]

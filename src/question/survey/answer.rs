@@ -55,8 +55,6 @@ pub struct Survey {
     pub depths: Option<Depths>,
     /// One table of models a role and layer, sorted. Empty where all layers met all layers.
     pub panels: Vec<PairTable>,
-    /// (table, model) of what models do not have, for which there is no pair where both lack it.
-    pub(crate) lacking: BTreeSet<(usize, usize)>,
     /// Layer × layer of two models, one table a role, where all layers met all layers.
     pub crossings: Vec<PairTable>,
     /// Which pairs of models correlate beyond chance.
@@ -151,7 +149,6 @@ pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Survey {
         pairing: options.pairing,
         depths: (options.pairing == Pairing::Depth).then(|| Depths::of(opened, &options.layers)).flatten(),
         panels: Vec::new(),
-        lacking: BTreeSet::new(),
         crossings: Vec::new(),
         chance: Chance::default(),
         relations: Relations::default(),
@@ -206,9 +203,6 @@ fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], optio
         let held: Vec<Held> = (0..models).into_par_iter().map(read).collect();
         for Held { model, cell, .. } in &held {
             let own = counterpart(key, *model, survey.depths.as_ref());
-            if sources.lacks(*model, &own) {
-                survey.lacking.insert((survey.panels.len(), *model));
-            }
             if let Err(reason) = cell
                 && sources.has(*model, &own)
                 && !sources.has_failed(*model, &own)

@@ -55,8 +55,7 @@ fn within(vectors: &[Vec<Option<Loaded>>], model: usize) -> Correlations {
 }
 
 fn average(panels: &[PairTable], within: &[Correlations], (a, b): (usize, usize)) -> PairAverage {
-    let pearson: Vec<Result<f64, Undefined>> =
-        panels.iter().map(|panel| panel.metrics(a, b).get(Metric::Pearson).clone()).collect();
+    let pearson: Vec<Result<f64, Undefined>> = panels.iter().map(|panel| panel.get(a, b, Metric::Pearson)).collect();
     let mut channels = panels.iter().filter_map(|panel| panel.channels(a, b));
     let first = channels.next();
     let average = if channels.all(|other| Some(other) == first) {

@@ -11,14 +11,17 @@ from fontTools.ttLib import TTFont
 
 RANGES = [
     (0x0020, 0x007E),  # ASCII
-    (0x00A0, 0x017F),  # Latin-1, Latin Extended-A
-    (0x0391, 0x03A9),
-    (0x03B1, 0x03C9),  # Greek
-    (0x2010, 0x2016),  # dashes, double bar
-    (0x2018, 0x201E),  # quotation marks
-    (0x2022, 0x2022),
-    (0x2026, 0x2026),
+    (0x00A0, 0x024F),  # Latin-1, Latin Extended-A and -B
+    (0x0300, 0x036F),  # combining marks
+    (0x0370, 0x03FF),  # Greek
+    (0x0400, 0x052F),  # Cyrillic
+    (0x1E00, 0x1EFF),  # Latin Extended Additional
+    (0x2010, 0x2027),  # dashes, quotation marks, bullet, ellipsis
+    (0x2030, 0x203A),
     (0x2070, 0x208E),  # superscripts, subscripts
+    (0x20A0, 0x20BF),  # currencies
+    (0x2116, 0x2116),
+    (0x2122, 0x2122),
     (0x2190, 0x2194),  # arrows
     (0x2202, 0x2202),
     (0x2206, 0x2206),
@@ -38,14 +41,13 @@ def main(folder: str) -> None:
     tables = []
     for style, face in (("DejaVuSans", "regular"), ("DejaVuSans-Bold", "bold")):
         font = TTFont(Path(folder) / f"{style}.ttf")
-        options = subset.Options(layout_features=["kern"], hinting=False, name_IDs=[0, 1, 2, 4, 5, 6, 13, 14], notdef_outline=True)
+        options = subset.Options(layout_features=["ccmp", "mark", "mkmk"], hinting=False, name_IDs=[0, 1, 2, 4, 5, 6, 13, 14], notdef_outline=True)
         subsetter = subset.Subsetter(options)
         subsetter.populate(unicodes=[c for low, high in RANGES for c in range(low, high + 1)])
         subsetter.subset(font)
-        # Kerning would make widths depend on pairs; dropped, so that a width is a sum of advances.
-        for tag in ("GPOS", "GSUB", "GDEF", "kern"):
-            if tag in font:
-                del font[tag]
+        # Marks are placed by the font. Kerning would make widths depend on pairs; dropped, so that a width is a sum of advances.
+        if "kern" in font:
+            del font["kern"]
         font["head"].modified = font["head"].created
         font.recalcTimestamp = False
         font.save(f"{style}.subset.ttf")

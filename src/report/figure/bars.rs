@@ -1,4 +1,4 @@
-//! Grouped bars with error bars. The axis holds zero, which is where bars start.
+//! Grouped bars with error bars, or dots where only the distance from zero counts. The axis holds zero, which is where bars start.
 
 use super::{
     axis::{Axis, Plot, range},
@@ -24,6 +24,8 @@ pub struct Bars {
     pub series: Vec<BarSeries>,
     /// Horizontal lines to compare with.
     pub references: Vec<Reference>,
+    /// Whether a dot stands at each value in place of a bar up to it.
+    pub are_dots: bool,
 }
 
 /// Bars of one colour.
@@ -62,8 +64,8 @@ impl Bar {
         Some((value - error, value + error))
     }
 
-    /// The bar from zero on, `width` wide from `x` on, and its name.
-    fn body(&self, plot: &Plot, x: f64, width: f64, name: &str) -> Mark {
+    /// The bar from zero on, `width` wide from `x` on, or a dot in its middle, and its name.
+    fn body(&self, plot: &Plot, [x, width]: [f64; 2], is_dot: bool, name: &str) -> Mark {
         let value = match self.value.get() {
             Ok(value) => value,
             Err(reason) => {
@@ -75,7 +77,12 @@ impl Bar {
         let (from, to) = (plot.y(0.0), plot.y(value));
         let error = self.error.map(|error| format!(" ± {}", Digits::Significant(3).format(error))).unwrap_or_default();
         let tooltip = format!("{name}: {}{error}", typeset(&Digits::Significant(5).format(value)));
-        Mark::rect(x, from.min(to), width, (from - to).abs()).tooltip(tooltip)
+        let mark = if is_dot {
+            Mark::circle(x + width / 2.0, to, DOT)
+        } else {
+            Mark::rect(x, from.min(to), width, (from - to).abs())
+        };
+        mark.tooltip(tooltip)
     }
 
     /// Its error bar, if it has one.
@@ -94,6 +101,8 @@ impl Bar {
 
 const HEIGHT: f64 = 260.0;
 const LABEL: f64 = 11.0;
+/// Radius of a dot.
+const DOT: f64 = 4.5;
 const NUMBER: f64 = 9.0;
 /// Room above and below the plot for level numbers at the ends of bars, so that no axis runs past its last value for them.
 const CLEAR: f64 = 14.0;
@@ -160,11 +169,15 @@ impl Drawing for Bars {
             for (group, (name, item)) in self.groups.iter().zip(&series.bars).enumerate() {
                 let x = left + pitch * (group as f64 + 0.5) + bar * (index as f64 - count as f64 / 2.0) + 1.0;
                 let width = bar - 2.0;
-                let body = item.body(&plot, x, width, &format!("{name}, {}", series.label));
-                scene.mark(if item.value.value().is_some() { body.fill(series_color(index)) } else { body });
-                if let Some(whisker) = item.whisker(&plot, x + width / 2.0, width) {
-                    scene.mark(whisker);
+                let body = item.body(&plot, [x, width], self.are_dots, &format!("{name}, {}", series.label));
+                let body = if item.value.value().is_some() { body.fill(series_color(index)) } else { body };
+                let mut marks = vec![body];
+                marks.extend(item.whisker(&plot, x + width / 2.0, width));
+                if self.are_dots {
+                    // A whisker would hide the dot.
+                    marks.reverse();
                 }
+                marks.into_iter().for_each(|mark| scene.mark(mark));
             }
         }
         plot.draw_references(&mut scene, &self.references);
@@ -177,6 +190,11 @@ impl Drawing for Bars {
 }
 
 impl Bars {
+    /// Bars of `series`, one a group each.
+    pub fn new(y_label: impl Into<String>, groups: Vec<String>, series: Vec<BarSeries>) -> Self {
+        Self { y_label: y_label.into(), groups, series, references: Vec::new(), are_dots: false }
+    }
+
     fn bars(&self) -> impl Iterator<Item = &Bar> {
         self.series.iter().flat_map(|series| &series.bars)
     }
@@ -191,7 +209,8 @@ impl Bars {
         let mut legend = Legend::default();
         if self.series.len() > 1 || self.series.iter().any(|series| !series.label.is_empty()) {
             for (index, series) in self.series.iter().enumerate() {
-                legend.push(Key::Swatch(series_color(index)), &series.label);
+                let color = series_color(index);
+                legend.push(if self.are_dots { Key::Dot(color) } else { Key::Swatch(color) }, &series.label);
             }
         }
         legend.push_references(&self.references, Digits::Significant(3), |_| "");
@@ -241,16 +260,13 @@ mod tests {
 
     fn bars(groups: usize, series: usize, label: impl Fn(usize) -> String) -> Bars {
         let value = |group: usize, s: usize| ((group * 7 + s * 3) % 11) as f64 * 0.1 - 0.2;
+        let one = |s: usize| BarSeries {
+            label: format!("series {s}"),
+            bars: (0..groups).map(|group| Bar::with_error(value(group, s), 0.03)).collect(),
+        };
         Bars {
-            y_label: "mean cosine".into(),
-            groups: (0..groups).map(label).collect(),
-            series: (0..series)
-                .map(|s| BarSeries {
-                    label: format!("series {s}"),
-                    bars: (0..groups).map(|group| Bar::with_error(value(group, s), 0.03)).collect(),
-                })
-                .collect(),
             references: vec![Reference::new("threshold", 0.95)],
+            ..Bars::new("mean cosine", (0..groups).map(label).collect(), (0..series).map(one).collect())
         }
     }
 
@@ -258,18 +274,16 @@ mod tests {
     fn no_text_overlaps_in_bars() {
         for (groups, series) in [(0, 0), (1, 1), (2, 3), (9, 2), (6, 4), (24, 2), (60, 1), (36, 3)] {
             assert_legible(&bars(groups, series, |group| format!("owner/model-{group}")).draw());
+            let dots = Bars { are_dots: true, ..bars(groups, series, |group| format!("owner/model-{group}")) };
+            assert_legible(&dots.draw());
             assert_legible(&bars(groups, series, |group| format!("{group}{}", "w".repeat(95))).draw());
         }
     }
 
     #[test]
     fn bars_start_at_zero_however_close_their_ends() {
-        let close = Bars {
-            series: vec![BarSeries { label: String::new(), bars: vec![Bar::new(0.95), Bar::new(0.99)] }],
-            groups: vec!["a".into(), "b".into()],
-            references: Vec::new(),
-            y_label: "cosine".into(),
-        };
+        let series = vec![BarSeries { label: String::new(), bars: vec![Bar::new(0.95), Bar::new(0.99)] }];
+        let close = Bars::new("cosine", vec!["a".into(), "b".into()], series);
         assert!(close.axis().low.abs() < 1e-12);
         assert!(!svg::document(&close.draw(), "").contains("axis cut"));
     }
@@ -281,6 +295,16 @@ mod tests {
         let svg = svg::document(&bars.draw(), "");
         assert!(svg.contains("undefined, ZeroNorm") && svg.contains(">—</text>"));
         assert_eq!(bars.remarks(), ["1 value undefined, shown as —: ZeroNorm (1)."]);
+    }
+
+    #[test]
+    fn a_dot_stands_at_each_value_above_its_whisker() {
+        let dots = Bars { are_dots: true, ..bars(2, 1, |group| group.to_string()) };
+        let svg = svg::document(&dots.draw(), "");
+        // Two values, and one key.
+        assert_eq!(svg.matches("<circle").count(), 3);
+        assert!(svg.find(r#"stroke-width="1.2""#).unwrap() < svg.find("<circle").unwrap());
+        assert!(!svg.contains("<rect"));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub const GRID: Rgb = Rgb(0xe4e7eb);
 pub const PAPER: Rgb = Rgb(0xffffff);
 /// Ground of cells without a value, below their hatching.
 pub const ABSENT: Rgb = Rgb(0xf3f4f6);
+/// The band within which chance alone lies.
+pub const BAND: Rgb = Rgb(0xe8eef4);
 /// Hatching of cells without a value.
 pub const HATCH: Rgb = Rgb(0xa3abb5);
 /// The banner on synthetic data; 6:1 on white.
@@ -126,6 +128,11 @@ pub fn contrast(a: Rgb, b: Rgb) -> f64 {
 
 fn values(matrix: &Matrix) -> impl Iterator<Item = f64> {
     matrix.iter().filter_map(|(.., cell)| cell.as_ref().ok().copied()).filter(|value| value.is_finite())
+}
+
+/// `color` so pale that a line of the colour itself can be seen on it.
+pub(super) fn pale(color: Rgb) -> Rgb {
+    mix(color, PAPER, 0.65)
 }
 
 fn mix(a: Rgb, b: Rgb, t: f64) -> Rgb {

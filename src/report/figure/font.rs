@@ -77,17 +77,26 @@ fn run(line: &str) -> Option<(u32, Vec<u16>)> {
     Some((u32::from_str_radix(start, 16).ok()?, advances.split(' ').filter_map(|units| units.parse().ok()).collect()))
 }
 
-fn advance(face: &[(u32, Vec<u16>)], c: char) -> f64 {
+/// Whether the bundled font has `c`.
+#[cfg(feature = "png")]
+pub(super) fn has(c: char) -> bool {
+    units(&ADVANCES[0], c).is_some()
+}
+
+fn units(face: &[Run], c: char) -> Option<u16> {
     let code = u32::from(c);
-    let run = face.partition_point(|(start, _)| *start <= code).checked_sub(1).map(|index| &face[index]);
-    let units = run.and_then(|(start, advances)| advances.get((code - start) as usize));
-    match units {
-        Some(&units) => f64::from(units) / UNITS,
+    let (start, advances) = &face[face.partition_point(|(start, _)| *start <= code).checked_sub(1)?];
+    advances.get((code - start) as usize).copied()
+}
+
+fn advance(face: &[Run], c: char) -> f64 {
+    match (units(face, c), u32::from(c)) {
+        (Some(units), _) => f64::from(units) / UNITS,
         // Outside the font another face is used: full width for CJK and emoji, a wide letter for the rest.
-        None if matches!(code, 0x1100..=0x11FF | 0x2E80..=0xD7FF | 0xF900..=0xFAFF | 0xFE30..=0xFE6F | 0xFF00..=0xFFEF | 0x1F000..) => {
+        (None, 0x1100..=0x11FF | 0x2E80..=0xD7FF | 0xF900..=0xFAFF | 0xFE30..=0xFE6F | 0xFF00..=0xFFEF | 0x1F000..) => {
             1.2
         }
-        None => 0.8,
+        (None, _) => 0.8,
     }
 }
 
@@ -101,6 +110,8 @@ mod tests {
         assert!((width("A A", 2048.0, false) - (1401.0 * 2.0 + 651.0)).abs() < 1e-9);
         assert!(width("A", 10.0, true) > width("A", 10.0, false));
         assert!(width("\u{2212}", 10.0, false) > 8.0, "the minus sign is in the font");
+        // A mark stands on its letter.
+        assert!((width("b\u{302}", 10.0, false) - width("b", 10.0, false)).abs() < 1e-9);
     }
 
     #[test]

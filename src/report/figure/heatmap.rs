@@ -6,7 +6,7 @@ use super::{
     colormap::{ABSENT, ColorScale, HATCH, INK, MUTED, PAPER, ink_on},
     font,
     labels::{self, ColumnLabels},
-    legend::undefined,
+    legend::{Key, Legend, series_color, undefined},
     scene::{Anchor, Drawing, Mark, Scene, Stroke, Text},
 };
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
 
 const BAR_WIDTH: f64 = 14.0;
 const BAR_GAP: f64 = 22.0;
+/// Width of the bars of groups, and between them and the cells.
+const GROUP: f64 = 6.0;
+const GROUP_GAP: f64 = 3.0;
 /// Cells of a picture with more columns are too many to read one by one.
 const MOST_NUMBERED: usize = 24;
 const SMALLEST_NUMBER: f64 = 7.5;
@@ -42,6 +45,8 @@ pub struct Heatmap {
     pub outlined: Vec<(usize, usize)>,
     /// Cells that lines run through, one list a line.
     pub paths: Vec<Vec<(usize, usize)>>,
+    /// Of a square the group of each row and column, drawn as a bar along both; empty for a row without one, and where there are none.
+    pub groups: Vec<String>,
 }
 
 /// Sizes that depend on the number of cells alone.
@@ -68,6 +73,43 @@ impl Heatmap {
             diagonal: false,
             outlined: Vec::new(),
             paths: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    /// The names of the groups, in the order of their first rows.
+    fn group_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.groups.iter().filter(|name| !name.is_empty()) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// What the colours of the groups mean.
+    fn legend(&self) -> Legend {
+        let mut legend = Legend::default();
+        for (index, name) in self.group_names().into_iter().enumerate() {
+            legend.push(Key::Swatch(series_color(index)), name);
+        }
+        legend
+    }
+
+    /// The groups as bars left of the cells and below them.
+    fn draw_groups(&self, scene: &mut Scene, grid: Grid) {
+        let names = self.group_names();
+        for (place, group) in self.groups.iter().enumerate() {
+            let Some(index) = names.iter().position(|name| name == group) else { continue };
+            let along = place as f64 * grid.cell;
+            let bars = [
+                Mark::rect(grid.left - GROUP_GAP - GROUP, grid.top + along, GROUP, grid.cell),
+                Mark::rect(grid.left + along, grid.top + grid.height + GROUP_GAP, grid.cell, GROUP),
+            ];
+            for bar in bars {
+                scene.mark(bar.fill(series_color(index)).tooltip(group));
+            }
         }
     }
 
@@ -265,23 +307,31 @@ impl Drawing for Heatmap {
         let label = if cell < 16.0 { 10.0 } else { 11.0 };
         let column_labels = ColumnLabels::new(&self.matrix.columns, cell, label);
         let row_title = if self.row_title.is_empty() { 0.0 } else { 18.0 };
-        let left = (labels::widest(&self.matrix.rows, label) + 7.0 + row_title).max(column_labels.left());
+        let groups = if self.groups.is_empty() { 0.0 } else { GROUP + GROUP_GAP };
+        let left = (labels::widest(&self.matrix.rows, label) + 7.0 + row_title + groups).max(column_labels.left());
         let (top, width, height) = (label / 2.0, columns as f64 * cell, rows as f64 * cell);
         let grid = Grid { left, top, cell, label, width, height };
-        let foot = column_labels.height() + if self.column_title.is_empty() { 0.0 } else { 20.0 };
+        let foot = groups + column_labels.height() + if self.column_title.is_empty() { 0.0 } else { 20.0 };
         let bar_gap = BAR_GAP.max(column_labels.right() + 4.0);
         // Right of the colour bar stand its ticks and the name of the quantity.
         let bar_width = bar_gap + BAR_WIDTH + (7.0 + self.bar_label_width() + 20.0);
         let bar_height = height.max(90.0);
-        let mut scene = Scene::new(left + width + bar_width, top + (height + foot).max(bar_height + 12.0));
+        let legend = self.legend();
+        let right = left + width + bar_width.max(bar_gap + legend.width() + 4.0);
+        // The groups stand below the colour bar, beside the labels of the columns.
+        let legend_top = bar_height + 16.0;
+        let mut scene =
+            Scene::new(right, top + (height + foot).max(bar_height + 12.0).max(legend_top + legend.height()));
         self.draw_cells(&mut scene, grid);
         self.draw_lines(&mut scene, grid);
         self.draw_paths(&mut scene, grid);
         self.draw_numbers(&mut scene, grid);
-        labels::row_labels(&mut scene, &self.matrix.rows, left - 6.0, top, cell, label);
-        column_labels.draw(&mut scene, left, top + height);
-        self.draw_titles(&mut scene, grid, column_labels.height());
+        self.draw_groups(&mut scene, grid);
+        labels::row_labels(&mut scene, &self.matrix.rows, left - 6.0 - groups, top, cell, label);
+        column_labels.draw(&mut scene, left, top + height + groups);
+        self.draw_titles(&mut scene, grid, groups + column_labels.height());
         self.draw_bar(&mut scene, left + width + bar_gap, top, bar_height);
+        legend.draw(&mut scene, left + width + bar_gap, top + legend_top);
         scene
     }
 }
@@ -348,6 +398,9 @@ mod tests {
                     heatmap.row_title = "layer of A".into();
                     heatmap.column_title = "layer of B".into();
                     assert_legible(&heatmap.draw());
+                    heatmap.groups =
+                        (0..count).map(|row| ["one", "", "a group of a long name"][row % 3].into()).collect();
+                    assert_legible(&heatmap.draw());
                 }
             }
         }
@@ -399,6 +452,17 @@ mod tests {
         );
         let inside = Heatmap { scale: ColorScale::sequential(0.0, 1.0), ..heatmap };
         assert_eq!(corners(&inside), 0);
+    }
+
+    #[test]
+    fn groups_are_bars_along_both_axes_and_named_once() {
+        let plain = Heatmap::new(square(4, |i| i.to_string(), wave), ColorScale::correlation(), "z");
+        let groups = ["b", "a", "", "b"].map(str::to_owned).to_vec();
+        let svg = super::super::svg::document(&Heatmap { groups, ..plain }.draw(), "");
+        // A bar a row and a column, and a key.
+        assert_eq!([0, 1].map(|index| svg.matches(&format!("{:06x}", series_color(index).0)).count()), [5, 3]);
+        assert_eq!((svg.matches(">b</text>").count(), svg.matches(">a</text>").count()), (1, 1));
+        assert_eq!(svg.matches("<title>b</title>").count(), 4);
     }
 
     #[test]

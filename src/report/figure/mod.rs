@@ -21,6 +21,8 @@ mod legible;
 mod lines;
 mod picture;
 mod scatter;
+#[cfg(feature = "png")]
+mod spelling;
 
 pub use self::{
     bars::{Bar, BarSeries, Bars},

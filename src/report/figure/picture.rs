@@ -15,7 +15,7 @@ use crate::report::{SYNTHETIC, escape};
 pub struct Picture {
     /// Stem of its files, unique within the report.
     pub id: String,
-    /// What it shows.
+    /// What it shows; where it is empty nothing is written above the drawing.
     pub title: String,
     /// Which tensors, which layers, which null.
     pub subtitle: String,
@@ -59,6 +59,12 @@ impl Picture {
         escape::file_stem(&self.id)
     }
 
+    /// The drawing alone, for a caption elsewhere.
+    #[must_use]
+    pub fn untitled(&self) -> Self {
+        Self { title: String::new(), subtitle: String::new(), alt: self.described(None), ..self.clone() }
+    }
+
     /// The picture as a drawing, ready to be written; `synthetic` puts the banner on it.
     pub fn scene(&self, synthetic: bool) -> Scene {
         let framed = self.framed();
@@ -95,6 +101,9 @@ impl Picture {
             PictureKind::Panel(kind) => kind,
         };
         let drawing = kind.draw();
+        if self.title.is_empty() {
+            return drawing;
+        }
         let width = drawing.width.max(NARROWEST);
         let mut scene = Scene::new(width, 0.0);
         let mut y = 0.0;
@@ -194,6 +203,21 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_without_its_title_is_the_drawing_with_its_description_and_the_banner() {
+        let untitled = picture(9).untitled();
+        for synthetic in [false, true] {
+            let scene = untitled.scene(synthetic);
+            assert_legible(&scene);
+            let words: Vec<&str> = text_boxes(&scene).into_iter().map(|(text, _)| text.text.as_str()).collect();
+            let words = words.join(" ");
+            assert!(!words.contains("attention input norm") && !words.contains("Colour "), "{words}");
+            assert_eq!(words.contains(SYNTHETIC), synthetic);
+        }
+        assert!(untitled.svg(false).contains("<desc>All pairs lie near 0.25.</desc>"));
+        assert!(Picture { alt: String::new(), ..picture(2) }.untitled().alt.starts_with("Cosine similarity"));
+    }
+
+    #[test]
     fn the_subtitle_states_the_range_of_the_colours() {
         let scene = picture(2).scene(false);
         let words: Vec<&str> = text_boxes(&scene).into_iter().map(|(text, _)| text.text.as_str()).collect();
@@ -213,12 +237,11 @@ mod tests {
             title: format!("Part {index} with a title that is longer than its picture is wide, to be wrapped"),
             subtitle: "And a subtitle".into(),
             alt: String::new(),
-            kind: PictureKind::Bars(Bars {
-                y_label: "cosine".into(),
-                groups: (0..=index).map(|group| format!("model-{group}")).collect(),
-                series: vec![BarSeries { label: "s".into(), bars: (0..=index).map(|_| Bar::new(0.5)).collect() }],
-                references: Vec::new(),
-            }),
+            kind: PictureKind::Bars(Bars::new(
+                "cosine",
+                (0..=index).map(|group| format!("model-{group}")).collect(),
+                vec![BarSeries { label: "s".into(), bars: (0..=index).map(|_| Bar::new(0.5)).collect() }],
+            )),
         };
         for count in [0, 1, 2, 3, 4] {
             let panel = Panel { columns: 2, pictures: (0..count).map(part).collect() };

@@ -115,10 +115,10 @@ mod tests {
         let (qwen, more) = of("Qwen/Qwen1.5-7B-Chat");
         assert_eq!((mistral.end(), mixtral.end(), qwen.end()), (rows, fewer, QWEN_TOKENS));
         assert_eq!(more - qwen.end(), 290, "padding");
-        let numbers = [&mistral, &mixtral, &qwen].map(|of| (of.len(), of.distinct()));
+        let numbers = [&mistral, &mixtral, &qwen].map(|of| (of.entries.len(), of.distinct()));
         assert!(numbers.iter().all(|(numbers, distinct)| numbers == distinct), "{numbers:?}");
-        let relatives = mistral.overlap(&mixtral);
-        assert_eq!((relatives.shared.len(), relatives.same_id()), (32_000, 3));
-        assert_eq!(mistral.overlap(&qwen).shared.len(), 256 + 31_741_usize.div_ceil(3));
+        let relatives = mistral.shared(&mixtral);
+        assert_eq!((relatives.len(), relatives.iter().filter(|(_, a, b)| a == b).count()), (32_000, 3));
+        assert_eq!(mistral.shared(&qwen).len(), 256 + 31_741_usize.div_ceil(3));
     }
 }

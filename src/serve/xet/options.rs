@@ -27,6 +27,9 @@ pub enum Packing {
     /// All: a chunk is stored once.
     #[default]
     Shared,
+    /// Those of a repository, and of an earlier one from the first chunk on that the index of all uploads tells of: it is asked of the
+    /// chunk that begins a file, and of one in about a thousand others. So most of what two people upload is stored once.
+    Indexed,
     /// Those of a repository: what two of them have in common is stored twice, as where two people upload the same.
     Separate,
 }
@@ -41,6 +44,8 @@ pub enum Fingerprints {
     On,
     /// The nodes; a window ends with its last dirty chunk.
     Short,
+    /// The nodes, and beside more than two dirty ranges another size than the file's.
+    Odd,
 }
 
 /// What the storage's origin gets wrong.
@@ -68,8 +73,8 @@ pub enum XetFault {
 
 /// Options of Xet storage.
 ///
-/// As text, comma-separated: `on`, `off`, `redacted` or `without=N`; `v1` or `v2`; `shared` or `separate`; `token=SECONDS`;
-/// `fingerprints=on|off|short`; `fault=expired-once|forbidden|unknown|too-many|unavailable|down|truncated|wrong-sum|conflict`.
+/// As text, comma-separated: `on`, `off`, `redacted` or `without=N`; `v1` or `v2`; `shared`, `indexed` or `separate`; `token=SECONDS`;
+/// `fingerprints=on|off|short|odd`; `fault=expired-once|forbidden|unknown|too-many|unavailable|down|truncated|wrong-sum|conflict`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct XetOptions {
     /// Which large files are there.
@@ -133,11 +138,13 @@ impl XetOptions {
             ("v1", "") => self.v1_only = true,
             ("v2", "") => self.v1_only = false,
             ("shared", "") => self.packing = Packing::Shared,
+            ("indexed", "") => self.packing = Packing::Indexed,
             ("separate", "") => self.packing = Packing::Separate,
             ("token", seconds) => self.token_ttl = Duration::from_secs(seconds.parse().ok()?),
             ("fingerprints", "on") => self.fingerprints = Fingerprints::On,
             ("fingerprints", "off") => self.fingerprints = Fingerprints::Off,
             ("fingerprints", "short") => self.fingerprints = Fingerprints::Short,
+            ("fingerprints", "odd") => self.fingerprints = Fingerprints::Odd,
             ("fault", name) => self.fault = Some(fault(name)?),
             _ => return None,
         }

@@ -94,6 +94,8 @@ pub(super) struct Part {
 #[derive(Debug, Default)]
 pub(super) struct Packs {
     known: HashMap<XetHash, (usize, usize)>,
+    /// What was known at the end of uploads, of which only the index tells.
+    uploads: Vec<HashMap<XetHash, (usize, usize)>>,
     xorbs: Vec<Xorb>,
     names: HashMap<XetHash, usize>,
     files: HashMap<XetHash, Stored>,
@@ -118,7 +120,7 @@ impl Packs {
         let mut terms: Vec<Term> = Vec::new();
         let mut at = 0;
         for node in &content.chunks {
-            let known = self.known.get(&node.hash).copied();
+            let known = self.known.get(&node.hash).copied().or_else(|| self.told(node.hash, at == 0));
             let (xorb, index) = known.unwrap_or_else(|| self.append(*node, &place, at));
             at += node.size;
             match terms.last_mut() {
@@ -147,6 +149,23 @@ impl Packs {
     /// Forgets which chunks are there, so that they are stored anew.
     pub(super) fn forget(&mut self) {
         self.known.clear();
+    }
+
+    /// What comes now is of another upload.
+    pub(super) fn end_upload(&mut self) {
+        self.uploads.push(std::mem::take(&mut self.known));
+    }
+
+    /// Where the index says that a chunk is. It is asked of few, and tells of all chunks of the upload that has one.
+    fn told(&mut self, hash: XetHash, is_first: bool) -> Option<(usize, usize)> {
+        if !is_first && !hash.is_indexed() {
+            return None;
+        }
+        let upload = self.uploads.iter().find(|upload| upload.contains_key(&hash))?;
+        for (hash, place) in upload {
+            self.known.entry(*hash).or_insert(*place);
+        }
+        upload.get(&hash).copied()
     }
 
     fn append(&mut self, node: Node, place: &Arc<Place>, at: u64) -> (usize, usize) {

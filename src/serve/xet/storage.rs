@@ -84,8 +84,10 @@ impl Storage {
     fn pack(&self, store: &Store, packs: &mut Packs) -> io::Result<()> {
         for id in store.ids()? {
             let Ok(Some(repo)) = store.find(&id) else { continue };
-            if self.options.packing == Packing::Separate {
-                packs.forget();
+            match self.options.packing {
+                Packing::Shared => {}
+                Packing::Indexed => packs.end_upload(),
+                Packing::Separate => packs.forget(),
             }
             for entry in self.options.stored(&repo) {
                 if let Ok(Some(content)) = store.digests(&id, entry).map(|digests| digests.xet) {

@@ -5,6 +5,7 @@ use crate::{
     metric::Metric,
     question::{
         compare::{CLOSE, Comparison, GroupFigures, Obstacle},
+        hash::chunks::Method,
         inspect::shape_text,
         page::{self, PairRow, PairSide},
     },
@@ -30,7 +31,7 @@ fn pairs(comparison: &Comparison) -> Frame<'_> {
     page::pairs(comparison.meetings.iter().map(move |meeting| {
         let side = |model, side| PairSide { model, side: Some(side), layer: side.layer };
         let sides = [side(model_a, &meeting.a), side(model_b, &meeting.b)];
-        PairRow { sides, role: meeting.role_name(), metrics: &meeting.metrics }
+        PairRow { sides, role: meeting.role_name(), metrics: meeting.metrics.clone() }
     }))
 }
 
@@ -91,7 +92,8 @@ fn bands(comparison: &Comparison) -> Frame<'_> {
 }
 
 fn coverage(comparison: &Comparison) -> Frame<'_> {
-    const HEAD: [&str; 8] = ["status", "tensor_a", "tensor_b", "role", "layer", "matched_by", "equal_bytes", "reason"];
+    const HEAD: [&str; 9] =
+        ["status", "tensor_a", "tensor_b", "role", "layer", "matched_by", "equal_bytes", "proven_by", "reason"];
     let met = comparison.meetings.iter().zip(&comparison.coverage.pairs).map(|(meeting, status)| {
         let reason = match (&meeting.failure, &meeting.obstacle, meeting.metrics.get(Metric::CosSim)) {
             (Some(failure), ..) => failure.clone(),
@@ -110,6 +112,7 @@ fn coverage(comparison: &Comparison) -> Frame<'_> {
             Cell::integer(meeting.a.layer.map(|layer| layer.0.into())),
             Cell::text(meeting.how.name()),
             meeting.equal.map_or_else(Cell::empty, Cell::Flag),
+            Cell::optional(meeting.proven.map(Method::name)),
             Cell::text(reason),
         ]
     });

@@ -1,6 +1,6 @@
 //! The pictures of a comparison: by layer and role, cosine against relative error, and how many pairs have which cosine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     family::LayerIndex,
@@ -42,7 +42,7 @@ pub(crate) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<
                 (0, parts) => (id.to_owned(), format!("{title}, 1 of {parts}")),
                 (part, parts) => (format!("{id}_{}", part + 1), format!("{title}, {} of {parts}", part + 1)),
             };
-            pictures.extend(by_layer(&id, &title, roles));
+            pictures.extend(by_layer(comparison, &id, &title, roles));
         }
     }
     let compared: Vec<&Meeting> = comparison.meetings.iter().filter(|meeting| meeting.is_evidence()).collect();
@@ -61,55 +61,42 @@ fn value(meeting: &Meeting, metric: Metric) -> Option<f64> {
     meeting.metrics.get(metric).as_ref().ok().copied()
 }
 
-fn by_layer(id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
-    let mut layers: Vec<LayerIndex> = roles.iter().flat_map(|figures| figures.layers.keys().copied()).collect();
-    layers.sort_unstable();
-    layers.dedup();
-    let cosines = extent(roles, &[Metric::CosSim, Metric::CosNull]);
-    let panel = |metric: Metric, references: Vec<Reference>, at_least: Option<(f64, f64)>| {
-        let series = roles.iter().map(|figures| {
-            let means: BTreeMap<LayerIndex, f64> = figures
-                .layers
-                .iter()
-                .filter_map(|(layer, means)| {
-                    let found = means.iter().find(|(known, ..)| *known == metric)?;
-                    Some((*layer, found.1))
-                })
-                .collect();
-            let values = layers.iter().map(|layer| match means.get(layer) {
-                Some(&mean) => Datum::from(mean),
-                None => Datum::undefined("no pair has a value"),
-            });
-            Series::new(figures.group.name(), values.collect())
-        });
-        LinePanel { y_label: metric.name().to_owned(), series: series.collect(), references, at_least }
+fn by_layer(comparison: &Comparison, id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
+    let layers: BTreeSet<LayerIndex> = roles.iter().flat_map(|figures| figures.layers.keys().copied()).collect();
+    let mut elements: BTreeMap<LayerIndex, u64> = BTreeMap::new();
+    for meeting in comparison.meetings.iter().filter(|meeting| meeting.is_evidence()) {
+        let Some(layer) = meeting.a.layer.filter(|_| roles.iter().any(|figures| figures.group.holds(meeting))) else {
+            continue;
+        };
+        let size: u64 = meeting.a.shape.iter().product();
+        elements.entry(layer).and_modify(|least| *least = size.min(*least)).or_insert(size);
+    }
+    let means = |figures: &GroupFigures, metric: Metric| -> Vec<Datum> {
+        let mean = |layer| figures.layers.get(layer)?.iter().find(|(known, ..)| *known == metric).map(|found| found.1);
+        let datum = |layer| mean(layer).map_or_else(|| Datum::undefined("no pair has a value"), Datum::new);
+        layers.iter().map(datum).collect()
     };
+    let cosine = |figures: &&GroupFigures| {
+        let null = means(figures, Metric::CosNull);
+        Series::new(figures.group.name(), means(figures, Metric::CosSim)).with_null(null)
+    };
+    let pearson = |figures: &&GroupFigures| Series::new(figures.group.name(), means(figures, Metric::Pearson));
     (!roles.is_empty()).then(|| Picture {
         id: id.to_owned(),
         title: format!("By layer: {title}"),
         subtitle: "Mean over the pairs of one role and layer; the null is what unrelated models would give. \
-                   Below, r is free of mean and spread."
+                   Below, r is free of mean and spread; the band is that of the smallest tensors drawn."
             .to_owned(),
         alt: format!("Cosine, its null and Pearson's r by layer and role, {title}"),
         kind: PictureKind::Lines(Lines {
             x_label: "layer".to_owned(),
             x: layers.iter().map(|layer| f64::from(layer.0)).collect(),
             panels: vec![
-                panel(Metric::CosSim, Vec::new(), cosines),
-                panel(Metric::CosNull, Vec::new(), cosines),
-                panel(Metric::Pearson, vec![Reference::new("null mean", 0.0)], None),
+                LinePanel::new("cos_sim", roles.iter().map(cosine).collect()),
+                LinePanel::new("pearson", roles.iter().map(pearson).collect())
+                    .with_elements(layers.iter().map(|layer| elements.get(layer).copied())),
             ],
         }),
-    })
-}
-
-/// What the means of these metrics cover, so that their panels can share a scale.
-fn extent(roles: &[&GroupFigures], metrics: &[Metric]) -> Option<(f64, f64)> {
-    let means = roles.iter().flat_map(|figures| figures.layers.values().flatten());
-    let means = means.filter(|(metric, ..)| metrics.contains(metric)).map(|(_, mean, _)| *mean);
-    means.fold(None, |extent, mean| {
-        let (low, high) = extent.unwrap_or((mean, mean));
-        Some((low.min(mean), high.max(mean)))
     })
 }
 

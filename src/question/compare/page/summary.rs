@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 
 use crate::{
     metric::Metric,
-    question::compare::{Comparison, Meeting, Obstacle, Overall, Status},
+    question::{
+        compare::{Comparison, Meeting, Obstacle, Overall, Status},
+        hash::chunks::Method,
+    },
     report::{Block, Cell, Column, Digits, Table, number::counted},
 };
 
@@ -167,6 +170,12 @@ fn coverage(comparison: &Comparison) -> String {
         comparison.matched().into_iter().map(|(how, count)| format!("{} {count}", how.name())).collect();
     if !matched.is_empty() {
         let _ = write!(text, " Pairs matched by: {}.", matched.join(", "));
+    }
+    let by_chunks = comparison.meetings.iter().filter(|meeting| meeting.proven.is_some_and(|by| by != Method::File));
+    let by_chunks = by_chunks.count();
+    if by_chunks > 0 {
+        let pairs = counted(by_chunks, "pair");
+        let _ = write!(text, " Of {pairs} the Hub's chunk hashes prove equal bytes: those of a were read for both.");
     }
     if comparison.coverage.count(0, Status::Trivial) > 0 {
         text += " Trivial: constant or a fixed buffer on both sides, similar by construction, excluded above.";

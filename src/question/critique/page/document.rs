@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Language, Writer, beyond, experiments, pairs, published, summary::summary};
+use super::{Figures, Language, Writer, beyond, experiments, joined, pairs, published, summary::summary};
 use crate::{
     question::{
         critique::Critique,
@@ -11,9 +11,9 @@ use crate::{
             Lineage,
             page::{lineage_section, lineage_tables, settings},
         },
-        page::Run,
+        page::{self, Run},
     },
-    report::{Block, Cell, Digits, Excluded, Frames, Report, Section, Table},
+    report::{Block, Cell, Digits, Excluded, Frames, Report, Section},
 };
 
 /// Builds the document in a language. The seed of the random vectors is that of `run`.
@@ -28,27 +28,22 @@ pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Re
         sections.extend(beyond::sections(&writer, role));
     }
     if critique.roles.is_empty() {
-        let all = critique.study.groups().join(", ");
-        sections.push(Section {
-            id: "nothing".to_owned(),
-            title: writer.prose.word("none"),
-            blocks: vec![Block::note(writer.prose.fill("exp5", "empty", &[("groups", &all)]))],
-        });
+        let note = writer.prose.fill("exp5", "empty", &[("groups", &critique.study.groups().join(", "))]);
+        sections.push(Section::new("nothing", writer.prose.word("none"), vec![Block::note(note)]));
     }
     sections.push(published::section(&writer));
     sections.push(left_out_section(&writer, &excluded));
-    let n = writer.labels.len().to_string();
-    let figures = [("n", n.as_str()), ("a", writer.label(0)), ("b", writer.label(1))];
+    let figures: Figures<'_> = &[("n", &writer.labels.len()), ("a", &writer.label(0)), ("b", &writer.label(1))];
     let mut report = Report {
         language: language.name(),
         command: "critique",
         settings: critique.lineage.as_ref().map(settings).unwrap_or_default(),
-        title: writer.prose.fill("report", "title", &figures),
-        question: writer.prose.fill("report", "question", &figures),
+        title: writer.prose.fill("report", "title", figures),
+        question: writer.prose.fill("report", "question", figures),
         synthetic: critique.is_synthetic(),
         summary: summary(&writer),
         sections,
-        provenance: crate::question::page::provenance(run, &critique.models, excluded),
+        provenance: page::provenance(run, &critique.models, excluded),
     };
     report.answer_with_picture("by_layer_");
     report
@@ -62,9 +57,9 @@ pub fn critique_tables(critique: &Critique) -> Frames<'_> {
 
 /// Whether the models that the study is about are linked.
 fn linked(writer: &Writer<'_>, lineage: &Lineage) -> Section {
-    let figures = [("a", writer.label(0)), ("b", writer.label(1))];
-    let mut section = lineage_section(lineage, writer.prose.fill("lineage", "title", &figures));
-    section.blocks.insert(0, writer.say("lineage", "what", &figures));
+    let figures: Figures<'_> = &[("a", &writer.label(0)), ("b", &writer.label(1))];
+    let mut section = lineage_section(lineage, writer.prose.fill("lineage", "title", figures));
+    section.blocks.insert(0, writer.say("lineage", "what", figures));
     section
 }
 
@@ -92,54 +87,36 @@ fn models(writer: &Writer<'_>) -> Section {
             text((!model.dtypes.is_empty()).then(|| model.dtypes.iter().cloned().collect::<Vec<_>>().join(", "))),
         ]
     });
-    let mut columns = writer.text_columns(&["model", "source", "commit", "group", "family"]);
-    columns.extend(writer.numeric_columns(&["layers", "read"]));
-    columns.extend(writer.text_columns(&["dtype"]));
-    let mut blocks = vec![
-        writer.say("models", "what", &[]),
-        Block::Table(Table { caption: writer.prose.text("models", "caption"), columns, rows: rows.collect() }),
-    ];
+    let mut columns = writer.columns(&["model", "source", "commit", "group", "family"], &["layers", "read"]);
+    columns.extend(writer.columns(&["dtype"], &[]));
+    let mut blocks =
+        vec![writer.say("models", "what", &[]), Block::table(writer.prose.text("models", "caption"), columns, rows)];
     for model in &critique.models {
-        let label = ("label", model.label.as_str());
         if let Some(reason) = &model.failure {
-            blocks.push(Block::note(writer.prose.fill("models", "unread", &[label, ("reason", reason)])));
+            let note = writer.prose.fill("models", "unread", &[("label", &model.label), ("reason", reason)]);
+            blocks.push(Block::note(note));
         }
         if model.zero_centred {
-            blocks.push(writer.say("models", "zero", &[label]));
+            blocks.push(writer.say("models", "zero", &[("label", &model.label)]));
         }
     }
-    let partial: Vec<String> = critique
-        .models
-        .iter()
-        .enumerate()
-        .filter_map(|(place, model)| Some((critique.layers_read(place), model.layers? as usize, &model.label)))
-        .filter(|(read, all, _)| read < all)
-        .map(|(read, all, label)| format!("{label} {read}/{all}"))
-        .collect();
+    let counts = critique.models.iter().enumerate();
+    let counts = counts.filter_map(|(place, model)| Some((critique.layers_read(place), model.layers? as usize, model)));
+    let partial = counts.filter(|(read, all, _)| read < all);
+    let partial = joined(partial.map(|(read, all, model)| format!("{} {read}/{all}", model.label)));
     let name = if partial.is_empty() { "complete" } else { "partial" };
-    blocks.push(writer.say("models", name, &[("counts", &partial.join(", "))]));
-    Section { id: "models".to_owned(), title: writer.prose.text("models", "title"), blocks }
+    blocks.push(writer.say("models", name, &[("counts", &partial)]));
+    Section::new("models", writer.prose.text("models", "title"), blocks)
 }
 
 fn reading(writer: &Writer<'_>) -> Section {
-    Section {
-        id: "reading".to_owned(),
-        title: writer.prose.text("reading", "title"),
-        blocks: vec![writer.say("reading", "first", &[]), writer.say("reading", "second", &[])],
-    }
+    let blocks = ["first", "second"].map(|name| writer.say("reading", name, &[]));
+    Section::new("reading", writer.prose.text("reading", "title"), blocks.into())
 }
 
 fn left_out(critique: &Critique) -> Vec<Excluded> {
     let model = |place: usize| critique.models.get(place).map(|model| model.model.clone()).unwrap_or_default();
-    let mut excluded: Vec<Excluded> = critique
-        .excluded
-        .iter()
-        .map(|(place, exclusion)| Excluded {
-            model: model(*place),
-            tensor: exclusion.tensor.clone(),
-            reason: exclusion.reason.clone(),
-        })
-        .collect();
+    let mut excluded = page::excluded(&critique.models, &critique.excluded);
     // One reason for many layers is one line.
     let mut absent: BTreeMap<(usize, &str, String), Vec<String>> = BTreeMap::new();
     for role in &critique.roles {
@@ -174,13 +151,10 @@ fn left_out_section(writer: &Writer<'_>, excluded: &[Excluded]) -> Section {
     let block = if excluded.is_empty() {
         writer.say("left_out", "nothing", &[])
     } else {
-        Block::Table(Table {
-            caption: writer.prose.text("left_out", "caption"),
-            columns: writer.text_columns(&["model", "tensor", "reason"]),
-            rows: excluded.iter().map(row).collect(),
-        })
+        let columns = writer.columns(&["model", "tensor", "reason"], &[]);
+        Block::table(writer.prose.text("left_out", "caption"), columns, excluded.iter().map(row))
     };
-    Section { id: "left-out".to_owned(), title: writer.prose.text("left_out", "title"), blocks: vec![block] }
+    Section::new("left-out", writer.prose.text("left_out", "title"), vec![block])
 }
 
 #[cfg(test)]
@@ -203,7 +177,7 @@ mod tests {
 
     #[test]
     fn no_words_and_no_figures_are_missing_in_either_language() {
-        for &language in Language::ALL {
+        for language in Language::ALL {
             for critique in [planted::critique(false), planted::critique(true), planted::critique_without_dense()] {
                 let text = text(&critique, language);
                 assert!(!text.contains('⟨'), "{language}: {}", &text[text.find('⟨').unwrap_or(0)..]);

@@ -13,6 +13,8 @@ mod summary;
 mod writer;
 
 pub use document::{critique_report, critique_tables};
-pub(crate) use prose::Prose;
-pub use prose::{Language, UnknownLanguage};
-pub(crate) use writer::{Writer, average_cells, average_columns, digits, figure, group_pair, mean, mean_sd, sd};
+pub use prose::Language;
+pub(crate) use prose::{Figures, Prose};
+pub(crate) use writer::{
+    Writer, average_cells, average_columns, digits, figure, fixed, group_pair, joined, mean, mean_sd, sd,
+};

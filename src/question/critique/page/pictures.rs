@@ -1,4 +1,4 @@
-//! Pictures of the study. Bars start at zero, every cosine stands beside its null, and no colour hides a value.
+//! Pictures of the study. Every cosine is measured from its null or lies above it, and no colour hides a value.
 
 use super::{Writer, group_pair};
 use crate::{
@@ -8,8 +8,13 @@ use crate::{
         Datum,
         figure::{Bar, BarSeries, Bars, ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Series},
     },
-    table::{GroupFigures, Matrix},
+    table::Matrix,
 };
+
+const WITHIN: &str =
+    "How far each cosine lies from its permutation null, within each model. Bars: two standard deviations of the null.";
+const MEANS: &str =
+    "Mean over pairs of how far the cosine lies from its permutation null; bars of one standard deviation (ddof 0).";
 
 fn picture(role: &RoleAnswer, id: &str, title: &str, subtitle: &str, kind: PictureKind) -> Picture {
     Picture {
@@ -21,8 +26,28 @@ fn picture(role: &RoleAnswer, id: &str, title: &str, subtitle: &str, kind: Pictu
     }
 }
 
-fn bars(y_label: &str, groups: Vec<String>, series: Vec<BarSeries>) -> Bars {
-    Bars { y_label: y_label.to_owned(), groups, series, references: Vec::new() }
+/// Dots of how far cosines lie from their null: bars of both would be equally long.
+fn dots(groups: Vec<String>, series: Vec<BarSeries>) -> Bars {
+    Bars { are_dots: true, ..Bars::new("cos_sim − cos_null", groups, series) }
+}
+
+/// How far the cosine of a pair lies from its null, with two standard deviations of that.
+fn excess(role: &RoleAnswer, &(a, b): &Pair) -> Bar {
+    let of = |metric| role.table.get(a, b, metric);
+    let excess = of(Metric::CosSim).and_then(|cosine| Ok((cosine - of(Metric::CosNull)?, of(Metric::CosNullSd)?)));
+    match excess {
+        Ok((excess, sd)) => Bar::with_error(excess, 2.0 * sd),
+        Err(reason) => Bar::new(Datum::undefined(reason.to_string())),
+    }
+}
+
+/// Mean and standard deviation over `pairs` of how far each cosine lies from its null.
+fn mean_excess<'p>(role: &RoleAnswer, pairs: impl Iterator<Item = &'p Pair>) -> Bar {
+    let excess: Vec<f64> = pairs.filter_map(|pair| excess(role, pair).value.value()).collect();
+    match MeanSd::of(&excess) {
+        Some(of) => Bar::with_error(of.mean, of.sd),
+        None => Bar::new(Datum::undefined("no pair has a cosine and its null")),
+    }
 }
 
 /// `Solar 10 × GLM 10`.
@@ -39,38 +64,36 @@ pub(crate) fn pair_name(writer: &Writer<'_>, role: &RoleAnswer, (a, b): Pair) ->
     }
 }
 
-/// Cosine and null of layers of each model, one group of bars a pair of layers.
+/// Layers of each model, one group of dots a pair of layers.
 fn within(writer: &Writer<'_>, role: &RoleAnswer, within: &[Vec<Pair>]) -> Bars {
     let groups = within.first().map_or_else(Vec::new, |first| {
         let name = |&(a, b): &Pair| format!("{}–{}", role.table.number(a), role.table.number(b));
         first.iter().map(name).collect()
     });
-    let series = within.iter().enumerate().flat_map(|(model, pairs)| {
-        [Metric::CosSim, Metric::CosNull].map(|metric| BarSeries {
-            label: format!("{} {}", writer.label(model), metric.name()),
-            bars: pairs.iter().map(|&(a, b)| Bar::new(role.table.get(a, b, metric))).collect(),
-        })
+    let series = within.iter().enumerate().map(|(model, pairs)| BarSeries {
+        label: writer.label(model).to_owned(),
+        bars: pairs.iter().map(|pair| excess(role, pair)).collect(),
     });
-    bars("cosine", groups, series.collect())
+    dots(groups, series.collect())
 }
 
 /// Experiment 1.
 pub(crate) fn base(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let kind = PictureKind::Bars(within(writer, role, &role.lists.base));
     let title = format!("Experiment 1: layer {} against later layers", writer.critique.study.plan.base);
-    picture(role, "exp1_base", &title, "Cosine and its permutation null, within each model.", kind)
+    picture(role, "exp1_base", &title, WITHIN, kind)
 }
 
 /// Experiment 2.
 pub(crate) fn apart(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let kind = PictureKind::Bars(within(writer, role, &role.lists.apart));
-    let subtitle = "Cosine and its permutation null, within each model.";
-    picture(role, "exp2_apart", "Experiment 2: two layers of one model", subtitle, kind)
+    picture(role, "exp2_apart", "Experiment 2: two layers of one model", WITHIN, kind)
 }
 
 /// A model × model heatmap.
 fn heatmap(writer: &Writer<'_>, role: &RoleAnswer, models: &[usize], metric: Metric) -> Picture {
     let labels: Vec<String> = models.iter().map(|&model| writer.label(model).to_owned()).collect();
+    let groups = models.iter().map(|&model| writer.critique.study.members[model].group.clone()).collect();
     let row_of = |model: usize| role.lists.all_models.rows[models[model]];
     let matrix =
         Matrix::from_fn(labels.clone(), labels, |row, column| role.table.get(row_of(row), row_of(column), metric));
@@ -83,7 +106,7 @@ fn heatmap(writer: &Writer<'_>, role: &RoleAnswer, models: &[usize], metric: Met
         title: metric.name().to_owned(),
         subtitle: String::new(),
         alt: format!("{} of every pair of models", metric.name()),
-        kind: PictureKind::Heatmap(Heatmap::new(matrix, scale, metric.name())),
+        kind: PictureKind::Heatmap(Heatmap { groups, ..Heatmap::new(matrix, scale, metric.name()) }),
     }
 }
 
@@ -119,74 +142,72 @@ fn mean_bar(of: &Result<MeanSd, Undefined>) -> Bar {
     }
 }
 
-fn depth_bars(role: &RoleAnswer) -> Bars {
+fn depth_dots(role: &RoleAnswer) -> Bars {
     let depths = &role.lists.depths;
     let groups = depths.iter().map(|depth| format!("layer {}", depth.layer)).collect();
-    let series = [Metric::CosSim, Metric::CosNull].map(|metric| BarSeries {
-        label: format!("mean {}", metric.name()),
-        bars: depths.iter().map(|depth| mean_bar(&role.mean_sd(metric, &depth.pairs))).collect(),
-    });
-    bars("mean cosine ± sd", groups, series.to_vec())
+    let bars = depths.iter().map(|depth| mean_excess(role, depth.pairs.iter()));
+    dots(groups, vec![BarSeries { label: "mean ± sd".to_owned(), bars: bars.collect() }])
 }
 
 /// Experiment 4: means by layer.
 pub(crate) fn depth_means(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let title = format!("Experiment 4: {} models by layer", writer.first_group());
-    let subtitle =
-        "Mean over pairs of the cosine and of its permutation null; bars of one standard deviation (ddof 0).";
-    picture(role, "exp4_means", &title, subtitle, PictureKind::Bars(depth_bars(role)))
+    picture(role, "exp4_means", &title, MEANS, PictureKind::Bars(depth_dots(role)))
 }
 
 /// Experiment 4: each pair by layer.
 pub(crate) fn depth_pairs(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let depths = &role.lists.depths;
     let pairs = depths.first().map_or(0, |depth| depth.pairs.len());
-    let panel = |metric: Metric| LinePanel {
-        y_label: metric.name().to_owned(),
-        series: (0..pairs).filter_map(|pair| line(writer, role, pair, metric)).collect(),
-        references: Vec::new(),
-        at_least: None,
-    };
+    let lines = |metric: Metric| (0..pairs).filter_map(|pair| line(writer, role, pair, metric)).collect();
     let kind = PictureKind::Lines(Lines {
         x_label: "layer".to_owned(),
         x: depths.iter().map(|depth| f64::from(depth.layer.0)).collect(),
-        panels: [Metric::CosSim, Metric::CosNull, Metric::Pearson].map(panel).to_vec(),
+        panels: vec![
+            LinePanel::new("cos_sim", lines(Metric::CosSim)),
+            LinePanel::new("pearson", lines(Metric::Pearson))
+                .with_elements(depths.iter().map(|depth| elements(role, &depth.pairs))),
+        ],
     });
     let title = format!("Experiment 4: pairs of {} models by layer", writer.first_group());
     picture(role, "exp4_pairs", &title, "Cosine, its permutation null, and Pearson's r.", kind)
 }
 
+/// The fewest elements that tensors of these pairs have.
+fn elements(role: &RoleAnswer, pairs: &[Pair]) -> Option<u64> {
+    pairs.iter().filter_map(|&(a, b)| role.table.channels(a, b)).min()
+}
+
+/// A pair by layer; a cosine above its null.
 fn line(writer: &Writer<'_>, role: &RoleAnswer, pair: usize, metric: Metric) -> Option<Series> {
     let &(a, b) = role.lists.depths.first()?.pairs.get(pair)?;
     let [a, b] = [a, b].map(|row| writer.label(role.table.rows[row].model));
     let label = format!("{a} × {b}");
-    let values = role.lists.depths.iter().map(|depth| match depth.pairs.get(pair) {
+    let value = |pairs: &[Pair], metric| match pairs.get(pair) {
         Some(&(a, b)) => Datum::from(role.table.get(a, b, metric)),
         None => Datum::undefined("TooFew"),
-    });
-    Some(Series::new(label, values.collect()))
+    };
+    let values = |metric| role.lists.depths.iter().map(|depth| value(&depth.pairs, metric)).collect();
+    let line = Series::new(label, values(metric));
+    Some(if metric == Metric::CosSim { line.with_null(values(Metric::CosNull)) } else { line })
 }
 
-fn group_bars(role: &RoleAnswer) -> Bars {
-    let of = |metric: Metric| role.groups.iter().filter(move |group| group.metric == metric);
-    let groups = of(Metric::CosSim).map(group_pair).collect();
-    let series = |label: &str, metric: Metric, mean: fn(&GroupFigures) -> &Result<MeanSd, Undefined>| BarSeries {
+fn group_dots(role: &RoleAnswer) -> Bars {
+    let related = role.related();
+    let is_related = |&(a, b): &Pair| related.contains(&(role.table.rows[a].model, role.table.rows[b].model));
+    let of_cosine = || role.groups.iter().filter(|group| group.metric == Metric::CosSim);
+    let series = |label: &str, keep: &dyn Fn(&Pair) -> bool| BarSeries {
         label: label.to_owned(),
-        bars: of(metric).map(|group| mean_bar(mean(group))).collect(),
+        bars: of_cosine().map(|group| mean_excess(role, group.groups.pairs.iter().filter(|pair| keep(pair)))).collect(),
     };
-    let series = vec![
-        series("cos_sim, all pairs", Metric::CosSim, |group| &group.all),
-        series("cos_sim, without related", Metric::CosSim, |group| &group.unrelated),
-        series("cos_null, all pairs", Metric::CosNull, |group| &group.all),
-    ];
-    bars("mean cosine ± sd", groups, series)
+    let series = vec![series("all pairs", &|_| true), series("without related", &|pair| !is_related(pair))];
+    dots(of_cosine().map(group_pair).collect(), series)
 }
 
 /// Experiment 5: group means.
 pub(crate) fn groups(_: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let title = format!("Experiment 5: groups at layer {}", role.lists.all_models.layer);
-    let subtitle = "Mean over pairs; bars of one standard deviation (ddof 0).";
-    picture(role, "exp5_groups", &title, subtitle, PictureKind::Bars(group_bars(role)))
+    picture(role, "exp5_groups", &title, MEANS, PictureKind::Bars(group_dots(role)))
 }
 
 /// Experiment 6.
@@ -205,7 +226,7 @@ pub(crate) fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
             series("random, own mean and sd".to_owned(), random.collect()),
             series(format!("random N({}, {}²)", vectors.mean, vectors.sd), own.collect()),
         ];
-        let bars = bars(study.metric.name(), names.clone(), series);
+        let bars = Bars::new(study.metric.name(), names.clone(), series);
         Picture {
             id: study.metric.name().to_owned(),
             title: study.metric.name().to_owned(),
@@ -222,24 +243,16 @@ pub(crate) fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
 /// The first two models at every layer that was read.
 pub(crate) fn by_layer(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let pairs = &role.lists.by_layer;
-    let series = |metric: Metric| {
-        let values = pairs.iter().map(|&(a, b)| Datum::from(role.table.get(a, b, metric)));
-        Series::new(metric.name(), values.collect())
-    };
-    let panel = |metric: Metric| LinePanel {
-        y_label: metric.name().to_owned(),
-        series: vec![series(metric)],
-        references: Vec::new(),
-        at_least: None,
-    };
+    let values = |metric| pairs.iter().map(|&(a, b)| Datum::from(role.table.get(a, b, metric))).collect();
+    let cosine = Series::new("cos_sim", values(Metric::CosSim)).with_null(values(Metric::CosNull));
+    let pearson = Series::new("pearson", values(Metric::Pearson));
     let kind = PictureKind::Lines(Lines {
         x_label: "layer".to_owned(),
         x: pairs.iter().map(|pair| f64::from(role.table.number(pair.0))).collect(),
         panels: vec![
-            // Apart, because the two lines often are one.
-            panel(Metric::CosSim),
-            panel(Metric::CosNull),
-            panel(Metric::Pearson),
+            LinePanel::new("cosine", vec![cosine]),
+            LinePanel::new("pearson", vec![pearson])
+                .with_elements(pairs.iter().map(|&(a, b)| role.table.channels(a, b))),
         ],
     });
     let title = format!("{} × {} by layer", writer.label(0), writer.label(1));
@@ -260,10 +273,11 @@ pub(crate) fn summary(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
     let pictures = vec![
         part("one", format!("1: layer {} against later", plan.base), within(writer, role, &role.lists.base)),
         part("two", "2: two layers of one model".to_owned(), within(writer, role, &role.lists.apart)),
-        part("four", format!("4: {} models by layer", writer.first_group()), depth_bars(role)),
-        part("five", format!("5: groups at layer {}", plan.across), group_bars(role)),
+        part("four", format!("4: {} models by layer", writer.first_group()), depth_dots(role)),
+        part("five", format!("5: groups at layer {}", plan.across), group_dots(role)),
     ];
     let kind = PictureKind::Panel(Panel { columns: 2, pictures });
-    let subtitle = "Every cosine beside its permutation null; error bars of one standard deviation (ddof 0).";
+    let subtitle = "How far cosines lie from their permutation null. Bars of 1 and 2: two standard deviations of the null; of 4 and 5: \
+                    one over pairs (ddof 0).";
     picture(role, "summary", "The study in four panels", subtitle, kind)
 }

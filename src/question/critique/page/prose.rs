@@ -1,71 +1,51 @@
 //! The words of the report, kept as data, one file a language.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    fmt::{Display, Write as _},
+    str::FromStr,
+};
 
-/// A language of the report's prose. Names of metrics, models and files are the same in each; words inside pictures are
-/// English, because the bundled font has no Hangul.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// Korean.
-    Ko,
-}
+use crate::named::named;
 
-impl Language {
-    /// Every language.
-    pub const ALL: &'static [Self] = &[Self::En, Self::Ko];
-
-    /// Its code.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ko => "ko",
-        }
+named! {
+    /// A language of the report's prose. Names of metrics, models and files are the same in each; words inside pictures are
+    /// English, because the bundled font has no Hangul.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Language {
+        /// English.
+        #[default]
+        En = "en",
+        /// Korean.
+        Ko = "ko",
     }
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::En => include_str!("prose_en.toml"),
-            Self::Ko => include_str!("prose_ko.toml"),
-        }
-    }
-}
-
-impl fmt::Display for Language {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// A language that the report is not written in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is not a language of the report: en, ko")]
-pub struct UnknownLanguage {
-    /// What was written.
-    pub name: String,
 }
 
 impl FromStr for Language {
-    type Err = UnknownLanguage;
+    type Err = String;
 
-    fn from_str(name: &str) -> Result<Self, UnknownLanguage> {
-        let known = Self::ALL.iter().copied().find(|language| language.name() == name);
-        known.ok_or_else(|| UnknownLanguage { name: name.to_owned() })
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::named(name).ok_or_else(|| format!("`{name}` is not a language of the report: en, ko"))
     }
 }
+
+/// What a text has a name in braces for.
+pub(crate) type Figures<'f> = &'f [(&'f str, &'f dyn Display)];
 
 /// The words of one language, by part and name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Prose {
-    parts: BTreeMap<String, BTreeMap<String, String>>,
+    pub(crate) parts: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Prose {
     pub(crate) fn new(language: Language) -> Self {
+        let text = match language {
+            Language::En => include_str!("prose_en.toml"),
+            Language::Ko => include_str!("prose_ko.toml"),
+        };
         // The files are part of the program, and a test reads them.
-        Self { parts: toml::from_str(language.text()).unwrap_or_default() }
+        Self { parts: toml::from_str(text).unwrap_or_default() }
     }
 
     /// The text `name` of `part`. One that is missing shows its name, which a test looks for.
@@ -80,7 +60,7 @@ impl Prose {
     }
 
     /// A text with each `{name}` replaced by what stands beside it.
-    pub(crate) fn fill(&self, part: &str, name: &str, figures: &[(&str, &str)]) -> String {
+    pub(crate) fn fill(&self, part: &str, name: &str, figures: Figures<'_>) -> String {
         let text = self.text(part, name);
         let mut filled = String::with_capacity(text.len());
         let mut rest = text.as_str();
@@ -92,10 +72,10 @@ impl Prose {
                 rest = after;
                 continue;
             };
-            match figures.iter().find(|(known, _)| *known == key) {
-                Some((_, figure)) => filled.push_str(figure),
-                None => filled.extend(["⟨", key, "⟩"]),
-            }
+            let _ = match figures.iter().find(|(known, _)| *known == key) {
+                Some((_, figure)) => write!(filled, "{figure}"),
+                None => write!(filled, "⟨{key}⟩"),
+            };
             rest = tail;
         }
         filled.push_str(rest);
@@ -195,7 +175,7 @@ mod tests {
     #[test]
     fn figures_are_filled_in_once_and_a_missing_one_shows() {
         let prose = Prose::new(Language::En);
-        assert_eq!(prose.fill("words", "mean_of", &[("metric", "{n} of")]), "mean {n} of");
+        assert_eq!(prose.fill("words", "mean_of", &[("metric", &"{n} of")]), "mean {n} of");
         assert_eq!(prose.fill("words", "mean_of", &[]), "mean ⟨metric⟩");
         assert_eq!(prose.text("words", "nothing here"), "⟨words.nothing here⟩");
     }
@@ -203,6 +183,6 @@ mod tests {
     #[test]
     fn a_language_is_known_by_its_code() {
         assert_eq!("ko".parse(), Ok(Language::Ko));
-        assert_eq!("fr".parse::<Language>().unwrap_err().name, "fr");
+        assert_eq!("fr".parse::<Language>(), Err("`fr` is not a language of the report: en, ko".to_owned()));
     }
 }

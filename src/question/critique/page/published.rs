@@ -1,94 +1,60 @@
 //! The section of published figures, and `published.csv`.
 
-use super::Writer;
+use super::{Figures, Writer};
 use crate::{
     question::critique::{Checked, Critique, Layers, Outcome, Record},
-    report::{Block, Cell, Digits, Frame, Section, Table},
+    report::{Block, Cell, Digits, Frame, Section},
 };
 
 /// Columns of `published.csv`.
-const HEAD: [&str; 14] = [
-    "source",
-    "experiment",
-    "repo_a",
-    "repo_b",
-    "layer_a",
-    "layer_b",
-    "tensor",
-    "metric",
-    "value",
-    "published",
-    "difference",
-    "tolerance",
-    "match",
-    "reason",
-];
+const HEAD: &str =
+    "source experiment repo_a repo_b layer_a layer_b tensor metric value published difference tolerance match reason";
 
 /// What the published figures come to. Figures that were not checked are counted, with the reason in `published.csv`.
 pub(crate) fn section(writer: &Writer<'_>) -> Section {
-    let figures = &writer.critique.published;
-    let count = |outcome: Outcome| figures.iter().filter(|figure| figure.outcome() == outcome).count();
-    let (n, matches, mismatches) =
-        (figures.len().to_string(), count(Outcome::Match).to_string(), count(Outcome::Mismatch).to_string());
-    let checked: Vec<&Checked> = figures.iter().filter(|figure| figure.value.is_ok()).collect();
-    let total = checked.len().to_string();
-    let words = [("n", n.as_str()), ("checked", &total), ("match", &matches), ("mismatch", &mismatches)];
+    let critique = writer.critique;
+    let checked: Vec<&Checked> = critique.published.iter().filter(|figure| figure.value.is_ok()).collect();
+    let words: Figures<'_> = &[
+        ("n", &critique.published.len()),
+        ("checked", &checked.len()),
+        ("match", &critique.count(Outcome::Match)),
+        ("mismatch", &critique.count(Outcome::Mismatch)),
+    ];
     let mut blocks = Vec::new();
-    if writer.critique.is_synthetic() {
-        blocks.push(Block::note(writer.prose.fill("published", "nothing", &words)));
+    if critique.is_synthetic() {
+        blocks.push(Block::note(writer.prose.fill("published", "nothing", words)));
     } else {
-        blocks.push(writer.say("published", "what", &words));
+        blocks.push(writer.say("published", "what", words));
         if checked.is_empty() {
             blocks.push(writer.say("published", "none", &[]));
         } else {
-            blocks.push(summary(writer));
-            blocks.push(table(writer, &checked));
+            blocks.extend([summary(writer), table(writer, &checked)]);
         }
-        let more = writer.critique.further_options().into_iter().map(|(needs, count)| {
-            writer.say("published", "more", &[("n", &count.to_string()), ("option", needs.options())])
-        });
-        blocks.extend(more);
+        blocks.extend(writer.more());
     }
-    Section { id: "published".to_owned(), title: writer.prose.text("published", "title"), blocks }
+    Section::new("published", writer.prose.text("published", "title"), blocks)
 }
 
 /// Counts by source and part, in the order of the file.
 fn summary(writer: &Writer<'_>) -> Block {
-    let mut counts: Vec<(&str, &str, [usize; 3])> = Vec::new();
+    let mut counts: Vec<(&str, &str, [usize; Outcome::ALL.len()])> = Vec::new();
     for figure in &writer.critique.published {
         let (source, part) = (figure.record.source.as_str(), figure.record.experiment.as_str());
-        let place = match figure.outcome() {
-            Outcome::Match => 0,
-            Outcome::Mismatch => 1,
-            Outcome::NotChecked => 2,
-        };
-        if let Some((_, _, counts)) = counts.iter_mut().find(|(s, p, _)| *s == source && *p == part) {
-            counts[place] += 1;
-        } else {
-            let mut first = [0; 3];
-            first[place] = 1;
-            counts.push((source, part, first));
-        }
+        let place = figure.outcome() as usize;
+        let known = counts.iter().position(|(s, p, _)| *s == source && *p == part);
+        let at = known.unwrap_or_else(|| {
+            counts.push((source, part, [0; Outcome::ALL.len()]));
+            counts.len() - 1
+        });
+        counts[at].2[place] += 1;
     }
-    let rows = counts.into_iter().map(|(source, part, [matches, mismatches, unchecked])| {
-        vec![
-            Cell::text(source),
-            Cell::text(part),
-            Cell::count(matches + mismatches + unchecked),
-            Cell::count(matches),
-            Cell::count(mismatches),
-            Cell::count(unchecked),
-        ]
+    let rows = counts.into_iter().map(|(source, part, counts)| {
+        let all = counts.iter().sum();
+        let counts = [all].into_iter().chain(counts).map(Cell::count);
+        [Cell::text(source), Cell::text(part)].into_iter().chain(counts).collect()
     });
-    Block::Table(Table {
-        caption: writer.prose.text("published", "summary"),
-        columns: [
-            writer.text_columns(&["source", "part"]),
-            writer.numeric_columns(&["records", "match", "mismatch", "unchecked"]),
-        ]
-        .concat(),
-        rows: rows.collect(),
-    })
+    let columns = writer.columns(&["source", "part"], &["records", "match", "mismatch", "unchecked"]);
+    Block::table(writer.prose.text("published", "summary"), columns, rows)
 }
 
 fn table(writer: &Writer<'_>, checked: &[&Checked]) -> Block {
@@ -119,10 +85,12 @@ fn table(writer: &Writer<'_>, checked: &[&Checked]) -> Block {
             Cell::text(writer.prose.word(outcome)),
         ]
     });
-    let mut columns = writer.text_columns(&["source", "model_a", "layer_a", "model_b", "layer_b", "tensor", "metric"]);
-    columns.extend(writer.numeric_columns(&["value", "published", "difference", "tolerance"]));
-    columns.extend(writer.text_columns(&["outcome"]));
-    Block::Table(Table { caption: writer.prose.text("published", "caption"), columns, rows: rows.collect() })
+    let mut columns = writer.columns(
+        &["source", "model_a", "layer_a", "model_b", "layer_b", "tensor", "metric"],
+        &["value", "published", "difference", "tolerance"],
+    );
+    columns.extend(writer.columns(&["outcome"], &[]));
+    Block::table(writer.prose.text("published", "caption"), columns, rows)
 }
 
 /// Names without their owners.
@@ -179,5 +147,5 @@ pub(crate) fn published(critique: &Critique) -> Frame<'_> {
             Cell::optional(figure.value.as_ref().err()),
         ]
     };
-    Frame::new("published.csv", HEAD, critique.published.iter().map(row))
+    Frame::new("published.csv", HEAD.split(' '), critique.published.iter().map(row))
 }

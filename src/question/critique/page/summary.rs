@@ -1,11 +1,11 @@
 //! The answer: whether the pair that the study is about is correlated beyond chance, which pairs are outliers, the experiments,
 //! and the published figures.
 
-use super::{Writer, figure, pictures};
+use super::{Figures, Writer, figure, group_pair, joined, pictures};
 use crate::{
-    metric::{Baseline, MeanSd, Metric},
+    metric::{MeanSd, Metric},
     question::critique::{Expected, Outcome, Pair, RoleAnswer},
-    report::{Block, Cell, Column, Digits, Table},
+    report::{Block, Cell, Column, Digits},
     table::{GroupFigures, LEVEL},
 };
 
@@ -36,45 +36,34 @@ fn pair(writer: &Writer<'_>, role: &RoleAnswer) -> Option<Block> {
         (true, false) => "within",
     };
     let average = role.average.as_ref().ok();
-    let figures = [
-        ("a", writer.label(0).to_owned()),
-        ("b", writer.label(1).to_owned()),
-        ("role", role.role.clone()),
-        ("layer", role.lists.all_models.layer.to_string()),
-        ("r", number(Metric::Pearson, Digits::Fixed(4))),
-        ("z", number(Metric::ZPerm, Digits::Fixed(2))),
-        ("cos", number(Metric::CosSim, Digits::Fixed(4))),
-        ("null", number(Metric::CosNull, Digits::Fixed(4))),
-        ("verdict", writer.prose.text("answer", verdict)),
-        ("n", role.lists.by_layer.len().to_string()),
-        ("beyond", beyond.to_string()),
-        ("mean", figure(average.map(|average| average.mean_r), Digits::Fixed(4))),
-        ("mean_z", figure(average.and_then(|average| average.z.as_ref().ok().copied()), Digits::Fixed(2))),
-        ("level", LEVEL.to_string()),
+    let figures: Figures<'_> = &[
+        ("a", &writer.label(0)),
+        ("b", &writer.label(1)),
+        ("role", &role.role),
+        ("layer", &role.lists.all_models.layer),
+        ("r", &number(Metric::Pearson, Digits::Fixed(4))),
+        ("z", &number(Metric::ZPerm, Digits::Fixed(2))),
+        ("cos", &number(Metric::CosSim, Digits::Fixed(4))),
+        ("null", &number(Metric::CosNull, Digits::Fixed(4))),
+        ("verdict", &writer.prose.text("answer", verdict)),
+        ("n", &role.lists.by_layer.len()),
+        ("beyond", &beyond),
+        ("mean", &figure(average.map(|average| average.mean_r), Digits::Fixed(4))),
+        ("mean_z", &figure(average.and_then(|average| average.z.as_ref().ok().copied()), Digits::Fixed(2))),
+        ("level", &LEVEL),
     ];
-    Some(writer.say("answer", "pair", &figures.each_ref().map(|(name, text)| (*name, text.as_str()))))
+    Some(writer.say("answer", "pair", figures))
 }
 
 /// Pairs that are outliers among the others.
 fn related(writer: &Writer<'_>, role: &RoleAnswer) -> Block {
     let names = role.related().into_iter().map(|(a, b)| format!("{} × {}", writer.label(a), writer.label(b)));
-    let names = names.collect::<Vec<_>>().join(", ");
-    let known = role.verdicts.each.iter().any(Result::is_ok);
-    let verdict = match (known, names.is_empty()) {
-        (true, false) => "related",
-        (true, true) => "unrelated",
-        (false, _) => "unknown",
-    };
-    let mut text = writer.prose.fill("exp5", verdict, &[("pairs", &names)]);
-    let against = match role.verdicts.baseline {
-        Baseline::Population => None,
-        Baseline::FewPairs(_) => Some("few_pairs"),
-        Baseline::MedianFar(_) => Some("median_far"),
-    };
-    if let Some(name) = against.filter(|_| known) {
-        text = format!("{} {text}", writer.prose.text("exp5", name));
+    let verdict = Writer::verdict(role);
+    let text = writer.prose.fill("exp5", verdict, &[("pairs", &joined(names))]);
+    match Writer::against(role).filter(|_| verdict != "unknown") {
+        Some(against) => Block::prose(format!("{} {text}", writer.prose.text("exp5", against))),
+        None => Block::prose(text),
     }
-    Block::prose(text)
 }
 
 fn number(value: Option<f64>, digits: Digits) -> Cell {
@@ -109,26 +98,22 @@ fn experiments(writer: &Writer<'_>, role: &RoleAnswer) -> Block {
     row(format!("3 {group}"), &lists.across.pairs, None);
     row(format!("4 {group}"), &lists.at_depths(), None);
     for of_pair in role.groups.iter().filter(|of_pair| of_pair.metric == Metric::CosSim) {
-        row(format!("5 {} × {}", of_pair.groups.a, of_pair.groups.b), &of_pair.groups.pairs, Some(of_pair));
+        row(format!("5 {}", group_pair(of_pair)), &of_pair.groups.pairs, Some(of_pair));
     }
     let plan = &writer.critique.study.plan;
-    let list = |layers: &[u32]| layers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-    let apart: Vec<String> = plan.apart.iter().map(|[a, b]| format!("{a}–{b}")).collect();
-    let figures = [
-        ("role", role.role.clone()),
-        ("base", plan.base.to_string()),
-        ("later", list(&plan.later)),
-        ("pairs", apart.join(", ")),
-        ("layer", plan.across.to_string()),
-        ("layers", list(&plan.depths)),
+    let figures: Figures<'_> = &[
+        ("role", &role.role),
+        ("base", &plan.base),
+        ("later", &joined(&plan.later)),
+        ("pairs", &writer.apart()),
+        ("layer", &plan.across),
+        ("layers", &joined(&plan.depths)),
     ];
-    let caption =
-        writer.prose.fill("answer", "experiments", &figures.each_ref().map(|(name, text)| (*name, text.as_str())));
-    let mut columns = writer.text_columns(&["experiment"]);
+    let mut columns = writer.columns(&["experiment"], &[]);
     columns.extend(["n", "cos_sim", "sd", "cos_null", "pearson"].map(Column::numeric));
-    columns.extend(writer.numeric_columns(&["n_unflagged"]));
+    columns.extend(writer.columns(&[], &["n_unflagged"]));
     columns.push(Column::numeric("cos_sim"));
-    Block::Table(Table { caption, columns, rows })
+    Block::table(writer.prose.fill("answer", "experiments", figures), columns, rows)
 }
 
 /// Experiment 6, a line a pair, and the study's random vectors.
@@ -158,10 +143,9 @@ fn beside_chance(writer: &Writer<'_>, role: &RoleAnswer) -> Block {
     let random = writer.critique.study.random;
     rows.push(row(format!("N({}, {}²)", random.mean, random.sd), [None; 3], &role.chance.study));
     let [drawn, drawn_sd] = ["drawn_mean", "drawn_sd"].map(|word| writer.prose.word(word));
-    let mut columns = writer.text_columns(&["pair"]);
-    let titles = ["cos_sim", &drawn, "pearson", &drawn_sd, "l2", &drawn];
-    columns.extend(titles.map(Column::numeric));
-    Block::Table(Table { caption: writer.prose.text("answer", "chance"), columns, rows })
+    let mut columns = writer.columns(&["pair"], &[]);
+    columns.extend(["cos_sim", &drawn, "pearson", &drawn_sd, "l2", &drawn].map(Column::numeric));
+    Block::table(writer.prose.text("answer", "chance"), columns, rows)
 }
 
 /// How many published figures were reproduced.
@@ -170,14 +154,9 @@ fn published(writer: &Writer<'_>) -> Vec<Block> {
     if critique.is_synthetic() {
         return vec![writer.say("answer", "synthetic", &[])];
     }
-    let count = |outcome: Outcome| critique.published.iter().filter(|figure| figure.outcome() == outcome).count();
-    let counts = [Outcome::Match, Outcome::Mismatch, Outcome::NotChecked].map(|outcome| count(outcome).to_string());
-    let [matches, mismatches, unchecked] = counts.each_ref().map(String::as_str);
-    let figures = [("match", matches), ("mismatch", mismatches), ("unchecked", unchecked)];
-    let mut blocks = vec![writer.say("answer", "published", &figures)];
-    for (needs, count) in critique.further_options() {
-        let count = count.to_string();
-        blocks.push(writer.say("published", "more", &[("n", &count), ("option", needs.options())]));
-    }
+    let [matches, mismatches, unchecked] = Outcome::ALL.map(|outcome| critique.count(outcome));
+    let figures: Figures<'_> = &[("match", &matches), ("mismatch", &mismatches), ("unchecked", &unchecked)];
+    let mut blocks = vec![writer.say("answer", "published", figures)];
+    blocks.extend(writer.more());
     blocks
 }

@@ -1,29 +1,17 @@
 //! What all sections are written with: the answer, the words, and how figures look.
 
-use super::{Language, Prose};
+use std::fmt::Display;
+
+use super::{Figures, Language, Prose};
 use crate::{
-    metric::{MeanSd, Metric, Undefined},
+    metric::{Baseline, MeanSd, Metric, Undefined},
     question::critique::{Critique, GROUP_METRICS, Pair, RoleAnswer},
-    report::{Block, Cell, Column, Datum, Digits, Picture, Section, Table},
+    report::{Block, Cell, Column, Datum, Digits, Picture, Section},
     table::GroupFigures,
 };
 
 /// The metrics that stand beside each other in every table of pairs.
 pub(crate) const BESIDE: [Metric; 5] = [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm, Metric::L2];
-
-/// What the names of pictures begin with.
-const PICTURES: [&str; 10] = [
-    "exp1_base",
-    "exp2_apart",
-    "exp3_across",
-    "exp4_means",
-    "exp4_pairs",
-    "exp5_groups",
-    "exp5_models",
-    "exp6_chance",
-    "by_layer",
-    "summary",
-];
 
 /// The answer and the words for it.
 pub(crate) struct Writer<'a> {
@@ -55,56 +43,42 @@ impl<'a> Writer<'a> {
     }
 
     /// A section of one role; where there are several, its heading names the role.
-    pub(crate) fn section(
-        &self,
-        role: &RoleAnswer,
-        part: &str,
-        figures: &[(&str, &str)],
-        blocks: Vec<Block>,
-    ) -> Section {
+    pub(crate) fn section(&self, role: &RoleAnswer, part: &str, figures: Figures<'_>, blocks: Vec<Block>) -> Section {
         let title = self.prose.fill(part, "title", figures);
-        let (id, title) = if self.critique.roles.len() > 1 {
-            let named = [("title", title.as_str()), ("role", role.role.as_str())];
-            let id = format!("{part}-{}", role.role.replace('_', "-"));
-            (id, self.prose.fill("report", "role", &named))
-        } else {
-            (part.to_owned(), title)
-        };
-        Section { id, title, blocks }
+        if self.critique.roles.len() > 1 {
+            let title = self.prose.fill("report", "role", &[("title", &title), ("role", &role.role)]);
+            return Section::new(format!("{part}-{}", role.role.replace('_', "-")), title, blocks);
+        }
+        Section::new(part, title, blocks)
     }
 
     /// A paragraph.
-    pub(crate) fn say(&self, part: &str, name: &str, figures: &[(&str, &str)]) -> Block {
+    pub(crate) fn say(&self, part: &str, name: &str, figures: Figures<'_>) -> Block {
         Block::prose(self.prose.fill(part, name, figures))
     }
 
     /// A picture, described in the language of the report: pages show that below it where it is not the picture's own.
     pub(crate) fn picture(&self, picture: Picture) -> Block {
         // Its name ends in the role.
-        let name = PICTURES.iter().find(|name| picture.id.starts_with(**name));
-        let described = name.map(|name| self.prose.text("pictures", name)).filter(|text| !text.is_empty());
-        Block::picture(Picture { alt: described.unwrap_or_else(|| picture.alt.clone()), ..picture })
+        let mut described = self.prose.parts.get("pictures").into_iter().flatten();
+        let described = described.find(|(name, text)| picture.id.starts_with(*name) && !text.is_empty());
+        let alt = described.map_or_else(|| picture.alt.clone(), |(_, text)| text.clone());
+        Block::picture(Picture { alt, ..picture })
     }
 
-    pub(crate) fn text_columns(&self, words: &[&str]) -> Vec<Column> {
-        words.iter().map(|word| Column::text(self.prose.word(word))).collect()
-    }
-
-    pub(crate) fn numeric_columns(&self, words: &[&str]) -> Vec<Column> {
-        words.iter().map(|word| Column::numeric(self.prose.word(word))).collect()
+    /// Columns of text, then columns of numbers, under the words of these names.
+    pub(crate) fn columns(&self, text: &[&str], numeric: &[&str]) -> Vec<Column> {
+        let text = text.iter().map(|word| Column::text(self.prose.word(word)));
+        text.chain(numeric.iter().map(|word| Column::numeric(self.prose.word(word)))).collect()
     }
 
     /// A table of pairs with the metrics that stand beside each other.
     pub(crate) fn pair_table(&self, role: &RoleAnswer, caption: String, pairs: &[Pair]) -> Block {
-        let rows = pairs.iter().map(|&pair| self.pair_cells(role, pair)).collect();
-        Block::Table(Table { caption, columns: self.pair_columns(), rows })
+        Block::table(caption, self.pair_columns(), pairs.iter().map(|&pair| self.pair_cells(role, pair)))
     }
 
     pub(crate) fn pair_columns(&self) -> Vec<Column> {
-        let mut columns = self.text_columns(&["model_a"]);
-        columns.extend(self.numeric_columns(&["layer_a"]));
-        columns.extend(self.text_columns(&["model_b"]));
-        columns.extend(self.numeric_columns(&["layer_b"]));
+        let mut columns = [self.columns(&["model_a"], &["layer_a"]), self.columns(&["model_b"], &["layer_b"])].concat();
         columns.extend(BESIDE.iter().map(|metric| Column::numeric(metric.name())));
         columns
     }
@@ -121,8 +95,36 @@ impl<'a> Writer<'a> {
     /// `Solar 0.3759, GLM 0.3769`: the mean cosine of a list of each of the first models.
     pub(crate) fn means(&self, role: &RoleAnswer, within: &[Vec<Pair>]) -> String {
         let mean = |pairs: &Vec<Pair>| mean(&role.mean_sd(Metric::CosSim, pairs));
-        let means = within.iter().enumerate().map(|(model, pairs)| format!("{} {}", self.label(model), mean(pairs)));
-        means.collect::<Vec<_>>().join(", ")
+        joined(within.iter().enumerate().map(|(model, pairs)| format!("{} {}", self.label(model), mean(pairs))))
+    }
+
+    /// The pairs of layers of experiment 2.
+    pub(crate) fn apart(&self) -> String {
+        joined(self.critique.study.plan.apart.iter().map(|[a, b]| format!("{a}–{b}")))
+    }
+
+    /// What else would have to be read for published figures that were not checked.
+    pub(crate) fn more(&self) -> impl Iterator<Item = Block> {
+        let more = self.critique.further_options().into_iter();
+        more.map(|(needs, count)| self.say("published", "more", &[("n", &count), ("option", &needs.options())]))
+    }
+
+    /// Which text says whether pairs of models are related.
+    pub(crate) fn verdict(role: &RoleAnswer) -> &'static str {
+        match (role.verdicts.each.iter().any(Result::is_ok), role.related().is_empty()) {
+            (true, false) => "related",
+            (true, true) => "unrelated",
+            (false, _) => "unknown",
+        }
+    }
+
+    /// Which text says why pairs are judged against the null and not against each other.
+    pub(crate) fn against(role: &RoleAnswer) -> Option<&'static str> {
+        match role.verdicts.baseline {
+            Baseline::Population => None,
+            Baseline::FewPairs(_) => Some("few_pairs"),
+            Baseline::MedianFar(_) => Some("median_far"),
+        }
     }
 }
 
@@ -138,6 +140,16 @@ pub(crate) fn digits(metric: Metric) -> Digits {
 /// A figure for a sentence, or a dash.
 pub(crate) fn figure(value: Option<f64>, digits: Digits) -> String {
     value.filter(|value| value.is_finite()).map_or_else(|| "–".to_owned(), |value| digits.format(value))
+}
+
+/// A number for a sentence.
+pub(crate) fn fixed(value: f64) -> String {
+    Digits::Fixed(4).format(value)
+}
+
+/// A list for a sentence.
+pub(crate) fn joined(items: impl IntoIterator<Item: Display>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// The mean for a sentence.
@@ -158,7 +170,7 @@ pub(crate) fn mean_sd(values: &Result<MeanSd, Undefined>, digits: Digits) -> [Ce
 
 /// A column of the mean and one of the deviation for each metric of group means.
 pub(crate) fn average_columns(writer: &Writer<'_>) -> Vec<Column> {
-    let heading = |name: &str, metric: Metric| writer.prose.fill("words", name, &[("metric", metric.name())]);
+    let heading = |name: &str, metric: Metric| writer.prose.fill("words", name, &[("metric", &metric)]);
     let both = |&metric: &Metric| ["mean_of", "sd_of"].map(|name| Column::numeric(heading(name, metric)));
     GROUP_METRICS.iter().flat_map(both).collect()
 }

@@ -15,11 +15,10 @@ pub fn embeddings_report(embeddings: &Embeddings, run: &Run) -> Report {
     let excluded = left_out(embeddings);
     let mut sections = vec![models(&embeddings.models), vocabularies(embeddings)];
     match &embeddings.chosen.nothing {
-        Some(reason) => sections.push(Section {
-            id: "nothing".to_owned(),
-            title: "No rows were compared".to_owned(),
-            blocks: vec![Block::note(format!("**No rows were compared:** {reason}."))],
-        }),
+        Some(reason) => {
+            let note = Block::note(format!("**No rows were compared:** {reason}."));
+            sections.push(Section::new("nothing", "No rows were compared", vec![note]));
+        }
         None => sections.extend([comparison(embeddings), tokens(embeddings)]),
     }
     sections.push(reading(embeddings));
@@ -55,26 +54,25 @@ fn table_name(role: Role) -> &'static str {
 }
 
 fn vocabularies(embeddings: &Embeddings) -> Section {
-    let mut blocks = vec![Block::Table(tables::vocabularies(embeddings))];
-    match tables::meeting(embeddings) {
-        Some(table) => blocks.push(Block::Table(table)),
-        None => blocks.push(Block::note(
+    let by_number = || {
+        Block::note(
             "**Rows are matched by number alone.** That is right only where both models use one vocabulary, and nothing here checks \
              that they do.",
-        )),
-    }
-    Section { id: "vocabularies".to_owned(), title: "Tables and vocabularies".to_owned(), blocks }
+        )
+    };
+    let blocks = vec![tables::vocabularies(embeddings), tables::shared(embeddings).unwrap_or_else(by_number)];
+    Section::new("vocabularies", "Tables and vocabularies", blocks)
 }
 
 fn comparison(embeddings: &Embeddings) -> Section {
-    let mut blocks = vec![Block::Table(tables::comparison(embeddings))];
+    let mut blocks = vec![tables::comparison(embeddings)];
     if let Some(extent) = pictures::extent(embeddings) {
         blocks.push(Block::picture(pictures::contrast(embeddings, extent)));
         blocks.push(Block::picture(pictures::matched(embeddings, extent)));
     }
     blocks.push(Block::prose(test(embeddings)));
-    blocks.push(Block::Table(tables::spread(embeddings)));
-    Section { id: "comparison".to_owned(), title: "Rows compared".to_owned(), blocks }
+    blocks.push(tables::spread(embeddings));
+    Section::new("comparison", "Rows compared", blocks)
 }
 
 fn test(embeddings: &Embeddings) -> String {
@@ -90,7 +88,10 @@ fn test(embeddings: &Embeddings) -> String {
                 "Over {} evenly spaced pairs the mean of `pearson` is {:.6}, {z}. Rows of one table resemble each other, so that as many \
                  tokens are far fewer independent tests; taken as independent they would give z = {:.2}, which is too large in \
                  magnitude. The sample has the seed {}.",
-                test.n, test.mean_r, test.naive_z, embeddings.chosen.ask.seed
+                test.layers.len(),
+                test.mean_r,
+                test.naive_z,
+                embeddings.chosen.ask.seed
             )
         }
         Err(reason) => format!("The mean of `pearson` cannot be tested: {reason}."),
@@ -98,11 +99,8 @@ fn test(embeddings: &Embeddings) -> String {
 }
 
 fn tokens(embeddings: &Embeddings) -> Section {
-    Section {
-        id: "tokens".to_owned(),
-        title: "The ends of the distribution".to_owned(),
-        blocks: vec![Block::Table(tables::ends(embeddings, true)), Block::Table(tables::ends(embeddings, false))],
-    }
+    let ends = [true, false].map(|most| Block::Table(tables::ends(embeddings, most)));
+    Section::new("tokens", "The ends of the distribution", ends.into())
 }
 
 fn reading(embeddings: &Embeddings) -> Section {
@@ -126,7 +124,7 @@ fn reading(embeddings: &Embeddings) -> Section {
             embeddings.chosen.drawn.len()
         )));
     }
-    Section { id: "reading".to_owned(), title: "How to read these numbers".to_owned(), blocks }
+    Section::new("reading", "How to read these numbers", blocks)
 }
 
 fn left_out(embeddings: &Embeddings) -> Vec<Excluded> {

@@ -4,31 +4,13 @@
 use std::fmt::Write;
 
 use crate::{
-    metric::{RowPair, Undefined},
-    question::embeddings::{Embeddings, Figures, RowPairs, TokenPair},
+    metric::{Figures, RowPair, Undefined},
+    question::embeddings::{Embeddings, TokenPair},
     report::{Cell, Digits, Frame, Frames, each_reason},
 };
 
-const COLUMNS: [&str; 18] = [
-    "token",
-    "bytes",
-    "begins_word",
-    "row_a",
-    "row_b",
-    "cos_sim",
-    "cos_null",
-    "cos_null_sd",
-    "pearson",
-    "z_perm",
-    "same_id_cos_sim",
-    "same_id_cos_null",
-    "same_id_pearson",
-    "random_row_b",
-    "random_cos_sim",
-    "random_cos_null",
-    "random_pearson",
-    "undefined",
-];
+const COLUMNS: &str = "token bytes begins_word row_a row_b cos_sim cos_null cos_null_sd pearson z_perm same_id_cos_sim \
+                       same_id_cos_null same_id_pearson random_row_b random_cos_sim random_cos_null random_pearson undefined";
 
 /// The columns before the first metric.
 const WHAT: usize = 5;
@@ -47,23 +29,13 @@ fn summary(embeddings: &Embeddings) -> Frame<'_> {
     let same = embeddings.same_id.as_ref().map(|pairs| ("same_id", pairs));
     let lists = [("matched", &embeddings.matched), ("random", &embeddings.random)].into_iter().chain(same);
     let rows = lists.flat_map(|(rows, pairs)| {
-        let metrics = [&pairs.cos_sim, &pairs.cos_null, &pairs.cos_null_sd, &pairs.pearson, &pairs.z_perm];
-        RowPairs::METRICS.into_iter().zip(metrics).map(move |(metric, of)| {
-            let missing: usize = of.undefined.iter().map(|(_, count)| count).sum();
-            let start = [Cell::text(rows), Cell::code(metric.name()), Cell::count(of.n), Cell::count(missing)];
-            let figure = |get: fn(&Figures) -> f64| {
-                Cell::number(of.figures.as_ref().map(get).map_err(Undefined::clone), Digits::Exact)
-            };
-            let figures = [
-                figure(|of| of.mean),
-                figure(|of| of.sd),
-                figure(|of| of.min),
-                figure(|of| of.q25),
-                figure(|of| of.q50),
-                figure(|of| of.q75),
-                figure(|of| of.max),
-            ];
-            start.into_iter().chain(figures).chain([Cell::optional(of.figures.as_ref().err())]).collect()
+        pairs.metrics().map(|(metric, of)| {
+            let start = [Cell::text(rows), Cell::code(metric.name()), Cell::count(of.n), Cell::count(of.missing())];
+            let figures: [fn(&Figures) -> f64; 7] =
+                [|f| f.mean, |f| f.sd, |f| f.min, |f| f.q25, |f| f.median, |f| f.q75, |f| f.max];
+            let figures = figures.map(|figure| Cell::number(of.get(figure), Digits::Exact));
+            let reason = Cell::optional(of.figures.is_none().then_some(Undefined::TooFew));
+            start.into_iter().chain(figures).chain([reason]).collect()
         })
     });
     Frame::new("summary.csv", head, rows)
@@ -71,7 +43,7 @@ fn summary(embeddings: &Embeddings) -> Frame<'_> {
 
 /// The numbers of `pairs`; pages show a token's beginning as `shown`.
 pub(crate) fn tokens<'a>(pairs: impl Iterator<Item = &'a TokenPair> + 'a) -> Frame<'a> {
-    Frame::new("tokens.csv", COLUMNS, pairs.map(row)).with_page_columns(&["shown"])
+    Frame::new("tokens.csv", COLUMNS.split(' '), pairs.map(row)).with_page_columns(&["shown"])
 }
 
 fn row(pair: &TokenPair) -> Vec<Cell> {
@@ -88,7 +60,8 @@ fn row(pair: &TokenPair) -> Vec<Cell> {
     row.extend(contrast(pair.same_id.as_ref()));
     row.push(Cell::integer(pair.random.as_ref().map(|(row, _)| *row)));
     row.extend(contrast(pair.random.as_ref().map(|(_, numbers)| numbers)));
-    row.push(each_reason(&COLUMNS[WHAT..], &row[WHAT..]));
+    let values: Vec<&str> = COLUMNS.split(' ').skip(WHAT).collect();
+    row.push(each_reason(&values, &row[WHAT..]));
     row.push(token.map_or_else(|| Cell::text("–"), |token| Cell::code(shortened(&token.to_string()))));
     row
 }

@@ -19,7 +19,7 @@ pub(crate) fn matched(embeddings: &Embeddings, (low, high): (f64, f64)) -> Pictu
     let references = [
         ("mean", embeddings.matched.cos_sim.get(|f| f.mean)),
         ("mean cos_null", embeddings.matched.cos_null.get(|f| f.mean)),
-        ("mean of random tokens", embeddings.random.cos_sim.get(|f| f.mean)),
+        ("random tokens", embeddings.random.cos_sim.get(|f| f.mean)),
     ];
     histogram.references =
         references.into_iter().filter_map(|(label, value)| Some(Reference::new(label, value.ok()?))).collect();
@@ -54,10 +54,8 @@ pub(crate) fn contrast(embeddings: &Embeddings, (low, high): (f64, f64)) -> Pict
             x_label: "cos_sim".to_owned(),
             x: (0..BINS).map(|bin| low + (bin as f64 + 0.5) * width).collect(),
             panels: vec![LinePanel {
-                y_label: "share of pairs".to_owned(),
-                series: kinds(embeddings).into_iter().map(series).collect(),
-                references: Vec::new(),
                 at_least: Some((0.0, 0.0)),
+                ..LinePanel::new("share of pairs", kinds(embeddings).into_iter().map(series).collect())
             }],
         }),
     }

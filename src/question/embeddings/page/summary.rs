@@ -1,8 +1,8 @@
 //! The answer in short: how the vocabularies meet, and what rows show on average.
 
 use crate::{
-    metric::Undefined,
-    question::embeddings::{Distribution, Embeddings, Figures, RowPairs, TokenPair},
+    metric::{Figures, Stats, Undefined},
+    question::embeddings::{Embeddings, RowPairs, TokenPair},
     report::{Block, Cell, Column, Digits, Table, number::counted},
 };
 
@@ -14,22 +14,21 @@ const BEYOND: f64 = 2.576;
 
 /// The summary.
 pub(crate) fn summary(embeddings: &Embeddings) -> Vec<Block> {
-    let (models, meeting) = (Block::Table(models(embeddings)), Block::Table(meeting(embeddings)));
+    let (models, shared) = (models(embeddings), shared(embeddings));
     if let Some(reason) = &embeddings.chosen.nothing {
-        return vec![Block::note(format!("**No rows were compared**: {reason}.")), models, meeting];
+        return vec![Block::note(format!("**No rows were compared**: {reason}.")), models, shared];
     }
-    let mut blocks = vec![Block::prose(headline(embeddings)), Block::Table(rows(embeddings))];
+    let mut blocks = vec![Block::prose(headline(embeddings)), rows(embeddings)];
     if embeddings.chosen.are_named {
-        blocks.push(Block::Table(named_rows(embeddings)));
+        blocks.push(named_rows(embeddings));
     }
-    blocks.extend([models, meeting]);
+    blocks.extend([models, shared]);
     blocks
 }
 
 /// The mean over matched rows, beside that of random ones, and how unusual it is.
 fn headline(embeddings: &Embeddings) -> String {
-    let number =
-        |of: &Distribution| of.get(|f| f.mean).map_or_else(|_| "–".to_owned(), |mean| Digits::Fixed(4).format(mean));
+    let number = |of: &Stats| of.get(|f| f.mean).map_or_else(|_| "–".to_owned(), |mean| Digits::Fixed(4).format(mean));
     let matched = &embeddings.matched;
     let what = if embeddings.chosen.ask.same_id { "Rows of the same number" } else { "Rows of the same token" };
     let (verdict, test) = match &embeddings.test {
@@ -42,7 +41,7 @@ fn headline(embeddings: &Embeddings) -> String {
             let z = test.z.as_ref().map_or_else(ToString::to_string, |z| format!("{z:.2}"));
             let test = format!(
                 " The mean over {} is {:.6}, z = {z} under one permutation of channels for all ({:.2} if rows were independent).",
-                counted(test.n, "pair"),
+                counted(test.layers.len(), "pair"),
                 test.mean_r,
                 test.naive_z
             );
@@ -59,7 +58,7 @@ fn headline(embeddings: &Embeddings) -> String {
     )
 }
 
-fn models(embeddings: &Embeddings) -> Table {
+fn models(embeddings: &Embeddings) -> Block {
     let chosen = &embeddings.chosen;
     let row = |side: usize| {
         let table = chosen.tables[side].as_ref().ok();
@@ -75,39 +74,31 @@ fn models(embeddings: &Embeddings) -> Table {
             of(facts.and_then(|facts| facts.padded).map(|padded| padded.to_string())),
         ]
     };
-    Table {
-        caption: String::new(),
-        columns: vec![
-            Column::text("model"),
-            Column::numeric("rows"),
-            Column::numeric("width"),
-            Column::text("dtype"),
-            Column::text("vocabulary"),
-            Column::numeric("tokens"),
-            Column::numeric("padded rows"),
-        ],
-        rows: (0..embeddings.models.len()).map(row).collect(),
-    }
+    let columns = [
+        Column::list(&["model"], &["rows", "width"]),
+        Column::list(&["dtype", "vocabulary"], &["tokens", "padded rows"]),
+    ];
+    Block::table("", columns.concat(), (0..embeddings.models.len()).map(row))
 }
 
-fn meeting(embeddings: &Embeddings) -> Table {
+fn shared(embeddings: &Embeddings) -> Block {
     let chosen = &embeddings.chosen;
     let drawn = format!("{} of {}", chosen.drawn.len(), chosen.candidates);
-    let facts = match &chosen.meeting {
-        Some(meeting) => vec![
-            ("tokens in both", meeting.shared.to_string()),
-            ("only in the first", meeting.only[0].to_string()),
-            ("only in the second", meeting.only[1].to_string()),
-            ("same number in both", meeting.same_id.to_string()),
+    let facts = match &chosen.shared {
+        Some(shared) => vec![
+            ("tokens in both", shared.in_both.to_string()),
+            ("only in the first", shared.only[0].to_string()),
+            ("only in the second", shared.only[1].to_string()),
+            ("same number in both", shared.same_id.to_string()),
             ("compared", drawn),
         ],
         None => vec![("rows compared", drawn)],
     };
-    Table::facts(facts)
+    Block::Table(Table::facts(facts))
 }
 
 /// Each row that was named.
-fn named_rows(embeddings: &Embeddings) -> Table {
+fn named_rows(embeddings: &Embeddings) -> Block {
     let number = |value: Option<&Result<f64, Undefined>>| match value {
         Some(Ok(value)) => Cell::number(*value, Digits::Fixed(4)),
         Some(Err(reason)) => Cell::undefined(reason.to_string()),
@@ -121,17 +112,15 @@ fn named_rows(embeddings: &Embeddings) -> Table {
         row.push(number(pair.same_id.as_ref().map(|same| &same.cos_sim)));
         row
     };
-    let mut columns = vec![Column::text("token")];
-    let titles = ["row a", "row b", "cos_sim", "cos_null", "pearson", "same number"];
-    columns.extend(titles.map(Column::numeric));
-    Table { caption: String::new(), columns, rows: embeddings.pairs.iter().take(MOST_NAMED).map(row).collect() }
+    let columns = Column::list(&["token"], &["row a", "row b", "cos_sim", "cos_null", "pearson", "same number"]);
+    Block::table("", columns, embeddings.pairs.iter().take(MOST_NAMED).map(row))
 }
 
-fn rows(embeddings: &Embeddings) -> Table {
+fn rows(embeddings: &Embeddings) -> Block {
     let matched = if embeddings.chosen.ask.same_id { "same number" } else { "same token" };
     let mut kinds = vec![(matched, &embeddings.matched), ("random tokens", &embeddings.random)];
     kinds.extend(embeddings.same_id.as_ref().map(|same| ("same number", same)));
-    let number = |of: &Distribution, figure: fn(&Figures) -> f64| {
+    let number = |of: &Stats, figure: fn(&Figures) -> f64| {
         let text = of.get(figure).map(|value| Digits::Fixed(4).format(value));
         Cell::text(text.unwrap_or_else(|reason: Undefined| reason.to_string()))
     };
@@ -143,11 +132,10 @@ fn rows(embeddings: &Embeddings) -> Table {
             number(&compared.cos_sim, |f| f.sd),
             number(&compared.cos_null, |f| f.mean),
             number(&compared.pearson, |f| f.mean),
-            number(&compared.pearson, |f| f.q50),
+            number(&compared.pearson, |f| f.median),
             number(&compared.pearson, |f| f.max),
         ]
     };
-    let mut columns = vec![Column::text("rows of")];
-    columns.extend(["n", "cos_sim", "sd", "cos_null", "pearson", "median", "max"].map(Column::numeric));
-    Table { caption: "Means over pairs of rows.".to_owned(), columns, rows: kinds.into_iter().map(row).collect() }
+    let columns = Column::list(&["rows of"], &["n", "cos_sim", "sd", "cos_null", "pearson", "median", "max"]);
+    Block::table("Means over pairs of rows.", columns, kinds.into_iter().map(row))
 }

@@ -2,15 +2,16 @@
 
 use super::files::tokens;
 use crate::{
-    question::embeddings::{Distribution, Embeddings, Figures, RowPairs, TokenPair},
-    report::{Cell, Column, Digits, Table},
+    metric::{Figures, Stats},
+    question::embeddings::{Embeddings, RowPairs, TokenPair},
+    report::{Block, Cell, Column, Digits, Table},
 };
 
 /// Tokens listed at each end.
 const LISTED: usize = 12;
 
 /// The two tables and what their rows stand for.
-pub(crate) fn vocabularies(embeddings: &Embeddings) -> Table {
+pub(crate) fn vocabularies(embeddings: &Embeddings) -> Block {
     let none = |reason: &str| Cell::undefined(reason.to_owned());
     let row = |side: usize| {
         let mut cells = vec![Cell::text(&embeddings.models[side].label)];
@@ -45,47 +46,43 @@ pub(crate) fn vocabularies(embeddings: &Embeddings) -> Table {
         }
         cells
     };
-    let mut columns = ["model", "tensor", "dtype"].map(Column::text).to_vec();
-    columns.extend(["rows", "width"].map(Column::numeric));
-    columns.push(Column::text("tokenizer"));
-    columns.extend(["numbers", "tokens", "markers", "padded rows", "without a row"].map(Column::numeric));
-    Table {
-        caption: "The tables and their vocabularies. Padded rows come after the last token's; several numbers may stand for one \
-                  token; markers are tokens such as `<s>` that no text contains."
-            .to_owned(),
-        columns,
-        rows: vec![row(0), row(1)],
-    }
+    let columns = [
+        Column::list(&["model", "tensor", "dtype"], &["rows", "width"]),
+        Column::list(&["tokenizer"], &["numbers", "tokens", "markers", "padded rows", "without a row"]),
+    ];
+    Block::table(
+        "The tables and their vocabularies. Padded rows come after the last token's; several numbers may stand for one token; markers \
+         are tokens such as `<s>` that no text contains.",
+        columns.concat(),
+        [row(0), row(1)],
+    )
 }
 
-/// How the vocabularies meet, in counts of tokens; `None` where no tokenizer was read.
-pub(crate) fn meeting(embeddings: &Embeddings) -> Option<Table> {
-    let meeting = embeddings.chosen.meeting.as_ref()?;
+/// What the vocabularies share, in counts of tokens; `None` where no tokenizer was read.
+pub(crate) fn shared(embeddings: &Embeddings) -> Option<Block> {
+    let shared = embeddings.chosen.shared.as_ref()?;
     let [first, second] = &embeddings.models;
-    let count = |what: String, count: usize| vec![Cell::text(what), Cell::count(count)];
-    let rows = vec![
-        count("in both".to_owned(), meeting.shared),
-        count(format!("only in {}", first.label), meeting.only[0]),
-        count(format!("only in {}", second.label), meeting.only[1]),
-        count("in both, with the same number".to_owned(), meeting.same_id),
-        count("in both, markers, not compared".to_owned(), meeting.special),
-        count("in both, without a row in a table".to_owned(), meeting.beyond),
-        count("could be compared".to_owned(), embeddings.chosen.candidates),
-        count("compared".to_owned(), embeddings.chosen.drawn.len()),
+    let rows = [
+        ("in both".to_owned(), shared.in_both),
+        (format!("only in {}", first.label), shared.only[0]),
+        (format!("only in {}", second.label), shared.only[1]),
+        ("in both, with the same number".to_owned(), shared.same_id),
+        ("in both, markers, not compared".to_owned(), shared.special),
+        ("in both, without a row in a table".to_owned(), shared.beyond),
+        ("could be compared".to_owned(), embeddings.chosen.candidates),
+        ("compared".to_owned(), embeddings.chosen.drawn.len()),
     ];
-    Some(Table {
-        caption:
-            "How the vocabularies meet. Two tokens are one where their bytes agree and whether a word begins with them."
-                .to_owned(),
-        columns: vec![Column::text("tokens"), Column::numeric("count")],
-        rows,
-    })
+    Some(Block::table(
+        "How the vocabularies meet. Two tokens are one where their bytes agree and whether a word begins with them.",
+        Column::list(&["tokens"], &["count"]),
+        rows.into_iter().map(|(what, count)| vec![Cell::text(what), Cell::count(count)]),
+    ))
 }
 
 /// The kinds of pairs beside each other.
-pub(crate) fn comparison(embeddings: &Embeddings) -> Table {
+pub(crate) fn comparison(embeddings: &Embeddings) -> Block {
     let row = |(name, compared): (&str, &RowPairs)| {
-        let number = |of: &Distribution, figure: fn(&Figures) -> f64| Cell::number(of.get(figure), Digits::Fixed(6));
+        let number = |of: &Stats, figure: fn(&Figures) -> f64| Cell::number(of.get(figure), Digits::Fixed(6));
         vec![
             Cell::text(name),
             Cell::count(compared.cos_sim.n),
@@ -97,43 +94,31 @@ pub(crate) fn comparison(embeddings: &Embeddings) -> Table {
             number(&compared.pearson, |f| f.sd),
         ]
     };
-    let mut columns = vec![Column::text("rows of")];
     let titles =
         ["n cos_sim", "mean cos_sim", "sd cos_sim", "mean cos_null", "n pearson", "mean pearson", "sd pearson"];
-    columns.extend(titles.map(Column::numeric));
-    Table {
-        caption: "Means and standard deviations (ddof 0) over pairs of rows. `tokens.csv` has every pair.".to_owned(),
-        columns,
-        rows: kinds(embeddings).into_iter().map(row).collect(),
-    }
+    Block::table(
+        "Means and standard deviations (ddof 0) over pairs of rows. `tokens.csv` has every pair.",
+        Column::list(&["rows of"], &titles),
+        kinds(embeddings).into_iter().map(row),
+    )
 }
 
 /// How cosine and Pearson's r are spread, kind by kind.
-pub(crate) fn spread(embeddings: &Embeddings) -> Table {
+pub(crate) fn spread(embeddings: &Embeddings) -> Block {
     let rows = kinds(embeddings).into_iter().flat_map(|(name, compared)| {
-        let metrics = [
-            ("cos_sim", &compared.cos_sim),
-            ("cos_null", &compared.cos_null),
-            ("cos_null_sd", &compared.cos_null_sd),
-            ("pearson", &compared.pearson),
-            ("z_perm", &compared.z_perm),
-        ];
-        metrics.map(|(metric, of)| {
-            let number = |figure: fn(&Figures) -> f64| Cell::number(of.get(figure), Digits::Fixed(4));
+        compared.metrics().map(|(metric, of)| {
             let figures: [fn(&Figures) -> f64; 7] =
-                [|f| f.mean, |f| f.sd, |f| f.min, |f| f.q25, |f| f.q50, |f| f.q75, |f| f.max];
-            let mut cells = vec![Cell::text(name), Cell::code(metric), Cell::count(of.n)];
-            cells.extend(figures.map(number));
+                [|f| f.mean, |f| f.sd, |f| f.min, |f| f.q25, |f| f.median, |f| f.q75, |f| f.max];
+            let mut cells = vec![Cell::text(name), Cell::code(metric.name()), Cell::count(of.n)];
+            cells.extend(figures.map(|figure| Cell::number(of.get(figure), Digits::Fixed(4))));
             cells
         })
     });
-    let mut columns = vec![Column::text("rows of"), Column::text("metric")];
-    columns.extend(["n", "mean", "sd", "min", "25 %", "50 %", "75 %", "max"].map(Column::numeric));
-    Table {
-        caption: "How the numbers are spread over pairs of rows; quantiles are interpolated linearly.".to_owned(),
-        columns,
-        rows: rows.collect(),
-    }
+    Block::table(
+        "How the numbers are spread over pairs of rows; quantiles are interpolated linearly.",
+        Column::list(&["rows of", "metric"], &["n", "mean", "sd", "min", "25 %", "50 %", "75 %", "max"]),
+        rows,
+    )
 }
 
 /// The tokens whose rows are most alike, or least.

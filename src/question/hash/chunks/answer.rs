@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     ask::{ChunkCorpus, ChunkModel},
     fingerprints::NodeIndex,
-    tensors::{Side, TensorRow, Verdict, rows},
+    row::{Method, TensorRow, Verdict},
+    tensors::{Side, rows},
     terms::{Span, TermIndex},
 };
 use crate::hub::Unexamined;
@@ -52,6 +53,13 @@ impl ChunkPair {
         self.tensors.iter().filter(|row| row.verdict == verdict).count()
     }
 
+    /// Tensors that are identical without a byte of them read, by their names in both models: by what they are.
+    pub fn proven<'c>(&self, models: &'c [ChunkModel]) -> BTreeMap<(&'c str, &'c str), Method> {
+        let name = |model: usize, tensor: usize| models[model].tensors[tensor].name.as_str();
+        let identical = self.tensors.iter().filter(|row| row.verdict == Verdict::Identical);
+        identical.filter_map(|row| Some(((name(self.a, row.a?), name(self.b, row.b)), row.method?))).collect()
+    }
+
     /// Whether the first is among what the card of the second names, or the other way round: as "card's model, relation".
     pub fn claimed(&self, models: &[ChunkModel]) -> Option<String> {
         let by = |of: usize, base: usize| {
@@ -68,7 +76,7 @@ impl ChunkPair {
 impl ChunksAnswer {
     /// Meets the models of a corpus.
     pub fn of(mut corpus: ChunkCorpus) -> Self {
-        let index = TermIndex::new(corpus.contents.iter().map(|content| content.terms.as_slice()));
+        let index = TermIndex::new(corpus.contents.iter().map(|content| content.terms.as_slice()), &corpus.lengths);
         for &content in index.inconsistent() {
             let reason = "two terms of one stored block give its chunks different lengths".to_owned();
             corpus.contents[content as usize].unexamined = Some((Unexamined::Inconsistent, reason));
@@ -80,38 +88,30 @@ impl ChunksAnswer {
         }
         let contents: Vec<Vec<u32>> =
             corpus.models.iter().map(|model| model.files.iter().map(|file| file.content).collect()).collect();
-        let sides = corpus.models.iter().zip(&contents).map(|(model, contents)| Side::new(&model.tensors, contents));
-        let sides: Vec<Side<'_>> = sides.collect();
         let unexamined =
             |content: u32| corpus.contents.get(content as usize)?.unexamined.as_ref().map(|(state, _)| *state);
         let constant = |content, range| index.constant_bytes(content, range);
+        let is_cut = |model: usize| contents[model].iter().any(|&content| corpus.contents[content as usize].is_cut);
         let meet = |(a, b): (usize, usize)| {
-            let held = |model: usize| {
-                let mut held = vec![false; corpus.contents.len()];
-                for &content in &contents[model] {
-                    held[content as usize] = true;
-                }
-                held
-            };
-            let [of_a, of_b] = [a, b].map(held);
-            let [by_terms, by_nodes] = [index.spans(&of_a, &of_b, a == b), nodes.spans(&of_a, &of_b, a == b)];
+            let sides = [a, b].map(|model| Side::new(&corpus.models[model].tensors, &contents[model]));
+            let by_terms = index.spans(&contents[a], &contents[b], a == b);
+            let by_nodes = nodes.spans(&contents[a], &contents[b], a == b);
             let spans = [by_terms.spans, by_nodes.spans].concat();
-            let tells = |span: &Span| sides[b].has_weights_in(span);
+            let tells = |span: &Span| sides[1].has_weights_in(span);
             ChunkPair {
                 a,
                 b,
                 distinct_chunks: TermIndex::distinct_chunks(&spans, tells).max(NodeIndex::chunks(&spans, tells)),
-                tensors: rows([&sides[a], &sides[b]], &spans, &unexamined, &constant, a == b),
-                is_cut: by_terms.is_cut || by_nodes.is_cut,
+                tensors: rows([&sides[0], &sides[1]], &spans, &unexamined, &constant, a == b),
+                is_cut: by_terms.is_cut || by_nodes.is_cut || [a, b].into_iter().any(is_cut),
             }
         };
-        let pairs = match sides.len() {
+        let pairs = match contents.len() {
             0 => Vec::new(),
             1 => vec![meet((0, 0))],
             2 => vec![meet((0, 1))],
             _ => edges(&contents, corpus.contents.len(), &index, &nodes).into_iter().map(meet).collect(),
         };
-        drop(sides);
         Self { corpus, pairs, bytes_read: None }
     }
 

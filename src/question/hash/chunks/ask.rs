@@ -1,21 +1,31 @@
 //! What is asked of the Hub and its content store: of every distinct file its terms, of every model its card's claim.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use futures::future::{join, join_all};
 
-use super::{fingerprints::positions, tensors::ChunkTensor};
+use super::{
+    fingerprints::{borders, complements},
+    row::ChunkTensor,
+};
 use crate::{
     digest::xet::XetHash,
     family::Classified,
-    hub::{CasClient, CasError, CasFile, CasTraffic, Claim, ContentNode, Term, Unexamined},
+    hub::{CasClient, CasError, CasFile, CasTraffic, Claim, ContentNode, Marks, Term, Unexamined},
     model::{Model, Opened, Session},
     question::hash::files::same_files,
+    range::ByteRange,
     snapshot::RepoFile,
 };
 
 /// Repositories whose token is asked for to examine one content that several have.
 const MOST_TOKENS: usize = 3;
+
+/// Terms of all contents that are kept, in equal shares: of a thousand files 4,000 each, of 10,000 still more than twice the usual 150.
+const MOST_TERMS: usize = 4_000_000;
 
 /// What is asked beside listings and headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +75,8 @@ pub struct Content {
     pub terms: Vec<Term>,
     /// Nodes of its Merkle tree; none where they were not asked for.
     pub nodes: Vec<ContentNode>,
+    /// Whether it is made of more terms than are kept: of its end nothing is shown.
+    pub is_cut: bool,
     /// Why nothing is known of it, and the reason in full where there is more to say.
     pub unexamined: Option<(Unexamined, String)>,
 }
@@ -76,6 +88,8 @@ pub struct ChunkCorpus {
     pub models: Vec<ChunkModel>,
     /// All distinct contents.
     pub contents: Vec<Content>,
+    /// Runs of chunks whose length was asked for, to place others.
+    pub lengths: Vec<Term>,
     /// What was asked of the store.
     pub traffic: CasTraffic,
     /// Where fingerprints were asked for: why not all were given, if so.
@@ -83,8 +97,9 @@ pub struct ChunkCorpus {
 }
 
 impl ChunkCorpus {
-    /// Asks for what is not known; without network nothing.
-    pub async fn read(session: &Session, opened: &[Opened], ask: ChunksAsk) -> Self {
+    /// Asks for what is not known, and for what cards claim where that is wanted; without network nothing. Of one model or two, and
+    /// without fingerprints, also for as many places of runs as `probes`.
+    pub async fn read(session: &Session, opened: &[Opened], ask: ChunksAsk, with_claims: bool, probes: usize) -> Self {
         let models: Vec<(&Opened, &Arc<Model>)> =
             opened.iter().filter_map(|opened| Some((opened, opened.outcome.as_ref().ok()?))).collect();
         let offline = session.access.offline;
@@ -93,13 +108,14 @@ impl ChunkCorpus {
         let claims = models.iter().map(|(_, model)| async {
             let (repo, commit) = (model.repository.repo()?, model.repository.commit()?);
             // One model is met with no other.
-            if offline || models.len() < 2 {
+            if offline || !with_claims || models.len() < 2 {
                 return None;
             }
             session.access.hub.claim(repo, commit).await.ok()
         });
         let ask = if offline { ChunksAsk::Nothing } else { ask };
-        let contents = holders.0.iter().map(|holders| content(&cas, &models, holders, ask));
+        let most = MOST_TERMS / holders.0.len().max(1);
+        let contents = holders.0.iter().map(|holders| content(&cas, &models, holders, ask, most));
         let (claims, contents) = join(join_all(claims), join_all(contents)).await;
         let (contents, without_nodes): (Vec<Content>, Vec<Option<CasError>>) = contents.into_iter().unzip();
         let first = without_nodes.into_iter().flatten().next();
@@ -112,15 +128,33 @@ impl ChunkCorpus {
             })
             .collect();
         let described = models.iter().zip(claims).enumerate();
-        let models = described.map(|(at, ((opened, model), claim))| {
+        let described = described.map(|(at, ((opened, model), claim))| {
             let content = |path: &str| by_file.get(&(at, path)).copied();
             describe(&opened.label, model, claim, content)
         });
-        Self { models: models.collect(), contents, traffic: cas.traffic(), fingerprints }
+        let mut corpus = Self {
+            models: described.collect(),
+            contents,
+            lengths: Vec::new(),
+            traffic: CasTraffic::default(),
+            fingerprints,
+        };
+        if !matches!(corpus.fingerprints, Some(Ok(()))) {
+            let ask = async |content: u32, byte: u64| {
+                let holder = holders.0.get(content as usize).and_then(|holders| holders.first());
+                match holder.and_then(|&(model, file)| stored(models[model].1, file)) {
+                    Some(file) => cas.chunk_at(&file, byte).await,
+                    None => Ok(None),
+                }
+            };
+            corpus.lengths = corpus.probed(probes, ask).await;
+        }
+        corpus.traffic = cas.traffic();
+        corpus
     }
 }
 
-/// For each distinct content the files that have it, as (model, file), in the order of the models.
+/// For each distinct content the files that have it and hold a wanted tensor, as (model, file), in the order of the models.
 struct Holders<'a>(Vec<Vec<(usize, &'a RepoFile)>>);
 
 impl<'a> Holders<'a> {
@@ -133,8 +167,8 @@ impl<'a> Holders<'a> {
         let mut contents: Vec<Vec<(usize, &RepoFile)>> = Vec::new();
         let mut known: HashMap<usize, usize> = HashMap::new();
         for (at, (_, model)) in models.iter().enumerate() {
-            let files = model.layout.shards.iter().filter_map(|shard| model.repository.snapshot().file(shard));
-            for file in files {
+            let shards: BTreeSet<&str> = model.tensors.iter().map(|tensor| tensor.shard.as_str()).collect();
+            for file in shards.into_iter().filter_map(|shard| model.repository.snapshot().file(shard)) {
                 let next = contents.len();
                 let group = group_of.get(&(at, file.path.as_str()));
                 let content = group.map_or(next, |&group| *known.entry(group).or_insert(next));
@@ -149,15 +183,20 @@ impl<'a> Holders<'a> {
 }
 
 /// Asks what a content is made of, unless every model has it: then there is nothing else to be met. Beside it why it has no
-/// fingerprints, if they were asked for.
+/// fingerprints, if they were asked for. Terms beyond `most` are left.
 async fn content(
     cas: &CasClient,
     models: &[(&Opened, &Arc<Model>)],
     holders: &[(usize, &RepoFile)],
     ask: ChunksAsk,
+    most: usize,
 ) -> (Content, Option<CasError>) {
     let size = holders.first().map_or(0, |(_, file)| file.size);
-    let known = |terms| Content { size, terms, nodes: Vec::new(), unexamined: None };
+    let known = |mut terms: Vec<Term>| {
+        let is_cut = terms.len() > most;
+        terms.truncate(most);
+        Content { size, terms, nodes: Vec::new(), is_cut, unexamined: None }
+    };
     let unknown = |state, reason| (Content { unexamined: Some((state, reason)), ..known(Vec::new()) }, None);
     let hash = |file: &RepoFile| XetHash::parse(file.xet_hash.as_deref()?);
     let Some(hash) = holders.iter().find_map(|(_, file)| hash(file)) else {
@@ -173,8 +212,7 @@ async fn content(
     let mut refused: Option<CasError> = None;
     for (at, file) in holders.iter().take(MOST_TOKENS) {
         let model = models[*at].1;
-        let (Some(repo), Some(commit)) = (model.repository.repo(), model.repository.commit()) else { continue };
-        let stored = CasFile { repo, commit, path: &file.path, size, hash };
+        let Some(stored) = stored(model, file).map(|stored| CasFile { hash, ..stored }) else { continue };
         match cas.terms(&stored).await {
             Ok(terms) if ask == ChunksAsk::Fingerprints => {
                 let outcome = nodes(cas, &stored, model).await;
@@ -197,14 +235,31 @@ async fn content(
     }
 }
 
-/// The nodes of a file between the borders of its tensors, and across them.
+/// A file of a model as the store knows it.
+fn stored<'m>(model: &'m Model, file: &'m RepoFile) -> Option<CasFile<'m>> {
+    let hash = XetHash::parse(file.xet_hash.as_deref()?)?;
+    let repository = &model.repository;
+    Some(CasFile { repo: repository.repo()?, commit: repository.commit()?, path: &file.path, size: file.size, hash })
+}
+
+/// The nodes of a file between the borders of its tensors, and across them; where the store gives none, those within each large one.
 async fn nodes(cas: &CasClient, file: &CasFile<'_>, model: &Model) -> Result<Vec<ContentNode>, CasError> {
     let tensors = model.tensors.iter().filter(|tensor| tensor.shard == file.path).map(|tensor| tensor.info.range);
-    let mut nodes = Vec::new();
-    for positions in positions(tensors) {
-        nodes.extend(cas.nodes(file, &positions).await?);
+    let tensors: Vec<ByteRange> = tensors.collect();
+    let all = async |marks: &[Vec<ByteRange>], form: Marks| {
+        let mut nodes = Vec::new();
+        for marks in marks {
+            nodes.extend(cas.nodes(file, marks, form).await?);
+        }
+        Ok(nodes)
+    };
+    match all(&borders(&tensors), Marks::Borders).await {
+        Err(error) => {
+            let within = all(&complements(&tensors, file.size), Marks::Complement).await;
+            within.map_err(|_: CasError| error)
+        }
+        nodes => nodes,
     }
-    Ok(nodes)
 }
 
 fn describe(label: &str, model: &Model, claim: Option<Claim>, content: impl Fn(&str) -> Option<u32>) -> ChunkModel {

@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{
     answer::ChunksAnswer,
     ask::ChunkModel,
-    tensors::{Method, TensorRow, Verdict},
+    row::{Method, TensorRow, Verdict},
 };
 use crate::{
     error::{Error, Result},

@@ -3,7 +3,7 @@
 use super::{
     answer::{ChunkPair, ChunksAnswer},
     ask::ChunkModel,
-    tensors::{ChunkTensor, Method, TensorRow, Verdict},
+    row::{ChunkTensor, Method, TensorRow, Verdict},
 };
 use crate::{
     question::inspect::shape_text,

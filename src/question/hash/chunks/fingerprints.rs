@@ -1,10 +1,10 @@
 //! Content that is the same by the Merkle nodes of files, wherever and by whomever it was stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     tensors::covered,
-    terms::{MOST, MOST_MEETINGS, Span, Spans},
+    terms::{MOST, MOST_MEETINGS, Span, Spans, by_content, rows_of},
 };
 use crate::{digest::xet::XetHash, hub::ContentNode, range::ByteRange};
 
@@ -13,16 +13,22 @@ use crate::{digest::xet::XetHash, hub::ContentNode, range::ByteRange};
 const BEFORE_END: u64 = 450_000;
 const WORTH_IT: u64 = 1 << 20;
 
-/// Positions that are marked in a file whose tensors have these ranges, a list a request: the borders of tensors, then places before them.
-pub(crate) fn positions(tensors: impl Iterator<Item = ByteRange> + Clone) -> [Vec<u64>; 2] {
-    let tensors = tensors.filter(|range| !range.is_empty());
+/// Bytes that are marked in a file whose tensors have these ranges, a list a request: the borders of tensors, then places before them.
+pub(crate) fn borders(tensors: &[ByteRange]) -> [Vec<ByteRange>; 2] {
+    let tensors = tensors.iter().filter(|range| !range.is_empty());
     let borders = tensors.clone().flat_map(|range| [range.start, range.end - 1]);
     let before = tensors.filter(|range| range.len() >= WORTH_IT).map(|range| range.end - BEFORE_END);
-    [borders.collect(), before.collect()].map(|mut positions: Vec<u64>| {
-        positions.sort_unstable();
-        positions.dedup();
-        positions
+    [borders.collect(), before.collect()].map(|positions: BTreeSet<u64>| {
+        positions.into_iter().map(|position| ByteRange::new(position, position + 1)).collect()
     })
+}
+
+/// For each tensor that is worth it all of a file but the tensor, largest first.
+pub(crate) fn complements(tensors: &[ByteRange], size: u64) -> Vec<Vec<ByteRange>> {
+    let mut large: Vec<&ByteRange> = tensors.iter().filter(|range| range.len() >= WORTH_IT).collect();
+    large.sort_by_key(|range| std::cmp::Reverse(range.len()));
+    let but = |range: &ByteRange| [ByteRange::new(0, range.start), ByteRange::new(range.end, size)];
+    large.into_iter().map(|range| but(range).into_iter().filter(|range| !range.is_empty()).collect()).collect()
 }
 
 /// A node of a content.
@@ -38,6 +44,8 @@ struct Row {
 #[derive(Debug, Default)]
 pub(crate) struct NodeIndex {
     rows: Vec<Row>,
+    /// Places of the rows of each content.
+    by_content: HashMap<u32, Vec<u32>>,
 }
 
 impl NodeIndex {
@@ -58,7 +66,8 @@ impl NodeIndex {
         rows.sort_unstable();
         // Both requests tell of the large ones.
         rows.dedup();
-        Self { rows }
+        let by_content = by_content(rows.iter().map(|row| row.content));
+        Self { rows, by_content }
     }
 
     fn groups(&self) -> impl Iterator<Item = &[Row]> {
@@ -66,23 +75,22 @@ impl NodeIndex {
     }
 
     /// What contents of a first model have in common with those of a second, as [`TermIndex::spans`](super::terms::TermIndex::spans).
-    pub(crate) fn spans(&self, is_of_a: &[bool], is_of_b: &[bool], is_one_model: bool) -> Spans {
-        let is_of = |model: &[bool], row: &Row| model.get(row.content as usize).is_some_and(|&is| is);
+    pub(crate) fn spans(&self, a: &[u32], b: &[u32], is_one_model: bool) -> Spans {
+        let [of_a, of_b] = [a, b].map(|contents| rows_of(&self.rows, &self.by_content, contents));
         let mut found = Spans::default();
         let mut meetings = 0_u64;
-        for rows in self.groups().filter(|rows| rows.len() > 1) {
-            for y in rows.iter().filter(|row| is_of(is_of_b, row)) {
-                for x in rows.iter().filter(|row| is_of(is_of_a, row)) {
-                    meetings += 1;
-                    if meetings > MOST_MEETINGS {
-                        found.is_cut = true;
-                        return found;
-                    }
-                    let is_met = is_one_model && (x.content, x.at) >= (y.content, y.at);
-                    if !is_met && (x.content, x.at) != (y.content, y.at) {
-                        let b = (y.content, ByteRange::new(y.at, y.at + y.size));
-                        found.spans.push(Span { b, a: (x.content, Some(x.at)), chunks: None });
-                    }
+        for y in of_b {
+            let alike = &of_a[of_a.partition_point(|x| (x.hash, x.size) < (y.hash, y.size))..];
+            for x in alike.iter().take_while(|x| (x.hash, x.size) == (y.hash, y.size)) {
+                meetings += 1;
+                if meetings > MOST_MEETINGS {
+                    found.is_cut = true;
+                    return found;
+                }
+                let is_met = is_one_model && (x.content, x.at) >= (y.content, y.at);
+                if !is_met && (x.content, x.at) != (y.content, y.at) {
+                    let b = (y.content, ByteRange::new(y.at, y.at + y.size));
+                    found.spans.push(Span { b, a: (x.content, Some(x.at)), chunks: None });
                 }
             }
         }
@@ -140,7 +148,7 @@ mod tests {
         let contents =
             [nodes(&[(1, 100), (2, 50), (2, 50), (3, 70)]), nodes(&[(9, 10), (3, 70), (1, 100), (2, 50), (1, 99)])];
         let index = NodeIndex::new(contents.iter().map(Vec::as_slice));
-        let spans = index.spans(&[true, false], &[false, true], false).spans;
+        let spans = index.spans(&[0], &[1], false).spans;
         let places: Vec<_> = spans.iter().map(|span| (span.a.1, span.b.1.start, span.b.1.len())).collect();
         assert_eq!(places, [(Some(200), 10, 70), (Some(0), 80, 100)]);
     }
@@ -148,7 +156,10 @@ mod tests {
     #[test]
     fn borders_are_marked_and_places_before_the_ends_of_large_tensors() {
         let ranges = [ByteRange::new(8, 100), ByteRange::new(100, 100), ByteRange::new(100, 2_000_100)];
-        let [borders, before] = positions(ranges.into_iter());
+        let [borders, before] = borders(&ranges).map(|marks| marks.iter().map(|mark| mark.start).collect::<Vec<_>>());
         assert_eq!((borders, before), (vec![8, 99, 100, 2_000_099], vec![1_550_100]));
+        let all = ByteRange::new(0, 100);
+        assert_eq!(complements(&ranges, 2_000_100), [vec![all]]);
+        assert_eq!(complements(&ranges, 2_000_101), [vec![all, ByteRange::new(2_000_100, 2_000_101)]]);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ask::ChunkModel,
-    tensors::{ChunkTensor, TensorRow, Verdict},
+    row::{ChunkTensor, TensorRow, Verdict},
 };
 use crate::family::{Role, RoleKind};
 

@@ -12,13 +12,17 @@ mod fingerprints;
 mod groups;
 mod page;
 mod positions;
+mod probes;
 #[cfg(test)]
 mod proof_tests;
+mod row;
 mod tensors;
 mod terms;
+#[cfg(test)]
+mod terms_tests;
 
 pub use answer::{ChunkPair, ChunksAnswer, FEW_CHUNKS};
 pub use ask::{ChunkCorpus, ChunkFile, ChunkModel, ChunksAsk, Content};
 pub use data::chunk_tables;
 pub use page::chunks_page;
-pub use tensors::{ChunkTensor, Method, TensorRow, Verdict};
+pub use row::{ChunkTensor, Method, TensorRow, Verdict};

@@ -4,7 +4,7 @@ use super::{
     answer::{ChunkPair, ChunksAnswer, FEW_CHUNKS},
     ask::ChunkModel,
     groups::{Line, VERDICTS, lines},
-    tensors::{Method, TensorRow, Verdict},
+    row::{Method, TensorRow, Verdict},
 };
 use crate::report::{Block, Cell, Column, Digits, Table, escape::visible, number::counted};
 

@@ -44,11 +44,6 @@ impl Positions {
         u64::try_from(end - start).ok()
     }
 
-    #[cfg(test)]
-    pub(crate) fn borders(&self) -> usize {
-        self.parents.len()
-    }
-
     fn node(&mut self, block: u32, border: u32) -> usize {
         let next = self.parents.len();
         let node = *self.nodes.entry((block, border)).or_insert(next);

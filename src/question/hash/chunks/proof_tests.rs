@@ -5,9 +5,11 @@
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::DefaultHasher},
+    convert::Infallible,
     hash::{Hash, Hasher},
 };
 
+use futures::executor::block_on;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
@@ -189,7 +191,7 @@ fn model(label: &str, content: u32, tensors: &Tensors, rng: &mut ChaCha8Rng) -> 
 }
 
 fn content(terms: Vec<Term>) -> Content {
-    Content { size: terms.iter().map(|term| term.len).sum(), terms, nodes: Vec::new(), unexamined: None }
+    Content { size: terms.iter().map(|term| term.len).sum(), terms, nodes: Vec::new(), is_cut: false, unexamined: None }
 }
 
 fn slice(file: &[u64], range: ByteRange) -> &[u64] {
@@ -228,8 +230,8 @@ fn check(answer: &ChunksAnswer, files: [&Symbols; 2], what: &str) -> (u64, u64) 
 
 #[test]
 fn of_a_thousand_random_pairs_nothing_is_claimed_that_is_not_so() {
-    // Of each way and packing: bytes of identical tensors, and those that are shown.
-    let mut counts: HashMap<(u64, bool), (u64, u64)> = HashMap::new();
+    // Of each way and packing: bytes of identical tensors, those that are shown, and those with places asked for.
+    let mut counts: HashMap<(u64, bool), (u64, u64, u64)> = HashMap::new();
     for seed in 0..1000_u64 {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed);
         let (way, is_shared) = (seed % 7, seed / 7 % 2 == 0);
@@ -238,28 +240,52 @@ fn of_a_thousand_random_pairs_nothing_is_claimed_that_is_not_so() {
         let (two, second) = model("b", 1, &changed(&tensors, way, rng), rng);
         let mut storage = Storage::default();
         let chunks = [&first, &second].map(|file| storage.upload(file, is_shared, rng));
-        let terms = chunks.map(|chunks| storage.terms(&chunks, rng));
+        let terms = [&chunks[0], &chunks[1]].map(|chunks| storage.terms(chunks, rng));
         let what = format!("seed {seed}, way {way}, shared {is_shared}");
         // Every placed span is equal.
-        let index = TermIndex::new(terms.iter().map(Vec::as_slice));
+        let index = TermIndex::new(terms.iter().map(Vec::as_slice), &[]);
         assert!(index.inconsistent().is_empty(), "{what}");
-        for span in index.spans(&[true, false], &[false, true], false).spans {
+        for span in index.spans(&[0], &[1], false).spans {
             if let Some(start) = span.a.1 {
                 let a = ByteRange::new(start, start + span.b.1.len());
                 assert_eq!(slice(&first, a), slice(&second, span.b.1), "{what}: {span:?}");
             }
         }
-        let contents = terms.into_iter().map(content).collect();
-        let corpus =
-            ChunkCorpus { models: vec![one, two], contents, traffic: CasTraffic::default(), fingerprints: None };
-        let (equal, shown) = check(&ChunksAnswer::of(corpus), [&first, &second], &what);
+        // As terms tell, and once more with places that are asked for.
+        let ask = async |content: u32, byte: u64| {
+            let mut end = 0;
+            let is_there = |(.., len): &&(usize, u32, u64)| {
+                end += len;
+                end > byte
+            };
+            let found = chunks[content as usize].iter().find(is_there);
+            let told = found.map(|&(block, at, len)| {
+                (Term { block: storage.name(block), chunks: at..at + 1, len }, byte + len - end)
+            });
+            Ok::<_, Infallible>(told)
+        };
+        let mut corpus = ChunkCorpus {
+            models: vec![one, two],
+            contents: terms.iter().cloned().map(content).collect(),
+            lengths: Vec::new(),
+            traffic: CasTraffic::default(),
+            fingerprints: None,
+        };
+        let lengths = block_on(corpus.probed(64, ask));
+        let answer = ChunksAnswer::of(corpus);
+        let (equal, shown) = check(&answer, [&first, &second], &what);
+        corpus = ChunkCorpus { contents: terms.into_iter().map(content).collect(), lengths, ..answer.corpus };
+        let (_, probed) = check(&ChunksAnswer::of(corpus), [&first, &second], &what);
         let count = counts.entry((way, is_shared)).or_default();
-        *count = (count.0 + equal, count.1 + shown);
+        *count = (count.0 + equal, count.1 + shown, count.2 + probed);
     }
-    // And most of what is so is shown where storage is shared.
+    // And most of what is so is shown where storage is shared: of tensors in another order once their places are asked for.
+    let (equal, shown, probed) = counts[&(1, true)];
+    assert!(probed * 10 > equal * 6 && probed * 4 > shown * 5, "{counts:?}");
     for way in [0, 2, 3, 5] {
-        let (equal, shown) = counts[&(way, true)];
+        let (equal, shown, probed) = counts[&(way, true)];
         assert!(shown * 10 > equal * 6, "way {way}: {shown} of {equal} in {counts:?}");
+        assert!(probed >= shown, "way {way}: {counts:?}");
     }
 }
 
@@ -273,7 +299,13 @@ fn what_a_model_repeats_is_found_within_it() {
         let mut storage = Storage::default();
         let chunks = storage.upload(&file, true, rng);
         let contents = vec![content(storage.terms(&chunks, rng))];
-        let corpus = ChunkCorpus { models: vec![one], contents, traffic: CasTraffic::default(), fingerprints: None };
+        let corpus = ChunkCorpus {
+            models: vec![one],
+            contents,
+            lengths: Vec::new(),
+            traffic: CasTraffic::default(),
+            fingerprints: None,
+        };
         let answer = ChunksAnswer::of(corpus);
         check(&answer, [&file, &file], &format!("seed {seed}"));
         assert!(answer.pairs[0].tensors.iter().all(|row| row.a != Some(row.b)));
@@ -301,7 +333,13 @@ fn of_a_list_each_model_is_met_with_the_first_that_has_its_chunks() {
         contents.push(content(storage.terms(&chunks, rng)));
         models.push(model);
     }
-    let answer = ChunksAnswer::of(ChunkCorpus { models, contents, traffic: CasTraffic::default(), fingerprints: None });
+    let answer = ChunksAnswer::of(ChunkCorpus {
+        models,
+        contents,
+        lengths: Vec::new(),
+        traffic: CasTraffic::default(),
+        fingerprints: None,
+    });
     let pairs: Vec<(usize, usize)> = answer.pairs.iter().map(|pair| (pair.a, pair.b)).collect();
     assert_eq!(pairs, [(0, 1), (0, 4), (2, 3), (2, 4)]);
     for pair in &answer.pairs {

@@ -21,13 +21,13 @@ pub(crate) const MOST_MEETINGS: u64 = 50_000_000;
 
 /// A run of chunks in a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
-    block: u32,
-    first: u16,
-    end: u16,
-    content: u32,
-    len: u32,
-    at: u64,
+pub(crate) struct Row {
+    pub(crate) block: u32,
+    pub(crate) first: u16,
+    pub(crate) end: u16,
+    pub(crate) content: u32,
+    pub(crate) len: u32,
+    pub(crate) at: u64,
 }
 
 /// Bytes that are the same in two contents.
@@ -49,11 +49,29 @@ pub(crate) struct Spans {
     pub(crate) is_cut: bool,
 }
 
+/// Places of rows by the content that each is of.
+pub(crate) fn by_content(contents: impl Iterator<Item = u32>) -> HashMap<u32, Vec<u32>> {
+    let mut places: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (place, content) in (0..).zip(contents) {
+        places.entry(content).or_default().push(place);
+    }
+    places
+}
+
+/// The rows of some contents, in the order of all.
+pub(crate) fn rows_of<'r, R>(rows: &'r [R], by_content: &HashMap<u32, Vec<u32>>, contents: &[u32]) -> Vec<&'r R> {
+    let places = contents.iter().filter_map(|content| by_content.get(content));
+    let places: BTreeSet<u32> = places.flatten().copied().collect();
+    places.into_iter().map(|place| &rows[place as usize]).collect()
+}
+
 /// Terms of many contents, found by their blocks.
 #[derive(Debug, Default)]
 pub(crate) struct TermIndex {
     /// By block, then chunk. Blocks that stand in one place alone have none.
     rows: Vec<Row>,
+    /// Places of the rows of each content.
+    by_content: HashMap<u32, Vec<u32>>,
     positions: Positions,
     /// Of each content the bytes that are one chunk over and over, as zeros are.
     constant: HashMap<u32, Vec<ByteRange>>,
@@ -62,8 +80,8 @@ pub(crate) struct TermIndex {
 }
 
 impl TermIndex {
-    /// Of the terms of each content, in the order of the content.
-    pub(crate) fn new<'a>(contents: impl IntoIterator<Item = &'a [Term]>) -> Self {
+    /// Of the terms of each content, in the order of the content, and of runs whose length is known beside them.
+    pub(crate) fn new<'a>(contents: impl IntoIterator<Item = &'a [Term]>, lengths: &[Term]) -> Self {
         let mut index = Self::default();
         let mut blocks: HashMap<XetHash, u32> = HashMap::new();
         let mut trivial: BTreeSet<(u32, u16)> = BTreeSet::new();
@@ -93,8 +111,12 @@ impl TermIndex {
         }
         index.rows.sort_unstable();
         index.forget_single_rows();
-        index.find_positions();
+        let known = lengths.iter().filter_map(|run| Some((*blocks.get(&run.block)?, run)));
+        index.find_positions(
+            &known.map(|(block, run)| (block, [run.chunks.start, run.chunks.end], run.len)).collect::<Vec<_>>(),
+        );
         index.cut_out(&trivial);
+        index.by_content = by_content(index.rows.iter().map(|row| row.content));
         index
     }
 
@@ -118,21 +140,22 @@ impl TermIndex {
         self.rows = kept;
     }
 
-    /// Joins what terms say. Contents with a term in a block of which two things are said are left out: nothing tells which is true.
-    fn find_positions(&mut self) {
-        let add = |positions: &mut Positions, row: &Row| {
-            positions.add(row.block, [row.first, row.end].map(u32::from), row.len.into())
-        };
+    /// Joins what terms say, and `lengths` of runs of blocks. Contents with a term in a block of which two things are said are left
+    /// out: nothing tells which is true.
+    fn find_positions(&mut self, lengths: &[(u32, [u32; 2], u64)]) {
+        let rows = || self.rows.iter().map(|row| (row.block, [row.first, row.end].map(u32::from), u64::from(row.len)));
         let mut positions = Positions::default();
-        let wrong: Vec<u32> = self.rows.iter().filter(|row| !add(&mut positions, row)).map(|row| row.block).collect();
+        let mut add = |(block, ends, len): (u32, [u32; 2], u64)| (!positions.add(block, ends, len)).then_some(block);
+        let wrong: BTreeSet<u32> = rows().chain(lengths.iter().copied()).filter_map(&mut add).collect();
         if !wrong.is_empty() {
-            let wrong: BTreeSet<u32> = wrong.into_iter().collect();
-            let rows = self.rows.iter().filter(|row| wrong.contains(&row.block));
-            self.inconsistent = rows.map(|row| row.content).collect();
+            let of_wrong = self.rows.iter().filter(|row| wrong.contains(&row.block));
+            self.inconsistent = of_wrong.map(|row| row.content).collect();
             self.rows.retain(|row| !self.inconsistent.contains(&row.content));
             positions = Positions::default();
-            for row in &self.rows {
-                add(&mut positions, row);
+            let rows = self.rows.iter().map(|row| (row.block, [row.first, row.end].map(u32::from), u64::from(row.len)));
+            let lengths = lengths.iter().copied().filter(|(block, ..)| !wrong.contains(block));
+            for (block, ends, len) in rows.chain(lengths) {
+                positions.add(block, ends, len);
             }
         }
         self.positions = positions;
@@ -167,36 +190,56 @@ impl TermIndex {
         is_inside.then_some(Row { first, end, len, at: row.at + before, ..*row })
     }
 
-    fn between(&self, block: u32, from: u16, to: u16) -> Option<u64> {
+    /// Bytes between the beginnings of two chunks of a block, where they are known.
+    pub(crate) fn between(&self, block: u32, from: u16, to: u16) -> Option<u64> {
         self.positions.between(block, from.into(), to.into())
     }
 
     /// What contents of a first model have in common with those of a second. Where both are one, each pair of places is met once,
     /// the earlier one first, and no place meets itself.
-    pub(crate) fn spans(&self, is_of_a: &[bool], is_of_b: &[bool], is_one_model: bool) -> Spans {
-        let is_of = |model: &[bool], row: &Row| model.get(row.content as usize).is_some_and(|&is| is);
+    pub(crate) fn spans(&self, a: &[u32], b: &[u32], is_one_model: bool) -> Spans {
         let mut found = Spans::default();
-        let mut meetings = 0_u64;
-        for rows in self.rows.chunk_by(|a, b| a.block == b.block) {
-            let of_a: Vec<&Row> = rows.iter().filter(|row| is_of(is_of_a, row)).collect();
-            if of_a.is_empty() {
-                continue;
+        found.is_cut = self.meet([a, b], is_one_model, |x, y| found.spans.push(self.span(x, y)));
+        found.spans.sort_unstable();
+        found
+    }
+
+    /// Runs of both that have chunks in common of which it is known where they begin in the second alone; most chunks first.
+    pub(crate) fn unplaced(&self, a: &[u32], b: &[u32], is_one_model: bool) -> Vec<(Row, Row)> {
+        let mut found: Vec<(u16, Row, Row)> = Vec::new();
+        self.meet([a, b], is_one_model, |x, y| {
+            let (lo, hi) = (x.first.max(y.first), x.end.min(y.end));
+            let is_known = |from: u16, to: u16| self.between(x.block, from, to).is_some();
+            if !is_known(x.first, lo) && is_known(y.first, lo) && is_known(lo, hi) {
+                found.push((hi - lo, *x, *y));
             }
-            for y in rows.iter().filter(|row| is_of(is_of_b, row)) {
-                for x in of_a.iter().take_while(|x| x.first < y.end) {
-                    meetings += 1;
-                    if meetings > MOST_MEETINGS {
-                        found.is_cut = true;
-                        return found;
-                    }
-                    if x.end > y.first && !(is_one_model && (x.content, x.at) >= (y.content, y.at)) {
-                        found.spans.push(self.span(x, y));
-                    }
+        });
+        found.sort_by_key(|(chunks, ..)| std::cmp::Reverse(*chunks));
+        found.into_iter().map(|(_, x, y)| (x, y)).collect()
+    }
+
+    /// Takes in a length that was not known; `false` where it contradicts others.
+    pub(crate) fn learn(&mut self, block: u32, ends: [u16; 2], len: u64) -> bool {
+        self.positions.add(block, ends.map(u32::from), len)
+    }
+
+    /// Hands over each two rows of both that have chunks in common. Whether there are more than are looked at.
+    fn meet(&self, [a, b]: [&[u32]; 2], is_one_model: bool, mut found: impl FnMut(&Row, &Row)) -> bool {
+        let [of_a, of_b] = [a, b].map(|contents| rows_of(&self.rows, &self.by_content, contents));
+        let mut meetings = 0_u64;
+        for y in of_b {
+            let of_block = &of_a[of_a.partition_point(|x| x.block < y.block)..];
+            for x in of_block.iter().take_while(|x| x.block == y.block && x.first < y.end) {
+                meetings += 1;
+                if meetings > MOST_MEETINGS {
+                    return true;
+                }
+                if x.end > y.first && !(is_one_model && (x.content, x.at) >= (y.content, y.at)) {
+                    found(x, y);
                 }
             }
         }
-        found.spans.sort_unstable();
-        found
+        false
     }
 
     /// What two rows that meet have in common.
@@ -244,15 +287,18 @@ impl TermIndex {
             let mut rows: Vec<&Row> = rows.iter().collect();
             rows.sort_by_key(|row| model(row));
             // Who had each chunk first, and who had it last.
-            let mut holders: Vec<Option<(u32, u32)>> = vec![None; MOST_CHUNKS as usize];
+            let end = rows.iter().map(|row| row.end).max().unwrap_or_default();
+            let mut holders: Vec<Option<(u32, u32)>> = vec![None; end.into()];
             for row in rows {
                 let model = model(row);
-                for holder in &mut holders[usize::from(row.first)..usize::from(row.end)] {
-                    let (first, last) = holder.get_or_insert((model, model));
-                    if *last != model {
-                        *last = model;
-                        *counts.entry((*first, model)).or_insert(0) += 1;
+                // Neighbours mostly have the same.
+                let chunks = &mut holders[usize::from(row.first)..usize::from(row.end)];
+                for alike in chunks.chunk_by_mut(|a, b| a == b) {
+                    let (first, last) = alike[0].unwrap_or((model, model));
+                    if last != model {
+                        *counts.entry((first, model)).or_insert(0) += u32::try_from(alike.len()).unwrap_or(u32::MAX);
                     }
+                    alike.fill(Some((first, model)));
                 }
             }
         }
@@ -270,124 +316,4 @@ fn surely(row: &Row, lo: u16, hi: u16) -> ByteRange {
     let earliest_end =
         (row.at + least(count(row.first, hi))).max(end_of_row.saturating_sub(MOST * count(hi, row.end)).max(row.at));
     ByteRange::new(latest_start, earliest_end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KIB: u64 = 1 << 10;
-
-    fn term(block: u8, chunks: std::ops::Range<u32>, len: u64) -> Term {
-        let block = XetHash::parse(&format!("{block:02x}").repeat(32)).unwrap();
-        Term { block, chunks, len }
-    }
-
-    fn index(contents: &[Vec<Term>]) -> TermIndex {
-        TermIndex::new(contents.iter().map(Vec::as_slice))
-    }
-
-    /// (place in the first, place in the second, length).
-    fn met(contents: &[Vec<Term>]) -> Vec<(Option<u64>, u64, u64)> {
-        let spans = index(contents).spans(&[true, false], &[false, true], false).spans;
-        spans.iter().map(|span| (span.a.1, span.b.1.start, span.b.1.len())).collect()
-    }
-
-    #[test]
-    fn runs_are_placed_where_ends_are_joined_and_bounded_where_they_are_not() {
-        let other = |len| term(9, 0..2, len);
-        let a = vec![term(1, 0..10, 600 * KIB), other(100 * KIB)];
-        // The same run behind something else.
-        assert_eq!(
-            met(&[a.clone(), vec![term(2, 0..2, 50_000), term(1, 0..10, 600 * KIB)]]),
-            [(Some(0), 50_000, 600 * KIB)]
-        );
-        // A run inside: where in the first is not known; in the second it is.
-        assert_eq!(met(&[a.clone(), vec![term(1, 3..5, 120 * KIB)]]), [(None, 0, 120 * KIB)]);
-        // The second has a term that ends where that begins: now it is.
-        let joined = vec![term(1, 3..5, 120 * KIB), term(2, 0..1, 9000), term(1, 0..3, 200 * KIB)];
-        assert_eq!(
-            met(&[a.clone(), joined]),
-            [(Some(200 * KIB), 0, 120 * KIB), (Some(0), 120 * KIB + 9000, 200 * KIB)]
-        );
-        // Chunks 8 and 9 of the first are the first two of the second, which goes on: at least one chunk's bytes are surely there.
-        let spans = met(&[a, vec![term(1, 8..14, 300 * KIB)]]);
-        assert_eq!(spans, [(None, 0, 8 * KIB)]);
-    }
-
-    #[test]
-    fn what_contradicts_is_left_out_with_all_that_it_touches() {
-        let contents = [
-            vec![term(1, 0..4, 200 * KIB), term(2, 0..4, 200 * KIB)],
-            vec![term(1, 0..4, 201 * KIB)],
-            vec![term(2, 0..4, 200 * KIB)],
-            vec![term(2, 0..4, 200 * KIB)],
-        ];
-        let index = index(&contents);
-        assert_eq!(index.inconsistent().iter().copied().collect::<Vec<u32>>(), [0, 1]);
-        assert!(index.spans(&[true; 2], &[false, false, true, true], false).spans.is_empty());
-        let left = index.spans(&[false, false, true], &[false, false, false, true], false).spans;
-        assert_eq!(left.len(), 1);
-    }
-
-    #[test]
-    fn constant_content_is_shared_with_nothing() {
-        let zeros = |count: usize| vec![term(1, 0..1, MOST); count];
-        let ending = [zeros(3), vec![term(1, 0..2, MOST + 70_000)]].concat();
-        let contents = [[zeros(40), vec![term(2, 0..3, 100_000)]].concat(), ending];
-        let index = index(&contents);
-        assert!(index.spans(&[true, false], &[false, true], false).spans.is_empty());
-        assert_eq!(index.constant_bytes(0, ByteRange::new(100, 2 * MOST)), 2 * MOST - 100);
-        assert_eq!(index.constant_bytes(1, ByteRange::new(0, 1 << 40)), 3 * MOST);
-        // What comes behind the zeros is evidence.
-        let again = [contents[1].clone(), vec![term(1, 1..2, 70_000)]];
-        assert_eq!(met(&again), [(Some(4 * MOST), 0, 70_000)]);
-    }
-
-    #[test]
-    fn one_model_meets_itself_once_and_never_at_one_place() {
-        let tied = vec![term(1, 0..4, 200 * KIB), term(2, 0..1, 20_000), term(1, 0..4, 200 * KIB)];
-        let spans = index(&[tied]).spans(&[true], &[true], true).spans;
-        let places: Vec<_> = spans.iter().map(|span| (span.a.1, span.b.1.start)).collect();
-        assert_eq!(places, [(Some(0), 200 * KIB + 20_000)]);
-    }
-
-    #[test]
-    fn chunks_are_counted_once_and_for_the_first_who_has_them() {
-        let contents = [
-            vec![term(1, 0..20, 1200 * KIB)],
-            vec![term(1, 5..30, 1500 * KIB), term(1, 5..10, 300 * KIB)],
-            vec![term(1, 10..40, 1800 * KIB)],
-        ];
-        let index = index(&contents);
-        let counts = index.first_holders(&[0, 1, 2]);
-        assert_eq!(counts.into_iter().collect::<Vec<_>>(), [((0, 1), 15), ((0, 2), 10), ((1, 2), 10)]);
-        let spans = index.spans(&[true, false, false], &[false, true, false], false).spans;
-        assert_eq!((spans.len(), TermIndex::distinct_chunks(&spans, |_| true)), (2, 15));
-    }
-
-    #[test]
-    fn ten_thousand_files_fit_into_memory() {
-        assert_eq!(size_of::<Row>(), 24);
-        let files: u32 = 200;
-        let terms = |file: u32| {
-            (0..150_u32).map(move |run| {
-                // Every other run is one of a popular base; the rest is the file's own.
-                let block = if run % 2 == 0 { u64::from(run) } else { u64::from(file) << 32 | u64::from(run) };
-                let hash = XetHash::parse(&format!("{block:064x}")).unwrap();
-                Term { block: hash, chunks: run..run + 500, len: 500 * 64 * KIB }
-            })
-        };
-        let contents: Vec<Vec<Term>> = (0..files).map(|file| terms(file).collect()).collect();
-        let index = index(&contents);
-        assert_eq!(index.rows.len(), files as usize * 75);
-        let models: Vec<u32> = (0..files).collect();
-        let counts = index.first_holders(&models);
-        assert_eq!(counts.len(), files as usize - 1, "one row a model, not one a pair");
-        assert!(counts.iter().all(|(&(first, _), &count)| first == 0 && count == 75 * 500));
-        // All rows of 10,000 files while they are sorted, and of borders those of blocks that several have.
-        let rows = 10_000 * 150 * (size_of::<Term>() + 2 * size_of::<Row>());
-        let borders = index.positions.borders() * 64;
-        assert!(rows + borders < 500_000_000, "{rows} {borders}");
-    }
 }

@@ -7,7 +7,7 @@ use crate::{
     metric::Metric,
     question::{
         layers::Layers,
-        page::{ABOUT_COSINE, Run, closing, models, provenance},
+        page::{self, ABOUT_COSINE, Run, closing, models, provenance},
     },
     report::{Block, Excluded, Report, Section},
 };
@@ -21,13 +21,8 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
     let named = Named::all(layers);
     let mut sections = vec![models(&layers.models)];
     if named.is_empty() {
-        sections.push(Section {
-            id: "nothing".to_owned(),
-            title: "No comparable tensors".to_owned(),
-            blocks: vec![Block::note(
-                "**No comparable tensors.** None of the models has a requested tensor in any layer.",
-            )],
-        });
+        let note = Block::note("**No comparable tensors.** None of the models has a requested tensor in any layer.");
+        sections.push(Section::new("nothing", "No comparable tensors", vec![note]));
     } else {
         sections.push(overview::section(&named));
     }
@@ -73,38 +68,23 @@ fn question(named: &[Named<'_>], models: usize) -> String {
 }
 
 fn reading() -> Section {
-    Section {
-        id: "reading".to_owned(),
-        title: "How to read these numbers".to_owned(),
-        blocks: vec![
-            Block::prose(ABOUT_COSINE),
-            Block::prose(
-                "All layers of a model read and write one residual stream, so their channels mean the same thing and a shared \
-                 pattern is expected. What is high here says how alike tensors of one training are; it is no measure of how \
-                 unlike tensors of two trainings ought to be.",
-            ),
-            Block::prose(
-                "Means and standard deviations (ddof 0) over pairs of layers describe those pairs. The pairs share their layers \
-                 and are not independent, so the deviation divided by √n is no standard error.",
-            ),
-        ],
-    }
+    let blocks = [
+        ABOUT_COSINE,
+        "All layers of a model read and write one residual stream, so their channels mean the same thing and a shared pattern is \
+         expected. What is high here says how alike tensors of one training are; it is no measure of how unlike tensors of two \
+         trainings ought to be.",
+        "Means and standard deviations (ddof 0) over pairs of layers describe those pairs. The pairs share their layers and are not \
+         independent, so the deviation divided by √n is no standard error.",
+    ];
+    Section::new("reading", "How to read these numbers", blocks.map(Block::prose).into())
 }
 
 fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
-    let mut excluded: Vec<Excluded> = layers
-        .excluded
-        .iter()
-        .map(|(model, exclusion)| Excluded {
-            model: layers.models[*model].model.clone(),
-            tensor: exclusion.tensor.clone(),
-            reason: exclusion.reason.clone(),
-        })
-        .collect();
-    excluded.extend(layers.absent.iter().map(|absence| Excluded {
-        model: layers.models[absence.model].model.clone(),
-        tensor: absence.key.map_or_else(|| "every layer".to_owned(), |key| key.role_name()),
-        reason: absence.reason.clone(),
+    let mut excluded = page::excluded(&layers.models, &layers.excluded);
+    excluded.extend(layers.absent.iter().map(|(model, key, reason)| Excluded {
+        model: layers.models[*model].model.clone(),
+        tensor: key.map_or_else(|| "every layer".to_owned(), |key| key.role_name()),
+        reason: reason.clone(),
     }));
     for named in named {
         // One reason for many layers is one line.

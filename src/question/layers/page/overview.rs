@@ -6,14 +6,14 @@ use super::Named;
 use crate::{
     metric::{Metric, Stats, Summary, Undefined},
     report::{
-        Block, Cell, Column, Datum, Digits, Section, Table,
+        Block, Cell, Column, Datum, Digits, Section,
         figure::{LinePanel, Lines, Picture, PictureKind, Series},
     },
 };
 
 /// The section that all others spell out.
 pub(crate) fn section(named: &[Named<'_>]) -> Section {
-    let mut blocks = vec![Block::Table(table(named))];
+    let mut blocks = vec![table(named)];
     let mut roles: Vec<&str> = Vec::new();
     for named in named {
         if !roles.contains(&named.role.as_str()) {
@@ -31,13 +31,10 @@ pub(crate) fn section(named: &[Named<'_>]) -> Section {
          does not show how alike tensors of two unrelated models are, and a lower or higher value between two models is no \
          finding by itself.",
     ));
-    Section { id: "overview".to_owned(), title: "Overview".to_owned(), blocks }
+    Section::new("overview", "Overview", blocks)
 }
 
-fn table(named: &[Named<'_>]) -> Table {
-    let mut columns = vec![Column::text("model"), Column::text("role"), Column::text("pairs of layers")];
-    let numbers = ["n pairs", "n cos_sim", "mean cos_sim", "mean cos_null", "n pearson", "mean pearson", "sd pearson"];
-    columns.extend(numbers.map(Column::numeric));
+fn table(named: &[Named<'_>]) -> Block {
     let rows = named.iter().flat_map(|named| {
         let table = named.table;
         let kinds =
@@ -59,12 +56,12 @@ fn table(named: &[Named<'_>]) -> Table {
             ]
         })
     });
-    Table {
-        caption: "Pairs of layers of one model, multi-token-prediction blocks apart. Standard deviations have ddof 0."
-            .to_owned(),
-        columns,
-        rows: rows.collect(),
-    }
+    let numbers = ["n pairs", "n cos_sim", "mean cos_sim", "mean cos_null", "n pearson", "mean pearson", "sd pearson"];
+    Block::table(
+        "Pairs of layers of one model, multi-token-prediction blocks apart. Standard deviations have ddof 0.",
+        Column::list(&["model", "role", "pairs of layers"], &numbers),
+        rows,
+    )
 }
 
 /// The mean of `statistics`, or that there is no pair with a value.
@@ -86,10 +83,8 @@ fn levels(role: &str, named: &[&Named<'_>]) -> Picture {
     let layers: BTreeSet<u32> =
         named.iter().flat_map(|named| named.table.layers().map(|at| named.table.number(at))).collect();
     let panel = |y_label: &str, of: fn(&Summary) -> Result<f64, Undefined>| LinePanel {
-        y_label: y_label.to_owned(),
-        series: named.iter().map(|named| series(named, &layers, of)).collect(),
-        references: Vec::new(),
         at_least: Some((0.0, 0.0)),
+        ..LinePanel::new(y_label, named.iter().map(|named| series(named, &layers, of)).collect())
     };
     Picture {
         id: format!("levels_{role}"),

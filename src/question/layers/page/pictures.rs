@@ -6,7 +6,7 @@ use crate::{
     question::page::{WITHOUT_FIRST, later_cosines},
     report::{
         Datum,
-        figure::{ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Reference, Series},
+        figure::{ColorScale, Heatmap, LinePanel, Lines, Panel, Picture, PictureKind, Series},
     },
 };
 
@@ -28,17 +28,12 @@ pub(crate) fn norms(named: &Named<'_>) -> Picture {
         kind: PictureKind::Lines(Lines {
             x_label: "layer".to_owned(),
             x: named.table.layers().map(|row| f64::from(named.table.number(row))).collect(),
-            panels: vec![LinePanel {
-                y_label: "elements".to_owned(),
-                series: vec![elements],
-                references: Vec::new(),
-                at_least: Some((0.0, 0.0)),
-            }],
+            panels: vec![LinePanel { at_least: Some((0.0, 0.0)), ..LinePanel::new("elements", vec![elements]) }],
         }),
     }
 }
 
-/// Cosine beside its null, and Pearson below, over `pairs`; each stands at the layer of its side `at`.
+/// Cosine above its null, and Pearson with what chance gives, over `pairs`; each stands at the layer of its side `at`.
 pub(crate) fn pair_lines(
     named: &Named<'_>,
     pairs: &[(usize, usize)],
@@ -46,19 +41,20 @@ pub(crate) fn pair_lines(
     at: fn(&(usize, usize)) -> usize,
 ) -> Picture {
     let table = named.table;
-    let series = |metric: Metric| {
-        let values = pairs.iter().map(|&(a, b)| Datum::from(table.get(a, b, metric)));
-        Series::new(metric.name(), values.collect())
-    };
+    let values = |metric| pairs.iter().map(|&(a, b)| Datum::from(table.get(a, b, metric))).collect();
+    let cosine = Series::new("cos_sim", values(Metric::CosSim)).with_null(values(Metric::CosNull));
+    let pearson = LinePanel::new("pearson", vec![Series::new("pearson", values(Metric::Pearson))])
+        .with_elements(pairs.iter().map(|&(a, b)| table.channels(a, b)));
     Picture {
         id: format!("{id}_{}", named.stem),
         title: format!("{}: {title}", named.title()),
-        subtitle: "Where cosine and null agree, mean and spread alone explain the cosine.".to_owned(),
+        subtitle: "Where the cosine lies on its null, mean and spread alone explain it; r within the band is what chance gives."
+            .to_owned(),
         alt: format!("Cosine, its permutation null and Pearson's r: {title}, {}", named.title()),
         kind: PictureKind::Lines(Lines {
             x_label: x_label.to_owned(),
             x: pairs.iter().map(|pair| f64::from(table.number(at(pair)))).collect(),
-            panels: two_panels(vec![series(Metric::CosSim), series(Metric::CosNull)], vec![series(Metric::Pearson)]),
+            panels: vec![LinePanel::new("cosine", vec![cosine]), pearson],
         }),
     }
 }
@@ -83,12 +79,15 @@ pub(crate) fn distances(named: &Named<'_>) -> Picture {
         let means = profile(metric, &|at| !first(at)).0;
         has_first.then(|| Series::new(format!("{metric}, mean without layer 0"), means))
     };
-    let null = Series::new("cos_null, mean", profile(Metric::CosNull, &|_| true).0);
+    let cosine = with_spread(Metric::CosSim).with_null(profile(Metric::CosNull, &|_| true).0);
+    // Of one pair: the pairs of a distance are not independent, so that no root of their number narrows it.
+    let elements =
+        by_distance.values().map(|pairs| pairs.iter().filter_map(|&(a, b)| named.table.channels(a, b)).min());
     Picture {
         id: format!("distance_{}", named.stem),
         title: format!("{}: by distance between layers", named.title()),
         subtitle: "Mean and standard deviation (ddof 0) over the pairs of one distance; the largest distances have few pairs. A \
-                   deviation is no range: its bar may reach past 1."
+                   deviation is no range: its bar may reach past 1. The band of chance is that of one pair."
             .to_owned(),
         alt: format!(
             "Cosine, its null and Pearson's r by distance between layers, {}",
@@ -97,24 +96,16 @@ pub(crate) fn distances(named: &Named<'_>) -> Picture {
         kind: PictureKind::Lines(Lines {
             x_label: "distance d between layers k and k + d".to_owned(),
             x: by_distance.keys().copied().map(f64::from).collect(),
-            panels: two_panels(
-                [with_spread(Metric::CosSim), null].into_iter().chain(later(Metric::CosSim)).collect(),
-                std::iter::once(with_spread(Metric::Pearson)).chain(later(Metric::Pearson)).collect(),
-            ),
+            panels: vec![
+                LinePanel::new("cosine", std::iter::once(cosine).chain(later(Metric::CosSim)).collect()),
+                LinePanel::new(
+                    "pearson",
+                    std::iter::once(with_spread(Metric::Pearson)).chain(later(Metric::Pearson)).collect(),
+                )
+                .with_elements(elements),
+            ],
         }),
     }
-}
-
-fn two_panels(cosines: Vec<Series>, pearson: Vec<Series>) -> Vec<LinePanel> {
-    vec![
-        LinePanel { y_label: "cosine".to_owned(), series: cosines, references: Vec::new(), at_least: None },
-        LinePanel {
-            y_label: "pearson".to_owned(),
-            series: pearson,
-            references: vec![Reference::new("null mean", 0.0)],
-            at_least: None,
-        },
-    ]
 }
 
 /// Layer × layer, one matrix a metric. `None` without metrics.

@@ -19,7 +19,7 @@ pub(crate) fn section(named: &Named<'_>, metrics: &[Metric]) -> Section {
             "This shows the level of the elements in each layer and how much they vary. It does not show whether two layers vary \
              in the same channels.",
         ),
-        Block::Table(tables::per_layer(named)),
+        tables::per_layer(named),
     ];
     baseline(named, &mut blocks);
     adjacent(named, &mut blocks);
@@ -30,7 +30,7 @@ pub(crate) fn section(named: &Named<'_>, metrics: &[Metric]) -> Section {
              pairs at a large distance always hold the first or the last layers. The mean without layer 0 tells how much of \
              the fall is that layer's.",
         ));
-        blocks.push(Block::Table(tables::by_distance(named)));
+        blocks.push(tables::by_distance(named));
     }
     match pictures::matrices(named, metrics) {
         Some(picture) => {
@@ -42,7 +42,7 @@ pub(crate) fn section(named: &Named<'_>, metrics: &[Metric]) -> Section {
         }
         None => blocks.push(Block::prose("The layer × layer matrices are in CSV files and not drawn here.")),
     }
-    Section { id: named.anchor(), title: named.title(), blocks }
+    Section::new(named.anchor(), named.title(), blocks)
 }
 
 /// What there is.
@@ -90,8 +90,7 @@ fn baseline(named: &Named<'_>, blocks: &mut Vec<Block>) {
         "This shows how far the first layer stands from the others. Layer 0 is usually an outlier in level and spread, so a value \
          between two models that lies above this baseline says nothing about those models.",
     ));
-    let caption = "Layer 0 (a) against each later layer (b).";
-    blocks.push(Block::Table(tables::pairs(named, &pairs, caption)));
+    blocks.push(tables::pairs(named, &pairs, "Layer 0 (a) against each later layer (b)."));
 }
 
 fn adjacent(named: &Named<'_>, blocks: &mut Vec<Block>) {
@@ -106,6 +105,5 @@ fn adjacent(named: &Named<'_>, blocks: &mut Vec<Block>) {
         "Neighbours show how alike layers of one model are that share one residual stream and one training. They do not show how \
          alike layers of another model would be, related or not.",
     ));
-    let caption = "Each layer (a) against the next (b).";
-    blocks.push(Block::Table(tables::pairs(named, &pairs, caption)));
+    blocks.push(tables::pairs(named, &pairs, "Each layer (a) against the next (b)."));
 }

@@ -4,7 +4,7 @@ use super::Named;
 use crate::{
     metric::Metric,
     question::layers::Layers,
-    report::{Block, Cell, Column, Digits, Table, number::counted},
+    report::{Block, Cell, Column, Digits, number::counted},
     table::{Entry, PairTable},
 };
 
@@ -12,47 +12,36 @@ use crate::{
 pub(crate) fn summary(layers: &Layers, named: &[Named<'_>]) -> Vec<Block> {
     let mut blocks = Vec::new();
     blocks.extend(headline(named).map(Block::prose));
-    blocks.extend((!named.is_empty()).then(|| Block::Table(means(named))));
+    blocks.extend((!named.is_empty()).then(|| means(named)));
     let gaps = gaps(layers);
     if !gaps.is_empty() {
-        let columns = ["model", "excluded from means (reason)"].map(Column::text).to_vec();
-        blocks.push(Block::Table(Table { caption: String::new(), columns, rows: gaps }));
+        blocks.push(Block::table("", Column::list(&["model", "excluded from means (reason)"], &[]), gaps));
     }
     blocks
 }
 
-/// Two layers of one model with their r.
-struct Extreme<'n> {
-    named: &'n Named<'n>,
-    pair: (usize, usize),
-    r: f64,
-}
-
-impl Extreme<'_> {
-    /// `layers 12 × 13 (r 0.9512, cos 0.9912, null 0.9213)`, with model and role where there are several.
-    fn told(&self, is_only: bool) -> String {
-        let table = self.named.table;
-        let (a, b) = self.pair;
-        let number =
-            |metric| table.get(a, b, metric).map_or_else(|_| "–".to_owned(), |value| Digits::Fixed(4).format(value));
-        let of = if is_only { String::new() } else { format!("{}, {}, ", self.named.model.label, self.named.role) };
-        format!(
-            "{of}layers {} × {} (r {}, cos {}, null {})",
-            table.rows[a].place_name(),
-            table.rows[b].place_name(),
-            Digits::Fixed(4).format(self.r),
-            number(Metric::CosSim),
-            number(Metric::CosNull)
-        )
-    }
+/// `layers 12 × 13 (r 0.9512, cos 0.9912, null 0.9213)`, with model and role where there are several.
+fn told((named, (a, b), r): (&Named<'_>, (usize, usize), f64), is_only: bool) -> String {
+    let table = named.table;
+    let fixed = |value: f64| Digits::Fixed(4).format(value);
+    let number = |metric| table.get(a, b, metric).map_or_else(|_| "–".to_owned(), fixed);
+    let of = if is_only { String::new() } else { format!("{}, {}, ", named.model.label, named.role) };
+    format!(
+        "{of}layers {} × {} (r {}, cos {}, null {})",
+        table.rows[a].place_name(),
+        table.rows[b].place_name(),
+        fixed(r),
+        number(Metric::CosSim),
+        number(Metric::CosNull)
+    )
 }
 
 /// The most and the least alike of neighbouring layers, or of all pairs where no two are neighbours; `None` without r.
 fn headline(named: &[Named<'_>]) -> Option<String> {
     let of = |pairs: fn(&PairTable) -> Vec<(usize, usize)>| {
         let extremes = named.iter().flat_map(|named| {
-            let r = move |pair: (usize, usize)| Some((pair, named.table.get(pair.0, pair.1, Metric::Pearson).ok()?));
-            pairs(named.table).into_iter().filter_map(r).map(move |(pair, r)| Extreme { named, pair, r })
+            let r = move |(a, b)| Some((named, (a, b), named.table.get(a, b, Metric::Pearson).ok()?));
+            pairs(named.table).into_iter().filter_map(r)
         });
         extremes.collect::<Vec<_>>()
     };
@@ -62,27 +51,27 @@ fn headline(named: &[Named<'_>]) -> Option<String> {
     } else {
         ("of neighbouring layers", neighbours)
     };
-    let most = pairs.iter().reduce(|best, next| if next.r > best.r { next } else { best })?;
-    let least = pairs.iter().reduce(|best, next| if next.r < best.r { next } else { best })?;
+    let most = *pairs.iter().reduce(|best, next| if next.2 > best.2 { next } else { best })?;
+    let least = *pairs.iter().reduce(|best, next| if next.2 < best.2 { next } else { best })?;
     let is_only = named.len() == 1;
     let of = match named {
         [one] => format!(" of {}, {}", one.model.label, one.role),
         _ => String::new(),
     };
     if pairs.len() == 1 {
-        return Some(format!("**The only pair {what}{of}**: {}.", most.told(is_only)));
+        return Some(format!("**The only pair {what}{of}**: {}.", told(most, is_only)));
     }
-    let mean = pairs.iter().map(|pair| pair.r).sum::<f64>() / pairs.len() as f64;
+    let mean = pairs.iter().map(|(.., r)| r).sum::<f64>() / pairs.len() as f64;
     Some(format!(
         "**{} pairs {what}{of}: mean r {mean:.4}**; most alike {}, least alike {}.",
         pairs.len(),
-        most.told(is_only),
-        least.told(is_only)
+        told(most, is_only),
+        told(least, is_only)
     ))
 }
 
 /// Each way of pairing layers of one model.
-fn means(named: &[Named<'_>]) -> Table {
+fn means(named: &[Named<'_>]) -> Block {
     let several = named.iter().any(|other| other.role != named[0].role);
     let rows = named.iter().flat_map(|named| {
         let table = named.table;
@@ -99,12 +88,13 @@ fn means(named: &[Named<'_>]) -> Table {
             row
         })
     });
-    let mut columns = vec![Column::text("model")];
-    columns.extend(several.then(|| Column::text("role")));
-    columns.push(Column::text("layers"));
-    columns.extend(["n", "cos_sim", "cos_null", "n", "pearson"].map(Column::numeric));
+    let text: &[&str] = if several { &["model", "role", "layers"] } else { &["model", "layers"] };
     let role = if several { String::new() } else { format!(", {}", named[0].role) };
-    Table { caption: format!("Means over pairs of layers of one model{role}."), columns, rows: rows.collect() }
+    Block::table(
+        format!("Means over pairs of layers of one model{role}."),
+        Column::list(text, &["n", "cos_sim", "cos_null", "n", "pearson"]),
+        rows,
+    )
 }
 
 /// Models and what is not in their means, and why.
@@ -118,9 +108,9 @@ fn gaps(layers: &Layers) -> Vec<Vec<Cell>> {
             gap(number, format!("skipped: {failure}"));
         }
     }
-    for absence in &layers.absent {
-        let role = absence.key.map_or_else(String::new, |key| format!("{}: ", key.role_name()));
-        gap(absence.model, format!("{role}{}", absence.reason));
+    for (model, key, reason) in &layers.absent {
+        let role = key.map_or_else(String::new, |key| format!("{}: ", key.role_name()));
+        gap(*model, format!("{role}{reason}"));
     }
     for table in &layers.tables {
         let role = table.key.role_name();

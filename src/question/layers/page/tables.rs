@@ -3,12 +3,12 @@
 use super::{BESIDE, Named, deviation, mean};
 use crate::{
     metric::{Metric, Summary, Undefined},
-    report::{Cell, Column, Digits, Table},
+    report::{Block, Cell, Column, Digits},
     table::Entry,
 };
 
 /// What each tensor is on its own.
-pub(crate) fn per_layer(named: &Named<'_>) -> Table {
+pub(crate) fn per_layer(named: &Named<'_>) -> Block {
     let number = |value: Result<f64, Undefined>| Cell::number(value, Digits::Significant(5));
     let cells = |row: &Entry| {
         let of = |get: fn(&Summary) -> f64| number(row.summary.as_ref().map(get).map_err(Clone::clone));
@@ -22,31 +22,28 @@ pub(crate) fn per_layer(named: &Named<'_>) -> Table {
             of(|summary| summary.norm),
         ]
     };
-    let mut columns = vec![Column::numeric("layer")];
-    columns.extend(["mean", "sd", "CV", "min", "max", "norm"].map(Column::numeric));
-    Table {
-        caption: "The elements of each layer's tensor: mean, standard deviation (ddof 0), coefficient of variation, extremes, \
-                  Euclidean norm. `layers.csv` has all digits."
-            .to_owned(),
-        columns,
-        rows: named.table.rows.iter().map(cells).collect(),
-    }
+    Block::table(
+        "The elements of each layer's tensor: mean, standard deviation (ddof 0), coefficient of variation, extremes, Euclidean norm. \
+         `layers.csv` has all digits.",
+        Column::list(&[], &["layer", "mean", "sd", "CV", "min", "max", "norm"]),
+        named.table.rows.iter().map(cells),
+    )
 }
 
 /// Pairs of layers, one row each, with the four numbers that belong together.
-pub(crate) fn pairs(named: &Named<'_>, pairs: &[(usize, usize)], caption: &str) -> Table {
+pub(crate) fn pairs(named: &Named<'_>, pairs: &[(usize, usize)], caption: &str) -> Block {
     let table = named.table;
     let row = |&(a, b): &(usize, usize)| {
         let numbers = BESIDE.iter().map(|&metric| Cell::number(table.get(a, b, metric), digits(metric)));
         [layer(&table.rows[a]), layer(&table.rows[b])].into_iter().chain(numbers).collect()
     };
-    let mut columns = vec![Column::numeric("layer a"), Column::numeric("layer b")];
+    let mut columns = Column::list(&[], &["layer a", "layer b"]);
     columns.extend(BESIDE.iter().map(|metric| Column::numeric(metric.name())));
-    Table { caption: caption.to_owned(), columns, rows: pairs.iter().map(row).collect() }
+    Block::table(caption, columns, pairs.iter().map(row))
 }
 
 /// Mean and deviation over the pairs of each distance.
-pub(crate) fn by_distance(named: &Named<'_>) -> Table {
+pub(crate) fn by_distance(named: &Named<'_>) -> Block {
     let rows = named.table.by_distance().into_iter().map(|(distance, pairs)| {
         let of = |metric| named.table.stats(metric, &pairs);
         let (cosine, null, pearson) = (of(Metric::CosSim), of(Metric::CosNull), of(Metric::Pearson));
@@ -63,24 +60,13 @@ pub(crate) fn by_distance(named: &Named<'_>) -> Table {
             number(deviation(&pearson)),
         ]
     });
-    let titles = [
-        "distance",
-        "n pairs",
-        "n cos_sim",
-        "mean cos_sim",
-        "sd cos_sim",
-        "mean cos_null",
-        "n pearson",
-        "mean pearson",
-        "sd pearson",
-    ];
-    Table {
-        caption: "Layers k and k + d by their distance d: mean and standard deviation (ddof 0) over the n pairs of that distance that have a value. \
-                  `distance.csv` has all digits and the other metrics."
-            .to_owned(),
-        columns: titles.map(Column::numeric).into(),
-        rows: rows.collect(),
-    }
+    let columns = "distance|n pairs|n cos_sim|mean cos_sim|sd cos_sim|mean cos_null|n pearson|mean pearson|sd pearson";
+    Block::table(
+        "Layers k and k + d by their distance d: mean and standard deviation (ddof 0) over the n pairs of that distance that have a \
+         value. `distance.csv` has all digits and the other metrics.",
+        columns.split('|').map(Column::numeric).collect(),
+        rows,
+    )
 }
 
 /// A number to sort by, and the mark of a block that is no layer.

@@ -62,7 +62,7 @@ fn answer(lineage: &Lineage, id: &str) -> Vec<Block> {
     blocks
 }
 
-/// Verdict, one table, one picture, what a null would have seen, alternatives; then the rest.
+/// Verdict, one table, one picture, what layers match, distance, relation, alternatives or what a null would have seen; then z by layer.
 fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
     let labels = pair.models.map(|model| lineage.models[model].label.as_str());
     let mut blocks =
@@ -74,27 +74,28 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
             format!("z by group: {} and {}", labels[0], labels[1]),
         )));
     }
+    let said = |(name, line): (&str, Option<String>)| Some(Block::prose(format!("**{name}.** {}", line?)));
+    blocks.extend([("Reading", words::reading(pair)), ("Layers", words::layers(pair))].into_iter().filter_map(said));
+    if let Some(Ok(map)) = &pair.map {
+        blocks.push(Block::picture(pictures::map(map, labels, format!("{id}-map"))));
+    }
     let lines = [
-        ("Reading", words::reading(pair)),
-        ("Layers", words::layers(pair)),
         ("Matched", words::matched(pair)),
         (
             "Equal",
             pair.is_equal_where_read().then(|| "in every byte read, which is not the whole checkpoint".to_owned()),
         ),
+        ("Proven by the Hub's chunk hashes", words::proven_of(lineage, pair)),
         ("Distance", words::distance(pair).filter(|_| pair.verdict() != Verdict::Linked || pair.is_linked_in_place())),
         ("Relation", words::relation(pair)),
     ];
-    blocks.extend(lines.into_iter().filter_map(|(name, line)| Some(Block::prose(format!("**{name}.** {}", line?)))));
+    blocks.extend(lines.into_iter().filter_map(said));
     blocks.push(Block::prose(match pair.verdict() {
         Verdict::Linked | Verdict::IdenticalBytes => words::ALTERNATIVES,
         Verdict::NotComparable => words::remedy(pair),
         Verdict::Inconclusive | Verdict::Independent => words::NOT_EXCLUDED,
     }));
     blocks.extend(pictures::layers(pair, format!("{id}-layers")).map(Block::picture));
-    if let Some(Ok(map)) = &pair.map {
-        blocks.push(Block::picture(pictures::map(map, labels, format!("{id}-map"))));
-    }
     blocks
 }
 
@@ -168,8 +169,8 @@ fn reading(lineage: &Lineage) -> Section {
          works element by element or by rows. A test asks how far the correlation of corresponding rows is from what such \
          permutations give. Units (`mlp`, `heads`, `experts`) and residual basis (`norms`, `embeddings`) are permuted apart.",
         &tests,
-        "It cannot see rotated bases, models of different width, links below the detectable size, distillation, or packed 4-bit \
-         weights, and it cannot tell a shared random seed from descent.",
+        "It cannot see rotated bases, models of different width, links below the detectable size, distillation, or weights that \
+         are packed in other ways than GPTQ, AWQ, MXFP4 and NF4 have, and it cannot tell a shared random seed from descent.",
     ];
     Section {
         id: "reading".to_owned(),

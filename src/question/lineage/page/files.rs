@@ -15,11 +15,14 @@ use crate::{
             verdict::{Sign, Strictness},
         },
     },
-    question::lineage::{
-        Group, Lineage,
-        group_answer::{Distance, GroupAnswer},
-        merges::{MergeAnswer, TaskAnswer},
-        pair::PairAnswer,
+    question::{
+        hash::chunks::chunk_tables,
+        lineage::{
+            Group, Lineage,
+            group_answer::{Distance, GroupAnswer},
+            merges::{MergeAnswer, TaskAnswer},
+            pair::PairAnswer,
+        },
     },
     report::{Cell, Digits, Frame, Frames},
     table::Matrix,
@@ -108,6 +111,8 @@ pub fn lineage_tables(lineage: &Lineage) -> Frames<'_> {
     if pairs().any(|pair| pair.map.is_some()) {
         tables.push(Frame::new("layer_map.csv", LAYER_MAP, pairs().flat_map(move |pair| map(lineage, pair))));
     }
+    // Of the pairs alone: tensors are what `hash --chunks` is for.
+    tables.extend(lineage.chunks.iter().flat_map(|answer| chunk_tables(answer, true).take(1)));
     if lineage.models.len() <= 2 {
         return Box::new(tables.into_iter());
     }

@@ -35,10 +35,12 @@ pub(crate) fn groups(pair: &PairAnswer, id: String, title: String) -> Picture {
         subtitle: "Standard deviations from what independent models show.".to_owned(),
         alt: "Bars of z by group with lines at 4 and 8".to_owned(),
         kind: PictureKind::Bars(Bars {
-            y_label: "z".to_owned(),
-            groups: pair.groups.iter().map(|(group, _)| group.name().to_owned()).collect(),
-            series: vec![BarSeries { label: "z".to_owned(), bars: bars.collect() }],
             references: references(),
+            ..Bars::new(
+                "z",
+                pair.groups.iter().map(|(group, _)| group.name().to_owned()).collect(),
+                vec![BarSeries { label: "z".to_owned(), bars: bars.collect() }],
+            )
         }),
     }
 }
@@ -60,12 +62,8 @@ pub(crate) fn layers(pair: &PairAnswer, id: String) -> Option<Picture> {
         };
         Series::new(group.name(), x.iter().map(value).collect())
     });
-    let panel = LinePanel {
-        y_label: "z".to_owned(),
-        series: series.collect(),
-        references: references(),
-        at_least: Some((-4.0, 8.0)),
-    };
+    let panel =
+        LinePanel { references: references(), at_least: Some((-4.0, 8.0)), ..LinePanel::new("z", series.collect()) };
     (!x.is_empty()).then(|| Picture {
         id,
         title: "z by layer".to_owned(),

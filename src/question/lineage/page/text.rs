@@ -35,13 +35,17 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer) -> String {
     text += &not_tested(lineage, pair);
     text.push('\n');
     match pair.verdict() {
-        Verdict::NotComparable => text += &wrapped(words::remedy(pair), ""),
+        Verdict::NotComparable => {
+            let proven = words::proven_of(lineage, pair);
+            text += &proven.map_or_else(String::new, |proven| wrapped(&proven, "by chunk hashes    "));
+            text += &wrapped(words::remedy(pair), "");
+        }
         Verdict::Independent | Verdict::Inconclusive => {
-            text += &facts(pair);
+            text += &facts(lineage, pair);
             text += &wrapped(words::NOT_EXCLUDED, "");
         }
         Verdict::Linked | Verdict::IdenticalBytes => {
-            text += &facts(pair);
+            text += &facts(lineage, pair);
             text.push('\n');
             text += &wrapped(words::ALTERNATIVES, "");
         }
@@ -50,7 +54,7 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer) -> String {
 }
 
 /// Signs with their reading, layers, distance and relation.
-fn facts(pair: &PairAnswer) -> String {
+fn facts(lineage: &Lineage, pair: &PairAnswer) -> String {
     let decision = pair.decision();
     let mut text = String::new();
     if let Some(reading) = words::reading(pair).filter(|_| pair.verdict() != Verdict::Independent) {
@@ -63,6 +67,7 @@ fn facts(pair: &PairAnswer) -> String {
         ("equal", equal),
         ("distance", words::distance(pair).filter(|_| pair.is_linked_in_place())),
         ("relation", words::relation(pair)),
+        ("by chunk hashes", words::proven_of(lineage, pair)),
     ];
     for (name, line) in lines {
         if let Some(line) = line {
@@ -195,6 +200,9 @@ fn of_list(lineage: &Lineage, pairs: &[PairAnswer]) -> String {
     }
     for combination in combinations(lineage) {
         text += &wrapped(&combination, "");
+    }
+    for ([a, b], proven) in words::proven(lineage).take(MOST_PAIRS) {
+        text += &wrapped(&format!("{}, {}: {proven}.", cut(a), cut(b)), "by chunk hashes: ");
     }
     let broken = lineage.self_check.iter().filter(|check| check.is_broken());
     for check in broken {

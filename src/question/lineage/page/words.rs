@@ -8,14 +8,17 @@ use crate::{
         untested::Untested,
         verdict::{Sign, Verdict},
     },
-    question::lineage::{
-        Group, Lineage,
-        choose::{FEWEST_MAPPED, MOST_MAPPED},
-        group_answer::Distance,
-        merges::MOST_MODELS,
-        pair::PairAnswer,
+    question::{
+        hash::chunks::{self, ChunkPair},
+        lineage::{
+            Group, Lineage,
+            choose::{FEWEST_MAPPED, MOST_MAPPED},
+            group_answer::Distance,
+            merges::MOST_MODELS,
+            pair::PairAnswer,
+        },
     },
-    report::Digits,
+    report::{Digits, number::counted},
 };
 
 /// Printed with every link.
@@ -26,6 +29,31 @@ pub(crate) const ALTERNATIVES: &str = "A link does not say which came first, nor
 /// Printed with every null.
 pub(crate) const NOT_EXCLUDED: &str = "Not excluded: a weaker link; relabelled copies (--disguised) or rotated ones; parts that were \
     not tested; distillation or shared data, which leave no trace in weights.";
+
+/// How many tensors are proven to be the same without reading them, where that was asked: of pairs of models, by their labels.
+pub(crate) fn proven(lineage: &Lineage) -> impl Iterator<Item = ([&str; 2], String)> {
+    let told = |pair: &ChunkPair| {
+        let all = counted(pair.tensors.len(), "tensor");
+        let equal = match pair.count(chunks::Verdict::Identical) {
+            0 => format!("none of {all} is proven equal, which says nothing of them"),
+            identical => format!("{identical} of {all} equal, without reading them"),
+        };
+        match pair.count(chunks::Verdict::NotExamined) {
+            0 => equal,
+            unknown => format!("{equal}; {unknown} could not be examined"),
+        }
+    };
+    lineage.chunks.iter().flat_map(move |answer| {
+        let label = |model: usize| answer.corpus.models[model].label.as_str();
+        answer.pairs.iter().map(move |pair| ([label(pair.a), label(pair.b)], told(pair)))
+    })
+}
+
+/// The same of one pair, where its models met.
+pub(crate) fn proven_of(lineage: &Lineage, pair: &PairAnswer) -> Option<String> {
+    let labels = pair.models.map(|model| lineage.models[model].label.as_str());
+    proven(lineage).find(|(of, _)| *of == labels).map(|(_, told)| told)
+}
 
 /// A fraction without its zero: `.0198`.
 pub(crate) fn fraction(value: f64, digits: usize) -> String {

@@ -4,7 +4,7 @@ use super::{View, Words, figure, mean_null, statistics};
 use crate::{
     metric::align::Gauge,
     question::structure::Quantity,
-    report::{Block, Cell, Column, Datum, Digits, Section, Table},
+    report::{Block, Cell, Column, Datum, Digits, Section},
 };
 
 /// The section of one model; `None` where nothing was aligned.
@@ -18,7 +18,7 @@ pub(crate) fn section(view: &View<'_>) -> Option<Section> {
         return None;
     }
     let mut blocks = vec![
-        Block::Table(ranking(view, &gauges)),
+        ranking(view, &gauges),
         Block::prose(
             "Every alignment lowers a residual, also that of unrelated matrices: the more freedom, the more. Only the distance to \
              the null of the same alignment tells something, and a family with a lower residual is not nearer than one with a \
@@ -26,8 +26,8 @@ pub(crate) fn section(view: &View<'_>) -> Option<Section> {
              strong directions lie elsewhere without being related.",
         ),
     ];
-    let limits = view.structure.limits.iter().filter(|limit| limit.model == view.number);
-    blocks.extend(limits.map(|limit| Block::prose(format!("`{}`: {}", limit.gauge, limit.text))));
+    let limits = view.structure.limits.iter().filter(|(model, ..)| *model == view.number);
+    blocks.extend(limits.map(|(_, gauge, text)| Block::prose(format!("`{gauge}`: {text}"))));
     for (gauge, roles) in &gauges {
         let quantity = Quantity::Aligned(*gauge);
         blocks.push(Block::picture(view.lines(
@@ -42,7 +42,7 @@ pub(crate) fn section(view: &View<'_>) -> Option<Section> {
             },
         )));
     }
-    Some(Section { id: view.anchor("aligned"), title: format!("{}: layers after alignment", view.model.label), blocks })
+    Some(Section::new(view.anchor("aligned"), format!("{}: layers after alignment", view.model.label), blocks))
 }
 
 /// What the family of changes of basis is.
@@ -64,7 +64,7 @@ fn about(gauge: Gauge) -> &'static str {
 }
 
 /// Families by how far they lie below their own null.
-fn ranking(view: &View<'_>, gauges: &[(Gauge, Vec<&str>)]) -> Table {
+fn ranking(view: &View<'_>, gauges: &[(Gauge, Vec<&str>)]) -> Block {
     let mut lines: Vec<(Option<f64>, Vec<Cell>)> = Vec::new();
     for (gauge, roles) in gauges {
         for role in roles {
@@ -101,15 +101,10 @@ fn ranking(view: &View<'_>, gauges: &[(Gauge, Vec<&str>)]) -> Table {
     let key = |below: Option<f64>| below.map_or(f64::INFINITY, |below| -below);
     lines.sort_by(|(left, _), (right, _)| key(*left).total_cmp(&key(*right)));
     let titles = ["n", "undefined", "mean raw", "mean aligned", "min", "max", "null", "below null"];
-    Table {
-        caption: "Families by how far their residual lies below its own null, on average over pairs of layers. A name with `+` is \
-                  what its matrices have together."
-            .to_owned(),
-        columns: ["role", "alignment"]
-            .map(Column::text)
-            .into_iter()
-            .chain(titles.map(Column::numeric))
-            .collect(),
-        rows: lines.into_iter().map(|(_, cells)| cells).collect(),
-    }
+    Block::table(
+        "Families by how far their residual lies below its own null, on average over pairs of layers. A name with `+` is what its \
+         matrices have together.",
+        Column::list(&["role", "alignment"], &titles),
+        lines.into_iter().map(|(_, cells)| cells),
+    )
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{View, aligned, raw, scale, summary::summary};
 use crate::{
     question::{
-        page::{Run, closing, models, provenance},
+        page::{self, Run, closing, models, provenance},
         structure::Structure,
     },
     report::{Block, Excluded, Report, Section},
@@ -16,13 +16,8 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
     let views = View::all(structure);
     let mut sections = vec![models(&structure.models)];
     if views.is_empty() {
-        sections.push(Section {
-            id: "nothing".to_owned(),
-            title: "No comparable matrices".to_owned(),
-            blocks: vec![Block::note(
-                "**No comparable matrices.** None of the models has a requested tensor in any layer.",
-            )],
-        });
+        let note = Block::note("**No comparable matrices.** None of the models has a requested tensor in any layer.");
+        sections.push(Section::new("nothing", "No comparable matrices", vec![note]));
     }
     for view in &views {
         sections.push(raw::section(view));
@@ -57,37 +52,20 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
 }
 
 fn reading() -> Section {
-    Section {
-        id: "reading".to_owned(),
-        title: "How to read these numbers".to_owned(),
-        blocks: vec![
-            Block::prose(
-                "`cos_sim` is the cosine of two matrices as vectors, `residual` is √(2 − 2·cos_sim), `residual_scaled` is \
-                 √(1 − cos_sim²): what is left after the best factor. The nulls of these three are those of a permutation of the \
-                 elements, and carry the level that the elements share.",
-            ),
-            Block::prose(
-                "An effective rank is exp(H), H the entropy of squared singular values over their sum. Its null, and those of \
-                 alignments, are expectations for unrelated Gaussian matrices of the same shapes.",
-            ),
-            Block::prose(
-                "None of these numbers tells where weights come from. A residual at its null is what layers of any trained model may \
-                 show, and one below it may come from structure that all models of an architecture share.",
-            ),
-        ],
-    }
+    let blocks = [
+        "`cos_sim` is the cosine of two matrices as vectors, `residual` is √(2 − 2·cos_sim), `residual_scaled` is √(1 − cos_sim²): \
+         what is left after the best factor. The nulls of these three are those of a permutation of the elements, and carry the \
+         level that the elements share.",
+        "An effective rank is exp(H), H the entropy of squared singular values over their sum. Its null, and those of alignments, are \
+         expectations for unrelated Gaussian matrices of the same shapes.",
+        "None of these numbers tells where weights come from. A residual at its null is what layers of any trained model may show, and \
+         one below it may come from structure that all models of an architecture share.",
+    ];
+    Section::new("reading", "How to read these numbers", blocks.map(Block::prose).into())
 }
 
 fn left_out(structure: &Structure) -> Vec<Excluded> {
-    let mut excluded: Vec<Excluded> = structure
-        .excluded
-        .iter()
-        .map(|(model, exclusion)| Excluded {
-            model: structure.models[*model].model.clone(),
-            tensor: exclusion.tensor.clone(),
-            reason: exclusion.reason.clone(),
-        })
-        .collect();
+    let mut excluded = page::excluded(&structure.models, &structure.excluded);
     // One reason for many rows is one line.
     let mut reasons: BTreeMap<(usize, &str, String), usize> = BTreeMap::new();
     for row in &structure.rows {

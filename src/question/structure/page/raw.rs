@@ -4,7 +4,7 @@ use super::{View, Words, figure, mean_null, statistics};
 use crate::{
     metric::Figures,
     question::structure::{Quantity, StructureRow},
-    report::{Block, Cell, Column, Digits, Section, Table},
+    report::{Block, Cell, Column, Digits, Section},
 };
 
 /// Rows of a table by layer and role at most; `structure.csv` holds all.
@@ -19,15 +19,15 @@ pub(crate) fn section(view: &View<'_>) -> Section {
         blocks
             .push(Block::prose("No two of the chosen layers are this far apart, or no role was requested on its own."));
     } else {
-        blocks.push(Block::Table(summary(view, &own, Quantity::Residual, Digits::Fixed(6))));
-        blocks.push(Block::Table(summary(view, &own, Quantity::CosSim, Digits::Fixed(6))));
+        blocks.push(summary(view, &own, Quantity::Residual, Digits::Fixed(6)));
+        blocks.push(summary(view, &own, Quantity::CosSim, Digits::Fixed(6)));
         blocks.push(Block::picture(view.lines(
             Quantity::Residual,
             &own,
             &Words {
                 id: "residual",
                 title: "residual of each layer and a later one",
-                subtitle: "‖a/‖a‖ − b/‖b‖‖ of layers a and b: 0 for the same direction, √2 for none in common. Roles whose null varies, as that of norms, stand below beside it.",
+                subtitle: "‖a/‖a‖ − b/‖b‖‖ of layers a and b: 0 for the same direction, √2 for none in common. Roles whose null varies, as that of norms, stand in a panel of their own, above it.",
                 x_label: view.pair_axis(),
                 y_label: "residual",
             },
@@ -37,23 +37,23 @@ pub(crate) fn section(view: &View<'_>) -> Section {
              that they do not; it does not say that the layers compute different things, because the same map can be written \
              in other coordinates. Norms stand lower for nothing: their elements share a level, which their null carries.",
         ));
-        blocks.push(Block::Table(by_layer(view, &own, Quantity::Residual, Digits::Fixed(4))));
+        blocks.push(by_layer(view, &own, Quantity::Residual, Digits::Fixed(4)));
         blocks.push(Block::picture(view.lines(
             Quantity::CosSim,
             &own,
             &Words {
                 id: "cos_sim",
                 title: "cosine of each layer and a later one",
-                subtitle: "As stored. Roles whose null varies, as that of norms, stand below beside it.",
+                subtitle: "As stored. Roles whose null varies, as that of norms, stand in a panel of their own, above it.",
                 x_label: view.pair_axis(),
                 y_label: "cos_sim",
             },
         )));
-        blocks.push(Block::Table(by_layer(view, &own, Quantity::CosSim, Digits::Fixed(6))));
+        blocks.push(by_layer(view, &own, Quantity::CosSim, Digits::Fixed(6)));
     }
     let ranked = view.roles(Quantity::EffectiveRank);
     if !ranked.is_empty() {
-        blocks.push(Block::Table(summary(view, &ranked, Quantity::EffectiveRank, Digits::Fixed(2))));
+        blocks.push(summary(view, &ranked, Quantity::EffectiveRank, Digits::Fixed(2)));
         blocks.push(Block::picture(view.lines(
             Quantity::EffectiveRank,
             &ranked,
@@ -70,11 +70,11 @@ pub(crate) fn section(view: &View<'_>) -> Section {
              difference, or the matrices themselves, have few strong directions; it does not say which of the two.",
         ));
     }
-    Section { id: view.anchor("raw"), title: format!("{}: layers as they are stored", view.model.label), blocks }
+    Section::new(view.anchor("raw"), format!("{}: layers as they are stored", view.model.label), blocks)
 }
 
 /// Per role: how many, mean, median, extremes, deviation, and the null's mean.
-pub(crate) fn summary(view: &View<'_>, roles: &[&str], quantity: Quantity, digits: Digits) -> Table {
+pub(crate) fn summary(view: &View<'_>, roles: &[&str], quantity: Quantity, digits: Digits) -> Block {
     let row = |role: &&str| {
         let rows = view.of(quantity, role);
         let of = statistics(&rows);
@@ -92,18 +92,18 @@ pub(crate) fn summary(view: &View<'_>, roles: &[&str], quantity: Quantity, digit
         ]
     };
     let titles = ["n", "undefined", "mean", "median", "min", "max", "sd", "mean null"];
-    Table {
-        caption: format!(
+    Block::table(
+        format!(
             "`{quantity}` over pairs of layers, by role. The deviation has ddof 0 and describes these pairs, which share their \
              layers. `structure.csv` has every pair."
         ),
-        columns: [Column::text("role")].into_iter().chain(titles.map(Column::numeric)).collect(),
-        rows: roles.iter().map(row).collect(),
-    }
+        Column::list(&["role"], &titles),
+        roles.iter().map(row),
+    )
 }
 
 /// Pairs of layers down, roles across.
-fn by_layer(view: &View<'_>, roles: &[&str], quantity: Quantity, digits: Digits) -> Table {
+fn by_layer(view: &View<'_>, roles: &[&str], quantity: Quantity, digits: Digits) -> Block {
     let shown = &roles[..roles.len().min(MOST_COLUMNS)];
     let of: Vec<Vec<&StructureRow>> = shown.iter().map(|role| view.of(quantity, role)).collect();
     let mut pairs: Vec<(Option<u32>, Option<u32>)> =
@@ -123,9 +123,5 @@ fn by_layer(view: &View<'_>, roles: &[&str], quantity: Quantity, digits: Digits)
     } else {
         format!("`{quantity}` by layer and role.")
     };
-    Table {
-        caption,
-        columns: ["layer a", "layer b"].iter().chain(shown).map(|title| Column::numeric(*title)).collect(),
-        rows: pairs.iter().map(line).collect(),
-    }
+    Block::table(caption, Column::list(&[], &[&["layer a", "layer b"], shown].concat()), pairs.iter().map(line))
 }

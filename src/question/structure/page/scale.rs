@@ -2,12 +2,13 @@
 
 use super::{View, Words};
 use crate::{
+    metric::Component,
     question::{
         layers::page::listed,
-        structure::{Mode, Quantity, ScaleTrack},
+        structure::{Quantity, ScaleTrack},
     },
     report::{
-        Block, Cell, Column, Datum, Digits, Section, Table,
+        Block, Cell, Column, Datum, Digits, Section,
         figure::{Bar, BarSeries, Bars, LinePanel, Lines, Panel, Picture, PictureKind, Series},
     },
 };
@@ -34,7 +35,7 @@ pub(crate) fn section(view: &View<'_>, track: &ScaleTrack) -> Section {
     ];
     match &track.modes {
         Ok(modes) if !modes.is_empty() => {
-            blocks.push(Block::Table(explained(track, modes)));
+            blocks.push(explained(track, modes));
             blocks.push(Block::picture(modes_picture(view, track, modes)));
             blocks.push(Block::prose(
                 "Principal components of ln‖W‖: roles centred over layers and not standardised. A mode that nearly all roles load \
@@ -52,53 +53,40 @@ pub(crate) fn section(view: &View<'_>, track: &ScaleTrack) -> Section {
             listed(&places)
         )));
     }
-    Section { id: view.anchor("scale"), title: format!("{}: scale along depth", view.model.label), blocks }
+    Section::new(view.anchor("scale"), format!("{}: scale along depth", view.model.label), blocks)
 }
 
-fn explained(track: &ScaleTrack, modes: &[Mode]) -> Table {
-    let row = |(number, mode): (usize, &Mode)| {
+fn explained(track: &ScaleTrack, modes: &[Component]) -> Block {
+    let row = |(number, mode): (usize, &Component)| {
         let loadings = mode.loadings.iter().map(|&loading| Cell::number(loading, Digits::Fixed(4)));
         [Cell::count(number + 1), Cell::number(mode.share, Digits::Percent(2))].into_iter().chain(loadings).collect()
     };
-    let titles = ["mode", "explained"].map(str::to_owned);
-    Table {
-        caption:
-            "Modes of ln‖W‖: share of the variance, and the weight of each role (unit length, the largest positive)."
-                .to_owned(),
-        columns: titles.iter().chain(&track.roles).map(Column::numeric).collect(),
-        rows: modes.iter().enumerate().map(row).collect(),
-    }
+    let mut columns = Column::list(&[], &["mode", "explained"]);
+    columns.extend(track.roles.iter().map(Column::numeric));
+    Block::table(
+        "Modes of ln‖W‖: share of the variance, and the weight of each role (unit length, the largest positive).",
+        columns,
+        modes.iter().enumerate().map(row),
+    )
 }
 
 /// Loadings by role, and scores by layer.
-fn modes_picture(view: &View<'_>, track: &ScaleTrack, modes: &[Mode]) -> Picture {
-    let name = |number: usize, mode: &Mode| format!("mode {}, {}", number + 1, Digits::Percent(1).format(mode.share));
+fn modes_picture(view: &View<'_>, track: &ScaleTrack, modes: &[Component]) -> Picture {
+    let name =
+        |number: usize, mode: &Component| format!("mode {}, {}", number + 1, Digits::Percent(1).format(mode.share));
     let shown = || modes.iter().take(3).enumerate();
-    let bars = Bars {
-        y_label: "loading".to_owned(),
-        groups: track.roles.clone(),
-        series: shown()
-            .map(|(number, mode)| BarSeries {
-                label: name(number, mode),
-                bars: mode.loadings.iter().map(|&loading| Bar::new(loading)).collect(),
-            })
-            .collect(),
-        references: Vec::new(),
+    let of_mode = |(number, mode): (usize, &Component)| BarSeries {
+        label: name(number, mode),
+        bars: mode.loadings.iter().map(|&loading| Bar::new(loading)).collect(),
+    };
+    let bars = Bars::new("loading", track.roles.clone(), shown().map(of_mode).collect());
+    let scores = |(number, mode): (usize, &Component)| {
+        Series::new(name(number, mode), mode.scores.iter().map(|&score| Datum::new(score)).collect())
     };
     let lines = Lines {
         x_label: "layer".to_owned(),
         x: track.layers.iter().copied().map(f64::from).collect(),
-        panels: vec![LinePanel {
-            y_label: "score".to_owned(),
-            series: shown()
-                .map(|(number, mode)| {
-                    let scores = mode.scores.iter().map(|&score| Datum::new(score));
-                    Series::new(name(number, mode), scores.collect())
-                })
-                .collect(),
-            references: Vec::new(),
-            at_least: None,
-        }],
+        panels: vec![LinePanel::new("score", shown().map(scores).collect())],
     };
     let id = format!("modes_{}", view.stem);
     let picture = |part: &str, title: &str, kind: PictureKind| Picture {

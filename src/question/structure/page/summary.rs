@@ -4,7 +4,7 @@
 use super::{View, figure, mean_null, statistics};
 use crate::{
     question::structure::{Quantity, Structure, StructureRow},
-    report::{Block, Cell, Column, Digits, Table, number::counted},
+    report::{Block, Cell, Column, Digits, number::counted},
 };
 
 /// Reasons of one role that are shown: those of many layers are often alike but for a name.
@@ -18,19 +18,15 @@ pub(crate) fn summary(structure: &Structure, views: &[View<'_>]) -> Vec<Block> {
     let mut blocks: Vec<Block> = views.iter().filter_map(headline).map(Block::prose).collect();
     let rows: Vec<Vec<Cell>> = views.iter().flat_map(|view| quantities(view, views.len() > 1)).collect();
     if !rows.is_empty() {
-        let mut columns = vec![Column::text("role"), Column::text("quantity")];
-        if views.len() > 1 {
-            columns.insert(0, Column::text("model"));
-        }
-        columns.extend(["n", "mean", "min", "max", "null"].map(Column::numeric));
+        let text: &[&str] = if views.len() > 1 { &["model", "role", "quantity"] } else { &["role", "quantity"] };
+        let columns = Column::list(text, &["n", "mean", "min", "max", "null"]);
         let caption = format!("Layer k with layer k + {}, by role and quantity.", structure.stride);
-        blocks.push(Block::Table(Table { caption, columns, rows }));
+        blocks.push(Block::table(caption, columns, rows));
     }
     blocks.extend(views.iter().filter_map(|view| remarks(structure, view)).map(Block::prose));
     let gaps = gaps(structure);
     if !gaps.is_empty() {
-        let columns = ["model", "not computed (reason)"].map(Column::text).to_vec();
-        blocks.push(Block::Table(Table { caption: String::new(), columns, rows: gaps }));
+        blocks.push(Block::table("", Column::list(&["model", "not computed (reason)"], &[]), gaps));
     }
     blocks
 }
@@ -96,8 +92,8 @@ fn remarks(structure: &Structure, view: &View<'_>) -> Option<String> {
     let modes = modes.map(|(at, mode)| {
         format!("{}: scale mode {}: {:.1} % of ln-norm variance", view.model.label, at + 1, 100.0 * mode.share)
     });
-    let limits = structure.limits.iter().filter(|limit| limit.model == view.number);
-    let limits = limits.map(|limit| format!("{}, {}: {}", view.model.label, limit.gauge, limit.text));
+    let limits = structure.limits.iter().filter(|(model, ..)| *model == view.number);
+    let limits = limits.map(|(_, gauge, text)| format!("{}, {gauge}: {text}", view.model.label));
     let lines: Vec<String> = modes.chain(limits).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }

@@ -8,7 +8,7 @@ use crate::{
     question::structure::{Quantity, Structure, StructureRow},
     report::{
         Datum, escape,
-        figure::{LinePanel, Lines, Picture, PictureKind, Reference, Series},
+        figure::{LinePanel, Lines, Picture, PictureKind, Series},
     },
 };
 
@@ -76,53 +76,28 @@ impl<'a> View<'a> {
         rows
     }
 
-    /// A quantity of several roles by layer, one line each. The null of roles that have one for all layers is a reference; that of
-    /// others is a line beside theirs, in a panel below.
+    /// A quantity of several roles by layer, one line each above its null. Roles whose null varies, as that of norms, have a panel of
+    /// their own: theirs is another scale.
     pub(crate) fn lines(&self, quantity: Quantity, roles: &[&str], words: &Words<'_>) -> Picture {
         let mut layers: Vec<u32> =
             roles.iter().flat_map(|role| self.of(quantity, role)).filter_map(|row| row.layer_a).collect();
         layers.sort_unstable();
         layers.dedup();
-        let series = |label: String, role: &str, value: fn(&StructureRow) -> Datum| {
+        let values = |role: &str, value: fn(&StructureRow) -> Datum| -> Vec<Datum> {
             let rows = self.of(quantity, role);
             let of_layer = |layer: &u32| {
                 let row = rows.iter().find(|row| row.layer_a == Some(*layer));
                 row.map_or_else(|| Datum::undefined("it has no such row"), |row| value(row))
             };
-            Series::new(label, layers.iter().map(of_layer).collect())
+            layers.iter().map(of_layer).collect()
         };
         let value = |row: &StructureRow| Datum::from(&row.value);
         let null = |row: &StructureRow| row.null.map_or_else(|| Datum::undefined("it has no null"), Datum::new);
-        let (mut level, mut varying) = (Vec::new(), Vec::new());
-        let mut nulls: Vec<(f64, Vec<&str>)> = Vec::new();
-        for &role in roles {
-            match null_of(&self.of(quantity, role)) {
-                Null::Varies => {
-                    varying.push(series(role.to_owned(), role, value));
-                    varying.push(series(format!("null of {role}"), role, null));
-                    continue;
-                }
-                Null::Level(null) => match nulls.iter_mut().find(|(known, _)| (known - null).abs() <= 0.002) {
-                    Some((_, roles)) => roles.push(role),
-                    None => nulls.push((null, vec![role])),
-                },
-                Null::Absent => {}
-            }
-            level.push(series(role.to_owned(), role, value));
-        }
-        let is_one = nulls.len() == 1;
-        let reference = |(null, roles): (f64, Vec<&str>)| {
-            let label = match roles.as_slice() {
-                _ if is_one => "null".to_owned(),
-                [role] => format!("null of {role}"),
-                roles => format!("null of {} +{}", roles[0], roles.len() - 1),
-            };
-            Reference::new(label, null)
-        };
-        let references: Vec<Reference> = nulls.into_iter().map(reference).collect();
-        let y_label = words.y_label.to_owned();
-        let panels = [(level, references), (varying, Vec::new())].into_iter().filter(|(series, _)| !series.is_empty());
-        let panel = |(series, references)| LinePanel { y_label: y_label.clone(), series, references, at_least: None };
+        let series = |role: &&str| Series::new(*role, values(role, value)).with_null(values(role, null));
+        let (varying, level): (Vec<&str>, Vec<&str>) =
+            roles.iter().partition(|role| has_varying_null(&self.of(quantity, role)));
+        let panels = [level, varying].into_iter().filter(|roles| !roles.is_empty());
+        let panel = |roles: Vec<&str>| LinePanel::new(words.y_label, roles.iter().map(series).collect());
         Picture {
             id: format!("{}_{}", words.id, self.stem),
             title: format!("{}: {}", self.model.label, words.title),
@@ -151,19 +126,10 @@ pub(crate) struct Words<'a> {
     pub(crate) y_label: &'a str,
 }
 
-/// The null of one role.
-enum Null {
-    /// No row has one.
-    Absent,
-    /// All rows agree to a thousandth.
-    Level(f64),
-    Varies,
-}
-
-fn null_of(rows: &[&StructureRow]) -> Null {
+/// Whether the nulls of one role differ by a thousandth.
+fn has_varying_null(rows: &[&StructureRow]) -> bool {
     let mut nulls = rows.iter().filter_map(|row| row.null);
-    let Some(first) = nulls.next() else { return Null::Absent };
-    if nulls.all(|null| (null - first).abs() < 1e-3) { Null::Level(first) } else { Null::Varies }
+    nulls.next().is_some_and(|first| nulls.any(|null| (null - first).abs() >= 1e-3))
 }
 
 /// What the values come to.

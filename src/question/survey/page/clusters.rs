@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::tree;
+use super::{listed, tree};
 use crate::{
-    metric::Node,
     question::survey::Survey,
     report::{
         Block,
@@ -23,14 +22,8 @@ pub(crate) fn block(survey: &Survey, panels: &[PairTable]) -> Option<Block> {
         return None;
     }
     let label = |model: &usize| survey.models[*model].label.clone();
-    // A picture's leaves are numbered by their place in it, and its merges after them.
     let leaves = &tree.order;
-    let number = |node: Node| match node {
-        Node::Leaf(model) => leaves.iter().position(|leaf| *leaf == model).unwrap_or(model),
-        Node::Merge(merge) => leaves.len() + merge,
-    };
-    let merges =
-        tree.merges.iter().map(|merge| Merge { a: number(merge.left), b: number(merge.right), height: merge.height });
+    let merges = tree.merges.iter().map(|merge| Merge { a: merge.left, b: merge.right, height: merge.height });
     let key = &panels.first()?.key;
     let (role, place) = match panels {
         [one] => (key.title(), one.key.layer_name()),
@@ -40,12 +33,12 @@ pub(crate) fn block(survey: &Survey, panels: &[PairTable]) -> Option<Block> {
     // Writing to a string cannot fail.
     if !tree.left_out.is_empty() {
         let names: Vec<String> = tree.left_out.iter().map(label).collect();
-        let _ = write!(subtitle, " Not comparable with any other: {}.", names.join(", "));
+        let _ = write!(subtitle, " Not comparable with any other: {}.", listed(&names));
     }
     if !tree.assumed_unrelated.is_empty() {
         let pairs: Vec<String> =
             tree.assumed_unrelated.iter().map(|(a, b)| format!("{} × {}", label(a), label(b))).collect();
-        let _ = write!(subtitle, " Not comparable, taken as unrelated: {}.", pairs.join(", "));
+        let _ = write!(subtitle, " Not comparable, taken as unrelated: {}.", listed(&pairs));
     }
     Some(Block::picture(Picture {
         id: format!("dendrogram_{}_{place}", key.role_name()),

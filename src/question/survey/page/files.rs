@@ -1,6 +1,6 @@
 //! The tables of a survey: every pair, group, average and matrix in full digits.
 
-use super::{View, baselines, components, groups, pairs, relations};
+use super::{View, baselines, components, groups, not_compared, pairs, relations};
 use crate::{
     metric::Metric,
     question::{
@@ -20,6 +20,7 @@ pub fn matrix_file(metric: Metric, key: &TableKey) -> String {
 /// Every table. Those whose subject was not asked for are not among them.
 pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
     let mut tables = vec![page::pairs(rows(survey))];
+    tables.extend(not_compared::frame(survey));
     if !survey.panels.is_empty() {
         tables.push(groups::frame(survey));
         tables.push(relations::frame(survey, &survey.relations.pairs));
@@ -35,11 +36,13 @@ pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
     let (of_lineage, squares): (Vec<Frame<'a>>, Vec<Frame<'a>>) =
         survey.lineage.iter().flat_map(lineage_tables).partition(|table| !table.is_matrix());
     tables.extend(of_lineage);
-    let (shown, labels) = (view.shown(), survey.labels());
+    let shown = view.shown();
     let metrics = shown.clone();
     let of_panels = survey.panels.iter().flat_map(move |panel| {
-        let matrices: Vec<_> = metrics.iter().map(|&metric| (metric, panel.matrix(metric, &labels))).collect();
-        matrices.into_iter().map(|(metric, matrix)| Frame::matrix(matrix_file(metric, &panel.key), matrix))
+        let labels = survey.labels();
+        // One at a time: of long lists each is tens of megabytes.
+        let frame = move |metric| Frame::matrix(matrix_file(metric, &panel.key), panel.matrix(metric, &labels));
+        metrics.clone().into_iter().map(frame)
     });
     let of_crossings = survey.crossings.iter().flat_map(move |crossing| {
         let frame = |&metric| Frame::matrix(matrix_file(metric, &crossing.key), crossing.layer_matrix(metric));
@@ -48,13 +51,11 @@ pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
     Box::new(tables.into_iter().chain(of_panels).chain(of_crossings).chain(squares))
 }
 
-/// All pairs of different models, or of all layers of two.
+/// The pairs of different models that have tensors of one shape, or all layers of two models. The others are in `not_compared.csv`.
 fn rows(survey: &Survey) -> impl Iterator<Item = PairRow<'_>> {
-    let panels = survey.panels.iter().enumerate().flat_map(move |(panel, table)| {
-        // Where neither model has the tensor there is no pair: each is among what was excluded, with its reason.
-        let is_there =
-            move |&(a, b): &(usize, usize)| ![a, b].iter().all(|&row| survey.lacking.contains(&(panel, row)));
-        pairs_of(table.rows.len()).filter(is_there).map(move |pair| (table, pair))
+    let panels = survey.panels.iter().flat_map(|table| {
+        let have_one_shape = |&(a, b): &(usize, usize)| table.channels(a, b).is_some();
+        pairs_of(table.rows.len()).filter(have_one_shape).map(move |pair| (table, pair))
     });
     let crossings = survey.crossings.iter().flat_map(|table| {
         let width = table.columns().len();
@@ -68,7 +69,8 @@ fn averages(survey: &Survey) -> Frame<'_> {
     let pairs = survey.averages.iter().flat_map(move |averages| {
         let panels = roles.iter().find(|panels| panels.iter().any(|panel| panel.key.whole() == averages.key));
         let panels = panels.copied().unwrap_or_default();
-        averages.pairs.iter().map(move |pair| (averages, panels, pair))
+        let compared = averages.pairs.iter().filter(|pair| pair.channels.is_some());
+        compared.map(move |pair| (averages, panels, pair))
     });
     pairs::averages(survey, pairs)
 }

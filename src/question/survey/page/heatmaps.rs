@@ -1,6 +1,6 @@
 //! Matrices as pictures: the cosine, its null and the correlation side by side.
 
-use super::{MOST_SHOWN, View, mean};
+use super::{MOST_SHOWN, View, listed, mean};
 use crate::{
     metric::{Metric, Undefined},
     model::Pairing,
@@ -12,9 +12,6 @@ use crate::{
 /// Rows and columns from which matrices stand below each other: side by side they cannot be read on a page.
 const WIDE: usize = 16;
 
-/// Models that a picture names as not comparable.
-const MOST_NAMED: usize = 12;
-
 /// The matrices of one panel.
 pub(crate) fn of_panel(survey: &Survey, panel: &PairTable, view: &View<'_>) -> Picture {
     let shown = view.shown_models(std::slice::from_ref(panel), survey.models.len());
@@ -23,6 +20,7 @@ pub(crate) fn of_panel(survey: &Survey, panel: &PairTable, view: &View<'_>) -> P
         &format!("heatmap_{}_{}", panel.key.role_name(), panel.key.layer_name()),
         &panel.key.title(),
         &format!("Model × model{}.{}", ordered(survey, view), rest(survey, &shown)),
+        &groups_of(survey, &shown),
         view.shown().into_iter().map(|metric| (metric, matrix(metric))).collect(),
     )
 }
@@ -46,6 +44,7 @@ pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], view: &View<'_>) -
             panels.len(),
             rest(survey, &shown)
         ),
+        &groups_of(survey, &shown),
         view.shown().into_iter().map(|metric| (metric, matrix(metric))).collect(),
     )
 }
@@ -56,25 +55,29 @@ fn matrix_of(survey: &Survey, shown: &[usize], cell: impl Fn(usize, usize) -> Re
     Matrix::from_fn(labels.clone(), labels, |row, column| cell(shown[row], shown[column]))
 }
 
+/// The groups of the models `shown`; nothing where none has one.
+fn groups_of(survey: &Survey, shown: &[usize]) -> Vec<String> {
+    let groups = || shown.iter().map(|&model| survey.models[model].group.as_deref());
+    if groups().flatten().next().is_none() {
+        return Vec::new();
+    }
+    groups().map(|group| group.unwrap_or_default().to_owned()).collect()
+}
+
 fn ordered(survey: &Survey, view: &View<'_>) -> &'static str {
     if view.is_by_cluster(survey.models.len()) { ", ordered by clustering" } else { "" }
 }
 
 /// The models that a picture does not show.
 fn rest(survey: &Survey, shown: &[usize]) -> String {
-    let rest: Vec<&str> = (0..survey.models.len())
-        .filter(|model| !shown.contains(model))
-        .map(|model| survey.models[model].label.as_str())
-        .collect();
-    match rest.len() {
-        0 => String::new(),
-        _ if shown.len() == MOST_SHOWN => {
-            format!(" The {MOST_SHOWN} models with the strongest pairs, of {}.", survey.models.len())
-        }
-        1..=MOST_NAMED => format!(" Not comparable with any other: {}.", rest.join(", ")),
-        more => {
-            format!(" Not comparable with any other: {} and {} more.", rest[..MOST_NAMED].join(", "), more - MOST_NAMED)
-        }
+    let rest = (0..survey.models.len()).filter(|model| !shown.contains(model));
+    let rest: Vec<String> = rest.map(|model| survey.models[model].label.clone()).collect();
+    if rest.is_empty() {
+        String::new()
+    } else if shown.len() == MOST_SHOWN {
+        format!(" The {MOST_SHOWN} models with the strongest pairs, of {}.", survey.models.len())
+    } else {
+        format!(" Not comparable with any other: {}.", listed(&rest))
     }
 }
 
@@ -105,7 +108,7 @@ pub(crate) fn is_cosine(metric: Metric) -> bool {
     matches!(metric, Metric::CosSim | Metric::CosNull)
 }
 
-fn grid(id: &str, title: &str, subtitle: &str, matrices: Vec<(Metric, Matrix)>) -> Picture {
+fn grid(id: &str, title: &str, subtitle: &str, groups: &[String], matrices: Vec<(Metric, Matrix)>) -> Picture {
     let columns = if matrices.iter().any(|(_, matrix)| matrix.rows.len() > WIDE) { 1 } else { 2 };
     let mut pictures: Vec<Picture> = colored(matrices)
         .into_iter()
@@ -114,7 +117,7 @@ fn grid(id: &str, title: &str, subtitle: &str, matrices: Vec<(Metric, Matrix)>) 
             title: metric.name().to_owned(),
             subtitle: String::new(),
             alt: format!("{} of every pair of models, {title}", metric.name()),
-            kind: PictureKind::Heatmap(heatmap),
+            kind: PictureKind::Heatmap(Heatmap { groups: groups.to_vec(), ..heatmap }),
         })
         .collect();
     if pictures.len() == 1 {

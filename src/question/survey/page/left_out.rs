@@ -72,7 +72,7 @@ fn incomparable(survey: &Survey) -> Vec<Excluded> {
                     others.join(", ")
                 ));
             }
-            if let Err(reason) = panel.metrics(model, model).get(Metric::CosSim) {
+            if let Err(reason) = panel.get(model, model, Metric::CosSim) {
                 reasons.push(format!("it admits no comparison: {reason}"));
             }
             for reason in reasons {

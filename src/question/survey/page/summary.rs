@@ -175,6 +175,7 @@ fn comparable(survey: &Survey) -> String {
     let crossed: usize = survey.crossings.iter().map(|crossing| crossing.rows.len() * crossing.columns().len()).sum();
     let all = survey.panels.len() * pairs_of(survey.models.len()).count() + crossed;
     let cells = if survey.panels.len() == 1 { "pairs" } else { "cells" };
+    let [defined, all] = [defined, all].map(|count| Digits::Integer.format(count as f64));
     format!("{}, {defined} of {all} {cells} comparable", extent(survey))
 }
 
@@ -202,7 +203,7 @@ impl Line {
     fn of_role(survey: &Survey, panels: &[PairTable], models @ (a, b): (usize, usize)) -> Option<Self> {
         let place = panels.first()?.key.role_name();
         if let [only] = panels {
-            return Self::of_cell(models, only.key.title(), only.metrics(a, b));
+            return Self::of_cell(models, only.key.title(), &only.metrics(a, b));
         }
         let whole = panels.first()?.key.whole();
         let averages = survey.averages.iter().find(|averages| averages.key == whole)?;
@@ -222,26 +223,32 @@ impl Line {
         let columns = crossing.columns();
         let cells = (0..crossing.rows.len()).flat_map(|row| {
             (0..columns.len()).filter_map(move |column| {
-                Self::of_cell((0, 1), crossed_place(crossing, row, column), crossing.metrics(row, column))
+                Self::of_cell((0, 1), crossed_place(crossing, row, column), &crossing.metrics(row, column))
             })
         });
         cells.reduce(|best, next| if next.strength > best.strength { next } else { best })
     }
 }
 
-/// One line a pair, or a role of two models whose layers are all paired; the farthest from the null first.
-fn lines(survey: &Survey) -> Vec<Line> {
+/// The first [`MOST`] lines, one a pair or a role of two models whose layers are all paired, the farthest from the null first; and how
+/// many there are.
+fn lines(survey: &Survey) -> (Vec<Line>, usize) {
     let roles = survey.roles();
     let of_pair = |models| {
         let of_roles = roles.iter().filter_map(|panels| Line::of_role(survey, panels, models));
         of_roles.reduce(|best, next| if next.strength > best.strength { next } else { best })
     };
-    let mut lines: Vec<Line> = pairs_of(survey.models.len()).filter_map(of_pair).collect();
-    if !survey.crossings.is_empty() {
-        lines = survey.crossings.iter().filter_map(Line::of_crossing).collect();
+    let crossed = survey.crossings.iter().filter_map(Line::of_crossing);
+    let of_pairs = pairs_of(if survey.crossings.is_empty() { survey.models.len() } else { 0 }).filter_map(of_pair);
+    let (mut lines, mut count): (Vec<Line>, _) = (Vec::new(), 0);
+    for line in crossed.chain(of_pairs) {
+        count += 1;
+        // After those that are as strong.
+        let place = lines.partition_point(|before| before.strength >= line.strength);
+        lines.insert(place, line);
+        lines.truncate(MOST);
     }
-    lines.sort_by(|a, b| b.strength.total_cmp(&a.strength));
-    lines
+    (lines, count)
 }
 
 /// `outlier 3/32`: what its pair is, and how many of its tests say so; one test needs no count.
@@ -262,7 +269,7 @@ fn verdict(survey: &Survey, models: (usize, usize)) -> String {
 
 /// The strongest pairs.
 fn pairs(survey: &Survey) -> Option<Block> {
-    let lines = lines(survey);
+    let (lines, count) = lines(survey);
     let is_single = survey.panels.len() == 1;
     let is_crossed = !survey.crossings.is_empty();
     let by_role = survey.roles().len() > 1 || is_crossed;
@@ -295,11 +302,8 @@ fn pairs(survey: &Survey) -> Option<Block> {
             "Pairs farthest from the permutation null: means over layers; z allows for the correlation of layers"
         }
     };
-    let rest = if lines.len() > rows.len() {
-        format!(" {} of {}.", rows.len(), counted(lines.len(), "pair"))
-    } else {
-        String::new()
-    };
+    let rest =
+        if count > rows.len() { format!(" {} of {}.", rows.len(), counted(count, "pair")) } else { String::new() };
     let key = if is_crossed || is_single {
         ""
     } else {

@@ -96,6 +96,18 @@ pub(crate) fn mean(panels: &[PairTable], metric: Metric, row: usize, column: usi
     Ok((sum / count as f64, count))
 }
 
+/// Names that a picture's subtitle lists.
+const MOST_NAMED: usize = 12;
+
+/// `a, b, c and 7 more`.
+pub(crate) fn listed(names: &[String]) -> String {
+    let more = match names.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", names[..names.len().min(MOST_NAMED)].join(", "))
+}
+
 /// The labels of two models as cells.
 pub(crate) fn names(survey: &Survey, (a, b): (usize, usize)) -> Vec<Cell> {
     vec![Cell::text(&survey.models[a].label), Cell::text(&survey.models[b].label)]
