@@ -34,6 +34,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
     question.biases = true;
     question.mtp = true;
     question.all_headers = true;
+    question.xet_hashes = args.proof.chunks;
     let map = args.map.as_deref().map(read_map).transpose()?;
     // The pattern that takes every tensor says nothing of which correspond.
     let pattern = question.tensor.clone().filter(|_| args.choice.tensor.is_some());

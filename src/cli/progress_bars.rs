@@ -269,8 +269,7 @@ mod tests {
             for bar in self::all(&bars) {
                 bar.force_draw();
             }
-            let text = screen.0.lock().clone();
-            text
+            screen.0.lock().clone()
         };
         bars.opening("one");
         assert!(drawn().contains("asking the Hub") && !drawn().contains(" of 0"), "{}", drawn());
