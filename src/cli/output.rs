@@ -1,6 +1,9 @@
 //! Reports into a folder, and answers to standard output.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt::Write as _,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use hub_audit::{
     error::Error,
@@ -33,8 +36,11 @@ pub(crate) fn local_run() -> Run {
 
 /// To the second; of the years 1970 to 9999 alone.
 pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
-    let years = UNIX_EPOCH..UNIX_EPOCH + Duration::from_secs(253_402_300_800);
-    years.contains(&time).then(|| humantime::format_rfc3339_seconds(time).to_string())
+    // Formatting refuses later years by itself, and does not expect earlier ones.
+    time.duration_since(UNIX_EPOCH).ok()?;
+    let mut text = String::new();
+    write!(text, "{}", humantime::format_rfc3339_seconds(time)).ok()?;
+    Some(text)
 }
 
 /// What only the running program knows, for the report's provenance.

@@ -81,7 +81,10 @@ impl Packed {
     pub(super) fn get(&self, pair: usize, metric: Metric) -> Result<f64, Undefined> {
         let bits = self.values[pair * Metric::COUNT + metric as usize];
         let value = f64::from_bits(bits);
-        if value.is_nan() { Err(self.reasons[(bits ^ ABSENT) as usize].clone()) } else { Ok(value) }
+        if !value.is_nan() {
+            return Ok(value);
+        }
+        Err(self.reasons[usize::try_from(bits ^ ABSENT).unwrap_or_default()].clone())
     }
 
     /// Every metric of a pair.

@@ -177,7 +177,9 @@ impl Drawing for Bars {
                     // A whisker would hide the dot.
                     marks.reverse();
                 }
-                marks.into_iter().for_each(|mark| scene.mark(mark));
+                for mark in marks {
+                    scene.mark(mark);
+                }
             }
         }
         plot.draw_references(&mut scene, &self.references);

@@ -42,7 +42,6 @@ pub(super) fn spelled(mut scene: Scene, lacking: &BTreeSet<char>) -> Scene {
 fn spell_texts(nodes: &mut [Node], lacking: &BTreeSet<char>) {
     for node in nodes {
         match node {
-            Node::Mark(_) => {}
             Node::Group { nodes, .. } => spell_texts(nodes, lacking),
             Node::Text(text) if text.text.contains(|c| lacking.contains(&c)) => {
                 let room = font::width(&text.text, text.size, text.bold);
@@ -51,7 +50,7 @@ fn spell_texts(nodes: &mut [Node], lacking: &BTreeSet<char>) {
                 // Bold is up to a tenth wider than the regular face that `elide` measures.
                 text.text = font::elide(&spelled, if text.bold { text.size * 1.1 } else { text.size }, room);
             }
-            Node::Text(_) => {}
+            Node::Text(_) | Node::Mark(_) => {}
         }
     }
 }
