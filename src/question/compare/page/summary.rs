@@ -91,7 +91,9 @@ fn not_compared(comparison: &Comparison) -> String {
     for tensor in &coverage.uncompared {
         let why = if tensor.status == Status::Skipped { Some(tensor.reason.as_str()) } else { tensor.status.told() };
         let count = if tensor.side == 0 { [1, 0] } else { [0, 1] };
-        why.into_iter().for_each(|why| add(why.to_owned(), count));
+        if let Some(why) = why {
+            add(why.to_owned(), count);
+        }
     }
     if reasons.is_empty() {
         return String::new();
