@@ -304,7 +304,7 @@ mod tests {
         assert_legible(&scene);
         let svg = svg::document(&scene, "");
         let place = |needle: &str| svg.lines().position(|line| line.contains(needle)).unwrap();
-        assert!(place(r##"stroke="#a6cce2" stroke-width="6""##) < place(r##"stroke="#0072b2" stroke-width="1.8""##));
+        assert!(place(r##"stroke="#a6cee4" stroke-width="6""##) < place(r##"stroke="#0072b2" stroke-width="1.8""##));
         assert!(svg.contains(", null 0.30000") && svg.contains(">null, below its line</text>"));
     }
 
