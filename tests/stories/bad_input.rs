@@ -43,7 +43,8 @@ fn a_typo_in_a_repository_is_said_with_advice() {
     error: repository `o/aa` does not exist, or it is private
     hint: check the spelling of `o/aa`; for a private repository give a token by HF_TOKEN or --token-file
     ");
-    assert_eq!(at.asked().count(), 1);
+    // Of the commit, and of the configuration, which does not wait for it.
+    assert!(at.asked().count() <= 2);
     insta::assert_snapshot!(refused(&at, "o/aa", Some("hf_test")), @"
     exit status 2
     ----- stderr -----
@@ -198,7 +199,8 @@ fn a_page_for_people_instead_of_json_is_recognised() {
     error: HUB answered `o/a` with `text/html` instead of JSON; it begins with `<!doctype html> <html><title>Log in to the guest network</ti…`
     hint: the address may not be a Hub, or a proxy or login page may stand before it; check --endpoint
     ");
-    assert_eq!(at.asked().count(), 1);
+    // Of the commit, and of the configuration, which does not wait for it.
+    assert!(at.asked().count() <= 2);
 }
 
 #[test]

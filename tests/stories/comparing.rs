@@ -395,7 +395,8 @@ fn a_cosine_in_a_picture_stands_beside_its_null() {
     let histogram = at.read("out/cosines_norms.svg");
     assert!(histogram.contains(">mean = 0.9") && histogram.contains(">mean null = 0.9"), "{histogram}");
     let by_layer = at.read("out/layers_norms.svg");
-    assert!(by_layer.contains(">cos_sim") && by_layer.contains(">cos_null"), "{by_layer}");
+    assert!(by_layer.contains(">cos_sim") && by_layer.contains(">null, below its line<"), "{by_layer}");
+    assert!(by_layer.matches(", null 0.9").count() == 6, "each of two roles in three layers: {by_layer}");
 }
 
 #[test]

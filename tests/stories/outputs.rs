@@ -240,8 +240,15 @@ impl Seen {
         let columns: Vec<&String> = entry.columns.iter().map(|[column, ..]| column).collect();
         assert_eq!(heading.iter().collect::<Vec<_>>(), columns, "{command}: {name}");
         let Some(of_json) = report.map(|report| report[key].as_array().unwrap()) else { return };
+        // Pairs of unequal shapes are in a survey's JSON by model alone.
+        let is_there = |row: &&csv::StringRecord| {
+            !(command == "survey"
+                && key == "pairs"
+                && row.iter().last().is_some_and(|reason| reason.starts_with("all:")))
+        };
+        let rows: Vec<_> = rows.iter().filter(is_there).collect();
         assert_eq!(of_json.len(), rows.len(), "{command}: {name}");
-        for (row, of_json) in rows.iter().zip(of_json) {
+        for (row, of_json) in rows.into_iter().zip(of_json) {
             for (column, cell) in heading.iter().zip(row) {
                 assert!(is_same(cell, &of_json[column]), "{command}: {name}, {column}: {cell} and {}", of_json[column]);
             }
