@@ -244,7 +244,7 @@ impl Seen {
         let is_there = |row: &&csv::StringRecord| {
             !(command == "survey"
                 && key == "pairs"
-                && row.iter().last().is_some_and(|reason| reason.starts_with("all:")))
+                && row.iter().next_back().is_some_and(|reason| reason.starts_with("all:")))
         };
         let rows: Vec<_> = rows.iter().filter(is_there).collect();
         assert_eq!(of_json.len(), rows.len(), "{command}: {name}");
