@@ -92,7 +92,7 @@ pub struct TensorRow {
     pub b: usize,
     /// Bytes that are equal in the same place.
     pub same: u64,
-    /// Bytes that stand elsewhere in the first model, at least.
+    /// Bytes that are in the first model at another place, or at one that is not known; at least.
     pub moved: u64,
     /// What follows.
     pub verdict: Verdict,
