@@ -145,6 +145,7 @@ fn compact(pair: &PairAnswer) -> String {
 
 fn not_tested(lineage: &Lineage, pair: &PairAnswer) -> String {
     let mut text = String::new();
+    let wide = pair.groups.iter().map(|(group, _)| group.name().len()).fold(10, usize::max);
     for (group, answer) in &pair.groups {
         let Err(reason) = answer else { continue };
         // A model without experts misses nothing.
@@ -152,8 +153,8 @@ fn not_tested(lineage: &Lineage, pair: &PairAnswer) -> String {
         if *reason == Untested::NoTensor && !is_missed && pair.tested().next().is_some() {
             continue;
         }
-        text +=
-            &wrapped(&format!("not tested: {}", words::why(lineage, pair, *group, *reason)), &format!("  {group:<11}"));
+        let first = format!("  {:<wide$} ", group.name());
+        text += &wrapped(&format!("not tested: {}", words::why(lineage, pair, *group, *reason)), &first);
     }
     text
 }
