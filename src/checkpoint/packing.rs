@@ -217,21 +217,12 @@ fn nf4(tensor: &TensorInfo, all: &Named<'_>, config: &ModelConfig) -> Result<Pac
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{checkpoint::Quantisation, range::ByteRange};
+    use crate::checkpoint::{Quantisation, quantisation::tests::tensors};
 
     type Shapes<'a> = [(&'a str, Dtype, &'a [u64])];
 
     fn packing(list: &Shapes<'_>, config: &ModelConfig) -> Result<Packing, String> {
-        let tensors: Vec<TensorInfo> = list
-            .iter()
-            .map(|(name, dtype, shape)| TensorInfo {
-                name: (*name).to_owned(),
-                dtype: dtype.clone(),
-                shape: shape.to_vec(),
-                range: ByteRange::new(0, 0),
-            })
-            .collect();
-        let quantisation = Quantisation::of(&tensors, config);
+        let quantisation = Quantisation::of(&tensors(list), config);
         quantisation.packing(list[0].0).unwrap().cloned().map_err(str::to_owned)
     }
 
