@@ -102,9 +102,6 @@ impl RowReader {
 
     /// The bytes of rows that follow each other, as the file has them.
     pub(super) fn stored(&self, run: &Range<u64>) -> Result<Bytes, Undefined> {
-        let unread = |error: &dyn std::fmt::Display| {
-            Undefined::NotComparable(format!("row {} was not read: {error}", run.start))
-        };
         let place = match &self.rows {
             None => Some(run.start),
             Some(rows) => rows.binary_search(&run.start).ok().map(|place| place as u64),
@@ -114,17 +111,15 @@ impl RowReader {
             let length = run.end.checked_sub(run.start)?.checked_mul(self.width)?;
             Some(ByteRange::new(start, start.checked_add(length)?))
         });
-        let range = range.ok_or_else(|| unread(&"it is not kept"))?;
-        self.file.read_at(range).map_err(|error| unread(&error))
+        let range = range.ok_or_else(|| unread(run.start, &"it is not kept"))?;
+        self.file.read_at(range).map_err(|error| unread(run.start, &error))
     }
 
     /// A row's elements as they are held.
     pub(crate) fn floats(&self, row: u64) -> Result<Floats, Undefined> {
-        let unread =
-            |error: &dyn std::fmt::Display| Undefined::NotComparable(format!("row {row} was not read: {error}"));
         let stored = self.stored(&(row..row + 1))?;
         let Some(dequantiser) = &self.dequantiser else {
-            return floats(decode(&self.dtype, &stored).map_err(|error| unread(&error))?);
+            return floats(decode(&self.dtype, &stored).map_err(|error| unread(row, &error))?);
         };
         let codes = match &self.narrowing {
             None => stored.to_vec(),
@@ -134,9 +129,13 @@ impl RowReader {
             }
         };
         let mut values = vec![0.0; codes.len()];
-        dequantiser.fill(row * codes.len() as u64, &codes, &mut values).map_err(|error| unread(&error))?;
+        dequantiser.fill(row * codes.len() as u64, &codes, &mut values).map_err(|error| unread(row, &error))?;
         Ok(Floats::F32(values))
     }
+}
+
+fn unread(row: u64, error: &dyn std::fmt::Display) -> Undefined {
+    Undefined::NotComparable(format!("row {row} was not read: {error}"))
 }
 
 /// Where the first row begins in a `.npy`, whose elements are what it ends with, and the bytes of a row.

@@ -1,10 +1,8 @@
 //! All pairs: tests, distances, signs, verdicts; and what a further round should read.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::BTreeMap;
 
+use parking_lot::Mutex;
 use rayon::prelude::*;
 
 use super::{
@@ -256,7 +254,7 @@ fn between<T: Held>(round: &Round<'_>, [first, second]: [&Tile<T>; 2]) -> Vec<Pa
         let [a, b] = pair.models;
         let (a, b) = (&first[find(first, a)?].1, &second[find(second, b)?].1);
         let (choice, sides) = (round.choice, Sides { a, b });
-        let known = round.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&pair.models);
+        let known = round.known.lock().remove(&pair.models);
         Some(match known.filter(|known| known.stage == pair.stage) {
             Some(known) => known.described(choice, pair, sides),
             None => PairAnswer::of(choice, pair, sides, has_equal_files(round.corpus, pair.models)),

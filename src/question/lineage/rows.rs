@@ -1,11 +1,8 @@
 //! Rows of one model in memory, as they are stored, to be tested against those of any other.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range, sync::Arc};
+
+use parking_lot::Mutex;
 
 use super::{
     Group, LineageAsk,
@@ -81,7 +78,7 @@ impl<K: PartialEq> Prepared<K> {
         keys: Vec<K>,
         prepare: impl FnOnce() -> Result<AnchoredRows, Untested>,
     ) -> Result<Arc<AnchoredRows>, Untested> {
-        let last = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = || self.0.lock();
         if let Some((of, rows)) = &*last()
             && *of == keys
         {

@@ -10,7 +10,7 @@ use crate::{
     family::{LayerIndex, LayerSelection},
     fetch::Corpus,
     metric::{Criterion, Metric},
-    model::{Depths, Exclusion, ModelSummary, Pairing, Tensor},
+    model::{Depths, Exclusion, ModelSummary, Opened, Pairing, Tensor},
     question::lineage::Lineage,
     table::{
         Alignment, Chance, Entry, GroupFigures, Held, PairTable, Place, Relations, Side, Sources, TableKey, all_pairs,
@@ -141,14 +141,6 @@ impl Survey {
 pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Survey {
     let sources = Sources::new(corpus, |tensor| key_of(tensor, options));
     let opened = corpus.opened.as_slice();
-    let excluded = opened
-        .iter()
-        .enumerate()
-        .filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)))
-        .flat_map(|(number, model)| {
-            model.excluded.iter().chain(&model.lacking).map(move |exclusion| (number, exclusion.clone()))
-        })
-        .collect();
     let mut survey = Survey {
         models: opened.iter().map(ModelSummary::of).collect(),
         pairing: options.pairing,
@@ -162,7 +154,7 @@ pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Survey {
         averages: Vec::new(),
         components: Vec::new(),
         baselines: None,
-        excluded,
+        excluded: Opened::excluded(opened),
         unread: Vec::new(),
         chosen_layers: !options.layers.is_all() && options.pairing == Pairing::Same,
         lineage: None,

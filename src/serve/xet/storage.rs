@@ -2,13 +2,11 @@
 
 use std::{
     io,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     options::{Packing, XetOptions},
@@ -100,7 +98,7 @@ impl Storage {
     }
 
     fn packs(&self) -> MutexGuard<'_, Packs> {
-        self.packs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.packs.lock()
     }
 }
 

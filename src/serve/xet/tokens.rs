@@ -1,10 +1,8 @@
 //! Read tokens of Xet storage: each for one repository, and for a while.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
+
+use parking_lot::Mutex;
 
 use crate::serve::signer::secret;
 
@@ -23,7 +21,7 @@ impl Tokens {
     pub(super) fn issue(&self, repo: &str, ttl: Duration, now: u64) -> (String, u64) {
         let token = format!("xet_{}", secret());
         let expires = now.saturating_add(ttl.as_secs());
-        let mut grants = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut grants = self.0.lock();
         grants.retain(|_, grant| grant.expires > now);
         grants.insert(token.clone(), Grant { repo: repo.to_owned(), expires });
         (token, expires)
@@ -31,7 +29,7 @@ impl Tokens {
 
     /// The repository for which a token is valid.
     pub(super) fn repo(&self, token: &str, now: u64) -> Option<String> {
-        let grants = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let grants = self.0.lock();
         grants.get(token).filter(|grant| grant.expires > now).map(|grant| grant.repo.clone())
     }
 }
