@@ -2,34 +2,31 @@
 
 mod bell;
 
-use std::hint::black_box;
-
 use bell::bell;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use divan::{Bencher, black_box, counter::ItemsCount};
 use half::bf16;
 use hub_audit::metric::{PairMetrics, Side};
+
+const LENGTHS: [usize; 2] = [4096, 1 << 22];
+
+fn main() {
+    divan::main();
+}
 
 /// BF16-like values around 1.
 fn values(n: usize, seed: u64) -> Vec<f32> {
     bell(n, seed).map(|x| bf16::from_f32(1.0 + 0.1 * x).to_f32()).collect()
 }
 
-fn pair(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("pair");
-    for n in [4096_usize, 1 << 22] {
-        let (a, b) = (values(n, 1), values(n, 2));
-        group.throughput(Throughput::Elements(n as u64));
-        group.sample_size(if n > 4096 { 10 } else { 100 });
-        group.bench_with_input(BenchmarkId::new("compute", n), &n, |bencher, _| {
-            bencher.iter(|| PairMetrics::compute(black_box(&a), black_box(&b)));
-        });
-        let (side_a, side_b) = (Side::new(&a), Side::new(&b));
-        group.bench_with_input(BenchmarkId::new("of prepared sides", n), &n, |bencher, _| {
-            bencher.iter(|| PairMetrics::of(black_box(&side_a), black_box(&side_b)));
-        });
-    }
-    group.finish();
+#[divan::bench(args = LENGTHS)]
+fn compute(bencher: Bencher<'_, '_>, n: usize) {
+    let (a, b) = (values(n, 1), values(n, 2));
+    bencher.counter(ItemsCount::new(n)).bench_local(|| PairMetrics::compute(black_box(&a), black_box(&b)));
 }
 
-criterion_group!(benches, pair);
-criterion_main!(benches);
+#[divan::bench(args = LENGTHS)]
+fn of_prepared_sides(bencher: Bencher<'_, '_>, n: usize) {
+    let (a, b) = (values(n, 1), values(n, 2));
+    let (a, b) = (Side::new(&a), Side::new(&b));
+    bencher.counter(ItemsCount::new(n)).bench_local(|| PairMetrics::of(black_box(&a), black_box(&b)));
+}

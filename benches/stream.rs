@@ -2,10 +2,10 @@
 
 mod bell;
 
-use std::hint::black_box;
+use std::fmt;
 
 use bell::bell;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use divan::{Bencher, black_box, counter::BytesCount};
 use half::bf16;
 use hub_audit::{
     digest::TensorDigest,
@@ -13,40 +13,46 @@ use hub_audit::{
     metric::stream::{Memory, compare},
 };
 
-/// Weights as a projection has them.
-fn weights(n: usize, seed: u64) -> Vec<f32> {
-    bell(n, seed).map(|x| 0.03 * x).collect()
+fn main() {
+    divan::main();
 }
 
-fn stored(dtype: &Dtype, n: usize, seed: u64) -> Vec<u8> {
-    let weights = weights(n, seed);
+/// A tensor's element type and number of elements.
+struct Kind(Dtype, usize);
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.1, self.0)
+    }
+}
+
+fn kinds() -> [Kind; 2] {
+    [Kind(Dtype::BF16, 1 << 25), Kind(Dtype::F32, 1 << 22)]
+}
+
+/// Stored bytes of weights as a projection has them.
+fn stored(Kind(dtype, n): &Kind, seed: u64) -> Vec<u8> {
+    let weights = bell(*n, seed).map(|x| 0.03 * x);
     if *dtype == Dtype::BF16 {
-        weights.iter().flat_map(|&weight| bf16::from_f32(weight).to_le_bytes()).collect()
+        weights.flat_map(|weight| bf16::from_f32(weight).to_le_bytes()).collect()
     } else {
-        weights.iter().flat_map(|weight| weight.to_le_bytes()).collect()
+        weights.flat_map(f32::to_le_bytes).collect()
     }
 }
 
-fn pair(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("stream");
-    group.sample_size(10);
-    for (dtype, n) in [(Dtype::BF16, 1_usize << 25), (Dtype::F32, 1 << 22)] {
-        let (a, b) = (stored(&dtype, n, 1), stored(&dtype, n, 2));
-        let memory = |bytes| Memory { dtype: dtype.clone(), numel: n as u64, bytes };
-        group.throughput(Throughput::Bytes((a.len() + b.len()) as u64));
-        group.bench_with_input(BenchmarkId::new("compare", &dtype), &n, |bencher, _| {
-            bencher.iter(|| compare(black_box(&memory(&a)), black_box(&memory(&b))));
-        });
-        group.throughput(Throughput::Bytes(a.len() as u64));
-        group.bench_with_input(BenchmarkId::new("hash", &dtype), &n, |bencher, _| {
-            bencher.iter(|| {
-                let mut digest = TensorDigest::new(&dtype, &[n as u64]);
-                digest.update(black_box(&a)).map(|()| digest.finish())
-            });
-        });
-    }
-    group.finish();
+#[divan::bench(args = kinds(), sample_count = 10, sample_size = 1)]
+fn pair(bencher: Bencher<'_, '_>, kind: &Kind) {
+    let (a, b) = (stored(kind, 1), stored(kind, 2));
+    let memory = |bytes| Memory { dtype: kind.0.clone(), numel: kind.1 as u64, bytes };
+    let bytes = BytesCount::new(a.len() + b.len());
+    bencher.counter(bytes).bench_local(|| compare(black_box(&memory(&a)), black_box(&memory(&b))));
 }
 
-criterion_group!(benches, pair);
-criterion_main!(benches);
+#[divan::bench(args = kinds(), sample_count = 10, sample_size = 1)]
+fn hash(bencher: Bencher<'_, '_>, kind: &Kind) {
+    let bytes = stored(kind, 1);
+    bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
+        let mut digest = TensorDigest::new(&kind.0, &[kind.1 as u64]);
+        digest.update(black_box(&bytes)).map(|()| digest.finish())
+    });
+}

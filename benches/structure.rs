@@ -3,14 +3,10 @@
 
 mod bell;
 
-use std::{
-    hint::black_box,
-    io::Write,
-    time::{Duration, Instant},
-};
+use std::io::Write;
 
 use bell::bell;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use divan::{Bencher, black_box, counter::BytesCount};
 use half::bf16;
 use hub_audit::{
     checkpoint::{CheckpointError, FolderFile},
@@ -21,10 +17,15 @@ use hub_audit::{
     },
     range::ByteRange,
 };
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 const HIDDEN: usize = 2560;
 const UNITS: usize = 9728;
 const WIDTH: usize = 128;
+
+fn main() {
+    divan::main();
+}
 
 /// Stored bytes of BF16 values, nearly normal.
 fn elements(count: usize, seed: u64) -> Vec<[u8; 2]> {
@@ -35,15 +36,23 @@ fn matrix(rows: usize, columns: usize, seed: u64) -> Weights {
     Weights::bf16(rows, columns, elements(rows * columns, seed)).expect("the shape is that of the elements")
 }
 
-fn raw(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("raw test and scale, one core");
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool of one thread");
+/// The raw test and the scale are measured on one core.
+fn one_core() -> ThreadPool {
+    ThreadPoolBuilder::new().num_threads(1).build().expect("a pool of one thread")
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn five_sums_of_two_matrices_in_memory(bencher: Bencher<'_, '_>) {
     let (a, b) = (matrix(HIDDEN, UNITS, 1), matrix(HIDDEN, UNITS, 2));
-    group.throughput(Throughput::Bytes(2 * (a.numel() + b.numel()) as u64));
-    group.sample_size(20);
-    group.bench_function("five sums of two matrices in memory", |bencher| {
-        pool.install(|| bencher.iter(|| Overlap::of(black_box(&a), black_box(&b))));
-    });
+    let bytes = BytesCount::new(2 * (a.numel() + b.numel()));
+    let pool = one_core();
+    bencher.counter(bytes).bench_local(|| pool.install(|| Overlap::of(black_box(&a), black_box(&b))));
+}
+
+/// Along depth each matrix is read once, here from the page cache, and summed with the one before it.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn one_matrix_read_and_summed_with_the_last(bencher: Bencher<'_, '_>) {
+    let a = matrix(HIDDEN, UNITS, 1);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("stored");
     let mut file = std::fs::File::create(&path).expect("a file");
@@ -60,40 +69,19 @@ fn raw(criterion: &mut Criterion) {
         .expect("the file's bytes");
         Weights::bf16(HIDDEN, UNITS, elements).expect("the shape is that of the elements")
     };
-    // Along depth each matrix is read once, and summed with the one before it.
-    group.throughput(Throughput::Bytes(2 * b.numel() as u64));
-    group.bench_function("one matrix read from the page cache and summed with the last", |bencher| {
-        pool.install(|| bencher.iter(|| Overlap::of(black_box(&a), &read())));
-    });
-    group.finish();
+    let bytes = BytesCount::new(2 * HIDDEN * UNITS);
+    let pool = one_core();
+    bencher.counter(bytes).bench_local(|| pool.install(|| Overlap::of(black_box(&a), &read())));
 }
 
-/// A measurement of one run, for what takes a minute: criterion would ask for ten.
-fn once(criterion: &mut Criterion, name: &str, run: impl FnOnce()) {
-    let start = Instant::now();
-    run();
-    let taken = start.elapsed();
-    let mut group = criterion.benchmark_group("measured once");
-    group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_millis(10));
-    group.bench_function(name, |bencher| {
-        bencher.iter_custom(|iterations| taken.saturating_mul(u32::try_from(iterations).unwrap_or(u32::MAX)));
-    });
-    group.finish();
-}
-
-fn spectrum(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("effective rank");
-    group.sample_size(10);
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn effective_rank_of_2560_by_9728(bencher: Bencher<'_, '_>) {
     let (a, b) = (matrix(HIDDEN, UNITS, 1), matrix(HIDDEN, UNITS, 2));
-    group.bench_function("2560 × 9728", |bencher| {
-        bencher.iter(|| Spectrum::of_residual(black_box(&a), &b));
-    });
-    group.finish();
+    bencher.bench_local(|| Spectrum::of_residual(black_box(&a), &b));
 }
 
-fn attention(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("heads");
-    group.sample_size(10);
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn heads_32_of_128_by_2560(bencher: Bencher<'_, '_>) {
     let layout = HeadLayout { heads: 32, groups: 8, width: WIDTH };
     let layer = |seed: u64| {
         [
@@ -107,19 +95,17 @@ fn attention(criterion: &mut Criterion) {
     let of = |[q, k, v, o]: &[Weights; 4]| {
         heads(&layout, &Projections { q: &a[0], k: &a[1], v: &a[2], o: &a[3] }, &Projections { q, k, v, o })
     };
-    group.bench_function("32 heads of 128 × 2560", |bencher| bencher.iter(|| of(black_box(&b))));
-    group.finish();
+    bencher.bench_local(|| of(black_box(&b)));
 }
 
-fn units(criterion: &mut Criterion) {
+/// Once: it takes a minute.
+#[divan::bench(sample_count = 1, sample_size = 1)]
+fn mlp_permutation_of_9728_units(bencher: Bencher<'_, '_>) {
     let layer =
         |seed: u64| [matrix(UNITS, HIDDEN, seed), matrix(UNITS, HIDDEN, seed + 1), matrix(HIDDEN, UNITS, seed + 2)];
     let (a, b) = (layer(1), layer(11));
-    once(criterion, "mlp-permutation of 9728 units", || {
+    bencher.bench_local(|| {
         let pair = UnitPair { gate: [&a[0], &b[0]], up: [&a[1], &b[1]], down: [&a[2], &b[2]] };
         black_box(permutation(&pair)).expect("matrices that fit");
     });
 }
-
-criterion_group!(benches, raw, spectrum, attention, units);
-criterion_main!(benches);

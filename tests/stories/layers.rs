@@ -1,9 +1,14 @@
 //! I compare the layers of one model with each other.
 
-use std::{fmt::Write as _, path::Path, process::Output};
+use std::{
+    fmt::Write as _,
+    path::Path,
+    process::{Command, Output},
+};
 
-use assert_cmd::Command;
 use fs_err as fs;
+
+use crate::support::PROGRAM;
 
 /// Writes a checkpoint whose `layers` have an input norm; the configuration says that there are `stated` of them.
 fn checkpoint(folder: &Path, layers: &[u32], stated: u32) {
@@ -35,7 +40,7 @@ fn checkpoint(folder: &Path, layers: &[u32], stated: u32) {
 }
 
 fn layers(work: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("hub-audit").unwrap();
+    let mut command = Command::new(PROGRAM);
     command.current_dir(work).env_clear().args(["layers", "--cache-dir", "cache"]);
     command.args(arguments).output().unwrap()
 }

@@ -1,9 +1,14 @@
 //! I survey models and want to know which pairs are outliers, what groups amount to, and which layers meet.
 
-use std::{collections::BTreeMap, path::Path, process::Output};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::{Command, Output},
+};
 
-use assert_cmd::Command;
 use tempfile::TempDir;
+
+use crate::support::PROGRAM;
 
 const MOE: [&str; 4] = [
     "upstage/Solar-Open-100B",
@@ -25,7 +30,7 @@ fn group(name: &str, models: &[&str]) -> String {
 
 /// Runs a survey of the embedded Hub's models; `folder` keeps the report and a cache of its own.
 fn survey(folder: &Path, report: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("hub-audit").unwrap();
+    let mut command = Command::new(PROGRAM);
     command
         .env_clear()
         .env("HOME", folder)

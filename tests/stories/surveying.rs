@@ -105,18 +105,20 @@ fn a_list_of_models_has_groups_labels_and_comments() {
     let row = |label: &str| report.lines().find(|line| line.starts_with(&format!("| {label} |"))).map(str::to_owned);
     assert!(row("Alpha").is_some_and(|row| row.ends_with("| first |")), "{report}");
     assert!(row("b").is_some_and(|row| row.ends_with("| second |")), "{report}");
-    let from_stdin = at.run_as(&["survey", "--models", "-", "--layers", "1", "-q", "-o", "again"], |command| {
-        command.write_stdin(list);
-    });
-    from_stdin.expect(0);
+    at.run_as(&["survey", "--models", "-", "--layers", "1", "-q", "-o", "again"], |command| {
+        command.stdin(fs_err::File::open(at.path().join("models.txt")).unwrap().into_parts().0);
+    })
+    .expect(0);
     assert_eq!(at.read("again/pairs.csv"), at.read("out/pairs.csv"));
 }
 
 #[test]
 fn a_faulty_line_of_a_list_is_numbered() {
     let at = four_models();
+    let list = at.path().join("faulty.txt");
+    fs_err::write(&list, "o/a\n# fine\no/b colour=red\n").unwrap();
     let outcome = at.run_as(&["survey", "--models", "-"], |command| {
-        command.write_stdin("o/a\n# fine\no/b colour=red\n");
+        command.stdin(fs_err::File::open(&list).unwrap().into_parts().0);
     });
     insta::assert_snapshot!(outcome.expect(2), @"
     exit status 2

@@ -200,10 +200,48 @@ mod tests {
         onto.iter().enumerate().map(|(unit, column)| costs[unit * units + column]).sum()
     }
 
-    /// By another implementation.
+    /// By another algorithm: the Hungarian method, row after row with potentials, in whole numbers.
     fn least(units: usize, costs: &[u64]) -> u64 {
-        let wide: Vec<f64> = costs.iter().map(|&cost| cost as f64).collect();
-        let (_, onto) = lsap::solve(units, units, &wide, false).unwrap();
+        let (mut rows, mut columns) = (vec![0_i64; units + 1], vec![0_i64; units + 1]);
+        // The row of each column; column 0 holds the row that looks for one. Rows and columns count from 1.
+        let mut row_of = vec![0; units + 1];
+        for row in 1..=units {
+            row_of[0] = row;
+            let (mut least, mut before) = (vec![i64::MAX; units + 1], vec![0; units + 1]);
+            let (mut done, mut at) = (vec![false; units + 1], 0);
+            while row_of[at] != 0 {
+                done[at] = true;
+                let from = row_of[at];
+                let (mut step, mut next) = (i64::MAX, 0);
+                for column in (1..=units).filter(|&column| !done[column]) {
+                    let cost = i64::try_from(costs[(from - 1) * units + column - 1]).unwrap();
+                    let reduced = cost - rows[from] - columns[column];
+                    if reduced < least[column] {
+                        (least[column], before[column]) = (reduced, at);
+                    }
+                    if least[column] < step {
+                        (step, next) = (least[column], column);
+                    }
+                }
+                for column in 0..=units {
+                    if done[column] {
+                        rows[row_of[column]] += step;
+                        columns[column] -= step;
+                    } else if column > 0 {
+                        least[column] -= step;
+                    }
+                }
+                at = next;
+            }
+            while at != 0 {
+                row_of[at] = row_of[before[at]];
+                at = before[at];
+            }
+        }
+        let mut onto = vec![0; units];
+        for column in 1..=units {
+            onto[row_of[column] - 1] = column - 1;
+        }
         total(units, costs, &onto)
     }
 

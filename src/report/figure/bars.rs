@@ -232,6 +232,9 @@ impl Bars {
                 let text = match (item.value.value(), item.span()) {
                     (Some(value), Some((low, high))) if numbers.shown => {
                         let (end, is_below) = if value < 0.0 { (plot.y(low), true) } else { (plot.y(high), false) };
+                        // Below the axis rather than across it: the room there is its own.
+                        let crosses = is_below && plot.bottom() - end < numbers.clear();
+                        let end = if crosses { plot.bottom() } else { end };
                         let text = numbers.text(value);
                         match (numbers.upright, is_below) {
                             (true, true) => Text::new(x + NUMBER * 0.36, end + 4.0, text, NUMBER).anchor(Anchor::End),
@@ -280,6 +283,20 @@ mod tests {
             assert_legible(&dots.draw());
             assert_legible(&bars(groups, series, |group| format!("{group}{}", "w".repeat(95))).draw());
         }
+    }
+
+    #[test]
+    fn the_number_of_a_bar_that_nearly_reaches_the_axis_stands_below_it() {
+        let series = vec![BarSeries { label: String::new(), bars: vec![Bar::new(-1.9), Bar::new(0.5)] }];
+        let bars = Bars::new("z", vec!["a".into(), "b".into()], series);
+        let scene = bars.draw();
+        let boxes = text_boxes(&scene);
+        let top = |text: &str| {
+            boxes.iter().find(|(written, _)| written.text.starts_with(text)).map(|(text, _)| text.y - NUMBER)
+        };
+        let axis =
+            boxes.iter().filter(|(text, _)| text.text.starts_with("−2")).map(|(text, _)| text.y).fold(0.0, f64::max);
+        assert!(top("−1.9").is_some_and(|top| top > axis - NUMBER), "{boxes:?}");
     }
 
     #[test]

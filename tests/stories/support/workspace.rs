@@ -2,11 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{self, Output},
+    process::{Command, Output},
     sync::LazyLock,
 };
 
-use assert_cmd::Command;
 use hub_audit::serve::{self, Hub, ServeOptions, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -143,14 +142,14 @@ impl Workspace {
 
     /// Runs the program with something else in its environment or on its standard input.
     pub(crate) fn run_as(&self, args: &[&str], change: impl FnOnce(&mut Command)) -> Outcome {
-        let mut command = Command::from_std(self.program(Path::new(PROGRAM), args));
+        let mut command = self.program(Path::new(PROGRAM), args);
         change(&mut command);
         self.outcome(&command.output().unwrap())
     }
 
     /// The program, to be started by a story that does more with it than wait: it, or another that starts it.
-    pub(crate) fn program(&self, program: &Path, args: &[&str]) -> process::Command {
-        let mut command = process::Command::new(program);
+    pub(crate) fn program(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .current_dir(self.path())
