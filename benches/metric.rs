@@ -25,7 +25,7 @@ fn pair(criterion: &mut Criterion) {
         });
         let (side_a, side_b) = (Side::new(&a), Side::new(&b));
         group.bench_with_input(BenchmarkId::new("of prepared sides", n), &n, |bencher, _| {
-            bencher.iter(|| PairMetrics::of(black_box(&side_a), black_box(&side_b)));
+            bencher.iter(|| PairMetrics::of((black_box(&a), &side_a), (black_box(&b), &side_b)));
         });
     }
     group.finish();
