@@ -27,6 +27,8 @@ fn compute(bencher: Bencher<'_, '_>, n: usize) {
 #[divan::bench(args = LENGTHS)]
 fn of_prepared_sides(bencher: Bencher<'_, '_>, n: usize) {
     let (a, b) = (values(n, 1), values(n, 2));
-    let (a, b) = (Side::new(&a), Side::new(&b));
-    bencher.counter(ItemsCount::new(n)).bench_local(|| PairMetrics::of(black_box(&a), black_box(&b)));
+    let (side_a, side_b) = (Side::new(&a), Side::new(&b));
+    bencher
+        .counter(ItemsCount::new(n))
+        .bench_local(|| PairMetrics::of((black_box(&a), &side_a), (black_box(&b), &side_b)));
 }

@@ -44,6 +44,9 @@ pub enum ErrorKind {
     /// A report that cannot be written.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A defect.
+    #[error("a task of the fetch ended unexpectedly")]
+    Task(#[from] tokio::task::JoinError),
     /// The embedded Hub.
     #[cfg(feature = "serve")]
     #[error(transparent)]
@@ -87,7 +90,7 @@ impl Hint for Error {
             ErrorKind::Spec(error) => error.hint(),
             ErrorKind::Hub(error) => error.hint(),
             ErrorKind::Checkpoint(error) => error.hint(),
-            ErrorKind::Decode(_) => None,
+            ErrorKind::Decode(_) | ErrorKind::Task(_) => None,
             ErrorKind::Family(error) => error.hint(),
             ErrorKind::Tokens(error) => error.hint(),
             ErrorKind::Cache(error) => error.hint(),
@@ -118,8 +121,6 @@ pub enum AuditError {
     Pairing { text: String },
     #[error("`--pairing all` needs exactly two models, got {count}")]
     NotTwo { count: usize },
-    #[error("{model} has no tensor `{tensor}`")]
-    NoTensor { model: String, tensor: String },
     #[error("tensor `{}` of {model} ({dtype}, {bytes} bytes) cannot be decoded", .tensor.escape_debug())]
     Undecodable { model: String, tensor: String, dtype: String, bytes: u64 },
     #[error("{model} has no file `{}`", .file.escape_debug())]
@@ -152,8 +153,6 @@ pub enum AuditError {
     NamedBefore { label: String, reason: String },
     #[error("as told where the model was named before: {reason}")]
     FailedBefore { reason: String },
-    #[error("a task of the fetch ended unexpectedly")]
-    Task { source: tokio::task::JoinError },
     #[error("`{revision}` of `{repo}` is not in the cache, and the network is switched off")]
     OfflineRevision { repo: String, revision: String },
     #[error("tensor `{}` of {model} was not fetched: {reason}", .tensor.escape_debug())]

@@ -66,7 +66,7 @@ impl FromStr for RepoId {
     type Err = SpecError;
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let invalid = |reason: &'static str| SpecError::RepoId { text: text.to_owned(), reason };
+        let invalid = |reason| no_model(text, reason);
         let parts: Vec<&str> = text.split('/').collect();
         if parts.len() > 2 {
             return Err(invalid("an id has the form owner/name, with one `/`"));
@@ -220,7 +220,7 @@ impl ModelSpec {
             let (repo, revision) = match named.split_once('@') {
                 Some((repo, revision)) => {
                     if revision.contains('@') {
-                        return Err(SpecError::RepoId { text: text.to_owned(), reason: "there is more than one `@`" });
+                        return Err(no_model(text, "there is more than one `@`"));
                     }
                     (repo, revision.parse()?)
                 }
@@ -250,7 +250,7 @@ fn model_repository(text: &str, path: &str) -> Result<(), SpecError> {
         Some("buckets") => "it is a bucket, and models are compared",
         _ => return Ok(()),
     };
-    Err(SpecError::RepoId { text: text.to_owned(), reason })
+    Err(no_model(text, reason))
 }
 
 /// A model's page: `owner/name`, alone or followed by `/tree/REVISION`, `/blob/REVISION/FILE` or `/resolve/REVISION/FILE`.
@@ -260,25 +260,20 @@ fn page(text: &str, path: &str, default: &Revision) -> Result<ModelSource, SpecE
     let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let (repo, revision) = match segments.as_slice() {
-        [] => return Err(SpecError::RepoId { text: text.to_owned(), reason: "the address names no model" }),
+        [] => return Err(no_model(text, "the address names no model")),
         [name] => ((*name).to_owned(), default.clone()),
         [owner, name] => (format!("{owner}/{name}"), default.clone()),
         [owner, name, "tree" | "blob" | "resolve" | "commit", revision, ..] => {
             (format!("{owner}/{name}"), decoded(revision).parse()?)
         }
-        _ => {
-            return Err(SpecError::RepoId {
-                text: text.to_owned(),
-                reason: "the address is not that of a model's files",
-            });
-        }
+        _ => return Err(no_model(text, "the address is not that of a model's files")),
     };
     Ok(ModelSource::Hub { repo: repo.parse()?, revision })
 }
 
 fn folder(text: &str, path: &Path) -> Result<ModelSource, SpecError> {
     if path.as_os_str().is_empty() {
-        return Err(SpecError::RepoId { text: text.to_owned(), reason: "the folder has no name" });
+        return Err(no_model(text, "the folder has no name"));
     }
     Ok(ModelSource::Folder(path.to_owned()))
 }
@@ -301,9 +296,7 @@ pub fn parse_model_list(text: &str, default: &Revision) -> Result<Vec<ModelSpec>
                 Some(("group", name)) if !name.is_empty() => model.group = Some(name.to_owned()),
                 Some(("label", name)) if !name.is_empty() => model.label = Some(name.to_owned()),
                 Some(("layer", number)) if number.parse::<u32>().is_ok() => model.layer = number.parse().ok(),
-                _ => {
-                    return Err(on_line(SpecError::ListWord { word: word.to_owned() }));
-                }
+                _ => return Err(on_line(SpecError::ListWord { word: word.to_owned() })),
             }
         }
         models.push(model);
@@ -326,6 +319,10 @@ pub enum SpecError {
     ListWord { word: String },
     #[error("line {line} of the model list")]
     Line { line: usize, source: Box<SpecError> },
+}
+
+fn no_model(text: &str, reason: &'static str) -> SpecError {
+    SpecError::RepoId { text: text.to_owned(), reason }
 }
 
 impl Hint for SpecError {

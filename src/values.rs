@@ -37,6 +37,11 @@ macro_rules! for_any {
 }
 pub(crate) use for_any;
 
+/// How many elements a shape has: the product of its extents, 1 for a scalar; `None` where 64 bits cannot count them.
+pub(crate) fn elements(shape: &[u64]) -> Option<u64> {
+    shape.iter().try_fold(1_u64, |product, &extent| product.checked_mul(extent))
+}
+
 impl Values {
     /// Number of elements.
     pub fn len(&self) -> usize {

@@ -12,7 +12,7 @@ use std::{
     collections::HashSet,
     fmt,
     fs::{self, TryLockError},
-    io::{self, BufWriter, Read, Write},
+    io::{self, BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
     sync::mpsc,
     thread,
@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use tempfile::NamedTempFile;
 
 use super::error::CacheError;
-use crate::{digest::Sha256Hex, named::named};
+use crate::{digest::Digesting, named::named};
 
 /// Temporary files begin with this.
 pub(super) const TEMPORARY: &str = ".tmp-";
@@ -282,9 +282,9 @@ pub(super) fn write_whole(
     let mut buffered = BufWriter::with_capacity(1 << 16, &mut digest);
     fill(&mut buffered).and_then(|()| buffered.flush()).map_err(CacheError::write(path))?;
     drop(buffered);
-    let written = digest.finish();
+    let (_, sha256, bytes) = digest.finish();
     persist(temporary, path)?;
-    Ok(written)
+    Ok((sha256, bytes))
 }
 
 /// An empty file beside `path`, removed unless it is persisted.
@@ -302,41 +302,17 @@ pub(super) fn persist(temporary: NamedTempFile, path: &Path) -> Result<(), Cache
     temporary.persist(path).map(|_| ()).map_err(|error| CacheError::write(path)(error.error))
 }
 
-/// What passes through is digested and counted.
-pub(super) struct Digesting<W> {
-    inner: W,
-    digest: Sha256Hex,
-    bytes: u64,
-}
-
-impl<W> Digesting<W> {
-    pub(super) fn new(inner: W) -> Self {
-        Self { inner, digest: Sha256Hex::default(), bytes: 0 }
-    }
-
-    pub(super) fn finish(self) -> (String, u64) {
-        (self.digest.finish(), self.bytes)
-    }
-}
-
-impl<W: Write> Write for Digesting<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.digest.update(&bytes[..written]);
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
 /// Removes what is at `path`, which may already be gone.
 pub(super) fn remove(path: &Path) -> Result<(), CacheError> {
     let is_folder = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     if_there(removed).map(|_| ()).map_err(CacheError::write(path))
+}
+
+/// Removes a folder and those above it, up to `root`, as far as they are empty.
+pub(super) fn remove_empty(folder: &Path, root: &Path) {
+    let folders = folder.ancestors().take_while(|folder| *folder != root);
+    let _ = folders.map(fs::remove_dir).take_while(Result::is_ok).count();
 }
 
 /// What `result` holds; `None` where the file is not there.
@@ -351,13 +327,9 @@ pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 /// The digest and length of what `reader` holds.
 pub(super) fn digest_of(reader: &mut impl io::Read) -> io::Result<(String, u64)> {
     let mut digest = Digesting::new(io::sink());
-    let mut block = vec![0; 1 << 18];
-    loop {
-        match reader.read(&mut block)? {
-            0 => return Ok(digest.finish()),
-            read => digest.write_all(&block[..read])?,
-        }
-    }
+    io::copy(&mut BufReader::with_capacity(1 << 18, reader), &mut digest)?;
+    let (_, sha256, bytes) = digest.finish();
+    Ok((sha256, bytes))
 }
 
 #[cfg(test)]

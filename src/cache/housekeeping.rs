@@ -267,13 +267,7 @@ impl CommitFolder {
             return Ok(());
         }
         disk::remove(&self.path.join(LOCK))?;
-        let above = self.path.ancestors().take_while(|folder| *folder != root);
-        for folder in above {
-            // A folder that is not empty stays.
-            if fs::remove_dir(folder).is_err() {
-                break;
-            }
-        }
+        disk::remove_empty(&self.path, root);
         Ok(())
     }
 }

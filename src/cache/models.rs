@@ -1,6 +1,6 @@
 //! Models as a whole: what each takes, and letting one go.
 
-use std::{fs, time::SystemTime};
+use std::time::SystemTime;
 
 use super::{disk, error::CacheError, housekeeping::CommitFolder, key, store::Cache};
 use crate::spec::{Commit, RepoId};
@@ -46,9 +46,7 @@ impl Cache {
             }
             removed.extend(kept(&folder)?);
             disk::remove(&folder.path)?;
-            // A folder that is not empty stays.
-            let above = folder.path.ancestors().skip(1).take_while(|above| *above != self.root());
-            let _ = above.map(fs::remove_dir).take_while(Result::is_ok).count();
+            disk::remove_empty(folder.path.parent().unwrap_or(self.root()), self.root());
         }
         if commit.is_none() {
             disk::remove(&key::revisions_folder(self.root(), repo))?;

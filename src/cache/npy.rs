@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
 };
 
-use crate::values::Values;
+use crate::values::{self, Values};
 
 /// Bytes that are written or read at once; a multiple of every element's width.
 const BLOCK: usize = 1 << 16;
@@ -62,7 +62,7 @@ elements! {
 
 /// Writes `values` of `shape` as `.npy`, little-endian in C order. [`io::ErrorKind::InvalidInput`] where they do not agree.
 pub(super) fn write(values: &Values, shape: &[u64], mut writer: impl Write) -> io::Result<()> {
-    if count(shape) != Some(values.len() as u64) {
+    if values::elements(shape) != Some(values.len() as u64) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     writer.write_all(&header(values, shape)?)?;
@@ -73,7 +73,7 @@ pub(super) fn write(values: &Values, shape: &[u64], mut writer: impl Write) -> i
 /// that length. [`io::ErrorKind::InvalidInput`] where no memory could address them.
 pub(super) fn begin(like: &Values, shape: &[u64], mut file: &File) -> io::Result<(Vec<u8>, u64)> {
     let header = header(like, shape)?;
-    let data = count(shape).and_then(|count| count.checked_mul(width(like)));
+    let data = values::elements(shape).and_then(|count| count.checked_mul(width(like)));
     let data = data.filter(|&bytes| isize::try_from(bytes).is_ok()).ok_or(io::ErrorKind::InvalidInput)?;
     let whole = header.len() as u64 + data;
     file.write_all(&header)?;
@@ -86,10 +86,6 @@ pub(super) fn data(values: &Values) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     write_data(values, &mut bytes)?;
     Ok(bytes)
-}
-
-fn count(shape: &[u64]) -> Option<u64> {
-    shape.iter().try_fold(1_u64, |count, &extent| count.checked_mul(extent))
 }
 
 fn header(values: &Values, shape: &[u64]) -> io::Result<Vec<u8>> {
@@ -130,7 +126,7 @@ pub(super) fn read(mut reader: impl Read + Seek) -> io::Result<(Values, Vec<u64>
     reader.seek(SeekFrom::Start(0))?;
     let (descr, shape, start) = read_header(&mut reader)?;
     let values = read_data(&descr, file_len.saturating_sub(start), &mut reader)?;
-    if count(&shape) != Some(values.len() as u64) {
+    if values::elements(&shape) != Some(values.len() as u64) {
         return Err(invalid("its header describes another number of bytes"));
     }
     Ok((values, shape))

@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Write};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::disk::Digesting;
+use crate::digest::Digesting;
 
 /// The field that holds the digest of all others.
 const SEAL: &str = "seal";
@@ -39,7 +39,7 @@ fn digest(value: &Value) -> io::Result<String> {
     serde_json::to_writer(&mut buffered, value)?;
     buffered.flush()?;
     drop(buffered);
-    Ok(digest.finish().0)
+    Ok(digest.finish().1)
 }
 
 #[cfg(test)]

@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::key::TensorKey;
-use crate::{dtype::Dtype, range::ByteRange, rows::RowSet};
+use crate::{
+    dtype::{Dtype, decode},
+    range::ByteRange,
+    rows::RowSet,
+    values::{Values, elements},
+};
 
 /// Where a tensor came from and what it was there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +58,20 @@ impl Sidecar {
             *first = rows.len();
         }
         shape
+    }
+
+    /// The type in which the `.npy` holds the elements: narrow floats are widened.
+    pub(crate) fn kept_dtype(&self) -> Dtype {
+        match decode(&self.meta.dtype, &[]) {
+            Ok(Values::F32(_)) => Dtype::F32,
+            _ => self.meta.dtype.clone(),
+        }
+    }
+
+    /// Where the elements begin in the `.npy`, which ends with them.
+    pub(crate) fn data_start(&self) -> Option<u64> {
+        let bytes = elements(&self.kept_shape())?.checked_mul(self.kept_dtype().bits()? / 8)?;
+        self.npy_bytes.checked_sub(bytes)
     }
 
     /// The tensor as it is listed: its name, and how many rows where only some are kept.

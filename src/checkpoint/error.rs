@@ -10,25 +10,15 @@ use crate::{dtype::DecodeError, escaped::Escaped, hint::Hint, range::ByteRange};
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the messages name the fields")]
 pub enum CheckpointError {
-    /// One file of the repository is at fault.
-    #[error("`{}` cannot be read", Escaped(file))]
-    InFile { file: String, source: Box<CheckpointError> },
     /// A safetensors header is refused.
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// A shard index is refused.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// There is nothing to read; weights in other formats, largest first.
-    #[error("there is no safetensors file{}", instead(found))]
-    NoSafetensors { found: Vec<OtherWeights> },
-    /// The folder that the model names for its weights has none; weights in other formats, largest first.
-    #[error(
-        "there is no safetensors file in {}, where the model says that its weights are{}",
-        folder_name(folder),
-        instead(found)
-    )]
-    NotInFolder { folder: String, found: Vec<OtherWeights> },
+    /// There is nothing to read, or not in the folder that the model names for its weights; `found` tells of weights in other formats.
+    #[error("there is no safetensors file{}{}", folder.as_deref().map(told_folder).unwrap_or_default(), instead(found))]
+    NoSafetensors { folder: Option<String>, found: Vec<String> },
     /// Files that differ in numbers alone, and are parts of a matrix or several models.
     #[error(
         "`{}` and `{}` are named as parts of one checkpoint, and both hold tensor `{}`: nothing tells which counts, or how to join them",
@@ -64,21 +54,12 @@ pub enum CheckpointError {
     Irregular { path: PathBuf, kind: &'static str },
 }
 
-impl CheckpointError {
-    /// The same error, saying which file of the repository it is about.
-    #[must_use]
-    pub fn in_file(self, file: impl Into<String>) -> Self {
-        Self::InFile { file: file.into(), source: Box::new(self) }
-    }
-}
-
 impl Hint for CheckpointError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::InFile { source, .. } => source.hint(),
             Self::Header(error) => error.hint(),
             Self::Index(error) => error.hint(),
-            Self::NoSafetensors { found } if found.is_empty() => {
+            Self::NoSafetensors { folder: None, found } if found.is_empty() => {
                 Some("check the name: the repository may be a data set, a gated stub, or empty".to_owned())
             }
             Self::NamesMeet { .. } => Some(
@@ -90,7 +71,7 @@ impl Hint for CheckpointError {
                     .to_owned(),
             ),
             Self::LfsPointer => Some(LFS_PULL.to_owned()),
-            Self::NoSafetensors { .. } | Self::NotInFolder { .. } => Some(
+            Self::NoSafetensors { .. } => Some(
                 "only safetensors is read; look for a converted copy, or for a pull request of the Hub's conversion bot (`MODEL@refs/pr/N`)"
                     .to_owned(),
             ),
@@ -148,19 +129,9 @@ impl Hint for IndexError {
     }
 }
 
-/// Weights in a format that is not read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherWeights {
-    /// The files' extension, without its dot.
-    pub extension: &'static str,
-    /// How many there are.
-    pub files: usize,
-    /// Bytes of all of them.
-    pub bytes: u64,
-}
-
-fn folder_name(folder: &str) -> String {
-    if folder.is_empty() { "its root".to_owned() } else { format!("`{}`", Escaped(folder)) }
+fn told_folder(folder: &str) -> String {
+    let name = if folder.is_empty() { "its root".to_owned() } else { format!("`{}`", Escaped(folder)) };
+    format!(" in {name}, where the model says that its weights are")
 }
 
 fn lead_nowhere(links: &[String]) -> String {
@@ -174,10 +145,9 @@ fn lead_nowhere(links: &[String]) -> String {
     }
 }
 
-fn instead(found: &[OtherWeights]) -> String {
-    if found.is_empty() {
-        return ", nor weights in any other known format".to_owned();
+fn instead(found: &[String]) -> String {
+    match found {
+        [] => ", nor weights in any other known format".to_owned(),
+        _ => format!("; there is instead {}", found.join(", ")),
     }
-    let each = |other: &OtherWeights| format!("{} `.{}` ({} bytes)", other.files, other.extension, other.bytes);
-    format!("; there is instead {}", found.iter().map(each).collect::<Vec<_>>().join(", "))
 }

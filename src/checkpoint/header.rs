@@ -13,7 +13,7 @@ use super::{
     CheckpointError, Foreign, HeaderError, MAX_TENSORS,
     json::{self, Unique},
 };
-use crate::{dtype::Dtype, escaped, range::ByteRange};
+use crate::{dtype::Dtype, escaped::Escaped, range::ByteRange, values::elements};
 
 /// Longest JSON header that is read unless a higher limit is asked for, in bytes: the Hub's own limit.
 pub const MAX_HEADER_BYTES: u64 = 25_000_000;
@@ -46,7 +46,19 @@ pub struct TensorInfo {
 impl TensorInfo {
     /// Number of elements: the product of the shape, 1 for a scalar.
     pub fn numel(&self) -> u64 {
-        self.shape.iter().fold(1, |count: u64, &extent| count.saturating_mul(extent))
+        elements(&self.shape).unwrap_or(u64::MAX)
+    }
+
+    /// Tensors without bytes.
+    #[cfg(test)]
+    pub(super) fn listed(list: &[(&str, Dtype, &[u64])]) -> Vec<Self> {
+        let info = |(name, dtype, shape): &(&str, Dtype, &[u64])| Self {
+            name: (*name).to_owned(),
+            dtype: dtype.clone(),
+            shape: shape.to_vec(),
+            range: ByteRange::new(0, 0),
+        };
+        list.iter().map(info).collect()
     }
 }
 
@@ -78,21 +90,24 @@ impl Header {
         let foreign =
             |otherwise| Foreign::sniff(prefix).map_or(otherwise, |found| HeaderError::NotSafetensors { found });
         if file_len < PREFIX as u64 {
-            return Err(foreign(HeaderError::TooShort { file_len }).into());
+            let wrong = format!("the file has {file_len} bytes, and a safetensors file has at least {PREFIX}");
+            return Err(foreign(HeaderError::claim(wrong)).into());
         }
         let Some(length) = prefix.first_chunk::<PREFIX>() else {
             return Err(HeaderError::Truncated { have: prefix.len() as u64, need: PREFIX as u64 }.into());
         };
         let header_len = u64::from_le_bytes(*length);
         if header_len > limit {
-            return Err(foreign(HeaderError::TooLong { header_len, limit }).into());
+            let wrong = format!("the header claims {header_len} bytes, above the limit of {limit}");
+            return Err(foreign(HeaderError::claim(wrong)).into());
         }
         if header_len > file_len - PREFIX as u64 {
-            return Err(foreign(HeaderError::PastEnd { header_len, file_len }).into());
+            let wrong = format!("the header claims {header_len} bytes, but the file has {file_len} in all");
+            return Err(foreign(HeaderError::claim(wrong)).into());
         }
         // gzip and some pickles state a length that could be one.
         match prefix.get(PREFIX) {
-            Some(&found) if found != b'{' && header_len > 0 => Err(foreign(HeaderError::Start { found }).into()),
+            Some(&found) if found != b'{' && header_len > 0 => Err(foreign(begins_with(found)).into()),
             _ => Ok(PREFIX as u64 + header_len),
         }
     }
@@ -143,14 +158,20 @@ impl Header {
     }
 }
 
+fn begins_with(found: u8) -> HeaderError {
+    HeaderError::claim(format!("the header begins with byte 0x{found:02x} instead of `{{`"))
+}
+
 /// The JSON, which begins with `{`, without the spaces that fill it up.
 fn without_padding(json: &str) -> Result<&str, HeaderError> {
     let trimmed = json.trim_end_matches(' ');
     match (trimmed.as_bytes().first(), trimmed.as_bytes().last()) {
-        (None, _) if json.is_empty() => Err(HeaderError::Empty),
-        (None, _) => Err(HeaderError::Start { found: b' ' }),
-        (Some(&found), _) if found != b'{' => Err(HeaderError::Start { found }),
-        (_, Some(&found)) if found.is_ascii_whitespace() || found == 0 => Err(HeaderError::Padding { found }),
+        (None, _) if json.is_empty() => Err(HeaderError::claim("the header claims 0 bytes, and not even `{}` fits")),
+        (None, _) => Err(begins_with(b' ')),
+        (Some(&found), _) if found != b'{' => Err(begins_with(found)),
+        (_, Some(&found)) if found.is_ascii_whitespace() || found == 0 => Err(HeaderError::claim(format!(
+            "the header ends in byte 0x{found:02x}; only `}}` and padding spaces may end it"
+        ))),
         // Cut or garbled JSON among them: the parser says where.
         _ => Ok(trimmed),
     }
@@ -160,9 +181,8 @@ fn without_padding(json: &str) -> Result<&str, HeaderError> {
 fn read(json: &str) -> Result<(BTreeMap<String, String>, Vec<TensorInfo>), HeaderError> {
     let root: Unique<&RawValue> = serde_json::from_str(json).map_err(HeaderError::Json)?;
     let mut root = root.entries().map_err(|twice| match twice {
-        Some(key) if key == METADATA => HeaderError::DuplicateMetadata { key },
-        Some(tensor) => HeaderError::DuplicateTensor { tensor },
-        None => HeaderError::TooManyEntries { limit: MAX_TENSORS },
+        Some(tensor) if tensor != METADATA => HeaderError::tensor(&tensor, "is described twice"),
+        twice => twice_or_too_many(twice),
     })?;
     let metadata = root.remove(METADATA).map(metadata).transpose()?.unwrap_or_default();
     // In one piece: grown step by step, a list of a million takes up to three times its own room.
@@ -173,16 +193,24 @@ fn read(json: &str) -> Result<(BTreeMap<String, String>, Vec<TensorInfo>), Heade
     Ok((metadata, tensors))
 }
 
+/// A key of metadata that stands twice, or more entries than any model has tensors.
+fn twice_or_too_many(twice: Option<String>) -> HeaderError {
+    HeaderError::claim(match twice {
+        Some(key) => format!("`{}` appears twice in the metadata", Escaped(&key)),
+        None => format!("the header has more than {MAX_TENSORS} entries"),
+    })
+}
+
 fn metadata(json: &RawValue) -> Result<BTreeMap<String, String>, HeaderError> {
     if json.get() == "null" {
         return Ok(BTreeMap::new());
     }
-    let wrong = |key: &str, found: &RawValue| HeaderError::Metadata { key: key.to_owned(), found: excerpt(found) };
+    let wrong = |key: &str, found: &RawValue| {
+        let (key, found) = (Escaped(key), Escaped(found.get()));
+        HeaderError::claim(format!("`{key}` in the metadata is `{found}`; metadata maps strings to strings"))
+    };
     let notes: Unique<&RawValue> = serde_json::from_str(json.get()).map_err(|_| wrong(METADATA, json))?;
-    let notes = notes.entries().map_err(|twice| match twice {
-        Some(key) => HeaderError::DuplicateMetadata { key },
-        None => HeaderError::TooManyEntries { limit: MAX_TENSORS },
-    })?;
+    let notes = notes.entries().map_err(twice_or_too_many)?;
     let text = |(key, note): (String, &RawValue)| match serde_json::from_str(note.get()) {
         Ok(text) => Ok((key, text)),
         Err(_) => Err(wrong(&key, note)),
@@ -202,36 +230,34 @@ struct Entry<'a> {
 }
 
 fn tensor(name: String, json: &RawValue) -> Result<TensorInfo, HeaderError> {
-    let entry: Entry<'_> = match json::object(json.get().as_bytes()) {
-        Ok(entry) => entry,
-        Err(error) => return Err(HeaderError::Entry { tensor: name, reason: without_place(&error) }),
-    };
+    let entry: Entry<'_> = json::object(json.get().as_bytes()).map_err(|error| {
+        let wrong = format!("is described wrongly: {}", Escaped(&without_place(&error)));
+        HeaderError::tensor(&name, wrong)
+    })?;
     let dtype: String = field(&name, "dtype", "a string", entry.dtype)?;
     // Before a vector is made of it: twelve million axes fit in 25 MB.
     if entry.shape.get().starts_with('[') && entry.shape.get().matches(',').count() >= MAX_AXES {
-        return Err(HeaderError::TooManyAxes { tensor: name, limit: MAX_AXES });
+        return Err(HeaderError::tensor(&name, format!("has more than {MAX_AXES} axes")));
     }
     let shape = field(&name, "shape", "an array of whole numbers", entry.shape)?;
     let [begin, end] = field(&name, "data_offsets", "two whole numbers", entry.data_offsets)?;
     if end < begin {
-        return Err(HeaderError::Reversed { tensor: name, begin, end });
+        return Err(HeaderError::tensor(&name, format!("begins at byte {begin} and ends at {end}")));
     }
     Ok(TensorInfo { name, dtype: Dtype::from(dtype), shape, range: ByteRange::new(begin, end) })
 }
 
 fn field<'a, T: Deserialize<'a>>(
     tensor: &str,
-    field: &'static str,
-    expected: &'static str,
+    field: &str,
+    expected: &str,
     json: &'a RawValue,
 ) -> Result<T, HeaderError> {
-    let wrong = |_| HeaderError::Field { tensor: tensor.to_owned(), field, expected, found: excerpt(json) };
+    let wrong = |_| {
+        let (tensor, found) = (Escaped(tensor), Escaped(json.get()));
+        HeaderError::claim(format!("`{field}` of tensor `{tensor}` is `{found}` instead of {expected}"))
+    };
     serde_json::from_str(json.get()).map_err(wrong)
-}
-
-/// As much of a value as a message shows.
-fn excerpt(json: &RawValue) -> String {
-    json.get().chars().take(escaped::SHOWN + 1).collect()
 }
 
 /// An error without the place, which is counted from the start of an entry.
@@ -242,29 +268,28 @@ fn without_place(error: &serde_json::Error) -> String {
 
 /// Checks one tensor, which should begin at `expected`, against its neighbour and itself, and gives its end.
 fn check(info: &TensorInfo, expected: u64) -> Result<u64, HeaderError> {
-    let (tensor, dtype, shape) = (|| info.name.clone(), || info.dtype.clone(), || info.shape.clone());
-    let ByteRange { start: begin, end } = info.range;
-    if begin > expected {
-        return Err(HeaderError::Hole { tensor: tensor(), expected, begin });
+    let wrong = |wrong: String| HeaderError::tensor(&info.name, wrong);
+    let TensorInfo { dtype, shape, range: ByteRange { start: begin, end }, .. } = info;
+    if *begin > expected {
+        return Err(wrong(format!("begins at byte {begin}, leaving a hole from {expected}")));
     }
-    if begin < expected {
-        return Err(HeaderError::Overlap { tensor: tensor(), expected, begin });
+    if *begin < expected {
+        return Err(wrong(format!("begins at byte {begin}, inside the one that ends at {expected}")));
     }
-    let overflow = || HeaderError::ShapeOverflow { tensor: tensor(), shape: shape() };
-    let elements = info.shape.iter().try_fold(1_u64, |count, &extent| count.checked_mul(extent));
-    let elements = elements.ok_or_else(overflow)?;
-    let Some(bits) = info.dtype.bits() else {
-        return Ok(end);
+    let overflow = || wrong(format!("of shape {shape:?} has more elements than can be counted"));
+    let elements = elements(shape).ok_or_else(overflow)?;
+    let Some(bits) = dtype.bits() else {
+        return Ok(*end);
     };
     let bits = elements.checked_mul(bits).ok_or_else(overflow)?;
     if !bits.is_multiple_of(8) {
-        return Err(HeaderError::PartialByte { tensor: tensor(), dtype: dtype(), elements });
+        return Err(wrong(format!("of {elements} {dtype} elements does not fill whole bytes")));
     }
     let (needs, has) = (bits / 8, end - begin);
     if needs != has {
-        return Err(HeaderError::Size { tensor: tensor(), dtype: dtype(), shape: shape(), needs, has });
+        return Err(wrong(format!("of {dtype} {shape:?} needs {needs} bytes and has {has}")));
     }
-    Ok(end)
+    Ok(*end)
 }
 
 /// What is refused, and with which words, is in `fixtures/malformed`; a story walks that table.
@@ -310,7 +335,8 @@ mod tests {
         assert_eq!(header.get("a").unwrap().dtype, Dtype::Other("F2".into()));
         assert_eq!(header.get("b").unwrap().range, ByteRange::new(header.length + 3, header.length + 4));
         assert!(!reference_accepts(&bytes));
-        assert!(matches!(parse(&file(json.replace("[3,4]", "[4,5]"), 5)), Err(HeaderError::Hole { .. })));
+        let hole = parse(&file(json.replace("[3,4]", "[4,5]"), 5)).unwrap_err().to_string();
+        assert!(hole.contains("leaving a hole"), "{hole}");
     }
 
     #[test]

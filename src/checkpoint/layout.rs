@@ -18,7 +18,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    CheckpointError, OtherWeights, ShardIndex,
+    CheckpointError, ShardIndex,
     shard_name::{Class, ShardName},
 };
 use crate::{
@@ -107,13 +107,8 @@ impl Layout {
         let weights = weights(snapshot);
         let here: Vec<&Weights<'_>> = weights.iter().filter(|w| w.folder == folder).collect();
         if here.is_empty() {
-            let found = other_weights(snapshot);
-            let folder = folder.to_owned();
-            return Err(if weights.is_empty() {
-                CheckpointError::NoSafetensors { found }
-            } else {
-                CheckpointError::NotInFolder { folder, found }
-            });
+            let folder = (!weights.is_empty()).then(|| folder.to_owned());
+            return Err(CheckpointError::NoSafetensors { folder, found: other_weights(snapshot) });
         }
         let groups = Group::ranked(&here);
         let named: BTreeSet<&str> = index.map(ShardIndex::shards).unwrap_or_default().into_iter().collect();
@@ -324,21 +319,21 @@ const OTHER_FORMATS: [&str; 20] = [
     "tflite", "mlmodel", "distcp", "ot", "tar", "zip",
 ];
 
-/// The weights in formats that are not read, largest first.
-fn other_weights(snapshot: &Snapshot) -> Vec<OtherWeights> {
-    let mut found: BTreeMap<&str, OtherWeights> = BTreeMap::new();
+/// The weights in formats that are not read, largest first: how many files of each format, and their bytes.
+fn other_weights(snapshot: &Snapshot) -> Vec<String> {
+    let mut found: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
     for file in &snapshot.files {
         let (_, name) = split(&file.path);
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         if let Some(extension) = OTHER_FORMATS.into_iter().find(|known| known.eq_ignore_ascii_case(extension)) {
-            let entry = found.entry(extension).or_insert(OtherWeights { extension, files: 0, bytes: 0 });
-            entry.files += 1;
-            entry.bytes = entry.bytes.saturating_add(file.size);
+            let (files, bytes) = found.entry(extension).or_default();
+            *files += 1;
+            *bytes = bytes.saturating_add(file.size);
         }
     }
-    let mut found: Vec<_> = found.into_values().collect();
-    found.sort_by_key(|other| Reverse(other.bytes));
-    found
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort_by_key(|&(_, (_, bytes))| Reverse(bytes));
+    found.into_iter().map(|(extension, (files, bytes))| format!("{files} `.{extension}` ({bytes} bytes)")).collect()
 }
 
 #[cfg(test)]

@@ -24,11 +24,11 @@ mod storage;
 mod unpack;
 
 pub use dequantise::Dequantiser;
-pub use error::{CheckpointError, IndexError, OtherWeights};
+pub use error::{CheckpointError, IndexError};
 pub use folder::{FolderFile, folder_snapshot};
 pub use header::{HARD_MAX_HEADER_BYTES, Header, MAX_HEADER_BYTES, TensorInfo};
 pub use header_error::HeaderError;
-pub use index::{Disagreement, MAX_INDEX_BYTES, ShardIndex};
+pub use index::{MAX_INDEX_BYTES, ShardIndex};
 pub use json::MAX_TENSORS;
 pub use layout::{Layout, Unused, UnusedFile};
 pub use packed::PackedFormat;

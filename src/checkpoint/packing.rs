@@ -217,12 +217,12 @@ fn nf4(tensor: &TensorInfo, all: &Named<'_>, config: &ModelConfig) -> Result<Pac
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{Quantisation, quantisation::tests::tensors};
+    use crate::checkpoint::Quantisation;
 
     type Shapes<'a> = [(&'a str, Dtype, &'a [u64])];
 
     fn packing(list: &Shapes<'_>, config: &ModelConfig) -> Result<Packing, String> {
-        let quantisation = Quantisation::of(&tensors(list), config);
+        let quantisation = Quantisation::of(&TensorInfo::listed(list), config);
         quantisation.packing(list[0].0).unwrap().cloned().map_err(str::to_owned)
     }
 

@@ -17,10 +17,6 @@ use crate::family::ModelConfig;
 pub struct Quantisation {
     /// Those that are not plain.
     storage: BTreeMap<String, Storage>,
-    /// How many weights the packed ones hold, where that is known.
-    weights: BTreeMap<String, u64>,
-    /// How the rows of packed ones are read, or why they are not.
-    packings: BTreeMap<String, Result<Packing, String>>,
     /// What describes each of them.
     companions: BTreeMap<String, Vec<String>>,
 }
@@ -31,39 +27,31 @@ impl Quantisation {
     pub fn of<'a>(tensors: impl IntoIterator<Item = &'a TensorInfo>, config: &ModelConfig) -> Self {
         let all: Named<'a> = tensors.into_iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let axes = Axes::of(&all);
-        let (mut storage, mut weights, mut auxiliary) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut packings = BTreeMap::new();
+        let (mut storage, mut auxiliary) = (BTreeMap::new(), BTreeMap::new());
         for tensor in all.values() {
             let packed = packed(tensor, &all, config.quantisation.as_deref())
-                .map(|(format, beside)| (Storage::Packed(format), beside));
-            let Some((found, beside)) = packed.or_else(|| scaled(tensor, &all, config.quantisation_block, &axes))
-            else {
-                continue;
-            };
+                .map(|(format, beside)| (Storage::packed(format, tensor, &all, config), beside));
+            let Some((found, beside)) = packed.or_else(|| scaled(tensor, &all, config, &axes)) else { continue };
             for name in beside.into_iter().filter(|name| all.contains_key(name.as_str())) {
                 auxiliary.entry(name).or_insert_with(|| tensor.name.clone());
-            }
-            if let Storage::Packed(format) = found {
-                weights.extend(format.weights(tensor, &all, config).map(|count| (tensor.name.clone(), count)));
-                packings.insert(tensor.name.clone(), Packing::of(format, tensor, &all, config));
             }
             storage.insert(tensor.name.clone(), found);
         }
         let mut companions: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, of) in auxiliary {
-            if !matches!(storage.get(&name), Some(Storage::Scaled(_) | Storage::Packed(_))) {
+            if !matches!(storage.get(&name), Some(Storage::Scaled(_) | Storage::Packed { .. })) {
                 companions.entry(of.clone()).or_default().push(name.clone());
                 storage.insert(name, Storage::Auxiliary { of });
             }
         }
-        Self { storage, weights, packings, companions }
+        Self { storage, companions }
     }
 
     /// How many weights a tensor holds: none where it describes another; `None` where that is not known.
     pub fn weights(&self, tensor: &TensorInfo) -> Option<u64> {
         match self.storage(&tensor.name) {
             Storage::Plain | Storage::Scaled(_) => Some(tensor.numel()),
-            Storage::Packed(_) => self.weights.get(&tensor.name).copied(),
+            Storage::Packed { weights, .. } => *weights,
             Storage::Unclear { .. } => is_scaled_type(&tensor.dtype).then(|| tensor.numel()),
             Storage::Auxiliary { .. } => Some(0),
         }
@@ -71,7 +59,10 @@ impl Quantisation {
 
     /// How rows of the packed tensor of this name are read, or why they are not; `None` of one that is not packed.
     pub fn packing(&self, name: &str) -> Option<Result<&Packing, &str>> {
-        self.packings.get(name).map(|packing| packing.as_ref().map_err(String::as_str))
+        match self.storage(name) {
+            Storage::Packed { rows, .. } => Some(rows.as_ref().map_err(String::as_str)),
+            _ => None,
+        }
     }
 
     /// The tensors that only describe the one of this name.
@@ -86,24 +77,12 @@ impl Quantisation {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use crate::{
         checkpoint::{PackedFormat, Scaling},
         dtype::Dtype,
-        range::ByteRange,
     };
-
-    pub(in crate::checkpoint) fn tensors(list: &[(&str, Dtype, &[u64])]) -> Vec<TensorInfo> {
-        list.iter()
-            .map(|(name, dtype, shape)| TensorInfo {
-                name: (*name).to_owned(),
-                dtype: dtype.clone(),
-                shape: shape.to_vec(),
-                range: ByteRange::new(0, 0),
-            })
-            .collect()
-    }
 
     fn of(list: &[(&str, Dtype, &[u64])], method: Option<&str>, block: Option<[u64; 2]>) -> Quantisation {
         let config = ModelConfig {
@@ -111,7 +90,7 @@ pub(super) mod tests {
             quantisation_block: block,
             ..ModelConfig::default()
         };
-        Quantisation::of(&tensors(list), &config)
+        Quantisation::of(&TensorInfo::listed(list), &config)
     }
 
     fn is_auxiliary(quantisation: &Quantisation, name: &str, weight: &str) -> bool {
@@ -367,7 +346,7 @@ pub(super) mod tests {
         ];
         for (list, weight, format, beside) in cases {
             let found = of(list, None, None);
-            assert_eq!(found.storage(weight), &Storage::Packed(format));
+            assert!(matches!(found.storage(weight), Storage::Packed { format: told, .. } if *told == format));
             assert!(found.storage(weight).why_not().is_some_and(|reason| reason.contains(format.describe().0)));
             for name in beside {
                 assert!(is_auxiliary(&found, name, weight), "{name} of {format:?}");
@@ -382,7 +361,8 @@ pub(super) mod tests {
         for (method, format) in
             [(Some("awq"), PackedFormat::Awq), (Some("gptq"), PackedFormat::Gptq), (None, PackedFormat::GptqOrAwq)]
         {
-            assert_eq!(of(&square, method, None).storage("q.qweight"), &Storage::Packed(format));
+            let found = of(&square, method, None);
+            assert!(matches!(found.storage("q.qweight"), Storage::Packed { format: told, .. } if *told == format));
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A scale is shared by the whole tensor, a row, a column, or a block. Where shapes allow two readings (a square matrix with
 //! one vector of scales) none is chosen: a matrix scaled along the wrong axis has plausible values, and all of them wrong.
 
+use crate::values::elements;
+
 /// The scales of a tensor: each axis is divided into blocks of one length, and every block of the tensor has one scale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScaleGrid {
@@ -55,12 +57,12 @@ impl ScaleGrid {
 
     /// Number of scales.
     pub fn scales(&self) -> u64 {
-        self.scales.iter().fold(1, |count: u64, &extent| count.saturating_mul(extent))
+        elements(&self.scales).unwrap_or(u64::MAX)
     }
 
     /// Number of elements of the weight.
     pub fn numel(&self) -> u64 {
-        self.shape.iter().fold(1, |count: u64, &extent| count.saturating_mul(extent))
+        elements(&self.shape).unwrap_or(u64::MAX)
     }
 
     /// Length of a row: the last axis.

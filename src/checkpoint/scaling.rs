@@ -7,14 +7,14 @@ use super::{
     companions::{Companions, is_called_scale, multiplies},
     packed::Named,
 };
-use crate::{dtype::Dtype, escaped::Escaped};
+use crate::{dtype::Dtype, escaped::Escaped, family::ModelConfig};
 
 /// What a weight with scales beside it is, and the names of those that describe it. `None` where it has none, and is no
 /// integer matrix: those are codes or indices, whatever stands beside them.
 pub(super) fn scaled(
     tensor: &TensorInfo,
     all: &Named<'_>,
-    block: Option<[u64; 2]>,
+    config: &ModelConfig,
     axes: &Axes<'_>,
 ) -> Option<(Storage, Vec<String>)> {
     let is_integer = is_integer(&tensor.dtype);
@@ -48,8 +48,8 @@ pub(super) fn scaled(
             Err(format!("it has zero points twice: `{}`, `{}`", Escaped(&one.name), Escaped(&another.name)))
         }
         ([scale], zero_points, None) => match fp4_in_bytes(tensor, scale) {
-            Some(format) => return Some((Storage::Packed(format), names)),
-            None => scaling(tensor, scale, zero_points.first().copied(), block, axes),
+            Some(format) => return Some((Storage::packed(format, tensor, all, config), names)),
+            None => scaling(tensor, scale, zero_points.first().copied(), config.quantisation_block, axes),
         },
     };
     Some((storage.map_or_else(|reason| Storage::Unclear { reason }, Storage::Scaled), names))

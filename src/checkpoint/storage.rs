@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use super::{PackedFormat, ScaleGrid};
-use crate::escaped::Escaped;
+use super::{PackedFormat, Packing, ScaleGrid, TensorInfo, packed::Named};
+use crate::{escaped::Escaped, family::ModelConfig};
 
 /// How a weight is scaled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,14 @@ pub enum Storage {
     /// Its values are its elements times scales: a [`Dequantiser`](super::Dequantiser) makes them.
     Scaled(Scaling),
     /// Its elements hold several weights each.
-    Packed(PackedFormat),
+    Packed {
+        /// In which format.
+        format: PackedFormat,
+        /// How many weights it holds, where that is known.
+        weights: Option<u64>,
+        /// How its rows are read, or why they are not.
+        rows: Result<Packing, String>,
+    },
     /// It is quantised, and what stands beside it does not say how.
     #[expect(missing_docs, reason = "the comment above says what is not said")]
     Unclear { reason: String },
@@ -38,11 +45,17 @@ pub enum Storage {
 }
 
 impl Storage {
+    /// What a tensor of a packed format is.
+    pub(super) fn packed(format: PackedFormat, tensor: &TensorInfo, all: &Named<'_>, config: &ModelConfig) -> Self {
+        let (weights, rows) = (format.weights(tensor, all, config), Packing::of(format, tensor, all, config));
+        Self::Packed { format, weights, rows }
+    }
+
     /// Why its elements are not compared as weights; `None` for those that are, as they stand or dequantised.
     pub fn why_not(&self) -> Option<String> {
         match self {
             Self::Plain | Self::Scaled(_) => None,
-            Self::Packed(format) => {
+            Self::Packed { format, .. } => {
                 let (name, reason) = format.describe();
                 Some(format!("{name}: {reason}"))
             }
@@ -58,7 +71,7 @@ impl fmt::Display for Storage {
         match self {
             Self::Plain => f.write_str("plain"),
             Self::Scaled(scaling) => write!(f, "scaled, {}", scaling.grid.describe()),
-            Self::Packed(format) => f.write_str(format.describe().0),
+            Self::Packed { format, .. } => f.write_str(format.describe().0),
             Self::Unclear { .. } => f.write_str("unclear"),
             Self::Auxiliary { .. } => f.write_str("auxiliary"),
         }

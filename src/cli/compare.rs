@@ -54,7 +54,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
                 let matching = matching.first(args.max_tensors.unwrap_or(usize::MAX));
                 let [of_a, of_b] = matching.needed();
                 let plan = |model, needed: &BTreeSet<usize>| {
-                    fetch::plan_where(session, model, |position| needed.contains(&position)).in_place()
+                    fetch::plan(session, model, |position| needed.contains(&position))
                 };
                 let plans = vec![plan(a, &of_a), plan(b, &of_b)];
                 (Some(matching), plans)

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
         if reads.all_roles {
             drop_unpublished(&mut opened);
         }
-        let plans = fetch::each(&opened, |model| fetch::plan(session, model).in_place());
+        let plans = fetch::each(&opened, |model| fetch::plan(session, model, |_| true));
         if args.lineage {
             return bring_beside(session, (opened, plans), 2, &ask, limits).await;
         }

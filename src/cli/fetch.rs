@@ -70,7 +70,7 @@ pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitSta
     let keep = async |session: &Session, limits| {
         let opened = session.open(&specs, &question).await;
         // Each tensor as a file of its own, also where the Hugging Face cache has it.
-        let plans = fetch::each(&opened, |model| fetch::plan(session, model));
+        let plans = fetch::each(&opened, |model| fetch::plan_copies(session, model, |_| true));
         Ok((session.bring(opened, Work::Tensors(plans), limits).await?, ()))
     };
     let Some((gathered, ())) = Gather::new(&args.reach, &args.limits, printer).run(keep)? else {

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         let after = |_: &[Opened]| later_rounds(&ask);
         let bring = async |session: &Session, limits| {
             let opened = session.open(&specs, &question).await;
-            let plans = fetch::each(&opened, |model| fetch::plan(session, model).in_place());
+            let plans = fetch::each(&opened, |model| fetch::plan(session, model, |_| true));
             bring_beside(session, (opened, plans), specs.len(), &ask, limits).await
         };
         Gather { after_plan: &after, ..gather }.run(bring)?

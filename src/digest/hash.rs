@@ -1,9 +1,12 @@
 //! Digests of bytes as hexadecimal text: SHA-256, whole or in pieces, and the id that git gives a small file.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
 use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, digest};
 
 use crate::snapshot::RepoFile;
 
@@ -31,30 +34,16 @@ impl Sha256Hex {
 /// SHA-1 of `blob LENGTH\0` and the content, 40 lower-case hexadecimal digits, as a listing of the Hub states it. It tells
 /// whether a small file is the one that a listing names; it is no evidence against somebody who makes collisions.
 pub fn git_blob_id(bytes: &[u8]) -> String {
-    let mut digest = GitBlobHex::new(bytes.len() as u64);
-    digest.update(bytes);
-    digest.finish()
+    hex(&blob(bytes.len() as u64).chain_update(bytes).finalize())
 }
 
-/// As [`git_blob_id`], of content that comes in pieces.
-#[derive(Debug, Clone)]
-pub struct GitBlobHex(Sha1);
+fn blob(len: u64) -> Sha1 {
+    Sha1::new().chain_update(format!("blob {len}\0"))
+}
 
-impl GitBlobHex {
-    /// Of content of so many bytes.
-    pub fn new(len: u64) -> Self {
-        Self(Sha1::new().chain_update(format!("blob {len}\0")))
-    }
-
-    /// Adds the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// The id, once all bytes have come.
-    pub fn finish(self) -> String {
-        hex(&self.0.finalize())
-    }
+/// What computes the hash of the kind that is listed of a file, of content of so many bytes.
+pub(crate) fn digest_of_kind(listed: &RepoFile, len: u64) -> Box<dyn digest::DynDigest> {
+    if listed.lfs_sha256.is_some() { Box::new(Sha256::new()) } else { Box::new(blob(len)) }
 }
 
 /// The hash that is listed of a file and the one that `bytes` have, where that is another.
@@ -64,7 +53,39 @@ pub(crate) fn other_hash(listed: &RepoFile, bytes: &[u8]) -> Option<(String, Str
     (found != *stated).then(|| (stated.clone(), found))
 }
 
-fn hex(digest: &[u8]) -> String {
+/// What passes through is digested and counted.
+pub(crate) struct Digesting<W> {
+    inner: W,
+    digest: Sha256Hex,
+    bytes: u64,
+}
+
+impl<W> Digesting<W> {
+    pub(crate) fn new(inner: W) -> Self {
+        Self { inner, digest: Sha256Hex::default(), bytes: 0 }
+    }
+
+    /// What it passed to, with the digest and the length.
+    pub(crate) fn finish(self) -> (W, String, u64) {
+        (self.inner, self.digest.finish(), self.bytes)
+    }
+}
+
+impl<W: Write> Write for Digesting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// A digest as text.
+pub(crate) fn hex(digest: &[u8]) -> String {
     digest.iter().fold(String::with_capacity(2 * digest.len()), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -13,8 +13,8 @@ mod tensor;
 mod trivial;
 pub mod xet;
 
-pub(crate) use hash::other_hash;
-pub use hash::{GitBlobHex, Sha256Hex, git_blob_id, sha256_hex};
+pub(crate) use hash::{Digesting, digest_of_kind, hex, other_hash};
+pub use hash::{Sha256Hex, git_blob_id, sha256_hex};
 pub use pattern::TrivialClass;
 pub use tensor::{TensorDigest, TensorHash};
 pub use trivial::TrivialTest;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::{Digests, Failures, HashPlan, ModelPlan, RowPlan, fetch, fetch_rows, hash_remote, plan};
+use super::{Digests, Failures, ModelPlan, RowPlan, digests::hash_remote, plan, rows::fetch_rows, tensors::fetch};
 use crate::{
     cache::Cache,
     error::{Error, Result},
@@ -46,7 +46,7 @@ pub enum Work {
     /// Whole tensors, to be kept.
     Tensors(Vec<ModelPlan>),
     /// Digests of tensors, taken as they stream past.
-    Digests(Vec<HashPlan>),
+    Digests(Vec<ModelPlan>),
     /// Rows of tensors, to be kept.
     Rows(Vec<Vec<RowPlan>>),
 }
@@ -57,11 +57,7 @@ impl Work {
         for &(at, first) in repeats {
             match self {
                 Self::Headers => {}
-                Self::Tensors(plans) => {
-                    let of_first = plans[first].clone();
-                    plans[at].drop_what(&of_first);
-                }
-                Self::Digests(plans) => {
+                Self::Tensors(plans) | Self::Digests(plans) => {
                     let of_first = plans[first].clone();
                     plans[at].drop_what(&of_first);
                 }
@@ -81,8 +77,7 @@ impl Work {
     pub fn plans(&self) -> Vec<ModelPlan> {
         match self {
             Self::Headers => Vec::new(),
-            Self::Tensors(plans) => plans.clone(),
-            Self::Digests(plans) => plans.iter().map(|hash| hash.plan.clone()).collect(),
+            Self::Tensors(plans) | Self::Digests(plans) => plans.clone(),
             Self::Rows(plans) => plans.iter().map(|rows| ModelPlan::sum(rows.iter().map(|rows| &rows.plan))).collect(),
         }
     }
@@ -137,15 +132,14 @@ impl Corpus {
 
     /// Fails if a file on this machine changed since it was first looked at: to be asked when all has been read and nothing told yet.
     pub fn check_unchanged(&self) -> Result<()> {
-        let models = self.opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
-        models.into_iter().try_for_each(|model| model.repository.check_unchanged())
+        self.opened.iter().filter_map(Opened::model).try_for_each(|model| model.repository.check_unchanged())
     }
 
     /// Whether a tensor that was asked for could not be read.
     pub fn any_tensor_failed(&self) -> bool {
-        let models = self.opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
         let is_faulty = |model: &Arc<Model>| model.excluded.iter().any(|exclusion| exclusion.is_fault);
-        self.failures.iter().any(|failures| !failures.is_empty()) || models.into_iter().any(is_faulty)
+        self.failures.iter().any(|failures| !failures.is_empty())
+            || self.opened.iter().filter_map(Opened::model).any(is_faulty)
     }
 }
 
@@ -154,7 +148,7 @@ impl Session {
     /// the Hugging Face cache or a folder has them.
     pub async fn gather(&self, request: Request<'_>) -> Result<Gathered> {
         let opened = self.open(request.specs, request.question).await;
-        let plans = each(&opened, |model| plan(self, model).in_place());
+        let plans = each(&opened, |model| plan(self, model, |_| true));
         self.bring(opened, Work::Tensors(plans), request.limits).await
     }
 
@@ -175,23 +169,18 @@ impl Session {
         if !matches!(work, Work::Headers) {
             self.access.hub.limit_ranges(limits.max_bytes);
         }
-        let mut digests: Vec<Digests> = Vec::new();
-        let mut failures: Vec<Failures> = match work {
-            Work::Headers => opened.iter().map(|_| Failures::new()).collect(),
-            Work::Tensors(plans) => one_each(&opened, fetch(self, &jobs(&opened, plans)).await),
-            Work::Rows(plans) => one_each(&opened, fetch_rows(self, &jobs(&opened, plans)).await),
-            Work::Digests(plans) => {
-                let outcomes = hash_remote(self, &jobs(&opened, plans)).await;
-                let failures;
-                (digests, failures) = one_each(&opened, outcomes).into_iter().unzip();
-                failures
-            }
+        let (mut digests, mut failures): (Vec<Digests>, Vec<Failures>) = match &work {
+            Work::Headers => (Vec::new(), opened.iter().map(|_| Failures::new()).collect()),
+            Work::Tensors(plans) => (Vec::new(), fetch(self, &opened, plans).await),
+            Work::Rows(plans) => (Vec::new(), fetch_rows(self, &opened, plans).await),
+            Work::Digests(plans) => hash_remote(self, &opened, plans).await.into_iter().unzip(),
         };
         let cost = self.cost(&opened, &plans, counts(&opened, &plans, &failures));
         for &(at, first) in &repeats {
-            let again: Failures =
+            let again = |error: &Error| AuditError::FailedBefore { reason: error.to_string() }.into();
+            let of_first: Failures =
                 failures[first].iter().map(|(tensor, error)| (tensor.clone(), again(error))).collect();
-            failures[at].extend(again);
+            failures[at].extend(of_first);
             if let Some(of_first) = digests.get(first).cloned() {
                 digests[at].extend(of_first);
             }
@@ -217,7 +206,7 @@ pub fn each<T: Default + Clone>(opened: &[Opened], of: impl Fn(&Arc<Model>) -> T
     let mut made: Vec<T> = Vec::with_capacity(opened.len());
     for (at, opened) in opened.iter().enumerate() {
         let known = firsts.get(&at).map(|&first| made[first].clone());
-        made.push(known.unwrap_or_else(|| opened.outcome.as_ref().map(&of).unwrap_or_default()));
+        made.push(known.unwrap_or_else(|| opened.model().map(&of).unwrap_or_default()));
     }
     made
 }
@@ -225,28 +214,9 @@ pub fn each<T: Default + Clone>(opened: &[Opened], of: impl Fn(&Arc<Model>) -> T
 /// The models that are named again: the position of each, and that of its first naming.
 fn repeats(opened: &[Opened]) -> Vec<(usize, usize)> {
     let mut first: HashMap<*const Model, usize> = HashMap::new();
-    let models = opened.iter().enumerate().filter_map(|(at, opened)| Some((at, opened.outcome.as_ref().ok()?)));
+    let models = opened.iter().enumerate().filter_map(|(at, opened)| Some((at, opened.model()?)));
     let places = models.map(|(at, model)| (at, *first.entry(Arc::as_ptr(model)).or_insert(at)));
     places.filter(|(at, first)| at != first).collect()
-}
-
-/// Why a tensor of a model that is named again failed.
-fn again(error: &Error) -> Error {
-    AuditError::FailedBefore { reason: error.to_string() }.into()
-}
-
-/// The models that were opened, each with its plan.
-fn jobs<P>(opened: &[Opened], plans: impl IntoIterator<Item = P>) -> Vec<(String, Arc<Model>, P)> {
-    let job =
-        |(opened, plan): (&Opened, P)| Some((opened.label.clone(), Arc::clone(opened.outcome.as_ref().ok()?), plan));
-    opened.iter().zip(plans).filter_map(job).collect()
-}
-
-/// What came of the models that were opened, with nothing for the others, so that there is one for each again.
-fn one_each<T: Default>(opened: &[Opened], outcomes: Vec<T>) -> Vec<T> {
-    let mut outcomes = outcomes.into_iter();
-    let outcome = |opened: &Opened| opened.outcome.as_ref().ok().and_then(|_| outcomes.next());
-    opened.iter().map(outcome).map(Option::unwrap_or_default).collect()
 }
 
 /// How many of the planned tensors arrived, and how many were read from the Hugging Face cache.
@@ -255,8 +225,7 @@ fn counts(opened: &[Opened], plans: &[ModelPlan], failures: &[Failures]) -> (usi
     for ((opened, plan), failures) in opened.iter().zip(plans).zip(failures) {
         let positions = plan.shared_spans.iter().flat_map(|span| &span.tensors);
         let has_failed = |&&position: &&usize| {
-            let model = opened.outcome.as_ref().ok();
-            model.is_some_and(|model| failures.contains_key(&model.brought(position).info.name))
+            opened.model().is_some_and(|model| failures.contains_key(&model.brought(position).info.name))
         };
         let failed_shared = positions.filter(has_failed).count();
         fetched += plan.moving().saturating_sub(failures.len() - failed_shared);

@@ -9,11 +9,10 @@ mod rows;
 mod spans;
 mod tensors;
 
-pub use digests::{Digests, HashPlan, hash_remote, plan_hash};
+pub use digests::{Digests, plan_hash};
 pub use gather::{Corpus, Cost, Gathered, Limits, Request, Work, each};
 pub use plan::{COALESCE_GAP, ModelPlan, PIECE, SPAN_LIMIT, Span};
 pub use row_plan::{RowPlan, plan_rows, row_width};
-pub use rows::fetch_rows;
 pub use spans::BYTES_IN_FLIGHT;
 pub(crate) use tensors::plan_companions;
-pub use tensors::{Failures, fetch, plan, plan_where};
+pub use tensors::{Failures, plan, plan_copies};

@@ -14,8 +14,7 @@ pub const SPAN_LIMIT: u64 = 8 * 1024 * 1024;
 /// A tensor larger than this comes in several requests of this size, so that it need not be held whole.
 pub const PIECE: u64 = 32 * 1024 * 1024;
 
-/// One request, covering one or more tensors of a shard; or several, one after the other, of one tensor larger than
-/// [`PIECE`].
+/// One request, covering one or more tensors of a shard; or several, one after the other, of one tensor larger than `piece`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     /// The shard.
@@ -24,6 +23,8 @@ pub struct Span {
     pub range: ByteRange,
     /// Positions, in the list given to [`ModelPlan::new`], of the tensors inside.
     pub tensors: Vec<usize>,
+    /// Bytes of a request at most.
+    pub(super) piece: u64,
 }
 
 /// What one model costs.
@@ -61,15 +62,9 @@ impl ModelPlan {
         Self { tensors, cached, local, spans, unresolved, ..Self::default() }
     }
 
-    /// The same plan for one who reads where they lie the tensors that the Hugging Face cache has.
-    #[must_use]
-    pub fn in_place(self) -> Self {
-        Self { shared_spans: Vec::new(), ..self }
-    }
-
     /// The same plan with tensors that the Hugging Face cache has: (position, shard, range), to be read and kept.
     #[must_use]
-    pub fn with_shared(self, shared: &[(usize, String, ByteRange)]) -> Self {
+    pub(super) fn with_shared(self, shared: &[(usize, String, ByteRange)]) -> Self {
         Self { shared: shared.len(), shared_spans: spans(shared), ..self }
     }
 
@@ -115,17 +110,16 @@ impl ModelPlan {
 impl Span {
     /// The ranges asked for, in order; none for a tensor without elements.
     pub fn pieces(&self) -> impl Iterator<Item = ByteRange> + use<> {
-        let ByteRange { start, end } = self.range;
-        let count = self.range.len().div_ceil(PIECE);
-        (0..count).map(move |piece| {
-            let from = start + piece * PIECE;
-            ByteRange::new(from, end.min(from + PIECE))
+        let (ByteRange { start, end }, most) = (self.range, self.piece);
+        (0..self.range.len().div_ceil(most)).map(move |piece| {
+            let from = start + piece * most;
+            ByteRange::new(from, end.min(from + most))
         })
     }
 
     /// Whether it is one tensor that comes in several pieces.
     pub fn is_large(&self) -> bool {
-        self.tensors.len() == 1 && self.range.len() > PIECE
+        self.tensors.len() == 1 && self.range.len() > self.piece
     }
 }
 
@@ -141,10 +135,11 @@ fn spans(missing: &[(usize, String, ByteRange)]) -> Vec<Span> {
             shard: shard.to_owned(),
             range,
             tensors: members.into_iter().map(|member| here[member].0).collect(),
+            piece: PIECE,
         }));
         // A tensor without elements needs no request, but it must not be forgotten.
         for &&(position, _, range) in here.iter().filter(|(_, _, range)| range.is_empty()) {
-            spans.push(Span { shard: shard.to_owned(), range, tensors: vec![position] });
+            spans.push(Span { shard: shard.to_owned(), range, tensors: vec![position], piece: PIECE });
         }
     }
     spans

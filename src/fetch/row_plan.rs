@@ -29,7 +29,7 @@ pub struct RowPlan {
 }
 
 impl RowPlan {
-    /// Whole tensors, planned by [`plan_where`](super::plan_where), beside rows of others.
+    /// Whole tensors, planned by [`plan`](super::plan), beside rows of others.
     pub(crate) fn of_whole(plan: ModelPlan) -> Self {
         Self { plan, whole: true, ..Self::default() }
     }

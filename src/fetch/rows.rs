@@ -6,14 +6,14 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::{
-    Failures, ModelPlan, RowPlan, Span, fetch,
+    Failures, ModelPlan, RowPlan, Span,
     spans::{Visit, room_for_all, start},
-    tensors::meta,
+    tensors::{fetch, meta},
 };
 use crate::{
     dtype::decode,
     error::Result,
-    model::{AuditError, Model, Session},
+    model::{Model, Opened, Session},
     rows::RowSet,
 };
 
@@ -24,20 +24,22 @@ const WAITING: u64 = 8 * 1024 * 1024;
 
 /// Carries out the plans of all models at once and returns, for each, the tensors that failed. Rows that have arrived are
 /// kept all the same.
-pub async fn fetch_rows(session: &Session, models: &[(String, Arc<Model>, Vec<RowPlan>)]) -> Vec<Failures> {
+pub(super) async fn fetch_rows(session: &Session, opened: &[Opened], plans: &[Vec<RowPlan>]) -> Vec<Failures> {
     let room = room_for_all();
-    let (mut whole, mut visits, mut tables) = (Vec::new(), Vec::new(), Vec::new());
-    for (number, (label, model, plans)) in models.iter().enumerate() {
+    let (mut whole, mut visits, mut tables) = (vec![ModelPlan::default(); opened.len()], Vec::new(), Vec::new());
+    for (number, (opened, plans)) in opened.iter().zip(plans).enumerate() {
+        let Some(model) = opened.model() else { continue };
         let (entire, parts): (Vec<&RowPlan>, Vec<&RowPlan>) = plans.iter().partition(|plan| plan.whole);
-        whole.push((label.clone(), Arc::clone(model), ModelPlan::sum(entire.into_iter().map(|plan| &plan.plan))));
-        session.progress.planned(label, parts.iter().map(|plan| plan.plan.bytes()).sum());
+        whole[number] = ModelPlan::sum(entire.into_iter().map(|plan| &plan.plan));
+        session.progress.planned(&opened.label, parts.iter().map(|plan| plan.plan.bytes()).sum());
         for plan in parts {
-            let visit = |span| (tables.len(), Visit::new(session, (label, model), span, &session.access.source, &room));
+            let (label, source) = (&opened.label, &session.access.source);
+            let visit = |span| (tables.len(), Visit::new(session, (label, model), span, source, &room));
             visits.extend(plan.plan.spans.iter().map(visit));
             tables.push((number, Arriving::new(Arc::clone(model), plan.clone())));
         }
     }
-    let mut failures = fetch(session, &whole).await;
+    let mut failures = fetch(session, opened, &whole).await;
     let mut tasks = start(visits, |visit| async move {
         let room = visit.room(visit.span.range.len()).await;
         let read = visit.read(visit.span.range).await;
@@ -89,10 +91,7 @@ impl Arriving {
         for run in rows.runs() {
             let at = |row: u64| usize::try_from(start + row * width - span.range.start).unwrap_or(usize::MAX);
             let slice = bytes.get(at(run.start)..at(run.end));
-            stored.extend_from_slice(slice.ok_or_else(|| AuditError::Vanished {
-                model: self.model.repository.place(),
-                tensor: tensor.info.name.clone(),
-            })?);
+            stored.extend_from_slice(slice.ok_or_else(|| self.model.vanished(tensor))?);
         }
         let first = rows.runs().first().map(|run| run.start);
         if let Some(first) = first {
@@ -129,7 +128,7 @@ impl Arriving {
             cache.insert_rows(&key, &rows, &values, &meta(tensor, &source, String::new()))?;
             Ok(())
         };
-        spawn_blocking(work).await.unwrap_or_else(|source| Err(AuditError::Task { source }.into()))
+        spawn_blocking(work).await?
     }
 
     /// Remembers the first failure.

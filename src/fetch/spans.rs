@@ -73,11 +73,12 @@ impl Visit {
 
     /// The bytes of the tensor at `position` within those of the span.
     pub(super) fn slice(&self, bytes: &Bytes, position: usize) -> Result<Bytes> {
-        let info = &self.model.brought(position).info;
+        let tensor = self.model.brought(position);
+        let range = tensor.info.range;
         let at = |offset: u64| offset.checked_sub(self.span.range.start).and_then(|at| usize::try_from(at).ok());
-        match (at(info.range.start), at(info.range.end)) {
+        match (at(range.start), at(range.end)) {
             (Some(start), Some(end)) if start <= end && end <= bytes.len() => Ok(bytes.slice(start..end)),
-            _ => Err(AuditError::Vanished { model: self.model.repository.place(), tensor: info.name.clone() }.into()),
+            _ => Err(self.model.vanished(tensor).into()),
         }
     }
 

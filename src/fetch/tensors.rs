@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use tokio::task::spawn_blocking;
 
 use super::{
     ModelPlan, PIECE,
@@ -13,42 +14,40 @@ use crate::{
     digest::{self, Sha256Hex},
     dtype::decode,
     error::{Error, Result},
-    model::{AuditError, Model, Session, Tensor},
+    model::{Model, Opened, Session, Tensor},
 };
 
 /// Tensors that could not be brought, by name, with the reason.
 pub type Failures = BTreeMap<String, Error>;
 
-/// Plans what of `model` must move: tensors in the cache, in the Hugging Face cache and in folders cost nothing. Every byte
-/// of a kept tensor is checked here, while there is still a network: a broken one is removed, and planned like one that was
-/// never kept.
-pub fn plan(session: &Session, model: &Model) -> ModelPlan {
-    plan_where(session, model, |_| true)
+/// Plans what of `model` must move, of the tensors at the positions that `wanted` names and of what their values are made of beside
+/// their elements: tensors in the cache, in the Hugging Face cache and in folders cost nothing. Every byte of a kept tensor is checked
+/// here, while there is still a network: a broken one is removed, and planned like one that was never kept.
+pub fn plan(session: &Session, model: &Model, wanted: impl Fn(usize) -> bool) -> ModelPlan {
+    ModelPlan { shared_spans: Vec::new(), ..plan_copies(session, model, wanted) }
 }
 
-/// As [`plan`], for the tensors at the positions that `wanted` names, and what their values are made of beside their elements.
-pub fn plan_where(session: &Session, model: &Model, wanted: impl Fn(usize) -> bool) -> ModelPlan {
-    let chosen = (0..model.tensors.len()).filter(|&position| wanted(position));
-    let mut positions: Vec<usize> = chosen.collect();
-    let companions = positions.iter().flat_map(|&position| model.companions_of(&model.tensors[position]));
-    positions.extend(companions.collect::<Vec<_>>());
-    plan_brought(session, model, positions)
+/// As [`plan`], for one who needs in the cache what the Hugging Face cache has.
+pub fn plan_copies(session: &Session, model: &Model, wanted: impl Fn(usize) -> bool) -> ModelPlan {
+    let positions: Vec<usize> = (0..model.tensors.len()).filter(|&position| wanted(position)).collect();
+    let beside = positions.iter().flat_map(|&position| model.companions_of(&model.tensors[position], false));
+    plan_brought(session, model, positions.iter().copied().chain(beside), is_decodable)
 }
 
 /// Only what the values of these tensors are made of beside their elements, packed ones among them: the way to values of rows that are
 /// planned apart.
 pub(crate) fn plan_companions(session: &Session, model: &Model, of: impl IntoIterator<Item = usize>) -> ModelPlan {
-    let first = model.tensors.len();
-    let companions = of.into_iter().flat_map(|position| {
-        let tensor = &model.tensors[position];
-        let packed = tensor.packed.iter().flat_map(|packed| &packed.beside).map(move |place| first + place);
-        model.companions_of(tensor).chain(packed)
-    });
-    plan_brought(session, model, companions)
+    let beside = of.into_iter().flat_map(|position| model.companions_of(&model.tensors[position], true));
+    ModelPlan { shared_spans: Vec::new(), ..plan_brought(session, model, beside, is_decodable) }
 }
 
-/// The tensors at these positions, as of [`Model::brought`].
-fn plan_brought(session: &Session, model: &Model, positions: impl IntoIterator<Item = usize>) -> ModelPlan {
+/// The tensors at these positions, as of [`Model::brought`]; of those that are not on this machine the ones that are `worth` it.
+pub(super) fn plan_brought(
+    session: &Session,
+    model: &Model,
+    positions: impl IntoIterator<Item = usize>,
+    worth: impl Fn(&Tensor) -> bool,
+) -> ModelPlan {
     let (mut tensors, mut cached, mut local) = (0, 0, 0);
     let (mut missing, mut shared) = (Vec::new(), Vec::new());
     for position in positions {
@@ -57,7 +56,7 @@ fn plan_brought(session: &Session, model: &Model, positions: impl IntoIterator<I
         match model.key(tensor) {
             None => local += 1,
             Some(key) if is_kept(session, &key) => cached += 1,
-            Some(_) if is_decodable(tensor) => {
+            Some(_) if worth(tensor) => {
                 let is_shared = model.repository.is_shared(&tensor.shard);
                 let list = if is_shared { &mut shared } else { &mut missing };
                 list.push((position, tensor.shard.clone(), tensor.info.range));
@@ -80,14 +79,15 @@ fn is_decodable(tensor: &Tensor) -> bool {
 }
 
 /// Carries out the plans of all models at once and returns, for each, the tensors that failed. The rest goes on.
-pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]) -> Vec<Failures> {
+pub(super) async fn fetch(session: &Session, opened: &[Opened], plans: &[ModelPlan]) -> Vec<Failures> {
     let room = room_for_all();
     let mut visits = Vec::new();
-    for (number, (label, model, plan)) in models.iter().enumerate() {
-        session.progress.planned(label, plan.bytes());
+    for (number, (opened, plan)) in opened.iter().zip(plans).enumerate() {
+        let Some(model) = opened.model() else { continue };
+        session.progress.planned(&opened.label, plan.bytes());
         let network = plan.spans.iter().map(|span| (span, session.access.source.as_str()));
         let shared = plan.shared_spans.iter().map(|span| (span, session.access.shared_source()));
-        let visit = |(span, source)| (number, Visit::new(session, (label, model), span, source, &room));
+        let visit = |(span, source)| (number, Visit::new(session, (&opened.label, model), span, source, &room));
         visits.extend(network.chain(shared).map(visit));
     }
     let mut tasks = start(visits, |visit| async move {
@@ -95,15 +95,13 @@ pub async fn fetch(session: &Session, models: &[(String, Arc<Model>, ModelPlan)]
         let _room = visit.room(if large { PIECE } else { visit.span.range.len() }).await;
         if large { bring_large(&visit).await } else { bring(visit).await }
     });
-    let mut failures: Vec<Failures> = models.iter().map(|_| Failures::new()).collect();
+    let mut failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
     while let Some(joined) = tasks.join_next().await {
         // A task that panicked is a defect; its tensors then miss from the cache and say so when they are read.
         let Ok((number, outcomes)) = joined else { continue };
-        for (position, result) in outcomes {
-            if let Err(error) = result {
-                failures[number].insert(models[number].1.brought(position).info.name.clone(), error);
-            }
-        }
+        let failed = outcomes.into_iter().filter_map(|(position, result)| Some((position, result.err()?)));
+        let named = |(position, error)| Some((opened[number].model()?.brought(position).info.name.clone(), error));
+        failures[number].extend(failed.filter_map(named));
     }
     failures
 }
@@ -120,8 +118,7 @@ async fn bring(visit: Visit) -> Outcomes {
                 let one = |&position: &usize| (position, keep(&kept, position, &bytes));
                 kept.span.tensors.iter().map(one).collect()
             };
-            let done = tokio::task::spawn_blocking(keep).await;
-            done.unwrap_or_else(|source| visit.fail_all(AuditError::Task { source }.into()))
+            spawn_blocking(keep).await.unwrap_or_else(|error| visit.fail_all(error.into()))
         }
         Err(error) => visit.fail_all(error),
     }
@@ -158,13 +155,10 @@ async fn keep_large(visit: &Visit, tensor: &Tensor) -> Result<()> {
             incoming.write(&decode(&dtype, &bytes).map_err(|error| error.behind(before))?)?;
             Ok((incoming, digest))
         };
-        (incoming, digest) =
-            tokio::task::spawn_blocking(work).await.map_err(|source| AuditError::Task { source })??;
+        (incoming, digest) = spawn_blocking(work).await??;
     }
     let meta = meta(tensor, &visit.source, digest.finish());
-    tokio::task::spawn_blocking(move || incoming.finish(&meta))
-        .await
-        .map_err(|source| AuditError::Task { source })??;
+    spawn_blocking(move || incoming.finish(&meta)).await??;
     Ok(())
 }
 

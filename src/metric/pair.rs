@@ -31,41 +31,41 @@ impl PairMetrics {
         if a.len() != b.len() {
             return Self::undefined(&Undefined::Shape);
         }
-        let (a, b) = if a.len() < WORTH_A_THREAD {
+        let (of_a, of_b) = if a.len() < WORTH_A_THREAD {
             (Side::new(a), Side::new(b))
         } else {
             rayon::join(|| Side::new(a), || Side::new(b))
         };
-        Self::of(&a, &b)
+        Self::of((a, &of_a), (b, &of_b))
     }
 
-    /// The metrics of two prepared sides.
-    pub fn of<A: Element, B: Element>(a: &Side<'_, A>, b: &Side<'_, B>) -> Self {
-        if a.values.len() != b.values.len() {
+    /// The metrics of two slices, each with what it says of itself.
+    pub fn of<A: Element, B: Element>((a, side_a): (&[A], &Side), (b, side_b): (&[B], &Side)) -> Self {
+        if a.len() != b.len() {
             return Self::undefined(&Undefined::Shape);
         }
-        if a.values.is_empty() {
+        if a.is_empty() {
             return Self::undefined(&Undefined::TooFew);
         }
-        let differences = Differences::of(&sums::pair_blocks(a.values, b.values, Differences::figures));
-        let moments = [&a.moments, &b.moments];
+        let differences = Differences::of(&sums::pair_blocks(a, b, Differences::figures));
+        let moments = [&side_a.moments, &side_b.moments];
         let (Ok(of_a), Ok(of_b)) = (&moments[0].summary, &moments[1].summary) else {
             return Self::counts_only(moments, &differences);
         };
         let about = Centred::about([of_a.mean, of_b.mean], [of_a.norm, of_b.norm]);
-        let pairs = a.values.iter().zip(b.values);
+        let pairs = a.iter().zip(b);
         let mut absolute: Vec<f64> = pairs.map(|(x, y)| (x.to_f64() - y.to_f64()).abs()).collect();
-        let ranks = (a.ranks.as_ref(), b.ranks.as_ref());
+        let ranks = (side_a.ranks.as_ref(), side_b.ranks.as_ref());
         Self::assemble(&Pair {
             moments,
             sides: [of_a, of_b],
             differences: &differences,
-            centred: Centred::of(&sums::pair_blocks(a.values, b.values, |a, b| about.figures(a, b)), 0),
+            centred: Centred::of(&sums::pair_blocks(a, b, |a, b| about.figures(a, b)), 0),
             spearman: match ranks {
                 (Ok(of_a), Ok(of_b)) => of_a.spearman(of_b),
                 (Err(reason), _) | (_, Err(reason)) => Err(reason.clone()),
             },
-            abs_q99: [a.abs_q99.clone(), b.abs_q99.clone()],
+            abs_q99: [side_a.abs_q99.clone(), side_b.abs_q99.clone()],
             quantiles: quantiles(&mut absolute, &QUANTILES),
         })
     }

@@ -1,7 +1,7 @@
 //! Why a model has nothing of what was asked: a name that matches nowhere, a family that is not known, a role that it does not
 //! have, a layer that is not there. Each has a remedy of its own, so each is told apart.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use super::{Exclusion, Model, Opened, Pairing, Question};
 use crate::family::{Family, LayerIndex, LayerSelection, Role};
@@ -91,25 +91,21 @@ fn no_role(model: &Model, family: &Family, role: Role) -> String {
 /// Notes in each model that has anything of what was asked the roles and layers that were asked for by name or number and that no
 /// model has: in no answer is a place for them, which a model without what another has keeps.
 pub(crate) fn note_lacking(opened: &mut [Opened], question: &Question) {
-    let tensors = || opened.iter().filter_map(|opened| opened.outcome.as_ref().ok()).flat_map(|model| &model.tensors);
-    let faults = || {
-        let models = opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
-        models.flat_map(|model| model.excluded.iter().filter(|exclusion| exclusion.is_fault))
-    };
-    let slots: BTreeSet<Role> = tensors()
-        .map(|tensor| tensor.slot)
-        .chain(faults().map(|fault| fault.slot))
-        .flatten()
-        .map(|slot| slot.role)
-        .collect();
-    let layers: BTreeSet<LayerIndex> =
-        tensors().map(|tensor| tensor.layer).chain(faults().map(|fault| fault.layer)).flatten().collect();
-    let is_named = |role: &Role| question.tensor.is_none() && question.roles.names(*role) && !slots.contains(role);
+    let (mut held, mut layers) = (BTreeSet::new(), BTreeSet::new());
+    for model in opened.iter().filter_map(Opened::model) {
+        let faults = model.excluded.iter().filter(|exclusion| exclusion.is_fault);
+        let places = model.tensors.iter().map(|tensor| (tensor.slot, tensor.layer));
+        for (slot, layer) in places.chain(faults.map(|fault| (fault.slot, fault.layer))) {
+            held.extend(slot.map(|slot| slot.role));
+            layers.extend(layer);
+        }
+    }
+    let is_named = |role: &Role| question.tensor.is_none() && question.roles.names(*role) && !held.contains(role);
     let roles: Vec<Role> = question.roles.roles().iter().copied().filter(is_named).collect();
     let numbers =
         question.layers.numbers().filter(|layer| question.pairing == Pairing::Same && !layers.contains(layer));
     let numbers: Vec<LayerIndex> = numbers.collect();
-    for model in opened.iter_mut().filter_map(|opened| Arc::get_mut(opened.outcome.as_mut().ok()?)) {
+    for model in opened.iter_mut().filter_map(Opened::model_mut) {
         if model.tensors.is_empty() {
             continue;
         }
@@ -117,9 +113,8 @@ pub(crate) fn note_lacking(opened: &mut [Opened], question: &Question) {
             tensor,
             reason,
             is_fault: true,
-            is_skipped: false,
-            slot: None,
             layer,
+            ..Exclusion::default()
         };
         let family = model.family.family;
         let of_role = |&role: &Role| Some(lacking(role.to_string(), no_role(model, family?, role), None));

@@ -1,7 +1,5 @@
 //! The depths at which layers of models of different depth meet.
 
-use std::sync::Arc;
-
 use super::Opened;
 use crate::family::{LayerIndex, LayerSelection};
 
@@ -22,7 +20,7 @@ pub struct Depths {
 impl Depths {
     /// The depths of those layers of the reference that `selection` chooses; `None` if no model's number of layers is known.
     pub fn of(opened: &[Opened], selection: &LayerSelection) -> Option<Self> {
-        Self::new(opened.iter().map(|opened| opened.outcome.as_ref().ok()?.depth).collect(), selection)
+        Self::new(opened.iter().map(|opened| opened.model()?.depth).collect(), selection)
     }
 
     fn new(layers: Vec<Option<u32>>, selection: &LayerSelection) -> Option<Self> {
@@ -44,7 +42,7 @@ impl Depths {
     pub(crate) fn trim(&self, opened: &mut [Opened]) {
         for (number, opened) in opened.iter_mut().enumerate() {
             let wanted: Vec<LayerIndex> = self.at.iter().filter_map(|&at| self.counterpart(number, at)).collect();
-            if let Some(model) = opened.outcome.as_mut().ok().and_then(Arc::get_mut) {
+            if let Some(model) = opened.model_mut() {
                 model.tensors.retain(|tensor| tensor.layer.is_none_or(|layer| wanted.contains(&layer)));
             }
         }

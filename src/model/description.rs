@@ -1,6 +1,6 @@
 //! What a model's small files say of it: its configuration, and the index of its shards.
 
-use super::{AuditError, Repository};
+use super::Repository;
 use crate::{
     checkpoint::{MAX_INDEX_BYTES, ShardIndex},
     error::Result,
@@ -23,7 +23,7 @@ pub(crate) async fn read_config(repository: &Repository, folder: &str) -> Result
         if let Some(bytes) = repository.small_file(&path, CONFIG_CAP).await? {
             let synthetic = serde_json::from_slice::<serde_json::Value>(&bytes)
                 .is_ok_and(|config| config.get("_synthetic").is_some());
-            let config = ModelConfig::parse(&bytes).map_err(|source| in_file(repository, &path, source.into()))?;
+            let config = ModelConfig::parse(&bytes).map_err(|source| repository.unusable(&path, source))?;
             return Ok(Some((config, synthetic)));
         }
     }
@@ -36,11 +36,5 @@ pub(crate) async fn read_index(repository: &Repository, path: Option<&str>) -> R
         return Ok(None);
     };
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let index = ShardIndex::parse(&bytes, folder).map_err(|source| in_file(repository, path, source.into()))?;
-    Ok(Some(index))
-}
-
-/// What a file says about itself names neither the model nor the file.
-fn in_file(repository: &Repository, path: &str, source: crate::Error) -> AuditError {
-    AuditError::File { model: repository.place(), file: path.to_owned(), source: Box::new(source) }
+    Ok(Some(ShardIndex::parse(&bytes, folder).map_err(|source| repository.unusable(path, source))?))
 }

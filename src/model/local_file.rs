@@ -11,7 +11,7 @@ use super::Access;
 use crate::{
     cache::Cache,
     checkpoint::{CheckpointError, FolderFile},
-    digest::{GitBlobHex, Sha256Hex},
+    digest::{digest_of_kind, hex},
     error::{Error, Result},
     range::ByteRange,
     snapshot::{RepoFile, Snapshot},
@@ -32,14 +32,10 @@ pub(super) struct LocalFile {
 }
 
 impl LocalFile {
-    /// One that is what it is: there is nothing that it could be held against.
-    fn believed(file: FolderFile, listed: &RepoFile) -> Self {
-        Self { file, listed: listed.clone(), is_sound: true.into() }
-    }
-
-    /// One that must have the hash that is listed.
-    fn to_be_proved(file: FolderFile, listed: &RepoFile) -> Self {
-        Self { file, listed: listed.clone(), is_sound: OnceLock::new() }
+    /// One that is what it is, unless it must have the hash that is listed.
+    fn new(file: FolderFile, listed: &RepoFile, must_be_proved: bool) -> Self {
+        let is_sound = if must_be_proved { OnceLock::new() } else { true.into() };
+        Self { file, listed: listed.clone(), is_sound }
     }
 
     /// The file, if it is what it must be. The first who asks reads all of it, unless `cache` remembers that it was read before.
@@ -73,17 +69,12 @@ impl LocalFile {
 
     /// The hash of its content, of the kind that is listed.
     fn digest(&self) -> Result<String, Error> {
-        let (mut sha256, mut blob) = (Sha256Hex::default(), GitBlobHex::new(self.file.size()));
-        let is_large = self.listed.lfs_sha256.is_some();
+        let mut digest = digest_of_kind(&self.listed, self.file.size());
         self.file.read_blocks(ByteRange::new(0, self.file.size()), BLOCK, |block| {
-            if is_large {
-                sha256.update(block);
-            } else {
-                blob.update(block);
-            }
+            digest.update(block);
             Ok::<(), CheckpointError>(())
         })?;
-        Ok(if is_large { sha256.finish() } else { blob.finish() })
+        Ok(hex(&digest.finalize()))
     }
 }
 
@@ -102,8 +93,8 @@ pub(super) fn shared_files(
         // One that went away, or grew, since it was looked up is not there.
         files.extend(snapshot.files.iter().zip(found).filter_map(|(file, path)| {
             let found = FolderFile::open(path?).ok()?;
-            let made = if shared.verifies() { LocalFile::to_be_proved } else { LocalFile::believed };
-            (found.size() == file.size).then(|| (file.path.clone(), Arc::new(made(found, file))))
+            let is_whole = found.size() == file.size;
+            is_whole.then(|| (file.path.clone(), Arc::new(LocalFile::new(found, file, shared.verifies()))))
         }));
     }
     files
@@ -113,7 +104,7 @@ pub(super) fn shared_files(
 pub(super) fn folder_files(folder: &Path, snapshot: &Snapshot) -> Result<BTreeMap<String, Arc<LocalFile>>> {
     let one = |file: &RepoFile| {
         let found = FolderFile::open(folder.join(&file.path))?;
-        Ok((file.path.clone(), Arc::new(LocalFile::believed(found, file))))
+        Ok((file.path.clone(), Arc::new(LocalFile::new(found, file, false))))
     };
     snapshot.files.iter().map(one).collect()
 }

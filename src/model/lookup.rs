@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Exclusion, Model, Tensor};
+use super::{AuditError, Exclusion, Model, Tensor};
 use crate::{
     checkpoint::{Quantisation, TensorInfo},
     family::{Classified, Part, Role, Slot, is_known_buffer},
@@ -28,13 +28,21 @@ impl Model {
         }
     }
 
-    /// Positions, as of [`Model::brought`], of what the values of a tensor are made of beside its elements.
-    pub(crate) fn companions_of(&self, tensor: &Tensor) -> impl Iterator<Item = usize> + use<> {
+    /// Positions, as of [`Model::brought`], of what the values of a tensor are made of beside its elements; of a packed one, which is
+    /// never read whole, only where `of_packed` asks for them.
+    pub(crate) fn companions_of<'t>(
+        &self,
+        tensor: &'t Tensor,
+        of_packed: bool,
+    ) -> impl Iterator<Item = usize> + use<'t> {
         let first = self.tensors.len();
-        let places = tensor.scaled.as_ref().map(|scaled| (scaled.scale, scaled.zero_point));
-        places.into_iter().flat_map(move |(scale, zero_point)| {
-            std::iter::once(scale).chain(zero_point).map(move |place| first + place)
-        })
+        let are_meant = of_packed || tensor.packed.is_none();
+        tensor.beside.iter().filter(move |_| are_meant).map(move |place| first + place)
+    }
+
+    /// What is said of a tensor whose bytes are not where they were.
+    pub(crate) fn vanished(&self, tensor: &Tensor) -> AuditError {
+        AuditError::Vanished { model: self.repository.place(), tensor: tensor.info.name.clone() }
     }
 
     /// The tensors that count, each once, with the shard that holds it.

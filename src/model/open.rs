@@ -8,10 +8,9 @@ use std::{
 use futures::future::{join, join_all, try_join_all};
 
 use super::{
-    Access, AuditError, Exclusion, Packed, Progress, Question, Repository, Scaled, Selection, Subfolder, Tensor,
-    Wanted,
+    Access, AuditError, Exclusion, Progress, Question, Repository, Selection, Tensor, Wanted,
     fit::{is_one, nearest},
-    read_config, read_index,
+    read_config, read_index, subfolder,
 };
 use crate::{
     cache::TensorKey,
@@ -80,7 +79,7 @@ impl Model {
         let (early, opened) = join(early_files(access, spec, question), opening).await;
         let (repository, certain) = opened?;
         repository.take(early);
-        let Subfolder { path: folder, notice } = Subfolder::of(&repository).await?;
+        let (folder, notice) = subfolder(&repository).await?;
         let index_path = Layout::index_path(repository.snapshot(), &folder).map(str::to_owned);
         let (index_path, unread) = match index_path {
             Some(path) if question.does_without(&repository, &folder, &path) => (None, Some(path)),
@@ -92,8 +91,9 @@ impl Model {
             .map_err(|source| no_checkpoint(&repository, source))?;
         let (config, synthetic) = config.unwrap_or_default();
         let layout = nearest(&repository, candidates, &config).await;
-        let layout =
-            layout.ok_or_else(|| no_checkpoint(&repository, CheckpointError::NoSafetensors { found: Vec::new() }))?;
+        let layout = layout.ok_or_else(|| {
+            no_checkpoint(&repository, CheckpointError::NoSafetensors { folder: None, found: Vec::new() })
+        })?;
         let mut warnings = Vec::new();
         if let (Some(path), None) = (&index_path, &layout.index) {
             warnings.push(format!(
@@ -270,23 +270,25 @@ impl Model {
                 Ok(found) => found,
                 Err(reason) => {
                     let Wanted { name: tensor, slot, layer } = wanted;
-                    excluded.push(Exclusion { tensor, reason, is_fault: true, is_skipped: false, slot, layer });
+                    excluded.push(Exclusion { tensor, reason, is_fault: true, slot, layer, ..Exclusion::default() });
                     continue;
                 }
             };
             let mut companion = |name: &str| self.companion(name, &mut companions);
-            let scaled = match self.quantisation().storage(&wanted.name) {
-                Storage::Scaled(scaling) => companion(&scaling.scale).map(|scale| Scaled {
-                    scaling: scaling.clone(),
-                    scale,
-                    zero_point: scaling.zero_point.as_deref().and_then(&mut companion),
-                }),
-                _ => None,
-            };
-            let packed = self.quantisation().packing(&wanted.name).and_then(Result::ok).and_then(|packing| {
-                let beside: Option<Vec<usize>> = packing.beside.iter().map(|name| companion(name)).collect();
-                Some(Packed { packing: packing.clone(), beside: beside? })
-            });
+            let (mut scaled, mut packed, mut beside) = (None, None, Vec::new());
+            match self.quantisation().storage(&wanted.name) {
+                Storage::Scaled(scaling) => {
+                    beside.extend(companion(&scaling.scale));
+                    scaled = (!beside.is_empty()).then(|| scaling.clone());
+                    beside.extend(scaled.as_ref().and_then(|scaled| companion(scaled.zero_point.as_deref()?)));
+                }
+                Storage::Packed { rows: Ok(packing), .. } => {
+                    let found: Option<Vec<usize>> = packing.beside.iter().map(|name| companion(name)).collect();
+                    packed = found.is_some().then(|| packing.clone());
+                    beside = found.unwrap_or_default();
+                }
+                _ => {}
+            }
             tensors.push(Tensor {
                 slot: wanted.slot,
                 layer: wanted.layer,
@@ -295,6 +297,7 @@ impl Model {
                 info: info.clone(),
                 scaled,
                 packed,
+                beside,
                 is_past: wanted.slot.is_some_and(|slot| slot.mtp) && !self.config.predicts,
             });
         }
@@ -302,16 +305,7 @@ impl Model {
         self.excluded.append(&mut excluded);
         self.tensors = tensors;
         self.companions = companions;
-        let passed_over = selection.passed_over.into_iter();
-        let passed_over = passed_over.map(|(tensor, reason)| Exclusion {
-            tensor,
-            reason,
-            is_fault: false,
-            is_skipped: false,
-            slot: None,
-            layer: None,
-        });
-        self.excluded.extend(passed_over);
+        self.excluded.extend(selection.passed_over);
         self.excluded.sort();
     }
 
@@ -337,6 +331,7 @@ impl Model {
             zero_centred: false,
             scaled: None,
             packed: None,
+            beside: Vec::new(),
             is_past: false,
         });
         Some(companions.len() - 1)
@@ -421,7 +416,7 @@ async fn early_files(access: &Access, spec: &ModelSpec, question: &Question) -> 
 fn no_checkpoint(repository: &Repository, source: CheckpointError) -> crate::Error {
     let links: Vec<String> = repository.dangling_weights().map(str::to_owned).collect();
     let source = match source {
-        CheckpointError::NoSafetensors { .. } if !links.is_empty() => CheckpointError::Dangling { links },
+        CheckpointError::NoSafetensors { folder: None, .. } if !links.is_empty() => CheckpointError::Dangling { links },
         source => source,
     };
     AuditError::NoCheckpoint { model: repository.place(), source: Box::new(source.into()) }.into()

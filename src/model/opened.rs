@@ -17,14 +17,25 @@ pub struct Opened<M = Arc<Model>> {
     pub outcome: Result<M, Error>,
 }
 
+impl<M> Opened<M> {
+    /// The model, if it was opened.
+    pub fn model(&self) -> Option<&M> {
+        self.outcome.as_ref().ok()
+    }
+}
+
 impl Opened {
+    /// The model, if it was opened and nobody else holds it.
+    pub(crate) fn model_mut(&mut self) -> Option<&mut Model> {
+        self.outcome.as_mut().ok().and_then(Arc::get_mut)
+    }
+
     /// What was left out of all models that were opened, each with the number of its model.
     pub(crate) fn excluded(opened: &[Self]) -> Vec<(usize, Exclusion)> {
-        let read =
-            opened.iter().enumerate().filter_map(|(number, opened)| Some((number, opened.outcome.as_ref().ok()?)));
-        read.flat_map(|(number, model)| {
-            model.excluded.iter().chain(&model.lacking).map(move |one| (number, one.clone()))
-        })
-        .collect()
+        let read = opened.iter().enumerate().filter_map(|(number, opened)| Some((number, opened.model()?)));
+        let left_out = |(number, model): (usize, &Arc<Model>)| {
+            model.excluded.iter().chain(&model.lacking).map(|one| (number, one.clone())).collect::<Vec<_>>()
+        };
+        read.flat_map(left_out).collect()
     }
 }

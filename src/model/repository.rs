@@ -241,7 +241,8 @@ impl Repository {
         Ok(bytes)
     }
 
-    fn unusable(&self, path: &str, source: CheckpointError) -> crate::Error {
+    /// What a file says about itself names neither the model nor the file.
+    pub(super) fn unusable(&self, path: &str, source: impl Into<crate::Error>) -> crate::Error {
         AuditError::File { model: self.place(), file: path.to_owned(), source: Box::new(source.into()) }.into()
     }
 
@@ -353,7 +354,7 @@ impl Repository {
         };
         let cache = Arc::clone(&self.cache);
         let prove = move || local.sound(&cache).is_some();
-        tokio::task::spawn_blocking(prove).await.map_err(|source| AuditError::Task { source })?;
+        tokio::task::spawn_blocking(prove).await?;
         Ok(())
     }
 

@@ -79,8 +79,8 @@ pub struct Wanted {
 pub struct Selection {
     /// Wanted tensors, sorted by layer, then name.
     pub wanted: Vec<Wanted>,
-    /// (name, reason).
-    pub passed_over: Vec<(String, String)>,
+    /// Those passed over.
+    pub passed_over: Vec<Exclusion>,
     /// Names that the question means and its `skip` leaves out, in the order of the list.
     pub skipped: Vec<String>,
 }
@@ -180,7 +180,8 @@ impl Question {
                         }
                         _ => "it belongs to a multi-token-prediction block, which is kept apart".to_owned(),
                     };
-                    selection.passed_over.push((name.to_owned(), reason));
+                    let tensor = name.to_owned();
+                    selection.passed_over.push(Exclusion { tensor, reason, ..Exclusion::default() });
                 }
                 continue;
             }
@@ -229,7 +230,7 @@ impl Question {
         let (first, others) = skipped.split_first()?;
         let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
         let tensor = format!("{first}{more}");
-        Some(Exclusion { tensor, reason: self.skipped(), is_fault: false, is_skipped: true, slot: None, layer: None })
+        Some(Exclusion { tensor, reason: self.skipped(), is_skipped: true, ..Exclusion::default() })
     }
 
     /// What is left out by its name, and what takes it.

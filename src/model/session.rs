@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::Error,
     family::{ChosenBy, Family, LayerIndex, LayerSelection},
-    spec::ModelSpec,
+    spec::{ModelSource, ModelSpec},
 };
 
 /// One run: the way to the models, and who watches.
@@ -46,21 +46,16 @@ impl Session {
     /// reference is known once all are open: then what meets nothing is dropped.
     pub async fn open(&self, specs: &[ModelSpec], question: &Question) -> Vec<Opened> {
         let questions: Vec<Question> = specs.iter().map(|spec| own_question(question, spec)).collect();
-        if question.pairing == Pairing::Depth {
-            // What is dropped of a model hangs on all that were named.
-            let every: Vec<usize> = (0..specs.len()).collect();
-            let mut opened = self.open_at(&every, specs, &questions).await;
-            settle_families(&mut opened);
-            note_lacking(&mut opened, question);
-            if let Some(depths) = Depths::of(&opened, &question.layers) {
-                depths.trim(&mut opened);
-            }
-            return opened;
-        }
-        let (distinct, places) = distinct(specs, &questions);
+        let by_depth = question.pairing == Pairing::Depth;
+        // What is dropped of a model by its depth hangs on all that were named.
+        let every = || (0..specs.len()).collect::<Vec<usize>>();
+        let (distinct, places) = if by_depth { (every(), every()) } else { distinct(specs, &questions) };
         let mut opened = self.open_at(&distinct, specs, &questions).await;
         settle_families(&mut opened);
         note_lacking(&mut opened, question);
+        if by_depth && let Some(depths) = Depths::of(&opened, &question.layers) {
+            depths.trim(&mut opened);
+        }
         as_named(specs, opened, &places)
     }
 
@@ -81,25 +76,21 @@ impl Session {
             // One task a model: parsing a large index must not hold up the others.
             tokio::spawn(async move {
                 session.progress.opening(&label);
-                let outcome = session.open_one(&spec, &question, &label).await.map(Arc::new);
+                let opened = Model::open(&session.access, &spec, &question, &*session.progress, &label).await;
                 session.progress.opened(&label);
-                outcome
+                opened.map(|mut model| {
+                    model.absence = absence(&model, &question);
+                    Arc::new(model)
+                })
             })
         });
         let outcomes = join_all(tasks).await;
         let opened = |(&at, outcome): (&usize, Result<_, _>)| Opened {
             spec: specs[at].clone(),
             label: labels[at].clone(),
-            outcome: outcome.unwrap_or_else(|source| Err(AuditError::Task { source }.into())),
+            outcome: outcome.unwrap_or_else(|error| Err(Error::from(error))),
         };
         positions.iter().zip(outcomes).map(opened).collect()
-    }
-
-    /// Opens a model, and says why it has nothing of what was asked where that is so.
-    async fn open_one(&self, spec: &ModelSpec, question: &Question, label: &str) -> Result<Model, Error> {
-        let mut model = Model::open(&self.access, spec, question, &*self.progress, label).await?;
-        model.absence = absence(&model, question);
-        Ok(model)
     }
 
     /// Lists the files of all models at once, with all hashes that the Hub states: nothing else of them is read.
@@ -163,11 +154,11 @@ fn as_named(specs: &[ModelSpec], opened: Vec<Opened>, places: &[usize]) -> Vec<O
 /// Where names alone chose a model's family, and another explains them as well that the configuration of another model states,
 /// that one is taken; where nothing tells which of several it is, the reader is told.
 fn settle_families(opened: &mut [Opened]) {
-    let stated = opened.iter().filter_map(|opened| opened.outcome.as_ref().ok());
+    let stated = opened.iter().filter_map(Opened::model);
     let stated = stated.filter(|model| matches!(model.family.by, ChosenBy::ModelType | ChosenBy::Architecture));
     let stated: Vec<&'static Family> = stated.filter_map(|model| model.family.family).collect();
     for opened in opened {
-        let Some(model) = opened.outcome.as_mut().ok().and_then(Arc::get_mut) else { continue };
+        let Some(model) = opened.model_mut() else { continue };
         let Some(chosen) = model.family.family.filter(|_| !model.family.rivals.is_empty()) else { continue };
         let is_stated = |family: &Family| stated.iter().any(|other| other.name() == family.name());
         let mut rivals = model.family.rivals.iter().filter(|rival| is_stated(rival));
@@ -224,8 +215,8 @@ fn labels(specs: &[ModelSpec]) -> Vec<String> {
 
 fn short_label(spec: &ModelSpec) -> String {
     match &spec.source {
-        crate::spec::ModelSource::Hub { repo, .. } => repo.name().to_owned(),
-        crate::spec::ModelSource::Folder(path) => {
+        ModelSource::Hub { repo, .. } => repo.name().to_owned(),
+        ModelSource::Folder(path) => {
             path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
         }
     }

@@ -19,35 +19,17 @@ pub struct Tensor {
     /// Whether the gain is stored zero-centred, so that 1 + w is what acts.
     pub zero_centred: bool,
     /// How its values are made of its elements, where these are not the values themselves.
-    pub scaled: Option<Scaled>,
+    pub scaled: Option<Scaling>,
     /// How rows of its values are made, where several share a stored element.
-    pub packed: Option<Packed>,
+    pub packed: Option<Packing>,
+    /// Places among [`Model::companions`](super::Model::companions) of what that takes: scales and zero points, or what the packing names.
+    pub beside: Vec<usize>,
     /// Whether its layer is past the last that the configuration states, and nothing says that it predicts further tokens.
     pub is_past: bool,
 }
 
-/// How values are made of a quantised tensor, and which of the model's companions that takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scaled {
-    /// How it is scaled.
-    pub scaling: Scaling,
-    /// Place of the scales among [`Model::companions`].
-    pub scale: usize,
-    /// Place of the zero points, where there are any.
-    pub zero_point: Option<usize>,
-}
-
-/// How rows of values are made of a packed matrix, and which of the model's companions that takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packed {
-    /// How its codes lie.
-    pub packing: Packing,
-    /// Places among [`Model::companions`] of what the packing names beside the codes.
-    pub beside: Vec<usize>,
-}
-
 /// A tensor that is not in the answer, and why.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Exclusion {
     /// Name of the tensor.
     pub tensor: String,

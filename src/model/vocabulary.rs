@@ -2,11 +2,8 @@
 
 use tokio::task::spawn_blocking;
 
-use super::{Access, AuditError, Model, TOKENIZER};
-use crate::{
-    error::{Error, Result},
-    tokens::Vocabulary,
-};
+use super::{Access, Model, TOKENIZER};
+use crate::{error::Result, tokens::Vocabulary};
 
 /// Bytes of a tokenizer that are read at most. The largest seen has 35 MB.
 const TOKENIZER_CAP: u64 = 100 * 1024 * 1024;
@@ -15,12 +12,6 @@ const TOKENIZER_CAP: u64 = 100 * 1024 * 1024;
 pub(crate) async fn vocabulary(access: &Access, model: &Model) -> Result<Option<Vocabulary>> {
     let Some(bytes) = model.repository.tokenizer(access, TOKENIZER_CAP).await? else { return Ok(None) };
     // Off the reactor: reading 30 MB of JSON is work.
-    let parsed = spawn_blocking(move || Vocabulary::parse(&bytes)).await;
-    let parsed = parsed.map_err(|source| AuditError::Task { source })?;
-    let unusable = |source| AuditError::File {
-        model: model.repository.place(),
-        file: TOKENIZER.to_owned(),
-        source: Box::new(Error::from(source)),
-    };
-    Ok(Some(parsed.map_err(unusable)?))
+    let parsed = spawn_blocking(move || Vocabulary::parse(&bytes)).await?;
+    Ok(Some(parsed.map_err(|source| model.repository.unusable(TOKENIZER, source))?))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Model;
-use crate::{checkpoint::Disagreement, family::LayerIndex};
+use crate::family::LayerIndex;
 
 impl Model {
     pub(super) fn warn_of_layout(&mut self) {
@@ -32,19 +32,15 @@ impl Model {
         let Some(index) = &self.index else { return };
         let (mut missing, mut unknown) = (Named::default(), Named::default());
         for (shard, header) in &self.headers {
-            for disagreement in index.disagreements(shard, header) {
-                match disagreement {
-                    Disagreement::MissingInShard(name) => missing.add(|| {
-                        let (name, shard) = (name.escape_debug(), shard.escape_debug());
-                        format!("tensor `{name}` is in the index, but not in shard `{shard}`")
-                    }),
-                    // A copy that does not count is told as one.
-                    Disagreement::NotInIndex(name) if self.find(name).is_ok_and(|(counted, _)| counted != shard) => {}
-                    Disagreement::NotInIndex(name) => unknown.add(|| {
-                        let (name, shard) = (name.escape_debug(), shard.escape_debug());
-                        format!("tensor `{name}` of shard `{shard}` is not in the index")
-                    }),
-                }
+            let [absent, beyond] = index.disagreements(shard, header);
+            let told = shard.escape_debug();
+            for name in absent {
+                missing.add(|| format!("tensor `{}` is in the index, but not in shard `{told}`", name.escape_debug()));
+            }
+            // A copy that does not count is told as one.
+            let is_copy = |name: &str| self.find(name).is_ok_and(|(counted, _)| counted != shard);
+            for name in beyond.into_iter().filter(|name| !is_copy(name)) {
+                unknown.add(|| format!("tensor `{}` of shard `{told}` is not in the index", name.escape_debug()));
             }
         }
         let told = [missing.told("are in the index, but not in their shards"), unknown.told("are not in the index")];

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Format, Frames, Report, ReportError, WrittenFile, files, json};
 use crate::{
-    digest::{Sha256Hex, sha256_hex},
+    digest::{Digesting, sha256_hex},
     secret,
 };
 
@@ -162,26 +162,6 @@ fn former(folder: &Path) -> Vec<WrittenFile> {
     })
 }
 
-/// A writer that tells the length and the digest of what went through it.
-struct Counted<W> {
-    inner: W,
-    bytes: u64,
-    digest: Sha256Hex,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.bytes += count as u64;
-        self.digest.update(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
 fn replace(
     folder: &Path,
     path: &Path,
@@ -196,13 +176,13 @@ fn replace(
         builder.permissions(Permissions::from_mode(0o666));
     }
     let file = BufWriter::new(builder.tempfile_in(folder)?);
-    let mut counted = Counted { inner: file, bytes: 0, digest: Sha256Hex::default() };
+    let mut counted = Digesting::new(file);
     write(&mut counted)?;
-    let Counted { inner, bytes, digest } = counted;
+    let (inner, sha256, bytes) = counted.finish();
     let file = inner.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    Ok((bytes, digest.finish()))
+    Ok((bytes, sha256))
 }
 
 fn is_plain(name: &str) -> bool {

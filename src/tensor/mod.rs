@@ -1,6 +1,5 @@
 //! Any tensor of an opened model as one thing, wherever its bytes lie: in a folder, in the cache, in the Hugging Face cache.
 
-mod dequantised;
 mod elements;
 mod loaded;
 mod orientation;
@@ -8,10 +7,8 @@ mod packed_rows;
 mod prepared;
 mod read;
 mod row_reader;
-mod stored;
 mod view;
 
-pub use dequantised::Dequantised;
 pub(crate) use elements::Elements;
 pub use loaded::Loaded;
 pub(crate) use loaded::{Floats, floats};
@@ -19,5 +16,4 @@ pub(crate) use orientation::{Layout, layout, layout_or_plain, of_expert, parts, 
 pub(crate) use packed_rows::PackedRows;
 pub(crate) use prepared::Prepared;
 pub use row_reader::RowReader;
-pub use stored::Stored;
 pub use view::View;

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 
-use super::{RowReader, elements::companion};
+use super::{RowReader, elements::companions};
 use crate::{
     cache::Cache,
-    checkpoint::Unpacker,
+    checkpoint::{Packing, Unpacker},
     error::Result,
-    model::{AuditError, Model, Packed, Tensor},
+    fetch::row_width,
+    model::{Model, Tensor},
     rows::RowSet,
 };
 
@@ -25,19 +26,18 @@ impl PackedRows {
     pub(crate) fn open(
         cache: &Cache,
         model: &Model,
-        (tensor, packed): (&Tensor, &Packed),
+        (tensor, packing): (&Tensor, &Packing),
         columns: Vec<u64>,
         wanted: &RowSet,
     ) -> Result<Self> {
         let reader = RowReader::of_stored(cache, model, tensor, wanted)?;
-        let beside: Vec<_> =
-            packed.beside.iter().map(|&place| companion(cache, model, place)).collect::<Result<_>>()?;
-        let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
-        let width = crate::fetch::row_width(tensor).ok_or_else(vanished)?;
+        let beside = companions(cache, model, tensor)?;
+        let vanished = || model.vanished(tensor);
+        let width = row_width(tensor).ok_or_else(vanished)?;
         let run = |run: &std::ops::Range<u64>| Some((run.start * width, reader.stored(run).ok()?));
         let stored: Option<Vec<(u64, Bytes)>> = wanted.runs().iter().map(run).collect();
         let stored = stored.ok_or_else(vanished)?;
-        Ok(Self { unpacker: Unpacker::new(&packed.packing, &beside)?, columns, stored })
+        Ok(Self { unpacker: Unpacker::new(packing, &beside)?, columns, stored })
     }
 
     /// The values of a row; `None` where its codes were not read.

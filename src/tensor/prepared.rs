@@ -2,68 +2,50 @@
 //! pair.
 
 use super::{Floats, Loaded, loaded::other_order};
-use crate::{
-    family::FusedLayout,
-    metric::{Moments, PairMetrics, Side, Undefined},
-};
+use crate::metric::{Moments, PairMetrics, Side, Undefined};
 
 /// A tensor, ready to meet many others.
 #[derive(Debug)]
 pub(crate) struct Prepared<'a> {
-    shape: &'a [u64],
-    fused: Option<FusedLayout>,
-    side: Result<Elements<'a>, &'a Undefined>,
-}
-
-#[derive(Debug)]
-enum Elements<'a> {
-    F32(Side<'a, f32>),
-    F64(Side<'a, f64>),
+    loaded: &'a Loaded,
+    side: Result<(&'a Floats, Side), &'a Undefined>,
 }
 
 impl<'a> Prepared<'a> {
     pub(crate) fn new(loaded: &'a Loaded) -> Self {
         let side = loaded.floats.as_ref().map(|floats| match floats {
-            Floats::F32(values) => Elements::F32(Side::new(values)),
-            Floats::F64(values) => Elements::F64(Side::new(values)),
+            Floats::F32(values) => (floats, Side::new(values)),
+            Floats::F64(values) => (floats, Side::new(values)),
         });
-        Self { shape: &loaded.shape, fused: loaded.fused, side }
+        Self { loaded, side }
     }
 
     /// All metrics of the pair (`self`, `other`), or the one reason why there are none.
     pub(crate) fn compare(&self, other: &Self) -> PairMetrics {
-        use Elements::{F32, F64};
-        if self.shape != other.shape {
+        use Floats::{F32, F64};
+        if self.loaded.shape != other.loaded.shape {
             return PairMetrics::undefined(&Undefined::Shape);
         }
-        if self.fused != other.fused {
+        if self.loaded.fused != other.loaded.fused {
             return PairMetrics::undefined(&other_order());
         }
         match (&self.side, &other.side) {
             (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(reason),
-            (Ok(F32(a)), Ok(F32(b))) => PairMetrics::of(a, b),
-            (Ok(F64(a)), Ok(F64(b))) => PairMetrics::of(a, b),
-            (Ok(F32(a)), Ok(F64(b))) => PairMetrics::of(a, b),
-            (Ok(F64(a)), Ok(F32(b))) => PairMetrics::of(a, b),
+            (Ok((F32(a), of_a)), Ok((F32(b), of_b))) => PairMetrics::of((a, of_a), (b, of_b)),
+            (Ok((F64(a), of_a)), Ok((F64(b), of_b))) => PairMetrics::of((a, of_a), (b, of_b)),
+            (Ok((F32(a), of_a)), Ok((F64(b), of_b))) => PairMetrics::of((a, of_a), (b, of_b)),
+            (Ok((F64(a), of_a)), Ok((F32(b), of_b))) => PairMetrics::of((a, of_a), (b, of_b)),
         }
     }
 
     /// Whether more than half of its elements are equal.
     pub(crate) fn is_mostly_tied(&self) -> bool {
-        match &self.side {
-            Ok(Elements::F32(side)) => side.is_mostly_tied(),
-            Ok(Elements::F64(side)) => side.is_mostly_tied(),
-            Err(_) => false,
-        }
+        self.side.as_ref().is_ok_and(|(_, side)| side.is_mostly_tied())
     }
 
     /// Mean, spread and extrema of its elements.
     pub(crate) fn moments(&self) -> Result<&Moments, Undefined> {
-        match &self.side {
-            Ok(Elements::F32(side)) => Ok(&side.moments),
-            Ok(Elements::F64(side)) => Ok(&side.moments),
-            Err(reason) => Err((*reason).clone()),
-        }
+        self.side.as_ref().map(|(_, side)| &side.moments).map_err(|reason| (*reason).clone())
     }
 }
 

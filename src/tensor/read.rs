@@ -30,20 +30,11 @@ impl Loaded {
         if tensor.scaled.is_some() {
             return Elements::open(cache, model, tensor, &View::Whole)?.load();
         }
-        let values = match (model.key(tensor), model.repository.local_file(&tensor.shard)) {
-            (_, Some(file)) => decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?,
-            (Some(key), None) => {
-                let kept = cache.get(&key)?.ok_or_else(|| AuditError::Vanished {
-                    model: model.repository.place(),
-                    tensor: tensor.info.name.clone(),
-                })?;
-                kept.values
-            }
-            (None, None) => {
-                return Err(
-                    AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() }.into()
-                );
-            }
+        let values = if let Some(file) = model.repository.local_file(&tensor.shard) {
+            decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?
+        } else {
+            let kept = model.key(tensor).map(|key| cache.get(&key)).transpose()?;
+            kept.flatten().ok_or_else(|| model.vanished(tensor))?.values
         };
         Ok(Self::of_values(values, tensor.info.shape.clone(), tensor.zero_centred))
     }
@@ -60,12 +51,11 @@ impl Elements {
 }
 
 fn layout_of(model: &Model, tensor: &Tensor) -> Result<Layout> {
-    let known = layout(model, tensor.slot, &tensor.info);
-    Ok(known.map_err(|reason| AuditError::Quantised {
-        model: model.repository.place(),
-        tensor: tensor.info.name.clone(),
-        how: reason,
-    })?)
+    Ok(layout(model, tensor.slot, &tensor.info).map_err(|reason| quantised(model, tensor, reason))?)
+}
+
+fn quantised(model: &Model, tensor: &Tensor, how: String) -> AuditError {
+    AuditError::Quantised { model: model.repository.place(), tensor: tensor.info.name.clone(), how }
 }
 
 /// Whether the elements of a tensor can be made values at all.
@@ -74,9 +64,6 @@ pub(crate) fn readable(model: &Model, tensor: &Tensor) -> Result<()> {
     decode(&tensor.info.dtype, &[])?;
     match model.quantisation().storage(&tensor.info.name).why_not() {
         None => Ok(()),
-        Some(how) => {
-            let (model, tensor) = (model.repository.place(), tensor.info.name.clone());
-            Err(AuditError::Quantised { model, tensor, how }.into())
-        }
+        Some(how) => Err(quantised(model, tensor, how).into()),
     }
 }

@@ -6,13 +6,13 @@ use bytes::Bytes;
 
 use super::{Floats, elements::dequantiser, floats};
 use crate::{
-    cache::{Cache, Sidecar},
+    cache::Cache,
     checkpoint::{Dequantiser, FolderFile},
     dtype::{Dtype, Narrowing, decode},
     error::Result,
     fetch::row_width,
     metric::{RowPair, Undefined},
-    model::{AuditError, Model, Tensor},
+    model::{Model, Tensor},
     range::ByteRange,
     rows::RowSet,
 };
@@ -36,11 +36,10 @@ pub struct RowReader {
 }
 
 impl RowReader {
-    /// Finds the rows `wanted` of a tensor. One that is not there is [`AuditError::Vanished`].
+    /// Finds the rows `wanted` of a tensor. One that is not there is [`AuditError::Vanished`](crate::error::AuditError::Vanished).
     pub fn open(cache: &Cache, model: &Model, tensor: &Tensor, wanted: &RowSet) -> Result<Self> {
         super::read::readable(model, tensor)?;
-        let dtype = &tensor.info.dtype;
-        let dequantiser = tensor.scaled.as_ref().map(|scaled| dequantiser(cache, model, dtype, scaled)).transpose()?;
+        let dequantiser = dequantiser(cache, model, tensor)?;
         let stored = Self::of_stored(cache, model, tensor, wanted)?;
         Ok(Self { narrowing: stored.narrowing.filter(|_| dequantiser.is_some()), dequantiser, ..stored })
     }
@@ -48,12 +47,13 @@ impl RowReader {
     /// As [`RowReader::open`], whatever the stored elements stand for.
     pub(super) fn of_stored(cache: &Cache, model: &Model, tensor: &Tensor, wanted: &RowSet) -> Result<Self> {
         let stored = &tensor.info.dtype;
-        let vanished = || AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() };
+        let vanished = || model.vanished(tensor);
+        let width = row_width(tensor).ok_or_else(vanished)?;
         if let Some(file) = model.repository.local_file(&tensor.shard) {
             return Ok(Self {
                 file: file.clone(),
                 start: tensor.info.range.start,
-                width: row_width(tensor).ok_or_else(vanished)?,
+                width,
                 dtype: stored.clone(),
                 rows: None,
                 dequantiser: None,
@@ -67,17 +67,15 @@ impl RowReader {
             Some(kept) => kept,
             None => cache.check(&key)?.ok_or_else(vanished)?,
         };
-        let narrowing = Narrowing::of(stored);
-        let dtype = if narrowing.is_some() { Dtype::F32 } else { stored.clone() };
-        let (start, width) = place(&sidecar, &dtype).ok_or_else(vanished)?;
+        let dtype = sidecar.kept_dtype();
         Ok(Self {
             file: FolderFile::open(path)?,
-            start,
-            width,
+            start: sidecar.data_start().ok_or_else(vanished)?,
+            width: width / bytes_of(stored) * bytes_of(&dtype),
             dtype,
             rows: sidecar.rows.map(|rows| rows.iter().collect()),
             dequantiser: None,
-            narrowing,
+            narrowing: Narrowing::of(stored),
         })
     }
 
@@ -138,11 +136,7 @@ fn unread(row: u64, error: &dyn std::fmt::Display) -> Undefined {
     Undefined::NotComparable(format!("row {row} was not read: {error}"))
 }
 
-/// Where the first row begins in a `.npy`, whose elements are what it ends with, and the bytes of a row.
-fn place(sidecar: &Sidecar, dtype: &Dtype) -> Option<(u64, u64)> {
-    let shape = sidecar.kept_shape();
-    let (&rows, others) = shape.split_first()?;
-    let elements = others.iter().try_fold(1_u64, |n, &extent| n.checked_mul(extent))?;
-    let width = elements.checked_mul(dtype.bits()? / 8)?;
-    Some((sidecar.npy_bytes.checked_sub(width.checked_mul(rows)?)?, width))
+/// Bytes of an element of a type whose values are decoded.
+fn bytes_of(dtype: &Dtype) -> u64 {
+    (dtype.bits().unwrap_or(8) / 8).max(1)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::family::Block;
+use crate::{family::Block, values::elements};
 
 /// A tensor's elements in the order `[out, in]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,10 +142,6 @@ impl View {
             (Self::Columns(_), _) | (Self::Experts(_) | Self::Expert(..), []) => Ok(()),
         }
     }
-}
-
-fn elements(shape: &[u64]) -> Option<u64> {
-    shape.iter().try_fold(1_u64, |product, &extent| product.checked_mul(extent))
 }
 
 fn bytes(elements: u64, width: usize) -> usize {

@@ -25,7 +25,7 @@ impl Hint for TokenError {
     }
 }
 
-/// The beginning of a stranger's text.
+/// The beginning of untrusted text.
 fn shortened(text: &str) -> &str {
     let end = text.char_indices().nth(40).map_or(text.len(), |(end, _)| end);
     &text[..end]

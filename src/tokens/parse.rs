@@ -1,6 +1,6 @@
 //! The parts of a `tokenizer.json` that tell what its tokens stand for.
 //!
-//! The file is a stranger's and may have 30 MB. It is read in one pass that keeps the vocabulary and passes over the merges, its
+//! The file is untrusted input and may have 30 MB. It is read in one pass that keeps the vocabulary and passes over the merges, its
 //! nesting bounded by the parser, its size by whoever read it, and the number of its tokens here.
 
 use std::fmt;
@@ -102,39 +102,22 @@ impl<'de> Deserialize<'de> for Pieces {
 }
 
 /// Adds one more, unless there are too many.
-fn push<T, E: Error>(list: &mut Vec<T>, one: T) -> Result<(), E> {
+fn push<E: Error>(list: &mut Vec<(String, u32)>, one: (String, u32)) -> Result<(), E> {
     if list.len() == MOST {
-        return Err(E::custom(format_args!("more than {MOST} tokens")));
+        return Err(too_many());
     }
     list.push(one);
     Ok(())
 }
 
+fn too_many<E: Error>() -> E {
+    E::custom(format_args!("more than {MOST} tokens"))
+}
+
 /// The list of added tokens; missing and `null` are the same.
 fn added<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Added>, D::Error> {
-    struct Reader;
-
-    impl<'de> Visitor<'de> for Reader {
-        type Value = Vec<Added>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of added tokens")
-        }
-
-        fn visit_unit<E: Error>(self) -> Result<Vec<Added>, E> {
-            Ok(Vec::new())
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Added>, A::Error> {
-            let mut tokens = Vec::new();
-            while let Some(token) = list.next_element()? {
-                push(&mut tokens, token)?;
-            }
-            Ok(tokens)
-        }
-    }
-
-    deserializer.deserialize_any(Reader)
+    let tokens = Option::<Vec<Added>>::deserialize(deserializer)?.unwrap_or_default();
+    if tokens.len() > MOST { Err(too_many()) } else { Ok(tokens) }
 }
 
 impl File {

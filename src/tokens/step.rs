@@ -1,6 +1,6 @@
 //! A normalizer, pre-tokenizer or decoder, as far as it tells how pieces are spelt.
 //!
-//! These parts of a `tokenizer.json` may hold anything: tables of half a megabyte in real files, whatever a stranger likes in others.
+//! These parts of a `tokenizer.json` may hold anything: tables of half a megabyte in real files, anything in hostile ones.
 //! Only the few fields that are looked at are kept, and there may be [`MOST`] of them, so that memory has a bound of its own.
 
 use std::{borrow::Cow, cell::Cell, fmt};

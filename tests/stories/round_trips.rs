@@ -72,7 +72,7 @@ async fn the_study_of_nine_models_waits_for_five_answers_one_after_the_other() {
     let questions = study.questions(&"input_layernorm".parse().unwrap(), reads).unwrap();
     let start = Instant::now();
     let opened = session.open_each(&study.specs().unwrap(), &questions).await;
-    let plans = fetch::each(&opened, |model| fetch::plan(&session, model).in_place());
+    let plans = fetch::each(&opened, |model| fetch::plan(&session, model, |_| true));
     let gathered = session.bring(opened, Work::Tensors(plans), Limits::default()).await.unwrap();
     let Gathered::Done(corpus) = gathered else { panic!("nothing was brought") };
     assert!(corpus.opened.iter().all(|opened| opened.outcome.is_ok()) && !corpus.any_tensor_failed());

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cache::Cache,
     digest::{TrivialClass, TrivialTest},
-    dtype::decode,
+    dtype::{Dtype, decode},
     error::Result,
     fetch::Failures,
     metric::{
@@ -188,7 +188,7 @@ impl Pair<'_> {
         let b = open(1, &found.b)?;
         let equal = are_equal(&a, &b)?;
         // Equal bytes are equal, also where two families read them otherwise.
-        let is_one_reading = a.stored().zero_centred == b.stored().zero_centred;
+        let is_one_reading = a.zero_centred == b.zero_centred;
         let other = if equal == Some(true) && !is_one_reading { &a } else { &b };
         Ok(Read { metrics: metrics(&a, other)?, equal, trivial: trivial(&a, &b)? })
     }
@@ -205,7 +205,7 @@ struct Read {
 fn metrics(a: &Elements, b: &Elements) -> Result<PairMetrics> {
     let numel = a.numel();
     let is_wide = [a, b].iter().any(|side| side.dtype().bits() == Some(64));
-    let is_zero_centred = [a, b].iter().any(|side| side.stored().zero_centred);
+    let is_zero_centred = [a, b].iter().any(|side| side.zero_centred);
     let must_be_held = is_wide || is_zero_centred;
     if numel <= HELD || must_be_held && numel <= WIDE_HELD {
         return Ok(a.load()?.compare(&b.load()?));
@@ -225,7 +225,7 @@ fn trivial(a: &Elements, b: &Elements) -> Result<Option<[TrivialClass; 2]>> {
 
 /// Whether a side is constant or a fixed buffer. Reads no further than the first element that says no.
 fn class(side: &Elements) -> Result<Option<TrivialClass>> {
-    let mut test = TrivialTest::new(side.dtype(), side.stored().shape());
+    let mut test = TrivialTest::new(side.dtype(), &side.shape);
     let total = side.numel() * side.dtype().bits().unwrap_or(0) / 8;
     let mut buffer = Vec::new();
     let mut at = 0;
@@ -245,23 +245,27 @@ fn class(side: &Elements) -> Result<Option<TrivialClass>> {
 
 /// Whether the bytes are the same, and the values where those are scaled; `None` where the element types differ.
 fn are_equal(a: &Elements, b: &Elements) -> Result<Option<bool>> {
-    let (stored_a, stored_b) = (a.stored(), b.stored());
-    if a.is_scaled() != b.is_scaled() || stored_a.dtype() != stored_b.dtype() || stored_a.shape() != stored_b.shape() {
+    if a.is_scaled() != b.is_scaled() || a.stored != b.stored || a.shape != b.shape {
         return Ok(None);
     }
-    Ok(Some(same_bytes(stored_a, stored_b)? && (!a.is_scaled() || same_bytes(a, b)?)))
+    let of_elements = same_bytes([a, b], &a.stored, Elements::read_stored)?;
+    Ok(Some(of_elements && (!a.is_scaled() || same_bytes([a, b], a.dtype(), Elements::read)?)))
 }
 
-/// Of two sources of one element type and length. Reads no further than the first difference.
-fn same_bytes<S: Source<Error = crate::Error>>(a: &S, b: &S) -> Result<bool> {
-    let total = a.numel() * a.dtype().bits().unwrap_or(0) / 8;
+/// Of two tensors of one length, whose elements `read` gives as `dtype`. Reads no further than the first difference.
+fn same_bytes(
+    [a, b]: [&Elements; 2],
+    dtype: &Dtype,
+    read: impl Fn(&Elements, u64, &mut [u8]) -> Result<()>,
+) -> Result<bool> {
+    let total = a.numel() * dtype.bits().unwrap_or(0) / 8;
     let mut buffers = [vec![0; BLOCK], vec![0; BLOCK]];
     let mut at = 0;
     while at < total {
         let length = usize::try_from((total - at).min(BLOCK as u64)).unwrap_or(BLOCK);
         let [of_a, of_b] = &mut buffers;
-        a.read(at, &mut of_a[..length])?;
-        b.read(at, &mut of_b[..length])?;
+        read(a, at, &mut of_a[..length])?;
+        read(b, at, &mut of_b[..length])?;
         if of_a[..length] != of_b[..length] {
             return Ok(false);
         }

@@ -383,10 +383,10 @@ fn no_parameter(model: &Model, tensor: &Tensor, storage: &Storage) -> Option<Str
 fn proven(sides: [(&Model, &Half); 2], is_one: impl Fn([&Tensor; 2]) -> Option<Method>) -> Option<Method> {
     let [a, b] = sides.map(|(model, half)| {
         let tensor = &model.tensors[half.tensor];
-        let beside = model.companions_of(tensor).map(|position| model.brought(position));
+        let beside = model.companions_of(tensor, false).map(|position| model.brought(position));
         std::iter::once(tensor).chain(beside).collect::<Vec<&Tensor>>()
     });
-    let [one, other] = [a[0], b[0]].map(|tensor| tensor.scaled.as_ref().map(|scaled| &scaled.scaling));
+    let [one, other] = [a[0], b[0]].map(|tensor| tensor.scaled.as_ref());
     if sides[0].1.view != sides[1].1.view || a.len() != b.len() || one != other {
         return None;
     }

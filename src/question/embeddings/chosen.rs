@@ -97,7 +97,7 @@ impl Chosen {
         let plan = |side: usize, wanted: &RowSet| match &self.tables[side] {
             Ok(table) => Ok(vec![
                 plan_rows(session, models[side], table.position, wanted)?,
-                RowPlan::of_whole(plan_companions(session, models[side], [table.position]).in_place()),
+                RowPlan::of_whole(plan_companions(session, models[side], [table.position])),
             ]),
             Err(_) => Ok::<_, Error>(Vec::new()),
         };

@@ -6,12 +6,11 @@ use std::{
 };
 
 use crate::{
-    cache::{Cache, Sidecar, TensorKey},
+    cache::{Cache, TensorKey},
     checkpoint::FolderFile,
     digest::{Sha256Hex, TensorDigest, TensorHash},
-    dtype::Dtype,
     error::{Error, Result},
-    model::{AuditError, Model, Tensor},
+    model::{Model, Tensor},
     range::ByteRange,
 };
 
@@ -42,7 +41,7 @@ pub fn hash_all_kept(cache: &Cache, tensors: &[(&Model, &Tensor)]) -> Vec<Result
 /// What identifies a tensor of a folder, of the cache or of the Hugging Face cache. No byte moves over the network; memory is one block.
 ///
 /// A cached tensor's digest of stored bytes is the one that was taken when they arrived; the rest comes from its kept
-/// values, which are checked on the way. A tensor that is not kept, or not any more, is [`AuditError::Vanished`].
+/// values, which are checked on the way. A tensor that is not kept, or not any more, is [`AuditError::Vanished`](crate::model::AuditError::Vanished).
 pub fn hash_kept(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<TensorHash> {
     let cached = match model.key(tensor) {
         Some(key) => hash_cached(cache, &key, tensor)?,
@@ -55,23 +54,16 @@ pub fn hash_kept(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Tensor
             file.read_blocks::<Error>(tensor.info.range, BLOCK, |block| Ok(digest.update(block)?))?;
             Ok(digest.finish())
         }
-        (None, None) => Err(vanished(model, tensor)),
+        (None, None) => Err(model.vanished(tensor).into()),
     }
-}
-
-fn vanished(model: &Model, tensor: &Tensor) -> Error {
-    AuditError::Vanished { model: model.repository.place(), tensor: tensor.info.name.clone() }.into()
 }
 
 /// `None` where the entry is absent or its values are not those that were written.
 fn hash_cached(cache: &Cache, key: &TensorKey, tensor: &Tensor) -> Result<Option<TensorHash>> {
     let Some((sidecar, path)) = cache.lookup(key) else { return Ok(None) };
-    let widened = widened(&tensor.info.dtype);
-    let Some(values_at) = values_at(&sidecar, &widened) else {
-        return Ok(None);
-    };
+    let Some(values_at) = sidecar.data_start() else { return Ok(None) };
     let file = FolderFile::open(path)?;
-    let mut digest = TensorDigest::new(&widened, &tensor.info.shape);
+    let mut digest = TensorDigest::new(&sidecar.kept_dtype(), &tensor.info.shape);
     let mut whole = Sha256Hex::default();
     let header = file.read_at(ByteRange::new(0, values_at))?;
     whole.update(&header);
@@ -83,28 +75,4 @@ fn hash_cached(cache: &Cache, key: &TensorKey, tensor: &Tensor) -> Result<Option
         return Ok(None);
     }
     Ok(Some(TensorHash { sha256: sidecar.meta.sha256, ..digest.finish() }))
-}
-
-/// The type that a `.npy` holds tensors of this type in.
-fn widened(dtype: &Dtype) -> Dtype {
-    match *dtype {
-        Dtype::F64
-        | Dtype::BOOL
-        | Dtype::I8
-        | Dtype::I16
-        | Dtype::I32
-        | Dtype::I64
-        | Dtype::U8
-        | Dtype::U16
-        | Dtype::U32
-        | Dtype::U64 => dtype.clone(),
-        _ => Dtype::F32,
-    }
-}
-
-/// Where the values begin in a `.npy`: they are what it ends with.
-fn values_at(sidecar: &Sidecar, widened: &Dtype) -> Option<u64> {
-    let numel = sidecar.meta.shape.iter().try_fold(1_u64, |n, &extent| n.checked_mul(extent))?;
-    let bytes = numel.checked_mul(widened.bits()? / 8)?;
-    sidecar.npy_bytes.checked_sub(bytes)
 }

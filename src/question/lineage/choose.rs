@@ -10,7 +10,7 @@ use futures::future::join_all;
 use super::{Group, LineageAsk, coordinates::Coordinates, sites::Sites, sites::UnitSite};
 use crate::{
     error::{Error, Result},
-    fetch::{RowPlan, plan_companions, plan_rows, plan_where},
+    fetch::{self, RowPlan, plan_companions, plan_rows},
     metric::lineage::{
         choice::{self, KeyedToken},
         untested::Untested,
@@ -278,11 +278,11 @@ impl ModelChoice {
         rows.retain(|&position, _| !is_brought(position));
         let plans = rows.iter().map(|(&position, rows)| plan_rows(session, model, position, rows));
         let mut plans: Vec<RowPlan> = plans.collect::<Result<_>>()?;
-        plans.push(RowPlan::of_whole(plan_companions(session, model, rows.keys().copied()).in_place()));
+        plans.push(RowPlan::of_whole(plan_companions(session, model, rows.keys().copied())));
         if let (Ok(norms), true) = (&self.sites.norms, self.norms) {
             let is_norm =
                 |position: usize| norms.iter().any(|(_, of_norm)| *of_norm == position) && !is_brought(position);
-            plans.push(RowPlan::of_whole(plan_where(session, model, is_norm).in_place()));
+            plans.push(RowPlan::of_whole(fetch::plan(session, model, is_norm)));
         }
         Ok(plans)
     }

@@ -328,13 +328,13 @@ impl Readers<'_> {
 
     fn open_units(&self, site: &UnitSite, position: usize, columns: Option<&[usize]>) -> Result<UnitReader, Untested> {
         let tensor = &self.model.tensors[position];
-        let Some(packed) = &tensor.packed else {
+        let Some(packing) = &tensor.packed else {
             return self.open(position).map(UnitReader::Plain).ok_or(Untested::NoTensor);
         };
         let wanted = self.wanted.get(&position).ok_or(Untested::NoTensor)?;
         let all = || (0..site.width).collect();
         let columns = columns.map_or_else(all, <[usize]>::to_vec).into_iter().map(|column| column as u64).collect();
-        let rows = PackedRows::open(self.cache, self.model, (tensor, packed), columns, wanted);
+        let rows = PackedRows::open(self.cache, self.model, (tensor, packing), columns, wanted);
         rows.map(UnitReader::Packed).map_err(|error| {
             let is_unclear = matches!(error.kind(), ErrorKind::Checkpoint(CheckpointError::Scales { .. }));
             if is_unclear { Untested::Packed } else { Untested::NoTensor }

@@ -278,7 +278,7 @@ impl Sites {
 /// The packed tensors whose rows can be read, by position, in the shape of the matrices that they hold.
 fn unpacked(model: &Model) -> BTreeMap<usize, Tensor> {
     let unpacked = model.tensors.iter().enumerate().filter_map(|(position, tensor)| {
-        let shape = tensor.packed.as_ref()?.packing.shape.to_vec();
+        let shape = tensor.packed.as_ref()?.shape.to_vec();
         Some((position, Tensor { info: TensorInfo { shape, ..tensor.info.clone() }, ..tensor.clone() }))
     });
     unpacked.collect()
@@ -379,8 +379,14 @@ fn site(model: &Model, tensor: &Tensor, runs: Option<u64>, stored: Vec<(u64, u64
     }
     let length = size(rows / count)?;
     let runs = (0..size(count)?).map(|run| run * length..(run + 1) * length).collect();
-    let packing = tensor.packed.as_ref().map(|packed| packed.packing.clone());
-    Ok(UnitSite { tensors: Vec::new(), turned: false, width: size(width)?, runs, stored, packing })
+    Ok(UnitSite {
+        tensors: Vec::new(),
+        turned: false,
+        width: size(width)?,
+        runs,
+        stored,
+        packing: tensor.packed.clone(),
+    })
 }
 
 /// Whether rows of weights can be read: the elements are the weights, or become them by scales, which are read whole.

@@ -93,17 +93,14 @@ pub(crate) fn of_matrices(key: TableKey, cells: Vec<(VectorAt, Opening)>, are_wa
         return without(reason.to_owned(), left_out);
     }
     let first = cells.iter().find_map(|(_, opened)| opened.as_ref().ok());
-    let first = first.map(|(elements, fused)| (elements.stored().shape().to_vec(), *fused));
+    let first = first.map(|(elements, fused)| (elements.shape.clone(), *fused));
     let mut opened = Vec::new();
     for (at, opening) in cells {
         let refused = match opening {
             Err(reason) => reason,
-            Ok((elements, _)) if elements.stored().zero_centred => "it is a zero-centred gain".to_owned(),
+            Ok((elements, _)) if elements.zero_centred => "it is a zero-centred gain".to_owned(),
             Ok((elements, fused)) => {
-                if first
-                    .as_ref()
-                    .is_some_and(|first| (elements.stored().shape(), fused) == (first.0.as_slice(), first.1))
-                {
+                if first.as_ref().is_some_and(|first| (&elements.shape, fused) == (&first.0, first.1)) {
                     vectors.push(at);
                     opened.push(elements);
                     continue;

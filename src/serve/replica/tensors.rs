@@ -76,7 +76,7 @@ impl<'a> Writer<'a> {
             self.layer = layer;
             self.block();
         }
-        self.gamma(norm.to_owned(), "final_norm", last(&self.model.post));
+        self.gamma(norm.to_owned(), "final_norm", self.model.post[5]);
         if !self.model.tied {
             self.matrix(head.to_owned(), "lm_head", &[vocab, self.model.hidden]);
         }
@@ -175,13 +175,8 @@ impl<'a> Writer<'a> {
                     self.gated(&format!("{module}.experts.{expert}"), &of, inner, false);
                 }
                 self.matrix(format!("{module}.gate"), "router", &[experts, self.model.hidden]);
-                let correction = self.seed("router.bias");
-                self.push(
-                    format!("{module}.gate.e_score_correction_bias"),
-                    4,
-                    &[experts],
-                    Values::Noise { seed: correction, sd: BIAS_SD },
-                );
+                let correction = Values::Noise { seed: self.seed("router.bias"), sd: BIAS_SD };
+                self.push(format!("{module}.gate.e_score_correction_bias"), 4, &[experts], correction);
                 self.gated(&format!("{module}.shared_experts"), "shared.", inner, false);
             }
         }
@@ -189,20 +184,17 @@ impl<'a> Writer<'a> {
 
     /// Gate, up and down. `w1` is the gate, `w3` is up and `w2` is down, in the order in which they are declared.
     fn gated(&mut self, module: &str, of: &str, inner: u64, numbered: bool) {
-        let projections: [(&str, &str, [u64; 2]); 3] = if numbered {
-            [
-                ("w1", "gate_proj", [inner, self.model.hidden]),
-                ("w2", "down_proj", [self.model.hidden, inner]),
-                ("w3", "up_proj", [inner, self.model.hidden]),
-            ]
-        } else {
-            [
-                ("gate_proj", "gate_proj", [inner, self.model.hidden]),
-                ("up_proj", "up_proj", [inner, self.model.hidden]),
-                ("down_proj", "down_proj", [self.model.hidden, inner]),
-            ]
-        };
-        for (name, role, shape) in projections {
+        let hidden = self.model.hidden;
+        let mut projections = [
+            ("w1", "gate_proj", [inner, hidden]),
+            ("w3", "up_proj", [inner, hidden]),
+            ("w2", "down_proj", [hidden, inner]),
+        ];
+        if numbered {
+            projections.swap(1, 2);
+        }
+        for (number, role, shape) in projections {
+            let name = if numbered { number } else { role };
             self.matrix(format!("{module}.{name}"), &format!("{of}{role}"), &shape);
         }
     }
@@ -211,7 +203,7 @@ impl<'a> Writer<'a> {
     fn prediction_block(&mut self) {
         let prefix = self.prefix();
         let vocab = self.model.vocab;
-        let moments = last(&self.model.post);
+        let moments = self.model.post[5];
         self.matrix(format!("{prefix}.embed_tokens"), "embed_tokens", &[vocab, self.model.hidden]);
         self.gamma(format!("{prefix}.enorm"), "enorm", moments);
         self.gamma(format!("{prefix}.hnorm"), "hnorm", moments);
@@ -280,10 +272,6 @@ impl<'a> Writer<'a> {
     fn push(&mut self, name: String, width: u64, shape: &[u64], values: Values) {
         self.tensors.push(Tensor { name, width, shape: shape.to_vec(), values, layer: self.layer });
     }
-}
-
-fn last(listed: &[Moments; 6]) -> Moments {
-    listed[5]
 }
 
 #[cfg(test)]

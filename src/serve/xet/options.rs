@@ -2,9 +2,12 @@
 
 use std::{num::NonZeroUsize, str::FromStr, time::Duration};
 
-use crate::serve::{
-    error::ServeError,
-    repo::{Entry, Repo},
+use crate::{
+    named::named,
+    serve::{
+        error::ServeError,
+        repo::{Entry, Repo},
+    },
 };
 
 /// Which large files are in the storage.
@@ -21,54 +24,60 @@ pub enum XetFiles {
     Redacted,
 }
 
-/// Which files share chunks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Packing {
-    /// All: a chunk is stored once.
-    #[default]
-    Shared,
-    /// Those of a repository, and of an earlier one from the first chunk on that the index of all uploads tells of: it is asked of the
-    /// chunk that begins a file, and of one in about a thousand others. So most of what two people upload is stored once.
-    Indexed,
-    /// Those of a repository: what two of them have in common is stored twice, as where two people upload the same.
-    Separate,
+named! {
+    /// Which files share chunks.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+    pub enum Packing {
+        /// All: a chunk is stored once.
+        #[default]
+        Shared = "shared",
+        /// Those of a repository, and of an earlier one from the first chunk on that the index of all uploads tells of: it is asked of the
+        /// chunk that begins a file, and of one in about a thousand others. So most of what two people upload is stored once.
+        Indexed = "indexed",
+        /// Those of a repository: what two of them have in common is stored twice, as where two people upload the same.
+        Separate = "separate",
+    }
 }
 
-/// What is answered to who asks for Merkle nodes between dirty ranges of a file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Fingerprints {
-    /// Nothing is served there.
-    Off,
-    /// The nodes; a window reaches behind its dirty bytes until chunks are sure to be the same again.
-    #[default]
-    On,
-    /// The nodes; a window ends with its last dirty chunk.
-    Short,
-    /// The nodes, and beside more than two dirty ranges another size than the file's.
-    Odd,
+named! {
+    /// What is answered to who asks for Merkle nodes between dirty ranges of a file.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+    pub enum Fingerprints {
+        /// Nothing is served there.
+        Off = "off",
+        /// The nodes; a window reaches behind its dirty bytes until chunks are sure to be the same again.
+        #[default]
+        On = "on",
+        /// The nodes; a window ends with its last dirty chunk.
+        Short = "short",
+        /// The nodes, and beside more than two dirty ranges another size than the file's.
+        Odd = "odd",
+    }
 }
 
-/// What the storage's origin gets wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum XetFault {
-    /// The first request is told that its token has expired.
-    ExpiredOnce,
-    /// Every file is outside the token's scope.
-    Forbidden,
-    /// No file is known.
-    Unknown,
-    /// Too many requests; come back in a second.
-    TooMany,
-    /// The service is down, and says so.
-    Unavailable,
-    /// Nobody listens.
-    Down,
-    /// The JSON of an answer ends in its midst.
-    Truncated,
-    /// The terms of a file are a byte longer than the file.
-    WrongSum,
-    /// Every other answer moves a byte from the first term of a file to the last, so that lengths contradict each other.
-    Conflict,
+named! {
+    /// What the storage's origin gets wrong.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum XetFault {
+        /// The first request is told that its token has expired.
+        ExpiredOnce = "expired-once",
+        /// Every file is outside the token's scope.
+        Forbidden = "forbidden",
+        /// No file is known.
+        Unknown = "unknown",
+        /// Too many requests; come back in a second.
+        TooMany = "too-many",
+        /// The service is down, and says so.
+        Unavailable = "unavailable",
+        /// Nobody listens.
+        Down = "down",
+        /// The JSON of an answer ends in its midst.
+        Truncated = "truncated",
+        /// The terms of a file are a byte longer than the file.
+        WrongSum = "wrong-sum",
+        /// Every other answer moves a byte from the first term of a file to the last, so that lengths contradict each other.
+        Conflict = "conflict",
+    }
 }
 
 /// Options of Xet storage.
@@ -137,34 +146,14 @@ impl XetOptions {
             ("without", number) => self.files = XetFiles::Without(number.parse().ok()?),
             ("v1", "") => self.v1_only = true,
             ("v2", "") => self.v1_only = false,
-            ("shared", "") => self.packing = Packing::Shared,
-            ("indexed", "") => self.packing = Packing::Indexed,
-            ("separate", "") => self.packing = Packing::Separate,
             ("token", seconds) => self.token_ttl = Duration::from_secs(seconds.parse().ok()?),
-            ("fingerprints", "on") => self.fingerprints = Fingerprints::On,
-            ("fingerprints", "off") => self.fingerprints = Fingerprints::Off,
-            ("fingerprints", "short") => self.fingerprints = Fingerprints::Short,
-            ("fingerprints", "odd") => self.fingerprints = Fingerprints::Odd,
-            ("fault", name) => self.fault = Some(fault(name)?),
+            ("fingerprints", mode) => self.fingerprints = Fingerprints::named(mode)?,
+            ("fault", name) => self.fault = Some(XetFault::named(name)?),
+            (packing, "") => self.packing = Packing::named(packing)?,
             _ => return None,
         }
         Some(())
     }
-}
-
-fn fault(name: &str) -> Option<XetFault> {
-    Some(match name {
-        "expired-once" => XetFault::ExpiredOnce,
-        "forbidden" => XetFault::Forbidden,
-        "unknown" => XetFault::Unknown,
-        "too-many" => XetFault::TooMany,
-        "unavailable" => XetFault::Unavailable,
-        "down" => XetFault::Down,
-        "truncated" => XetFault::Truncated,
-        "wrong-sum" => XetFault::WrongSum,
-        "conflict" => XetFault::Conflict,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::{
     options::{Packing, XetOptions},
@@ -35,7 +35,7 @@ impl Storage {
 
     /// The file with a hash. Where it is not known, or not in this repository, what is served now is looked at again.
     pub(super) fn file(&self, store: &Store, hash: &XetHash, repo: &str) -> Option<Stored> {
-        let mut packs = self.packs();
+        let mut packs = self.packs.lock();
         if packs.file(hash).is_none_or(|file| !file.repos.contains(repo)) {
             // What cannot be read is not stored.
             let _ = self.pack(store, &mut packs);
@@ -44,18 +44,18 @@ impl Storage {
     }
 
     pub(super) fn part(&self, file: &Stored, range: ByteRange) -> Part {
-        self.packs().part(file, range)
+        self.packs.lock().part(file, range)
     }
 
     /// Length of a block.
     pub(super) fn len(&self, xorb: &XetHash) -> Option<u64> {
-        self.packs().xorb(xorb).map(Xorb::len)
+        self.packs.lock().xorb(xorb).map(Xorb::len)
     }
 
     /// Bytes of a block, as they would be on disk.
     pub(in crate::serve) fn read(&self, store: &Store, xorb: &XetHash, range: ByteRange) -> io::Result<Bytes> {
         let chunks: Vec<Packed> = {
-            let packs = self.packs();
+            let packs = self.packs.lock();
             let all = packs.xorb(xorb).map(|xorb| xorb.chunks.as_slice()).unwrap_or_default();
             let first = all.partition_point(|chunk| chunk.start <= range.start).saturating_sub(1);
             let end = all.partition_point(|chunk| chunk.start < range.end);
@@ -95,10 +95,6 @@ impl Storage {
             packs.close();
         }
         Ok(())
-    }
-
-    fn packs(&self) -> MutexGuard<'_, Packs> {
-        self.packs.lock()
     }
 }
 
