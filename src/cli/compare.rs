@@ -125,9 +125,9 @@ fn status(args: &CompareArgs, comparison: &Comparison, printer: &Printer) -> Exi
 /// Asks the condition of every pair but those that are similar by construction.
 fn findings(comparison: &Comparison, condition: &Condition, printer: &Printer) -> ExitStatus {
     let mut findings = Findings::new(&condition.text, "pair", printer);
-    for meeting in comparison.meetings.iter().filter(|meeting| meeting.is_evidence()) {
-        let name = || format!("`{}`", meeting.a.tensor.escape_debug());
-        findings.judge(condition, meeting.metrics.get(condition.metric), name);
+    for pair in comparison.pairs.iter().filter(|pair| pair.is_evidence()) {
+        let name = || format!("`{}`", pair.a.tensor.escape_debug());
+        findings.judge(condition, pair.metrics.get(condition.metric), name);
     }
     let coverage = &comparison.coverage;
     for status in Status::ALL {

@@ -11,8 +11,8 @@ use hub_audit::{
     question::inspect::comparable,
     question::inspect::{Comparable, Contents, Inspection, RoleCount, Stored, shape_text},
     question::lineage::Group,
-    question::page::{Run, provenance},
-    report::{Cell, Frame, json::Document},
+    question::page::provenance,
+    report::{Cell, Frame, Provenance, json::Document},
 };
 use serde_json::{Value, json};
 
@@ -398,7 +398,7 @@ fn tensors_table(inspections: &[Inspection]) -> Frame<'_> {
 
 fn write_json(
     out: &mut dyn io::Write,
-    run: &Run,
+    run: &Provenance,
     inspections: &[Inspection],
     comparable: &[Comparable],
     tensors: bool,

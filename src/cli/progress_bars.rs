@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use hub_audit::{model::Progress, question::structure::Steps};
+use hub_audit::model::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
@@ -169,6 +169,21 @@ impl WorkBar {
         }
         Self { bar, done: Mutex::default() }
     }
+
+    /// Work of so many operations begins on a model.
+    pub(crate) fn start(&self, model: &str, operations: f64) {
+        *self.done.lock() = 0.0;
+        self.bar.reset();
+        self.bar.set_prefix(model.to_owned());
+        self.bar.set_length(millions(operations).max(1));
+    }
+
+    /// So much of it is done.
+    pub(crate) fn done(&self, operations: f64) {
+        let mut done = self.done.lock();
+        *done += operations;
+        self.bar.set_position(millions(*done));
+    }
 }
 
 /// Operations are counted in millions: a bar counts in whole numbers.
@@ -179,21 +194,6 @@ impl WorkBar {
 )]
 fn millions(operations: f64) -> u64 {
     (operations.max(0.0) / 1e6) as u64
-}
-
-impl Steps for WorkBar {
-    fn start(&self, model: &str, operations: f64) {
-        *self.done.lock() = 0.0;
-        self.bar.reset();
-        self.bar.set_prefix(model.to_owned());
-        self.bar.set_length(millions(operations).max(1));
-    }
-
-    fn done(&self, operations: f64) {
-        let mut done = self.done.lock();
-        *done += operations;
-        self.bar.set_position(millions(*done));
-    }
 }
 
 impl Drop for WorkBar {

@@ -79,7 +79,8 @@ pub(crate) fn run(
         printer.talk(work(&gathered.opened, &options).trim_end());
     }
     let bar = WorkBar::new(printer.draws_bars());
-    let structure = structure::structure(&gathered, &options, &bar);
+    let start = |model: &str, operations| bar.start(model, operations);
+    let structure = structure::structure(&gathered, &options, &start, &|operations| bar.done(operations));
     drop(bar);
     gathered.check_unchanged()?;
     let run = output::run(&args.reach, args.output.seed, gathered.cost);

@@ -71,7 +71,7 @@ pub(crate) fn gauges() -> Words<Gauge> {
 }
 
 pub(crate) fn groups() -> Words<Groups> {
-    Words { words: [vec!["all"], Group::ALL.map(Group::name).into()].concat(), read: advised }
+    Words { words: [vec!["all"], Group::IN_PLACE.map(Group::name).into()].concat(), read: advised }
 }
 
 pub(crate) fn languages() -> Words<Language> {

@@ -82,6 +82,17 @@ impl Dendrogram {
     }
 }
 
+/// For each of `count` members the first of all that links lead to from it.
+pub(crate) fn components(count: usize, links: impl IntoIterator<Item = [usize; 2]>) -> Vec<usize> {
+    let mut group: Vec<usize> = (0..count).collect();
+    for link in links {
+        let both = link.map(|member| group[member]);
+        let first = both[0].min(both[1]);
+        group.iter_mut().filter(|group| both.contains(group)).for_each(|group| *group = first);
+    }
+    group
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,6 +37,7 @@ mod weights;
 
 pub use baseline::GaussianBaseline;
 pub use catalogue::{Metric, Undefined};
+pub(crate) use cluster::components;
 pub use cluster::{Dendrogram, Merge};
 pub use correlations::Correlations;
 pub use element::Element;

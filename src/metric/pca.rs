@@ -127,14 +127,19 @@ impl Gram {
             return Err(Undefined::Constant);
         }
         let component = |eigen: eigen::Eigen| {
-            let largest = eigen.vector.iter().fold(0.0_f64, |best, x| if x.abs() > best.abs() { *x } else { best });
             let singular_value = eigen.value.sqrt();
-            let factor = if largest < 0.0 { -singular_value } else { singular_value };
+            let factor = sign(&eigen.vector) * singular_value;
             let scores = eigen.vector.into_iter().map(|u| factor * u).collect();
             Component { share: eigen.value / total, singular_value, scores, loadings: Vec::new() }
         };
         Ok(Pca { components: strongest(self.products, count, smallest).map(component).collect(), total })
     }
+}
+
+/// The sign of the entry of largest magnitude, the first of equals.
+fn sign(vector: &[f64]) -> f64 {
+    let largest = vector.iter().fold(0.0_f64, |best, x| if x.abs() > best.abs() { *x } else { best });
+    if largest < 0.0 { -1.0 } else { 1.0 }
 }
 
 impl Component {
@@ -146,8 +151,7 @@ impl Component {
                 *loading += u * x / singular_value;
             }
         }
-        let largest = loadings.iter().fold(0.0_f64, |best, x| if x.abs() > best.abs() { *x } else { best });
-        let sign = if largest < 0.0 { -1.0 } else { 1.0 };
+        let sign = sign(&loadings);
         Self {
             share: eigen.value / total,
             singular_value,

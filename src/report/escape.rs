@@ -2,7 +2,7 @@
 //! here and nowhere else. Characters that act without being seen (controls, bidirectional overrides, zero-width marks)
 //! are shown as `\u{…}` everywhere.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock};
 
 use regex::{Captures, Regex};
 
@@ -130,6 +130,20 @@ pub fn file_stem(text: &str) -> String {
         text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' }).collect();
     let stem = stem.trim_start_matches('.');
     if stem.is_empty() { "picture".to_owned() } else { stem.to_owned() }
+}
+
+/// The stem of `text`, with a number behind it where it is among the `taken` ones already, whatever a file system makes of case.
+pub(crate) fn new_stem(taken: &mut BTreeSet<String>, text: &str) -> String {
+    let first = file_stem(text);
+    let numbered = (2..).map(|number| format!("{first}-{number}"));
+    let mut stems = std::iter::once(first.clone()).chain(numbered);
+    stems.find(|stem| taken.insert(anchor(stem))).unwrap_or_default()
+}
+
+/// A stem as the anchor of a section: lower-case letters, digits and hyphens.
+pub(crate) fn anchor(stem: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    stem.chars().map(plain).collect()
 }
 
 fn is_hidden(c: char) -> bool {

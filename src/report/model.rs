@@ -216,6 +216,16 @@ impl Cell {
         Self::Number { value: value.into(), digits }
     }
 
+    /// A number in full digits.
+    pub(crate) fn exact(value: impl Into<Datum>) -> Self {
+        Self::number(value, Digits::Exact)
+    }
+
+    /// A number, or nothing.
+    pub(crate) fn number_or_empty(value: Option<f64>, digits: Digits) -> Self {
+        value.map_or_else(Self::empty, |value| Self::number(value, digits))
+    }
+
     /// A count.
     pub fn count(count: usize) -> Self {
         Self::number(count as f64, Digits::Integer)

@@ -127,6 +127,12 @@ pub struct Excluded {
     pub reason: String,
 }
 
+impl Excluded {
+    pub(crate) fn new(model: &str, tensor: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { model: model.to_owned(), tensor: tensor.into(), reason: reason.into() }
+    }
+}
+
 /// A file of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrittenFile {

@@ -37,6 +37,17 @@ impl fmt::Display for Place {
     }
 }
 
+/// The role's name, `tensor` for a pattern; with the stack before it where there are two.
+pub(crate) fn role_name(role: Option<Role>, part: Part, stack: Stack) -> String {
+    let role = role.map_or("tensor", Role::name);
+    let bias = if part == Part::Bias { "_bias" } else { "" };
+    match stack {
+        Stack::Main => format!("{role}{bias}"),
+        Stack::Encoder => format!("encoder_{role}{bias}"),
+        Stack::Decoder => format!("decoder_{role}{bias}"),
+    }
+}
+
 /// What the layers of one table's tensors have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Alignment {
@@ -88,13 +99,7 @@ impl TableKey {
 
     /// The role's name, `tensor` for a pattern; with the stack before it where there are two.
     pub fn role_name(&self) -> String {
-        let role = self.role.map_or("tensor", Role::name);
-        let bias = if self.part == Part::Bias { "_bias" } else { "" };
-        match self.stack {
-            Stack::Main => format!("{role}{bias}"),
-            Stack::Encoder => format!("encoder_{role}{bias}"),
-            Stack::Decoder => format!("decoder_{role}{bias}"),
-        }
+        role_name(self.role, self.part, self.stack)
     }
 
     /// The layer as a word: a number, `last`, `chosen`, or `all` outside the layers.

@@ -16,6 +16,7 @@ pub use across::BestLayers;
 pub use chance::{Chance, ChanceCell, LEVEL, Tests};
 pub use condition::Condition;
 pub use groups::{GroupFigures, GroupPair, LeftOut, empty_groups};
+pub(crate) use key::role_name;
 pub use key::{Alignment, Place, TableKey};
 pub use matrix::Matrix;
 pub use outliers::{Relation, Relations};

@@ -22,20 +22,22 @@ pub(crate) const PRECISE_TO: usize = 2048;
 /// From this size on, two threads work. A fixed number: it decides how sums are split.
 const PARALLEL_FROM: usize = 512;
 
-/// The best rotation of a square cross-product, R = V·Uᵀ; the reason where the cross-product leaves it open.
-fn best_rotation(cross: MatRef<'_, f64>) -> Result<Mat<f64>, Undefined> {
+/// The best rotation of a cross-product, R = V·Uᵀ over its `rank` largest singular values; refused where there are fewer, with
+/// `limit`, which says how many there could be.
+fn best_rotation(cross: MatRef<'_, f64>, rank: usize, limit: &str) -> Result<Mat<f64>, Undefined> {
     let size = cross.nrows();
     let (mut left, mut right) = (Mat::zeros(size, size), Mat::zeros(size, size));
     let values = decompose(cross, Some((left.as_mut(), right.as_mut())))?;
-    let rank = rank(&values);
-    if rank < size {
+    let found = self::rank(&values);
+    if found < rank {
         return Err(Undefined::NotComparable(format!(
-            "the cross-product has rank {rank} of {size}, which leaves the rotation open"
+            "the cross-product has rank {found} {limit}, which leaves the rotation open"
         )));
     }
-    let mut product = Mat::zeros(size, size);
-    matmul(product.as_mut(), Accum::Replace, right, left.transpose(), 1.0, Par::Seq);
-    Ok(product)
+    let mut rotation = Mat::zeros(size, size);
+    let (left, right) = (left.get(.., ..rank), right.get(.., ..rank));
+    matmul(rotation.as_mut(), Accum::Replace, right, left.transpose(), 1.0, Par::Seq);
+    Ok(rotation)
 }
 
 /// How many singular values are not rounding.
@@ -52,38 +54,24 @@ fn gain(rotation: &Mat<f64>, part: MatRef<'_, f64>) -> f64 {
 
 /// What each part of a cross-product gains as it stands, and under the best common rotation.
 pub(super) fn rotated<const N: usize>(parts: [MatRef<'_, f64>; N]) -> Result<[[f64; 2]; N], Undefined> {
-    let mut cross = parts[0].to_owned();
-    for part in &parts[1..] {
-        cross += part;
-    }
-    let rotation = best_rotation(cross.as_ref())?;
-    Ok(parts.map(|part| [trace(part), gain(&rotation, part)]))
+    let size = parts[0].nrows();
+    let gained = gained(parts, size, &format!("of {size}"))?;
+    Ok(std::array::from_fn(|at| [trace(parts[at]), gained[at]]))
 }
 
 /// What each part of a cross-product gains under the rotation that is best for all, where it should have rank `rank`: beyond it
 /// the parts have nothing to gain.
 pub(super) fn gains<const N: usize>(parts: [MatRef<'_, f64>; N], rank: usize) -> Result<[f64; N], Undefined> {
+    gained(parts, rank, &format!("where {rank} is the most it can have"))
+}
+
+fn gained<const N: usize>(parts: [MatRef<'_, f64>; N], rank: usize, limit: &str) -> Result<[f64; N], Undefined> {
     let mut cross = parts[0].to_owned();
     for part in &parts[1..] {
         cross += part;
     }
-    let size = cross.nrows();
-    let (mut left, mut right) = (Mat::zeros(size, size), Mat::zeros(size, size));
-    has_rank(&decompose(cross.as_ref(), Some((left.as_mut(), right.as_mut())))?, rank)?;
-    let mut rotation = Mat::zeros(size, size);
-    let (left, right) = (left.get(.., ..rank), right.get(.., ..rank));
-    matmul(rotation.as_mut(), Accum::Replace, right, left.transpose(), 1.0, Par::Seq);
+    let rotation = best_rotation(cross.as_ref(), rank, limit)?;
     Ok(parts.map(|part| gain(&rotation, part)))
-}
-
-fn has_rank(values: &[f64], rank: usize) -> Result<(), Undefined> {
-    let found = self::rank(values);
-    if found < rank {
-        return Err(Undefined::NotComparable(format!(
-            "the cross-product has rank {found} where {rank} is the most it can have, which leaves the rotation open"
-        )));
-    }
-    Ok(())
 }
 
 /// Σ of the diagonal: what a cross-product gains as it stands.
@@ -141,7 +129,7 @@ mod tests {
         }
         let b = &turn * &a;
         let cross = &a * b.transpose();
-        let found = best_rotation(cross.as_ref()).unwrap();
+        let found = best_rotation(cross.as_ref(), 4, "of 4").unwrap();
         for i in 0..4 {
             for j in 0..4 {
                 assert!((found[(i, j)] - turn[(i, j)]).abs() < 1e-12);
@@ -154,7 +142,7 @@ mod tests {
     #[test]
     fn a_cross_product_that_lacks_rank_is_refused_with_the_figure() {
         let cross = Mat::<f64>::from_fn(3, 3, |i, j| if i == j && i < 2 { 1.0 } else { 0.0 });
-        let reason = best_rotation(cross.as_ref()).unwrap_err().to_string();
+        let reason = best_rotation(cross.as_ref(), 3, "of 3").unwrap_err().to_string();
         assert!(reason.contains("rank 2 of 3"), "{reason}");
     }
 }

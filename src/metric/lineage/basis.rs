@@ -10,7 +10,7 @@ use super::{
     block_test::{Tables, Tail},
     draws::draw_key,
     evidence::{Evidence, detectable},
-    products::{column_products, dot, row_products, to_unit_length},
+    products::{centre, centre_columns, column_products, dot, row_products, to_unit_length},
     untested::{Untested, positive},
 };
 use crate::metric::{Element, rank::Ranks};
@@ -44,16 +44,7 @@ impl AnchoredRows {
             return Err(Untested::TooFewTokens);
         }
         let (width, mut values) = widened(rows)?;
-        let mut means = vec![0.0; width];
-        for row in values.chunks_exact(width) {
-            means.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
-        }
-        for mean in &mut means {
-            *mean /= rows.len() as f64;
-        }
-        for row in values.chunks_exact_mut(width) {
-            row.iter_mut().zip(&means).for_each(|(x, mean)| *x -= mean);
-        }
+        centre_columns(&mut values, width);
         Ok(Self::ranked(width, values))
     }
 
@@ -73,10 +64,7 @@ impl AnchoredRows {
         let live = values
             .chunks_exact_mut(width)
             .map(|row| {
-                let mean = row.iter().sum::<f64>() / width as f64;
-                for x in row.iter_mut() {
-                    *x -= mean;
-                }
+                centre(row);
                 to_unit_length(row)
             })
             .collect();

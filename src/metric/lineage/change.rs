@@ -2,7 +2,7 @@
 
 use super::{
     distance::PairedRows,
-    products::{dot, energies},
+    products::{column_rms, dot, energies},
 };
 use crate::metric::{Element, median, quantiles};
 
@@ -62,13 +62,7 @@ impl Change {
             return None;
         }
         let live = rms.len() as f64;
-        let mut columns = vec![0.0; width];
-        for row in normed.chunks_exact(width) {
-            columns.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
-        }
-        for column in &mut columns {
-            *column = (*column / live).sqrt();
-        }
+        let columns = column_rms(&normed, width, live);
         let scale = live.sqrt() + (width as f64).sqrt();
         let flatness = (rms.len() >= FEWEST_ROWS)
             .then(|| energies(&normed, width))

@@ -11,7 +11,7 @@ use super::{
     choice::{BLOCK, coordinate_order},
     draws::draw_key,
     evidence::Evidence,
-    products::column_products,
+    products::{centre, centre_columns, column_products, column_sums},
     untested::Untested,
 };
 use crate::metric::{Element, median};
@@ -148,10 +148,7 @@ pub(crate) fn take_columns<T: Copy>(rows: &[T], width: usize, columns: &[usize])
 /// Each row centred and divided by its rms.
 fn standardise_rows(values: &mut [f64], width: usize) {
     for row in values.chunks_exact_mut(width) {
-        let mean = row.iter().sum::<f64>() / width as f64;
-        for x in row.iter_mut() {
-            *x -= mean;
-        }
+        centre(row);
         let rms = (row.iter().map(|x| x * x).sum::<f64>() / width as f64).sqrt();
         if rms > 0.0 {
             for x in row.iter_mut() {
@@ -161,26 +158,10 @@ fn standardise_rows(values: &mut [f64], width: usize) {
     }
 }
 
-fn centre_columns(values: &mut [f64], width: usize) {
-    let mut means = vec![0.0; width];
-    for row in values.chunks_exact(width) {
-        means.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
-    }
-    let rows = (values.len() / width) as f64;
-    for row in values.chunks_exact_mut(width) {
-        row.iter_mut().zip(&means).for_each(|(x, mean)| *x -= mean / rows);
-    }
-}
-
 /// Each column of length 1; zeros stay zeros.
 fn to_unit_columns(values: &mut [f64], width: usize) {
-    let mut lengths = vec![0.0; width];
-    for row in values.chunks_exact(width) {
-        lengths.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
-    }
-    for length in &mut lengths {
-        *length = if *length > 0.0 { length.sqrt() } else { 1.0 };
-    }
+    let squares = column_sums(values, width, |x| x * x).into_iter();
+    let lengths: Vec<f64> = squares.map(|squares| if squares > 0.0 { squares.sqrt() } else { 1.0 }).collect();
     for row in values.chunks_exact_mut(width) {
         row.iter_mut().zip(&lengths).for_each(|(x, length)| *x /= length);
     }

@@ -15,7 +15,7 @@ use super::{
     units::Moments,
     untested::{Untested, positive},
 };
-use crate::metric::median;
+use crate::metric::{components, median};
 
 /// Monte-Carlo draws of a map.
 const DRAWS: u64 = 1_999;
@@ -51,19 +51,11 @@ impl Repeats {
         let cells = Cells::of(even, even)?;
         let z = cells.z(|_| true)?;
         let layers = &cells.layers[0];
-        let mut group: Vec<usize> = (0..layers.len()).collect();
-        let mut pairs = vec![];
-        for i in 0..layers.len() {
-            for j in i + 1..layers.len() {
-                let z = z[i * layers.len() + j];
-                if z >= Z_REPEAT {
-                    pairs.push((layers[i], layers[j], z));
-                    let both = [group[i], group[j]];
-                    let first = both[0].min(both[1]);
-                    group.iter_mut().filter(|group| both.contains(group)).for_each(|group| *group = first);
-                }
-            }
-        }
+        let count = layers.len();
+        let both = (0..count).flat_map(|i| (i + 1..count).map(move |j| [i, j]));
+        let links: Vec<[usize; 2]> = both.filter(|[i, j]| z[i * count + j] >= Z_REPEAT).collect();
+        let pairs = links.iter().map(|&[i, j]| (layers[i], layers[j], z[i * count + j])).collect();
+        let group = components(count, links);
         Ok(Self { pairs, clusters: layers.iter().zip(group).map(|(&layer, first)| (layer, layers[first])).collect() })
     }
 }

@@ -1,6 +1,10 @@
 //! Whether a change is a matrix of few directions plus rounding, as a merged adapter is.
 
-use super::{change::step, distance::PairedRows, products::energies};
+use super::{
+    change::step,
+    distance::PairedRows,
+    products::{column_rms, energies},
+};
 use crate::metric::Element;
 
 /// Singular values of noise end at √m + √k; so far above them one is not noise.
@@ -33,13 +37,7 @@ impl LowRank {
         let squares: f64 = change.iter().map(|d| d * d).sum();
         let steps: Vec<f64> = rows.b.iter().map(|b| step(b.to_f64(), bits)).collect();
         let noise = steps.iter().map(|step| step * step).sum::<f64>() / 12.0;
-        let mut columns = vec![0.0; k];
-        for row in steps.chunks_exact(k) {
-            columns.iter_mut().zip(row).for_each(|(sum, step)| *sum += step * step);
-        }
-        for column in &mut columns {
-            *column = (*column / m as f64).sqrt();
-        }
+        let columns = column_rms(&steps, k, m as f64);
         for (row, steps) in change.chunks_exact_mut(k).zip(steps.chunks_exact(k)) {
             let even = steps.iter().zip(&columns).map(|(step, column)| step / column);
             let size = (even.map(|x| x * x).sum::<f64>() / k as f64).sqrt();

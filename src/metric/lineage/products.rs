@@ -56,3 +56,32 @@ pub(super) fn to_unit_length(row: &mut [f64]) -> bool {
 pub(super) fn mean(row: &[f64]) -> f64 {
     row.iter().sum::<f64>() / row.len() as f64
 }
+
+/// Takes the mean off.
+pub(super) fn centre(row: &mut [f64]) {
+    let mean = mean(row);
+    row.iter_mut().for_each(|x| *x -= mean);
+}
+
+/// Σ f(x) over each column of rows of `width` elements.
+pub(super) fn column_sums(values: &[f64], width: usize, f: impl Fn(f64) -> f64) -> Vec<f64> {
+    let mut sums = vec![0.0; width];
+    for row in values.chunks_exact(width) {
+        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f(*x));
+    }
+    sums
+}
+
+/// The rms of each column, as over `count` rows.
+pub(super) fn column_rms(values: &[f64], width: usize, count: f64) -> Vec<f64> {
+    column_sums(values, width, |x| x * x).into_iter().map(|squares| (squares / count).sqrt()).collect()
+}
+
+/// Takes the mean off each column.
+pub(super) fn centre_columns(values: &mut [f64], width: usize) {
+    let sums = column_sums(values, width, |x| x);
+    let rows = (values.len() / width) as f64;
+    for row in values.chunks_exact_mut(width) {
+        row.iter_mut().zip(&sums).for_each(|(x, sum)| *x -= sum / rows);
+    }
+}

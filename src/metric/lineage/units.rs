@@ -9,7 +9,7 @@ use super::{
     block_test::{Tables, Tail},
     draws::draw_key,
     evidence::{Evidence, detectable},
-    products::{mean, row_products, to_unit_length},
+    products::{column_sums, mean, row_products, to_unit_length},
     untested::{Untested, positive},
 };
 use crate::metric::Element;
@@ -125,13 +125,7 @@ fn normalise(rows: &mut [f64], width: usize, sizes: &[usize]) -> usize {
     let mut squares = vec![0.0; width];
     for size in sizes {
         let (block, others) = rest.split_at_mut(size * width);
-        let mut means = vec![0.0; width];
-        for row in block.chunks_exact(width) {
-            means.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
-        }
-        for mean in &mut means {
-            *mean /= *size as f64;
-        }
+        let means = column_sums(block, width, |x| x).into_iter().map(|sum| sum / *size as f64).collect::<Vec<f64>>();
         for row in block.chunks_exact_mut(width) {
             for ((x, mean), square) in row.iter_mut().zip(&means).zip(&mut squares) {
                 *x -= mean;

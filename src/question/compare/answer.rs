@@ -2,10 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{
-    Band, Counterpart, Coverage, GroupFigures, Half, Match, Matching, Meeting, Obstacle, Overall, Pattern, Third,
-    bands, groups,
-};
+use super::{ComparedPair, Counterpart, Coverage, GroupFigures, Match, Matching, Obstacle, TensorPart, groups};
 use crate::{
     cache::Cache,
     digest::{TrivialClass, TrivialTest},
@@ -16,7 +13,7 @@ use crate::{
         PairMetrics, Undefined,
         stream::{self, Source},
     },
-    model::{Model, ModelSummary, Opened, Question},
+    model::{AuditError, Model, ModelSummary, Opened, Question},
     table::Side,
     tensor::Elements,
 };
@@ -43,7 +40,7 @@ pub struct Comparison {
     /// The models.
     pub models: [ModelSummary; 2],
     /// Every pair of tensors that correspond.
-    pub meetings: Vec<Meeting>,
+    pub pairs: Vec<ComparedPair>,
     /// The figures of all pairs in groups: norms and biases, embeddings, the rest, then each role.
     pub groups: Vec<GroupFigures>,
     /// Every tensor of both, and what became of it.
@@ -53,28 +50,8 @@ pub struct Comparison {
 impl Comparison {
     /// By which rules pairs were found, and how many by each.
     pub fn matched(&self) -> Vec<(Counterpart, usize)> {
-        let count = |how| self.meetings.iter().filter(|meeting| meeting.how == how).count();
+        let count = |how| self.pairs.iter().filter(|pair| pair.how == how).count();
         Counterpart::ALL.into_iter().map(|how| (how, count(how))).filter(|(_, count)| *count > 0).collect()
-    }
-
-    /// The published page's bands of the cosine, over matrices only.
-    pub fn bands(&self) -> [Band; 4] {
-        bands::bands(&self.meetings)
-    }
-
-    /// The mean cosine over all tensors, and over matrices alone.
-    pub fn overall(&self) -> [Option<Overall>; 2] {
-        bands::overall(&self.meetings)
-    }
-
-    /// The layers in thirds by depth; empty with fewer than three.
-    pub fn thirds(&self) -> Vec<Third> {
-        bands::thirds(&self.meetings)
-    }
-
-    /// The published page's patterns over the layers.
-    pub fn patterns(&self) -> [Pattern; 3] {
-        bands::patterns(&self.thirds())
     }
 }
 
@@ -91,114 +68,76 @@ pub fn compare(
     let [Ok(a), Ok(b)] = opened.map(|opened| opened.outcome.as_ref()) else {
         return None;
     };
-    let pair = Pair { cache, models: [a, b], failures };
-    let small = |found: &Match| numel(a, &found.a) <= SIDE_BY_SIDE;
-    let mut meetings: Vec<(usize, Meeting)> = matching
-        .pairs
-        .par_iter()
-        .enumerate()
-        .filter(|(_, found)| small(found))
-        .map(|(at, found)| (at, pair.meet(found)))
-        .collect();
-    let large = matching.pairs.iter().enumerate().filter(|(_, found)| !small(found));
-    meetings.extend(large.map(|(at, found)| (at, pair.meet(found))));
-    meetings.sort_by_key(|&(at, _)| at);
-    let meetings: Vec<Meeting> = meetings.into_iter().map(|(_, meeting)| meeting).collect();
+    let reader = Reader { cache, models: [a, b], failures };
+    let (small, large): (Vec<_>, Vec<_>) =
+        matching.pairs.iter().enumerate().partition(|(_, found)| numel(a, &found.a) <= SIDE_BY_SIDE);
+    let compare = |(at, found): (usize, &Match)| (at, reader.compare(found));
+    let mut pairs: Vec<(usize, ComparedPair)> = small.into_par_iter().map(compare).collect();
+    pairs.extend(large.into_iter().map(compare));
+    pairs.sort_by_key(|&(at, _)| at);
+    let pairs: Vec<ComparedPair> = pairs.into_iter().map(|(_, pair)| pair).collect();
     Some(Comparison {
-        groups: groups(&meetings),
-        coverage: Coverage::of([a, b], question, matching, &meetings),
+        groups: groups(&pairs),
+        coverage: Coverage::of([a, b], question, matching, &pairs),
         models,
-        meetings,
+        pairs,
     })
 }
 
-fn numel(model: &Model, half: &Half) -> u64 {
-    model.tensors[half.tensor].info.shape.iter().product()
+fn numel(model: &Model, part: &TensorPart) -> u64 {
+    model.tensors[part.tensor].info.shape.iter().product()
 }
 
-struct Pair<'p> {
+struct Reader<'p> {
     cache: &'p Cache,
     models: [&'p Model; 2],
     failures: [&'p Failures; 2],
 }
 
-impl Pair<'_> {
-    fn meet(&self, found: &Match) -> Meeting {
-        let [a, b] = [(0, &found.a), (1, &found.b)].map(|(side, half)| self.side(side, half));
-        let slot = found.a.slot.or(found.b.slot);
-        let mut meeting = Meeting {
-            a,
-            b,
-            slot,
-            how: found.how,
-            proven: found.proven,
-            metrics: PairMetrics::undefined(&Undefined::Shape),
-            equal: None,
-            obstacle: found.obstacle.clone(),
-            failure: None,
-            trivial: None,
+impl Reader<'_> {
+    fn compare(&self, found: &Match) -> ComparedPair {
+        let [a, b] = [(0, &found.a), (1, &found.b)].map(|(side, part)| self.side(side, part));
+        let read = match &found.obstacle {
+            Some(obstacle) => Err(obstacle.clone()),
+            None => self.read(found).map_err(|error| Obstacle::Unread(error.chain())),
         };
-        match &found.obstacle {
-            Some(Obstacle::Shape) => {}
-            Some(Obstacle::Undecodable(reason)) => {
-                meeting.metrics = PairMetrics::undefined(&Undefined::NotComparable(reason.clone()));
+        let (obstacle, (metrics, equal, trivial)) = match read {
+            Ok(read) => (None, read),
+            Err(obstacle) => {
+                let none = PairMetrics::undefined(&obstacle.undefined());
+                (Some(obstacle), (none, None, None))
             }
-            Some(Obstacle::Beyond) => {
-                let reason = "more pairs come before it than --max-tensors allows".to_owned();
-                meeting.metrics = PairMetrics::undefined(&Undefined::NotComparable(reason));
-            }
-            None => match self.read(found) {
-                Ok(read) => {
-                    meeting.metrics = read.metrics;
-                    meeting.equal = read.equal;
-                    meeting.trivial = read.trivial;
-                }
-                Err(error) => {
-                    let reason = error.chain();
-                    meeting.metrics = PairMetrics::undefined(&Undefined::NotComparable(reason.clone()));
-                    meeting.failure = Some(reason);
-                }
-            },
-        }
-        meeting
+        };
+        let slot = found.a.slot.or(found.b.slot);
+        ComparedPair { a, b, slot, how: found.how, proven: found.proven, metrics, equal, obstacle, trivial }
     }
 
-    fn side(&self, side: usize, half: &Half) -> Side {
-        let tensor = &self.models[side].tensors[half.tensor];
-        Side { shape: half.view.shape(&tensor.info.shape).unwrap_or_default(), ..Side::of(tensor) }
+    fn side(&self, side: usize, part: &TensorPart) -> Side {
+        let tensor = &self.models[side].tensors[part.tensor];
+        Side { shape: part.view.shape(&tensor.info.shape).unwrap_or_default(), ..Side::of(tensor) }
     }
 
-    fn read(&self, found: &Match) -> Result<Read> {
-        let open = |side: usize, half: &Half| {
-            let tensor = &self.models[side].tensors[half.tensor];
+    /// The metrics, whether the bytes are equal, and what both are where each is trivial.
+    fn read(&self, found: &Match) -> Result<(PairMetrics, Option<bool>, Option<[TrivialClass; 2]>)> {
+        let open = |side: usize, part: &TensorPart| {
+            let tensor = &self.models[side].tensors[part.tensor];
             if let Some(error) = self.failures[side].get(&tensor.info.name) {
-                return Err(crate::model::AuditError::NotFetched {
-                    model: self.models[side].repository.place(),
-                    tensor: tensor.info.name.clone(),
-                    reason: error.chain(),
-                }
-                .into());
+                let (model, tensor) = (self.models[side].repository.place(), tensor.info.name.clone());
+                return Err(AuditError::NotFetched { model, tensor, reason: error.chain() }.into());
             }
-            Elements::open(self.cache, self.models[side], tensor, &half.view)
+            Elements::open(self.cache, self.models[side], tensor, &part.view)
         };
         let a = open(0, &found.a)?;
         if found.proven.is_some() {
-            return Ok(Read { metrics: metrics(&a, &a)?, equal: Some(true), trivial: trivial(&a, &a)? });
+            return Ok((metrics(&a, &a)?, Some(true), trivial(&a, &a)?));
         }
         let b = open(1, &found.b)?;
         let equal = are_equal(&a, &b)?;
         // Equal bytes are equal, also where two families read them otherwise.
         let is_one_reading = a.zero_centred == b.zero_centred;
         let other = if equal == Some(true) && !is_one_reading { &a } else { &b };
-        Ok(Read { metrics: metrics(&a, other)?, equal, trivial: trivial(&a, &b)? })
+        Ok((metrics(&a, other)?, equal, trivial(&a, &b)?))
     }
-}
-
-/// What the elements of a pair say.
-struct Read {
-    metrics: PairMetrics,
-    equal: Option<bool>,
-    trivial: Option<[TrivialClass; 2]>,
 }
 
 /// The metrics of two tensors, held where they are small or have elements that do not stream.

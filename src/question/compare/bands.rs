@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Meeting;
+use super::ComparedPair;
 use crate::{family::LayerIndex, metric::Metric};
 
 /// One band of the mean cosine by which a published page tells how a model came about.
@@ -70,15 +70,15 @@ pub struct Pattern {
 }
 
 /// The published page's bands of the cosine, over matrices only.
-pub(crate) fn bands(meetings: &[Meeting]) -> [Band; 4] {
-    let matrices: Vec<&Meeting> =
-        meetings.iter().filter(|meeting| meeting.is_evidence() && !meeting.is_norm_or_bias()).collect();
+pub(crate) fn bands(pairs: &[ComparedPair]) -> [Band; 4] {
+    let matrices: Vec<&ComparedPair> =
+        pairs.iter().filter(|pair| pair.is_evidence() && !pair.is_norm_or_bias()).collect();
     let cosines: Vec<(f64, bool)> = matrices
         .iter()
-        .filter_map(|meeting| {
-            let cosine = *meeting.metrics.get(Metric::CosSim).as_ref().ok()?;
+        .filter_map(|pair| {
+            let cosine = *pair.metrics.get(Metric::CosSim).as_ref().ok()?;
             let bound = (0.01 / matrices.len() as f64).log10();
-            let p = meeting.metrics.get(Metric::Log10PPerm);
+            let p = pair.metrics.get(Metric::Log10PPerm);
             Some((cosine, p.as_ref().is_ok_and(|p| *p <= bound)))
         })
         .collect();
@@ -94,9 +94,9 @@ pub(crate) fn bands(meetings: &[Meeting]) -> [Band; 4] {
 }
 
 /// The mean over all tensors, and over matrices alone; `None` where no such tensor has a cosine.
-pub(crate) fn overall(meetings: &[Meeting]) -> [Option<Overall>; 2] {
-    let over = |is_wanted: fn(&Meeting) -> bool| {
-        let held = meetings.iter().filter(|meeting| meeting.is_evidence() && is_wanted(meeting));
+pub(crate) fn overall(pairs: &[ComparedPair]) -> [Option<Overall>; 2] {
+    let over = |is_wanted: fn(&ComparedPair) -> bool| {
+        let held = pairs.iter().filter(|pair| pair.is_evidence() && is_wanted(pair));
         let values: Vec<(f64, f64)> = held.filter_map(cosine_and_null).collect();
         let count = values.len();
         let mean = |of: fn(&(f64, f64)) -> f64| values.iter().map(of).sum::<f64>() / count as f64;
@@ -104,24 +104,24 @@ pub(crate) fn overall(meetings: &[Meeting]) -> [Option<Overall>; 2] {
         let reading = BANDS.iter().find(|(above, _)| mean > *above)?.1;
         Some(Overall { count, mean, null, reading })
     };
-    [over(|_| true), over(|meeting| !meeting.is_norm_or_bias())]
+    [over(|_| true), over(|pair| !pair.is_norm_or_bias())]
 }
 
-fn cosine_and_null(meeting: &Meeting) -> Option<(f64, f64)> {
-    let value = |metric| meeting.metrics.get(metric).as_ref().ok().copied();
+fn cosine_and_null(pair: &ComparedPair) -> Option<(f64, f64)> {
+    let value = |metric| pair.metrics.get(metric).as_ref().ok().copied();
     Some((value(Metric::CosSim)?, value(Metric::CosNull)?))
 }
 
 /// The layers of the first model in thirds by depth, by the mean cosine of their matrices; empty with fewer than three layers. Of
 /// layers that three does not divide, the middle takes the rest.
-pub(crate) fn thirds(meetings: &[Meeting]) -> Vec<Third> {
+pub(crate) fn thirds(pairs: &[ComparedPair]) -> Vec<Third> {
     let mut layers: BTreeMap<LayerIndex, Vec<f64>> = BTreeMap::new();
-    let is_wanted = |meeting: &&Meeting| {
-        let is_block = meeting.slot.is_some_and(|slot| slot.mtp);
-        meeting.is_evidence() && !meeting.is_norm_or_bias() && !meeting.is_embedding() && !is_block
+    let is_wanted = |pair: &&ComparedPair| {
+        let is_block = pair.slot.is_some_and(|slot| slot.mtp);
+        pair.is_evidence() && !pair.is_norm_or_bias() && !pair.is_embedding() && !is_block
     };
-    for meeting in meetings.iter().filter(is_wanted) {
-        if let (Some(layer), Some((cosine, _))) = (meeting.a.layer, cosine_and_null(meeting)) {
+    for pair in pairs.iter().filter(is_wanted) {
+        if let (Some(layer), Some((cosine, _))) = (pair.a.layer, cosine_and_null(pair)) {
             layers.entry(layer).or_default().push(cosine);
         }
     }

@@ -2,64 +2,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Matching, Meeting, Obstacle};
+use super::{ComparedPair, Matching, Obstacle};
 use crate::{
     family::Slot,
     model::{Exclusion, Model, Question, Tensor},
+    named::named,
 };
 
-/// What became of a tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
-    /// It was compared.
-    Compared,
-    /// It was compared, and is constant or a fixed buffer, as its counterpart is: no evidence, and in no figure.
-    Trivial,
-    /// Its counterpart has another shape.
-    ShapeDiffers,
-    /// It has no counterpart, and belongs to the first model.
-    OnlyInA,
-    /// It has no counterpart, and belongs to the second model.
-    OnlyInB,
-    /// A rule leaves it out: `--skip`, `--role`, `--layers`, `--max-tensors`, or it is no parameter.
-    Skipped,
-    /// Its elements, or its counterpart's, have no exact values.
-    Undecodable,
-    /// It was read, and no metric has a value.
-    NoValue,
-    /// It could not be read.
-    Failed,
+named! {
+    /// What became of a tensor, as `coverage.csv` names it; reports list them in this order.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Status {
+        /// It was compared.
+        Compared = "compared",
+        /// It was compared, and is constant or a fixed buffer, as its counterpart is: no evidence, and in no figure.
+        Trivial = "trivial",
+        /// Its counterpart has another shape.
+        ShapeDiffers = "shape_differs",
+        /// It has no counterpart, and belongs to the first model.
+        OnlyInA = "only_in_a",
+        /// It has no counterpart, and belongs to the second model.
+        OnlyInB = "only_in_b",
+        /// A rule leaves it out: `--skip`, `--role`, `--layers`, `--max-tensors`, or it is no parameter.
+        Skipped = "skipped",
+        /// Its elements, or its counterpart's, have no exact values.
+        Undecodable = "undecodable",
+        /// It was read, and no metric has a value.
+        NoValue = "no_value",
+        /// It could not be read.
+        Failed = "failed",
+    }
 }
 
 impl Status {
-    /// All of them, in the order in which reports list them.
-    pub const ALL: [Self; 9] = [
-        Self::Compared,
-        Self::Trivial,
-        Self::ShapeDiffers,
-        Self::OnlyInA,
-        Self::OnlyInB,
-        Self::Skipped,
-        Self::Undecodable,
-        Self::NoValue,
-        Self::Failed,
-    ];
-
-    /// Its name in `coverage.csv`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Compared => "compared",
-            Self::Trivial => "trivial",
-            Self::ShapeDiffers => "shape_differs",
-            Self::OnlyInA => "only_in_a",
-            Self::OnlyInB => "only_in_b",
-            Self::Skipped => "skipped",
-            Self::Undecodable => "undecodable",
-            Self::NoValue => "no_value",
-            Self::Failed => "failed",
-        }
-    }
-
     /// What such pairs and tensors are, after their number; `None` of those that were compared.
     pub fn told(self) -> Option<&'static str> {
         Some(match self {
@@ -75,15 +50,15 @@ impl Status {
         })
     }
 
-    fn of(meeting: &Meeting) -> Self {
-        match (&meeting.obstacle, &meeting.failure) {
-            (Some(Obstacle::Shape), _) => Self::ShapeDiffers,
-            (Some(Obstacle::Undecodable(_)), _) => Self::Undecodable,
-            (Some(Obstacle::Beyond), _) => Self::Skipped,
-            (None, Some(_)) => Self::Failed,
-            (None, None) if !meeting.is_compared() => Self::NoValue,
-            (None, None) if meeting.trivial.is_some() => Self::Trivial,
-            (None, None) => Self::Compared,
+    fn of(pair: &ComparedPair) -> Self {
+        match &pair.obstacle {
+            Some(Obstacle::Shape) => Self::ShapeDiffers,
+            Some(Obstacle::Undecodable(_)) => Self::Undecodable,
+            Some(Obstacle::OverLimit) => Self::Skipped,
+            Some(Obstacle::Unread(_)) => Self::Failed,
+            None if !pair.is_compared() => Self::NoValue,
+            None if pair.trivial.is_some() => Self::Trivial,
+            None => Self::Compared,
         }
     }
 }
@@ -113,8 +88,8 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    pub(crate) fn of(models: [&Model; 2], question: &Question, matching: &Matching, meetings: &[Meeting]) -> Self {
-        let mut coverage = Self { pairs: meetings.iter().map(Status::of).collect(), ..Self::default() };
+    pub(crate) fn of(models: [&Model; 2], question: &Question, matching: &Matching, pairs: &[ComparedPair]) -> Self {
+        let mut coverage = Self { pairs: pairs.iter().map(Status::of).collect(), ..Self::default() };
         for (side, model) in models.into_iter().enumerate() {
             let only = if side == 0 { Status::OnlyInA } else { Status::OnlyInB };
             let unread = Unread::of(models[1 - side]);

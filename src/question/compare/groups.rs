@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Meeting;
+use super::ComparedPair;
 use crate::{
     family::LayerIndex,
-    metric::{Metric, quantile},
+    metric::{Metric, quantiles},
 };
 
 /// Some of the pairs.
@@ -32,12 +32,12 @@ impl Group {
         }
     }
 
-    pub(crate) fn holds(&self, meeting: &Meeting) -> bool {
+    pub(crate) fn holds(&self, pair: &ComparedPair) -> bool {
         match self {
-            Self::NormsAndBiases => meeting.is_norm_or_bias(),
-            Self::Embeddings => meeting.is_embedding(),
-            Self::Rest => !meeting.is_norm_or_bias() && !meeting.is_embedding(),
-            Self::Role(role) => meeting.role_name() == *role,
+            Self::NormsAndBiases => pair.is_norm_or_bias(),
+            Self::Embeddings => pair.is_embedding(),
+            Self::Rest => !pair.is_norm_or_bias() && !pair.is_embedding(),
+            Self::Role(role) => pair.role_name() == *role,
         }
     }
 }
@@ -63,9 +63,7 @@ impl Describe {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-        let mut sorted = values.to_vec();
-        let mut at = |probability: f64| quantile(&mut sorted, probability).ok();
-        let quartiles = [at(0.0)?, at(0.25)?, at(0.5)?, at(0.75)?, at(1.0)?];
+        let quartiles = quantiles(&mut values.to_vec(), &[0.0, 0.25, 0.5, 0.75, 1.0]).ok()?.try_into().ok()?;
         Some(Self {
             count: values.len(),
             mean,
@@ -85,8 +83,8 @@ pub struct GroupFigures {
     pub pairs: usize,
     /// Each metric that any pair has.
     pub metrics: Vec<(Metric, Describe)>,
-    /// Mean and count of each metric, by layer.
-    pub layers: BTreeMap<LayerIndex, Vec<(Metric, f64, usize)>>,
+    /// The same by layer.
+    pub layers: BTreeMap<LayerIndex, Vec<(Metric, Describe)>>,
     /// How close they are.
     pub closeness: Closeness,
 }
@@ -115,16 +113,16 @@ impl GroupFigures {
 }
 
 impl Closeness {
-    fn of<'m>(meetings: impl Iterator<Item = &'m Meeting>) -> Self {
+    fn of<'m>(pairs: impl Iterator<Item = &'m ComparedPair>) -> Self {
         let mut closeness = Self::default();
-        for meeting in meetings {
-            if let Ok(cosine) = meeting.metrics.get(Metric::CosSim) {
+        for pair in pairs {
+            if let Ok(cosine) = pair.metrics.get(Metric::CosSim) {
                 closeness.with_cosine += 1;
                 for (count, bound) in closeness.at_least.iter_mut().zip(CLOSE) {
                     *count += usize::from(*cosine >= bound);
                 }
             }
-            if let Some(equal) = meeting.equal {
+            if let Some(equal) = pair.equal {
                 closeness.with_bytes += 1;
                 closeness.equal_bytes += usize::from(equal);
             }
@@ -134,12 +132,12 @@ impl Closeness {
 }
 
 /// The figures of all pairs in groups: norms and biases, embeddings, the rest, then each role.
-pub(crate) fn groups(meetings: &[Meeting]) -> Vec<GroupFigures> {
-    let compared: Vec<&Meeting> = meetings.iter().filter(|meeting| meeting.is_evidence()).collect();
+pub(crate) fn groups(pairs: &[ComparedPair]) -> Vec<GroupFigures> {
+    let compared: Vec<&ComparedPair> = pairs.iter().filter(|pair| pair.is_evidence()).collect();
     let mut groups = vec![Group::NormsAndBiases, Group::Embeddings, Group::Rest];
     // What no family knows is in the first three: a group of its own would mix vectors with matrices.
-    for meeting in compared.iter().filter(|meeting| meeting.slot.is_some()) {
-        let group = Group::Role(meeting.role_name());
+    for pair in compared.iter().filter(|pair| pair.slot.is_some()) {
+        let group = Group::Role(pair.role_name());
         if !groups.contains(&group) {
             groups.push(group);
         }
@@ -147,45 +145,36 @@ pub(crate) fn groups(meetings: &[Meeting]) -> Vec<GroupFigures> {
     groups
         .into_iter()
         .map(|group| {
-            let held: Vec<&Meeting> = compared.iter().copied().filter(|meeting| group.holds(meeting)).collect();
+            let held: Vec<&ComparedPair> = compared.iter().copied().filter(|pair| group.holds(pair)).collect();
             figures(group, &held)
         })
         .filter(|figures| figures.pairs > 0)
         .collect()
 }
 
-fn figures(group: Group, meetings: &[&Meeting]) -> GroupFigures {
-    let value = |meeting: &Meeting, metric: Metric| meeting.metrics.get(metric).as_ref().ok().copied();
-    let metrics = Metric::ALL
-        .iter()
-        .filter_map(|&metric| {
-            let values: Vec<f64> = meetings.iter().filter_map(|meeting| value(meeting, metric)).collect();
-            Describe::of(&values).map(|described| (metric, described))
-        })
-        .collect();
-    let mut by_layer: BTreeMap<LayerIndex, Vec<&Meeting>> = BTreeMap::new();
-    for meeting in meetings {
-        if let Some(layer) = meeting.a.layer {
-            by_layer.entry(layer).or_default().push(meeting);
+fn figures(group: Group, pairs: &[&ComparedPair]) -> GroupFigures {
+    let mut by_layer: BTreeMap<LayerIndex, Vec<&ComparedPair>> = BTreeMap::new();
+    for pair in pairs {
+        if let Some(layer) = pair.a.layer {
+            by_layer.entry(layer).or_default().push(pair);
         }
     }
-    let means = |meetings: Vec<&Meeting>| {
-        Metric::ALL
-            .iter()
-            .filter_map(|&metric| {
-                let values: Vec<f64> = meetings.iter().filter_map(|meeting| value(meeting, metric)).collect();
-                let count = values.len();
-                (count > 0).then(|| (metric, values.iter().sum::<f64>() / count as f64, count))
-            })
-            .collect()
-    };
     GroupFigures {
         group,
-        pairs: meetings.len(),
-        metrics,
-        layers: by_layer.into_iter().map(|(layer, held)| (layer, means(held))).collect(),
-        closeness: Closeness::of(meetings.iter().copied()),
+        pairs: pairs.len(),
+        metrics: described(pairs),
+        layers: by_layer.into_iter().map(|(layer, held)| (layer, described(&held))).collect(),
+        closeness: Closeness::of(pairs.iter().copied()),
     }
+}
+
+/// Each metric that any of the pairs has.
+fn described(pairs: &[&ComparedPair]) -> Vec<(Metric, Describe)> {
+    let of = |&metric: &Metric| {
+        let values = pairs.iter().filter_map(|pair| pair.metrics.get(metric).as_ref().ok().copied());
+        Some((metric, Describe::of(&values.collect::<Vec<f64>>())?))
+    };
+    Metric::ALL.iter().filter_map(of).collect()
 }
 
 #[cfg(test)]

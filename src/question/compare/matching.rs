@@ -12,14 +12,16 @@ use crate::{
     checkpoint::Storage,
     dtype::decode,
     family::{Classified, Slot},
+    metric::Undefined,
     model::{Model, Tensor},
+    named::named,
     question::hash::chunks::Method,
     tensor::{View, layout, layout_or_plain, of_expert, parts, straight},
 };
 
 /// One side of a pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Half {
+pub struct TensorPart {
     /// Position of the tensor in its model.
     pub tensor: usize,
     /// Which of its elements are meant, in which order.
@@ -28,40 +30,24 @@ pub struct Half {
     pub slot: Option<Slot>,
 }
 
-/// How two tensors found each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Counterpart {
-    /// A table of names says so.
-    Map,
-    /// They have one name.
-    Name,
-    /// They do the same in the same layer.
-    Role,
-    /// They are the same part of what one side or both store fused.
-    Part,
-    /// The groups of a pattern catch the same of their names.
-    Pattern,
-    /// Their names end alike, and no others do.
-    Suffix,
-    /// One is the tensor that the other model ties to the one of this name or role, by the notes of its files or its configuration.
-    Tied,
-}
-
-impl Counterpart {
-    /// All of them, in the order in which they are tried.
-    pub const ALL: [Self; 7] = [Self::Map, Self::Name, Self::Role, Self::Part, Self::Pattern, Self::Suffix, Self::Tied];
-
-    /// Its name in `coverage.csv`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Map => "map",
-            Self::Name => "name",
-            Self::Role => "role",
-            Self::Part => "part",
-            Self::Pattern => "pattern",
-            Self::Suffix => "suffix",
-            Self::Tied => "tied",
-        }
+named! {
+    /// How two tensors found each other, as `coverage.csv` names it; rules are tried in this order.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Counterpart {
+        /// A table of names says so.
+        Map = "map",
+        /// They have one name.
+        Name = "name",
+        /// They do the same in the same layer.
+        Role = "role",
+        /// They are the same part of what one side or both store fused.
+        Part = "part",
+        /// The groups of a pattern catch the same of their names.
+        Pattern = "pattern",
+        /// Their names end alike, and no others do.
+        Suffix = "suffix",
+        /// One is the tensor that the other model ties to the one of this name or role, by the notes of its files or its configuration.
+        Tied = "tied",
     }
 }
 
@@ -78,9 +64,9 @@ pub struct Guide<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
     /// Of the first model.
-    pub a: Half,
+    pub a: TensorPart,
     /// Of the second.
-    pub b: Half,
+    pub b: TensorPart,
     /// How they met.
     pub how: Counterpart,
     /// By what their bytes are known to be the same without a look at them: then the first's are read for both.
@@ -97,7 +83,20 @@ pub enum Obstacle {
     /// The elements of one have no exact values.
     Undecodable(String),
     /// More pairs come before it than were asked for.
-    Beyond,
+    OverLimit,
+    /// A side could not be read.
+    Unread(String),
+}
+
+impl Obstacle {
+    /// Why no metric has a value.
+    pub(super) fn undefined(&self) -> Undefined {
+        Undefined::NotComparable(match self {
+            Self::Shape => return Undefined::Shape,
+            Self::Undecodable(reason) | Self::Unread(reason) => reason.clone(),
+            Self::OverLimit => "more pairs come before it than --max-tensors allows".to_owned(),
+        })
+    }
 }
 
 /// What corresponds, and what stands alone.
@@ -155,8 +154,8 @@ impl Matching {
         }
         matching.pairs.sort_by_key(|pair| (a.tensors[pair.a.tensor].layer, pair.a.tensor, pair.a.view.clone()));
         for pair in &mut matching.pairs {
-            for (half, side) in [(&pair.a, 0), (&pair.b, 1)] {
-                let tensor = &models[side].tensors[half.tensor];
+            for (part, side) in [(&pair.a, 0), (&pair.b, 1)] {
+                let tensor = &models[side].tensors[part.tensor];
                 let why_not = quantisation[side].storage(&tensor.info.name).why_not();
                 let why_not = why_not.or_else(|| layout(models[side], tensor.slot, &tensor.info).err());
                 pair.obstacle = pair.obstacle.take().or(why_not.map(Obstacle::Undecodable));
@@ -180,11 +179,11 @@ impl Matching {
         self
     }
 
-    /// The first `most` pairs that can be compared stay; the others say that they lie beyond.
+    /// The first `most` pairs that can be compared stay; the others say that they are over the limit.
     #[must_use]
     pub fn first(mut self, most: usize) -> Self {
         for pair in self.pairs.iter_mut().filter(|pair| pair.obstacle.is_none()).skip(most) {
-            pair.obstacle = Some(Obstacle::Beyond);
+            pair.obstacle = Some(Obstacle::OverLimit);
         }
         self
     }
@@ -201,7 +200,7 @@ impl Matching {
         needed
     }
 
-    fn push(&mut self, a: Half, b: Half, how: Counterpart) {
+    fn push(&mut self, a: TensorPart, b: TensorPart, how: Counterpart) {
         self.pairs.push(Match { a, b, how, proven: None, obstacle: None });
     }
 
@@ -213,32 +212,17 @@ impl Matching {
             };
             let both_open = open[0].contains(&at) && open[1].contains(&other);
             if both_open && layout_or_plain(a, tensor) == layout_or_plain(b, &b.tensors[other]) {
-                self.whole(open, at, tensor, other, &b.tensors[other], Counterpart::Name);
+                self.pair([a, b], open, [at, other], Counterpart::Name);
             }
         }
     }
 
     /// Tensors that do the same, where one of each model does; a matrix stored the other way round is turned.
-    fn by_slot(&mut self, [a, b]: [&Model; 2], open: &mut [BTreeSet<usize>; 2]) {
-        let [of_a, of_b] = [by_slot(a, &open[0]), by_slot(b, &open[1])];
+    fn by_slot(&mut self, models: [&Model; 2], open: &mut [BTreeSet<usize>; 2]) {
+        let [of_a, of_b] = [0, 1].map(|side| by_slot(models[side], &open[side]));
         for (slot, &at) in &of_a {
-            let (Some(at), Some(&Some(other))) = (at, of_b.get(slot)) else {
-                continue;
-            };
-            let (left, right) = (&a.tensors[at], &b.tensors[other]);
-            let layouts = [layout_or_plain(a, left), layout_or_plain(b, right)];
-            if layouts[0] == layouts[1] {
-                self.whole(open, at, left, other, right, Counterpart::Role);
-            } else if layouts.iter().all(|layout| layout.fused.is_none()) {
-                let half = |tensor: usize, of: &Tensor, layout| Half {
-                    tensor,
-                    view: straight(&of.info.shape, layout),
-                    slot: of.slot,
-                };
-                let [left, right] = [half(at, left, layouts[0]), half(other, right, layouts[1])];
-                open[0].remove(&left.tensor);
-                open[1].remove(&right.tensor);
-                self.push(left, right, Counterpart::Role);
+            if let (Some(at), Some(&Some(other))) = (at, of_b.get(slot)) {
+                self.pair(models, open, [at, other], Counterpart::Role);
             }
         }
     }
@@ -258,11 +242,11 @@ impl Matching {
         }
         // A part that met nothing must not vanish with the tensor whose other parts did.
         for (side, pieces) in pieces.iter().enumerate() {
-            for (slot, half) in pieces.iter().filter(|(slot, _)| !met.contains(slot)) {
-                if let Some(half) = half
-                    && !open[side].contains(&half.tensor)
+            for (slot, part) in pieces.iter().filter(|(slot, _)| !met.contains(slot)) {
+                if let Some(part) = part
+                    && !open[side].contains(&part.tensor)
                 {
-                    self.alone[side].push((half.tensor, format!("its part `{}` has no counterpart", slot.role)));
+                    self.alone[side].push((part.tensor, format!("its part `{}` has no counterpart", slot.role)));
                 }
             }
         }
@@ -287,30 +271,30 @@ impl Matching {
             if how == Counterpart::Suffix && left.slot.is_some() && right.slot.is_some() && left.slot != right.slot {
                 continue;
             }
-            if !self.straightened(models, [at, other], how) {
+            if !self.pair(models, open, [at, other], how) {
                 let reason = "its counterpart by name stores its elements in another order".to_owned();
                 told[0].entry(at).or_insert_with(|| reason.clone());
                 told[1].entry(other).or_insert(reason);
-                continue;
             }
-            open[0].remove(&at);
-            open[1].remove(&other);
         }
     }
 
-    /// Pairs two tensors in the order `[out, in]`, unless they hold several parts in different orders.
-    fn straightened(&mut self, models: [&Model; 2], at: [usize; 2], how: Counterpart) -> bool {
+    /// Pairs two open tensors in the order `[out, in]`, unless they hold several parts in different orders.
+    fn pair(&mut self, models: [&Model; 2], open: &mut [BTreeSet<usize>; 2], at: [usize; 2], how: Counterpart) -> bool {
         let tensors = [0, 1].map(|side| &models[side].tensors[at[side]]);
         let layouts = [0, 1].map(|side| layout_or_plain(models[side], tensors[side]));
         let is_one = layouts[0] == layouts[1];
         if !is_one && layouts.iter().any(|layout| layout.fused.is_some()) {
             return false;
         }
-        let [a, b] = [0, 1].map(|side| Half {
+        let [a, b] = [0, 1].map(|side| TensorPart {
             tensor: at[side],
             view: if is_one { View::Whole } else { straight(&tensors[side].info.shape, layouts[side]) },
             slot: tensors[side].slot,
         });
+        for (open, at) in open.iter_mut().zip(at) {
+            open.remove(&at);
+        }
         self.push(a, b, how);
         true
     }
@@ -332,27 +316,9 @@ impl Matching {
                 };
                 let Some(&(_, _, kept)) = ties.iter().find(is_tied) else { continue };
                 let pair = if side == 0 { [at, kept] } else { [kept, at] };
-                if self.straightened(models, pair, Counterpart::Tied) {
-                    open[side].remove(&at);
-                    open[1 - side].remove(&kept);
-                }
+                self.pair(models, open, pair, Counterpart::Tied);
             }
         }
-    }
-
-    fn whole(
-        &mut self,
-        open: &mut [BTreeSet<usize>; 2],
-        at: usize,
-        left: &Tensor,
-        other: usize,
-        right: &Tensor,
-        how: Counterpart,
-    ) {
-        open[0].remove(&at);
-        open[1].remove(&other);
-        let half = |tensor: usize, slot: Option<Slot>| Half { tensor, view: View::Whole, slot };
-        self.push(half(at, left.slot), half(other, right.slot), how);
     }
 }
 
@@ -379,10 +345,10 @@ fn no_parameter(model: &Model, tensor: &Tensor, storage: &Storage) -> Option<Str
     }
 }
 
-/// By what two halves are the same, where all that their values are made of is: elements, and of quantised ones scales and zero points.
-fn proven(sides: [(&Model, &Half); 2], is_one: impl Fn([&Tensor; 2]) -> Option<Method>) -> Option<Method> {
-    let [a, b] = sides.map(|(model, half)| {
-        let tensor = &model.tensors[half.tensor];
+/// By what two parts are the same, where all that their values are made of is: elements, and of quantised ones scales and zero points.
+fn proven(sides: [(&Model, &TensorPart); 2], is_one: impl Fn([&Tensor; 2]) -> Option<Method>) -> Option<Method> {
+    let [a, b] = sides.map(|(model, part)| {
+        let tensor = &model.tensors[part.tensor];
         let beside = model.companions_of(tensor, false).map(|position| model.brought(position));
         std::iter::once(tensor).chain(beside).collect::<Vec<&Tensor>>()
     });
@@ -406,8 +372,8 @@ fn is_same_place(models: [&Model; 2], [a, b]: [&Tensor; 2]) -> bool {
 }
 
 /// What the headers alone say against a comparison.
-fn obstacle(sides: [(&Model, &Half); 2]) -> Option<Obstacle> {
-    let tensors = sides.map(|(model, half)| (&model.tensors[half.tensor].info, &half.view));
+fn obstacle(sides: [(&Model, &TensorPart); 2]) -> Option<Obstacle> {
+    let tensors = sides.map(|(model, part)| (&model.tensors[part.tensor].info, &part.view));
     for (info, _) in tensors {
         if let Err(error) = decode(&info.dtype, &[]) {
             return Some(Obstacle::Undecodable(error.to_string()));
@@ -430,11 +396,11 @@ fn by_slot(model: &Model, open: &BTreeSet<usize>) -> BTreeMap<Slot, Option<usize
 
 /// What the open tensors hold by what it does: parts of fused ones, and the others whole; `None` where several do the same.
 /// Experts that are packed in one tensor are given one by one where the other model has them so.
-fn pieces(model: &Model, open: &BTreeSet<usize>, one_by_one: bool) -> BTreeMap<Slot, Option<Half>> {
-    let mut pieces: BTreeMap<Slot, Option<Half>> = BTreeMap::new();
-    let mut add = |half: Half| {
-        if let Some(slot) = half.slot {
-            pieces.entry(slot).and_modify(|known| *known = None).or_insert(Some(half));
+fn pieces(model: &Model, open: &BTreeSet<usize>, one_by_one: bool) -> BTreeMap<Slot, Option<TensorPart>> {
+    let mut pieces: BTreeMap<Slot, Option<TensorPart>> = BTreeMap::new();
+    let mut add = |part: TensorPart| {
+        if let Some(slot) = part.slot {
+            pieces.entry(slot).and_modify(|known| *known = None).or_insert(Some(part));
         }
     };
     for &at in open {
@@ -449,10 +415,10 @@ fn pieces(model: &Model, open: &BTreeSet<usize>, one_by_one: bool) -> BTreeMap<S
             experts.and_then(|experts| u32::try_from(experts).ok()).filter(|&experts| experts <= MOST_EXPERTS);
         for (slot, view) in held {
             match experts {
-                None => add(Half { tensor: at, view, slot: Some(slot) }),
+                None => add(TensorPart { tensor: at, view, slot: Some(slot) }),
                 Some(experts) => (0..experts).for_each(|expert| {
                     let slot = Slot { expert: Some(expert), ..slot };
-                    add(Half { tensor: at, view: of_expert(&view, u64::from(expert)), slot: Some(slot) });
+                    add(TensorPart { tensor: at, view: of_expert(&view, u64::from(expert)), slot: Some(slot) });
                 }),
             }
         }

@@ -6,20 +6,20 @@
 //! Nothing is guessed: a division that does not add up is a reason, not a comparison.
 
 mod answer;
-mod bands;
+pub(crate) mod bands;
+mod compared_pair;
 mod coverage;
 mod groups;
 mod matching;
-mod meeting;
 mod name_map;
 mod names;
 pub mod page;
 
 pub use answer::{Comparison, compare};
 pub use bands::{Band, HIGH_AND_LOW, Overall, Pattern, Third};
+pub use compared_pair::ComparedPair;
 pub use coverage::{Coverage, Status, Uncompared};
 pub(crate) use groups::groups;
 pub use groups::{CLOSE, Closeness, Describe, Group, GroupFigures};
-pub use matching::{Counterpart, Guide, Half, Match, Matching, Obstacle};
-pub use meeting::Meeting;
+pub use matching::{Counterpart, Guide, Match, Matching, Obstacle, TensorPart};
 pub use name_map::NameMap;

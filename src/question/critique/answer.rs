@@ -12,7 +12,7 @@ use super::{Basis, ChanceExperiment, Checked, Lists, Outcome, Pair, Reads, Recor
 use crate::{
     family::{LayerIndex, RoleKind},
     fetch::Corpus,
-    metric::{Correlations, Criterion, LayerAverage, MeanSd, Metric, Stats, Undefined, Verdicts, is_one, related},
+    metric::{Correlations, Criterion, LayerAverage, MeanSd, Metric, Undefined, Verdicts, is_one, related},
     model::{Exclusion, ModelSummary, Opened},
     question::lineage::Lineage,
     table::{
@@ -69,27 +69,24 @@ pub struct RoleAnswer {
 impl RoleAnswer {
     /// Runs the experiments on the table of one role. `seed` is that of the random vectors.
     pub(crate) fn of(study: &Study, table: PairTable, rows: &Rows, lists: Lists, seed: u64) -> Self {
-        let verdicts = verdicts(&table, &lists.all_models.pairs);
-        Self {
+        let mut answer = Self {
             role: table.key.role_name(),
-            groups: groups(study, &table, &lists, &verdicts),
+            verdicts: verdicts(&table, &lists.all_models.pairs),
+            groups: Vec::new(),
             chance: ChanceExperiment::of(study, &table, &lists, seed),
             average: average(&table, rows, &lists.by_layer),
             absent: rows.absent(),
-            verdicts,
             table,
             lists,
-        }
-    }
-
-    /// What `metric` comes to over `pairs`.
-    pub fn stats(&self, metric: Metric, pairs: &[Pair]) -> Stats {
-        self.table.stats(metric, pairs)
+        };
+        answer.groups = answer.groups_of(study);
+        answer
     }
 
     /// Mean and deviation of `metric` over `pairs`.
     pub fn mean_sd(&self, metric: Metric, pairs: &[Pair]) -> Result<MeanSd, Undefined> {
-        self.stats(metric, pairs).figures.map(|of| of.mean_sd()).ok_or_else(no_pair)
+        let no_pair = || Undefined::NotComparable("no comparable tensors".to_owned());
+        self.table.stats(metric, pairs).figures.map(|of| of.mean_sd()).ok_or_else(no_pair)
     }
 
     /// The two means of the study's "fair baseline − cross-model": over experiment 2's pairs of layers within one model, and over
@@ -107,16 +104,44 @@ impl RoleAnswer {
 
     /// The pairs of models that are flagged as related, by their places.
     pub fn related(&self) -> Vec<(usize, usize)> {
-        related_pairs(&self.table, &self.lists, &self.verdicts).collect()
+        let pairs = self.lists.all_models.pairs.iter().zip(&self.verdicts.each);
+        let related = pairs.filter(|(_, verdict)| verdict.as_ref().is_ok_and(|verdict| verdict.related));
+        related.map(|(&pair, _)| self.models_of(pair)).collect()
+    }
+
+    fn models_of(&self, (a, b): Pair) -> (usize, usize) {
+        (self.table.rows[a].model, self.table.rows[b].model)
+    }
+
+    /// Tells whether a pair of rows is of models that are flagged as related.
+    pub(crate) fn is_related(&self) -> impl Fn(Pair) -> bool + '_ {
+        let related: BTreeSet<(usize, usize)> = self.related().into_iter().collect();
+        move |pair| related.contains(&self.models_of(pair))
     }
 
     /// Figures of the first group at the layer of `at`, one for each of [`GROUP_METRICS`].
     pub(crate) fn group_at(&self, name: &str, pairs: &[Pair]) -> Vec<GroupFigures> {
-        let related = self.related();
         let groups = GroupPair { a: name.to_owned(), b: name.to_owned(), pairs: pairs.to_vec(), named: true };
+        self.figures(groups, self.is_related())
+    }
+
+    /// Figures of two groups, one for each of [`GROUP_METRICS`].
+    fn figures(&self, groups: GroupPair, is_related: impl Fn(Pair) -> bool) -> Vec<GroupFigures> {
         let groups = Arc::new(groups);
-        let is_related = |(a, b): Pair| related.contains(&(self.table.rows[a].model, self.table.rows[b].model));
-        GROUP_METRICS.iter().map(|&metric| figure(0, &self.table, &groups, metric, is_related)).collect()
+        GROUP_METRICS.iter().map(|&metric| figure(0, &self.table, &groups, metric, &is_related)).collect()
+    }
+
+    /// Pairs within each group and between each two groups, in the study's order of groups. A group of one model has no pair
+    /// within it: that is no gap in what was asked.
+    fn groups_of(&self, study: &Study) -> Vec<GroupFigures> {
+        let (rows, is_related) = (&self.lists.all_models.rows, self.is_related());
+        let names: Vec<Option<&str>> = study.members.iter().map(|member| Some(member.group.as_str())).collect();
+        let groups = group_pairs(&names).into_iter().filter(|groups| !groups.pairs.is_empty());
+        let of_rows = groups.map(|groups| {
+            let pairs = groups.pairs.iter().map(|&(a, b)| (rows[a], rows[b])).collect();
+            GroupPair { pairs, ..groups }
+        });
+        of_rows.flat_map(|groups| self.figures(groups, &is_related)).collect()
     }
 
     /// Whether a group of models, or the pair that the study is about, has nothing to compare.
@@ -129,17 +154,12 @@ impl RoleAnswer {
         let lists = &self.lists;
         let across = lists.depths.iter().chain([&lists.across]).map(|at| &at.pairs);
         let mut pairs = lists.base.iter().chain(&lists.apart).chain(across);
-        pairs.any(|pairs| self.stats(Metric::CosSim, pairs).missing() > 0)
+        pairs.any(|pairs| self.table.stats(Metric::CosSim, pairs).missing() > 0)
             || self.groups.iter().any(|group| !group.left_out.is_empty())
     }
 }
 
 impl Critique {
-    /// The labels of the models, in order.
-    pub fn labels(&self) -> Vec<String> {
-        self.models.iter().map(|model| model.label.clone()).collect()
-    }
-
     /// Whether the models are synthetic.
     pub fn is_synthetic(&self) -> bool {
         self.models.iter().any(|model| model.synthetic)
@@ -216,44 +236,12 @@ pub fn critique(study: Study, corpus: &Corpus, reads: Reads, seed: u64) -> Criti
     Critique { study, models, roles, reads, published, unread, excluded, lineage: None }
 }
 
-/// Why an empty group has no mean.
-fn no_pair() -> Undefined {
-    Undefined::NotComparable("no comparable tensors".to_owned())
-}
-
 /// Where each pair stands among all, by Pearson's r.
 fn verdicts(table: &PairTable, pairs: &[Pair]) -> Verdicts {
     let correlation = |&(a, b): &Pair| (table.get(a, b, Metric::Pearson), table.channels(a, b).unwrap_or(0));
     let population: Vec<_> = pairs.iter().map(correlation).collect();
     let comparable = population.iter().filter(|(pearson, _)| pearson.as_ref().is_ok_and(|&r| !is_one(r))).count();
     related(&population, comparable, Criterion::default())
-}
-
-fn related_pairs<'a>(
-    table: &'a PairTable,
-    lists: &'a Lists,
-    verdicts: &'a Verdicts,
-) -> impl Iterator<Item = (usize, usize)> + 'a {
-    let pairs = lists.all_models.pairs.iter().zip(&verdicts.each);
-    let related = pairs.filter(|(_, verdict)| verdict.as_ref().is_ok_and(|verdict| verdict.related));
-    related.map(|(&(a, b), _)| (table.rows[a].model, table.rows[b].model))
-}
-
-/// Pairs within each group and between each two groups, in the study's order of groups. A group of one model has no pair
-/// within it: that is no gap in what was asked.
-fn groups(study: &Study, table: &PairTable, lists: &Lists, verdicts: &Verdicts) -> Vec<GroupFigures> {
-    let related: BTreeSet<(usize, usize)> = related_pairs(table, lists, verdicts).collect();
-    let is_related = |(a, b): Pair| related.contains(&(table.rows[a].model, table.rows[b].model));
-    let names: Vec<Option<&str>> = study.members.iter().map(|member| Some(member.group.as_str())).collect();
-    let mut figures = Vec::new();
-    for mut groups in group_pairs(&names).into_iter().filter(|groups| !groups.pairs.is_empty()) {
-        for pair in &mut groups.pairs {
-            *pair = (lists.all_models.rows[pair.0], lists.all_models.rows[pair.1]);
-        }
-        let groups = Arc::new(groups);
-        figures.extend(GROUP_METRICS.iter().map(|&metric| figure(0, table, &groups, metric, is_related)));
-    }
-    figures
 }
 
 fn average(table: &PairTable, rows: &Rows, by_layer: &[Pair]) -> Result<LayerAverage, Undefined> {

@@ -250,12 +250,13 @@ impl Finder<'_> {
         match (record.kind.as_str(), &record.layers) {
             ("within" | "cross", Layers::List(layers)) => self.of_pair(record, layers),
             ("within-mean", Layers::Pairs(layers)) => {
-                let model = self.model(record.repos.first())?;
+                let model = place_of(self.models, record.repos.first())?;
                 let pairs = layers.iter().map(|&[a, b]| self.rows.pair((model, a), (model, b)));
                 Ok(Basis::Over(vec![pairs.collect()]))
             }
             ("cross-mean" | "cross-std" | "cross-min" | "cross-max", Layers::List(layers)) => {
-                let (a, b) = (self.model(record.repos.first())?, self.model(record.repos.get(1))?);
+                let (a, b) =
+                    (place_of(self.models, record.repos.first())?, place_of(self.models, record.repos.get(1))?);
                 let pairs = layers.iter().map(|&layer| self.rows.pair((a, layer), (b, layer)));
                 Ok(Basis::Over(vec![pairs.collect()]))
             }
@@ -291,7 +292,8 @@ impl Finder<'_> {
 
     /// The pairs of a group, one list a layer.
     fn group(&mut self, record: &Record, layers: &[u32]) -> Result<Basis, String> {
-        let models: Vec<usize> = record.repos.iter().map(|repo| self.model(Some(repo))).collect::<Result<_, _>>()?;
+        let models: Vec<usize> =
+            record.repos.iter().map(|repo| place_of(self.models, Some(repo))).collect::<Result<_, _>>()?;
         let group = |repo: &str| self.study.members.iter().find(|member| member.repo == repo).map(|m| &m.group);
         let meet = |&(a, b): &(usize, usize)| {
             !record.is_between_groups() || group(&record.repos[a]) != group(&record.repos[b])
@@ -306,12 +308,8 @@ impl Finder<'_> {
 
     fn row(&mut self, repo: Option<&String>, layer: Option<&u32>) -> Result<usize, String> {
         let layer = layer.ok_or("its layer is not stated")?;
-        let model = self.model(repo)?;
+        let model = place_of(self.models, repo)?;
         Ok(self.rows.row(model, *layer))
-    }
-
-    fn model(&self, repo: Option<&String>) -> Result<usize, String> {
-        place_of(self.models, repo)
     }
 }
 

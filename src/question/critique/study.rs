@@ -9,7 +9,7 @@ use super::Record;
 use crate::{
     error::Result,
     family::{LayerIndex, RoleSelection},
-    model::{Pairing, Question, same_depth},
+    model::{Question, same_depth},
     spec::{ModelSource, ModelSpec},
 };
 
@@ -199,17 +199,8 @@ impl Study {
                 let layers: Vec<String> = self.layers_of(member).iter().map(u32::to_string).collect();
                 layers.join(",")
             };
-            Ok(Question {
-                roles: roles.clone(),
-                layers: layers.parse()?,
-                tensor: None,
-                skip: None,
-                biases: false,
-                all_headers: reads.all_roles,
-                mtp: false,
-                xet_hashes: false,
-                pairing: Pairing::Same,
-            })
+            let question = Question::new(roles.clone(), layers.parse()?)?;
+            Ok(Question { skip: None, all_headers: reads.all_roles, ..question })
         };
         (0..self.members.len()).map(question).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{digest::TensorHash, dtype::Dtype};
+use crate::{digest::TensorHash, dtype::Dtype, named::named};
 
 /// A tensor with its digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,23 +25,15 @@ pub struct Hashed {
     pub hash: TensorHash,
 }
 
-/// In what the members of a group agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kinship {
-    /// Every stored byte.
-    Bytes,
-    /// Every value, once rounded to BF16; the stored bytes differ. A re-save in another type does that, and so does a change
-    /// too small for BF16.
-    Rounded,
-}
-
-impl Kinship {
-    /// The word in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bytes => "bytes",
-            Self::Rounded => "bf16",
-        }
+named! {
+    /// In what the members of a group agree, as tables name it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Kinship {
+        /// Every stored byte.
+        Bytes = "bytes",
+        /// Every value, once rounded to BF16; the stored bytes differ. A re-save in another type does that, and so does a change
+        /// too small for BF16.
+        Rounded = "bf16",
     }
 }
 
@@ -63,7 +55,7 @@ pub struct Group {
 /// Tensors without elements are in no group.
 pub fn matches(tensors: &[Hashed]) -> Vec<Group> {
     let mut groups = Vec::new();
-    for kinship in [Kinship::Bytes, Kinship::Rounded] {
+    for kinship in Kinship::ALL {
         let mut by_digest: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (position, tensor) in tensors.iter().enumerate() {
             let digest = match kinship {

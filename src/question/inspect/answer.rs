@@ -26,7 +26,7 @@ pub struct DtypeCount {
 }
 
 /// What a model has of one role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoleCount {
     /// Tensors, weights and biases together.
     pub tensors: usize,
@@ -72,7 +72,7 @@ pub struct Inspection {
 }
 
 /// The contents of a checkpoint that was read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Contents {
     /// Safetensors files that make up the checkpoint, and their bytes.
     pub shards: usize,
@@ -129,19 +129,12 @@ fn contents(model: &Model) -> Contents {
         shards: shards.len(),
         bytes: shards.iter().filter_map(|shard| model.repository.snapshot().file(shard)).map(|file| file.size).sum(),
         indexed: model.layout.index.is_some(),
-        dtypes: BTreeMap::new(),
-        parameters: 0,
-        uncounted: 0,
-        storage: BTreeMap::new(),
-        roles: BTreeMap::new(),
-        mtp_tensors: 0,
         past_the_last: !model.config.predicts,
-        mtp_parameters: 0,
-        buffers: Vec::new(),
         groups: testable(model),
         configuration: configuration(&model.config),
         quantisation: model.config.quantisation.clone(),
         tensors: Vec::with_capacity(model.headers.values().map(|header| header.tensors.len()).sum()),
+        ..Contents::default()
     };
     let shards: BTreeMap<&str, Arc<str>> =
         model.headers.keys().map(|shard| (shard.as_str(), shard.as_str().into())).collect();
@@ -192,12 +185,7 @@ impl Contents {
                 if slot.mtp {
                     self.mtp_tensors += 1;
                 } else {
-                    let count = self.roles.entry((slot.stack, slot.role)).or_insert_with(|| RoleCount {
-                        tensors: 0,
-                        layers: BTreeSet::new(),
-                        shapes: BTreeSet::new(),
-                        laid_out: BTreeSet::new(),
-                    });
+                    let count = self.roles.entry((slot.stack, slot.role)).or_default();
                     count.tensors += 1;
                     if slot.part == Part::Weight {
                         count.layers.extend(slot.layer);

@@ -16,7 +16,10 @@ use super::{
 use crate::{
     dtype::Dtype,
     fetch::Corpus,
-    metric::lineage::verdict::{Strictness, Verdict},
+    metric::{
+        components,
+        lineage::verdict::{Strictness, Verdict},
+    },
     model::{ModelSummary, Opened},
     question::hash::chunks::ChunksAnswer,
 };
@@ -98,7 +101,7 @@ impl Lineage {
             let deep = if self.ask.deep && pair.needs_deep_rows() { pair.deep_layers() } else { Vec::new() };
             let map = !deepens && !pair.is_identical && pair.map.is_none() && pair.has_some_layers();
             // The relation is told anew from what this round reads.
-            let deep = if map && pair.is_deep() { pair.deep_layers() } else { deep };
+            let deep = if map && pair.is_deep { pair.deep_layers() } else { deep };
             (deepens || map || !deep.is_empty()).then(|| More {
                 models: pair.models,
                 stage: pair.stage + u32::from(deepens),
@@ -113,7 +116,7 @@ impl Lineage {
         }
         let by_both = |pair: &PairAnswer| {
             let coordinates = Some(pair.unread.clone()?);
-            let deep = if pair.is_deep() { pair.deep_layers() } else { Vec::new() };
+            let deep = if pair.is_deep { pair.deep_layers() } else { Vec::new() };
             Some(More { models: pair.models, stage: pair.stage, deep, map: false, coordinates })
         };
         self.pairs.iter().filter_map(by_both).collect()
@@ -147,7 +150,7 @@ impl Lineage {
         for pair in &mut self.pairs {
             pair.decide(strictness(pair.stage), |_| 1.0);
         }
-        self.self_check = Group::ALL.iter().filter_map(|&group| SelfCheck::of(group, &self.pairs)).collect();
+        self.self_check = Group::IN_PLACE.iter().filter_map(|&group| SelfCheck::of(group, &self.pairs)).collect();
         let checks = self.self_check.clone();
         let divisor = |group: Group| {
             let check = checks.iter().find(|check| check.group == group);
@@ -162,13 +165,8 @@ impl Lineage {
 
     /// Connected components of linked models, each of two or more.
     pub(crate) fn clusters(&self) -> Vec<Vec<usize>> {
-        let mut group: Vec<usize> = (0..self.models.len()).collect();
         let linked = |pair: &&PairAnswer| matches!(pair.verdict(), Verdict::Linked | Verdict::IdenticalBytes);
-        for pair in self.pairs.iter().filter(linked) {
-            let both = pair.models.map(|model| group[model]);
-            let first = both[0].min(both[1]);
-            group.iter_mut().filter(|group| both.contains(group)).for_each(|group| *group = first);
-        }
+        let group = components(self.models.len(), self.pairs.iter().filter(linked).map(|pair| pair.models));
         let members = |of: usize| (0..group.len()).filter(|&model| group[model] == of).collect::<Vec<usize>>();
         (0..group.len()).map(members).filter(|members| members.len() > 1).collect()
     }
@@ -237,7 +235,8 @@ fn combinations<T: Held>(choice: &Choice, corpus: &Corpus, cluster: &[usize]) ->
     (merges_within(&choice.ask, &rows), tasks)
 }
 
-type Tile<T> = Vec<(usize, ModelRows<T>)>;
+/// Rows by the number of their model.
+type Tile<T> = BTreeMap<usize, ModelRows<T>>;
 
 fn read<T: Held>(choice: &Choice, corpus: &Corpus, tile: &[usize]) -> Tile<T> {
     let one = |&number: &usize| {
@@ -249,11 +248,9 @@ fn read<T: Held>(choice: &Choice, corpus: &Corpus, tile: &[usize]) -> Tile<T> {
 }
 
 fn between<T: Held>(round: &Round<'_>, [first, second]: [&Tile<T>; 2]) -> Vec<PairAnswer> {
-    let find = |tile: &'_ Tile<T>, number: usize| tile.iter().position(|(of, _)| *of == number);
     let meet = |pair: &PairChoice| {
-        let [a, b] = pair.models;
-        let (a, b) = (&first[find(first, a)?].1, &second[find(second, b)?].1);
-        let (choice, sides) = (round.choice, Sides { a, b });
+        let sides = Sides { a: first.get(&pair.models[0])?, b: second.get(&pair.models[1])? };
+        let choice = round.choice;
         let known = round.known.lock().remove(&pair.models);
         Some(match known.filter(|known| known.stage == pair.stage) {
             Some(known) => known.described(choice, pair, sides),

@@ -14,46 +14,30 @@ use crate::metric::lineage::{
     untested::Untested,
 };
 
-/// What the rows of a first round tell, and what a further one is to read.
-pub(crate) struct Disguised {
-    pub(crate) groups: Vec<(Group, Result<GroupAnswer, Untested>)>,
-    /// Hidden coordinates that were matched and whose units were not read yet.
-    pub(crate) unread: Option<Coordinates>,
-}
-
-impl Disguised {
-    /// Nothing where it was not asked for.
-    pub(crate) fn of<T: Held>(choice: &Choice, pair: &PairChoice, sides: Sides<'_, T>) -> Self {
-        let Some(layers) = &pair.matched else { return Self { groups: Vec::new(), unread: None } };
-        let reason = |why: &Untested| *why;
-        let in_place = choice.models[pair.models[0]].as_ref().ok_or(Untested::NoTensor);
-        let in_place = in_place.and_then(|model| model.sites.coordinate_rows(choice.ask.seed));
-        let of_units = in_place.and_then(|rows| by_matched_units(choice, pair, sides, (&rows, true)));
-        let matches = matched_by_tokens(sides, pair);
-        let of_basis =
-            matches.as_ref().map_err(reason).and_then(|matches| by_matched_basis(choice, pair, sides, matches));
-        let layers = layers.as_ref().map_err(reason);
-        let unread = layers.and(matches).and_then(|matches| split_matches(&matches, choice.ask.seed));
-        // Until the units of the matched coordinates are read.
-        let of_both = Err(unread.as_ref().map_or_else(reason, |_| Untested::NoTensor));
-        let groups =
-            vec![(Group::MatchedUnits, of_units), (Group::MatchedBasis, of_basis), (Group::MatchedBoth, of_both)];
-        Self { groups, unread: unread.ok().map(Coordinates::matched) }
-    }
-}
-
-/// Units that are matched by hidden coordinates which tokens matched: nothing is left that no matching used.
-pub(crate) fn by_matched_both<T: Held>(
+/// What the rows of a first round tell, and hidden coordinates that were matched and whose units are to be read by a further one. Nothing
+/// where it was not asked for.
+pub(crate) fn disguised<T: Held>(
     choice: &Choice,
     pair: &PairChoice,
     sides: Sides<'_, T>,
-    coordinates: &Coordinates,
-) -> Result<GroupAnswer, Untested> {
-    by_matched_units(choice, pair, sides, (coordinates, false))
+) -> (Vec<(Group, Result<GroupAnswer, Untested>)>, Option<Coordinates>) {
+    let Some(layers) = &pair.matched else { return (Vec::new(), None) };
+    let reason = |why: &Untested| *why;
+    let in_place = choice.models[pair.models[0]].as_ref().ok_or(Untested::NoTensor);
+    let in_place = in_place.and_then(|model| model.sites.coordinate_rows(choice.ask.seed));
+    let of_units = in_place.and_then(|rows| by_matched_units(choice, pair, sides, (&rows, true)));
+    let matches = matched_by_tokens(sides, pair);
+    let of_basis = matches.as_ref().map_err(reason).and_then(|matches| by_matched_basis(choice, pair, sides, matches));
+    let layers = layers.as_ref().map_err(reason);
+    let unread = layers.and(matches).and_then(|matches| split_matches(&matches, choice.ask.seed));
+    // Until the units of the matched coordinates are read.
+    let of_both = Err(unread.as_ref().map_or_else(reason, |_| Untested::NoTensor));
+    let groups = vec![(Group::MatchedUnits, of_units), (Group::MatchedBasis, of_basis), (Group::MatchedBoth, of_both)];
+    (groups, unread.ok().map(Coordinates::matched))
 }
 
 /// Units of some layers, matched by some hidden coordinates and tested by others; exactly, unless coordinates were matched before.
-fn by_matched_units<T: Held>(
+pub(crate) fn by_matched_units<T: Held>(
     choice: &Choice,
     pair: &PairChoice,
     sides: Sides<'_, T>,

@@ -1,5 +1,7 @@
 //! Whether a model of a list lies on the line between two others, and how much of the changes of others from a base is in it.
 
+use std::collections::BTreeMap;
+
 use super::{
     Group, LineageAsk,
     rows::{Held, ModelRows},
@@ -37,14 +39,14 @@ pub(crate) struct TaskAnswer {
 }
 
 /// Every model of a cluster against every pair of its others, by the rows of units that all three have.
-pub(crate) fn merges_within<T: Held>(ask: &LineageAsk, rows: &[(usize, ModelRows<T>)]) -> Vec<MergeAnswer> {
+pub(crate) fn merges_within<T: Held>(ask: &LineageAsk, rows: &BTreeMap<usize, ModelRows<T>>) -> Vec<MergeAnswer> {
     let mut found = Vec::new();
-    for (model, of_model) in rows {
-        let others: Vec<&(usize, ModelRows<T>)> = rows.iter().filter(|(other, _)| other != model).collect();
-        for (at, (a, of_a)) in others.iter().map(|other| (other.0, &other.1)).enumerate() {
-            for (b, of_b) in others[at + 1..].iter().map(|other| (other.0, &other.1)) {
+    for (&model, of_model) in rows {
+        let others: Vec<(&usize, &ModelRows<T>)> = rows.iter().filter(|(other, _)| **other != model).collect();
+        for (at, &(&a, of_a)) in others.iter().enumerate() {
+            for &(&b, of_b) in &others[at + 1..] {
                 let merge = merge(ask, [of_a, of_b, of_model]);
-                found.push(MergeAnswer { between: [a, b], model: *model, merge });
+                found.push(MergeAnswer { between: [a, b], model, merge });
             }
         }
     }
@@ -60,14 +62,17 @@ fn merge<T: Held>(ask: &LineageAsk, sides: [&ModelRows<T>; 3]) -> Result<Merge, 
 
 /// For every model of a cluster but its base the weights of the others, by the rows of units that all of the base's shape have. Nothing
 /// where no other is left.
-pub(crate) fn tasks_within<T: Held>(ask: &LineageAsk, rows: &[(usize, ModelRows<T>)], base: usize) -> Vec<TaskAnswer> {
-    let Some((_, of_base)) = rows.iter().find(|(model, _)| *model == base) else { return Vec::new() };
-    let children: Vec<&(usize, ModelRows<T>)> = rows.iter().filter(|(model, _)| *model != base).collect();
+pub(crate) fn tasks_within<T: Held>(
+    ask: &LineageAsk,
+    rows: &BTreeMap<usize, ModelRows<T>>,
+    base: usize,
+) -> Vec<TaskAnswer> {
+    let Some(of_base) = rows.get(&base) else { return Vec::new() };
+    let children = || rows.iter().filter(move |(model, _)| **model != base);
     let has_shape = |model: &ModelRows<T>| has_shape(ask, model, of_base);
-    let of_child = |child: &&(usize, ModelRows<T>)| {
-        let (model, of_model) = (child.0, &child.1);
-        let others = children.iter().filter(|(other, rows)| *other != model && has_shape(rows));
-        let (others, of_others): (Vec<usize>, Vec<&ModelRows<T>>) = others.map(|(other, rows)| (*other, rows)).unzip();
+    let of_child = |(&model, of_model): (&usize, &ModelRows<T>)| {
+        let others = children().filter(|(other, rows)| **other != model && has_shape(rows));
+        let (others, of_others): (Vec<usize>, Vec<&ModelRows<T>>) = others.unzip();
         let weights = || {
             if of_base.depth != of_model.depth {
                 return Err(Untested::Depth);
@@ -83,7 +88,7 @@ pub(crate) fn tasks_within<T: Held>(ask: &LineageAsk, rows: &[(usize, ModelRows<
         };
         (!others.is_empty()).then(|| TaskAnswer { model, weights: weights(), others: others.clone() })
     };
-    children.iter().filter_map(of_child).collect()
+    children().filter_map(of_child).collect()
 }
 
 /// Whether both have equally many layers, and the same groups of units in equal width and blocks.

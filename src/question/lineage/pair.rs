@@ -4,7 +4,7 @@ use super::{
     Choice, Group,
     choose::{PairChoice, deep_places},
     coordinates::Coordinates,
-    disguised::{Disguised, by_matched_both},
+    disguised::{by_matched_units, disguised},
     group_answer::{Distance, GroupAnswer},
     map::{MapAnswer, swap},
     rows::{GroupRows, Held, ModelRows, Sides},
@@ -34,7 +34,7 @@ pub(crate) struct PairAnswer {
     decision: Option<Decision>,
     pub(crate) relation: Option<Description>,
     /// Whether deep rows were read.
-    is_deep: bool,
+    pub(crate) is_deep: bool,
     /// Hidden coordinates that were matched and whose units were not read yet.
     pub(crate) unread: Option<Coordinates>,
     /// Rows of the embedding tables.
@@ -51,7 +51,7 @@ impl PairAnswer {
         let mapped = pair.map.and_then(Result::ok).map(|(group, _)| group);
         let is_deeper = sides.a.depth != sides.b.depth;
         let mut groups = Vec::new();
-        for group in Group::ALL.into_iter().filter(|group| choice.ask.groups.contains(*group)) {
+        for group in Group::IN_PLACE.into_iter().filter(|group| choice.ask.groups.contains(*group)) {
             let answer = match (group, &map) {
                 (Group::Norms, _) => pair.norms.and_then(|()| norms(sides, choice.ask.seed)),
                 (Group::Embeddings, _) => {
@@ -67,8 +67,8 @@ impl PairAnswer {
         }
         let sites = pair.models.map(|model| choice.models[model].as_ref().map(|model| &model.sites));
         let lacks = |group: Group| sites.map(|sites| sites.is_none_or(|sites| sites.units(group).is_err()));
-        let disguised = Disguised::of(choice, pair, sides);
-        groups.extend(disguised.groups);
+        let (disguised, unread) = disguised(choice, pair, sides);
+        groups.extend(disguised);
         let answer = Self {
             models: pair.models,
             stage: pair.stage,
@@ -78,7 +78,7 @@ impl PairAnswer {
             decision: None,
             relation: None,
             is_deep: false,
-            unread: disguised.unread,
+            unread,
             vocabularies: pair.models.map(|model| choice.models[model].as_ref().map_or(0, |model| model.vocabulary)),
             lacking: Group::UNITS.map(lacks),
             has_unread_experts: sites.into_iter().flatten().any(|sites| sites.has_unread_experts),
@@ -96,7 +96,9 @@ impl PairAnswer {
         self.relation = self.description(choice, pair, sides);
         if let Some(coordinates) = &pair.coordinates {
             self.groups.retain(|(group, _)| *group != Group::MatchedBoth);
-            self.groups.push((Group::MatchedBoth, by_matched_both(choice, pair, sides, coordinates)));
+            // Nothing is left that no matching used.
+            let of_both = by_matched_units(choice, pair, sides, (coordinates, false));
+            self.groups.push((Group::MatchedBoth, of_both));
             self.unread = None;
         }
         self
@@ -207,10 +209,6 @@ impl PairAnswer {
                 || ![decision.units, decision.basis].contains(&Sign::NotTested))
     }
 
-    pub(crate) fn is_deep(&self) -> bool {
-        self.is_deep
-    }
-
     pub(crate) fn needs_deep_rows(&self) -> bool {
         self.decision().units == Sign::Plus && !self.is_deep && !self.is_identical
     }
@@ -308,17 +306,12 @@ fn units<T: Held>(sides: Sides<'_, T>, group: Group, count: usize, seed: u64) ->
     let sizes = a.sizes(count);
     let sums: Vec<BlockSums> = strata.iter().map(|rows| BlockSums::of(rows, &sizes)).collect();
     let by_layer = layers.iter().zip(sums.chunks(1)).map(|(&layer, sums)| (layer, distances(sums)));
+    let distance = Distance::Sampled(distances(&sums));
     Ok(GroupAnswer {
-        evidence: test.evidence,
-        sign: Sign::NotTested,
         layers: test.layers,
         left_out: test.left_out,
-        is_by_map: false,
-        distance: Distance::Sampled(distances(&sums)),
         by_layer: by_layer.collect(),
-        equal: equal_share(&strata),
-        is_rounded: false,
-        matches: None,
+        ..GroupAnswer::joint(test.evidence, distance, equal_share(&strata))
     })
 }
 
@@ -328,18 +321,8 @@ fn by_map<T: Held>(sides: Sides<'_, T>, map: &MapAnswer) -> GroupAnswer {
     let strata = both.as_ref().map_or_else(|_| Vec::new(), |[a, b]| paired(a, b, map.pairs(), map.count));
     let sizes = both.as_ref().map_or_else(|_| Vec::new(), |[a, _]| a.sizes(map.count));
     let sums: Vec<BlockSums> = strata.iter().map(|rows| BlockSums::of(rows, &sizes)).collect();
-    GroupAnswer {
-        evidence: map.map.path,
-        sign: Sign::NotTested,
-        layers: Vec::new(),
-        left_out: Vec::new(),
-        is_by_map: true,
-        distance: Distance::Sampled(if sums.is_empty() { Err(Untested::TooFew) } else { distances(&sums) }),
-        by_layer: Vec::new(),
-        equal: equal_share(&strata),
-        is_rounded: false,
-        matches: None,
-    }
+    let distance = Distance::Sampled(if sums.is_empty() { Err(Untested::TooFew) } else { distances(&sums) });
+    GroupAnswer { is_by_map: true, ..GroupAnswer::joint(map.map.path, distance, equal_share(&strata)) }
 }
 
 fn embeddings<T: Held>(sides: Sides<'_, T>, tokens: &[[u64; 2]], seed: u64) -> Result<GroupAnswer, Untested> {

@@ -14,11 +14,7 @@ pub(crate) const ABOUT_COSINE: &str = "`cos_sim` of two norms is high by constru
 
 /// What a report says of the tensors that were left out, each with the number of its model.
 pub(crate) fn excluded(models: &[ModelSummary], excluded: &[(usize, Exclusion)]) -> Vec<Excluded> {
-    let one = |(model, exclusion): &(usize, Exclusion)| Excluded {
-        model: models[*model].model.clone(),
-        tensor: exclusion.tensor.clone(),
-        reason: exclusion.reason.clone(),
-    };
+    let one = |(model, told): &(usize, Exclusion)| Excluded::new(&models[*model].model, &told.tensor, &told.reason);
     excluded.iter().map(one).collect()
 }
 

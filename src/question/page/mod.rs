@@ -8,6 +8,7 @@ mod run;
 
 pub(crate) use closing::{ABOUT_COSINE, excluded};
 pub(crate) use colors::{WITHOUT_FIRST, later_cosines};
-pub(crate) use models::models;
+pub(crate) use models::{model_cells, models};
 pub(crate) use pairs::{PairRow, PairSide, pairs};
-pub use run::{Run, provenance};
+pub use run::provenance;
+pub(crate) use run::report;

@@ -5,6 +5,11 @@ use crate::{
     report::{Block, Cell, Column, Digits, Section},
 };
 
+/// A model with its commit, as cells of a file.
+pub(crate) fn model_cells(model: &ModelSummary) -> [Cell; 2] {
+    [Cell::text(&model.model), Cell::optional(model.commit.as_ref())]
+}
+
 /// The table of models with which every report opens.
 pub(crate) fn models(models: &[ModelSummary]) -> Section {
     let known = |value: Option<String>, why: &str| value.map_or_else(|| Cell::undefined(why), Cell::text);

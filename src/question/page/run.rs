@@ -2,45 +2,28 @@
 
 use crate::{
     model::ModelSummary,
-    report::{Excluded, FileProvenance, ModelProvenance, Provenance},
+    report::{Excluded, FileProvenance, ModelProvenance, Provenance, Report},
 };
 
-/// What only the running program knows.
-#[derive(Debug, Clone, Default)]
-pub struct Run {
-    /// The command line, without secrets.
-    pub command_line: Vec<String>,
-    /// The seed.
-    pub seed: u64,
-    /// The time, as RFC 3339.
-    pub generated_at: Option<String>,
-    /// The Hub that was asked, if any was.
-    pub endpoint: Option<String>,
-    /// Requests sent.
-    pub requests: u64,
-    /// Bytes received.
-    pub bytes: u64,
-    /// Tensors that were in the cache.
-    pub cache_hits: u64,
-    /// Tensors that were read from the Hugging Face cache.
-    pub shared_hits: u64,
+/// A report on `models` before anything is said of them.
+pub(crate) fn report(
+    command: &'static str,
+    models: &[ModelSummary],
+    run: &Provenance,
+    excluded: Vec<Excluded>,
+) -> Report {
+    Report {
+        language: "en",
+        command,
+        synthetic: models.iter().any(|model| model.synthetic),
+        provenance: provenance(run, models, excluded),
+        ..Report::default()
+    }
 }
 
-/// The provenance of an audit of `models`.
-pub fn provenance(run: &Run, models: &[ModelSummary], excluded: Vec<Excluded>) -> Provenance {
-    Provenance {
-        command_line: run.command_line.clone(),
-        seed: run.seed,
-        generated_at: run.generated_at.clone(),
-        endpoint: run.endpoint.clone(),
-        models: models.iter().map(model).collect(),
-        requests: run.requests,
-        bytes: run.bytes,
-        cache_hits: run.cache_hits,
-        from_hugging_face_cache: run.shared_hits,
-        excluded,
-        ..Provenance::of_this_program()
-    }
+/// The provenance of an audit of `models`: that of the running program, with theirs.
+pub fn provenance(run: &Provenance, models: &[ModelSummary], excluded: Vec<Excluded>) -> Provenance {
+    Provenance { models: models.iter().map(model).collect(), excluded, ..run.clone() }
 }
 
 fn model(summary: &ModelSummary) -> ModelProvenance {

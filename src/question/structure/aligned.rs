@@ -2,7 +2,7 @@
 
 use std::f64::consts::SQRT_2;
 
-use super::{Along, Group, Quantity, Source, Steps, StructureOptions, StructureRow, attention, extents, work};
+use super::{Group, Quantity, Source, StructureOptions, StructureRow, attention, extents, layer_pairs, work};
 use crate::{
     family::Role,
     metric::{
@@ -14,30 +14,29 @@ use crate::{
 
 /// All alignments of a model, and what restricts them.
 pub(crate) fn rows(
-    model: usize,
     source: &Source<'_>,
     options: &StructureOptions,
-    steps: &dyn Steps,
+    done: &dyn Fn(f64),
 ) -> (Vec<StructureRow>, Vec<(usize, Gauge, String)>) {
     let (mut rows, mut limits) = (Vec::new(), Vec::new());
-    for group in Group::all(source.atlas, options) {
-        let mut writer = Writer { model, group: &group, rows: &mut rows, pair: (None, None) };
-        let missing = group.kinds().into_iter().find(|kind| !source.atlas.kinds.contains_key(kind));
+    for group in Group::all(source.index, options) {
+        let mut writer = Writer { model: source.number, group: &group, rows: &mut rows, pair: (None, None) };
+        let missing = group.kinds().into_iter().find(|kind| !source.index.kinds.contains_key(kind));
         if let Some(kind) = missing {
             let reason = source.reason(&kind, "it has no such tensor");
             writer.refuse(&Undefined::NotComparable(format!("{}: {reason}", kind.name())));
             continue;
         }
-        let layers = match group.layers(source.model, source.atlas, options) {
+        let layers = match group.layers(source.model, source.index, options) {
             Ok(layers) => layers,
             Err(reason) => {
                 writer.refuse(&Undefined::NotComparable(reason));
                 continue;
             }
         };
-        let one = work(source.model, source.atlas, &group);
+        let one = work(source.model, source.index, &group);
         let mut kept: Option<(u32, Result<Vec<Weights>, Undefined>)> = None;
-        for (a, b) in Along::pairs(&layers, options.stride) {
+        for (a, b) in layer_pairs(&layers, options.stride) {
             let read = |layer: u32| group.kinds().iter().map(|kind| source.read(kind, layer)).collect();
             let first = match kept.take() {
                 Some((layer, read)) if layer == a => read,
@@ -50,18 +49,18 @@ pub(crate) fn rows(
                 Err(reason) => writer.refuse(reason),
             }
             kept = Some((b, second));
-            steps.done(one.operations);
+            done(one.operations);
         }
         if group.gauges.contains(&Gauge::MlpRotation)
-            && extents(source.model, source.atlas, &group.kinds()[0]).0 > PRECISE_TO as f64
+            && extents(source.model, source.index, &group.kinds()[0]).0 > PRECISE_TO as f64
         {
             let text = format!(
                 "beyond {PRECISE_TO} units the rotation is not formed, and gate, up and down have no residual of their own."
             );
-            limits.push((model, Gauge::MlpRotation, text));
+            limits.push((source.number, Gauge::MlpRotation, text));
         }
         if group.gauges.contains(&Gauge::Attention) {
-            limits.push((model, Gauge::Attention, attention::explained(source.model)));
+            limits.push((source.number, Gauge::Attention, attention::explained(source.model)));
         }
     }
     (rows, limits)

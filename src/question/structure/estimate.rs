@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Along, Atlas, Group, Kind, Piece, StructureOptions, attention, chosen};
+use super::{Group, Kind, MatrixIndex, Piece, StructureOptions, attention, chosen, layer_pairs};
 use crate::{
     metric::align::{Gauge, PRECISE_TO},
     model::{Model, Opened},
@@ -23,42 +23,42 @@ pub struct Estimate {
 pub fn estimate(opened: &[Opened], options: &StructureOptions) -> Vec<Estimate> {
     let one = |opened: &Opened| {
         let model = opened.outcome.as_ref().ok();
-        model.map_or_else(Estimate::default, |model| of_model(model, &Atlas::of(model, options), options))
+        model.map_or_else(Estimate::default, |model| of_model(model, &MatrixIndex::of(model, options), options))
     };
     opened.iter().map(one).collect()
 }
 
-pub(crate) fn of_model(model: &Model, atlas: &Atlas, options: &StructureOptions) -> Estimate {
+pub(crate) fn of_model(model: &Model, index: &MatrixIndex, options: &StructureOptions) -> Estimate {
     let mut estimate = Estimate::default();
-    for (kind, layers) in &atlas.kinds {
+    for (kind, layers) in &index.kinds {
         if kind.role.is_some_and(|role| !options.wants(role)) {
             continue;
         }
         let Ok(layers) = chosen(model, layers.keys().copied(), kind.stack, options) else {
             continue;
         };
-        let pairs = Along::pairs(&layers, options.stride).len();
-        let (rows, columns) = extents(model, atlas, kind);
+        let pairs = layer_pairs(&layers, options.stride).len();
+        let (rows, columns) = extents(model, index, kind);
         estimate.pairs += pairs;
-        estimate.operations += pairs as f64 * raw_pair(model, atlas, kind, options);
+        estimate.operations += pairs as f64 * raw_pair(model, index, kind, options);
         let mut memory = 4.0 * rows * columns;
         if options.effective_rank {
             memory += 28.0 * rows.min(columns).powi(2);
         }
         estimate.memory = estimate.memory.max(memory);
     }
-    add_alignments(model, atlas, options, &mut estimate);
+    add_alignments(model, index, options, &mut estimate);
     estimate
 }
 
 /// Adds what the alignments of a model cost.
-fn add_alignments(model: &Model, atlas: &Atlas, options: &StructureOptions, estimate: &mut Estimate) {
-    for group in Group::all(atlas, options) {
-        let Ok(layers) = group.layers(model, atlas, options) else {
+fn add_alignments(model: &Model, index: &MatrixIndex, options: &StructureOptions, estimate: &mut Estimate) {
+    for group in Group::all(index, options) {
+        let Ok(layers) = group.layers(model, index, options) else {
             continue;
         };
-        let pairs = Along::pairs(&layers, options.stride).len();
-        let one = work(model, atlas, &group);
+        let pairs = layer_pairs(&layers, options.stride).len();
+        let one = work(model, index, &group);
         estimate.pairs += pairs;
         estimate.operations += pairs as f64 * one.operations;
         estimate.memory = estimate.memory.max(one.memory);
@@ -66,9 +66,9 @@ fn add_alignments(model: &Model, atlas: &Atlas, options: &StructureOptions, esti
 }
 
 /// What one pair of layers costs.
-pub(crate) fn work(model: &Model, atlas: &Atlas, group: &Group) -> Estimate {
+pub(crate) fn work(model: &Model, index: &MatrixIndex, group: &Group) -> Estimate {
     let sizes = group.kinds().into_iter().map(|kind| {
-        let (rows, columns) = extents(model, atlas, &kind);
+        let (rows, columns) = extents(model, index, &kind);
         rows * columns
     });
     let elements: f64 = sizes.sum();
@@ -79,11 +79,11 @@ pub(crate) fn work(model: &Model, atlas: &Atlas, group: &Group) -> Estimate {
             Gauge::Heads | Gauge::Attention => {
                 let width = attention::layout(&model.config).map_or(0.0, |layout| layout.width as f64);
                 // Products of every row with its head's rows, and decompositions that count twentyfold.
-                let heads = extents(model, atlas, &group.kinds()[0]).0;
+                let heads = extents(model, index, &group.kinds()[0]).0;
                 (2.0 * elements * width + 20.0 * heads * width * width, 16.0 * width * width)
             }
             Gauge::MlpRotation | Gauge::MlpPermutation => {
-                let (units, _) = extents(model, atlas, &group.kinds()[0]);
+                let (units, _) = extents(model, index, &group.kinds()[0]);
                 let products = 2.0 * elements * units;
                 let square = 8.0 * units * units;
                 if *gauge == Gauge::MlpPermutation {
@@ -104,8 +104,8 @@ pub(crate) fn work(model: &Model, atlas: &Atlas, group: &Group) -> Estimate {
 }
 
 /// Operations of one pair of a role: five sums of two each, and the spectrum.
-pub(crate) fn raw_pair(model: &Model, atlas: &Atlas, kind: &Kind, options: &StructureOptions) -> f64 {
-    let (rows, columns) = extents(model, atlas, kind);
+pub(crate) fn raw_pair(model: &Model, index: &MatrixIndex, kind: &Kind, options: &StructureOptions) -> f64 {
+    let (rows, columns) = extents(model, index, kind);
     let (small, large) = (rows.min(columns), rows.max(columns));
     let spectrum = if options.effective_rank && small > 1.0 {
         // Half of the products, and a reduction to three diagonals that waits for memory and counts fourfold.
@@ -117,8 +117,8 @@ pub(crate) fn raw_pair(model: &Model, atlas: &Atlas, kind: &Kind, options: &Stru
 }
 
 /// Rows and columns of a role's matrix in the first layer that has it.
-pub(crate) fn extents(model: &Model, atlas: &Atlas, kind: &Kind) -> (f64, f64) {
-    let layers = atlas.kinds.get(kind);
+pub(crate) fn extents(model: &Model, index: &MatrixIndex, kind: &Kind) -> (f64, f64) {
+    let layers = index.kinds.get(kind);
     let piece = layers.and_then(|layers| layers.values().find_map(|piece| piece.as_ref().ok()));
     piece.map_or((0.0, 0.0), |piece| of_piece(model, piece))
 }

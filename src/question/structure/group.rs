@@ -1,6 +1,6 @@
 //! Matrices that are read together.
 
-use super::{ATTENTION, Atlas, Kind, MLP, StructureOptions, chosen};
+use super::{ATTENTION, Kind, MLP, MatrixIndex, StructureOptions, chosen};
 use crate::{
     family::{Role, Stack},
     metric::align::Gauge,
@@ -16,7 +16,7 @@ pub(crate) struct Group {
 
 impl Group {
     /// The groups of a model: those of each stack that has one of the roles, and of the main stack where none has.
-    pub(crate) fn all(atlas: &Atlas, options: &StructureOptions) -> Vec<Self> {
+    pub(crate) fn all(index: &MatrixIndex, options: &StructureOptions) -> Vec<Self> {
         let mut groups = Vec::new();
         for (roles, gauges) in [
             (&ATTENTION[..], [Gauge::Heads, Gauge::Attention]),
@@ -28,7 +28,7 @@ impl Group {
             }
             let has = |stack: Stack| {
                 let mut kinds = roles.iter().map(|&role| Kind::weight(role, stack));
-                kinds.any(|kind| atlas.kinds.contains_key(&kind))
+                kinds.any(|kind| index.kinds.contains_key(&kind))
             };
             let mut stacks = [Stack::Main, Stack::Encoder, Stack::Decoder].to_vec();
             stacks.retain(|&stack| has(stack));
@@ -51,9 +51,14 @@ impl Group {
     }
 
     /// The layers that have one of the roles.
-    pub(crate) fn layers(&self, model: &Model, atlas: &Atlas, options: &StructureOptions) -> Result<Vec<u32>, String> {
+    pub(crate) fn layers(
+        &self,
+        model: &Model,
+        index: &MatrixIndex,
+        options: &StructureOptions,
+    ) -> Result<Vec<u32>, String> {
         let kinds = self.kinds();
-        let found = kinds.iter().filter_map(|kind| atlas.kinds.get(kind));
+        let found = kinds.iter().filter_map(|kind| index.kinds.get(kind));
         chosen(model, found.flat_map(|layers| layers.keys().copied()), self.stack, options)
     }
 }

@@ -4,10 +4,10 @@
 //! Matrices are read one pair of layers at a time and dropped, so that memory is that of a pair, whatever the model's depth.
 
 mod aligned;
-mod atlas;
 mod attention;
 mod estimate;
 mod group;
+mod matrix_index;
 mod options;
 pub mod page;
 mod pairs;
@@ -17,15 +17,15 @@ mod scale;
 mod source;
 mod strips;
 
-pub(crate) use atlas::{Atlas, Kind, Piece};
 pub use estimate::{Estimate, estimate, rehearse};
 pub(crate) use estimate::{extents, work};
 pub(crate) use group::Group;
+pub(crate) use matrix_index::{Kind, MatrixIndex, Piece};
+pub use options::StructureOptions;
 pub(crate) use options::{ATTENTION, MLP, chosen, parts};
-pub use options::{Steps, StructureOptions};
-pub(crate) use pairs::Along;
+pub(crate) use pairs::layer_pairs;
 pub use row::{Quantity, StructureRow};
 pub use run::{Structure, structure};
 pub use scale::ScaleTrack;
-pub(crate) use source::{Lying, Read, Source};
+pub(crate) use source::{LocalRange, Read, Source};
 pub(crate) use strips::Overlaps;

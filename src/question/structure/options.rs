@@ -77,14 +77,6 @@ impl StructureOptions {
     }
 }
 
-/// Who watches the arithmetic.
-pub trait Steps {
-    /// Work of so many operations begins on a model.
-    fn start(&self, model: &str, operations: f64);
-    /// So much of it is done.
-    fn done(&self, operations: f64);
-}
-
 /// The chosen layers that a stack should have: up to the stated number or the last one found, whichever is more.
 pub(crate) fn chosen(
     model: &Model,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Kind, Overlaps, Quantity, Read, Source, StructureRow, strips};
+use super::{Kind, Overlaps, Quantity, Read, Source, StructureOptions, StructureRow, strips};
 use crate::metric::{
     Overlap, Undefined, Weights,
     align::null,
@@ -10,84 +10,70 @@ use crate::metric::{
     spectrum::Spectrum,
 };
 
-/// One role of one model along depth.
-pub(crate) struct Along<'a> {
-    pub(crate) model: usize,
-    pub(crate) kind: Kind,
-    /// Layers that are compared, ascending.
-    pub(crate) layers: Vec<u32>,
-    pub(crate) stride: u32,
-    pub(crate) effective_rank: bool,
-    pub(crate) source: &'a Source<'a>,
+/// Layers k and k + stride that are both chosen; those that share a layer stand next to each other, so that each tensor
+/// is read once.
+pub(crate) fn layer_pairs(layers: &[u32], stride: u32) -> Vec<(u32, u32)> {
+    let mut pairs: Vec<(u32, u32)> = layers
+        .iter()
+        .filter_map(|&layer| Some((layer, layer.checked_add(stride)?)))
+        .filter(|(_, later)| layers.contains(later))
+        .collect();
+    pairs.sort_by_key(|&(layer, _)| (layer % stride.max(1), layer));
+    pairs
 }
 
-impl Along<'_> {
-    /// Layers k and k + stride that are both chosen; those that share a layer stand next to each other, so that each tensor
-    /// is read once.
-    pub(crate) fn pairs(layers: &[u32], stride: u32) -> Vec<(u32, u32)> {
-        let mut pairs: Vec<(u32, u32)> = layers
-            .iter()
-            .filter_map(|&layer| Some((layer, layer.checked_add(stride)?)))
-            .filter(|(_, later)| layers.contains(later))
-            .collect();
-        pairs.sort_by_key(|&(layer, _)| (layer % stride.max(1), layer));
-        pairs
-    }
-
-    /// All rows of the role; `done` is told after each pair.
-    pub(crate) fn rows(&self, done: &dyn Fn()) -> Vec<StructureRow> {
-        let mut rows = Vec::new();
-        let mut norms: BTreeMap<u32, f64> = BTreeMap::new();
-        let mut kept: Option<(u32, Read)> = None;
-        let pairs = Self::pairs(&self.layers, self.stride);
-        let mut overlaps = if self.effective_rank {
-            // The spectrum needs whole matrices.
-            Overlaps::new()
-        } else {
-            strips::overlaps(self.source, &self.kind, &pairs)
-        };
-        for (a, b) in pairs {
-            let (overlap, spectrum) = overlaps.remove(&(a, b)).map_or_else(
-                || {
-                    let first = match kept.take() {
-                        Some((layer, read)) if layer == a => read,
-                        _ => self.source.read(&self.kind, a),
-                    };
-                    let second = self.source.read(&self.kind, b);
-                    let both = first.as_ref().and_then(|first| Ok((first, second.as_ref()?))).map_err(Clone::clone);
-                    let overlap = both.clone().and_then(|(first, second)| Overlap::of(first, second));
-                    let spectrum = if self.effective_rank { spectrum(both) } else { Vec::new() };
-                    kept = Some((b, second));
-                    (overlap, spectrum)
-                },
-                |overlap| (overlap, Vec::new()),
-            );
-            if let Ok([of_a, of_b]) = overlap.as_ref().map(Overlap::norms) {
-                norms.extend([(a, of_a), (b, of_b)]);
-            }
-            let found = raw(overlap).into_iter().chain(spectrum);
-            rows.extend(found.map(|(quantity, value, null)| self.row(Some(a), Some(b), quantity, value, null)));
-            done();
+/// All rows of a role in these layers, which ascend; `done` is told after each pair.
+pub(crate) fn rows(
+    source: &Source<'_>,
+    kind: &Kind,
+    layers: &[u32],
+    options: &StructureOptions,
+    done: &dyn Fn(),
+) -> Vec<StructureRow> {
+    let row = |layer_a, layer_b, (quantity, value, null): Found| StructureRow {
+        model: source.number,
+        role: kind.name(),
+        layer_a: Some(layer_a),
+        layer_b,
+        quantity,
+        value,
+        null,
+    };
+    let mut rows = Vec::new();
+    let mut norms: BTreeMap<u32, f64> = BTreeMap::new();
+    let mut kept: Option<(u32, Read)> = None;
+    let pairs = layer_pairs(layers, options.stride);
+    // The spectrum needs whole matrices.
+    let mut overlaps = if options.effective_rank { Overlaps::new() } else { strips::overlaps(source, kind, &pairs) };
+    for (a, b) in pairs {
+        let (overlap, spectrum) = overlaps.remove(&(a, b)).map_or_else(
+            || {
+                let first = match kept.take() {
+                    Some((layer, read)) if layer == a => read,
+                    _ => source.read(kind, a),
+                };
+                let second = source.read(kind, b);
+                let both = first.as_ref().and_then(|first| Ok((first, second.as_ref()?))).map_err(Clone::clone);
+                let overlap = both.clone().and_then(|(first, second)| Overlap::of(first, second));
+                let spectrum = if options.effective_rank { spectrum(both) } else { Vec::new() };
+                kept = Some((b, second));
+                (overlap, spectrum)
+            },
+            |overlap| (overlap, Vec::new()),
+        );
+        if let Ok([of_a, of_b]) = overlap.as_ref().map(Overlap::norms) {
+            norms.extend([(a, of_a), (b, of_b)]);
         }
-        drop(kept);
-        for &layer in &self.layers {
-            let read = || self.source.read(&self.kind, layer).and_then(|weights| frobenius_norm(&weights));
-            let norm = norms.remove(&layer).map_or_else(read, Ok);
-            rows.push(self.row(Some(layer), None, Quantity::FrobeniusNorm, norm, None));
-        }
-        rows
+        rows.extend(raw(overlap).into_iter().chain(spectrum).map(|found| row(a, Some(b), found)));
+        done();
     }
-
-    fn row(
-        &self,
-        layer_a: Option<u32>,
-        layer_b: Option<u32>,
-        quantity: Quantity,
-        value: Result<f64, Undefined>,
-        null: Option<f64>,
-    ) -> StructureRow {
-        StructureRow { model: self.model, role: self.kind.name(), layer_a, layer_b, quantity, value, null }
+    drop(kept);
+    for &layer in layers {
+        let read = || source.read(kind, layer).and_then(|weights| frobenius_norm(&weights));
+        let norm = norms.remove(&layer).map_or_else(read, Ok);
+        rows.push(row(layer, None, (Quantity::FrobeniusNorm, norm, None)));
     }
+    rows
 }
 
 /// A quantity of a pair of layers, and what it is when nothing is shared.
@@ -128,9 +114,9 @@ mod tests {
 
     #[test]
     fn a_stride_pairs_layers_of_one_chain_after_each_other() {
-        assert_eq!(Along::pairs(&[0, 1, 2, 3], 1), [(0, 1), (1, 2), (2, 3)]);
-        assert_eq!(Along::pairs(&[0, 1, 2, 3, 4], 2), [(0, 2), (2, 4), (1, 3)]);
-        assert_eq!(Along::pairs(&[0, 10, 20], 1), []);
-        assert_eq!(Along::pairs(&[u32::MAX], 1), []);
+        assert_eq!(layer_pairs(&[0, 1, 2, 3], 1), [(0, 1), (1, 2), (2, 3)]);
+        assert_eq!(layer_pairs(&[0, 1, 2, 3, 4], 2), [(0, 2), (2, 4), (1, 3)]);
+        assert_eq!(layer_pairs(&[0, 10, 20], 1), []);
+        assert_eq!(layer_pairs(&[u32::MAX], 1), []);
     }
 }

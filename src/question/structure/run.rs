@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Along, Atlas, Kind, Quantity, ScaleTrack, Source, Steps, StructureOptions, StructureRow, aligned, chosen, estimate,
+    Kind, MatrixIndex, Quantity, ScaleTrack, Source, StructureOptions, StructureRow, aligned, chosen, estimate, pairs,
+    parts,
 };
 use crate::{
-    family::{Part, Role, Stack},
+    family::{Role, Stack},
     fetch::Corpus,
     metric::{Undefined, align::Gauge},
     model::{Exclusion, Model, ModelSummary, Opened},
@@ -41,11 +42,13 @@ impl Structure {
     }
 }
 
-/// Works out the structure of each model. Every tensor must be in the cache by now, or in a folder, or in `failures`.
+/// Works out the structure of each model. Every tensor must be in the cache by now, or in a folder, or in `failures`. `start` is told
+/// that work of so many operations begins on a model, `done` that so much of it is done.
 pub fn structure(
     Corpus { cache, opened, failures, .. }: &Corpus,
     options: &StructureOptions,
-    steps: &dyn Steps,
+    start: &dyn Fn(&str, f64),
+    done: &dyn Fn(f64),
 ) -> Structure {
     let mut structure = Structure {
         models: opened.iter().map(ModelSummary::of).collect(),
@@ -61,54 +64,42 @@ pub fn structure(
             structure.used.push((0, 0));
             continue;
         };
-        let atlas = Atlas::of(model, options);
-        let work = estimate::of_model(model, &atlas, options);
-        steps.start(&opened.label, work.operations);
-        let source = Source { cache, model, failures, atlas: &atlas };
-        let mut rows = raw(number, &source, options, steps);
+        let index = MatrixIndex::of(model, options);
+        start(&opened.label, estimate::of_model(model, &index, options).operations);
+        let source = Source { cache, number, model, failures, index: &index };
+        let mut rows = raw(&source, options, done);
         structure.scales.push(ScaleTrack::of(number, &rows));
-        let (aligned, limits) = aligned::rows(number, &source, options, steps);
+        let (aligned, limits) = aligned::rows(&source, options, done);
         rows.extend(aligned);
         structure.limits.extend(limits);
         structure.rows.extend(rows);
-        structure.used.push(used(model, &atlas));
+        structure.used.push(used(model, &index));
     }
     structure
 }
 
 /// The raw test of every role.
-fn raw(number: usize, source: &Source<'_>, options: &StructureOptions, steps: &dyn Steps) -> Vec<StructureRow> {
+fn raw(source: &Source<'_>, options: &StructureOptions, done: &dyn Fn(f64)) -> Vec<StructureRow> {
     let mut rows = Vec::new();
-    for (&kind, layers) in &source.atlas.kinds {
+    for (kind, layers) in &source.index.kinds {
         if kind.role.is_some_and(|role| !options.wants(role)) {
             continue;
         }
-        let layers = match chosen(source.model, layers.keys().copied(), kind.stack, options) {
-            Ok(layers) => layers,
-            Err(reason) => {
-                rows.push(without(number, kind.name(), reason));
-                continue;
+        match chosen(source.model, layers.keys().copied(), kind.stack, options) {
+            Ok(layers) => {
+                let per_pair = estimate::raw_pair(source.model, source.index, kind, options);
+                rows.extend(pairs::rows(source, kind, &layers, options, &|| done(per_pair)));
             }
-        };
-        let per_pair = estimate::raw_pair(source.model, source.atlas, &kind, options);
-        let along = Along {
-            model: number,
-            kind,
-            layers,
-            stride: options.stride,
-            effective_rank: options.effective_rank,
-            source,
-        };
-        rows.extend(along.rows(&|| steps.done(per_pair)));
+            Err(reason) => rows.push(without(source.number, kind.name(), reason)),
+        }
     }
     // A role that was named, and that no layer has.
     for &role in options.roles.roles() {
         let named = options.roles.names(role) && !options.by_pattern;
-        let found: BTreeSet<Option<Role>> = source.atlas.kinds.keys().map(|kind| kind.role).collect();
-        let fused = crate::question::structure::parts(role);
-        if named && !found.contains(&Some(role)) && !fused.iter().any(|&part| found.contains(&Some(part))) {
-            let kind = Kind { role: Some(role), part: Part::Weight, stack: Stack::Main, expert: None };
-            rows.push(without(number, kind.name(), source.reason(&kind, "it has no such tensor")));
+        let found: BTreeSet<Option<Role>> = source.index.kinds.keys().map(|kind| kind.role).collect();
+        if named && !found.contains(&Some(role)) && !parts(role).iter().any(|&part| found.contains(&Some(part))) {
+            let kind = Kind::weight(role, Stack::Main);
+            rows.push(without(source.number, kind.name(), source.reason(&kind, "it has no such tensor")));
         }
     }
     rows
@@ -127,8 +118,8 @@ fn without(model: usize, role: String, reason: String) -> StructureRow {
 }
 
 /// How many tensors the numbers rest on, and their bytes.
-fn used(model: &Model, atlas: &Atlas) -> (usize, u64) {
-    let pieces = atlas.kinds.values().flat_map(BTreeMap::values).flatten();
+fn used(model: &Model, index: &MatrixIndex) -> (usize, u64) {
+    let pieces = index.kinds.values().flat_map(BTreeMap::values).flatten();
     let positions: BTreeSet<usize> = pieces.map(|piece| piece.tensor).collect();
     let bytes = positions.iter().map(|&at| model.tensors[at].info.range.len()).sum();
     (positions.len(), bytes)

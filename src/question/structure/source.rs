@@ -1,6 +1,6 @@
 //! A role's matrix of one layer in memory, in its stored width.
 
-use super::{Atlas, Kind, Piece, parts};
+use super::{Kind, MatrixIndex, Piece, parts};
 use crate::{
     cache::Cache,
     checkpoint::{CheckpointError, FolderFile},
@@ -21,7 +21,7 @@ pub(crate) type Read = std::result::Result<Weights, Undefined>;
 const READ_AT_ONCE: usize = 256 * 1024;
 
 /// A matrix that lies in a local file, as BF16 and in one run.
-pub(crate) struct Lying {
+pub(crate) struct LocalRange {
     pub(crate) file: FolderFile,
     pub(crate) range: ByteRange,
     /// As it is stored.
@@ -31,16 +31,18 @@ pub(crate) struct Lying {
 /// Where a model's matrices come from.
 pub(crate) struct Source<'a> {
     pub(crate) cache: &'a Cache,
+    /// Of the model in the list of models.
+    pub(crate) number: usize,
     pub(crate) model: &'a Model,
     pub(crate) failures: &'a Failures,
-    pub(crate) atlas: &'a Atlas,
+    pub(crate) index: &'a MatrixIndex,
 }
 
 impl Source<'_> {
     /// The matrix of a role at a layer, as `[out, in]`; or the reason why there is none.
     pub(crate) fn read(&self, kind: &Kind, layer: u32) -> Read {
         let absent = |reason: String| Undefined::NotComparable(format!("layer {layer}: {reason}"));
-        let piece = match self.atlas.piece(kind, layer) {
+        let piece = match self.index.piece(kind, layer) {
             Ok(piece) => piece,
             Err(reason) => {
                 return Err(absent(self.unreadable(kind, layer).unwrap_or_else(|| self.reason(kind, reason))));
@@ -66,15 +68,15 @@ impl Source<'_> {
     }
 
     /// Where the matrix of a role at a layer lies, if it is one run of BF16 in a local file.
-    pub(crate) fn lying(&self, kind: &Kind, layer: u32) -> Option<Lying> {
-        let piece = self.atlas.piece(kind, layer).ok()?;
+    pub(crate) fn local_range(&self, kind: &Kind, layer: u32) -> Option<LocalRange> {
+        let piece = self.index.piece(kind, layer).ok()?;
         let tensor = &self.model.tensors[piece.tensor];
         if !is_plain_bf16(tensor) || self.failures.contains_key(&tensor.info.name) {
             return None;
         }
         let (range, shape) = run(tensor, piece)?;
         let file = self.model.repository.local_file(&tensor.shard)?.clone();
-        Some(Lying { file, range, shape })
+        Some(LocalRange { file, range, shape })
     }
 
     /// Why a role is not there: the family's reason where it has one.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, mem};
 
 use rayon::prelude::*;
 
-use super::{Kind, Lying, Source};
+use super::{Kind, LocalRange, Source};
 use crate::{
     checkpoint::CheckpointError,
     metric::{Overlap, Undefined, overlap::Strip},
@@ -33,15 +33,15 @@ pub(crate) type Overlaps = BTreeMap<(u32, u32), Result<Overlap, Undefined>>;
 pub(crate) fn overlaps(source: &Source<'_>, kind: &Kind, pairs: &[(u32, u32)]) -> Overlaps {
     let side_by_side = (MOST_OPEN / rayon::current_num_threads()).clamp(2, MOST_SIDE_BY_SIDE);
     let mut found = Overlaps::new();
-    let mut run: Vec<(u32, Lying)> = Vec::new();
+    let mut run: Vec<(u32, LocalRange)> = Vec::new();
     for &(a, b) in pairs {
         let follows = run.last().is_some_and(|(layer, _)| *layer == a);
         if !follows || run.len() == side_by_side {
             add(&mut found, &mem::take(&mut run));
-            run.extend(source.lying(kind, a).map(|lying| (a, lying)));
+            run.extend(source.local_range(kind, a).map(|range| (a, range)));
         }
-        match source.lying(kind, b) {
-            Some(lying) if run.last().is_some_and(|(_, last)| last.shape == lying.shape) => run.push((b, lying)),
+        match source.local_range(kind, b) {
+            Some(range) if run.last().is_some_and(|(_, last)| last.shape == range.shape) => run.push((b, range)),
             _ => add(&mut found, &mem::take(&mut run)),
         }
     }
@@ -50,7 +50,7 @@ pub(crate) fn overlaps(source: &Source<'_>, kind: &Kind, pairs: &[(u32, u32)]) -
 }
 
 /// Adds the overlaps of a run of layers, each with the next.
-fn add(found: &mut Overlaps, run: &[(u32, Lying)]) {
+fn add(found: &mut Overlaps, run: &[(u32, LocalRange)]) {
     let Some((_, first)) = run.first() else {
         return;
     };
@@ -71,12 +71,12 @@ fn add(found: &mut Overlaps, run: &[(u32, Lying)]) {
 }
 
 /// The strips of a band from byte `first` of each matrix on: by pair, in order.
-fn read_band(run: &[(u32, Lying)], first: u64) -> Result<Vec<Vec<Strip>>, CheckpointError> {
+fn read_band(run: &[(u32, LocalRange)], first: u64) -> Result<Vec<Vec<Strip>>, CheckpointError> {
     let mut readers = run
         .iter()
-        .map(|(_, lying)| {
-            let start = lying.range.start + first;
-            lying.file.reader(ByteRange::new(start, lying.range.end.min(start + BAND)))
+        .map(|(_, matrix)| {
+            let start = matrix.range.start + first;
+            matrix.file.reader(ByteRange::new(start, matrix.range.end.min(start + BAND)))
         })
         .collect::<Result<Vec<_>, _>>()?;
     let mut strips = vec![Vec::new(); run.len() - 1];

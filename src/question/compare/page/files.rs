@@ -4,7 +4,7 @@ use super::document;
 use crate::{
     metric::Metric,
     question::{
-        compare::{CLOSE, Comparison, GroupFigures, Obstacle},
+        compare::{CLOSE, Comparison, GroupFigures, Obstacle, bands},
         hash::chunks::Method,
         inspect::shape_text,
         page::{self, PairRow, PairSide},
@@ -15,28 +15,17 @@ use crate::{
 /// `pairs.csv`, `summary.csv`, `layers.csv`, `closeness.csv`, `bands.csv` and `coverage.csv`.
 pub fn compare_tables(comparison: &Comparison) -> Frames<'_> {
     let groups = &comparison.groups;
-    let tables = [
-        pairs(comparison),
-        summary(groups),
-        layers(groups),
-        closeness(groups),
-        bands(comparison),
-        coverage(comparison),
-    ];
-    Box::new(tables.into_iter())
+    let of_groups = [pairs(comparison), summary(groups), layers(groups), closeness(groups)];
+    Box::new(of_groups.into_iter().chain([bands(comparison), coverage(comparison)]))
 }
 
 fn pairs(comparison: &Comparison) -> Frame<'_> {
     let [model_a, model_b] = &comparison.models;
-    page::pairs(comparison.meetings.iter().map(move |meeting| {
+    page::pairs(comparison.pairs.iter().map(move |pair| {
         let side = |model, side| PairSide { model, side: Some(side), layer: side.layer };
-        let sides = [side(model_a, &meeting.a), side(model_b, &meeting.b)];
-        PairRow { sides, role: meeting.role_name(), metrics: meeting.metrics.clone() }
+        let sides = [side(model_a, &pair.a), side(model_b, &pair.b)];
+        PairRow { sides, role: pair.role_name(), metrics: pair.metrics.clone() }
     }))
-}
-
-fn exact(value: f64) -> Cell {
-    Cell::number(value, Digits::Exact)
 }
 
 fn summary(groups: &[GroupFigures]) -> Frame<'_> {
@@ -44,8 +33,8 @@ fn summary(groups: &[GroupFigures]) -> Frame<'_> {
     let rows = groups.iter().flat_map(|figures| {
         figures.metrics.iter().map(|(metric, described)| {
             let start = [Cell::text(figures.group.name()), Cell::code(metric.name()), Cell::count(described.count)];
-            let figures = [described.mean, described.sd].into_iter().chain(described.quartiles).map(exact);
-            let sample = described.sd_sample.map_or_else(Cell::empty, exact);
+            let figures = [described.mean, described.sd].into_iter().chain(described.quartiles).map(Cell::exact);
+            let sample = Cell::number_or_empty(described.sd_sample, Digits::Exact);
             start.into_iter().chain(figures).chain([sample]).collect()
         })
     });
@@ -55,10 +44,10 @@ fn summary(groups: &[GroupFigures]) -> Frame<'_> {
 fn layers(groups: &[GroupFigures]) -> Frame<'_> {
     let rows = groups.iter().flat_map(|figures| {
         figures.layers.iter().flat_map(|(layer, means)| {
-            means.iter().map(|(metric, mean, n)| {
+            means.iter().map(|(metric, of)| {
                 let layer = Cell::layer(layer.to_string());
                 let group = Cell::text(figures.group.name());
-                vec![group, layer, Cell::code(metric.name()), Cell::count(*n), exact(*mean)]
+                vec![group, layer, Cell::code(metric.name()), Cell::count(of.count), Cell::exact(of.mean)]
             })
         })
     });
@@ -80,9 +69,9 @@ fn closeness(groups: &[GroupFigures]) -> Frame<'_> {
 }
 
 fn bands(comparison: &Comparison) -> Frame<'_> {
-    let rows = comparison.bands().into_iter().map(|band| {
+    let rows = bands::bands(&comparison.pairs).into_iter().map(|band| {
         vec![
-            if band.above.is_finite() { exact(band.above) } else { Cell::empty() },
+            Cell::number_or_empty(Some(band.above).filter(|above| above.is_finite()), Digits::Exact),
             Cell::text(band.reading),
             Cell::count(band.count),
             Cell::count(band.beyond_null),
@@ -94,25 +83,24 @@ fn bands(comparison: &Comparison) -> Frame<'_> {
 fn coverage(comparison: &Comparison) -> Frame<'_> {
     const HEAD: [&str; 9] =
         ["status", "tensor_a", "tensor_b", "role", "layer", "matched_by", "equal_bytes", "proven_by", "reason"];
-    let met = comparison.meetings.iter().zip(&comparison.coverage.pairs).map(|(meeting, status)| {
-        let reason = match (&meeting.failure, &meeting.obstacle, meeting.metrics.get(Metric::CosSim)) {
-            (Some(failure), ..) => failure.clone(),
-            (None, Some(Obstacle::Shape), _) => {
-                format!("shapes differ: {} and {}", shape_text(&meeting.a.shape), shape_text(&meeting.b.shape))
+    let met = comparison.pairs.iter().zip(&comparison.coverage.pairs).map(|(pair, status)| {
+        let reason = match (&pair.obstacle, pair.metrics.get(Metric::CosSim)) {
+            (Some(Obstacle::Shape), _) => {
+                format!("shapes differ: {} and {}", shape_text(&pair.a.shape), shape_text(&pair.b.shape))
             }
-            _ if meeting.trivial.is_some() => document::trivial(meeting),
-            (None, _, Err(reason)) => reason.to_string(),
+            _ if pair.trivial.is_some() => document::trivial(pair),
+            (_, Err(reason)) => reason.to_string(),
             _ => String::new(),
         };
         vec![
             Cell::text(status.name()),
-            Cell::code(&meeting.a.tensor),
-            Cell::code(&meeting.b.tensor),
-            Cell::text(meeting.role_name()),
-            Cell::integer(meeting.a.layer.map(|layer| layer.0.into())),
-            Cell::text(meeting.how.name()),
-            meeting.equal.map_or_else(Cell::empty, Cell::Flag),
-            Cell::optional(meeting.proven.map(Method::name)),
+            Cell::code(&pair.a.tensor),
+            Cell::code(&pair.b.tensor),
+            Cell::text(pair.role_name()),
+            Cell::integer(pair.a.layer.map(|layer| layer.0.into())),
+            Cell::text(pair.how.name()),
+            pair.equal.map_or_else(Cell::empty, Cell::Flag),
+            Cell::optional(pair.proven.map(Method::name)),
             Cell::text(reason),
         ]
     });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     family::LayerIndex,
     metric::{MeanSd, Metric},
-    question::compare::{Comparison, Group, GroupFigures, Meeting},
+    question::compare::{ComparedPair, Comparison, Group, GroupFigures},
     report::{
         Datum,
         figure::{Histogram, LinePanel, Lines, Picture, PictureKind, Point, Reference, Scatter, Series},
@@ -23,10 +23,9 @@ pub(crate) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<
     let mut pictures = Vec::new();
     for (id, title, vectors) in [("layers_matrices", "matrices", false), ("layers_norms", "norms and biases", true)] {
         let is_of = |figures: &&GroupFigures| match &figures.group {
-            Group::Role(role) => comparison
-                .meetings
-                .iter()
-                .any(|meeting| meeting.role_name() == *role && meeting.is_norm_or_bias() == vectors),
+            Group::Role(role) => {
+                comparison.pairs.iter().any(|pair| pair.role_name() == *role && pair.is_norm_or_bias() == vectors)
+            }
             Group::NormsAndBiases | Group::Embeddings | Group::Rest => false,
         };
         let mut roles: Vec<&GroupFigures> = groups.iter().filter(is_of).collect();
@@ -45,34 +44,35 @@ pub(crate) fn pictures(comparison: &Comparison, groups: &[GroupFigures]) -> Vec<
             pictures.extend(by_layer(comparison, &id, &title, roles));
         }
     }
-    let compared: Vec<&Meeting> = comparison.meetings.iter().filter(|meeting| meeting.is_evidence()).collect();
+    let compared: Vec<&ComparedPair> = comparison.pairs.iter().filter(|pair| pair.is_evidence()).collect();
     pictures.extend(scatter(&compared));
     for (id, title, vectors) in [("cosines_matrices", "matrices", false), ("cosines_norms", "norms and biases", true)] {
         let of = |metric: Metric| -> Vec<f64> {
-            let alike = compared.iter().filter(|meeting| meeting.is_norm_or_bias() == vectors);
-            alike.filter_map(|meeting| value(meeting, metric)).collect()
+            let alike = compared.iter().filter(|pair| pair.is_norm_or_bias() == vectors);
+            alike.filter_map(|pair| value(pair, metric)).collect()
         };
         pictures.extend(histogram(id, title, &of(Metric::CosSim), &of(Metric::CosNull)));
     }
     pictures
 }
 
-fn value(meeting: &Meeting, metric: Metric) -> Option<f64> {
-    meeting.metrics.get(metric).as_ref().ok().copied()
+fn value(pair: &ComparedPair, metric: Metric) -> Option<f64> {
+    pair.metrics.get(metric).as_ref().ok().copied()
 }
 
 fn by_layer(comparison: &Comparison, id: &str, title: &str, roles: &[&GroupFigures]) -> Option<Picture> {
     let layers: BTreeSet<LayerIndex> = roles.iter().flat_map(|figures| figures.layers.keys().copied()).collect();
     let mut elements: BTreeMap<LayerIndex, u64> = BTreeMap::new();
-    for meeting in comparison.meetings.iter().filter(|meeting| meeting.is_evidence()) {
-        let Some(layer) = meeting.a.layer.filter(|_| roles.iter().any(|figures| figures.group.holds(meeting))) else {
+    for pair in comparison.pairs.iter().filter(|pair| pair.is_evidence()) {
+        let Some(layer) = pair.a.layer.filter(|_| roles.iter().any(|figures| figures.group.holds(pair))) else {
             continue;
         };
-        let size: u64 = meeting.a.shape.iter().product();
+        let size: u64 = pair.a.shape.iter().product();
         elements.entry(layer).and_modify(|least| *least = size.min(*least)).or_insert(size);
     }
     let means = |figures: &GroupFigures, metric: Metric| -> Vec<Datum> {
-        let mean = |layer| figures.layers.get(layer)?.iter().find(|(known, ..)| *known == metric).map(|found| found.1);
+        let mean =
+            |layer| figures.layers.get(layer)?.iter().find(|(known, _)| *known == metric).map(|found| found.1.mean);
         let datum = |layer| mean(layer).map_or_else(|| Datum::undefined("no pair has a value"), Datum::new);
         layers.iter().map(datum).collect()
     };
@@ -100,15 +100,15 @@ fn by_layer(comparison: &Comparison, id: &str, title: &str, roles: &[&GroupFigur
     })
 }
 
-fn scatter(meetings: &[&Meeting]) -> Option<Picture> {
-    let points: Vec<Point> = meetings
+fn scatter(pairs: &[&ComparedPair]) -> Option<Picture> {
+    let points: Vec<Point> = pairs
         .iter()
-        .filter_map(|meeting| {
+        .filter_map(|pair| {
             Some(Point {
-                label: meeting.a.tensor.clone(),
-                group: usize::from(meeting.is_norm_or_bias()),
-                x: value(meeting, Metric::CosSim)?,
-                y: value(meeting, Metric::RelL2Err)?,
+                label: pair.a.tensor.clone(),
+                group: usize::from(pair.is_norm_or_bias()),
+                x: value(pair, Metric::CosSim)?,
+                y: value(pair, Metric::RelL2Err)?,
             })
         })
         .collect();

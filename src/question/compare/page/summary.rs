@@ -6,10 +6,10 @@ use std::{cmp::Reverse, fmt::Write as _};
 use crate::{
     metric::Metric,
     question::{
-        compare::{Comparison, Meeting, Obstacle, Overall, Status},
+        compare::{ComparedPair, Comparison, GroupFigures, Obstacle, Overall, Status, bands},
         hash::chunks::Method,
     },
-    report::{Block, Cell, Column, Digits, Table, number::counted},
+    report::{Block, Cell, Column, Digits, number::counted},
 };
 
 /// Pearson's r from which two tensors are called alike.
@@ -32,7 +32,7 @@ pub(crate) fn summary(comparison: &Comparison) -> Vec<Block> {
         blocks.extend(headline(comparison).into_iter().map(Block::prose));
     }
     if !comparison.groups.is_empty() {
-        blocks.push(Block::Table(groups(comparison)));
+        blocks.push(groups(comparison));
     }
     blocks.extend(published_readings(comparison));
     blocks.push(Block::prose(coverage(comparison)));
@@ -41,28 +41,28 @@ pub(crate) fn summary(comparison: &Comparison) -> Vec<Block> {
 
 /// What the pairs of tensors say: bytes first, then each kind of tensor that says something.
 fn headline(comparison: &Comparison) -> Vec<String> {
-    let pairs = || comparison.meetings.iter().filter(|meeting| meeting.is_compared());
-    let (all, identical) = (pairs().count(), pairs().filter(|meeting| meeting.equal == Some(true)).count());
+    let pairs = || comparison.pairs.iter().filter(|pair| pair.is_compared());
+    let (all, identical) = (pairs().count(), pairs().filter(|pair| pair.equal == Some(true)).count());
     let missing = not_compared(comparison);
     let of = if missing.is_empty() { counted(all, "tensor") } else { counted(all, "compared tensor") };
     let bytes = format!("**{identical} of {of} byte-identical**{missing}");
     if identical == all {
         return vec![format!("{bytes}.")];
     }
-    let kind = |name: &str, is_of: fn(&Meeting) -> bool| {
-        let of_kind: Vec<&Meeting> = pairs().filter(|meeting| meeting.is_evidence() && is_of(meeting)).collect();
-        let value = |meeting: &Meeting, metric| meeting.metrics.get(metric).as_ref().ok().copied();
-        let both = |meeting: &&Meeting| {
-            let r = value(meeting, Metric::Pearson)?;
-            Some((r, value(meeting, Metric::Spearman).unwrap_or(r)))
+    let kind = |name: &str, is_of: fn(&ComparedPair) -> bool| {
+        let of_kind: Vec<&ComparedPair> = pairs().filter(|pair| pair.is_evidence() && is_of(pair)).collect();
+        let value = |pair: &ComparedPair, metric| pair.metrics.get(metric).as_ref().ok().copied();
+        let both = |pair: &&ComparedPair| {
+            let r = value(pair, Metric::Pearson)?;
+            Some((r, value(pair, Metric::Spearman).unwrap_or(r)))
         };
         let r: Vec<(f64, f64)> = of_kind.iter().filter_map(both).collect();
         (!r.is_empty()).then(|| format!("{name}: {}", alike(&r)))
     };
     let kinds = [
-        kind("embeddings", Meeting::is_embedding),
-        kind("matrices of layers", |meeting| !meeting.is_norm_or_bias() && !meeting.is_embedding()),
-        kind("norms and biases", Meeting::is_norm_or_bias),
+        kind("embeddings", ComparedPair::is_embedding),
+        kind("matrices of layers", |pair| !pair.is_norm_or_bias() && !pair.is_embedding()),
+        kind("norms and biases", ComparedPair::is_norm_or_bias),
     ];
     let kinds: Vec<String> = kinds.into_iter().flatten().collect();
     let mut said = vec![format!("{bytes}. {}.", capitalised(&kinds.join("; ")))];
@@ -83,9 +83,9 @@ fn not_compared(comparison: &Comparison) -> String {
         Some((_, counts)) => *counts = [counts[0] + a, counts[1] + b],
         None => reasons.push((why, [a, b])),
     };
-    for (meeting, status) in comparison.meetings.iter().zip(&coverage.pairs) {
+    for (pair, status) in comparison.pairs.iter().zip(&coverage.pairs) {
         match (status, status.told()) {
-            (Status::Compared, _) if meeting.is_broken() => add(BROKEN.to_owned(), [1, 1]),
+            (Status::Compared, _) if pair.is_broken() => add(BROKEN.to_owned(), [1, 1]),
             (Status::Skipped, _) => add("beyond --max-tensors".to_owned(), [1, 1]),
             (Status::Compared | Status::Trivial, _) | (_, None) => {}
             (_, Some(why)) => add(why.to_owned(), [1, 1]),
@@ -167,15 +167,15 @@ pub fn nothing_compared(comparison: &Comparison) -> String {
             .to_owned();
     }
     let pairs = counted(obstacles.iter().map(|(count, _)| count).sum(), "pair");
-    let reason = comparison.meetings.iter().find_map(|meeting| match &meeting.obstacle {
+    let reason = comparison.pairs.iter().find_map(|pair| match &pair.obstacle {
         Some(Obstacle::Undecodable(reason)) => Some(format!(": {reason}")),
         _ => None,
     });
     format!("of {pairs} that correspond {}{}", told.join(", "), reason.unwrap_or_default())
 }
 
-fn groups(comparison: &Comparison) -> Table {
-    let row = |figures: &crate::question::compare::GroupFigures| {
+fn groups(comparison: &Comparison) -> Block {
+    let row = |figures: &GroupFigures| {
         let with_cosine = figures.closeness.with_cosine;
         let mean = |metric: Metric| match figures.of(metric) {
             Some(of) if of.count == with_cosine => Cell::number(of.mean, Digits::Fixed(4)),
@@ -192,19 +192,16 @@ fn groups(comparison: &Comparison) -> Table {
         row.push(Cell::count(figures.closeness.equal_bytes));
         row
     };
-    let numeric = ["pairs", "cos_sim", "null", "pearson", "rel_l2", "identical"].map(Column::numeric);
-    Table {
-        caption:
-            "Means over pairs of tensors that have a cosine, or over (n) of them; identical: pairs with the same bytes."
-                .to_owned(),
-        columns: [Column::text("group")].into_iter().chain(numeric).collect(),
-        rows: comparison.groups.iter().map(row).collect(),
-    }
+    Block::table(
+        "Means over pairs of tensors that have a cosine, or over (n) of them; identical: pairs with the same bytes.",
+        Column::list(&["group"], &["pairs", "cos_sim", "null", "pearson", "rel_l2", "identical"]),
+        comparison.groups.iter().map(row),
+    )
 }
 
 /// The mean over all tensors as a published page takes it, with its reading, and the same of matrices.
 fn published_readings(comparison: &Comparison) -> Option<Block> {
-    let [all, matrices] = comparison.overall();
+    let [all, matrices] = bands::overall(&comparison.pairs);
     let mut lines = Vec::new();
     for (what, of) in [("all tensors", all), ("matrices alone", matrices)] {
         let Some(Overall { count, mean, null, reading }) = of else { continue };
@@ -231,7 +228,7 @@ fn coverage(comparison: &Comparison) -> String {
     if !matched.is_empty() {
         let _ = write!(text, " Pairs matched by: {}.", matched.join(", "));
     }
-    let by_chunks = comparison.meetings.iter().filter(|meeting| meeting.proven.is_some_and(|by| by != Method::File));
+    let by_chunks = comparison.pairs.iter().filter(|pair| pair.proven.is_some_and(|by| by != Method::File));
     let by_chunks = by_chunks.count();
     if by_chunks > 0 {
         let pairs = counted(by_chunks, "pair");

@@ -66,7 +66,7 @@ fn same_depth(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         let mut row = vec![
             Cell::number(f64::from(depth.layer.0), Digits::Integer),
             Cell::text(joined(depth.rows.iter().map(place))),
-            Cell::count(role.stats(Metric::CosSim, &depth.pairs).n),
+            Cell::count(role.table.stats(Metric::CosSim, &depth.pairs).n),
         ];
         row.extend(average_cells(role, &depth.pairs));
         let same_index = lists.depths.iter().find(|at| at.layer == depth.layer);

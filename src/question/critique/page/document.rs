@@ -11,13 +11,13 @@ use crate::{
             Lineage,
             page::{lineage_section, lineage_tables, settings},
         },
-        page::{self, Run},
+        page,
     },
-    report::{Block, Cell, Digits, Excluded, Frames, Report, Section},
+    report::{Block, Cell, Digits, Excluded, Frames, Provenance, Report, Section},
 };
 
 /// Builds the document in a language. The seed of the random vectors is that of `run`.
-pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Report {
+pub fn critique_report(critique: &Critique, language: Language, run: &Provenance) -> Report {
     let writer = Writer::new(critique, language, run.seed);
     let excluded = left_out(critique);
     let mut sections = vec![models(&writer), reading(&writer)];
@@ -36,14 +36,12 @@ pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Re
     let figures: Figures<'_> = &[("n", &writer.labels.len()), ("a", &writer.label(0)), ("b", &writer.label(1))];
     let mut report = Report {
         language: language.name(),
-        command: "critique",
         settings: critique.lineage.as_ref().map(settings).unwrap_or_default(),
         title: writer.prose.fill("report", "title", figures),
         question: writer.prose.fill("report", "question", figures),
-        synthetic: critique.is_synthetic(),
         summary: summary(&writer),
         sections,
-        provenance: page::provenance(run, &critique.models, excluded),
+        ..page::report("critique", &critique.models, run, excluded)
     };
     report.answer_with_picture("by_layer_");
     report
@@ -115,7 +113,6 @@ fn reading(writer: &Writer<'_>) -> Section {
 }
 
 fn left_out(critique: &Critique) -> Vec<Excluded> {
-    let model = |place: usize| critique.models.get(place).map(|model| model.model.clone()).unwrap_or_default();
     let mut excluded = page::excluded(&critique.models, &critique.excluded);
     // One reason for many layers is one line.
     let mut absent: BTreeMap<(usize, &str, String), Vec<String>> = BTreeMap::new();
@@ -135,13 +132,12 @@ fn left_out(critique: &Critique) -> Vec<Excluded> {
     for (place, role, layer, reason) in &critique.unread {
         absent.entry((*place, role, reason.clone())).or_default().push(layer.to_string());
     }
-    excluded.extend(absent.into_iter().map(|((place, role, reason), layers)| Excluded {
-        model: model(place),
-        tensor: match layers.as_slice() {
+    excluded.extend(absent.into_iter().map(|((place, role, reason), layers)| {
+        let tensor = match layers.as_slice() {
             [] => role.to_owned(),
             layers => format!("{role}, layer {}", layers.join(", ")),
-        },
-        reason,
+        };
+        Excluded::new(critique.models.get(place).map_or("", |model| &model.model), tensor, reason)
     }));
     excluded
 }
@@ -172,7 +168,7 @@ mod tests {
     }
 
     fn text(critique: &Critique, language: Language) -> String {
-        markdown::render(&critique_report(critique, language, &Run::default()), None)
+        markdown::render(&critique_report(critique, language, &Provenance::of_this_program()), None)
     }
 
     #[test]
@@ -193,7 +189,7 @@ mod tests {
         let mut other = planted::critique(false).roles.remove(0);
         other.role = "post_attention_layernorm".to_owned();
         critique.roles.push(other);
-        let report = critique_report(&critique, Language::En, &Run::default());
+        let report = critique_report(&critique, Language::En, &Provenance::of_this_program());
         let ids: BTreeSet<&str> = report.sections.iter().map(|section| section.id.as_str()).collect();
         assert_eq!(ids.len(), report.sections.len());
         let pictures: BTreeSet<String> = report.pictures().map(crate::report::Picture::file_stem).collect();

@@ -44,7 +44,7 @@ fn within_section(
     picture: Picture,
 ) -> Section {
     let rows = within.iter().enumerate().map(|(model, pairs)| {
-        let mut row = vec![Cell::text(writer.label(model)), Cell::count(role.stats(Metric::CosSim, pairs).n)];
+        let mut row = vec![Cell::text(writer.label(model)), Cell::count(role.table.stats(Metric::CosSim, pairs).n)];
         row.extend(mean_sd(&role.mean_sd(Metric::CosSim, pairs), Digits::Fixed(6)));
         row
     });
@@ -64,7 +64,7 @@ fn across(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let figures: Figures<'_> = &[
         ("group", &writer.first_group()),
         ("layer", &across.layer),
-        ("n", &role.stats(Metric::CosSim, &across.pairs).n),
+        ("n", &role.table.stats(Metric::CosSim, &across.pairs).n),
         ("mean", &mean(&cosine)),
         ("sd", &sd(&cosine)),
         ("null", &mean(&role.mean_sd(Metric::CosNull, &across.pairs))),
@@ -113,7 +113,7 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
     let figures: Figures<'_> = &[
         ("group", &writer.first_group()),
         ("layers", &joined(&writer.critique.study.plan.depths)),
-        ("n", &role.stats(Metric::CosSim, &at_depths).n),
+        ("n", &role.table.stats(Metric::CosSim, &at_depths).n),
         ("mean", &mean(&overall)),
         ("sd", &sd(&overall)),
         ("spread", &figure(role.spread_over_depths().map(|of| of.sd), Digits::Fixed(4))),
@@ -123,7 +123,7 @@ fn depths(writer: &Writer<'_>, role: &RoleAnswer) -> Section {
         ("null_high", &null_high),
     ];
     let rows = depths.iter().map(|depth| {
-        let cosine = role.stats(Metric::CosSim, &depth.pairs);
+        let cosine = role.table.stats(Metric::CosSim, &depth.pairs);
         let layer = Cell::number(f64::from(depth.layer.0), Digits::Integer);
         let mut row = vec![layer, Cell::count(cosine.n), Cell::count(cosine.missing())];
         row.extend(average_cells(role, &depth.pairs));

@@ -40,12 +40,11 @@ fn group_row(role: &RoleAnswer, layer: &str, figures: &GroupFigures) -> Vec<Cell
     let mut row: Vec<Cell> = names.map(Cell::text).to_vec();
     row.extend([Cell::layer(layer), Cell::code(figures.metric.name())]);
     let mut push = |n: usize, of: &Result<MeanSd, Undefined>| {
-        let figure = |get: fn(MeanSd) -> f64| Cell::number(of.clone().map(get), Digits::Exact);
+        let figure = |get: fn(MeanSd) -> f64| Cell::exact(of.clone().map(get));
         row.extend([Cell::count(n), figure(|of| of.mean), figure(|of| of.sd)]);
     };
     push(figures.n, &figures.all);
     push(figures.n_unrelated, &figures.unrelated);
-    let null = |null: Option<f64>| null.map_or_else(Cell::empty, |null| Cell::number(null, Digits::Exact));
-    row.extend([figures.null, figures.null_unrelated].map(null));
+    row.extend([figures.null, figures.null_unrelated].map(|null| Cell::number_or_empty(null, Digits::Exact)));
     row
 }

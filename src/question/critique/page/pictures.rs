@@ -26,6 +26,11 @@ fn picture(role: &RoleAnswer, id: &str, title: &str, subtitle: &str, kind: Pictu
     }
 }
 
+/// A picture within another.
+fn part(id: &str, title: &str, alt: String, kind: PictureKind) -> Picture {
+    Picture { id: id.to_owned(), title: title.to_owned(), subtitle: String::new(), alt, kind }
+}
+
 /// Dots of how far cosines lie from their null: bars of both would be equally long.
 fn dots(groups: Vec<String>, series: Vec<BarSeries>) -> Bars {
     Bars { are_dots: true, ..Bars::new("cos_sim − cos_null", groups, series) }
@@ -101,13 +106,8 @@ fn heatmap(writer: &Writer<'_>, role: &RoleAnswer, models: &[usize], metric: Met
         Metric::Pearson => ColorScale::correlation(),
         _ => ColorScale::cosine(&matrix),
     };
-    Picture {
-        id: metric.name().to_owned(),
-        title: metric.name().to_owned(),
-        subtitle: String::new(),
-        alt: format!("{} of every pair of models", metric.name()),
-        kind: PictureKind::Heatmap(Heatmap { groups, ..Heatmap::new(matrix, scale, metric.name()) }),
-    }
+    let kind = PictureKind::Heatmap(Heatmap { groups, ..Heatmap::new(matrix, scale, metric.name()) });
+    part(metric.name(), metric.name(), format!("{metric} of every pair of models"), kind)
 }
 
 fn side_by_side(writer: &Writer<'_>, role: &RoleAnswer, models: &[usize]) -> PictureKind {
@@ -193,14 +193,13 @@ fn line(writer: &Writer<'_>, role: &RoleAnswer, pair: usize, metric: Metric) -> 
 }
 
 fn group_dots(role: &RoleAnswer) -> Bars {
-    let related = role.related();
-    let is_related = |&(a, b): &Pair| related.contains(&(role.table.rows[a].model, role.table.rows[b].model));
+    let is_related = role.is_related();
     let of_cosine = || role.groups.iter().filter(|group| group.metric == Metric::CosSim);
     let series = |label: &str, keep: &dyn Fn(&Pair) -> bool| BarSeries {
         label: label.to_owned(),
         bars: of_cosine().map(|group| mean_excess(role, group.groups.pairs.iter().filter(|pair| keep(pair)))).collect(),
     };
-    let series = vec![series("all pairs", &|_| true), series("without related", &|pair| !is_related(pair))];
+    let series = vec![series("all pairs", &|_| true), series("without related", &|pair| !is_related(*pair))];
     dots(of_cosine().map(group_pair).collect(), series)
 }
 
@@ -226,14 +225,9 @@ pub(crate) fn chance(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
             series("random, own mean and sd".to_owned(), random.collect()),
             series(format!("random N({}, {}²)", vectors.mean, vectors.sd), own.collect()),
         ];
-        let bars = Bars::new(study.metric.name(), names.clone(), series);
-        Picture {
-            id: study.metric.name().to_owned(),
-            title: study.metric.name().to_owned(),
-            subtitle: String::new(),
-            alt: format!("{} beside random vectors", study.metric.name()),
-            kind: PictureKind::Bars(bars),
-        }
+        let name = study.metric.name();
+        let kind = PictureKind::Bars(Bars::new(name, names.clone(), series));
+        part(name, name, format!("{name} beside random vectors"), kind)
     });
     let kind = PictureKind::Panel(Panel { columns: 1, pictures: pictures.collect() });
     let subtitle = "Observed, and the mean ± sd of random vectors with the mean and spread of each side.";
@@ -262,13 +256,7 @@ pub(crate) fn by_layer(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
 
 /// Four panels: experiments 1, 2, 4 and 5.
 pub(crate) fn summary(writer: &Writer<'_>, role: &RoleAnswer) -> Picture {
-    let part = |id: &str, title: String, bars: Bars| Picture {
-        id: id.to_owned(),
-        alt: title.clone(),
-        title,
-        subtitle: String::new(),
-        kind: PictureKind::Bars(bars),
-    };
+    let part = |id: &str, title: String, bars: Bars| part(id, &title, title.clone(), PictureKind::Bars(bars));
     let plan = &writer.critique.study.plan;
     let pictures = vec![
         part("one", format!("1: layer {} against later", plan.base), within(writer, role, &role.lists.base)),

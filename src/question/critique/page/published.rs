@@ -129,7 +129,7 @@ pub(crate) fn published(critique: &Critique) -> Frame<'_> {
     let row = |figure: &Checked| {
         let record = &figure.record;
         let [repo_a, repo_b, layer_a, layer_b] = places(record);
-        let exact = |value: Option<f64>| value.map_or_else(Cell::empty, |value| Cell::number(value, Digits::Exact));
+        let exact = |value: Option<f64>| Cell::number_or_empty(value, Digits::Exact);
         vec![
             Cell::text(&record.source),
             Cell::text(&record.experiment),

@@ -79,7 +79,7 @@ fn experiments(writer: &Writer<'_>, role: &RoleAnswer) -> Block {
         let without = unrelated.and_then(|of| of.unrelated.as_ref().ok());
         rows.push(vec![
             Cell::text(name),
-            Cell::count(role.stats(Metric::CosSim, pairs).n),
+            Cell::count(role.table.stats(Metric::CosSim, pairs).n),
             mean(Metric::CosSim),
             number(of(Metric::CosSim).map(|of| of.sd), Digits::Fixed(4)),
             mean(Metric::CosNull),

@@ -23,7 +23,8 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(critique: &'a Critique, language: Language, seed: u64) -> Self {
-        Self { critique, prose: Prose::new(language), labels: critique.labels(), seed }
+        let labels = critique.models.iter().map(|model| model.label.clone()).collect();
+        Self { critique, prose: Prose::new(language), labels, seed }
     }
 
     /// The label of the model at `place`.

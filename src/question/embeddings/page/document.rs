@@ -5,13 +5,13 @@ use crate::{
     family::Role,
     question::{
         embeddings::Embeddings,
-        page::{Run, closing, models, provenance},
+        page::{self, closing, models},
     },
-    report::{Block, Excluded, Report, Section, inline},
+    report::{Block, Excluded, Provenance, Report, Section, inline},
 };
 
 /// Builds the document.
-pub fn embeddings_report(embeddings: &Embeddings, run: &Run) -> Report {
+pub fn embeddings_report(embeddings: &Embeddings, run: &Provenance) -> Report {
     let excluded = left_out(embeddings);
     let mut sections = vec![models(&embeddings.models), vocabularies(embeddings)];
     match &embeddings.chosen.nothing {
@@ -24,26 +24,18 @@ pub fn embeddings_report(embeddings: &Embeddings, run: &Run) -> Report {
     sections.push(reading(embeddings));
     sections.push(closing::left_out(&excluded));
     sections.push(traffic(embeddings));
+    let [a, b] = &embeddings.models;
     let mut report = Report {
-        language: "en",
-        command: "embeddings",
-        settings: serde_json::Map::new(),
-        title: format!(
-            "{} of {} and {}",
-            table_name(embeddings.chosen.ask.role),
-            embeddings.models[0].label,
-            embeddings.models[1].label
-        ),
+        title: format!("{} of {} and {}", table_name(embeddings.chosen.ask.role), a.label, b.label),
         question: if embeddings.chosen.ask.same_id {
             "Do rows of equal number in the two tables resemble each other more than rows at random?".to_owned()
         } else {
             "Do the rows of one token in the two tables resemble each other more than rows of different tokens?"
                 .to_owned()
         },
-        synthetic: embeddings.models.iter().any(|model| model.synthetic),
-        provenance: provenance(run, &embeddings.models, excluded),
         summary: summary(embeddings),
         sections,
+        ..page::report("embeddings", &embeddings.models, run, excluded)
     };
     report.answer_with_picture("contrast");
     report
@@ -130,9 +122,7 @@ fn reading(embeddings: &Embeddings) -> Section {
 fn left_out(embeddings: &Embeddings) -> Vec<Excluded> {
     let mut excluded = Vec::new();
     for (model, table) in embeddings.models.iter().zip(&embeddings.chosen.tables) {
-        let mut leave = |tensor: &str, reason: String| {
-            excluded.push(Excluded { model: model.model.clone(), tensor: tensor.to_owned(), reason });
-        };
+        let mut leave = |tensor: &str, reason: String| excluded.push(Excluded::new(&model.model, tensor, reason));
         match table {
             Ok(table) => {
                 for other in &table.others {
@@ -142,11 +132,8 @@ fn left_out(embeddings: &Embeddings) -> Vec<Excluded> {
             Err(reason) => leave(embeddings.chosen.ask.role.name(), reason.clone()),
         }
     }
-    excluded.extend(embeddings.chosen.left_out.iter().map(|(row, reason)| Excluded {
-        model: embeddings.models[0].model.clone(),
-        tensor: format!("row {row}"),
-        reason: reason.clone(),
-    }));
+    let rows = embeddings.chosen.left_out.iter();
+    excluded.extend(rows.map(|(row, reason)| Excluded::new(&embeddings.models[0].model, format!("row {row}"), reason)));
     excluded
 }
 

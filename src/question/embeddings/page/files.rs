@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::{
-    metric::{Figures, RowPair, Undefined},
+    metric::{Figures, RowPair, Stats, Undefined},
     question::embeddings::{Embeddings, TokenPair},
     report::{Cell, Digits, Frame, Frames, each_reason},
 };
@@ -31,14 +31,18 @@ fn summary(embeddings: &Embeddings) -> Frame<'_> {
     let rows = lists.flat_map(|(rows, pairs)| {
         pairs.metrics().map(|(metric, of)| {
             let start = [Cell::text(rows), Cell::code(metric.name()), Cell::count(of.n), Cell::count(of.missing())];
-            let figures: [fn(&Figures) -> f64; 7] =
-                [|f| f.mean, |f| f.sd, |f| f.min, |f| f.q25, |f| f.median, |f| f.q75, |f| f.max];
-            let figures = figures.map(|figure| Cell::number(of.get(figure), Digits::Exact));
             let reason = Cell::optional(of.figures.is_none().then_some(Undefined::TooFew));
-            start.into_iter().chain(figures).chain([reason]).collect()
+            start.into_iter().chain(figures(of, Digits::Exact)).chain([reason]).collect()
         })
     });
     Frame::new("summary.csv", head, rows)
+}
+
+/// Mean, deviation and quartiles.
+pub(crate) fn figures(of: &Stats, digits: Digits) -> [Cell; 7] {
+    let figures: [fn(&Figures) -> f64; 7] =
+        [|f| f.mean, |f| f.sd, |f| f.min, |f| f.q25, |f| f.median, |f| f.q75, |f| f.max];
+    figures.map(|figure| Cell::number(of.get(figure), digits))
 }
 
 /// The numbers of `pairs`; pages show a token's beginning as `shown`.

@@ -1,6 +1,6 @@
 //! The tables of the document.
 
-use super::files::tokens;
+use super::files::{figures, tokens};
 use crate::{
     metric::{Figures, Stats},
     question::embeddings::{Embeddings, RowPairs, TokenPair},
@@ -107,10 +107,8 @@ pub(crate) fn comparison(embeddings: &Embeddings) -> Block {
 pub(crate) fn spread(embeddings: &Embeddings) -> Block {
     let rows = kinds(embeddings).into_iter().flat_map(|(name, compared)| {
         compared.metrics().map(|(metric, of)| {
-            let figures: [fn(&Figures) -> f64; 7] =
-                [|f| f.mean, |f| f.sd, |f| f.min, |f| f.q25, |f| f.median, |f| f.q75, |f| f.max];
             let mut cells = vec![Cell::text(name), Cell::code(metric.name()), Cell::count(of.n)];
-            cells.extend(figures.map(|figure| Cell::number(of.get(figure), Digits::Fixed(4))));
+            cells.extend(figures(of, Digits::Fixed(4)));
             cells
         })
     });

@@ -55,6 +55,13 @@ pub struct ChunkModel {
     pub tensors: Vec<ChunkTensor>,
 }
 
+impl ChunkModel {
+    /// Bytes of its files.
+    pub(crate) fn size(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+}
+
 /// A file of a checkpoint.
 #[derive(Debug, Clone)]
 pub struct ChunkFile {
@@ -103,7 +110,7 @@ impl ChunkCorpus {
         let models: Vec<(&Opened, &Arc<Model>)> =
             opened.iter().filter_map(|opened| Some((opened, opened.outcome.as_ref().ok()?))).collect();
         let offline = session.access.offline;
-        let holders = Holders::of(&models);
+        let holders = holders(&models);
         let cas = CasClient::new(&session.access.hub);
         let claims = models.iter().map(|(_, model)| async {
             let (repo, commit) = (model.repository.repo()?, model.repository.commit()?);
@@ -114,15 +121,15 @@ impl ChunkCorpus {
             session.access.hub.claim(repo, commit).await.ok()
         });
         let ask = if offline { ChunksAsk::Nothing } else { ask };
-        let most = MOST_TERMS / holders.0.len().max(1);
-        let contents = holders.0.iter().map(|holders| content(&cas, &models, holders, ask, most));
+        let most = MOST_TERMS / holders.len().max(1);
+        let contents = holders.iter().map(|holders| content(&cas, &models, holders, ask, most));
         let (claims, contents) = join(join_all(claims), join_all(contents)).await;
         let (contents, without_nodes): (Vec<Content>, Vec<Option<CasError>>) = contents.into_iter().unzip();
         let first = without_nodes.into_iter().flatten().next();
         let fingerprints =
             (ask == ChunksAsk::Fingerprints).then(|| first.map_or(Ok(()), |error| Err(error.to_string())));
         let by_file: HashMap<(usize, &str), u32> = (0..)
-            .zip(&holders.0)
+            .zip(&holders)
             .flat_map(|(content, holders)| {
                 holders.iter().map(move |&(model, file)| ((model, file.path.as_str()), content))
             })
@@ -141,7 +148,7 @@ impl ChunkCorpus {
         };
         if !matches!(corpus.fingerprints, Some(Ok(()))) {
             let ask = async |content: u32, byte: u64| {
-                let holder = holders.0.get(content as usize).and_then(|holders| holders.first());
+                let holder = holders.get(content as usize).and_then(|holders| holders.first());
                 match holder.and_then(|&(model, file)| stored(models[model].1, file)) {
                     Some(file) => cas.chunk_at(&file, byte).await,
                     None => Ok(None),
@@ -155,31 +162,27 @@ impl ChunkCorpus {
 }
 
 /// For each distinct content the files that have it and hold a wanted tensor, as (model, file), in the order of the models.
-struct Holders<'a>(Vec<Vec<(usize, &'a RepoFile)>>);
-
-impl<'a> Holders<'a> {
-    fn of(models: &[(&'a Opened, &'a Arc<Model>)]) -> Self {
-        let snapshots = models.iter().map(|(_, model)| model.repository.snapshot()).enumerate();
-        let mut group_of: HashMap<(usize, &str), usize> = HashMap::new();
-        for (group, files) in same_files(snapshots).into_iter().enumerate() {
-            group_of.extend(files.members.into_iter().map(|member| ((member.model, member.file.path.as_str()), group)));
-        }
-        let mut contents: Vec<Vec<(usize, &RepoFile)>> = Vec::new();
-        let mut known: HashMap<usize, usize> = HashMap::new();
-        for (at, (_, model)) in models.iter().enumerate() {
-            let shards: BTreeSet<&str> = model.tensors.iter().map(|tensor| tensor.shard.as_str()).collect();
-            for file in shards.into_iter().filter_map(|shard| model.repository.snapshot().file(shard)) {
-                let next = contents.len();
-                let group = group_of.get(&(at, file.path.as_str()));
-                let content = group.map_or(next, |&group| *known.entry(group).or_insert(next));
-                if content == next {
-                    contents.push(Vec::new());
-                }
-                contents[content].push((at, file));
-            }
-        }
-        Self(contents)
+fn holders<'a>(models: &[(&'a Opened, &'a Arc<Model>)]) -> Vec<Vec<(usize, &'a RepoFile)>> {
+    let snapshots = models.iter().map(|(_, model)| model.repository.snapshot()).enumerate();
+    let mut group_of: HashMap<(usize, &str), usize> = HashMap::new();
+    for (group, files) in same_files(snapshots).into_iter().enumerate() {
+        group_of.extend(files.members.into_iter().map(|member| ((member.model, member.file.path.as_str()), group)));
     }
+    let mut contents: Vec<Vec<(usize, &RepoFile)>> = Vec::new();
+    let mut known: HashMap<usize, usize> = HashMap::new();
+    for (at, (_, model)) in models.iter().enumerate() {
+        let shards: BTreeSet<&str> = model.tensors.iter().map(|tensor| tensor.shard.as_str()).collect();
+        for file in shards.into_iter().filter_map(|shard| model.repository.snapshot().file(shard)) {
+            let next = contents.len();
+            let group = group_of.get(&(at, file.path.as_str()));
+            let content = group.map_or(next, |&group| *known.entry(group).or_insert(next));
+            if content == next {
+                contents.push(Vec::new());
+            }
+            contents[content].push((at, file));
+        }
+    }
+    contents
 }
 
 /// Asks what a content is made of, unless every model has it: then there is nothing else to be met. Beside it why it has no

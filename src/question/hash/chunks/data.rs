@@ -15,17 +15,8 @@ const TENSORS: [&str; 18] = [
     "same", "moved", "open", "verdict", "method", "trivial", "claim",
 ];
 
-const PAIRS: [&str; 9] = [
-    "model_a",
-    "model_b",
-    "shared_bytes",
-    "share_a",
-    "share_b",
-    "distinct_chunks",
-    "tensors_identical",
-    "claimed_relation",
-    "is_cut",
-];
+const PAIRS: &str =
+    "model_a model_b shared_bytes share_a share_b distinct_chunks tensors_identical claimed_relation is_cut";
 
 /// A row a tensor of each second model, unless only pairs are wanted; a row a pair of models; what cards claim; which files several
 /// models have; what was not examined, and why.
@@ -78,7 +69,7 @@ fn pairs(answer: &ChunksAnswer) -> Frame<'_> {
     let row = |pair: &ChunkPair| {
         let known = |count: u64| answer.is_examined(pair).then_some(count);
         let shared = known(pair.shared_bytes());
-        let share = |model: &ChunkModel| match (shared, size(model)) {
+        let share = |model: &ChunkModel| match (shared, model.size()) {
             (Some(shared), size @ 1..) => Cell::number(shared as f64 / size as f64, Digits::Exact),
             _ => Cell::empty(),
         };
@@ -95,7 +86,7 @@ fn pairs(answer: &ChunksAnswer) -> Frame<'_> {
             Cell::Flag(pair.is_cut),
         ]
     };
-    Frame::new("chunk_pairs.csv", PAIRS, answer.pairs.iter().map(row))
+    Frame::new("chunk_pairs.csv", PAIRS.split(' '), answer.pairs.iter().map(row))
 }
 
 fn claims(answer: &ChunksAnswer) -> Frame<'_> {
@@ -136,8 +127,4 @@ fn place(model: &ChunkModel, tensor: &ChunkTensor) -> [Cell; 2] {
 /// Bytes of which nothing is known.
 fn open(tensor: &ChunkTensor, row: &TensorRow) -> u64 {
     tensor.range.len().saturating_sub(row.same + row.moved)
-}
-
-fn size(model: &ChunkModel) -> u64 {
-    model.files.iter().map(|file| file.size).sum()
 }

@@ -11,17 +11,13 @@ use crate::family::{Role, RoleKind};
 /// Lines of one kind; a kind that changes more often from layer to layer has one.
 const MOST_LINES: usize = 8;
 
-/// Verdicts in the order of columns.
-pub(super) const VERDICTS: [Verdict; 5] =
-    [Verdict::Identical, Verdict::Partly, Verdict::NotShown, Verdict::Different, Verdict::NotExamined];
-
 /// Several tensors together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) tensors: usize,
-    /// How many have each verdict, in their order.
-    pub(super) verdicts: [usize; 5],
+    /// How many have each verdict.
+    pub(super) verdicts: [usize; Verdict::ALL.len()],
     /// Bytes that are shared; `None` where nothing of them was examined.
     pub(super) shared: Option<u64>,
     /// All bytes.
@@ -139,7 +135,7 @@ impl Line {
         Self {
             name,
             tensors: rows.len(),
-            verdicts: VERDICTS.map(count),
+            verdicts: Verdict::ALL.map(count),
             shared: (count(Verdict::NotExamined) < rows.len())
                 .then(|| rows.iter().map(|row| row.same + row.moved).sum()),
             size: rows.iter().map(|row| model.tensors[row.b].range.len()).sum(),

@@ -3,10 +3,10 @@
 use super::{
     answer::{ChunkPair, ChunksAnswer, FEW_CHUNKS},
     ask::ChunkModel,
-    groups::{Line, VERDICTS, lines},
+    groups::{Line, lines},
     row::{Method, TensorRow, Verdict},
 };
-use crate::report::{Block, Cell, Column, Digits, Table, escape::visible, number::counted};
+use crate::report::{Block, Cell, Column, Digits, escape::visible, number::counted};
 
 /// Rows of a list that are printed; of more, their number.
 const MOST_ROWS: usize = 40;
@@ -70,8 +70,8 @@ fn heading(answer: &ChunksAnswer) -> Block {
 /// `owner/name@commit  4 files, 16.1 GB`.
 fn described(model: &ChunkModel) -> String {
     let commit = model.commit.get(..8).map(|commit| format!("@{commit}")).unwrap_or_default();
-    let size: u64 = model.files.iter().map(|file| file.size).sum();
-    format!("{}{commit}  {}, {}", visible(&model.model), counted(model.files.len(), "file"), bytes(size))
+    let size = bytes(model.size());
+    format!("{}{commit}  {}, {size}", visible(&model.model), counted(model.files.len(), "file"))
 }
 
 fn claimed(pair: &ChunkPair, models: &[ChunkModel]) -> String {
@@ -100,12 +100,12 @@ fn of_pair(answer: &ChunksAnswer, pair: &ChunkPair) -> Vec<Block> {
     // What few answers have is shown where any tensor has it.
     let is_shown =
         |verdict: Verdict| !matches!(verdict, Verdict::Different | Verdict::NotExamined) || pair.count(verdict) > 0;
-    let shown: Vec<usize> = (0..VERDICTS.len()).filter(|&place| is_shown(VERDICTS[place])).collect();
-    let mut columns = vec![Column::text(""), Column::numeric("tensors")];
-    columns.extend(shown.iter().map(|&place| Column::numeric(word(VERDICTS[place]))));
+    let shown: Vec<Verdict> = Verdict::ALL.into_iter().filter(|verdict| is_shown(*verdict)).collect();
+    let mut columns = Column::list(&[""], &["tensors"]);
+    columns.extend(shown.iter().map(|verdict| Column::numeric(word(*verdict))));
     columns.push(Column::numeric("same bytes"));
     let row = |line: &Line| {
-        let counts = shown.iter().map(|&place| Cell::count(line.verdicts[place]));
+        let counts = shown.iter().map(|verdict| Cell::count(line.verdicts[*verdict as usize]));
         let share = match line.shared {
             Some(shared) => format!("{} of {}", bytes(shared), bytes(line.size)),
             None => "not examined".to_owned(),
@@ -113,8 +113,7 @@ fn of_pair(answer: &ChunksAnswer, pair: &ChunkPair) -> Vec<Block> {
         let name = [Cell::text(line.name.clone()), Cell::count(line.tensors)];
         name.into_iter().chain(counts).chain([Cell::text(share)]).collect()
     };
-    let caption = caption(answer, "Same bytes");
-    let mut blocks = vec![Block::Table(Table { caption, columns, rows: lines.iter().map(row).collect() })];
+    let mut blocks = vec![Block::table(caption(answer, "Same bytes"), columns, lines.iter().map(row))];
     let partly: Vec<&TensorRow> = pair.tensors.iter().filter(|row| row.verdict == Verdict::Partly).collect();
     if !partly.is_empty() {
         let size = |row: &&TensorRow| models[pair.b].tensors[row.b].range.len();
@@ -173,27 +172,19 @@ fn repeated(answer: &ChunksAnswer, pair: &ChunkPair) -> Vec<Block> {
     let name = |at: usize| visible(&model.tensors[at].name).into_owned();
     let row = |row: &TensorRow| {
         let size = model.tensors[row.b].range.len();
-        let cells = [name(row.b), row.a.map(name).unwrap_or_default(), word(row.verdict).to_owned()];
+        let cells = [name(row.b), row.a.map(name).unwrap_or_default(), word(row.verdict)];
         let numbers = [row.same, row.moved, size].map(|count| Cell::number(count as f64, Digits::Bytes));
         cells.map(Cell::text).into_iter().chain(numbers).collect()
     };
-    let columns = ["tensor", "beside"].map(Column::text).into_iter().chain([Column::text("bytes")]);
-    let columns = columns.chain(["same", "elsewhere", "of"].map(Column::numeric)).collect();
+    let columns = Column::list(&["tensor", "beside", "bytes"], &["same", "elsewhere", "of"]);
     let caption = caption(answer, "Same bytes within the model");
-    let rows = pair.tensors.iter().take(MOST_ROWS).map(row).collect();
-    let mut blocks = vec![Block::Table(Table { caption, columns, rows })];
+    let mut blocks = vec![Block::table(caption, columns, pair.tensors.iter().take(MOST_ROWS).map(row))];
     blocks.extend(more(pair.tensors.len(), "tensor"));
     blocks
 }
 
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Identical => "identical",
-        Verdict::Partly => "partly",
-        Verdict::NotShown => "not shown",
-        Verdict::Different => "different",
-        Verdict::NotExamined => "not examined",
-    }
+fn word(verdict: Verdict) -> String {
+    verdict.name().replace('_', " ")
 }
 
 fn of_list(answer: &ChunksAnswer, pairs: &[ChunkPair]) -> Vec<Block> {
@@ -204,18 +195,17 @@ fn of_list(answer: &ChunksAnswer, pairs: &[ChunkPair]) -> Vec<Block> {
         blocks.extend(nothing(answer));
     } else {
         let row = |pair: &&ChunkPair| {
-            let size: u64 = models[pair.b].files.iter().map(|file| file.size).sum();
-            let numbers = [pair.shared_bytes(), size].map(|count| Cell::number(count as f64, Digits::Bytes));
+            let numbers =
+                [pair.shared_bytes(), models[pair.b].size()].map(|count| Cell::number(count as f64, Digits::Bytes));
             let identical = format!("{} of {}", pair.count(Verdict::Identical), pair.tensors.len());
             let claim = pair.claimed(models).map_or_else(|| "no".to_owned(), |claim| visible(&claim).into_owned());
             let names = [pair.b, pair.a].map(|model| Cell::text(&models[model].label));
             names.into_iter().chain(numbers).chain([Cell::text(identical), Cell::text(claim)]).collect()
         };
-        let columns = ["model", "shares with"].map(Column::text).into_iter();
-        let columns = columns.chain(["bytes", "of", "identical"].map(Column::numeric)).chain([Column::text("claimed")]);
+        let columns =
+            [Column::list(&["model", "shares with"], &["bytes", "of", "identical"]), Column::list(&["claimed"], &[])];
         let caption = caption(answer, "Same bytes of each model and those before it that have a file or chunk first");
-        let rows = shown.iter().take(MOST_ROWS).map(row).collect();
-        blocks.push(Block::Table(Table { caption, columns: columns.collect(), rows }));
+        blocks.push(Block::table(caption, columns.concat(), shown.iter().take(MOST_ROWS).map(row)));
         blocks.extend(more(shown.len(), "pair"));
         blocks.push(Block::note("Both of a pair may have what they share from a third model."));
     }
@@ -246,10 +236,9 @@ fn classes(answer: &ChunksAnswer) -> Vec<Block> {
             Cell::text(named(&labels)),
         ]
     };
-    let columns = vec![Column::numeric("size"), Column::text("file"), Column::numeric("models"), Column::text("which")];
-    let caption = "Files that several models have, byte for byte".to_owned();
-    let mut blocks =
-        vec![Block::Table(Table { caption, columns, rows: classes.iter().take(MOST_ROWS).map(row).collect() })];
+    let columns = [Column::list(&[], &["size"]), Column::list(&["file"], &["models"]), Column::list(&["which"], &[])];
+    let caption = "Files that several models have, byte for byte";
+    let mut blocks = vec![Block::table(caption, columns.concat(), classes.iter().take(MOST_ROWS).map(row))];
     blocks.extend(more(classes.len(), "file"));
     blocks
 }

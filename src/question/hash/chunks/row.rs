@@ -3,6 +3,7 @@
 use crate::{
     dtype::Dtype,
     family::{LayerIndex, Slot},
+    named::named,
     range::ByteRange,
 };
 
@@ -27,59 +28,37 @@ pub struct ChunkTensor {
     pub is_buffer: bool,
 }
 
-/// What is shown of a tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// All of its bytes are those of the other.
-    Identical,
-    /// Some of its bytes also stand in the other model; of the rest nothing is known.
-    Partly,
-    /// Nothing. That is no evidence of difference.
-    NotShown,
-    /// Bytes that were read differ.
-    Different,
-    /// Its file, or that of the other, could not be examined.
-    NotExamined,
-}
-
-impl Verdict {
-    /// In tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Identical => "identical",
-            Self::Partly => "partly",
-            Self::NotShown => "not_shown",
-            Self::Different => "different",
-            Self::NotExamined => "not_examined",
-        }
+named! {
+    /// What is shown of a tensor, as tables name it, in the order of their columns.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Verdict {
+        /// All of its bytes are those of the other.
+        Identical = "identical",
+        /// Some of its bytes also stand in the other model; of the rest nothing is known.
+        Partly = "partly",
+        /// Nothing. That is no evidence of difference.
+        NotShown = "not_shown",
+        /// Bytes that were read differ.
+        Different = "different",
+        /// Its file, or that of the other, could not be examined.
+        NotExamined = "not_examined",
     }
 }
 
-/// By what it is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// The files are equal, by the SHA-256 or the Xet hash that the Hub states.
-    File,
-    /// The same stored chunks.
-    Chunks,
-    /// The same Merkle nodes of both files, beside the same stored chunks if there are any.
-    Fingerprints,
-    /// One of these, and the rest was read.
-    ChunksAndBytes,
-    /// All of it was read.
-    Bytes,
-}
-
-impl Method {
-    /// In tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Chunks => "chunks",
-            Self::Fingerprints => "fingerprints",
-            Self::ChunksAndBytes => "chunks+bytes",
-            Self::Bytes => "bytes",
-        }
+named! {
+    /// By what it is shown, as tables name it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Method {
+        /// The files are equal, by the SHA-256 or the Xet hash that the Hub states.
+        File = "file",
+        /// The same stored chunks.
+        Chunks = "chunks",
+        /// The same Merkle nodes of both files, beside the same stored chunks if there are any.
+        Fingerprints = "fingerprints",
+        /// One of these, and the rest was read.
+        ChunksAndBytes = "chunks+bytes",
+        /// All of it was read.
+        Bytes = "bytes",
     }
 }
 

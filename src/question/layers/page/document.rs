@@ -1,15 +1,13 @@
 //! The document: the question, the models, an overview, one section a model and role, what was left out.
 
-use std::collections::BTreeMap;
-
-use super::{Named, listed, overview, section, summary::summary};
+use super::{Named, by_reason, listed, overview, roles, section, summary::summary};
 use crate::{
     metric::Metric,
     question::{
         layers::Layers,
-        page::{self, ABOUT_COSINE, Run, closing, models, provenance},
+        page::{self, ABOUT_COSINE, closing, models},
     },
-    report::{Block, Excluded, Report, Section},
+    report::{Block, Excluded, Provenance, Report, Section},
 };
 
 /// Models and roles that get their matrices as pictures; the matrices of all are in CSV files. One picture of 48 layers weighs a
@@ -17,7 +15,7 @@ use crate::{
 const MOST_PICTURED: usize = 12;
 
 /// Builds the document. `metrics` are those of matrices.
-pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
+pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Provenance) -> Report {
     let named = Named::all(layers);
     let mut sections = vec![models(&layers.models)];
     if named.is_empty() {
@@ -35,31 +33,21 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
     sections.push(closing::left_out(&excluded));
     sections.push(extent(layers));
     let mut report = Report {
-        language: "en",
-        command: "layers",
-        settings: serde_json::Map::new(),
         title: match layers.models.as_slice() {
             [one] => format!("Layers of {}", one.label),
             several => format!("Layers of {} models", several.len()),
         },
         question: question(&named, layers.models.len()),
-        synthetic: layers.models.iter().any(|model| model.synthetic),
         summary: summary(layers, &named),
         sections,
-        provenance: provenance(run, &layers.models, excluded),
+        ..page::report("layers", &layers.models, run, excluded)
     };
     report.answer_with_picture("adjacent_");
     report
 }
 
 fn question(named: &[Named<'_>], models: usize) -> String {
-    let mut roles: Vec<String> = Vec::new();
-    for named in named {
-        let role = format!("`{}`", named.role);
-        if !roles.contains(&role) {
-            roles.push(role);
-        }
-    }
+    let roles: Vec<String> = roles(named).into_iter().map(|role| format!("`{role}`")).collect();
     let of = if models == 1 { "this model" } else { "each of these models" };
     let roles = if roles.is_empty() { "the requested tensors".to_owned() } else { roles.join(", ") };
     format!(
@@ -81,22 +69,15 @@ fn reading() -> Section {
 
 fn left_out(layers: &Layers, named: &[Named<'_>]) -> Vec<Excluded> {
     let mut excluded = page::excluded(&layers.models, &layers.excluded);
-    excluded.extend(layers.absent.iter().map(|(model, key, reason)| Excluded {
-        model: layers.models[*model].model.clone(),
-        tensor: key.map_or_else(|| "every layer".to_owned(), |key| key.role_name()),
-        reason: reason.clone(),
+    excluded.extend(layers.absent.iter().map(|(model, key, reason)| {
+        let tensor = key.map_or_else(|| "every layer".to_owned(), |key| key.role_name());
+        Excluded::new(&layers.models[*model].model, tensor, reason)
     }));
     for named in named {
-        // One reason for many layers is one line.
-        let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let missing = named.table.missing().map(|(place, reason)| (place, reason.to_owned()));
-        for (place, reason) in missing.chain(named.table.without_numbers()) {
-            reasons.entry(reason).or_default().push(place.to_string());
-        }
-        excluded.extend(reasons.into_iter().map(|(reason, places)| Excluded {
-            model: named.model.model.clone(),
-            tensor: format!("{}, {}", named.role, listed(&places)),
-            reason,
+        let reasons = by_reason(missing.chain(named.table.without_numbers()));
+        excluded.extend(reasons.into_iter().map(|(reason, places)| {
+            Excluded::new(&named.model.model, format!("{}, {}", named.role, listed(&places)), reason)
         }));
     }
     excluded

@@ -5,9 +5,9 @@ use crate::{
     metric::{Metric, Summary, Undefined},
     question::{
         layers::Layers,
-        page::{self, PairRow},
+        page::{self, PairRow, model_cells},
     },
-    report::{Cell, Digits, Frame, Frames, all_or_each_reason},
+    report::{Cell, Frame, Frames, all_or_each_reason},
     table::{Entry, pairs_of},
 };
 
@@ -34,12 +34,12 @@ fn per_layer(named: Vec<Named<'_>>) -> Frame<'_> {
     let rows = named.into_iter().flat_map(|named| {
         let table = named.table;
         let row = move |entry: &Entry| {
-            let mut row = model_cells(&named).to_vec();
+            let mut row = cells_of(&named);
             row.extend([Cell::integer(entry.layer().map(|layer| layer.0.into())), Cell::Flag(entry.is_mtp())]);
             let of = |get: fn(&Summary) -> f64| entry.summary.as_ref().map(get).map_err(Undefined::clone);
             let cv = entry.summary.as_ref().map_err(Undefined::clone).and_then(Summary::cv);
             let figures = [of(|s| s.mean), of(|s| s.sd), cv, of(|s| s.min), of(|s| s.max), of(|s| s.norm)];
-            let figures = figures.map(|figure| Cell::number(figure, Digits::Exact));
+            let figures = figures.map(Cell::exact);
             let reasons = all_or_each_reason(&FIGURES, &figures);
             row.extend(figures);
             row.push(reasons);
@@ -60,13 +60,13 @@ fn distances<'a>(named: Vec<Named<'a>>, metrics: &[Metric]) -> Frame<'a> {
         for &metric in &wanted {
             for (distance, pairs) in named.table.by_distance() {
                 let statistics = named.table.stats(metric, &pairs);
-                let mut row = model_cells(&named).to_vec();
+                let mut row = cells_of(&named);
                 row.extend([
                     Cell::code(metric.name()),
                     Cell::integer(Some(distance.into())),
                     Cell::count(statistics.n),
                 ]);
-                row.extend([mean(&statistics), deviation(&statistics)].map(|of| Cell::number(of, Digits::Exact)));
+                row.extend([mean(&statistics), deviation(&statistics)].map(Cell::exact));
                 // Why pairs have no value, and how many: `Constant (2)`.
                 let reasons = statistics.undefined.iter().map(|(reason, count)| format!("{reason} ({count})"));
                 row.push(Cell::text(reasons.collect::<Vec<_>>().join(";")));
@@ -78,6 +78,6 @@ fn distances<'a>(named: Vec<Named<'a>>, metrics: &[Metric]) -> Frame<'a> {
     Frame::new("distance.csv", head, rows)
 }
 
-fn model_cells(named: &Named<'_>) -> [Cell; 3] {
-    [Cell::text(&named.model.model), Cell::optional(named.model.commit.as_ref()), Cell::text(&named.role)]
+fn cells_of(named: &Named<'_>) -> Vec<Cell> {
+    model_cells(named.model).into_iter().chain([Cell::text(&named.role)]).collect()
 }

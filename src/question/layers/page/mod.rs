@@ -11,5 +11,5 @@ mod tables;
 
 pub use document::layers_report;
 pub use files::layers_tables;
-pub(crate) use named::{BESIDE, Named, listed};
+pub(crate) use named::{BESIDE, Named, by_reason, listed, roles};
 pub(crate) use overview::{deviation, mean};

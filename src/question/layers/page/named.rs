@@ -1,8 +1,14 @@
 //! The layers of one role of one model, with the names by which a document speaks of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{metric::Metric, model::ModelSummary, question::layers::Layers, report::escape, table::PairTable};
+use crate::{
+    metric::Metric,
+    model::ModelSummary,
+    question::layers::Layers,
+    report::escape,
+    table::{PairTable, Place},
+};
 
 /// The four numbers that always stand side by side.
 pub(crate) const BESIDE: [Metric; 4] = [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm];
@@ -23,13 +29,7 @@ impl<'a> Named<'a> {
         let mut taken = BTreeSet::new();
         let name = |table: &'a PairTable| {
             let (model, role) = (&layers.models[table.model()], table.key.role_name());
-            let first = escape::file_stem(&format!("{role}_{}", model.label));
-            let mut stem = first.clone();
-            let mut number = 2;
-            while !taken.insert(plain(&stem)) {
-                stem = format!("{first}-{number}");
-                number += 1;
-            }
+            let stem = escape::new_stem(&mut taken, &format!("{role}_{}", model.label));
             Self { table, model, role, stem }
         };
         layers.tables.iter().map(name).collect()
@@ -37,7 +37,7 @@ impl<'a> Named<'a> {
 
     /// Anchor of its section.
     pub(crate) fn anchor(&self) -> String {
-        format!("layers-{}", plain(&self.stem))
+        format!("layers-{}", escape::anchor(&self.stem))
     }
 
     /// For headings: `GLM-4.5-Air, input_layernorm`.
@@ -46,12 +46,24 @@ impl<'a> Named<'a> {
     }
 }
 
-/// Lower-case letters, digits and hyphens.
-fn plain(stem: &str) -> String {
-    let keep = |c: char| {
-        if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
-    };
-    stem.chars().map(keep).collect()
+/// The roles that are named, each once.
+pub(crate) fn roles<'n>(named: &'n [Named<'_>]) -> Vec<&'n str> {
+    let mut roles: Vec<&str> = Vec::new();
+    for named in named {
+        if !roles.contains(&named.role.as_str()) {
+            roles.push(&named.role);
+        }
+    }
+    roles
+}
+
+/// The layers that have each reason: one for many layers is one line.
+pub(crate) fn by_reason(layers: impl Iterator<Item = (Place, String)>) -> BTreeMap<String, Vec<String>> {
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (place, reason) in layers {
+        reasons.entry(reason).or_default().push(place.to_string());
+    }
+    reasons
 }
 
 /// `layer 3`, or `layers 3, 5, 7`; of many the first and last, and how many.

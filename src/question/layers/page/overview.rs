@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Named;
+use super::{Named, roles};
 use crate::{
     metric::{Metric, Stats, Summary, Undefined},
     report::{
@@ -14,13 +14,7 @@ use crate::{
 /// The section that all others spell out.
 pub(crate) fn section(named: &[Named<'_>]) -> Section {
     let mut blocks = vec![table(named)];
-    let mut roles: Vec<&str> = Vec::new();
-    for named in named {
-        if !roles.contains(&named.role.as_str()) {
-            roles.push(&named.role);
-        }
-    }
-    for role in roles {
+    for role in roles(named) {
         let of_role: Vec<&Named<'_>> = named.iter().filter(|named| named.role == role).collect();
         if of_role.len() > 1 {
             blocks.push(Block::picture(levels(role, &of_role)));

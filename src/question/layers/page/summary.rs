@@ -1,8 +1,6 @@
 //! The answer: how alike neighbouring layers are, the most and the least, beside their null; then every way of pairing layers.
 
-use std::collections::BTreeMap;
-
-use super::{Named, listed};
+use super::{Named, by_reason, listed};
 use crate::{
     metric::Metric,
     question::layers::Layers,
@@ -128,11 +126,7 @@ fn gaps(layers: &Layers) -> Vec<Vec<Cell>> {
             let missing = counted(missing, "layer");
             gap(table.model(), format!("{role}: {missing} without a tensor, first {place}: {reason}"));
         }
-        let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (place, reason) in table.without_numbers() {
-            reasons.entry(reason).or_default().push(place.to_string());
-        }
-        for (reason, places) in reasons {
+        for (reason, places) in by_reason(table.without_numbers()) {
             gap(table.model(), format!("{role}: {}: {reason}", listed(&places)));
         }
         if let Some(blocks) = blocks(table) {

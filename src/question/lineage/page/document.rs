@@ -5,19 +5,19 @@ use crate::{
     metric::lineage::verdict::Verdict,
     question::{
         lineage::{Group, Lineage, pair::PairAnswer},
-        page::{Run, closing, models, provenance},
+        page::{self, closing, models},
     },
-    report::{Block, Cell, Column, Excluded, Report, Section, Table},
+    report::{Block, Cell, Column, Excluded, Provenance, Report, Section},
 };
 
 /// Pairs of a list that have a section of their own.
 const MOST_SECTIONS: usize = 50;
 
 /// Builds the document.
-pub fn lineage_report(lineage: &Lineage, run: &Run) -> Report {
+pub fn lineage_report(lineage: &Lineage, run: &Provenance) -> Report {
     let excluded = left_out(lineage);
     let answer = answer(lineage, "pair");
-    let mut sections = vec![Section { id: "answer".to_owned(), title: "Answer".to_owned(), blocks: answer }];
+    let mut sections = vec![Section::new("answer", "Answer", answer)];
     if lineage.pairs.len() != 1 {
         sections.extend(told(lineage));
     }
@@ -29,18 +29,14 @@ pub fn lineage_report(lineage: &Lineage, run: &Run) -> Report {
     sections.push(closing::left_out(&excluded));
     let labels: Vec<&str> = lineage.models.iter().map(|model| model.label.as_str()).collect();
     Report {
-        language: "en",
-        command: "lineage",
         settings: settings(lineage),
-        summary: Vec::new(),
         title: match labels.as_slice() {
             [a, b] => format!("{a} and {b}: linked or independent?"),
             labels => format!("{} models: linked or independent?", labels.len()),
         },
         question: "Can these models come from independent random starts?".to_owned(),
-        synthetic: lineage.models.iter().any(|model| model.synthetic),
-        provenance: provenance(run, &lineage.models, excluded),
         sections,
+        ..page::report("lineage", &lineage.models, run, excluded)
     }
 }
 
@@ -48,7 +44,7 @@ pub fn lineage_report(lineage: &Lineage, run: &Run) -> Report {
 pub(crate) fn lineage_section(lineage: &Lineage, title: String) -> Section {
     let mut blocks = answer(lineage, "lineage");
     blocks.push(Block::prose(signs(lineage)));
-    Section { id: "lineage".to_owned(), title, blocks }
+    Section::new("lineage", title, blocks)
 }
 
 /// What is known of the one pair, or of all pairs together. Pictures of a pair are named by `id`.
@@ -65,8 +61,7 @@ fn answer(lineage: &Lineage, id: &str) -> Vec<Block> {
 /// Verdict, one table, one picture, what layers match, distance, relation, alternatives or what a null would have seen; then z by layer.
 fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
     let labels = pair.models.map(|model| lineage.models[model].label.as_str());
-    let mut blocks =
-        vec![Block::note(format!("**{}**", words::headline(pair))), Block::Table(tables::tests(lineage, pair))];
+    let mut blocks = vec![Block::note(format!("**{}**", words::headline(pair))), tables::tests(lineage, pair)];
     if pair.tested().next().is_some() {
         blocks.push(Block::picture(pictures::groups(
             pair,
@@ -101,21 +96,19 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
 
 fn of_list(lineage: &Lineage) -> Vec<Block> {
     let clusters = lineage.clusters();
-    let mut blocks = vec![Block::Table(tables::pairs(lineage))];
+    let mut blocks = vec![tables::pairs(lineage)];
     if !clusters.is_empty() {
         let row = |(number, cluster): (usize, &Vec<usize>)| {
             let labels: Vec<&str> = cluster.iter().map(|&model| lineage.models[model].label.as_str()).collect();
             vec![Cell::count(number + 1), Cell::text(labels.join(", "))]
         };
-        blocks.push(Block::Table(Table {
-            caption: "Models that are linked with each other, directly or through others.".to_owned(),
-            columns: vec![Column::numeric("cluster"), Column::text("models")],
-            rows: clusters.iter().enumerate().map(row).collect(),
-        }));
+        let caption = "Models that are linked with each other, directly or through others.";
+        let columns = [Column::numeric("cluster"), Column::text("models")];
+        blocks.push(Block::table(caption, columns.into(), clusters.iter().enumerate().map(row)));
     }
     blocks.extend(combinations(lineage).into_iter().map(Block::prose));
     if lineage.models.len() > 2 {
-        let squares = Group::ALL.into_iter().filter_map(|group| pictures::square(lineage, group));
+        let squares = Group::IN_PLACE.into_iter().filter_map(|group| pictures::square(lineage, group));
         blocks.extend(squares.map(Block::picture));
     }
     blocks.push(Block::prose(format!("{} {}", words::ALTERNATIVES, words::NOT_EXCLUDED)));
@@ -131,16 +124,13 @@ fn told(lineage: &Lineage) -> impl Iterator<Item = Section> + '_ {
     lineage.pairs.iter().filter(told).take(MOST_SECTIONS).map(|pair| {
         let [a, b] = pair.models;
         let id = format!("pair-{a}-{b}");
-        Section {
-            title: format!("{} and {}", lineage.models[a].label, lineage.models[b].label),
-            blocks: of_pair(lineage, pair, &id),
-            id,
-        }
+        let title = format!("{} and {}", lineage.models[a].label, lineage.models[b].label);
+        Section::new(id.as_str(), title, of_pair(lineage, pair, &id))
     })
 }
 
 fn self_check(lineage: &Lineage) -> Section {
-    let mut blocks = vec![Block::Table(tables::self_check(&lineage.self_check))];
+    let mut blocks = vec![tables::self_check(&lineage.self_check)];
     blocks.extend(lineage.self_check.iter().filter(|check| check.is_broken()).map(|check| {
         Block::note(format!(
             "An index of **{}** is not exchangeable in these models: its z are divided by {:.2} before any sign is given.",
@@ -149,7 +139,7 @@ fn self_check(lineage: &Lineage) -> Section {
         ))
     }));
     blocks.extend(lineage.self_check.iter().map(|check| Block::picture(pictures::null(check))));
-    Section { id: "self-check".to_owned(), title: "Does the null hold here?".to_owned(), blocks }
+    Section::new("self-check", "Does the null hold here?", blocks)
 }
 
 /// How signs are given.
@@ -173,23 +163,16 @@ fn reading(lineage: &Lineage) -> Section {
         "It cannot see rotated bases, models of different width, links below the detectable size, distillation, or weights that \
          are packed in other ways than GPTQ, AWQ, MXFP4 and NF4 have, and it cannot tell a shared random seed from descent.",
     ];
-    Section {
-        id: "reading".to_owned(),
-        title: "How to read these numbers".to_owned(),
-        blocks: blocks.into_iter().map(Block::prose).collect(),
-    }
+    Section::new("reading", "How to read these numbers", blocks.map(Block::prose).into())
 }
 
 /// Groups that could not be tested, by pair.
 fn left_out(lineage: &Lineage) -> Vec<Excluded> {
     let of_pair = |pair: &PairAnswer| {
-        let [a, b] = pair.models.map(|model| lineage.models[model].model.clone());
+        let models = pair.models.map(|model| lineage.models[model].model.as_str()).join(" and ");
         let groups = pair.groups.iter().filter_map(|(group, answer)| Some((group, answer.as_ref().err()?)));
-        let left = groups.map(|(group, reason)| Excluded {
-            model: format!("{a} and {b}"),
-            tensor: group.to_string(),
-            reason: words::why(lineage, pair, *group, *reason),
-        });
+        let left = groups
+            .map(|(group, reason)| Excluded::new(&models, group.name(), words::why(lineage, pair, *group, *reason)));
         left.collect::<Vec<_>>()
     };
     lineage.pairs.iter().flat_map(of_pair).collect()

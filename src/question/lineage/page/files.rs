@@ -23,79 +23,18 @@ use crate::{
             merges::{MergeAnswer, TaskAnswer},
             pair::PairAnswer,
         },
+        page::model_cells,
     },
     report::{Cell, Digits, Frame, Frames},
     table::Matrix,
 };
 
-const VERDICTS: [&str; 12] = [
-    "model_a",
-    "commit_a",
-    "model_b",
-    "commit_b",
-    "verdict",
-    "units",
-    "basis",
-    "relation",
-    "layers",
-    "reading",
-    "identical_files",
-    "stage",
-];
-const LINEAGE: [&str; 25] = [
-    "model_a",
-    "commit_a",
-    "model_b",
-    "commit_b",
-    "group",
-    "scope",
-    "layer",
-    "rows",
-    "width",
-    "blocks",
-    "z",
-    "p",
-    "log10_bound",
-    "log10_floor",
-    "rho",
-    "rho_sd",
-    "rho_detectable",
-    "sign",
-    "exact",
-    "undefined",
-    "n_eff",
-    "by_map",
-    "equal_share",
-    "matched_share",
-    "matched_same_index",
-];
-const LAYER_MAP: [&str; 11] = [
-    "model_a",
-    "commit_a",
-    "model_b",
-    "commit_b",
-    "role",
-    "layer_a",
-    "layer_b",
-    "z",
-    "p_adjusted",
-    "best",
-    "undefined",
-];
-const RELATION: [&str; 12] = [
-    "model_a",
-    "commit_a",
-    "model_b",
-    "commit_b",
-    "role",
-    "layer",
-    "quantity",
-    "value",
-    "low",
-    "high",
-    "text",
-    "undefined",
-];
+const VERDICTS: &str =
+    "model_a commit_a model_b commit_b verdict units basis relation layers reading identical_files stage";
+const LINEAGE: &str = "model_a commit_a model_b commit_b group scope layer rows width blocks z p log10_bound log10_floor rho rho_sd \
+                       rho_detectable sign exact undefined n_eff by_map equal_share matched_share matched_same_index";
+const LAYER_MAP: &str = "model_a commit_a model_b commit_b role layer_a layer_b z p_adjusted best undefined";
+const RELATION: &str = "model_a commit_a model_b commit_b role layer quantity value low high text undefined";
 
 /// The tables of the answer. Rows are made as they are written: those of twenty thousand pairs take a gigabyte as cells.
 pub fn lineage_tables(lineage: &Lineage) -> Frames<'_> {
@@ -104,12 +43,13 @@ pub fn lineage_tables(lineage: &Lineage) -> Frames<'_> {
     let tests = pairs().flat_map(move |pair| tests(lineage, pair));
     let relations = pairs().flat_map(move |pair| relations(lineage, pair)).chain(merges(lineage)).chain(tasks(lineage));
     let mut tables = vec![
-        Frame::new("verdicts.csv", VERDICTS, verdicts),
-        Frame::new("lineage.csv", LINEAGE, tests),
-        Frame::new("relation.csv", RELATION, relations),
+        Frame::new("verdicts.csv", VERDICTS.split(' '), verdicts),
+        Frame::new("lineage.csv", LINEAGE.split(' '), tests),
+        Frame::new("relation.csv", RELATION.split(' '), relations),
     ];
     if pairs().any(|pair| pair.map.is_some()) {
-        tables.push(Frame::new("layer_map.csv", LAYER_MAP, pairs().flat_map(move |pair| map(lineage, pair))));
+        let maps = pairs().flat_map(move |pair| map(lineage, pair));
+        tables.push(Frame::new("layer_map.csv", LAYER_MAP.split(' '), maps));
     }
     // Of the pairs alone: tensors are what `hash --chunks` is for.
     tables.extend(lineage.chunks.iter().flat_map(|answer| chunk_tables(answer, true).take(1)));
@@ -117,7 +57,7 @@ pub fn lineage_tables(lineage: &Lineage) -> Frames<'_> {
         return Box::new(tables.into_iter());
     }
     tables.extend([clusters(lineage), self_check(lineage)]);
-    let matrices = Group::ALL.into_iter().filter_map(move |group| {
+    let matrices = Group::IN_PLACE.into_iter().filter_map(move |group| {
         let matrix = matrix(lineage, group)?;
         Some(Frame::matrix(format!("matrix_z_{group}.csv"), matrix))
     });
@@ -153,35 +93,25 @@ pub(crate) fn matrix(lineage: &Lineage, group: Group) -> Option<Matrix> {
     }))
 }
 
-fn model(lineage: &Lineage, model: usize) -> [Cell; 2] {
-    let model = &lineage.models[model];
-    [Cell::text(&model.model), Cell::optional(model.commit.as_ref())]
-}
-
-fn exact(value: f64) -> Cell {
-    Cell::number(value, Digits::Exact)
-}
-
 fn optional(value: Option<f64>) -> Cell {
-    value.map_or_else(Cell::empty, exact)
+    Cell::number_or_empty(value, Digits::Exact)
 }
 
 /// A row that begins with both models and has these cells, the others empty.
 fn row<'n>(
     lineage: &Lineage,
     models: [usize; 2],
-    columns: &[&str],
+    columns: &str,
     cells: impl IntoIterator<Item = (&'n str, Cell)>,
 ) -> Vec<Cell> {
-    let mut row: Vec<Cell> = models.into_iter().flat_map(|of| model(lineage, of)).collect();
-    row.resize(columns.len(), Cell::empty());
-    for (name, cell) in cells {
-        let place = columns.iter().position(|column| *column == name);
-        debug_assert!(place.is_some(), "no column `{name}`");
-        if let Some(place) = place {
-            row[place] = cell;
-        }
-    }
+    let mut cells: Vec<(&str, Cell)> = cells.into_iter().collect();
+    let models: Vec<Cell> = models.into_iter().flat_map(|of| model_cells(&lineage.models[of])).collect();
+    let named = columns.split(' ').skip(models.len()).map(|column| {
+        let place = cells.iter().position(|(name, _)| *name == column);
+        place.map_or_else(Cell::empty, |place| cells.swap_remove(place).1)
+    });
+    let row = models.into_iter().chain(named).collect();
+    debug_assert!(cells.is_empty(), "no columns for {cells:?}");
     row
 }
 
@@ -199,7 +129,7 @@ fn verdict(lineage: &Lineage, pair: &PairAnswer) -> Vec<Cell> {
         ("identical_files", Cell::Flag(pair.is_identical)),
         ("stage", Cell::integer(Some(pair.stage.into()))),
     ];
-    row(lineage, pair.models, &VERDICTS, cells)
+    row(lineage, pair.models, VERDICTS, cells)
 }
 
 fn tests(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<Cell>> {
@@ -212,7 +142,7 @@ fn tests(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<Cell>> {
             Err(reason) => {
                 let sign = ("sign", Cell::text(Sign::NotTested.to_string()));
                 let undefined = ("undefined", Cell::text(reason.to_string()));
-                rows.push(row(lineage, pair.models, &LINEAGE, [of_group, scope("group"), sign, undefined]));
+                rows.push(row(lineage, pair.models, LINEAGE, [of_group, scope("group"), sign, undefined]));
                 continue;
             }
         };
@@ -220,19 +150,19 @@ fn tests(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<Cell>> {
         let name =
             |layer: usize| lineage.layers[pair.models[0]].get(layer).cloned().unwrap_or_else(|| layer.to_string());
         for layer in &answer.layers {
-            let figures = [("z", exact(layer.z)), ("rho", exact(layer.rho))];
+            let figures = [("z", Cell::exact(layer.z)), ("rho", Cell::exact(layer.rho))];
             let cells = [of_group.clone(), scope("layer"), ("layer", Cell::layer(name(layer.layer)))];
             let cells = cells.into_iter().chain(figures);
-            rows.push(row(lineage, pair.models, &LINEAGE, cells));
+            rows.push(row(lineage, pair.models, LINEAGE, cells));
         }
         for (layer, reason) in &answer.left_out {
             let undefined = ("undefined", Cell::text(reason.to_string()));
             let cells = [of_group.clone(), scope("layer"), ("layer", Cell::layer(name(*layer))), undefined];
-            rows.push(row(lineage, pair.models, &LINEAGE, cells));
+            rows.push(row(lineage, pair.models, LINEAGE, cells));
         }
     }
     let sign = ("sign", Cell::text(pair.verdict().to_string()));
-    rows.push(row(lineage, pair.models, &LINEAGE, [scope("pair"), sign]));
+    rows.push(row(lineage, pair.models, LINEAGE, [scope("pair"), sign]));
     rows
 }
 
@@ -245,13 +175,13 @@ fn test(lineage: &Lineage, pair: &PairAnswer, group: Group, answer: &GroupAnswer
         ("rows", Cell::count(evidence.rows)),
         ("width", Cell::count(evidence.width)),
         ("blocks", Cell::count(evidence.blocks)),
-        ("z", exact(evidence.z)),
-        ("p", exact(significance.p)),
-        ("log10_bound", exact(significance.log10_bound)),
-        ("log10_floor", exact(significance.log10_floor)),
+        ("z", Cell::exact(evidence.z)),
+        ("p", Cell::exact(significance.p)),
+        ("log10_bound", Cell::exact(significance.log10_bound)),
+        ("log10_floor", Cell::exact(significance.log10_floor)),
         ("rho", optional(evidence.rho)),
         ("rho_sd", optional(evidence.rho_sd)),
-        ("rho_detectable", exact(evidence.rho_detectable)),
+        ("rho_detectable", Cell::exact(evidence.rho_detectable)),
         ("sign", Cell::text(answer.sign.to_string())),
         ("exact", Cell::Flag(evidence.exact)),
         ("n_eff", optional(evidence.n_eff)),
@@ -260,7 +190,7 @@ fn test(lineage: &Lineage, pair: &PairAnswer, group: Group, answer: &GroupAnswer
         ("matched_share", optional(answer.matches.map(|of| of.mutual))),
         ("matched_same_index", optional(answer.matches.map(|of| of.same_index))),
     ];
-    row(lineage, pair.models, &LINEAGE, cells)
+    row(lineage, pair.models, LINEAGE, cells)
 }
 
 /// A row of `relation.csv`: of a role and a layer a quantity.
@@ -271,7 +201,7 @@ fn related<'n>(
     cells: impl IntoIterator<Item = (&'n str, Cell)>,
 ) -> Vec<Cell> {
     let start = [("role", Cell::text(role)), ("layer", Cell::layer(layer)), ("quantity", Cell::text(quantity))];
-    row(lineage, models, &RELATION, start.into_iter().chain(cells))
+    row(lineage, models, RELATION, start.into_iter().chain(cells))
 }
 
 fn value(value: Option<f64>) -> [(&'static str, Cell); 1] {
@@ -279,7 +209,7 @@ fn value(value: Option<f64>) -> [(&'static str, Cell); 1] {
 }
 
 fn within(of: Interval) -> [(&'static str, Cell); 3] {
-    [("value", exact(of.value)), ("low", exact(of.low)), ("high", exact(of.high))]
+    [("value", Cell::exact(of.value)), ("low", Cell::exact(of.low)), ("high", Cell::exact(of.high))]
 }
 
 fn undefined(reason: &Untested) -> [(&'static str, Cell); 1] {
@@ -348,7 +278,7 @@ fn sampled(
 fn map(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<Cell>> {
     let map = match &pair.map {
         Some(Ok(map)) => map,
-        Some(Err(reason)) => return vec![row(lineage, pair.models, &LAYER_MAP, undefined(reason))],
+        Some(Err(reason)) => return vec![row(lineage, pair.models, LAYER_MAP, undefined(reason))],
         None => return Vec::new(),
     };
     let met = |models: [usize; 2], [a, b]: [usize; 2], best: bool, figures: [(&'static str, Cell); 2]| {
@@ -358,7 +288,7 @@ fn map(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<Cell>> {
             ("layer_b", Cell::count(b)),
             ("best", Cell::Flag(best)),
         ];
-        row(lineage, models, &LAYER_MAP, start.into_iter().chain(figures))
+        row(lineage, models, LAYER_MAP, start.into_iter().chain(figures))
     };
     let mut rows = Vec::new();
     for (column, &of_deeper) in map.map.columns.iter().enumerate() {
@@ -366,13 +296,13 @@ fn map(lineage: &Lineage, pair: &PairAnswer) -> Vec<Vec<Cell>> {
             let cell = row * map.map.columns.len() + column;
             let layers = if map.is_swapped { [of_deeper, of_shallower] } else { [of_shallower, of_deeper] };
             let best = map.map.matches.contains(&(of_deeper, of_shallower));
-            let figures = [("z", exact(map.map.z[cell])), ("p_adjusted", exact(map.map.p[cell]))];
+            let figures = [("z", Cell::exact(map.map.z[cell])), ("p_adjusted", Cell::exact(map.map.p[cell]))];
             rows.push(met(pair.models, layers, best, figures));
         }
     }
     let [shallower, deeper] = if map.is_swapped { [pair.models[1], pair.models[0]] } else { pair.models };
     for (model, repeats) in [shallower, deeper].into_iter().zip(&map.repeats) {
-        let figures = |z: f64| [("z", exact(z)), ("p_adjusted", Cell::empty())];
+        let figures = |z: f64| [("z", Cell::exact(z)), ("p_adjusted", Cell::empty())];
         rows.extend(repeats.iter().map(|(first, second, z)| met([model; 2], [*first, *second], true, figures(*z))));
     }
     rows
@@ -428,7 +358,7 @@ fn tasks(lineage: &Lineage) -> impl Iterator<Item = Vec<Cell>> {
 fn clusters(lineage: &Lineage) -> Frame<'_> {
     let rows = lineage.clusters().into_iter().enumerate().flat_map(move |(number, members)| {
         members.into_iter().map(move |of| {
-            let [model, commit] = model(lineage, of);
+            let [model, commit] = model_cells(&lineage.models[of]);
             vec![Cell::count(number + 1), model, commit]
         })
     });
@@ -441,10 +371,10 @@ fn self_check(lineage: &Lineage) -> Frame<'_> {
         vec![
             Cell::text(check.group.name()),
             Cell::count(check.z.len()),
-            exact(check.mean),
+            Cell::exact(check.mean),
             optional(check.sd),
-            exact(check.distance),
-            exact(check.divisor()),
+            Cell::exact(check.distance),
+            Cell::exact(check.divisor()),
         ]
     });
     Frame::new("self_check.csv", ["group", "pairs", "mean_z", "sd_z", "distance", "divisor"], rows)

@@ -4,11 +4,11 @@ use super::words;
 use crate::{
     metric::lineage::evidence::Evidence,
     question::lineage::{Group, Lineage, SelfCheck, group_answer::GroupAnswer, pair::PairAnswer},
-    report::{Cell, Column, Digits, Table},
+    report::{Block, Cell, Column, Digits},
 };
 
 /// The tests of one pair.
-pub(crate) fn tests(lineage: &Lineage, pair: &PairAnswer) -> Table {
+pub(crate) fn tests(lineage: &Lineage, pair: &PairAnswer) -> Block {
     let rows = pair.groups.iter().map(|(group, answer)| match answer {
         Ok(answer) => of_group(*group, answer),
         Err(reason) => {
@@ -17,26 +17,17 @@ pub(crate) fn tests(lineage: &Lineage, pair: &PairAnswer) -> Table {
             cells
         }
     });
-    let numeric =
-        ["rows", "layers", "z", "p", "log10 of the bound on p", "correlation", "detectable"].map(Column::numeric);
-    Table {
-        caption: "Each group's test. A bound on p is proven, without any assumption on tails; p is by 9,999 draws; a positive \
-            mean row correlation of the detectable size is not called consistent with independence nine times of ten."
-            .to_owned(),
-        columns: [Column::text("group"), Column::text("sign")].into_iter().chain(numeric).collect(),
-        rows: rows.collect(),
-    }
+    let numeric = ["rows", "layers", "z", "p", "log10 of the bound on p", "correlation", "detectable"];
+    Block::table(
+        "Each group's test. A bound on p is proven, without any assumption on tails; p is by 9,999 draws; a positive \
+         mean row correlation of the detectable size is not called consistent with independence nine times of ten.",
+        Column::list(&["group", "sign"], &numeric),
+        rows,
+    )
 }
 
 fn of_group(group: Group, answer: &GroupAnswer) -> Vec<Cell> {
     let Evidence { rows, z, significance, rho, rho_detectable, .. } = answer.evidence;
-    let layers = if answer.is_by_map {
-        Cell::text("by map")
-    } else if group.is_of_units() && !answer.layers.is_empty() {
-        Cell::count(answer.layers.len())
-    } else {
-        Cell::text("joint")
-    };
     let exact = |value: f64, digits: u8| {
         if answer.evidence.exact {
             Cell::number(value, Digits::Fixed(digits))
@@ -48,7 +39,7 @@ fn of_group(group: Group, answer: &GroupAnswer) -> Vec<Cell> {
         Cell::text(group.name()),
         Cell::text(answer.sign.to_string()),
         Cell::count(rows),
-        layers,
+        Cell::layer(words::tested_layers(group, answer)),
         Cell::number(z, Digits::Fixed(2)),
         exact(significance.p, 4),
         exact(significance.log10_bound, 1),
@@ -58,29 +49,26 @@ fn of_group(group: Group, answer: &GroupAnswer) -> Vec<Cell> {
 }
 
 /// A row a pair.
-pub(crate) fn pairs(lineage: &Lineage) -> Table {
+pub(crate) fn pairs(lineage: &Lineage) -> Block {
     let row = |pair: &PairAnswer| {
         let decision = pair.decision();
         let mut cells: Vec<Cell> = pair.models.iter().map(|&model| Cell::text(&lineage.models[model].label)).collect();
         cells.push(Cell::text(words::standing(pair)));
         cells.extend([decision.units, decision.basis].map(|sign| Cell::text(sign.to_string())));
-        cells.extend(Group::ALL.map(|group| match pair.group(group) {
+        cells.extend(Group::IN_PLACE.map(|group| match pair.group(group) {
             Ok(answer) => Cell::number(answer.evidence.z, Digits::Fixed(1)),
             Err(reason) => Cell::undefined(words::why(lineage, pair, group, reason)),
         }));
         cells
     };
-    let mut columns: Vec<Column> = ["model", "model", "verdict", "units", "basis"].map(Column::text).into();
-    columns.extend(Group::ALL.map(|group| Column::numeric(format!("z {group}"))));
-    Table {
-        caption: "Every pair: the verdict, the signs of units and of basis, and z of each group.".to_owned(),
-        columns,
-        rows: lineage.pairs.iter().map(row).collect(),
-    }
+    let mut columns = Column::list(&["model", "model", "verdict", "units", "basis"], &[]);
+    columns.extend(Group::IN_PLACE.map(|group| Column::numeric(format!("z {group}"))));
+    let caption = "Every pair: the verdict, the signs of units and of basis, and z of each group.";
+    Block::table(caption, columns, lineage.pairs.iter().map(row))
 }
 
 /// The null on this list.
-pub(crate) fn self_check(checks: &[SelfCheck]) -> Table {
+pub(crate) fn self_check(checks: &[SelfCheck]) -> Block {
     let row = |check: &SelfCheck| {
         vec![
             Cell::text(check.group.name()),
@@ -90,10 +78,7 @@ pub(crate) fn self_check(checks: &[SelfCheck]) -> Table {
             Cell::number(check.distance, Digits::Fixed(3)),
         ]
     };
-    let numeric = ["pairs", "mean of z", "sd of z", "largest distance from N(0, 1)"].map(Column::numeric);
-    Table {
-        caption: "z of pairs that show no link: 0 ± 1 where the permuted index is exchangeable.".to_owned(),
-        columns: std::iter::once(Column::text("group")).chain(numeric).collect(),
-        rows: checks.iter().map(row).collect(),
-    }
+    let numeric = ["pairs", "mean of z", "sd of z", "largest distance from N(0, 1)"];
+    let caption = "z of pairs that show no link: 0 ± 1 where the permuted index is exchangeable.";
+    Block::table(caption, Column::list(&["group"], &numeric), checks.iter().map(row))
 }

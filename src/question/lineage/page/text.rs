@@ -8,7 +8,7 @@ use crate::{
         untested::Untested,
         verdict::{Sign, Verdict},
     },
-    question::lineage::{Group, Lineage, group_answer::GroupAnswer, pair::PairAnswer},
+    question::lineage::{Group, Lineage, pair::PairAnswer},
 };
 
 const COLUMNS: usize = 80;
@@ -94,7 +94,7 @@ fn table(pair: &PairAnswer) -> String {
             "  {:<wide$} {:>6} {:>8} {:>+7.1} {:>12} {:>13} {:>12}",
             group.name(),
             evidence.rows,
-            layers(group, answer),
+            words::tested_layers(group, answer),
             evidence.z,
             if evidence.exact { words::bound(evidence.significance.log10_bound) } else { "calibrated".to_owned() },
             by_map(evidence.rho),
@@ -107,16 +107,6 @@ fn table(pair: &PairAnswer) -> String {
 /// Columns of the longest name of a group.
 fn widest(pair: &PairAnswer) -> usize {
     pair.tested().map(|(group, _)| group.name().len()).fold(10, usize::max)
-}
-
-fn layers(group: Group, answer: &GroupAnswer) -> String {
-    if answer.is_by_map {
-        "by map".to_owned()
-    } else if group.is_of_units() && !answer.layers.is_empty() {
-        answer.layers.len().to_string()
-    } else {
-        "joint".to_owned()
-    }
 }
 
 /// Two groups a line, or one.

@@ -174,6 +174,17 @@ pub(crate) fn power(pair: &PairAnswer) -> String {
     if parts.is_empty() { "any size in nothing that was tested".to_owned() } else { parts.join(", ") }
 }
 
+/// How many layers a test rests on, or what it is of in their place.
+pub(crate) fn tested_layers(group: Group, answer: &GroupAnswer) -> String {
+    if answer.is_by_map {
+        "by map".to_owned()
+    } else if group.is_of_units() && !answer.layers.is_empty() {
+        answer.layers.len().to_string()
+    } else {
+        "joint".to_owned()
+    }
+}
+
 /// Why a pair is neither linked nor consistent with independence.
 pub(crate) fn unclear(pair: &PairAnswer) -> &'static str {
     let decision = pair.decision();
@@ -312,9 +323,9 @@ fn interval(of: Interval) -> String {
 pub(crate) fn layers(pair: &PairAnswer) -> Option<String> {
     let map = pair.map.as_ref()?.as_ref().ok()?;
     let mut reading = map.reading();
-    if pair.models.len() == 2 && map.depths[0] != map.depths[1] && reading.contains("the deeper") {
-        let sides = if map.is_swapped { ["second", "first"] } else { ["first", "second"] };
-        reading = format!("{reading} (the deeper is the {} model)", sides[1]);
+    if map.depths[0] != map.depths[1] && reading.contains("the deeper") {
+        let deeper = if map.is_swapped { "first" } else { "second" };
+        reading = format!("{reading} (the deeper is the {deeper} model)");
     }
     Some(reading)
 }
@@ -440,7 +451,7 @@ pub(crate) fn relation(pair: &PairAnswer) -> Option<String> {
     let description = pair.relation.as_ref()?;
     let rows: usize =
         pair.tested_directly().filter(|(group, _)| group.is_of_units()).map(|(_, answer)| answer.evidence.rows).sum();
-    let deep = if pair.is_deep() { " and up to 256 of some matrices" } else { "" };
+    let deep = if pair.is_deep { " and up to 256 of some matrices" } else { "" };
     Some(format!("{} (on {rows} rows of units{deep})", kind(description)))
 }
 

@@ -1,6 +1,6 @@
 //! Residuals after alignment, each beside its own null.
 
-use super::{View, Words, figure, mean_null, statistics};
+use super::{View, figure, mean_null, statistics};
 use crate::{
     metric::align::Gauge,
     question::structure::Quantity,
@@ -29,18 +29,8 @@ pub(crate) fn section(view: &View<'_>) -> Option<Section> {
     let limits = view.structure.limits.iter().filter(|(model, ..)| *model == view.number);
     blocks.extend(limits.map(|(_, gauge, text)| Block::prose(format!("`{gauge}`: {text}"))));
     for (gauge, roles) in &gauges {
-        let quantity = Quantity::Aligned(*gauge);
-        blocks.push(Block::picture(view.lines(
-            quantity,
-            roles,
-            &Words {
-                id: quantity.name(),
-                title: &format!("residual after alignment by {gauge}"),
-                subtitle: about(*gauge),
-                x_label: view.pair_axis(),
-                y_label: "residual",
-            },
-        )));
+        let words = [&format!("residual after alignment by {gauge}"), about(*gauge)];
+        blocks.push(view.lines(Quantity::Aligned(*gauge), roles, words));
     }
     Some(Section::new(view.anchor("aligned"), format!("{}: layers after alignment", view.model.label), blocks))
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::{View, aligned, raw, scale, summary::summary};
 use crate::{
     question::{
-        page::{self, Run, closing, models, provenance},
+        page::{self, closing, models},
         structure::Structure,
     },
-    report::{Block, Excluded, Report, Section},
+    report::{Block, Excluded, Provenance, Report, Section},
 };
 
 /// Builds the document.
-pub fn structure_report(structure: &Structure, run: &Run) -> Report {
+pub fn structure_report(structure: &Structure, run: &Provenance) -> Report {
     let views = View::all(structure);
     let mut sections = vec![models(&structure.models)];
     if views.is_empty() {
@@ -30,11 +30,7 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
     sections.push(closing::left_out(&excluded));
     sections
         .push(closing::traffic(&structure.models, |number| structure.used.get(number).copied().unwrap_or_default()));
-    let summary = summary(structure, &views);
     let mut report = Report {
-        language: "en",
-        command: "layers",
-        settings: serde_json::Map::new(),
         title: match structure.models.as_slice() {
             [one] => format!("Matrices of {} along depth", one.label),
             several => format!("Matrices of {} models along depth", several.len()),
@@ -42,10 +38,9 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
         question: "How do the weight matrices of one model change from layer to layer, as they are stored and after \
                    alignment, and how does their scale run through the model?"
             .to_owned(),
-        synthetic: structure.models.iter().any(|model| model.synthetic),
-        summary,
+        summary: summary(structure, &views),
         sections,
-        provenance: provenance(run, &structure.models, excluded),
+        ..page::report("layers", &structure.models, run, excluded)
     };
     report.answer_with_picture("cos_sim_");
     report
@@ -73,10 +68,9 @@ fn left_out(structure: &Structure) -> Vec<Excluded> {
             *reasons.entry((row.model, &row.role, reason.to_string())).or_default() += 1;
         }
     }
-    excluded.extend(reasons.into_iter().map(|((model, role, reason), count)| Excluded {
-        model: structure.models[model].model.clone(),
-        tensor: if count == 1 { format!("{role}, 1 number") } else { format!("{role}, {count} numbers") },
-        reason,
+    excluded.extend(reasons.into_iter().map(|((model, role, reason), count)| {
+        let numbers = if count == 1 { "number" } else { "numbers" };
+        Excluded::new(&structure.models[model].model, format!("{role}, {count} {numbers}"), reason)
     }));
     excluded
 }

@@ -1,7 +1,10 @@
 //! `structure.csv`: every number in full digits, one a row; and the modes of the scale.
 
 use crate::{
-    question::structure::{Structure, StructureRow},
+    question::{
+        page::model_cells,
+        structure::{Structure, StructureRow},
+    },
     report::{Cell, Digits, Frame, Frames},
 };
 
@@ -14,7 +17,7 @@ fn quantities(structure: &Structure) -> Frame<'_> {
     let head = ["model", "commit", "role", "layer_a", "layer_b", "quantity", "value", "null", "undefined"];
     let layer = |layer: Option<u32>| Cell::integer(layer.map(u64::from));
     let row = move |row: &StructureRow| {
-        let [model, commit] = model_cells(structure, row.model);
+        let [model, commit] = model_cells(&structure.models[row.model]);
         vec![
             model,
             commit,
@@ -22,8 +25,8 @@ fn quantities(structure: &Structure) -> Frame<'_> {
             layer(row.layer_a),
             layer(row.layer_b),
             Cell::text(row.quantity.to_string()),
-            Cell::number(&row.value, Digits::Exact),
-            row.null.map_or_else(Cell::empty, |null| Cell::number(null, Digits::Exact)),
+            Cell::exact(&row.value),
+            Cell::number_or_empty(row.null, Digits::Exact),
             Cell::optional(row.value.as_ref().err()),
         ]
     };
@@ -33,27 +36,22 @@ fn quantities(structure: &Structure) -> Frame<'_> {
 /// One row a mode and role (its loading), or a mode and layer (its score).
 fn modes(structure: &Structure) -> Frame<'_> {
     let head = ["model", "commit", "mode", "explained", "role", "loading", "layer", "score"];
-    let exact = |value: f64| Cell::number(value, Digits::Exact);
     let rows = structure.scales.iter().flat_map(move |track| {
         track.modes.iter().flatten().enumerate().flat_map(move |(number, mode)| {
             let row = move |cells: [Cell; 4]| {
-                let [model, commit] = model_cells(structure, track.model);
-                [model, commit, Cell::count(number + 1), exact(mode.share)].into_iter().chain(cells).collect()
+                let [model, commit] = model_cells(&structure.models[track.model]);
+                [model, commit, Cell::count(number + 1), Cell::exact(mode.share)].into_iter().chain(cells).collect()
             };
             let loadings = track.roles.iter().zip(&mode.loadings);
-            let loadings = loadings
-                .map(move |(role, &loading)| row([Cell::text(role), exact(loading), Cell::empty(), Cell::empty()]));
+            let loadings = loadings.map(move |(role, &loading)| {
+                row([Cell::text(role), Cell::exact(loading), Cell::empty(), Cell::empty()])
+            });
             let scores = track.layers.iter().zip(&mode.scores);
             let scores = scores.map(move |(layer, &score)| {
-                row([Cell::empty(), Cell::empty(), Cell::layer(layer.to_string()), exact(score)])
+                row([Cell::empty(), Cell::empty(), Cell::layer(layer.to_string()), Cell::exact(score)])
             });
             loadings.chain(scores)
         })
     });
     Frame::new("modes.csv", head, rows)
-}
-
-fn model_cells(structure: &Structure, model: usize) -> [Cell; 2] {
-    let model = &structure.models[model];
-    [Cell::text(&model.model), Cell::optional(model.commit.as_ref())]
 }

@@ -10,4 +10,4 @@ mod view;
 
 pub use document::structure_report;
 pub use files::structure_tables;
-pub(crate) use view::{View, Words, figure, mean_null, statistics};
+pub(crate) use view::{View, figure, mean_null, statistics};

@@ -1,6 +1,6 @@
 //! The raw test: matrices as they are stored, and the spectrum of what lies between them.
 
-use super::{View, Words, figure, mean_null, statistics};
+use super::{View, figure, mean_null, statistics};
 use crate::{
     metric::Figures,
     question::structure::{Quantity, StructureRow},
@@ -21,50 +21,42 @@ pub(crate) fn section(view: &View<'_>) -> Section {
     } else {
         blocks.push(summary(view, &own, Quantity::Residual, Digits::Fixed(6)));
         blocks.push(summary(view, &own, Quantity::CosSim, Digits::Fixed(6)));
-        blocks.push(Block::picture(view.lines(
+        blocks.push(view.lines(
             Quantity::Residual,
             &own,
-            &Words {
-                id: "residual",
-                title: "residual of each layer and a later one",
-                subtitle: "‖a/‖a‖ − b/‖b‖‖ of layers a and b: 0 for the same direction, √2 for none in common. Roles whose null varies, as that of norms, stand in a panel of their own, above it.",
-                x_label: view.pair_axis(),
-                y_label: "residual",
-            },
-        )));
+            [
+                "residual of each layer and a later one",
+                "‖a/‖a‖ − b/‖b‖‖ of layers a and b: 0 for the same direction, √2 for none in common. Roles whose null varies, as that of \
+                 norms, stand in a panel of their own, above it.",
+            ],
+        ));
         blocks.push(Block::prose(
             "This shows whether neighbouring layers hold the same matrix in the same coordinates. A residual at its null says \
              that they do not; it does not say that the layers compute different things, because the same map can be written \
              in other coordinates. Norms stand lower for nothing: their elements share a level, which their null carries.",
         ));
         blocks.push(by_layer(view, &own, Quantity::Residual, Digits::Fixed(4)));
-        blocks.push(Block::picture(view.lines(
+        blocks.push(view.lines(
             Quantity::CosSim,
             &own,
-            &Words {
-                id: "cos_sim",
-                title: "cosine of each layer and a later one",
-                subtitle: "As stored. Roles whose null varies, as that of norms, stand in a panel of their own, above it.",
-                x_label: view.pair_axis(),
-                y_label: "cos_sim",
-            },
-        )));
+            [
+                "cosine of each layer and a later one",
+                "As stored. Roles whose null varies, as that of norms, stand in a panel of their own, above it.",
+            ],
+        ));
         blocks.push(by_layer(view, &own, Quantity::CosSim, Digits::Fixed(6)));
     }
     let ranked = view.roles(Quantity::EffectiveRank);
     if !ranked.is_empty() {
         blocks.push(summary(view, &ranked, Quantity::EffectiveRank, Digits::Fixed(2)));
-        blocks.push(Block::picture(view.lines(
+        blocks.push(view.lines(
             Quantity::EffectiveRank,
             &ranked,
-            &Words {
-                id: "effective_rank",
-                title: "effective rank of the residual",
-                subtitle: "exp(H) of the energies of b/‖b‖ − a/‖a‖; the null is that of unrelated Gaussian matrices of the shape.",
-                x_label: view.pair_axis(),
-                y_label: "effective rank",
-            },
-        )));
+            [
+                "effective rank of the residual",
+                "exp(H) of the energies of b/‖b‖ − a/‖a‖; the null is that of unrelated Gaussian matrices of the shape.",
+            ],
+        ));
         blocks.push(Block::prose(
             "This shows over how many directions the difference of two layers spreads. A value far below its null says that the \
              difference, or the matrices themselves, have few strong directions; it does not say which of the two.",

@@ -1,6 +1,6 @@
 //! How the scale of the matrices runs through the layers.
 
-use super::{View, Words};
+use super::View;
 use crate::{
     metric::Component,
     question::{
@@ -15,19 +15,12 @@ use crate::{
 
 /// The section of one model.
 pub(crate) fn section(view: &View<'_>, track: &ScaleTrack) -> Section {
-    let roles = view.roles(Quantity::FrobeniusNorm);
     let mut blocks = vec![
-        Block::picture(view.lines(
+        view.lines(
             Quantity::FrobeniusNorm,
-            &roles,
-            &Words {
-                id: "scale",
-                title: "Frobenius norm",
-                subtitle: "Of each layer's matrix as it is stored.",
-                x_label: "layer".to_owned(),
-                y_label: "norm",
-            },
-        )),
+            &view.roles(Quantity::FrobeniusNorm),
+            ["Frobenius norm", "Of each layer's matrix as it is stored."],
+        ),
         Block::prose(
             "This shows how large the matrices are. It does not show how much they do: a norm before a matrix, or the next \
              matrix, can undo its scale.",

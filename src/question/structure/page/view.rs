@@ -7,7 +7,7 @@ use crate::{
     model::ModelSummary,
     question::structure::{Quantity, Structure, StructureRow},
     report::{
-        Datum, escape,
+        Block, Datum, escape,
         figure::{LinePanel, Lines, Picture, PictureKind, Series},
     },
 };
@@ -25,29 +25,20 @@ impl<'a> View<'a> {
     /// All models that have a row.
     pub(crate) fn all(structure: &'a Structure) -> Vec<Self> {
         let mut taken = BTreeSet::new();
-        let mut views = Vec::new();
-        for (number, model) in structure.models.iter().enumerate() {
-            if structure.rows.iter().all(|row| row.model != number) {
-                continue;
-            }
-            let first = escape::file_stem(&model.label);
-            let mut stem = first.clone();
-            let mut count = 2;
-            while !taken.insert(stem.to_ascii_lowercase()) {
-                stem = format!("{first}-{count}");
-                count += 1;
-            }
-            views.push(Self { structure, number, model, stem });
-        }
-        views
+        let models = structure.models.iter().enumerate();
+        let with_rows = models.filter(|(number, _)| structure.rows.iter().any(|row| row.model == *number));
+        let view = |(number, model): (usize, &'a ModelSummary)| Self {
+            structure,
+            number,
+            model,
+            stem: escape::new_stem(&mut taken, &model.label),
+        };
+        with_rows.map(view).collect()
     }
 
     /// An anchor: lower-case letters, digits and hyphens.
     pub(crate) fn anchor(&self, section: &str) -> String {
-        let plain = |c: char| {
-            if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }
-        };
-        format!("{section}-{}", self.stem.chars().map(plain).collect::<String>())
+        format!("{section}-{}", escape::anchor(&self.stem))
     }
 
     /// The rows of a quantity.
@@ -78,7 +69,7 @@ impl<'a> View<'a> {
 
     /// A quantity of several roles by layer, one line each above its null. Roles whose null varies, as that of norms, have a panel of
     /// their own: theirs is another scale.
-    pub(crate) fn lines(&self, quantity: Quantity, roles: &[&str], words: &Words<'_>) -> Picture {
+    pub(crate) fn lines(&self, quantity: Quantity, roles: &[&str], [title, subtitle]: [&str; 2]) -> Block {
         let mut layers: Vec<u32> =
             roles.iter().flat_map(|role| self.of(quantity, role)).filter_map(|row| row.layer_a).collect();
         layers.sort_unstable();
@@ -97,33 +88,28 @@ impl<'a> View<'a> {
         let (varying, level): (Vec<&str>, Vec<&str>) =
             roles.iter().partition(|role| has_varying_null(&self.of(quantity, role)));
         let panels = [level, varying].into_iter().filter(|roles| !roles.is_empty());
-        let panel = |roles: Vec<&str>| LinePanel::new(words.y_label, roles.iter().map(series).collect());
-        Picture {
-            id: format!("{}_{}", words.id, self.stem),
-            title: format!("{}: {}", self.model.label, words.title),
-            subtitle: words.subtitle.to_owned(),
-            alt: format!("{} by layer, one line a role, {}", words.title, self.model.label),
+        let (id, y_label) = match quantity {
+            Quantity::FrobeniusNorm => ("scale", "norm"),
+            Quantity::EffectiveRank => ("effective_rank", "effective rank"),
+            Quantity::Aligned(_) => (quantity.name(), "residual"),
+            _ => (quantity.name(), quantity.name()),
+        };
+        let panel = |roles: Vec<&str>| LinePanel::new(y_label, roles.iter().map(series).collect());
+        Block::picture(Picture {
+            id: format!("{id}_{}", self.stem),
+            title: format!("{}: {title}", self.model.label),
+            subtitle: subtitle.to_owned(),
+            alt: format!("{title} by layer, one line a role, {}", self.model.label),
             kind: PictureKind::Lines(Lines {
-                x_label: words.x_label.clone(),
+                x_label: match quantity {
+                    Quantity::FrobeniusNorm => "layer".to_owned(),
+                    _ => format!("layer k, compared with layer k + {}", self.structure.stride),
+                },
                 x: layers.iter().copied().map(f64::from).collect(),
                 panels: panels.map(panel).collect(),
             }),
-        }
+        })
     }
-
-    /// What the horizontal axis of pairs is.
-    pub(crate) fn pair_axis(&self) -> String {
-        format!("layer k, compared with layer k + {}", self.structure.stride)
-    }
-}
-
-/// The words of a picture.
-pub(crate) struct Words<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) title: &'a str,
-    pub(crate) subtitle: &'a str,
-    pub(crate) x_label: String,
-    pub(crate) y_label: &'a str,
 }
 
 /// Whether the nulls of one role differ by a thousandth.

@@ -10,15 +10,15 @@ use crate::{
     model::Pairing,
     question::{
         lineage::page::{lineage_section, settings},
-        page::{Run, closing, models, provenance},
+        page::{closing, models, provenance},
         survey::Survey,
     },
-    report::{Block, Report, Section},
+    report::{Block, Provenance, Report, Section},
     table::{Alignment, PairTable},
 };
 
 /// Builds the document.
-pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Run) -> Report {
+pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Provenance) -> Report {
     let mut sections = vec![models(&survey.models)];
     sections.extend(pairing(survey));
     if !survey.panels.is_empty() {

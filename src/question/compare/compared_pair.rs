@@ -6,12 +6,12 @@ use crate::{
     family::{Part, RoleKind, Slot},
     metric::{Metric, PairMetrics, Undefined},
     question::hash::chunks::Method,
-    table::{Alignment, Side, TableKey},
+    table::{Side, role_name},
 };
 
 /// Two tensors that correspond, and what is known of them.
 #[derive(Debug, Clone)]
-pub struct Meeting {
+pub struct ComparedPair {
     /// Of the first model.
     pub a: Side,
     /// Of the second.
@@ -27,30 +27,17 @@ pub struct Meeting {
     /// Whether the stored bytes, in the order of the comparison, are the same; `None` where they were not read, or have
     /// different element types.
     pub equal: Option<bool>,
-    /// Why they were not compared, where that is not the metrics' own reason.
+    /// Why they were not compared; where they were, the metrics have their own reasons.
     pub obstacle: Option<Obstacle>,
-    /// Why a side could not be read.
-    pub failure: Option<String>,
     /// What both sides are, where each is constant or a buffer that a formula fills: similar by construction.
     pub trivial: Option<[TrivialClass; 2]>,
 }
 
-impl Meeting {
+impl ComparedPair {
     /// The role's name, as `pairs.csv` has it; `unclassified` where no family knows.
     pub fn role_name(&self) -> String {
-        self.slot.map_or_else(
-            || "unclassified".to_owned(),
-            |slot| {
-                TableKey {
-                    role: Some(slot.role),
-                    part: slot.part,
-                    stack: slot.stack,
-                    layer: None,
-                    alignment: Alignment::default(),
-                }
-                .role_name()
-            },
-        )
+        let known = self.slot.map(|slot| role_name(Some(slot.role), slot.part, slot.stack));
+        known.unwrap_or_else(|| "unclassified".to_owned())
     }
 
     /// Whether it is a norm, a bias or another vector, whose cosine says little.
@@ -68,7 +55,7 @@ impl Meeting {
 
     /// Whether it was compared: at least one metric has a value.
     pub fn is_compared(&self) -> bool {
-        self.obstacle.is_none() && self.failure.is_none() && self.metrics.iter().any(|(_, value)| value.is_ok())
+        self.obstacle.is_none() && self.metrics.iter().any(|(_, value)| value.is_ok())
     }
 
     /// Whether it has no number but counts, since elements are NaN or infinite.

@@ -6,6 +6,7 @@ use super::{StructureOptions, parts};
 use crate::{
     family::{FusedLayout, Part, Role, Split, Stack},
     model::Model,
+    table::role_name,
 };
 
 /// A role with all that tells its tensors in one layer apart.
@@ -26,15 +27,8 @@ impl Kind {
 
     /// Its name in reports: `q_proj`, `encoder_q_proj`, `expert_up_proj[3]`.
     pub(crate) fn name(&self) -> String {
-        let role = self.role.map_or("tensor", Role::name);
-        let bias = if self.part == Part::Bias { "_bias" } else { "" };
         let expert = self.expert.map_or_else(String::new, |expert| format!("[{expert}]"));
-        let stack = match self.stack {
-            Stack::Main => "",
-            Stack::Encoder => "encoder_",
-            Stack::Decoder => "decoder_",
-        };
-        format!("{stack}{role}{bias}{expert}")
+        format!("{}{expert}", role_name(self.role, self.part, self.stack))
     }
 }
 
@@ -51,13 +45,13 @@ pub(crate) struct Piece {
 
 /// The matrices of a model, by role and layer: where each is, or why there is none.
 #[derive(Debug, Default)]
-pub(crate) struct Atlas {
+pub(crate) struct MatrixIndex {
     pub(crate) kinds: BTreeMap<Kind, BTreeMap<u32, Result<Piece, String>>>,
 }
 
-impl Atlas {
+impl MatrixIndex {
     pub(crate) fn of(model: &Model, options: &StructureOptions) -> Self {
-        let mut atlas = Self::default();
+        let mut index = Self::default();
         let turned = stores_inputs_first(model);
         for (position, tensor) in model.tensors.iter().enumerate() {
             let (Some(layer), slot) = (tensor.layer, tensor.slot.filter(|_| !options.by_pattern)) else {
@@ -73,7 +67,7 @@ impl Atlas {
             let fused = kind.role.map_or(&[][..], parts);
             if fused.is_empty() {
                 let piece = Piece { tensor: position, split: None, transposed };
-                atlas.add(kind, layer.0, Ok(piece));
+                index.add(kind, layer.0, Ok(piece));
                 continue;
             }
             let divided = kind
@@ -86,10 +80,10 @@ impl Atlas {
                 let kind = Kind { role: Some(role), ..kind };
                 let piece =
                     divided.clone().map(|split| Piece { tensor: position, split: Some((split, role)), transposed });
-                atlas.add(kind, layer.0, piece);
+                index.add(kind, layer.0, piece);
             }
         }
-        atlas
+        index
     }
 
     fn add(&mut self, kind: Kind, layer: u32, piece: Result<Piece, String>) {
