@@ -303,18 +303,18 @@ pub(super) fn persist(temporary: NamedTempFile, path: &Path) -> Result<(), Cache
 }
 
 /// What passes through is digested and counted.
-pub(super) struct Digesting<W> {
+pub(crate) struct Digesting<W> {
     inner: W,
     digest: Sha256Hex,
     bytes: u64,
 }
 
 impl<W> Digesting<W> {
-    pub(super) fn new(inner: W) -> Self {
+    pub(crate) fn new(inner: W) -> Self {
         Self { inner, digest: Sha256Hex::default(), bytes: 0 }
     }
 
-    pub(super) fn finish(self) -> (String, u64) {
+    pub(crate) fn finish(self) -> (String, u64) {
         (self.digest.finish(), self.bytes)
     }
 }

@@ -11,8 +11,7 @@ use hub_audit::{
     question::inspect::comparable,
     question::inspect::{Comparable, Contents, Inspection, RoleCount, Stored, shape_text},
     question::lineage::Group,
-    question::page::{Run, provenance},
-    report::{Cell, Frame, json::Document},
+    report::{Cell, Frame, Provenance, json::Document},
 };
 use serde_json::{Value, json};
 
@@ -398,13 +397,13 @@ fn tensors_table(inspections: &[Inspection]) -> Frame<'_> {
 
 fn write_json(
     out: &mut dyn io::Write,
-    run: &Run,
+    run: &Provenance,
     inspections: &[Inspection],
     comparable: &[Comparable],
     tensors: bool,
 ) -> io::Result<()> {
     let synthetic = inspections.iter().any(|inspection| inspection.summary.synthetic);
-    let mut document = Document::begin(out, "inspect", synthetic, &provenance(run, &[], Vec::new()))?;
+    let mut document = Document::begin(out, "inspect", synthetic, run)?;
     document.rows("models", inspections.iter().map(|inspection| model_json(inspection, tensors)))?;
     document.rows("comparable", comparable.iter().map(|row| comparable_json(inspections, row)))?;
     document.end()

@@ -9,11 +9,8 @@ use hub_audit::{
     error::Error,
     fetch::Cost,
     model::ModelSummary,
-    question::{
-        lineage::{Lineage, page::lineage_text},
-        page::{Run, provenance},
-    },
-    report::{self, Format, Frames, Report, Written, json},
+    question::lineage::{Lineage, page::lineage_text},
+    report::{self, Format, Frames, Provenance, Report, Written, json},
 };
 
 use super::{
@@ -25,12 +22,12 @@ use super::{
 };
 
 /// What only the running program knows, for the report's provenance, where it asks no Hub.
-pub(crate) fn local_run() -> Run {
-    Run {
+pub(crate) fn local_run() -> Provenance {
+    Provenance {
         // Secrets are never arguments: a token comes from the environment or from a file.
         command_line: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         generated_at: rfc3339(SystemTime::now()),
-        ..Run::default()
+        ..Provenance::of_this_program()
     }
 }
 
@@ -44,15 +41,15 @@ pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
 }
 
 /// What only the running program knows, for the report's provenance.
-pub(crate) fn run(reach: &Reach, seed: u64, cost: Cost) -> Run {
+pub(crate) fn run(reach: &Reach, seed: u64, cost: Cost) -> Provenance {
     let endpoint = if reach.demo { "embedded Hub" } else { &reach.endpoint };
-    Run {
+    Provenance {
         seed,
         endpoint: cost.of_the_hub.then(|| endpoint.to_owned()),
         requests: cost.traffic.requests,
         bytes: cost.traffic.bytes,
         cache_hits: cost.cached as u64,
-        shared_hits: cost.from_hf_cache as u64,
+        from_hugging_face_cache: cost.from_hf_cache as u64,
         ..local_run()
     }
 }
@@ -79,9 +76,9 @@ pub(crate) fn write<'a>(
 }
 
 /// The head of an answer that is data alone.
-pub(crate) fn data(command: &'static str, run: &Run, models: &[ModelSummary]) -> Report {
+pub(crate) fn data(command: &'static str, run: &Provenance, models: &[ModelSummary]) -> Report {
     let synthetic = models.iter().any(|model| model.synthetic);
-    Report { command, synthetic, provenance: provenance(run, models, Vec::new()), ..Report::default() }
+    Report { command, synthetic, provenance: run.on(models, Vec::new()), ..Report::default() }
 }
 
 /// The answer of a report for a terminal.

@@ -10,10 +10,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{Format, Frames, Report, ReportError, WrittenFile, files, json};
-use crate::{
-    digest::{Sha256Hex, sha256_hex},
-    secret,
-};
+use crate::{cache::Digesting, digest::sha256_hex, secret};
 
 const JSON: &str = "report.json";
 
@@ -162,26 +159,6 @@ fn former(folder: &Path) -> Vec<WrittenFile> {
     })
 }
 
-/// A writer that tells the length and the digest of what went through it.
-struct Counted<W> {
-    inner: W,
-    bytes: u64,
-    digest: Sha256Hex,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.bytes += count as u64;
-        self.digest.update(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
 fn replace(
     folder: &Path,
     path: &Path,
@@ -195,14 +172,14 @@ fn replace(
         // As any program creates a file: the user's umask takes away what it wants.
         builder.permissions(Permissions::from_mode(0o666));
     }
-    let file = BufWriter::new(builder.tempfile_in(folder)?);
-    let mut counted = Counted { inner: file, bytes: 0, digest: Sha256Hex::default() };
-    write(&mut counted)?;
-    let Counted { inner, bytes, digest } = counted;
-    let file = inner.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let mut file = BufWriter::new(builder.tempfile_in(folder)?);
+    let mut digest = Digesting::new(&mut file);
+    write(&mut digest)?;
+    let (sha256, bytes) = digest.finish();
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    Ok((bytes, digest.finish()))
+    Ok((bytes, sha256))
 }
 
 fn is_plain(name: &str) -> bool {

@@ -4,10 +4,8 @@ pub(crate) mod closing;
 mod colors;
 mod models;
 mod pairs;
-mod run;
 
 pub(crate) use closing::{ABOUT_COSINE, excluded};
 pub(crate) use colors::{WITHOUT_FIRST, later_cosines};
 pub(crate) use models::models;
 pub(crate) use pairs::{PairRow, PairSide, pairs};
-pub use run::{Run, provenance};

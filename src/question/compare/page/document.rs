@@ -8,16 +8,16 @@ use crate::{
     question::{
         compare::{CLOSE, Comparison, GroupFigures, HIGH_AND_LOW, Meeting, Overall, Pattern, Status},
         inspect::shape_text,
-        page::{ABOUT_COSINE, Run, closing, models, provenance},
+        page::{ABOUT_COSINE, closing, models},
     },
-    report::{Block, Cell, Column, Datum, Digits, Excluded, Report, Section, Table},
+    report::{Block, Cell, Column, Datum, Digits, Excluded, Provenance, Report, Section, Table},
 };
 
 /// Tensors without a pair that the page lists; all are in `coverage.csv`.
 const MOST_LISTED: usize = 200;
 
 /// Builds the document.
-pub fn compare_report(comparison: &Comparison, run: &Run) -> Report {
+pub fn compare_report(comparison: &Comparison, run: &Provenance) -> Report {
     let groups = &comparison.groups;
     let [a, b] = &comparison.models;
     let mut sections = vec![models(&comparison.models)];
@@ -57,7 +57,7 @@ pub fn compare_report(comparison: &Comparison, run: &Run) -> Report {
         synthetic: comparison.models.iter().any(|model| model.synthetic),
         summary: summary(comparison),
         sections,
-        provenance: provenance(run, &comparison.models, excluded),
+        provenance: run.on(&comparison.models, excluded),
     };
     report.answer_with_picture("layers_matrices");
     report

@@ -11,13 +11,13 @@ use crate::{
             Lineage,
             page::{lineage_section, lineage_tables, settings},
         },
-        page::{self, Run},
+        page,
     },
-    report::{Block, Cell, Digits, Excluded, Frames, Report, Section},
+    report::{Block, Cell, Digits, Excluded, Frames, Provenance, Report, Section},
 };
 
 /// Builds the document in a language. The seed of the random vectors is that of `run`.
-pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Report {
+pub fn critique_report(critique: &Critique, language: Language, run: &Provenance) -> Report {
     let writer = Writer::new(critique, language, run.seed);
     let excluded = left_out(critique);
     let mut sections = vec![models(&writer), reading(&writer)];
@@ -43,7 +43,7 @@ pub fn critique_report(critique: &Critique, language: Language, run: &Run) -> Re
         synthetic: critique.is_synthetic(),
         summary: summary(&writer),
         sections,
-        provenance: page::provenance(run, &critique.models, excluded),
+        provenance: run.on(&critique.models, excluded),
     };
     report.answer_with_picture("by_layer_");
     report
@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn text(critique: &Critique, language: Language) -> String {
-        markdown::render(&critique_report(critique, language, &Run::default()), None)
+        markdown::render(&critique_report(critique, language, &Provenance::of_this_program()), None)
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         let mut other = planted::critique(false).roles.remove(0);
         other.role = "post_attention_layernorm".to_owned();
         critique.roles.push(other);
-        let report = critique_report(&critique, Language::En, &Run::default());
+        let report = critique_report(&critique, Language::En, &Provenance::of_this_program());
         let ids: BTreeSet<&str> = report.sections.iter().map(|section| section.id.as_str()).collect();
         assert_eq!(ids.len(), report.sections.len());
         let pictures: BTreeSet<String> = report.pictures().map(crate::report::Picture::file_stem).collect();

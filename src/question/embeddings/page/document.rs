@@ -5,13 +5,13 @@ use crate::{
     family::Role,
     question::{
         embeddings::Embeddings,
-        page::{Run, closing, models, provenance},
+        page::{closing, models},
     },
-    report::{Block, Excluded, Report, Section, inline},
+    report::{Block, Excluded, Provenance, Report, Section, inline},
 };
 
 /// Builds the document.
-pub fn embeddings_report(embeddings: &Embeddings, run: &Run) -> Report {
+pub fn embeddings_report(embeddings: &Embeddings, run: &Provenance) -> Report {
     let excluded = left_out(embeddings);
     let mut sections = vec![models(&embeddings.models), vocabularies(embeddings)];
     match &embeddings.chosen.nothing {
@@ -41,7 +41,7 @@ pub fn embeddings_report(embeddings: &Embeddings, run: &Run) -> Report {
                 .to_owned()
         },
         synthetic: embeddings.models.iter().any(|model| model.synthetic),
-        provenance: provenance(run, &embeddings.models, excluded),
+        provenance: run.on(&embeddings.models, excluded),
         summary: summary(embeddings),
         sections,
     };

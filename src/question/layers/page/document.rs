@@ -7,9 +7,9 @@ use crate::{
     metric::Metric,
     question::{
         layers::Layers,
-        page::{self, ABOUT_COSINE, Run, closing, models, provenance},
+        page::{self, ABOUT_COSINE, closing, models},
     },
-    report::{Block, Excluded, Report, Section},
+    report::{Block, Excluded, Provenance, Report, Section},
 };
 
 /// Models and roles that get their matrices as pictures; the matrices of all are in CSV files. One picture of 48 layers weighs a
@@ -17,7 +17,7 @@ use crate::{
 const MOST_PICTURED: usize = 12;
 
 /// Builds the document. `metrics` are those of matrices.
-pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
+pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Provenance) -> Report {
     let named = Named::all(layers);
     let mut sections = vec![models(&layers.models)];
     if named.is_empty() {
@@ -46,7 +46,7 @@ pub fn layers_report(layers: &Layers, metrics: &[Metric], run: &Run) -> Report {
         synthetic: layers.models.iter().any(|model| model.synthetic),
         summary: summary(layers, &named),
         sections,
-        provenance: provenance(run, &layers.models, excluded),
+        provenance: run.on(&layers.models, excluded),
     };
     report.answer_with_picture("adjacent_");
     report

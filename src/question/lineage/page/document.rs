@@ -5,16 +5,16 @@ use crate::{
     metric::lineage::verdict::Verdict,
     question::{
         lineage::{Group, Lineage, pair::PairAnswer},
-        page::{Run, closing, models, provenance},
+        page::{closing, models},
     },
-    report::{Block, Cell, Column, Excluded, Report, Section, Table},
+    report::{Block, Cell, Column, Excluded, Provenance, Report, Section, Table},
 };
 
 /// Pairs of a list that have a section of their own.
 const MOST_SECTIONS: usize = 50;
 
 /// Builds the document.
-pub fn lineage_report(lineage: &Lineage, run: &Run) -> Report {
+pub fn lineage_report(lineage: &Lineage, run: &Provenance) -> Report {
     let excluded = left_out(lineage);
     let answer = answer(lineage, "pair");
     let mut sections = vec![Section { id: "answer".to_owned(), title: "Answer".to_owned(), blocks: answer }];
@@ -39,7 +39,7 @@ pub fn lineage_report(lineage: &Lineage, run: &Run) -> Report {
         },
         question: "Can these models come from independent random starts?".to_owned(),
         synthetic: lineage.models.iter().any(|model| model.synthetic),
-        provenance: provenance(run, &lineage.models, excluded),
+        provenance: run.on(&lineage.models, excluded),
         sections,
     }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::{View, aligned, raw, scale, summary::summary};
 use crate::{
     question::{
-        page::{self, Run, closing, models, provenance},
+        page::{self, closing, models},
         structure::Structure,
     },
-    report::{Block, Excluded, Report, Section},
+    report::{Block, Excluded, Provenance, Report, Section},
 };
 
 /// Builds the document.
-pub fn structure_report(structure: &Structure, run: &Run) -> Report {
+pub fn structure_report(structure: &Structure, run: &Provenance) -> Report {
     let views = View::all(structure);
     let mut sections = vec![models(&structure.models)];
     if views.is_empty() {
@@ -45,7 +45,7 @@ pub fn structure_report(structure: &Structure, run: &Run) -> Report {
         synthetic: structure.models.iter().any(|model| model.synthetic),
         summary,
         sections,
-        provenance: provenance(run, &structure.models, excluded),
+        provenance: run.on(&structure.models, excluded),
     };
     report.answer_with_picture("cos_sim_");
     report
