@@ -163,6 +163,8 @@ pub enum AuditError {
     Unreadable { path: std::path::PathBuf, source: std::io::Error },
     #[error("tensor `{}` of {model} is not in the cache any more", .tensor.escape_debug())]
     Vanished { model: String, tensor: String },
+    #[error("the numbers of all pairs do not fit into memory, and their temporary file in `{}` fails after {bytes} bytes", folder.display())]
+    Scratch { folder: std::path::PathBuf, bytes: u64, source: std::sync::Arc<std::io::Error> },
 }
 
 /// Folders by name, the first few of many.
@@ -211,6 +213,10 @@ impl Hint for AuditError {
                 "write METRIC OP NUMBER with <, <=, > or >=, such as pearson>0.9 or abs(pearson)>=0.5".to_owned()
             }
             Self::OfflineRevision { .. } => "run once without --offline to bring it into the cache".to_owned(),
+            Self::Scratch { .. } => {
+                "free some space there, name another folder with `--cache-dir`, or ask for fewer models or layers"
+                    .to_owned()
+            }
             Self::Vanished { .. } => "run the same command again; another process may have pruned the cache".to_owned(),
             _ => return None,
         };

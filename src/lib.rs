@@ -59,7 +59,7 @@
 //! let request = Request { specs: &specs, question: &question, limits: Limits::default() };
 //! let Gathered::Done(corpus) = session.gather(request).await? else { unreachable!("no plan was asked for") };
 //!
-//! let answer = survey(&corpus, &SurveyOptions::default());
+//! let answer = survey(&corpus, &SurveyOptions::default())?;
 //! for table in &answer.panels {
 //!     let matrix = table.matrix(Metric::Pearson, &answer.labels());
 //!     println!("{}: r = {:?}", table.key.title(), matrix.get(0, 1));

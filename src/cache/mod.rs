@@ -19,6 +19,7 @@ mod store;
 mod tokenizer;
 mod verified;
 
+pub(crate) use disk::Digesting;
 pub use disk::Flaw;
 pub use error::CacheError;
 pub use housekeeping::{Entry, PruneReport, Verdict};

@@ -16,7 +16,7 @@ use hub_audit::{
         hash::{Group, Hashed, Kinship},
         inspect::shape_text,
     },
-    report::{Cell, Frame, ModelProvenance},
+    report::{Cell, Frame},
     snapshot::Snapshot,
     spec::{Commit, ModelSource, ModelSpec},
 };
@@ -317,13 +317,13 @@ fn print_files(
 }
 
 /// What a listing alone tells of a model.
-fn listed_model(listed: &Opened<Repository>, commit: Option<&Commit>) -> ModelProvenance {
-    ModelProvenance {
+fn listed_model(listed: &Opened<Repository>, commit: Option<&Commit>) -> ModelSummary {
+    ModelSummary {
         model: listed.spec.to_string(),
         label: listed.label.clone(),
-        commit: commit.map(ToString::to_string),
+        commit: commit.cloned(),
         group: listed.spec.group.clone(),
         failure: listed.outcome.as_ref().err().map(Error::chain),
-        ..ModelProvenance::default()
+        ..ModelSummary::default()
     }
 }

@@ -11,7 +11,6 @@ use hub_audit::{
     question::inspect::comparable,
     question::inspect::{Comparable, Contents, Inspection, RoleCount, Stored, shape_text},
     question::lineage::Group,
-    question::page::provenance,
     report::{Cell, Frame, Provenance, json::Document},
 };
 use serde_json::{Value, json};
@@ -404,7 +403,7 @@ fn write_json(
     tensors: bool,
 ) -> io::Result<()> {
     let synthetic = inspections.iter().any(|inspection| inspection.summary.synthetic);
-    let mut document = Document::begin(out, "inspect", synthetic, &provenance(run, &[], Vec::new()))?;
+    let mut document = Document::begin(out, "inspect", synthetic, run)?;
     document.rows("models", inspections.iter().map(|inspection| model_json(inspection, tensors)))?;
     document.rows("comparable", comparable.iter().map(|row| comparable_json(inspections, row)))?;
     document.end()

@@ -9,10 +9,7 @@ use hub_audit::{
     error::Error,
     fetch::Cost,
     model::ModelSummary,
-    question::{
-        lineage::{Lineage, page::lineage_text},
-        page::provenance,
-    },
+    question::lineage::{Lineage, page::lineage_text},
     report::{self, Format, Frames, Provenance, Report, Written, json},
 };
 
@@ -81,7 +78,7 @@ pub(crate) fn write<'a>(
 /// The head of an answer that is data alone.
 pub(crate) fn data(command: &'static str, run: &Provenance, models: &[ModelSummary]) -> Report {
     let synthetic = models.iter().any(|model| model.synthetic);
-    Report { command, synthetic, provenance: provenance(run, models, Vec::new()), ..Report::default() }
+    Report { command, synthetic, provenance: run.on(models, Vec::new()), ..Report::default() }
 }
 
 /// The answer of a report for a terminal.

@@ -78,7 +78,7 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
         simulation: args.relate.simulation(args.output.seed),
         components: args.components,
     };
-    let mut survey = survey::survey(&gathered, &options);
+    let mut survey = survey::survey(&gathered, &options)?;
     gathered.check_unchanged()?;
     let (mut cost, mut lacks) = (gathered.cost, gathered.any_tensor_failed() || lacking);
     if let Some(beside) = beside {
@@ -125,6 +125,7 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
         || output::text_beside(&document, survey.lineage.as_ref()),
         printer,
     )?;
+    survey.check()?;
     Ok(status)
 }
 

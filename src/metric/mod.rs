@@ -49,6 +49,7 @@ pub use pair::PairMetrics;
 pub use pca::{Component, Gram, Pca, Scale};
 pub use quantile::{median, quantile, quantiles};
 pub use related::{Baseline, Criterion, FEWEST, RelatedVerdict, Verdicts, benjamini_hochberg, is_one, related};
+pub(crate) use related::{Judge, fisher_score};
 pub use row_pair::RowPair;
 pub use side::Side;
 pub use stats::{Figures, MeanSd, Stats};

@@ -83,28 +83,55 @@ pub struct Verdicts {
 ///
 /// An entry is undefined where its r is, or with n < 4 (`TooFew`). `pairs` does not count those whose r [`is_one`] throughout.
 pub fn related(population: &[(Result<f64, Undefined>, u64)], pairs: usize, criterion: Criterion) -> Verdicts {
-    let scores: Vec<Result<Option<f64>, Undefined>> = population.iter().map(fisher_score).collect();
-    let (baseline, centre, sd) = baseline(&scores, pairs, criterion);
-    let z = |score: &Result<Option<f64>, Undefined>| Ok(score.clone()?.map(|score| (score - centre) / sd));
-    let z: Vec<Result<Option<f64>, Undefined>> = scores.iter().map(z).collect();
-    let log10_p: Vec<f64> = z.iter().flatten().map(|z| z.map_or(f64::NEG_INFINITY, log10_two_sided)).collect();
-    let mut log10_q = benjamini_hochberg(&log10_p).into_iter();
-    let smallest = -((pairs + 1) as f64).log10();
-    let verdict = |z: Result<Option<f64>, Undefined>| {
-        let z = z?;
-        let log10_q = log10_q.next().unwrap_or(0.0);
-        Ok(RelatedVerdict {
-            related: z.is_none_or(|z| z.abs() >= criterion.z) && log10_q <= criterion.log10_q,
+    let score = |(r, n): &(Result<f64, Undefined>, u64)| fisher_score(r.clone()?, *n);
+    let scores: Vec<Result<f64, Undefined>> = population.iter().map(score).collect();
+    let mut judge = Judge::of(scores.iter().flatten().copied().collect(), pairs, criterion);
+    let each = scores.into_iter().map(|score| Ok(judge.next(score?))).collect();
+    Verdicts { baseline: judge.baseline, each }
+}
+
+/// What judges the entries of a population by their Fisher scores, one after the other.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    pub(crate) baseline: Baseline,
+    centre: f64,
+    sd: f64,
+    criterion: Criterion,
+    /// The smallest rate that so many pairs can show.
+    smallest: f64,
+    log10_q: std::vec::IntoIter<f64>,
+}
+
+impl Judge {
+    /// Takes the scores of all entries that have one.
+    pub(crate) fn of(scores: Vec<f64>, pairs: usize, criterion: Criterion) -> Self {
+        let (baseline, centre, sd) = baseline(&scores, pairs, criterion);
+        let smallest = -((pairs + 1) as f64).log10();
+        let mut judge = Self { baseline, centre, sd, criterion, smallest, log10_q: Vec::new().into_iter() };
+        let log10_p = scores.into_iter().map(|score| judge.z(score).map_or(f64::NEG_INFINITY, log10_two_sided));
+        judge.log10_q = benjamini_hochberg(&log10_p.collect::<Vec<f64>>()).into_iter();
+        judge
+    }
+
+    /// The verdict on the next score, in the order in which they were taken.
+    pub(crate) fn next(&mut self, score: f64) -> RelatedVerdict {
+        let (z, log10_q) = (self.z(score), self.log10_q.next().unwrap_or(0.0));
+        RelatedVerdict {
+            related: z.is_none_or(|z| z.abs() >= self.criterion.z) && log10_q <= self.criterion.log10_q,
             z,
-            log10_q: (baseline == Baseline::Population).then_some(log10_q.max(smallest)),
-        })
-    };
-    Verdicts { baseline, each: z.into_iter().map(verdict).collect() }
+            log10_q: (self.baseline == Baseline::Population).then_some(log10_q.max(self.smallest)),
+        }
+    }
+
+    /// `None` where r is ±1.
+    fn z(&self, score: f64) -> Option<f64> {
+        score.is_finite().then(|| (score - self.centre) / self.sd)
+    }
 }
 
 /// What there is to judge by, with its centre and deviation.
-fn baseline(scores: &[Result<Option<f64>, Undefined>], pairs: usize, criterion: Criterion) -> (Baseline, f64, f64) {
-    let mut defined: Vec<f64> = scores.iter().flatten().copied().flatten().collect();
+fn baseline(scores: &[f64], pairs: usize, criterion: Criterion) -> (Baseline, f64, f64) {
+    let mut defined: Vec<f64> = scores.iter().copied().filter(|score| score.is_finite()).collect();
     let few = (Baseline::FewPairs(pairs), 0.0, 1.0);
     if pairs < FEWEST || defined.len() < FEWEST {
         return few;
@@ -113,15 +140,15 @@ fn baseline(scores: &[Result<Option<f64>, Undefined>], pairs: usize, criterion: 
     if centre.abs() >= criterion.z {
         return (Baseline::MedianFar(centre), 0.0, 1.0);
     }
-    let mut deviations: Vec<f64> = defined.iter().map(|score| (score - centre).abs()).collect();
-    median(&mut deviations).map_or(few, |spread| (Baseline::Population, centre, (MAD_TO_SD * spread).max(1.0)))
+    defined.iter_mut().for_each(|score| *score = (*score - centre).abs());
+    median(&mut defined).map_or(few, |spread| (Baseline::Population, centre, (MAD_TO_SD * spread).max(1.0)))
 }
 
 /// The false discovery rate at which each test is still discovered, by Benjamini and Hochberg's step-up procedure: with
 /// the i-th smallest of m p-values, the smallest p·m/j over all j ≥ i, at most 1. Takes and gives log10.
 pub fn benjamini_hochberg(log10_p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..log10_p.len()).collect();
-    order.sort_by(|&left, &right| log10_p[left].total_cmp(&log10_p[right]));
+    order.sort_unstable_by(|&left, &right| log10_p[left].total_cmp(&log10_p[right]));
     let (mut log10_q, mut best) = (vec![0.0; log10_p.len()], 0.0_f64);
     for (place, &test) in order.iter().enumerate().rev() {
         best = best.min(log10_p[test] + (log10_p.len() as f64 / (place + 1) as f64).log10());
@@ -135,16 +162,15 @@ pub fn is_one(r: f64) -> bool {
     r.abs() >= 1.0 - 8.0 * f64::EPSILON
 }
 
-/// Fisher's s; `None` where r is ±1.
-fn fisher_score((pearson, n): &(Result<f64, Undefined>, u64)) -> Result<Option<f64>, Undefined> {
-    let r = pearson.clone()?;
-    if *n < 4 {
+/// Fisher's s; infinite where r is ±1.
+pub(crate) fn fisher_score(r: f64, n: u64) -> Result<f64, Undefined> {
+    if n < 4 {
         return Err(Undefined::TooFew);
     }
     if !r.is_finite() {
         return Err(Undefined::NonFinite { count: 1 });
     }
-    Ok((!is_one(r)).then(|| r.atanh() * ((n - 3) as f64).sqrt()))
+    Ok(if is_one(r) { f64::INFINITY } else { r.atanh() * ((n - 3) as f64).sqrt() })
 }
 
 #[cfg(test)]

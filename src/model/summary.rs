@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
 use super::Opened;
 use crate::{
     family::ChosenBy,
@@ -9,22 +12,25 @@ use crate::{
     spec::{Commit, ModelSource},
 };
 
-/// One model of a report.
-#[derive(Debug, Clone, Default)]
+/// One model of a report, and of `report.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ModelSummary {
-    /// Short name, distinct within the run.
-    pub label: String,
     /// `owner/name` as the Hub spells it now, or the folder.
     pub model: String,
+    /// Short name, distinct within the run.
+    pub label: String,
     /// The pinned commit; `None` for a folder or a model that was not read.
     pub commit: Option<Commit>,
     /// Whether its files are in a folder.
+    #[serde(skip)]
     pub is_folder: bool,
     /// Its group in the model list.
     pub group: Option<String>,
     /// Name of its family, and how it was recognised.
+    #[serde(serialize_with = "name_alone")]
     pub family: Option<(String, ChosenBy)>,
     /// Families that its names fit as well, and that read some of them otherwise.
+    #[serde(skip)]
     pub rivals: Vec<String>,
     /// `model_type` as written.
     pub model_type: Option<String>,
@@ -32,22 +38,36 @@ pub struct ModelSummary {
     pub layers: Option<u32>,
     /// Width of the residual stream.
     pub width: Option<u64>,
-    /// Element types of the tensors used.
-    pub dtypes: BTreeSet<String>,
     /// Names of tensors stored zero-centred, compared as 1 + w.
     pub zero_centred: bool,
-    /// Files of the checkpoint that hold what was used.
-    pub files: Vec<RepoFile>,
-    /// Bytes of all safetensors files of the checkpoint.
-    pub checkpoint_bytes: u64,
-    /// Whether it says that it is synthetic.
-    pub synthetic: bool,
-    /// What a reader should know about its files.
-    pub warnings: Vec<String>,
-    /// Why it has absence of what was asked, and what to do.
-    pub absence: Option<String>,
     /// Why it could not be read.
     pub failure: Option<String>,
+    /// Element types of the tensors used.
+    pub dtypes: BTreeSet<String>,
+    /// Files of the checkpoint that hold what was used.
+    #[serde(serialize_with = "by_hash")]
+    pub files: Vec<RepoFile>,
+    /// Bytes of all safetensors files of the checkpoint.
+    #[serde(skip)]
+    pub checkpoint_bytes: u64,
+    /// Whether it says that it is synthetic.
+    #[serde(skip)]
+    pub synthetic: bool,
+    /// What a reader should know about its files.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+    /// Why it has absence of what was asked, and what to do.
+    #[serde(skip)]
+    pub absence: Option<String>,
+}
+
+#[expect(clippy::ref_option, reason = "serde hands the field on so")]
+fn name_alone<S: Serializer>(family: &Option<(String, ChosenBy)>, to: S) -> Result<S::Ok, S::Error> {
+    family.as_ref().map(|(name, _)| name).serialize(to)
+}
+
+fn by_hash<S: Serializer>(files: &[RepoFile], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(files.iter().map(|file| json!({ "path": file.path, "size": file.size, "oid": file.stated_hash() })))
 }
 
 impl ModelSummary {

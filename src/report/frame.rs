@@ -10,7 +10,7 @@ use std::{
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{Cell, Column, Digits, Format, Table, csv};
-use crate::table::Matrix;
+use crate::metric::Undefined;
 
 /// The tables of an answer, each made when its turn has come; labelled matrices after all others.
 pub type Frames<'a> = Box<dyn Iterator<Item = Frame<'a>> + 'a>;
@@ -55,15 +55,19 @@ impl<'a> Frame<'a> {
         Self { file: file.into(), in_file: columns.len(), columns, is_matrix: false, only: None, rows }
     }
 
-    /// `matrix` as a labelled rectangle: an empty corner, the columns' labels, then one row a line.
-    pub fn matrix(file: impl Into<String>, matrix: Matrix) -> Self {
-        let count = matrix.rows.len();
-        let columns: Vec<String> = std::iter::once(String::new()).chain(matrix.columns.iter().cloned()).collect();
-        let row = move |row: usize| {
-            let cells = (0..matrix.columns.len()).map(|column| Cell::number(matrix.get(row, column), Digits::Exact));
-            std::iter::once(Cell::text(&matrix.rows[row])).chain(cells).collect()
+    /// A labelled rectangle: an empty corner, the columns' labels, then one row a line, each cell as `cell(row, column)` gives it.
+    pub fn matrix(
+        file: impl Into<String>,
+        [rows, columns]: [Vec<String>; 2],
+        cell: impl Fn(usize, usize) -> Result<f64, Undefined> + 'a,
+    ) -> Self {
+        let width = columns.len();
+        let row = move |(row, label): (usize, String)| {
+            let cells = (0..width).map(|column| Cell::number(cell(row, column), Digits::Exact));
+            std::iter::once(Cell::text(label)).chain(cells).collect()
         };
-        Self { is_matrix: true, ..Self::new(file, columns, (0..count).map(row)) }
+        let columns = std::iter::once(String::new()).chain(columns);
+        Self { is_matrix: true, ..Self::new(file, columns, rows.into_iter().enumerate().map(row)) }
     }
 
     /// The table with columns that pages alone show; their cells come after those of the file.
@@ -202,7 +206,6 @@ pub(crate) fn all_or_each_reason(names: &[&'static str], cells: &[Cell]) -> Cell
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::Undefined;
 
     fn text(frame: Frame<'_>) -> String {
         let mut bytes = Vec::new();
@@ -212,10 +215,10 @@ mod tests {
 
     #[test]
     fn a_matrix_is_a_labelled_rectangle_with_empty_cells_where_undefined() {
-        let matrix = Matrix::from_fn(vec!["a,b".into(), "=c".into()], vec!["x".into(), "y".into()], |row, column| {
+        let labels = [vec!["a,b".into(), "=c".into()], vec!["x".into(), "y".into()]];
+        let frame = Frame::matrix("m.csv", labels, |row, column| {
             if row == 1 && column == 0 { Err(Undefined::ZeroNorm) } else { Ok(0.1 + row as f64 / 3.0) }
         });
-        let frame = Frame::matrix("m.csv", matrix);
         assert_eq!((frame.file(), frame.name()), ("m.csv", "m"));
         assert_eq!(text(frame), ",x,y\n\"a,b\",0.1,0.1\n'=c,,0.43333333333333335\n");
     }

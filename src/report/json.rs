@@ -124,7 +124,7 @@ mod tests {
         super::{Cell, Digits, Frame, each_reason, model::tests::sample},
         *,
     };
-    use crate::{metric::Undefined, table::Matrix};
+    use crate::metric::Undefined;
 
     fn tables() -> Frames<'static> {
         let row = |at: usize| {
@@ -136,10 +136,10 @@ mod tests {
         let columns = ["model", "layer", "place", "mtp", "r", "undefined"];
         let pairs = Frame::new("pairs.csv", columns, (0..2).map(row)).with_page_columns(&["label"]);
         let none = Frame::new("groups.csv", ["n"], std::iter::empty());
-        let square = Matrix::from_fn(vec!["a".into(), "b".into()], vec!["c".into()], |row, _| {
-            if row == 0 { Ok(1.0) } else { Err(Undefined::Shape) }
-        });
-        Box::new([pairs, none, Frame::matrix("matrix_r.csv", square)].into_iter())
+        let labels = [vec!["a".into(), "b".into()], vec!["c".into()]];
+        let square =
+            Frame::matrix("matrix_r.csv", labels, |row, _| if row == 0 { Ok(1.0) } else { Err(Undefined::Shape) });
+        Box::new([pairs, none, square].into_iter())
     }
 
     fn written() -> String {

@@ -25,8 +25,7 @@ pub fn render(report: &Report, image: Option<Format>) -> String {
         let _ = writeln!(out, "> [!WARNING]\n> **{}.**\n", labels.synthetic);
     }
     let _ = writeln!(out, "{}\n", prose(&report.question));
-    let style = Style { labels, image, captions: report.language != "en" };
-    blocks(&mut out, &report.summary, &style);
+    blocks(&mut out, &report.summary, report, image);
     if report.sections.len() >= CONTENTS_FROM {
         for section in &report.sections {
             let _ = writeln!(out, "- [{}](#{})", label(&section.title), file_stem(&section.id));
@@ -36,22 +35,14 @@ pub fn render(report: &Report, image: Option<Format>) -> String {
     for section in &report.sections {
         // GitHub derives anchors from headings, which may repeat; an anchor of our own does not.
         let _ = writeln!(out, "<a id=\"{}\"></a>\n\n## {}\n", file_stem(&section.id), text(&section.title));
-        blocks(&mut out, &section.blocks, &style);
+        blocks(&mut out, &section.blocks, report, image);
     }
     let _ = writeln!(out, "## {}\n", labels.provenance);
     let _ = writeln!(out, "{}\n", prose(&report.provenance.sentence(report.language)));
     without_loopback(&out, &report.provenance.command_line).into_owned()
 }
 
-/// What is the same for all blocks of a page.
-struct Style {
-    labels: &'static Labels,
-    image: Option<Format>,
-    /// Whether pictures are described below, because their own words are of another language.
-    captions: bool,
-}
-
-fn blocks(out: &mut String, blocks: &[Block], style: &Style) {
+fn blocks(out: &mut String, blocks: &[Block], report: &Report, image: Option<Format>) {
     for block in blocks {
         match block {
             Block::Prose { text } => {
@@ -60,8 +51,8 @@ fn blocks(out: &mut String, blocks: &[Block], style: &Style) {
             Block::Note { text } => {
                 let _ = writeln!(out, "> [!NOTE]\n> {}\n", prose(text));
             }
-            Block::Table(content) => table(out, content, style.labels),
-            Block::Picture(content) => picture(out, content, style),
+            Block::Table(content) => table(out, content, Labels::of(report.language)),
+            Block::Picture(content) => picture(out, content, report.language, image),
         }
     }
 }
@@ -105,17 +96,18 @@ fn cell(cell: &Cell) -> String {
     }
 }
 
-fn picture(out: &mut String, picture: &Picture, style: &Style) {
+fn picture(out: &mut String, picture: &Picture, language: &str, image: Option<Format>) {
     let alt = if picture.alt.is_empty() { &picture.title } else { &picture.alt };
-    match style.image {
+    match image {
         Some(format) => {
             let _ = writeln!(out, "![{}]({}.{format})\n", label(alt), picture.file_stem());
-            if style.captions {
+            // The words inside pictures are English.
+            if language != "en" {
                 let _ = writeln!(out, "{}\n", prose(alt));
             }
         }
         None => {
-            let _ = writeln!(out, "*{}: {}. {}*\n", style.labels.picture, text(&picture.title), text(alt));
+            let _ = writeln!(out, "*{}: {}. {}*\n", Labels::of(language).picture, text(&picture.title), text(alt));
         }
     }
 }

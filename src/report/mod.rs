@@ -33,6 +33,6 @@ pub use self::{
     frame::{Frame, Frames},
     model::{Block, Cell, Column, Report, Section, Table},
     number::Digits,
-    provenance::{Excluded, FileProvenance, ModelProvenance, Provenance, SYNTHETIC, WrittenFile},
+    provenance::{Excluded, Provenance, SYNTHETIC, WrittenFile},
     writer::{Written, check_folder, write_files, write_reports},
 };

@@ -259,11 +259,11 @@ impl Cell {
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::{
-        Excluded, FileProvenance, ModelProvenance,
+        Excluded,
         figure::{ColorScale, Heatmap, PictureKind},
     };
     use super::*;
-    use crate::{metric::Undefined, table::Matrix};
+    use crate::{family::ChosenBy, metric::Undefined, model::ModelSummary, snapshot::RepoFile, table::Matrix};
 
     /// A small report with one of everything, and names that mean harm.
     pub(in super::super) fn sample() -> Report {
@@ -309,18 +309,21 @@ pub(super) mod tests {
                 tool_version: "0.1.0".into(),
                 command_line: vec!["hub-audit".into(), "survey".into(), "owner/a model".into()],
                 generated_at: Some("2026-01-02T03:04:05Z".into()),
-                models: vec![ModelProvenance {
+                models: vec![ModelSummary {
                     model: names[0].clone(),
                     label: names[0].clone(),
-                    commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
-                    family: Some("llama".into()),
-                    dtypes: vec!["BF16".into()],
-                    files: vec![FileProvenance {
+                    commit: Some("0123456789abcdef0123456789abcdef01234567".parse().unwrap()),
+                    family: Some(("llama".into(), ChosenBy::default())),
+                    dtypes: ["BF16".to_owned()].into(),
+                    files: vec![RepoFile {
                         path: "model.safetensors".into(),
                         size: 1234,
-                        oid: Some("ab".repeat(32)),
+                        lfs_sha256: Some("ab".repeat(32)),
+                        blob_id: None,
+                        xet_hash: None,
+                        withheld: false,
                     }],
-                    ..ModelProvenance::default()
+                    ..ModelSummary::default()
                 }],
                 requests: 7,
                 bytes: 5_900_000,

@@ -4,6 +4,8 @@ use std::env::consts::{ARCH, OS};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::ModelSummary;
+
 /// What every page and every picture of a report on synthetic models carries.
 pub const SYNTHETIC: &str = "Synthetic replica, not the real weights";
 
@@ -28,7 +30,7 @@ pub struct Provenance {
     pub endpoint: Option<String>,
     /// The models, in the order asked; `report.json` has them beside the tables.
     #[serde(skip)]
-    pub models: Vec<ModelProvenance>,
+    pub models: Vec<ModelSummary>,
     /// Requests sent.
     pub requests: u64,
     /// Weight and header bytes moved over the network.
@@ -59,6 +61,12 @@ impl Provenance {
         }
     }
 
+    /// The same of an answer on `models`.
+    #[must_use]
+    pub fn on(&self, models: &[ModelSummary], excluded: Vec<Excluded>) -> Self {
+        Self { models: models.to_vec(), excluded, ..self.clone() }
+    }
+
     /// Version and seed as one sentence. What differs from run to run (time, traffic, command line) stays in `report.json`,
     /// so that the pages of two runs on the same inputs are the same.
     pub fn sentence(&self, language: &str) -> String {
@@ -74,46 +82,6 @@ impl Provenance {
             self.tool_version, self.seed
         )
     }
-}
-
-/// Where a model's tensors come from.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct ModelProvenance {
-    /// `owner/name`, or the folder.
-    pub model: String,
-    /// Short name, distinct within the run.
-    pub label: String,
-    /// Commit, 40 hex digits; `None` for a folder.
-    pub commit: Option<String>,
-    /// Its group in the model list.
-    pub group: Option<String>,
-    /// Family whose names it uses; `None` where no family knows them.
-    pub family: Option<String>,
-    /// `model_type` of its configuration.
-    pub model_type: Option<String>,
-    /// Layers.
-    pub layers: Option<u32>,
-    /// Width of the residual stream.
-    pub width: Option<u64>,
-    /// Whether the gains of its norms are stored zero-centred, and compared as 1 + w.
-    pub zero_centred: bool,
-    /// Why it could not be read.
-    pub failure: Option<String>,
-    /// Dtypes of the tensors that were read, in alphabetical order.
-    pub dtypes: Vec<String>,
-    /// Files that bytes were read from.
-    pub files: Vec<FileProvenance>,
-}
-
-/// A file of a model.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct FileProvenance {
-    /// Path inside the model.
-    pub path: String,
-    /// Length in bytes.
-    pub size: u64,
-    /// The Hub's content hash; `None` for a folder.
-    pub oid: Option<String>,
 }
 
 /// A tensor that no number rests on.

@@ -3,7 +3,7 @@
 //! If layer i of one model came from layer j of another, its row would peak there. Whether rows peak at their own index more
 //! often than chance lets them is therefore asked beside the means on and off the diagonal.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use rayon::prelude::*;
 
@@ -44,7 +44,7 @@ impl PairTable {
         };
         // A model without this role leaves the other's layers unread: they are listed all the same.
         let mut entries = [0, 1].map(|model| keys[model].iter().map(|key| unread(model, key)).collect::<Vec<Entry>>());
-        let mut pairs: Vec<((usize, usize), PairMetrics)> = Vec::new();
+        let mut pairs: BTreeMap<(usize, usize), PairMetrics> = BTreeMap::new();
         for row_block in &blocks[0] {
             let rows = read(0, row_block);
             let prepared_rows = prepare(&rows);
@@ -62,7 +62,8 @@ impl PairTable {
             }
         }
         let [rows, columns] = entries;
-        Self { key: role, rows, columns: Some(columns), pairs: Packed::of(pairs) }
+        let pairs = Packed::compute(pairs.keys().copied(), |row, column| pairs[&(row, column)].clone(), None);
+        Self { key: role, rows, columns: Some(columns), pairs }
     }
 
     /// Count, mean and deviation (ddof 0) of `metric` where row and column are one layer, and elsewhere; `None` where either has no

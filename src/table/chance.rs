@@ -5,9 +5,7 @@
 //! normal one that is taken for it. Pearson's r has no such tail: one large channel in common, which two strangers in n have by
 //! chance once in n, gives r near 1. Ranks of which more than half are tied are no better, and are not tested.
 
-use std::collections::BTreeMap;
-
-use super::PairTable;
+use super::{PairTable, pairs::number_of};
 use crate::metric::{Metric, log10_two_sided, z_perm};
 
 /// Largest probability that any one of all tests is called beyond chance by chance.
@@ -32,9 +30,9 @@ pub struct ChanceCell {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tests {
     /// How many there are.
-    pub count: usize,
+    pub count: u32,
     /// Of those, with p ≤ [`LEVEL`] / all tests of the run, whatever the sign of ρ.
-    pub beyond: usize,
+    pub beyond: u32,
 }
 
 /// Every compared cell against the permutation null.
@@ -46,8 +44,9 @@ pub struct Chance {
     pub carried: usize,
     /// Cells that are not tested, since more than half of the elements of a side are equal.
     pub tied: usize,
-    /// The tests of each pair of models that has one, the lower model first.
-    pub pairs: BTreeMap<(usize, usize), Tests>,
+    /// How many models there are, and the tests of each pair of them, in the order of [`pairs_of`](super::pairs_of).
+    models: usize,
+    pairs: Vec<Tests>,
     /// The cell farthest from the null, the first of equals; `None` without tests.
     pub strongest: Option<ChanceCell>,
 }
@@ -55,16 +54,19 @@ pub struct Chance {
 impl Chance {
     /// Judges the cells of `tables`.
     pub fn of<'t>(tables: impl Iterator<Item = &'t PairTable> + Clone) -> Self {
-        let mut chance = Self { tests: tables.clone().map(|table| cells(table).count()).sum(), ..Self::default() };
+        let models = tables.clone().flat_map(|table| table.rows.iter().chain(table.columns()));
+        let models = models.map(|entry| entry.model + 1).max().unwrap_or(0);
+        let tests = tables.clone().map(|table| cells(table).count()).sum();
+        let pairs = vec![Tests::default(); models * models.saturating_sub(1) / 2];
+        let mut chance = Self { tests, models, pairs, ..Self::default() };
         let bound = (LEVEL / chance.tests as f64).log10();
         for (number, table) in tables.enumerate() {
             chance.tied += correlated(table).filter(|&(place, _)| is_tied(table, place)).count();
             for (place, [r, rho, z]) in cells(table) {
-                let [a, b] = [table.rows[place.0].model, table.columns()[place.1].model];
-                let tests = chance.pairs.entry((a.min(b), a.max(b))).or_default();
-                tests.count += 1;
                 let is_beyond = log10_two_sided(z) <= bound;
-                tests.beyond += usize::from(is_beyond);
+                let pair = number_of(models, table.rows[place.0].model, table.columns()[place.1].model);
+                let Tests { count, beyond } = &mut chance.pairs[pair];
+                (*count, *beyond) = (*count + 1, *beyond + u32::from(is_beyond));
                 let by_r = table.get(place.0, place.1, Metric::Log10PPerm).is_ok_and(|log10_p| log10_p <= bound);
                 chance.carried += usize::from(by_r && !is_beyond);
                 if chance.strongest.is_none_or(|strongest| z.abs() > strongest.z.abs()) {
@@ -77,12 +79,17 @@ impl Chance {
 
     /// The tests of a pair of models, in either order.
     pub fn of_pair(&self, (a, b): (usize, usize)) -> Tests {
-        self.pairs.get(&(a.min(b), a.max(b))).copied().unwrap_or_default()
+        if a.max(b) < self.models { self.pairs[number_of(self.models, a, b)] } else { Tests::default() }
+    }
+
+    /// Pairs of models with a test.
+    pub fn compared(&self) -> usize {
+        self.pairs.iter().filter(|tests| tests.count > 0).count()
     }
 
     /// Pairs of models with a test beyond chance.
     pub fn beyond(&self) -> usize {
-        self.pairs.values().filter(|tests| tests.beyond > 0).count()
+        self.pairs.iter().filter(|tests| tests.beyond > 0).count()
     }
 }
 

@@ -24,15 +24,6 @@ pub struct GroupPair {
     pub named: bool,
 }
 
-/// A pair of models that has no value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The models, by place.
-    pub models: (usize, usize),
-    /// Why.
-    pub reason: String,
-}
-
 /// One metric over the pairs of two groups in one table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupFigures {
@@ -56,7 +47,7 @@ pub struct GroupFigures {
     /// The same over those that are not flagged.
     pub null_unrelated: Option<f64>,
     /// Pairs without a value.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: usize,
 }
 
 /// The figures of every table, group pair and metric. `groups` are those of the models, which are the rows of each table.
@@ -133,21 +124,16 @@ pub(crate) fn figure(
     metric: Metric,
     is_related: impl Fn((usize, usize)) -> bool,
 ) -> GroupFigures {
-    let (mut all, mut unrelated, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut all, mut unrelated) = (Vec::new(), Vec::new());
     let (mut nulls, mut nulls_unrelated) = (Vec::new(), Vec::new());
     for &models @ (row, column) in &groups.pairs {
-        match table.metric(row, column, metric) {
-            Ok(value) => {
-                let null =
-                    (metric == Metric::CosSim).then(|| table.metric(row, column, Metric::CosNull).ok()).flatten();
-                all.push(value);
-                nulls.extend(null);
-                if !is_related(models) {
-                    unrelated.push(value);
-                    nulls_unrelated.extend(null);
-                }
-            }
-            Err(reason) => left_out.push(LeftOut { models, reason: reason.to_string() }),
+        let Ok(value) = table.metric(row, column, metric) else { continue };
+        let null = (metric == Metric::CosSim).then(|| table.metric(row, column, Metric::CosNull).ok()).flatten();
+        all.push(value);
+        nulls.extend(null);
+        if !is_related(models) {
+            unrelated.push(value);
+            nulls_unrelated.extend(null);
         }
     }
     let nothing = |of: &[f64]| {
@@ -172,7 +158,7 @@ pub(crate) fn figure(
         unrelated: MeanSd::of(&unrelated).ok_or_else(|| nothing(&unrelated)),
         null: MeanSd::of(&nulls).map(|of| of.mean),
         null_unrelated: MeanSd::of(&nulls_unrelated).map(|of| of.mean),
-        left_out,
+        left_out: groups.pairs.len() - all.len(),
     }
 }
 
@@ -208,7 +194,7 @@ mod tests {
         let of = |place: usize| figure(0, &table, &pairs[place], Metric::CosSim, |_| false);
         let within = of(0);
         let mean = (cosine(0, 1) + cosine(0, 3) + cosine(1, 3)) / 3.0;
-        assert_eq!((within.n, within.n_unrelated, within.left_out.len()), (3, 3, 0));
+        assert_eq!((within.n, within.n_unrelated, within.left_out), (3, 3, 0));
         assert!((within.all.as_ref().unwrap().mean - mean).abs() < 1e-15);
         let null = |a, b| table.get(a, b, Metric::CosNull).unwrap();
         let mean_null = (null(0, 1) + null(0, 3) + null(1, 3)) / 3.0;
@@ -216,7 +202,7 @@ mod tests {
         let pearson = figure(0, &table, &pairs[0], Metric::Pearson, |_| false);
         assert_eq!((pearson.n, pearson.null), (3, None), "its null is zero");
         let between = of(1);
-        assert_eq!((between.n, between.left_out.len()), (0, 3));
+        assert_eq!((between.n, between.left_out), (0, 3));
         assert_eq!(between.all.as_ref().unwrap_err().to_string(), "no comparable tensors");
         let alone = of(2);
         assert_eq!(alone.all.as_ref().unwrap_err().to_string(), "a group of one model has no pair within");

@@ -6,28 +6,32 @@
 //! survey has no unrelated population, cells are judged against the permutation null instead ([`Baseline`]). A cell whose ranks lie
 //! within chance is not flagged, however large its r.
 
-use super::{PairTable, packed::narrow, pairs_of};
-use crate::metric::{Baseline, Criterion, Metric, RelatedVerdict, Undefined, is_one, related, z_perm};
+use std::sync::Arc;
+
+use super::{
+    PairTable, Scratch,
+    pairs::{number_of, pairs_of, strongest},
+    scratch::{BLOCK, Records},
+};
+use crate::metric::{Baseline, Criterion, Judge, Metric, RelatedVerdict, fisher_score, is_one, z_perm};
 
 /// One pair of models in the population.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Relation {
     /// The models, by place; the lower first.
     pub models: (usize, usize),
-    /// Whether the pair is flagged as related.
-    pub related: bool,
     /// Cells with a verdict.
-    pub cells: usize,
-    /// Cells that are flagged.
-    pub flagged: usize,
+    pub cells: u32,
+    /// Cells that are flagged; the pair is flagged as related where one is.
+    pub flagged: u32,
     /// Cells in which both have the tensor, whether or not their correlation has a value.
-    pub met: usize,
+    pub met: u32,
     /// Of those, in which both hold the same numbers.
-    pub identical: usize,
+    pub identical: u32,
     /// Mean r over the cells with a verdict.
     pub mean_r: f64,
     /// Number of the table in which |z| is largest; of a pair that has no z, the first.
-    pub panel: usize,
+    pub panel: u32,
     /// r in that table.
     pub pearson: f64,
     /// z and false discovery rate in that table.
@@ -39,13 +43,67 @@ impl Relation {
     pub fn is_identical(&self) -> bool {
         self.identical == self.met
     }
+
+    /// Of its cells; each comes with the number of its table. Without a verdict there is none of the pair.
+    fn of(models: (usize, usize), cells: impl Iterator<Item = (u32, CellOf)>, judge: &mut Judge) -> Self {
+        let verdict = RelatedVerdict { related: false, z: None, log10_q: None };
+        let mut relation =
+            Self { models, cells: 0, flagged: 0, met: 0, identical: 0, mean_r: 0.0, panel: 0, pearson: 0.0, verdict };
+        for (panel, cell) in cells {
+            relation.met += 1;
+            relation.identical += u32::from(cell.is_identical);
+            let Some((r, score)) = cell.r.zip(cell.score()) else { continue };
+            let mut verdict = judge.next(score);
+            verdict.related &= cell.is_by_ranks;
+            relation.cells += 1;
+            relation.flagged += u32::from(verdict.related);
+            // The sum for now.
+            relation.mean_r += r;
+            // A copy in one layer says nothing of how far the others depart.
+            let departs_more = |z: f64| relation.verdict.z.is_none_or(|than| z.abs() > than.abs());
+            if relation.cells == 1 || verdict.z.is_some_and(departs_more) {
+                (relation.panel, relation.pearson, relation.verdict) = (panel, r, verdict);
+            }
+        }
+        relation.mean_r /= f64::from(relation.cells);
+        relation
+    }
+
+    fn to_numbers(self) -> [u64; 7] {
+        let two = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        let optional = |value: Option<f64>| value.unwrap_or(f64::NAN).to_bits();
+        [
+            two(self.cells, self.flagged),
+            two(self.met, self.identical),
+            two(self.panel, self.verdict.related.into()),
+            self.mean_r.to_bits(),
+            self.pearson.to_bits(),
+            optional(self.verdict.z),
+            optional(self.verdict.log10_q),
+        ]
+    }
+
+    /// `None` where no cell has a verdict.
+    #[expect(clippy::cast_possible_truncation, reason = "two halves of one number")]
+    fn from_numbers(
+        models: (usize, usize),
+        [cells, met, panel, mean_r, pearson, z, log10_q]: [u64; 7],
+    ) -> Option<Self> {
+        let two = |both: u64| (both as u32, (both >> 32) as u32);
+        let optional = |bits: u64| Some(f64::from_bits(bits)).filter(|value| !value.is_nan());
+        let ((cells, flagged), (met, identical), (panel, related)) = (two(cells), two(met), two(panel));
+        let [mean_r, pearson] = [mean_r, pearson].map(f64::from_bits);
+        let verdict = RelatedVerdict { related: related == 1, z: optional(z), log10_q: optional(log10_q) };
+        (cells > 0).then_some(Self { models, cells, flagged, met, identical, mean_r, panel, pearson, verdict })
+    }
 }
 
 /// The pairs of a survey as one population.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Relations {
-    /// Pairs with at least one verdict, ordered by model.
-    pub pairs: Vec<Relation>,
+    models: usize,
+    /// One row a pair of models, in the order of [`pairs_of`].
+    pairs: Records<7>,
     /// Cells of the population.
     pub cells: usize,
     /// What they are judged against; `None` where no cell can be judged.
@@ -54,10 +112,8 @@ pub struct Relations {
     pub criterion: Criterion,
 }
 
-/// A comparable cell. A survey may have millions.
+/// A comparable cell. A survey may have millions: they are looked at twice, and not held.
 struct CellOf {
-    panel: u32,
-    models: (u32, u32),
     /// `None` also where a tensor has no number or another shape: such a cell is not identical.
     r: Option<f64>,
     n: u64,
@@ -66,93 +122,92 @@ struct CellOf {
     is_by_ranks: bool,
 }
 
+impl CellOf {
+    fn score(&self) -> Option<f64> {
+        fisher_score(self.r?, self.n).ok()
+    }
+}
+
 impl Relations {
     /// Judges the pairs of `models` models, which are the rows of each table.
-    pub fn of(tables: &[PairTable], models: usize, criterion: Criterion) -> Self {
-        let mut cells = Vec::new();
-        for (panel, table) in (0..).zip(tables) {
-            for (a, b) in pairs_of(models) {
-                if table.rows[a].side.is_ok() && table.rows[b].side.is_ok() {
-                    let r = table.get(a, b, Metric::Pearson).ok();
-                    let n = table.channels(a, b).unwrap_or(0);
-                    let is_identical = table.get(a, b, Metric::ChangedFrac) == Ok(0.0);
-                    let rho = table.get(a, b, Metric::Spearman).unwrap_or_default();
-                    let is_by_ranks = z_perm(rho, n).abs() >= criterion.z || r.is_some_and(is_one);
-                    cells.push(CellOf { panel, models: narrow((a, b)), r, n, is_identical, is_by_ranks });
-                }
+    pub(crate) fn of(
+        tables: &[PairTable],
+        models: usize,
+        criterion: Criterion,
+        scratch: Option<&Arc<Scratch>>,
+    ) -> Self {
+        let cell = |table: &PairTable, (a, b): (usize, usize)| {
+            if table.rows[a].side.is_err() || table.rows[b].side.is_err() {
+                return None;
             }
-        }
-        Self::judge(&cells, models, criterion)
+            let r = table.get(a, b, Metric::Pearson).ok();
+            let n = table.channels(a, b).unwrap_or(0);
+            let is_identical = table.get(a, b, Metric::ChangedFrac) == Ok(0.0);
+            let rho = table.get(a, b, Metric::Spearman).unwrap_or_default();
+            let is_by_ranks = z_perm(rho, n).abs() >= criterion.z || r.is_some_and(is_one);
+            Some(CellOf { r, n, is_identical, is_by_ranks })
+        };
+        let cells = |pair| (0..).zip(tables).filter_map(move |(panel, table)| Some((panel, cell(table, pair)?)));
+        Self::judge(cells, models, criterion, scratch)
     }
 
-    fn judge(cells: &[CellOf], models: usize, criterion: Criterion) -> Self {
-        let place_of = |cell: &CellOf| {
-            let (a, b) = (cell.models.0 as usize, cell.models.1 as usize);
-            (a * (2 * models - a - 1) / 2 + b - a - 1, (a, b))
-        };
-        let verdicts = {
-            let mut differs = vec![false; pairs_of(models).count()];
-            let of_two = cells.iter().filter(|cell| cell.r.is_some_and(|r| !is_one(r)));
-            of_two.for_each(|cell| differs[place_of(cell).0] = true);
-            let distinct = differs.into_iter().filter(|&differs| differs).count();
-            let population: Vec<_> = cells.iter().map(|cell| (cell.r.ok_or(Undefined::Shape), cell.n)).collect();
-            related(&population, distinct, criterion)
-        };
-        let mut relations: Vec<Option<Relation>> = pairs_of(models).map(|_| None).collect();
-        let (mut judged, mut met) = (0, vec![(0, 0); relations.len()]);
-        for (cell, verdict) in cells.iter().zip(verdicts.each) {
-            let (place, models) = place_of(cell);
-            met[place] = (met[place].0 + 1, met[place].1 + usize::from(cell.is_identical));
-            let (Some(r), Ok(mut verdict)) = (cell.r, verdict) else {
-                continue;
-            };
-            verdict.related &= cell.is_by_ranks;
-            judged += 1;
-            let relation = relations[place].get_or_insert(Relation {
-                models,
-                related: false,
-                cells: 0,
-                flagged: 0,
-                met: 0,
-                identical: 0,
-                mean_r: 0.0,
-                panel: cell.panel as usize,
-                pearson: r,
-                verdict,
-            });
-            relation.related |= verdict.related;
-            relation.cells += 1;
-            relation.flagged += usize::from(verdict.related);
-            // The sum for now.
-            relation.mean_r += r;
-            // A copy in one layer says nothing of how far the others depart.
-            let has_less =
-                |than: RelatedVerdict| than.z.is_none_or(|than| verdict.z.is_some_and(|z| z.abs() > than.abs()));
-            if verdict.z.is_some() && has_less(relation.verdict) {
-                (relation.panel, relation.pearson, relation.verdict) = (cell.panel as usize, r, verdict);
+    fn judge<C: Iterator<Item = (u32, CellOf)>>(
+        cells: impl Fn((usize, usize)) -> C,
+        models: usize,
+        criterion: Criterion,
+        scratch: Option<&Arc<Scratch>>,
+    ) -> Self {
+        let (mut scores, mut distinct, mut pairs) = (Vec::new(), 0, 0);
+        for pair in pairs_of(models) {
+            let mut differs = false;
+            for (_, cell) in cells(pair) {
+                differs |= cell.r.is_some_and(|r| !is_one(r));
+                scores.extend(cell.score());
+            }
+            distinct += usize::from(differs);
+            pairs += 1;
+        }
+        let judged = scores.len();
+        let mut judge = Judge::of(scores, distinct, criterion);
+        let mut rows = Records::new(pairs, scratch);
+        let mut block = Vec::with_capacity(BLOCK.min(pairs));
+        for pair in pairs_of(models) {
+            block.push(Relation::of(pair, cells(pair), &mut judge).to_numbers());
+            if block.len() == BLOCK {
+                rows.push(&block);
+                block.clear();
             }
         }
-        let met = relations.into_iter().zip(met);
-        let pairs = met.filter_map(|(relation, (met, identical))| {
-            let relation = relation?;
-            Some(Relation { mean_r: relation.mean_r / relation.cells as f64, met, identical, ..relation })
-        });
-        let pairs = pairs.collect();
-        Self { pairs, cells: judged, baseline: (judged > 0).then_some(verdicts.baseline), criterion }
+        rows.push(&block);
+        let baseline = (judged > 0).then_some(judge.baseline);
+        Self { models, pairs: rows, cells: judged, baseline, criterion }
     }
 
-    /// The pairs that are flagged as related, the strongest first.
-    pub fn flagged(&self) -> Vec<&Relation> {
-        let mut flagged: Vec<&Relation> = self.pairs.iter().filter(|pair| pair.related).collect();
-        flagged.sort_by(|a, b| b.verdict.distance().total_cmp(&a.verdict.distance()));
-        flagged
+    /// Pairs with at least one verdict, ordered by model.
+    pub fn iter(&self) -> impl Iterator<Item = Relation> + '_ {
+        let numbered = pairs_of(self.models).enumerate().take(self.pairs.len());
+        numbered.filter_map(|(number, models)| Relation::from_numbers(models, self.pairs.row(number)?))
+    }
+
+    /// The pair (`a`, `b`), the lower first; `None` where it has no verdict.
+    pub fn get(&self, (a, b): (usize, usize)) -> Option<Relation> {
+        let number = self.number(a, b)?;
+        Relation::from_numbers((a, b), self.pairs.row(number)?)
+    }
+
+    /// The `most` strongest of the pairs that are flagged as related, the strongest first; and how many there are.
+    pub fn flagged(&self, most: usize) -> (Vec<Relation>, usize) {
+        strongest(self.iter().filter(|pair| pair.flagged > 0), most, |pair| pair.verdict.distance())
     }
 
     /// Whether the pair (`a`, `b`), in either order, is flagged as related.
     pub fn is_flagged(&self, a: usize, b: usize) -> bool {
-        let models = (a.min(b), a.max(b));
-        let found = self.pairs.binary_search_by_key(&models, |pair| pair.models);
-        found.is_ok_and(|place| self.pairs[place].related)
+        let counts = self.number(a, b).and_then(|number| self.pairs.get(number, 0));
+        counts.is_some_and(|counts| counts >> 32 > 0)
+    }
+
+    fn number(&self, a: usize, b: usize) -> Option<usize> {
+        (a != b && a.max(b) < self.models).then(|| number_of(self.models, a, b))
     }
 }
 
@@ -162,29 +217,28 @@ mod tests {
 
     /// `panels` cells of every pair of `models` models, r from a small pattern unless planted.
     fn judge(models: usize, panels: usize, planted: impl Fn(usize, (usize, usize)) -> Option<f64>) -> Relations {
-        let mut cells = Vec::new();
-        for panel in 0..panels {
-            for (number, models) in pairs_of(models).enumerate() {
-                let small = f64::from(u32::try_from((number * 7 + panel * 13) % 29).unwrap()) / 14.0 - 1.0;
-                let pearson = planted(panel, models).unwrap_or(0.03 * small);
-                let panel = u32::try_from(panel).unwrap();
-                cells.push(CellOf {
-                    panel,
-                    models: narrow(models),
-                    r: Some(pearson),
-                    n: 4096,
-                    is_identical: pearson >= 1.0,
-                    is_by_ranks: true,
-                });
-            }
-        }
-        Relations::judge(&cells, models, Criterion::default())
+        let cell = |panel: usize, pair: (usize, usize)| {
+            let number = number_of(models, pair.0, pair.1);
+            let small = f64::from(u32::try_from((number * 7 + panel * 13) % 29).unwrap()) / 14.0 - 1.0;
+            let pearson = planted(panel, pair).unwrap_or(0.03 * small);
+            CellOf { r: Some(pearson), n: 4096, is_identical: pearson >= 1.0, is_by_ranks: true }
+        };
+        let cells = |pair| (0..).zip(0..panels).map(move |(number, panel)| (number, cell(panel, pair)));
+        let folder = tempfile::tempdir().unwrap();
+        let in_file = Scratch::with_room(folder.path(), 0);
+        let [held, filed] = [None, Some(&in_file)].map(|at| Relations::judge(cells, models, Criterion::default(), at));
+        assert!(held.iter().eq(filed.iter()), "a file gives what memory gives");
+        held
+    }
+
+    fn flagged(relations: &Relations) -> Vec<Relation> {
+        relations.flagged(usize::MAX).0
     }
 
     #[test]
     fn a_pair_that_stands_out_in_one_layer_is_set_apart_with_that_layer() {
         let relations = judge(5, 6, |panel, pair| (panel == 4 && pair == (1, 3)).then_some(0.6));
-        let flagged = relations.flagged();
+        let flagged = flagged(&relations);
         assert_eq!(flagged.len(), 1);
         assert_eq!((flagged[0].models, flagged[0].panel, flagged[0].flagged, flagged[0].cells), ((1, 3), 4, 1, 6));
         assert!((flagged[0].pearson - 0.6).abs() < 1e-15 && flagged[0].mean_r < 0.2);
@@ -199,7 +253,7 @@ mod tests {
             (3, 4) => Some(0.99),
             _ => None,
         });
-        let models: Vec<_> = relations.flagged().iter().map(|pair| pair.models).collect();
+        let models: Vec<_> = flagged(&relations).iter().map(|pair| pair.models).collect();
         assert_eq!(models, [(3, 4), (5, 6)]);
     }
 
@@ -207,7 +261,7 @@ mod tests {
     fn three_models_are_no_population_however_many_layers_they_have() {
         let relations = judge(3, 40, |panel, pair| (pair == (0, 1)).then_some(if panel < 30 { 1.0 } else { 0.99 }));
         assert_eq!(relations.baseline, Some(Baseline::FewPairs(3)));
-        let flagged = relations.flagged();
+        let flagged = flagged(&relations);
         assert_eq!(flagged.len(), 1);
         assert_eq!(
             (flagged[0].models, flagged[0].cells, flagged[0].flagged, flagged[0].identical),
@@ -219,14 +273,14 @@ mod tests {
     fn a_base_and_its_fine_tunes_are_no_unrelated_pairs() {
         let relations = judge(5, 4, |_, (_, b)| (b < 4).then_some(0.9985));
         assert!(matches!(relations.baseline, Some(Baseline::MedianFar(median)) if median > 200.0));
-        assert_eq!(relations.flagged().len(), 6);
+        assert_eq!(flagged(&relations).len(), 6);
         assert!(relations.is_flagged(0, 3) && !relations.is_flagged(0, 4));
     }
 
     #[test]
     fn layers_that_are_copies_leave_the_z_to_those_that_are_not() {
         let relations = judge(4, 6, |panel, pair| (pair == (0, 1)).then_some(if panel < 2 { 1.0 } else { 0.97 }));
-        let [pair] = relations.flagged()[..] else { panic!("{relations:?}") };
+        let [pair] = flagged(&relations)[..] else { panic!("{relations:?}") };
         assert_eq!((pair.models, pair.cells, pair.flagged, pair.met, pair.identical), ((0, 1), 6, 6, 6, 2));
         // By NumPy, over the cells without those of r = 1: median 0.205640, deviation 1.727867.
         assert!((pair.verdict.z.unwrap() - 77.351_021_334_024).abs() < 1e-9, "{:?}", pair.verdict);
@@ -236,7 +290,7 @@ mod tests {
     #[test]
     fn an_opposed_cell_is_the_one_that_departs_most() {
         let relations = judge(5, 3, |panel, pair| (panel == 1 && pair == (1, 3)).then_some(-0.6));
-        let [pair] = relations.flagged()[..] else { panic!("{relations:?}") };
+        let [pair] = flagged(&relations)[..] else { panic!("{relations:?}") };
         assert_eq!((pair.models, pair.panel), ((1, 3), 1));
         assert!((pair.pearson + 0.6).abs() < 1e-15 && pair.verdict.z.unwrap() < -6.0);
     }
@@ -247,10 +301,11 @@ mod tests {
         let vector = |first: f64| Some(vec![first, 2.0, 4.0, 3.0, 1.0]);
         let equal = planted(0, &[vector(5.0), vector(5.0)], false).0;
         let broken = planted(1, &[vector(f64::NAN), vector(5.0)], false).0;
-        let both = Relations::of(&[equal.clone(), broken], 2, Criterion::default());
-        assert_eq!((both.pairs[0].cells, both.pairs[0].met, both.pairs[0].identical), (1, 2, 1));
-        assert!(!both.pairs[0].is_identical());
-        assert!(Relations::of(&[equal], 2, Criterion::default()).pairs[0].is_identical());
+        let pair = |tables: &[PairTable]| Relations::of(tables, 2, Criterion::default(), None).get((0, 1)).unwrap();
+        let both = pair(&[equal.clone(), broken]);
+        assert_eq!((both.cells, both.met, both.identical), (1, 2, 1));
+        assert!(!both.is_identical());
+        assert!(pair(&[equal]).is_identical());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! A list of tensors, or two lists, and every metric of the pairs that a question chose among them.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use rayon::prelude::*;
 
-use super::{Matrix, Place, TableKey, packed::Packed};
+use super::{Matrix, Place, Scratch, TableKey, packed::Packed};
 use crate::{
     dtype::Dtype,
     family::LayerIndex,
@@ -85,8 +87,19 @@ impl PairTable {
     /// Compares the chosen `pairs` of `rows`, the first of each as reference. Parallel over pairs; the numbers do not depend on
     /// the number of threads.
     pub(crate) fn of(key: TableKey, rows: &[Held], pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        Self::of_many(key, rows, pairs, None)
+    }
+
+    /// The same of many pairs, in a file where memory does not hold them: then numbers may be absent until [`Scratch::check`] says
+    /// that it could be read.
+    pub(crate) fn of_many(
+        key: TableKey,
+        rows: &[Held],
+        pairs: impl IntoIterator<Item = (usize, usize)>,
+        scratch: Option<&Arc<Scratch>>,
+    ) -> Self {
         let prepared = prepare(rows);
-        let pairs = Packed::compute(pairs, |row, column| compare(&prepared[row], &prepared[column]));
+        let pairs = Packed::compute(pairs, |row, column| compare(&prepared[row], &prepared[column]), scratch);
         Self { key, rows: described(rows, &prepared), columns: None, pairs }
     }
 
@@ -97,7 +110,7 @@ impl PairTable {
     }
 
     /// One of these metrics.
-    pub(super) fn metric(&self, row: usize, column: usize, metric: Metric) -> Result<f64, Undefined> {
+    pub(crate) fn metric(&self, row: usize, column: usize, metric: Metric) -> Result<f64, Undefined> {
         self.either(row, column).map_or_else(|| Err(not_asked()), |pair| self.pairs.get(pair, metric))
     }
 
@@ -121,8 +134,13 @@ impl PairTable {
 
     /// One metric as a matrix whose rows and columns are labelled by layer, blocks of multi-token prediction last.
     pub fn layer_matrix(&self, metric: Metric) -> Matrix {
-        let labels = |entries: &[Entry]| entries.iter().map(Entry::place_name).collect();
-        Matrix::from_fn(labels(&self.rows), labels(self.columns()), |row, column| self.get(row, column, metric))
+        let [rows, columns] = self.layer_labels();
+        Matrix::from_fn(rows, columns, |row, column| self.get(row, column, metric))
+    }
+
+    /// The layers of its rows and columns.
+    pub(crate) fn layer_labels(&self) -> [Vec<String>; 2] {
+        [&self.rows[..], self.columns()].map(|entries| entries.iter().map(Entry::place_name).collect())
     }
 
     /// What `metric` over `pairs` comes to, and how many of them have no value.
@@ -148,6 +166,15 @@ impl PairTable {
             (Ok(a), Ok(b)) if a.shape == b.shape => Some(a.shape.iter().product()),
             _ => None,
         }
+    }
+
+    /// How many rows have a tensor of each shape.
+    pub(crate) fn shapes(&self) -> BTreeMap<&[u64], usize> {
+        let mut shapes = BTreeMap::new();
+        for side in self.rows.iter().flat_map(|row| &row.side) {
+            *shapes.entry(side.shape.as_slice()).or_default() += 1;
+        }
+        shapes
     }
 
     /// The columns, which are the rows where rows meet rows.
@@ -234,6 +261,31 @@ pub fn pairs_of(count: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..count).flat_map(move |row| (row + 1..count).map(move |column| (row, column)))
 }
 
+/// The place of two different of `count` places, in either order, in the list of [`pairs_of`].
+pub(super) fn number_of(count: usize, a: usize, b: usize) -> usize {
+    let (a, b) = (a.min(b), a.max(b));
+    a * (2 * count - a - 1) / 2 + b - a - 1
+}
+
+/// The `most` items of the largest strength, the largest first and equals as they came; and how many items there are.
+pub(crate) fn strongest<T>(
+    items: impl Iterator<Item = T>,
+    most: usize,
+    strength: impl Fn(&T) -> f64,
+) -> (Vec<T>, usize) {
+    let (mut kept, mut count): (Vec<(f64, T)>, usize) = (Vec::new(), 0);
+    for item in items {
+        count += 1;
+        let own = strength(&item);
+        let place = kept.partition_point(|(before, _)| before.total_cmp(&own).is_ge());
+        if place < most {
+            kept.truncate(most - 1);
+            kept.insert(place, (own, item));
+        }
+    }
+    (kept.into_iter().map(|(_, item)| item).collect(), count)
+}
+
 /// Every place with itself and each later one; with `both`, each with each, since symmetric metrics are equal bit for bit.
 pub(crate) fn all_pairs(count: usize, both: bool) -> impl Iterator<Item = (usize, usize)> {
     (0..count).flat_map(move |row| (if both { 0 } else { row }..count).map(move |column| (row, column)))
@@ -283,6 +335,23 @@ pub(crate) mod tests {
             .collect();
         let table = PairTable::of(key(Some(layer)), &rows, all_pairs(rows.len(), both));
         (table, rows.into_iter().map(|held| held.cell.ok().map(|(_, loaded)| loaded)).collect())
+    }
+
+    #[test]
+    fn a_pair_is_found_by_its_number() {
+        for (number, (a, b)) in pairs_of(7).enumerate() {
+            assert_eq!((number_of(7, a, b), number_of(7, b, a)), (number, number));
+        }
+        assert_eq!(pairs_of(7).count(), 21);
+    }
+
+    #[test]
+    fn the_strongest_come_first_and_equals_as_they_came() {
+        let items = [(1.0, 'a'), (3.0, 'b'), (1.0, 'c'), (f64::INFINITY, 'd'), (3.0, 'e'), (f64::NEG_INFINITY, 'f')];
+        let of = |most| strongest(items.into_iter(), most, |(strength, _)| *strength);
+        let names = |most| of(most).0.into_iter().map(|(_, name)| name).collect::<String>();
+        assert_eq!((names(9), names(4), names(3), names(0)), ("dbeacf".into(), "dbea".into(), "dbe".into(), "".into()));
+        assert_eq!(of(2).1, 6);
     }
 
     #[test]

@@ -4,11 +4,10 @@ pub(crate) mod closing;
 mod colors;
 mod models;
 mod pairs;
-mod run;
+mod report;
 
 pub(crate) use closing::{ABOUT_COSINE, excluded};
 pub(crate) use colors::{WITHOUT_FIRST, later_cosines};
 pub(crate) use models::{model_cells, models};
 pub(crate) use pairs::{PairRow, PairSide, pairs};
-pub use run::provenance;
-pub(crate) use run::report;
+pub(crate) use report::report;

@@ -1,20 +1,21 @@
 //! Models against models: for each role and layer, every pair of models that has the tensor; and what the pairs amount to
 //! together.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use rayon::prelude::*;
 
 use super::{Baselines, RoleAverages, RoleComponents, Simulation, VectorAt, averages, components};
 use crate::{
+    error::Result,
     family::{LayerIndex, LayerSelection},
     fetch::Corpus,
     metric::{Criterion, Metric},
     model::{Depths, Exclusion, ModelSummary, Opened, Pairing, Tensor},
     question::lineage::Lineage,
     table::{
-        Alignment, Chance, Entry, GroupFigures, Held, PairTable, Place, Relations, Side, Sources, TableKey, all_pairs,
-        groups,
+        Alignment, Chance, Entry, GroupFigures, Held, PairTable, Place, Relations, Scratch, Side, Sources, TableKey,
+        all_pairs, groups,
     },
     tensor::Loaded,
 };
@@ -79,6 +80,7 @@ pub struct Survey {
     pub chosen_layers: bool,
     /// Which models are linked, where that was asked as well.
     pub lineage: Option<Lineage>,
+    scratch: Arc<Scratch>,
 }
 
 impl Default for SurveyOptions {
@@ -98,6 +100,11 @@ impl Default for SurveyOptions {
 }
 
 impl Survey {
+    /// Fails where pairs that memory does not hold could not be read from their file: what was made of them since lacks numbers.
+    pub fn check(&self) -> Result<()> {
+        Ok(self.scratch.check()?)
+    }
+
     /// The labels of the models, in order.
     pub fn labels(&self) -> Vec<String> {
         self.models.iter().map(|model| model.label.clone()).collect()
@@ -137,8 +144,9 @@ impl Survey {
 
 /// Compares all models of the corpus pairwise.
 ///
-/// Synchronous and parallel over pairs; the numbers do not depend on the number of threads.
-pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Survey {
+/// Synchronous and parallel over pairs; the numbers do not depend on the number of threads. Fails where memory does not hold all pairs
+/// and there is no room for their file either, in the folder of the cache.
+pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Result<Survey> {
     let sources = Sources::new(corpus, |tensor| key_of(tensor, options));
     let opened = corpus.opened.as_slice();
     let mut survey = Survey {
@@ -158,23 +166,26 @@ pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Survey {
         unread: Vec::new(),
         chosen_layers: !options.layers.is_all() && options.pairing == Pairing::Same,
         lineage: None,
+        scratch: Scratch::new(corpus.cache.root()),
     };
     if options.pairing == Pairing::All {
         let roles = if opened.len() == 2 { sources.roles() } else { BTreeSet::new() };
         survey.crossings = roles.into_iter().map(|role| PairTable::across(&sources, role)).collect();
         survey.unread = survey.crossings.iter().flat_map(unread_of).collect();
         survey.chance = Chance::of(survey.crossings.iter());
-        return survey;
+        return Ok(survey);
     }
     for role in keys(&sources, survey.depths.as_ref()).chunk_by(|a, b| a.whole() == b.whole()) {
-        add_role(&mut survey, &sources, role, options);
+        add_role(&mut survey, &sources, role, options)?;
     }
     survey.chance = Chance::of(survey.panels.iter());
-    survey.relations = Relations::of(&survey.panels, survey.models.len(), Criterion::default());
+    let models = survey.models.len();
+    survey.relations = Relations::of(&survey.panels, models, Criterion::default(), Some(&survey.scratch));
     let groups: Vec<Option<&str>> = survey.models.iter().map(|model| model.group.as_deref()).collect();
     survey.groups = groups::figures(&survey.panels, &groups, &options.metrics, &survey.relations);
     survey.baselines = options.simulation.map(|simulation| Baselines::of(&survey.panels, &options.metrics, simulation));
-    survey
+    survey.check()?;
+    Ok(survey)
 }
 
 /// What a tensor has in common with those that it meets, but for the layer where depths are paired.
@@ -188,7 +199,7 @@ fn key_of(tensor: &Tensor, options: &SurveyOptions) -> TableKey {
 }
 
 /// The tables of one role, and what becomes of its vectors: they are held until the role is done.
-fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], options: &SurveyOptions) {
+fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], options: &SurveyOptions) -> Result<()> {
     let first = survey.panels.len();
     let mut vectors: Vec<Vec<Option<Loaded>>> = Vec::new();
     let models = survey.models.len();
@@ -211,7 +222,9 @@ fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], optio
                 survey.unread.push((*model, key.title(), reason.clone()));
             }
         }
-        survey.panels.push(PairTable::of(*key, &held, all_pairs(models, options.both_directions)));
+        let pairs = all_pairs(models, options.both_directions);
+        survey.panels.push(PairTable::of_many(*key, &held, pairs, Some(&survey.scratch)));
+        survey.check()?;
         let vector = |held: Held| held.cell.ok().map(|(_, loaded)| loaded).filter(|loaded| loaded.numel() <= VECTOR);
         vectors.push(held.into_iter().map(vector).collect());
     }
@@ -236,6 +249,7 @@ fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], optio
             survey.components.extend(components::role(panels, &vectors));
         }
     }
+    Ok(())
 }
 
 /// The layers of a role of two models that were not read. Where one model has none, none of the other is read.

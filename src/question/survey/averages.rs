@@ -13,8 +13,6 @@ use crate::{
 pub struct RoleAverages {
     /// The role.
     pub key: TableKey,
-    /// The panels that were averaged over, in order.
-    pub layers: Vec<TableKey>,
     /// One entry a pair of models, ordered by model.
     pub pairs: Vec<PairAverage>,
 }
@@ -39,7 +37,6 @@ pub(crate) fn role(panels: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Opt
     let pairs: Vec<(usize, usize)> = pairs_of(models).collect();
     Some(RoleAverages {
         key: first.key.whole(),
-        layers: panels.iter().map(|panel| panel.key).collect(),
         pairs: pairs.into_par_iter().map(|pair| average(panels, &within, pair)).collect(),
     })
 }

@@ -1,6 +1,9 @@
 //! Principal components of the vectors of all layers of all models: what differs most among them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use rayon::prelude::*;
 
@@ -62,8 +65,20 @@ pub(crate) fn role(panels: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Opt
     if layers.len() < 2 {
         return None;
     }
-    let (held, left_out) = comparable(held);
-    let (at, values): (Vec<VectorAt>, Vec<Vec<f64>>) = held.into_iter().unzip();
+    let mut lengths: BTreeMap<u64, usize> = BTreeMap::new();
+    held.values().for_each(|loaded| *lengths.entry(loaded.numel()).or_default() += 1);
+    // Of lengths that are as frequent, the smallest.
+    let (&usual, _) = lengths.iter().max_by_key(|&(length, &count)| (count, Reverse(*length)))?;
+    let (mut at, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, loaded) in held {
+        match vector(loaded, usual) {
+            Ok(vector) => {
+                at.push(place);
+                values.push(vector);
+            }
+            Err(reason) => left_out.push((place, reason)),
+        }
+    }
     let slices: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
     let pca = |scale| {
         if slices.len() > MOST {
@@ -151,37 +166,17 @@ fn run(elements: &Elements, start: u64, length: u64) -> Result<Vec<f64>, Error> 
     })
 }
 
-type Held = Vec<(VectorAt, Vec<f64>)>;
-type LeftOut = Vec<(VectorAt, String)>;
-
-/// The vectors of the most frequent length that have components: finite, and not all zeros.
-fn comparable(held: BTreeMap<VectorAt, &Loaded>) -> (Held, LeftOut) {
-    let mut lengths: BTreeMap<u64, usize> = BTreeMap::new();
-    for loaded in held.values() {
-        *lengths.entry(loaded.numel()).or_default() += 1;
+/// A vector of the most frequent length that has components: finite, and not all zeros.
+fn vector(loaded: &Loaded, usual: u64) -> Result<Vec<f64>, String> {
+    let told = |reason: Undefined| reason.to_string();
+    let summary = loaded.moments().and_then(|moments| moments.summary).map_err(told)?;
+    if summary.norm == 0.0 {
+        return Err(Undefined::ZeroNorm.to_string());
     }
-    // Of lengths that are as frequent, the smallest.
-    let usual =
-        lengths.iter().max_by_key(|&(length, &count)| (count, std::cmp::Reverse(*length))).map(|(&length, _)| length);
-    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
-    for (at, loaded) in held {
-        let refused = match (loaded.moments().and_then(|moments| moments.summary), usual) {
-            (Err(reason), _) => reason.to_string(),
-            (Ok(summary), _) if summary.norm == 0.0 => Undefined::ZeroNorm.to_string(),
-            (Ok(_), Some(usual)) if loaded.numel() != usual => {
-                format!("{} elements, where most vectors have {usual}", loaded.numel())
-            }
-            _ => match loaded.as_f64() {
-                Ok(values) => {
-                    kept.push((at, values.into_owned()));
-                    continue;
-                }
-                Err(reason) => reason.to_string(),
-            },
-        };
-        left_out.push((at, refused));
+    if loaded.numel() != usual {
+        return Err(format!("{} elements, where most vectors have {usual}", loaded.numel()));
     }
-    (kept, left_out)
+    Ok(loaded.as_f64().map_err(told)?.into_owned())
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ fn group_table(writer: &Writer<'_>, role: &RoleAnswer, figures: Figures<'_>) -> 
     let groups = role.groups.chunks(GROUP_METRICS.len());
     let rows = groups.filter_map(|of_pair| {
         let first = of_pair.first()?;
-        let mut row = vec![Cell::text(group_pair(first)), Cell::count(first.n), Cell::count(first.left_out.len())];
+        let mut row = vec![Cell::text(group_pair(first)), Cell::count(first.n), Cell::count(first.left_out)];
         row.extend(of_pair.iter().flat_map(|group| mean_sd(&group.all, digits(group.metric))));
         row.push(Cell::count(first.n_unrelated));
         row.extend(mean_sd(&first.unrelated, digits(first.metric)));

@@ -21,8 +21,8 @@ pub fn layers_tables<'a>(layers: &'a Layers, metrics: &'a [Metric]) -> Frames<'a
     let tables = [page::pairs(pairs), per_layer(Named::all(layers)), distances(Named::all(layers), metrics)];
     let matrices = Named::all(layers).into_iter().flat_map(move |named| {
         metrics.iter().map(move |&metric| {
-            let name = format!("matrix_{metric}_{}.csv", named.stem);
-            Frame::matrix(name, named.table.layer_matrix(metric))
+            let (name, table) = (format!("matrix_{metric}_{}.csv", named.stem), named.table);
+            Frame::matrix(name, table.layer_labels(), move |row, column| table.get(row, column, metric))
         })
     });
     Box::new(tables.into_iter().chain(matrices))

@@ -59,7 +59,9 @@ pub fn lineage_tables(lineage: &Lineage) -> Frames<'_> {
     tables.extend([clusters(lineage), self_check(lineage)]);
     let matrices = Group::IN_PLACE.into_iter().filter_map(move |group| {
         let matrix = matrix(lineage, group)?;
-        Some(Frame::matrix(format!("matrix_z_{group}.csv"), matrix))
+        let labels = [matrix.rows.clone(), matrix.columns.clone()];
+        let cell = move |row, column| matrix.get(row, column).clone();
+        Some(Frame::matrix(format!("matrix_z_{group}.csv"), labels, cell))
     });
     Box::new(tables.into_iter().chain(matrices))
 }

@@ -17,19 +17,13 @@ pub(crate) fn section(survey: &Survey) -> Option<Section> {
             "each from a normal distribution with the mean and deviation of the tensor that it stands for".to_owned()
         }
     };
-    Some(Section {
-        id: "baselines".to_owned(),
-        title: "Random baselines".to_owned(),
-        blocks: vec![
-            Block::prose(format!(
-                "For each pair {} pairs of independent random vectors were drawn, {drawn} (seed {}). `null` is the closed form, \
-                 which holds mean and spread of both sides fixed and permutes channels; a drawing lets them vary, so that its \
-                 deviation is a little larger.",
-                simulation.trials, simulation.seed
-            )),
-            table(survey, baselines),
-        ],
-    })
+    let prose = format!(
+        "For each pair {} pairs of independent random vectors were drawn, {drawn} (seed {}). `null` is the closed form, \
+         which holds mean and spread of both sides fixed and permutes channels; a drawing lets them vary, so that its \
+         deviation is a little larger.",
+        simulation.trials, simulation.seed
+    );
+    Some(Section::new("baselines", "Random baselines", vec![Block::prose(prose), table(survey, baselines)]))
 }
 
 /// One line of the table: the value, its closed-form null, what was drawn, and the distance in drawn deviations.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{listed, tree};
+use super::{comparable, listed, mean};
 use crate::{
+    metric::{Dendrogram as Tree, Metric},
     question::survey::Survey,
     report::{
         Block,
@@ -17,10 +18,11 @@ const MOST_LEAVES: usize = 200;
 
 /// The tree of one role; `None` with fewer than three models that can be compared, where there is nothing to order.
 pub(crate) fn block(survey: &Survey, panels: &[PairTable]) -> Option<Block> {
-    let tree = tree(panels, survey.models.len());
-    if !(3..=MOST_LEAVES).contains(&tree.order.len()) {
+    let models = survey.models.len();
+    if !(3..=MOST_LEAVES).contains(&comparable(panels, models).len()) {
         return None;
     }
+    let tree = Tree::of(models, |a, b| mean(panels, Metric::Pearson, a, b).map(|(mean, _)| mean));
     let label = |model: &usize| survey.models[*model].label.clone();
     let leaves = &tree.order;
     let merges = tree.merges.iter().map(|merge| Merge { a: merge.left, b: merge.right, height: merge.height });

@@ -4,7 +4,7 @@ use crate::{
     metric::{Pca, Undefined},
     question::survey::{RoleComponents, Survey},
     report::{
-        Block, Cell, Column, Datum, Digits, Frame, Table,
+        Block, Cell, Column, Digits, Frame,
         figure::{Panel as Grid, Picture, PictureKind, Point, Scatter},
     },
 };
@@ -36,7 +36,7 @@ pub(crate) fn blocks(survey: &Survey, components: &RoleComponents) -> Vec<Block>
             kind: PictureKind::Panel(Grid { columns: 1, pictures }),
         }));
     }
-    blocks.push(Block::Table(shares(&sides)));
+    blocks.push(shares(&sides));
     if !components.left_out.is_empty() {
         let names = components
             .left_out
@@ -125,22 +125,18 @@ fn scatter(survey: &Survey, components: &RoleComponents, title: &str, pca: &Pca)
     }
 }
 
-fn shares(sides: &[(&str, &Result<Pca, Undefined>)]) -> Table {
+fn shares(sides: &[(&str, &Result<Pca, Undefined>)]) -> Block {
     let row = |(title, pca): &(&str, &Result<Pca, Undefined>)| {
         let share = |place: usize| match pca {
             Ok(pca) => pca.components.get(place).map_or_else(
                 || Cell::undefined("no further component"),
                 |component| Cell::number(component.share, Digits::Percent(1)),
             ),
-            Err(reason) => Cell::number(Datum::undefined(reason.to_string()), Digits::Exact),
+            Err(reason) => Cell::undefined(reason.to_string()),
         };
         std::iter::once(Cell::text(*title)).chain((0..TOLD).map(share)).collect()
     };
     let mut columns = vec![Column::text("vectors")];
     columns.extend((1..=TOLD).map(|place| Column::numeric(format!("component {place}"))));
-    Table {
-        caption: "Shares of the variance that each component explains.".to_owned(),
-        columns,
-        rows: sides.iter().map(row).collect(),
-    }
+    Block::table("Shares of the variance that each component explains.", columns, sides.iter().map(row))
 }

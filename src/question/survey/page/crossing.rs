@@ -9,7 +9,7 @@ use crate::{
         survey::Survey,
     },
     report::{
-        Block, Cell, Column, Digits, Section, Table,
+        Block, Cell, Column, Digits, Section,
         figure::{Heatmap, Panel as Grid, Picture, PictureKind},
     },
     table::{Entry, Matrix, PairTable},
@@ -29,11 +29,7 @@ pub(crate) fn section(survey: &Survey, crossing: &PairTable, view: &View<'_>) ->
         blocks.push(contrasts(crossing, view));
         blocks.extend(best(survey, crossing));
     }
-    Section {
-        id: format!("role-{}", role.replace('_', "-")),
-        title: format!("{role}, every layer with every layer"),
-        blocks,
-    }
+    Section::new(format!("role-{}", role.replace('_', "-")), format!("{role}, every layer with every layer"), blocks)
 }
 
 fn picture(survey: &Survey, crossing: &PairTable, view: &View<'_>) -> Picture {
@@ -87,26 +83,19 @@ fn contrasts(crossing: &PairTable, view: &View<'_>) -> Block {
         row.extend([Cell::count(n_other), number(other.mean), number(other.sd), number(same.mean - other.mean)]);
         row
     };
-    let numbers = ["n same", "mean", "sd", "n other", "mean", "sd", "difference"].map(Column::numeric);
-    Block::Table(Table {
-        caption: "Layers of one index against all other pairs of layers: mean, standard deviation (ddof 0), and the difference of the \
-                  means. A difference of cosines is expected wherever norms change with depth in both models: look at `pearson`."
-            .to_owned(),
-        columns: std::iter::once(Column::text("metric")).chain(numbers).collect(),
-        rows: view.shown().iter().map(row).collect(),
-    })
+    let caption = "Layers of one index against all other pairs of layers: mean, standard deviation (ddof 0), and the difference of the \
+                   means. A difference of cosines is expected wherever norms change with depth in both models: look at `pearson`.";
+    let columns = Column::list(&["metric"], &["n same", "mean", "sd", "n other", "mean", "sd", "difference"]);
+    Block::table(caption, columns, view.shown().iter().map(row))
 }
 
 fn best(survey: &Survey, crossing: &PairTable) -> Vec<Block> {
     let best = crossing.best_layers();
     let label = |model: usize| survey.models.get(model).map(|model| model.label.clone()).unwrap_or_default();
     let rows = crossing.rows.iter().zip(&best.best).map(|(row, found)| {
-        let (column, r) = match found {
-            Some((column, r)) => {
-                (Cell::text(crossing.columns()[*column].place_name()), Cell::number(*r, Digits::Fixed(4)))
-            }
-            None => (Cell::undefined("no comparable layer"), Cell::undefined("no comparable layer")),
-        };
+        let none = || Cell::undefined("no comparable layer");
+        let column = found.map_or_else(none, |(column, _)| Cell::text(crossing.columns()[column].place_name()));
+        let r = found.map_or_else(none, |(_, r)| Cell::number(r, Digits::Fixed(4)));
         vec![Cell::text(row.place_name()), column, r]
     });
     vec![
@@ -119,16 +108,13 @@ fn best(survey: &Survey, crossing: &PairTable) -> Vec<Block> {
             best.own,
             Digits::Fixed(1).format(best.by_chance)
         )),
-        Block::Table(Table {
-            caption: "The best layer map: for each layer of the first model the layer of the second that it resembles most. The largest \
-                      of many chance values is no resemblance by itself."
-                .to_owned(),
-            columns: vec![
-                Column::numeric(format!("layer of {}", label(0))),
-                Column::numeric(format!("best layer of {}", label(1))),
-                Column::numeric("pearson"),
-            ],
-            rows: rows.collect(),
-        }),
+        Block::table(
+            "The best layer map: for each layer of the first model the layer of the second that it resembles most. The largest of many \
+             chance values is no resemblance by itself.",
+            [format!("layer of {}", label(0)), format!("best layer of {}", label(1)), "pearson".to_owned()]
+                .map(Column::numeric)
+                .to_vec(),
+            rows,
+        ),
     ]
 }

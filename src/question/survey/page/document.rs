@@ -10,7 +10,7 @@ use crate::{
     model::Pairing,
     question::{
         lineage::page::{lineage_section, settings},
-        page::{closing, models, provenance},
+        page::{closing, models},
         survey::Survey,
     },
     report::{Block, Provenance, Report, Section},
@@ -34,15 +34,10 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Provenance) -> Repo
         let mut blocks = vec![Block::note("**No comparable tensors.** None of the models has a requested tensor.")];
         let reasons = survey.models.iter().filter_map(|model| Some((model, model.absence.as_ref()?)));
         blocks.extend(reasons.map(|(model, reason)| Block::note(format!("**{}**: {reason}.", model.label))));
-        sections.push(Section { id: "nothing".to_owned(), title: "No comparable tensors".to_owned(), blocks });
+        sections.push(Section::new("nothing", "No comparable tensors", blocks));
     } else if survey.models.len() == 1 {
-        sections.push(Section {
-            id: "one".to_owned(),
-            title: "One model".to_owned(),
-            blocks: vec![Block::note(
-                "**One model.** There is nothing to compare it with, so there is no number between models.",
-            )],
-        });
+        let note = "**One model.** There is nothing to compare it with, so there is no number between models.";
+        sections.push(Section::new("one", "One model", vec![Block::note(note)]));
     }
     sections.push(reading());
     let excluded = left_out(survey);
@@ -60,7 +55,7 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Provenance) -> Repo
         synthetic: survey.models.iter().any(|model| model.synthetic),
         summary: summary(survey),
         sections,
-        provenance: provenance(run, &survey.models, excluded),
+        provenance: run.on(&survey.models, excluded),
     };
     report.answer_with_picture(if survey.crossings.is_empty() { "heatmap_" } else { "crossing_" });
     report
@@ -115,11 +110,7 @@ fn pairing(survey: &Survey) -> Option<Section> {
             format!("One chosen layer of each model is compared with those of the others: {}.", chosen.join(", "))
         }
     };
-    Some(Section {
-        id: "pairing".to_owned(),
-        title: "How layers are paired".to_owned(),
-        blocks: vec![Block::prose(text)],
-    })
+    Some(Section::new("pairing", "How layers are paired", vec![Block::prose(text)]))
 }
 
 fn role(survey: &Survey, panels: &[PairTable], view: &View<'_>) -> Section {
@@ -141,20 +132,13 @@ fn role(survey: &Survey, panels: &[PairTable], view: &View<'_>) -> Section {
     if let Some(components) = components {
         blocks.extend(components::blocks(survey, components));
     }
-    Section { id: format!("role-{}", role.replace('_', "-")), title: role, blocks }
+    Section::new(format!("role-{}", role.replace('_', "-")), role, blocks)
 }
 
 fn reading() -> Section {
-    Section {
-        id: "reading".to_owned(),
-        title: "How to read these numbers".to_owned(),
-        blocks: vec![
-            Block::prose(closing::ABOUT_COSINE),
-            Block::prose(
-                "Channels of trained models are not quite exchangeable, so a nominal z overstates: compare a pair with the other \
-                 pairs of this survey before anything is concluded. Norm weights alone neither prove nor refute that one model \
-                 comes from another.",
-            ),
-        ],
-    }
+    let null = "Channels of trained models are not quite exchangeable, so a nominal z overstates: compare a pair with the other \
+                pairs of this survey before anything is concluded. Norm weights alone neither prove nor refute that one model \
+                comes from another.";
+    let blocks = vec![Block::prose(closing::ABOUT_COSINE), Block::prose(null)];
+    Section::new("reading", "How to read these numbers", blocks)
 }

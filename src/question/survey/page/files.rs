@@ -30,7 +30,7 @@ pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
     tables.extend(not_compared::frame(survey));
     if !survey.panels.is_empty() {
         tables.push(groups::frame(survey));
-        tables.push(relations::frame(survey, &survey.relations.pairs));
+        tables.push(relations::frame(survey, survey.relations.iter()));
     }
     if !survey.averages.is_empty() {
         tables.push(averages(survey));
@@ -44,18 +44,17 @@ pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
         survey.lineage.iter().flat_map(lineage_tables).partition(|table| !table.is_matrix());
     tables.extend(of_lineage);
     let shown = view.shown();
-    let metrics = shown.clone();
-    let of_panels = survey.panels.iter().flat_map(move |panel| {
-        let labels = survey.labels();
-        // One at a time: of long lists each is tens of megabytes.
-        let frame = move |metric| Frame::matrix(matrix_file(metric, &panel.key), panel.matrix(metric, &labels));
-        metrics.clone().into_iter().map(frame)
-    });
-    let of_crossings = survey.crossings.iter().flat_map(move |crossing| {
-        let frame = |&metric| Frame::matrix(matrix_file(metric, &crossing.key), crossing.layer_matrix(metric));
-        shown.iter().map(frame).collect::<Vec<_>>()
-    });
-    Box::new(tables.into_iter().chain(of_panels).chain(of_crossings).chain(squares))
+    let square = move |table: &'a PairTable, metric| {
+        // The rows of a crossing are layers, those of a panel models.
+        let labels = match table.columns {
+            Some(_) => table.layer_labels(),
+            None => [survey.labels(), survey.labels()],
+        };
+        Frame::matrix(matrix_file(metric, &table.key), labels, move |row, column| table.get(row, column, metric))
+    };
+    let of_tables = survey.panels.iter().chain(&survey.crossings);
+    let of_tables = of_tables.flat_map(move |table| shown.clone().into_iter().map(move |metric| square(table, metric)));
+    Box::new(tables.into_iter().chain(of_tables).chain(squares))
 }
 
 /// All pairs of different models, or of all layers of two.

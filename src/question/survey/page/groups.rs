@@ -6,7 +6,7 @@ use super::{MOST_PICTURED, digits};
 use crate::{
     metric::{MeanSd, Metric, Undefined},
     question::survey::Survey,
-    report::{Block, Cell, Column, Datum, Frame, Section, Table, csv::GROUPS},
+    report::{Block, Cell, Column, Datum, Frame, Section, csv::GROUPS},
     table::{GroupFigures, PairTable, empty_groups},
 };
 
@@ -33,8 +33,11 @@ pub(crate) fn section(survey: &Survey) -> Option<Section> {
     if !outside.is_empty() && outside.len() < survey.models.len() {
         blocks.push(Block::prose(format!("In no group, and in no figure here: {}.", outside.join(", "))));
     }
-    Some(Section { id: "groups".to_owned(), title: "Groups".to_owned(), blocks })
+    Some(Section::new("groups", "Groups", blocks))
 }
+
+/// Pairs without a value that are named for each reason.
+const MOST_LISTED: usize = 8;
 
 const EXPLAINED: &str = "Mean and standard deviation (ddof 0) over the `n` pairs of models that have a value; in the last four \
                          columns without flagged pairs. Beside a mean cosine stands its null: what unrelated models would give. A pair counts once, with the first-named model as reference.";
@@ -109,18 +112,13 @@ fn over_layers(survey: &Survey, panels: &[PairTable]) -> Block {
         row.extend(pooled(first, all, |figures| (figures.n_unrelated, &figures.unrelated, figures.null_unrelated)));
         row
     });
-    let mut columns = ["groups", "metric", "layers"].map(Column::text).to_vec();
     let figures = ["n", "mean", "null", "sd", "n without flagged pairs", "mean", "null", "sd"];
-    columns.extend(figures.map(Column::numeric));
-    Block::Table(Table {
-        caption: format!(
-            "Pairs within and between groups, {}: mean over layers of the mean over pairs, its standard deviation over layers \
-             (ddof 0), and the most pairs that a layer has. `groups.csv` has every layer.",
-            role.role_name()
-        ),
-        columns,
-        rows: rows.collect(),
-    })
+    let caption = format!(
+        "Pairs within and between groups, {}: mean over layers of the mean over pairs, its standard deviation over layers \
+         (ddof 0), and the most pairs that a layer has. `groups.csv` has every layer.",
+        role.role_name()
+    );
+    Block::table(caption, Column::list(&["groups", "metric", "layers"], &figures), rows)
 }
 
 fn pooled<'a>(
@@ -156,14 +154,28 @@ fn numbers(figures: &GroupFigures, n: usize, of: &Result<MeanSd, Undefined>, nul
     [Cell::count(n), number(|of| of.mean), null, number(|of| of.sd)]
 }
 
+/// Pairs of two groups that have no value for one reason: which of them are already counted, and the first few.
+struct LeftOut {
+    is_counted: Vec<bool>,
+    count: usize,
+    first: Vec<(usize, usize)>,
+}
+
 /// Pairs without a value, by reason: a number of pairs never shrinks in silence.
 fn left_out(survey: &Survey) -> Option<Block> {
-    let mut reasons: BTreeMap<(String, String), Vec<(usize, usize)>> = BTreeMap::new();
-    for figures in &survey.groups {
-        for left_out in &figures.left_out {
-            let pairs = reasons.entry((names(figures), left_out.reason.clone())).or_default();
-            if !pairs.contains(&left_out.models) {
-                pairs.push(left_out.models);
+    let mut reasons: BTreeMap<(String, String), LeftOut> = BTreeMap::new();
+    for figures in survey.groups.iter().filter(|figures| figures.left_out > 0) {
+        let (panel, pairs) = (&survey.panels[figures.panel], &figures.groups.pairs);
+        for (place, &(a, b)) in pairs.iter().enumerate() {
+            let Err(reason) = panel.metric(a, b, figures.metric) else { continue };
+            let left_out = reasons.entry((names(figures), reason.to_string())).or_insert_with(|| LeftOut {
+                is_counted: vec![false; pairs.len()],
+                count: 0,
+                first: Vec::new(),
+            });
+            if !std::mem::replace(&mut left_out.is_counted[place], true) {
+                left_out.count += 1;
+                left_out.first.extend((left_out.first.len() < MOST_LISTED).then_some((a, b)));
             }
         }
     }
@@ -171,19 +183,17 @@ fn left_out(survey: &Survey) -> Option<Block> {
         return None;
     }
     let label = |model: usize| survey.models[model].label.as_str();
-    let rows = reasons.into_iter().map(|((groups, reason), pairs)| {
-        let listed: Vec<String> = pairs.iter().take(8).map(|&(a, b)| format!("{} × {}", label(a), label(b))).collect();
-        let more = if pairs.len() > 8 { ", …" } else { "" };
+    let rows = reasons.into_iter().map(|((groups, reason), LeftOut { count, first, .. })| {
+        let listed: Vec<String> = first.iter().map(|&(a, b)| format!("{} × {}", label(a), label(b))).collect();
+        let more = if count > MOST_LISTED { ", …" } else { "" };
         vec![
             Cell::text(groups),
-            Cell::count(pairs.len()),
+            Cell::count(count),
             Cell::text(format!("{}{more}", listed.join(", "))),
             Cell::text(reason),
         ]
     });
-    Some(Block::Table(Table {
-        caption: "Pairs that are missing from a group's figures in at least one layer, and why.".to_owned(),
-        columns: vec![Column::text("groups"), Column::numeric("pairs"), Column::text("which"), Column::text("reason")],
-        rows: rows.collect(),
-    }))
+    let columns = [Column::list(&["groups"], &["pairs"]), Column::list(&["which", "reason"], &[])].concat();
+    let caption = "Pairs that are missing from a group's figures in at least one layer, and why.";
+    Some(Block::table(caption, columns, rows))
 }

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    question::{inspect::shape_text, page::closing, survey::Survey},
+    question::{
+        inspect::shape_text,
+        page::{self, closing},
+        survey::Survey,
+    },
     report::{Excluded, Section},
 };
 
@@ -12,17 +16,8 @@ const MOST_SHAPES: usize = 3;
 
 /// Every line of the list.
 pub(crate) fn left_out(survey: &Survey) -> Vec<Excluded> {
-    let mut list: Vec<Excluded> = survey
-        .excluded
-        .iter()
-        .map(|(model, exclusion)| Excluded {
-            model: survey.models[*model].model.clone(),
-            tensor: exclusion.tensor.clone(),
-            reason: exclusion.reason.clone(),
-        })
-        .collect();
-    let lines = in_tables(survey);
-    list.extend(lines.into_iter().map(|((model, role, reason), layers)| Excluded {
+    let mut list = page::excluded(&survey.models, &survey.excluded);
+    list.extend(in_tables(survey).into_iter().map(|((model, role, reason), layers)| Excluded {
         model: survey.models[model].model.clone(),
         tensor: format!("{role}, {}", listed(&layers)),
         reason,
@@ -125,10 +120,7 @@ fn listed(layers: &[String]) -> String {
 fn incomparable(survey: &Survey) -> Lines {
     let mut lines = Lines::new();
     for panel in &survey.panels {
-        let mut counts: BTreeMap<&[u64], usize> = BTreeMap::new();
-        for side in panel.rows.iter().flat_map(|row| &row.side) {
-            *counts.entry(&side.shape).or_default() += 1;
-        }
+        let counts = panel.shapes();
         let most = counts.values().copied().max().unwrap_or(0);
         let one_wins = counts.values().filter(|&&count| count == most).count() == 1;
         for (model, row) in panel.rows.iter().enumerate() {

@@ -21,4 +21,6 @@ pub use files::{matrix_file, survey_tables};
 pub(crate) use heatmaps::{colored, is_cosine};
 pub(crate) use left_out::{left_out, traffic};
 pub use view::View;
-pub(crate) use view::{MOST_PAIRS, MOST_PICTURED, MOST_SHOWN, digits, layers, listed, mean, models, names, rest, tree};
+pub(crate) use view::{
+    MOST_PAIRS, MOST_PICTURED, MOST_SHOWN, comparable, digits, layers, listed, mean, models, names, rest,
+};

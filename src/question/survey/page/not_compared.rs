@@ -43,10 +43,7 @@ pub(crate) fn frame(survey: &Survey) -> Option<Frame<'_>> {
 /// The models of one table that met not all others, each with the number of pairs. One of unequal shapes counts for both models, any other
 /// for those without a tensor.
 fn lines_of(table: &PairTable) -> impl Iterator<Item = (Line<'_>, usize)> {
-    let mut shapes: BTreeMap<&[u64], usize> = BTreeMap::new();
-    for side in table.rows.iter().flat_map(|row| &row.side) {
-        *shapes.entry(&side.shape).or_default() += 1;
-    }
+    let shapes = table.shapes();
     let present: usize = shapes.values().sum();
     table.rows.iter().filter_map(move |row| {
         let role = table.key.role_name();

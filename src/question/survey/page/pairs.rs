@@ -4,8 +4,8 @@ use super::{MOST_PAIRS, digits, mean, models, names, rest};
 use crate::{
     metric::Metric,
     question::survey::{PairAverage, RoleAverages, Survey},
-    report::{Block, Cell, Column, Digits, Frame, Table, all_or_each_reason},
-    table::{PairTable, pairs_of},
+    report::{Block, Cell, Column, Digits, Frame, all_or_each_reason},
+    table::{PairTable, pairs_of, strongest},
 };
 
 /// The four numbers that always stand side by side.
@@ -13,36 +13,32 @@ const BESIDE: [Metric; 4] = [Metric::CosSim, Metric::CosNull, Metric::Pearson, M
 
 /// The pairs of one panel.
 pub(crate) fn of_panel(survey: &Survey, panel: &PairTable) -> Block {
-    let pairs = ranked(pairs_of(survey.models.len()), |&(a, b)| panel.get(a, b, Metric::ZPerm).ok());
-    let row = |&(a, b): &(usize, usize)| {
+    let strength = |&(a, b): &(usize, usize)| panel.get(a, b, Metric::ZPerm).map_or(f64::NEG_INFINITY, f64::abs);
+    let (pairs, count) = strongest(pairs_of(survey.models.len()), MOST_PAIRS, strength);
+    let row = |(a, b): (usize, usize)| {
         let numbers = BESIDE.map(|metric| Cell::number(panel.get(a, b, metric), digits(metric)));
         names(survey, (a, b)).into_iter().chain(numbers).collect()
     };
     let mut columns = vec![Column::text("model a"), Column::text("model b")];
     columns.extend(BESIDE.map(|metric| Column::numeric(metric.name())));
-    Block::Table(Table {
-        caption: format!(
-            "Pairs, {}, farthest from the permutation null first.{}",
-            panel.key.title(),
-            rest(pairs.len(), "pairs.csv")
-        ),
-        columns,
-        rows: pairs.iter().take(MOST_PAIRS).map(row).collect(),
-    })
+    let caption =
+        format!("Pairs, {}, farthest from the permutation null first.{}", panel.key.title(), rest(count, "pairs.csv"));
+    Block::table(caption, columns, pairs.into_iter().map(row))
 }
 
 /// The pairs of one role, averaged over its panels, with the deviation that correlated layers leave.
 pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], role: &RoleAverages) -> Block {
-    let pairs = ranked(&role.pairs, |pair| {
-        let average = pair.average.as_ref().ok()?;
-        average.z.as_ref().ok().copied().or(Some(0.0))
-    });
+    let strength = |pair: &&PairAverage| match &pair.average {
+        Ok(average) => average.z.as_ref().map_or(0.0, |z| z.abs()),
+        Err(_) => f64::NEG_INFINITY,
+    };
+    let (pairs, count) = strongest(role.pairs.iter(), MOST_PAIRS, strength);
     let caption = format!(
         "Pairs, mean over {} layers, farthest from the null first. `z` is that of the mean `pearson` under one permutation of \
          channels for all layers, as layers of one model resemble each other; `naive z` pretends that they do not, and \
          stands here for comparison only.{}",
         panels.len(),
-        rest(pairs.len(), "averages.csv")
+        rest(count, "averages.csv")
     );
     let columns = [
         ("label_a", Column::text("model a")),
@@ -69,7 +65,7 @@ pub(crate) fn averages<'a>(
         let average = || pair.average.clone();
         let (layers, left_out) = match &pair.average {
             Ok(average) => (average.layers.len(), average.left_out.len()),
-            Err(_) => (0, averages.layers.len()),
+            Err(_) => (0, panels.len()),
         };
         let numbers = [
             Cell::number(average().map(|average| average.mean_r), Digits::Fixed(6)),
@@ -92,12 +88,4 @@ pub(crate) fn averages<'a>(
     let rows = pairs.into_iter().map(row);
     Frame::new("averages.csv", columns.split(','), rows)
         .with_page_columns(&["label_a", "label_b", "cos_sim", "cos_null"])
-}
-
-/// `pairs`, the largest magnitude of `strength` first, those without one last, otherwise as they were.
-fn ranked<T>(pairs: impl IntoIterator<Item = T>, strength: impl Fn(&T) -> Option<f64>) -> Vec<T> {
-    let strength = |pair: T| (strength(&pair).map_or(f64::NEG_INFINITY, f64::abs), pair);
-    let mut pairs: Vec<(f64, T)> = pairs.into_iter().map(strength).collect();
-    pairs.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    pairs.into_iter().map(|(_, pair)| pair).collect()
 }

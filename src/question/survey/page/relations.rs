@@ -1,6 +1,6 @@
 //! The section on outliers: pairs that stand out from the other pairs, or from the permutation null where those are no baseline.
 
-use super::{layers, models, names};
+use super::{MOST_PAIRS, layers, models, names, rest};
 use crate::{
     metric::{Baseline, FEWEST},
     question::survey::Survey,
@@ -13,12 +13,12 @@ const PERFECT: &str = "Where `pearson` is 1 or −1 there is no such z: the cell
 
 /// The section; it is there also when no pair stands out, because that is an answer.
 pub(crate) fn section(survey: &Survey) -> Section {
-    Section { id: "outliers".to_owned(), title: "Pairs that stand out".to_owned(), blocks: blocks(survey) }
+    Section::new("outliers", "Pairs that stand out", blocks(survey))
 }
 
 /// What decides whether models are related, since these figures do not.
 pub(crate) fn pointer(survey: &Survey) -> String {
-    let pair = survey.relations.flagged().first().map_or_else(
+    let pair = survey.relations.flagged(1).0.first().map_or_else(
         || "A B".to_owned(),
         |relation| [relation.models.0, relation.models.1].map(|model| survey.models[model].model.clone()).join(" "),
     );
@@ -27,7 +27,7 @@ pub(crate) fn pointer(survey: &Survey) -> String {
 
 /// `1; at least 4 needed`, of pairs that could be a population.
 pub(crate) fn few(survey: &Survey, pairs: usize) -> String {
-    let has_none = survey.relations.pairs.iter().any(|pair| pair.verdict.z.is_none());
+    let has_none = survey.relations.iter().any(|pair| pair.verdict.z.is_none());
     let kind = if has_none { " with |r| below 1" } else { "" };
     format!("{pairs}{kind}; at least {FEWEST} needed")
 }
@@ -71,7 +71,7 @@ fn blocks(survey: &Survey) -> Vec<Block> {
             relations.cells, criterion.z
         ),
     };
-    let flagged = relations.flagged();
+    let (flagged, count) = relations.flagged(MOST_PAIRS);
     let mut blocks: Vec<Block> = no_population(survey, baseline).map(Block::note).into_iter().collect();
     let against = if baseline == Baseline::Population { "the other pairs" } else { "the permutation null" };
     if flagged.is_empty() {
@@ -83,12 +83,12 @@ fn blocks(survey: &Survey) -> Vec<Block> {
             "**{} from {against}.** Group figures are given with and without them. That two norms are alike does not say \
              how they came to be: it can be shared initialisation, shared training or copying, and this survey does not tell these \
              apart.",
-            match flagged.len() {
+            match count {
                 1 => "1 pair stands out".to_owned(),
                 pairs => format!("{pairs} pairs stand out"),
             }
         )),
-        table(survey, baseline, flagged),
+        table(survey, baseline, flagged, count),
         Block::prose(explained),
     ]);
     blocks
@@ -104,15 +104,12 @@ pub(crate) fn rate(relation: &Relation) -> Cell {
 }
 
 /// `related.csv`; pages show labels, a share of cells, and where the pair is strongest.
-pub(crate) fn frame<'a>(
-    survey: &'a Survey,
-    relations: impl IntoIterator<Item = &'a Relation, IntoIter: 'a>,
-) -> Frame<'a> {
+pub(crate) fn frame<'a>(survey: &'a Survey, relations: impl IntoIterator<Item = Relation, IntoIter: 'a>) -> Frame<'a> {
     let columns = "model_a,commit_a,model_b,commit_b,set_apart,cells,cells_set_apart,mean_pearson,role,layer_a,layer_b,\
                    pearson,robust_z,log10_q,judged_against,z_null,cells_identical";
     let is_population = survey.relations.baseline == Some(Baseline::Population);
-    let row = move |relation: &Relation| {
-        let panel = &survey.panels[relation.panel];
+    let row = move |relation: Relation| {
+        let panel = &survey.panels[relation.panel as usize];
         let z = |has_one: bool| {
             if has_one {
                 Cell::number(relation.verdict.value(), Digits::Fixed(1))
@@ -123,9 +120,9 @@ pub(crate) fn frame<'a>(
         let log10_q = relation.verdict.log10_q;
         let mut row = models(survey, relation.models).to_vec();
         row.extend([
-            Cell::Flag(relation.related),
-            Cell::count(relation.cells),
-            Cell::count(relation.flagged),
+            Cell::Flag(relation.flagged > 0),
+            Cell::integer(Some(relation.cells.into())),
+            Cell::integer(Some(relation.flagged.into())),
             Cell::number(relation.mean_r, Digits::Fixed(4)),
             Cell::text(panel.key.role_name()),
         ]);
@@ -136,13 +133,13 @@ pub(crate) fn frame<'a>(
             log10_q.map_or_else(Cell::empty, |log10_q| Cell::number(log10_q, Digits::Fixed(1))),
             Cell::text(if is_population { "population" } else { "permutation_null" }),
             z(!is_population),
-            Cell::count(relation.identical),
+            Cell::integer(Some(relation.identical.into())),
         ]);
         row.extend(names(survey, relation.models));
         row.push(Cell::text(format!("{} of {}", relation.flagged, relation.cells)));
         row.push(Cell::text(panel.key.title()));
         row.push(Cell::text(format!("{} of {}", relation.identical, relation.met)));
-        row.push(rate(relation));
+        row.push(rate(&relation));
         row
     };
     let rows = relations.into_iter().map(row);
@@ -150,9 +147,12 @@ pub(crate) fn frame<'a>(
     Frame::new("related.csv", columns.split(','), rows).with_page_columns(&on_page)
 }
 
-fn table(survey: &Survey, baseline: Baseline, flagged: Vec<&Relation>) -> Block {
-    let caption = "Flagged pairs, strongest first; `related.csv` has every pair. The last columns, from `strongest in` on, are of the \
-                   layer in which the pair is strongest.";
+fn table(survey: &Survey, baseline: Baseline, flagged: Vec<Relation>, count: usize) -> Block {
+    let caption = format!(
+        "Flagged pairs, strongest first; `related.csv` has every pair. The last columns, from `strongest in` on, are of the layer in \
+         which the pair is strongest.{}",
+        rest(count, "related.csv")
+    );
     let [z, last] = match baseline {
         Baseline::Population => [("robust_z", Column::numeric("robust z")), ("rate", Column::numeric("log10 q"))],
         Baseline::FewPairs(_) | Baseline::MedianFar(_) => {
@@ -169,6 +169,5 @@ fn table(survey: &Survey, baseline: Baseline, flagged: Vec<&Relation>) -> Block 
         z,
         last,
     ];
-    let first = flagged.len();
-    Block::Table(frame(survey, flagged).page(caption, columns, first))
+    Block::Table(frame(survey, flagged).page(caption, columns, MOST_PAIRS))
 }

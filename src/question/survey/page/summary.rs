@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use super::{left_out, mean, relations};
 use crate::{
     family::RoleKind,
-    metric::{Baseline, Metric, PairMetrics, Undefined},
+    metric::{Baseline, Metric, Undefined},
     question::survey::Survey,
     report::{
-        Block, Cell, Column, Datum, Digits, Table, inline,
+        Block, Cell, Column, Datum, Digits, inline,
         number::{counted, z_in_prose},
     },
-    table::{ChanceCell, GroupFigures, LEVEL, PairTable, pairs_of},
+    table::{ChanceCell, GroupFigures, LEVEL, PairTable, Relation, pairs_of, strongest},
 };
 
 /// Lines of each table; the report has all.
@@ -50,12 +50,12 @@ pub(crate) fn summary(survey: &Survey) -> Vec<Block> {
 fn chance(survey: &Survey) -> Option<String> {
     let chance = &survey.chance;
     let strongest = chance.strongest?;
-    let (compared, beyond) = (chance.pairs.len(), chance.beyond());
+    let (compared, beyond) = (chance.compared(), chance.beyond());
     let (models, place) = located(survey, &strongest);
     let name = pair_name(survey, models);
     let [r, rho] = [strongest.r, strongest.rho].map(|value| Digits::Fixed(4).format(value));
     let r = format!("r = {r}, ρ = {rho}, {}", z_in_prose(strongest.z));
-    let identical = survey.relations.pairs.iter().filter(|pair| pair.is_identical()).count();
+    let identical = survey.relations.iter().filter(Relation::is_identical).count();
     let tests = format!(
         "Spearman's ρ under permutation, p ≤ {LEVEL} by the normal approximation after Bonferroni over {}",
         counted(chance.tests, "test")
@@ -141,7 +141,7 @@ fn untested(survey: &Survey) -> String {
 
 /// The verdict from the other pairs, with a warning where they are no baseline.
 fn population(survey: &Survey) -> Option<Block> {
-    let outliers = survey.relations.flagged();
+    let (outliers, count) = survey.relations.flagged(MOST_NAMED);
     Some(match survey.relations.baseline? {
         Baseline::FewPairs(pairs) => {
             Block::prose(format!("Too few pairs to compare with each other ({}).", relations::few(survey, pairs)))
@@ -155,7 +155,7 @@ fn population(survey: &Survey) -> Option<Block> {
             Block::prose(format!("No pair stands out from the other pairs.{}", doubt(survey)))
         }
         Baseline::Population => {
-            let named = outliers.iter().take(MOST_NAMED).map(|pair| {
+            let named = outliers.iter().map(|pair| {
                 let z = match pair.verdict.z {
                     Some(z) => format!("robust {}", z_in_prose(z)),
                     None if pair.is_identical() => "identical".to_owned(),
@@ -164,7 +164,7 @@ fn population(survey: &Survey) -> Option<Block> {
                 format!("{} ({z})", pair_name(survey, pair.models))
             });
             let named = named.collect::<Vec<_>>().join(", ");
-            let more = match outliers.len().saturating_sub(MOST_NAMED) {
+            let more = match count - outliers.len() {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
@@ -175,7 +175,7 @@ fn population(survey: &Survey) -> Option<Block> {
 
 /// Where most pairs exceed chance and their median does not by far: the null may be too narrow, or the population related.
 fn doubt(survey: &Survey) -> &'static str {
-    if 2 * survey.chance.beyond() > survey.chance.pairs.len() {
+    if 2 * survey.chance.beyond() > survey.chance.compared() {
         " Most pairs exceed chance: either the null is too narrow for trained weights, or most are related and a poor baseline."
     } else {
         ""
@@ -236,17 +236,21 @@ const BESIDE: [Metric; 3] = [Metric::CosSim, Metric::CosNull, Metric::Pearson];
 
 impl Line {
     /// Of one cell; `None` where it has no z.
-    fn of_cell(models: (usize, usize), place: String, metrics: &PairMetrics) -> Option<Self> {
-        let z = metrics.get(Metric::ZPerm).clone();
+    fn of_cell(
+        models: (usize, usize),
+        place: impl Fn() -> String,
+        get: impl Fn(Metric) -> Result<f64, Undefined>,
+    ) -> Option<Self> {
+        let z = get(Metric::ZPerm);
         let strength = z.as_ref().ok()?.abs();
-        Some(Self { models, place, means: BESIDE.map(|metric| metrics.get(metric).clone()), z, strength })
+        Some(Self { models, place: place(), means: BESIDE.map(get), z, strength })
     }
 
     /// Over the panels of one role, with the z that correlated layers leave; `None` where no cell has a value.
     fn of_role(survey: &Survey, panels: &[PairTable], models @ (a, b): (usize, usize)) -> Option<Self> {
         let place = panels.first()?.key.role_name();
         if let [only] = panels {
-            return Self::of_cell(models, only.key.title(), &only.metrics(a, b));
+            return Self::of_cell(models, || only.key.title(), |metric| only.metric(a, b, metric));
         }
         let whole = panels.first()?.key.whole();
         let averages = survey.averages.iter().find(|averages| averages.key == whole)?;
@@ -266,7 +270,8 @@ impl Line {
         let columns = crossing.columns();
         let cells = (0..crossing.rows.len()).flat_map(|row| {
             (0..columns.len()).filter_map(move |column| {
-                Self::of_cell((0, 1), crossed_place(crossing, row, column), &crossing.metrics(row, column))
+                let place = || crossed_place(crossing, row, column);
+                Self::of_cell((0, 1), place, |metric| crossing.metric(row, column, metric))
             })
         });
         cells.reduce(|best, next| if next.strength > best.strength { next } else { best })
@@ -283,27 +288,17 @@ fn lines(survey: &Survey) -> (Vec<Line>, usize) {
     };
     let crossed = survey.crossings.iter().filter_map(Line::of_crossing);
     let of_pairs = pairs_of(if survey.crossings.is_empty() { survey.models.len() } else { 0 }).filter_map(of_pair);
-    let (mut lines, mut count): (Vec<Line>, _) = (Vec::new(), 0);
-    for line in crossed.chain(of_pairs) {
-        count += 1;
-        // After those that are as strong.
-        let place = lines.partition_point(|before| before.strength >= line.strength);
-        lines.insert(place, line);
-        lines.truncate(MOST);
-    }
-    (lines, count)
+    strongest(crossed.chain(of_pairs), MOST, |line| line.strength)
 }
 
 /// `outlier 3/32`: what its pair is, and how many of its tests say so; one test needs no count.
 fn verdict(survey: &Survey, models: (usize, usize)) -> String {
-    let relations = &survey.relations;
-    let relation =
-        relations.pairs.binary_search_by_key(&models, |pair| pair.models).ok().map(|at| &relations.pairs[at]);
-    let outlier = relation.filter(|pair| pair.related && relations.baseline == Some(Baseline::Population));
+    let relation = survey.relations.get(models);
+    let is_outlier = |pair: &Relation| pair.flagged > 0 && survey.relations.baseline == Some(Baseline::Population);
     let tests = survey.chance.of_pair(models);
-    let (word, count, all) = match (relation, outlier) {
-        (Some(pair), _) if pair.is_identical() => return "identical".to_owned(),
-        (_, Some(pair)) => ("outlier", pair.flagged, pair.cells),
+    let (word, count, all) = match relation {
+        Some(pair) if pair.is_identical() => return "identical".to_owned(),
+        Some(pair) if is_outlier(&pair) => ("outlier", pair.flagged, pair.cells),
         _ if tests.beyond > 0 => ("beyond", tests.beyond, tests.count),
         _ => ("chance", tests.count, tests.count),
     };
@@ -353,7 +348,7 @@ fn pairs(survey: &Survey) -> Option<Block> {
         " Verdict: how many of a pair's tests stand out from the other pairs (`outlier`) or from chance (`beyond`)."
     };
     let caption = format!("{what}.{rest}{key}");
-    (!rows.is_empty()).then_some(Block::Table(Table { caption, columns, rows }))
+    (!rows.is_empty()).then(|| Block::table(caption, columns, rows))
 }
 
 fn best_layers(crossing: &PairTable) -> Block {
@@ -401,10 +396,9 @@ fn groups(survey: &Survey) -> Option<Block> {
             number(figures.null_unrelated),
         ]
     };
-    let mut columns = vec![Column::text("groups"), Column::text("metric")];
-    columns.extend(["n", "mean", "null", "sd", "n", "mean", "null"].map(Column::numeric));
-    let caption = "Groups; the last three columns without flagged pairs.".to_owned();
-    Some(Block::Table(Table { caption, columns, rows: named.iter().map(row).collect() }))
+    let columns = Column::list(&["groups", "metric"], &["n", "mean", "null", "sd", "n", "mean", "null"]);
+    let caption = "Groups; the last three columns without flagged pairs.";
+    Some(Block::table(caption, columns, named.iter().map(row)))
 }
 
 /// Models that were not read, or lack a tensor, or have one that is in no number.
@@ -421,5 +415,5 @@ fn gaps(survey: &Survey) -> Option<Block> {
         (more > 0).then(|| vec![Cell::text("…"), Cell::text(format!("{more} more lines: see REPORT.md under -o"))]),
     );
     let columns = ["model", "not compared (reason)"].map(Column::text).to_vec();
-    (!rows.is_empty()).then(|| Block::Table(Table { caption: String::new(), columns, rows }))
+    (!rows.is_empty()).then(|| Block::table("", columns, rows))
 }

@@ -4,7 +4,7 @@ use crate::{
     metric::{Dendrogram, Metric, Undefined},
     question::survey::Survey,
     report::{Cell, Digits},
-    table::PairTable,
+    table::{PairTable, pairs_of},
 };
 
 /// Pairs that a table of the report lists; the CSV files have all.
@@ -47,11 +47,7 @@ impl View<'_> {
     pub(crate) fn shown_models(&self, panels: &[PairTable], models: usize) -> Vec<usize> {
         let mut shown: Vec<usize> = (0..models).collect();
         if models > MOST_WITH_GAPS {
-            let strength = |a: usize| {
-                let others = (0..models).filter(|&b| b != a);
-                others.filter_map(|b| Some(mean(panels, Metric::Pearson, a, b).ok()?.0.abs())).reduce(f64::max)
-            };
-            let mut strengths: Vec<(usize, f64)> = shown.iter().filter_map(|&a| Some((a, strength(a)?))).collect();
+            let mut strengths = comparable(panels, models);
             if strengths.len() > MOST_SHOWN {
                 strengths.sort_by(|(_, a), (_, b)| b.total_cmp(a));
                 strengths.truncate(MOST_SHOWN);
@@ -73,9 +69,16 @@ impl View<'_> {
     }
 }
 
-/// The clustering of the models by their mean r over the layers of one role.
-pub(crate) fn tree(panels: &[PairTable], models: usize) -> Dendrogram {
-    Dendrogram::of(models, |a, b| mean(panels, Metric::Pearson, a, b).map(|(mean, _)| mean))
+/// The models that can be compared with another, each with its largest mean |r|.
+pub(crate) fn comparable(panels: &[PairTable], models: usize) -> Vec<(usize, f64)> {
+    let mut strengths: Vec<Option<f64>> = vec![None; models];
+    for (a, b) in pairs_of(models) {
+        let Ok((r, _)) = mean(panels, Metric::Pearson, a, b) else { continue };
+        for model in [a, b] {
+            strengths[model] = Some(strengths[model].unwrap_or(0.0).max(r.abs()));
+        }
+    }
+    strengths.into_iter().enumerate().filter_map(|(model, strength)| Some((model, strength?))).collect()
 }
 
 /// Mean over the panels in which the pair is defined, and their number.
