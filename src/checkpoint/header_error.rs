@@ -27,7 +27,7 @@ pub enum HeaderError {
     #[error("the header claims 0 bytes, and not even `{{}}` fits")]
     Empty,
     /// Fewer bytes were given than the header has. Nothing is known to be wrong with the file.
-    #[error("{have} bytes of the header are here, of {need}")]
+    #[error("only {have} of {need} bytes of the header are present")]
     Truncated { have: u64, need: u64 },
     /// The JSON does not begin with `{`.
     #[error("the header begins with byte 0x{found:02x} instead of `{{`")]

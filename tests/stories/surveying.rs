@@ -290,7 +290,9 @@ fn the_demo_says_that_it_is_synthetic_everywhere() {
 fn one_model_has_nothing_to_be_compared_with_and_that_is_said() {
     let at = four_models();
     let outcome = at.run(&["survey", "o/a", "-o", "out", "--formats", "md"]).expect(0);
-    outcome.says(&["warning: only one model given; use `hub-audit layers` to compare its layers"]);
+    // Before anything is asked of the Hub.
+    let said = "warning: only one model given, so nothing to compare; `hub-audit layers` compares its layers\n";
+    assert!(outcome.stderr.starts_with(said), "{outcome}");
     assert!(outcome.stdout.contains(": nothing to compare it with.\n"), "{outcome}");
     assert!(!outcome.stdout.contains("cos_null"), "{outcome}");
     let report = at.read("out/REPORT.md");
