@@ -175,7 +175,7 @@ mod tests {
         Table { caption: String::new(), columns, rows: vec![row.iter().map(|&text| Cell::text(text)).collect()] }
     }
 
-    /// What is printed on a terminal is escaped there, and headings in bold were printed as `\\u{1b}[1m`.
+    /// Headings in bold were printed as `\u{1b}[1m`, since what steers a terminal is escaped before it is printed there.
     #[test]
     fn a_table_for_a_terminal_is_that_for_a_pipe() {
         let table_for = |width| table(&of(vec![Column::text("model"), Column::numeric("r")], &["a", "0.5"]), width);
@@ -216,13 +216,6 @@ Instruct-2503            Distill-Qwen-
         assert_eq!(breakable("short words only, all of them"), None);
         let marked = breakable("v1.5-of-a-long_name/x.y").map(|text| text.replace(BREAK, "|"));
         assert_eq!(marked.as_deref(), Some("v1.5-|of-|a-|long_|name/|x.|y"));
-    }
-
-    #[test]
-    fn headings_are_bold_on_a_terminal_only() {
-        let table = of(vec![Column::text("why")], &["x"]);
-        assert_eq!(shown(vec![Block::Table(table.clone())], None), "why\nx\n");
-        assert!(shown(vec![Block::Table(table)], Some(80)).contains("\u{1b}[1m"));
     }
 
     #[test]
