@@ -1,8 +1,15 @@
 //! The crate's error: a boxed kind per layer. Message, cause and advice are three things, rendered once by the binary.
 
 use crate::{
-    cache::CacheError, checkpoint::CheckpointError, dtype::DecodeError, family::FamilyError, hint::Hint, hub::HubError,
-    report::ReportError, spec::SpecError, tokens::TokenError,
+    cache::CacheError,
+    checkpoint::CheckpointError,
+    dtype::DecodeError,
+    family::FamilyError,
+    hint::Hint,
+    hub::HubError,
+    report::{Digits, ReportError},
+    spec::SpecError,
+    tokens::TokenError,
 };
 
 /// `Result` with the crate's [`Error`].
@@ -45,7 +52,7 @@ pub enum ErrorKind {
     #[error(transparent)]
     Report(#[from] ReportError),
     /// A defect.
-    #[error("a task of the fetch ended unexpectedly")]
+    #[error("a download task ended unexpectedly")]
     Task(#[from] tokio::task::JoinError),
     /// The embedded Hub.
     #[cfg(feature = "serve")]
@@ -107,7 +114,7 @@ impl Hint for Error {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says what its fields are")]
 pub enum AuditError {
-    #[error("the plan moves {} of weights, more than the {} allowed", megabytes(*planned), megabytes(*limit))]
+    #[error("the plan downloads {}", over_budget(*planned, *limit))]
     OverBudget { planned: u64, limit: u64 },
     #[error("no models given")]
     NoModels,
@@ -115,9 +122,9 @@ pub enum AuditError {
     Pattern { pattern: String, source: regex::Error },
     #[error("`{text}` is not a condition: {reason}")]
     Condition { text: String, reason: String },
-    #[error("line {line} of the map of names cannot be used: {reason}")]
+    #[error("line {line} of the name map is invalid: {reason}")]
     NameMap { line: usize, reason: String },
-    #[error("`{text}` is not a way to pair layers")]
+    #[error("`{text}` is not a pairing of layers")]
     Pairing { text: String },
     #[error("`--pairing all` needs exactly two models, got {count}")]
     NotTwo { count: usize },
@@ -135,9 +142,9 @@ pub enum AuditError {
     SeveralModels { model: String, place: std::path::PathBuf, folders: Vec<String> },
     #[error("{model} has no checkpoint that can be read")]
     NoCheckpoint { model: String, source: Box<Error> },
-    #[error("tensor `{}` of {model} has {has} rows of whole bytes, and {wanted} are needed", .tensor.escape_debug())]
+    #[error("tensor `{}` of {model} has {has} rows of whole bytes, but {wanted} are needed", .tensor.escape_debug())]
     NoRows { model: String, tensor: String, wanted: u64, has: u64 },
-    #[error("{model} has no `tokenizer.json`, so nothing tells which token a row of its table is for")]
+    #[error("{model} has no `tokenizer.json`, so the rows of its table cannot be matched with tokens")]
     NoTokenizer { model: String },
     #[error("`embeddings` needs exactly two models, got {count}")]
     NotTwoTables { count: usize },
@@ -147,21 +154,21 @@ pub enum AuditError {
     LineageGroup { text: String },
     #[error("`lineage` needs at least two models, got {count}")]
     NoPair { count: usize },
-    #[error("the request that held the tensor failed for {model}: {reason}")]
+    #[error("the request for this tensor and others failed for {model}: {reason}")]
     SameRequest { model: String, reason: String },
-    #[error("it was named before as `{label}`, which could not be opened: {reason}")]
+    #[error("it is the same model as `{label}`, which could not be opened: {reason}")]
     NamedBefore { label: String, reason: String },
-    #[error("as told where the model was named before: {reason}")]
+    #[error("as reported where the model was given first: {reason}")]
     FailedBefore { reason: String },
-    #[error("`{revision}` of `{repo}` is not in the cache, and the network is switched off")]
+    #[error("`{revision}` of `{repo}` is not in the cache, and network access is off")]
     OfflineRevision { repo: String, revision: String },
     #[error("tensor `{}` of {model} was not fetched: {reason}", .tensor.escape_debug())]
     NotFetched { model: String, tensor: String, reason: String },
-    #[error("tensor `{}` of {model} is quantised ({how}): its stored elements are no values", .tensor.escape_debug())]
+    #[error("tensor `{}` of {model} is quantised ({how}): its stored elements are codes, not values", .tensor.escape_debug())]
     Quantised { model: String, tensor: String, how: String },
     #[error("`{}` cannot be read", path.display())]
     Unreadable { path: std::path::PathBuf, source: std::io::Error },
-    #[error("tensor `{}` of {model} is not in the cache any more", .tensor.escape_debug())]
+    #[error("tensor `{}` of {model} is no longer in the cache", .tensor.escape_debug())]
     Vanished { model: String, tensor: String },
     #[error("the numbers of all pairs do not fit into memory, and their temporary file in `{}` fails after {bytes} bytes", folder.display())]
     Scratch { folder: std::path::PathBuf, bytes: u64, source: std::sync::Arc<std::io::Error> },
@@ -178,16 +185,28 @@ pub(crate) fn listed(folders: &[String]) -> String {
     }
 }
 
-/// `5369.8 MB`, and below one megabyte `500000 bytes`: nobody counts the digits of billions.
-fn megabytes(bytes: u64) -> String {
-    if bytes < 1_000_000 { format!("{bytes} bytes") } else { format!("{:.1} MB", bytes as f64 / 1e6) }
+/// `14.5 GB of weights, more than the limit of 1.0 GB`; in bytes where both read the same.
+fn over_budget(planned: u64, limit: u64) -> String {
+    let [mut of_plan, mut of_limit] = [planned, limit].map(|bytes| Digits::Bytes.format(bytes as f64));
+    if of_plan == of_limit {
+        (of_plan, of_limit) = (format!("{planned} bytes"), format!("{limit} bytes"));
+    }
+    format!("{of_plan} of weights, more than the limit of {of_limit}")
+}
+
+/// A value of `--max-bytes` that is enough: `14.5GB`.
+fn enough_for(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000_000 => format!("{}MB", bytes.div_ceil(1_000_000)),
+        _ => format!("{:.1}GB", bytes.div_ceil(100_000_000) as f64 / 10.0),
+    }
 }
 
 impl Hint for AuditError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::OverBudget { planned, .. } => {
-                format!("ask for fewer layers or roles, or allow it with --max-bytes {}MB", planned.div_ceil(1_000_000))
+                format!("select fewer layers or roles, or raise the limit with --max-bytes {}", enough_for(*planned))
             }
             Self::Shard { source, .. } | Self::File { source, .. } | Self::NoCheckpoint { source, .. } => {
                 return source.hint();
@@ -202,7 +221,7 @@ impl Hint for AuditError {
             Self::Pairing { .. } => "write same, depth, all or mixed".to_owned(),
             Self::NotTwo { .. } => "name two models, or pair layers by --pairing same, depth or mixed".to_owned(),
             Self::NoTokenizer { .. } => {
-                "where both models use one vocabulary, --same-id compares rows of equal number instead".to_owned()
+                "if both models share one vocabulary, --same-id matches rows by number".to_owned()
             }
             Self::NotTwoTables { .. } => "name two models".to_owned(),
             Self::Sample { .. } => "write a number above 0, or all".to_owned(),
@@ -212,7 +231,7 @@ impl Hint for AuditError {
             Self::Condition { .. } => {
                 "write METRIC OP NUMBER with <, <=, > or >=, such as pearson>0.9 or abs(pearson)>=0.5".to_owned()
             }
-            Self::OfflineRevision { .. } => "run once without --offline to bring it into the cache".to_owned(),
+            Self::OfflineRevision { .. } => "run once without --offline to download it".to_owned(),
             Self::Scratch { .. } => {
                 "free some space there, name another folder with `--cache-dir`, or ask for fewer models or layers"
                     .to_owned()
@@ -221,5 +240,23 @@ impl Hint for AuditError {
             _ => return None,
         };
         Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_above_the_limit_is_told_in_units_that_differ_and_with_a_limit_that_is_enough() {
+        let told = |planned, limit| {
+            let error = AuditError::OverBudget { planned, limit };
+            (error.to_string(), error.hint().unwrap().rsplit(' ').next().unwrap().to_owned())
+        };
+        let expected = "the plan downloads 14.5 GB of weights, more than the limit of 1.0 GB";
+        assert_eq!(told(14_495_800_000, 1_000_000_000), (expected.to_owned(), "14.5GB".to_owned()));
+        let expected = "the plan downloads 1000000001 bytes of weights, more than the limit of 1000000000 bytes";
+        assert_eq!(told(1_000_000_001, 1_000_000_000), (expected.to_owned(), "1.1GB".to_owned()));
+        assert_eq!(told(3_000_001, 10).1, "4MB");
     }
 }

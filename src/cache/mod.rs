@@ -19,7 +19,6 @@ mod store;
 mod tokenizer;
 mod verified;
 
-pub(crate) use disk::Digesting;
 pub use disk::Flaw;
 pub use error::CacheError;
 pub use housekeeping::{Entry, PruneReport, Verdict};

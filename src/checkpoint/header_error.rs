@@ -15,7 +15,7 @@ pub enum HeaderError {
     #[error("the file is {found}, not safetensors")]
     NotSafetensors { found: Foreign },
     /// Fewer bytes were given than the header has. Nothing is known to be wrong with the file.
-    #[error("{have} bytes of the header are here, of {need}")]
+    #[error("only {have} of {need} bytes of the header are present")]
     Truncated { have: u64, need: u64 },
     /// The header is not UTF-8.
     #[error("the header is not UTF-8")]

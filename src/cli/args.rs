@@ -72,13 +72,13 @@ pub(crate) enum Command {
     /// Download tensors to the cache and print the path of each .npy file.
     #[command(after_long_help = examples::FETCH)]
     Fetch(FetchArgs),
-    /// Compare the layers of each model with each other: layer 0, neighbours, by distance, layer × layer.
+    /// Compare the layers of each model with each other: with layer 0, adjacent, by distance, layer × layer.
     #[command(after_long_help = examples::LAYERS)]
     Layers(LayersArgs),
     /// Compare every tensor of two checkpoints, by role and layer, with all metrics and coverage.
     #[command(after_long_help = examples::COMPARE)]
     Compare(CompareArgs),
-    /// Print the SHA-256 of tensors; with --matches the groups of equal ones across names, layers and models.
+    /// Print the SHA-256 of tensors, or with --matches the equal ones across names, layers and models.
     #[command(after_long_help = examples::HASH)]
     Hash(HashArgs),
     /// Compare models with each other: model × model matrices by role and layer.
@@ -113,28 +113,28 @@ pub(crate) struct LineageArgs {
     /// Groups to test, comma-separated.
     #[arg(long, value_name = "G,...", default_value = "all", value_parser = words::groups())]
     pub(crate) group: Groups,
-    /// Match layers by their units also where both models have the same number; where they differ this is done anyway.
+    /// Match layers by their units even if both models have the same number of layers (always done if the numbers differ).
     #[arg(long)]
     pub(crate) layer_map: bool,
-    /// Also match units by some hidden coordinates and coordinates by tokens, and test the matches on other data: finds
-    /// copies whose units or coordinates are in another order.
+    /// Also find copies whose units or hidden coordinates were reordered: match both, and test the matches on other data.
     ///
-    /// Reads 192 more rows of two matrices a model, and for each pair as many again, of the coordinates that tokens match.
+    /// Reads 192 more rows of two matrices per model, and for each pair as many again, of the coordinates that tokens match.
     #[arg(long)]
     pub(crate) disguised: bool,
-    /// A model from which others are thought to have changed: it is read with them, and how much of each other's change is in the change
-    /// of each model that is linked with it is worked out.
+    /// Presumed ancestor of the models: also estimate how much of each model's changes from it the other models share.
+    ///
+    /// It is read along with them; models that are linked with it are measured.
     #[arg(long, value_name = "MODEL")]
     pub(crate) base: Option<String>,
-    /// Leave out the rows that tell what kind of relation a link looks like.
+    /// Skip the additional rows that tell which kind of relation a link looks like.
     #[arg(long)]
     pub(crate) no_deep: bool,
-    /// Blocks of eight rows to read of each layer.
+    /// Blocks of eight rows to read per layer.
     ///
     /// Default: at least 2, and 32 over all layers.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) blocks: Option<u16>,
-    /// Tokens of each model to read.
+    /// Tokens to read per model.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(16..=16384))]
     pub(crate) tokens: u16,
     #[command(flatten)]
@@ -170,7 +170,7 @@ pub(crate) struct InspectArgs {
 pub(crate) struct FetchArgs {
     #[command(flatten)]
     pub(crate) models: Models,
-    /// Form of what is printed.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: StdoutFormat,
     #[command(flatten)]
@@ -192,7 +192,7 @@ pub(crate) struct LayersArgs {
     pub(crate) matrices: Matrices,
     #[command(flatten)]
     pub(crate) output: Output,
-    /// Exit with status 3 if a layer and the next meet this condition, such as pearson<0.1 or abs(pearson)>0.9.
+    /// Exit with status 3 if two adjacent layers meet this condition, such as pearson<0.1 or abs(pearson)>0.9.
     #[arg(long, value_name = "EXPR", value_parser = advised::<Condition>)]
     pub(crate) fail_if: Option<Condition>,
     #[command(flatten)]
@@ -212,10 +212,10 @@ pub(crate) struct LayersArgs {
 pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) models: Models,
-    /// Compare at most this many pairs, in the order of the layers.
+    /// Compare at most N pairs of tensors, in layer order.
     #[arg(long, value_name = "N")]
     pub(crate) max_tensors: Option<usize>,
-    /// File of patterns and replacements that map tensor names of one model to the other: CSV, or TOML (*.toml).
+    /// CSV or TOML (*.toml) file of regular expressions and replacements that map tensor names of one model to the other.
     #[arg(long, value_name = "FILE")]
     pub(crate) map: Option<PathBuf>,
     #[command(flatten)]
@@ -243,32 +243,32 @@ pub(crate) struct HashArgs {
     /// Print groups of equal tensors instead: by bytes, then by values rounded to BF16; trivial ones last.
     #[arg(long)]
     pub(crate) matches: bool,
-    /// Print groups of equal files instead, by the hashes that the Hub states.
+    /// Print groups of equal files instead, by the hashes that the Hub lists; for one model, all its files with these hashes.
     ///
-    /// No weights are read.
+    /// Reads file listings only, no weights.
     #[arg(long, conflicts_with = "matches")]
     pub(crate) files: bool,
-    /// Print which bytes of which tensors are the same instead, by the chunks in which the Hub stores files.
+    /// Print which bytes of which tensors are identical instead, by the Hub's hashes of chunks of files.
     ///
-    /// No weights are read. Of two models all tensors; of one those that it repeats; of more each model beside those before it that
-    /// have its files or chunks first. What is not shown may be the same all the same. Every tensor is looked at, whatever its role.
+    /// Reads no weights. For two models all tensors are listed; for one, those that it repeats; for more, each model beside the earlier
+    /// ones that have its files or chunks first. Bytes that are not shown to be identical may still be. Tensors of every role count.
     #[arg(long, conflicts_with_all = ["matches", "files", "role", "layers", "tensor", "skip", "experts", "biases"])]
     #[arg(conflicts_with = "dry_run")]
     pub(crate) chunks: bool,
-    /// With --chunks: also ask for Merkle nodes between the borders of tensors, which show equal content wherever it is stored.
+    /// With --chunks: also request Merkle nodes within the bounds of tensors, which show equal content wherever it is stored.
     ///
-    /// Two requests a file more. This use of the Hub was not yet checked on the live Hub.
+    /// Two more requests per file. Not yet checked on the live Hub.
     #[arg(long, requires = "chunks")]
     pub(crate) fingerprints: bool,
-    /// With --chunks: ask for at most N places of runs that lie within others, of one or two models; not with --fingerprints.
+    /// With --chunks and one or two models: locate at most N runs of chunks that lie within others (not with --fingerprints).
     #[arg(long, value_name = "N", requires = "chunks", default_value_t = hash_chunks::PROBES)]
     pub(crate) probes: u16,
-    /// With --chunks: read the bytes in doubt of tensors of which at most 512 KiB are, from both models, and compare them.
+    /// With --chunks: download and compare the undecided bytes of tensors that have at most 512 KiB of them.
     ///
-    /// The only proof that tensors differ. --max-bytes limits it.
+    /// Only this proves that tensors differ. --max-bytes limits it.
     #[arg(long, requires = "chunks")]
     pub(crate) close: bool,
-    /// With --chunks: pairs of models only.
+    /// With --chunks: print pairs of models, not tensors.
     #[arg(long, requires = "chunks")]
     pub(crate) pairs: bool,
     /// Output format.
@@ -296,7 +296,7 @@ pub(crate) struct SurveyArgs {
     /// Compute principal components of matrices too (reads them a second time).
     #[arg(long)]
     pub(crate) components: bool,
-    /// Test every pair for a link as well, from about 16 MiB more a model: adds the section and the files of `lineage`.
+    /// Also test every pair with `lineage` (about 16 MiB more per model), and add its section and files.
     #[arg(long)]
     pub(crate) lineage: bool,
     #[command(flatten)]
@@ -315,6 +315,7 @@ pub(crate) struct SurveyArgs {
 #[command(mut_arg("models", |models| models.help(
     "Models to run the experiments on instead of the study's nine: owner/name[@revision] or a folder"
 )))]
+#[command(mut_arg("metric", |metric| metric.hide(true)))]
 pub(crate) struct CritiqueArgs {
     #[command(flatten)]
     pub(crate) models: Models,
@@ -329,14 +330,14 @@ pub(crate) struct CritiqueArgs {
         long_help = words::norms_help("Norms to run the experiments on: roles, comma-separated, or `norms`.")
     )]
     pub(crate) roles: RoleSelection,
-    /// Read also what published figures of other tensors rest on: `k_proj` and `v_proj` of the layers that they name (151 MB), the
-    /// other norms, and numbers of parameters from the headers of all files.
+    /// Also check published figures of other tensors: reads `k_proj` and `v_proj` of some layers (151 MB), the other norms, and
+    /// all headers for numbers of parameters.
     #[arg(long)]
     pub(crate) all_roles: bool,
     /// Read every layer of every model, not only those of the experiments.
     #[arg(long)]
     pub(crate) all_layers: bool,
-    /// Test the first two models for a link as well, from about 16 MiB more of each: adds the section and the files of `lineage`.
+    /// Also test the first two models with `lineage` (about 16 MiB more of each), and add its section and files.
     #[arg(long)]
     pub(crate) lineage: bool,
     /// Language of the report; text inside pictures stays English.
@@ -371,7 +372,7 @@ pub(crate) struct EmbeddingsArgs {
     /// The table: `embed_tokens`, or `lm_head` for the output embeddings.
     #[arg(long, value_enum, default_value = "embed_tokens")]
     pub(crate) role: TableRole,
-    /// Select the table by name instead, for names that no family knows.
+    /// Select the table by the name of its tensor instead.
     #[arg(long, value_name = "REGEX", conflicts_with = "role")]
     pub(crate) tensor: Option<String>,
     /// Match rows by number without reading tokenizers (only valid if both models share one vocabulary).
@@ -423,11 +424,11 @@ pub(crate) enum CacheCommand {
         /// List every tensor instead: model@commit, name, bytes.
         #[arg(long)]
         tensors: bool,
-        /// Form of what is printed.
+        /// Output format.
         #[arg(long, value_enum, default_value = "text")]
         format: StdoutFormat,
     },
-    /// Print the folder of the cache.
+    /// Print the path of the cache folder.
     Dir,
     /// Check every entry against its SHA-256; exit status 1 if one is broken.
     Verify,
@@ -466,11 +467,11 @@ pub(crate) struct ServeArgs {
     /// Delay added to each request, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub(crate) latency: u64,
-    /// How large files are stored, in words with commas: off, v1, separate, token=SECONDS, fault=NAME, ...
+    /// How the mock stores large files, comma-separated: off, v1, separate, token=SECONDS, fault=NAME, ...
     ///
-    /// on, off, redacted or without=N: which files have a Xet hash, and whether listings hold it back; v1 or v2: which
-    /// reconstructions are served; shared, indexed or separate: whether repositories share chunks; token=SECONDS: how long a read token is
-    /// valid; fingerprints=on|off|short|odd; fault=expired-once|forbidden|unknown|too-many|unavailable|down|truncated|wrong-sum|conflict.
+    /// on, off, redacted or without=N: which files have a Xet hash, and whether listings withhold it; v1 or v2: version of the
+    /// reconstructions; shared, indexed or separate: whether repositories share chunks; token=SECONDS: lifetime of a read
+    /// token; fingerprints=on|off|short|odd; fault=expired-once|forbidden|unknown|too-many|unavailable|down|truncated|wrong-sum|conflict.
     #[arg(long, value_name = "WORD,...", default_value = "on", value_parser = advised::<XetOptions>)]
     pub(crate) xet: XetOptions,
 }
@@ -478,14 +479,14 @@ pub(crate) struct ServeArgs {
 /// `completions`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompletionsArgs {
-    /// The shell.
+    /// Shell to write the script for.
     pub(crate) shell: Shell,
 }
 
 /// `man`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ManArgs {
-    /// The folder, which is created.
+    /// Folder to write to; created if missing.
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
 }

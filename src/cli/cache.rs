@@ -128,8 +128,7 @@ fn verify(cache: &Cache, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let whole = checked.len() as u64 - unfinished;
     printer.talk(&format!("{} checked, {broken} broken", table::count(whole, "tensor")));
     if unfinished > 0 {
-        printer
-            .talk(&format!("{unfinished} unfinished: a program was ended while it wrote; fetched again when needed"));
+        printer.talk(&format!("{unfinished} unfinished (interrupted while writing); fetched again when needed"));
     }
     if broken > 0 {
         printer.talk("a broken entry is removed and fetched again when it is next needed");

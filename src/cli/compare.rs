@@ -25,12 +25,15 @@ use super::{
     settings,
 };
 
+/// The two models that are asked of the embedded Hub when nothing else is.
+const DEMO_MODELS: [&str; 2] = ["01-ai/Yi-1.5-6B-Chat", "01-ai/Yi-1.5-9B-Chat"];
+
 pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.required()?;
+    let specs = args.models.or_demo(&args.reach, DEMO_MODELS)?;
     if specs.len() != 2 {
         bail!("`compare` needs exactly two models, got {}", specs.len());
     }
-    let mut question = args.choice.everything_or_question()?;
+    let mut question = args.choice.everything_or_question(args.models.is_demo_alone(&args.reach), printer)?;
     question.biases = true;
     question.mtp = true;
     question.all_headers = true;
@@ -98,7 +101,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
 }
 
 fn read_map(path: &Path) -> anyhow::Result<NameMap> {
-    let text = fs_err::read_to_string(path).context("the map of names cannot be read")?;
+    let text = fs_err::read_to_string(path).context("the name map cannot be read")?;
     let text = settings::without_mark(&text);
     let is_toml = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
     let map = if is_toml { NameMap::from_toml(text) } else { NameMap::from_csv(text) };

@@ -27,7 +27,7 @@ use super::{
 pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let (study, specs) = study(args)?;
     if let Some(role) = args.roles.roles().iter().find(|role| role.kind() != RoleKind::Norm) {
-        bail!("the study is one of norm weights, and `{role}` is no norm; `survey --role {role}` compares it");
+        bail!("the study is about norm weights, and `{role}` is not a norm; use `survey --role {role}`");
     }
     let reads = Reads { all_roles: args.all_roles, all_layers: args.all_layers };
     let questions = study.questions(&args.roles, reads)?;
@@ -70,7 +70,7 @@ fn study(args: &CritiqueArgs) -> anyhow::Result<(Study, Vec<ModelSpec>)> {
     let mut specs = args.models.specs()?;
     if specs.is_empty() {
         if args.models.revision.is_some() {
-            bail!("--revision is of models that are named, and the study has its own");
+            bail!("--revision applies to models that you give; the study has its own");
         }
         let study = Study::nine_models();
         let specs = study.specs()?;

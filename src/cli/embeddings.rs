@@ -11,7 +11,6 @@ use hub_audit::{
     question::embeddings::page::embeddings_report,
     question::embeddings::page::embeddings_tables,
     question::embeddings::{Embeddings, RowPairs, TokenAsk, choose_tokens},
-    spec::ModelSpec,
 };
 
 use super::{
@@ -27,10 +26,7 @@ use super::{
 const DEMO_MODELS: [&str; 2] = ["mistralai/Mistral-7B-Instruct-v0.3", "Qwen/Qwen1.5-7B-Chat"];
 
 pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let mut specs = args.models.specs()?;
-    if specs.is_empty() && args.reach.demo {
-        specs = demo_models()?;
-    }
+    let specs = args.models.or_demo(&args.reach, DEMO_MODELS)?;
     if specs.len() != 2 {
         return Err(Error::from(AuditError::NotTwoTables { count: specs.len() }).into());
     }
@@ -79,11 +75,6 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
     let embeddings = embeddings::embeddings(&gathered.cache, [first, second], failures, chosen);
     gathered.check_unchanged()?;
     answer(args, &embeddings, gathered.cost, printer)
-}
-
-fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
-    let specs: Result<Vec<ModelSpec>, _> = DEMO_MODELS.iter().map(|model| model.parse()).collect();
-    Ok(specs.map_err(Error::from)?)
 }
 
 fn question(args: &EmbeddingsArgs, role: Role) -> anyhow::Result<Question> {

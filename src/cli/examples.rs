@@ -13,7 +13,7 @@ Exit status: 0 done; 1 done, but something requested is missing; 2 error; 3 done
 
 pub(crate) const LINEAGE: &str = "\
 Examples:
-  # What would be read, and what it could show
+  # What would be read, and the smallest effect it could show
   hub-audit lineage 01-ai/Yi-1.5-6B-Chat 01-ai/Yi-1.5-9B-Chat --dry-run
   # Two folders, with a report
   hub-audit lineage ./base ./tuned -o report
@@ -33,7 +33,7 @@ pub(crate) const FETCH: &str = "\
 Examples:
   # Norms of the first and the last layer, as .npy files
   hub-audit fetch Qwen/Qwen3-4B --role norms --layers 0,last
-  # How much every fifth router would be
+  # Download size of every fifth router
   hub-audit fetch zai-org/GLM-4.5-Air --role router --layers 5-30:5 --dry-run
   # One tensor by its name
   hub-audit fetch Qwen/Qwen3-4B --tensor '^model\\.norm\\.weight$'";
@@ -42,7 +42,7 @@ pub(crate) const LAYERS: &str = "\
 Examples:
   # The norms of one model, layer by layer
   hub-audit layers zai-org/GLM-4.5-Air -o layers --formats csv,md
-  # Its weight matrices, with the rank of what changes from layer to layer
+  # Its weight matrices, with the effective rank of differences between layers
   hub-audit layers ./base --role matrices --effective-rank
   # Only layers 10 to 20
   hub-audit layers Qwen/Qwen3-4B --role norms --layers 10-20";
@@ -51,9 +51,9 @@ pub(crate) const COMPARE: &str = "\
 Examples:
   # Every tensor of two checkpoints
   hub-audit compare ./base ./tuned -o report
-  # Their norms alone
+  # Only their norms
   hub-audit compare 01-ai/Yi-1.5-6B-Chat 01-ai/Yi-1.5-9B-Chat --role norms
-  # How much a whole comparison would download
+  # Download size of a full comparison
   hub-audit compare 01-ai/Yi-1.5-6B-Chat 01-ai/Yi-1.5-9B-Chat --dry-run";
 
 pub(crate) const HASH: &str = "\
@@ -84,7 +84,7 @@ Examples:
   hub-audit critique --lang ko -o study-ko --formats md
   # The study, and whether its first two models are linked
   hub-audit critique --lineage
-  # How much its other published figures rest on
+  # Download size of the other published figures
   hub-audit critique --all-roles --dry-run";
 
 pub(crate) const EMBEDDINGS: &str = "\
@@ -100,9 +100,9 @@ pub(crate) const CACHE: &str = "\
 Examples:
   # Models in the cache, with sizes and ages
   hub-audit cache ls
-  # Is it intact?
+  # Verify that it is intact
   hub-audit cache verify
-  # What would go if a month and 10 GB were the limits
+  # What limits of 30 days and 10 GB would delete
   hub-audit cache prune --older-than 30d --max-size 10GB --dry-run
   # All of one model
   hub-audit cache rm Qwen/Qwen3-4B";

@@ -3,10 +3,11 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use hub_audit::{
+    checkpoint::Storage,
     family::Role,
     fetch::Corpus,
     fetch::{self, Work},
-    model::{DEFAULT_SKIP, ModelSummary, Pairing, Question, Session, Tensor},
+    model::{DEFAULT_SKIP, ModelSummary, Opened, Pairing, Question, Session, Tensor},
     question::inspect::shape_text,
     report::{Cell, Frame, Frames},
 };
@@ -18,6 +19,8 @@ use super::{
     options::Choice,
     output,
     printer::Printer,
+    survey::DEMO_LAYERS,
+    table::count,
 };
 
 /// Any name, and its layer where no family says which: numbers stand behind few words.
@@ -53,10 +56,18 @@ impl Choice {
         })
     }
 
-    /// As [`Choice::question`], but all roles are every tensor, also those that no family knows.
-    pub(crate) fn everything_or_question(&self) -> anyhow::Result<Question> {
+    /// As [`Choice::question`], but all roles are every tensor, also those that no family knows. Of the demo alone, where nothing is
+    /// chosen, they are the norms of one layer: every tensor would be terabytes.
+    pub(crate) fn everything_or_question(&self, is_demo_alone: bool, printer: &Printer) -> anyhow::Result<Question> {
         let mut question = self.question("all")?;
-        if question.tensor.is_none() && self.role.roles().len() == Role::ALL.len() {
+        let is_everything = question.tensor.is_none() && self.role.roles().len() == Role::ALL.len();
+        if is_everything && is_demo_alone && self.layers.is_none() {
+            printer.talk(&format!(
+                "--demo without models: norms of layer {DEMO_LAYERS}; --role and --layers choose others"
+            ));
+            question.roles = "norms".parse().map_err(hub_audit::Error::from)?;
+            question.layers = DEMO_LAYERS.parse().map_err(hub_audit::Error::from)?;
+        } else if is_everything {
             question.tensor = Some(hub_audit::model::pattern(ANY_LAYER)?);
             question.all_headers = true;
         }
@@ -65,8 +76,9 @@ impl Choice {
 }
 
 pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.required()?;
-    let question = args.choice.question("all")?;
+    let specs = args.models.required(&args.reach)?;
+    let is_demo_alone = args.models.is_demo_alone(&args.reach);
+    let question = args.choice.question(if is_demo_alone { DEMO_LAYERS } else { "all" })?;
     let keep = async |session: &Session, limits| {
         let opened = session.open(&specs, &question).await;
         // Each tensor as a file of its own, also where the Hugging Face cache has it.
@@ -78,6 +90,7 @@ pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitSta
     };
     gathered.check_unchanged()?;
     let (fetched, mut status) = fetched(&gathered, printer);
+    report_codes(&gathered.opened, &fetched, printer);
     if gather::lacks(&gathered.opened, &question, printer) || gathered.any_tensor_failed() {
         status = status.max(ExitStatus::Incomplete);
     }
@@ -94,6 +107,10 @@ struct Fetched<'a> {
     /// Its model's number.
     model: usize,
     tensor: &'a Tensor,
+    /// How it is quantised, where its elements are codes.
+    storage: Option<String>,
+    /// Names of the tensors that make values of codes.
+    companions: &'a [String],
     path: PathBuf,
     /// Whether the path is the shard of a folder, which is not copied.
     in_place: bool,
@@ -118,7 +135,13 @@ fn fetched<'a>(gathered: &'a Corpus, printer: &Printer) -> (Vec<Fetched<'a>>, Ex
                 (None, None) => None,
             };
             if let Some(path) = path {
-                fetched.push(Fetched { model: number, tensor, path, in_place: folder.is_some() });
+                let quantisation = model.quantisation();
+                let storage = match quantisation.storage(&tensor.info.name) {
+                    Storage::Plain | Storage::Auxiliary { .. } => None,
+                    codes => Some(codes.to_string()),
+                };
+                let companions = quantisation.companions(&tensor.info.name);
+                fetched.push(Fetched { model: number, tensor, storage, companions, path, in_place: folder.is_some() });
             } else {
                 if !failures.contains_key(&tensor.info.name) {
                     printer.warn(&format!(
@@ -138,6 +161,24 @@ fn fetched<'a>(gathered: &'a Corpus, printer: &Printer) -> (Vec<Fetched<'a>>, Ex
     (fetched, status)
 }
 
+/// Says of each model which tensors are codes, and of the first what makes values of them: files hold what is stored.
+fn report_codes(opened: &[Opened], fetched: &[Fetched<'_>], printer: &Printer) {
+    for (number, opened) in opened.iter().enumerate() {
+        let codes: Vec<&Fetched<'_>> = fetched.iter().filter(|of| of.model == number && of.storage.is_some()).collect();
+        let Some(first) = codes.first() else { continue };
+        let tensors = count(codes.len() as u64, "quantised tensor");
+        let quoted = |name: &str| format!("`{}`", name.escape_debug());
+        let names: Vec<String> = first.companions.iter().map(|name| quoted(name)).collect();
+        let beside = match names.as_slice() {
+            [] => "no tensor beside them says what they stand for".to_owned(),
+            names => format!("the values of {} also need {}", quoted(&first.tensor.info.name), names.join(", ")),
+        };
+        let others = if codes.len() > 1 { "; --format json lists all" } else { "" };
+        let label = &opened.label;
+        printer.warn(&format!("{label}: {tensors}: files hold codes as stored, not values; {beside}{others}"));
+    }
+}
+
 /// One path a line; a shard of a folder is named once.
 fn paths(fetched: &[Fetched<'_>]) -> String {
     let mut shards = BTreeSet::new();
@@ -150,7 +191,20 @@ fn paths(fetched: &[Fetched<'_>]) -> String {
 }
 
 fn table<'a>(models: &'a [ModelSummary], fetched: &'a [Fetched<'a>]) -> Frame<'a> {
-    let columns = ["model", "commit", "tensor", "role", "layer", "dtype", "shape", "numel", "shard", "path"];
+    let columns = [
+        "model",
+        "commit",
+        "tensor",
+        "role",
+        "layer",
+        "dtype",
+        "shape",
+        "numel",
+        "shard",
+        "path",
+        "quantised",
+        "companions",
+    ];
     let row = |of: &Fetched<'_>| {
         let (model, tensor) = (&models[of.model], of.tensor);
         vec![
@@ -164,6 +218,8 @@ fn table<'a>(models: &'a [ModelSummary], fetched: &'a [Fetched<'a>]) -> Frame<'a
             Cell::integer(Some(tensor.info.shape.iter().product())),
             Cell::code(&*tensor.shard),
             Cell::code(of.path.display().to_string()),
+            Cell::optional(of.storage.as_ref()),
+            Cell::optional(Some(of.companions.join(";")).filter(|names| of.storage.is_some() && !names.is_empty())),
         ]
     };
     Frame::new("tensors.csv", columns, fetched.iter().map(row))

@@ -17,7 +17,7 @@ use hub_audit::{
         inspect::shape_text,
     },
     report::{Cell, Frame},
-    snapshot::Snapshot,
+    snapshot::{RepoFile, Snapshot},
     spec::{Commit, ModelSource, ModelSpec},
 };
 
@@ -33,18 +33,18 @@ use super::{
 };
 
 pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.required()?;
+    let specs = args.models.required(&args.reach)?;
     if args.chunks {
         return hash_chunks::run(args, &specs, printer);
     }
     let format = args.format.unwrap_or(StdoutFormat::Csv);
     if format == StdoutFormat::Text {
-        bail!("--format text is for --chunks; the rows of `hash` are CSV or JSON");
+        bail!("--format text needs --chunks; otherwise `hash` prints CSV or JSON");
     }
     if args.files {
         return files(args, format, &specs, printer);
     }
-    let question = args.choice.everything_or_question()?;
+    let question = args.choice.everything_or_question(args.models.is_demo_alone(&args.reach), printer)?;
     // A name that is asked for by a pattern is wanted, whatever is left out otherwise.
     let skip = question.skip.clone().filter(|_| args.choice.tensor.is_none());
     let wanted = move |name: &str| skip.as_ref().is_none_or(|skip| !skip.is_match(name));
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
         matched(&hashed, groups)
     } else {
         if left_out > 0 {
-            printer.talk(&format!("{} left out: --experts takes them", routed(left_out)));
+            printer.talk(&format!("{} excluded; --experts includes them", routed(left_out)));
         }
         tensors(&hashed)
     };
@@ -230,7 +230,7 @@ fn matched(hashed: &[Hashed], groups: Vec<Group>) -> Frame<'_> {
 fn summary(hashed: usize, groups: &[Group], left_out: usize) -> String {
     let others = match left_out {
         0 => String::new(),
-        count => format!(", beside {} left out (--experts takes them)", routed(count)),
+        count => format!(", beside {} excluded (--experts includes them)", routed(count)),
     };
     let tensors = table::count(hashed as u64, "tensor") + &others;
     if groups.is_empty() {
@@ -287,6 +287,10 @@ fn print_files(
     let snapshots: Vec<(usize, &Snapshot)> = snapshots.collect();
     let groups = same_files(snapshots.iter().copied());
     let commit = |model: usize| listed[model].outcome.as_ref().ok().and_then(|repository| repository.commit());
+    let of_one = match (listed, snapshots.as_slice()) {
+        ([one], [(_, snapshot)]) => Some(files_of_one(one, commit(0), snapshot)),
+        _ => None,
+    };
     let columns = ["group", "sha256", "xet_hash", "size", "model", "commit", "file"];
     let rows = groups.iter().enumerate().flat_map(|(number, group)| {
         group.members.iter().map(move |member| {
@@ -304,8 +308,11 @@ fn print_files(
     let equal = Frame::new("equal_files.csv", columns, rows);
     let mut document = output::data("hash", &output::run(&args.reach, 0, cost), &[]);
     document.provenance.models = (0..listed.len()).map(|model| listed_model(&listed[model], commit(model))).collect();
-    printer.talk(&format!("{} of identical files", table::count(groups.len() as u64, "group")));
-    output::print(format, &document, || Box::new(std::iter::once(equal)), String::new, printer)?;
+    if of_one.is_none() {
+        printer.talk(&format!("{} of identical files", table::count(groups.len() as u64, "group")));
+    }
+    let table = of_one.unwrap_or(equal);
+    output::print(format, &document, || Box::new(std::iter::once(table)), String::new, printer)?;
     let hashless: Vec<usize> =
         snapshots.iter().filter(|(_, snapshot)| snapshot.commit.is_none()).map(|&(model, _)| model).collect();
     for &model in &hashless {
@@ -314,6 +321,24 @@ fn print_files(
     }
     let complete = snapshots.len() == listed.len() && hashless.is_empty();
     Ok(if complete { ExitStatus::Done } else { ExitStatus::Incomplete })
+}
+
+/// Every file of a model that has no other to be compared with.
+fn files_of_one<'a>(listed: &Opened<Repository>, commit: Option<&Commit>, snapshot: &'a Snapshot) -> Frame<'a> {
+    let (model, commit) = (listed.spec.to_string(), commit.map(ToString::to_string));
+    let row = move |file: &'a RepoFile| {
+        vec![
+            Cell::optional(file.lfs_sha256.as_ref()),
+            Cell::optional(file.xet_hash.as_ref()),
+            Cell::optional(file.blob_id.as_ref()),
+            Cell::integer(Some(file.size)),
+            Cell::text(&model),
+            Cell::optional(commit.as_ref()),
+            Cell::code(&file.path),
+        ]
+    };
+    let columns = ["sha256", "xet_hash", "git_oid", "size", "model", "commit", "file"];
+    Frame::new("listed_files.csv", columns, snapshot.files.iter().map(row))
 }
 
 /// What a listing alone tells of a model.

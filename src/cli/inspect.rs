@@ -30,7 +30,7 @@ use super::{
 const MOST_NAMES: usize = 12;
 
 pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.required()?;
+    let specs = args.models.required(&args.reach)?;
     let question = Question {
         roles: "all".parse().map_err(hub_audit::Error::from)?,
         layers: "all".parse().map_err(hub_audit::Error::from)?,
@@ -75,16 +75,13 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
 
 fn as_text(inspections: &[Inspection], comparable: &[Comparable], tensors: bool) -> String {
     let mut text = String::new();
+    // Why a model was not read has been told on stderr.
     for inspection in inspections {
+        let Some(contents) = &inspection.contents else { continue };
         let summary = &inspection.summary;
         let at = summary.commit.as_ref().map(|commit| format!("@{commit}")).unwrap_or_default();
         let _ = writeln!(text, "{}{at}", summary.model);
-        match &inspection.contents {
-            Some(contents) => text.push_str(&contents_text(inspection, contents, tensors)),
-            None => {
-                let _ = writeln!(text, "  skipped: {}", summary.failure.as_deref().unwrap_or("no reason known"));
-            }
-        }
+        text.push_str(&contents_text(inspection, contents, tensors));
         text.push('\n');
     }
     if !comparable.is_empty() {

@@ -37,11 +37,7 @@ const DEMO_MODELS: [&str; 5] = [
 const MOST_PAIRS: usize = 10;
 
 pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let mut specs = args.models.specs()?;
-    if specs.is_empty() && args.reach.demo {
-        let demo: Result<Vec<ModelSpec>, _> = DEMO_MODELS.iter().map(|model| model.parse()).collect();
-        specs = demo.map_err(Error::from)?;
-    }
+    let mut specs = args.models.or_demo(&args.reach, DEMO_MODELS)?;
     let base = args.base.as_ref().map(|base| args.models.spec(base)).transpose()?;
     let base = base.map(|base| {
         specs.iter().position(|spec| spec.source == base.source).unwrap_or_else(|| {

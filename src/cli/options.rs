@@ -36,7 +36,7 @@ pub(crate) struct Models {
     /// Read models from FILE, one per line, with optional group=NAME, label=NAME and layer=N; `-` is standard input.
     #[arg(long = "models", value_name = "FILE")]
     pub(crate) list: Option<PathBuf>,
-    /// Branch, tag or commit of every model that is named without `@REV`.
+    /// Branch, tag or commit of models that are given without `@REV`.
     ///
     /// Default: main.
     #[arg(long, value_name = "REV", value_parser = advised::<Revision>)]
@@ -75,7 +75,7 @@ pub(crate) struct Reach {
     /// By default each file is hashed once and must match the SHA-256 or git id that the Hub lists.
     #[arg(long, conflicts_with = "no_hf_cache")]
     pub(crate) no_verify: bool,
-    /// Maximum bytes of headers, indexes, listings and small files to download, over all models.
+    /// Maximum bytes of headers, indexes, listings and small files, unpacked, over all models.
     #[arg(long, value_name = "SIZE", default_value = "256MB")]
     pub(crate) max_metadata: Size,
     /// Maximum concurrent requests.
@@ -84,7 +84,7 @@ pub(crate) struct Reach {
     /// Give up if the Hub asks to wait longer than this (seconds).
     #[arg(long, value_name = "SECONDS", default_value_t = 330)]
     pub(crate) max_wait: u64,
-    /// Use the embedded Hub with nine synthetic models instead of the real one.
+    /// Use the embedded Hub with nine synthetic models; without MODEL, commands take all or some of them.
     ///
     /// upstage/Solar-Open-100B, zai-org/GLM-4.5-Air, microsoft/Phi-3.5-MoE-instruct, mistralai/Mixtral-8x7B-Instruct-v0.1,
     /// mistralai/Mistral-7B-Instruct-v0.3, 01-ai/Yi-1.5-6B-Chat, 01-ai/Yi-1.5-9B-Chat, internlm/internlm2-chat-7b, Qwen/Qwen1.5-7B-Chat.
@@ -110,7 +110,7 @@ pub(crate) struct Choice {
     pub(crate) role: RoleSelection,
     /// Layers: `all`, `last`, numbers and ranges such as 0,10,20 or 5-30:5.
     ///
-    /// Default: `all`; 10 for `survey --demo` without models.
+    /// Default: `all`; 10 for `survey`, `fetch`, `hash` and `compare` with --demo and no model.
     #[arg(long, value_name = "SPEC", value_parser = advised::<LayerSelection>)]
     pub(crate) layers: Option<LayerSelection>,
     /// Select tensors by name instead of role; a group (?<layer>…) is the layer.
@@ -131,15 +131,15 @@ pub(crate) struct Choice {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct Proof {
-    /// Ask first which tensors are the same by the chunks in which the Hub stores files, without reading them.
+    /// First find identical tensors by the Hub's hashes of chunks of files, without reading them.
     ///
-    /// A request a file, and a token a model. `compare` then reads of such a pair the first model's tensor alone, and has the same
-    /// numbers; `lineage` says how many there are. What is not shown may be the same all the same.
+    /// One request per file, and one token per model. `compare` then reads such a tensor from the first model only, with the same
+    /// numbers; `lineage` counts such tensors. Tensors that are not shown to be identical may still be.
     #[arg(long)]
     pub(crate) chunks: bool,
-    /// With --chunks: also ask for Merkle nodes between the borders of tensors, which show equal content wherever it is stored.
+    /// With --chunks: also request Merkle nodes within the bounds of tensors, which show equal content wherever it is stored.
     ///
-    /// Two requests a file more. This use of the Hub was not yet checked on the live Hub.
+    /// Two more requests per file. Not yet checked on the live Hub.
     #[arg(long, requires = "chunks")]
     pub(crate) fingerprints: bool,
 }
@@ -162,7 +162,7 @@ pub(crate) struct Limits {
 /// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StdoutFormat {
-    /// Tables for people.
+    /// Readable tables.
     Text,
     /// All tables as JSON.
     Json,
@@ -172,7 +172,7 @@ pub(crate) enum StdoutFormat {
 
 /// What is asked of weight matrices.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Matrices (with a matrix among the roles, or any of these options)")]
+#[command(next_help_heading = "Matrices (used if a role is a matrix, or with any of these options)")]
 pub(crate) struct Matrices {
     /// Only this block of layers, such as 10-25 (same as --layers).
     #[arg(long, value_name = "SPEC", conflicts_with = "layers", value_parser = advised::<LayerSelection>)]
@@ -189,7 +189,7 @@ pub(crate) struct Matrices {
     pub(crate) effective_rank: bool,
     /// Align before comparing, to remove changes of basis.
     ///
-    /// Downloads the tensors that this needs.
+    /// Downloads the additional tensors that this needs.
     #[arg(long, value_name = "G,...", value_delimiter = ',', value_parser = words::gauges())]
     pub(crate) align: Vec<Gauge>,
 }
@@ -209,7 +209,7 @@ pub(crate) struct Relate {
     /// Define a group of models; repeat for each group (also group=NAME in a model list).
     #[arg(long = "group", value_name = "NAME=MODEL,...")]
     pub(crate) groups: Vec<NamedGroup>,
-    /// Random vector pairs to draw for each pair of tensors, with the same means and deviations.
+    /// Random vector pairs to draw per pair of tensors, with their means and standard deviations.
     #[arg(long, value_name = "N")]
     pub(crate) trials: Option<u32>,
     /// Draw from this normal distribution instead, such as 1,0.1 (1000 trials unless --trials is given).
@@ -223,9 +223,9 @@ pub(crate) struct Relate {
 /// Order of rows and columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Order {
-    /// As the models were named.
+    /// As the models are given.
     Given,
-    /// Relatives next to each other.
+    /// Similar models next to each other.
     Cluster,
 }
 
@@ -239,7 +239,7 @@ pub(crate) struct Output {
     /// Formats to write under -o.
     #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "csv,json,md,html,svg,png", value_parser = words::formats())]
     pub(crate) formats: Vec<Format>,
-    /// Leave title and subtitle out of picture files, for figures with a caption of their own.
+    /// Omit title and subtitle from picture files (for figures that have a caption).
     #[arg(long)]
     pub(crate) no_title: bool,
     /// Output format.

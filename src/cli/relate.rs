@@ -64,7 +64,7 @@ impl FromStr for Normal {
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
         match (number(mean), number(sd)) {
             (Some(mean), Some(sd)) if sd >= 0.0 => Ok(Self(MeanSd { mean, sd })),
-            _ => bail!("a mean and a deviation that is not negative are two numbers"),
+            _ => bail!("write MEAN,SD as two numbers, SD not negative"),
         }
     }
 }
@@ -108,7 +108,7 @@ impl Relate {
         let chosen = specs.iter().any(|spec| spec.layer.is_some());
         let pairing = match self.pairing {
             Some(pairing) if chosen && pairing != Pairing::Mixed => {
-                bail!("layers are chosen for single models, which --pairing {pairing} does not take")
+                bail!("layers chosen for single models need --pairing mixed, not {pairing}")
             }
             Some(pairing) => pairing,
             None if chosen => Pairing::Mixed,

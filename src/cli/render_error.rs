@@ -29,7 +29,7 @@ pub(crate) fn render(error: &anyhow::Error, printer: &Printer) {
 /// What to do where a folder has the name of a model that could not be read: whoever meant it forgot two characters.
 pub(crate) fn folder_of_this_name(name: &str) -> Option<String> {
     let is_here = Path::new(name).is_dir();
-    is_here.then(|| format!("a folder of this name is here: write ./{name} to read it"))
+    is_here.then(|| format!("there is a folder of this name: write ./{name} to read it"))
 }
 
 /// Says so of a model of the Hub.

@@ -13,6 +13,7 @@ use hub_audit::{
     cache::Cache,
     hub::{HubOptions, HuggingFaceCache, Proxy, RetryPolicy, Token},
     model::AuditError,
+    serve::Replica,
     spec::{ModelSource, ModelSpec, Revision, parse_model_list},
 };
 
@@ -47,7 +48,7 @@ impl Models {
             && !specs.is_empty()
             && specs.iter().all(is_folder)
         {
-            bail!("--revision {revision} is of models of the Hub, and only folders are named");
+            bail!("--revision {revision} applies to models of the Hub, and only folders are given");
         }
         Ok(specs)
     }
@@ -61,13 +62,33 @@ impl Models {
         self.revision.clone().unwrap_or_default()
     }
 
-    /// The models that were named; an error if there are none.
-    pub(crate) fn required(&self) -> anyhow::Result<Vec<ModelSpec>> {
-        let specs = self.specs()?;
+    /// The models that were named, or these of the embedded Hub where `--demo` stands alone.
+    pub(crate) fn or_demo<'m>(
+        &self,
+        reach: &Reach,
+        demo: impl IntoIterator<Item = &'m str>,
+    ) -> anyhow::Result<Vec<ModelSpec>> {
+        if !self.is_demo_alone(reach) {
+            return self.specs();
+        }
+        if self.revision.is_some() {
+            bail!("--revision applies to models that you give, and none are given");
+        }
+        Ok(demo.into_iter().map(str::parse).collect::<Result<_, _>>().map_err(Error::from)?)
+    }
+
+    /// The same with all nine of the embedded Hub; an error if there are no models.
+    pub(crate) fn required(&self, reach: &Reach) -> anyhow::Result<Vec<ModelSpec>> {
+        let specs = self.or_demo(reach, Replica::nine().ids())?;
         if specs.is_empty() {
-            return Err(hub_audit::Error::from(AuditError::NoModels).into());
+            return Err(Error::from(AuditError::NoModels).into());
         }
         Ok(specs)
+    }
+
+    /// Whether `--demo` is given and no model.
+    pub(crate) fn is_demo_alone(&self, reach: &Reach) -> bool {
+        reach.demo && self.models.is_empty() && self.list.is_none()
     }
 }
 
@@ -176,7 +197,7 @@ pub(crate) fn cache_folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     }
     user_cache()
         .map(|folder| folder.join("hub-audit"))
-        .context("there is no home folder for the cache: name one by --cache-dir")
+        .context("there is no home folder for the cache: choose one with --cache-dir")
 }
 
 fn user_cache() -> Option<PathBuf> {

@@ -1,7 +1,6 @@
 //! `survey`: models against models.
 
 use hub_audit::{
-    error::Error,
     family::LayerSelection,
     fetch::{self, Cost},
     metric::Undefined,
@@ -11,8 +10,6 @@ use hub_audit::{
     question::survey::page::survey_report,
     question::survey::page::survey_tables,
     question::survey::{Survey, SurveyOptions, page::View},
-    serve::Replica,
-    spec::ModelSpec,
     table::Condition,
 };
 
@@ -28,23 +25,24 @@ use super::{
 };
 
 /// The layer of the published study, asked of the nine synthetic models when nothing else is.
-const DEMO_LAYERS: &str = "10";
+pub(crate) const DEMO_LAYERS: &str = "10";
 
 pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let named = args.models.specs()?;
-    let demo_alone = args.reach.demo && named.is_empty();
-    let named = if demo_alone { demo_models()? } else { named };
+    let demo_alone = args.models.is_demo_alone(&args.reach);
+    // Groups may name all models.
+    let are_grouped = !args.relate.groups.is_empty() && !demo_alone;
+    let named = if are_grouped { args.models.specs()? } else { args.models.required(&args.reach)? };
     let count = named.len();
     let specs = args.relate.applied(named, |text| args.models.spec(text))?;
     for added in specs[count..].iter().filter(|_| count > 0) {
-        printer.talk(&format!("{added} is surveyed too: --group names it"));
+        printer.talk(&format!("{added} is included: --group names it"));
     }
-    if specs.is_empty() {
-        args.models.required()?;
+    if specs.len() == 1 {
+        printer.warn("only one model given, so nothing to compare; `hub-audit layers` compares its layers");
     }
     let pairing = args.relate.pairing(&specs)?;
-    let alone_at_one_layer = demo_alone && pairing == Pairing::Same;
-    let question = Question { pairing, ..args.choice.question(if alone_at_one_layer { DEMO_LAYERS } else { "all" })? };
+    let layers = if demo_alone && pairing == Pairing::Same { DEMO_LAYERS } else { "all" };
+    let question = Question { pairing, ..args.choice.question(layers)? };
     let ask = LineageAsk::usual(args.output.seed);
     let rounds = Rounds { ask: &ask, reach: &args.reach, limits: &args.limits, printer };
     let gather = Gather::new(&args.reach, &args.limits, printer);
@@ -91,11 +89,6 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     Ok(if lacks { status.max(ExitStatus::Incomplete) } else { status })
 }
 
-/// The nine synthetic models of the embedded Hub.
-pub(crate) fn demo_models() -> anyhow::Result<Vec<ModelSpec>> {
-    Ok(Replica::nine().ids().map(str::parse).collect::<Result<_, _>>().map_err(Error::from)?)
-}
-
 fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let run = output::run(&args.reach, args.output.seed, cost);
     let view = View { metrics: &args.output.metric, by_cluster: args.relate.order == Order::Cluster };
@@ -107,9 +100,6 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     gather::report_unread(unread.map(|(model, what, why)| (&survey.models[*model].label, what, why)), printer);
     if survey.is_empty() {
         printer.warn("no comparable tensors: no model has the requested ones");
-    }
-    if survey.models.len() == 1 {
-        printer.warn("only one model given; use `hub-audit layers` to compare its layers");
     }
     for (role, a, b) in hub_audit::table::empty_groups(&survey.groups, &survey.panels) {
         printer.warn(&format!("{a} × {b}, {role}: no comparable tensors, so no mean"));

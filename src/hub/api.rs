@@ -8,13 +8,15 @@ use serde_json::{Value, value::RawValue};
 use url::Url;
 
 use super::{
-    body::Answer,
-    client::{Bucket, HubClient},
+    account::Matter,
+    body::{Answer, Ask},
+    client::HubClient,
     error::{HubError, Place},
-    link, redact,
+    link, packed, redact,
+    retry::{Budget, Fault},
 };
 use crate::{
-    digest,
+    digest, secret,
     snapshot::{RepoFile, Snapshot},
     spec::{Commit, RepoId, Revision},
 };
@@ -55,26 +57,19 @@ pub struct Pinned {
     pub snapshot: Option<Snapshot>,
 }
 
-/// A file that was asked for before it was known which commit is read.
+/// A file that was asked for before it was known which commit is read. It is unpacked once its size is known.
 #[derive(Debug)]
 pub struct EarlyFile {
     /// Its path.
     pub path: String,
-    /// Its content.
-    pub bytes: Vec<u8>,
+    place: Place,
+    host: String,
+    /// As it came.
+    body: Vec<u8>,
+    /// Whether that is gzip.
+    is_packed: bool,
     /// The commit of which it is, where the Hub tells.
-    pub commit: Option<Commit>,
-}
-
-impl EarlyFile {
-    /// Whether it is the file that is listed of `commit`: by its hash, or where none is listed by its commit.
-    pub fn is(&self, listed: &RepoFile, commit: &Commit) -> bool {
-        let is_it = match listed.stated_hash() {
-            Some(_) => digest::other_hash(listed, &self.bytes).is_none(),
-            None => self.commit.as_ref() == Some(commit),
-        };
-        self.bytes.len() as u64 == listed.size && is_it
-    }
+    commit: Option<Commit>,
 }
 
 #[derive(Deserialize)]
@@ -154,7 +149,7 @@ impl HubClient {
         let fields = if with_files { "blobs=true" } else { "expand=sha" };
         let (name, revision_name) = (path(repo.as_str()), segment(revision.as_str()));
         let url = self.url(&format!("api/models/{name}/revision/{revision_name}?{fields}"))?;
-        let answer = self.get(&url, Bucket::Api, &place, Some(revision), JSON_CAP).await?;
+        let answer = self.get(&Ask { revision: Some(revision), ..Ask::api(&url, &place, JSON_CAP) }).await?;
         let info: ModelInfo<'_> = parse_json(&answer, &place)?;
         let (repo, commit) = (info.id.unwrap_or_else(|| repo.clone()), info.sha);
         // Of another form than the Hub's, or cut short, it is no listing; one is asked for then.
@@ -186,7 +181,7 @@ impl HubClient {
             if !pages.insert(url.clone()) {
                 return Err(unreasonable("comes back to a page that was read before".to_owned()));
             }
-            let answer = self.get(&url, Bucket::Api, &place, revision.as_ref(), JSON_CAP).await?;
+            let answer = self.get(&Ask { revision: revision.as_ref(), ..Ask::api(&url, &place, JSON_CAP) }).await?;
             bytes += answer.body.len() as u64;
             if bytes > LISTING_CAP {
                 return Err(unreasonable(format!("has more than {LISTING_CAP} bytes")));
@@ -202,7 +197,7 @@ impl HubClient {
         let place = Place::new(repo, Some(commit), None);
         let fields = "expand=sha&expand=baseModels&expand=cardData&expand=tags";
         let url = self.url(&format!("api/models/{}/revision/{commit}?{fields}", path(repo.as_str())))?;
-        let answer = self.get(&url, Bucket::Api, &place, None, JSON_CAP).await?;
+        let answer = self.get(&Ask::api(&url, &place, JSON_CAP)).await?;
         Ok(Claim::read(&parse_json(&answer, &place)?))
     }
 
@@ -220,16 +215,54 @@ impl HubClient {
             return Err(HubError::TooLarge { place, size: file.size, cap });
         }
         let url = self.url(&format!("{}/resolve/{commit}/{}", path(repo.as_str()), path(&file.path)))?;
-        let answer = self.get(&url, Bucket::Resolvers, &place, None, cap).await?;
-        let got = answer.body.len() as u64;
+        let (bytes, host) = self.unpacked(Ask::file(&url, &place, cap), file.size).await?;
+        let got = bytes.len() as u64;
         if got != file.size {
-            return Err(HubError::SizeDisagrees { host: answer.host, place, expected: file.size, got });
+            return Err(HubError::SizeDisagrees { host, place, expected: file.size, got });
         }
-        match digest::other_hash(file, &answer.body) {
-            None => Ok(answer.body),
+        match digest::other_hash(file, &bytes) {
+            None => Ok(bytes),
             Some((expected, got)) if file.lfs_sha256.is_some() => Err(HubError::WrongDigest { place, expected, got }),
             Some((expected, got)) => Err(HubError::WrongBlob { place, expected, got }),
         }
+    }
+
+    /// The bytes of a file of which `size` are listed, and the host that sent them. Gzip that is damaged is a fault like a body that
+    /// was cut; from then on the file is asked for as it is.
+    async fn unpacked(&self, mut ask: Ask<'_>, size: u64) -> Result<(Vec<u8>, String), HubError> {
+        let mut budget = Budget::new(self.retry_policy());
+        loop {
+            let Answer { body, host, is_packed, .. } = self.get_within(&mut budget, &ask).await?;
+            if !is_packed {
+                return Ok((body, host));
+            }
+            match self.unpack(&body, size, &host, ask.place)? {
+                Ok(bytes) => return Ok((bytes, host)),
+                Err(fault) => {
+                    ask.may_be_packed = false;
+                    self.pause_or_give_up(fault, &host, body.len() as u64, &mut budget).await?;
+                }
+            }
+        }
+    }
+
+    /// Unpacks a body to at most the listed size. What it has more than what came counts against the limit on metadata too.
+    fn unpack(&self, body: &[u8], size: u64, host: &str, place: &Place) -> Result<Result<Vec<u8>, Fault>, HubError> {
+        let more = size.saturating_sub(body.len() as u64);
+        self.account().reserve(Matter::Metadata, more, place)?;
+        let unpacked = packed::unpack(body, size);
+        if !matches!(unpacked, Ok(Some(_))) {
+            self.account().give_back(Matter::Metadata, more);
+        }
+        let bytes = match unpacked {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Err(HubError::UnpacksBeyond { host: host.to_owned(), place: place.clone(), size }),
+            Err(damage) => return Ok(Err(Fault::Gzip(damage))),
+        };
+        if secret::is_in(&bytes) {
+            return Err(HubError::RepeatsToken { host: host.to_owned(), place: place.clone() });
+        }
+        Ok(Ok(bytes))
     }
 
     /// A small file, at most `cap` bytes, of whatever commit `revision` is when it is asked for; for one who does not know yet
@@ -238,9 +271,21 @@ impl HubClient {
         let place = Place::new(repo, None, Some(file));
         let revision = segment(revision.as_str());
         let url = self.url(&format!("{}/resolve/{revision}/{}", path(repo.as_str()), path(file))).ok()?;
-        let answer = self.get_once(&url, Bucket::Resolvers, &place, cap).await.ok()?;
-        let commit = answer.headers.get("x-repo-commit").and_then(|value| value.to_str().ok()?.parse().ok());
-        Some(EarlyFile { path: file.to_owned(), bytes: answer.body, commit })
+        let Answer { host, headers, body, is_packed, .. } = self.get_once(&Ask::file(&url, &place, cap)).await.ok()?;
+        let commit = headers.get("x-repo-commit").and_then(|value| value.to_str().ok()?.parse().ok());
+        Some(EarlyFile { path: file.to_owned(), place, host, body, is_packed, commit })
+    }
+
+    /// The content of a file that was asked for early, if it is the one that is listed of `commit`: by its hash, or where none is
+    /// listed by its commit.
+    pub fn take_early(&self, early: EarlyFile, listed: &RepoFile, commit: &Commit) -> Option<Vec<u8>> {
+        let EarlyFile { place, host, body, is_packed, commit: of, .. } = early;
+        let bytes = if is_packed { self.unpack(&body, listed.size, &host, &place).ok()?.ok()? } else { body };
+        let is_it = match listed.stated_hash() {
+            Some(_) => digest::other_hash(listed, &bytes).is_none(),
+            None => of.as_ref() == Some(commit),
+        };
+        (is_it && bytes.len() as u64 == listed.size).then_some(bytes)
     }
 
     /// The address of the next page, which must be where this one was.

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use reqwest::{
     Response, StatusCode,
-    header::{HeaderMap, LOCATION},
+    header::{CONTENT_ENCODING, HeaderMap, LOCATION},
 };
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::{
     account::Matter,
-    client::{Bucket, Exchange, HubClient, Target},
+    client::{Bucket, Exchange, HubClient, Part, Target},
     error::{HubError, Place},
     redact,
     retry::{Budget, Fault, PACE_BYTES, PACE_WINDOW, RetryPolicy},
@@ -27,12 +27,41 @@ const MESSAGE_CAP: u64 = 64 * 1024;
 /// How long it is waited for what a refusal says.
 const MESSAGE_TIME: Duration = Duration::from_secs(5);
 
+/// What is asked for whole.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub(super) url: &'a Url,
+    pub(super) bucket: Bucket,
+    pub(super) place: &'a Place,
+    /// The revision to name where the Hub does not know it.
+    pub(super) revision: Option<&'a Revision>,
+    /// Bytes of the body that are read at most.
+    pub(super) cap: u64,
+    /// Whether it may come as gzip.
+    pub(super) may_be_packed: bool,
+}
+
+impl<'a> Ask<'a> {
+    /// A question to the API, whose answer comes as it is.
+    pub(super) fn api(url: &'a Url, place: &'a Place, cap: u64) -> Self {
+        Self { url, bucket: Bucket::Api, place, revision: None, cap, may_be_packed: false }
+    }
+
+    /// A file, which may come as gzip.
+    pub(super) fn file(url: &'a Url, place: &'a Place, cap: u64) -> Self {
+        Self { bucket: Bucket::Resolvers, may_be_packed: true, ..Self::api(url, place, cap) }
+    }
+}
+
 /// A whole answer.
 pub(super) struct Answer {
     pub(super) url: Url,
     pub(super) host: String,
     pub(super) headers: HeaderMap,
+    /// As it came.
     pub(super) body: Vec<u8>,
+    /// Whether that is gzip.
+    pub(super) is_packed: bool,
 }
 
 /// Why a body could not be read to its end.
@@ -105,55 +134,36 @@ impl HubClient {
     }
 
     /// A whole small answer, redirects followed, transient faults retried from the start. One that repeats a token is refused.
-    pub(super) async fn get(
-        &self,
-        first: &Url,
-        bucket: Bucket,
-        place: &Place,
-        revision: Option<&Revision>,
-        cap: u64,
-    ) -> Result<Answer, HubError> {
-        without_token(self.get_secret(first, bucket, place, revision, cap).await?, place)
-    }
-
-    /// As [`HubClient::get`], of an answer that is a secret itself, and may be one that is known.
-    pub(super) async fn get_secret(
-        &self,
-        first: &Url,
-        bucket: Bucket,
-        place: &Place,
-        revision: Option<&Revision>,
-        cap: u64,
-    ) -> Result<Answer, HubError> {
+    pub(super) async fn get(&self, ask: &Ask<'_>) -> Result<Answer, HubError> {
         let mut budget = Budget::new(self.retry_policy());
-        self.get_within(&mut budget, (first, bucket), place, revision, cap).await
+        self.get_within(&mut budget, ask).await
     }
 
     /// As [`HubClient::get`], in one attempt.
-    pub(super) async fn get_once(
-        &self,
-        first: &Url,
-        bucket: Bucket,
-        place: &Place,
-        cap: u64,
-    ) -> Result<Answer, HubError> {
+    pub(super) async fn get_once(&self, ask: &Ask<'_>) -> Result<Answer, HubError> {
         let mut once = Budget::new(&RetryPolicy { attempts: 1, ..*self.retry_policy() });
-        without_token(self.get_within(&mut once, (first, bucket), place, None, cap).await?, place)
+        self.get_within(&mut once, ask).await
     }
 
-    async fn get_within(
-        &self,
-        budget: &mut Budget,
-        (first, bucket): (&Url, Bucket),
-        place: &Place,
-        revision: Option<&Revision>,
-        cap: u64,
-    ) -> Result<Answer, HubError> {
+    /// As [`HubClient::get`], in what is left of a budget.
+    pub(super) async fn get_within(&self, budget: &mut Budget, ask: &Ask<'_>) -> Result<Answer, HubError> {
+        without_token(self.read_whole(budget, ask).await?, ask.place)
+    }
+
+    /// As [`HubClient::get`], of an answer that is a secret itself, and may be one that is known.
+    pub(super) async fn get_secret(&self, ask: &Ask<'_>) -> Result<Answer, HubError> {
+        let mut budget = Budget::new(self.retry_policy());
+        self.read_whole(&mut budget, ask).await
+    }
+
+    async fn read_whole(&self, budget: &mut Budget, ask: &Ask<'_>) -> Result<Answer, HubError> {
+        let &Ask { place, cap, .. } = ask;
         loop {
-            let (mut exchange, url) = self.follow(first, bucket, place, budget).await?;
+            let (mut exchange, url) = self.follow(ask, budget).await?;
             if exchange.response.status() != StatusCode::OK {
-                return Err(self.refusal(exchange, place, revision).await);
+                return Err(self.refusal(exchange, place, ask.revision).await);
             }
+            let is_packed = is_packed(&exchange, ask)?;
             let headers = exchange.response.headers().clone();
             let stated = exchange.response.content_length();
             let mut body = Vec::with_capacity(usize::try_from(stated.unwrap_or(0).min(cap)).unwrap_or(0));
@@ -162,7 +172,7 @@ impl HubClient {
                 return Err(too_large(size));
             }
             match self.read_body(&mut exchange.response, cap, &mut body, Some(place)).await {
-                Ok(()) => return Ok(Answer { url, host: exchange.host, headers, body }),
+                Ok(()) => return Ok(Answer { url, host: exchange.host, headers, body, is_packed }),
                 Err(BodyError::TooLarge) => return Err(too_large(cap + 1)),
                 Err(BodyError::Exhausted(error)) => return Err(error),
                 Err(BodyError::Cut(error)) => {
@@ -174,17 +184,13 @@ impl HubClient {
         }
     }
 
-    async fn follow(
-        &self,
-        first: &Url,
-        bucket: Bucket,
-        place: &Place,
-        budget: &mut Budget,
-    ) -> Result<(Exchange, Url), HubError> {
-        let mut url = first.clone();
+    async fn follow(&self, ask: &Ask<'_>, budget: &mut Budget) -> Result<(Exchange, Url), HubError> {
+        let place = ask.place;
+        let part = if ask.may_be_packed { Part::Packed } else { Part::Whole };
+        let mut url = ask.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let target = self.target(&url, bucket);
-            let exchange = self.exchange(&url, target, None, place, budget).await?;
+            let target = self.target(&url, ask.bucket);
+            let exchange = self.exchange(&url, target, part, place, budget).await?;
             let Some(next) = self.redirect_target(&exchange, &url, place)? else {
                 return Ok((exchange, url));
             };
@@ -243,6 +249,22 @@ impl HubClient {
             .and_then(|value| value.to_str().ok())
             .ok_or_else(|| refuse("without saying where to"))?;
         self.safe_target(from, text).map(Some).map_err(refuse)
+    }
+}
+
+/// Whether the body is gzip, which must have been asked for. Any other encoding is refused.
+fn is_packed(exchange: &Exchange, ask: &Ask<'_>) -> Result<bool, HubError> {
+    let Some(stated) = exchange.response.headers().get(CONTENT_ENCODING) else {
+        return Ok(false);
+    };
+    match stated.to_str().map(str::to_ascii_lowercase).as_deref() {
+        Ok("identity") => Ok(false),
+        Ok("gzip" | "x-gzip") if ask.may_be_packed => Ok(true),
+        _ => Err(HubError::Encoding {
+            host: exchange.host.clone(),
+            place: ask.place.clone(),
+            encoding: redact::excerpt(stated.as_bytes()),
+        }),
     }
 }
 

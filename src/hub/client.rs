@@ -37,6 +37,17 @@ pub(super) enum Bucket {
     Resolvers,
 }
 
+/// How much of an address is asked for, and in which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it, as it is.
+    Whole,
+    /// All of it, which may come as gzip.
+    Packed,
+    /// A range, as it is: a compressed answer to a range is the whole file, compressed.
+    Range(ByteRange),
+}
+
 /// Where a request goes, and so which token it carries.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Target<'t> {
@@ -159,7 +170,7 @@ impl HubClient {
         &self,
         url: &Url,
         target: Target<'_>,
-        range: Option<ByteRange>,
+        part: Part,
         place: &Place,
         budget: &mut Budget,
     ) -> Result<Exchange, HubError> {
@@ -185,7 +196,7 @@ impl HubClient {
             if let Target::Cas(call) = target {
                 call.asked.fetch_add(1, Ordering::Relaxed);
             }
-            match self.request(url, target, range).await?.send().await {
+            match self.request(url, target, part).await?.send().await {
                 Ok(response) if retry::is_transient_status(response.status()) => {
                     let status = response.status();
                     let asked = retry::asked_wait(response.headers(), SystemTime::now());
@@ -247,6 +258,9 @@ impl HubClient {
             Fault::Slow => {
                 return Err(HubError::TooSlow { host, attempts, received });
             }
+            Fault::Gzip(source) => {
+                return Err(HubError::DamagedGzip { host, attempts, source });
+            }
         };
         Err(if source.is_timeout() && !source.is_connect() {
             HubError::Timeout { host, attempts, source }
@@ -257,17 +271,12 @@ impl HubClient {
         })
     }
 
-    async fn request(
-        &self,
-        url: &Url,
-        target: Target<'_>,
-        range: Option<ByteRange>,
-    ) -> Result<reqwest::RequestBuilder, HubError> {
+    async fn request(&self, url: &Url, target: Target<'_>, part: Part) -> Result<reqwest::RequestBuilder, HubError> {
         let is_secure = url.scheme() == "https";
         let client = if is_secure { &self.0.secure } else { &self.0.plain };
         let client = client.get_or_try_init(|| async { build(&self.0.options, is_secure) }).await?;
-        // Ranges must stay ranges: a compressed answer to a range is the whole file, compressed.
-        let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+        let encoding = if part == Part::Packed { "gzip" } else { "identity" };
+        let mut request = client.get(url.clone()).header(ACCEPT_ENCODING, encoding);
         let token = match target {
             Target::Hub(_) => self.0.options.token.as_ref().map(|token| &token.0),
             Target::Cas(call) => Some(&call.token),
@@ -279,7 +288,7 @@ impl HubClient {
         if let Target::Cas(CasCall { dirty: Some(dirty), .. }) = target {
             request = request.header("x-range-dirty", dirty.clone());
         }
-        if let Some(range) = range {
+        if let Part::Range(range) = part {
             request = request.header(RANGE, range.to_header());
         }
         Ok(request)
@@ -370,7 +379,7 @@ mod tests {
         ] {
             let url = Url::parse(text).unwrap();
             let target = client.target(&url, Bucket::Api);
-            let request = client.request(&url, target, None).await.unwrap().build().unwrap();
+            let request = client.request(&url, target, Part::Whole).await.unwrap().build().unwrap();
             assert_eq!(request.headers().contains_key(AUTHORIZATION), authorised, "{text}");
         }
         // The content store has a token of its own, wherever it is.
@@ -382,7 +391,7 @@ mod tests {
         };
         assert!(!format!("{call:?}").contains("xet_y"));
         let url = Url::parse("http://127.0.0.1:8000/v2").unwrap();
-        let request = client.request(&url, Target::Cas(&call), None).await.unwrap().build().unwrap();
+        let request = client.request(&url, Target::Cas(&call), Part::Whole).await.unwrap().build().unwrap();
         assert_eq!(request.headers()[AUTHORIZATION], "Bearer xet_y");
     }
 }

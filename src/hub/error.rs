@@ -1,6 +1,6 @@
 //! What the Hub can refuse, and what can go wrong on the way to it. No message holds a token or a signed query.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use crate::{
     hint::Hint,
@@ -64,13 +64,13 @@ pub enum HubError {
     Endpoint { text: String, reason: String },
     #[error("cannot set up an HTTP client")]
     Client { source: reqwest::Error },
-    #[error("what {variable} names cannot be used as a proxy")]
+    #[error("the value of {variable} cannot be used as a proxy")]
     Proxy { variable: String },
-    #[error("{what} is not in the cache, and the network is switched off")]
+    #[error("{what} is not in the cache, and network access is off")]
     Offline { what: String },
     #[error("{host} cannot be reached ({attempts} attempts)")]
     Unreachable { host: String, attempts: u32, source: reqwest::Error },
-    #[error("{host} cannot be spoken to over TLS")]
+    #[error("the TLS connection to {host} failed")]
     Tls { host: String, source: reqwest::Error },
     #[error("{host} did not answer in time ({attempts} attempts)")]
     Timeout { host: String, attempts: u32, source: reqwest::Error },
@@ -100,7 +100,7 @@ pub enum HubError {
     BadToken,
     #[error("the token has a character that cannot be sent")]
     UnsendableToken,
-    #[error("{host} repeats the token in its answer for {place}, of which nothing is used")]
+    #[error("{host} repeats the token in its answer for {place}; the answer is discarded")]
     RepeatsToken { host: String, place: Place },
     #[error("the Hub refuses access to {place}: {message}")]
     Forbidden { place: Place, message: String },
@@ -131,6 +131,12 @@ pub enum HubError {
     WrongLength { host: String, range: ByteRange, place: Place, got: u64 },
     #[error("{place} has {expected} bytes by the listing, but {host} states {got}")]
     SizeDisagrees { host: String, place: Place, expected: u64, got: u64 },
+    #[error("{host} sent {place} encoded as `{encoding}`, which was not asked for")]
+    Encoding { host: String, place: Place, encoding: String },
+    #[error("{host} sent {place} as gzip that unpacks to more than the {size} bytes that are listed")]
+    UnpacksBeyond { host: String, place: Place, size: u64 },
+    #[error("{host} sent gzip that cannot be unpacked ({attempts} attempts)")]
+    DamagedGzip { host: String, attempts: u32, source: io::Error },
     #[error("{place} changed while it was being read: its ETag was `{before}` and is now `{after}`")]
     EtagChanged { place: Place, before: String, after: String },
     #[error("{host} answered {place} for commit `{got}`")]
@@ -141,7 +147,7 @@ pub enum HubError {
     NoStoreToken { host: String, place: Place },
     #[error("{host} was not asked for fingerprints of {place}, since it gave none of a file before")]
     NoNodes { host: String, place: Place },
-    #[error("{host} describes {place} by chunks that cannot be: {reason}")]
+    #[error("{host} describes {place} by impossible chunks: {reason}")]
     Chunks { host: String, place: Place, reason: String },
     #[error("{place} has SHA-256 {got}, but the Hub states {expected}")]
     WrongDigest { place: Place, expected: String, got: String },
@@ -163,7 +169,7 @@ impl Hint for HubError {
         let text = match self {
             Self::Endpoint { .. } => "give the Hub's base URL, such as https://huggingface.co".to_owned(),
             Self::Offline { .. } => {
-                "run once without --offline (or HF_HUB_OFFLINE) to bring it into the cache".to_owned()
+                "run once without --offline (or HF_HUB_OFFLINE) to download it".to_owned()
             }
             Self::Unreachable { .. } | Self::Timeout { .. } => {
                 "check the network, the proxy settings and --endpoint (HF_ENDPOINT)".to_owned()
@@ -172,10 +178,10 @@ impl Hint for HubError {
                  and whether a proxy stands between"
                 .to_owned(),
             Self::Client { .. } => {
-                "check the CA certificates of this machine (or SSL_CERT_FILE): without them https cannot be spoken"
+                "check the CA certificates of this machine (or SSL_CERT_FILE): https needs them"
                     .to_owned()
             }
-            Self::Proxy { variable } => format!("write {variable} as http://host:port (SOCKS is not spoken), or unset it"),
+            Self::Proxy { variable } => format!("write {variable} as http://host:port (SOCKS is not supported), or unset it"),
             Self::UnsendableToken => {
                 "a token is one word of letters, digits and `_`: check HF_TOKEN or the token file, or use --no-token"
                     .to_owned()
@@ -212,7 +218,7 @@ impl Hint for HubError {
                 "ask for fewer models at once, or allow more with --max-metadata {}MB",
                 limit.saturating_mul(2).div_ceil(1_000_000)
             ),
-            Self::Broken { .. } | Self::StillFailing { .. } | Self::TooSlow { .. } => {
+            Self::Broken { .. } | Self::StillFailing { .. } | Self::TooSlow { .. } | Self::DamagedGzip { .. } => {
                 "run the same command again: what has arrived is kept in the cache".to_owned()
             }
             Self::Shared(error) => return error.hint(),

@@ -15,6 +15,10 @@ mod hugging_face_cache;
 mod hugging_face_cache;
 mod link;
 mod options;
+mod packed;
+#[cfg(test)]
+#[cfg(feature = "serve")]
+mod packed_tests;
 mod peer;
 mod redact;
 mod remote_file;

@@ -19,7 +19,7 @@ use super::{
     account::Matter,
     api,
     body::{self, BodyError},
-    client::{Exchange, HubClient},
+    client::{Exchange, HubClient, Part},
     content_range::ContentRange,
     error::{HubError, Place},
     redact,
@@ -162,7 +162,10 @@ impl RemoteFile {
         let Reading { matter, buffer, etag, .. } = reading;
         let mut exchange = match answer {
             Some(answer) => answer,
-            None => self.0.client.exchange(&location.url, location.target, Some(rest), &self.0.place, budget).await?,
+            None => {
+                let (url, part) = (&location.url, Part::Range(rest));
+                self.0.client.exchange(url, location.target, part, &self.0.place, budget).await?
+            }
         };
         let status = exchange.response.status();
         if let Some(next) = self.0.client.redirect_target(&exchange, &location.url, &self.0.place)? {

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     body,
-    client::{Bucket, Exchange, HubClient, Target},
+    client::{Bucket, Exchange, HubClient, Part, Target},
     error::{HubError, Place},
     redact,
     retry::Budget,
@@ -119,7 +119,7 @@ impl Resolver {
         let mut url = self.url.clone();
         for _ in 0..=MAX_HOPS {
             let target = self.client.target(&url, Bucket::Resolvers);
-            let exchange = self.client.exchange(&url, target, Some(range), &self.place, budget).await?;
+            let exchange = self.client.exchange(&url, target, Part::Range(range), &self.place, budget).await?;
             self.check_facts(&exchange)?;
             if let Some(next) = self.client.redirect_target(&exchange, &url, &self.place)? {
                 let moved = matches!(exchange.response.status().as_u16(), 301 | 307 | 308);

@@ -58,6 +58,8 @@ pub(super) enum Fault {
     Http(reqwest::Error),
     /// The body came more slowly than [`PACE_BYTES`] in [`PACE_WINDOW`].
     Slow,
+    /// The body ended as it should, and is no whole gzip stream.
+    Gzip(io::Error),
 }
 
 impl Fault {
@@ -65,7 +67,7 @@ impl Fault {
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Http(error) => is_transient_error(error),
-            Self::Slow => true,
+            Self::Slow | Self::Gzip(_) => true,
         }
     }
 }

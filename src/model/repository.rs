@@ -273,11 +273,12 @@ impl Repository {
 
     /// Takes of the files that were asked for early those that are the commit's: they are not asked for again.
     pub(super) fn take(&self, early: Vec<EarlyFile>) {
-        let Origin::Hub { commit, .. } = &self.origin else { return };
+        let Origin::Hub { client, commit, .. } = &self.origin else { return };
         for file in early {
-            let is_it = self.snapshot.file(&file.path).is_some_and(|listed| file.is(listed, commit));
-            if let (true, Ok(text)) = (is_it, String::from_utf8(file.bytes)) {
-                self.known.lock().learn_small_file(&file.path, text);
+            let path = file.path.clone();
+            let bytes = self.snapshot.file(&path).and_then(|listed| client.take_early(file, listed, commit));
+            if let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
+                self.known.lock().learn_small_file(&path, text);
             }
         }
     }

@@ -10,8 +10,8 @@ use crate::digest::{
     xet::{Node, XetHash, file_hash},
 };
 
-/// Files larger than this are stored as the Hub stores large files, whatever their name.
-const LARGE: u64 = 1 << 20;
+/// Files larger than this are stored as the Hub stores large files, whatever their name: it takes none into git.
+const LARGE: u64 = 10 * 1024 * 1024;
 
 /// One repository as it is now. What can be deserialised is what `.hub.json` may say of it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -1,8 +1,14 @@
 //! The resolver: where the bytes of a file are.
 
+use std::{
+    io::{self, Write},
+    ops::RangeInclusive,
+};
+
 use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use hyper::{
-    StatusCode,
+    Request, StatusCode,
     header::{self, HeaderName},
 };
 
@@ -21,6 +27,9 @@ const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 const X_XET_HASH: HeaderName = HeaderName::from_static("x-xet-hash");
 const EXPOSED: &str = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,\
                        Content-Range,X-Linked-Size,X-Linked-ETag,X-Xet-Hash";
+
+/// Sizes of files that are compressed: what the Hub's content network does.
+const PACKED: RangeInclusive<u64> = 1_000..=10_000_000;
 
 /// `/{id}/resolve/{rev}/{path}`. A large file is elsewhere: 302 to a signed location, with the file's metadata on the
 /// redirect and nowhere else. A small one is at a commit-pinned path of the same origin: 307, relative, without metadata.
@@ -45,21 +54,45 @@ pub(super) fn resolve(question: &Question<'_>, path: &str) -> Result<Reply, Refu
 pub(super) fn cached(question: &Question<'_>, path: &str) -> Result<Reply, Refusal> {
     let entry = question.entry(path)?;
     let digests = question.digests(entry)?;
-    Ok(if entry.is_large() { elsewhere(question, entry, &digests) } else { small(question, entry, &digests) })
+    if entry.is_large() { Ok(elsewhere(question, entry, &digests)) } else { Ok(small(question, entry, &digests)?) }
 }
 
-fn small(question: &Question<'_>, entry: &Entry, digests: &Digests) -> Reply {
-    let etag = format!("\"{}\"", digests.oid);
-    let reply = if header_text(question.request, &header::IF_NONE_MATCH) == Some(etag.as_str()) {
+/// A file of git's. A client that takes gzip is sent it so, whole, whatever range it asks for: chunked, of no stated length, and
+/// with a weak tag.
+fn small(question: &Question<'_>, entry: &Entry, digests: &Digests) -> io::Result<Reply> {
+    let is_packed = PACKED.contains(&entry.size) && takes_gzip(question.request);
+    let strong = format!("\"{}\"", digests.oid);
+    let etag = if is_packed { format!("W/{strong}") } else { strong.clone() };
+    let known = header_text(question.request, &header::IF_NONE_MATCH);
+    let reply = if known.is_some_and(|known| known.trim_start_matches("W/") == strong) {
         Reply::new(StatusCode::NOT_MODIFIED, Content::Bytes(Bytes::new()))
+    } else if is_packed {
+        let packed = gzip(&question.read(entry, 0, entry.size)?)?;
+        Reply::new(StatusCode::OK, Content::Bytes(packed.into())).with(header::CONTENT_ENCODING, "gzip")
     } else {
         Reply::file(&question.repo.id, &entry.path, entry.size, header_text(question.request, &header::RANGE))
     };
-    reply
+    Ok(reply
         .with(header::CONTENT_TYPE, "text/plain; charset=utf-8")
         .with(header::ETAG, &etag)
         .with(X_REPO_COMMIT, question.commit)
-        .with(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED)
+        .with(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED))
+}
+
+/// Whether gzip is among the encodings that a request takes, and not with a weight of nothing.
+fn takes_gzip(request: &Request<Bytes>) -> bool {
+    let accepted = header_text(request, &header::ACCEPT_ENCODING).unwrap_or_default();
+    accepted.split(',').any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, "q=1"));
+        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+        name.trim().eq_ignore_ascii_case("gzip") && weight.is_none_or(|weight| weight > 0.0)
+    })
+}
+
+fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish()
 }
 
 fn elsewhere(question: &Question<'_>, entry: &Entry, digests: &Digests) -> Reply {
@@ -148,6 +181,35 @@ mod tests {
         assert_eq!(file.text_of("x-repo-commit"), COMMIT);
         let etag = file.text_of("etag").to_owned();
         assert_eq!(get(&site, location, &[("if-none-match", &etag)]).status, 304);
+    }
+
+    /// A client that takes gzip and asks for a range gets neither a part nor the file as it is.
+    #[test]
+    fn a_small_file_comes_as_gzip_to_a_client_that_takes_it_and_ranges_are_ignored_then() {
+        let dir = folder();
+        let text = r#""model.norm.weight": "model.safetensors","#.repeat(100);
+        fs_err::write(dir.path().join("o/open/index.json"), &text).unwrap();
+        let site = site(&dir, |_| {});
+        let location = get(&site, "/o/open/resolve/main/index.json", &[]).text_of("location").to_owned();
+        let ask = |encodings| get(&site, &location, &[("accept-encoding", encodings), ("range", "bytes=2-3")]);
+        for encodings in ["gzip", "br, GZip;q=0.5", "gzip, deflate"] {
+            let reply = ask(encodings);
+            assert_eq!((reply.status.as_u16(), reply.text_of("content-encoding")), (200, "gzip"), "{encodings}");
+            assert!(reply.text_of("etag").starts_with("W/\""), "{encodings}");
+            for absent in ["content-length", "content-range", "accept-ranges"] {
+                assert!(!reply.headers.contains_key(absent), "{absent}");
+            }
+            let Content::Bytes(packed) = reply.content else { panic!("{encodings}") };
+            assert_eq!(io::read_to_string(flate2::read::GzDecoder::new(&packed[..])).unwrap(), text);
+        }
+        for encodings in ["identity", "br", "gzip;q=0", ""] {
+            assert_eq!(ask(encodings).status, 206, "{encodings}");
+        }
+        let etag = ask("gzip").text_of("etag").to_owned();
+        assert_eq!(get(&site, &location, &[("accept-encoding", "gzip"), ("if-none-match", &etag)]).status, 304);
+        let config = get(&site, "/o/open/resolve/main/config.json", &[]).text_of("location").to_owned();
+        let tiny = get(&site, &config, &[("accept-encoding", "gzip"), ("range", "bytes=2-3")]);
+        assert_eq!((tiny.status.as_u16(), tiny.text_of("content-length")), (206, "2"));
     }
 
     #[test]

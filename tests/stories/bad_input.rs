@@ -441,7 +441,7 @@ fn a_folder_that_is_named_like_a_repository_is_pointed_at() {
     for name in ["o/gone", "one/two/three"] {
         fs_err::create_dir_all(at.path().join(name)).unwrap();
         let outcome = at.run(&["inspect", name]).expect(2);
-        outcome.says(&[&format!("a folder of this name is here: write ./{name} to read it")]);
+        outcome.says(&[&format!("there is a folder of this name: write ./{name} to read it")]);
     }
 }
 

@@ -188,23 +188,24 @@ fn without_network_and_without_cache_it_is_said() {
     insta::assert_snapshot!(unknown, @"
     exit status 2
     ----- stderr -----
-    error: `main` of `o/b` is not in the cache, and the network is switched off
-    hint: run once without --offline to bring it into the cache
+    warning: only one model given, so nothing to compare; `hub-audit layers` compares its layers
+    error: `main` of `o/b` is not in the cache, and network access is off
+    hint: run once without --offline to download it
     moved 0 bytes in 0 requests, 0 tensors fetched, 0 from cache, TIME
     ");
     let pinned = format!("o/b@{COMMIT}");
     insta::assert_snapshot!(at.run(&["survey", &pinned, "--offline"]).expect(2), @"
     exit status 2
     ----- stderr -----
-    error: `o/b@c0ffee00` is not in the cache, and the network is switched off
-    hint: run once without --offline (or HF_HUB_OFFLINE) to bring it into the cache
+    error: `o/b@c0ffee00` is not in the cache, and network access is off
+    hint: run once without --offline (or HF_HUB_OFFLINE) to download it
     moved 0 bytes in 0 requests, 0 tensors fetched, 0 from cache, TIME
     ");
     assert_eq!(at.asked().count(), 0);
     at.close();
     // The headers are known, these tensors are not.
     let other = at.run(&["survey", "o/a", "--offline", "--role", "post_attention_layernorm"]);
-    other.says(&["is not in the cache, and the network is switched off"]);
+    other.says(&["is not in the cache, and network access is off"]);
     assert_eq!(other.status, 1, "{other}");
 }
 

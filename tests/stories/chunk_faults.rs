@@ -123,8 +123,8 @@ fn a_store_that_is_not_reached_is_left_soon() {
 #[test]
 fn answers_that_cannot_be_are_not_believed() {
     for (fault, reason) in [
-        (XetFault::WrongSum, "chunks that cannot be: its runs end at byte"),
-        (XetFault::Truncated, "chunks that cannot be: EOF"),
+        (XetFault::WrongSum, "impossible chunks: its runs end at byte"),
+        (XetFault::Truncated, "impossible chunks: EOF"),
     ] {
         let mut at = base_and_tuned();
         serve(&mut at, |xet| xet.fault = Some(fault));

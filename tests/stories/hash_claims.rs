@@ -135,12 +135,12 @@ fn routed_experts_that_are_left_out_are_counted() {
     at.serve();
     let matches = ["hash", "--matches", "o/a", "o/b"];
     at.run(&matches).expect(0).says(&[
-        "44 tensors, beside 8 tensors of routed experts left out (--experts takes them): no two of them equal",
+        "44 tensors, beside 8 tensors of routed experts excluded (--experts includes them): no two of them equal",
     ]);
     let all = at.run(&[&matches[..], &["--experts"]].concat()).expect(0);
     all.says(&["52 tensors: 8 in 4 groups are byte-identical"]);
     let plain = at.run(&["hash", "o/a"]).expect(0);
-    plain.says(&["4 tensors of routed experts left out: --experts takes them"]);
+    plain.says(&["4 tensors of routed experts excluded; --experts includes them"]);
     let chosen = at.run(&["hash", "o/a", "--role", "v_proj"]).expect(0);
     assert!(!chosen.stderr.contains("left out"), "{chosen}");
 }

@@ -128,6 +128,29 @@ fn what_an_option_takes_is_listed() {
     at.run(&["survey", "--demo", "--role", "q_norm,norms", "--metric", "pearson,l2", "--dry-run"]).expect(0);
 }
 
+#[test]
+fn the_demo_alone_has_models_for_every_command() {
+    let at = Workspace::new();
+    let lines = |words: &[&str]| at.run(words).expect(0).stdout.lines().count();
+    assert_eq!(lines(&["inspect", "--demo", "--format", "csv"]), 1 + 9);
+    assert_eq!(lines(&["fetch", "--demo"]), 9);
+    assert_eq!(lines(&["survey", "--demo", "--format", "csv"]), 1 + 9 * 8 / 2);
+    // No two have a file in common.
+    assert_eq!(lines(&["hash", "--demo", "--files"]), 1);
+    assert!(lines(&["hash", "--demo", "--files", "zai-org/GLM-4.5-Air"]) > 40);
+    for command in ["hash", "compare"] {
+        let outcome = at.run(&[command, "--demo", "--format", "csv"]).expect(0);
+        outcome.says(&["--demo without models: norms of layer 10; --role and --layers choose others\n"]);
+        let norms = outcome.stdout.lines().filter(|line| line.contains("model.layers.10.")).count();
+        assert_eq!(norms, outcome.stdout.lines().count() - 1, "{outcome}");
+    }
+    at.run(&["fetch", "--demo", "--revision", "v1"]).expect(2).says(&["--revision applies to models that you give"]);
+    for command in ["inspect", "fetch", "hash", "survey", "layers", "compare", "embeddings", "lineage", "critique"] {
+        let help = at.run(&[command, "--help"]).expect(0).stdout;
+        assert!(["upstage/Solar-Open-100B", "Qwen/Qwen1.5-7B-Chat"].iter().all(|model| help.contains(model)), "{help}");
+    }
+}
+
 /// What bash offers for a line that ends where the cursor is.
 fn offered(at: &Workspace, words: &[&str]) -> Vec<String> {
     let script = r#"source <(hub-audit completions bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))

@@ -338,7 +338,7 @@ fn a_table_of_names_and_a_pattern_pair_what_no_rule_can() {
     assert!(outcome.stderr.contains("line 2 of --map matches no name"), "{outcome}");
     fs_err::write(at.path().join("wrong.csv"), "a,b\n(,c\n").unwrap();
     let outcome = at.run(&["compare", "./hub/o/a", "./hub/o/b", "--map", "wrong.csv"]).expect(2);
-    assert!(outcome.stderr.contains("line 2 of the map of names cannot be used"), "{outcome}");
+    assert!(outcome.stderr.contains("line 2 of the name map is invalid"), "{outcome}");
 }
 
 #[test]

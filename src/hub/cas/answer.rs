@@ -7,7 +7,7 @@ use url::Url;
 use crate::{
     hub::{
         body::BodyError,
-        client::{CasCall, HubClient, Target},
+        client::{CasCall, HubClient, Part, Target},
         error::{HubError, Place},
         retry::Budget,
     },
@@ -27,8 +27,9 @@ pub(super) async fn read_answer(
     place: &Place,
 ) -> Result<Vec<u8>, HubError> {
     let mut budget = Budget::new(hub.retry_policy());
+    let part = range.map_or(Part::Whole, Part::Range);
     loop {
-        let mut exchange = hub.exchange(url, Target::Cas(call), range, place, &mut budget).await?;
+        let mut exchange = hub.exchange(url, Target::Cas(call), part, place, &mut budget).await?;
         let status = exchange.response.status();
         if !status.is_success() {
             let (host, message) = (exchange.host.clone(), hub.server_message(exchange.response).await);

@@ -25,7 +25,8 @@ use crate::{
     digest::xet::XetHash,
     hub::{
         api,
-        client::{Bucket, CasCall, HubClient},
+        body::Ask,
+        client::{CasCall, HubClient},
         error::{HubError, Place},
         redact,
     },
@@ -307,7 +308,7 @@ impl CasClient {
         let id = api::path(file.repo.as_str());
         let url = hub.url(&format!("api/models/{id}/xet-read-token/{}", file.commit))?;
         self.0.tokens_asked.fetch_add(1, Ordering::Relaxed);
-        let answer = hub.get_secret(&url, Bucket::Api, &place, None, TOKEN_CAP).await?;
+        let answer = hub.get_secret(&Ask::api(&url, &place, TOKEN_CAP)).await?;
         // Why it cannot be read is not told: the reason may hold the token.
         let no_token = |_| HubError::NoStoreToken { host: answer.host.clone(), place: place.clone() };
         let TokenAnswer { access_token, exp, cas_url } = serde_json::from_slice(&answer.body).map_err(no_token)?;
