@@ -200,11 +200,44 @@ mod tests {
         onto.iter().enumerate().map(|(unit, column)| costs[unit * units + column]).sum()
     }
 
-    /// By another implementation.
+    /// As textbooks have it: units come in one by one, each along the cheapest path of changed partners (Kuhn and Munkres). Unit and
+    /// column 0 are none.
     fn least(units: usize, costs: &[u64]) -> u64 {
-        let wide: Vec<f64> = costs.iter().map(|&cost| cost as f64).collect();
-        let (_, onto) = lsap::solve(units, units, &wide, false).unwrap();
-        total(units, costs, &onto)
+        let cost = |unit: usize, column: usize| i64::try_from(costs[(unit - 1) * units + column - 1]).unwrap();
+        let [mut of_unit, mut of_column] = [(); 2].map(|()| vec![0_i64; units + 1]);
+        let mut partner = vec![0; units + 1];
+        for unit in 1..=units {
+            let (mut slack, mut before, mut seen) = (vec![i64::MAX; units + 1], vec![0; units + 1], vec![0]);
+            let mut open: Vec<usize> = (1..=units).collect();
+            partner[0] = unit;
+            let mut column = 0;
+            while partner[column] != 0 {
+                let from = partner[column];
+                for &to in &open {
+                    let reduced = cost(from, to) - of_unit[from] - of_column[to];
+                    if reduced < slack[to] {
+                        (slack[to], before[to]) = (reduced, column);
+                    }
+                }
+                let next = (0..open.len()).min_by_key(|&at| slack[open[at]]).unwrap();
+                let step = slack[open[next]];
+                for &column in &seen {
+                    of_unit[partner[column]] += step;
+                    of_column[column] -= step;
+                }
+                for &column in &open {
+                    slack[column] -= step;
+                }
+                column = open.swap_remove(next);
+                seen.push(column);
+            }
+            while column != 0 {
+                partner[column] = partner[before[column]];
+                column = before[column];
+            }
+        }
+        let onto = (1..=units).map(|column| (partner[column], column));
+        u64::try_from(onto.map(|(unit, column)| cost(unit, column)).sum::<i64>()).unwrap()
     }
 
     fn check(units: usize, costs: &[u64]) {
