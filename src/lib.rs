@@ -11,7 +11,7 @@
 //! into a report; [`report`] renders; [`serve`] plays the Hub on this machine; the binary's `cli` talks to a person.
 //!
 //! ```text
-//!  Args ─▶ Request ─▶ Session::gather ─────────────▶ Corpus ─▶ question::answer ─▶ Report ─▶ CSV JSON Markdown HTML SVG PNG
+//!  Args ─▶ Request ─▶ Session::gather ─────────────▶ Corpus ─▶ question::answer ─▶ Report ─▶ CSV JSON Markdown HTML SVG PNG PDF
 //!          specs      open ▸ select ▸ plan ▸ fetch    models,   who meets whom ▸ PairTable ▸ Stats
 //!          question   async, then the runtime ends    failures  sync, rayon
 //!

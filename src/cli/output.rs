@@ -62,7 +62,8 @@ pub(crate) fn write<'a>(
     printer: &Printer,
 ) -> anyhow::Result<()> {
     let Some(dir) = &output.dir else { return Ok(()) };
-    let draws = output.formats.iter().any(|format| matches!(format, Format::Svg | Format::Png | Format::Html));
+    let draws =
+        output.formats.iter().any(|format| matches!(format, Format::Svg | Format::Png | Format::Pdf | Format::Html));
     let what = if draws { "drawing pictures and writing the report" } else { "writing the report" };
     let meanwhile = Meanwhile::new(printer.draws_bars(), what.to_owned());
     let Written { files, removed } =

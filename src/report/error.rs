@@ -19,10 +19,10 @@ pub enum ReportError {
     Name { name: String },
     #[error("two files of the report are named `{name}`")]
     Twice { name: String },
-    #[error("cannot draw the picture `{picture}` as PNG: {reason}")]
-    Raster { picture: String, reason: String },
-    #[error("this build cannot write PNG")]
-    NoPng,
+    #[error("cannot draw the picture `{picture}` as {format}: {reason}")]
+    Draw { picture: String, format: &'static str, reason: String },
+    #[error("this build cannot write {format}")]
+    NotBuilt { format: &'static str },
 }
 
 impl Hint for ReportError {
@@ -34,8 +34,12 @@ impl Hint for ReportError {
                 "make room on the disk and run again"
             }
             Self::Write { .. } => "check that the folder given with `-o` can be written to",
-            Self::Raster { .. } => "leave `png` out of `--formats`; the SVG holds the same picture",
-            Self::NoPng => "leave `png` out of `--formats`, or build with the feature `png`",
+            Self::Draw { format, .. } => {
+                return Some(format!("leave `{format}` out of `--formats`; the SVG holds the same picture"));
+            }
+            Self::NotBuilt { format } => {
+                return Some(format!("leave `{format}` out of `--formats`, or build with the feature `png`"));
+            }
             Self::Name { .. } | Self::Twice { .. } => return None,
         };
         Some(hint.to_owned())

@@ -23,26 +23,38 @@ pub(super) fn files(report: &Report, formats: &[Format], titled: bool) -> Result
                 let svg = |picture: &Picture| picture.svg(report.synthetic).into_bytes();
                 files.extend(pictures.iter().map(|picture| (format!("{}.svg", picture.file_stem()), svg(picture))));
             }
-            Format::Png => {
-                // Rasterising is the one slow format; each picture stands alone, and their order is kept.
-                let png = |picture: &&Picture| {
-                    png(picture, report.synthetic).map(|bytes| (format!("{}.png", picture.file_stem()), bytes))
+            Format::Png | Format::Pdf => {
+                // Drawing is the one slow part; each picture stands alone, and their order is kept.
+                let file = |picture: &&Picture| {
+                    let name = format!("{}.{}", picture.file_stem(), format.name());
+                    drawn(picture, format, report.synthetic).map(|bytes| (name, bytes))
                 };
-                files.extend(pictures.par_iter().map(png).collect::<Result<Vec<_>, _>>()?);
+                files.extend(pictures.par_iter().map(file).collect::<Result<Vec<_>, _>>()?);
             }
         }
     }
     Ok(files)
 }
 
+/// `picture` in pixels or as a page.
 #[cfg(feature = "png")]
-fn png(picture: &Picture, synthetic: bool) -> Result<Vec<u8>, ReportError> {
-    super::figure::png::render(&picture.id, picture.scene(synthetic))
+fn drawn(picture: &Picture, format: Format, synthetic: bool) -> Result<Vec<u8>, ReportError> {
+    use super::{
+        SYNTHETIC,
+        figure::{pdf, png},
+    };
+    let scene = picture.scene(synthetic);
+    let drawn = if format == Format::Pdf {
+        pdf::render(scene, &picture.title, &picture.described(synthetic.then_some(SYNTHETIC)))
+    } else {
+        png::render(scene)
+    };
+    drawn.map_err(|reason| ReportError::Draw { picture: picture.id.clone(), format: format.name(), reason })
 }
 
 #[cfg(not(feature = "png"))]
-fn png(_: &Picture, _: bool) -> Result<Vec<u8>, ReportError> {
-    Err(ReportError::NoPng)
+fn drawn(_: &Picture, format: Format, _: bool) -> Result<Vec<u8>, ReportError> {
+    Err(ReportError::NotBuilt { format: format.name() })
 }
 
 #[cfg(test)]
@@ -56,12 +68,12 @@ mod tests {
         let report = sample();
         let files = files(&report, &Format::ALL, true).unwrap();
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["REPORT.md", "report.html", "cosine.svg", "cosine.png"]);
+        assert_eq!(names, ["REPORT.md", "report.html", "cosine.svg", "cosine.png", "cosine.pdf"]);
         assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
         assert_eq!(files, super::files(&report, &Format::ALL, true).unwrap());
         let untitled = super::files(&report, &Format::ALL, false).unwrap();
         let same: Vec<bool> = files.iter().zip(&untitled).map(|(a, b)| a == b).collect();
-        assert_eq!(same, [true, true, false, false], "pages keep the titles of their pictures");
+        assert_eq!(same, [true, true, false, false, false], "pages keep the titles of their pictures");
     }
 
     #[test]

@@ -20,6 +20,8 @@ named! {
         Svg = "svg",
         /// One file a picture, in pixels.
         Png = "png",
+        /// One file a picture, as a page for print.
+        Pdf = "pdf",
     }
 }
 
@@ -27,6 +29,6 @@ impl FromStr for Format {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::named(name).ok_or_else(|| format!("`{name}` is not a format: csv, json, md, html, svg, png"))
+        Self::named(name).ok_or_else(|| format!("`{name}` is not a format: csv, json, md, html, svg, png, pdf"))
     }
 }

@@ -19,21 +19,22 @@ skip() {
     exit 0
 }
 command -v c++ >/dev/null || skip "no C++ compiler"
-# As `cargo fuzz build --sanitizer none` calls the compiler. A target is named so that build scripts are left as they are.
-coverage="-Cpasses=sancov-module"
-for option in level=4 inline-8bit-counters pc-table trace-compares; do
-    coverage+=" -Cllvm-args=-sanitizer-coverage-$option"
-done
-host=$(rustc -vV | sed -n 's/^host: //p')
-RUSTFLAGS="--cfg fuzzing $coverage" \
-    cargo build --release --locked --manifest-path tests/fuzz/Cargo.toml --target-dir "$build" --target "$host" || exit 1
+# Built as the tests are, so that dependencies are not built again (but for what stands on ring: libFuzzer's own build asks more of cc). This
+# crate is, for what the fuzzer wants to know of it, and a little faster than in tests.
+export RUSTC_WORKSPACE_WRAPPER=$PWD/tests/fuzz/rustc
+built=$(cargo test --no-run --locked -p hub-audit -p hub-audit-fuzz "${targets[@]/#/--bin=}" \
+    --config profile.dev.package.hub-audit.opt-level=1 --config profile.release.package.hub-audit.opt-level=1 \
+    --message-format=json-render-diagnostics) || exit 1
+declare -A binaries
+while read -r name executable; do
+    binaries[$name]=$executable
+done < <(sed -n 's/.*"kind":\["bin"\].*"name":"\([a-z_]*\)","src_path".*"executable":"\([^"]*\)".*/\1 \2/p' <<<"$built")
 
-binaries=$build/$host/release
 failed=0
 run() {
     local target=$1 corpus=$build/corpus/$1 found=$build/found/$1 log=$build/$1.log
     mkdir -p "$corpus" "$found"
-    "$binaries/$target" "$corpus" "$(seeds "$target")" -artifact_prefix="$found/" -max_total_time="$seconds" -timeout=10 \
+    "${binaries[$target]}" "$corpus" "$(seeds "$target")" -artifact_prefix="$found/" -max_total_time="$seconds" -timeout=10 \
         -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 >"$log" 2>&1
     local status=$?
     echo "fuzz: $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs in $seconds s, status $status"

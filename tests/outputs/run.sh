@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Reports as a user of jq and pandas reads them: every CSV loads, every column of it is in the JSON under its name with the same values,
-# and the JSON is what docs/report.schema.json says, by a validator that is not ours.
+# and the JSON is what docs/report.schema.json says, by a validator that is not ours. PDFs hold the text of the SVGs, by a reader that is
+# not ours.
 # usage: run.sh BINARY
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -11,12 +12,12 @@ trap 'rm -rf "$work"' EXIT
 export HUB_AUDIT_CACHE=$work/cache
 
 source tests/python.sh
-install outputs pandas jsonschema
+install outputs pandas jsonschema pypdf
 
 run() {
   name=$1
   shift
-  "$binary" "$@" --demo -q -o "$work/$name" --formats csv,json >/dev/null
+  "$binary" "$@" --demo -q -o "$work/$name" --formats csv,json,svg,pdf >/dev/null
 }
 run survey survey --layers 5,10 --trials 5
 run layers layers
@@ -33,3 +34,4 @@ jq -e '[.pairs[] | select(.pearson > 0.5) | .model_a] | length > 0' "$work/surve
 jq -e '.verdicts[] | select(.verdict == "linked") | .model_b' "$work/lineage/report.json" >/dev/null
 jq -e '.provenance | .endpoint, .platform, .features[0] | strings' "$work/compare/report.json" >/dev/null
 "$venv/bin/python" tests/outputs/read.py docs/report.schema.json "$work"/{survey,layers,compare,critique,embeddings,lineage}
+"$venv/bin/python" tests/outputs/pages.py "$work"/{survey,layers,compare,critique,embeddings,lineage}

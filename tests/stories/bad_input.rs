@@ -426,7 +426,7 @@ fn options_that_mean_nothing_are_refused_without_a_request() {
         (["--fail-if", "pearson>much"], "`much` is not a number"),
         (["--metric", "cos_sim,spearmann"], "`spearmann` is not a metric; did you mean `spearman`?"),
         (["--metric", "cosine"], "`cosine` is not a metric; the metrics are cos_sim, "),
-        (["--formats", "pdf"], "`pdf` is not a format"),
+        (["--formats", "docx"], "`docx` is not a format"),
         (["--max-bytes", "1 furlong"], "is not a unit of size"),
     ] {
         let outcome = at.run(&[&["survey", "o/a"], &args[..]].concat()).expect(2);

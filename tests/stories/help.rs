@@ -115,7 +115,7 @@ fn what_an_option_takes_is_listed() {
         ("survey", "norms: input_layernorm, post_attention_layernorm, attn_output_norm"),
         ("survey", "matrices: q_proj, k_proj"),
         ("survey", "metrics: cos_sim, cos_null"),
-        ("survey", "[possible values: csv, json, md, html, svg, png]"),
+        ("survey", "[possible values: csv, json, md, html, svg, png, pdf]"),
         ("survey", "[possible values: same, depth, all, mixed]"),
         ("layers", "[possible values: heads, attention, mlp-rotation, mlp-permutation]"),
         ("lineage", "[possible values: all, mlp, heads, experts, norms, embeddings]"),

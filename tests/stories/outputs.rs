@@ -396,6 +396,37 @@ fn files_of_a_former_report_go_and_those_of_others_stay() {
 }
 
 #[test]
+fn a_picture_is_a_page_of_pdf_where_that_is_asked_for() {
+    let mut at = Workspace::with_llama(2, 64);
+    at.llama("o/b", 2, 2, 64);
+    at.serve();
+    let survey = ["survey", "o/a", "o/b", "--layers", "1", "-q", "--formats"];
+    at.run(&[&survey[..], &["json,md,svg,pdf", "-o", "out"]].concat()).expect(0);
+    let files = Workspace::files(&at.path().join("out"));
+    let named = |end: &str| files.iter().filter_map(|(name, _)| name.strip_suffix(end)).collect::<Vec<_>>();
+    assert_eq!(named(".pdf"), named(".svg"));
+    let report: Value = serde_json::from_str(&at.read("out/report.json")).unwrap();
+    let listed = |name: &str| report["files"].as_array().unwrap().iter().any(|file| file["name"] == name);
+    for (name, bytes) in files.iter().filter(|(name, _)| is_one_of(name, &["pdf"])) {
+        assert!(bytes.starts_with(b"%PDF-1.7\n") && bytes.ends_with(b"%%EOF") && listed(name), "{name}");
+        // One page, titled as the picture is, with its font in it.
+        let text = String::from_utf8_lossy(bytes);
+        assert!(text.contains("/Count 1\n") && text.contains("/Title (input_layernorm, layer 1)"), "{text}");
+        assert!(text.contains("+DejaVuSans\n") && text.contains("/FontFile2 "), "{text}");
+    }
+    assert!(
+        at.read("out/REPORT.md").contains("](heatmap_input_layernorm_1.svg)"),
+        "no browser shows a PDF as a picture"
+    );
+    // The same again, and none of a former report.
+    at.run(&[&survey[..], &["pdf", "-o", "again"]].concat()).expect(0);
+    let page = |folder: &str| fs_err::read(at.path().join(folder).join("heatmap_input_layernorm_1.pdf")).unwrap();
+    assert_eq!(page("out"), page("again"));
+    at.run(&[&survey[..], &["svg", "-o", "out"]].concat()).expect(0);
+    assert!(Workspace::files(&at.path().join("out")).iter().all(|(name, _)| !is_one_of(name, &["pdf"])));
+}
+
+#[test]
 fn picture_files_have_no_title_where_none_is_wanted_and_groups_are_bars_beside_them() {
     let mut at = Workspace::with_llama(2, 64);
     at.llama("o/b", 2, 2, 64);

@@ -128,7 +128,8 @@ impl Picture {
         scene
     }
 
-    fn described(&self, banner: Option<&str>) -> String {
+    /// What it tells, for who cannot see it, below the `banner`.
+    pub(crate) fn described(&self, banner: Option<&str>) -> String {
         let alt = if self.alt.is_empty() { &self.title } else { &self.alt };
         banner.map_or_else(|| alt.clone(), |banner| format!("{banner}. {alt}"))
     }

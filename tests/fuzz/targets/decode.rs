@@ -5,6 +5,7 @@
 use hub_audit::dtype::{Dtype, decode};
 use libfuzzer_sys::fuzz_target;
 
+#[rustfmt::skip]
 const NAMES: [&str; 23] = [
     "BOOL", "F4", "F6_E2M3", "F6_E3M2", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "I16",
     "U16", "F16", "BF16", "I32", "U32", "F32", "C64", "F64", "I64", "U64", "F2",
