@@ -101,12 +101,14 @@ fn by_layer(comparison: &Comparison, id: &str, title: &str, roles: &[&GroupFigur
 }
 
 fn scatter(pairs: &[&ComparedPair]) -> Option<Picture> {
+    let has_matrices = pairs.iter().any(|pair| !pair.is_norm_or_bias());
+    let groups = ["matrices", "norms and biases"].into_iter().skip(usize::from(!has_matrices));
     let points: Vec<Point> = pairs
         .iter()
         .filter_map(|pair| {
             Some(Point {
                 label: pair.a.tensor.clone(),
-                group: usize::from(pair.is_norm_or_bias()),
+                group: usize::from(has_matrices && pair.is_norm_or_bias()),
                 x: value(pair, Metric::CosSim)?,
                 y: value(pair, Metric::RelL2Err)?,
             })
@@ -122,7 +124,7 @@ fn scatter(pairs: &[&ComparedPair]) -> Option<Picture> {
         kind: PictureKind::Scatter(Scatter {
             x_label: Metric::CosSim.name().to_owned(),
             y_label: Metric::RelL2Err.name().to_owned(),
-            groups: vec!["matrices".to_owned(), "norms and biases".to_owned()],
+            groups: groups.map(str::to_owned).collect(),
             points,
         }),
     })
