@@ -176,7 +176,7 @@ pub(crate) fn listed(folders: &[String]) -> String {
     }
 }
 
-/// `5369.8 MB`, and below one megabyte `500000 bytes`: nobody counts the digits of billions.
+/// `5369.8 MB`, and below one megabyte `500000 bytes`.
 fn megabytes(bytes: u64) -> String {
     if bytes < 1_000_000 { format!("{bytes} bytes") } else { format!("{:.1} MB", bytes as f64 / 1e6) }
 }
