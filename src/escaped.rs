@@ -1,7 +1,7 @@
 //! Names from a file, made safe to print.
 //!
 //! A tensor's name is any JSON string: it may hold line breaks, terminal escapes, or marks that turn the direction of the
-//! text. Whatever shows such a name goes through [`Escaped`], so that a file cannot write to the terminal.
+//! text. All that shows such a name goes through [`Escaped`], so that a file cannot write to the terminal.
 
 use std::fmt::{self, Write};
 

@@ -112,7 +112,7 @@ impl<W: Write> Write for Hiding<W> {
     }
 }
 
-/// `text` with something else for each `token`, in whatever letter case: a host's name is in small letters.
+/// `text` with something else for each `token`, in any letter case: a host's name is in small letters.
 fn without(text: &str, token: &str) -> Option<String> {
     let (lower, token) = (text.to_ascii_lowercase(), token.to_ascii_lowercase());
     let mut found = memchr::memmem::find_iter(lower.as_bytes(), token.as_bytes()).peekable();

@@ -38,7 +38,7 @@ pub(crate) fn hash_of_32_bytes(text: &str) -> Option<&str> {
 }
 
 /// A repository at a commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The commit that every later request names. `None` for a local folder, which has none.
     pub commit: Option<Commit>,

@@ -66,26 +66,22 @@ impl FromStr for RepoId {
     type Err = SpecError;
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let invalid = |reason| no_model(text, reason);
         let parts: Vec<&str> = text.split('/').collect();
         if parts.len() > 2 {
-            return Err(invalid("an id has the form owner/name, with one `/`"));
+            return Err(no_model(text, "an id has the form owner/name, with one `/`"));
         }
-        for part in &parts {
-            if part.is_empty() {
-                return Err(invalid("owner and name must not be empty"));
-            }
-            if part.len() > 96 {
-                return Err(invalid("owner and name have at most 96 characters"));
-            }
-            if !part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
-                return Err(invalid("only letters, digits, `-`, `_` and `.` are allowed"));
-            }
-            if part.starts_with(['-', '.']) || part.ends_with(['-', '.']) {
-                return Err(invalid("a part must not begin or end with `-` or `.`"));
-            }
-            if part.contains("..") || part.contains("--") {
-                return Err(invalid("`..` and `--` are not allowed"));
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        for part in parts {
+            let is_open = part.starts_with(['-', '.']) || part.ends_with(['-', '.']);
+            let rules = [
+                (part.is_empty(), "owner and name must not be empty"),
+                (part.len() > 96, "owner and name have at most 96 characters"),
+                (!part.chars().all(is_allowed), "only letters, digits, `-`, `_` and `.` are allowed"),
+                (is_open, "a part must not begin or end with `-` or `.`"),
+                (part.contains("..") || part.contains("--"), "`..` and `--` are not allowed"),
+            ];
+            if let Some((_, reason)) = rules.into_iter().find(|(is_broken, _)| *is_broken) {
+                return Err(no_model(text, reason));
             }
         }
         Ok(Self(text.to_owned()))

@@ -17,7 +17,7 @@ pub enum Values {
     Bool(Vec<bool>),
 }
 
-/// Evaluates `$body` with `$elements` bound to the vector inside, whatever its element type.
+/// Evaluates `$body` with `$elements` bound to the vector inside, for every element type.
 macro_rules! for_any {
     ($values:expr, $elements:ident => $body:expr) => {
         match $values {

@@ -2,7 +2,7 @@
 //!
 //! A file is written under a temporary name in its own folder and renamed. Readers take no lock. Writers share the lock of
 //! the cache and hold alone the lock of their commit's folder; only pruning takes the lock of the cache alone, and so
-//! knows that a temporary file it sees belongs to nobody.
+//! knows that a temporary file it sees is left over.
 //!
 //! What is found here is untrusted: a pipe, a device or a link may be in the place of a file. Nothing but a regular file is
 //! opened, never through a link and without blocking, and no more of it is read than its kind may have. All of it is its
@@ -70,7 +70,7 @@ named! {
 }
 
 impl Flaw {
-    /// Whether it cannot come from a crash or a full disk: somebody put it there.
+    /// Whether it cannot come from a crash or a full disk: it was put there.
     pub(super) fn is_foreign(self) -> bool {
         matches!(self, Self::Irregular | Self::TooLarge)
     }
@@ -155,7 +155,7 @@ impl Disk {
         }
     }
 
-    /// Waits for a lock that somebody has, and says so, once a lock, when it takes long.
+    /// Waits for a lock that is held, and says so, once a lock, when it takes long.
     fn wait(&self, file: &fs::File, path: &Path, is_shared: bool) -> io::Result<()> {
         let (held, waited) = mpsc::channel::<()>();
         thread::scope(|scope| {
@@ -193,7 +193,7 @@ impl Disk {
         (self.warn)(text);
     }
 
-    /// Says that something foreign lay at `path`; a crash or a full disk is nobody's concern.
+    /// Says that something foreign lay at `path`; of a crash or a full disk nothing is said.
     pub(super) fn warn_of(&self, path: &Path, flaw: Flaw) {
         if flaw.is_foreign() {
             (self.warn)(&format!("`{}` in the cache is {flaw}: it counts as absent", path.display()));
@@ -293,7 +293,7 @@ pub(super) fn temporary(path: &Path) -> Result<NamedTempFile, CacheError> {
     tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(CacheError::write(path))
 }
 
-/// Gives a temporary file its name, in place of whatever has it.
+/// Gives a temporary file its name, in place of what has it.
 pub(super) fn persist(temporary: NamedTempFile, path: &Path) -> Result<(), CacheError> {
     // A folder, unlike all else, would not give way.
     if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {

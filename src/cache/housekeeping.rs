@@ -129,7 +129,7 @@ impl Cache {
         Ok(report)
     }
 
-    /// What [`Cache::prune`] would remove now. Nothing is, and nobody is kept waiting.
+    /// What [`Cache::prune`] would remove now. Nothing is, and no writer waits.
     pub fn plan_prune(
         &self,
         older_than: Option<Duration>,

@@ -28,7 +28,7 @@ pub struct Incoming {
     /// Bytes written so far and in all, the header among them.
     written: u64,
     whole: u64,
-    /// Nobody clears temporary files out while this is held.
+    /// No temporary file is cleared out while this is held.
     locked: Locked,
 }
 

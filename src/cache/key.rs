@@ -1,4 +1,4 @@
-//! Where an entry lies: `models/OWNER/NAME/COMMIT/TENSOR.npy`, whatever the tensor is called.
+//! Where an entry lies: `models/OWNER/NAME/COMMIT/TENSOR.npy`.
 //!
 //! A tensor's name is any string: it may hold slashes, be `..`, be longer than a file name may be, or be a device on some
 //! systems. [`encode`] maps every string to a plain file name, and no two strings to the same one. On systems that do not

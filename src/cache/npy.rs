@@ -120,7 +120,7 @@ fn write_elements<const N: usize, T: Copy>(
 
 /// Reads a `.npy` file: its values and its shape. [`io::ErrorKind::InvalidData`] where it is none that this crate writes.
 ///
-/// No more memory is taken than the file has bytes, whatever its header says.
+/// No more memory is taken than the file has bytes, even if its header says so.
 pub(super) fn read(mut reader: impl Read + Seek) -> io::Result<(Values, Vec<u64>)> {
     let file_len = reader.seek(SeekFrom::End(0))?;
     reader.seek(SeekFrom::Start(0))?;

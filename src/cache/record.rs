@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The kept knowledge of one commit. With it, a question about kept tensors needs no network at all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitRecord {
     /// Who said so: an endpoint.
     pub source: String,

@@ -64,7 +64,7 @@ impl Cache {
         Ok(Self { disk: Arc::new(Disk::new(root, Box::new(warn))), sources: None })
     }
 
-    /// The same cache for one who believes these sources alone: what others gave is not there, by whatever way it is looked up.
+    /// The same cache for one who believes these sources alone: what others gave is not there.
     #[must_use]
     pub fn believing(&self, sources: impl IntoIterator<Item = String>) -> Self {
         Self { disk: Arc::clone(&self.disk), sources: Some(sources.into_iter().collect()) }

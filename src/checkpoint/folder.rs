@@ -48,7 +48,7 @@ impl FolderFile {
 
     /// Length of the file in bytes.
     pub fn size(&self) -> u64 {
-        self.stamp.len()
+        self.stamp.size()
     }
 
     /// What it was when it was first looked at.
@@ -61,7 +61,7 @@ impl FolderFile {
         self.was_read.store(true, Ordering::Relaxed);
         let mut options = OpenOptions::new();
         options.read(true);
-        // Whatever has taken its place meanwhile is not waited for.
+        // A pipe that has taken its place meanwhile is not waited for.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
         let opened = options.open(&self.path).map_err(|error| self.gone_or(error))?;
@@ -88,14 +88,14 @@ impl FolderFile {
         if now.is_same_content(&self.stamp) {
             return Ok(());
         }
-        let (before, now) = (self.stamp.len(), Some(now.len()));
+        let (before, now) = (self.stamp.size(), Some(now.size()));
         Err(CheckpointError::Changed { path: self.path.clone(), before, now })
     }
 
     fn gone_or(&self, error: io::Error) -> CheckpointError {
         match error.kind() {
             io::ErrorKind::NotFound => {
-                CheckpointError::Changed { path: self.path.clone(), before: self.stamp.len(), now: None }
+                CheckpointError::Changed { path: self.path.clone(), before: self.stamp.size(), now: None }
             }
             _ => CheckpointError::Io(error),
         }
@@ -142,7 +142,7 @@ impl FolderFile {
 /// What is written within a tick of a file system's clock has the time of what was written before it in that tick.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Ticks that a file is waited for which somebody is writing.
+/// Ticks that a file which is being written is waited for.
 const MOST_TICKS: u32 = 50;
 
 /// The metadata of a file whose next write will show in them: that of the last tick may be followed by one that does not.

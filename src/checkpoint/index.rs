@@ -207,21 +207,15 @@ fn unsafe_because(path: &str) -> Option<&'static str> {
 }
 
 fn unsafe_as_written(path: &str) -> Option<&'static str> {
-    if path.is_empty() {
-        Some("the path is empty")
-    } else if path.starts_with('/') {
-        Some("the path is absolute")
-    } else if path.contains('\\') {
-        Some("the path holds a backslash")
-    } else if path.chars().any(char::is_control) {
-        Some("the path holds a control character")
-    } else if path.split('/').next().is_some_and(|first| first.contains(':')) {
-        Some("the path begins like an address")
-    } else if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
-        Some("the path has an empty, `.` or `..` segment")
-    } else {
-        None
-    }
+    let rules = [
+        (path.is_empty(), "the path is empty"),
+        (path.starts_with('/'), "the path is absolute"),
+        (path.contains('\\'), "the path holds a backslash"),
+        (path.chars().any(char::is_control), "the path holds a control character"),
+        (path.split('/').next().is_some_and(|first| first.contains(':')), "the path begins like an address"),
+        (path.split('/').any(|part| matches!(part, "" | "." | "..")), "the path has an empty, `.` or `..` segment"),
+    ];
+    rules.into_iter().find(|(is_broken, _)| *is_broken).map(|(_, reason)| reason)
 }
 
 #[cfg(test)]

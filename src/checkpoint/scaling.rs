@@ -10,7 +10,7 @@ use super::{
 use crate::{dtype::Dtype, escaped::Escaped, family::ModelConfig};
 
 /// What a weight with scales beside it is, and the names of those that describe it. `None` where it has none, and is no
-/// integer matrix: those are codes or indices, whatever stands beside them.
+/// integer matrix: those are codes or indices.
 pub(super) fn scaled(
     tensor: &TensorInfo,
     all: &Named<'_>,
@@ -55,7 +55,7 @@ pub(super) fn scaled(
     Some((storage.map_or_else(|reason| Storage::Unclear { reason }, Storage::Scaled), names))
 }
 
-/// Two FP4 in a byte, whatever its type is called: the scales say how many elements share one.
+/// Two FP4 in a byte: the scales say how many elements share one.
 fn fp4_in_bytes(weight: &TensorInfo, scale: &TensorInfo) -> Option<PackedFormat> {
     let (columns, rows) = weight.shape.split_last()?;
     let (blocks, others) = scale.shape.split_last()?;

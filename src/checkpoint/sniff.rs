@@ -38,27 +38,18 @@ impl Foreign {
     /// Recognises `prefix`, the first bytes of a file.
     pub fn sniff(prefix: &[u8]) -> Option<Self> {
         let text = prefix.trim_ascii_start();
-        let starts = |magic: &[u8]| prefix.starts_with(magic);
         let opens = |tag: &[u8]| text.len() >= tag.len() && text[..tag.len()].eq_ignore_ascii_case(tag);
-        if opens(b"<!doc") || opens(b"<html") || opens(b"<?xml") || opens(b"<head") {
-            Some(Self::Html)
-        } else if starts(b"version ") {
-            Some(Self::LfsPointer)
-        } else if starts(b"GGUF") {
-            Some(Self::Gguf)
-        } else if starts(b"PK\x03\x04") {
-            Some(Self::Zip)
-        } else if starts(b"\x1f\x8b") {
-            Some(Self::Gzip)
-        } else if starts(b"\x89HDF") {
-            Some(Self::Hdf5)
-        } else if prefix.len() > 1 && prefix[0] == 0x80 && (2..=5).contains(&prefix[1]) {
-            Some(Self::Pickle)
-        } else if text.starts_with(b"{\"") || text.starts_with(b"[") {
-            Some(Self::Json)
-        } else {
-            None
-        }
+        let is_it = |kind: &Self| match kind {
+            Self::Html => [&b"<!doc"[..], b"<html", b"<?xml", b"<head"].into_iter().any(opens),
+            Self::LfsPointer => prefix.starts_with(b"version "),
+            Self::Gguf => prefix.starts_with(b"GGUF"),
+            Self::Zip => prefix.starts_with(b"PK\x03\x04"),
+            Self::Gzip => prefix.starts_with(b"\x1f\x8b"),
+            Self::Hdf5 => prefix.starts_with(b"\x89HDF"),
+            Self::Pickle => matches!(prefix, [0x80, 2..=5, ..]),
+            Self::Json => text.starts_with(b"{\"") || text.starts_with(b"["),
+        };
+        Self::ALL.into_iter().find(is_it)
     }
 }
 

@@ -39,13 +39,8 @@ impl Stamp {
     }
 
     /// Length in bytes.
-    pub fn len(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.len
-    }
-
-    /// Whether the file is empty.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// Whether both are of one file, written to last at one moment. A new link to it is no other content.

@@ -52,30 +52,28 @@ impl Pattern {
         let rows = numel / columns;
         let unit = unit_roundoff(dtype);
         let mut patterns = Vec::new();
-        let mut add = |class, columns, formula: Box<Formula>| {
-            patterns.push(Self { class, columns, formula });
-        };
+        let mut add = |class, formula: Box<Formula>| patterns.push(Self { class, columns, formula });
         if columns >= 2 {
-            add(TrivialClass::Positions, columns, Box::new(|_, _, column| exactly(column as f64)));
+            add(TrivialClass::Positions, Box::new(|_, _, column| exactly(column as f64)));
         }
         if rows >= 2 && columns >= 2 {
             let above = rows.saturating_sub(columns);
             let one_hot = move |_, row: u64, column: u64| exactly(f64::from(row == column + above));
-            add(TrivialClass::OneHot, columns, Box::new(one_hot));
+            add(TrivialClass::OneHot, Box::new(one_hot));
         }
         if shape.len() >= 2 && shape[shape.len() - 2] == columns && columns >= 2 {
             for outside in [0.0, f64::NEG_INFINITY] {
                 let inside = f64::from(outside == 0.0);
                 let mask =
                     move |_, row: u64, column: u64| exactly(if column <= row % columns { inside } else { outside });
-                add(TrivialClass::CausalMask, columns, Box::new(mask));
+                add(TrivialClass::CausalMask, Box::new(mask));
             }
         }
         if rows == 1 {
-            add(TrivialClass::Frequencies, columns, Box::new(move |second, _, i| frequency(second, i, unit)));
+            add(TrivialClass::Frequencies, Box::new(move |second, _, i| frequency(second, i, unit)));
             for period in [columns, columns - 1] {
                 let hann = move |_, _, i: u64| (hann(i, period), 4.0 * unit + 1e-6);
-                add(TrivialClass::Window, columns, Box::new(hann));
+                add(TrivialClass::Window, Box::new(hann));
             }
         }
         if rows >= 2 && columns >= 4 && columns.is_multiple_of(2) {
@@ -85,14 +83,14 @@ impl Pattern {
                         // An angle made in f32 is off by some of its last places.
                         (sinusoid(row, column, columns, split, steps), 2.0 * unit + 1e-6 * (1.0 + row as f64))
                     };
-                    add(TrivialClass::Sinusoids, columns, Box::new(sinusoid));
+                    add(TrivialClass::Sinusoids, Box::new(sinusoid));
                 }
             }
         }
         if rows == columns + 2 && columns >= 4 && columns.is_multiple_of(2) {
             for sign in [1.0, -1.0] {
                 let basis = move |_, row: u64, column: u64| (fourier(row, column, columns, sign), 4.0 * unit + 1e-5);
-                add(TrivialClass::Window, columns, Box::new(basis));
+                add(TrivialClass::Window, Box::new(basis));
             }
         }
         patterns

@@ -69,7 +69,7 @@ pub struct Slot {
 
 macro_rules! roles {
     ($($variant:ident $name:literal $kind:ident $doc:literal;)+) => {
-        /// What a tensor does, whatever its file calls it.
+        /// What a tensor does, by any name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum Role { $(#[doc = $doc] #[serde(rename = $name)] $variant,)+ }

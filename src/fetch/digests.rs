@@ -31,7 +31,7 @@ pub fn plan_hash(session: &Session, model: &Model, is_wanted: impl Fn(&str) -> b
 pub type Digests = BTreeMap<usize, TensorHash>;
 
 /// Streams and digests what the plans say, all models at once: for each, the digests by position, and the tensors that
-/// failed by name. The rest goes on.
+/// failed by name. One that fails stops no other.
 pub(super) async fn hash_remote(session: &Session, opened: &[Opened], plans: &[ModelPlan]) -> Vec<(Digests, Failures)> {
     let room = room_for_all();
     let mut visits = Vec::new();

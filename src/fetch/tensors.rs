@@ -78,7 +78,7 @@ fn is_decodable(tensor: &Tensor) -> bool {
     decode(&tensor.info.dtype, &[]).is_ok()
 }
 
-/// Carries out the plans of all models at once and returns, for each, the tensors that failed. The rest goes on.
+/// Carries out the plans of all models at once and returns, for each, the tensors that failed. One that fails stops no other.
 pub(super) async fn fetch(session: &Session, opened: &[Opened], plans: &[ModelPlan]) -> Vec<Failures> {
     let room = room_for_all();
     let mut visits = Vec::new();

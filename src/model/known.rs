@@ -1,6 +1,6 @@
 //! What is known of a commit, and what a run learns of it: never other than it was, so that a later run asks for none of it again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Access, AuditError};
 use crate::{
@@ -24,7 +24,7 @@ pub(super) struct Known {
 impl Known {
     /// What is there of a folder.
     pub(super) fn of_folder(snapshot: Snapshot) -> Self {
-        Self { record: empty_record("", snapshot), changed: false, partial: false }
+        Self { record: CommitRecord { snapshot, ..CommitRecord::default() }, changed: false, partial: false }
     }
 
     /// What the cache has of a commit; the listing of one of which it has nothing.
@@ -54,7 +54,8 @@ impl Known {
             (None, Some(told)) if without_xet => told.clone(),
             _ => access.hub.snapshot(repo, commit).await?,
         };
-        let record = CommitRecord { without_xet, ..empty_record(&access.source, snapshot) };
+        let source = access.source.clone();
+        let record = CommitRecord { source, snapshot, without_xet, ..CommitRecord::default() };
         Ok(Self { record, changed: !partial, partial })
     }
 
@@ -105,9 +106,4 @@ fn offline_revision(access: &Access, repo: &RepoId, revision: &Revision) -> Resu
     let commit = access.shared.as_ref().and_then(|shared| shared.commit(repo, revision));
     let unknown = || AuditError::OfflineRevision { repo: repo.to_string(), revision: revision.to_string() };
     Ok(Pinned { repo: repo.clone(), commit: commit.ok_or_else(unknown)?, snapshot: None })
-}
-
-fn empty_record(source: &str, snapshot: Snapshot) -> CommitRecord {
-    let (small_files, headers) = (BTreeMap::new(), BTreeMap::new());
-    CommitRecord { source: source.to_owned(), snapshot, without_xet: false, small_files, headers }
 }

@@ -27,7 +27,7 @@ pub(super) struct LocalFile {
     file: FolderFile,
     /// What is listed of it, which it must prove to be.
     listed: RepoFile,
-    /// Whether it is what it must be, once somebody has needed to know.
+    /// Whether it is what it must be, once that was needed.
     is_sound: OnceLock<bool>,
 }
 

@@ -25,7 +25,7 @@ impl<M> Opened<M> {
 }
 
 impl Opened {
-    /// The model, if it was opened and nobody else holds it.
+    /// The model, if it was opened and has no other holder.
     pub(crate) fn model_mut(&mut self) -> Option<&mut Model> {
         self.outcome.as_mut().ok().and_then(Arc::get_mut)
     }

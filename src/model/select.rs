@@ -37,7 +37,7 @@ pub struct Question {
     pub skip: Option<Regex>,
     /// Whether biases are wanted beside weights.
     pub biases: bool,
-    /// Whether every shard's header is to be read, whatever is wanted.
+    /// Whether every shard's header is to be read, even if few tensors are wanted.
     pub all_headers: bool,
     /// Whether multi-token-prediction blocks are wanted beside the layers, for whoever keeps them apart himself. Tensors that
     /// only such blocks have are passed over all the same: they have no layer to be compared with.

@@ -1,4 +1,4 @@
-//! What every question needs: a way to the Hub, the cache, and somebody who watches.
+//! What every question needs: a way to the Hub, the cache, and a watcher.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,7 +1,7 @@
 //! Which folder of a repository is read, where its root holds no weights.
 //!
 //! Models often lie in a folder each, side by side. To read one of them because another was not named would answer a question
-//! that nobody asked, so a folder of several models is refused. A model of several parts that says which of them is its
+//! that was not asked, so a folder of several models is refused. A model of several parts that says which of them is its
 //! transformer is read there. What else says at its root that it is one model of several parts is read by its largest part,
 //! and a repository as well, for want of a way to name a part of it; that is said aloud.
 

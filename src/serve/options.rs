@@ -21,17 +21,13 @@ pub struct ServeOptions {
     pub sign_method: bool,
     /// The content-addressed storage from which clients that know it read large files.
     pub xet: XetOptions,
-    /// The token that may read everything.
-    pub token: String,
-    /// A valid token that may read neither private nor gated repositories.
-    pub stranger_token: String,
     /// For tests: a hook that answers instead.
     pub intercept: Option<Intercept>,
 }
 
 impl ServeOptions {
-    /// Options as the real Hub has them: 1000 entries per page, locations valid for an hour, no latency; any free port,
-    /// tokens `hf_test` and `hf_stranger`.
+    /// Options as the real Hub has them: 1000 entries per page, locations valid for an hour, no latency; any free port.
+    /// The token `hf_test` may read everything, `hf_stranger` neither private nor gated repositories.
     pub fn new(store: Store) -> Self {
         Self {
             store,
@@ -41,8 +37,6 @@ impl ServeOptions {
             location_ttl: Duration::from_hours(1),
             sign_method: false,
             xet: XetOptions::default(),
-            token: "hf_test".to_owned(),
-            stranger_token: "hf_stranger".to_owned(),
             intercept: None,
         }
     }

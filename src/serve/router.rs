@@ -38,7 +38,7 @@ struct Route<'a> {
 
 /// Answers a request to the hub.
 pub(super) fn answer(site: &Site, request: &Request<Bytes>) -> Reply {
-    let caller = Caller::of(request.headers(), &site.options);
+    let caller = Caller::of(request.headers());
     let path = request.uri().path();
     let segments: Vec<&str> = path.split('/').collect();
     let outcome = match segments.as_slice() {

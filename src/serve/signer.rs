@@ -50,7 +50,7 @@ impl Signer {
     }
 }
 
-/// Something that nobody guesses.
+/// A value that cannot be guessed.
 pub(super) fn secret() -> String {
     [(); 4].map(|()| RandomState::new().build_hasher().finish().to_string()).concat()
 }

@@ -50,7 +50,7 @@ impl Elements {
         Ok(Self { dequantiser: dequantiser(cache, model, tensor)?, ..elements })
     }
 
-    /// The same, whatever the stored elements stand for.
+    /// The same without scales.
     fn as_stored(cache: &Cache, model: &Model, tensor: &Tensor, view: &View) -> Result<Self> {
         let vanished = || model.vanished(tensor);
         // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
@@ -96,7 +96,7 @@ impl Elements {
         Loaded::decoded(self.dtype(), &bytes, self.shape.clone(), self.zero_centred)
     }
 
-    /// As [`Source::read`], of the stored elements, whatever they stand for.
+    /// As [`Source::read`], of the stored elements, without scales.
     pub(crate) fn read_stored(&self, start: u64, into: &mut [u8]) -> Result<()> {
         self.read_by(&self.stored, start, into, |element, into| self.fill(element, into))
     }
@@ -107,11 +107,11 @@ impl Elements {
         dtype: &Dtype,
         start: u64,
         into: &mut [u8],
-        fill: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+        mut fill: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
     ) -> Result<()> {
         let width = dtype.bits().unwrap_or(8) / 8;
         self.view
-            .read(&self.whole, usize::try_from(width).unwrap_or(1), start / width, into, fill)
+            .read(&self.whole, usize::try_from(width).unwrap_or(1), start / width, into, &mut fill)
             .map_err(|source| AuditError::Unreadable { path: self.of.path().to_owned(), source })?;
         self.of.check(&self.file)?;
         // The network's bytes are decoded when they arrive: those of a folder must be no other values.

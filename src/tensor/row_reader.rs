@@ -44,7 +44,7 @@ impl RowReader {
         Ok(Self { narrowing: stored.narrowing.filter(|_| dequantiser.is_some()), dequantiser, ..stored })
     }
 
-    /// As [`RowReader::open`], whatever the stored elements stand for.
+    /// As [`RowReader::open`], without scales.
     pub(super) fn of_stored(cache: &Cache, model: &Model, tensor: &Tensor, wanted: &RowSet) -> Result<Self> {
         let stored = &tensor.info.dtype;
         let vanished = || model.vanished(tensor);

@@ -69,23 +69,12 @@ impl View {
         width: usize,
         from: u64,
         into: &mut [u8],
-        mut fill: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.read_by(shape, width, from, into, &mut fill)
-    }
-
-    fn read_by<E>(
-        &self,
-        shape: &[u64],
-        width: usize,
-        from: u64,
-        into: &mut [u8],
         fill: &mut Fill<'_, E>,
     ) -> Result<(), E> {
         match (self, shape) {
             (Self::Expert(expert, part), [_, one @ ..]) => {
                 let first = expert * one.iter().product::<u64>();
-                part.read_by(one, width, from, into, &mut |element, into| fill(first + element, into))
+                part.read(one, width, from, into, &mut |element, into| fill(first + element, into))
             }
             (Self::Experts(part), [experts, one @ ..]) => {
                 let stored: u64 = one.iter().product();
@@ -95,12 +84,12 @@ impl View {
                     let (expert, within) = (at / seen, at % seen);
                     let (here, later) = rest.split_at_mut(bytes(seen - within, width).min(rest.len()));
                     let first = expert * stored;
-                    part.read_by(one, width, within, here, &mut |element, into| fill(first + element, into))?;
+                    part.read(one, width, within, here, &mut |element, into| fill(first + element, into))?;
                     (at, rest) = (at + (seen - within), later);
                 }
                 Ok(())
             }
-            (Self::Shaped(seen, part), _) => part.read_by(seen, width, from, into, fill),
+            (Self::Shaped(seen, part), _) => part.read(seen, width, from, into, fill),
             (Self::Whole, _) => fill(from, into),
             (Self::Rows(runs), _) => {
                 let columns: u64 = shape.iter().skip(1).product();
@@ -168,7 +157,7 @@ mod tests {
 
     fn seen(view: &View, shape: &[u64], from: u64, count: usize) -> Vec<u64> {
         let mut bytes = vec![0xff; 8 * count];
-        let read: Result<(), ()> = view.read(shape, 8, from, &mut bytes, |first, into| {
+        let read: Result<(), ()> = view.read(shape, 8, from, &mut bytes, &mut |first, into| {
             for (element, target) in (first..).zip(into.as_chunks_mut::<8>().0) {
                 *target = element.to_le_bytes();
             }

@@ -61,7 +61,7 @@ impl Replica {
         })
     }
 
-    /// What names the content of a file. For a shard, whose bytes nobody will ever hash, the SHA-256 is that of
+    /// What names the content of a file. For a shard, whose bytes are never hashed, the SHA-256 is that of
     /// `replica:` + id + `/` + path: stable and unique, but not the digest of the bytes that are served; and it has no name in Xet
     /// storage.
     pub(in crate::serve) fn digests(&self, id: &str, entry: &Entry) -> io::Result<Digests> {

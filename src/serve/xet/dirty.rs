@@ -1,4 +1,4 @@
-//! The bytes of a file that somebody says are about to change, and the chunks that they may change.
+//! The bytes of a file that a client says are about to change, and the chunks that they may change.
 
 use std::ops::Range;
 

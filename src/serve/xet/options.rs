@@ -69,7 +69,7 @@ named! {
         TooMany = "too-many",
         /// The service is down, and says so.
         Unavailable = "unavailable",
-        /// Nobody listens.
+        /// The origin does not listen.
         Down = "down",
         /// The JSON of an answer ends in its midst.
         Truncated = "truncated",
