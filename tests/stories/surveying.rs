@@ -512,10 +512,12 @@ fn matrices_have_components_where_they_are_asked_for_and_a_reason_where_not() {
 fn of_many_pairs_that_stand_out_the_page_lists_the_first_sixty() {
     let mut at = Workspace::new();
     let names: Vec<String> = (0..12).map(|number| format!("o/copy{number:02}")).collect();
-    names.iter().for_each(|name| at.llama(name, 1, 2, 64));
+    for name in &names {
+        at.llama(name, 1, 2, 64);
+    }
     at.serve();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    at.run(&[&["survey", "--layers", "0", "--formats", "csv,md", "-o", "out"], names.as_slice()].concat()).expect(0);
+    at.run(&[&["survey", "--layers", "0", "--formats", "csv,md", "-o", "out"][..], &names].concat()).expect(0);
     let page = at.read("out/REPORT.md");
     assert!(
         page.contains("**66 pairs stand out") && page.contains("The first 60 of 66; `related.csv` has all."),
