@@ -521,7 +521,7 @@ fn of_many_pairs_that_stand_out_the_page_lists_the_first_sixty() {
     }
     at.serve();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    at.run(&[&["survey", "--layers", "0", "--formats", "csv,md", "-o", "out"], names.as_slice()].concat()).expect(0);
+    at.run(&[&["survey", "--layers", "0", "--formats", "csv,md", "-o", "out"][..], &names].concat()).expect(0);
     let page = at.read("out/REPORT.md");
     assert!(
         page.contains("**66 pairs stand out") && page.contains("The first 60 of 66; `related.csv` has all."),
