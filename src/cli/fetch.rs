@@ -63,7 +63,7 @@ impl Choice {
         let is_everything = question.tensor.is_none() && self.role.roles().len() == Role::ALL.len();
         if is_everything && is_demo_alone && self.layers.is_none() {
             printer.talk(&format!(
-                "--demo without models: norms of layer {DEMO_LAYERS}; --role and --layers choose others"
+                "--demo without models: final norms and those of layer {DEMO_LAYERS}; --role and --layers choose others"
             ));
             question.roles = "norms".parse().map_err(hub_audit::Error::from)?;
             question.layers = DEMO_LAYERS.parse().map_err(hub_audit::Error::from)?;

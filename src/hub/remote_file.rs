@@ -160,12 +160,11 @@ impl RemoteFile {
     ) -> Result<Attempt, HubError> {
         let rest = reading.rest();
         let Reading { matter, buffer, etag, .. } = reading;
-        let mut exchange = match answer {
-            Some(answer) => answer,
-            None => {
-                let (url, part) = (&location.url, Part::Range(rest));
-                self.0.client.exchange(url, location.target, part, &self.0.place, budget).await?
-            }
+        let mut exchange = if let Some(answer) = answer {
+            answer
+        } else {
+            let (url, part) = (&location.url, Part::Range(rest));
+            self.0.client.exchange(url, location.target, part, &self.0.place, budget).await?
         };
         let status = exchange.response.status();
         if let Some(next) = self.0.client.redirect_target(&exchange, &location.url, &self.0.place)? {

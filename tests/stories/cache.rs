@@ -197,6 +197,7 @@ fn without_network_and_without_cache_it_is_said() {
     insta::assert_snapshot!(at.run(&["survey", &pinned, "--offline"]).expect(2), @"
     exit status 2
     ----- stderr -----
+    warning: only one model given, so nothing to compare; `hub-audit layers` compares its layers
     error: `o/b@c0ffee00` is not in the cache, and network access is off
     hint: run once without --offline (or HF_HUB_OFFLINE) to download it
     moved 0 bytes in 0 requests, 0 tensors fetched, 0 from cache, TIME

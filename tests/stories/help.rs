@@ -140,8 +140,10 @@ fn the_demo_alone_has_models_for_every_command() {
     assert!(lines(&["hash", "--demo", "--files", "zai-org/GLM-4.5-Air"]) > 40);
     for command in ["hash", "compare"] {
         let outcome = at.run(&[command, "--demo", "--format", "csv"]).expect(0);
-        outcome.says(&["--demo without models: norms of layer 10; --role and --layers choose others\n"]);
-        let norms = outcome.stdout.lines().filter(|line| line.contains("model.layers.10.")).count();
+        outcome
+            .says(&["--demo without models: final norms and those of layer 10; --role and --layers choose others\n"]);
+        let is_norm = |line: &&str| line.contains("model.layers.10.") || line.contains("model.norm.");
+        let norms = outcome.stdout.lines().filter(is_norm).count();
         assert_eq!(norms, outcome.stdout.lines().count() - 1, "{outcome}");
     }
     at.run(&["fetch", "--demo", "--revision", "v1"]).expect(2).says(&["--revision applies to models that you give"]);
