@@ -140,7 +140,9 @@ fn baseline(scores: &[f64], pairs: usize, criterion: Criterion) -> (Baseline, f6
     if centre.abs() >= criterion.z {
         return (Baseline::MedianFar(centre), 0.0, 1.0);
     }
-    defined.iter_mut().for_each(|score| *score = (*score - centre).abs());
+    for score in &mut defined {
+        *score = (*score - centre).abs();
+    }
     median(&mut defined).map_or(few, |spread| (Baseline::Population, centre, (MAD_TO_SD * spread).max(1.0)))
 }
 

@@ -350,7 +350,7 @@ pub(crate) mod tests {
         let items = [(1.0, 'a'), (3.0, 'b'), (1.0, 'c'), (f64::INFINITY, 'd'), (3.0, 'e'), (f64::NEG_INFINITY, 'f')];
         let of = |most| strongest(items.into_iter(), most, |(strength, _)| *strength);
         let names = |most| of(most).0.into_iter().map(|(_, name)| name).collect::<String>();
-        assert_eq!((names(9), names(4), names(3), names(0)), ("dbeacf".into(), "dbea".into(), "dbe".into(), "".into()));
+        assert_eq!([9, 4, 3, 0].map(names), ["dbeacf", "dbea", "dbe", ""]);
         assert_eq!(of(2).1, 6);
     }
 

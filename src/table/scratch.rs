@@ -173,7 +173,9 @@ impl<const N: usize> Records<N> {
         let Some((scratch, blocks)) = &mut self.file else { return self.held.extend_from_slice(rows) };
         let mut bytes = Vec::with_capacity(rows.len() * N * 8);
         for column in 0..N {
-            rows.iter().for_each(|row| bytes.extend_from_slice(&row[column].to_le_bytes()));
+            for row in rows {
+                bytes.extend_from_slice(&row[column].to_le_bytes());
+            }
         }
         blocks.push(scratch.append(&bytes));
     }

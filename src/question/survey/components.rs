@@ -66,7 +66,9 @@ pub(crate) fn role(panels: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Opt
         return None;
     }
     let mut lengths: BTreeMap<u64, usize> = BTreeMap::new();
-    held.values().for_each(|loaded| *lengths.entry(loaded.numel()).or_default() += 1);
+    for loaded in held.values() {
+        *lengths.entry(loaded.numel()).or_default() += 1;
+    }
     // Of lengths that are as frequent, the smallest.
     let (&usual, _) = lengths.iter().max_by_key(|&(length, &count)| (count, Reverse(*length)))?;
     let (mut at, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
