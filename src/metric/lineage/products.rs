@@ -60,7 +60,9 @@ pub(super) fn mean(row: &[f64]) -> f64 {
 /// Takes the mean off.
 pub(super) fn centre(row: &mut [f64]) {
     let mean = mean(row);
-    row.iter_mut().for_each(|x| *x -= mean);
+    for x in row.iter_mut() {
+        *x -= mean;
+    }
 }
 
 /// Σ f(x) over each column of rows of `width` elements.

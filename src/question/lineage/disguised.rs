@@ -14,13 +14,16 @@ use crate::metric::lineage::{
     untested::Untested,
 };
 
+/// Groups with what their tests tell.
+type GroupAnswers = Vec<(Group, Result<GroupAnswer, Untested>)>;
+
 /// What the rows of a first round tell, and hidden coordinates that were matched and whose units are to be read by a further one. Nothing
 /// where it was not asked for.
 pub(crate) fn disguised<T: Held>(
     choice: &Choice,
     pair: &PairChoice,
     sides: Sides<'_, T>,
-) -> (Vec<(Group, Result<GroupAnswer, Untested>)>, Option<Coordinates>) {
+) -> (GroupAnswers, Option<Coordinates>) {
     let Some(layers) = &pair.matched else { return (Vec::new(), None) };
     let reason = |why: &Untested| *why;
     let in_place = choice.models[pair.models[0]].as_ref().ok_or(Untested::NoTensor);
