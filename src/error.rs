@@ -1,15 +1,8 @@
 //! The crate's error: a boxed kind per layer. Message, cause and advice are three things, rendered once by the binary.
 
 use crate::{
-    cache::CacheError,
-    checkpoint::CheckpointError,
-    dtype::DecodeError,
-    family::FamilyError,
-    hint::Hint,
-    hub::HubError,
-    report::{Digits, ReportError},
-    spec::SpecError,
-    tokens::TokenError,
+    cache::CacheError, checkpoint::CheckpointError, dtype::DecodeError, family::FamilyError, hint::Hint, hub::HubError,
+    report::ReportError, size::readable, spec::SpecError, tokens::TokenError,
 };
 
 /// `Result` with the crate's [`Error`].
@@ -187,7 +180,7 @@ pub(crate) fn listed(folders: &[String]) -> String {
 
 /// `14.5 GB of weights, more than the limit of 1.0 GB`; in bytes where both read the same.
 fn over_budget(planned: u64, limit: u64) -> String {
-    let [mut of_plan, mut of_limit] = [planned, limit].map(|bytes| Digits::Bytes.format(bytes as f64));
+    let [mut of_plan, mut of_limit] = [planned, limit].map(|bytes| readable(bytes as f64));
     if of_plan == of_limit {
         (of_plan, of_limit) = (format!("{planned} bytes"), format!("{limit} bytes"));
     }

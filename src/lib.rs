@@ -90,6 +90,7 @@ pub mod rows;
 pub mod secret;
 #[cfg(feature = "serve")]
 pub mod serve;
+mod size;
 pub mod snapshot;
 pub mod spec;
 pub mod table;

@@ -1,5 +1,7 @@
 //! Numbers as text: every rounding of a report is decided here, and `-0.000` is never written.
 
+use crate::size::readable;
+
 /// How a number is rounded for reading. Files for machines hold the whole number whatever its style.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Digits {
@@ -26,7 +28,7 @@ impl Digits {
             Self::Significant(digits) => significant(value, digits.into()),
             Self::Integer => thousands(&fixed(value, 0)),
             Self::Percent(digits) => format!("{} %", fixed(value * 100.0, digits.into())),
-            Self::Bytes => bytes(value),
+            Self::Bytes => readable(value),
         }
     }
 }
@@ -127,17 +129,6 @@ fn thousands(text: &str) -> String {
         out.push(digit);
     }
     out
-}
-
-fn bytes(value: f64) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB", "PB"];
-    let (mut scaled, mut unit) = (value, 0);
-    while scaled.abs() >= 999.5 && unit + 1 < units.len() {
-        scaled /= 1000.0;
-        unit += 1;
-    }
-    let digits = usize::from(unit > 0 && scaled.abs() < 99.95);
-    format!("{} {}", fixed(scaled, digits), units[unit])
 }
 
 #[cfg(test)]

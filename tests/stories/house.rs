@@ -20,6 +20,7 @@ const FLOORS: [&[&str]; 11] = [
         "spec",
         "escaped",
         "secret",
+        "size",
         "report/error",
         "serve/error",
     ],
