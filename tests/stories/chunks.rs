@@ -260,7 +260,7 @@ fn options_that_choose_tensors_are_refused_beside_chunks() {
     for words in [&["--role", "norms"][..], &["--matches"], &["--files"], &["--dry-run"], &["--tensor", "x"]] {
         at.run(&[&PAIR[..], words].concat()).expect(2).says(&["cannot be used with"]);
     }
-    at.run(&["hash", "o/base", "--format", "text"]).expect(2).says(&["--format text is for --chunks"]);
+    at.run(&["hash", "o/base", "--format", "text"]).expect(2).says(&["--format text needs --chunks"]);
 }
 
 /// Two uploads that share no storage, of the same tensors behind other metadata.
@@ -324,5 +324,5 @@ fn what_is_in_doubt_is_decided_by_reading_few_bytes() {
     }
     outcome.says(&[" of weights were read"]);
     let refused = csv(&at, &["o/base", "o/tuned", "--close", "--max-bytes", "1kB"], 2);
-    refused.says(&["more than the 1000 bytes allowed"]);
+    refused.says(&["more than the limit of 1.0 kB"]);
 }

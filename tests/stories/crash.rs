@@ -187,6 +187,7 @@ fn ctrl_c_stops_within_a_second_and_the_same_command_goes_on() {
     insta::assert_snapshot!(outcome, @"
     exit status 130
     ----- stderr -----
+    warning: only one model given, so nothing to compare; `hub-audit layers` compares its layers
     error: interrupted; the tensors that have arrived are kept in the cache, run the same command to resume
     ");
     assert!(!at.path().join("out").exists());

@@ -234,7 +234,7 @@ fn tables_that_cannot_be_compared_are_said_and_no_weight_moves() {
 fn what_a_token_says_is_harmless_and_a_plan_above_the_limit_is_refused() {
     let (mut at, ..) = pair();
     at.serve();
-    at.run(&["embeddings", "o/a", "o/a", "--max-bytes", "1kB"]).expect(2).says(&["more than the 1000 bytes allowed"]);
+    at.run(&["embeddings", "o/a", "o/a", "--max-bytes", "1kB"]).expect(2).says(&["more than the limit of 1.0 kB"]);
     let outcome = at.run(&["embeddings", "o/a", "o/a", "-o", "out"]).expect(0);
     assert!(outcome.stdout.contains("padded rows") && outcome.stdout.contains("8 of 8"), "{outcome}");
     let found = tokens(&at, "out");
