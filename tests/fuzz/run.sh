@@ -20,10 +20,9 @@ skip() {
 }
 command -v c++ >/dev/null || skip "no C++ compiler"
 # Built as the tests are, so that dependencies are not built again (but for what stands on ring: libFuzzer's own build asks more of cc). This
-# crate is, for what the fuzzer wants to know of it, and a little faster than in tests.
+# crate is, for what the fuzzer wants to know of it.
 export RUSTC_WORKSPACE_WRAPPER=$PWD/tests/fuzz/rustc
 built=$(cargo test --no-run --locked -p hub-audit -p hub-audit-fuzz "${targets[@]/#/--bin=}" \
-    --config profile.dev.package.hub-audit.opt-level=1 --config profile.release.package.hub-audit.opt-level=1 \
     --message-format=json-render-diagnostics) || exit 1
 declare -A binaries
 while read -r name executable; do
