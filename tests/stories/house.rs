@@ -213,3 +213,13 @@ fn layers_import_downwards_only_and_no_file_imports_itself_through_others() {
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
+
+/// Cargo gives a dependency of both builds one name only while the profiles say the same of it, and then it is compiled once.
+#[test]
+fn both_profiles_build_a_dependency_alike() {
+    let manifest: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
+    let packages = |profile: &str| manifest["profile"][profile]["package"].as_table().unwrap().clone();
+    let (mut debug, release) = (packages("dev"), packages("release"));
+    assert!(debug.remove("hub-audit").is_some());
+    assert_eq!(debug, release);
+}
