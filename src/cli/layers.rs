@@ -1,8 +1,8 @@
 //! `layers`: each model against itself.
 
 use hub_audit::{
-    error::Error, fetch::Cost, model::AuditError, question::layers, question::layers::Layers,
-    question::layers::page::layers_report, question::layers::page::layers_tables, table::Condition,
+    fetch::Cost, question::layers, question::layers::Layers, question::layers::page::layers_report,
+    question::layers::page::layers_tables, table::Condition,
 };
 
 use super::{
@@ -19,10 +19,7 @@ use super::{
 const DEMO_MODELS: [&str; 2] = ["upstage/Solar-Open-100B", "zai-org/GLM-4.5-Air"];
 
 pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.or_demo(&args.reach, DEMO_MODELS)?;
-    if specs.is_empty() {
-        return Err(Error::from(AuditError::NoModels).into());
-    }
+    let specs = args.models.required_or_demo(&args.reach, DEMO_MODELS)?;
     let mut question = args.choice.question("all")?;
     if args.matrices.are_asked_for(&question.roles) {
         return structure::run(args, &specs, question, printer);

@@ -79,7 +79,16 @@ impl Models {
 
     /// The same with all nine of the embedded Hub; an error if there are no models.
     pub(crate) fn required(&self, reach: &Reach) -> anyhow::Result<Vec<ModelSpec>> {
-        let specs = self.or_demo(reach, Replica::nine().ids())?;
+        self.required_or_demo(reach, Replica::nine().ids())
+    }
+
+    /// As [`Models::or_demo`]; an error if there are no models.
+    pub(crate) fn required_or_demo<'m>(
+        &self,
+        reach: &Reach,
+        demo: impl IntoIterator<Item = &'m str>,
+    ) -> anyhow::Result<Vec<ModelSpec>> {
+        let specs = self.or_demo(reach, demo)?;
         if specs.is_empty() {
             return Err(Error::from(AuditError::NoModels).into());
         }

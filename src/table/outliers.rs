@@ -69,6 +69,7 @@ impl Relation {
         relation
     }
 
+    /// NaN stands for what there is none of: neither z nor rate is ever one, since what is undefined has no cell here.
     fn to_numbers(self) -> [u64; 7] {
         let two = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
         let optional = |value: Option<f64>| value.unwrap_or(f64::NAN).to_bits();
