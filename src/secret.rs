@@ -80,16 +80,16 @@ impl<W: Write> Hiding<W> {
         Self { inner, pending: Vec::new(), then }
     }
 
-    fn pass(&mut self, end: usize) -> io::Result<()> {
-        let text = String::from_utf8_lossy(&self.pending[..end]);
-        self.inner.write_all((self.then)(hide(&text)).as_bytes())?;
-        self.pending.drain(..end);
-        Ok(())
+    fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Looking for what is no UTF-8 takes several times as long as seeing that there is none.
+        let text = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
+        self.inner.write_all((self.then)(hide(&text)).as_bytes())
     }
 
     /// Writes what is held back, whole lines or not.
     pub fn finish(mut self) -> io::Result<W> {
-        self.pass(self.pending.len())?;
+        let rest = std::mem::take(&mut self.pending);
+        self.pass(&rest)?;
         self.inner.flush()?;
         Ok(self.inner)
     }
@@ -97,12 +97,18 @@ impl<W: Write> Hiding<W> {
 
 impl<W: Write> Write for Hiding<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.pending.extend_from_slice(bytes);
-        if self.pending.len() >= CHUNK
-            && let Some(last) = memchr::memrchr(b'\n', &self.pending)
-        {
-            self.pass(last + 1)?;
+        let is_enough = self.pending.len() + bytes.len() >= CHUNK;
+        let end = memchr::memrchr(b'\n', bytes).filter(|_| is_enough).map_or(0, |last| last + 1);
+        if end > 0 {
+            let mut lines = std::mem::take(&mut self.pending);
+            if lines.is_empty() {
+                self.pass(&bytes[..end])?;
+            } else {
+                lines.extend_from_slice(&bytes[..end]);
+                self.pass(&lines)?;
+            }
         }
+        self.pending.extend_from_slice(&bytes[end..]);
         Ok(bytes.len())
     }
 

@@ -1,6 +1,8 @@
 //! Rows as CSV for other programs: numbers in full, absent ones empty, text that a spreadsheet would run as a formula made
 //! harmless.
 
+use std::borrow::Cow;
+
 use super::{Cell, escape, number::round_trip};
 
 /// Columns of `groups.csv`, which surveys and the study write alike.
@@ -26,13 +28,13 @@ fn number(value: Option<f64>) -> String {
 }
 
 /// A cell as a field: numbers in full, whatever digits a page shows.
-pub fn field(cell: &Cell) -> String {
+pub fn field(cell: &Cell) -> Cow<'_, str> {
     match cell {
-        Cell::Text(text) | Cell::Code(text) => escape::csv(text).into_owned(),
-        Cell::Number { value, .. } => number(value.value()),
-        Cell::Flag(flag) => flag.to_string(),
+        Cell::Text(text) | Cell::Code(text) => escape::csv(text),
+        Cell::Number { value, .. } => number(value.value()).into(),
+        Cell::Flag(flag) => if *flag { "true" } else { "false" }.into(),
         Cell::Reasons(reasons) => {
-            reasons.iter().map(|(name, reason)| format!("{name}:{reason}")).collect::<Vec<_>>().join(";")
+            reasons.iter().map(|(name, reason)| format!("{name}:{reason}")).collect::<Vec<_>>().join(";").into()
         }
     }
 }

@@ -4,9 +4,9 @@
 use std::{
     fmt,
     io::{self, Write},
-    rc::Rc,
 };
 
+use rayon::prelude::*;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{Cell, Column, Digits, Format, Table, csv};
@@ -15,8 +15,14 @@ use crate::metric::Undefined;
 /// The tables of an answer, each made when its turn has come; labelled matrices after all others.
 pub type Frames<'a> = Box<dyn Iterator<Item = Frame<'a>> + 'a>;
 
+/// Rows as text, some in each.
+pub(super) type Parts<'a> = Box<dyn Iterator<Item = io::Result<Vec<u8>>> + 'a>;
+
 /// Whole numbers below it are exact.
 const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Cells that one thread makes, or turns into text, at a time.
+const PART: usize = 1 << 12;
 
 /// A table whose rows are made one at a time, so that a file of many rows is never held as cells.
 pub struct Frame<'a> {
@@ -30,11 +36,10 @@ pub struct Frame<'a> {
 }
 
 /// A row of a table as JSON: each cell that is not empty by the name of its column; of a matrix its label and its values.
-#[derive(Debug)]
-pub(super) struct Record {
-    columns: Rc<[String]>,
+struct Record<'r> {
+    columns: &'r [String],
     is_matrix: bool,
-    cells: Vec<Cell>,
+    cells: &'r [Cell],
 }
 
 impl fmt::Debug for Frame<'_> {
@@ -55,11 +60,23 @@ impl<'a> Frame<'a> {
         Self { file: file.into(), in_file: columns.len(), columns, is_matrix: false, only: None, rows }
     }
 
+    /// As [`Frame::new`], of rows so many that they are made in parallel.
+    pub(crate) fn of_many<C: Into<String>, T: Send + 'a>(
+        file: impl Into<String>,
+        columns: impl IntoIterator<Item = C>,
+        items: impl Iterator<Item = T> + 'a,
+        row: impl Fn(T) -> Vec<Cell> + Sync + 'a,
+    ) -> Self {
+        let frame = Self::new(file, columns, []);
+        let make = move |items: Vec<T>| items.into_par_iter().map(&row).collect::<Vec<_>>();
+        Self { rows: Box::new(blocks(items, frame.part()).flat_map(make)), ..frame }
+    }
+
     /// A labelled rectangle: an empty corner, the columns' labels, then one row a line, each cell as `cell(row, column)` gives it.
     pub fn matrix(
         file: impl Into<String>,
         [rows, columns]: [Vec<String>; 2],
-        cell: impl Fn(usize, usize) -> Result<f64, Undefined> + 'a,
+        cell: impl Fn(usize, usize) -> Result<f64, Undefined> + Sync + 'a,
     ) -> Self {
         let width = columns.len();
         let row = move |(row, label): (usize, String)| {
@@ -67,7 +84,7 @@ impl<'a> Frame<'a> {
             std::iter::once(Cell::text(label)).chain(cells).collect()
         };
         let columns = std::iter::once(String::new()).chain(columns);
-        Self { is_matrix: true, ..Self::new(file, columns, rows.into_iter().enumerate().map(row)) }
+        Self { is_matrix: true, ..Self::of_many(file, columns, rows.into_iter().enumerate(), row) }
     }
 
     /// The table with columns that pages alone show; their cells come after those of the file.
@@ -107,23 +124,50 @@ impl<'a> Frame<'a> {
         &self.columns[1..]
     }
 
-    /// Its rows.
-    pub(super) fn records(self) -> impl Iterator<Item = Record> + 'a {
-        let (columns, in_file, is_matrix): (Rc<[String]>, _, _) = (self.columns.into(), self.in_file, self.is_matrix);
-        self.rows.map(move |mut cells| {
-            cells.truncate(in_file);
-            Record { columns: Rc::clone(&columns), is_matrix, cells }
+    /// Rows that one thread takes at a time.
+    fn part(&self) -> usize {
+        (PART / self.columns.len().max(1)).max(1)
+    }
+
+    /// The rows, without the columns of pages, as `text` has some of them, in their order and in parallel.
+    fn in_parts(self, text: impl Fn(&[String], &[Vec<Cell>]) -> io::Result<Vec<u8>> + Sync + 'a) -> Parts<'a> {
+        let (part, in_file, columns) = (self.part(), self.in_file, self.columns);
+        let rows = self.rows.map(move |mut row| {
+            row.truncate(in_file);
+            row
+        });
+        let write = move |rows: Vec<Vec<Cell>>| {
+            rows.par_chunks(part).map(|rows| text(&columns[..in_file], rows)).collect::<Vec<_>>()
+        };
+        Box::new(blocks(rows, part).flat_map(write))
+    }
+
+    /// The rows as JSON, some in each text, with `between` them.
+    pub(super) fn json(self, between: &'a str) -> Parts<'a> {
+        let is_matrix = self.is_matrix;
+        self.in_parts(move |columns, rows| {
+            let mut text = Vec::new();
+            for (at, cells) in rows.iter().enumerate() {
+                text.extend_from_slice(if at == 0 { b"" } else { between.as_bytes() });
+                serde_json::to_writer(&mut text, &Record { columns, is_matrix, cells })?;
+            }
+            Ok(text)
         })
     }
 
     /// The file: every row, numbers in the shortest text that reads back as the same number, absent ones empty.
-    pub fn write_csv(self, out: &mut dyn Write) -> io::Result<()> {
-        let mut writer = ::csv::WriterBuilder::new().flexible(true).from_writer(out);
-        let heading: Vec<Cell> = self.columns.iter().map(Cell::text).collect();
-        for row in std::iter::once(heading).chain(self.rows) {
-            writer.write_record(row.iter().take(self.in_file).map(csv::field))?;
-        }
-        writer.flush()
+    pub fn write_csv(mut self, out: &mut dyn Write) -> io::Result<()> {
+        let heading = self.columns.iter().map(Cell::text).collect();
+        self.rows = Box::new(std::iter::once(heading).chain(self.rows));
+        let mut parts = self.in_parts(|_, rows| {
+            let mut writer = ::csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+            for row in rows {
+                row.iter().try_for_each(|cell| writer.write_field(&*csv::field(cell)))?;
+                writer.write_record(None::<&[u8]>)?;
+            }
+            writer.into_inner().map_err(::csv::IntoInnerError::into_error)
+        });
+        parts.try_for_each(|part| out.write_all(&part?))
     }
 
     /// The `first` rows as a table of a page: the columns that `choice` names, each under its heading there.
@@ -141,9 +185,16 @@ impl<'a> Frame<'a> {
     }
 }
 
-impl Serialize for Record {
+/// `items`, as many together as are worth sharing among threads that take `part` of them at a time.
+fn blocks<T>(mut items: impl Iterator<Item = T>, part: usize) -> impl Iterator<Item = Vec<T>> {
+    let length = 4 * part * rayon::current_num_threads();
+    let block = move || Some(items.by_ref().take(length).collect()).filter(|block: &Vec<T>| !block.is_empty());
+    std::iter::from_fn(block)
+}
+
+impl Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.cells.as_slice() {
+        match self.cells {
             [label, values @ ..] if self.is_matrix => {
                 let mut row = serializer.serialize_map(Some(2))?;
                 row.serialize_entry("label", label)?;
@@ -252,7 +303,7 @@ mod tests {
     fn one_reason_for_all_cells_is_told_once() {
         let (constant, zero) = (Cell::undefined("Constant"), Cell::undefined("ZeroNorm"));
         let all = [constant.clone(), constant.clone()];
-        let all_or_each = |cells: &[Cell]| csv::field(&all_or_each_reason(&["r", "z"], cells));
+        let all_or_each = |cells: &[Cell]| csv::field(&all_or_each_reason(&["r", "z"], cells)).into_owned();
         assert_eq!(all_or_each(&all), "all:Constant");
         assert_eq!(csv::field(&each_reason(&["r", "z"], &all)), "r:Constant;z:Constant");
         assert_eq!(all_or_each(&[constant, zero]), "r:Constant;z:ZeroNorm");

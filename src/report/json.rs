@@ -64,8 +64,8 @@ impl<'w> Document<'w> {
     pub fn tables(&mut self, tables: Frames<'_>) -> io::Result<()> {
         let mut tables = tables.filter(|table| table.is_for(Format::Json)).peekable();
         while let Some(table) = tables.next_if(|table| !table.is_matrix()) {
-            let name = table.name().to_owned();
-            self.rows(&name, table.records())?;
+            self.name(table.name())?;
+            self.lines(["[", "]"], "    ", table.json(",\n    "), |document, rows| document.out.write_all(&rows?))?;
         }
         if tables.peek().is_none() {
             return Ok(());
@@ -76,7 +76,8 @@ impl<'w> Document<'w> {
             document.out.write_all(b": {\"columns\": ")?;
             document.value(matrix.labels())?;
             document.out.write_all(b", \"rows\": ")?;
-            document.lines(["[", "]"], "      ", matrix.records(), |document, row| document.value(&row))?;
+            let rows = matrix.json(",\n      ");
+            document.lines(["[", "]"], "      ", rows, |document, rows| document.out.write_all(&rows?))?;
             document.out.write_all(b"}")
         })
     }

@@ -93,7 +93,7 @@ fn text(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) | Cell::Code(text) => text.clone(),
         Cell::Number { value, digits } => value.value().map_or_else(|| "–".to_owned(), |value| digits.format(value)),
-        Cell::Flag(_) | Cell::Reasons(_) => csv::field(cell),
+        Cell::Flag(_) | Cell::Reasons(_) => csv::field(cell).into_owned(),
     }
 }
 

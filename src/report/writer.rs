@@ -3,8 +3,10 @@
 
 use std::{
     fs::Permissions,
-    io::{self, BufWriter, Write},
+    io::{self, BufReader, BufWriter, Write},
     path::{Component, Path, PathBuf},
+    sync::mpsc::{SyncSender, sync_channel},
+    thread,
 };
 
 use serde::Deserialize;
@@ -16,6 +18,10 @@ use crate::{
 };
 
 const JSON: &str = "report.json";
+
+/// Bytes of text that are handed to the thread that writes them, and how many such pieces may wait for it.
+const PIECE: usize = 1 << 16;
+const WAITING: usize = 16;
 
 /// What is in a folder after a report has been written into it.
 #[derive(Debug)]
@@ -99,21 +105,35 @@ impl<'a> Folder<'a> {
         Ok(Self { path, former: former(path), written: Vec::new() })
     }
 
-    /// Writes text, without secrets.
+    /// Writes text, without secrets. While a piece of it is looked through, digested and written, the next one is made.
     fn write_text(
         &mut self,
         name: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), ReportError> {
         self.write(name, |file| {
+            let (to, pieces) = sync_channel::<Vec<u8>>(WAITING);
             let mut hiding = secret::Hiding::new(file, |text| text);
-            write(&mut hiding)?;
-            hiding.finish().map(drop)
+            thread::scope(|scope| {
+                let writer = thread::Builder::new().spawn_scoped(scope, move || {
+                    pieces.into_iter().try_for_each(|piece| hiding.write_all(&piece))?;
+                    hiding.finish().map(drop)
+                })?;
+                let mut pieces = Pieces { to, piece: Vec::with_capacity(PIECE) };
+                let made = write(&mut pieces).and_then(|()| pieces.send());
+                drop(pieces);
+                // Where nothing can be written, nothing can be handed on: that is the reason to tell.
+                writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(made)
+            })
         })
     }
 
     /// Writes a file; its name must be that of a plain file, and not stand twice.
-    fn write(&mut self, name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), ReportError> {
+    fn write(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+    ) -> Result<(), ReportError> {
         if !is_plain(name) {
             return Err(ReportError::Name { name: name.to_owned() });
         }
@@ -147,6 +167,33 @@ impl<'a> Folder<'a> {
     }
 }
 
+/// Text on its way to the thread that writes it.
+struct Pieces {
+    to: SyncSender<Vec<u8>>,
+    piece: Vec<u8>,
+}
+
+impl Pieces {
+    fn send(&mut self) -> io::Result<()> {
+        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
+        self.to.send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE {
+            self.send()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The files that the `report.json` in `folder` lists, and itself; none where there is none of ours.
 fn former(folder: &Path) -> Vec<WrittenFile> {
     #[derive(Deserialize)]
@@ -155,7 +202,9 @@ fn former(folder: &Path) -> Vec<WrittenFile> {
         _schema_version: u32,
         files: Vec<WrittenFile>,
     }
-    let found = fs_err::read(folder.join(JSON)).ok().and_then(|bytes| serde_json::from_slice::<Former>(&bytes).ok());
+    let file = fs_err::File::open(folder.join(JSON)).ok();
+    // A report of many pairs is not held in memory to find the end of it.
+    let found = file.and_then(|file| serde_json::from_reader::<_, Former>(BufReader::new(file)).ok());
     found.map_or_else(Vec::new, |Former { mut files, .. }| {
         files.push(WrittenFile { name: JSON.to_owned(), bytes: 0, sha256: String::new() });
         files
@@ -165,7 +214,7 @@ fn former(folder: &Path) -> Vec<WrittenFile> {
 fn replace(
     folder: &Path,
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> io::Result<(u64, String)> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".report-");

@@ -46,10 +46,14 @@ impl<'a> PairRow<'a> {
 }
 
 /// The table. A pair that cannot be compared keeps its row, with empty metrics and the reason for `all`.
-pub(crate) fn pairs<'a>(rows: impl Iterator<Item = PairRow<'a>> + 'a) -> Frame<'a> {
+pub(crate) fn pairs<'a, T: Send + 'a>(
+    pairs: impl Iterator<Item = T> + 'a,
+    of: impl Fn(T) -> PairRow<'a> + Sync + 'a,
+) -> Frame<'a> {
     let metrics: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
     let columns: Vec<&str> = HEAD.iter().chain(&metrics).chain(&["undefined"]).copied().collect();
-    let row = move |PairRow { sides, role, metrics: values }: PairRow<'a>| {
+    let row = move |pair| {
+        let PairRow { sides, role, metrics: values } = of(pair);
         let mut row = Vec::with_capacity(HEAD.len() + Metric::COUNT + 1);
         for PairSide { model, side, layer } in sides {
             row.extend([
@@ -71,5 +75,5 @@ pub(crate) fn pairs<'a>(rows: impl Iterator<Item = PairRow<'a>> + 'a) -> Frame<'
         row.push(all_or_each_reason(&metrics, &row[HEAD.len()..]));
         row
     };
-    Frame::new("pairs.csv", columns, rows.map(row))
+    Frame::of_many("pairs.csv", columns.clone(), pairs, row)
 }

@@ -1,5 +1,6 @@
 //! The text files of a replica's repository: config, index, README, and what the API says about it.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -72,7 +73,7 @@ pub(super) fn config(model: &Model) -> String {
     let end = json!({ "torch_dtype": "bfloat16", "transformers_version": "4.57.1" });
     let parts = [common, mlp, lm_head, bias, end];
     let fields = parts.iter().filter_map(Value::as_object).flatten();
-    pretty(&fields.map(|(key, value)| (key.clone(), value.clone())).collect())
+    pretty(&fields.map(|(key, value)| (key.clone(), value.clone())).collect::<Map<_, _>>())
 }
 
 /// `params.json`, the configuration beside `consolidated.safetensors`.
@@ -101,12 +102,22 @@ pub(super) fn index(shards: &[File]) -> String {
         .flat_map(|shard| shard.tensors().map(|tensor| (tensor.name.as_str(), shard.name.as_str())))
         .collect();
     names.sort_unstable();
-    let weight_map: Map<String, Value> =
-        names.into_iter().map(|(tensor, shard)| (tensor.to_owned(), Value::from(shard))).collect();
-    let total: u64 = shards.iter().map(File::data_len).sum();
-    pretty(&json!({ "metadata": { "total_size": total }, "weight_map": weight_map }))
+    let metadata = json!({ "total_size": shards.iter().map(File::data_len).sum::<u64>() });
+    pretty(&Index { metadata, weight_map: names })
 }
 
-fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
+/// The document, whose names become no [`Value`]: models of many experts have tens of thousands.
+#[derive(Serialize)]
+struct Index<'a> {
+    metadata: Value,
+    #[serde(serialize_with = "mapped")]
+    weight_map: Vec<(&'a str, &'a str)>,
+}
+
+fn mapped<S: Serializer>(names: &[(&str, &str)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(names.iter().copied())
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).map_or_else(|_| String::new(), |text| text + "\n")
 }

@@ -1,7 +1,8 @@
 //! Invented tokenizers for six of the models, so that their embeddings can be compared by what their rows stand for: five that
 //! write `▁` for a space, with different numbers, and a byte-level one that shares a third of its words with them.
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::{
     documents::NOTICE,
@@ -19,41 +20,59 @@ pub(super) fn tokenizer(model: &Model) -> Option<String> {
         "qwen2" => byte_level(),
         _ => return None,
     };
-    Some(tokenizer.to_string())
+    serde_json::to_string(&tokenizer).ok()
+}
+
+/// The document. Its vocabulary is written from the list of its pieces: as a [`Value`] it takes most of the time of a demo.
+#[derive(Serialize)]
+struct Tokenizer {
+    #[serde(flatten)]
+    head: Value,
+    model: Bpe,
+}
+
+#[derive(Serialize)]
+struct Bpe {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    byte_fallback: Option<bool>,
+    #[serde(serialize_with = "numbered")]
+    vocab: Vec<String>,
+    merges: [(); 0],
 }
 
 /// Three markers, `controls` more, the bytes, then words up to `vocab` numbers.
-fn marked(vocab: u64, controls: u64) -> Value {
+fn marked(vocab: u64, controls: u64) -> Tokenizer {
     let mut pieces: Vec<String> = ["<unk>", "<s>", "</s>"].map(str::to_owned).to_vec();
     pieces.extend((0..controls).map(|number| format!("[control_{number}]")));
     let markers = pieces.len();
     pieces.extend((0..=u8::MAX).map(|byte| format!("<0x{byte:02X}>")));
     let words = vocab.saturating_sub(pieces.len() as u64);
     pieces.extend((0..words).map(|number| spelled("▁", number)));
-    json!({
+    let head = json!({
         "version": "1.0",
         "_synthetic": NOTICE,
         "added_tokens": added(&pieces[..markers], 0),
         "normalizer": { "type": "Replace", "pattern": { "String": " " }, "content": "▁" },
         "decoder": { "type": "Replace", "pattern": { "String": "▁" }, "content": " " },
-        "model": { "type": "BPE", "byte_fallback": true, "vocab": numbered(&pieces), "merges": [] },
-    })
+    });
+    Tokenizer { head, model: Bpe { r#type: "BPE", byte_fallback: Some(true), vocab: pieces, merges: [] } }
 }
 
 /// The bytes, then every third word from the last to the first, then three markers.
-fn byte_level() -> Value {
+fn byte_level() -> Tokenizer {
     let markers: Vec<String> = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].map(str::to_owned).to_vec();
     let mut pieces: Vec<String> = (0..=u8::MAX).map(|byte| visible(byte).to_string()).collect();
     let words = QWEN_TOKENS - (pieces.len() + markers.len()) as u64;
     pieces.extend((0..words).rev().map(|number| spelled("Ġ", 3 * number)));
-    json!({
+    let head = json!({
         "version": "1.0",
         "_synthetic": NOTICE,
         "added_tokens": added(&markers, pieces.len()),
         "pre_tokenizer": { "type": "ByteLevel", "add_prefix_space": false },
         "decoder": { "type": "ByteLevel" },
-        "model": { "type": "BPE", "vocab": numbered(&pieces), "merges": [] },
-    })
+    });
+    Tokenizer { head, model: Bpe { r#type: "BPE", byte_fallback: None, vocab: pieces, merges: [] } }
 }
 
 /// Word `number`; those with an even number begin with a space, written as `space`.
@@ -90,8 +109,8 @@ fn visible(byte: u8) -> char {
     }
 }
 
-fn numbered(pieces: &[String]) -> Map<String, Value> {
-    pieces.iter().enumerate().map(|(id, piece)| (piece.clone(), Value::from(id))).collect()
+fn numbered<S: Serializer>(pieces: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pieces.iter().zip(0_u64..))
 }
 
 fn added(pieces: &[String], first: usize) -> Vec<Value> {

@@ -21,11 +21,11 @@ pub fn compare_tables(comparison: &Comparison) -> Frames<'_> {
 
 fn pairs(comparison: &Comparison) -> Frame<'_> {
     let [model_a, model_b] = &comparison.models;
-    page::pairs(comparison.pairs.iter().map(move |pair| {
+    page::pairs(comparison.pairs.iter(), move |pair| {
         let side = |model, side| PairSide { model, side: Some(side), layer: side.layer };
         let sides = [side(model_a, &pair.a), side(model_b, &pair.b)];
         PairRow { sides, role: pair.role_name(), metrics: pair.metrics.clone() }
-    }))
+    })
 }
 
 fn summary(groups: &[GroupFigures]) -> Frame<'_> {

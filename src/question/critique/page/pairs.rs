@@ -12,12 +12,13 @@ use crate::{
 
 /// One row a pair, by its places, every metric in full digits. Diagonals are not pairs.
 pub(crate) fn pairs(critique: &Critique) -> Frame<'_> {
-    page::pairs(critique.roles.iter().flat_map(move |role| {
+    let pairs = critique.roles.iter().flat_map(move |role| {
         let place = |row: usize| (role.table.rows[row].model, role.table.rows[row].place);
         let mut pairs: Vec<Pair> = role.lists.pairs().into_iter().collect();
         pairs.sort_by_key(|&(a, b)| (place(a), place(b)));
-        pairs.into_iter().map(move |pair| PairRow::of(&critique.models, &role.table, pair))
-    }))
+        pairs.into_iter().map(move |pair| (&role.table, pair))
+    });
+    page::pairs(pairs, |(table, pair)| PairRow::of(&critique.models, table, pair))
 }
 
 /// One row a group, layer and metric: all groups at the layer of experiment 5, the first group at those of experiment 4.

@@ -24,13 +24,13 @@ pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
     let row = |(table, pair)| PairRow::of(&survey.models, table, pair);
     // Of a mixed list most pairs have no number: JSON, which repeats the names of its fields, has them by model and reason alone.
     let mut tables = vec![
-        page::pairs(all_pairs(survey).map(row)).only(Format::Csv),
-        page::pairs(all_pairs(survey).filter(compared).map(row)).only(Format::Json),
+        page::pairs(all_pairs(survey), row).only(Format::Csv),
+        page::pairs(all_pairs(survey).filter(compared), row).only(Format::Json),
     ];
     tables.extend(not_compared::frame(survey));
     if !survey.panels.is_empty() {
         tables.push(groups::frame(survey));
-        tables.push(relations::frame(survey, survey.relations.iter()));
+        tables.push(relations::frame(survey));
     }
     if !survey.averages.is_empty() {
         tables.push(averages(survey));

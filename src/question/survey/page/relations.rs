@@ -103,48 +103,71 @@ pub(crate) fn rate(relation: &Relation) -> Cell {
     }
 }
 
-/// `related.csv`; pages show labels, a share of cells, and where the pair is strongest.
-pub(crate) fn frame<'a>(survey: &'a Survey, relations: impl IntoIterator<Item = Relation, IntoIter: 'a>) -> Frame<'a> {
-    let columns = "model_a,commit_a,model_b,commit_b,set_apart,cells,cells_set_apart,mean_pearson,role,layer_a,layer_b,\
-                   pearson,robust_z,log10_q,judged_against,z_null,cells_identical";
+const COLUMNS: [&str; 17] = [
+    "model_a",
+    "commit_a",
+    "model_b",
+    "commit_b",
+    "set_apart",
+    "cells",
+    "cells_set_apart",
+    "mean_pearson",
+    "role",
+    "layer_a",
+    "layer_b",
+    "pearson",
+    "robust_z",
+    "log10_q",
+    "judged_against",
+    "z_null",
+    "cells_identical",
+];
+
+/// `related.csv`: every pair that has a verdict.
+pub(crate) fn frame(survey: &Survey) -> Frame<'_> {
+    Frame::of_many("related.csv", COLUMNS, survey.relations.iter(), |relation| row(survey, &relation))
+}
+
+fn row(survey: &Survey, relation: &Relation) -> Vec<Cell> {
     let is_population = survey.relations.baseline == Some(Baseline::Population);
-    let row = move |relation: Relation| {
-        let panel = &survey.panels[relation.panel as usize];
-        let z = |has_one: bool| {
-            if has_one {
-                Cell::number(relation.verdict.value(), Digits::Fixed(1))
-            } else {
-                Cell::undefined("judged otherwise")
-            }
-        };
-        let log10_q = relation.verdict.log10_q;
-        let mut row = models(survey, relation.models).to_vec();
-        row.extend([
-            Cell::Flag(relation.flagged > 0),
-            Cell::integer(Some(relation.cells.into())),
-            Cell::integer(Some(relation.flagged.into())),
-            Cell::number(relation.mean_r, Digits::Fixed(4)),
-            Cell::text(panel.key.role_name()),
-        ]);
-        row.extend(layers(panel, relation.models));
-        row.extend([
-            Cell::number(relation.pearson, Digits::Fixed(4)),
-            z(is_population),
-            log10_q.map_or_else(Cell::empty, |log10_q| Cell::number(log10_q, Digits::Fixed(1))),
-            Cell::text(if is_population { "population" } else { "permutation_null" }),
-            z(!is_population),
-            Cell::integer(Some(relation.identical.into())),
-        ]);
-        row.extend(names(survey, relation.models));
-        row.push(Cell::text(format!("{} of {}", relation.flagged, relation.cells)));
-        row.push(Cell::text(panel.key.title()));
-        row.push(Cell::text(format!("{} of {}", relation.identical, relation.met)));
-        row.push(rate(&relation));
-        row
+    let panel = &survey.panels[relation.panel as usize];
+    let z = |has_one: bool| {
+        if has_one {
+            Cell::number(relation.verdict.value(), Digits::Fixed(1))
+        } else {
+            Cell::undefined("judged otherwise")
+        }
     };
-    let rows = relations.into_iter().map(row);
-    let on_page = ["label_a", "label_b", "share", "where", "identical", "rate"];
-    Frame::new("related.csv", columns.split(','), rows).with_page_columns(&on_page)
+    let log10_q = relation.verdict.log10_q;
+    let mut row = models(survey, relation.models).to_vec();
+    row.extend([
+        Cell::Flag(relation.flagged > 0),
+        Cell::integer(Some(relation.cells.into())),
+        Cell::integer(Some(relation.flagged.into())),
+        Cell::number(relation.mean_r, Digits::Fixed(4)),
+        Cell::text(panel.key.role_name()),
+    ]);
+    row.extend(layers(panel, relation.models));
+    row.extend([
+        Cell::number(relation.pearson, Digits::Fixed(4)),
+        z(is_population),
+        log10_q.map_or_else(Cell::empty, |log10_q| Cell::number(log10_q, Digits::Fixed(1))),
+        Cell::text(if is_population { "population" } else { "permutation_null" }),
+        z(!is_population),
+        Cell::integer(Some(relation.identical.into())),
+    ]);
+    row
+}
+
+/// The row with labels, a share of cells, and where the pair is strongest.
+fn row_on_page(survey: &Survey, relation: &Relation) -> Vec<Cell> {
+    let mut row = row(survey, relation);
+    row.extend(names(survey, relation.models));
+    row.push(Cell::text(format!("{} of {}", relation.flagged, relation.cells)));
+    row.push(Cell::text(survey.panels[relation.panel as usize].key.title()));
+    row.push(Cell::text(format!("{} of {}", relation.identical, relation.met)));
+    row.push(rate(relation));
+    row
 }
 
 fn table(survey: &Survey, baseline: Baseline, flagged: Vec<Relation>, count: usize) -> Block {
@@ -169,5 +192,8 @@ fn table(survey: &Survey, baseline: Baseline, flagged: Vec<Relation>, count: usi
         z,
         last,
     ];
-    Block::Table(frame(survey, flagged).page(caption, columns, MOST_PAIRS))
+    let rows = flagged.into_iter().map(|relation| row_on_page(survey, &relation));
+    let on_page = ["label_a", "label_b", "share", "where", "identical", "rate"];
+    let frame = Frame::new("related.csv", COLUMNS, rows).with_page_columns(&on_page);
+    Block::Table(frame.page(caption, columns, MOST_PAIRS))
 }
