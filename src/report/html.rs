@@ -92,15 +92,17 @@ fn table(out: &mut String, table: &Table, labels: &Labels) {
         let _ = writeln!(out, "<figcaption>{}</figcaption>", prose(&table.caption));
     }
     // Focusable, so that a wide table can be scrolled from the keyboard.
-    let _ = writeln!(
-        out,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">\n<table>\n<thead><tr>"
-    );
-    for column in &table.columns {
-        let class = if column.numeric { " class=\"n\"" } else { "" };
-        let _ = writeln!(out, "<th scope=\"col\"{class}>{}</th>", xml(&column.title));
+    let _ = writeln!(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">\n<table>");
+    // A list of facts has no headings, and is not sorted.
+    if table.columns.iter().any(|column| !column.title.is_empty()) {
+        out.push_str("<thead><tr>\n");
+        for column in &table.columns {
+            let class = if column.numeric { " class=\"n\"" } else { "" };
+            let _ = writeln!(out, "<th scope=\"col\"{class}>{}</th>", xml(&column.title));
+        }
+        out.push_str("</tr></thead>\n");
     }
-    out.push_str("</tr></thead>\n<tbody>\n");
+    out.push_str("<tbody>\n");
     for row in &table.rows {
         out.push_str("<tr>");
         for (index, column) in table.columns.iter().enumerate() {

@@ -1,6 +1,6 @@
 /* Sorts a table by a column. Without this script tables stay in the order of the report. */
 for (const table of document.querySelectorAll("table")) {
-  const heads = [...table.tHead.rows[0].cells];
+  const heads = [...(table.tHead?.rows[0].cells ?? [])];
   heads.forEach((head, column) => {
     const button = document.createElement("button");
     button.append(...head.childNodes);

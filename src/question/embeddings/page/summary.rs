@@ -3,7 +3,10 @@
 use crate::{
     metric::{Figures, Stats, Undefined},
     question::embeddings::{Embeddings, RowPairs, TokenPair},
-    report::{Block, Cell, Column, Digits, Table, number::counted},
+    report::{
+        Block, Cell, Column, Digits, Table,
+        number::{counted, z_in_prose},
+    },
 };
 
 /// Named rows that are shown one by one; `tokens.csv` has all.
@@ -38,12 +41,11 @@ fn headline(embeddings: &Embeddings) -> String {
                 Ok(_) => "within chance",
                 Err(_) => "not tested",
             };
-            let z = test.z.as_ref().map_or_else(ToString::to_string, |z| format!("{z:.2}"));
+            let z = test.z.as_ref().map_or_else(|reason| format!("z undefined: {reason}"), |&z| z_in_prose(z));
             let test = format!(
-                " The mean over {} is {:.6}, z = {z} under one permutation of channels for all ({:.2} if rows were independent).",
+                " The mean over {} is {:.6}, {z} under one permutation of channels for all.",
                 counted(test.layers.len(), "pair"),
                 test.mean_r,
-                test.naive_z
             );
             (verdict, test)
         }

@@ -23,7 +23,7 @@ pub(crate) fn summary(structure: &Structure, views: &[View<'_>]) -> Vec<Block> {
         let caption = format!("Layer k with layer k + {}, by role and quantity.", structure.stride);
         blocks.push(Block::table(caption, columns, rows));
     }
-    blocks.extend(views.iter().filter_map(|view| remarks(structure, view)).map(Block::prose));
+    blocks.extend(views.iter().flat_map(|view| remarks(structure, view)).map(Block::prose));
     let gaps = gaps(structure);
     if !gaps.is_empty() {
         blocks.push(Block::table("", Column::list(&["model", "not computed (reason)"], &[]), gaps));
@@ -86,16 +86,16 @@ fn quantities(view: &View<'_>, names_model: bool) -> Vec<Vec<Cell>> {
 }
 
 /// Modes of scale, and what restricts alignments.
-fn remarks(structure: &Structure, view: &View<'_>) -> Option<String> {
-    let modes = structure.scales.iter().find(|track| track.model == view.number);
-    let modes = modes.iter().flat_map(|track| track.modes.iter().flatten()).take(MOST_MODES).enumerate();
-    let modes = modes.map(|(at, mode)| {
-        format!("{}: scale mode {}: {:.1} % of ln-norm variance", view.model.label, at + 1, 100.0 * mode.share)
-    });
+fn remarks(structure: &Structure, view: &View<'_>) -> Vec<String> {
+    let label = &view.model.label;
+    let track = structure.scales.iter().find(|track| track.model == view.number);
+    let shares = track.iter().flat_map(|track| track.modes.iter().flatten()).take(MOST_MODES);
+    let shares: Vec<String> = shares.map(|mode| Digits::Percent(1).format(mode.share)).collect();
+    let modes =
+        format!("{label}: of the variance of ln norms over layers the first modes explain {}.", shares.join(" and "));
+    let modes = Some(modes).filter(|_| !shares.is_empty());
     let limits = structure.limits.iter().filter(|(model, ..)| *model == view.number);
-    let limits = limits.map(|(_, gauge, text)| format!("{}, {gauge}: {text}", view.model.label));
-    let lines: Vec<String> = modes.chain(limits).collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
+    modes.into_iter().chain(limits.map(|(_, gauge, text)| format!("{label}, {gauge}: {text}"))).collect()
 }
 
 /// Models and what has only a reason: one line a role and reason, and of many the first.

@@ -18,10 +18,11 @@ pub(crate) fn section(survey: &Survey) -> Section {
 
 /// What decides whether models are related, since these figures do not.
 pub(crate) fn pointer(survey: &Survey) -> String {
-    let pair = survey.relations.flagged(1).0.first().map_or_else(
-        || "A B".to_owned(),
-        |relation| [relation.models.0, relation.models.1].map(|model| survey.models[model].model.clone()).join(" "),
-    );
+    let flagged = survey.relations.flagged(1).0.first().map(|relation| relation.models);
+    let only = || (survey.models.len() == 2).then_some((0, 1));
+    let pair = flagged
+        .or_else(only)
+        .map_or_else(|| "A B".to_owned(), |(a, b)| [a, b].map(|model| survey.models[model].model.clone()).join(" "));
     format!("These numbers do not decide whether two models are related; `hub-audit lineage {pair}` tests it.")
 }
 
