@@ -223,8 +223,8 @@ impl RemoteFile {
             place: self.0.place.clone(),
             got,
         };
-        if let Some(encoding) = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok())
-            && !encoding.eq_ignore_ascii_case("identity")
+        if let Some(encoding) = headers.get(CONTENT_ENCODING)
+            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
         {
             return Err(wrong(format!("a body encoded as `{}`", redact::excerpt(encoding.as_bytes()))));
         }

@@ -157,6 +157,8 @@ fn a_part_that_does_not_say_which_is_refused() {
 fn a_compressed_part_is_refused() {
     refused(|forged, _| forged.set("content-encoding", "gzip"))
         .says(&["with the wrong bytes: a body encoded as `gzip`"]);
+    // Not even a name that is no ASCII is taken for none.
+    refused(|forged, _| forged.set("content-encoding", "gzïp")).says(&["with the wrong bytes: a body encoded as `gz"]);
 }
 
 #[test]
