@@ -16,6 +16,7 @@ mod gather;
 mod hash;
 mod hash_chunks;
 mod inspect;
+mod inspect_text;
 mod layers;
 mod lineage;
 mod main;
