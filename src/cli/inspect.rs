@@ -15,10 +15,10 @@ use hub_audit::{
 use serde_json::{Value, json};
 
 use super::{
-    args::InspectArgs,
     exit::ExitStatus,
     gather::{self, Gather},
     inspect_text::as_text,
+    model_args::InspectArgs,
     options::StdoutFormat,
     output,
     printer::Printer,

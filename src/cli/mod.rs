@@ -21,6 +21,7 @@ mod layers;
 mod lineage;
 mod main;
 mod man;
+mod model_args;
 mod options;
 mod output;
 mod printer;
