@@ -7,54 +7,15 @@ use std::{
 };
 
 use super::{
-    Layers, Pair, Reads, Record, Rows, Study,
+    Checked, Layers, Pair, Reads, Record, Rows, Study,
     basis::{Basis, Finder, place_of},
 };
 use crate::{
     family::{Classified, LayerIndex, Role},
     metric::{MeanSd, Metric},
     model::{Model, ModelSummary, Opened},
-    named::named,
     table::PairTable,
 };
-
-/// How a published figure fared.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Checked {
-    /// What was published.
-    pub record: Record,
-    /// The figure as measured, or the reason why it was not.
-    pub value: Result<f64, String>,
-}
-
-named! {
-    /// Whether a published figure stands, as `published.csv` writes it.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Outcome {
-        /// Within the tolerance.
-        Match = "match",
-        /// Beyond it.
-        Mismatch = "mismatch",
-        /// Not measured by the run.
-        NotChecked = "not checked",
-    }
-}
-
-impl Checked {
-    /// Measured less published.
-    pub fn difference(&self) -> Option<f64> {
-        self.value.as_ref().ok().map(|value| value - self.record.value)
-    }
-
-    /// Whether it stands.
-    pub fn outcome(&self) -> Outcome {
-        match self.difference() {
-            None => Outcome::NotChecked,
-            Some(difference) if difference.abs() <= self.record.tolerance => Outcome::Match,
-            Some(_) => Outcome::Mismatch,
-        }
-    }
-}
 
 /// Figures as measured, by the number of the record, or the reason why not.
 pub(crate) type Measured = BTreeMap<usize, Result<f64, String>>;
@@ -245,7 +206,7 @@ fn statistic(record: &Record, table: &PairTable, layers: &[Vec<Pair>]) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::super::planted;
+    use super::super::{Outcome, planted};
     use super::*;
 
     const N: usize = 4096;

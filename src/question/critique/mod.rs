@@ -5,6 +5,7 @@ mod answer;
 mod basis;
 mod chance;
 mod check;
+mod checked;
 mod lists;
 pub mod page;
 #[cfg(test)]
@@ -15,7 +16,8 @@ mod study;
 pub use answer::{Critique, GROUP_METRICS, RoleAnswer, critique};
 pub(crate) use basis::Basis;
 pub use chance::{BESIDE_CHANCE, ChanceExperiment, Expected, UnitTrials, closed_form};
-pub use check::{Checked, Outcome, drop_unpublished};
+pub use check::drop_unpublished;
+pub use checked::{Checked, Outcome};
 pub(crate) use lists::Rows;
 pub use lists::{AtLayer, Lists, Pair};
 pub use published::{Layers, Record};

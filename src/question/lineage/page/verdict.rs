@@ -1,4 +1,5 @@
-//! How a pair stands, in sentences: its verdict, the bounds behind it, and what the signs of its tests mean together.
+//! How a pair stands, in sentences: its verdict, the bounds behind it, and what the signs of its tests mean together. Nothing here says
+//! who took from whom.
 
 use super::words::effect;
 use crate::{
