@@ -8,8 +8,9 @@ use std::{
 use tempfile::NamedTempFile;
 
 use super::{
-    disk::{self, Locked},
+    disk::Locked,
     error::CacheError,
+    file,
     key::TensorKey,
     npy,
     sidecar::{Sidecar, TensorMeta},
@@ -37,7 +38,7 @@ impl Cache {
     pub fn begin(&self, key: &TensorKey, like: &Values, shape: &[u64]) -> Result<Incoming, CacheError> {
         let [path, _] = key.files(self.root(), false);
         let mut locked = self.disk.lock_folder(&key.folder(self.root()))?;
-        let temporary = disk::temporary(&path)?;
+        let temporary = file::temporary(&path)?;
         // Others may write in the folder meanwhile: this tells them that the file is no leftover. Where there are no locks, nobody
         // takes it for one.
         let _ = temporary.as_file().lock();
@@ -82,7 +83,7 @@ impl Incoming {
         }
         let root = self.cache.root();
         self.cache.disk.lock_again(&mut self.locked, &self.key.folder(root))?;
-        disk::persist(self.temporary, &self.path)?;
+        file::persist(self.temporary, &self.path)?;
         // The values first: a sidecar always speaks of values that are there.
         let [_, at] = self.key.files(root, false);
         let (npy_sha256, npy_bytes) = (self.digest.finish(), self.written);
@@ -142,6 +143,6 @@ mod tests {
         assert_eq!(cache.get(&key()).unwrap(), None);
         let left = fs_err::read_dir(key().folder(folder.path())).unwrap();
         let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-        assert!(names.iter().all(|name| !name.to_string_lossy().starts_with(disk::TEMPORARY)), "{names:?}");
+        assert!(names.iter().all(|name| !name.to_string_lossy().starts_with(file::TEMPORARY)), "{names:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{disk, error::CacheError, housekeeping::CommitFolder, key, store::Cache};
+use super::{commit_folder::CommitFolder, error::CacheError, file, key, store::Cache};
 use crate::spec::{Commit, RepoId};
 
 /// What is kept of one model at one commit.
@@ -45,11 +45,11 @@ impl Cache {
                 continue;
             }
             removed.extend(kept(&folder)?);
-            disk::remove(&folder.path)?;
-            disk::remove_empty(folder.path.parent().unwrap_or(self.root()), self.root());
+            file::remove(&folder.path)?;
+            file::remove_empty(folder.path.parent().unwrap_or(self.root()), self.root());
         }
         if commit.is_none() {
-            disk::remove(&key::revisions_folder(self.root(), repo))?;
+            file::remove(&key::revisions_folder(self.root(), repo))?;
         }
         Ok(removed)
     }

@@ -6,11 +6,12 @@
 use std::{ops::Range, path::PathBuf};
 
 use super::{
-    disk::Miss,
     error::CacheError,
+    file::Miss,
     key::TensorKey,
     sidecar::{Sidecar, TensorMeta},
-    store::{Cache, CachedTensor},
+    store::Cache,
+    tensor::CachedTensor,
 };
 use crate::{rows::RowSet, values::Values};
 

@@ -4,8 +4,8 @@
 //! files states its hash, and whoever reads it checks that.
 
 use super::{
-    disk,
     error::CacheError,
+    file,
     key::{self, TOKENIZER},
     store::Cache,
 };
@@ -24,7 +24,7 @@ impl Cache {
     pub fn keep_tokenizer(&self, repo: &RepoId, commit: &Commit, bytes: &[u8]) -> Result<(), CacheError> {
         let folder = key::commit_folder(self.root(), repo, commit);
         let _locked = self.disk.lock_folder(&folder)?;
-        disk::write_whole(&folder.join(TOKENIZER), |to| to.write_all(bytes)).map(|_| ())
+        file::write_whole(&folder.join(TOKENIZER), |to| to.write_all(bytes)).map(|_| ())
     }
 }
 

@@ -16,11 +16,12 @@ use hub_audit::{
 };
 
 use super::{
-    args::CompareArgs,
     exit::ExitStatus,
     findings::Findings,
     gather::{self, Gather},
-    hash_chunks, output,
+    hash_chunks,
+    model_args::CompareArgs,
+    output,
     printer::Printer,
     settings,
 };

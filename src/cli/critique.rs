@@ -16,10 +16,10 @@ use hub_audit::{
 };
 
 use super::{
-    args::CritiqueArgs,
     exit::ExitStatus,
     gather::{self, Gather},
     lineage::{Rounds, later_rounds},
+    model_args::CritiqueArgs,
     output,
     printer::Printer,
 };

@@ -14,10 +14,10 @@ use hub_audit::{
 };
 
 use super::{
-    args::{EmbeddingsArgs, TableRole},
     exit::ExitStatus,
     findings::Findings,
     gather::{self, Gather},
+    model_args::{EmbeddingsArgs, TableRole},
     output,
     printer::Printer,
 };

@@ -13,9 +13,9 @@ use hub_audit::{
 };
 
 use super::{
-    args::FetchArgs,
     exit::ExitStatus,
     gather::{self, Gather},
+    model_args::FetchArgs,
     options::Choice,
     output,
     printer::Printer,

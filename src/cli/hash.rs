@@ -22,10 +22,10 @@ use hub_audit::{
 };
 
 use super::{
-    args::HashArgs,
     exit::ExitStatus,
     gather::{self, Gather},
     hash_chunks,
+    model_args::HashArgs,
     options::StdoutFormat,
     output,
     printer::Printer,

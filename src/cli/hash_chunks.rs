@@ -9,11 +9,11 @@ use hub_audit::{
 };
 
 use super::{
-    args::HashArgs,
     environment,
     exit::ExitStatus,
     fetch::ANY_LAYER,
     gather::{self, Gather},
+    model_args::HashArgs,
     options::{Proof, StdoutFormat},
     output,
     printer::Printer,

@@ -6,10 +6,10 @@ use hub_audit::{
 };
 
 use super::{
-    args::LayersArgs,
     exit::ExitStatus,
     findings::Findings,
     gather::{self, Gather},
+    model_args::LayersArgs,
     output,
     printer::Printer,
     structure,

@@ -14,11 +14,11 @@ use hub_audit::{
 };
 
 use super::{
-    args::LineageArgs,
     exit::{ExitStatus, Interrupted},
     findings::Findings,
     gather::{self, Gather},
     hash_chunks,
+    model_args::LineageArgs,
     options::{Limits, Proof, Reach},
     output,
     printer::Printer,

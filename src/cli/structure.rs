@@ -16,9 +16,9 @@ use hub_audit::{
 };
 
 use super::{
-    args::LayersArgs,
     exit::ExitStatus,
     gather::{self, Gather},
+    model_args::LayersArgs,
     options::Matrices,
     output,
     printer::Printer,

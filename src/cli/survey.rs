@@ -14,11 +14,11 @@ use hub_audit::{
 };
 
 use super::{
-    args::SurveyArgs,
     exit::ExitStatus,
     findings::Findings,
     gather::{self, Gather},
     lineage::{Rounds, later_rounds},
+    model_args::SurveyArgs,
     options::Order,
     output,
     printer::Printer,

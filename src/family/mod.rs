@@ -10,6 +10,9 @@ mod error;
 #[expect(clippy::module_inception, reason = "the noun of this module is the family")]
 mod family;
 mod fused;
+#[cfg(test)]
+mod goldens;
+mod keys;
 mod name;
 mod registry;
 mod role;

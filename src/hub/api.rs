@@ -4,15 +4,18 @@ use std::collections::HashSet;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::{
     account::Matter,
     body::{Answer, Ask},
+    claim::Claim,
     client::HubClient,
     error::{HubError, Place},
-    link, packed, redact,
+    link,
+    listing::{Entry, listing},
+    packed, redact,
     retry::{Budget, Fault},
 };
 use crate::{
@@ -78,68 +81,6 @@ struct ModelInfo<'a> {
     id: Option<RepoId>,
     #[serde(borrow)]
     siblings: Option<&'a RawValue>,
-}
-
-/// A file, as a listing or the answer about a model names it.
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(rename = "type", default = "file")]
-    kind: String,
-    #[serde(alias = "rfilename")]
-    path: String,
-    size: Option<u64>,
-    #[serde(alias = "blobId")]
-    oid: Option<String>,
-    lfs: Option<Lfs>,
-    #[serde(rename = "xetHash")]
-    xet_hash: Option<String>,
-}
-
-fn file() -> String {
-    "file".to_owned()
-}
-
-#[derive(Deserialize)]
-struct Lfs {
-    #[serde(alias = "sha256")]
-    oid: Option<String>,
-    size: Option<u64>,
-}
-
-/// What a model's card says of where the model comes from: its author's word.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Claim {
-    /// `finetune`, `adapter`, `merge`, `quantized`; `None` where only the base is named.
-    pub relation: Option<String>,
-    /// Ids of the models that it was made of; none where the card names none.
-    pub bases: Vec<String>,
-}
-
-impl Claim {
-    /// What the Hub made of the card, else its tags, else the card itself.
-    fn read(info: &Value) -> Self {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let texts = |value: &Value| match value {
-            Value::Array(values) => values.iter().filter_map(text).collect(),
-            value => text(value).into_iter().collect::<Vec<_>>(),
-        };
-        let known = &info["baseModels"];
-        let known = known.as_array().and_then(|list| list.first()).unwrap_or(known);
-        let models = known["models"].as_array().into_iter().flatten();
-        let by_hub =
-            Self { relation: text(&known["relation"]), bases: models.filter_map(|model| text(&model["id"])).collect() };
-        let tags = texts(&info["tags"]);
-        let tags = tags.iter().filter_map(|tag| tag.strip_prefix("base_model:"));
-        // Each base has a tag without its relation, and one with it.
-        let related: Vec<(&str, &str)> = tags.filter_map(|tag| tag.split_once(':')).collect();
-        let by_tags = Self {
-            relation: related.first().map(|(relation, _)| (*relation).to_owned()),
-            bases: related.iter().map(|(_, id)| (*id).to_owned()).collect(),
-        };
-        let card = &info["cardData"];
-        let by_card = Self { relation: text(&card["base_model_relation"]), bases: texts(&card["base_model"]) };
-        [by_hub, by_tags, by_card].into_iter().find(|claim| !claim.bases.is_empty()).unwrap_or_default()
-    }
 }
 
 impl HubClient {
@@ -327,89 +268,13 @@ fn parse_json<'a, T: Deserialize<'a>>(answer: &'a Answer, place: &Place) -> Resu
     })
 }
 
-/// The files among `entries`, sorted by path.
-fn listing(entries: Vec<Entry>, place: &Place) -> Result<Snapshot, HubError> {
-    let unreasonable = |reason: String| HubError::Listing { place: place.clone(), reason };
-    let mut files: Vec<RepoFile> = entries.into_iter().filter(|entry| entry.kind == "file").map(repo_file).collect();
-    // An address with such a segment in it would lead elsewhere, and the token with it.
-    let is_outside = |file: &&RepoFile| file.path.split('/').any(|segment| matches!(segment, "" | "." | ".."));
-    if let Some(file) = files.iter().find(is_outside) {
-        let path = file.path.escape_debug();
-        return Err(unreasonable(format!("names `{path}`, which is no file of a repository")));
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    if let Some(twice) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
-        return Err(unreasonable(format!("names `{}` twice", twice[0].path.escape_debug())));
-    }
-    Ok(Snapshot { commit: place.commit().cloned(), files })
-}
-
-fn repo_file(entry: Entry) -> RepoFile {
-    // Of a file that is large the entry's own hash is that of its pointer.
-    let is_large = entry.lfs.is_some();
-    let (lfs_oid, lfs_size) = entry.lfs.map_or((None, None), |lfs| (lfs.oid, lfs.size));
-    let is_withheld = |stated: &Option<String>| stated.as_ref().is_some_and(|text| hash(text, 64).is_none());
-    RepoFile {
-        withheld: is_withheld(&lfs_oid) || is_withheld(&entry.xet_hash),
-        path: entry.path,
-        size: lfs_size.or(entry.size).unwrap_or(0),
-        lfs_sha256: lfs_oid.and_then(|text| hash(&text, 64)),
-        blob_id: entry.oid.and_then(|text| hash(&text, 40)).filter(|_| !is_large),
-        xet_hash: entry.xet_hash.and_then(|text| hash(&text, 64)),
-    }
-}
-
-/// A hash of so many hexadecimal digits. Of gated repositories asterisks are listed in its place.
-fn hash(text: &str, digits: usize) -> Option<String> {
-    (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn names_are_encoded_by_segment() {
         assert_eq!(segment("refs/pr/1"), "refs%2Fpr%2F1");
         assert_eq!(path("a b/c?d#e.safetensors"), "a%20b/c%3Fd%23e.safetensors");
-    }
-
-    #[test]
-    fn the_size_of_an_lfs_file_is_its_contents() {
-        let file = |lfs: &str, xet: &str| {
-            let [oid, lfs, xet] = ["a".repeat(40), lfs.repeat(64), xet.repeat(64)];
-            let entry = serde_json::json!({
-                "type": "file", "oid": oid, "size": 134, "path": "m", "xetHash": xet,
-                "lfs": { "oid": lfs, "size": 99, "pointerSize": 134 },
-            });
-            repo_file(serde_json::from_value(entry).unwrap())
-        };
-        let open = file("B", "c");
-        assert_eq!((open.size, open.lfs_sha256, open.xet_hash), (99, Some("b".repeat(64)), Some("c".repeat(64))));
-        let withheld = file("*", "*");
-        assert!(withheld.withheld && !open.withheld);
-        assert_eq!((withheld.blob_id, withheld.lfs_sha256, withheld.xet_hash), (None, None, None));
-    }
-
-    #[test]
-    fn a_claim_is_read_from_what_the_hub_made_of_the_card_else_from_tags_else_from_the_card() {
-        let claim = |info: Value| {
-            let claim = Claim::read(&info);
-            (claim.relation.unwrap_or_default(), claim.bases)
-        };
-        let hub = json!({ "relation": "finetune", "models": [{ "_id": "1", "id": "o/base" }] });
-        let tags = json!(["x", "base_model:o/one", "base_model:merge:o/one", "base_model:merge:o/two"]);
-        let card = json!({ "base_model": "o/card" });
-        let found = |relation: &str, bases: &[&str]| {
-            (relation.to_owned(), bases.iter().map(|&base| base.to_owned()).collect::<Vec<_>>())
-        };
-        let all = json!({ "baseModels": hub, "tags": tags, "cardData": card });
-        assert_eq!(claim(all), found("finetune", &["o/base"]));
-        assert_eq!(claim(json!({ "tags": tags, "cardData": card })), found("merge", &["o/one", "o/two"]));
-        assert_eq!(claim(json!({ "tags": ["x"], "cardData": card })), found("", &["o/card"]));
-        assert_eq!(claim(json!({ "baseModels": null, "tags": "base_model:a", "cardData": [] })), found("", &[]));
-        assert_eq!(claim(json!([])), found("", &[]));
     }
 }

@@ -5,15 +5,20 @@ mod account;
 mod api;
 mod body;
 mod cas;
+mod claim;
 mod client;
 mod content_range;
 mod error;
+#[cfg(test)]
+#[cfg(feature = "serve")]
+mod faulty_hub;
 #[cfg(feature = "hf-cache")]
 mod hugging_face_cache;
 #[cfg(not(feature = "hf-cache"))]
 #[path = "no_hugging_face_cache.rs"]
 mod hugging_face_cache;
 mod link;
+mod listing;
 mod options;
 mod packed;
 #[cfg(test)]
@@ -30,8 +35,9 @@ mod retry_tests;
 mod tls;
 
 pub use account::Traffic;
-pub use api::{Claim, EarlyFile, Pinned};
+pub use api::{EarlyFile, Pinned};
 pub use cas::{CasClient, CasError, CasFile, CasTraffic, ContentNode, MOST_CHUNKS, Marks, Term, Unexamined};
+pub use claim::Claim;
 pub use client::HubClient;
 pub use content_range::ContentRange;
 pub use error::{HubError, Place};

@@ -8,134 +8,17 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{HubClient, HubError, HubOptions, RemoteFile, RetryPolicy};
+use super::{
+    HubError, RetryPolicy,
+    faulty_hub::{
+        self, COMMIT, LARGE, SIZE, content, first, fixture, fixture_with, listed, on_api, on_cdn, on_resolver, refuse,
+    },
+};
 use crate::{
     hint::Hint,
     range::ByteRange,
-    serve::{self, Fault, Hub, Intercept, Listener, LoggedRequest, ServeOptions, Store},
-    snapshot::RepoFile,
-    spec::{Commit, RepoId, Revision},
+    serve::{Fault, Listener, LoggedRequest},
 };
-
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-
-/// Bytes of the one file of weights, and of another where a test asks for it.
-const SIZE: u64 = 200_000;
-const LARGE: u64 = 8_000_000;
-
-/// A Hub with `o/a`, and a client of it.
-struct Fixture {
-    hub: Hub,
-    client: HubClient,
-    repo: RepoId,
-    commit: Commit,
-    folder: tempfile::TempDir,
-}
-
-async fn fixture(hook: impl Fn(&LoggedRequest) -> Option<Fault> + Send + Sync + 'static) -> Fixture {
-    fixture_with(hook, |_| {}).await
-}
-
-async fn fixture_with(
-    hook: impl Fn(&LoggedRequest) -> Option<Fault> + Send + Sync + 'static,
-    change: impl FnOnce(&mut HubOptions),
-) -> Fixture {
-    let folder = tempfile::tempdir().unwrap();
-    let repo = folder.path().join("o/a");
-    fs_err::create_dir_all(&repo).unwrap();
-    fs_err::write(repo.join(".hub.json"), format!("{{\"refs\":{{\"main\":\"{COMMIT}\"}}}}")).unwrap();
-    fs_err::write(repo.join("config.json"), "{}").unwrap();
-    fs_err::write(repo.join("model.safetensors"), content(SIZE)).unwrap();
-    let mut options = ServeOptions::new(Store::folder(folder.path()).unwrap());
-    options.intercept = Some(Intercept::new(hook));
-    let hub = serve::start(options).await.unwrap();
-    let mut options = HubOptions { endpoint: hub.url().to_owned(), ..HubOptions::default() };
-    change(&mut options);
-    Fixture {
-        client: HubClient::new(&options).unwrap(),
-        hub,
-        repo: "o/a".parse().unwrap(),
-        commit: COMMIT.parse().unwrap(),
-        folder,
-    }
-}
-
-fn content(size: u64) -> Vec<u8> {
-    (0..size).map(|at| u8::try_from(at % 251).unwrap()).collect()
-}
-
-impl Fixture {
-    fn file(&self) -> RemoteFile {
-        RemoteFile::new(&self.client, &self.repo, &self.commit, &listed("model.safetensors", SIZE)).unwrap()
-    }
-
-    /// Another file, of [`LARGE`] bytes.
-    fn large(&self) -> RemoteFile {
-        fs_err::write(self.folder.path().join("o/a/large.safetensors"), content(LARGE)).unwrap();
-        RemoteFile::new(&self.client, &self.repo, &self.commit, &listed("large.safetensors", LARGE)).unwrap()
-    }
-
-    /// Reads these bytes, which must be the file's own.
-    async fn read(&self, start: u64, end: u64) -> Result<(), HubError> {
-        let bytes = self.file().read(ByteRange::new(start, end)).await?;
-        let (start, end) = (usize::try_from(start).unwrap(), usize::try_from(end).unwrap());
-        assert_eq!(bytes, content(SIZE)[start..end]);
-        Ok(())
-    }
-
-    async fn pin(&self) -> Result<(), HubError> {
-        let main: Revision = "main".parse().unwrap();
-        self.client.pin(&self.repo, &main, false).await.map(drop)
-    }
-
-    async fn list(&self) -> Result<usize, HubError> {
-        Ok(self.client.snapshot(&self.repo, &self.commit).await?.files.len())
-    }
-
-    fn asked_of(&self, listener: Listener) -> usize {
-        self.hub.log().iter().filter(|request| request.listener == listener).count()
-    }
-}
-
-fn listed(path: &str, size: u64) -> RepoFile {
-    RepoFile { path: path.to_owned(), size, blob_id: None, lfs_sha256: None, xet_hash: None, withheld: false }
-}
-
-/// An answer with this status and these headers, to the first `times` requests that are chosen.
-fn refuse(
-    times: usize,
-    chosen: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
-    status: u16,
-    headers: &[(&str, &str)],
-) -> impl Fn(&LoggedRequest) -> Option<Fault> + Send + Sync + 'static {
-    let fault = Fault::Reply {
-        status,
-        headers: headers.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
-        body: Vec::new(),
-    };
-    first(times, chosen, fault)
-}
-
-fn first(
-    times: usize,
-    chosen: impl Fn(&LoggedRequest) -> bool + Send + Sync + 'static,
-    fault: Fault,
-) -> impl Fn(&LoggedRequest) -> Option<Fault> + Send + Sync + 'static {
-    let played = AtomicUsize::new(0);
-    move |request| (chosen(request) && played.fetch_add(1, Ordering::SeqCst) < times).then(|| fault.clone())
-}
-
-fn on_api(request: &LoggedRequest) -> bool {
-    request.path.starts_with("/api/")
-}
-
-fn on_resolver(request: &LoggedRequest) -> bool {
-    request.path.contains("/resolve/")
-}
-
-fn on_cdn(request: &LoggedRequest) -> bool {
-    request.listener == Listener::Cdn
-}
 
 /// Whether `waited` is these seconds and at most a second more.
 #[track_caller]
@@ -231,7 +114,7 @@ async fn a_server_that_falls_silent_is_asked_again_and_then_left() {
     fixture.read(0, 10).await.unwrap();
     assert_eq!(fixture.asked_of(Listener::Cdn), 3);
 
-    let fixture = self::fixture(first(usize::MAX, on_cdn, Fault::Wait(Duration::MAX))).await;
+    let fixture = faulty_hub::fixture(first(usize::MAX, on_cdn, Fault::Wait(Duration::MAX))).await;
     let start = Instant::now();
     let error = fixture.read(0, 10).await.unwrap_err();
     assert!(error.to_string().ends_with("did not answer in time (5 attempts)"), "{error}");
@@ -369,7 +252,7 @@ async fn what_arrives_counts_against_the_limit_and_not_what_was_planned() {
     assert!(error.hint().unwrap().contains("--max-bytes"));
 
     // What broke off and came again is paid once: the rest alone is asked for.
-    let fixture = self::fixture(first(3, on_cdn, Fault::CutAfter(100))).await;
+    let fixture = faulty_hub::fixture(first(3, on_cdn, Fault::CutAfter(100))).await;
     fixture.client.limit_ranges(1000);
     fixture.read(0, 1000).await.unwrap();
     assert_eq!(fixture.asked_of(Listener::Cdn), 4);
@@ -458,7 +341,7 @@ async fn a_connection_that_breaks_every_megabyte_gets_to_the_end() {
     assert!(bytes == content(LARGE));
     assert_eq!(fixture.asked_of(Listener::Cdn), 7);
     // Less than a megabyte at a time is no progress: the budget ends.
-    let fixture = self::fixture(first(usize::MAX, on_cdn, Fault::CutAfter(100_000))).await;
+    let fixture = faulty_hub::fixture(first(usize::MAX, on_cdn, Fault::CutAfter(100_000))).await;
     let error = fixture.large().read(ByteRange::new(0, LARGE)).await.unwrap_err();
     assert!(matches!(error, HubError::Broken { attempts: 5, received: 500_000, .. }), "{error}");
 }

@@ -13,6 +13,7 @@ mod cluster;
 mod correlations;
 mod eigen;
 mod element;
+mod formulas;
 #[cfg(test)]
 mod goldens;
 mod lanczos;
@@ -22,6 +23,7 @@ mod moments;
 pub mod null;
 pub mod overlap;
 mod pair;
+mod pair_sums;
 mod pca;
 mod quantile;
 mod rank;

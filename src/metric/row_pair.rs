@@ -2,8 +2,8 @@
 
 use super::{
     Element, Moments, Summary, Undefined,
+    formulas::{cos_sim, pearson},
     null::{cos_null, cos_null_sd, z_perm},
-    pair::{cos_sim, pearson},
     sums,
 };
 

@@ -19,6 +19,7 @@ mod session;
 mod subfolder;
 mod summary;
 mod tensor;
+mod tensors;
 mod vocabulary;
 mod warnings;
 

@@ -13,8 +13,9 @@ use crate::{
     dtype::{Dtype, decode},
     metric::{
         PairMetrics, Undefined,
+        formulas::Pair,
         moments::FirstPass,
-        pair::{Centred, Differences, Pair},
+        pair_sums::{Centred, Differences},
         simd::Path,
         sums,
     },

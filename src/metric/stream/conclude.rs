@@ -12,8 +12,9 @@ use super::{
 };
 use crate::metric::{
     Moments, PairMetrics, Summary, Undefined,
+    formulas::{Pair, QUANTILES},
     moments::FirstPass,
-    pair::{Centred, Differences, Pair, QUANTILES},
+    pair_sums::{Centred, Differences},
     sums,
 };
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dtype::Dtype,
-    metric::{PairMetrics, Undefined, moments::FirstPass, pair::Differences},
+    metric::{PairMetrics, Undefined, moments::FirstPass, pair_sums::Differences},
 };
 
 /// Of one stripe, with counters `C` of 32 bits; or of the whole pair, with counts of 64.

@@ -82,7 +82,7 @@ impl Lanes {
     }
 }
 
-/// The figures of a stretch of pairs, as [`Differences::figures`](crate::metric::pair::Differences) orders them; `read_a` and
+/// The figures of a stretch of pairs, as [`Differences::figures`](crate::metric::pair_sums::Differences) orders them; `read_a` and
 /// `read_b` make numbers of what is stored.
 #[inline(always)]
 pub(super) fn pair_figures<const FUSED: bool, E: Copy>(a: &[E], b: &[E], read: impl Fn(E) -> f32) -> [f64; 9] {

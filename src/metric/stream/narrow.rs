@@ -10,7 +10,7 @@ use super::{
     scratch::Scratch,
     source::Source,
 };
-use crate::metric::{pair::About, sums::BLOCK};
+use crate::metric::{pair_sums::About, sums::BLOCK};
 
 /// Elements whose figures are summed together: as stored, those of both sides fit a first-level cache.
 const STRETCH: usize = 4 * BLOCK;

@@ -8,8 +8,9 @@ use super::{
     source::Source,
 };
 use crate::metric::{
+    formulas::QUANTILES,
     moments::FirstPass,
-    pair::{Differences, QUANTILES},
+    pair_sums::Differences,
     sums::{self, BUFFER},
 };
 

@@ -8,6 +8,7 @@
 mod answer;
 pub(crate) mod bands;
 mod compared_pair;
+mod counterpart;
 mod coverage;
 mod groups;
 mod matching;
@@ -18,8 +19,9 @@ pub mod page;
 pub use answer::{Comparison, compare};
 pub use bands::{Band, HIGH_AND_LOW, Overall, Pattern, Third};
 pub use compared_pair::ComparedPair;
+pub use counterpart::{Counterpart, Match, Obstacle, TensorPart};
 pub use coverage::{Coverage, Status, Uncompared};
 pub(crate) use groups::groups;
 pub use groups::{CLOSE, Closeness, Describe, Group, GroupFigures};
-pub use matching::{Counterpart, Guide, Match, Matching, Obstacle, TensorPart};
+pub use matching::{Guide, Matching};
 pub use name_map::NameMap;

@@ -2,8 +2,10 @@
 //! as data and code apart, what the study lacked, and its published figures beside the measured ones.
 
 mod answer;
+mod basis;
 mod chance;
 mod check;
+mod checked;
 mod lists;
 pub mod page;
 #[cfg(test)]
@@ -12,9 +14,10 @@ mod published;
 mod study;
 
 pub use answer::{Critique, GROUP_METRICS, RoleAnswer, critique};
+pub(crate) use basis::Basis;
 pub use chance::{BESIDE_CHANCE, ChanceExperiment, Expected, UnitTrials, closed_form};
-pub(crate) use check::Basis;
-pub use check::{Checked, Outcome, drop_unpublished};
+pub use check::drop_unpublished;
+pub use checked::{Checked, Outcome};
 pub(crate) use lists::Rows;
 pub use lists::{AtLayer, Lists, Pair};
 pub use published::{Layers, Record};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Checked, Critique, Lists, Pair, Reads, Record, RoleAnswer, Rows, Study, check};
+use super::{Basis, Checked, Critique, Lists, Pair, Reads, Record, RoleAnswer, Rows, Study, check};
 use crate::{
     family::LayerIndex,
     metric::{MeanSd, Metric, Undefined},
@@ -43,7 +43,7 @@ pub(crate) fn answer(study: &Study, models: Vec<BTreeMap<u32, Vec<f64>>>) -> Rol
 pub(crate) fn checked(vectors: Vec<BTreeMap<u32, Vec<f64>>>, models: &[ModelSummary]) -> Vec<Checked> {
     let (records, mut rows) = (Record::all(), Rows::new(read(vectors)));
     let bases = check::bases(&records, models, "input_layernorm", &mut rows);
-    let pairs: Vec<Pair> = bases.iter().flat_map(|(_, basis)| basis.iter().flat_map(check::Basis::pairs)).collect();
+    let pairs: Vec<Pair> = bases.iter().flat_map(|(_, basis)| basis.iter().flat_map(Basis::pairs)).collect();
     let table = PairTable::of(key(None), &rows.held, pairs);
     let measured = check::measure(&records, bases, &table);
     check::check(records, &measured, models)

@@ -2,29 +2,24 @@
 //! is no value the hatched ground shows, and a cell outside the colour scale has its corner marked.
 
 use super::{
-    axis::Axis,
-    colormap::{ABSENT, ColorScale, HATCH, INK, MUTED, PAPER, ink_on},
-    font,
+    colormap::ColorScale,
     labels::{self, ColumnLabels},
     legend::{Key, Legend, series_color, undefined},
-    scene::{Anchor, Drawing, Mark, Scene, Stroke, Text},
+    scene::{Anchor, Drawing, Mark, Scene, Text},
 };
 use crate::{
     report::{
         Datum, Digits,
-        number::{common_digits, counted, typeset},
+        number::{counted, typeset},
     },
     table::Matrix,
 };
 
-const BAR_WIDTH: f64 = 14.0;
+pub(super) const BAR_WIDTH: f64 = 14.0;
 const BAR_GAP: f64 = 22.0;
 /// Width of the bars of groups, and between them and the cells.
 const GROUP: f64 = 6.0;
 const GROUP_GAP: f64 = 3.0;
-/// Cells of a picture with more columns are too many to read one by one.
-const MOST_NUMBERED: usize = 24;
-const SMALLEST_NUMBER: f64 = 7.5;
 
 /// A matrix to be drawn as coloured cells.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,14 +46,14 @@ pub struct Heatmap {
 
 /// Sizes that depend on the number of cells alone.
 #[derive(Debug, Clone, Copy)]
-struct Grid {
-    left: f64,
-    top: f64,
-    cell: f64,
+pub(super) struct Grid {
+    pub(super) left: f64,
+    pub(super) top: f64,
+    pub(super) cell: f64,
     label: f64,
     /// Of all cells.
-    width: f64,
-    height: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
 }
 
 impl Heatmap {
@@ -114,111 +109,19 @@ impl Heatmap {
     }
 
     /// Every cell in reading order.
-    fn cells(&self) -> impl Iterator<Item = (usize, usize, Datum)> {
+    pub(super) fn cells(&self) -> impl Iterator<Item = (usize, usize, Datum)> {
         self.matrix.iter().map(|(row, column, cell)| (row, column, Datum::from(cell)))
     }
 
-    fn values(&self) -> impl Iterator<Item = f64> {
+    pub(super) fn values(&self) -> impl Iterator<Item = f64> {
         self.cells().filter_map(|(.., cell)| cell.value())
     }
 
     /// How many cells lie below and above the colours.
-    fn beyond(&self) -> (usize, usize) {
+    pub(super) fn beyond(&self) -> (usize, usize) {
         let outside = self.values().filter(|&value| !self.scale.covers(value));
         let (above, below): (Vec<f64>, Vec<f64>) = outside.partition(|&value| value > self.scale.high);
         (below.len(), above.len())
-    }
-
-    fn draw_cells(&self, scene: &mut Scene, grid: Grid) {
-        // One ground for all undefined cells: of a mixed list they are nearly all, and marks of their own would be megabytes.
-        if self.cells().any(|(.., datum)| datum.value().is_none()) {
-            scene.mark(Mark::rect(grid.left, grid.top, grid.width, grid.height).fill(ABSENT));
-            scene.mark(hatching(grid));
-        }
-        for (row, column, datum) in self.cells() {
-            let Some(value) = datum.value() else { continue };
-            let (x, y) = (grid.left + column as f64 * grid.cell, grid.top + row as f64 * grid.cell);
-            let place = format!("{} × {}", self.matrix.rows[row], self.matrix.columns[column]);
-            let color = self.scale.color(value);
-            let number = typeset(&Digits::Significant(6).format(value));
-            let cell = Mark::rect(x, y, grid.cell, grid.cell);
-            scene.mark(cell.fill(color).tooltip(format!("{place}: {number}")));
-            if !self.scale.covers(value) {
-                let above = value > self.scale.high;
-                scene.mark(corner(x + grid.cell, y, grid.cell, above).fill(ink_on(color)));
-            }
-        }
-    }
-
-    /// Thin lines between cells where these are large enough, the frame, and the diagonal.
-    fn draw_lines(&self, scene: &mut Scene, grid: Grid) {
-        let Grid { left, top, cell, width, height, .. } = grid;
-        let (rows, columns) = (self.matrix.rows.len(), self.matrix.columns.len());
-        if cell >= 16.0 {
-            let vertical = (1..columns).map(|column| left + column as f64 * cell);
-            let vertical = vertical.map(|x| vec![(x, top), (x, top + height)]);
-            let horizontal = (1..rows).map(|row| top + row as f64 * cell);
-            let horizontal = horizontal.map(|y| vec![(left, y), (left + width, y)]);
-            scene.mark(Mark::path(vertical.chain(horizontal).collect()).stroke(Stroke::solid(PAPER, 1.0)));
-        }
-        scene.mark(Mark::rect(left, top, width, height).stroke(Stroke::solid(MUTED, 1.0)));
-        for at in (0..rows.min(columns)).filter(|_| self.diagonal).map(|index| index as f64 * cell) {
-            scene.mark(Mark::rect(left + at, top + at, cell, cell).stroke(Stroke::solid(INK, 0.8)));
-        }
-    }
-
-    /// The outlined cells, and lines from the middle of a cell to that of the next; where numbers stand there, only between these.
-    fn draw_paths(&self, scene: &mut Scene, grid: Grid) {
-        let width = (grid.cell * 0.15).min(1.6);
-        for &(row, column) in &self.outlined {
-            let (x, y) = (grid.left + column as f64 * grid.cell, grid.top + row as f64 * grid.cell);
-            let side = grid.cell - width;
-            scene.mark(Mark::rect(x + width / 2.0, y + width / 2.0, side, side).stroke(Stroke::solid(INK, width)));
-        }
-        let free = if self.numbers(grid).is_some() { 0.3 } else { 0.0 };
-        let middle = |index: usize| (index as f64 + 0.5) * grid.cell;
-        let segments = self.paths.iter().flat_map(|path| path.windows(2)).map(|cells| {
-            let [from, to] = [0, 1].map(|end| (grid.left + middle(cells[end].1), grid.top + middle(cells[end].0)));
-            let along = |share: f64| (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
-            vec![along(free), along(1.0 - free)]
-        });
-        let segments: Vec<Vec<(f64, f64)>> = segments.collect();
-        if !segments.is_empty() {
-            // A pale line below the dark one sets it off from cells of any colour.
-            scene.mark(Mark::path(segments.clone()).stroke(Stroke::solid(PAPER, 4.0)));
-            scene.mark(Mark::path(segments).stroke(Stroke::solid(INK, 2.0)));
-        }
-    }
-
-    /// The numbers on the cells, where they fit.
-    fn draw_numbers(&self, scene: &mut Scene, grid: Grid) {
-        let Some((size, digits)) = self.numbers(grid) else { return };
-        let texts = self.cells().filter_map(|(row, column, cell)| {
-            let value = cell.value()?;
-            let x = grid.left + (column as f64 + 0.5) * grid.cell;
-            let y = grid.top + (row as f64 + 0.5) * grid.cell;
-            let text = Text::centred(x, y, typeset(&digits.format(value)), size).anchor(Anchor::Middle);
-            Some(text.color(ink_on(self.scale.color(value))))
-        });
-        scene.inert_texts(texts.collect());
-    }
-
-    /// Size and digits of the numbers on the cells; `None` where they do not fit.
-    fn numbers(&self, grid: Grid) -> Option<(f64, Digits)> {
-        if self.matrix.columns.len().max(self.matrix.rows.len()) > MOST_NUMBERED {
-            return None;
-        }
-        let best = common_digits(self.values());
-        let fewer = match best {
-            Digits::Fixed(digits) if digits > 2 => Digits::Fixed(digits - 1),
-            other => other,
-        };
-        [best, fewer].into_iter().find_map(|digits| {
-            let widest =
-                self.values().map(|v| font::width(&typeset(&digits.format(v)), 1.0, false)).fold(0.0, f64::max);
-            let size = ((grid.cell - 3.0) / widest.max(0.1)).min(grid.cell * 0.5).min(13.0);
-            (size >= SMALLEST_NUMBER).then_some((size, digits))
-        })
     }
 
     fn draw_titles(&self, scene: &mut Scene, grid: Grid, labels_height: f64) {
@@ -232,47 +135,6 @@ impl Heatmap {
             let text = Text::new(left + width / 2.0, top + height + labels_height + 14.0, &self.column_title, size);
             scene.text(text.anchor(Anchor::Middle).elided(width));
         }
-    }
-
-    fn draw_bar(&self, scene: &mut Scene, left: f64, top: f64, height: f64) {
-        let (low, high, right) = (self.scale.low, self.scale.high, left + BAR_WIDTH);
-        let steps = 64;
-        let slice = height / f64::from(steps);
-        for step in 0..steps {
-            let value = low + (high - low) * ((f64::from(step) + 0.5) / f64::from(steps));
-            let y = top + height - f64::from(step + 1) * slice;
-            // Slices overlap by half a pixel, so that no seam shows between them.
-            let overlap = if step > 0 { 0.5 } else { 0.0 };
-            scene.mark(Mark::rect(left, y, BAR_WIDTH, slice + overlap).fill(self.scale.color(value)));
-        }
-        scene.mark(Mark::rect(left, top, BAR_WIDTH, height).stroke(Stroke::solid(MUTED, 1.0)));
-        for (value, label) in self.bar_ticks(height) {
-            let y = top + height * (1.0 - (value - low) / (high - low));
-            scene.mark(Mark::line((right, y), (right + 4.0, y)).stroke(Stroke::solid(MUTED, 1.0)));
-            scene.text(Text::centred(right + 7.0, y, label, 10.0).color(MUTED));
-        }
-        let x = right + 7.0 + self.bar_label_width() + 15.0;
-        let text = Text::new(x, top + height / 2.0, &self.quantity, 11.0).anchor(Anchor::Middle);
-        scene.text(text.elided(height).turn(-90.0));
-    }
-
-    /// Both ends exactly, and round numbers between where they have room.
-    fn bar_ticks(&self, height: f64) -> Vec<(f64, String)> {
-        let (low, high) = (self.scale.low, self.scale.high);
-        let room = (high - low) * 16.0 / height;
-        let (below, above) = self.beyond();
-        let end = |value, sign: &str, beyond| {
-            let number = typeset(&Digits::Significant(3).format(value));
-            if beyond > 0 { format!("{sign} {number}") } else { number }
-        };
-        let mut ticks = Axis::within(low, high, 5, false).ticks();
-        ticks.retain(|(tick, _)| tick - low > room && high - tick > room);
-        ticks.extend([(low, end(low, "≤", below)), (high, end(high, "≥", above))]);
-        ticks
-    }
-
-    fn bar_label_width(&self) -> f64 {
-        self.bar_ticks(200.0).iter().map(|(_, label)| font::width(label, 10.0, false)).fold(0.0, f64::max)
     }
 }
 
@@ -334,27 +196,6 @@ impl Drawing for Heatmap {
         legend.draw(&mut scene, left + width + bar_gap, top + legend_top);
         scene
     }
-}
-
-/// A triangle in the corner of a cell whose upper right is (`right`, `top`): up for a value above the colours.
-fn corner(right: f64, top: f64, cell: f64, up: bool) -> Mark {
-    let side = (cell * 0.3).min(9.0);
-    let (right, top) = (right - cell * 0.08 - 0.5, top + cell * 0.08 + 0.5);
-    let (base, tip) = if up { (top + side * 0.9, top) } else { (top, top + side * 0.9) };
-    Mark::polygon(vec![(right - side, base), (right, base), (right - side / 2.0, tip)])
-}
-
-/// Diagonal lines over all cells, four to a cell where it is large enough.
-fn hatching(Grid { left, top, cell, width, height, .. }: Grid) -> Mark {
-    let step = (cell / 4.0).max(3.0);
-    let mut lines = Vec::new();
-    let mut sum = step;
-    while sum < width + height {
-        let (from, to) = ((sum - height).max(0.0), sum.min(width));
-        lines.push(vec![(left + from, top + sum - from), (left + to, top + sum - to)]);
-        sum += step;
-    }
-    Mark::path(lines).stroke(Stroke::solid(HATCH, 0.8))
 }
 
 #[cfg(test)]

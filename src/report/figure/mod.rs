@@ -13,6 +13,8 @@ pub mod scene;
 pub mod svg;
 
 mod bars;
+mod cells;
+mod color_bar;
 mod dendrogram;
 mod heatmap;
 mod histogram;

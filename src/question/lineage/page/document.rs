@@ -1,6 +1,6 @@
 //! The document: its first section is the answer.
 
-use super::{combinations::combinations, files::settings, pictures, tables, words};
+use super::{combinations::combinations, files::settings, pictures, refusals, tables, verdict, words};
 use crate::{
     metric::lineage::verdict::Verdict,
     question::{
@@ -53,7 +53,7 @@ fn answer(lineage: &Lineage, id: &str) -> Vec<Block> {
         [pair] => of_pair(lineage, pair, id),
         _ => of_list(lineage),
     };
-    let refused = words::refused(lineage).into_iter();
+    let refused = refusals::refused(lineage).into_iter();
     blocks.extend(refused.map(|refused| Block::note(format!("**Not made.** {refused}."))));
     blocks
 }
@@ -61,7 +61,7 @@ fn answer(lineage: &Lineage, id: &str) -> Vec<Block> {
 /// Verdict, one table, one picture, what layers match, distance, relation, alternatives or what a null would have seen; then z by layer.
 fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
     let labels = pair.models.map(|model| lineage.models[model].label.as_str());
-    let mut blocks = vec![Block::note(format!("**{}**", words::headline(pair))), tables::tests(lineage, pair)];
+    let mut blocks = vec![Block::note(format!("**{}**", verdict::headline(pair))), tables::tests(lineage, pair)];
     if pair.tested().next().is_some() {
         blocks.push(Block::picture(pictures::groups(
             pair,
@@ -70,7 +70,7 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
         )));
     }
     let said = |(name, line): (&str, Option<String>)| Some(Block::prose(format!("**{name}.** {}", line?)));
-    blocks.extend([("Reading", words::reading(pair)), ("Layers", words::layers(pair))].into_iter().filter_map(said));
+    blocks.extend([("Reading", verdict::reading(pair)), ("Layers", words::layers(pair))].into_iter().filter_map(said));
     if let Some(Ok(map)) = &pair.map {
         blocks.push(Block::picture(pictures::map(map, labels, format!("{id}-map"))));
     }
@@ -87,7 +87,7 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer, id: &str) -> Vec<Block> {
     blocks.extend(lines.into_iter().filter_map(said));
     blocks.push(Block::prose(match pair.verdict() {
         Verdict::Linked | Verdict::IdenticalBytes => words::ALTERNATIVES,
-        Verdict::NotComparable => words::remedy(pair),
+        Verdict::NotComparable => refusals::remedy(pair),
         Verdict::Inconclusive | Verdict::Independent => words::NOT_EXCLUDED,
     }));
     blocks.extend(pictures::layers(pair, format!("{id}-layers")).map(Block::picture));
@@ -172,7 +172,7 @@ fn left_out(lineage: &Lineage) -> Vec<Excluded> {
         let models = pair.models.map(|model| lineage.models[model].model.as_str()).join(" and ");
         let groups = pair.groups.iter().filter_map(|(group, answer)| Some((group, answer.as_ref().err()?)));
         let left = groups
-            .map(|(group, reason)| Excluded::new(&models, group.name(), words::why(lineage, pair, *group, *reason)));
+            .map(|(group, reason)| Excluded::new(&models, group.name(), refusals::why(lineage, pair, *group, *reason)));
         left.collect::<Vec<_>>()
     };
     lineage.pairs.iter().flat_map(of_pair).collect()

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::words;
+use super::verdict;
 use crate::{
     metric::{
         Undefined,
@@ -127,7 +127,7 @@ fn verdict(lineage: &Lineage, pair: &PairAnswer) -> Vec<Cell> {
         ("basis", Cell::text(decision.basis.to_string())),
         ("relation", Cell::optional(relation.map(|relation| &relation.kind))),
         ("layers", Cell::optional(layers)),
-        ("reading", Cell::optional(words::reading(pair))),
+        ("reading", Cell::optional(verdict::reading(pair))),
         ("identical_files", Cell::Flag(pair.is_identical)),
         ("stage", Cell::integer(Some(pair.stage.into()))),
     ];

@@ -4,14 +4,16 @@ mod combinations;
 mod document;
 mod files;
 mod pictures;
+mod refusals;
 mod tables;
 mod text;
+mod verdict;
 mod words;
 
 pub use document::lineage_report;
 pub(crate) use document::lineage_section;
 pub use files::lineage_tables;
 pub(crate) use files::settings;
+pub(crate) use refusals::lacking;
+pub use refusals::refused;
 pub use text::lineage_text;
-pub(crate) use words::lacking;
-pub use words::refused;

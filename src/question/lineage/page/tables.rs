@@ -1,6 +1,6 @@
 //! The tables of the report.
 
-use super::words;
+use super::{refusals, verdict, words};
 use crate::{
     metric::lineage::evidence::Evidence,
     question::lineage::{Group, Lineage, SelfCheck, group_answer::GroupAnswer, pair::PairAnswer},
@@ -13,7 +13,7 @@ pub(crate) fn tests(lineage: &Lineage, pair: &PairAnswer) -> Block {
         Ok(answer) => of_group(*group, answer),
         Err(reason) => {
             let mut cells = vec![Cell::text(group.name()), Cell::text("0")];
-            cells.extend((0..7).map(|_| Cell::undefined(words::why(lineage, pair, *group, *reason))));
+            cells.extend((0..7).map(|_| Cell::undefined(refusals::why(lineage, pair, *group, *reason))));
             cells
         }
     });
@@ -53,11 +53,11 @@ pub(crate) fn pairs(lineage: &Lineage) -> Block {
     let row = |pair: &PairAnswer| {
         let decision = pair.decision();
         let mut cells: Vec<Cell> = pair.models.iter().map(|&model| Cell::text(&lineage.models[model].label)).collect();
-        cells.push(Cell::text(words::standing(pair)));
+        cells.push(Cell::text(verdict::standing(pair)));
         cells.extend([decision.units, decision.basis].map(|sign| Cell::text(sign.to_string())));
         cells.extend(Group::IN_PLACE.map(|group| match pair.group(group) {
             Ok(answer) => Cell::number(answer.evidence.z, Digits::Fixed(1)),
-            Err(reason) => Cell::undefined(words::why(lineage, pair, group, reason)),
+            Err(reason) => Cell::undefined(refusals::why(lineage, pair, group, reason)),
         }));
         cells
     };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{combinations::combinations, words};
+use super::{combinations::combinations, refusals, verdict, words};
 use crate::{
     metric::lineage::{
         untested::Untested,
@@ -26,7 +26,7 @@ pub fn lineage_text(lineage: &Lineage) -> String {
 }
 
 fn of_pair(lineage: &Lineage, pair: &PairAnswer) -> String {
-    let mut text = wrapped(&words::headline(pair), "");
+    let mut text = wrapped(&verdict::headline(pair), "");
     text.push('\n');
     match pair.verdict() {
         Verdict::Independent => text += &compact(pair),
@@ -38,7 +38,7 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer) -> String {
         Verdict::NotComparable => {
             let proven = words::proven_of(lineage, pair);
             text += &proven.map_or_else(String::new, |proven| wrapped(&proven, "by chunk hashes    "));
-            text += &wrapped(words::remedy(pair), "");
+            text += &wrapped(refusals::remedy(pair), "");
         }
         Verdict::Independent | Verdict::Inconclusive => {
             text += &facts(lineage, pair);
@@ -57,7 +57,7 @@ fn of_pair(lineage: &Lineage, pair: &PairAnswer) -> String {
 fn facts(lineage: &Lineage, pair: &PairAnswer) -> String {
     let decision = pair.decision();
     let mut text = String::new();
-    if let Some(reading) = words::reading(pair).filter(|_| pair.verdict() != Verdict::Independent) {
+    if let Some(reading) = verdict::reading(pair).filter(|_| pair.verdict() != Verdict::Independent) {
         text += &wrapped(&reading, &format!("units {}  basis {}   ", decision.units, decision.basis));
     }
     let equal = pair.is_equal_where_read().then(|| "in every byte read".to_owned());
@@ -144,22 +144,22 @@ fn not_tested(lineage: &Lineage, pair: &PairAnswer) -> String {
             continue;
         }
         let first = format!("  {:<wide$} ", group.name());
-        text += &wrapped(&format!("not tested: {}", words::why(lineage, pair, *group, *reason)), &first);
+        text += &wrapped(&format!("not tested: {}", refusals::why(lineage, pair, *group, *reason)), &first);
     }
     text
 }
 
 fn of_list(lineage: &Lineage, pairs: &[PairAnswer]) -> String {
-    let count = |standing: &str| pairs.iter().filter(|pair| words::standing(pair) == standing).count();
-    let counted = words::STANDINGS.into_iter().map(|standing| (count(standing), standing));
+    let count = |standing: &str| pairs.iter().filter(|pair| verdict::standing(pair) == standing).count();
+    let counted = verdict::STANDINGS.into_iter().map(|standing| (count(standing), standing));
     let counts: Vec<String> =
         counted.filter(|(count, _)| *count > 0).map(|(count, standing)| format!("{count} {standing}")).collect();
     let mut text =
         wrapped(&format!("{} models, {} pairs: {}.", lineage.models.len(), pairs.len(), counts.join(", ")), "");
     let _ = writeln!(text, "\n  {:<26} {:<26} {:>5} {:>5} {:>12}", "model", "model", "units", "basis", "bound on p");
     let mut left = MOST_PAIRS;
-    for standing in words::STANDINGS {
-        let standing_so: Vec<&PairAnswer> = pairs.iter().filter(|pair| words::standing(pair) == standing).collect();
+    for standing in verdict::STANDINGS {
+        let standing_so: Vec<&PairAnswer> = pairs.iter().filter(|pair| verdict::standing(pair) == standing).collect();
         if standing_so.is_empty() || left == 0 {
             continue;
         }
@@ -211,9 +211,9 @@ fn of_list(lineage: &Lineage, pairs: &[PairAnswer]) -> String {
 
 /// A verdict, and why it is one where all its pairs have one reason.
 fn heading(standing: &str, pairs: &[&PairAnswer]) -> String {
-    let first = words::unclear(pairs[0]);
-    let is_common = pairs.iter().all(|pair| words::unclear(pair) == first);
-    if standing == words::INCONCLUSIVE && is_common { format!("{standing}: {first}") } else { standing.to_owned() }
+    let first = verdict::unclear(pairs[0]);
+    let is_common = pairs.iter().all(|pair| verdict::unclear(pair) == first);
+    if standing == verdict::INCONCLUSIVE && is_common { format!("{standing}: {first}") } else { standing.to_owned() }
 }
 
 /// What every pair without a link would have shown.

@@ -4,22 +4,18 @@ use crate::{
     metric::lineage::{
         distance::Interval,
         evidence::{Evidence, Z_LINK},
-        layer_map,
         relation::{Description, Kind},
-        untested::Untested,
-        verdict::{LOG10_LINK, Sign, Verdict},
+        verdict::{LOG10_LINK, Sign},
     },
     question::{
         hash::chunks::{self, ChunkPair},
         lineage::{
             Group, Lineage,
-            choose::{FEWEST_MAPPED, MOST_MAPPED},
             group_answer::{Distance, GroupAnswer},
-            merges::MOST_MODELS,
             pair::PairAnswer,
         },
     },
-    report::{Digits, number::counted},
+    report::number::counted,
 };
 
 /// Printed with every link.
@@ -72,106 +68,10 @@ pub(crate) fn effect(value: f64) -> String {
     fraction(value, if value.abs() < 0.1 { 4 } else { 2 })
 }
 
-/// How pairs of a list stand, those with most to tell first. Norms alone link nobody in words, and a correlation that no one-sided test
-/// looks for is not called independence.
-pub(crate) const STANDINGS: [&str; 7] = [
-    "identical bytes",
-    "linked",
-    "norm weights share a residual basis",
-    INCONCLUSIVE,
-    "correlated negatively",
-    "consistent with independence",
-    "not comparable",
-];
-
-pub(crate) const INCONCLUSIVE: &str = "inconclusive";
-
-/// Which of [`STANDINGS`] a pair has.
-pub(crate) fn standing(pair: &PairAnswer) -> &'static str {
-    let place = match pair.verdict() {
-        Verdict::IdenticalBytes => 0,
-        Verdict::Linked if pair.is_linked_by_norms_alone() => 2,
-        Verdict::Linked => 1,
-        Verdict::Inconclusive | Verdict::Independent if !pair.negative().is_empty() => 4,
-        Verdict::Inconclusive => 3,
-        Verdict::Independent => 5,
-        Verdict::NotComparable => 6,
-    };
-    STANDINGS[place]
-}
-
-/// The verdict in one sentence.
-pub(crate) fn headline(pair: &PairAnswer) -> String {
-    match pair.verdict() {
-        Verdict::IdenticalBytes => "IDENTICAL BYTES: the weight files have equal SHA-256.".to_owned(),
-        Verdict::NotComparable => "NOT COMPARABLE: no group of tensors could be tested.".to_owned(),
-        Verdict::Linked if pair.is_linked_by_norms_alone() => {
-            format!(
-                "THE NORM WEIGHTS SHARE A RESIDUAL BASIS: p is below {}. Nothing else that was tested shows a link.",
-                bounds(pair)
-            )
-        }
-        Verdict::Linked => format!("LINKED, not independent: p is below {}.", bounds(pair)),
-        Verdict::Inconclusive | Verdict::Independent => {
-            let standing = match negative(pair) {
-                Some(rows) => format!("CORRELATED NEGATIVELY, which independent models are not: {rows}"),
-                None if pair.verdict() == Verdict::Inconclusive => inconclusive(pair),
-                None => "CONSISTENT WITH INDEPENDENCE".to_owned(),
-            };
-            let experts = if pair.has_unread_experts { ", routed experts not read" } else { "" };
-            format!("{standing}{experts}. {}", would_have_been_seen(pair))
-        }
-    }
-}
-
-/// `rows of mlp (z < -20), rows of heads (z -9.3), as where weights have the opposite sign`.
-fn negative(pair: &PairAnswer) -> Option<String> {
-    let told = |z: f64| if z < -20.0 { "z < -20".to_owned() } else { format!("z {z:.1}") };
-    let negative = pair.negative().into_iter().map(|(group, z)| format!("rows of {group} ({})", told(z)));
-    let groups: Vec<String> = negative.collect();
-    (!groups.is_empty()).then(|| format!("{}, as where weights have the opposite sign", groups.join(", ")))
-}
-
-/// What no link means. Tests of units and of embeddings are one-sided.
-fn would_have_been_seen(pair: &PairAnswer) -> String {
-    format!("Would have been seen (power .9): a positive mean row correlation of {}.", power(pair))
-}
-
 /// `1e-21.7`, as far as it is below one.
 pub(crate) fn bound(log10: f64) -> String {
     let exponent = format!("{log10:.1}");
     if exponent.trim_start_matches('-') == "0.0" { "1".to_owned() } else { format!("1e{exponent}") }
-}
-
-/// `1e-21 (mlp), 1e-28 (norms, embeddings)`: the proven bounds of the groups that are linked.
-fn bounds(pair: &PairAnswer) -> String {
-    let mut bounds: Vec<(i64, Vec<&str>)> = Vec::new();
-    for (group, answer) in pair.tested().filter(|(_, answer)| answer.sign == Sign::Plus && answer.evidence.exact) {
-        #[expect(clippy::cast_possible_truncation, reason = "a small exponent")]
-        let exponent = answer.evidence.significance.log10_bound.ceil() as i64;
-        match bounds.iter_mut().find(|(of, _)| *of == exponent) {
-            Some((_, groups)) => groups.push(group.name()),
-            None => bounds.push((exponent, vec![group.name()])),
-        }
-    }
-    let bounds: Vec<String> =
-        bounds.into_iter().map(|(exponent, groups)| format!("1e{exponent} ({})", groups.join(", "))).collect();
-    bounds.join(", ")
-}
-
-/// What a null would have seen, in units and basis.
-pub(crate) fn power(pair: &PairAnswer) -> String {
-    let best = |of_units: bool| {
-        let tests = pair.tested_directly().filter(move |(group, _)| group.is_of_units() == of_units);
-        tests.min_by(|(_, a), (_, b)| a.evidence.rho_detectable.total_cmp(&b.evidence.rho_detectable))
-    };
-    let part = |of_units: bool| {
-        let (group, answer) = best(of_units)?;
-        let place = if of_units { "units" } else { group.name() };
-        Some(format!("{} in the {place}", effect(answer.evidence.rho_detectable)))
-    };
-    let parts: Vec<String> = [true, false].into_iter().filter_map(part).collect();
-    if parts.is_empty() { "any size in nothing that was tested".to_owned() } else { parts.join(", ") }
 }
 
 /// How many layers a test rests on, or what it is of in their place.
@@ -182,123 +82,6 @@ pub(crate) fn tested_layers(group: Group, answer: &GroupAnswer) -> String {
         answer.layers.len().to_string()
     } else {
         "joint".to_owned()
-    }
-}
-
-/// Why a pair is neither linked nor consistent with independence.
-pub(crate) fn unclear(pair: &PairAnswer) -> &'static str {
-    let decision = pair.decision();
-    if pair.is_found_by_both() && decision.verdict == Verdict::Independent {
-        "units are found again once hidden coordinates are matched too, which is calibrated and not exact"
-    } else if [decision.units, decision.basis].contains(&Sign::Unclear) {
-        "a test stands between a link and nothing"
-    } else if decision.units == Sign::NotTested {
-        "units could not be tested"
-    } else if decision.basis == Sign::NotTested {
-        "the residual basis could not be tested"
-    } else {
-        "units could not be tested sharply"
-    }
-}
-
-fn inconclusive(pair: &PairAnswer) -> String {
-    let why = unclear(pair);
-    let rows = match pair.stage {
-        0 => String::new(),
-        1 => ", also with twice the rows".to_owned(),
-        _ => ", also with four times the rows".to_owned(),
-    };
-    format!("INCONCLUSIVE: {why}{rows}")
-}
-
-/// What the signs mean together, and what no sign of a one-sided test says.
-pub(crate) fn reading(pair: &PairAnswer) -> Option<String> {
-    let Some(rows) = negative(pair) else { return of_signs(pair) };
-    let negative = format!("Correlated negatively, which no test of a link looks for: {rows}.");
-    let decision = pair.decision();
-    let are_both_linked = [decision.units, decision.basis] == [Sign::Plus; 2];
-    // Else one of the signs is what turned signs make of it.
-    let of_signs = of_signs(pair).filter(|_| are_both_linked);
-    Some(of_signs.map_or_else(|| negative.clone(), |reading| format!("{reading} {negative}")))
-}
-
-/// What the signs mean together. Norms alone say no more than that the norm weights share a residual basis.
-fn of_signs(pair: &PairAnswer) -> Option<String> {
-    let is_linked = |group: Group| pair.group(group).is_ok_and(|answer| answer.sign == Sign::Plus);
-    let decision = pair.decision();
-    if pair.verdict() == Verdict::Inconclusive && decision.verdict == Verdict::Independent {
-        return Some(
-            "Nothing shows where either order is kept; with both matched, units correspond (calibrated, not exact)."
-                .to_owned(),
-        );
-    }
-    if pair.verdict() == Verdict::Linked && !pair.is_linked_in_place() {
-        return Some("Layers correspond once units or hidden coordinates are put in another order.".to_owned());
-    }
-    if decision.basis == Sign::Plus && decision.units != Sign::Plus && !is_linked(Group::Embeddings) {
-        return Some("The norm weights share a residual basis.".to_owned());
-    }
-    let reading = decision.reading()?;
-    let is_of_some = decision.units == Sign::Plus && pair.has_some_layers();
-    Some(if is_of_some { reading.replacen("Layers are", "Some layers are", 1) } else { reading.to_owned() })
-}
-
-/// Why a group was not tested, in words.
-pub(crate) fn why(lineage: &Lineage, pair: &PairAnswer, group: Group, reason: Untested) -> String {
-    let [a, b] = pair.models.map(|model| &lineage.models[model]);
-    let depths = pair.models.map(|model| lineage.layers[model].len());
-    match reason {
-        Untested::NoTensor => {
-            let whose = match pair.lacking(group) {
-                [true, true] => "neither model has such a tensor".to_owned(),
-                [true, false] => format!("{} has no such tensor", a.label),
-                [false, true] => format!("{} has no such tensor", b.label),
-                [false, false] => "one of the models has no such tensor".to_owned(),
-            };
-            let are_unread = group == Group::Mlp && pair.has_unread_experts;
-            format!("{whose} that was read{}", if are_unread { "; routed experts are not read" } else { "" })
-        }
-        Untested::Width => match (a.width, b.width) {
-            (Some(a), Some(b)) if a != b => format!("hidden sizes differ, {a} against {b}"),
-            _ => lacking(reason),
-        },
-        Untested::Depth => format!("{} layers against {}", depths[0], depths[1]),
-        Untested::TooManyLayers => {
-            format!("{} layers against {}, and maps have at most {MOST_MAPPED} × {MOST_MAPPED}", depths[0], depths[1])
-        }
-        Untested::Orientation => "one side is stored [in, out]".to_owned(),
-        _ => lacking(reason),
-    }
-}
-
-/// What a model lacks, or why a test has no value, whatever the other model is.
-pub(crate) fn lacking(reason: Untested) -> String {
-    match reason {
-        Untested::NoTensor => "no such tensor".to_owned(),
-        Untested::Width => "rows differ in width".to_owned(),
-        Untested::Units => "units differ in number".to_owned(),
-        Untested::Depth => "layers differ in number".to_owned(),
-        Untested::TooManyLayers => "too many layers for a layer map".to_owned(),
-        Untested::Orientation => "stored [in, out]".to_owned(),
-        Untested::Packed => "weights that cannot be dequantised by rows".to_owned(),
-        Untested::NotExchangeable => "no index that may be permuted".to_owned(),
-        Untested::NoTokenizer => "no tokenizer.json that could be read".to_owned(),
-        Untested::TooFewTokens => "fewer than 16 shared tokens".to_owned(),
-        Untested::TooFew => "too few blocks or coordinates".to_owned(),
-        Untested::Constant => "rows that do not vary".to_owned(),
-        Untested::NonFinite { count } => format!("{count} elements are not finite"),
-    }
-}
-
-/// What would make a pair comparable.
-pub(crate) fn remedy(pair: &PairAnswer) -> &'static str {
-    let has = |reason: Untested| pair.groups.iter().any(|(_, answer)| answer.as_ref().is_err_and(|why| *why == reason));
-    if has(Untested::Packed) {
-        "A copy whose weights are not quantised can be tested."
-    } else if has(Untested::Width) {
-        "Models of one hidden size can be tested; widths that differ cannot."
-    } else {
-        "Models of one family and shape, with their tokenizers, can be tested."
     }
 }
 
@@ -394,53 +177,6 @@ fn undecided(answer: &GroupAnswer) -> Option<String> {
         };
         format!("whether units correspond {why}")
     })
-}
-
-/// What is not made: maps of deep models and merges among many, which would cost too much, with the cost; weights without a base that
-/// others are linked with.
-pub fn refused(lineage: &Lineage) -> Vec<String> {
-    let no_tasks = lineage.ask.base.filter(|_| lineage.tasks.is_empty()).map(|base| {
-        format!(
-            "no weights of changes from {}: fewer than two models of its shape are linked with it among at most {MOST_MODELS}",
-            lineage.models[base].label
-        )
-    });
-    refused_maps(lineage).into_iter().chain(refused_merges(lineage)).chain(no_tasks).collect()
-}
-
-fn refused_maps(lineage: &Lineage) -> Option<String> {
-    let mut pairs = lineage.pairs.iter().filter(|pair| pair.has_refused_map());
-    let first = pairs.next()?;
-    let [a, b] = first.models.map(|model| &lineage.models[model].label);
-    let others = match pairs.count() {
-        0 => "have".to_owned(),
-        others => format!("and {others} more pairs have"),
-    };
-    let depths = first.models.map(|model| lineage.layers[model].len());
-    let blocks = depths.map(|depth| lineage.ask.blocks_per_layer(depth, first.stage)).into_iter().max();
-    let (bytes, terms) = layer_map::cost(depths, blocks.unwrap_or(0).max(FEWEST_MAPPED));
-    Some(format!(
-        "{a} and {b} {others} no layer map: {} × {} layers would take {} of memory and sums of {terms:.0e} terms; maps have at most \
-         {MOST_MAPPED} × {MOST_MAPPED}",
-        depths[0],
-        depths[1],
-        Digits::Bytes.format(bytes as f64),
-        terms = terms as f64,
-    ))
-}
-
-fn refused_merges(lineage: &Lineage) -> Vec<String> {
-    let large = lineage.clusters().into_iter().filter(|cluster| cluster.len() > MOST_MODELS);
-    let refused = large.map(|cluster| {
-        let n = cluster.len();
-        format!(
-            "merges among the {n} linked models around {} are not looked for: {} triples would be compared, each over all rows of \
-             three models; merges are looked for among at most {MOST_MODELS}",
-            lineage.models[cluster[0]].label,
-            n * (n - 1) * (n - 2) / 2
-        )
-    });
-    refused.collect()
 }
 
 /// The kind of relation, with the rows that it rests on.

@@ -13,6 +13,7 @@ mod left_out;
 mod not_compared;
 mod pairs;
 mod relations;
+mod strongest;
 mod summary;
 mod view;
 

@@ -1,4 +1,4 @@
-//! Which model is meant: a repository on the Hub at a revision, or a folder on this machine.
+//! A model as the user names it, alone or in a list.
 
 use std::{
     fmt,
@@ -7,143 +7,11 @@ use std::{
 };
 
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize};
 
-use crate::hint::Hint;
-
-/// A text that is checked when it is read, from the command line and from files alike.
-macro_rules! checked {
-    ($($type:ident)+) => { $(
-        impl $type {
-            /// As it is written.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl TryFrom<String> for $type {
-            type Error = SpecError;
-
-            fn try_from(text: String) -> Result<Self, SpecError> {
-                text.parse()
-            }
-        }
-
-        impl From<$type> for String {
-            fn from(checked: $type) -> Self {
-                checked.0
-            }
-        }
-    )+ };
-}
-
-checked!(RepoId Revision Commit);
-
-/// `owner/name`, or a bare legacy `name`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct RepoId(String);
-
-impl RepoId {
-    /// The owner; `None` for a bare legacy name.
-    pub fn owner(&self) -> Option<&str> {
-        self.0.split_once('/').map(|(owner, _)| owner)
-    }
-
-    /// The name without its owner.
-    pub fn name(&self) -> &str {
-        self.0.split_once('/').map_or(self.0.as_str(), |(_, name)| name)
-    }
-}
-
-impl FromStr for RepoId {
-    type Err = SpecError;
-
-    fn from_str(text: &str) -> Result<Self, SpecError> {
-        let parts: Vec<&str> = text.split('/').collect();
-        if parts.len() > 2 {
-            return Err(no_model(text, "an id has the form owner/name, with one `/`"));
-        }
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        for part in parts {
-            let is_open = part.starts_with(['-', '.']) || part.ends_with(['-', '.']);
-            let rules = [
-                (part.is_empty(), "owner and name must not be empty"),
-                (part.len() > 96, "owner and name have at most 96 characters"),
-                (!part.chars().all(is_allowed), "only letters, digits, `-`, `_` and `.` are allowed"),
-                (is_open, "a part must not begin or end with `-` or `.`"),
-                (part.contains("..") || part.contains("--"), "`..` and `--` are not allowed"),
-            ];
-            if let Some((_, reason)) = rules.into_iter().find(|(is_broken, _)| *is_broken) {
-                return Err(no_model(text, reason));
-            }
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// A branch, tag, pull-request ref or commit. It may move.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Revision(String);
-
-impl Revision {
-    /// The commit, when the revision already is one (40 hexadecimal digits).
-    pub fn as_commit(&self) -> Option<Commit> {
-        self.0.parse().ok()
-    }
-}
-
-impl Default for Revision {
-    fn default() -> Self {
-        Self("main".to_owned())
-    }
-}
-
-impl FromStr for Revision {
-    type Err = SpecError;
-
-    fn from_str(text: &str) -> Result<Self, SpecError> {
-        let bad = text.is_empty()
-            || text.chars().any(|c| c.is_control() || c.is_whitespace())
-            || text.contains("..")
-            || text.starts_with('/');
-        if bad {
-            return Err(SpecError::Revision { text: text.to_owned() });
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// A commit: 40 lower-case hexadecimal digits. It never moves.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Commit(String);
-
-impl Commit {
-    /// The first 8 digits, for tables.
-    pub fn short(&self) -> &str {
-        &self.0[..8]
-    }
-}
-
-impl FromStr for Commit {
-    type Err = SpecError;
-
-    fn from_str(text: &str) -> Result<Self, SpecError> {
-        if text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err(SpecError::Commit { text: text.to_owned() })
-        }
-    }
-}
+use super::{
+    error::{SpecError, no_model},
+    id::{RepoId, Revision},
+};
 
 /// Where a model's files are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -300,39 +168,6 @@ pub fn parse_model_list(text: &str, default: &Revision) -> Result<Vec<ModelSpec>
     Ok(models)
 }
 
-/// A model that was named in a way that cannot be understood.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the messages name the fields")]
-pub enum SpecError {
-    #[error("`{text}` is not a model: {reason}")]
-    RepoId { text: String, reason: &'static str },
-    #[error("`{text}` is not a revision")]
-    Revision { text: String },
-    #[error("`{text}` is not a commit of 40 hexadecimal digits")]
-    Commit { text: String },
-    #[error("`{word}` is neither `group=NAME`, `label=NAME` nor `layer=N`")]
-    ListWord { word: String },
-    #[error("line {line} of the model list")]
-    Line { line: usize, source: Box<SpecError> },
-}
-
-fn no_model(text: &str, reason: &'static str) -> SpecError {
-    SpecError::RepoId { text: text.to_owned(), reason }
-}
-
-impl Hint for SpecError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::RepoId { .. } => {
-                Some("write owner/name, owner/name@revision, or a folder as ./path, /path or file:path".to_owned())
-            }
-            Self::Line { source, .. } => source.hint(),
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -406,13 +241,5 @@ mod tests {
         assert!(parse_model_list("a/b layer=seven").is_err());
         let error = parse_model_list("a/b\na/b colour=red").unwrap_err();
         assert!(error.to_string().contains("line 2"));
-    }
-
-    #[test]
-    fn a_commit_is_forty_hex_digits_in_lower_case() {
-        let text = "ABCDEF0123456789abcdef0123456789abcdef01";
-        let commit: Commit = text.parse().unwrap();
-        assert_eq!(commit.as_str(), text.to_ascii_lowercase());
-        assert!("abc".parse::<Commit>().is_err());
     }
 }
