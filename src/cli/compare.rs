@@ -30,18 +30,18 @@ use super::{
 const DEMO_MODELS: [&str; 2] = ["01-ai/Yi-1.5-6B-Chat", "01-ai/Yi-1.5-9B-Chat"];
 
 pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.or_demo(&args.reach, DEMO_MODELS)?;
+    let specs = args.models.or_demo(&args.hub, DEMO_MODELS)?;
     if specs.len() != 2 {
         bail!("`compare` needs exactly two models, got {}", specs.len());
     }
-    let mut question = args.choice.everything_or_question(args.models.is_demo_alone(&args.reach), printer)?;
+    let mut question = args.tensors.everything_or_question(args.models.is_demo_alone(&args.hub), printer)?;
     question.biases = true;
     question.mtp = true;
     question.all_headers = true;
     question.xet_hashes = args.proof.chunks;
     let map = args.map.as_deref().map(read_map).transpose()?;
     // The pattern that takes every tensor says nothing of which correspond.
-    let pattern = question.tensor.clone().filter(|_| args.choice.tensor.is_some());
+    let pattern = question.tensor.clone().filter(|_| args.tensors.tensor.is_some());
     let matched = async |session: &Session, limits| {
         let opened = session.open(&specs, &question).await;
         let proof = hash_chunks::prove(&args.proof, session, &opened).await;
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
         };
         Ok((session.bring(opened, Work::Tensors(plans), limits).await?, (matching, proof)))
     };
-    let Some((gathered, (matching, proof))) = Gather::new(&args.reach, &args.limits, printer).run(matched)? else {
+    let Some((gathered, (matching, proof))) = Gather::new(&args.hub, &args.limits, printer).run(matched)? else {
         return Ok(ExitStatus::Done);
     };
     let [a, b] = [0, 1].map(|side| &gathered.opened[side]);
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &CompareArgs, printer: &Printer) -> anyhow::Result<ExitS
             printer.warn(&format!("line {line} of --map matches no name of either model"));
         }
     }
-    let mut document = compare_report(&comparison, &output::run(&args.reach, args.output.seed, gathered.cost));
+    let mut document = compare_report(&comparison, &output::run(&args.hub, args.output.seed, gathered.cost));
     if let Some(proof) = &proof {
         hash_chunks::report(proof, &mut document, printer);
     }

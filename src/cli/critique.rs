@@ -32,7 +32,7 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
     let reads = Reads { all_roles: args.all_roles, all_layers: args.all_layers };
     let questions = study.questions(&args.roles, reads)?;
     let ask = LineageAsk::usual(args.output.seed);
-    let rounds = Rounds { ask: &ask, reach: &args.reach, limits: &args.limits, printer };
+    let rounds = Rounds { ask: &ask, hub: &args.hub, limits: &args.limits, printer };
     let ask_each = async |session: &Session, limits| {
         let mut opened = session.open_each(&specs, &questions).await;
         if reads.all_roles {
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &CritiqueArgs, printer: &Printer) -> anyhow::Result<Exit
         Ok((session.bring(opened, Work::Tensors(plans), limits).await?, None))
     };
     let after = |_: &[Opened]| if args.lineage { later_rounds(&ask) } else { String::new() };
-    let gather = Gather { after_plan: &after, ..Gather::new(&args.reach, &args.limits, printer) };
+    let gather = Gather { after_plan: &after, ..Gather::new(&args.hub, &args.limits, printer) };
     let Some((gathered, beside)) = gather.run(ask_each)? else {
         return Ok(ExitStatus::Done);
     };
@@ -87,7 +87,7 @@ fn study(args: &CritiqueArgs) -> anyhow::Result<(Study, Vec<ModelSpec>)> {
 }
 
 fn answer(args: &CritiqueArgs, critique: &Critique, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let document = critique_report(critique, args.lang, &output::run(&args.reach, args.output.seed, cost));
+    let document = critique_report(critique, args.lang, &output::run(&args.hub, args.output.seed, cost));
     let tables = || critique_tables(critique);
     output::write(&args.output, &document, tables, printer)?;
     if critique.roles.is_empty() || critique.roles.iter().any(RoleAnswer::has_empty_group) {

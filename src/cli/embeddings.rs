@@ -26,7 +26,7 @@ use super::{
 const DEMO_MODELS: [&str; 2] = ["mistralai/Mistral-7B-Instruct-v0.3", "Qwen/Qwen1.5-7B-Chat"];
 
 pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.or_demo(&args.reach, DEMO_MODELS)?;
+    let specs = args.models.or_demo(&args.hub, DEMO_MODELS)?;
     if specs.len() != 2 {
         return Err(Error::from(AuditError::NotTwoTables { count: specs.len() }).into());
     }
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &EmbeddingsArgs, printer: &Printer) -> anyhow::Result<Ex
         };
         Ok((session.bring(opened, Work::Rows(plans), limits).await?, chosen))
     };
-    let gather = Gather { explains_absence: false, ..Gather::new(&args.reach, &args.limits, printer) };
+    let gather = Gather { explains_absence: false, ..Gather::new(&args.hub, &args.limits, printer) };
     let Some((gathered, chosen)) = gather.run(rows)? else {
         return Ok(ExitStatus::Done);
     };
@@ -92,7 +92,7 @@ fn question(args: &EmbeddingsArgs, role: Role) -> anyhow::Result<Question> {
 }
 
 fn answer(args: &EmbeddingsArgs, embeddings: &Embeddings, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let run = output::run(&args.reach, args.output.seed, cost);
+    let run = output::run(&args.hub, args.output.seed, cost);
     let document = embeddings_report(embeddings, &run);
     let tables = || embeddings_tables(embeddings);
     output::write(&args.output, &document, tables, printer)?;

@@ -16,7 +16,7 @@ use super::{
     exit::ExitStatus,
     gather::{self, Gather},
     model_args::FetchArgs,
-    options::Choice,
+    options::TensorArgs,
     output,
     printer::Printer,
     survey::DEMO_LAYERS,
@@ -29,7 +29,7 @@ pub(super) const ANY_LAYER: &str = r"(?:^|\.)(?:layers?|h|blocks?)\.(?<layer>\d+
 /// Roles of routed experts, whose names the default of `--skip` matches.
 const EXPERTS: [Role; 4] = [Role::ExpertGateProj, Role::ExpertUpProj, Role::ExpertGateUpProj, Role::ExpertDownProj];
 
-impl Choice {
+impl TensorArgs {
     /// The question that the options ask.
     pub(crate) fn question(&self, default_layers: &str) -> anyhow::Result<Question> {
         // What is asked for by name is not passed over by default.
@@ -56,7 +56,7 @@ impl Choice {
         })
     }
 
-    /// As [`Choice::question`], but all roles are every tensor, also those that no family knows. Of the demo alone, where nothing is
+    /// As [`TensorArgs::question`], but all roles are every tensor, also those that no family knows. Of the demo alone, where nothing is
     /// chosen, they are the norms of one layer: every tensor would be terabytes.
     pub(crate) fn everything_or_question(&self, is_demo_alone: bool, printer: &Printer) -> anyhow::Result<Question> {
         let mut question = self.question("all")?;
@@ -76,16 +76,16 @@ impl Choice {
 }
 
 pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.required(&args.reach)?;
-    let is_demo_alone = args.models.is_demo_alone(&args.reach);
-    let question = args.choice.question(if is_demo_alone { DEMO_LAYERS } else { "all" })?;
+    let specs = args.models.required(&args.hub)?;
+    let is_demo_alone = args.models.is_demo_alone(&args.hub);
+    let question = args.tensors.question(if is_demo_alone { DEMO_LAYERS } else { "all" })?;
     let keep = async |session: &Session, limits| {
         let opened = session.open(&specs, &question).await;
         // Each tensor as a file of its own, also where the Hugging Face cache has it.
         let plans = fetch::each(&opened, |model| fetch::plan_copies(session, model, |_| true));
         Ok((session.bring(opened, Work::Tensors(plans), limits).await?, ()))
     };
-    let Some((gathered, ())) = Gather::new(&args.reach, &args.limits, printer).run(keep)? else {
+    let Some((gathered, ())) = Gather::new(&args.hub, &args.limits, printer).run(keep)? else {
         return Ok(ExitStatus::Done);
     };
     gathered.check_unchanged()?;
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitSta
         status = status.max(ExitStatus::Incomplete);
     }
     let models: Vec<ModelSummary> = gathered.opened.iter().map(ModelSummary::of).collect();
-    let document = output::data("fetch", &output::run(&args.reach, 0, gathered.cost), &models);
+    let document = output::data("fetch", &output::run(&args.hub, 0, gathered.cost), &models);
     let tables = || Box::new(std::iter::once(table(&models, &fetched))) as Frames<'_>;
     output::print(args.format, &document, tables, || paths(&fetched), printer)?;
     gather::print_summary(&gathered.cost, printer);

@@ -23,7 +23,7 @@ use tokio::runtime::Builder;
 
 use super::{
     exit::{ExitStatus, Interrupted},
-    options::{self, Reach},
+    options::{self, HubArgs},
     printer::Printer,
     progress_bars::ProgressBars,
     render_error, runtime,
@@ -36,7 +36,7 @@ const MOST_MODELS: usize = 10;
 
 /// How models are gathered.
 pub(crate) struct Gather<'a> {
-    pub(crate) reach: &'a Reach,
+    pub(crate) hub: &'a HubArgs,
     /// `None` where only headers are read.
     pub(crate) limits: Option<&'a options::Limits>,
     pub(crate) printer: &'a Printer,
@@ -50,15 +50,15 @@ pub(crate) struct Gather<'a> {
 
 impl<'a> Gather<'a> {
     /// The usual way: tensors are chosen by the question alone.
-    pub(crate) fn new(reach: &'a Reach, limits: &'a options::Limits, printer: &'a Printer) -> Self {
+    pub(crate) fn new(hub: &'a HubArgs, limits: &'a options::Limits, printer: &'a Printer) -> Self {
         let after_plan = &|_: &[Opened]| String::new();
-        Self { reach, limits: Some(limits), printer, explains_absence: true, is_again: false, after_plan }
+        Self { hub, limits: Some(limits), printer, explains_absence: true, is_again: false, after_plan }
     }
 
     /// Headers alone.
-    pub(crate) fn headers(reach: &'a Reach, printer: &'a Printer) -> Self {
+    pub(crate) fn headers(hub: &'a HubArgs, printer: &'a Printer) -> Self {
         let after_plan = &|_: &[Opened]| String::new();
-        Self { reach, limits: None, printer, explains_absence: false, is_again: false, after_plan }
+        Self { hub, limits: None, printer, explains_absence: false, is_again: false, after_plan }
     }
 
     /// Opens the models and brings what the question chooses. `None` after `--dry-run`, whose plan has been printed.
@@ -99,7 +99,7 @@ impl<'a> Gather<'a> {
                 let no_failures: Vec<Failures> = opened.iter().map(|_| Failures::new()).collect();
                 self.report(&opened, &no_failures);
                 let after = (self.after_plan)(&opened);
-                let most = self.reach.max_metadata;
+                let most = self.hub.max_metadata;
                 let limit = || {
                     format!("Headers, indexes, listings and small files of the run: {most} at most (--max-metadata)\n")
                 };
@@ -121,22 +121,22 @@ impl<'a> Gather<'a> {
 
     /// A session, and with `--demo` the embedded Hub that it asks.
     async fn session(&self) -> anyhow::Result<(Session, Option<Hub>)> {
-        let reach = self.reach;
-        let mut options = reach.hub_options()?;
+        let hub = self.hub;
+        let mut options = hub.hub_options()?;
         let mut demo = None;
-        if reach.demo {
+        if hub.demo {
             let hub = serve::start(ServeOptions::new(Store::replica())).await.map_err(Error::from)?;
             hub.url().clone_into(&mut options.endpoint);
             demo = Some(hub);
         }
         let printer = self.printer.clone();
-        let cache = Cache::open_with(reach.cache_folder()?, move |text| printer.warn(text)).map_err(Error::from)?;
-        if reach.no_verify && !reach.demo {
+        let cache = Cache::open_with(hub.cache_folder()?, move |text| printer.warn(text)).map_err(Error::from)?;
+        if hub.no_verify && !hub.demo {
             self.printer.warn("--no-verify: files of the Hugging Face cache are not verified");
         }
-        let access = Access::new(&options, cache)?.with_shared(reach.hugging_face_cache());
+        let access = Access::new(&options, cache)?.with_shared(hub.hugging_face_cache());
         // The embedded Hub has another address each time, and always the same models.
-        let access = if reach.demo { access.with_source("embedded Hub") } else { access };
+        let access = if hub.demo { access.with_source("embedded Hub") } else { access };
         let mut session = Session::new(access);
         if self.printer.draws_bars() {
             session.progress = Arc::new(ProgressBars::new());

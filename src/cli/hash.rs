@@ -33,7 +33,7 @@ use super::{
 };
 
 pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.required(&args.reach)?;
+    let specs = args.models.required(&args.hub)?;
     if args.chunks {
         return hash_chunks::run(args, &specs, printer);
     }
@@ -44,22 +44,22 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
     if args.files {
         return files(args, format, &specs, printer);
     }
-    let question = args.choice.everything_or_question(args.models.is_demo_alone(&args.reach), printer)?;
+    let question = args.tensors.everything_or_question(args.models.is_demo_alone(&args.hub), printer)?;
     // A name that is asked for by a pattern is wanted, whatever is left out otherwise.
-    let skip = question.skip.clone().filter(|_| args.choice.tensor.is_none());
+    let skip = question.skip.clone().filter(|_| args.tensors.tensor.is_none());
     let wanted = move |name: &str| skip.as_ref().is_none_or(|skip| !skip.is_match(name));
     let digest = async |session: &Session, limits| {
         let opened = session.open(&specs, &question).await;
         let work = Work::Digests(fetch::each(&opened, |model| fetch::plan_hash(session, model, &wanted)));
         Ok((session.bring(opened, work, limits).await?, ()))
     };
-    let Some((gathered, ())) = Gather::new(&args.reach, &args.limits, printer).run(digest)? else {
+    let Some((gathered, ())) = Gather::new(&args.hub, &args.limits, printer).run(digest)? else {
         return Ok(ExitStatus::Done);
     };
     let (hashed, mut status) = hash(&gathered, &wanted, printer)?;
     let left_out = left_out_experts(&gathered.opened, &question);
     let models: Vec<ModelSummary> = gathered.opened.iter().map(ModelSummary::of).collect();
-    let document = output::data("hash", &output::run(&args.reach, 0, gathered.cost), &models);
+    let document = output::data("hash", &output::run(&args.hub, 0, gathered.cost), &models);
     let table = if args.matches {
         let groups = matches(&hashed);
         printer.talk(&summary(hashed.len(), &groups, left_out));
@@ -259,7 +259,7 @@ fn files(args: &HashArgs, format: StdoutFormat, specs: &[ModelSpec], printer: &P
         let traffic = session.access.hub.traffic();
         Ok((session.bring(Vec::new(), Work::Headers, limits).await?, (listed, traffic)))
     };
-    let Some((mut gathered, (listed, traffic))) = Gather::headers(&args.reach, printer).run(list)? else {
+    let Some((mut gathered, (listed, traffic))) = Gather::headers(&args.hub, printer).run(list)? else {
         return Ok(ExitStatus::Done);
     };
     for listed in &listed {
@@ -306,7 +306,7 @@ fn print_files(
         })
     });
     let equal = Frame::new("equal_files.csv", columns, rows);
-    let mut document = output::data("hash", &output::run(&args.reach, 0, cost), &[]);
+    let mut document = output::data("hash", &output::run(&args.hub, 0, cost), &[]);
     document.provenance.models = (0..listed.len()).map(|model| listed_model(&listed[model], commit(model))).collect();
     if of_one.is_none() {
         printer.talk(&format!("{} of identical files", table::count(groups.len() as u64, "group")));

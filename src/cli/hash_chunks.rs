@@ -38,7 +38,7 @@ pub(crate) fn run(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> an
         }
         Ok((session.bring(opened, Work::Headers, limits).await?, answer))
     };
-    let gather = Gather { explains_absence: false, ..Gather::new(&args.reach, &args.limits, printer) };
+    let gather = Gather { explains_absence: false, ..Gather::new(&args.hub, &args.limits, printer) };
     let Some((gathered, answer)) = gather.run(read)? else {
         return Ok(ExitStatus::Done);
     };
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &HashArgs, specs: &[ModelSpec], printer: &Printer) -> an
         return Ok(ExitStatus::Failed);
     }
     let models: Vec<ModelSummary> = gathered.opened.iter().map(ModelSummary::of).collect();
-    let mut document = output::data("hash", &output::run(&args.reach, 0, gathered.cost), &models);
+    let mut document = output::data("hash", &output::run(&args.hub, 0, gathered.cost), &models);
     report(&answer, &mut document, printer);
     document.settings.insert("weight_bytes".to_owned(), answer.bytes_read.unwrap_or(0).into());
     let tables = || chunk_tables(&answer, args.pairs);

@@ -25,7 +25,7 @@ use super::{
 };
 
 pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.required(&args.reach)?;
+    let specs = args.models.required(&args.hub)?;
     let question = Question {
         roles: "all".parse().map_err(hub_audit::Error::from)?,
         layers: "all".parse().map_err(hub_audit::Error::from)?,
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
         let opened = session.open(&specs, &question).await;
         Ok((session.bring(opened, Work::Headers, limits).await?, ()))
     };
-    let Some((gathered, ())) = Gather::headers(&args.reach, printer).run(open)? else {
+    let Some((gathered, ())) = Gather::headers(&args.hub, printer).run(open)? else {
         return Ok(ExitStatus::Done);
     };
     let inspections = inspect::inspect(&gathered.opened);
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &InspectArgs, printer: &Printer) -> anyhow::Result<ExitS
     match args.format {
         StdoutFormat::Text => printer.data(&as_text(&inspections, &comparable, args.tensors))?,
         StdoutFormat::Json => {
-            let run = output::run(&args.reach, 0, gathered.cost);
+            let run = output::run(&args.hub, 0, gathered.cost);
             printer.stream(|out| write_json(out, &run, &inspections, &comparable, args.tensors))?;
         }
         StdoutFormat::Csv => {

@@ -19,13 +19,13 @@ use super::{
 const DEMO_MODELS: [&str; 2] = ["upstage/Solar-Open-100B", "zai-org/GLM-4.5-Air"];
 
 pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let specs = args.models.required_or_demo(&args.reach, DEMO_MODELS)?;
-    let mut question = args.choice.question("all")?;
+    let specs = args.models.required_or_demo(&args.hub, DEMO_MODELS)?;
+    let mut question = args.tensors.question("all")?;
     if args.matrices.are_asked_for(&question.roles) {
         return structure::run(args, &specs, question, printer);
     }
     question.mtp = true;
-    let Some(gathered) = Gather::new(&args.reach, &args.limits, printer).ask(&specs, &question)? else {
+    let Some(gathered) = Gather::new(&args.hub, &args.limits, printer).ask(&specs, &question)? else {
         return Ok(ExitStatus::Done);
     };
     if gathered.all_failed() {
@@ -33,14 +33,14 @@ pub(crate) fn run(args: &LayersArgs, printer: &Printer) -> anyhow::Result<ExitSt
         return Ok(ExitStatus::Failed);
     }
     let lacking = gather::lacks(&gathered.opened, &question, printer);
-    let layers = layers::layers(&gathered, args.choice.tensor.is_some(), &question.layers, &args.output.metric);
+    let layers = layers::layers(&gathered, args.tensors.tensor.is_some(), &question.layers, &args.output.metric);
     gathered.check_unchanged()?;
     let status = answer(args, &layers, gathered.cost, printer)?;
     Ok(if lacking || gathered.any_tensor_failed() { status.max(ExitStatus::Incomplete) } else { status })
 }
 
 fn answer(args: &LayersArgs, layers: &Layers, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let run = output::run(&args.reach, args.output.seed, cost);
+    let run = output::run(&args.hub, args.output.seed, cost);
     let document = layers_report(layers, &args.output.metric, &run);
     let tables = || layers_tables(layers, &args.output.metric);
     output::write(&args.output, &document, tables, printer)?;

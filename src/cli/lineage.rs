@@ -19,7 +19,7 @@ use super::{
     gather::{self, Gather},
     hash_chunks,
     model_args::LineageArgs,
-    options::{Limits, Proof, Reach},
+    options::{HubArgs, Limits, Proof},
     output,
     printer::Printer,
 };
@@ -37,7 +37,7 @@ const DEMO_MODELS: [&str; 5] = [
 const MOST_PAIRS: usize = 10;
 
 pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let mut specs = args.models.or_demo(&args.reach, DEMO_MODELS)?;
+    let mut specs = args.models.or_demo(&args.hub, DEMO_MODELS)?;
     let base = args.base.as_ref().map(|base| args.models.spec(base)).transpose()?;
     let base = base.map(|base| {
         specs.iter().position(|spec| spec.source == base.source).unwrap_or_else(|| {
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &LineageArgs, printer: &Printer) -> anyhow::Result<ExitS
         disguised: args.disguised,
         base,
     };
-    let rounds = Rounds { ask: &ask, reach: &args.reach, limits: &args.limits, printer };
+    let rounds = Rounds { ask: &ask, hub: &args.hub, limits: &args.limits, printer };
     let Some((choice, corpus, chunks)) = rounds.round(&specs, None, Some(&args.proof))? else {
         return Ok(ExitStatus::Done);
     };
@@ -87,7 +87,7 @@ fn report_tokenizers(choice: &Choice, printer: &Printer) -> bool {
 /// What is asked in rounds, and the way to the models.
 pub(crate) struct Rounds<'a> {
     pub(crate) ask: &'a LineageAsk,
-    pub(crate) reach: &'a Reach,
+    pub(crate) hub: &'a HubArgs,
     pub(crate) limits: &'a Limits,
     pub(crate) printer: &'a Printer,
 }
@@ -121,7 +121,7 @@ impl Rounds<'_> {
             Ok((session.bring(opened, Work::Rows(plans), limits).await?, (choice, chunks)))
         };
         let after = |opened: &[Opened]| after_plan(opened, self.ask);
-        let gather = Gather::new(self.reach, self.limits, self.printer);
+        let gather = Gather::new(self.hub, self.limits, self.printer);
         let gather = Gather { explains_absence: false, is_again: more.is_some(), after_plan: &after, ..gather };
         Ok(gather.run(bring)?.map(|(corpus, (choice, chunks))| (choice, corpus, chunks)))
     }
@@ -217,7 +217,7 @@ fn total(first: &Cost, then: &Cost) -> Cost {
 }
 
 fn answer(args: &LineageArgs, lineage: &Lineage, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let run = output::run(&args.reach, args.output.seed, cost);
+    let run = output::run(&args.hub, args.output.seed, cost);
     let mut document = lineage_report(lineage, &run);
     if let Some(chunks) = &lineage.chunks {
         hash_chunks::report(chunks, &mut document, printer);

@@ -12,7 +12,7 @@ use hub_audit::{
 use super::{
     hash_chunks,
     lineage::FailIf,
-    options::{Choice, Limits, Matrices, Models, Output, Proof, Reach, Relate, StdoutFormat, advised},
+    options::{HubArgs, Limits, Matrices, Models, Output, PairingArgs, Proof, StdoutFormat, TensorArgs, advised},
     words,
 };
 
@@ -66,7 +66,7 @@ pub(crate) struct LineageArgs {
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) hub: HubArgs,
 }
 
 /// `inspect`.
@@ -81,7 +81,7 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: StdoutFormat,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) hub: HubArgs,
 }
 
 /// `fetch`.
@@ -93,11 +93,11 @@ pub(crate) struct FetchArgs {
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: StdoutFormat,
     #[command(flatten)]
-    pub(crate) choice: Choice,
+    pub(crate) tensors: TensorArgs,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) hub: HubArgs,
 }
 
 /// `layers`.
@@ -106,7 +106,7 @@ pub(crate) struct LayersArgs {
     #[command(flatten)]
     pub(crate) models: Models,
     #[command(flatten)]
-    pub(crate) choice: Choice,
+    pub(crate) tensors: TensorArgs,
     #[command(flatten)]
     pub(crate) matrices: Matrices,
     #[command(flatten)]
@@ -117,7 +117,7 @@ pub(crate) struct LayersArgs {
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) hub: HubArgs,
 }
 
 /// `compare`.
@@ -138,7 +138,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) map: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) choice: Choice,
+    pub(crate) tensors: TensorArgs,
     #[command(flatten)]
     pub(crate) proof: Proof,
     #[command(flatten)]
@@ -149,7 +149,7 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) hub: HubArgs,
 }
 
 /// `hash`.
@@ -196,11 +196,11 @@ pub(crate) struct HashArgs {
     #[arg(long, value_enum)]
     pub(crate) format: Option<StdoutFormat>,
     #[command(flatten)]
-    pub(crate) choice: Choice,
+    pub(crate) tensors: TensorArgs,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) hub: HubArgs,
 }
 
 /// `survey`.
@@ -209,9 +209,9 @@ pub(crate) struct SurveyArgs {
     #[command(flatten)]
     pub(crate) models: Models,
     #[command(flatten)]
-    pub(crate) choice: Choice,
+    pub(crate) tensors: TensorArgs,
     #[command(flatten)]
-    pub(crate) relate: Relate,
+    pub(crate) pairing: PairingArgs,
     /// Compute principal components of matrices too (reads them a second time).
     #[arg(long)]
     pub(crate) components: bool,
@@ -226,7 +226,7 @@ pub(crate) struct SurveyArgs {
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) hub: HubArgs,
 }
 
 /// `critique`.
@@ -267,7 +267,7 @@ pub(crate) struct CritiqueArgs {
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) hub: HubArgs,
 }
 
 /// `embeddings`.
@@ -305,7 +305,7 @@ pub(crate) struct EmbeddingsArgs {
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]
-    pub(crate) reach: Reach,
+    pub(crate) hub: HubArgs,
 }
 
 /// A table whose rows are tokens.

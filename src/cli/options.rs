@@ -13,7 +13,7 @@ use hub_audit::{
 };
 
 use super::{
-    relate::{ChosenLayer, NamedGroup, Normal},
+    pairing::{ChosenLayer, NamedGroup, Normal},
     size::Size,
     words,
 };
@@ -47,7 +47,7 @@ pub(crate) struct Models {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Hub and cache")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(crate) struct Reach {
+pub(crate) struct HubArgs {
     /// Base URL of the Hub.
     #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
     pub(crate) endpoint: String,
@@ -95,7 +95,7 @@ pub(crate) struct Reach {
 /// Which tensors of each model.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Tensors")]
-pub(crate) struct Choice {
+pub(crate) struct TensorArgs {
     /// Roles, comma-separated, or `norms`, `matrices`, `all`.
     #[arg(
         long,
@@ -197,7 +197,7 @@ pub(crate) struct Matrices {
 /// Which layers meet, and what is made of the pairs.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Pairs")]
-pub(crate) struct Relate {
+pub(crate) struct PairingArgs {
     /// How layers are paired: same index, same relative depth, all × all (two models), or one chosen layer per model.
     ///
     /// Default: mixed if layers are chosen with --at or layer=N, else same.

@@ -15,7 +15,7 @@ use hub_audit::{
 
 use super::{
     args::Command,
-    options::{Output, Reach, StdoutFormat},
+    options::{HubArgs, Output, StdoutFormat},
     printer::Printer,
     progress_bars::Meanwhile,
     table,
@@ -41,8 +41,8 @@ pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
 }
 
 /// What only the running program knows, for the report's provenance.
-pub(crate) fn run(reach: &Reach, seed: u64, cost: Cost) -> Provenance {
-    let endpoint = if reach.demo { "embedded Hub" } else { &reach.endpoint };
+pub(crate) fn run(hub: &HubArgs, seed: u64, cost: Cost) -> Provenance {
+    let endpoint = if hub.demo { "embedded Hub" } else { &hub.endpoint };
     Provenance {
         seed,
         endpoint: cost.of_the_hub.then(|| endpoint.to_owned()),

@@ -19,7 +19,7 @@ use hub_audit::{
 
 use super::{
     environment,
-    options::{Models, Reach},
+    options::{HubArgs, Models},
     render_error::folder_of_this_name,
 };
 
@@ -65,10 +65,10 @@ impl Models {
     /// The models that were named, or these of the embedded Hub where `--demo` stands alone.
     pub(crate) fn or_demo<'m>(
         &self,
-        reach: &Reach,
+        hub: &HubArgs,
         demo: impl IntoIterator<Item = &'m str>,
     ) -> anyhow::Result<Vec<ModelSpec>> {
-        if !self.is_demo_alone(reach) {
+        if !self.is_demo_alone(hub) {
             return self.specs();
         }
         if self.revision.is_some() {
@@ -78,17 +78,17 @@ impl Models {
     }
 
     /// The same with all nine of the embedded Hub; an error if there are no models.
-    pub(crate) fn required(&self, reach: &Reach) -> anyhow::Result<Vec<ModelSpec>> {
-        self.required_or_demo(reach, Replica::nine().ids())
+    pub(crate) fn required(&self, hub: &HubArgs) -> anyhow::Result<Vec<ModelSpec>> {
+        self.required_or_demo(hub, Replica::nine().ids())
     }
 
     /// As [`Models::or_demo`]; an error if there are no models.
     pub(crate) fn required_or_demo<'m>(
         &self,
-        reach: &Reach,
+        hub: &HubArgs,
         demo: impl IntoIterator<Item = &'m str>,
     ) -> anyhow::Result<Vec<ModelSpec>> {
-        let specs = self.or_demo(reach, demo)?;
+        let specs = self.or_demo(hub, demo)?;
         if specs.is_empty() {
             return Err(Error::from(AuditError::NoModels).into());
         }
@@ -96,8 +96,8 @@ impl Models {
     }
 
     /// Whether `--demo` is given and no model.
-    pub(crate) fn is_demo_alone(&self, reach: &Reach) -> bool {
-        reach.demo && self.models.is_empty() && self.list.is_none()
+    pub(crate) fn is_demo_alone(&self, hub: &HubArgs) -> bool {
+        hub.demo && self.models.is_empty() && self.list.is_none()
     }
 }
 
@@ -119,7 +119,7 @@ pub(super) fn without_mark(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
 }
 
-impl Reach {
+impl HubArgs {
     /// Whether the network is switched off. The embedded Hub is no network.
     pub(crate) fn is_offline(&self) -> bool {
         let by_variable = || ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].into_iter().any(environment::is_true);

@@ -67,7 +67,7 @@ pub(crate) fn run(
     let layers: LayerSelection = options.layers.clone();
     let question = options.widen(Question { layers, ..question });
     let arithmetic = |opened: &[Opened]| format!("\n{}", work(opened, &options));
-    let gather = Gather { after_plan: &arithmetic, ..Gather::new(&args.reach, &args.limits, printer) };
+    let gather = Gather { after_plan: &arithmetic, ..Gather::new(&args.hub, &args.limits, printer) };
     let Some(gathered) = gather.ask(specs, &question)? else {
         return Ok(ExitStatus::Done);
     };
@@ -83,7 +83,7 @@ pub(crate) fn run(
     let structure = structure::structure(&gathered, &options, &start, &|operations| bar.done(operations));
     drop(bar);
     gathered.check_unchanged()?;
-    let run = output::run(&args.reach, args.output.seed, gathered.cost);
+    let run = output::run(&args.hub, args.output.seed, gathered.cost);
     let document = structure_report(&structure, &run);
     let tables = || structure_tables(&structure);
     output::write(&args.output, &document, tables, printer)?;

@@ -28,24 +28,24 @@ use super::{
 pub(crate) const DEMO_LAYERS: &str = "10";
 
 pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let demo_alone = args.models.is_demo_alone(&args.reach);
+    let demo_alone = args.models.is_demo_alone(&args.hub);
     // Groups may name all models.
-    let are_grouped = !args.relate.groups.is_empty() && !demo_alone;
-    let named = if are_grouped { args.models.specs()? } else { args.models.required(&args.reach)? };
+    let are_grouped = !args.pairing.groups.is_empty() && !demo_alone;
+    let named = if are_grouped { args.models.specs()? } else { args.models.required(&args.hub)? };
     let count = named.len();
-    let specs = args.relate.applied(named, |text| args.models.spec(text))?;
+    let specs = args.pairing.applied(named, |text| args.models.spec(text))?;
     for added in specs[count..].iter().filter(|_| count > 0) {
         printer.talk(&format!("{added} is included: --group names it"));
     }
     if specs.len() == 1 {
         printer.warn("only one model given, so nothing to compare; `hub-audit layers` compares its layers");
     }
-    let pairing = args.relate.pairing(&specs)?;
+    let pairing = args.pairing.pairing(&specs)?;
     let layers = if demo_alone && pairing == Pairing::Same { DEMO_LAYERS } else { "all" };
-    let question = Question { pairing, ..args.choice.question(layers)? };
+    let question = Question { pairing, ..args.tensors.question(layers)? };
     let ask = LineageAsk::usual(args.output.seed);
-    let rounds = Rounds { ask: &ask, reach: &args.reach, limits: &args.limits, printer };
-    let gather = Gather::new(&args.reach, &args.limits, printer);
+    let rounds = Rounds { ask: &ask, hub: &args.hub, limits: &args.limits, printer };
+    let gather = Gather::new(&args.hub, &args.limits, printer);
     let gathered = if args.lineage {
         let after = |_: &[Opened]| later_rounds(&ask);
         let bring = async |session: &Session, limits| {
@@ -67,13 +67,13 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
     let lacking = gather::lacks(&gathered.opened, &question, printer);
     let asked = args.output.metric.iter().copied().chain(args.fail_if.as_ref().map(|condition| condition.metric));
     let options = SurveyOptions {
-        by_pattern: args.choice.tensor.is_some(),
-        last_only: args.choice.layers.as_ref().is_some_and(LayerSelection::is_last),
+        by_pattern: args.tensors.tensor.is_some(),
+        last_only: args.tensors.layers.as_ref().is_some_and(LayerSelection::is_last),
         pairing,
         layers: question.layers,
         metrics: args.output.metric.clone(),
         both_directions: asked.into_iter().any(|metric| !metric.is_symmetric()),
-        simulation: args.relate.simulation(args.output.seed),
+        simulation: args.pairing.simulation(args.output.seed),
         components: args.components,
     };
     let mut survey = survey::survey(&gathered, &options)?;
@@ -90,8 +90,8 @@ pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitSt
 }
 
 fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> anyhow::Result<ExitStatus> {
-    let run = output::run(&args.reach, args.output.seed, cost);
-    let view = View { metrics: &args.output.metric, by_cluster: args.relate.order == Order::Cluster };
+    let run = output::run(&args.hub, args.output.seed, cost);
+    let view = View { metrics: &args.output.metric, by_cluster: args.pairing.order == Order::Cluster };
     let document = survey_report(survey, &view, &run);
     let tables = || survey_tables(survey, &view);
     output::write(&args.output, &document, tables, printer)?;

@@ -11,7 +11,7 @@ use hub_audit::{
     spec::{ModelSource, ModelSpec},
 };
 
-use super::options::Relate;
+use super::options::PairingArgs;
 
 /// Trials of the published baseline.
 const PUBLISHED_TRIALS: u32 = 1000;
@@ -69,7 +69,7 @@ impl FromStr for Normal {
     }
 }
 
-impl Relate {
+impl PairingArgs {
     /// The models with their groups and chosen layers. A model that only a group names is surveyed as well. `parse` reads a model as
     /// it may be named on this command line.
     pub(crate) fn applied(
@@ -152,8 +152,8 @@ fn found(specs: &[ModelSpec], name: &str, parsed: Option<ModelSpec>) -> Option<u
 mod tests {
     use super::*;
 
-    fn relate(groups: &[&str], at: &[&str]) -> Relate {
-        Relate {
+    fn args_of(groups: &[&str], at: &[&str]) -> PairingArgs {
+        PairingArgs {
             pairing: None,
             at: at.iter().map(|text| text.parse().unwrap()).collect(),
             groups: groups.iter().map(|text| text.parse().unwrap()).collect(),
@@ -173,18 +173,18 @@ mod tests {
 
     #[test]
     fn a_group_finds_its_models_by_name_and_adds_those_that_are_missing() {
-        let applied = relate(&["moe=a/x,y", "dense=c/z"], &[]).applied(specs(&["a/x", "b/y"]), parse).unwrap();
+        let applied = args_of(&["moe=a/x,y", "dense=c/z"], &[]).applied(specs(&["a/x", "b/y"]), parse).unwrap();
         let groups: Vec<_> = applied.iter().map(|spec| (spec.to_string(), spec.group.clone().unwrap())).collect();
         let expected = [("a/x", "moe"), ("b/y", "moe"), ("c/z", "dense")];
         assert_eq!(groups, expected.map(|(model, group)| (model.to_owned(), group.to_owned())));
-        assert!(relate(&["moe=a/x", "dense=x"], &[]).applied(specs(&["a/x"]), parse).is_err());
+        assert!(args_of(&["moe=a/x", "dense=x"], &[]).applied(specs(&["a/x"]), parse).is_err());
     }
 
     #[test]
     fn a_group_finds_models_at_the_revision_that_was_asked_for() {
         let at_v1 = |text: &str| Ok(ModelSpec::parse(text, &"v1".parse()?)?);
         let named: Vec<ModelSpec> = ["a/x", "b/y", "b/z@main"].map(|text| at_v1(text).unwrap()).into();
-        let applied = relate(&["moe=a/x,y,b/z"], &[]).applied(named, at_v1).unwrap();
+        let applied = args_of(&["moe=a/x,y,b/z"], &[]).applied(named, at_v1).unwrap();
         let names: Vec<_> = applied.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["a/x@v1", "b/y@v1", "b/z", "b/z@v1"]);
         assert_eq!(applied.iter().filter(|spec| spec.group.is_some()).count(), 3);
@@ -192,19 +192,19 @@ mod tests {
 
     #[test]
     fn chosen_layers_mean_mixed_pairs() {
-        let relate = relate(&[], &["x=3", "b/y=4"]);
-        let applied = relate.applied(specs(&["a/x", "b/y"]), parse).unwrap();
+        let args = args_of(&[], &["x=3", "b/y=4"]);
+        let applied = args.applied(specs(&["a/x", "b/y"]), parse).unwrap();
         assert_eq!((applied[0].layer, applied[1].layer), (Some(3), Some(4)));
-        assert_eq!(relate.pairing(&applied).unwrap(), Pairing::Mixed);
-        assert!(relate.applied(specs(&["a/x"]), parse).is_err());
+        assert_eq!(args.pairing(&applied).unwrap(), Pairing::Mixed);
+        assert!(args.applied(specs(&["a/x"]), parse).is_err());
     }
 
     #[test]
     fn all_with_all_is_for_two_models() {
-        let mut relate = relate(&[], &[]);
-        relate.pairing = Some(Pairing::All);
-        assert!(relate.pairing(&specs(&["a/x", "b/y"])).is_ok());
-        assert!(relate.pairing(&specs(&["a/x", "b/y", "c/z"])).is_err());
+        let mut args = args_of(&[], &[]);
+        args.pairing = Some(Pairing::All);
+        assert!(args.pairing(&specs(&["a/x", "b/y"])).is_ok());
+        assert!(args.pairing(&specs(&["a/x", "b/y", "c/z"])).is_err());
     }
 
     #[test]
