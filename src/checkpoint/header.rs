@@ -81,7 +81,8 @@ impl Header {
     ///
     /// Stricter than the safetensors library: names, fields and metadata keys said twice, fields that the format does not
     /// define, an entry in array form, and padding other than spaces are refused as well.
-    /// More lenient in one thing: a tensor of an unknown type is kept as [`Dtype::Other`], its size unchecked.
+    /// More lenient in one thing: a tensor of an unknown type is kept as
+    /// [`Dtype::Other`](crate::dtype::Dtype::Other), its size unchecked.
     pub fn parse(bytes: &[u8], file_len: u64) -> Result<Self, CheckpointError> {
         Self::from_json(Self::json(bytes, file_len)?, file_len)
     }

@@ -19,6 +19,9 @@ mod hugging_face_cache;
 mod hugging_face_cache;
 mod link;
 mod listing;
+#[cfg(test)]
+#[cfg(feature = "serve")]
+mod listing_tests;
 mod options;
 mod packed;
 #[cfg(test)]
