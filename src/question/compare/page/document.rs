@@ -48,7 +48,7 @@ pub fn compare_report(comparison: &Comparison, run: &Provenance) -> Report {
         sections,
         ..page::report("compare", &comparison.models, run, excluded)
     };
-    report.answer_with_picture("layers_matrices");
+    report.answer_with_picture("layers_");
     report
 }
 
@@ -161,8 +161,17 @@ fn close(comparison: &Comparison, groups: &[GroupFigures]) -> Section {
     );
     let pairs = &comparison.pairs;
     let thirds = bands::thirds(pairs);
-    let patterns = patterns(bands::patterns(&thirds));
-    let blocks = vec![closeness, bands, overall(bands::overall(pairs)), self::thirds(thirds), patterns, reading];
+    let mut blocks = vec![closeness, bands, overall(bands::overall(pairs))];
+    if thirds.is_empty() {
+        blocks.push(Block::prose(
+            "Fewer than three layers of the first model have matrices with a cosine: there are no thirds of its layers, and that \
+             page's patterns over them are not looked for.",
+        ));
+    } else {
+        let patterns = patterns(bands::patterns(&thirds));
+        blocks.extend([self::thirds(thirds), patterns]);
+    }
+    blocks.push(reading);
     Section::new("closeness", "How close", blocks)
 }
 
@@ -208,7 +217,7 @@ fn thirds(thirds: Vec<Third>) -> Block {
     Block::table(
         format!(
             "Layers of the first model in thirds by depth, by the mean cosine of each layer's matrices: high from {high} on, low below \
-             {low}. Empty with fewer than three layers."
+             {low}."
         ),
         Column::list(&["third", "layers"], &["count", "mean cos_sim", "high", "low"]),
         rows,
