@@ -293,6 +293,23 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_many_rows_has_each_once_and_in_order() {
+        const ROWS: usize = 30_000;
+        let frame = || {
+            Frame::of_many("n.csv", ["n", "name"], 0..ROWS, |n| vec![Cell::count(n), Cell::text(format!("row {n}"))])
+        };
+        let expected = (0..ROWS).fold("n,name\n".to_owned(), |text, n| text + &format!("{n},row {n}\n"));
+        assert!(text(frame()) == expected, "the CSV file has other lines");
+        let parts: Vec<_> = frame().json(",").map(|part| String::from_utf8(part.unwrap()).unwrap()).collect();
+        assert!(parts.len() > rayon::current_num_threads(), "one part is no test");
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&format!("[{}]", parts.join(","))).unwrap();
+        assert_eq!(rows.len(), ROWS);
+        assert!(
+            rows.iter().enumerate().all(|(n, row)| *row == serde_json::json!({ "n": n, "name": format!("row {n}") }))
+        );
+    }
+
+    #[test]
     fn a_page_has_the_chosen_columns_of_the_first_rows_with_their_digits() {
         let table = pairs(9).page("Pairs", [("label", Column::text("of")), ("r", Column::numeric("pearson"))], 1);
         assert_eq!(table.columns, [Column::text("of"), Column::numeric("pearson")]);

@@ -272,6 +272,18 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_ends_with_an_error_leaves_no_file() {
+        let temp = tempfile::tempdir().unwrap();
+        let text = |out: &mut dyn Write| {
+            (0..100_000).try_for_each(|n| writeln!(out, "{n}"))?;
+            Err(io::Error::other("no more"))
+        };
+        let error = Folder::open(temp.path()).unwrap().write_text("half.csv", text).unwrap_err();
+        assert!(matches!(&error, ReportError::Write { source, .. } if source.to_string() == "no more"), "{error}");
+        assert_eq!(fs_err::read_dir(temp.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn what_a_former_report_lists_goes_and_what_others_wrote_stays() {
         let temp = tempfile::tempdir().unwrap();
         let at = |name: &str| temp.path().join(name);
