@@ -143,14 +143,14 @@ fn is_reserved(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::HashSet;
 
     use proptest::prelude::*;
 
     use super::*;
 
-    fn key(repo: &str, tensor: &str) -> TensorKey {
+    pub(in super::super) fn key(repo: &str, tensor: &str) -> TensorKey {
         TensorKey {
             repo: repo.parse().unwrap(),
             commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),

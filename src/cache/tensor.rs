@@ -136,16 +136,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::key::tests::key, *};
     use crate::{digest::sha256_hex, dtype::Dtype, range::ByteRange};
-
-    fn key(repo: &str, tensor: &str) -> TensorKey {
-        TensorKey {
-            repo: repo.parse().unwrap(),
-            commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
-            tensor: tensor.to_owned(),
-        }
-    }
 
     fn meta(shape: &[u64]) -> TensorMeta {
         TensorMeta {

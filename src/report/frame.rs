@@ -301,7 +301,7 @@ mod tests {
         let expected = (0..ROWS).fold("n,name\n".to_owned(), |text, n| text + &format!("{n},row {n}\n"));
         assert!(text(frame()) == expected, "the CSV file has other lines");
         let parts: Vec<_> = frame().json(",").map(|part| String::from_utf8(part.unwrap()).unwrap()).collect();
-        assert!(parts.len() > rayon::current_num_threads(), "one part is no test");
+        assert!(parts.len() > 1, "one part is no test");
         let rows: Vec<serde_json::Value> = serde_json::from_str(&format!("[{}]", parts.join(","))).unwrap();
         assert_eq!(rows.len(), ROWS);
         assert!(

@@ -75,5 +75,5 @@ pub(crate) fn pairs<'a, T: Send + 'a>(
         row.push(all_or_each_reason(&metrics, &row[HEAD.len()..]));
         row
     };
-    Frame::of_many("pairs.csv", columns.clone(), pairs, row)
+    Frame::of_many("pairs.csv", columns, pairs, row)
 }
