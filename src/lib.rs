@@ -83,6 +83,7 @@ pub mod hub;
 pub mod metric;
 pub mod model;
 mod named;
+mod parallel;
 pub mod question;
 pub mod range;
 pub mod report;

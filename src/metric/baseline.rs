@@ -7,9 +7,9 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-use rayon::prelude::*;
 
 use super::{MeanSd, Metric, PairMetrics, Undefined};
+use crate::parallel;
 
 /// Mean and standard deviation (ddof 0) of every metric over pairs of independent Gaussian vectors.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,15 +34,12 @@ impl GaussianBaseline {
         if n == 0 || trials == 0 {
             return Err(Undefined::TooFew);
         }
-        let drawn: Vec<PairMetrics> = (0..trials)
-            .into_par_iter()
-            .map(|trial| {
-                let mut random = ChaCha8Rng::seed_from_u64(seed);
-                random.set_stream(u64::from(trial));
-                let a = vector(a, n, &mut random);
-                PairMetrics::compute(&a, &vector(b, n, &mut random))
-            })
-            .collect();
+        let drawn: Vec<PairMetrics> = parallel::numbers(trials as usize, |trial| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(trial as u64);
+            let a = vector(a, n, &mut random);
+            PairMetrics::compute(&a, &vector(b, n, &mut random))
+        });
         let metrics = std::array::from_fn(|index| {
             let values = drawn.iter().map(|metrics| metrics.get(Metric::ALL[index]).clone());
             MeanSd::of(&values.collect::<Result<Vec<f64>, _>>()?).ok_or(Undefined::TooFew)

@@ -3,9 +3,8 @@
 //! Averages over layers ask how the layers of one model resemble each other: a thousand correlations of which no other
 //! metric is wanted. Each vector is centred and scaled once; a correlation is then one sum of products.
 
-use rayon::prelude::*;
-
 use super::{Element, Moments, Undefined, sums};
+use crate::parallel;
 
 /// The correlations within one list of vectors.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,14 +18,9 @@ impl Correlations {
     ///
     /// A cell is undefined where a vector is absent, constant or not finite, and where lengths differ (`Shape`).
     pub fn of<T: Element>(vectors: &[Result<&[T], Undefined>]) -> Self {
-        let units: Vec<Result<Vec<f64>, Undefined>> =
-            vectors.par_iter().map(|vector| vector.clone().and_then(unit)).collect();
-        let cells = (0..units.len())
-            .into_par_iter()
-            .flat_map_iter(|row| (0..=row).map(move |column| (row, column)))
-            .map(|(row, column)| correlate(&units[row], &units[column]))
-            .collect();
-        Self { cells }
+        let units: Vec<Result<Vec<f64>, Undefined>> = parallel::map(vectors, |vector| vector.clone().and_then(unit));
+        let row = |row: usize| units[..=row].iter().map(|column| correlate(&units[row], column)).collect::<Vec<_>>();
+        Self { cells: parallel::numbers(units.len(), row).into_iter().flatten().collect() }
     }
 
     /// r of the vectors at `i` and `j`; `TooFew` beyond the list.

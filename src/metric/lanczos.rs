@@ -8,9 +8,8 @@
 //! `faer::matrix_free::eigen::partial_self_adjoint_eigen` (0.24) does the same to the same accuracy, but never returns where
 //! the directions are closed under the matrix (equal vectors, a matrix of zeros), and panics below 65 rows.
 
-use rayon::prelude::*;
-
 use super::eigen::{self, Eigen};
+use crate::parallel;
 
 /// Sizes of the small problem at which convergence is looked at; the last is where it is given up.
 const LOOKS: [usize; 4] = [32, 64, 128, 256];
@@ -37,7 +36,7 @@ pub(super) fn leading(matrix: &[Vec<f64>], count: usize) -> Option<Vec<Eigen>> {
     let mut first = 0;
     while basis.len() <= most {
         let newest = basis.last()?;
-        let mut next: Vec<f64> = matrix.par_iter().map(|row| dot(row, newest)).collect();
+        let mut next = parallel::map(matrix, |row| dot(row, newest));
         diagonal.push(dot(&next, newest));
         orthogonalise(&mut next, &basis);
         let length = dot(&next, &next).sqrt();

@@ -4,9 +4,8 @@
 //! its eigenvectors are the scores, and loadings follow from them. Without its scale a set of norms shows differences of
 //! pattern; with it, the first direction is usually nothing but size.
 
-use rayon::prelude::*;
-
 use super::{Element, Moments, Undefined, eigen, lanczos, sums};
+use crate::parallel;
 
 /// What is done to each vector before the mean vector is taken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,7 +193,7 @@ fn gram(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let product =
         |x: &[f64], y: &[f64]| sums::total(&sums::pair_blocks(x, y, |x, y| [sums::pair_sum(x, y, |x, y| x * y)]), 0);
     let mut gram: Vec<Vec<f64>> =
-        rows.par_iter().enumerate().map(|(i, x)| rows[..=i].iter().map(|y| product(x, y)).collect()).collect();
+        parallel::numbers(rows.len(), |i| rows[..=i].iter().map(|y| product(&rows[i], y)).collect());
     for i in 0..gram.len() {
         for j in i + 1..gram.len() {
             let mirrored = gram[j][i];

@@ -12,9 +12,9 @@ use faer::{
         matmul::matmul,
     },
 };
-use rayon::prelude::*;
 
 use super::{Overlap, Undefined, Weights};
+use crate::parallel;
 
 /// Rows and columns of a tile of the Gram matrix.
 const TILE: usize = 256;
@@ -113,7 +113,7 @@ fn gram((rows, columns): (usize, usize), fill: Fill<'_>) -> Tiles {
     let mut panel = vec![0.0; small * PANEL_STRIDE];
     for first in (0..large).step_by(PANEL) {
         let length = PANEL.min(large - first);
-        panel.par_chunks_mut(TILE * PANEL_STRIDE).enumerate().for_each(|(tile, part)| {
+        parallel::change_runs(&mut panel, TILE * PANEL_STRIDE, |tile, part| {
             let (at, mut piece, mut buffer) = (tile * TILE, [0.0; PANEL], [0.0; PANEL]);
             if rows <= columns {
                 // Short side down: each row of the panel is a piece of a row.
@@ -131,7 +131,7 @@ fn gram((rows, columns): (usize, usize), fill: Fill<'_>) -> Tiles {
                 }
             }
         });
-        gram.tiles.par_iter_mut().for_each(|(i, j, tile)| {
+        parallel::change(&mut gram.tiles, |_, (i, j, tile)| {
             let part = |at: usize, width: usize| {
                 let slice = &panel[at * TILE * PANEL_STRIDE..];
                 MatRef::from_column_major_slice_with_stride(slice, length, width, PANEL_STRIDE)

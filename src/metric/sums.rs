@@ -4,9 +4,8 @@
 //! compiler vectorises and which meet in a fixed tree; the blocks' sums are added in their order by Neumaier's
 //! compensated sum. The relative error stays near 1e-14 of the sum of magnitudes for any length.
 
-use rayon::prelude::*;
-
 use super::{Element, simd};
+use crate::parallel;
 
 /// Elements per block: two blocks of `f64` fit a first-level cache with room to spare.
 pub(super) const BLOCK: usize = 1024;
@@ -28,7 +27,7 @@ pub(super) fn blocks<const N: usize, T: Element>(
     if values.len() < BLOCK * PARALLEL_BLOCKS {
         values.chunks(BLOCK).map(one).collect()
     } else {
-        values.par_chunks(BLOCK).map(one).collect()
+        parallel::numbers(values.len().div_ceil(BLOCK), |at| one(nth(values, at)))
     }
 }
 
@@ -42,8 +41,13 @@ pub(super) fn pair_blocks<const N: usize, A: Element, B: Element>(
     if a.len() < BLOCK * PARALLEL_BLOCKS {
         a.chunks(BLOCK).zip(b.chunks(BLOCK)).map(one).collect()
     } else {
-        a.par_chunks(BLOCK).zip(b.par_chunks(BLOCK)).map(one).collect()
+        parallel::numbers(a.len().div_ceil(BLOCK), |at| one((nth(a, at), nth(b, at))))
     }
+}
+
+/// Block `at`.
+fn nth<T>(values: &[T], at: usize) -> &[T] {
+    &values[at * BLOCK..values.len().min((at + 1) * BLOCK)]
 }
 
 fn widen<'b, T: Element>(block: &[T], buffer: &'b mut [f64; BLOCK]) -> &'b [f64] {

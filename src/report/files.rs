@@ -1,8 +1,7 @@
 //! Which pages and pictures a report amounts to in a set of formats.
 
-use rayon::prelude::*;
-
 use super::{Format, Report, ReportError, figure::Picture, html, markdown};
+use crate::parallel;
 
 /// The files of `report` in `formats`, as (name, bytes): `REPORT.md`, `report.html`, and one picture a file. CSV and JSON hold more
 /// than a report does: they are the [`Frame`](super::Frame)s of its question. Pictures in files of their own have their titles where
@@ -29,7 +28,7 @@ pub(super) fn files(report: &Report, formats: &[Format], titled: bool) -> Result
                     let name = format!("{}.{}", picture.file_stem(), format.name());
                     drawn(picture, format, report.synthetic).map(|bytes| (name, bytes))
                 };
-                files.extend(pictures.par_iter().map(file).collect::<Result<Vec<_>, _>>()?);
+                files.extend(parallel::map(&pictures, file).into_iter().collect::<Result<Vec<_>, _>>()?);
             }
         }
     }

@@ -6,11 +6,10 @@ use std::{
     io::{self, Write},
 };
 
-use rayon::prelude::*;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{Cell, Column, Digits, Format, Table, csv};
-use crate::metric::Undefined;
+use crate::{metric::Undefined, parallel};
 
 /// The tables of an answer, each made when its turn has come; labelled matrices after all others.
 pub type Frames<'a> = Box<dyn Iterator<Item = Frame<'a>> + 'a>;
@@ -61,14 +60,14 @@ impl<'a> Frame<'a> {
     }
 
     /// As [`Frame::new`], of rows so many that they are made in parallel.
-    pub(crate) fn of_many<C: Into<String>, T: Send + 'a>(
+    pub(crate) fn of_many<C: Into<String>, T: Send + Sync + 'a>(
         file: impl Into<String>,
         columns: impl IntoIterator<Item = C>,
         items: impl Iterator<Item = T> + 'a,
-        row: impl Fn(T) -> Vec<Cell> + Sync + 'a,
+        row: impl Fn(&T) -> Vec<Cell> + Sync + 'a,
     ) -> Self {
         let frame = Self::new(file, columns, []);
-        let make = move |items: Vec<T>| items.into_par_iter().map(&row).collect::<Vec<_>>();
+        let make = move |items: Vec<T>| parallel::map(&items, &row);
         Self { rows: Box::new(blocks(items, frame.part()).flat_map(make)), ..frame }
     }
 
@@ -79,8 +78,8 @@ impl<'a> Frame<'a> {
         cell: impl Fn(usize, usize) -> Result<f64, Undefined> + Sync + 'a,
     ) -> Self {
         let width = columns.len();
-        let row = move |(row, label): (usize, String)| {
-            let cells = (0..width).map(|column| Cell::number(cell(row, column), Digits::Exact));
+        let row = move |(row, label): &(usize, String)| {
+            let cells = (0..width).map(|column| Cell::number(cell(*row, column), Digits::Exact));
             std::iter::once(Cell::text(label)).chain(cells).collect()
         };
         let columns = std::iter::once(String::new()).chain(columns);
@@ -137,7 +136,8 @@ impl<'a> Frame<'a> {
             row
         });
         let write = move |rows: Vec<Vec<Cell>>| {
-            rows.par_chunks(part).map(|rows| text(&columns[..in_file], rows)).collect::<Vec<_>>()
+            let parts: Vec<&[Vec<Cell>]> = rows.chunks(part).collect();
+            parallel::map(&parts, |rows| text(&columns[..in_file], rows))
         };
         Box::new(blocks(rows, part).flat_map(write))
     }
@@ -296,7 +296,7 @@ mod tests {
     fn a_table_of_many_rows_has_each_once_and_in_order() {
         const ROWS: usize = 30_000;
         let frame = || {
-            Frame::of_many("n.csv", ["n", "name"], 0..ROWS, |n| vec![Cell::count(n), Cell::text(format!("row {n}"))])
+            Frame::of_many("n.csv", ["n", "name"], 0..ROWS, |n| vec![Cell::count(*n), Cell::text(format!("row {n}"))])
         };
         let expected = (0..ROWS).fold("n,name\n".to_owned(), |text, n| text + &format!("{n},row {n}\n"));
         assert!(text(frame()) == expected, "the CSV file has other lines");

@@ -5,14 +5,15 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use rayon::prelude::*;
-
 use super::{
     Entry, Held, Matrix, PairTable, Sources, TableKey,
     packed::Packed,
     pairs::{compare, described, prepare},
 };
-use crate::metric::{MeanSd, Metric, PairMetrics, Stats, Undefined};
+use crate::{
+    metric::{MeanSd, Metric, PairMetrics, Stats, Undefined},
+    parallel,
+};
 
 /// Elements that are held of one model at a time: matrices of all layers would not fit.
 const HELD: u64 = 1 << 26;
@@ -40,7 +41,7 @@ impl PairTable {
         });
         let read = |model: usize, block: &Range<usize>| -> Vec<Held> {
             let read = |key: &TableKey| Held { model, place: key.layer, cell: sources.read(model, key) };
-            keys[model][block.clone()].par_iter().map(read).collect()
+            parallel::map(&keys[model][block.clone()], read)
         };
         // A model without this role leaves the other's layers unread: they are listed all the same.
         let mut entries = [0, 1].map(|model| keys[model].iter().map(|key| unread(model, key)).collect::<Vec<Entry>>());
@@ -54,7 +55,7 @@ impl PairTable {
                 let prepared_columns = prepare(&columns);
                 entries[1][column_block.clone()].clone_from_slice(&described(&columns, &prepared_columns));
                 let (height, width) = (row_block.len(), column_block.len());
-                pairs.par_extend((0..height * width).into_par_iter().map(|cell| {
+                pairs.extend(parallel::numbers(height * width, |cell| {
                     let (row, column) = (cell / width, cell % width);
                     let place = (row_block.start + row, column_block.start + column);
                     (place, compare(&prepared_rows[row], &prepared_columns[column]))

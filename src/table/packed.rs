@@ -2,10 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use rayon::prelude::*;
-
 use super::scratch::{BLOCK, Records, Scratch};
-use crate::metric::{Metric, PairMetrics, Undefined};
+use crate::{
+    metric::{Metric, PairMetrics, Undefined},
+    parallel,
+};
 
 /// A quiet NaN, whose low bits hold the number of a reason.
 const ABSENT: u64 = 0x7ff8_0000_0000_0000;
@@ -40,8 +41,7 @@ impl Packed {
         let mut packed = Self { firsts, values: Records::new(places.len(), scratch), ..Self::default() };
         let mut known = HashMap::new();
         for places in places.chunks(BLOCK) {
-            let metrics = places.par_iter().map(|&(row, column)| metrics(row as usize, column as usize));
-            let metrics: Vec<PairMetrics> = metrics.collect();
+            let metrics = parallel::map(places, |&(row, column)| metrics(row as usize, column as usize));
             let bits: Vec<Bits> = metrics.iter().map(|metrics| packed.bits(metrics, &mut known)).collect();
             packed.values.push(&bits);
         }

@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use rayon::prelude::*;
-
 use super::{Matrix, Place, Scratch, TableKey, packed::Packed};
 use crate::{
     dtype::Dtype,
     family::LayerIndex,
     metric::{Metric, PairMetrics, Stats, Summary, Undefined},
     model::Tensor,
+    parallel,
     tensor::{Loaded, Prepared},
 };
 
@@ -231,7 +230,7 @@ pub(super) fn prepare(held: &[Held]) -> Vec<Result<Prepared<'_>, Undefined>> {
             Err(reason) => Err(Undefined::NotComparable(reason.clone())),
         }
     }
-    held.par_iter().map(prepare_one).collect()
+    parallel::map(held, prepare_one)
 }
 
 /// Rows or columns without their elements.

@@ -12,6 +12,7 @@ const FLOORS: [&[&str]; 11] = [
     &[
         "hint",
         "named",
+        "parallel",
         "range",
         "rows",
         "values",

@@ -7,7 +7,6 @@
 use std::ops::Range;
 
 use faer::{Mat, MatRef};
-use rayon::prelude::*;
 
 use super::{
     aligned::Aligned,
@@ -15,7 +14,7 @@ use super::{
     null,
     procrustes::{rotated, trace},
 };
-use crate::metric::Undefined;
+use crate::{metric::Undefined, parallel};
 
 /// What may turn in queries and keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,15 +77,14 @@ fn turned(
         }
         sum
     };
-    let groups: Vec<[[f64; 2]; 2]> = (0..layout.groups)
-        .into_par_iter()
-        .map(|group| {
-            let of_heads = cross(0, group * shared..(group + 1) * shared);
-            let of_group = cross(1, group..group + 1);
-            gains(gauge, [of_heads.as_ref(), of_group.as_ref()])
-                .map_err(|reason| Undefined::NotComparable(format!("key and value head {group}: {reason}")))
-        })
-        .collect::<Result<_, Undefined>>()?;
+    let groups: Vec<[[f64; 2]; 2]> = parallel::numbers(layout.groups, |group| {
+        let of_heads = cross(0, group * shared..(group + 1) * shared);
+        let of_group = cross(1, group..group + 1);
+        gains(gauge, [of_heads.as_ref(), of_group.as_ref()])
+            .map_err(|reason| Undefined::NotComparable(format!("key and value head {group}: {reason}")))
+    })
+    .into_iter()
+    .collect::<Result<_, Undefined>>()?;
     let total = |part: usize, which: usize| groups.iter().map(|group| group[part][which]).sum::<f64>();
     // A matrix of more heads a group has more terms that cancel: its share of the joint gain is smaller.
     let weights = [(shared as f64).recip(), 1.0];

@@ -5,14 +5,13 @@
 //! between orders of adding, and whole numbers are added without rounding, so that the assignment is exact for them.
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
-use rayon::prelude::*;
 
 use super::{
     blocks::{PANEL, PANEL_STRIDE},
     relaxation::Row,
     units::{Factors, TILE, fill},
 };
-use crate::metric::Weights;
+use crate::{metric::Weights, parallel};
 
 /// The greatest cost.
 const GREATEST: f64 = ((1_u64 << 40) - 1) as f64;
@@ -74,8 +73,9 @@ impl Costs {
         let bound: f64 = gains.iter().map(|gain| gain.bound).sum();
         let steps = if bound > 0.0 { GREATEST / (2.0 * bound) } else { 0.0 };
         let mut costs = Self { units, high: vec![0; units * units], low: vec![0; units * units] };
-        let rows = costs.high.par_chunks_mut(TILE * units);
-        rows.zip(costs.low.par_chunks_mut(TILE * units)).enumerate().for_each(|(tile, (high, low))| {
+        let low = costs.low.chunks_mut(TILE * units);
+        let mut tiles: Vec<(&mut [u32], &mut [u8])> = costs.high.chunks_mut(TILE * units).zip(low).collect();
+        parallel::change(&mut tiles, |tile, (high, low)| {
             let mut products = vec![0.0; TILE * TILE];
             let mut panels = [0; 2].map(|_| vec![0.0; TILE * PANEL_STRIDE]);
             let of_a = high.len() / units;

@@ -3,15 +3,13 @@
 //! A key and value head serves several query heads; it is repeated over them, and turns with each. Matrices are divided
 //! by the norms that they have when repeated, so that the raw residual is the plain one.
 
-use rayon::prelude::*;
-
 use super::{
     aligned::Aligned,
     layout::{HeadLayout, Projections},
     null,
     procrustes::rotated,
 };
-use crate::metric::Undefined;
+use crate::{metric::Undefined, parallel};
 
 /// The residual of layer `b` after the heads of layer `a` are rotated onto it.
 ///
@@ -27,20 +25,18 @@ pub fn heads(layout: &HeadLayout, a: &Projections<'_>, b: &Projections<'_>) -> R
         scale(values.norms()?, shared),
         scale(outputs.norms()?, 1),
     ];
-    let groups: Vec<Vec<[[f64; 2]; 4]>> = (0..layout.groups)
-        .into_par_iter()
-        .map(|group| {
-            let (key, value) = (keys.cross(group, width, scales[1]), values.cross(group, width, scales[2]));
-            (group * shared..(group + 1) * shared)
-                .map(|head| {
-                    let (query, output) =
-                        (queries.cross(head, width, scales[0]), outputs.cross(head, width, scales[3]));
-                    rotated([query.as_ref(), key.as_ref(), value.as_ref(), output.as_ref()])
-                        .map_err(|reason| Undefined::NotComparable(format!("head {head}: {reason}")))
-                })
-                .collect()
-        })
-        .collect::<Result<_, Undefined>>()?;
+    let groups: Vec<Vec<[[f64; 2]; 4]>> = parallel::numbers(layout.groups, |group| {
+        let (key, value) = (keys.cross(group, width, scales[1]), values.cross(group, width, scales[2]));
+        (group * shared..(group + 1) * shared)
+            .map(|head| {
+                let (query, output) = (queries.cross(head, width, scales[0]), outputs.cross(head, width, scales[3]));
+                rotated([query.as_ref(), key.as_ref(), value.as_ref(), output.as_ref()])
+                    .map_err(|reason| Undefined::NotComparable(format!("head {head}: {reason}")))
+            })
+            .collect()
+    })
+    .into_iter()
+    .collect::<Result<_, Undefined>>()?;
     let total = |part: usize, which: usize| groups.iter().flatten().map(|head| head[part][which]).sum::<f64>();
     let null = null::shared_rotation(width, a.q.columns(), &[1; 4]);
     Ok(Aligned::of(&[0, 1, 2, 3].map(|part| [total(part, 0), total(part, 1)]), null, &[null; 4]))

@@ -1,13 +1,15 @@
 //! The units of a gated MLP in two layers, and the products of every unit with every other.
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
-use rayon::prelude::*;
 
 use super::{
     aligned::cosine,
     blocks::{PANEL, PANEL_STRIDE},
 };
-use crate::metric::{Undefined, Weights};
+use crate::{
+    metric::{Undefined, Weights},
+    parallel,
+};
 
 /// Units whose products one thread works out at a time.
 pub(super) const TILE: usize = 512;
@@ -72,14 +74,13 @@ pub(super) fn add_products(products: &mut [f64], stride: usize, [a, b]: [&Weight
     for first in (0..long).step_by(PANEL) {
         let length = PANEL.min(long - first);
         for (panel, weights) in panels.iter_mut().zip([a, b]) {
-            panel
-                .par_chunks_mut(TILE * PANEL_STRIDE)
-                .enumerate()
-                .for_each(|(tile, part)| fill(part, weights, in_rows, tile * TILE, first, length, None));
+            parallel::change_runs(panel, TILE * PANEL_STRIDE, |tile, part| {
+                fill(part, weights, in_rows, tile * TILE, first, length, None);
+            });
         }
         let [left, right] = &panels;
         let whole = MatRef::from_column_major_slice_with_stride(right, length, units, PANEL_STRIDE);
-        products.par_chunks_mut(TILE * stride).enumerate().for_each(|(tile, part)| {
+        parallel::change_runs(products, TILE * stride, |tile, part| {
             let width = TILE.min(units - tile * TILE);
             let slice = &left[tile * TILE * PANEL_STRIDE..];
             let of_a = MatRef::from_column_major_slice_with_stride(slice, length, width, PANEL_STRIDE);

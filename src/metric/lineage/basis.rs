@@ -4,7 +4,6 @@
 //! so each group is one joint test.
 
 use faer::MatRef;
-use rayon::prelude::*;
 
 use super::{
     block_test::{Tables, Tail},
@@ -13,7 +12,10 @@ use super::{
     products::{centre, centre_columns, column_products, dot, row_products, to_unit_length},
     untested::{Untested, positive},
 };
-use crate::metric::{Element, rank::Ranks};
+use crate::{
+    metric::{Element, rank::Ranks},
+    parallel,
+};
 
 const FEWEST_TOKENS: usize = 16;
 const FEWEST_COORDINATES: usize = 32;
@@ -50,7 +52,7 @@ impl AnchoredRows {
 
     /// Ranks are not optional: one massive coordinate that both have by chance makes strangers look linked.
     fn ranked(width: usize, mut values: Vec<f64>) -> Self {
-        values.par_chunks_exact_mut(width).for_each(|row| {
+        parallel::change_runs(&mut values, width, |_, row| {
             // Elements are finite and few, so that there are ranks.
             if let Ok(ranks) = Ranks::of(row) {
                 row.iter_mut().zip(ranks.iter()).for_each(|(x, rank)| *x = rank);

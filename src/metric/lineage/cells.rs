@@ -1,12 +1,11 @@
 //! Products of the units of every layer of one model with those of every layer of another.
 
-use rayon::prelude::*;
-
 use super::{
     products::row_products,
     units::{Moments, UnitRows},
     untested::{Untested, positive},
 };
+use crate::parallel;
 
 /// Layers that are normalised at a time: of all of them at once a model of gigabytes would take hundreds of megabytes.
 const LAYERS_AT_ONCE: usize = 12;
@@ -36,16 +35,15 @@ impl Cells {
     pub(super) fn of(a: Layers<'_>, b: Layers<'_>) -> Result<Self, Untested> {
         let none = [a, b].map(|side| (side.prepare)(&[]));
         none[0].meets(&none[1])?;
-        let bands: Vec<Band> =
-            a.numbers.par_chunks(LAYERS_AT_ONCE).map(|rows| Band::of(&(a.prepare)(rows), b)).collect();
+        let runs: Vec<&[usize]> = a.numbers.chunks(LAYERS_AT_ONCE).collect();
+        let bands = parallel::map(&runs, |rows| Band::of(&(a.prepare)(rows), b));
         let columns = bands.first().map_or_else(Vec::new, |band| band.columns.clone());
         let (rows, products): (Vec<Vec<usize>>, Vec<_>) = bands.into_iter().map(|band| (band.rows, band.cells)).unzip();
         let products: Vec<Vec<Vec<f64>>> = products.into_iter().flatten().collect();
         let sizes = none[0].sizes.clone();
-        let moments: Vec<Vec<Moments>> = products
-            .par_iter()
-            .map(|cell| cell.iter().zip(&sizes).map(|(block, &size)| Moments::of(block, size)).collect())
-            .collect();
+        let moments: Vec<Vec<Moments>> = parallel::map(&products, |cell| {
+            cell.iter().zip(&sizes).map(|(block, &size)| Moments::of(block, size)).collect()
+        });
         let layers = [rows.concat(), columns];
         let [rows, columns] = layers.each_ref().map(Vec::len);
         Ok(Self { layers, rows, columns, sizes, width: none[0].width(), products, moments })

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use faer::MatRef;
-use rayon::prelude::*;
 
 use super::{
     basis::AnchoredRows,
@@ -14,7 +13,10 @@ use super::{
     products::{centre, centre_columns, column_products, column_sums},
     untested::Untested,
 };
-use crate::metric::{Element, median};
+use crate::{
+    metric::{Element, median},
+    parallel,
+};
 
 /// Hidden coordinates that match units; twice as many test them.
 const MATCHING: usize = 64;
@@ -176,27 +178,24 @@ fn mutual(mut a: Vec<f64>, mut b: Vec<f64>, columns: [usize; 2]) -> Vec<Match> {
         .map(|(values, columns)| MatRef::from_row_major_slice(values.as_slice(), rows, columns));
     let firsts: Vec<usize> = (0..columns[0]).step_by(TILE).collect();
     // The whole matrix of cosines may be larger than the memory.
-    let tiles: Vec<(Vec<Best>, Vec<Best>)> = firsts
-        .into_par_iter()
-        .map(|first| {
-            let count = TILE.min(columns[0] - first);
-            let cosines = column_products(of_a.subcols(first, count), of_b);
-            let mut best_rows = vec![Best::NONE; columns[1]];
-            let best_columns = cosines
-                .chunks_exact(columns[1])
-                .enumerate()
-                .map(|(row, cosines)| {
-                    let mut best = Best::NONE;
-                    for (column, &cosine) in cosines.iter().enumerate() {
-                        best.meet(column, cosine);
-                        best_rows[column].meet(first + row, cosine);
-                    }
-                    best
-                })
-                .collect();
-            (best_columns, best_rows)
-        })
-        .collect();
+    let tiles: Vec<(Vec<Best>, Vec<Best>)> = parallel::map(&firsts, |&first| {
+        let count = TILE.min(columns[0] - first);
+        let cosines = column_products(of_a.subcols(first, count), of_b);
+        let mut best_rows = vec![Best::NONE; columns[1]];
+        let best_columns = cosines
+            .chunks_exact(columns[1])
+            .enumerate()
+            .map(|(row, cosines)| {
+                let mut best = Best::NONE;
+                for (column, &cosine) in cosines.iter().enumerate() {
+                    best.meet(column, cosine);
+                    best_rows[column].meet(first + row, cosine);
+                }
+                best
+            })
+            .collect();
+        (best_columns, best_rows)
+    });
     let mut best_rows = vec![Best::NONE; columns[1]];
     for best in tiles.iter().flat_map(|(_, of_tile)| of_tile.iter().zip(0..)) {
         let (best, column): (&Best, usize) = best;

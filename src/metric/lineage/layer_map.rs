@@ -4,8 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
 use super::{
     block_test::{Tables, Tail, shifted_trace},
     cells::{Cells, Layers},
@@ -15,7 +13,10 @@ use super::{
     units::Moments,
     untested::{Untested, positive},
 };
-use crate::metric::{components, median};
+use crate::{
+    metric::{components, median},
+    parallel,
+};
 
 /// Monte-Carlo draws of a map.
 const DRAWS: u64 = 1_999;
@@ -157,23 +158,20 @@ fn step_down(cells: &Cells, z: &[f64], key: u64) -> (Vec<f64>, f64) {
     order.sort_by(|&i, &j| z[i].total_cmp(&z[j]));
     let shifted = Shifted::of(cells);
     let firsts: Vec<u64> = (0..DRAWS.div_ceil(DRAWS_PER_PART)).map(|part| part * DRAWS_PER_PART).collect();
-    let parts: Vec<(Vec<u32>, Vec<f64>)> = firsts
-        .into_par_iter()
-        .map(|first| {
-            let (mut reached, mut largest) = (vec![0_u32; z.len()], vec![]);
-            let mut drawn = vec![0.0; z.len()];
-            for t in first..(first + DRAWS_PER_PART).min(DRAWS) {
-                shifted.draw(key, t, &mut drawn);
-                let mut running = f64::NEG_INFINITY;
-                for &cell in &order {
-                    running = running.max(drawn[cell]);
-                    reached[cell] += u32::from(running >= z[cell] - 1e-9);
-                }
-                largest.push(running);
+    let parts: Vec<(Vec<u32>, Vec<f64>)> = parallel::map(&firsts, |&first| {
+        let (mut reached, mut largest) = (vec![0_u32; z.len()], vec![]);
+        let mut drawn = vec![0.0; z.len()];
+        for t in first..(first + DRAWS_PER_PART).min(DRAWS) {
+            shifted.draw(key, t, &mut drawn);
+            let mut running = f64::NEG_INFINITY;
+            for &cell in &order {
+                running = running.max(drawn[cell]);
+                reached[cell] += u32::from(running >= z[cell] - 1e-9);
             }
-            (reached, largest)
-        })
-        .collect();
+            largest.push(running);
+        }
+        (reached, largest)
+    });
     let draws = DRAWS as f64;
     let share =
         |cell: usize| f64::from(1 + parts.iter().map(|(reached, _)| reached[cell]).sum::<u32>()) / (draws + 1.0);

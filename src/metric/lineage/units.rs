@@ -3,8 +3,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{
     block_test::{Tables, Tail},
     draws::draw_key,
@@ -12,7 +10,7 @@ use super::{
     products::{column_sums, mean, row_products, to_unit_length},
     untested::{Untested, positive},
 };
-use crate::metric::Element;
+use crate::{metric::Element, parallel};
 
 /// The same blocks of rows of layers of one model, normalised.
 #[derive(Debug, Clone)]
@@ -212,10 +210,11 @@ pub(crate) fn unit_test(
 ) -> Result<UnitTest, Untested> {
     let is_there =
         |sides: &[UnitRows; 2]| sides.iter().any(|side| !(side.layers.is_empty() && side.left_out.is_empty()));
-    let met: Vec<(usize, Result<Layer, Untested>)> = layers
-        .par_iter()
-        .filter_map(|&layer| Some(prepare(layer)).filter(is_there).map(|sides| (layer, Layer::of(sides))))
-        .collect();
+    let met: Vec<(usize, Result<Layer, Untested>)> =
+        parallel::map(layers, |&layer| Some(prepare(layer)).filter(is_there).map(|sides| (layer, Layer::of(sides))))
+            .into_iter()
+            .flatten()
+            .collect();
     let (mut tables, mut tested, mut left_out) = (Tables::default(), vec![], vec![]);
     let (mut rows, mut width, mut rows_per_sd) = (0, 0, 0.0);
     for (layer, met) in met {

@@ -1,10 +1,11 @@
 //! The five sums of blocks of two matrices, compiled for each instruction set.
 
-use rayon::prelude::*;
-
-use crate::metric::{
-    simd::{Kernel, Path, fold, lanes},
-    weights::Lane,
+use crate::{
+    metric::{
+        simd::{Kernel, Path, fold, lanes},
+        weights::Lane,
+    },
+    parallel,
 };
 
 /// Elements that are summed by column: 256 additions each.
@@ -27,11 +28,10 @@ pub(super) type Figures = [f64; 5];
 pub(super) fn blocks<A: Lane, B: Lane>(a: &[A], b: &[B]) -> Vec<Figures> {
     let path = Path::best();
     let task = BLOCK * BLOCKS_PER_TASK;
-    let parts: Vec<Vec<Figures>> = a
-        .par_chunks(task)
-        .zip(b.par_chunks(task))
-        .map(|(a, b)| path.kernel(Blocks::<'_, _, _, true> { a, b }))
-        .collect();
+    let parts = parallel::numbers(a.len().div_ceil(task), |at| {
+        let run = at * task..a.len().min((at + 1) * task);
+        path.kernel(Blocks::<'_, _, _, true> { a: &a[run.clone()], b: &b[run] })
+    });
     parts.concat()
 }
 

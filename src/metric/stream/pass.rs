@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{column::Column, source::Source};
-use crate::metric::{
-    simd::Path,
-    sums::{BLOCK, BUFFER},
+use crate::{
+    metric::{
+        simd::Path,
+        sums::{BLOCK, BUFFER},
+    },
+    parallel,
 };
 
 /// Elements read at once: a piece of both sides fits a second-level cache.
@@ -68,7 +69,7 @@ impl<S: Source> Streams<'_, S> {
             Ok(result)
         };
         let firsts: Vec<u64> = pieces.clone().step_by(usize::try_from(per_stripe).unwrap_or(usize::MAX)).collect();
-        firsts.into_par_iter().map(stripe).collect()
+        parallel::map(&firsts, |&first| stripe(first)).into_iter().collect()
     }
 
     /// The stored bytes of a piece of one side: as they lie in memory, else read into `buffer`.

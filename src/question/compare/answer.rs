@@ -1,7 +1,5 @@
 //! The pairs, read and compared.
 
-use rayon::prelude::*;
-
 use super::{ComparedPair, Counterpart, Coverage, GroupFigures, Match, Matching, Obstacle, TensorPart, groups};
 use crate::{
     cache::Cache,
@@ -14,6 +12,7 @@ use crate::{
         stream::{self, Source},
     },
     model::{AuditError, Model, ModelSummary, Opened, Question},
+    parallel,
     table::Side,
     tensor::Elements,
 };
@@ -72,7 +71,7 @@ pub fn compare(
     let (small, large): (Vec<_>, Vec<_>) =
         matching.pairs.iter().enumerate().partition(|(_, found)| numel(a, &found.a) <= SIDE_BY_SIDE);
     let compare = |(at, found): (usize, &Match)| (at, reader.compare(found));
-    let mut pairs: Vec<(usize, ComparedPair)> = small.into_par_iter().map(compare).collect();
+    let mut pairs: Vec<(usize, ComparedPair)> = parallel::map(&small, |&pair| compare(pair));
     pairs.extend(large.into_iter().map(compare));
     pairs.sort_by_key(|&(at, _)| at);
     let pairs: Vec<ComparedPair> = pairs.into_iter().map(|(_, pair)| pair).collect();

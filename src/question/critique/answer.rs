@@ -6,14 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use rayon::prelude::*;
-
 use super::{Basis, ChanceExperiment, Checked, Lists, Outcome, Pair, Reads, Record, Rows, Study, check};
 use crate::{
     family::{LayerIndex, RoleKind},
     fetch::Corpus,
     metric::{Correlations, Criterion, LayerAverage, MeanSd, Metric, Undefined, Verdicts, is_one, related},
     model::{Exclusion, ModelSummary, Opened},
+    parallel,
     question::lineage::Lineage,
     table::{
         GroupFigures, GroupPair, Held, PairTable, Sources, TableKey,
@@ -214,7 +213,7 @@ pub fn critique(study: Study, corpus: &Corpus, reads: Reads, seed: u64) -> Criti
             .collect();
         let read =
             |&(model, key): &(usize, TableKey)| Held { model, place: key.layer, cell: sources.read(model, &key) };
-        let mut rows = Rows::new(places.par_iter().map(read).collect());
+        let mut rows = Rows::new(parallel::map(&places, read));
         if role.role.is_some_and(|role| role.kind() == RoleKind::Matrix) {
             // The experiments are of norms; of matrices only published figures are checked.
             let bases = check::bases(&records, &models, &role.role_name(), &mut rows);

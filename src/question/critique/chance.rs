@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-use rayon::prelude::*;
 
 use super::{Lists, Pair, Study};
 use crate::{
     metric::{MeanSd, Metric, Summary, Undefined},
+    parallel,
     table::PairTable,
 };
 
@@ -100,9 +100,9 @@ impl UnitTrials {
     /// Draws `trials` pairs. Every trial has a generator stream of its own, so a seed gives the same pairs on any number of
     /// threads, and the same as [`GaussianBaseline`](crate::metric::GaussianBaseline) does before it rounds to `f32`.
     pub fn draw(n: usize, trials: u32, seed: u64) -> Self {
-        let draw = |trial: u32| {
+        let draw = |trial: usize| {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
-            random.set_stream(u64::from(trial));
+            random.set_stream(trial as u64);
             let u: Vec<f64> = (&mut random).sample_iter(StandardNormal).take(n).collect();
             let mut sums = Sums { u: u.iter().sum(), v: 0.0, uu: u.iter().map(|u| u * u).sum(), vv: 0.0, uv: 0.0 };
             for (u, v) in u.iter().zip(random.sample_iter::<f64, _>(StandardNormal)) {
@@ -112,7 +112,7 @@ impl UnitTrials {
             }
             sums
         };
-        Self { n, trials: (0..trials).into_par_iter().map(draw).collect() }
+        Self { n, trials: parallel::numbers(trials as usize, draw) }
     }
 
     /// Mean and deviation (ddof 0) of `metric` over the trials, for elements with these means and spreads. `TooFew` without

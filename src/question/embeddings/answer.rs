@@ -1,7 +1,5 @@
 //! The comparison itself: matched rows, the two contrasts, and how unusual the mean is.
 
-use rayon::prelude::*;
-
 use super::{Chosen, Drawn, derangement};
 use crate::{
     cache::Cache,
@@ -9,6 +7,7 @@ use crate::{
     fetch::Failures,
     metric::{Correlations, LayerAverage, Metric, RowPair, Stats, Undefined},
     model::{Model, ModelSummary, Opened, TOKENIZER},
+    parallel,
     rows::RowSet,
     tensor::RowReader,
 };
@@ -83,7 +82,8 @@ pub fn embeddings(cache: &Cache, opened: [&Opened; 2], failures: [&Failures; 2],
     };
     let pairs: Vec<TokenPair> = loaded.as_ref().map_or_else(Vec::new, |[a, b]| {
         let others = derangement(chosen.drawn.len(), chosen.ask.seed);
-        let pair = |(at, drawn): (usize, &Drawn)| {
+        let pair = |at: usize| {
+            let drawn: &Drawn = &chosen.drawn[at];
             let with = |row: u64| a.compare(drawn.rows[0], b, row);
             let same = (!chosen.ask.same_id && chosen.has_second(drawn.rows[0])).then_some(drawn.rows[0]);
             let other = others.get(at).map(|&other| chosen.drawn[other].rows[1]);
@@ -94,7 +94,7 @@ pub fn embeddings(cache: &Cache, opened: [&Opened; 2], failures: [&Failures; 2],
                 random: other.map(|row| (row, with(row))),
             }
         };
-        chosen.drawn.par_iter().enumerate().map(pair).collect()
+        parallel::numbers(chosen.drawn.len(), pair)
     });
     let same_id = || RowPairs::of(pairs.iter().filter_map(|pair| pair.same_id.as_ref()));
     Embeddings {

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use rayon::prelude::*;
-
 use crate::{
     family::{LayerIndex, LayerSelection, ModelConfig, Stack},
     fetch::Corpus,
     metric::Metric,
     model::{Exclusion, ModelSummary, Opened},
+    parallel,
     table::{Held, PairTable, Place, Sources, TableKey, all_pairs, missing_role, unreadable},
 };
 
@@ -68,7 +67,7 @@ pub fn layers(corpus: &Corpus, by_pattern: bool, selection: &LayerSelection, met
                 continue;
             }
             let read_one = |key: &TableKey| Held { model, place: key.layer, cell: sources.read(model, key) };
-            let mut rows: Vec<Held> = found.par_iter().map(read_one).collect();
+            let mut rows = parallel::map(&found, read_one);
             unread += rows.iter().filter(|row| row.cell.is_err()).count();
             let stated = if by_pattern { None } else { stated(&read.config, role.stack) };
             let reason = |layer: Place| {

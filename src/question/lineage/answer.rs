@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
-use rayon::prelude::*;
 
 use super::{
     Choice, Group, LineageAsk, More, SelfCheck,
@@ -21,6 +20,7 @@ use crate::{
         lineage::verdict::{Strictness, Verdict},
     },
     model::{ModelSummary, Opened},
+    parallel,
     question::hash::chunks::ChunksAnswer,
 };
 
@@ -244,7 +244,7 @@ fn read<T: Held>(choice: &Choice, corpus: &Corpus, tile: &[usize]) -> Tile<T> {
         let chosen = choice.models[number].as_ref()?;
         Some((number, ModelRows::read(&corpus.cache, model, chosen, &choice.ask)))
     };
-    tile.par_iter().filter_map(one).collect()
+    parallel::map(tile, one).into_iter().flatten().collect()
 }
 
 fn between<T: Held>(round: &Round<'_>, [first, second]: [&Tile<T>; 2]) -> Vec<PairAnswer> {
@@ -257,7 +257,7 @@ fn between<T: Held>(round: &Round<'_>, [first, second]: [&Tile<T>; 2]) -> Vec<Pa
             None => PairAnswer::of(choice, pair, sides, has_equal_files(round.corpus, pair.models)),
         })
     };
-    round.choice.pairs.par_iter().filter_map(meet).collect()
+    parallel::map(&round.choice.pairs, meet).into_iter().flatten().collect()
 }
 
 /// Whether the weight files of both have equal SHA-256, as the Hub states it; unknown is no.

@@ -46,13 +46,13 @@ impl<'a> PairRow<'a> {
 }
 
 /// The table. A pair that cannot be compared keeps its row, with empty metrics and the reason for `all`.
-pub(crate) fn pairs<'a, T: Send + 'a>(
+pub(crate) fn pairs<'a, T: Send + Sync + 'a>(
     pairs: impl Iterator<Item = T> + 'a,
-    of: impl Fn(T) -> PairRow<'a> + Sync + 'a,
+    of: impl Fn(&T) -> PairRow<'a> + Sync + 'a,
 ) -> Frame<'a> {
     let metrics: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
     let columns: Vec<&str> = HEAD.iter().chain(&metrics).chain(&["undefined"]).copied().collect();
-    let row = move |pair| {
+    let row = move |pair: &T| {
         let PairRow { sides, role, metrics: values } = of(pair);
         let mut row = Vec::with_capacity(HEAD.len() + Metric::COUNT + 1);
         for PairSide { model, side, layer } in sides {

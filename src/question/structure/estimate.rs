@@ -1,11 +1,10 @@
 //! What the arithmetic will cost, before it begins: operations, and memory at its height.
 
-use rayon::prelude::*;
-
 use super::{Group, Kind, MatrixIndex, Piece, StructureOptions, attention, chosen, layer_pairs};
 use crate::{
     metric::align::{Gauge, PRECISE_TO},
     model::{Model, Opened},
+    parallel,
 };
 
 /// What the arithmetic on one model costs.
@@ -138,20 +137,17 @@ fn of_piece(model: &Model, piece: &Piece) -> (f64, f64) {
 pub fn rehearse() -> f64 {
     const SIZE: usize = 384;
     let operand = faer::Mat::<f64>::from_fn(SIZE, SIZE, |i, j| ((i + 3 * j) % 7) as f64 - 3.0);
-    let products: Vec<f64> = (0..4_u8)
-        .into_par_iter()
-        .map(|_| {
-            let mut product = faer::Mat::<f64>::zeros(SIZE, SIZE);
-            faer::linalg::matmul::matmul(
-                product.as_mut(),
-                faer::Accum::Replace,
-                operand.transpose(),
-                operand.as_ref(),
-                1.0,
-                faer::Par::Seq,
-            );
-            std::hint::black_box(product[(0, 0)])
-        })
-        .collect();
+    let products = parallel::numbers(4, |_| {
+        let mut product = faer::Mat::<f64>::zeros(SIZE, SIZE);
+        faer::linalg::matmul::matmul(
+            product.as_mut(),
+            faer::Accum::Replace,
+            operand.transpose(),
+            operand.as_ref(),
+            1.0,
+            faer::Par::Seq,
+        );
+        std::hint::black_box(product[(0, 0)])
+    });
     products.len() as f64 * 2.0 * (SIZE as f64).powi(3)
 }

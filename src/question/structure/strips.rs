@@ -3,12 +3,11 @@
 
 use std::{collections::BTreeMap, mem};
 
-use rayon::prelude::*;
-
 use super::{Kind, LocalRange, Source};
 use crate::{
     checkpoint::CheckpointError,
     metric::{Overlap, Undefined, overlap::Strip},
+    parallel,
     range::ByteRange,
 };
 
@@ -54,8 +53,9 @@ fn add(found: &mut Overlaps, run: &[(u32, LocalRange)]) {
     let Some((_, first)) = run.first() else {
         return;
     };
+    let firsts: Vec<u64> = (0..first.range.len()).step_by(BAND as usize).collect();
     let bands: Result<Vec<Vec<Vec<Strip>>>, CheckpointError> =
-        (0..first.range.len().div_ceil(BAND)).into_par_iter().map(|band| read_band(run, band * BAND)).collect();
+        parallel::map(&firsts, |&first| read_band(run, first)).into_iter().collect();
     let Ok(bands) = bands else {
         return;
     };

@@ -3,8 +3,6 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use rayon::prelude::*;
-
 use super::{Baselines, RoleAverages, RoleComponents, Simulation, VectorAt, averages, components};
 use crate::{
     error::Result,
@@ -12,6 +10,7 @@ use crate::{
     fetch::Corpus,
     metric::{Criterion, Metric},
     model::{Depths, Exclusion, ModelSummary, Opened, Pairing, Tensor},
+    parallel,
     question::lineage::Lineage,
     table::{
         Alignment, Chance, Entry, GroupFigures, Held, PairTable, Place, Relations, Scratch, Side, Sources, TableKey,
@@ -209,7 +208,7 @@ fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], optio
             let place = cell.as_ref().map_or(key.layer, |(side, _)| side.layer.map(Place::layer));
             Held { model, place, cell }
         };
-        let held: Vec<Held> = (0..models).into_par_iter().map(read).collect();
+        let held = parallel::numbers(models, read);
         for Held { model, cell, .. } in &held {
             let own = counterpart(key, *model, survey.depths.as_ref());
             if sources.lacks(*model, &own) {

@@ -1,9 +1,8 @@
 //! Correlations averaged over the layers of a role, each with the deviation that resembling layers leave it.
 
-use rayon::prelude::*;
-
 use crate::{
     metric::{Correlations, LayerAverage, Metric, Undefined},
+    parallel,
     table::{PairTable, TableKey, pairs_of},
     tensor::Loaded,
 };
@@ -33,12 +32,9 @@ pub struct PairAverage {
 pub(crate) fn role(panels: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Option<RoleAverages> {
     let first = panels.first()?;
     let models = first.rows.len();
-    let within: Vec<Correlations> = (0..models).into_par_iter().map(|model| within(vectors, model)).collect();
+    let within = parallel::numbers(models, |model| within(vectors, model));
     let pairs: Vec<(usize, usize)> = pairs_of(models).collect();
-    Some(RoleAverages {
-        key: first.key.whole(),
-        pairs: pairs.into_par_iter().map(|pair| average(panels, &within, pair)).collect(),
-    })
+    Some(RoleAverages { key: first.key.whole(), pairs: parallel::map(&pairs, |&pair| average(panels, &within, pair)) })
 }
 
 /// The correlations between the layers of one model.

@@ -5,13 +5,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use rayon::prelude::*;
-
 use crate::{
     dtype::decode,
     error::Error,
     family::{FusedLayout, LayerIndex},
     metric::{Gram, Pca, Scale, Undefined, stream::Source},
+    parallel,
     table::{PairTable, TableKey},
     tensor::{Elements, Floats, Loaded, floats},
 };
@@ -149,7 +148,7 @@ fn gram(opened: &[Elements]) -> Result<Gram, Error> {
     for start in (0..numel).step_by(RUN) {
         let length = (numel - start).min(RUN as u64);
         let runs: Result<Vec<Vec<f64>>, Error> =
-            opened.par_iter().map(|elements| run(elements, start, length)).collect();
+            parallel::map(opened, |elements| run(elements, start, length)).into_iter().collect();
         gram.add(&runs?);
     }
     Ok(gram)

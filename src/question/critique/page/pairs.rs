@@ -18,7 +18,7 @@ pub(crate) fn pairs(critique: &Critique) -> Frame<'_> {
         pairs.sort_by_key(|&(a, b)| (place(a), place(b)));
         pairs.into_iter().map(move |pair| (&role.table, pair))
     });
-    page::pairs(pairs, |(table, pair)| PairRow::of(&critique.models, table, pair))
+    page::pairs(pairs, |&(table, pair)| PairRow::of(&critique.models, table, pair))
 }
 
 /// One row a group, layer and metric: all groups at the layer of experiment 5, the first group at those of experiment 4.

@@ -15,7 +15,7 @@ use crate::{
 pub fn layers_tables<'a>(layers: &'a Layers, metrics: &'a [Metric]) -> Frames<'a> {
     // Every pair of places of each table, the earlier one as reference; blocks of multi-token prediction among them.
     let pairs = layers.tables.iter().flat_map(|table| pairs_of(table.rows.len()).map(move |pair| (table, pair)));
-    let pairs = page::pairs(pairs, |(table, pair)| PairRow::of(&layers.models, table, pair));
+    let pairs = page::pairs(pairs, |&(table, pair)| PairRow::of(&layers.models, table, pair));
     let tables = [pairs, per_layer(Named::all(layers)), distances(Named::all(layers), metrics)];
     let matrices = Named::all(layers).into_iter().flat_map(move |named| {
         metrics.iter().map(move |&metric| {

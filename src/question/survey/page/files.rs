@@ -21,7 +21,7 @@ pub fn matrix_file(metric: Metric, key: &TableKey) -> String {
 pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
     let compared =
         |&(table, (a, b)): &(&PairTable, (usize, usize))| table.columns.is_some() || table.channels(a, b).is_some();
-    let row = |(table, pair)| PairRow::of(&survey.models, table, pair);
+    let row = |&(table, pair): &(_, _)| PairRow::of(&survey.models, table, pair);
     // Of a mixed list most pairs have no number: JSON, which repeats the names of its fields, has them by model and reason alone.
     let mut tables = vec![
         page::pairs(all_pairs(survey), row).only(Format::Csv),

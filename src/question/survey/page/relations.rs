@@ -126,7 +126,7 @@ const COLUMNS: [&str; 17] = [
 
 /// `related.csv`: every pair that has a verdict.
 pub(crate) fn frame(survey: &Survey) -> Frame<'_> {
-    Frame::of_many("related.csv", COLUMNS, survey.relations.iter(), |relation| row(survey, &relation))
+    Frame::of_many("related.csv", COLUMNS, survey.relations.iter(), |relation| row(survey, relation))
 }
 
 fn row(survey: &Survey, relation: &Relation) -> Vec<Cell> {
