@@ -60,12 +60,12 @@
 //! let Gathered::Done(corpus) = session.gather(request).await? else { unreachable!("no plan was asked for") };
 //!
 //! let answer = survey(&corpus, &SurveyOptions::default())?;
-//! for table in &answer.panels {
+//! for table in &answer.tables {
 //!     let matrix = table.matrix(Metric::Pearson, &answer.labels());
 //!     println!("{}: r = {:?}", table.key.title(), matrix.get(0, 1));
 //! #   assert!(matrix.get(0, 1).as_ref().is_ok_and(|r| r.abs() < 0.5));
 //! }
-//! # assert_eq!(answer.panels.len(), 1);
+//! # assert_eq!(answer.tables.len(), 1);
 //! # Ok(())
 //! # }
 //! ```

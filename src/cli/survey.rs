@@ -93,15 +93,15 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     let run = output::run(&args.hub, args.output.seed, cost);
     let view = View { metrics: &args.output.metric, by_cluster: args.pairing.order == Order::Cluster };
     let document = survey_report(survey, &view, &run);
-    let tables = || survey_tables(survey, &view);
-    output::write(&args.output, &document, tables, printer)?;
+    let frames = || survey_tables(survey, &view);
+    output::write(&args.output, &document, frames, printer)?;
     let mut status = if survey.is_incomplete() { ExitStatus::Incomplete } else { ExitStatus::Done };
     let unread = survey.unread.iter();
     gather::report_unread(unread.map(|(model, what, why)| (&survey.models[*model].label, what, why)), printer);
     if survey.is_empty() {
         printer.warn("no comparable tensors: no model has the requested ones");
     }
-    for (role, a, b) in hub_audit::table::empty_groups(&survey.groups, &survey.panels) {
+    for (role, a, b) in hub_audit::table::empty_groups(&survey.groups, &survey.tables) {
         printer.warn(&format!("{a} × {b}, {role}: no comparable tensors, so no mean"));
     }
     if let Some(condition) = &args.fail_if {
@@ -111,7 +111,7 @@ fn answer(args: &SurveyArgs, survey: &Survey, cost: Cost, printer: &Printer) -> 
     output::print(
         args.output.format,
         &document,
-        tables,
+        frames,
         || output::text_beside(&document, survey.lineage.as_ref()),
         printer,
     )?;
@@ -133,19 +133,19 @@ fn findings(survey: &Survey, condition: &Condition, printer: &Printer) -> ExitSt
         }
         findings.judge(condition, value, || format!("{} × {}, {}", label(a), label(b), place()));
     };
-    for panel in &survey.panels {
+    for table in &survey.tables {
         for (row, column) in (0..n).flat_map(|row| (0..n).map(move |column| (row, column))) {
             if row < column || (row > column && !condition.metric.is_symmetric()) {
-                let value = panel.get(row, column, condition.metric);
-                look(&value, (row, column), &|| panel.key.title());
+                let value = table.get(row, column, condition.metric);
+                look(&value, (row, column), &|| table.key.title());
             }
         }
     }
-    for crossing in &survey.crossings {
-        for (row, a) in crossing.rows.iter().enumerate() {
-            for (column, b) in crossing.columns().iter().enumerate() {
-                let value = crossing.get(row, column, condition.metric);
-                let role = crossing.key.role_name();
+    for layer_table in &survey.layer_tables {
+        for (row, a) in layer_table.rows.iter().enumerate() {
+            for (column, b) in layer_table.columns().iter().enumerate() {
+                let value = layer_table.get(row, column, condition.metric);
+                let role = layer_table.key.role_name();
                 let place = || format!("{role}, layers {} and {}", a.place_name(), b.place_name());
                 look(&value, (0, 1), &place);
             }

@@ -7,8 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     Failures, ModelPlan, SPAN_LIMIT, Span,
-    spans::{Visit, room_for_all, start},
-    tensors::plan_brought,
+    tensors::{Transfer, plan_brought, room_for_all, start},
 };
 use crate::{
     digest::{TensorDigest, TensorHash},
@@ -34,18 +33,18 @@ pub type Digests = BTreeMap<usize, TensorHash>;
 /// failed by name. One that fails stops no other.
 pub(super) async fn hash_remote(session: &Session, opened: &[Opened], plans: &[ModelPlan]) -> Vec<(Digests, Failures)> {
     let room = room_for_all();
-    let mut visits = Vec::new();
+    let mut transfers = Vec::new();
     for (number, (opened, plan)) in opened.iter().zip(plans).enumerate() {
         let Some(model) = opened.model() else { continue };
         session.progress.planned(&opened.label, plan.bytes());
         let source = &session.access.source;
-        let visit = |span| (number, Visit::new(session, (&opened.label, model), span, source, &room));
-        visits.extend(plan.spans.iter().map(visit));
+        let transfer = |span| (number, Transfer::new(session, (&opened.label, model), span, source, &room));
+        transfers.extend(plan.spans.iter().map(transfer));
     }
-    let mut tasks = start(visits, |visit| async move {
-        match visit.span.tensors.as_slice() {
-            &[position] => vec![(position, alone(&visit, position).await)],
-            _ => together(&visit).await,
+    let mut tasks = start(transfers, |transfer| async move {
+        match transfer.span.tensors.as_slice() {
+            &[position] => vec![(position, alone(&transfer, position).await)],
+            _ => together(&transfer).await,
         }
     });
     let mut outcomes: Vec<(Digests, Failures)> = opened.iter().map(|_| Default::default()).collect();
@@ -65,30 +64,30 @@ pub(super) async fn hash_remote(session: &Session, opened: &[Opened], plans: &[M
 }
 
 /// One tensor, in as many pieces as it takes: the next one travels while the last one is digested.
-async fn alone(visit: &Visit, position: usize) -> Result<TensorHash> {
-    let info = &visit.model.tensors[position].info;
-    let _room = visit.room(info.range.len().min(2 * SPAN_LIMIT)).await;
+async fn alone(transfer: &Transfer, position: usize) -> Result<TensorHash> {
+    let info = &transfer.model.tensors[position].info;
+    let _room = transfer.room(info.range.len().min(2 * SPAN_LIMIT)).await;
     let mut digest = TensorDigest::new(&info.dtype, &info.shape);
     let mut arrived = Bytes::new();
-    for piece in visit.span.pieces() {
-        let (read, digested) = tokio::join!(visit.read(piece), update(digest, arrived));
+    for piece in transfer.span.pieces() {
+        let (read, digested) = tokio::join!(transfer.read(piece), update(digest, arrived));
         (digest, arrived) = (digested?, read?);
     }
     Ok(update(digest, arrived).await?.finish())
 }
 
 /// Several small tensors that share a request.
-async fn together(visit: &Visit) -> Vec<(usize, Result<TensorHash>)> {
-    let _room = visit.room(visit.span.range.len()).await;
-    let bytes = match visit.read(visit.span.range).await {
+async fn together(transfer: &Transfer) -> Vec<(usize, Result<TensorHash>)> {
+    let _room = transfer.room(transfer.span.range.len()).await;
+    let bytes = match transfer.read(transfer.span.range).await {
         Ok(bytes) => bytes,
-        Err(error) => return visit.fail_all(error),
+        Err(error) => return transfer.fail_all(error),
     };
-    let mut results = Vec::with_capacity(visit.span.tensors.len());
-    for &position in &visit.span.tensors {
-        let info = &visit.model.tensors[position].info;
+    let mut results = Vec::with_capacity(transfer.span.tensors.len());
+    for &position in &transfer.span.tensors {
+        let info = &transfer.model.tensors[position].info;
         let digest = TensorDigest::new(&info.dtype, &info.shape);
-        let result = match visit.slice(&bytes, position) {
+        let result = match transfer.slice(&bytes, position) {
             Ok(stored) => update(digest, stored).await.map(TensorDigest::finish),
             Err(error) => Err(error),
         };

@@ -6,13 +6,11 @@ mod gather;
 mod plan;
 mod row_plan;
 mod rows;
-mod spans;
 mod tensors;
 
 pub use digests::{Digests, plan_hash};
 pub use gather::{Corpus, Cost, Gathered, Limits, Request, Work, each};
 pub use plan::{COALESCE_GAP, ModelPlan, PIECE, SPAN_LIMIT, Span};
 pub use row_plan::{RowPlan, plan_rows, row_width};
-pub use spans::BYTES_IN_FLIGHT;
 pub(crate) use tensors::plan_companions;
-pub use tensors::{Failures, plan, plan_copies};
+pub use tensors::{BYTES_IN_FLIGHT, Failures, plan, plan_copies};

@@ -7,8 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     Failures, ModelPlan, RowPlan, Span,
-    spans::{Visit, room_for_all, start},
-    tensors::{fetch, meta},
+    tensors::{Transfer, fetch, meta, room_for_all, start},
 };
 use crate::{
     dtype::decode,
@@ -26,7 +25,7 @@ const WAITING: u64 = 8 * 1024 * 1024;
 /// kept all the same.
 pub(super) async fn fetch_rows(session: &Session, opened: &[Opened], plans: &[Vec<RowPlan>]) -> Vec<Failures> {
     let room = room_for_all();
-    let (mut whole, mut visits, mut tables) = (vec![ModelPlan::default(); opened.len()], Vec::new(), Vec::new());
+    let (mut whole, mut transfers, mut tables) = (vec![ModelPlan::default(); opened.len()], Vec::new(), Vec::new());
     for (number, (opened, plans)) in opened.iter().zip(plans).enumerate() {
         let Some(model) = opened.model() else { continue };
         let (entire, parts): (Vec<&RowPlan>, Vec<&RowPlan>) = plans.iter().partition(|plan| plan.whole);
@@ -34,16 +33,16 @@ pub(super) async fn fetch_rows(session: &Session, opened: &[Opened], plans: &[Ve
         session.progress.planned(&opened.label, parts.iter().map(|plan| plan.plan.bytes()).sum());
         for plan in parts {
             let (label, source) = (&opened.label, &session.access.source);
-            let visit = |span| (tables.len(), Visit::new(session, (label, model), span, source, &room));
-            visits.extend(plan.plan.spans.iter().map(visit));
+            let transfer = |span| (tables.len(), Transfer::new(session, (label, model), span, source, &room));
+            transfers.extend(plan.plan.spans.iter().map(transfer));
             tables.push((number, Arriving::new(Arc::clone(model), plan.clone())));
         }
     }
     let mut failures = fetch(session, opened, &whole).await;
-    let mut tasks = start(visits, |visit| async move {
-        let room = visit.room(visit.span.range.len()).await;
-        let read = visit.read(visit.span.range).await;
-        (visit.span, read, room)
+    let mut tasks = start(transfers, |transfer| async move {
+        let room = transfer.room(transfer.span.range.len()).await;
+        let read = transfer.read(transfer.span.range).await;
+        (transfer.span, read, room)
     });
     while let Some(joined) = tasks.join_next().await {
         // A task that panicked is a defect; its rows then miss from the cache and say so when they are read.

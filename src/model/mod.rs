@@ -8,7 +8,6 @@ mod description;
 mod fit;
 mod known;
 mod local_file;
-mod lookup;
 mod open;
 mod opened;
 mod pairing;

@@ -30,7 +30,7 @@ pub struct GroupFigures {
     /// The groups.
     pub groups: Arc<GroupPair>,
     /// Number of the table.
-    pub panel: usize,
+    pub table: usize,
     /// The metric.
     pub metric: Metric,
     /// Pairs with a value.
@@ -75,7 +75,7 @@ pub fn empty_groups(figures: &[GroupFigures], tables: &[PairTable]) -> Vec<(Stri
         if !figure.groups.named || figure.groups.pairs.is_empty() {
             continue;
         }
-        let role = tables[figure.panel].key.role_name();
+        let role = tables[figure.table].key.role_name();
         let key = (role, figure.groups.a.clone(), figure.groups.b.clone());
         match seen.iter_mut().find(|(known, _)| *known == key) {
             Some((_, n)) => *n += figure.n,
@@ -150,7 +150,7 @@ pub(crate) fn figure(
     };
     GroupFigures {
         groups: Arc::clone(groups),
-        panel: number,
+        table: number,
         metric,
         n: all.len(),
         all: MeanSd::of(&all).ok_or_else(|| nothing(&all)),

@@ -31,7 +31,7 @@ pub struct Relation {
     /// Mean r over the cells with a verdict.
     pub mean_r: f64,
     /// Number of the table in which |z| is largest; of a pair that has no z, the first.
-    pub panel: u32,
+    pub table: u32,
     /// r in that table.
     pub pearson: f64,
     /// z and false discovery rate in that table.
@@ -48,8 +48,8 @@ impl Relation {
     fn of(models: (usize, usize), cells: impl Iterator<Item = (u32, CellOf)>, judge: &mut Judge) -> Self {
         let verdict = RelatedVerdict { related: false, z: None, log10_q: None };
         let mut relation =
-            Self { models, cells: 0, flagged: 0, met: 0, identical: 0, mean_r: 0.0, panel: 0, pearson: 0.0, verdict };
-        for (panel, cell) in cells {
+            Self { models, cells: 0, flagged: 0, met: 0, identical: 0, mean_r: 0.0, table: 0, pearson: 0.0, verdict };
+        for (table, cell) in cells {
             relation.met += 1;
             relation.identical += u32::from(cell.is_identical);
             let Some((r, score)) = cell.r.zip(cell.score()) else { continue };
@@ -62,7 +62,7 @@ impl Relation {
             // A copy in one layer says nothing of how far the others depart.
             let departs_more = |z: f64| relation.verdict.z.is_none_or(|than| z.abs() > than.abs());
             if relation.cells == 1 || verdict.z.is_some_and(departs_more) {
-                (relation.panel, relation.pearson, relation.verdict) = (panel, r, verdict);
+                (relation.table, relation.pearson, relation.verdict) = (table, r, verdict);
             }
         }
         relation.mean_r /= f64::from(relation.cells);
@@ -76,7 +76,7 @@ impl Relation {
         [
             two(self.cells, self.flagged),
             two(self.met, self.identical),
-            two(self.panel, self.verdict.related.into()),
+            two(self.table, self.verdict.related.into()),
             self.mean_r.to_bits(),
             self.pearson.to_bits(),
             optional(self.verdict.z),
@@ -88,14 +88,14 @@ impl Relation {
     #[expect(clippy::cast_possible_truncation, reason = "two halves of one number")]
     fn from_numbers(
         models: (usize, usize),
-        [cells, met, panel, mean_r, pearson, z, log10_q]: [u64; 7],
+        [cells, met, table, mean_r, pearson, z, log10_q]: [u64; 7],
     ) -> Option<Self> {
         let two = |both: u64| (both as u32, (both >> 32) as u32);
         let optional = |bits: u64| Some(f64::from_bits(bits)).filter(|value| !value.is_nan());
-        let ((cells, flagged), (met, identical), (panel, related)) = (two(cells), two(met), two(panel));
+        let ((cells, flagged), (met, identical), (table, related)) = (two(cells), two(met), two(table));
         let [mean_r, pearson] = [mean_r, pearson].map(f64::from_bits);
         let verdict = RelatedVerdict { related: related == 1, z: optional(z), log10_q: optional(log10_q) };
-        (cells > 0).then_some(Self { models, cells, flagged, met, identical, mean_r, panel, pearson, verdict })
+        (cells > 0).then_some(Self { models, cells, flagged, met, identical, mean_r, table, pearson, verdict })
     }
 }
 
@@ -148,7 +148,7 @@ impl Relations {
             let is_by_ranks = z_perm(rho, n).abs() >= criterion.z || r.is_some_and(is_one);
             Some(CellOf { r, n, is_identical, is_by_ranks })
         };
-        let cells = |pair| (0..).zip(tables).filter_map(move |(panel, table)| Some((panel, cell(table, pair)?)));
+        let cells = |pair| (0..).zip(tables).filter_map(move |(number, table)| Some((number, cell(table, pair)?)));
         Self::judge(cells, models, criterion, scratch)
     }
 
@@ -216,15 +216,15 @@ impl Relations {
 mod tests {
     use super::*;
 
-    /// `panels` cells of every pair of `models` models, r from a small pattern unless planted.
-    fn judge(models: usize, panels: usize, planted: impl Fn(usize, (usize, usize)) -> Option<f64>) -> Relations {
-        let cell = |panel: usize, pair: (usize, usize)| {
+    /// `tables` cells of every pair of `models` models, r from a small pattern unless planted.
+    fn judge(models: usize, tables: usize, planted: impl Fn(usize, (usize, usize)) -> Option<f64>) -> Relations {
+        let cell = |table: usize, pair: (usize, usize)| {
             let number = number_of(models, pair.0, pair.1);
-            let small = f64::from(u32::try_from((number * 7 + panel * 13) % 29).unwrap()) / 14.0 - 1.0;
-            let pearson = planted(panel, pair).unwrap_or(0.03 * small);
+            let small = f64::from(u32::try_from((number * 7 + table * 13) % 29).unwrap()) / 14.0 - 1.0;
+            let pearson = planted(table, pair).unwrap_or(0.03 * small);
             CellOf { r: Some(pearson), n: 4096, is_identical: pearson >= 1.0, is_by_ranks: true }
         };
-        let cells = |pair| (0..).zip(0..panels).map(move |(number, panel)| (number, cell(panel, pair)));
+        let cells = |pair| (0..).zip(0..tables).map(move |(number, table)| (number, cell(table, pair)));
         let folder = tempfile::tempdir().unwrap();
         let in_file = Scratch::with_room(folder.path(), 0);
         let [held, filed] = [None, Some(&in_file)].map(|at| Relations::judge(cells, models, Criterion::default(), at));
@@ -238,10 +238,10 @@ mod tests {
 
     #[test]
     fn a_pair_that_stands_out_in_one_layer_is_set_apart_with_that_layer() {
-        let relations = judge(5, 6, |panel, pair| (panel == 4 && pair == (1, 3)).then_some(0.6));
+        let relations = judge(5, 6, |table, pair| (table == 4 && pair == (1, 3)).then_some(0.6));
         let flagged = flagged(&relations);
         assert_eq!(flagged.len(), 1);
-        assert_eq!((flagged[0].models, flagged[0].panel, flagged[0].flagged, flagged[0].cells), ((1, 3), 4, 1, 6));
+        assert_eq!((flagged[0].models, flagged[0].table, flagged[0].flagged, flagged[0].cells), ((1, 3), 4, 1, 6));
         assert!((flagged[0].pearson - 0.6).abs() < 1e-15 && flagged[0].mean_r < 0.2);
         assert!(relations.is_flagged(3, 1) && !relations.is_flagged(0, 1));
         assert_eq!(relations.cells, 60);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn three_models_are_no_population_however_many_layers_they_have() {
-        let relations = judge(3, 40, |panel, pair| (pair == (0, 1)).then_some(if panel < 30 { 1.0 } else { 0.99 }));
+        let relations = judge(3, 40, |table, pair| (pair == (0, 1)).then_some(if table < 30 { 1.0 } else { 0.99 }));
         assert_eq!(relations.baseline, Some(Baseline::FewPairs(3)));
         let flagged = flagged(&relations);
         assert_eq!(flagged.len(), 1);
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn layers_that_are_copies_leave_the_z_to_those_that_are_not() {
-        let relations = judge(4, 6, |panel, pair| (pair == (0, 1)).then_some(if panel < 2 { 1.0 } else { 0.97 }));
+        let relations = judge(4, 6, |table, pair| (pair == (0, 1)).then_some(if table < 2 { 1.0 } else { 0.97 }));
         let [pair] = flagged(&relations)[..] else { panic!("{relations:?}") };
         assert_eq!((pair.models, pair.cells, pair.flagged, pair.met, pair.identical), ((0, 1), 6, 6, 6, 2));
         // By NumPy, over the cells without those of r = 1: median 0.205640, deviation 1.727867.
@@ -290,9 +290,9 @@ mod tests {
 
     #[test]
     fn an_opposed_cell_is_the_one_that_departs_most() {
-        let relations = judge(5, 3, |panel, pair| (panel == 1 && pair == (1, 3)).then_some(-0.6));
+        let relations = judge(5, 3, |table, pair| (table == 1 && pair == (1, 3)).then_some(-0.6));
         let [pair] = flagged(&relations)[..] else { panic!("{relations:?}") };
-        assert_eq!((pair.models, pair.panel), ((1, 3), 1));
+        assert_eq!((pair.models, pair.table), ((1, 3), 1));
         assert!((pair.pearson + 0.6).abs() < 1e-15 && pair.verdict.z.unwrap() < -6.0);
     }
 

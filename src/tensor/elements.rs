@@ -3,7 +3,7 @@
 
 use std::{fs::File, io};
 
-use super::{Loaded, View};
+use super::View;
 use crate::{
     cache::Cache,
     checkpoint::{Dequantiser, FolderFile, Scaling},
@@ -86,14 +86,6 @@ impl Elements {
 
     pub(crate) fn is_scaled(&self) -> bool {
         self.dequantiser.is_some()
-    }
-
-    /// All values, in memory.
-    pub(crate) fn load(&self) -> Result<Loaded> {
-        let width = self.dtype().bits().unwrap_or(0) / 8;
-        let mut bytes = vec![0; usize::try_from(self.numel() * width).unwrap_or(0)];
-        self.read(0, &mut bytes)?;
-        Loaded::decoded(self.dtype(), &bytes, self.shape.clone(), self.zero_centred)
     }
 
     /// As [`Source::read`], of the stored elements, without scales.

@@ -1,12 +1,15 @@
-//! A wanted tensor's elements in memory, from the cache, the Hugging Face cache or a folder, ready to be compared.
+//! A wanted tensor's elements in memory, from the cache, the Hugging Face cache or a folder, and ready to be compared.
 
 use std::borrow::Cow;
 
+use super::{Elements, Layout, View, layout, straight};
 use crate::{
+    cache::Cache,
     dtype::{Dtype, decode},
     error::Result,
     family::FusedLayout,
-    metric::{Moments, Undefined},
+    metric::{Moments, PairMetrics, Side, Undefined, stream::Source},
+    model::{AuditError, Model, Tensor},
     values::Values,
 };
 
@@ -27,6 +30,35 @@ pub(crate) enum Floats {
 }
 
 impl Loaded {
+    /// Reads a tensor in the order `[out, in]`, whichever it is stored in. A zero-centred gain becomes the effective gain
+    /// 1 + w, a quantised weight what its codes and scales stand for.
+    pub fn read(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
+        let layout = layout_of(model, tensor)?;
+        let mut loaded = if layout.is_other() {
+            readable(model, tensor)?;
+            Elements::open(cache, model, tensor, &straight(&tensor.info.shape, layout))?.load()?
+        } else {
+            Self::as_stored(cache, model, tensor)?
+        };
+        loaded.fused = layout.fused;
+        Ok(loaded)
+    }
+
+    /// As [`Loaded::read`], in the order in which it is stored.
+    pub(crate) fn as_stored(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<Self> {
+        readable(model, tensor)?;
+        if tensor.scaled.is_some() {
+            return Elements::open(cache, model, tensor, &View::Whole)?.load();
+        }
+        let values = if let Some(file) = model.repository.local_file(&tensor.shard) {
+            decode(&tensor.info.dtype, &file.read_at(tensor.info.range)?)?
+        } else {
+            let kept = model.key(tensor).map(|key| cache.get(&key)).transpose()?;
+            kept.flatten().ok_or_else(|| model.vanished(tensor))?.values
+        };
+        Ok(Self::of_values(values, tensor.info.shape.clone(), tensor.zero_centred))
+    }
+
     /// Decodes stored bytes of a shape. A zero-centred gain becomes the effective gain 1 + w.
     pub(crate) fn decoded(dtype: &Dtype, stored: &[u8], shape: Vec<u64>, zero_centred: bool) -> Result<Self> {
         Ok(Self::of_values(decode(dtype, stored)?, shape, zero_centred))
@@ -65,6 +97,93 @@ impl Loaded {
             Ok(Floats::F64(values)) => Ok(Cow::Borrowed(values)),
             Err(reason) => Err(reason.clone()),
         }
+    }
+
+    /// All metrics of the pair (`self`, `other`), or the one reason why there are none.
+    pub fn compare(&self, other: &Self) -> PairMetrics {
+        let (a, b) = rayon::join(|| Prepared::new(self), || Prepared::new(other));
+        a.compare(&b)
+    }
+}
+
+impl Elements {
+    /// All values, in memory.
+    pub(crate) fn load(&self) -> Result<Loaded> {
+        let width = self.dtype().bits().unwrap_or(0) / 8;
+        let mut bytes = vec![0; usize::try_from(self.numel() * width).unwrap_or(0)];
+        self.read(0, &mut bytes)?;
+        Loaded::decoded(self.dtype(), &bytes, self.shape.clone(), self.zero_centred)
+    }
+
+    /// A tensor in the order in which [`Loaded::read`] has it, to be read run by run, and the order of its parts where it is fused.
+    pub(crate) fn straightened(cache: &Cache, model: &Model, tensor: &Tensor) -> Result<(Self, Option<FusedLayout>)> {
+        let layout = layout_of(model, tensor)?;
+        readable(model, tensor)?;
+        let view = if layout.is_other() { straight(&tensor.info.shape, layout) } else { View::Whole };
+        Ok((Self::open(cache, model, tensor, &view)?, layout.fused))
+    }
+}
+
+/// A tensor, ready to meet many others.
+#[derive(Debug)]
+pub(crate) struct Prepared<'a> {
+    loaded: &'a Loaded,
+    side: Result<(&'a Floats, Side), &'a Undefined>,
+}
+
+impl<'a> Prepared<'a> {
+    pub(crate) fn new(loaded: &'a Loaded) -> Self {
+        let side = loaded.floats.as_ref().map(|floats| match floats {
+            Floats::F32(values) => (floats, Side::new(values)),
+            Floats::F64(values) => (floats, Side::new(values)),
+        });
+        Self { loaded, side }
+    }
+
+    /// All metrics of the pair (`self`, `other`), or the one reason why there are none.
+    pub(crate) fn compare(&self, other: &Self) -> PairMetrics {
+        use Floats::{F32, F64};
+        if self.loaded.shape != other.loaded.shape {
+            return PairMetrics::undefined(&Undefined::Shape);
+        }
+        if self.loaded.fused != other.loaded.fused {
+            return PairMetrics::undefined(&other_order());
+        }
+        match (&self.side, &other.side) {
+            (Err(reason), _) | (_, Err(reason)) => PairMetrics::undefined(reason),
+            (Ok((F32(a), of_a)), Ok((F32(b), of_b))) => PairMetrics::of((a, of_a), (b, of_b)),
+            (Ok((F64(a), of_a)), Ok((F64(b), of_b))) => PairMetrics::of((a, of_a), (b, of_b)),
+            (Ok((F32(a), of_a)), Ok((F64(b), of_b))) => PairMetrics::of((a, of_a), (b, of_b)),
+            (Ok((F64(a), of_a)), Ok((F32(b), of_b))) => PairMetrics::of((a, of_a), (b, of_b)),
+        }
+    }
+
+    /// Whether more than half of its elements are equal.
+    pub(crate) fn is_mostly_tied(&self) -> bool {
+        self.side.as_ref().is_ok_and(|(_, side)| side.is_mostly_tied())
+    }
+
+    /// Mean, spread and extrema of its elements.
+    pub(crate) fn moments(&self) -> Result<&Moments, Undefined> {
+        self.side.as_ref().map(|(_, side)| &side.moments).map_err(|reason| (*reason).clone())
+    }
+}
+
+fn layout_of(model: &Model, tensor: &Tensor) -> Result<Layout> {
+    Ok(layout(model, tensor.slot, &tensor.info).map_err(|reason| quantised(model, tensor, reason))?)
+}
+
+fn quantised(model: &Model, tensor: &Tensor, how: String) -> AuditError {
+    AuditError::Quantised { model: model.repository.place(), tensor: tensor.info.name.clone(), how }
+}
+
+/// Whether the elements of a tensor can be made values at all.
+pub(crate) fn readable(model: &Model, tensor: &Tensor) -> Result<()> {
+    // A type that is not decoded was not fetched either: that is the reason, not its absence from the cache.
+    decode(&tensor.info.dtype, &[])?;
+    match model.quantisation().storage(&tensor.info.name).why_not() {
+        None => Ok(()),
+        Some(how) => Err(quantised(model, tensor, how).into()),
     }
 }
 
@@ -106,4 +225,21 @@ pub(crate) fn floats(values: Values) -> Result<Floats, Undefined> {
             Floats::F64(values.into_iter().map(|value| value as f64).collect())
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prepared_pair_has_the_metrics_of_the_plain_one() {
+        let a = Loaded::of(vec![1.0, 2.0, 3.0, 4.0]);
+        let b = Loaded::of(vec![2.0, 1.0, 4.0, 3.5]);
+        let plain = PairMetrics::compute(&[1.0, 2.0, 3.0, 4.0], &[2.0, 1.0, 4.0, 3.5]);
+        assert_eq!(Prepared::new(&a).compare(&Prepared::new(&b)), plain);
+        assert_eq!(a.compare(&b), plain);
+        assert_eq!(Prepared::new(&a).moments(), a.moments().as_ref().map_err(Clone::clone));
+        let short = Loaded::of(vec![1.0]);
+        assert_eq!(a.compare(&short), PairMetrics::undefined(&Undefined::Shape));
+    }
 }

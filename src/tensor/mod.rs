@@ -4,16 +4,13 @@ mod elements;
 mod loaded;
 mod orientation;
 mod packed_rows;
-mod prepared;
-mod read;
 mod row_reader;
 mod view;
 
 pub(crate) use elements::Elements;
 pub use loaded::Loaded;
-pub(crate) use loaded::{Floats, floats};
+pub(crate) use loaded::{Floats, Prepared, floats};
 pub(crate) use orientation::{Layout, layout, layout_or_plain, of_expert, parts, straight};
 pub(crate) use packed_rows::PackedRows;
-pub(crate) use prepared::Prepared;
 pub use row_reader::RowReader;
 pub use view::View;

@@ -38,7 +38,7 @@ pub struct RowReader {
 impl RowReader {
     /// Finds the rows `wanted` of a tensor. One that is not there is [`AuditError::Vanished`](crate::error::AuditError::Vanished).
     pub fn open(cache: &Cache, model: &Model, tensor: &Tensor, wanted: &RowSet) -> Result<Self> {
-        super::read::readable(model, tensor)?;
+        super::loaded::readable(model, tensor)?;
         let dequantiser = dequantiser(cache, model, tensor)?;
         let stored = Self::of_stored(cache, model, tensor, wanted)?;
         Ok(Self { narrowing: stored.narrowing.filter(|_| dequantiser.is_some()), dequantiser, ..stored })

@@ -54,11 +54,11 @@ pub struct Survey {
     /// The depths at which they did; `None` for other pairings.
     pub depths: Option<Depths>,
     /// One table of models a role and layer, sorted. Empty where all layers met all layers.
-    pub panels: Vec<PairTable>,
+    pub tables: Vec<PairTable>,
     /// (table, model) of what models do not have, for which there is no pair where both lack it.
     pub(crate) lacking: BTreeSet<(usize, usize)>,
     /// Layer × layer of two models, one table a role, where all layers met all layers.
-    pub crossings: Vec<PairTable>,
+    pub layer_tables: Vec<PairTable>,
     /// Which pairs of models correlate beyond chance.
     pub chance: Chance,
     /// Which pairs are outliers among the others.
@@ -111,7 +111,7 @@ impl Survey {
 
     /// Whether nothing could be compared with anything.
     pub fn is_empty(&self) -> bool {
-        self.panels.is_empty() && self.crossings.is_empty()
+        self.tables.is_empty() && self.layer_tables.is_empty()
     }
 
     /// Whether something that was asked for is missing: a model that failed, one with no comparable tensor or without a
@@ -120,24 +120,24 @@ impl Survey {
     pub fn is_incomplete(&self) -> bool {
         let failed = self.models.iter().any(|model| model.failure.is_some());
         let without = (0..self.models.len()).any(|model| self.tensors_of(model).next().is_none());
-        let apart = self.crossings.iter().any(|crossing| crossing.defined(Metric::CosSim) == 0);
-        let compared = self.panels.iter().any(|panel| panel.defined(Metric::ZPerm) > 0);
-        let alone = self.models.len() > 1 && !compared && self.crossings.is_empty();
+        let apart = self.layer_tables.iter().any(|layer_table| layer_table.defined(Metric::CosSim) == 0);
+        let compared = self.tables.iter().any(|table| table.defined(Metric::ZPerm) > 0);
+        let alone = self.models.len() > 1 && !compared && self.layer_tables.is_empty();
         let lacking =
-            self.chosen_layers && self.panels.iter().any(|panel| panel.rows.iter().any(|row| row.side.is_err()));
+            self.chosen_layers && self.tables.iter().any(|table| table.rows.iter().any(|row| row.side.is_err()));
         let lacking =
             lacking || !self.unread.is_empty() || self.excluded.iter().any(|(_, exclusion)| exclusion.is_fault);
-        failed || without || apart || alone || lacking || !groups::empty_groups(&self.groups, &self.panels).is_empty()
+        failed || without || apart || alone || lacking || !groups::empty_groups(&self.groups, &self.tables).is_empty()
     }
 
     /// The tensors of one model that entered a comparison; one that met several depths comes several times.
     pub fn tensors_of(&self, model: usize) -> impl Iterator<Item = &Side> {
-        self.panels.iter().chain(&self.crossings).flat_map(move |table| table.sides_of(model))
+        self.tables.iter().chain(&self.layer_tables).flat_map(move |table| table.sides_of(model))
     }
 
     /// The tables of each role, in order.
     pub fn roles(&self) -> Vec<&[PairTable]> {
-        self.panels.chunk_by(|a, b| a.key.whole() == b.key.whole()).collect()
+        self.tables.chunk_by(|a, b| a.key.whole() == b.key.whole()).collect()
     }
 }
 
@@ -152,9 +152,9 @@ pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Result<Survey> {
         models: opened.iter().map(ModelSummary::of).collect(),
         pairing: options.pairing,
         depths: (options.pairing == Pairing::Depth).then(|| Depths::of(opened, &options.layers)).flatten(),
-        panels: Vec::new(),
+        tables: Vec::new(),
         lacking: BTreeSet::new(),
-        crossings: Vec::new(),
+        layer_tables: Vec::new(),
         chance: Chance::default(),
         relations: Relations::default(),
         groups: Vec::new(),
@@ -169,20 +169,20 @@ pub fn survey(corpus: &Corpus, options: &SurveyOptions) -> Result<Survey> {
     };
     if options.pairing == Pairing::All {
         let roles = if opened.len() == 2 { sources.roles() } else { BTreeSet::new() };
-        survey.crossings = roles.into_iter().map(|role| PairTable::across(&sources, role)).collect();
-        survey.unread = survey.crossings.iter().flat_map(unread_of).collect();
-        survey.chance = Chance::of(survey.crossings.iter());
+        survey.layer_tables = roles.into_iter().map(|role| PairTable::across(&sources, role)).collect();
+        survey.unread = survey.layer_tables.iter().flat_map(unread_of).collect();
+        survey.chance = Chance::of(survey.layer_tables.iter());
         return Ok(survey);
     }
     for role in keys(&sources, survey.depths.as_ref()).chunk_by(|a, b| a.whole() == b.whole()) {
         add_role(&mut survey, &sources, role, options)?;
     }
-    survey.chance = Chance::of(survey.panels.iter());
+    survey.chance = Chance::of(survey.tables.iter());
     let models = survey.models.len();
-    survey.relations = Relations::of(&survey.panels, models, Criterion::default(), Some(&survey.scratch));
+    survey.relations = Relations::of(&survey.tables, models, Criterion::default(), Some(&survey.scratch));
     let groups: Vec<Option<&str>> = survey.models.iter().map(|model| model.group.as_deref()).collect();
-    survey.groups = groups::figures(&survey.panels, &groups, &options.metrics, &survey.relations);
-    survey.baselines = options.simulation.map(|simulation| Baselines::of(&survey.panels, &options.metrics, simulation));
+    survey.groups = groups::figures(&survey.tables, &groups, &options.metrics, &survey.relations);
+    survey.baselines = options.simulation.map(|simulation| Baselines::of(&survey.tables, &options.metrics, simulation));
     survey.check()?;
     Ok(survey)
 }
@@ -199,7 +199,7 @@ fn key_of(tensor: &Tensor, options: &SurveyOptions) -> TableKey {
 
 /// The tables of one role, and what becomes of its vectors: they are held until the role is done.
 fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], options: &SurveyOptions) -> Result<()> {
-    let first = survey.panels.len();
+    let first = survey.tables.len();
     let mut vectors: Vec<Vec<Option<Loaded>>> = Vec::new();
     let models = survey.models.len();
     for key in keys {
@@ -212,7 +212,7 @@ fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], optio
         for Held { model, cell, .. } in &held {
             let own = counterpart(key, *model, survey.depths.as_ref());
             if sources.lacks(*model, &own) {
-                survey.lacking.insert((survey.panels.len(), *model));
+                survey.lacking.insert((survey.tables.len(), *model));
             }
             if let Err(reason) = cell
                 && sources.has(*model, &own)
@@ -222,14 +222,14 @@ fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], optio
             }
         }
         let pairs = all_pairs(models, options.both_directions);
-        survey.panels.push(PairTable::of_many(*key, &held, pairs, Some(&survey.scratch)));
+        survey.tables.push(PairTable::of_many(*key, &held, pairs, Some(&survey.scratch)));
         survey.check()?;
         let vector = |held: Held| held.cell.ok().map(|(_, loaded)| loaded).filter(|loaded| loaded.numel() <= VECTOR);
         vectors.push(held.into_iter().map(vector).collect());
     }
-    let panels = &survey.panels[first..];
-    if panels.len() > 1 {
-        survey.averages.extend(averages::role(panels, &vectors));
+    let tables = &survey.tables[first..];
+    if tables.len() > 1 {
+        survey.averages.extend(averages::role(tables, &vectors));
         let depths = survey.depths.as_ref();
         let own = |key: &TableKey, model| counterpart(key, model, depths);
         let is_large = |key: &TableKey| (0..models).any(|model| sources.numel(model, &own(key, model)) > VECTOR);
@@ -245,19 +245,19 @@ fn add_role(survey: &mut Survey, sources: &Sources<'_>, keys: &[TableKey], optio
             let cells = if options.components { cells.filter_map(open).collect() } else { Vec::new() };
             survey.components.push(components::of_matrices(keys[0].whole(), cells, options.components));
         } else {
-            survey.components.extend(components::role(panels, &vectors));
+            survey.components.extend(components::role(tables, &vectors));
         }
     }
     Ok(())
 }
 
 /// The layers of a role of two models that were not read. Where one model has none, none of the other is read.
-fn unread_of(crossing: &PairTable) -> Vec<(usize, String, String)> {
-    let (rows, columns) = (&crossing.rows, crossing.columns());
+fn unread_of(layer_table: &PairTable) -> Vec<(usize, String, String)> {
+    let (rows, columns) = (&layer_table.rows, layer_table.columns());
     if rows.is_empty() || columns.is_empty() {
         return Vec::new();
     }
-    let role = crossing.key.role_name();
+    let role = layer_table.key.role_name();
     let unread = |entry: &Entry| {
         let reason = entry.side.as_ref().err()?.clone();
         Some((entry.model, format!("{role}, layer {}", entry.place_name()), reason))

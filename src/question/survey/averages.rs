@@ -27,29 +27,29 @@ pub struct PairAverage {
     pub average: Result<LayerAverage, Undefined>,
 }
 
-/// Averages over the panels of one role. `vectors` holds each model's tensor by panel, where it is small enough to be held.
-/// `None` without panels.
-pub(crate) fn role(panels: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Option<RoleAverages> {
-    let first = panels.first()?;
+/// Averages over the tables of one role. `vectors` holds each model's tensor by table, where it is small enough to be held.
+/// `None` without tables.
+pub(crate) fn role(tables: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Option<RoleAverages> {
+    let first = tables.first()?;
     let models = first.rows.len();
     let within = parallel::numbers(models, |model| within(vectors, model));
     let pairs: Vec<(usize, usize)> = pairs_of(models).collect();
-    Some(RoleAverages { key: first.key.whole(), pairs: parallel::map(&pairs, |&pair| average(panels, &within, pair)) })
+    Some(RoleAverages { key: first.key.whole(), pairs: parallel::map(&pairs, |&pair| average(tables, &within, pair)) })
 }
 
 /// The correlations between the layers of one model.
 fn within(vectors: &[Vec<Option<Loaded>>], model: usize) -> Correlations {
     let large = || Undefined::NotComparable("tensors of this size are not held through all layers".to_owned());
     let values: Vec<_> =
-        vectors.iter().map(|panel| panel[model].as_ref().ok_or_else(large).and_then(Loaded::as_f64)).collect();
+        vectors.iter().map(|table| table[model].as_ref().ok_or_else(large).and_then(Loaded::as_f64)).collect();
     let slices: Vec<Result<&[f64], Undefined>> =
         values.iter().map(|values| values.as_deref().map_err(Clone::clone)).collect();
     Correlations::of(&slices)
 }
 
-fn average(panels: &[PairTable], within: &[Correlations], (a, b): (usize, usize)) -> PairAverage {
-    let pearson: Vec<Result<f64, Undefined>> = panels.iter().map(|panel| panel.get(a, b, Metric::Pearson)).collect();
-    let mut channels = panels.iter().filter_map(|panel| panel.channels(a, b));
+fn average(tables: &[PairTable], within: &[Correlations], (a, b): (usize, usize)) -> PairAverage {
+    let pearson: Vec<Result<f64, Undefined>> = tables.iter().map(|table| table.get(a, b, Metric::Pearson)).collect();
+    let mut channels = tables.iter().filter_map(|table| table.channels(a, b));
     let first = channels.next();
     let average = if channels.all(|other| Some(other) == first) {
         LayerAverage::of(&pearson, first.unwrap_or(0), |l, m| within[a].get(l, m), |l, m| within[b].get(l, m))
@@ -74,9 +74,9 @@ mod tests {
         // Model 1 lacks layer 1: its vectors of layers 0, 2 and 3 must meet those of model 0, not its first three.
         let vectors: Vec<Vec<Option<Vec<f64>>>> =
             (0..4).map(|layer| vec![Some(vector(0, layer)), (layer != 1).then(|| vector(1, layer))]).collect();
-        let (panels, loaded): (Vec<_>, Vec<_>) =
+        let (tables, loaded): (Vec<_>, Vec<_>) =
             vectors.iter().zip(0..).map(|(models, layer)| planted(layer, models, false)).unzip();
-        let averages = role(&panels, &loaded).unwrap();
+        let averages = role(&tables, &loaded).unwrap();
         let average = averages.pairs[0].average.as_ref().unwrap();
         assert_eq!(
             (averages.pairs[0].channels, average.layers.as_slice(), average.left_out.len()),
@@ -99,10 +99,10 @@ mod tests {
 
     #[test]
     fn tensors_that_are_not_held_leave_the_mean_without_a_deviation() {
-        let (panels, mut loaded): (Vec<_>, Vec<_>) =
+        let (tables, mut loaded): (Vec<_>, Vec<_>) =
             (0..2).map(|layer| planted(layer, &[Some(vector(0, 1)), Some(vector(1, layer as usize))], false)).unzip();
         loaded[1][0] = None;
-        let averages = role(&panels, &loaded).unwrap();
+        let averages = role(&tables, &loaded).unwrap();
         let average = averages.pairs[0].average.as_ref().unwrap();
         assert!(average.mean_r.is_finite());
         assert!(average.z.as_ref().unwrap_err().to_string().contains("not held"));

@@ -21,8 +21,8 @@ pub struct Simulation {
 /// The simulated baseline of one pair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
-    /// Place of the panel.
-    pub panel: usize,
+    /// Place of the table.
+    pub table: usize,
     /// The models, by place; the lower first.
     pub models: (usize, usize),
     /// Mean and deviation (ddof 0) of each metric over the trials.
@@ -34,20 +34,20 @@ pub struct Baseline {
 pub struct Baselines {
     /// What was drawn.
     pub simulation: Simulation,
-    /// One entry a comparable pair of each panel.
+    /// One entry a comparable pair of each table.
     pub pairs: Vec<Baseline>,
 }
 
 impl Baselines {
     /// Draws the baselines of every pair that can be compared.
-    pub fn of(panels: &[PairTable], metrics: &[Metric], simulation: Simulation) -> Self {
+    pub fn of(tables: &[PairTable], metrics: &[Metric], simulation: Simulation) -> Self {
         let Simulation { trials, seed, normal } = simulation;
         // One distribution for all needs one drawing a width.
         let mut by_width: BTreeMap<usize, Result<GaussianBaseline, Undefined>> = BTreeMap::new();
         let mut pairs = Vec::new();
-        for (number, panel) in panels.iter().enumerate() {
-            for (a, b) in pairs_of(panel.rows.len()) {
-                let Some(n) = panel.channels(a, b).and_then(|n| usize::try_from(n).ok()) else {
+        for (number, table) in tables.iter().enumerate() {
+            for (a, b) in pairs_of(table.rows.len()) {
+                let Some(n) = table.channels(a, b).and_then(|n| usize::try_from(n).ok()) else {
                     continue;
                 };
                 let own;
@@ -55,7 +55,7 @@ impl Baselines {
                     by_width.entry(n).or_insert_with(|| GaussianBaseline::draw(normal, normal, n, trials, seed))
                 } else {
                     let own_moments =
-                        |row: usize| panel.rows[row].summary.as_ref().map(Summary::mean_sd).map_err(Clone::clone);
+                        |row: usize| table.rows[row].summary.as_ref().map(Summary::mean_sd).map_err(Clone::clone);
                     own =
                         own_moments(a).and_then(|of_a| GaussianBaseline::draw(of_a, own_moments(b)?, n, trials, seed));
                     &own
@@ -65,7 +65,7 @@ impl Baselines {
                     Err(reason) => Err(reason.clone()),
                 };
                 pairs.push(Baseline {
-                    panel: number,
+                    table: number,
                     models: (a, b),
                     figures: metrics.iter().map(|&metric| (metric, figure(metric))).collect(),
                 });
@@ -82,9 +82,9 @@ mod tests {
 
     fn drawn(normal: Option<MeanSd>) -> Baselines {
         let vector = |scale: f64| (0..40).map(|i| scale * (1.0 + 0.1 * f64::from(i % 5))).collect();
-        let (panel, _) = planted(0, &[Some(vector(1.0)), Some(vector(9.0)), None], false);
+        let (table, _) = planted(0, &[Some(vector(1.0)), Some(vector(9.0)), None], false);
         let simulation = Simulation { trials: 30, seed: 5, normal };
-        Baselines::of(&[panel], &[Metric::L2, Metric::Pearson], simulation)
+        Baselines::of(&[table], &[Metric::L2, Metric::Pearson], simulation)
     }
 
     #[test]

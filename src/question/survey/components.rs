@@ -48,11 +48,11 @@ pub struct RoleComponents {
     pub removed: Result<Pca, Undefined>,
 }
 
-/// The components over the panels of one role; `None` where fewer than two layers are held.
-pub(crate) fn role(panels: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Option<RoleComponents> {
+/// The components over the tables of one role; `None` where fewer than two layers are held.
+pub(crate) fn role(tables: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Option<RoleComponents> {
     let mut held: BTreeMap<VectorAt, &Loaded> = BTreeMap::new();
-    for (panel, loaded) in panels.iter().zip(vectors) {
-        for (model, (row, loaded)) in panel.rows.iter().zip(loaded).enumerate() {
+    for (table, loaded) in tables.iter().zip(vectors) {
+        for (model, (row, loaded)) in table.rows.iter().zip(loaded).enumerate() {
             if let (Ok(side), Some(loaded)) = (&row.side, loaded)
                 && let Some(layer) = side.layer
             {
@@ -89,7 +89,7 @@ pub(crate) fn role(panels: &[PairTable], vectors: &[Vec<Option<Loaded>>]) -> Opt
         Pca::of(&slices, scale, COMPONENTS)
     };
     let (kept, removed) = rayon::join(|| pca(Scale::Kept), || pca(Scale::Removed));
-    Some(RoleComponents { key: panels.first()?.key.whole(), vectors: at, left_out, kept, removed })
+    Some(RoleComponents { key: tables.first()?.key.whole(), vectors: at, left_out, kept, removed })
 }
 
 /// The components of matrices, which are read once more, run by run, and never held; the reason instead where nobody asked for that.
@@ -192,8 +192,8 @@ mod tests {
             let odd = if layer == 2 { vec![1.0; 5] } else { vector(1, layer) };
             [Some(vector(0, layer)), Some(odd), (layer == 0).then(|| vec![0.0; 3])]
         };
-        let (panels, loaded): (Vec<_>, Vec<_>) = (0..3).map(|layer| planted(layer, &models(layer), false)).unzip();
-        let components = role(&panels, &loaded).unwrap();
+        let (tables, loaded): (Vec<_>, Vec<_>) = (0..3).map(|layer| planted(layer, &models(layer), false)).unzip();
+        let components = role(&tables, &loaded).unwrap();
         let at: Vec<(usize, u32)> = components.vectors.iter().map(|at| (at.model, at.layer.0)).collect();
         assert_eq!(at, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]);
         let reasons: Vec<&str> = components.left_out.iter().map(|(_, reason)| reason.as_str()).collect();
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn one_layer_has_no_components() {
-        let (panel, loaded) = planted(4, &[Some(vec![1.0, 2.0]), Some(vec![2.0, 1.0])], false);
-        assert!(role(&[panel], &[loaded]).is_none());
+        let (table, loaded) = planted(4, &[Some(vec![1.0, 2.0]), Some(vec![2.0, 1.0])], false);
+        assert!(role(&[table], &[loaded]).is_none());
     }
 }

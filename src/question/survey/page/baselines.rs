@@ -37,8 +37,8 @@ struct Line {
 
 /// The lines of one pair.
 fn lines(survey: &Survey, baseline: &Baseline) -> Vec<Line> {
-    let panel = &survey.panels[baseline.panel];
-    let metrics = panel.metrics(baseline.models.0, baseline.models.1);
+    let table = &survey.tables[baseline.table];
+    let metrics = table.metrics(baseline.models.0, baseline.models.1);
     let line = |(metric, drawn): &(Metric, Result<MeanSd, Undefined>)| {
         let value = metrics.get(*metric).clone();
         let z = value.clone().and_then(|value| {
@@ -53,7 +53,7 @@ fn lines(survey: &Survey, baseline: &Baseline) -> Vec<Line> {
                 .copied()
                 .zip(metrics.get(Metric::CosNullSd).as_ref().ok().copied()),
             Metric::Pearson => {
-                let n = panel.channels(baseline.models.0, baseline.models.1).filter(|n| *n > 1);
+                let n = table.channels(baseline.models.0, baseline.models.1).filter(|n| *n > 1);
                 n.map(|n| (0.0, 1.0 / ((n - 1) as f64).sqrt()))
             }
             _ => None,
@@ -68,7 +68,7 @@ pub(crate) fn frame<'a>(survey: &'a Survey, baselines: &'a Baselines) -> Frame<'
     let columns = "model_a,commit_a,model_b,commit_b,role,layer_a,layer_b,metric,value,null,null_sd,trials,seed,\
                    drawn_mean,drawn_sd,z_drawn";
     let row = move |pair: &Baseline, line: Line| {
-        let panel = &survey.panels[pair.panel];
+        let table = &survey.tables[pair.table];
         let digits = digits(line.metric);
         let null = |value: fn(MeanSd) -> f64| match line.null {
             Some(null) => Cell::number(value(null), digits),
@@ -76,8 +76,8 @@ pub(crate) fn frame<'a>(survey: &'a Survey, baselines: &'a Baselines) -> Frame<'
         };
         let drawn = |value: fn(MeanSd) -> f64| Cell::number(line.drawn.clone().map(value), digits);
         let mut row = models(survey, pair.models).to_vec();
-        row.push(Cell::text(panel.key.role_name()));
-        row.extend(layers(panel, pair.models));
+        row.push(Cell::text(table.key.role_name()));
+        row.extend(layers(table, pair.models));
         row.extend([
             Cell::code(line.metric.name()),
             Cell::number(&line.value, digits),
@@ -90,7 +90,7 @@ pub(crate) fn frame<'a>(survey: &'a Survey, baselines: &'a Baselines) -> Frame<'
             Cell::number(&line.z, Digits::Fixed(2)),
         ]);
         row.extend(names(survey, pair.models));
-        row.push(Cell::text(panel.key.title()));
+        row.push(Cell::text(table.key.title()));
         row
     };
     let rows =

@@ -17,17 +17,17 @@ use crate::{
 const MOST_LEAVES: usize = 200;
 
 /// The tree of one role; `None` with fewer than three models that can be compared, where there is nothing to order.
-pub(crate) fn block(survey: &Survey, panels: &[PairTable]) -> Option<Block> {
+pub(crate) fn block(survey: &Survey, tables: &[PairTable]) -> Option<Block> {
     let models = survey.models.len();
-    if !(3..=MOST_LEAVES).contains(&comparable(panels, models).len()) {
+    if !(3..=MOST_LEAVES).contains(&comparable(tables, models).len()) {
         return None;
     }
-    let tree = Tree::of(models, |a, b| mean(panels, Metric::Pearson, a, b).map(|(mean, _)| mean));
+    let tree = Tree::of(models, |a, b| mean(tables, Metric::Pearson, a, b).map(|(mean, _)| mean));
     let label = |model: &usize| survey.models[*model].label.clone();
     let leaves = &tree.order;
     let merges = tree.merges.iter().map(|merge| Merge { a: merge.left, b: merge.right, height: merge.height });
-    let key = &panels.first()?.key;
-    let (role, place) = match panels {
+    let key = &tables.first()?.key;
+    let (role, place) = match tables {
         [one] => (key.title(), one.key.layer_name()),
         _ => (format!("{}, mean over layers", key.role_name()), "mean".to_owned()),
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    MOST_PICTURED, View, baselines, clusters, components, crossing, groups, heatmaps, left_out, pairs, relations,
+    MOST_PICTURED, View, baselines, clusters, components, groups, heatmaps, layer_tables, left_out, pairs, relations,
     summary::summary, traffic,
 };
 use crate::{
@@ -21,14 +21,14 @@ use crate::{
 pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Provenance) -> Report {
     let mut sections = vec![models(&survey.models)];
     sections.extend(pairing(survey));
-    if !survey.panels.is_empty() {
+    if !survey.tables.is_empty() {
         sections.push(relations::section(survey));
     }
     sections
         .extend(survey.lineage.as_ref().map(|lineage| lineage_section(lineage, "Linked or independent?".to_owned())));
     sections.extend(groups::section(survey));
-    sections.extend(survey.roles().into_iter().map(|panels| role(survey, panels, view)));
-    sections.extend(survey.crossings.iter().map(|crossing| crossing::section(survey, crossing, view)));
+    sections.extend(survey.roles().into_iter().map(|tables| role(survey, tables, view)));
+    sections.extend(survey.layer_tables.iter().map(|layer_table| layer_tables::section(survey, layer_table, view)));
     sections.extend(baselines::section(survey));
     if survey.is_empty() {
         let mut blocks = vec![Block::note("**No comparable tensors.** None of the models has a requested tensor.")];
@@ -57,20 +57,20 @@ pub fn survey_report(survey: &Survey, view: &View<'_>, run: &Provenance) -> Repo
         sections,
         provenance: run.on(&survey.models, excluded),
     };
-    report.answer_with_picture(if survey.crossings.is_empty() { "heatmap_" } else { "crossing_" });
+    report.answer_with_picture(if survey.layer_tables.is_empty() { "heatmap_" } else { "crossing_" });
     report
 }
 
 fn question(survey: &Survey) -> String {
-    let mut roles: Vec<String> = survey.panels.iter().map(|panel| panel.key.role_name()).collect();
-    roles.extend(survey.crossings.iter().map(|crossing| crossing.key.role_name()));
+    let mut roles: Vec<String> = survey.tables.iter().map(|table| table.key.role_name()).collect();
+    roles.extend(survey.layer_tables.iter().map(|layer_table| layer_table.key.role_name()));
     roles.dedup();
-    let layers: BTreeSet<_> = survey.panels.iter().map(|panel| panel.key.layer_name()).collect();
+    let layers: BTreeSet<_> = survey.tables.iter().map(|table| table.key.layer_name()).collect();
     let models = survey.models.len();
     if models == 1 {
         return "Only one model is given, so there is nothing to compare it with.".to_owned();
     }
-    let (what, how) = match (survey.panels.as_slice(), roles.as_slice()) {
+    let (what, how) = match (survey.tables.as_slice(), roles.as_slice()) {
         (_, []) => return "Do these models resemble each other in the requested tensors?".to_owned(),
         ([one], _) => (one.key.title(), ""),
         ([], _) => (roles.join(", "), ", every layer with every layer,"),
@@ -102,8 +102,8 @@ fn pairing(survey: &Survey) -> Option<Section> {
                 .iter()
                 .enumerate()
                 .filter_map(|(number, model)| {
-                    let mut panels = survey.panels.iter().filter(|panel| panel.key.alignment == Alignment::Chosen);
-                    let layer = panels.find_map(|panel| panel.rows[number].side.as_ref().ok()?.layer)?;
+                    let mut tables = survey.tables.iter().filter(|table| table.key.alignment == Alignment::Chosen);
+                    let layer = tables.find_map(|table| table.rows[number].side.as_ref().ok()?.layer)?;
                     Some(format!("{} {layer}", model.label))
                 })
                 .collect();
@@ -113,21 +113,21 @@ fn pairing(survey: &Survey) -> Option<Section> {
     Some(Section::new("pairing", "How layers are paired", vec![Block::prose(text)]))
 }
 
-fn role(survey: &Survey, panels: &[PairTable], view: &View<'_>) -> Section {
-    let whole = panels.first().map(|panel| panel.key.whole());
-    let role = panels.first().map(|panel| panel.key.role_name()).unwrap_or_default();
+fn role(survey: &Survey, tables: &[PairTable], view: &View<'_>) -> Section {
+    let whole = tables.first().map(|table| table.key.whole());
+    let role = tables.first().map(|table| table.key.role_name()).unwrap_or_default();
     let averages = survey.averages.iter().find(|averages| Some(averages.key) == whole);
     let mut blocks = Vec::new();
-    if panels.len() > MOST_PICTURED {
-        blocks.push(Block::picture(heatmaps::of_means(survey, panels, view)));
+    if tables.len() > MOST_PICTURED {
+        blocks.push(Block::picture(heatmaps::of_means(survey, tables, view)));
     } else {
-        for panel in panels {
-            blocks.push(Block::picture(heatmaps::of_panel(survey, panel, view)));
-            blocks.push(pairs::of_panel(survey, panel));
+        for table in tables {
+            blocks.push(Block::picture(heatmaps::of_table(survey, table, view)));
+            blocks.push(pairs::of_table(survey, table));
         }
     }
-    blocks.extend(averages.map(|averages| pairs::of_means(survey, panels, averages)));
-    blocks.extend(clusters::block(survey, panels));
+    blocks.extend(averages.map(|averages| pairs::of_means(survey, tables, averages)));
+    blocks.extend(clusters::block(survey, tables));
     let components = survey.components.iter().find(|components| Some(components.key) == whole);
     if let Some(components) = components {
         blocks.extend(components::blocks(survey, components));

@@ -16,16 +16,16 @@ pub(crate) fn section(survey: &Survey) -> Option<Section> {
         return None;
     }
     let mut blocks = Vec::new();
-    for (role, a, b) in empty_groups(&survey.groups, &survey.panels) {
+    for (role, a, b) in empty_groups(&survey.groups, &survey.tables) {
         blocks.push(Block::note(format!(
             "**{a} × {b}, {role}: no comparable tensors.** There is no mean, and nothing follows from this pair of groups."
         )));
     }
     let roles = survey.roles();
-    if roles.iter().all(|panels| panels.len() <= MOST_PICTURED) {
+    if roles.iter().all(|tables| tables.len() <= MOST_PICTURED) {
         blocks.push(by_layer(survey));
     } else {
-        blocks.extend(roles.iter().map(|panels| over_layers(survey, panels)));
+        blocks.extend(roles.iter().map(|tables| over_layers(survey, tables)));
     }
     blocks.extend(left_out(survey));
     let outside = survey.models.iter().filter(|model| model.group.is_none());
@@ -45,7 +45,7 @@ const EXPLAINED: &str = "Mean and standard deviation (ddof 0) over the `n` pairs
 /// `groups.csv`; pages show both groups in one column and say where.
 pub(crate) fn frame(survey: &Survey) -> Frame<'_> {
     let row = move |figures: &GroupFigures| {
-        let key = &survey.panels[figures.panel].key;
+        let key = &survey.tables[figures.table].key;
         let [n, mean, null, sd] = numbers(figures, figures.n, &figures.all, figures.null);
         let [n_unrelated, mean_unrelated, null_unrelated, sd_unrelated] =
             numbers(figures, figures.n_unrelated, &figures.unrelated, figures.null_unrelated);
@@ -89,12 +89,12 @@ fn by_layer(survey: &Survey) -> Block {
 }
 
 /// With many layers, the mean of the layers' means; `groups.csv` has every layer.
-fn over_layers(survey: &Survey, panels: &[PairTable]) -> Block {
-    let Some(role) = panels.first().map(|panel| panel.key.whole()) else {
+fn over_layers(survey: &Survey, tables: &[PairTable]) -> Block {
+    let Some(role) = tables.first().map(|table| table.key.whole()) else {
         return Block::prose("");
     };
     let mut seen: Vec<(&GroupFigures, Vec<&GroupFigures>)> = Vec::new();
-    let of_role = survey.groups.iter().filter(|figures| survey.panels[figures.panel].key.whole() == role);
+    let of_role = survey.groups.iter().filter(|figures| survey.tables[figures.table].key.whole() == role);
     for figures in of_role {
         let same = |known: &GroupFigures| known.groups == figures.groups && known.metric == figures.metric;
         match seen.iter_mut().find(|(known, _)| same(known)) {
@@ -165,9 +165,9 @@ struct LeftOut {
 fn left_out(survey: &Survey) -> Option<Block> {
     let mut reasons: BTreeMap<(String, String), LeftOut> = BTreeMap::new();
     for figures in survey.groups.iter().filter(|figures| figures.left_out > 0) {
-        let (panel, pairs) = (&survey.panels[figures.panel], &figures.groups.pairs);
+        let (table, pairs) = (&survey.tables[figures.table], &figures.groups.pairs);
         for (place, &(a, b)) in pairs.iter().enumerate() {
-            let Err(reason) = panel.metric(a, b, figures.metric) else { continue };
+            let Err(reason) = table.metric(a, b, figures.metric) else { continue };
             let left_out = reasons.entry((names(figures), reason.to_string())).or_insert_with(|| LeftOut {
                 is_counted: vec![false; pairs.len()],
                 count: 0,

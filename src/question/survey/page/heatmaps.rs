@@ -12,25 +12,25 @@ use crate::{
 /// Rows and columns from which matrices stand below each other: side by side they cannot be read on a page.
 const WIDE: usize = 16;
 
-/// The matrices of one panel.
-pub(crate) fn of_panel(survey: &Survey, panel: &PairTable, view: &View<'_>) -> Picture {
-    let shown = view.shown_models(std::slice::from_ref(panel), survey.models.len());
-    let matrix = |metric| matrix_of(survey, &shown, |row, column| panel.get(row, column, metric));
+/// The matrices of one table.
+pub(crate) fn of_table(survey: &Survey, table: &PairTable, view: &View<'_>) -> Picture {
+    let shown = view.shown_models(std::slice::from_ref(table), survey.models.len());
+    let matrix = |metric| matrix_of(survey, &shown, |row, column| table.get(row, column, metric));
     grid(
-        &format!("heatmap_{}_{}", panel.key.role_name(), panel.key.layer_name()),
-        &panel.key.title(),
+        &format!("heatmap_{}_{}", table.key.role_name(), table.key.layer_name()),
+        &table.key.title(),
         &format!("Model × model{}.{}", ordered(survey, view), rest(survey, &shown)),
         &groups_of(survey, &shown),
         view.shown().into_iter().map(|metric| (metric, matrix(metric))).collect(),
     )
 }
 
-/// The means over the panels of one role.
-pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], view: &View<'_>) -> Picture {
-    let role = panels.first().map(|panel| panel.key.role_name()).unwrap_or_default();
-    let shown = view.shown_models(panels, survey.models.len());
+/// The means over the tables of one role.
+pub(crate) fn of_means(survey: &Survey, tables: &[PairTable], view: &View<'_>) -> Picture {
+    let role = tables.first().map(|table| table.key.role_name()).unwrap_or_default();
+    let shown = view.shown_models(tables, survey.models.len());
     let matrix =
-        |metric| matrix_of(survey, &shown, |row, column| mean(panels, metric, row, column).map(|(mean, _)| mean));
+        |metric| matrix_of(survey, &shown, |row, column| mean(tables, metric, row, column).map(|(mean, _)| mean));
     let which = match survey.pairing {
         Pairing::Depth => "depths at",
         _ => "layers in",
@@ -41,7 +41,7 @@ pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], view: &View<'_>) -
         &format!(
             "Model × model{}. Mean over the {which} which both models have the tensor, of {} in all.{}",
             ordered(survey, view),
-            panels.len(),
+            tables.len(),
             rest(survey, &shown)
         ),
         &groups_of(survey, &shown),

@@ -31,16 +31,16 @@ type Lines = BTreeMap<(usize, String, String), Vec<String>>;
 /// What the tables have a place for, and no number.
 fn in_tables(survey: &Survey) -> Lines {
     let mut lines = incomparable(survey);
-    for panel in &survey.panels {
-        for (model, row) in panel.rows.iter().enumerate() {
+    for table in &survey.tables {
+        for (model, row) in table.rows.iter().enumerate() {
             if let Err(reason) = &row.side {
-                lines.entry((model, panel.key.role_name(), reason.clone())).or_default().push(panel.key.layer_name());
+                lines.entry((model, table.key.role_name(), reason.clone())).or_default().push(table.key.layer_name());
             }
         }
     }
-    for crossing in &survey.crossings {
-        for (model, layers) in [&crossing.rows[..], crossing.columns()].into_iter().enumerate() {
-            let role = crossing.key.role_name();
+    for layer_table in &survey.layer_tables {
+        for (model, layers) in [&layer_table.rows[..], layer_table.columns()].into_iter().enumerate() {
+            let role = layer_table.key.role_name();
             if layers.is_empty() {
                 let reason = "it has no such tensor in its layers".to_owned();
                 lines.entry((model, role.clone(), reason)).or_default().push("all".to_owned());
@@ -58,7 +58,7 @@ fn in_tables(survey: &Survey) -> Lines {
 /// The same for a terminal, by model: several roles with one reason are one line, and so are several tensors.
 pub(crate) fn gaps(survey: &Survey) -> Vec<(usize, String)> {
     let roles: BTreeSet<String> =
-        survey.panels.iter().chain(&survey.crossings).map(|table| table.key.role_name()).collect();
+        survey.tables.iter().chain(&survey.layer_tables).map(|table| table.key.role_name()).collect();
     let mut tensors: BTreeMap<(usize, &str), (&str, usize)> = BTreeMap::new();
     for (model, exclusion) in &survey.excluded {
         tensors.entry((*model, &exclusion.reason)).or_insert((&exclusion.tensor, 0)).1 += 1;
@@ -119,11 +119,11 @@ fn listed(layers: &[String]) -> String {
 /// Tensors that are there and meet nothing: of another shape than the others', or with elements that admit no number.
 fn incomparable(survey: &Survey) -> Lines {
     let mut lines = Lines::new();
-    for panel in &survey.panels {
-        let counts = panel.shapes();
+    for table in &survey.tables {
+        let counts = table.shapes();
         let most = counts.values().copied().max().unwrap_or(0);
         let one_wins = counts.values().filter(|&&count| count == most).count() == 1;
-        for (model, row) in panel.rows.iter().enumerate() {
+        for (model, row) in table.rows.iter().enumerate() {
             let Ok(side) = &row.side else { continue };
             let mut reasons = Vec::new();
             if !(one_wins && counts[side.shape.as_slice()] == most) {
@@ -137,7 +137,7 @@ fn incomparable(survey: &Survey) -> Lines {
             }
             reasons.extend(row.obstacle());
             for reason in reasons {
-                lines.entry((model, panel.key.role_name(), reason)).or_default().push(panel.key.layer_name());
+                lines.entry((model, table.key.role_name(), reason)).or_default().push(table.key.layer_name());
             }
         }
     }

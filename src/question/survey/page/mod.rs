@@ -4,11 +4,11 @@
 mod baselines;
 mod clusters;
 mod components;
-mod crossing;
 mod document;
 mod files;
 mod groups;
 mod heatmaps;
+mod layer_tables;
 mod left_out;
 mod not_compared;
 mod pairs;

@@ -16,7 +16,7 @@ type Line<'a> = (usize, String, Option<&'a [u64]>, &'a str);
 /// The table; `None` where every pair was compared.
 pub(crate) fn frame(survey: &Survey) -> Option<Frame<'_>> {
     let mut lines: BTreeMap<Line<'_>, (Vec<String>, usize)> = BTreeMap::new();
-    for table in &survey.panels {
+    for table in &survey.tables {
         for (line, pairs) in lines_of(table) {
             let (layers, all) = lines.entry(line).or_default();
             layers.push(table.key.layer_name());

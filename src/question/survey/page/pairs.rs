@@ -11,23 +11,23 @@ use crate::{
 /// The four numbers that always stand side by side.
 const BESIDE: [Metric; 4] = [Metric::CosSim, Metric::CosNull, Metric::Pearson, Metric::ZPerm];
 
-/// The pairs of one panel.
-pub(crate) fn of_panel(survey: &Survey, panel: &PairTable) -> Block {
-    let strength = |&(a, b): &(usize, usize)| panel.get(a, b, Metric::ZPerm).map_or(f64::NEG_INFINITY, f64::abs);
+/// The pairs of one table.
+pub(crate) fn of_table(survey: &Survey, table: &PairTable) -> Block {
+    let strength = |&(a, b): &(usize, usize)| table.get(a, b, Metric::ZPerm).map_or(f64::NEG_INFINITY, f64::abs);
     let (pairs, count) = strongest(pairs_of(survey.models.len()), MOST_PAIRS, strength);
     let row = |(a, b): (usize, usize)| {
-        let numbers = BESIDE.map(|metric| Cell::number(panel.get(a, b, metric), digits(metric)));
+        let numbers = BESIDE.map(|metric| Cell::number(table.get(a, b, metric), digits(metric)));
         names(survey, (a, b)).into_iter().chain(numbers).collect()
     };
     let mut columns = vec![Column::text("model a"), Column::text("model b")];
     columns.extend(BESIDE.map(|metric| Column::numeric(metric.name())));
     let caption =
-        format!("Pairs, {}, farthest from the permutation null first.{}", panel.key.title(), rest(count, "pairs.csv"));
+        format!("Pairs, {}, farthest from the permutation null first.{}", table.key.title(), rest(count, "pairs.csv"));
     Block::table(caption, columns, pairs.into_iter().map(row))
 }
 
-/// The pairs of one role, averaged over its panels, with the deviation that correlated layers leave.
-pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], role: &RoleAverages) -> Block {
+/// The pairs of one role, averaged over its tables, with the deviation that correlated layers leave.
+pub(crate) fn of_means(survey: &Survey, tables: &[PairTable], role: &RoleAverages) -> Block {
     let strength = |pair: &&PairAverage| match &pair.average {
         Ok(average) => average.z.as_ref().map_or(0.0, |z| z.abs()),
         Err(_) => f64::NEG_INFINITY,
@@ -37,7 +37,7 @@ pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], role: &RoleAverage
         "Pairs, mean over {} layers, farthest from the null first. `z` is that of the mean `pearson` under one permutation of \
          channels for all layers, as layers of one model resemble each other; `naive z` pretends that they do not, and \
          stands here for comparison only.{}",
-        panels.len(),
+        tables.len(),
         rest(count, "averages.csv")
     );
     let columns = [
@@ -50,22 +50,22 @@ pub(crate) fn of_means(survey: &Survey, panels: &[PairTable], role: &RoleAverage
         ("z", Column::numeric("z")),
         ("naive_z", Column::numeric("naive z")),
     ];
-    let pairs = pairs.into_iter().map(|pair| (role, panels, pair));
+    let pairs = pairs.into_iter().map(|pair| (role, tables, pair));
     Block::Table(averages(survey, pairs).page(caption, columns, MOST_PAIRS))
 }
 
-/// `averages.csv` of `pairs`, each with its role and the panels of that; pages show labels and the means of both cosines.
+/// `averages.csv` of `pairs`, each with its role and the tables of that; pages show labels and the means of both cosines.
 pub(crate) fn averages<'a>(
     survey: &'a Survey,
     pairs: impl IntoIterator<Item = (&'a RoleAverages, &'a [PairTable], &'a PairAverage), IntoIter: 'a>,
 ) -> Frame<'a> {
     let columns = "model_a,commit_a,model_b,commit_b,role,layers,layers_left_out,numel,mean_pearson,z,naive_z,\
                    undefined";
-    let row = move |(averages, panels, pair): (&RoleAverages, &[PairTable], &PairAverage)| {
+    let row = move |(averages, tables, pair): (&RoleAverages, &[PairTable], &PairAverage)| {
         let average = || pair.average.clone();
         let (layers, left_out) = match &pair.average {
             Ok(average) => (average.layers.len(), average.left_out.len()),
-            Err(_) => (0, panels.len()),
+            Err(_) => (0, tables.len()),
         };
         let numbers = [
             Cell::number(average().map(|average| average.mean_r), Digits::Fixed(6)),
@@ -80,7 +80,7 @@ pub(crate) fn averages<'a>(
         row.push(reason);
         row.extend(names(survey, pair.models));
         row.extend([Metric::CosSim, Metric::CosNull].map(|metric| {
-            let mean = mean(panels, metric, pair.models.0, pair.models.1).map(|(mean, _)| mean);
+            let mean = mean(tables, metric, pair.models.0, pair.models.1).map(|(mean, _)| mean);
             Cell::number(mean, digits(metric))
         }));
         row

@@ -131,7 +131,7 @@ pub(crate) fn frame(survey: &Survey) -> Frame<'_> {
 
 fn row(survey: &Survey, relation: &Relation) -> Vec<Cell> {
     let is_population = survey.relations.baseline == Some(Baseline::Population);
-    let panel = &survey.panels[relation.panel as usize];
+    let table = &survey.tables[relation.table as usize];
     let z = |has_one: bool| {
         if has_one {
             Cell::number(relation.verdict.value(), Digits::Fixed(1))
@@ -146,9 +146,9 @@ fn row(survey: &Survey, relation: &Relation) -> Vec<Cell> {
         Cell::integer(Some(relation.cells.into())),
         Cell::integer(Some(relation.flagged.into())),
         Cell::number(relation.mean_r, Digits::Fixed(4)),
-        Cell::text(panel.key.role_name()),
+        Cell::text(table.key.role_name()),
     ]);
-    row.extend(layers(panel, relation.models));
+    row.extend(layers(table, relation.models));
     row.extend([
         Cell::number(relation.pearson, Digits::Fixed(4)),
         z(is_population),
@@ -165,7 +165,7 @@ fn row_on_page(survey: &Survey, relation: &Relation) -> Vec<Cell> {
     let mut row = row(survey, relation);
     row.extend(names(survey, relation.models));
     row.push(Cell::text(format!("{} of {}", relation.flagged, relation.cells)));
-    row.push(Cell::text(survey.panels[relation.panel as usize].key.title()));
+    row.push(Cell::text(survey.tables[relation.table as usize].key.title()));
     row.push(Cell::text(format!("{} of {}", relation.identical, relation.met)));
     row.push(rate(relation));
     row

@@ -38,32 +38,32 @@ impl Line {
         Some(Self { models, place: place(), means: BESIDE.map(get), z, strength })
     }
 
-    /// Over the panels of one role, with the z that correlated layers leave; `None` where no cell has a value.
-    fn of_role(survey: &Survey, panels: &[PairTable], models @ (a, b): (usize, usize)) -> Option<Self> {
-        let place = panels.first()?.key.role_name();
-        if let [only] = panels {
+    /// Over the tables of one role, with the z that correlated layers leave; `None` where no cell has a value.
+    fn of_role(survey: &Survey, tables: &[PairTable], models @ (a, b): (usize, usize)) -> Option<Self> {
+        let place = tables.first()?.key.role_name();
+        if let [only] = tables {
             return Self::of_cell(models, || only.key.title(), |metric| only.metric(a, b, metric));
         }
-        let whole = panels.first()?.key.whole();
+        let whole = tables.first()?.key.whole();
         let averages = survey.averages.iter().find(|averages| averages.key == whole)?;
         let at = averages.pairs.binary_search_by_key(&models, |pair| pair.models).ok()?;
         let average = averages.pairs[at].average.as_ref();
         let z = average.map_err(Clone::clone).and_then(|average| average.z.clone());
-        let (r, _) = mean(panels, Metric::Pearson, a, b).ok()?;
+        let (r, _) = mean(tables, Metric::Pearson, a, b).ok()?;
         // Without a z, what it would be if all layers were one.
         let free = averages.pairs[at].channels.unwrap_or(1).saturating_sub(1) as f64;
         let strength = z.as_ref().map_or(r.abs() * free.sqrt(), |z| z.abs());
-        let means = BESIDE.map(|metric| mean(panels, metric, a, b).map(|(mean, _)| mean));
+        let means = BESIDE.map(|metric| mean(tables, metric, a, b).map(|(mean, _)| mean));
         Some(Self { models, place, means, z, strength })
     }
 
     /// The strongest cell of two models whose layers are all paired.
-    fn of_crossing(crossing: &PairTable) -> Option<Self> {
-        let columns = crossing.columns();
-        let cells = (0..crossing.rows.len()).flat_map(|row| {
+    fn of_layer_table(layer_table: &PairTable) -> Option<Self> {
+        let columns = layer_table.columns();
+        let cells = (0..layer_table.rows.len()).flat_map(|row| {
             (0..columns.len()).filter_map(move |column| {
-                let place = || crossed_place(crossing, row, column);
-                Self::of_cell((0, 1), place, |metric| crossing.metric(row, column, metric))
+                let place = || crossed_place(layer_table, row, column);
+                Self::of_cell((0, 1), place, |metric| layer_table.metric(row, column, metric))
             })
         });
         cells.reduce(|best, next| if next.strength > best.strength { next } else { best })
@@ -75,11 +75,11 @@ impl Line {
 fn lines(survey: &Survey) -> (Vec<Line>, usize) {
     let roles = survey.roles();
     let of_pair = |models| {
-        let of_roles = roles.iter().filter_map(|panels| Line::of_role(survey, panels, models));
+        let of_roles = roles.iter().filter_map(|tables| Line::of_role(survey, tables, models));
         of_roles.reduce(|best, next| if next.strength > best.strength { next } else { best })
     };
-    let crossed = survey.crossings.iter().filter_map(Line::of_crossing);
-    let of_pairs = pairs_of(if survey.crossings.is_empty() { survey.models.len() } else { 0 }).filter_map(of_pair);
+    let crossed = survey.layer_tables.iter().filter_map(Line::of_layer_table);
+    let of_pairs = pairs_of(if survey.layer_tables.is_empty() { survey.models.len() } else { 0 }).filter_map(of_pair);
     strongest(crossed.chain(of_pairs), MOST, |line| line.strength)
 }
 
@@ -100,8 +100,8 @@ fn verdict(survey: &Survey, models: (usize, usize)) -> String {
 /// The strongest pairs.
 pub(super) fn pairs(survey: &Survey) -> Option<Block> {
     let (lines, count) = lines(survey);
-    let is_single = survey.panels.len() == 1;
-    let is_crossed = !survey.crossings.is_empty();
+    let is_single = survey.tables.len() == 1;
+    let is_crossed = !survey.layer_tables.is_empty();
     let by_role = survey.roles().len() > 1 || is_crossed;
     let rows = lines.iter().take(if is_crossed { MOST } else { MOST.min(survey.chance.beyond() + FEW) }).map(|line| {
         let mut row = vec![Cell::text(pair_name(survey, line.models))];

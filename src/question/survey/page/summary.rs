@@ -34,9 +34,9 @@ pub(crate) fn summary(survey: &Survey) -> Vec<Block> {
     blocks.extend(population(survey));
     blocks.push(Block::prose(format!("{}, {}.", counted(survey.models.len(), "model"), comparable(survey))));
     blocks.extend(pairs(survey));
-    blocks.extend(survey.crossings.iter().map(best_layers));
+    blocks.extend(survey.layer_tables.iter().map(best_layers));
     blocks.extend(groups(survey));
-    if !survey.panels.is_empty() {
+    if !survey.tables.is_empty() {
         blocks.push(Block::prose(relations::pointer(survey)));
     }
     blocks.extend(gaps(survey));
@@ -106,7 +106,7 @@ fn chance(survey: &Survey) -> Option<String> {
 
 /// What the same numbers were found in, and nothing else.
 fn only(survey: &Survey) -> &'static str {
-    let mut roles = survey.panels.iter().map(|panel| panel.key.role);
+    let mut roles = survey.tables.iter().map(|table| table.key.role);
     if roles.all(|role| role.is_some_and(|role| role.kind() == RoleKind::Norm)) {
         "; only norms were compared, no matrix"
     } else {
@@ -182,15 +182,15 @@ fn doubt(survey: &Survey) -> &'static str {
 /// The models of a cell, and where it is.
 fn located(survey: &Survey, cell: &ChanceCell) -> ((usize, usize), String) {
     let (row, column) = cell.place;
-    match survey.crossings.get(cell.table) {
+    match survey.layer_tables.get(cell.table) {
         Some(layers) => ((0, 1), crossed_place(layers, row, column)),
-        None => ((row, column), survey.panels[cell.table].key.title()),
+        None => ((row, column), survey.tables[cell.table].key.title()),
     }
 }
 
 /// Roles and layers.
 fn extent(survey: &Survey) -> String {
-    match (survey.panels.as_slice(), survey.crossings.as_slice()) {
+    match (survey.tables.as_slice(), survey.layer_tables.as_slice()) {
         ([], []) => "no comparable tensors".to_owned(),
         ([one], _) => one.key.title(),
         ([], _) => "every layer with every layer".to_owned(),
@@ -200,18 +200,18 @@ fn extent(survey: &Survey) -> String {
 
 /// How many cells can be compared, and of how many.
 fn comparable(survey: &Survey) -> String {
-    let tables = || survey.panels.iter().chain(&survey.crossings);
+    let tables = || survey.tables.iter().chain(&survey.layer_tables);
     let defined: usize = tables().map(|table| table.defined(Metric::ZPerm)).sum();
-    let crossed: usize = survey.crossings.iter().map(|crossing| crossing.rows.len() * crossing.columns().len()).sum();
-    let all = survey.panels.len() * pairs_of(survey.models.len()).count() + crossed;
-    let cells = if survey.panels.len() == 1 { "pairs" } else { "cells" };
+    let crossed: usize = survey.layer_tables.iter().map(|table| table.rows.len() * table.columns().len()).sum();
+    let all = survey.tables.len() * pairs_of(survey.models.len()).count() + crossed;
+    let cells = if survey.tables.len() == 1 { "pairs" } else { "cells" };
     let [defined, all] = [defined, all].map(|count| Digits::Integer.format(count as f64));
     format!("{}, {defined} of {all} {cells} comparable", extent(survey))
 }
 
-fn best_layers(crossing: &PairTable) -> Block {
-    let best = crossing.best_layers();
-    let difference = match crossing.contrast(Metric::Pearson) {
+fn best_layers(layer_table: &PairTable) -> Block {
+    let best = layer_table.best_layers();
+    let difference = match layer_table.contrast(Metric::Pearson) {
         Some([(_, same), (_, other)]) => {
             let [same, other] = [same.mean, other.mean].map(|mean| Digits::Fixed(4).format(mean));
             format!("mean pearson {same} at the same index, {other} elsewhere")
@@ -220,7 +220,7 @@ fn best_layers(crossing: &PairTable) -> Block {
     };
     Block::prose(format!(
         "{}: {difference}; {} of {} layers are most like the layer of their own index (chance: {:.1}).",
-        inline::code(&crossing.key.role_name()),
+        inline::code(&layer_table.key.role_name()),
         best.own,
         best.possible,
         best.by_chance
@@ -234,7 +234,7 @@ fn groups(survey: &Survey) -> Option<Block> {
         return None;
     }
     if named.len() > MOST {
-        let count = survey.panels.len();
+        let count = survey.tables.len();
         return Some(Block::prose(format!("Group figures of {count} roles and layers: see groups.csv under -o.")));
     }
     let number = |value: Option<f64>| {

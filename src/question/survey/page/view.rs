@@ -44,10 +44,10 @@ impl View<'_> {
 
     /// The models that a picture of one role shows, in order. Of long lists those that can be compared with another, of very
     /// long ones those with the strongest pairs, relatives next to each other.
-    pub(crate) fn shown_models(&self, panels: &[PairTable], models: usize) -> Vec<usize> {
+    pub(crate) fn shown_models(&self, tables: &[PairTable], models: usize) -> Vec<usize> {
         let mut shown: Vec<usize> = (0..models).collect();
         if models > MOST_WITH_GAPS {
-            let mut strengths = comparable(panels, models);
+            let mut strengths = comparable(tables, models);
             if strengths.len() > MOST_SHOWN {
                 strengths.sort_by(|(_, a), (_, b)| b.total_cmp(a));
                 strengths.truncate(MOST_SHOWN);
@@ -59,7 +59,7 @@ impl View<'_> {
             return shown;
         }
         let tree =
-            Dendrogram::of(shown.len(), |a, b| mean(panels, Metric::Pearson, shown[a], shown[b]).map(|(mean, _)| mean));
+            Dendrogram::of(shown.len(), |a, b| mean(tables, Metric::Pearson, shown[a], shown[b]).map(|(mean, _)| mean));
         tree.order.into_iter().chain(tree.left_out).map(|place| shown[place]).collect()
     }
 
@@ -70,10 +70,10 @@ impl View<'_> {
 }
 
 /// The models that can be compared with another, each with its largest mean |r|.
-pub(crate) fn comparable(panels: &[PairTable], models: usize) -> Vec<(usize, f64)> {
+pub(crate) fn comparable(tables: &[PairTable], models: usize) -> Vec<(usize, f64)> {
     let mut strengths: Vec<Option<f64>> = vec![None; models];
     for (a, b) in pairs_of(models) {
-        let Ok((r, _)) = mean(panels, Metric::Pearson, a, b) else { continue };
+        let Ok((r, _)) = mean(tables, Metric::Pearson, a, b) else { continue };
         for model in [a, b] {
             strengths[model] = Some(strengths[model].unwrap_or(0.0).max(r.abs()));
         }
@@ -81,11 +81,11 @@ pub(crate) fn comparable(panels: &[PairTable], models: usize) -> Vec<(usize, f64
     strengths.into_iter().enumerate().filter_map(|(model, strength)| Some((model, strength?))).collect()
 }
 
-/// Mean over the panels in which the pair is defined, and their number.
-pub(crate) fn mean(panels: &[PairTable], metric: Metric, row: usize, column: usize) -> Result<(f64, usize), Undefined> {
+/// Mean over the tables in which the pair is defined, and their number.
+pub(crate) fn mean(tables: &[PairTable], metric: Metric, row: usize, column: usize) -> Result<(f64, usize), Undefined> {
     let (mut sum, mut count, mut reason) = (0.0, 0_usize, None);
-    for panel in panels {
-        match panel.get(row, column, metric) {
+    for table in tables {
+        match table.get(row, column, metric) {
             Ok(value) => {
                 sum += value;
                 count += 1;

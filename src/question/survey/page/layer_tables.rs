@@ -16,33 +16,33 @@ use crate::{
 };
 
 /// The section of one role.
-pub(crate) fn section(survey: &Survey, crossing: &PairTable, view: &View<'_>) -> Section {
-    let role = crossing.key.role_name();
+pub(crate) fn section(survey: &Survey, layer_table: &PairTable, view: &View<'_>) -> Section {
+    let role = layer_table.key.role_name();
     let mut blocks = Vec::new();
-    if crossing.defined(Metric::CosSim) == 0 {
+    if layer_table.defined(Metric::CosSim) == 0 {
         blocks.push(Block::note(
             "**No comparable tensors.** No layer of one model can be compared with a layer of the other.",
         ));
     }
-    if !crossing.rows.is_empty() && !crossing.columns().is_empty() {
-        blocks.push(Block::picture(picture(survey, crossing, view)));
-        blocks.push(contrasts(crossing, view));
-        blocks.extend(best(survey, crossing));
+    if !layer_table.rows.is_empty() && !layer_table.columns().is_empty() {
+        blocks.push(Block::picture(picture(survey, layer_table, view)));
+        blocks.push(contrasts(layer_table, view));
+        blocks.extend(best(survey, layer_table));
     }
     Section::new(format!("role-{}", role.replace('_', "-")), format!("{role}, every layer with every layer"), blocks)
 }
 
-fn picture(survey: &Survey, crossing: &PairTable, view: &View<'_>) -> Picture {
-    let role = crossing.key.role_name();
+fn picture(survey: &Survey, layer_table: &PairTable, view: &View<'_>) -> Picture {
+    let role = layer_table.key.role_name();
     let labels = survey.labels();
     let titled = |index: usize| labels.get(index).map(|label| format!("layer of {label}")).unwrap_or_default();
     let matrices: Vec<(Metric, Matrix)> =
-        view.shown().into_iter().map(|metric| (metric, crossing.layer_matrix(metric))).collect();
+        view.shown().into_iter().map(|metric| (metric, layer_table.layer_matrix(metric))).collect();
     let first =
         |entries: &[Entry]| entries.iter().position(|entry| entry.layer() == Some(LayerIndex(0)) && !entry.is_mtp());
     let cosines: Vec<&Matrix> =
         matrices.iter().filter(|(metric, _)| is_cosine(*metric)).map(|(_, matrix)| matrix).collect();
-    let without_first = later_cosines(&cosines, [first(&crossing.rows), first(crossing.columns())]);
+    let without_first = later_cosines(&cosines, [first(&layer_table.rows), first(layer_table.columns())]);
     let pictures: Vec<Picture> = colored(matrices)
         .into_iter()
         .map(|(metric, heatmap)| {
@@ -71,10 +71,10 @@ fn picture(survey: &Survey, crossing: &PairTable, view: &View<'_>) -> Picture {
     }
 }
 
-fn contrasts(crossing: &PairTable, view: &View<'_>) -> Block {
+fn contrasts(layer_table: &PairTable, view: &View<'_>) -> Block {
     let row = |metric: &Metric| {
         let mut row = vec![Cell::code(metric.name())];
-        let Some([(n_same, same), (n_other, other)]) = crossing.contrast(*metric) else {
+        let Some([(n_same, same), (n_other, other)]) = layer_table.contrast(*metric) else {
             row.extend((0..7).map(|_| Cell::undefined("no value on or off the diagonal")));
             return row;
         };
@@ -89,12 +89,12 @@ fn contrasts(crossing: &PairTable, view: &View<'_>) -> Block {
     Block::table(caption, columns, view.shown().iter().map(row))
 }
 
-fn best(survey: &Survey, crossing: &PairTable) -> Vec<Block> {
-    let best = crossing.best_layers();
+fn best(survey: &Survey, layer_table: &PairTable) -> Vec<Block> {
+    let best = layer_table.best_layers();
     let label = |model: usize| survey.models.get(model).map(|model| model.label.clone()).unwrap_or_default();
-    let rows = crossing.rows.iter().zip(&best.best).map(|(row, found)| {
+    let rows = layer_table.rows.iter().zip(&best.best).map(|(row, found)| {
         let none = || Cell::undefined("no comparable layer");
-        let column = found.map_or_else(none, |(column, _)| Cell::text(crossing.columns()[column].place_name()));
+        let column = found.map_or_else(none, |(column, _)| Cell::text(layer_table.columns()[column].place_name()));
         let r = found.map_or_else(none, |(_, r)| Cell::number(r, Digits::Fixed(4)));
         vec![Cell::text(row.place_name()), column, r]
     });
