@@ -91,8 +91,8 @@ fn remarks(structure: &Structure, view: &View<'_>) -> Vec<String> {
     let track = structure.scales.iter().find(|track| track.model == view.number);
     let shares = track.iter().flat_map(|track| track.modes.iter().flatten()).take(MOST_MODES);
     let shares: Vec<String> = shares.map(|mode| Digits::Percent(1).format(mode.share)).collect();
-    let modes =
-        format!("{label}: of the variance of ln norms over layers the first modes explain {}.", shares.join(" and "));
+    let explain = if shares.len() == 1 { "first mode explains" } else { "first modes explain" };
+    let modes = format!("{label}: of the variance of ln norms over layers the {explain} {}.", shares.join(" and "));
     let modes = Some(modes).filter(|_| !shares.is_empty());
     let limits = structure.limits.iter().filter(|(model, ..)| *model == view.number);
     modes.into_iter().chain(limits.map(|(_, gauge, text)| format!("{label}, {gauge}: {text}"))).collect()
