@@ -50,7 +50,9 @@ mod tests {
         let mut items = [0; 10];
         change_runs(&mut items, 4, |at, run| {
             let length = run.len();
-            run.iter_mut().for_each(|item| *item += 10 * at + length);
+            for item in run {
+                *item += 10 * at + length;
+            }
         });
         assert_eq!(items, [4, 4, 4, 4, 14, 14, 14, 14, 22, 22]);
         change(&mut items, |at, item| *item -= at);

@@ -53,7 +53,7 @@ fn add(found: &mut Overlaps, run: &[(u32, LocalRange)]) {
     let Some((_, first)) = run.first() else {
         return;
     };
-    let firsts: Vec<u64> = (0..first.range.len()).step_by(BAND as usize).collect();
+    let firsts: Vec<u64> = (0..first.range.len().div_ceil(BAND)).map(|band| band * BAND).collect();
     let bands: Result<Vec<Vec<Vec<Strip>>>, CheckpointError> =
         parallel::map(&firsts, |&first| read_band(run, first)).into_iter().collect();
     let Ok(bands) = bands else {
