@@ -4,10 +4,9 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use hub_audit::{
     checkpoint::Storage,
-    family::Role,
     fetch::Corpus,
     fetch::{self, Work},
-    model::{DEFAULT_SKIP, ModelSummary, Opened, Pairing, Question, Session, Tensor},
+    model::{ModelSummary, Opened, Session, Tensor},
     question::inspect::shape_text,
     report::{Cell, Frame, Frames},
 };
@@ -16,64 +15,11 @@ use super::{
     exit::ExitStatus,
     gather::{self, Gather},
     model_args::FetchArgs,
-    options::TensorArgs,
     output,
     printer::Printer,
-    survey::DEMO_LAYERS,
     table::count,
+    tensor_args::DEMO_LAYERS,
 };
-
-/// Any name, and its layer where no family says which: numbers stand behind few words.
-pub(super) const ANY_LAYER: &str = r"(?:^|\.)(?:layers?|h|blocks?)\.(?<layer>\d+)\.|$";
-
-/// Roles of routed experts, whose names the default of `--skip` matches.
-const EXPERTS: [Role; 4] = [Role::ExpertGateProj, Role::ExpertUpProj, Role::ExpertGateUpProj, Role::ExpertDownProj];
-
-impl TensorArgs {
-    /// The question that the options ask.
-    pub(crate) fn question(&self, default_layers: &str) -> anyhow::Result<Question> {
-        // What is asked for by name is not passed over by default.
-        let asked = self.tensor.is_some() || EXPERTS.iter().any(|&role| self.role.names(role));
-        let skip = match &self.skip {
-            Some(pattern) => Some(hub_audit::model::pattern(pattern)?),
-            None if self.experts || asked => None,
-            None => Some(hub_audit::model::pattern(DEFAULT_SKIP)?),
-        };
-        let layers = match &self.layers {
-            Some(layers) => layers.clone(),
-            None => default_layers.parse().map_err(hub_audit::Error::from)?,
-        };
-        Ok(Question {
-            roles: self.role.clone(),
-            layers,
-            tensor: self.tensor.as_deref().map(hub_audit::model::pattern).transpose()?,
-            skip,
-            biases: self.biases,
-            pairing: Pairing::Same,
-            all_headers: false,
-            mtp: false,
-            xet_hashes: false,
-        })
-    }
-
-    /// As [`TensorArgs::question`], but all roles are every tensor, also those that no family knows. Of the demo alone, where nothing is
-    /// chosen, they are the norms of one layer: every tensor would be terabytes.
-    pub(crate) fn everything_or_question(&self, is_demo_alone: bool, printer: &Printer) -> anyhow::Result<Question> {
-        let mut question = self.question("all")?;
-        let is_everything = question.tensor.is_none() && self.role.roles().len() == Role::ALL.len();
-        if is_everything && is_demo_alone && self.layers.is_none() {
-            printer.talk(&format!(
-                "--demo without models: final norms and those of layer {DEMO_LAYERS}; --role and --layers choose others"
-            ));
-            question.roles = "norms".parse().map_err(hub_audit::Error::from)?;
-            question.layers = DEMO_LAYERS.parse().map_err(hub_audit::Error::from)?;
-        } else if is_everything {
-            question.tensor = Some(hub_audit::model::pattern(ANY_LAYER)?);
-            question.all_headers = true;
-        }
-        Ok(question)
-    }
-}
 
 pub(crate) fn run(args: &FetchArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let specs = args.models.required(&args.hub)?;

@@ -23,10 +23,11 @@ use tokio::runtime::Builder;
 
 use super::{
     exit::{ExitStatus, Interrupted},
-    options::{self, HubArgs},
+    options,
     printer::Printer,
     progress_bars::ProgressBars,
     render_error, runtime,
+    settings::HubArgs,
     size::Size,
     table,
 };

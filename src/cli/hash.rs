@@ -70,10 +70,12 @@ pub(crate) fn run(args: &HashArgs, printer: &Printer) -> anyhow::Result<ExitStat
     output::print(format, &document, || Box::new(std::iter::once(table)), String::new, printer)?;
     let lacks = gather::lacks_layers(&gathered.opened, &question.layers, printer) || gathered.any_tensor_failed();
     gather::print_summary(&gathered.cost, printer);
-    Ok(match gathered.all_failed() {
-        true => ExitStatus::Failed,
-        false if lacks || !is_whole => ExitStatus::Incomplete,
-        false => ExitStatus::Done,
+    Ok(if gathered.all_failed() {
+        ExitStatus::Failed
+    } else if lacks || !is_whole {
+        ExitStatus::Incomplete
+    } else {
+        ExitStatus::Done
     })
 }
 

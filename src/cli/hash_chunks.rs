@@ -11,7 +11,6 @@ use hub_audit::{
 use super::{
     environment,
     exit::ExitStatus,
-    fetch::ANY_LAYER,
     gather::{self, Gather},
     model_args::HashArgs,
     options::{Proof, StdoutFormat},
@@ -19,6 +18,7 @@ use super::{
     printer::Printer,
     size::Size,
     table,
+    tensor_args::ANY_LAYER,
 };
 
 /// Places of runs that are asked for at most.

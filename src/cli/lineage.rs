@@ -19,9 +19,10 @@ use super::{
     gather::{self, Gather},
     hash_chunks,
     model_args::LineageArgs,
-    options::{HubArgs, Limits, Proof},
+    options::{Limits, Proof},
     output,
     printer::Printer,
+    settings::HubArgs,
 };
 
 /// The models that are asked of the embedded Hub when nothing else is: linked and independent ones.

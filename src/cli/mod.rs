@@ -35,6 +35,7 @@ mod size;
 mod structure;
 mod survey;
 mod table;
+mod tensor_args;
 mod version;
 mod words;
 

@@ -12,7 +12,12 @@ use hub_audit::{
 use super::{
     hash_chunks,
     lineage::FailIf,
-    options::{HubArgs, Limits, Matrices, Models, Output, PairingArgs, Proof, StdoutFormat, TensorArgs, advised},
+    options::{Limits, Proof, StdoutFormat, advised},
+    output::Output,
+    pairing::PairingArgs,
+    settings::{HubArgs, Models},
+    structure::Matrices,
+    tensor_args::TensorArgs,
     words,
 };
 

@@ -2,24 +2,54 @@
 
 use std::{
     fmt::Write as _,
+    path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use hub_audit::{
     error::Error,
     fetch::Cost,
+    metric::Metric,
     model::ModelSummary,
     question::lineage::{Lineage, page::lineage_text},
     report::{self, Format, Frames, Provenance, Report, Written, json},
 };
 
 use super::{
-    args::Command,
-    options::{HubArgs, Output, StdoutFormat},
-    printer::Printer,
-    progress_bars::Meanwhile,
-    table,
+    args::Command, options::StdoutFormat, printer::Printer, progress_bars::Meanwhile, settings::HubArgs, table, words,
 };
+
+/// What is written, and where.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    /// Write the report to this folder: report.json, CSV tables, REPORT.md, report.html and pictures.
+    #[arg(short = 'o', long = "output", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Formats to write under -o.
+    #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "csv,json,md,html,svg,png", value_parser = words::formats())]
+    pub(crate) formats: Vec<Format>,
+    /// Omit title and subtitle from picture files (for figures that have a caption).
+    #[arg(long)]
+    pub(crate) no_title: bool,
+    /// Output format.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: StdoutFormat,
+    /// Metrics for matrices and pictures.
+    #[arg(
+        long,
+        value_name = "M,...",
+        value_delimiter = ',',
+        default_value = "cos_sim,pearson",
+        value_parser = words::metrics(),
+        hide_possible_values = true,
+        long_help = words::metrics_help("Metrics for matrices and pictures, comma-separated.")
+    )]
+    pub(crate) metric: Vec<Metric>,
+    /// Random seed.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+}
 
 /// What only the running program knows, for the report's provenance, where it asks no Hub.
 pub(crate) fn local_run() -> Provenance {

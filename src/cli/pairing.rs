@@ -1,8 +1,9 @@
-//! Groups, chosen layers and baselines as they are typed.
+//! Which layers meet, in which groups, and what is drawn beside them.
 
 use std::str::FromStr;
 
 use anyhow::{anyhow, bail};
+use clap::ValueEnum;
 use hub_audit::{
     error::Error,
     metric::MeanSd,
@@ -11,7 +12,7 @@ use hub_audit::{
     spec::{ModelSource, ModelSpec},
 };
 
-use super::options::PairingArgs;
+use super::words;
 
 /// Trials of the published baseline.
 const PUBLISHED_TRIALS: u32 = 1000;
@@ -67,6 +68,41 @@ impl FromStr for Normal {
             _ => bail!("write MEAN,SD as two numbers, SD not negative"),
         }
     }
+}
+
+/// Which layers meet, and what is made of the pairs.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Pairs")]
+pub(crate) struct PairingArgs {
+    /// How layers are paired: same index, same relative depth, all × all (two models), or one chosen layer per model.
+    ///
+    /// Default: mixed if layers are chosen with --at or layer=N, else same.
+    #[arg(long, value_name = "RULE", value_parser = words::pairings())]
+    pub(crate) pairing: Option<Pairing>,
+    /// Choose the layer of a model, by name or label (also layer=N in a model list).
+    #[arg(long, value_name = "MODEL=N,...", value_delimiter = ',')]
+    pub(crate) at: Vec<ChosenLayer>,
+    /// Define a group of models; repeat for each group (also group=NAME in a model list).
+    #[arg(long = "group", value_name = "NAME=MODEL,...")]
+    pub(crate) groups: Vec<NamedGroup>,
+    /// Random vector pairs to draw per pair of tensors, with their means and standard deviations.
+    #[arg(long, value_name = "N")]
+    pub(crate) trials: Option<u32>,
+    /// Draw from this normal distribution instead, such as 1,0.1 (1000 trials unless --trials is given).
+    #[arg(long, value_name = "MEAN,SD")]
+    pub(crate) baseline_normal: Option<Normal>,
+    /// Order of rows and columns in heatmaps: as given, or by clustering.
+    #[arg(long, value_enum, default_value = "given")]
+    pub(crate) order: Order,
+}
+
+/// Order of rows and columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Order {
+    /// As the models are given.
+    Given,
+    /// Similar models next to each other.
+    Cluster,
 }
 
 impl PairingArgs {
@@ -159,7 +195,7 @@ mod tests {
             groups: groups.iter().map(|text| text.parse().unwrap()).collect(),
             trials: None,
             baseline_normal: None,
-            order: super::super::options::Order::Given,
+            order: Order::Given,
         }
     }
 

@@ -1,4 +1,4 @@
-//! From arguments and environment to what the library is given. The library itself reads no environment.
+//! Which models, and how to reach them: from arguments and environment to what the library is given, which itself reads no environment.
 
 use std::{
     env,
@@ -17,17 +17,79 @@ use hub_audit::{
     spec::{ModelSource, ModelSpec, Revision, parse_model_list},
 };
 
-use super::{
-    environment,
-    options::{HubArgs, Models},
-    render_error::folder_of_this_name,
-};
+use super::{environment, options::advised, render_error::folder_of_this_name, size::Size};
 
 /// Where in the cache the embedded Hub's tensors are kept apart.
 pub(crate) const DEMO: &str = "demo";
 
 /// Lists longer than this are mistakes.
 const TEXT_CAP: u64 = 16 * 1024 * 1024;
+
+/// Which models.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "arguments are called by their fields")]
+pub(crate) struct Models {
+    /// Models: owner/name[@revision], or a folder as ./path, /path or `file:PATH`.
+    #[arg(value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+    /// Read models from FILE, one per line, with optional group=NAME, label=NAME and layer=N; `-` is standard input.
+    #[arg(long = "models", value_name = "FILE")]
+    pub(crate) list: Option<PathBuf>,
+    /// Branch, tag or commit of models that are given without `@REV`.
+    ///
+    /// Default: main.
+    #[arg(long, value_name = "REV", value_parser = advised::<Revision>)]
+    pub(crate) revision: Option<Revision>,
+}
+
+/// How to reach the Hub, and what is kept.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Hub and cache")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct HubArgs {
+    /// Base URL of the Hub.
+    #[arg(long, value_name = "URL", env = "HF_ENDPOINT", default_value = "https://huggingface.co")]
+    pub(crate) endpoint: String,
+    /// Read the token from this file.
+    ///
+    /// Default: `HF_TOKEN`, else the file `HF_TOKEN_PATH`, else `$HF_HOME/token`.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Send no token.
+    #[arg(long, conflicts_with = "token_file")]
+    pub(crate) no_token: bool,
+    /// Cache folder.
+    ///
+    /// Default: ./cache if that is one, else the user's cache folder (~/.cache/hub-audit on Linux).
+    #[arg(long, value_name = "DIR", env = "HUB_AUDIT_CACHE")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Use no network, only the cache and local folders (also `HF_HUB_OFFLINE=1`).
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Do not read from the Hugging Face cache (it is never written).
+    #[arg(long)]
+    pub(crate) no_hf_cache: bool,
+    /// Trust files of the Hugging Face cache without verifying them.
+    ///
+    /// By default each file is hashed once and must match the SHA-256 or git id that the Hub lists.
+    #[arg(long, conflicts_with = "no_hf_cache")]
+    pub(crate) no_verify: bool,
+    /// Maximum bytes of headers, indexes, listings and small files, unpacked, over all models.
+    #[arg(long, value_name = "SIZE", default_value = "256MB")]
+    pub(crate) max_metadata: Size,
+    /// Maximum concurrent requests.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub(crate) jobs: u16,
+    /// Give up if the Hub asks to wait longer than this (seconds).
+    #[arg(long, value_name = "SECONDS", default_value_t = 330)]
+    pub(crate) max_wait: u64,
+    /// Use the embedded Hub with nine synthetic models; without MODEL, commands take all or some of them.
+    ///
+    /// upstage/Solar-Open-100B, zai-org/GLM-4.5-Air, microsoft/Phi-3.5-MoE-instruct, mistralai/Mixtral-8x7B-Instruct-v0.1,
+    /// mistralai/Mistral-7B-Instruct-v0.3, 01-ai/Yi-1.5-6B-Chat, 01-ai/Yi-1.5-9B-Chat, internlm/internlm2-chat-7b, Qwen/Qwen1.5-7B-Chat.
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
 
 impl Models {
     /// The models that were named, list first read.

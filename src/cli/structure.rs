@@ -19,13 +19,37 @@ use super::{
     exit::ExitStatus,
     gather::{self, Gather},
     model_args::LayersArgs,
-    options::Matrices,
+    options::advised,
     output,
     printer::Printer,
     progress_bars::WorkBar,
     size::Size,
-    table,
+    table, words,
 };
+
+/// What is asked of weight matrices.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Matrices (used if a role is a matrix, or with any of these options)")]
+pub(crate) struct Matrices {
+    /// Only this block of layers, such as 10-25 (same as --layers).
+    #[arg(long, value_name = "SPEC", conflicts_with = "layers", value_parser = advised::<LayerSelection>)]
+    pub(crate) block: Option<LayerSelection>,
+    /// Compare layer k with layer k + N.
+    ///
+    /// Default: 1.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub(crate) stride: Option<u32>,
+    /// Compute the effective rank of the difference of two layers.
+    ///
+    /// Uses all matrices if no role is one.
+    #[arg(long)]
+    pub(crate) effective_rank: bool,
+    /// Align before comparing, to remove changes of basis.
+    ///
+    /// Downloads the additional tensors that this needs.
+    #[arg(long, value_name = "G,...", value_delimiter = ',', value_parser = words::gauges())]
+    pub(crate) align: Vec<Gauge>,
+}
 
 impl Matrices {
     /// Whether the question is about matrices: one is among the roles, or an option says so.

@@ -19,13 +19,11 @@ use super::{
     gather::{self, Gather},
     lineage::{Rounds, later_rounds},
     model_args::SurveyArgs,
-    options::Order,
     output,
+    pairing::Order,
     printer::Printer,
+    tensor_args::DEMO_LAYERS,
 };
-
-/// The layer of the published study, asked of the nine synthetic models when nothing else is.
-pub(crate) const DEMO_LAYERS: &str = "10";
 
 pub(crate) fn run(args: &SurveyArgs, printer: &Printer) -> anyhow::Result<ExitStatus> {
     let demo_alone = args.models.is_demo_alone(&args.hub);

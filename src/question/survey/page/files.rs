@@ -45,7 +45,7 @@ pub fn survey_tables<'a>(survey: &'a Survey, view: &View<'_>) -> Frames<'a> {
     frames.extend(of_lineage);
     let shown = view.shown();
     let square = move |table: &'a PairTable, metric| {
-        // The rows of a layer table are layers, those of another models.
+        // Rows are layers in a layer table, and models in any other.
         let labels = match table.columns {
             Some(_) => table.layer_labels(),
             None => [survey.labels(), survey.labels()],
