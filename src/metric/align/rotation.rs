@@ -13,7 +13,7 @@ use super::{
 };
 use crate::metric::Undefined;
 
-/// The residual of layer `b` after the units of layer `a` are rotated onto it. Up to [`PRECISE_TO`] units that of each matrix too;
+/// The residual of layer `b` after the units of layer `a` are rotated onto it. Up to 2,048 units that of each matrix too;
 /// beyond, the joint one only: the sum of the singular values of the cross-product is all that it needs, and the rotation
 /// itself is never formed.
 ///
